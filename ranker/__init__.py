@@ -1,0 +1,20 @@
+"""The ranking library: schema, encoding, models, balancing, fusion, metrics and the artifact.
+
+Importing this package selects Keras 2 for TensorFlow, which tensorflow-recommenders needs, and imports nothing else.
+"""
+
+import os
+import sys
+
+__version__ = "0.1.0"
+
+if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
+    raise ImportError(
+        "TensorFlow was imported before ranker, with Keras 3; tensorflow-recommenders needs Keras 2. "
+        "Import ranker first, or set TF_USE_LEGACY_KERAS=1 in the environment."
+    )
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+if os.environ["TF_USE_LEGACY_KERAS"] != "1":
+    raise ImportError(
+        f"TF_USE_LEGACY_KERAS is {os.environ['TF_USE_LEGACY_KERAS']!r}; tensorflow-recommenders needs Keras 2: set it to 1."
+    )

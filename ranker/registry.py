@@ -1,0 +1,58 @@
+"""Names for the parts a config can choose: name -> class."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return ``did you mean 'x'?`` for the known name nearest to ``name``, or an empty string."""
+    match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {match[0]!r}?" if match else ""
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """A read-only mapping from a config's word to the class it stands for.
+
+    Looking up an unknown name raises a ``KeyError`` that lists every known one.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Class decorator: ``@FUSIONS.register("additive")``. A name can be taken once."""
+
+        def add(entry: T) -> T:
+            if name in self._entries:
+                raise ValueError(f"{self.kind} {name!r} is registered twice")
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._entries:
+            hint = nearest(name, list(self._entries))
+            known = ", ".join(sorted(self._entries))
+            raise UnknownNameError(f"unknown {self.kind} {name!r}{'; ' + hint if hint else ''} (known: {known})")
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class UnknownNameError(KeyError):
+    """A name that no registry entry has; its text is the whole message."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,0 +1,1 @@
+"""The HTTP service: an artifact in, ``POST /rank`` out; runs without TensorFlow."""
