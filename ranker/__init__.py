@@ -1,6 +1,6 @@
 """The ranking library: schema, encoding, models, balancing, fusion, metrics and the artifact.
 
-Importing this package selects Keras 2 for TensorFlow, which tensorflow-recommenders needs, and imports nothing else.
+Importing it selects Keras 2 for TensorFlow, which tensorflow-recommenders needs, and imports nothing else.
 """
 
 import os
@@ -16,5 +16,6 @@ if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 if os.environ["TF_USE_LEGACY_KERAS"] != "1":
     raise ImportError(
-        f"TF_USE_LEGACY_KERAS is {os.environ['TF_USE_LEGACY_KERAS']!r}; tensorflow-recommenders needs Keras 2: set it to 1."
+        f"TF_USE_LEGACY_KERAS is {os.environ['TF_USE_LEGACY_KERAS']!r}; "
+        "tensorflow-recommenders needs Keras 2: set it to 1, or leave it unset."
     )

@@ -1,0 +1,26 @@
+"""Raw values -> arrays a model reads: fitted on training data, saved, and used unchanged in serving."""
+
+from ranker.encoding.columns import Column, ColumnError, Ragged
+from ranker.encoding.encoder import Encoder
+from ranker.encoding.fitter import EncoderFitter
+from ranker.encoding.labels import Labels, encode_labels, label_columns
+from ranker.encoding.layout import IdField, Layout, NumberField, Packed, SideLayout
+from ranker.encoding.state import from_state, to_state
+
+__all__ = [
+    "Column",
+    "ColumnError",
+    "Encoder",
+    "EncoderFitter",
+    "IdField",
+    "Labels",
+    "Layout",
+    "NumberField",
+    "Packed",
+    "Ragged",
+    "SideLayout",
+    "encode_labels",
+    "from_state",
+    "label_columns",
+    "to_state",
+]

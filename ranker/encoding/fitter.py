@@ -1,0 +1,125 @@
+"""Fits an :class:`~ranker.encoding.encoder.Encoder` in one streaming pass over the training rows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.encoding.columns import Column, Floats, Integers, Mask
+from ranker.encoding.encoder import Encoder, Key, lay_out, list_codes, split, table_of
+from ranker.encoding.layout import Packed
+from ranker.encoding.numeric import NumericFitter
+from ranker.encoding.statistics import Combination, StatisticsFitter, Sums
+from ranker.encoding.vocabulary import RESERVED, UNSEEN, Coder, HashedVocabulary, Vocabulary, value_type
+from ranker.schema import Binary, Categorical, Multi, Numeric, Schema, Sequence
+
+
+class EncoderFitter:
+    """Call ``add`` with each chunk of training rows, then ``fitted`` once; ``encode`` gives out-of-fold inputs."""
+
+    def __init__(self, schema: Schema, seed: int = 0) -> None:
+        self.schema = schema
+        self._coders: dict[str, Coder] = {}
+        self._counts: dict[str, Integers] = {}
+        self._numerics: dict[str, NumericFitter] = {}
+        for name, feature in schema.features.items():
+            if isinstance(feature, Numeric):
+                self._numerics[name] = NumericFitter(feature, seed)
+            elif isinstance(feature, Categorical | Multi):
+                if feature.hash_buckets is not None:
+                    self._coders[name] = HashedVocabulary(feature.hash_buckets)
+                self._counts[name] = np.zeros(RESERVED, dtype=np.int64)
+        statistics = schema.label_statistics
+        self._keys: tuple[Key, ...] = statistics.key_features() if statistics else ()
+        self._labels = list((statistics and statistics.labels) or schema.tasks) if statistics else []
+        folds = statistics.folds if statistics else 1
+        self._combinations = {k: Combination([Vocabulary("integer", []) for _ in k[1:]]) for k in self._keys}
+        self._statistics = {k: StatisticsFitter(len(self._labels), folds) for k in self._keys}
+
+    def add(self, columns: Mapping[str, Column], labels: Floats, known: Mask, folds: Integers) -> None:
+        """Take up a chunk: columns by name, labels and known [N, T] in the schema's task order, folds [N]."""
+        codes: dict[str, Integers] = {}
+        for name, feature in self.schema.features.items():
+            column = self.schema.column(name)
+            if isinstance(feature, Numeric):
+                self._numerics[name].add(columns[column], column)
+            elif isinstance(feature, Categorical):
+                codes[name] = self._coded(name, columns[column], column)
+        for name, feature in self.schema.features.items():  # lists may use the vocabulary of a later feature
+            if isinstance(feature, Multi | Sequence):
+                self._add_lists(name, feature, columns[self.schema.column(name)])
+        tasks = list(self.schema.tasks)
+        chosen = [tasks.index(label) for label in self._labels]
+        for key in self._keys:
+            joined = self._combinations[key].add([codes[name] for name in key])
+            self._statistics[key].add(joined, folds, labels[:, chosen], known[:, chosen])
+
+    def fitted(self) -> Encoder:
+        """Return the encoder of all rows added."""
+        ids = {}
+        for name, feature in self.schema.features.items():
+            if isinstance(feature, Categorical | Multi):
+                coder = self._coders.setdefault(name, Vocabulary("integer", []))
+                ids[name] = _table_ids(feature, coder, self._counts[name])
+        numerics = {name: fitter.fitted() for name, fitter in self._numerics.items()}
+        tables = {name: int(table.max()) + 1 for name, table in ids.items()}
+        binary = np.array([isinstance(self.schema.tasks[name], Binary) for name in self._labels], dtype=bool)
+        statistics = {}
+        if self.schema.label_statistics is not None:
+            for key in self._keys:
+                pairs = self._combinations[key].pairs
+                size = pairs[-1].size if pairs else self._coders[key[0]].size
+                smoothing = self.schema.label_statistics.smoothing
+                statistics[key] = self._statistics[key].fitted(size, binary, smoothing)
+        layout = lay_out(self.schema, tables, numerics, dict.fromkeys(self._keys, len(self._labels)))
+        return Encoder(self.schema, self._coders, ids, numerics, self._combinations, statistics, layout)
+
+    def encode(self, encoder: Encoder, columns: Mapping[str, Column], folds: Integers) -> Packed:
+        """Encode training rows [N] with statistics that leave out each row's own fold [N]."""
+
+        def held_out(key: Key, codes: Integers) -> Sums:
+            return self._statistics[key].held_out(codes, folds)
+
+        return encoder.encode(columns, columns, held_out)
+
+    def _coded(self, name: str, column: Column, label: str) -> Integers:
+        if name not in self._coders:
+            kind = value_type(column)
+            if kind is None:  # nothing but nulls so far: the type is still open
+                codes = np.zeros(len(column), dtype=np.int64)
+                self._count(name, codes)
+                return codes
+            self._coders[name] = Vocabulary(kind, [])
+        coder = self._coders[name]
+        codes = coder.add(column, label) if isinstance(coder, Vocabulary) else coder.codes(column, label)
+        self._count(name, codes)
+        return codes
+
+    def _add_lists(self, name: str, feature: Multi | Sequence, column: Column) -> None:
+        table, label = table_of(name, feature), self.schema.column(name)
+        text = Vocabulary("string", [])
+        lists = split(column, label, feature, self._coders.get(table, text))
+        if isinstance(feature, Multi):
+            list_codes(lambda values, where: self._coded(name, values, where), lists, label)
+        elif table in self._coders:
+            list_codes(self._coders[table].codes, lists, label)  # nothing to learn, but wrong types show
+
+    def _count(self, name: str, codes: Integers) -> None:
+        counts = self._counts[name]
+        new = np.bincount(codes, minlength=len(counts))
+        new[: len(counts)] += counts
+        self._counts[name] = new
+
+
+def _table_ids(feature: Categorical | Multi, coder: Coder, counts: Integers) -> NDArray[np.int32]:
+    """Row in the embedding table of each code: 0 missing, 1 unknown (rare values too), then by frequency."""
+    if feature.hash_buckets is not None:
+        return np.arange(coder.size, dtype=np.int32)
+    counts = np.concatenate([counts, np.zeros(max(coder.size - len(counts), 0), dtype=np.int64)])
+    frequency = counts[RESERVED:]
+    order = np.argsort(-frequency, kind="stable")
+    kept = order[frequency[order] >= feature.min_count][: feature.max_size]
+    ids = np.full(coder.size, UNSEEN, dtype=np.int32)
+    ids[0] = 0
+    ids[kept + RESERVED] = np.arange(len(kept), dtype=np.int32) + RESERVED
+    return ids

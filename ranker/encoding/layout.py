@@ -1,0 +1,124 @@
+"""Where each feature lies in the packed arrays that the model reads."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Packed(NamedTuple):
+    """One batch, packed: two arrays a side. N rows a side, or one context row for N candidates."""
+
+    context_ids: NDArray[np.int32]
+    context_numbers: NDArray[np.float32]
+    candidate_ids: NDArray[np.int32]
+    candidate_numbers: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class IdField:
+    """Columns ``start`` to ``start + length`` of a side's ids: one feature's rows of an embedding table.
+
+    Ids count from the feature's own first row; ``offset`` is where that row lies in the table of its width.
+    Id 0 is missing, and padding in pooled fields.
+    """
+
+    feature: str
+    start: int
+    length: int
+    dimension: int
+    offset: int
+    pooling: str | None
+
+
+@dataclass(frozen=True)
+class NumberField:
+    """Columns ``start`` to ``start + length`` of a side's numbers."""
+
+    feature: str
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class SideLayout:
+    """The fields of one side, in the order of their columns; ids of one width lie side by side."""
+
+    ids: tuple[IdField, ...]
+    numbers: tuple[NumberField, ...]
+
+    @property
+    def id_width(self) -> int:
+        """Number of columns of ids."""
+        return sum(field.length for field in self.ids)
+
+    @property
+    def number_width(self) -> int:
+        """Number of columns of numbers."""
+        return sum(field.length for field in self.numbers)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Both sides, and the rows of the embedding table of each width."""
+
+    context: SideLayout
+    candidate: SideLayout
+    tables: Mapping[int, int]
+
+    def sides(self) -> Iterator[tuple[str, SideLayout]]:
+        """Yield each side with its name."""
+        yield "context", self.context
+        yield "candidate", self.candidate
+
+    def widths(self) -> tuple[int, int, int, int]:
+        """Columns of each array of :class:`Packed`."""
+        return (
+            self.context.id_width,
+            self.context.number_width,
+            self.candidate.id_width,
+            self.candidate.number_width,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return {**asdict(self), "tables": {str(width): rows for width, rows in self.tables.items()}}
+
+
+class LayoutBuilder:
+    """Collects fields and lays them out."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, int] = {}
+        self._offsets: dict[str, tuple[int, int]] = {}
+        self._ids: dict[str, list[IdField]] = {"context": [], "candidate": []}
+        self._numbers: dict[str, list[NumberField]] = {"context": [], "candidate": []}
+
+    def table(self, feature: str, rows: int, dimension: int) -> None:
+        """Reserve rows for a feature in the table of its width."""
+        self._offsets[feature] = (self._rows.get(dimension, 0), dimension)
+        self._rows[dimension] = self._rows.get(dimension, 0) + rows
+
+    def ids(self, side: str, feature: str, table: str, length: int = 1, pooling: str | None = None) -> None:
+        """Add a field that reads the rows reserved for ``table``."""
+        offset, dimension = self._offsets[table]
+        self._ids[side].append(IdField(feature, 0, length, dimension, offset, pooling))
+
+    def numbers(self, side: str, feature: str, length: int) -> None:
+        """Add columns of numbers."""
+        start = sum(field.length for field in self._numbers[side])
+        self._numbers[side].append(NumberField(feature, start, length))
+
+    def build(self) -> Layout:
+        """Lay the fields out: by width, single ids before pooled ones."""
+
+        def arranged(side: str) -> SideLayout:
+            fields, start = [], 0
+            for field in sorted(self._ids[side], key=lambda f: (f.dimension, f.pooling is not None)):
+                fields.append(IdField(**{**asdict(field), "start": start}))
+                start += field.length
+            return SideLayout(tuple(fields), tuple(self._numbers[side]))
+
+        return Layout(arranged("context"), arranged("candidate"), dict(sorted(self._rows.items())))

@@ -1,0 +1,236 @@
+"""What a log contains: features of the context and of the candidates, and the tasks to predict.
+
+All models are closed and frozen: an unknown key is an error, and nothing changes after validation.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ranker.registry import nearest
+
+Side = Literal["context", "candidate"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Closed(BaseModel):
+    """Base of every config model: no unknown keys, no changes, every float finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _Feature(Closed):
+    column: str | None = Field(None, description="Column of the log; by default the feature's own name.")
+
+
+class _Vocabulary(_Feature):
+    dimension: int = Field(16, ge=1, le=1024, description="Width of the embedding.")
+    min_count: int = Field(1, ge=1, description="Values seen less often share the unknown bucket.")
+    max_size: int | None = Field(None, ge=1, description="Keep only so many of the most frequent values.")
+    hash_buckets: int | None = Field(
+        None, ge=2, description="Hash values into so many buckets instead of keeping a vocabulary."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_index(self) -> Self:
+        if self.hash_buckets is not None and (self.min_count != 1 or self.max_size is not None):
+            raise ValueError("hash_buckets excludes min_count and max_size: a hashed feature keeps no vocabulary")
+        return self
+
+
+class Categorical(_Vocabulary):
+    """One integer or string a row."""
+
+    kind: Literal["categorical"]
+
+
+class Multi(_Vocabulary):
+    """Several values a row, in any order: a list column, or text with a separator."""
+
+    kind: Literal["multi"]
+    separator: str | None = Field(None, min_length=1, description="Splits a text column into values.")
+    max_length: int = Field(8, ge=1, le=1024, description="Keep the first so many values of a row.")
+    pooling: Literal["mean", "sum"] = "mean"
+
+
+class Sequence(_Feature):
+    """Ids in time order, oldest first, that share the embedding table of another feature."""
+
+    kind: Literal["sequence"]
+    shares: str = Field(description="The categorical feature whose vocabulary and table these ids use.")
+    separator: str | None = Field(None, min_length=1, description="Splits a text column into ids.")
+    max_length: int = Field(20, ge=1, le=1024, description="Keep the last so many ids of a row.")
+    pooling: Literal["mean", "sum"] = "mean"
+
+
+class Numeric(_Feature):
+    """One number a row; null and NaN mean missing."""
+
+    kind: Literal["numeric"]
+    transform: Literal["standardise", "log1p", "buckets", "none"] = Field(
+        "standardise",
+        description="standardise: (x - mean) / sd. log1p: sign(x) log(1 + |x|), then standardised. "
+        "buckets: quantile buckets, embedded. none: the value as it is.",
+    )
+    buckets: int = Field(32, ge=2, le=1024, description="Number of quantile buckets, for transform: buckets.")
+    dimension: int = Field(16, ge=1, le=1024, description="Width of the embedding, for transform: buckets.")
+
+
+class Dense(_Feature):
+    """A vector of fixed size a row, for example a content embedding; null means all zeros."""
+
+    kind: Literal["dense"]
+    size: int = Field(ge=1, le=65536, description="Length of the vector.")
+
+
+Feature = Annotated[Categorical | Multi | Sequence | Numeric | Dense, Field(discriminator="kind")]
+Features = dict[Name, Feature]
+
+
+class _Task(Closed):
+    column: str | None = Field(None, description="Column of the label; by default the task's own name.")
+    mask: str | None = Field(None, description="A 0/1 column: where it is 0 this task's label is unknown.")
+    given: str | None = Field(
+        None, description="Another task, binary: this task's label exists only where that one's is 1."
+    )
+
+
+class Binary(_Task):
+    """A label in {0, 1}; null means unknown."""
+
+    kind: Literal["binary"]
+
+
+class Regression(_Task):
+    """A number, for example seconds watched; null means unknown."""
+
+    kind: Literal["regression"]
+    transform: Literal["none", "log1p"] = Field("none", description="log1p: learn log(1 + y), for y >= 0.")
+    loss: Literal["mse", "huber"] = "mse"
+    huber_delta: float = Field(1.0, gt=0, description="Where Huber's loss turns linear, in transformed units.")
+
+
+Task = Annotated[Binary | Regression, Field(discriminator="kind")]
+
+
+class LabelStatistics(Closed):
+    """Smoothed count and mean of labels per value of a feature, as features themselves.
+
+    For a value seen n times with label sum s the mean is ``(s + smoothing * prior) / (n + smoothing)``.
+    Training rows get statistics without their own fold, so no row sees its own label; served rows get all.
+    """
+
+    of: tuple[str | tuple[str, ...], ...] = Field(
+        min_length=1, description="Categorical features, or lists of them for their combinations."
+    )
+    labels: tuple[str, ...] | None = Field(None, description="Tasks whose labels are averaged; all by default.")
+    smoothing: float = Field(20.0, gt=0, description="Rows of prior added to each value.")
+    folds: int = Field(10, ge=2, le=100, description="Number of folds the training rows are divided into.")
+    fold_by: str | None = Field(
+        None,
+        description="Column whose equal values share a fold, for example the date: rows then never see "
+        "labels of their own day. By default rows are divided at random.",
+    )
+
+    def key_features(self) -> tuple[tuple[str, ...], ...]:
+        """Each entry of ``of`` as a tuple of feature names."""
+        return tuple((entry,) if isinstance(entry, str) else entry for entry in self.of)
+
+
+class Schema(Closed):
+    """Features by side and tasks, in the order in which arrays and scores are stacked."""
+
+    context: Features = Field(default_factory=dict, description="Features with one value a request.")
+    candidate: Features = Field(default_factory=dict, description="Features with one value an item.")
+    candidate_id: str | None = Field(
+        None, description="The candidate feature that names an item in requests and responses."
+    )
+    tasks: dict[Name, Task] = Field(min_length=1, description="The objectives, by name.")
+    label_statistics: LabelStatistics | None = None
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        """Every feature by name, the context's first."""
+        return {**self.context, **self.candidate}
+
+    def side(self, name: str) -> Side:
+        """Return the side a feature belongs to."""
+        return "context" if name in self.context else "candidate"
+
+    def column(self, name: str) -> str:
+        """Return the log's column of a feature or task."""
+        part = self.tasks[name] if name in self.tasks else self.features[name]
+        return part.column or name
+
+    def parents(self, task: str) -> Iterator[str]:
+        """Yield the tasks a task is conditional on, nearest first."""
+        parent = self.tasks[task].given
+        while parent is not None:
+            yield parent
+            parent = self.tasks[parent].given
+
+    def input_columns(self) -> list[str]:
+        """Columns of the log that features read, without repeats."""
+        return list(dict.fromkeys(self.column(name) for name in self.features))
+
+    @model_validator(mode="after")
+    def _check_features(self) -> Self:
+        if not self.features:
+            raise ValueError("no features: name at least one under context or candidate")
+        for name in self.context.keys() & self.candidate.keys():
+            raise ValueError(f"feature {name!r} is under both context and candidate; it belongs to one side")
+        for name, feature in self.features.items():
+            if isinstance(feature, Sequence):
+                self._require_vocabulary(feature.shares, f"features.{name}.shares")
+        if self.candidate_id is not None:
+            known = [n for n, f in self.candidate.items() if isinstance(f, Categorical)]
+            _require(self.candidate_id, known, "candidate_id", "categorical candidate feature")
+        outcomes = {t.column or n for n, t in self.tasks.items()} | {t.mask for t in self.tasks.values()}
+        for name in self.features:
+            if self.column(name) in outcomes:
+                raise ValueError(
+                    f"feature {name!r} reads column {self.column(name)!r}, which is a task's label or mask"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_tasks(self) -> Self:
+        for name in self.tasks.keys() & self.features.keys():
+            raise ValueError(f"{name!r} is both a feature and a task")
+        for name, task in self.tasks.items():
+            if task.given is None:
+                continue
+            _require(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "other task")
+            if not isinstance(self.tasks[task.given], Binary):
+                raise ValueError(f"tasks.{name}.given: {task.given!r} is not a binary task")
+            seen = {name}
+            for parent in self.parents(name):
+                if parent in seen:
+                    raise ValueError(f"tasks.{name}.given: the chain of conditions runs in a circle through {parent!r}")
+                seen.add(parent)
+        return self
+
+    @model_validator(mode="after")
+    def _check_statistics(self) -> Self:
+        statistics = self.label_statistics
+        if statistics is None:
+            return self
+        for key in statistics.key_features():
+            for name in key:
+                self._require_vocabulary(name, "label_statistics.of")
+            if len(set(key)) != len(key):
+                raise ValueError(f"label_statistics.of: {list(key)} names a feature twice")
+        for label in statistics.labels or ():
+            _require(label, list(self.tasks), "label_statistics.labels", "task")
+        return self
+
+    def _require_vocabulary(self, name: str, path: str) -> None:
+        known = [n for n, f in self.features.items() if isinstance(f, Categorical)]
+        _require(name, known, path, "categorical feature")
+
+
+def _require(name: str, known: list[str], path: str, kind: str) -> None:
+    if name not in known:
+        hint = nearest(name, known)
+        raise ValueError(f"{path}: {name!r} is no {kind}{'; ' + hint if hint else ''} (known: {', '.join(known)})")
