@@ -1,0 +1,47 @@
+"""Shared bottom: one network for all tasks, one tower each."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
+from ranker.layers import Expert, Sides, Tower
+
+
+@ARCHITECTURES.register("shared_bottom")
+class SharedBottom(Architecture):
+    """Every tower reads the same hidden layers. Caruana, "Multitask Learning", Machine Learning 1997."""
+
+    class Options(ArchitectureOptions):
+        """Units of the shared network."""
+
+        name: Literal["shared_bottom"] = "shared_bottom"
+        bottom: Units = Field((256, 128), min_length=1, description="Units of the shared layers.")
+
+    options: Options
+
+    def __init__(self, tasks: Sequence[str], options: Options | None = None) -> None:
+        super().__init__(tasks, options)
+        o = self.options
+        self.trunk = _Bottom(o)
+        self.heads = [_TowerHead(o, name=f"head_{task}") for task in self.tasks]
+
+
+class _Bottom(tf.keras.layers.Layer):
+    def __init__(self, options: SharedBottom.Options) -> None:
+        super().__init__(name="trunk")
+        self.bottom = Expert(options.bottom, options.activation, options.dropout, name="bottom")
+
+    def call(self, sides: Sides, training: bool = False) -> list[tf.Tensor]:
+        return [self.bottom(sides, training=training)]
+
+
+class _TowerHead(Head):
+    def __init__(self, options: SharedBottom.Options, name: str) -> None:
+        super().__init__(name=name)
+        self.tower = Tower(options.towers, options.activation, options.dropout, name=f"{name}_tower")
+
+    def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        return self.tower(shared[0], training=training)

@@ -1,0 +1,49 @@
+"""Additive fusion: each objective contributes in proportion to its score."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from ranker.fusion.base import FUSIONS, Floats, Formula, Invariance, Parameter
+
+
+@FUSIONS.register("additive")
+class Additive(Formula):
+    """``sum_i share_i (shift_i + p_i)``: expected value, where shares say what an event is worth."""
+
+    parameters = (
+        Parameter(
+            name="share",
+            default=1.0,
+            low=-100.0,
+            high=100.0,
+            per_objective=True,
+            description="What a unit of the objective's score is worth; negative counts against a candidate.",
+        ),
+        Parameter(
+            name="shift",
+            default=0.0,
+            low=-100.0,
+            high=100.0,
+            per_objective=True,
+            affects_order=False,
+            description="Added to the objective's score; moves all candidates alike, so never their order.",
+        ),
+    )
+    direction = "share"
+    invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {
+        "translation": {},
+        "common_scaling": {},
+    }
+
+    @staticmethod
+    def combine(prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        """Scores [..., N, T], share and shift [..., T] -> fused scores [..., N]."""
+        share, shift = parameters["share"], parameters["shift"]
+        total = np.zeros(1)
+        # One objective at a time: no [..., N, T] temporary per parameter set, and, unlike a matrix product,
+        # the same rounding for every candidate, so that equal candidates stay tied.
+        for i in range(prepared.shape[-1]):
+            total = total + share[..., None, i] * prepared[..., i]
+        return np.asarray(total + np.sum(share * shift, axis=-1)[..., None], dtype=np.float64)

@@ -1,0 +1,126 @@
+"""What a fusion formula is: declared parameters, a step per request, a step per candidate."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ranker.registry import Registry
+
+Floats = NDArray[np.float64]
+
+Invariance = Literal["increasing_map", "translation", "scaling", "common_scaling"]
+"""A change of the scores of a whole request that leaves the ranking as it was.
+
+``increasing_map``: each objective's scores through a strictly increasing function of its own;
+``translation``: a constant of its own added to each objective;
+``scaling``: each objective times a positive constant of its own;
+``common_scaling``: all objectives times the same positive constant.
+"""
+
+
+class FusionError(ValueError):
+    """A fusion that cannot be built, or scores that it cannot fuse; the text says what would be right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A parameter that a formula declares: what a config may set and a search may vary.
+
+    Attributes
+    ----------
+    name
+        The word that configs use.
+    default
+        The value where a config says nothing, within the bounds.
+    low, high
+        Finite bounds, both allowed.
+    per_objective
+        Whether there is one value per objective ([T]) or one in all.
+    integer
+        Whether only whole numbers are allowed.
+    affects_order
+        False where the value changes the fused scores but never the ranking: a search can leave it alone.
+    description
+        One sentence for people.
+    """
+
+    name: str
+    default: float
+    low: float
+    high: float
+    per_objective: bool
+    integer: bool = False
+    affects_order: bool = True
+    description: str
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise FusionError(f"parameter {self.name!r}: bounds must be finite, low < high, got {self.valid}")
+        self.checked(self.default, owner=f"default of parameter {self.name!r}")
+
+    @property
+    def valid(self) -> str:
+        """The allowed values in words, such as ``a number in [-1, 1]``."""
+        return f"a {'whole ' if self.integer else ''}number in [{self.low:g}, {self.high:g}]"
+
+    def checked(self, value: object, *, owner: str) -> float:
+        """Return ``value`` as a plain number, or raise a ``FusionError`` that begins with ``owner``."""
+        # A bool is an int to Python, and in a config always a mistake.
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise FusionError(f"{owner} must be {self.valid}, got {value!r}")
+        number = float(value)
+        whole = number.is_integer() or not self.integer
+        if not (math.isfinite(number) and self.low <= number <= self.high and whole):
+            raise FusionError(f"{owner} must be {self.valid}, got {number:g}")
+        return int(number) if self.integer else number
+
+
+class Formula(ABC):
+    """How the scores of T objectives become one ranking score; a namespace, never instantiated.
+
+    ``fuse`` is ``combine(prepare(scores), parameters)``. ``prepare`` sees a whole request and no parameters;
+    ``combine`` sees the parameters and treats each candidate on its own. A search therefore prepares each
+    logged request once, concatenates them, and combines all under all of its parameter sets in one call.
+
+    Attributes
+    ----------
+    parameters
+        What the formula can be given.
+    direction
+        The per-objective parameter whose sign says whether an objective counts for a candidate or against it.
+    invariant_to
+        The changes of the scores that leave the ranking as it was, each with the parameter values that it
+        depends on (none: it holds for all). Those not named do change the ranking.
+    """
+
+    parameters: ClassVar[tuple[Parameter, ...]]
+    direction: ClassVar[str]
+    invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]]
+
+    @staticmethod
+    def prepare(scores: Floats) -> Floats:
+        """Scores [..., N, T] of N candidates of one request -> what ``combine`` reads of them, same shape."""
+        return scores
+
+    @staticmethod
+    @abstractmethod
+    def combine(prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        """Fused scores [..., N], higher is better, of prepared scores [..., N, T].
+
+        ``parameters`` has an array [..., T] for each per-objective parameter and [...] for each other one,
+        unchecked. Leading axes broadcast: prepared [N, T] with parameters [P, T] and [P] gives [P, N].
+        """
+
+    @classmethod
+    def fuse(cls, scores: ArrayLike, parameters: Mapping[str, Floats]) -> Floats:
+        """Scores [..., N, T] of one request's N candidates -> fused scores [..., N], as ``combine``."""
+        return cls.combine(cls.prepare(np.asarray(scores, dtype=np.float64)), parameters)
+
+
+FUSIONS: Registry[type[Formula]] = Registry("fusion")

@@ -1,0 +1,15 @@
+"""Feature interactions before sharing, by the config's word; adding one is a file and a line here."""
+
+from ranker.layers.interaction.base import INTERACTIONS, Interaction, InteractionOptions
+from ranker.layers.interaction.cross import CrossInteraction
+from ranker.layers.interaction.dots import DotsInteraction
+from ranker.layers.interaction.none import NoInteraction
+
+__all__ = [
+    "INTERACTIONS",
+    "CrossInteraction",
+    "DotsInteraction",
+    "Interaction",
+    "InteractionOptions",
+    "NoInteraction",
+]

@@ -1,0 +1,35 @@
+"""What every feature interaction is."""
+
+from typing import ClassVar
+
+import tensorflow as tf
+
+from ranker.encoding.layout import Layout
+from ranker.layers.sides import Sides
+from ranker.registry import Registry
+from ranker.schema import Closed
+
+
+class InteractionOptions(Closed):
+    """Base of the options of an interaction; each adds its ``name`` and parameters."""
+
+
+class Interaction(tf.keras.layers.Layer):
+    """Sides to sides: what crosses context and candidate is put beside the candidate's inputs.
+
+    The context stays as it is, so that dense layers behind still multiply it once a request.
+    """
+
+    Options: ClassVar[type[InteractionOptions]]
+
+    def __init__(self, layout: Layout, options: InteractionOptions | None = None) -> None:
+        super().__init__(name="interaction")
+        self.layout = layout
+        self.options = options if options is not None else self.Options()
+
+    def call(self, sides: Sides) -> Sides:
+        """Context [B, C] or [1, C] and candidate [B, I] to context and candidate [B, I + J]."""
+        raise NotImplementedError
+
+
+INTERACTIONS: Registry[type[Interaction]] = Registry("interaction")

@@ -1,0 +1,22 @@
+"""The two halves of an input, kept apart from the log to the served graph."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Sides(NamedTuple):
+    """Context [B, C] and candidate [B, I] inputs; in serving the context is [1, C] for all N candidates."""
+
+    context: tf.Tensor
+    candidate: tf.Tensor
+
+
+def join(sides: Sides) -> tf.Tensor:
+    """Both sides side by side, [B, C + I], one context row being repeated for every candidate."""
+    rows = tf.maximum(tf.shape(sides.context)[0], tf.shape(sides.candidate)[0])
+    return tf.concat([_repeat(sides.context, rows), _repeat(sides.candidate, rows)], axis=1)
+
+
+def _repeat(side: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    return tf.broadcast_to(side, tf.stack([rows, side.shape[1]]))

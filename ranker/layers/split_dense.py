@@ -1,0 +1,54 @@
+"""A dense layer over both sides that computes the context's share once per request."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from ranker.layers.sides import Sides
+
+
+class SplitDense(tf.keras.layers.Layer):
+    """``activation(context @ K_context + candidate @ K_candidate + bias)``, the sum by broadcasting.
+
+    Equals a dense layer over the two sides side by side. With sides [B, C] and [B, I] it trains; with [1, C] and
+    [N, I] it serves, multiplying the context once. A plain tensor [B, D] is taken too, and is a plain dense layer.
+    """
+
+    def __init__(self, units: int, activation: str | None = None, use_bias: bool = True, name: str | None = None) -> None:
+        if units < 1:
+            raise ValueError(f"units must be at least 1, got {units}")
+        super().__init__(name=name)
+        self.units = units
+        self.activation = tf.keras.activations.get(activation)
+        self.use_bias = use_bias
+
+    def build(self, shape: Any) -> None:
+        """Create one kernel a side; both are drawn as parts of one Glorot-uniform kernel [C + I, units]."""
+        widths = [int(side[-1]) for side in shape] if isinstance(shape, tuple | list) else [int(shape[-1])]
+        limit = (6.0 / (sum(widths) + self.units)) ** 0.5
+        self.kernels = [
+            self.add_weight(
+                name=name, shape=(width, self.units), initializer=tf.keras.initializers.RandomUniform(-limit, limit)
+            )
+            for name, width in zip(_NAMES[len(widths)], widths, strict=True)
+            if width
+        ]
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros") if self.use_bias else None
+        super().build(shape)
+
+    def call(self, inputs: Sides | tf.Tensor) -> tf.Tensor:
+        """Outputs [B, units]; a side without columns takes no part."""
+        sides = [side for side in inputs if side.shape[-1]] if isinstance(inputs, tuple | list) else [inputs]
+        products = [tf.matmul(side, kernel) for side, kernel in zip(sides, self.kernels, strict=True)]
+        if self.bias is not None:
+            products[0] = tf.nn.bias_add(products[0], self.bias)  # on the context: once a request
+        total = products[0] if len(products) == 1 else products[0] + products[1]
+        return self.activation(total)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        activation = tf.keras.activations.serialize(self.activation)
+        return {"units": self.units, "activation": activation, "use_bias": self.use_bias, "name": self.name}
+
+
+_NAMES = {1: ("kernel",), 2: ("kernel_context", "kernel_candidate")}

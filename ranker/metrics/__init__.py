@@ -1,0 +1,29 @@
+"""Offline metrics of predictions, in NumPy, each with a bootstrap interval where that says something.
+
+``binary_report`` and ``regression_report`` gather what there is to say about one objective.
+"""
+
+from ranker.metrics.auc import auc
+from ranker.metrics.bootstrap import bootstrap_intervals
+from ranker.metrics.calibration import calibration, calibration_error
+from ranker.metrics.gauc import Gauc, gauc
+from ranker.metrics.log_loss import log_loss
+from ranker.metrics.ndcg import Ndcg, ndcg
+from ranker.metrics.regression import mae, rmse
+from ranker.metrics.report import binary_report, regression_report
+
+__all__ = [
+    "Gauc",
+    "Ndcg",
+    "auc",
+    "binary_report",
+    "bootstrap_intervals",
+    "calibration",
+    "calibration_error",
+    "gauc",
+    "log_loss",
+    "mae",
+    "ndcg",
+    "regression_report",
+    "rmse",
+]

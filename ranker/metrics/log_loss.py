@@ -1,0 +1,53 @@
+"""Log loss of binary predictions."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ranker.metrics.checks import (
+    Floats,
+    Statistic,
+    checked_labels,
+    checked_probabilities,
+    checked_weights,
+    ratio,
+    total,
+)
+
+CLIP = float(np.finfo(np.float32).eps)
+"""Probabilities are clipped to [CLIP, 1 - CLIP]: a float32 sigmoid cannot tell surer ones from 0 and 1."""
+
+
+def log_loss(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Mean negative log likelihood of the labels, in nats.
+
+    Parameters
+    ----------
+    labels, scores
+        Labels in {0, 1} and probabilities [N], clipped by ``CLIP``, so that no row costs more than 15.9.
+    weights
+        How often each row counts [N], >= 0; by default once.
+
+    Returns
+    -------
+    float
+        >= 0; NaN where there are no rows or no weight.
+
+    Raises
+    ------
+    ValueError
+        For unequal lengths, and for a bad value, with its row.
+    """
+    labels = checked_labels(labels)
+    scores = checked_probabilities(scores, len(labels))
+    return log_loss_statistic(labels, scores)(checked_weights(weights, len(labels)))
+
+
+def log_loss_statistic(labels: Floats, scores: Floats) -> Statistic:
+    """Return the log loss of checked rows as a function of their weights [N]."""
+    clipped = np.clip(scores, CLIP, 1.0 - CLIP)
+    losses = -np.log(np.where(labels == 1, clipped, 1.0 - clipped))
+
+    def statistic(weights: Floats) -> float:
+        return ratio(total(losses, weights), weights.sum())
+
+    return statistic

@@ -1,0 +1,58 @@
+"""Errors of predicted amounts, such as watch time."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ranker.metrics.checks import Floats, Statistic, checked_numbers, checked_weights, ratio, total
+
+
+def mae(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Mean absolute error, in the unit of the labels.
+
+    Parameters
+    ----------
+    labels, predictions
+        What happened and what was predicted [N].
+    weights
+        How often each row counts [N], >= 0; by default once.
+
+    Returns
+    -------
+    float
+        >= 0; NaN where there are no rows or no weight.
+
+    Raises
+    ------
+    ValueError
+        For unequal lengths, and for a bad value, with its row.
+    """
+    labels = checked_numbers("labels", labels)
+    predictions = checked_numbers("predictions", predictions, len(labels))
+    return mae_statistic(labels, predictions)(checked_weights(weights, len(labels)))
+
+
+def rmse(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Root of the mean squared error, in the unit of the labels; otherwise as ``mae``."""
+    labels = checked_numbers("labels", labels)
+    predictions = checked_numbers("predictions", predictions, len(labels))
+    return rmse_statistic(labels, predictions)(checked_weights(weights, len(labels)))
+
+
+def mae_statistic(labels: Floats, predictions: Floats) -> Statistic:
+    """Return the mean absolute error of checked rows as a function of their weights [N]."""
+    errors = np.abs(predictions - labels)
+
+    def statistic(weights: Floats) -> float:
+        return ratio(total(errors, weights), weights.sum())
+
+    return statistic
+
+
+def rmse_statistic(labels: Floats, predictions: Floats) -> Statistic:
+    """Return the root mean squared error of checked rows as a function of their weights [N]."""
+    squares = (predictions - labels) ** 2
+
+    def statistic(weights: Floats) -> float:
+        return float(np.sqrt(ratio(total(squares, weights), weights.sum())))
+
+    return statistic

@@ -1,0 +1,149 @@
+"""The model that is trained, and the function that is served."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from ranker.architectures import Architecture
+from ranker.encoding.layout import Layout
+from ranker.funnel import FUNNELS
+from ranker.gradients import TaskGradients
+from ranker.layers import Embedding
+from ranker.layers.interaction import Interaction
+from ranker.losses import TaskLosses
+from ranker.schema import Schema
+from ranker.weighting import GradientBalancer, Weighting
+
+INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
+
+
+class RankingModel(tfrs.Model):
+    """Embedding, interaction, architecture and funnel, trained under one balancing method.
+
+    A training batch holds the packed arrays (:data:`INPUTS`, without those of no columns), ``labels`` [B, T] and
+    ``known`` [B, T]. Called with packed arrays it returns scores [B, T] in the schema's task order.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        embedding: Embedding,
+        interaction: Interaction,
+        architecture: Architecture,
+        weighting: Weighting,
+        funnel: str = "esmm",
+    ) -> None:
+        super().__init__(name="ranking_model")
+        self.schema = schema
+        self.tasks = list(schema.tasks)
+        self.embedding = embedding
+        self.interaction = interaction
+        self.architecture = architecture
+        self.weighting = weighting
+        self.funnel = FUNNELS[funnel](schema)
+        self.task_losses = TaskLosses(list(schema.tasks.values()))
+        weighting.build(schema.tasks)
+        self(example_inputs(embedding.layout))  # creates the variables
+        self._compared = self._compared_variables()
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Packed arrays, with one context row or one for each candidate, to scores [B, T]."""
+        shared = self._trunk(inputs, training)
+        return self.funnel.scores(self.architecture.logits(shared, training=training))
+
+    def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
+        """A batch to each task's loss, T scalars."""
+        return self._head_losses(self._trunk(inputs, training), inputs, training)
+
+    def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step, the same for every balancing method."""
+        with tf.GradientTape(persistent=bool(self._compared)) as trunk_tape:
+            trunk = self._trunk(batch, training=True)
+            penalties = self.embedding.losses
+        with tf.GradientTape(persistent=True) as head_tape:
+            head_tape.watch(trunk)
+            losses = self._head_losses(trunk, batch, training=True)
+        shared, heads, own = self.shared_variables, self.head_variables, list(self.weighting.trainable_variables)
+        gradients = TaskGradients(
+            trunk_tape, head_tape, losses, trunk, shared, heads, compared=self._compared, penalties=penalties
+        )
+        logged: dict[str, tf.Tensor] = {}
+
+        def gramian() -> tf.Tensor:
+            logged["gramian"] = gradients.gramian()
+            return logged["gramian"]
+
+        balance = self.weighting.balance(tf.stack(losses), gramian)
+        by_variable = [*gradients.combined(balance), balance.own]
+        pairs = zip([g for group in by_variable for g in group], [*shared, *heads, *own], strict=True)
+        self.optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
+        return {"losses": tf.stack(losses), "weights": balance.shared, **logged}
+
+    def test_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Each task's loss [T]."""
+        return {"losses": tf.stack(self.compute_loss(batch))}
+
+    @property
+    def shared_variables(self) -> list[tf.Variable]:
+        """What more than one task reads: embedding tables, interaction and trunk."""
+        parts = (self.embedding, self.interaction, self.architecture.trunk)
+        return [variable for part in parts for variable in part.trainable_variables]
+
+    @property
+    def head_variables(self) -> list[tf.Variable]:
+        """What one task alone reads."""
+        return [variable for head in self.architecture.heads for variable in head.trainable_variables]
+
+    def _trunk(self, inputs: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
+        sides = self.interaction(self.embedding(inputs, training=training))
+        trunk: list[tf.Tensor] = self.architecture.trunk(sides, training=training)
+        return trunk
+
+    def _head_losses(
+        self, trunk: list[tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool
+    ) -> list[tf.Tensor]:
+        logits = self.architecture.logits(trunk, training=training)
+        weights = self.funnel.weights(batch["labels"], batch["known"])
+        losses: list[tf.Tensor] = self.task_losses(batch["labels"], self.funnel.trained(logits), weights)
+        return losses
+
+    def _compared_variables(self) -> list[tf.Variable]:
+        """Dense shared variables whose gradients the method compares; none where it compares the trunk's outputs."""
+        if not isinstance(self.weighting, GradientBalancer) or self.weighting.gradients_of == "representation":
+            return []
+        compared = [*self.interaction.trainable_variables, *self.architecture.trunk.trainable_variables]
+        if not compared:
+            raise ValueError(
+                "weighting.gradients_of: shared compares gradients of shared dense variables, and this architecture "
+                "has none; use representation"
+            )
+        return compared
+
+
+def example_inputs(layout: Layout) -> dict[str, tf.Tensor]:
+    """Packed arrays of one row of zeros, those of no columns left out."""
+    dtypes = (tf.int32, tf.float32, tf.int32, tf.float32)
+    arrays = zip(INPUTS, layout.widths(), dtypes, strict=True)
+    return {name: tf.zeros([1, width], dtype) for name, width, dtype in arrays if width}
+
+
+def served(model: RankingModel) -> Any:
+    """Return the function to export: one context row and N candidates to scores [N, T]."""
+    widths = dict(zip(INPUTS, model.embedding.layout.widths(), strict=True))
+    signature = {
+        name: tf.TensorSpec([1 if name.startswith("context") else None, width], _dtype(name), name=name)
+        for name, width in widths.items()
+        if width
+    }
+
+    @tf.function(input_signature=[signature])
+    def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {"scores": model(inputs)}
+
+    return score
+
+
+def _dtype(name: str) -> tf.DType:
+    return tf.int32 if name.endswith("ids") else tf.float32

@@ -1,0 +1,68 @@
+"""Pareto-efficient learning to rank."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, GradientBalancer, WeightingOptions, per_task
+from ranker.weighting.min_norm import min_norm, relaxed_min_norm
+
+Bound = Annotated[float, Field(ge=0, le=1)]
+
+
+@WEIGHTINGS.register("pe_ltr")
+class PELTR(GradientBalancer):
+    """Weights of least gradient norm, ``min ||sum_i w_i grad L_i||^2``, ``sum w = 1``, ``w >= c``. Lin et al. 2019.
+
+    With c = 0 the step increases no task's loss; with c > 0 a task keeps at least its share of every step.
+    """
+
+    class Options(WeightingOptions):
+        """Bounds, solver, and whose gradients."""
+
+        name: Literal["pe_ltr"] = "pe_ltr"
+        bounds: Bound | dict[str, Bound] = Field(
+            0.0, description="Least weight of every task, or of each by name (0 if not named); they sum to at most 1."
+        )
+        solver: Literal["exact", "relaxation"] = Field(
+            "exact", description="exact: the optimum. relaxation: the paper's KKT system, then projection."
+        )
+        gradients_of: Literal["representation", "shared"] = Field(
+            "representation",
+            description="representation: gradients of the trunk's outputs, one pass through the trunk. "
+            "shared: gradients of all shared dense variables, one pass through the trunk for each task.",
+        )
+
+    options: Options
+
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        self.gradients_of = self.options.gradients_of
+        self._bounds: list[float] | None = None
+
+    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+        """Put the bounds in task order."""
+        self._bounds = per_task(self.options.bounds, tasks, "bounds", default=0.0)
+        _check_total(sum(self._bounds))
+
+    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+        """Weights [T] of least norm. A task without any gradient, such as one with no label in the batch, gets 0."""
+        tasks = gramian.shape[0]
+        if self._bounds is None and isinstance(self.options.bounds, dict):
+            raise ValueError("bounds by task name need build() to be called first, so that the names' order is known")
+        bounds = self._bounds if self._bounds is not None else [float(self.options.bounds)] * tasks  # type: ignore[arg-type]
+        _check_total(sum(bounds))
+        present = tf.linalg.diag_part(gramian) > 0.0  # the least norm would be had by weighing a gradient of zero
+        solve = SOLVERS[self.options.solver]
+        return tf.cast(solve(gramian, tf.constant(bounds, tf.float64), present), losses.dtype)
+
+
+SOLVERS = {"exact": min_norm, "relaxation": relaxed_min_norm}
+
+
+def _check_total(total: float) -> None:
+    if total > 1 + 1e-9:
+        raise ValueError(f"weighting.bounds: the bounds sum to {total:g}; the weights sum to 1, so they leave no solution")

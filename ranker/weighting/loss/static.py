@@ -1,0 +1,35 @@
+"""Fixed weights."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions, per_task
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+@WEIGHTINGS.register("static")
+class Static(LossBalancer):
+    """``sum_i w_i L_i`` with given weights, all 1 by default."""
+
+    class Options(WeightingOptions):
+        """The weights."""
+
+        name: Literal["static"] = "static"
+        weights: Weight | dict[str, Weight] = Field(
+            1.0, description="One weight for all tasks, or weights by task; a task not named has 1."
+        )
+
+    options: Options
+
+    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+        """Put the weights in task order."""
+        self._weights = per_task(self.options.weights, tasks, "weights", default=1.0)
+
+    def objective(self, losses: tf.Tensor) -> tf.Tensor:
+        """The weighted sum of losses [T]."""
+        return tf.reduce_sum(tf.constant(self._weights, losses.dtype) * losses)

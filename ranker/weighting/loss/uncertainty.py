@@ -1,0 +1,37 @@
+"""Weights learnt as the tasks' noise."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions
+
+
+@WEIGHTINGS.register("uncertainty")
+class Uncertainty(LossBalancer):
+    """Homoscedastic uncertainty. Kendall, Gal and Cipolla, CVPR 2018.
+
+    With s the logarithm of a task's variance: ``exp(-s) L + s`` for a binary task, ``exp(-s) L / 2 + s / 2`` for
+    a regression, s being learnt beside the model.
+    """
+
+    class Options(WeightingOptions):
+        """Where the variances start."""
+
+        name: Literal["uncertainty"] = "uncertainty"
+        initial: float = Field(0.0, ge=-10, le=10, description="Initial log variance of every task.")
+
+    options: Options
+
+    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+        """Create the log variances [T]."""
+        self.log_variances = tf.Variable(tf.fill([len(tasks)], self.options.initial), name="log_variances")
+        self._halved = [1.0 if isinstance(task, Binary) else 0.5 for task in tasks.values()]
+
+    def objective(self, losses: tf.Tensor) -> tf.Tensor:
+        """The sum over tasks of the weighted losses [T] and of the log variances."""
+        s = self.log_variances
+        return tf.reduce_sum(tf.constant(self._halved) * (tf.exp(-s) * losses + s))

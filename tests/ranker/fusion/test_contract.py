@@ -1,0 +1,194 @@
+"""What every fusion formula promises; a new entry of ``FUSIONS`` is tested here without further work."""
+
+import itertools
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ranker.fusion import FUSIONS, Formula, Fusion, FusionError, Invariance, Parameter, build_fusion, order
+
+Floats = NDArray[np.float64]
+
+OBJECTIVES = ("click", "like", "hide")
+SETS = 7
+
+every_formula = pytest.mark.parametrize("name", list(FUSIONS))
+
+
+def drawn(parameter: Parameter, shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
+    """Values of a parameter all over its bounds, or over [-3, 3] where they are wider."""
+    values = rng.uniform(max(parameter.low, -3.0), min(parameter.high, 3.0), shape)
+    if parameter.integer:
+        values = rng.integers(int(parameter.low), int(min(parameter.high, 60)), shape).astype(np.float64)
+    return values
+
+
+def parameter_sets(formula: type[Formula], rng: np.random.Generator) -> dict[str, Floats]:
+    return {
+        parameter.name: drawn(parameter, (SETS, len(OBJECTIVES)) if parameter.per_objective else (SETS,), rng)
+        for parameter in formula.parameters
+    }
+
+
+def built(name: str, sets: dict[str, Floats], p: int) -> Fusion:
+    """The p-th of the parameter sets as a config would state it."""
+    return build_fusion(
+        name,
+        OBJECTIVES,
+        {
+            key: dict(zip(OBJECTIVES, values[p].tolist(), strict=True)) if values.ndim == 2 else float(values[p])
+            for key, values in sets.items()
+        },
+    )
+
+
+def scores(rng: np.random.Generator, candidates: int = 40) -> Floats:
+    """Probabilities [N, T] with ties within and across candidates."""
+    return np.round(rng.uniform(0.01, 0.99, (candidates, len(OBJECTIVES))), 2)
+
+
+@every_formula
+def test_defaults_and_direction_are_declared(name: str) -> None:
+    formula = FUSIONS[name]
+    by_name = {parameter.name: parameter for parameter in formula.parameters}
+    assert len(by_name) == len(formula.parameters)
+    assert by_name[formula.direction].per_objective
+    assert by_name[formula.direction].low < 0 < by_name[formula.direction].default
+    for parameter in formula.parameters:
+        assert parameter.low <= parameter.default <= parameter.high
+        assert parameter.description.endswith(".")
+    for conditions in formula.invariant_to.values():
+        assert set(conditions) <= set(by_name)
+
+
+@every_formula
+def test_parameter_sets_at_once_equal_a_loop_over_sets_and_candidates(name: str) -> None:
+    rng = np.random.default_rng(1)
+    formula, request = FUSIONS[name], scores(rng)
+    sets = parameter_sets(formula, rng)
+    together = formula.fuse(request, sets)
+    prepared = formula.prepare(request)
+    assert together.shape == (SETS, len(request))
+    assert prepared.shape == request.shape
+    for p in range(SETS):
+        fusion = built(name, sets, p)
+        np.testing.assert_allclose(fusion.fuse(request), together[p], rtol=1e-12, atol=1e-12)
+        for n in range(len(request)):
+            alone = formula.combine(prepared[n : n + 1], fusion.arrays)
+            np.testing.assert_allclose(alone, together[p, n : n + 1], rtol=1e-12, atol=1e-12)
+
+
+@every_formula
+def test_requests_and_parameter_sets_broadcast(name: str) -> None:
+    rng = np.random.default_rng(2)
+    formula = FUSIONS[name]
+    requests = np.stack([scores(rng), scores(rng)])
+    sets = parameter_sets(formula, rng)
+    all_at_once = formula.fuse(requests, {key: values[:, None] for key, values in sets.items()})
+    assert all_at_once.shape == (SETS, 2, requests.shape[1])
+    np.testing.assert_allclose(all_at_once[:, 1], formula.fuse(requests[1], sets), rtol=1e-12, atol=1e-12)
+
+
+@every_formula
+def test_equal_candidates_tie_exactly_wherever_they_stand(name: str) -> None:
+    rng = np.random.default_rng(3)
+    sets = parameter_sets(FUSIONS[name], rng)
+    for candidates in range(2, 40):
+        request = scores(rng, candidates)
+        request[-1] = request[0]
+        fused = FUSIONS[name].fuse(request, sets)
+        np.testing.assert_array_equal(fused[:, 0], fused[:, -1])
+
+
+@every_formula
+def test_objectives_count_as_their_direction_says(name: str) -> None:
+    rng = np.random.default_rng(4)
+    formula, request = FUSIONS[name], scores(rng)
+    for p in range(SETS):
+        fusion = built(name, parameter_sets(formula, rng), p)
+        for i, objective in enumerate(OBJECTIVES):
+            for sign in (1.0, -1.0, 0.0):
+                signed = fusion.replaced({formula.direction: {objective: sign}})
+                fused = []
+                for score in np.linspace(0.0, 1.0, 11):  # 0 and 1 are below and above all other candidates
+                    request[7, i] = score
+                    fused.append(signed.fuse(request)[7])
+                assert (sign * np.diff(fused) >= 0).all()
+                assert np.sign(fused[-1] - fused[0]) == sign
+
+
+CHANGES: dict[Invariance, Callable[[Floats], Floats]] = {
+    "increasing_map": lambda p: np.stack([p[:, 0] ** 3, np.log(p[:, 1]), np.exp(4 * p[:, 2])], axis=1),
+    "translation": lambda p: p + np.array([0.5, 0.03, 0.2]),
+    "scaling": lambda p: p * np.array([20.0, 0.25, 3.0]),
+    "common_scaling": lambda p: p * 7.0,
+}
+
+
+@every_formula
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_the_ranking_is_invariant_to_exactly_what_is_stated(name: str, change: Invariance) -> None:
+    rng = np.random.default_rng(5)
+    formula, request = FUSIONS[name], scores(rng)
+    unchanged = []
+    for p in range(SETS):
+        fusion = built(name, parameter_sets(formula, rng), p)
+        fusion = fusion.replaced(formula.invariant_to.get(change, {}))
+        before, after = fusion.fuse(request), fusion.fuse(CHANGES[change](request))
+        unchanged.append(np.array_equal(order(before), order(after)))
+    assert all(unchanged) == (change in formula.invariant_to)
+
+
+@every_formula
+def test_parameters_said_not_to_affect_the_order_do_not(name: str) -> None:
+    rng = np.random.default_rng(6)
+    formula, request = FUSIONS[name], scores(rng)
+    moved = {parameter.name: False for parameter in formula.parameters}
+    for p in range(SETS):
+        one, other = (built(name, parameter_sets(formula, rng), p) for _ in range(2))
+        for parameter in moved:
+            changed = one.replaced({parameter: other.values[parameter]})
+            moved[parameter] |= not np.array_equal(order(changed.fuse(request)), order(one.fuse(request)))
+    assert moved == {parameter.name: parameter.affects_order for parameter in formula.parameters}
+
+
+@every_formula
+def test_finite_at_zero_and_one_with_every_parameter_at_a_bound(name: str) -> None:
+    corners = np.array(list(itertools.product([0.0, 1.0], repeat=len(OBJECTIVES))))
+    parameters = FUSIONS[name].parameters
+    assert np.isfinite(build_fusion(name, OBJECTIVES, {}).fuse(corners)).all()
+    for bounds in itertools.product(*((parameter.low, parameter.high) for parameter in parameters)):
+        values = {parameter.name: bound for parameter, bound in zip(parameters, bounds, strict=True)}
+        assert np.isfinite(build_fusion(name, OBJECTIVES, values).fuse(corners)).all()
+
+
+@every_formula
+def test_a_request_of_one_or_no_candidate(name: str) -> None:
+    fusion = build_fusion(name, OBJECTIVES, {})
+    assert fusion.fuse(np.empty((0, 3))).shape == (0,)
+    assert fusion.fuse([[0.2, 0.3, 0.1]]).shape == (1,)
+    assert fusion.fuse(np.array([[0.2, 0.3, 0.1]], dtype=np.float32)).dtype == np.float64
+
+
+@every_formula
+def test_bounds_are_allowed_and_enforced(name: str) -> None:
+    for parameter in FUSIONS[name].parameters:
+        for bound, beyond in ((parameter.low, parameter.low - 1), (parameter.high, parameter.high + 1)):
+            assert build_fusion(name, OBJECTIVES, {parameter.name: bound}).name == name
+            for wrong in (beyond, float("nan"), float("inf"), True, "1", None):
+                with pytest.raises(FusionError) as caught:
+                    build_fusion(name, OBJECTIVES, {parameter.name: wrong})  # type: ignore[dict-item]
+                assert parameter.name in str(caught.value)
+                assert f"[{parameter.low:g}, {parameter.high:g}]" in str(caught.value)
+
+
+@every_formula
+def test_round_trip_through_json(name: str) -> None:
+    rng = np.random.default_rng(7)
+    fusion = built(name, parameter_sets(FUSIONS[name], rng), 0)
+    stored = json.loads(json.dumps(fusion.to_dict()))
+    assert build_fusion(stored["name"], OBJECTIVES, stored["parameters"]) == fusion
+    assert set(fusion.values) == {parameter.name for parameter in FUSIONS[name].parameters}
