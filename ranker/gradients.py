@@ -43,7 +43,9 @@ class TaskGradients:
         gradients = [_filled(task[: len(self._trunk)], self._trunk) for task in self._split_by_task()]
         if self._compared:
             gradients = [
-                self._trunk_tape.gradient(self._trunk, self._compared, output_gradients=task, unconnected_gradients="zero")
+                self._trunk_tape.gradient(
+                    self._trunk, self._compared, output_gradients=task, unconnected_gradients="zero"
+                )
                 for task in gradients
             ]
         rows = [tf.stack([tf.reshape(g, [-1]) for g in column]) for column in zip(*gradients, strict=True)]

@@ -101,9 +101,7 @@ class RankingModel(tfrs.Model):
         trunk: list[tf.Tensor] = self.architecture.trunk(sides, training=training)
         return trunk
 
-    def _head_losses(
-        self, trunk: list[tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool
-    ) -> list[tf.Tensor]:
+    def _head_losses(self, trunk: list[tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
         logits = self.architecture.logits(trunk, training=training)
         weights = self.funnel.weights(batch["labels"], batch["known"])
         losses: list[tf.Tensor] = self.task_losses(batch["labels"], self.funnel.trained(logits), weights)
@@ -130,10 +128,10 @@ def example_inputs(layout: Layout) -> dict[str, tf.Tensor]:
 
 
 def served(model: RankingModel) -> Any:
-    """Return the function to export: one context row and N candidates to scores [N, T]."""
+    """Return the function to export: one context row, or one a candidate, and N candidates to scores [N, T]."""
     widths = dict(zip(INPUTS, model.embedding.layout.widths(), strict=True))
     signature = {
-        name: tf.TensorSpec([1 if name.startswith("context") else None, width], _dtype(name), name=name)
+        name: tf.TensorSpec([None, width], _dtype(name), name=name)
         for name, width in widths.items()
         if width
     }

@@ -3,8 +3,8 @@
 All models are closed and frozen: an unknown key is an error, and nothing changes after validation.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,6 +12,7 @@ from ranker.registry import nearest
 
 Side = Literal["context", "candidate"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ColumnName = Annotated[str, Field(min_length=1)]
 
 
 class Closed(BaseModel):
@@ -19,9 +20,19 @@ class Closed(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        known = list(cls.model_fields)
+        for key in data if isinstance(data, Mapping) else ():
+            if key not in known:
+                hint = nearest(str(key), known)
+                raise ValueError(f"unknown key {key!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})")
+        return data
+
 
 class _Feature(Closed):
-    column: str | None = Field(None, description="Column of the log; by default the feature's own name.")
+    column: ColumnName | None = Field(None, description="Column of the log; by default the feature's own name.")
 
 
 class _Vocabulary(_Feature):
@@ -29,7 +40,7 @@ class _Vocabulary(_Feature):
     min_count: int = Field(1, ge=1, description="Values seen less often share the unknown bucket.")
     max_size: int | None = Field(None, ge=1, description="Keep only so many of the most frequent values.")
     hash_buckets: int | None = Field(
-        None, ge=2, description="Hash values into so many buckets instead of keeping a vocabulary."
+        None, ge=2, le=2**30, description="Hash values into so many buckets instead of keeping a vocabulary."
     )
 
     @model_validator(mode="after")
@@ -89,8 +100,8 @@ Features = dict[Name, Feature]
 
 
 class _Task(Closed):
-    column: str | None = Field(None, description="Column of the label; by default the task's own name.")
-    mask: str | None = Field(None, description="A 0/1 column: where it is 0 this task's label is unknown.")
+    column: ColumnName | None = Field(None, description="Column of the label; by default the task's own name.")
+    mask: ColumnName | None = Field(None, description="A 0/1 column: where it is 0 this task's label is unknown.")
     given: str | None = Field(
         None, description="Another task, binary: this task's label exists only where that one's is 1."
     )
@@ -124,10 +135,12 @@ class LabelStatistics(Closed):
     of: tuple[str | tuple[str, ...], ...] = Field(
         min_length=1, description="Categorical features, or lists of them for their combinations."
     )
-    labels: tuple[str, ...] | None = Field(None, description="Tasks whose labels are averaged; all by default.")
+    labels: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Tasks whose labels are averaged; all by default."
+    )
     smoothing: float = Field(20.0, gt=0, description="Rows of prior added to each value.")
     folds: int = Field(10, ge=2, le=100, description="Number of folds the training rows are divided into.")
-    fold_by: str | None = Field(
+    fold_by: ColumnName | None = Field(
         None,
         description="Column whose equal values share a fold, for example the date: rows then never see "
         "labels of their own day. By default rows are divided at random.",
@@ -182,13 +195,12 @@ class Schema(Closed):
             raise ValueError(f"feature {name!r} is under both context and candidate; it belongs to one side")
         for name, feature in self.features.items():
             if isinstance(feature, Sequence):
-                self._require_vocabulary(feature.shares, f"features.{name}.shares")
+                self._require_vocabulary(feature.shares, f"{self.side(name)}.{name}.shares")
         if self.candidate_id is not None:
             known = [n for n, f in self.candidate.items() if isinstance(f, Categorical)]
             _require(self.candidate_id, known, "candidate_id", "categorical candidate feature")
-        outcomes = {t.column or n for n, t in self.tasks.items()} | {t.mask for t in self.tasks.values()}
         for name in self.features:
-            if self.column(name) in outcomes:
+            if self.column(name) in self._outcomes():
                 raise ValueError(
                     f"feature {name!r} reads column {self.column(name)!r}, which is a task's label or mask"
                 )
@@ -204,6 +216,7 @@ class Schema(Closed):
             _require(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "other task")
             if not isinstance(self.tasks[task.given], Binary):
                 raise ValueError(f"tasks.{name}.given: {task.given!r} is not a binary task")
+        for name in self.tasks:  # every parent is known by now, so that chains can be followed
             seen = {name}
             for parent in self.parents(name):
                 if parent in seen:
@@ -216,14 +229,28 @@ class Schema(Closed):
         statistics = self.label_statistics
         if statistics is None:
             return self
+        seen: set[frozenset[str]] = set()
         for key in statistics.key_features():
             for name in key:
                 self._require_vocabulary(name, "label_statistics.of")
-            if len(set(key)) != len(key):
-                raise ValueError(f"label_statistics.of: {list(key)} names a feature twice")
-        for label in statistics.labels or ():
+            if not key or len(set(key)) != len(key):
+                raise ValueError(f"label_statistics.of: {list(key)} must name one feature or several different ones")
+            if frozenset(key) in seen:
+                raise ValueError(f"label_statistics.of: {list(key)} is listed twice")
+            seen.add(frozenset(key))
+        labels = statistics.labels or ()
+        for label in labels:
             _require(label, list(self.tasks), "label_statistics.labels", "task")
+            if labels.count(label) > 1:
+                raise ValueError(f"label_statistics.labels: {label!r} is listed twice")
+        if statistics.fold_by in self._outcomes():
+            raise ValueError(f"label_statistics.fold_by: {statistics.fold_by!r} is a task's label or mask")
         return self
+
+    def _outcomes(self) -> set[str]:
+        """Columns that hold labels and masks."""
+        masks = {task.mask for task in self.tasks.values() if task.mask is not None}
+        return masks | {task.column or name for name, task in self.tasks.items()}
 
     def _require_vocabulary(self, name: str, path: str) -> None:
         known = [n for n, f in self.features.items() if isinstance(f, Categorical)]

@@ -17,7 +17,9 @@ class ArchitectureOptions(Closed):
     """Options that every architecture has; each adds its ``name`` and its own."""
 
     towers: Units = Field((64,), description="Units of each task's tower; empty for a single linear layer.")
-    activation: str = Field("relu", pattern="^(relu|gelu|elu|selu|swish|tanh|sigmoid)$", description="Of hidden layers.")
+    activation: str = Field(
+        "relu", pattern="^(relu|gelu|elu|selu|swish|tanh|sigmoid)$", description="Of hidden layers."
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units dropped while training.")
 
 

@@ -1,10 +1,12 @@
 """Raw columns, as a log or a request gives them, to typed arrays.
 
-A column is a NumPy array, a masked array, a :class:`Ragged`, or a plain list with ``None`` for missing values.
-Every function here raises :class:`ColumnError` naming the column, the row and the value that does not fit.
+A column is a NumPy array, a masked array, a :class:`Ragged`, or a plain list with ``None`` for missing values; NaN
+is missing too. Every function here raises :class:`ColumnError` naming the column, the row and the value.
 """
 
-from collections.abc import Callable, Sequence
+import reprlib
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,6 +19,25 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 MISSING = np.iinfo(np.int64).min
 """Stands for a missing value in an array of integers; no id of a log may have this value."""
+LARGEST = float(np.finfo(np.float32).max)
+"""Models read numbers of 32 bits: a larger one would reach them as infinite."""
+_INTEGER = "an integer from -2**63 + 1 to 2**63 - 1"
+_NUMBER = "a finite number of at most 3.4e38 in size"
+
+
+class _Shown(reprlib.Repr):
+    """Writes a value out, but not all of a long one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Write an integer; Python refuses to write out one of thousands of digits."""
+        return super().repr_int(x, level) if x.bit_length() < 1024 else f"an integer of {x.bit_length()} bits"
+
+
+_SHOWN = _Shown()
 
 
 class ColumnError(ValueError):
@@ -24,15 +45,30 @@ class ColumnError(ValueError):
 
     def __init__(self, column: str, row: int, value: object, expected: str) -> None:
         self.column, self.row, self.value, self.expected = column, row, value, expected
-        super().__init__(f"column {column!r}, row {row}: {value!r} is not {expected}")
+        super().__init__(column, row, value, expected)
+
+    def __str__(self) -> str:
+        return f"column {self.column!r}, row {self.row}: {_SHOWN.repr(self.value)} is not {self.expected}"
 
 
 @dataclass(frozen=True)
 class Ragged:
-    """Lists of different lengths: row ``i`` holds ``values[offsets[i]:offsets[i + 1]]``."""
+    """Lists of different lengths: row ``i`` holds ``values[offsets[i]:offsets[i + 1]]``.
+
+    Raises ``ValueError`` unless ``offsets`` is an array of integers that runs from 0 to ``len(values)``.
+    """
 
     values: Any
     offsets: Integers
+
+    def __post_init__(self) -> None:
+        offsets = self.offsets
+        if not isinstance(offsets, np.ndarray) or offsets.dtype.kind not in "iu" or offsets.ndim != 1:
+            raise ValueError(f"offsets must be a 1-d array of integers, got {_SHOWN.repr(offsets)}")
+        if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(self.values):
+            raise ValueError(f"offsets must run from 0 to {len(self.values)}, got {_SHOWN.repr(offsets.tolist())}")
+        if (offsets[1:] < offsets[:-1]).any():
+            raise ValueError(f"offsets must not fall, got {_SHOWN.repr(offsets.tolist())}")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -41,38 +77,77 @@ class Ragged:
 Column: TypeAlias = "NDArray[Any] | Ragged | Sequence[Any]"
 
 
+def common_rows(columns: Mapping[str, Column], names: Iterable[str]) -> int:
+    """Return the number of rows that the named columns share; without names, that of all columns, or 1."""
+    wanted = list(names) or list(columns)
+    rows = 1
+    lengths = {}
+    for name in wanted:
+        if name not in columns:
+            raise ColumnError(name, 0, None, "a value; the column is missing")
+        lengths[name] = _length(columns[name], name)
+    if lengths:
+        rows = max(lengths.values())
+        for name, length in lengths.items():
+            if length != rows:
+                raise ColumnError(name, length, None, f"a value; other columns have {rows} rows")
+    return rows
+
+
+def _length(column: Column, name: str) -> int:
+    try:
+        if not isinstance(column, str | bytes | Mapping):
+            return len(column)
+    except TypeError:
+        pass
+    raise ColumnError(name, 0, column, "a column: a list or an array")
+
+
 def integers(column: Column, name: str) -> Integers:
-    """Integers [N] with :data:`MISSING` for null; floats are taken where they are whole, NaN being null."""
-    if isinstance(column, np.ma.MaskedArray):
-        data = np.array(column.data, dtype=np.int64)
-        data[np.ma.getmaskarray(column)] = MISSING
-        return data
-    if isinstance(column, np.ndarray) and column.dtype.kind in "iub":
-        return column.astype(np.int64, copy=False)
-    if isinstance(column, np.ndarray) and column.dtype.kind == "f":
-        missing = np.isnan(column)
-        whole = missing | (column == np.floor(column))
-        _require(whole, column, name, "a whole number")
-        return np.where(missing, MISSING, np.nan_to_num(column)).astype(np.int64)
+    """Integers [N] with :data:`MISSING` for null; floats are taken where they are whole, booleans as 0 and 1."""
     if isinstance(column, Ragged):
         raise ColumnError(name, 0, "a list", "one integer a row")
+    if isinstance(column, np.ma.MaskedArray) and column.ndim == 1 and column.dtype.kind in "iubf":
+        data = integers(column.filled(0), name)
+        return np.where(np.ma.getmaskarray(column), MISSING, data)
+    if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "iubf":
+        return _integer_array(column, name)
+    values = _plain(column)
     try:
-        if None not in column:
-            array = np.array(column)
-            if array.dtype.kind in "iu" and array.ndim == 1:
-                return array.astype(np.int64, copy=False)
-    except (ValueError, TypeError, OverflowError):
-        pass  # the loop below finds the row
-    return np.array([_integer(value, name, row) for row, value in enumerate(column)], dtype=np.int64)
+        found = np.asarray(array("q", values))  # refuses floats, text and None, at the speed of C
+    except (TypeError, OverflowError):
+        try:
+            found = np.asarray(array("q", [MISSING if value is None else value for value in values]))
+            if np.count_nonzero(found == MISSING) == values.count(None):
+                return found
+        except (TypeError, OverflowError):
+            pass  # the loop below finds the row
+        return np.array([_integer(value, name, row) for row, value in enumerate(values)], dtype=np.int64)
+    return _integer_array(found, name)
+
+
+def _integer_array(values: NDArray[Any], name: str) -> Integers:
+    if values.dtype.kind == "f":
+        missing = np.isnan(values)
+        require(missing | (values == np.floor(values)), values, name, "a whole number")
+        require(missing | (np.abs(values) < 2.0**63), values, name, _INTEGER)
+        return np.where(missing, float(MISSING), values).astype(np.int64)
+    if len(values) and values.dtype == np.int64 and values.min() == MISSING:
+        require(values != MISSING, values, name, _INTEGER)
+    if len(values) and values.dtype == np.uint64 and values.max() >= 2**63:
+        require(values < 2**63, values, name, _INTEGER)
+    return values.astype(np.int64, copy=False)
 
 
 def _integer(value: object, name: str, row: int) -> int:
-    if value is None:
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
         return int(MISSING)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if isinstance(value, float | np.floating) and np.isfinite(value) and value == int(value):
+        value = int(value)
+    if not isinstance(value, int | np.integer | np.bool_):
         raise ColumnError(name, row, value, "an integer")
-    if not -(2**63) < value < 2**63:
-        raise ColumnError(name, row, value, "an integer of 64 bits")
+    if not -(2**63) < int(value) < 2**63:
+        raise ColumnError(name, row, value, _INTEGER)
     return int(value)
 
 
@@ -80,92 +155,73 @@ def strings(column: Column, name: str) -> list[str | None]:
     """Strings [N] with ``None`` for null."""
     if isinstance(column, Ragged):
         raise ColumnError(name, 0, "a list", "one string a row")
-    values: list[Any] = column.tolist() if isinstance(column, np.ndarray) else list(column)
-    for row, value in enumerate(values):
-        if value is not None and not isinstance(value, str):
-            raise ColumnError(name, row, value, "a string")
-    return values
+    values = _plain(column)
+    if {str, type(None)}.issuperset(map(type, values)):
+        return values
+    return [_string(value, name, row) for row, value in enumerate(values)]
+
+
+def _string(value: object, name: str, row: int) -> str | None:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if not isinstance(value, str):
+        raise ColumnError(name, row, value, "a string")
+    return str(value)
 
 
 def numbers(column: Column, name: str) -> Floats:
-    """Numbers [N] with NaN for null; infinite values are refused."""
-    if isinstance(column, np.ma.MaskedArray):
-        column = np.ma.filled(column.astype(np.float64), np.nan)
-    if isinstance(column, np.ndarray) and column.dtype.kind in "iufb":
-        array = column.astype(np.float64, copy=False)
-    elif isinstance(column, Ragged):
+    """Numbers [N] with NaN for null; infinite values and those beyond 32 bits are refused."""
+    values = unchecked_numbers(column, name)
+    too_large = np.abs(values) > LARGEST
+    if too_large.any():
+        require(~too_large, values, name, _NUMBER)
+    return values
+
+
+def unchecked_numbers(column: Column, name: str) -> Floats:
+    """Like :func:`numbers`, for callers that check the size of many columns at once by :func:`require_finite`."""
+    if isinstance(column, Ragged):
         raise ColumnError(name, 0, "a list", "one number a row")
-    else:
-        array = np.array([_number(value, name, row) for row, value in enumerate(column)], dtype=np.float64)
-    _require(~np.isinf(array), array, name, "a finite number")
-    return array
+    if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "iubf":
+        plain = column.astype(np.float64, copy=False)
+        return np.ma.filled(plain, np.nan) if isinstance(plain, np.ma.MaskedArray) else plain
+    values = _plain(column)
+    try:
+        return np.asarray(array("d", values))  # refuses text and None, at the speed of C
+    except (TypeError, OverflowError):
+        try:
+            return np.asarray(array("d", [np.nan if value is None else value for value in values]))
+        except (TypeError, OverflowError):
+            return np.array([_number(value, name, row) for row, value in enumerate(values)], dtype=np.float64)
+
+
+def require_finite(matrix: Floats, names: Sequence[str]) -> None:
+    """Refuse infinite values and those beyond 32 bits in columns [F, N]."""
+    if (np.abs(matrix) > LARGEST).any():
+        for values, name in zip(matrix, names, strict=True):
+            numbers(values, name)
 
 
 def _number(value: object, name: str, row: int) -> float:
     if value is None:
         return np.nan
-    if isinstance(value, bool | np.bool_):
-        return float(value)
-    if not isinstance(value, int | float | np.integer | np.floating):
+    if not isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating):
         raise ColumnError(name, row, value, "a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ColumnError(name, row, value, _NUMBER) from None
 
 
-def ragged(column: Column, name: str, separator: str | None) -> Ragged:
-    """Lists [N] of values; null is an empty list, and with a separator text is split and stripped.
-
-    Pieces of split text are strings; the caller turns them into integers where its vocabulary holds integers.
-    """
-    if isinstance(column, Ragged):
-        return column
-    rows: list[Any] = []
-    for row, value in enumerate(column.tolist() if isinstance(column, np.ndarray) else column):
-        if value is None:
-            rows.append(())
-        elif separator is not None and isinstance(value, str):
-            rows.append([piece.strip() for piece in value.split(separator) if piece.strip()])
-        elif separator is None and isinstance(value, list | tuple | np.ndarray):
-            rows.append(value)
-        else:
-            expected = f"text separated by {separator!r}" if separator is not None else "a list"
-            raise ColumnError(name, row, value, expected)
-    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum([len(value) for value in rows], out=offsets[1:])
-    return Ragged(values=[item for value in rows for item in value], offsets=offsets)
-
-
-def vectors(column: Column, name: str, size: int) -> NDArray[np.float32]:
-    """Vectors [N, size] of finite numbers; null is all zeros."""
-    if isinstance(column, np.ndarray) and column.ndim == 2 and column.shape[1] == size:
-        array = column.astype(np.float32, copy=False)
-    else:
-        lists = ragged(column, name, None)
-        lengths = np.diff(lists.offsets)
-        _require(
-            (lengths == size) | (lengths == 0),
-            lengths,
-            name,
-            f"a vector of {size} numbers (its length is not)",
-        )
-        array = np.zeros((len(lists), size), dtype=np.float32)
-        array[lengths == size] = numbers(lists.values, name).reshape(-1, size)
-    _require(np.asarray(np.isfinite(array).all(axis=1)), array, name, "a vector of finite numbers")
-    return array
-
-
-def pad(lists: Ragged, ids: NDArray[np.int32], length: int, keep: Callable[[Integers], Integers]) -> NDArray[np.int32]:
-    """Flat ids of ``lists`` -> [N, length], zeros behind; ``keep`` maps row lengths to the first kept position."""
-    lengths = np.diff(lists.offsets)
-    first = lists.offsets[:-1] + keep(lengths)
-    steps = np.arange(length)
-    within = steps < np.minimum(lengths, length)[:, None]
-    padded = np.zeros((len(lists), length), dtype=np.int32)
-    padded[within] = ids[(first[:, None] + steps)[within]]
-    return padded
-
-
-def _require(fits: Mask, column: NDArray[Any], name: str, expected: str) -> None:
+def require(fits: Mask, column: NDArray[Any], name: str, expected: str) -> None:
+    """Raise :class:`ColumnError` for the first row [N] that does not fit."""
     if not fits.all():
         row = int(np.argmin(fits))
-        value = column[row]
-        raise ColumnError(name, row, value.tolist() if hasattr(value, "tolist") else value, expected)
+        raise ColumnError(name, row, column[row].tolist(), expected)
+
+
+def _plain(column: Any) -> list[Any]:
+    if isinstance(column, np.ndarray):
+        plain: list[Any] = column.tolist()  # a masked value becomes None
+        return plain
+    return column if isinstance(column, list) else list(column)

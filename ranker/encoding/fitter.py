@@ -5,17 +5,21 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import Column, Floats, Integers, Mask
-from ranker.encoding.encoder import Encoder, Key, lay_out, list_codes, split, table_of
-from ranker.encoding.layout import Packed
+from ranker.encoding.columns import Column, Floats, Integers, Mask, common_rows, integers, strings
+from ranker.encoding.encoder import Encoder
+from ranker.encoding.layout import Packed, lay_out
+from ranker.encoding.lists import list_codes, split, table_of
 from ranker.encoding.numeric import NumericFitter
-from ranker.encoding.statistics import Combination, StatisticsFitter, Sums
-from ranker.encoding.vocabulary import RESERVED, UNSEEN, Coder, HashedVocabulary, Vocabulary, value_type
+from ranker.encoding.statistics import Combination, Key, OutOfFold, StatisticsFitter
+from ranker.encoding.vocabulary import RESERVED, UNSEEN, Coder, HashedVocabulary, ValueType, Vocabulary, value_type
 from ranker.schema import Binary, Categorical, Multi, Numeric, Schema, Sequence
 
 
 class EncoderFitter:
-    """Call ``add`` with each chunk of training rows, then ``fitted`` once; ``encode`` gives out-of-fold inputs."""
+    """Call ``add`` with each chunk of training rows, then ``fitted``; ``encode`` gives out-of-fold inputs.
+
+    How the rows are divided into chunks makes no difference.
+    """
 
     def __init__(self, schema: Schema, seed: int = 0) -> None:
         self.schema = schema
@@ -26,29 +30,39 @@ class EncoderFitter:
             if isinstance(feature, Numeric):
                 self._numerics[name] = NumericFitter(feature, seed)
             elif isinstance(feature, Categorical | Multi):
-                if feature.hash_buckets is not None:
-                    self._coders[name] = HashedVocabulary(feature.hash_buckets)
                 self._counts[name] = np.zeros(RESERVED, dtype=np.int64)
         statistics = schema.label_statistics
         self._keys: tuple[Key, ...] = statistics.key_features() if statistics else ()
-        self._labels = list((statistics and statistics.labels) or schema.tasks) if statistics else []
-        folds = statistics.folds if statistics else 1
+        self._labels = list(statistics.labels or schema.tasks) if statistics else []
+        self._folds = statistics.folds if statistics else 1
         self._combinations = {k: Combination([Vocabulary("integer", []) for _ in k[1:]]) for k in self._keys}
-        self._statistics = {k: StatisticsFitter(len(self._labels), folds) for k in self._keys}
+        self._statistics = {k: StatisticsFitter(len(self._labels), self._folds) for k in self._keys}
+        self._out_of_fold: dict[Key, OutOfFold] | None = None
 
     def add(self, columns: Mapping[str, Column], labels: Floats, known: Mask, folds: Integers) -> None:
-        """Take up a chunk: columns by name, labels and known [N, T] in the schema's task order, folds [N]."""
+        """Take up a chunk: columns by name, labels and known [N, T] in the schema's task order, folds [N].
+
+        Raises ``ColumnError`` for a value that does not fit its column, ``ValueError`` for arrays that do not fit
+        each other, and ``RuntimeError`` after ``fitted``.
+        """
+        if self._out_of_fold is not None:
+            raise RuntimeError("add after fitted: the encoder returned shares the vocabularies; fit a new one instead")
+        rows = common_rows(columns, self.schema.input_columns())
+        tasks = list(self.schema.tasks)
+        for name, array in (("labels", labels), ("known", known)):
+            if array.shape != (rows, len(tasks)):
+                raise ValueError(f"{name} must be of shape {(rows, len(tasks))}, got {array.shape}")
+        self._check_folds(folds, rows)
         codes: dict[str, Integers] = {}
         for name, feature in self.schema.features.items():
             column = self.schema.column(name)
             if isinstance(feature, Numeric):
                 self._numerics[name].add(columns[column], column)
             elif isinstance(feature, Categorical):
-                codes[name] = self._coded(name, columns[column], column)
+                codes[name] = self._coded(name, feature, columns[column], column)
         for name, feature in self.schema.features.items():  # lists may use the vocabulary of a later feature
             if isinstance(feature, Multi | Sequence):
                 self._add_lists(name, feature, columns[self.schema.column(name)])
-        tasks = list(self.schema.tasks)
         chosen = [tasks.index(label) for label in self._labels]
         for key in self._keys:
             joined = self._combinations[key].add([codes[name] for name in key])
@@ -59,7 +73,7 @@ class EncoderFitter:
         ids = {}
         for name, feature in self.schema.features.items():
             if isinstance(feature, Categorical | Multi):
-                coder = self._coders.setdefault(name, Vocabulary("integer", []))
+                coder = self._coders.setdefault(name, _coder(feature, None))
                 ids[name] = _table_ids(feature, coder, self._counts[name])
         numerics = {name: fitter.fitted() for name, fitter in self._numerics.items()}
         tables = {name: int(table.max()) + 1 for name, table in ids.items()}
@@ -71,25 +85,41 @@ class EncoderFitter:
                 size = pairs[-1].size if pairs else self._coders[key[0]].size
                 smoothing = self.schema.label_statistics.smoothing
                 statistics[key] = self._statistics[key].fitted(size, binary, smoothing)
+        self._out_of_fold = {key: self._statistics[key].out_of_fold(served) for key, served in statistics.items()}
         layout = lay_out(self.schema, tables, numerics, dict.fromkeys(self._keys, len(self._labels)))
         return Encoder(self.schema, self._coders, ids, numerics, self._combinations, statistics, layout)
 
     def encode(self, encoder: Encoder, columns: Mapping[str, Column], folds: Integers) -> Packed:
-        """Encode training rows [N] with statistics that leave out each row's own fold [N]."""
+        """Encode training rows [N] with statistics that leave out each row's own fold [N].
 
-        def held_out(key: Key, codes: Integers) -> Sums:
-            return self._statistics[key].held_out(codes, folds)
+        ``encoder`` is what :meth:`fitted` returned; rows and folds are those that were added.
+        """
+        if self._out_of_fold is None:
+            raise RuntimeError("encode before fitted: there is no statistic yet")
+        out_of_fold = self._out_of_fold
+        self._check_folds(folds, common_rows(columns, self.schema.input_columns()))
+
+        def held_out(key: Key, codes: Integers) -> NDArray[np.float32]:
+            return out_of_fold[key].encode(codes, folds)
 
         return encoder.encode(columns, columns, held_out)
 
-    def _coded(self, name: str, column: Column, label: str) -> Integers:
+    def _check_folds(self, folds: Integers, rows: int) -> None:
+        if not self._keys:
+            return
+        if folds.shape != (rows,) or folds.dtype.kind not in "iu":
+            raise ValueError(f"folds must be integers of shape {(rows,)}, got {folds.dtype} of shape {folds.shape}")
+        if rows and not 0 <= folds.min() <= folds.max() < self._folds:
+            raise ValueError(f"folds must lie in 0 to {self._folds - 1}, got {folds.min()} to {folds.max()}")
+
+    def _coded(self, name: str, feature: Categorical | Multi, column: Column, label: str) -> Integers:
         if name not in self._coders:
             kind = value_type(column)
             if kind is None:  # nothing but nulls so far: the type is still open
                 codes = np.zeros(len(column), dtype=np.int64)
                 self._count(name, codes)
                 return codes
-            self._coders[name] = Vocabulary(kind, [])
+            self._coders[name] = _coder(feature, kind)
         coder = self._coders[name]
         codes = coder.add(column, label) if isinstance(coder, Vocabulary) else coder.codes(column, label)
         self._count(name, codes)
@@ -97,18 +127,25 @@ class EncoderFitter:
 
     def _add_lists(self, name: str, feature: Multi | Sequence, column: Column) -> None:
         table, label = table_of(name, feature), self.schema.column(name)
-        text = Vocabulary("string", [])
-        lists = split(column, label, feature, self._coders.get(table, text))
+        kind = self._coders[table].kind if table in self._coders else None
+        lists = split(column, label, feature, kind)
         if isinstance(feature, Multi):
-            list_codes(lambda values, where: self._coded(name, values, where), lists, label)
-        elif table in self._coders:
-            list_codes(self._coders[table].codes, lists, label)  # nothing to learn, but wrong types show
+            list_codes(lambda values, where: self._coded(name, feature, values, where), lists, label)
+        elif kind is not None:
+            list_codes(_CHECKS[kind], lists, label)  # nothing to learn, but wrong types show
 
     def _count(self, name: str, codes: Integers) -> None:
         counts = self._counts[name]
         new = np.bincount(codes, minlength=len(counts))
         new[: len(counts)] += counts
         self._counts[name] = new
+
+
+_CHECKS = {"integer": integers, "string": strings}
+
+
+def _coder(feature: Categorical | Multi, kind: ValueType | None) -> Coder:
+    return Vocabulary(kind, []) if feature.hash_buckets is None else HashedVocabulary(feature.hash_buckets, kind)
 
 
 def _table_ids(feature: Categorical | Multi, coder: Coder, counts: Integers) -> NDArray[np.int32]:

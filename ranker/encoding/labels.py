@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ranker.encoding.columns import Column, ColumnError, Floats, Mask, numbers
+from ranker.encoding.columns import Column, Floats, Mask, common_rows, numbers, require
 from ranker.schema import Binary, Schema
 
 
@@ -21,38 +21,37 @@ class Labels(NamedTuple):
 
 
 def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
-    """Check and stack the labels. Raises ``ColumnError`` for a binary label outside {0, 1} and the like."""
-    values, known = {}, {}
-    for name, task in schema.tasks.items():
-        column = schema.column(name)
+    """Check and stack the labels. Raises ``ColumnError`` for a binary label outside {0, 1} and the like.
+
+    What stands where a mask is 0, or where the task that this one is given has the label 0, is not looked at.
+    """
+    rows = common_rows(columns, label_columns(schema))
+    names = list(schema.tasks)
+    values = np.zeros((rows, len(names)))
+    known = np.zeros((rows, len(names)), dtype=bool)
+    for name in sorted(names, key=lambda task: len(list(schema.parents(task)))):  # parents first
+        task, column, at = schema.tasks[name], schema.column(name), names.index(name)
         value = numbers(columns[column], column)
-        present = ~np.isnan(value)
-        if isinstance(task, Binary):
-            _check(column, value, np.isin(value, (0.0, 1.0)) | ~present, "a label in {0, 1}")
-        elif task.transform == "log1p":
-            _check(column, value, (value >= 0) | ~present, "a value of at least 0, as log1p needs")
+        used = ~np.isnan(value)
         if task.mask is not None:
             mask = numbers(columns[task.mask], task.mask)
-            _check(task.mask, mask, np.isin(mask, (0.0, 1.0)), "a mask in {0, 1}")
-            present &= mask == 1
-        values[name], known[name] = np.where(present, value, 0.0), present
-    for name in sorted(schema.tasks, key=lambda task: len(list(schema.parents(task)))):  # parents first
-        parent = schema.tasks[name].given
-        if parent is not None:
-            applies = values[parent] == 1
-            values[name] = np.where(applies, values[name], 0.0)
-            known[name] = known[parent] & (known[name] | ~applies)
-    names = list(schema.tasks)
-    return Labels(np.stack([values[n] for n in names], axis=1), np.stack([known[n] for n in names], axis=1))
+            require((mask == 0) | (mask == 1), mask, task.mask, "a mask in {0, 1}")
+            used &= mask == 1
+        follows = np.zeros(rows, dtype=bool)
+        if task.given is not None:
+            parent = names.index(task.given)
+            used &= known[:, parent] & (values[:, parent] == 1)
+            follows = known[:, parent] & (values[:, parent] == 0)
+        if isinstance(task, Binary):
+            require(~used | (value == 0) | (value == 1), value, column, "a label in {0, 1}")
+        elif task.transform == "log1p":
+            require(~used | (value >= 0), value, column, "a value of at least 0, as log1p needs")
+        values[used, at] = value[used]
+        known[:, at] = used | follows
+    return Labels(values, known)
 
 
 def label_columns(schema: Schema) -> list[str]:
     """Columns of the log that labels and masks are read from, without repeats."""
     masks = [task.mask for task in schema.tasks.values() if task.mask is not None]
     return list(dict.fromkeys([*(schema.column(name) for name in schema.tasks), *masks]))
-
-
-def _check(column: str, values: Floats, fits: Mask, expected: str) -> None:
-    if not fits.all():
-        row = int(np.argmin(fits))
-        raise ColumnError(column, row, float(values[row]), expected)

@@ -7,6 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.encoding.lists import table_of
+from ranker.encoding.numeric import NumericEncoding
+from ranker.encoding.statistics import Key, key_name
+from ranker.schema import Categorical, Multi, Numeric, Schema, Sequence
+
 
 class Packed(NamedTuple):
     """One batch, packed: two arrays a side. N rows a side, or one context row for N candidates."""
@@ -122,3 +127,32 @@ class LayoutBuilder:
             return SideLayout(tuple(fields), tuple(self._numbers[side]))
 
         return Layout(arranged("context"), arranged("candidate"), dict(sorted(self._rows.items())))
+
+
+def lay_out(
+    schema: Schema,
+    tables: Mapping[str, int],
+    numerics: Mapping[str, NumericEncoding],
+    statistics: Mapping[Key, int],
+) -> Layout:
+    """Lay out a schema, given the rows of each feature's table and the number of labels of each statistics key."""
+    builder = LayoutBuilder()
+    for name, feature in schema.features.items():
+        if isinstance(feature, Categorical | Multi):
+            builder.table(name, tables[name], feature.dimension)
+        elif isinstance(feature, Numeric) and feature.transform == "buckets":
+            builder.table(name, len(numerics[name].edges) + 2, feature.dimension)
+    for name, feature in schema.features.items():
+        side = schema.side(name)
+        if isinstance(feature, Multi | Sequence):
+            builder.ids(side, name, table_of(name, feature), feature.max_length, feature.pooling)
+        elif isinstance(feature, Categorical) or (isinstance(feature, Numeric) and feature.transform == "buckets"):
+            builder.ids(side, name, name)
+        elif isinstance(feature, Numeric):
+            builder.numbers(side, name, 2 if numerics[name].has_missing else 1)
+        else:
+            builder.numbers(side, name, feature.size)
+    for key, labels in statistics.items():
+        side = "candidate" if any(schema.side(name) == "candidate" for name in key) else "context"
+        builder.numbers(side, key_name(key), 1 + labels)
+    return builder.build()

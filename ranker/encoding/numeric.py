@@ -1,11 +1,14 @@
 """Numbers of a log -> standardised inputs, or quantile buckets, fitted in one pass."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import Column, Floats, numbers
+from ranker.encoding.columns import Column, Floats, numbers, require_finite, unchecked_numbers
 from ranker.schema import Numeric
 
 SAMPLE = 100_000
@@ -25,19 +28,54 @@ class NumericEncoding:
     def bucket(self, column: Column, name: str) -> NDArray[np.int32]:
         """Bucket [N] counted from 1; 0 is missing."""
         values = numbers(column, name)
-        buckets = np.searchsorted(np.array(self.edges), values, side="right") + 1
+        buckets = np.searchsorted(self._edges, values, side="right") + 1
         return np.where(np.isnan(values), 0, buckets).astype(np.int32)
 
-    def encode(self, column: Column, name: str, transform: str) -> NDArray[np.float32]:
-        """Inputs [N, 1], or [N, 2] with 1 for missing where training rows lacked values; missing is the mean."""
-        values = _transformed(numbers(column, name), transform)
+    @cached_property
+    def _edges(self) -> Floats:
+        return np.array(self.edges, dtype=np.float64)
+
+
+class BlockPart(NamedTuple):
+    """A numeric feature of a :class:`NumericBlock`: where it is read from, how, and its first column of inputs."""
+
+    column: str
+    transform: str
+    encoding: NumericEncoding
+    start: int
+
+
+class NumericBlock:
+    """Encodes the numbers of one side together: a request of few rows costs what its calls cost, not its values."""
+
+    def __init__(self, parts: Sequence[BlockPart]) -> None:
+        # Logarithms first, so that they are one slice.
+        self._parts = sorted(parts, key=lambda part: part.transform != "log1p")
+        self._columns = [part.column for part in self._parts]
+        self._logs = sum(part.transform == "log1p" for part in self._parts)
+        self._means = np.array([[part.encoding.mean] for part in self._parts])
+        self._deviations = np.array([[part.encoding.deviation] for part in self._parts])
+        self._limits = np.array([[np.inf if part.transform == "none" else LIMIT] for part in self._parts])
+
+    def encode_into(self, inputs: NDArray[np.float32], columns: Mapping[str, Column]) -> None:
+        """Write each feature's inputs [N, 1], or [N, 2] with 1 for missing where training rows lacked values.
+
+        A missing value is the mean. Raises ``ColumnError``.
+        """
+        if not self._parts:
+            return
+        values = np.stack([unchecked_numbers(columns[name], name) for name in self._columns])
+        require_finite(values, self._columns)
+        values[: self._logs] = signed_log1p(values[: self._logs])
         missing = np.isnan(values)
-        scaled = (values - self.mean) / self.deviation
-        if transform != "none":
-            scaled = np.clip(scaled, -LIMIT, LIMIT)
-        scaled[missing] = 0.0
-        parts = [scaled, missing] if self.has_missing else [scaled]
-        return np.stack(parts, axis=1).astype(np.float32)
+        values -= self._means
+        values /= self._deviations
+        np.clip(values, -self._limits, self._limits, out=values)
+        np.copyto(values, 0.0, where=missing)
+        for row, part in enumerate(self._parts):
+            inputs[:, part.start] = values[row]
+            if part.encoding.has_missing:
+                inputs[:, part.start + 1] = missing[row]
 
 
 @dataclass
@@ -58,7 +96,9 @@ class NumericFitter:
 
     def add(self, column: Column, name: str) -> None:
         """Take up one chunk."""
-        values = _transformed(numbers(column, name), self.feature.transform)
+        values = numbers(column, name)
+        if self.feature.transform == "log1p":
+            values = signed_log1p(values)
         known = values[~np.isnan(values)]
         self.missing += len(values) - len(known)
         if not len(known):
@@ -83,9 +123,16 @@ class NumericFitter:
             edges = tuple(np.unique(quantiles).tolist())
         if self.feature.transform in ("none", "buckets"):
             return NumericEncoding(mean=0.0, deviation=1.0, has_missing=self.missing > 0, edges=edges)
-        deviation = float(np.sqrt(self.squares / self.count)) if self.count else 0.0
-        return NumericEncoding(mean=self.mean, deviation=deviation or 1.0, has_missing=self.missing > 0)
+        deviation = np.sqrt(self.squares / max(self.count, 1))
+        usable = float(usable_deviation(np.array(deviation), np.array(self.mean)))
+        return NumericEncoding(mean=self.mean, deviation=usable, has_missing=self.missing > 0)
 
 
-def _transformed(values: Floats, transform: str) -> Floats:
-    return np.sign(values) * np.log1p(np.abs(values)) if transform == "log1p" else values
+def signed_log1p(values: Floats) -> Floats:
+    """``sign(x) log(1 + |x|)`` of values of any shape; NaN stays NaN."""
+    return np.copysign(np.log1p(np.abs(values)), values)
+
+
+def usable_deviation(deviation: Floats, mean: Floats) -> Floats:
+    """Deviations to divide by: 1 where one is no more than the rounding of its mean, as of a constant column."""
+    return np.where(deviation > np.maximum(1e-12 * np.abs(mean), 1e-30), deviation, 1.0)

@@ -1,15 +1,16 @@
 """A fitted encoder <-> plain JSON data and arrays, so that it can be saved without pickling."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.encoder import Encoder, Key, key_name, lay_out
+from ranker.encoding.encoder import Encoder
+from ranker.encoding.layout import lay_out
 from ranker.encoding.numeric import NumericEncoding
-from ranker.encoding.statistics import Combination, Statistics, Sums
-from ranker.encoding.vocabulary import Coder, HashedVocabulary, Vocabulary
+from ranker.encoding.statistics import Combination, Key, Statistics, Sums, key_name
+from ranker.encoding.vocabulary import Coder, HashedVocabulary, ValueType, Vocabulary
 from ranker.schema import Schema
 
 Arrays = dict[str, NDArray[Any]]
@@ -22,7 +23,7 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
     for name, coder in encoder.coders.items():
         arrays[f"{name}.ids"] = encoder.ids[name]
         if isinstance(coder, HashedVocabulary):
-            coders[name] = {"kind": "hashed", "buckets": coder.buckets}
+            coders[name] = {"kind": coder.kind, "buckets": coder.buckets}
         else:
             assert isinstance(coder, Vocabulary)
             coders[name] = {"kind": coder.kind}
@@ -49,8 +50,8 @@ _VECTORS = ("priors", "shift", "scale")
 def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Encoder:
     """Rebuild the encoder that :func:`to_state` took apart. Raises ``KeyError`` where something is missing."""
     coders: dict[str, Coder] = {
-        name: HashedVocabulary(saved["buckets"])
-        if saved["kind"] == "hashed"
+        name: HashedVocabulary(saved["buckets"], saved["kind"])
+        if "buckets" in saved
         else Vocabulary(saved["kind"], _unpack(name, saved["kind"], arrays))
         for name, saved in state["coders"].items()
     }
@@ -79,19 +80,19 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
 
 
 def _pack(name: str, vocabulary: Vocabulary) -> Arrays:
-    values: Sequence[Any] = vocabulary.values()
-    if vocabulary.kind == "integer":
-        return {f"{name}.values": np.array(values, dtype=np.int64)}
-    encoded = [value.encode() for value in values]
+    values = vocabulary.values()
+    if not isinstance(values, list):
+        return {f"{name}.values": values}
+    encoded = [value.encode("utf-8", "surrogatepass") for value in values]
     return {
         f"{name}.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
         f"{name}.lengths": np.array([len(value) for value in encoded], dtype=np.int64),
     }
 
 
-def _unpack(name: str, kind: str, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def _unpack(name: str, kind: ValueType | None, arrays: Mapping[str, NDArray[Any]]) -> Any:
     if kind == "integer":
         return arrays[f"{name}.values"]
     text = arrays[f"{name}.text"].tobytes()
     ends = np.cumsum(arrays[f"{name}.lengths"]).tolist()
-    return [text[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    return [text[start:end].decode("utf-8", "surrogatepass") for start, end in zip([0, *ends], ends, strict=False)]

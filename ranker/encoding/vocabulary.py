@@ -4,12 +4,13 @@ Codes: 0 is missing, 1 is unseen, values follow from 2 in the order in which the
 """
 
 import zlib
-from typing import Literal, Protocol, TypeAlias
+from itertools import repeat
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranker.encoding.columns import MISSING, Column, Integers, integers, strings
+from ranker.encoding.index import Index, splitmix64
 
 ValueType: TypeAlias = Literal["integer", "string"]
 UNSEEN = 1
@@ -18,6 +19,10 @@ RESERVED = 2
 
 class Coder(Protocol):
     """What turns values into codes."""
+
+    @property
+    def kind(self) -> ValueType | None:
+        """What the values are; ``None`` where no row of the training data held one."""
 
     @property
     def size(self) -> int:
@@ -29,73 +34,101 @@ class Coder(Protocol):
 
 def value_type(column: Column) -> ValueType | None:
     """Tell whether a column holds integers or strings; ``None`` where it holds no value at all."""
-    if isinstance(column, np.ndarray) and column.dtype.kind in "iufb":
-        return "integer"
-    for value in column:  # type: ignore[union-attr] # callers pass the flat values of a Ragged
-        if value is not None:
+    values: Any = column.compressed() if isinstance(column, np.ma.MaskedArray) else column
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iub":
+        return "integer" if len(values) else None
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return None if np.isnan(values).all() else "integer"
+    for value in values:
+        if value is not None and not (isinstance(value, float) and np.isnan(value)):
             return "string" if isinstance(value, str) else "integer"
     return None
 
 
 class Vocabulary:
-    """A growing list of distinct values; ``add`` while fitting, ``codes`` ever after."""
+    """A growing list of distinct values; ``add`` while fitting, ``codes`` ever after.
 
-    def __init__(self, kind: ValueType, values: Integers | list[str]) -> None:
-        self.kind: ValueType = kind
-        self._codes: dict[int | str, int] = {
-            value: code for code, value in enumerate(values if isinstance(values, list) else values.tolist(), RESERVED)
-        }
-        self._sorted: tuple[Integers, Integers] | None = None
+    Without a ``kind`` it holds no value, and every value of any type is unseen.
+    """
+
+    def __init__(self, kind: ValueType | None, values: Integers | list[str]) -> None:
+        self.kind = kind
+        self._values = values
+        self._table: dict[int | str | None, int] | None = None
+        self._index: Index | None = None
 
     @property
     def size(self) -> int:
         """Number of codes, the two reserved ones included."""
-        return len(self._codes) + RESERVED
+        return (len(self._values) if self._table is None else len(self._table) - 1) + RESERVED
+
+    def values(self) -> Integers | list[str]:
+        """The distinct values in the order of their codes."""
+        if self._table is None:
+            return self._values
+        values: list[Any] = list(self._table)[1:]  # the first stands for missing
+        return np.array(values, dtype=np.int64) if self.kind == "integer" else values
 
     def add(self, column: Column, name: str) -> Integers:
-        """Codes [N], new values being taken up."""
-        self._sorted = None
-        table = self._codes
+        """Codes [N], new values being taken up in the order of the rows."""
+        table = self._dictionary()
         if self.kind == "string":
             flat = strings(column, name)
-            known = (0 if v is None else table.setdefault(v, len(table) + RESERVED) for v in flat)
-            return np.fromiter(known, dtype=np.int64, count=len(flat))
+            codes = (table.setdefault(value, len(table) + 1) for value in flat)
+            return np.fromiter(codes, dtype=np.int64, count=len(flat))
         values, inverse = np.unique(integers(column, name), return_inverse=True)
-        codes = [0 if v == MISSING else table.setdefault(v, len(table) + RESERVED) for v in values.tolist()]
-        return np.array(codes, dtype=np.int64)[inverse]
+        codes = np.fromiter(map(table.get, values.tolist(), repeat(-1)), dtype=np.int64, count=len(values))
+        new = codes < 0
+        if new.any():
+            first = np.empty(len(values), dtype=np.int64)
+            first[inverse[::-1]] = np.arange(len(inverse))[::-1]  # of several assignments the last one stays
+            order = np.flatnonzero(new)[np.argsort(first[new])]
+            codes[order] = np.arange(len(order)) + len(table) + 1
+            table.update(zip(values[order].tolist(), codes[order].tolist(), strict=True))
+            self._index = None
+        return codes[inverse]
 
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N]; a value never added is :data:`UNSEEN`."""
-        if self.kind == "string":
-            flat = strings(column, name)
-            get = self._codes.get
-            return np.fromiter((0 if v is None else get(v, UNSEEN) for v in flat), dtype=np.int64, count=len(flat))
+        kind = self.kind or value_type(column)
+        if kind == "string":
+            return self._string_codes(column, name)
+        if self._index is None:
+            self._index = Index(np.asarray(self.values(), dtype=np.int64))
         values = integers(column, name)
-        keys, order = self._index()
-        if not len(keys):
-            return np.where(values == MISSING, 0, UNSEEN)
-        place = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
-        codes = np.where(keys[place] == values, order[place], UNSEEN)
+        codes = self._index.positions(values) + RESERVED
+        codes[codes < RESERVED] = UNSEEN
         codes[values == MISSING] = 0
         return codes
 
-    def values(self) -> list[int | str]:
-        """The distinct values in the order of their codes."""
-        return list(self._codes)
+    def _string_codes(self, column: Column, name: str) -> Integers:
+        get = self._dictionary().get
+        values: Any = column.tolist() if isinstance(column, np.ndarray) else column
+        if isinstance(values, list):
+            # Only strings and None are keys, so types need a check only where something was not found.
+            try:
+                codes = np.fromiter(map(get, values, repeat(UNSEEN)), dtype=np.int64, count=len(values))
+                if not (codes == UNSEEN).any():
+                    return codes
+            except TypeError:
+                pass  # a value that cannot be looked up, such as a list: strings() names it
+        flat = strings(values, name)
+        return np.array([get(value, UNSEEN) for value in flat], dtype=np.int64)
 
-    def _index(self) -> tuple[Integers, Integers]:
-        if self._sorted is None:
-            keys = np.fromiter(self._codes, dtype=np.int64, count=len(self._codes))
-            order = np.argsort(keys)
-            self._sorted = keys[order], order + RESERVED
-        return self._sorted
+    def _dictionary(self) -> dict[int | str | None, int]:
+        if self._table is None:
+            values = self._values if isinstance(self._values, list) else self._values.tolist()
+            missing = MISSING if self.kind == "integer" else None
+            self._table = {missing: 0, **{value: code for code, value in enumerate(values, RESERVED)}}
+        return self._table
 
 
 class HashedVocabulary:
-    """Values hashed into a fixed number of buckets; integers and strings alike, nothing to fit."""
+    """Values hashed into a fixed number of buckets; nothing to fit but what type they are."""
 
-    def __init__(self, buckets: int) -> None:
+    def __init__(self, buckets: int, kind: ValueType | None = None) -> None:
         self.buckets = buckets
+        self.kind = kind
 
     @property
     def size(self) -> int:
@@ -104,19 +137,15 @@ class HashedVocabulary:
 
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N], the same in every process and on every machine."""
-        if value_type(column) == "string":
+        if (self.kind or value_type(column)) == "string":
             flat = strings(column, name)
-            codes = [0 if v is None else RESERVED + zlib.crc32(v.encode()) % self.buckets for v in flat]
-            return np.array(codes, dtype=np.int64)
-        values = integers(column, name)
-        hashed = (splitmix64(values.view(np.uint64)) % np.uint64(self.buckets)).astype(np.int64) + RESERVED
-        hashed[values == MISSING] = 0
+            missing = np.array([value is None for value in flat], dtype=bool)
+            # Half of a surrogate pair cannot be written as UTF-8, and yet a log may hold one.
+            checksums = [0 if value is None else zlib.crc32(value.encode("utf-8", "surrogatepass")) for value in flat]
+            hashed = np.array(checksums, dtype=np.int64) % self.buckets + RESERVED
+        else:
+            values = integers(column, name)
+            missing = values == MISSING
+            hashed = (splitmix64(values.view(np.uint64)) % np.uint64(self.buckets)).astype(np.int64) + RESERVED
+        hashed[missing] = 0
         return hashed
-
-
-def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Mix the bits of each value. Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014."""
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))

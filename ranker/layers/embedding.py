@@ -65,7 +65,9 @@ class Embedding(tf.keras.layers.Layer):
     def reinitialise(self, seed: int) -> None:
         """Draw every table afresh. Fan et al., "Multi-Epoch Learning for Deep CTR Models", 2023 (MEDA)."""
         for width, table in self.tables.items():
-            drawn = tf.random.stateless_uniform(table.shape, seed=[seed, int(width)], minval=-self.scale, maxval=self.scale)
+            drawn = tf.random.stateless_uniform(
+                table.shape, seed=[seed, int(width)], minval=-self.scale, maxval=self.scale
+            )
             table.assign(drawn)
 
 

@@ -15,7 +15,9 @@ class Gate(tf.keras.layers.Layer):
     ``hidden`` adds dense layers before the softmax: a deeper gate.
     """
 
-    def __init__(self, experts: int, hidden: Sequence[int] = (), activation: str = "relu", name: str | None = None) -> None:
+    def __init__(
+        self, experts: int, hidden: Sequence[int] = (), activation: str = "relu", name: str | None = None
+    ) -> None:
         if experts < 1:
             raise ValueError(f"experts must be at least 1, got {experts}")
         super().__init__(name=name)

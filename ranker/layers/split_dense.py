@@ -14,7 +14,9 @@ class SplitDense(tf.keras.layers.Layer):
     [N, I] it serves, multiplying the context once. A plain tensor [B, D] is taken too, and is a plain dense layer.
     """
 
-    def __init__(self, units: int, activation: str | None = None, use_bias: bool = True, name: str | None = None) -> None:
+    def __init__(
+        self, units: int, activation: str | None = None, use_bias: bool = True, name: str | None = None
+    ) -> None:
         if units < 1:
             raise ValueError(f"units must be at least 1, got {units}")
         super().__init__(name=name)
@@ -41,7 +43,9 @@ class SplitDense(tf.keras.layers.Layer):
         sides = [side for side in inputs if side.shape[-1]] if isinstance(inputs, tuple | list) else [inputs]
         products = [tf.matmul(side, kernel) for side, kernel in zip(sides, self.kernels, strict=True)]
         if self.bias is not None:
-            products[0] = tf.nn.bias_add(products[0], self.bias)  # on the context: once a request
+            # On the context, so once a request; and as a plain sum, since TensorFlow 2.21's graph optimiser drops a
+            # function in which bias_add, another sum and relu follow each other.
+            products[0] = products[0] + self.bias
         total = products[0] if len(products) == 1 else products[0] + products[1]
         return self.activation(total)
 

@@ -65,4 +65,6 @@ SOLVERS = {"exact": min_norm, "relaxation": relaxed_min_norm}
 
 def _check_total(total: float) -> None:
     if total > 1 + 1e-9:
-        raise ValueError(f"weighting.bounds: the bounds sum to {total:g}; the weights sum to 1, so they leave no solution")
+        raise ValueError(
+            f"weighting.bounds: the bounds sum to {total:g}; the weights sum to 1, so they leave no solution"
+        )

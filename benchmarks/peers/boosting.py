@@ -1,0 +1,110 @@
+"""LightGBM for one binary label: rounds and settings chosen on held-out training rows, then fitted on all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+
+from benchmarks.kuairand import Bools, Floats
+
+LEARNING_RATE = 0.05
+MAX_ROUNDS = 2000
+PATIENCE = 50
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the choice is between; `as_categories` are the columns that LightGBM splits as sets of values."""
+
+    leaves: int
+    as_categories: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Scores of the evaluated rows, and the setting and number of rounds that held-out training rows chose."""
+
+    scores: Floats
+    setting: Setting
+    rounds: int
+
+
+def _parameters(setting: Setting, threads: int) -> dict[str, object]:
+    return {
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "learning_rate": LEARNING_RATE,
+        "num_leaves": setting.leaves,
+        "min_data_in_leaf": 100,
+        "lambda_l2": 5.0,
+        "feature_fraction": 0.4,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "max_bin": 127,
+        "cat_smooth": 50.0,
+        "cat_l2": 20.0,
+        "min_data_per_group": 50,
+        "num_threads": threads,
+        "seed": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+
+
+def _data(features: Floats, labels: Floats, setting: Setting, threads: int) -> lgb.Dataset:
+    return lgb.Dataset(
+        features,
+        labels,
+        categorical_feature=list(setting.as_categories),
+        params=_parameters(setting, threads),
+        free_raw_data=False,
+    )
+
+
+def _tune(
+    features: Floats, labels: Floats, fitted: Bools, held_out: Bools, setting: Setting, threads: int
+) -> tuple[float, int]:
+    """Log loss on the held-out rows and the rounds that reach it."""
+    data = _data(features[fitted], labels[fitted], setting, threads)
+    booster = lgb.train(
+        _parameters(setting, threads),
+        data,
+        num_boost_round=MAX_ROUNDS,
+        valid_sets=[data.create_valid(features[held_out], labels[held_out])],
+        callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
+    )
+    return booster.best_score["valid_0"]["binary_logloss"], booster.best_iteration
+
+
+def fit(
+    *,
+    tuning: tuple[Floats, Bools, Bools],
+    final: tuple[Floats, Bools, Bools],
+    labels: Floats,
+    settings: Sequence[Setting],
+    threads: int,
+) -> Fit:
+    """Choose a setting and its rounds, fit them on all training rows, score the evaluated rows.
+
+    Parameters
+    ----------
+    tuning
+        Features [N, F] that know no label of the held-out rows, the rows to fit [N], the held-out rows [N].
+    final
+        Features [N, F], the rows to fit [N], the rows to score [N].
+    labels
+        [N], 0 or 1.
+    """
+    features, fitted, held_out = tuning
+    tuned = [_tune(features, labels, fitted, held_out, setting, threads) for setting in settings]
+    best = int(np.argmin([loss for loss, _ in tuned]))
+    setting, rounds = settings[best], tuned[best][1]
+    features, fitted, scored = final
+    booster = lgb.train(
+        _parameters(setting, threads),
+        _data(features[fitted], labels[fitted], setting, threads),
+        num_boost_round=rounds,
+    )
+    return Fit(np.asarray(booster.predict(features[scored])), setting, rounds)

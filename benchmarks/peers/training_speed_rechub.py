@@ -1,0 +1,64 @@
+"""Training speed of torch-rechub's PLE: its own trainer, fed with batches that are already tensors."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from torch_rechub.basic.features import DenseFeature, SparseFeature
+from torch_rechub.models.multi_task import PLE
+from torch_rechub.trainers import MTLTrainer
+
+from benchmarks.kuairand import CATEGORICAL, TASKS
+from benchmarks.training_speed_setup import SETUP, TrainingRows, batches, measure, training_rows
+
+NUMBERS = "numbers"
+
+
+def trainer(rows: TrainingRows) -> MTLTrainer:
+    """The trainer and its model; Adam without the weight decay that it sets when it is not told."""
+    features = [
+        SparseFeature(name, vocab_size=size, embed_dim=SETUP.embedding_dimension)
+        for name, size in zip(CATEGORICAL, rows.vocabulary, strict=True)
+    ]
+    model = PLE(
+        features=[*features, DenseFeature(NUMBERS, embed_dim=rows.numbers.shape[1])],
+        task_types=["classification"] * len(TASKS),
+        n_level=SETUP.levels,
+        n_expert_specific=SETUP.specific_experts,
+        n_expert_shared=SETUP.shared_experts,
+        expert_params={"dims": list(SETUP.expert_units)},
+        tower_params_list=[{"dims": list(SETUP.tower_units)} for _ in TASKS],
+    )
+    return MTLTrainer(
+        model,
+        task_types=["classification"] * len(TASKS),
+        optimizer_params={"lr": SETUP.learning_rate},
+    )
+
+
+def main(data: Annotated[Path, typer.Option(help="KuaiRand-Pure's impression log, Parquet.")]) -> None:
+    """Print one line of JSON: samples per second and seconds per epoch."""
+    torch.set_num_threads(SETUP.threads)
+    torch.manual_seed(0)
+    rows = training_rows(data)
+    ids, numbers, labels = torch.from_numpy(rows.ids.T.copy()).long(), *map(torch.from_numpy, rows[2:])
+    prepared = [
+        ({NUMBERS: numbers[part], **{name: ids[i, part] for i, name in enumerate(CATEGORICAL)}}, labels[part])
+        for part in batches(len(labels), SETUP)
+    ]
+    trained = trainer(rows)
+
+    def train(steps: list[int]) -> None:
+        # It prints its losses to standard output, where the line of JSON belongs.
+        with contextlib.redirect_stdout(sys.stderr):
+            trained.train_one_epoch([prepared[step] for step in steps])
+
+    parameters = sum(each.numel() for each in trained.model.parameters())
+    print(measure(peer="torch-rechub", rows=len(labels), parameters=parameters, train=train))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,129 @@
+"""What every contestant of the training-speed benchmark trains: one model, one set of features, one batch size.
+
+Each side reads this module and nothing else says a size, so that a change here changes all of them. It needs NumPy
+and pandas only: the peers' environment has no `ranker`.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.kuairand import CATEGORICAL, NUMERIC, load
+
+SHUFFLE_SEED = 2020
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A PLE of two levels (Tang et al., RecSys 2020); experts per level, sizes of their layers."""
+
+    levels: int = 2
+    shared_experts: int = 2
+    specific_experts: int = 1
+    """Per task."""
+    expert_units: tuple[int, ...] = (256, 128)
+    tower_units: tuple[int, ...] = (64,)
+    embedding_dimension: int = 16
+    """Of each categorical column."""
+    learning_rate: float = 1e-3
+    """Of Adam, on all variables; no L2, no dropout."""
+    batch_size: int = 4096
+    threads: int = 2
+    warm_up_steps: int = 5
+    segment_steps: int = 10
+    segments: int = 3
+
+
+SETUP = Setup()
+
+
+class TrainingRows(NamedTuple):
+    """All days but the last, encoded and shuffled: N rows."""
+
+    ids: npt.NDArray[np.int32]
+    """A code from 0 per categorical column, [N, C] in the order of `kuairand.CATEGORICAL`."""
+    vocabulary: tuple[int, ...]
+    """How many codes each categorical column has, [C]."""
+    numbers: npt.NDArray[np.float32]
+    """Logarithms, standardised, 0 where missing, [N, D] in the order of `kuairand.NUMERIC`."""
+    labels: npt.NDArray[np.float32]
+    """0 or 1, [N, T] in the order of `kuairand.TASKS`."""
+
+
+def training_rows(path: Path) -> TrainingRows:
+    """Read and encode KuaiRand's log; errors as `kuairand.load`."""
+    log = load(path)
+    rows = np.flatnonzero(log.day < log.day.max())
+    rows = np.random.default_rng(SHUFFLE_SEED).permutation(rows)
+    numbers = np.column_stack([np.log1p(np.maximum(log.numbers[name][rows], 0)) for name in NUMERIC])
+    spread = np.nanstd(numbers, axis=0)
+    standardised = (numbers - np.nanmean(numbers, axis=0)) / np.where(spread > 0, spread, 1)
+    return TrainingRows(
+        ids=np.column_stack([log.codes[name][rows] for name in CATEGORICAL]).astype(np.int32),
+        vocabulary=tuple(int(log.codes[name].max()) + 1 for name in CATEGORICAL),
+        numbers=np.nan_to_num(standardised).astype(np.float32),
+        labels=log.labels[rows].astype(np.float32),
+    )
+
+
+def batches(rows: int, setup: Setup) -> list[slice]:
+    """The full batches of one pass over `rows` rows, in order.
+
+    Raises
+    ------
+    ValueError
+        There are fewer rows than one batch holds.
+    """
+    if rows < setup.batch_size:
+        raise ValueError(f"a batch of {setup.batch_size} needs as many training rows, the log has {rows}")
+    starts = range(0, rows - setup.batch_size + 1, setup.batch_size)
+    return [slice(start, start + setup.batch_size) for start in starts]
+
+
+def measure(
+    *,
+    peer: str,
+    rows: int,
+    parameters: int,
+    train: Callable[[Sequence[int]], object],
+    setup: Setup = SETUP,
+) -> str:
+    """Time `train` and return the line of JSON that `benchmarks.training_speed` reads.
+
+    Parameters
+    ----------
+    peer
+        The contestant's name.
+    rows
+        Rows of an epoch.
+    parameters
+        Trainable parameters of the model, so that a reader sees that all train the same.
+    train
+        Trains on the batches of the given numbers, a step each, and returns when the last step is done.
+    """
+    available = len(batches(rows, setup))
+    numbers = [step % available for step in range(setup.warm_up_steps + setup.segments * setup.segment_steps)]
+    train(numbers[: setup.warm_up_steps])
+    speeds = []
+    for start in range(setup.warm_up_steps, len(numbers), setup.segment_steps):
+        segment = numbers[start : start + setup.segment_steps]
+        begun = time.perf_counter()
+        train(segment)
+        speeds.append(len(segment) * setup.batch_size / (time.perf_counter() - begun))
+    speed = statistics.median(speeds)
+    return json.dumps(
+        {
+            "peer": peer,
+            "samples_per_s": round(speed, 1),
+            "epoch_s": round(rows / speed, 2),
+            "segments_samples_per_s": [round(each, 1) for each in speeds],
+            "parameters": parameters,
+        }
+    )

@@ -1,0 +1,203 @@
+"""The only save and load: a folder that holds all a server needs, each file with its checksum.
+
+::
+
+    3/
+      manifest.json   format and package versions, schema, metrics, SHA-256 of every other file
+      model.onnx      the served graph: packed arrays -> scores [N, T]
+      saved_model/    the same as a TensorFlow SavedModel, for reference
+      encoder.json    fitted encoding, with encoder.npz
+      fusion.json     the default formula and its parameters
+      golden.json     requests and the scores that the Keras model gave them
+
+Nothing is pickled. A version is written under a temporary name, then renamed, so that none is ever half there.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from pydantic import Field, ValidationError
+
+from ranker.encoding import Column, Encoder, Ragged, from_state, to_state
+from ranker.fusion import Fusion, build_fusion
+from ranker.schema import Closed, Schema
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MODEL = "model.onnx"
+SAVED_MODEL = "saved_model"
+
+
+class ArtifactError(ValueError):
+    """An artifact that cannot be read or must not be served; its text says which file and why."""
+
+
+class Manifest(Closed):
+    """What ``manifest.json`` holds."""
+
+    format: int = Field(description="Version of the folder's format.")
+    version: int = Field(description="Number of the artifact, counted up by each export.")
+    created: datetime
+    tasks: tuple[str, ...] = Field(description="Order of the model's scores.")
+    log_schema: Schema = Field(alias="schema")
+    metrics: dict[str, Any] = Field(description="Validation metrics by task.")
+    experiment: dict[str, Any] = Field(description="The config the model was trained with.")
+    packages: dict[str, str] = Field(description="Versions the artifact was made with.")
+    files: dict[str, str] = Field(description="SHA-256 of every other file, by path.")
+
+
+class Golden(Closed):
+    """One request and what the Keras model answered: scores by task, in the candidates' order."""
+
+    context: dict[str, Any]
+    candidates: dict[str, list[Any]]
+    scores: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A loaded artifact; the model itself stays on disk, at ``model_path``, for an engine to load."""
+
+    folder: Path
+    manifest: Manifest
+    encoder: Encoder
+    fusion: Fusion
+    golden: tuple[Golden, ...]
+
+    @property
+    def schema(self) -> Schema:
+        """Features and tasks."""
+        return self.manifest.log_schema
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX file."""
+        return self.folder / MODEL
+
+    @property
+    def saved_model_path(self) -> Path:
+        """The SavedModel's folder."""
+        return self.folder / SAVED_MODEL
+
+
+def locate(path: Path) -> Path:
+    """A version's own folder, or the highest version in a folder of versions. Raises ``ArtifactError``."""
+    if (path / MANIFEST).is_file():
+        return path
+    versions = numbered(path)
+    if not versions:
+        raise ArtifactError(f"{path}: holds no {MANIFEST} and no numbered version of an artifact")
+    return versions[max(versions)]
+
+
+def numbered(root: Path) -> dict[int, Path]:
+    """Whole versions in a folder, by number."""
+    folders = root.iterdir() if root.is_dir() else iter(())
+    return {int(f.name): f for f in folders if f.name.isdecimal() and (f / MANIFEST).is_file()}
+
+
+def load(path: Path) -> Artifact:
+    """Load a version, or the highest in a folder of versions. Raises ``ArtifactError`` for anything amiss."""
+    folder = locate(path)
+    manifest = _manifest(folder)
+    for name, expected in manifest.files.items():
+        file = folder / name
+        if not file.is_file():
+            raise ArtifactError(f"{file}: is missing; the manifest lists it")
+        if digest(file) != expected:
+            raise ArtifactError(f"{file}: differs from what was exported (SHA-256 {expected} in the manifest)")
+    for name in (MODEL, "encoder.json", "encoder.npz", "fusion.json", "golden.json"):
+        if name not in manifest.files:
+            raise ArtifactError(f"{folder / MANIFEST}: lists no {name}")
+    try:
+        state = orjson.loads((folder / "encoder.json").read_bytes())
+        with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
+            encoder = from_state(manifest.log_schema, state, dict(arrays))
+        fusion = orjson.loads((folder / "fusion.json").read_bytes())
+        golden = orjson.loads((folder / "golden.json").read_bytes())
+        return Artifact(
+            folder=folder,
+            manifest=manifest,
+            encoder=encoder,
+            fusion=build_fusion(fusion["name"], manifest.tasks, fusion["parameters"]),
+            golden=tuple(Golden.model_validate(request) for request in golden),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{folder}: cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _manifest(folder: Path) -> Manifest:
+    file = folder / MANIFEST
+    try:
+        raw = orjson.loads(file.read_bytes())
+        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+            found = raw.get("format") if isinstance(raw, dict) else None
+            raise ArtifactError(f"{file}: format {found!r}; this version of ranker reads format {FORMAT}")
+        return Manifest.model_validate_json(file.read_bytes())
+    except (OSError, orjson.JSONDecodeError, ValidationError) as error:
+        raise ArtifactError(f"{file}: cannot be read: {error}") from error
+
+
+@contextmanager
+def new_version(root: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; it becomes the next numbered version only if ``seal`` was called on it."""
+    root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
+    try:
+        yield folder
+        if not (folder / MANIFEST).is_file():
+            raise ArtifactError(f"{folder}: was not sealed")
+        folder.chmod(0o755)
+        os.replace(folder, root / orjson.loads((folder / MANIFEST).read_bytes())["version"].__str__())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_parts(folder: Path, encoder: Encoder, fusion: Fusion, golden: tuple[Golden, ...]) -> None:
+    """Write everything but the model and the manifest."""
+    state, arrays = to_state(encoder)
+    (folder / "encoder.json").write_bytes(orjson.dumps(state))
+    np.savez(folder / "encoder.npz", allow_pickle=False, **arrays)
+    (folder / "fusion.json").write_bytes(orjson.dumps(fusion.to_dict(), option=orjson.OPT_INDENT_2))
+    requests = [request.model_dump() for request in golden]
+    (folder / "golden.json").write_bytes(orjson.dumps(requests, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
+    """Write the manifest, with checksums of all files in ``folder`` and the next free number below ``root``."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    sealed = Manifest.model_validate(
+        {
+            **manifest,
+            "format": FORMAT,
+            "version": max(numbered(root), default=0) + 1,
+            "files": {file.relative_to(folder).as_posix(): digest(file) for file in files},
+        }
+    )
+    (folder / MANIFEST).write_text(sealed.model_dump_json(by_alias=True, indent=2))
+    return sealed
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def to_json(column: Column) -> list[Any]:
+    """A column as JSON gives it: plain numbers, strings and lists, ``None`` for what is missing."""
+    if isinstance(column, Ragged):
+        values = to_json(column.values)
+        return [values[a:b] for a, b in zip(column.offsets[:-1].tolist(), column.offsets[1:].tolist(), strict=True)]
+    plain = column.tolist() if isinstance(column, np.ndarray) else list(column)
+    return [None if isinstance(value, float) and value != value else value for value in plain]

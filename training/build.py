@@ -1,0 +1,51 @@
+"""An experiment and a fitted layout -> a compiled model."""
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from ranker.architectures import ARCHITECTURES
+from ranker.encoding import Layout
+from ranker.layers import Embedding
+from ranker.layers.interaction import INTERACTIONS
+from ranker.model import RankingModel
+from ranker.weighting import WEIGHTINGS
+from training.config import Experiment, OptimizerGroup
+
+OPTIMIZERS = {
+    "adam": tf.keras.optimizers.legacy.Adam,
+    "adagrad": tf.keras.optimizers.legacy.Adagrad,
+    "rmsprop": tf.keras.optimizers.legacy.RMSprop,
+    "sgd": tf.keras.optimizers.legacy.SGD,
+    "ftrl": tf.keras.optimizers.legacy.Ftrl,
+}
+
+
+def build_model(experiment: Experiment, layout: Layout) -> RankingModel:
+    """Draw initial weights by the experiment's seed and compile with one optimiser for tables, one for the rest."""
+    tf.keras.utils.set_random_seed(experiment.training.seed)
+    schema = experiment.log_schema
+    model = RankingModel(
+        schema,
+        embedding=Embedding(layout, dropout=experiment.embedding.dropout, l2=experiment.embedding.l2),
+        interaction=INTERACTIONS[experiment.interaction.name](layout, experiment.interaction),
+        architecture=ARCHITECTURES[experiment.architecture.name](list(schema.tasks), experiment.architecture),
+        weighting=WEIGHTINGS[experiment.weighting.name](experiment.weighting),
+        funnel=experiment.funnel,
+    )
+    tables = {table.ref() for table in model.embedding.trainable_variables}
+
+    def dense() -> list[tf.Variable]:
+        every = [*model.shared_variables, *model.head_variables, *model.weighting.trainable_variables]
+        return [variable for variable in every if variable.ref() not in tables]
+
+    groups = [
+        (_optimizer(experiment.optimizer.dense), dense),
+        (_optimizer(experiment.optimizer.embeddings), lambda: model.embedding.trainable_variables),
+    ]
+    model.compile(optimizer=tfrs.experimental.optimizers.CompositeOptimizer(groups))
+    return model
+
+
+def _optimizer(group: OptimizerGroup) -> tf.keras.optimizers.legacy.Optimizer:
+    clip = {} if group.clip_norm is None else {"clipnorm": group.clip_norm}
+    return OPTIMIZERS[group.name](learning_rate=group.learning_rate, **clip)

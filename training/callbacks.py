@@ -1,0 +1,106 @@
+"""What happens at each step of Keras' fit: checkpoints, progress, and the record of losses, weights and Gramians."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import tensorflow as tf
+
+from training.state import Checkpoints, RunState
+
+
+class StepLog:
+    """Losses, task weights and the Gramian of every step: as ``steps.jsonl`` and for TensorBoard."""
+
+    def __init__(self, folder: Path, tasks: Sequence[str], resume_at: int) -> None:
+        self._tasks = list(tasks)
+        path = folder / "steps.jsonl"
+        kept = _before(path, resume_at)
+        self._file = path.open("wb")
+        self._file.writelines(kept)
+        self._board = tf.summary.create_file_writer(str(folder / "tensorboard"))
+
+    def step(self, number: int, logs: Mapping[str, Any]) -> None:
+        """Record one step; ``number`` counts from 1 over all epochs."""
+        record: dict[str, Any] = {"step": number}
+        with self._board.as_default():
+            for kind, values in (("loss", logs["losses"]), ("weight", logs["weights"])):
+                record[kind] = dict(zip(self._tasks, np.asarray(values).tolist(), strict=True))
+                for task, value in record[kind].items():
+                    tf.summary.scalar(f"{kind}/{task}", value, step=number)
+            if "gramian" in logs:
+                gramian = np.asarray(logs["gramian"], dtype=np.float64)
+                record["gramian"] = gramian.tolist()
+                self._cosines(gramian, number)
+        self._file.write(orjson.dumps(record) + b"\n")
+
+    def validation(self, number: int, metrics: Mapping[str, Any]) -> None:
+        """Record an epoch's metrics after so many steps."""
+        with self._board.as_default():
+            for task, report in metrics["tasks"].items():
+                for name, value in report.items():
+                    if isinstance(value, float):
+                        tf.summary.scalar(f"validation_{name}/{task}", value, step=number)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write out what is buffered."""
+        self._file.flush()
+        self._board.flush()
+
+    def close(self) -> None:
+        """Write out and close."""
+        self._file.close()
+        self._board.close()
+
+    def _cosines(self, gramian: Any, number: int) -> None:
+        norms = np.sqrt(np.maximum(np.diag(gramian), 0.0))
+        for i, first in enumerate(self._tasks):
+            tf.summary.scalar(f"gradient_norm/{first}", norms[i], step=number)
+            for j in range(i):
+                scale = norms[i] * norms[j]
+                cosine = gramian[i, j] / scale if scale else 0.0
+                tf.summary.scalar(f"gradient_cosine/{self._tasks[j]}-{first}", cosine, step=number)
+
+
+class Recorder(tf.keras.callbacks.Callback):
+    """Follows one epoch from the state it started in."""
+
+    def __init__(
+        self,
+        state: RunState,
+        steps: int,
+        checkpoint_every: int,
+        checkpoints: Checkpoints,
+        log: StepLog,
+        progress: Callable[[int, int, int, dict[str, float]], None],
+    ) -> None:
+        super().__init__()
+        self._state, self._steps, self._every = state, steps, checkpoint_every
+        self._checkpoints, self._log, self._progress = checkpoints, log, progress
+        self._total = np.array(state.loss_total) if state.loss_total else None
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
+        """Record the step, and save now and then."""
+        step = self._state.step + batch + 1
+        losses = np.asarray(logs["losses"], dtype=np.float64)
+        self._total = losses if self._total is None else self._total + losses
+        self._log.step(self._state.epoch * self._steps + step, logs)
+        self._progress(self._state.epoch + 1, step, self._steps, dict(zip(self.model.tasks, losses.tolist(), strict=True)))
+        if step % self._every == 0 and step < self._steps:
+            self._log.flush()
+            self._checkpoints.save(self._state.after_step(step, self._total.tolist()))
+
+    def mean_losses(self) -> dict[str, float]:
+        """Mean training loss of each task over the epoch."""
+        assert self._total is not None
+        return dict(zip(self.model.tasks, (self._total / self._steps).tolist(), strict=True))
+
+
+def _before(path: Path, step: int) -> list[bytes]:
+    """Lines of an earlier run's record up to a step; what came after is done again."""
+    if not path.is_file():
+        return []
+    return [line for line in path.read_bytes().splitlines(keepends=True)[:step] if line.endswith(b"\n")]

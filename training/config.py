@@ -1,0 +1,188 @@
+"""One YAML file -> a closed, frozen experiment; every mistake is named by its path, line and nearest valid key."""
+
+import operator
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from ranker.architectures import ARCHITECTURES, ArchitectureOptions
+from ranker.fusion import build_fusion
+from ranker.layers.interaction import INTERACTIONS, InteractionOptions
+from ranker.registry import Registry
+from ranker.schema import Closed, Schema
+from ranker.weighting import WEIGHTINGS, WeightingOptions
+from training.config_errors import explain
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; its text is meant for the person who wrote the file."""
+
+
+def _choice(registry: Registry[Any]) -> Any:
+    options = [registry[name].Options for name in sorted(registry)]
+    union = reduce(operator.or_, options)
+    return Annotated[union, Field(discriminator="name")] if len(options) > 1 else union
+
+
+if TYPE_CHECKING:
+    ArchitectureChoice: TypeAlias = ArchitectureOptions
+    InteractionChoice: TypeAlias = InteractionOptions
+    WeightingChoice: TypeAlias = WeightingOptions
+else:  # a union of what the registries hold, so that a new entry needs no line here
+    ArchitectureChoice = _choice(ARCHITECTURES)
+    InteractionChoice = _choice(INTERACTIONS)
+    WeightingChoice = _choice(WEIGHTINGS)
+
+
+class SplitByTime(Closed):
+    """The latest rows are held out."""
+
+    by: Literal["time"]
+    column: str = Field(description="A column that grows with time: a timestamp, a number, or a date.")
+    fraction: float | None = Field(None, gt=0, lt=1, description="Share of the rows to hold out.")
+    last: int | None = Field(None, ge=1, description="Hold out the last so many distinct values, e.g. days of a date.")
+    start: int | float | str | None = Field(None, description="Hold out rows from this value on.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(way is not None for way in (self.fraction, self.last, self.start)) != 1:
+            raise ValueError("name exactly one of fraction, last and start")
+        return self
+
+
+class SplitAtRandom(Closed):
+    """Rows are held out by a hash of their place, the same for the same seed."""
+
+    by: Literal["random"]
+    fraction: float = Field(gt=0, lt=1, description="Share of the rows to hold out.")
+
+
+class SplitByFiles(Closed):
+    """Other files are the validation set."""
+
+    by: Literal["files"]
+    paths: tuple[str, ...] = Field(min_length=1, description="Files, folders or globs to validate on.")
+
+
+class Data(Closed):
+    """Where the log is and how it is split."""
+
+    paths: tuple[str, ...] = Field((), description="Files, folders or globs; --data on the command line goes first.")
+    split: Annotated[SplitByTime | SplitAtRandom | SplitByFiles, Field(discriminator="by")]
+
+
+class EmbeddingOptions(Closed):
+    """What keeps ids from being learnt by heart."""
+
+    l2: float = Field(0.0, ge=0, description="Times the squared norm of the embeddings a row looks up.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of ids replaced by the unknown id while training.")
+    reinitialise_each_epoch: bool = Field(
+        False, description="Draw the tables afresh at each epoch's start and keep the rest (MEDA, 2023)."
+    )
+
+
+class OptimizerGroup(Closed):
+    """An optimiser and its learning rate."""
+
+    name: Literal["adam", "adagrad", "rmsprop", "sgd", "ftrl"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0, description="Step size.")
+    clip_norm: float | None = Field(None, gt=0, description="Cut each gradient's norm at this value.")
+
+
+class Optimizer(Closed):
+    """One optimiser for the embedding tables and one for everything else."""
+
+    dense: OptimizerGroup = OptimizerGroup()
+    embeddings: OptimizerGroup = OptimizerGroup(name="adagrad", learning_rate=0.05)
+
+
+class EarlyStopping(Closed):
+    """When to stop; the weights of the best epoch are kept in any case."""
+
+    metric: str = Field(
+        "mean_auc", description="mean_auc, mean_loss, or a task's metric such as is_click.auc or watch.rmse."
+    )
+    patience: int = Field(2, ge=1, description="Stop after so many evaluations without a better value.")
+
+
+class Training(Closed):
+    """How long, how large, how often."""
+
+    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the training rows at most.")
+    batch_size: int = Field(4096, ge=1, description="Rows a step.")
+    seed: int = Field(0, ge=0, description="Of initial weights, shuffling, dropout and random splits.")
+    shuffle_rows: int = Field(262_144, ge=1, description="Rows held in memory to be shuffled.")
+    checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints; one more after every epoch.")
+    threads: int | None = Field(None, ge=1, description="CPU threads of TensorFlow; all by default.")
+
+
+class Evaluation(Closed):
+    """What validation reports beside each task's metrics."""
+
+    group_by: str | None = Field(None, description="Column whose values group rows for GAUC, e.g. user_id.")
+    bootstrap: int = Field(200, ge=0, le=10_000, description="Resamples behind each interval; 0 for none.")
+
+
+class FusionOptions(Closed):
+    """The formula served by default."""
+
+    name: str = Field("additive", description="additive, multiplicative or rank_bucket.")
+    parameters: dict[str, float | dict[str, float]] = Field(
+        default_factory=dict, description="By name: one number for all objectives, or numbers by objective."
+    )
+
+
+class Experiment(Closed):
+    """Everything a training run depends on but the log itself."""
+
+    data: Data
+    log_schema: Schema = Field(alias="schema", description="Features by side, tasks, label statistics.")
+    architecture: ArchitectureChoice = Field(description="How tasks share.")
+    interaction: InteractionChoice = Field(default_factory=INTERACTIONS["none"].Options, description="Before sharing.")
+    funnel: Literal["esmm", "masked"] = Field(
+        "esmm", description="How tasks with `given` are trained: esmm, on all impressions; masked, where it holds."
+    )
+    weighting: WeightingChoice = Field(default_factory=WEIGHTINGS["static"].Options, description="How tasks balance.")
+    embedding: EmbeddingOptions = EmbeddingOptions()
+    optimizer: Optimizer = Optimizer()
+    training: Training = Training()
+    early_stopping: EarlyStopping = EarlyStopping()
+    evaluation: Evaluation = Evaluation()
+    fusion: FusionOptions = FusionOptions()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        tasks = self.log_schema.tasks
+        build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
+        WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)  # type: ignore[attr-defined]
+        if self.architecture.name == "esmm" and not any(task.given for task in tasks.values()):  # type: ignore[attr-defined]
+            raise ValueError("architecture esmm needs a task with `given`, for example purchase: {given: click}")
+        return self
+
+
+def load(path: Path) -> Experiment:
+    """Read and check a YAML file. Raises ``ConfigError`` naming each mistake by path and line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        raw = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a config is a mapping with the keys {', '.join(top_level_keys())}")
+    try:
+        return Experiment.model_validate(raw)
+    except ValidationError as error:
+        mistakes = "\n".join(f"  {line}" for line in explain(error, Experiment, tree))
+        raise ConfigError(f"{path} has {error.error_count()} mistake(s):\n{mistakes}") from None
+
+
+def top_level_keys() -> list[str]:
+    """Names of the sections of a config."""
+    return [field.alias or name for name, field in Experiment.model_fields.items()]

@@ -1,0 +1,87 @@
+"""Pydantic's errors about a YAML file -> one line each: where, what, and the nearest valid key."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ranker.registry import nearest
+
+
+def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> Iterator[str]:
+    """Yield a line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file."""
+    schema = model.model_json_schema()
+    for mistake in error.errors(include_url=False):
+        path, valid = _resolve(schema, mistake["loc"])
+        line = _line(tree, path)
+        message = mistake["msg"].removeprefix("Value error, ")
+        if mistake["type"] == "extra_forbidden":
+            key = str(path[-1])
+            hint = nearest(key, valid)
+            message = f"unknown key {key!r}{'; ' + hint if hint else ''} (valid: {', '.join(valid)})"
+        elif mistake["type"] == "missing":
+            message = "is required"
+        elif not isinstance(mistake["input"], Mapping):
+            message = f"{message}, got {mistake['input']!r}"
+        where = ".".join(str(part) for part in path) or "the config as a whole"
+        yield f"line {line}, {where}: {message}"
+
+
+def _resolve(schema: Mapping[str, Any], loc: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:
+    """Drop from a location what is not in the file (tags of unions); also the valid keys around its last part."""
+    path: list[int | str] = []
+    node = _follow(schema, schema)
+    valid: list[str] = []
+    for part in loc:
+        if part in ("[key]", "function-after", "constrained-str"):
+            continue
+        if "discriminator" in node and part in node["discriminator"]["mapping"]:
+            node = _follow(schema, {"$ref": node["discriminator"]["mapping"][part]})
+            continue
+        properties = _properties(schema, node)
+        valid = list(properties)
+        if isinstance(part, int):
+            path.append(part)
+            node = _follow(schema, node.get("items", {}))
+        elif part in properties:
+            path.append(part)
+            node = _follow(schema, properties[part])
+        elif "additionalProperties" in node and node["additionalProperties"]:
+            path.append(part)
+            node = _follow(schema, node["additionalProperties"])
+        elif properties or not path:
+            path.append(part)
+            node = {}
+        # else: the name of a member of a plain union, such as `float` or `dict[str,float]`
+    return path, valid
+
+
+def _properties(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: dict[str, Any] = dict(node.get("properties", {}))
+    for option in node.get("anyOf", []):
+        found.update(_follow(schema, option).get("properties", {}))
+    return found
+
+
+def _follow(schema: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
+    while isinstance(node, Mapping) and "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return node if isinstance(node, Mapping) else {}
+
+
+def _line(tree: yaml.Node | None, path: list[int | str]) -> int:
+    """Line of the deepest part of ``path`` that the file has, counted from 1."""
+    line, node = 1, tree
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

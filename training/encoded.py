@@ -1,0 +1,93 @@
+"""Encoded rows on disk: written once, read in a new order each epoch, in bounded memory."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+Batch = dict[str, NDArray[Any]]
+
+
+class EncodedWriter:
+    """Writes chunks of arrays into a folder; the folder counts as whole only after ``close``."""
+
+    def __init__(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._rows: list[int] = []
+
+    def write(self, arrays: Batch) -> None:
+        """Write a chunk; all arrays have as many rows."""
+        np.savez(self._folder / f"{len(self._rows):06d}.npz", **arrays)
+        self._rows.append(len(next(iter(arrays.values()))))
+
+    def close(self) -> "EncodedRows":
+        """Mark the folder as whole and open it."""
+        (self._folder / "rows.json").write_bytes(orjson.dumps(self._rows))
+        return EncodedRows.open(self._folder)
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Chunks of encoded rows in a folder."""
+
+    folder: Path
+    rows: tuple[int, ...]
+
+    @classmethod
+    def open(cls, folder: Path) -> "EncodedRows":
+        """Open a whole folder; raises ``FileNotFoundError`` for one that is missing or unfinished."""
+        return cls(folder, tuple(orjson.loads((folder / "rows.json").read_bytes())))
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return sum(self.rows)
+
+    def chunks(self) -> Iterator[Batch]:
+        """Chunks in the order in which they were written."""
+        return (self._read(i) for i in range(len(self.rows)))
+
+    def steps(self, batch_size: int) -> int:
+        """Number of batches an epoch."""
+        return -(-len(self) // batch_size)
+
+    def batches(self, batch_size: int, shuffle_rows: int, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """Shuffled batches of one epoch, the same for the same seed and epoch, from the ``skip``-th on.
+
+        Chunks come in a random order; rows are shuffled among as many chunks as make up ``shuffle_rows`` rows.
+        """
+        random = np.random.default_rng([seed, epoch])
+        pool: list[Batch] = []
+        number = 0
+        order = random.permutation(len(self.rows)).tolist()
+        for place, chunk in enumerate(order):
+            pool.append(self._read(chunk))
+            held = sum(len(next(iter(part.values()))) for part in pool)
+            last = place == len(order) - 1
+            if held < shuffle_rows and not last:
+                continue
+            shuffled = _taken(_joined(pool), random.permutation(held))
+            whole = held if last else held - held % batch_size
+            for start in range(0, whole, batch_size):
+                if number >= skip:
+                    yield {name: array[start : start + batch_size] for name, array in shuffled.items()}
+                number += 1
+            pool = [{name: array[whole:].copy() for name, array in shuffled.items()}] if whole < held else []
+
+    def _read(self, chunk: int) -> Batch:
+        with np.load(self.folder / f"{chunk:06d}.npz", allow_pickle=False) as arrays:
+            return dict(arrays)
+
+
+def _joined(parts: list[Batch]) -> Batch:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if len(parts) > 1 else parts[0]
+
+
+def _taken(arrays: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> Batch:
+    return {name: array[rows] for name, array in arrays.items()}

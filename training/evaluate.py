@@ -1,0 +1,88 @@
+"""Scores and labels -> metrics of every task."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.metrics import binary_report, regression_report
+from ranker.schema import Binary, Schema
+from training.encoded import Batch
+from training.prepare import GROUP
+
+Scorer = Callable[[Batch], NDArray[np.float32]]
+"""Packed arrays of N rows to scores [N, T]."""
+
+LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "calibration_error"})
+HIGHER_IS_BETTER = frozenset({"auc", "gauc"})
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Scores, labels and whether each label is known, [N, T]; group keys [N] where rows have them."""
+
+    scores: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    groups: NDArray[np.int64] | None
+
+
+def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> Predictions:
+    """Score every row of the chunks."""
+    scores, labels, known, groups = [], [], [], []
+    for chunk in chunks:
+        inputs = {name: a for name, a in chunk.items() if name not in ("labels", "known", GROUP)}
+        for start in range(0, len(chunk["labels"]), batch_size):
+            scores.append(scorer({name: a[start : start + batch_size] for name, a in inputs.items()}))
+        labels.append(chunk["labels"])
+        known.append(chunk["known"] > 0)
+        groups.append(chunk.get(GROUP, np.empty(0, dtype=np.int64)))
+    grouped = np.concatenate(groups)
+    return Predictions(
+        np.concatenate(scores), np.concatenate(labels), np.concatenate(known), grouped if len(grouped) else None
+    )
+
+
+def measure(schema: Schema, predictions: Predictions, resamples: int, seed: int) -> dict[str, Any]:
+    """Metrics by task, over the rows whose label is known, and the mean AUC of the binary tasks.
+
+    A task with ``given`` is measured over all impressions, as it is served; its label is 0 where the condition fails.
+    """
+    tasks: dict[str, Any] = {}
+    for i, (name, task) in enumerate(schema.tasks.items()):
+        rows = predictions.known[:, i]
+        labels = predictions.labels[rows, i].astype(np.float64)
+        scores = predictions.scores[rows, i].astype(np.float64)
+        groups = predictions.groups[rows] if predictions.groups is not None else None
+        tasks[name] = (
+            binary_report(labels, scores, groups, resamples, seed)
+            if isinstance(task, Binary)
+            else regression_report(labels, scores, resamples, seed)
+        )
+    aucs = [report["auc"] for report in tasks.values() if report.get("auc") is not None]
+    return {"tasks": tasks, "mean_auc": float(np.mean(aucs)) if aucs else None}
+
+
+def chosen(metric: str, metrics: Mapping[str, Any]) -> float:
+    """The value of an early-stopping metric, signed so that higher is better; minus infinity if undefined."""
+    if metric == "mean_auc":
+        value, sign = metrics["mean_auc"], 1.0
+    elif metric == "mean_loss":
+        value, sign = metrics["mean_loss"], -1.0
+    else:
+        task, _, name = metric.rpartition(".")
+        value, sign = metrics["tasks"][task][name], -1.0 if name in LOWER_IS_BETTER else 1.0
+    return -np.inf if value is None else sign * float(value)
+
+
+def check_metric(metric: str, schema: Schema, grouped: bool) -> None:
+    """Raise ``ValueError`` listing the valid names if a schema's reports hold no such metric."""
+    binary = [name for name, task in schema.tasks.items() if isinstance(task, Binary)]
+    of_binary = ["auc", "log_loss", "calibration_error", *(["gauc"] if grouped else [])]
+    valid = ["mean_loss", *(["mean_auc"] if binary else [])]
+    for name in schema.tasks:
+        valid += [f"{name}.{m}" for m in (of_binary if name in binary else ["mae", "rmse"])]
+    if metric not in valid:
+        raise ValueError(f"early_stopping.metric: no metric {metric!r} (valid: {', '.join(valid)})")

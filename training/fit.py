@@ -1,0 +1,169 @@
+"""Train an experiment on a log: prepare, fit, keep the best epoch, export. Killed, it goes on where it was."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ranker.encoding import from_state, to_state
+from ranker.model import RankingModel
+from training.build import build_model
+from training.callbacks import Recorder, StepLog
+from training.config import Experiment
+from training.encoded import Batch, EncodedRows
+from training.evaluate import Scorer, check_metric, chosen, measure, predict
+from training.log import DataError, Log, Source
+from training.prepare import GROUP, Prepared, Progress, no_progress, prepare
+from training.state import RunState, Checkpoints
+
+RUN = "run"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with the weights of its best epoch, and what it was trained with."""
+
+    experiment: Experiment
+    log: Log
+    prepared: Prepared
+    model: RankingModel
+    metrics: dict[str, Any]
+    history: list[dict[str, Any]]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """What a caller is told while a run goes on; every part may be left out."""
+
+    rows: Progress = no_progress
+    note: Callable[[str], None] = lambda text: None
+    step: Callable[[int, int, int, dict[str, float]], None] = lambda epoch, step, steps, losses: None
+    epoch: Callable[[dict[str, Any]], None] = lambda record: None
+
+
+def train(experiment: Experiment, source: Source, output: Path, watcher: Watcher | None = None) -> Run:
+    """Train in ``output/run``, going on with an unfinished run of the same config and data that is found there.
+
+    Raises ``DataError`` for a log that cannot be used and ``ValueError`` for a config that does not fit it.
+    """
+    watcher = watcher or Watcher()
+    check_metric(experiment.early_stopping.metric, experiment.log_schema, bool(experiment.evaluation.group_by))
+    log = Log(source)
+    folder = output / RUN
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared = _prepared(experiment, log, folder, watcher)
+    model = build_model(experiment, prepared.encoder.layout)
+    checkpoints = Checkpoints(model, folder / "checkpoints")
+    state = checkpoints.latest() or RunState()
+    if state.epoch or state.step:
+        watcher.note(f"going on from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
+    state = _epochs(experiment, model, prepared, state, checkpoints, folder, watcher)
+    checkpoints.restore_best()
+    predictions = predict(scorer(model), prepared.validation.chunks())
+    metrics = measure(
+        experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed
+    )
+    return Run(experiment, log, prepared, model, metrics, state.history, folder)
+
+
+def scorer(model: RankingModel) -> Scorer:
+    """The model as a function of packed arrays."""
+    compiled = tf.function(model.call, reduce_retracing=True)
+    return lambda batch: compiled({name: tf.constant(a) for name, a in batch.items()}).numpy()
+
+
+def _epochs(
+    experiment: Experiment,
+    model: RankingModel,
+    prepared: Prepared,
+    state: RunState,
+    checkpoints: Checkpoints,
+    folder: Path,
+    watcher: Watcher,
+) -> RunState:
+    settings, stopping = experiment.training, experiment.early_stopping
+    steps = prepared.training.steps(settings.batch_size)
+    steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
+    score = scorer(model)
+    while state.epoch < settings.epochs and state.without_gain < stopping.patience:
+        if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
+            model.embedding.reinitialise(settings.seed + state.epoch)
+        recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, watcher.step)
+        data = dataset(prepared.training, experiment, state.epoch, state.step)
+        model.fit(data, verbose=0, callbacks=[recorder])
+        metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
+        metrics["mean_loss"] = _mean_loss(model, prepared.validation)
+        record = {"epoch": state.epoch + 1, "losses": recorder.mean_losses(), **metrics}
+        steplog.validation((state.epoch + 1) * steps, metrics)
+        value = chosen(stopping.metric, metrics)
+        better = not state.history or value > state.best
+        state = state.after_epoch(record, value, better)
+        if better:
+            checkpoints.save_best()
+        checkpoints.save(state)
+        watcher.epoch({**record, "best": better})
+    steplog.close()
+    return state
+
+
+def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) -> tf.data.Dataset:
+    """One epoch's shuffled batches from step ``skip`` on."""
+    settings = experiment.training
+    first = next(rows.chunks())
+    signature = {n: tf.TensorSpec([None, *a.shape[1:]], tf.as_dtype(a.dtype)) for n, a in first.items()}
+
+    def batches() -> Iterator[Batch]:
+        return rows.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch, skip)
+
+    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
+
+
+def _mean_loss(model: RankingModel, rows: EncodedRows) -> float:
+    """Mean over tasks of the validation loss."""
+    totals: list[NDArray[np.float64]] = []
+    sizes = []
+    step = tf.function(model.test_step, reduce_retracing=True)
+    for chunk in rows.chunks():
+        batch = {name: tf.constant(a) for name, a in chunk.items() if name != GROUP}
+        totals.append(np.asarray(step(batch)["losses"], dtype=np.float64))
+        sizes.append(len(chunk["labels"]))
+    return float(np.average(totals, axis=0, weights=sizes).mean())
+
+
+def _prepared(experiment: Experiment, log: Log, folder: Path, watcher: Watcher) -> Prepared:
+    """Encoded rows of an earlier run of the same config and data, or new ones."""
+    mark = folder / "fingerprint.json"
+    facts = [experiment.model_dump(mode="json", by_alias=True), log.fingerprint()]
+    fingerprint = hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest().encode()
+    state_file, arrays_file = folder / "encoder.json", folder / "encoder.npz"
+    if mark.is_file() and mark.read_bytes() == fingerprint:
+        with np.load(arrays_file, allow_pickle=False) as arrays:
+            encoder = from_state(experiment.log_schema, orjson.loads(state_file.read_bytes()), dict(arrays))
+        watcher.note(f"using the rows encoded in {folder}")
+        return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))
+    clear(folder)
+    prepared = prepare(experiment, log, folder, watcher.rows)
+    state, encoded = to_state(prepared.encoder)
+    state_file.write_bytes(orjson.dumps(state))
+    np.savez(arrays_file, allow_pickle=False, **encoded)
+    (folder / "config.json").write_text(experiment.model_dump_json(by_alias=True, indent=2))
+    mark.write_bytes(fingerprint)  # last: from here on the folder can be used
+    return prepared
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier run left in its folder."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+__all__ = ["DataError", "Run", "Watcher", "train"]

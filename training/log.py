@@ -1,0 +1,222 @@
+"""An impression log as a stream of typed columns: Parquet or CSV files, folders, globs, or a DataFrame."""
+
+import glob
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from ranker.encoding import Column, ColumnError, Ragged
+from ranker.registry import nearest
+
+CHUNK = 65_536
+Source: TypeAlias = "pd.DataFrame | Sequence[str | Path]"
+
+
+class DataError(ValueError):
+    """A log that cannot be used; its text names the file, and the column, row and value where there are any."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of one file: ``first`` counts within the file, ``number`` over the whole log."""
+
+    source: str
+    first: int
+    number: int
+    rows: int
+    columns: Mapping[str, Column]
+
+    @contextmanager
+    def naming_rows(self) -> Iterator[None]:
+        """Turn a ``ColumnError`` about these columns into a ``DataError`` that names file and row."""
+        try:
+            yield
+        except ColumnError as error:
+            raise DataError(
+                f"{self.source}, row {self.first + error.row}, column {error.column!r}: "
+                f"{error.value!r} is not {error.expected}"
+            ) from None
+
+
+class Log:
+    """A log that can be streamed any number of times; memory does not grow with its length."""
+
+    def __init__(self, source: Source) -> None:
+        self._parts: list[_Part]
+        if isinstance(source, pd.DataFrame):
+            self._parts = [_Frame(source)]
+        else:
+            self._parts = [_FORMATS[path.suffix](path) for path in find_files(source)]
+
+    def __len__(self) -> int:
+        """Number of rows; CSV files are counted as unknown, that is 0."""
+        return sum(part.rows for part in self._parts)
+
+    def fingerprint(self) -> list[Any]:
+        """What tells this log from another: names, sizes and times of its files."""
+        return [part.fingerprint() for part in self._parts]
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Stream the columns in chunks. Raises ``DataError`` for a missing column, a wrong type, a broken file."""
+        number = 0
+        for part in self._parts:
+            first = 0
+            for batch in part.batches(columns):
+                converted = {
+                    name: to_column(batch.column(i), name, part.name) for i, name in enumerate(batch.schema.names)
+                }
+                yield Chunk(part.name, first, number, batch.num_rows, converted)
+                first += batch.num_rows
+                number += batch.num_rows
+
+
+def find_files(paths: Sequence[str | Path]) -> list[Path]:
+    """Files behind paths, folders and globs, sorted within each. Raises ``DataError`` where there are none."""
+    found: list[Path] = []
+    for path in map(str, paths):
+        if Path(path).is_dir():
+            matches = sorted(p for p in Path(path).rglob("*") if p.suffix in _FORMATS and p.is_file())
+        else:
+            matches = sorted(Path(p) for p in glob.glob(path, recursive=True)) or [Path(path)]
+        if not matches:
+            raise DataError(f"{path}: no {' or '.join(_FORMATS)} file in this folder")
+        found.extend(matches)
+    for file in found:
+        if not file.is_file():
+            raise DataError(f"{file}: no such file")
+        if file.suffix not in _FORMATS:
+            raise DataError(f"{file}: a log is {' or '.join(_FORMATS)}, not {file.suffix or 'a file without ending'}")
+    if not found:
+        raise DataError("no data: name files, folders or globs with --data, RANKER_DATA or data.paths in the config")
+    return found
+
+
+class _Part:
+    """One file, or a DataFrame."""
+
+    name: str
+    rows: int = 0
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        raise NotImplementedError
+
+    def fingerprint(self) -> Any:
+        raise NotImplementedError
+
+    def _check_columns(self, columns: Sequence[str], known: Sequence[str]) -> None:
+        for column in columns:
+            if column not in known:
+                hint = nearest(column, list(known))
+                listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
+                raise DataError(
+                    f"{self.name} has no column {column!r}{'; ' + hint if hint else ''} (columns: {listed})"
+                )
+
+
+class _File(_Part):
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+
+    def fingerprint(self) -> Any:
+        status = self.path.stat()
+        return [str(self.path.resolve()), status.st_size, status.st_mtime_ns]
+
+    @contextmanager
+    def _naming_file(self, kind: str) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise DataError(f"{self.name}: is not a whole {kind} file, or is damaged: {first}") from None
+
+
+class _Parquet(_File):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with self._naming_file("Parquet"), pq.ParquetFile(path) as file:
+            self.rows = file.metadata.num_rows
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        with self._naming_file("Parquet"), pq.ParquetFile(self.path, pre_buffer=False) as file:
+            self._check_columns(columns, file.schema_arrow.names)
+            for batch in file.iter_batches(batch_size=CHUNK, columns=list(columns), use_threads=False):
+                yield batch.select(list(columns))
+
+
+class _Csv(_File):
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        with self._naming_file("CSV"):
+            with pyarrow.csv.open_csv(self.path) as reader:
+                self._check_columns(columns, reader.schema.names)
+            options = pyarrow.csv.ConvertOptions(include_columns=list(columns))
+            read = pyarrow.csv.ReadOptions(block_size=8 << 20)
+            with pyarrow.csv.open_csv(self.path, convert_options=options, read_options=read) as reader:
+                for batch in reader:
+                    for start in range(0, batch.num_rows, CHUNK):
+                        yield batch.slice(start, CHUNK)
+
+
+class _Frame(_Part):
+    name = "DataFrame"
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.rows = len(frame)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        self._check_columns(columns, [str(name) for name in self.frame.columns])
+        for start in range(0, len(self.frame), CHUNK):
+            part = self.frame[list(columns)].iloc[start : start + CHUNK]
+            try:
+                table = pa.Table.from_pandas(part, preserve_index=False)
+            except (pa.ArrowException, TypeError) as error:
+                raise DataError(f"{self.name}: {error}") from None
+            yield from table.combine_chunks().to_batches()
+
+    def fingerprint(self) -> Any:
+        return [self.name, int(pd.util.hash_pandas_object(self.frame.astype(str)).sum() & 0x7FFFFFFFFFFFFFFF)]
+
+
+_FORMATS = {".parquet": _Parquet, ".csv": _Csv}
+
+
+def to_column(array: Any, name: str, source: str) -> Column:
+    """Arrow array to a column of the encoding. Raises ``DataError`` for a type that no feature or label can have."""
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return to_column(array.dictionary_decode(), name, source)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        return Ragged(to_column(array.flatten(), name, source), offsets)
+    if pa.types.is_boolean(kind):
+        return to_column(array.cast(pa.int8()), name, source)
+    if pa.types.is_integer(kind):
+        if not array.null_count:
+            return _numpy(array)
+        return np.ma.MaskedArray(_numpy(array.fill_null(0)), mask=_numpy(array.is_null()))
+    if pa.types.is_floating(kind):
+        return _numpy(array)
+    if pa.types.is_decimal(kind):
+        return to_column(array.cast(pa.float64()), name, source)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _numpy(array)
+    if pa.types.is_null(kind):
+        return [None] * len(array)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return to_column(array.cast(pa.timestamp("us")).cast(pa.int64()), name, source)
+    raise DataError(f"{source}, column {name!r}: the type {kind} is none a feature or a label can have")
+
+
+def _numpy(array: Any) -> Any:
+    return array.to_numpy(zero_copy_only=False)

@@ -1,0 +1,155 @@
+"""A log and an experiment -> a fitted encoder and encoded rows: one pass to fit, one to encode."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.encoding import Column, Encoder, EncoderFitter, Labels, Packed, Ragged, encode_labels, label_columns
+from ranker.encoding.columns import Integers, Mask
+from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary, value_type
+from ranker.schema import Schema
+from training.config import Experiment
+from training.encoded import Batch, EncodedRows, EncodedWriter
+from training.log import Chunk, DataError, Log
+from training.split import Split, split, uniform
+
+Progress: TypeAlias = Callable[[str, int], None]
+"""Called with the name of a stage and the number of rows it has dealt with since the last call."""
+
+GROUP = "group"
+
+
+def no_progress(stage: str, rows: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The fitted encoder and the encoded rows of both sides of the split."""
+
+    encoder: Encoder
+    training: EncodedRows
+    validation: EncodedRows
+
+
+def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress = no_progress) -> Prepared:
+    """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``."""
+    schema, seed = experiment.log_schema, experiment.training.seed
+    rows = split(log, experiment.data.split, seed)
+    folds = _Folds(schema, seed)
+    columns = columns_of(schema, [*folds.columns])
+    fitter = EncoderFitter(schema, seed)
+    count = 0
+    for chunk, mask in _selected(rows.training(columns), progress, "fit encoding"):
+        with chunk.naming_rows():
+            labels = encode_labels(schema, chunk.columns)
+            kept = taken(chunk.columns, mask)
+            fitter.add(kept, labels.values[mask], labels.known[mask], folds.of(chunk)[mask])
+        count += int(mask.sum())
+    if not count:
+        raise DataError("the split leaves no row to train on; see data.split in the config")
+    encoder = fitter.fitted()
+    training = EncodedWriter(folder / "training")
+    for chunk, mask in _selected(rows.training(columns), progress, "encode training rows"):
+        with chunk.naming_rows():
+            labels = encode_labels(schema, chunk.columns)
+            packed = fitter.encode(encoder, taken(chunk.columns, mask), folds.of(chunk)[mask])
+        training.write(_arrays(packed, Labels(labels.values[mask], labels.known[mask])))
+    validation = _encode_validation(experiment, rows, encoder, folder, progress)
+    return Prepared(encoder, training.close(), validation)
+
+
+def encode_all(
+    schema: Schema, encoder: Encoder, log: Log, group_by: str | None, progress: Progress = no_progress
+) -> Iterator[Batch]:
+    """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for."""
+    for chunk in log.chunks(columns_of(schema, [group_by] if group_by else [])):
+        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), group_by)
+        progress("encode", chunk.rows)
+
+
+def columns_of(schema: Schema, more: list[str]) -> list[str]:
+    """Columns of the log that a schema reads, and ``more``, without repeats."""
+    return list(dict.fromkeys([*schema.input_columns(), *label_columns(schema), *more]))
+
+
+def taken(columns: Any, mask: Mask) -> dict[str, Column]:
+    """Rows [N] of columns where ``mask`` is true."""
+    return dict(columns) if mask.all() else {name: _rows(column, mask) for name, column in columns.items()}
+
+
+def _rows(column: Column, mask: Mask) -> Column:
+    if isinstance(column, Ragged):
+        lengths = np.diff(column.offsets)
+        values = _rows(column.values, np.repeat(mask, lengths))
+        return Ragged(values, np.concatenate([[0], np.cumsum(lengths[mask])]))
+    if isinstance(column, np.ndarray):
+        return column[mask]
+    return [value for value, keep in zip(column, mask.tolist(), strict=True) if keep]
+
+
+def _encode_validation(
+    experiment: Experiment, rows: Split, encoder: Encoder, folder: Path, progress: Progress
+) -> EncodedRows:
+    schema, group_by = experiment.log_schema, experiment.evaluation.group_by
+    columns = columns_of(schema, [group_by] if group_by else [])
+    writer = EncodedWriter(folder / "validation")
+    for chunk, mask in _selected(rows.validation(columns), progress, "encode validation rows"):
+        writer.write(_encoded(schema, encoder, chunk, mask, group_by))
+    validation = writer.close()
+    if not len(validation):
+        raise DataError("the split holds out no row to validate on; see data.split in the config")
+    return validation
+
+
+def _selected(chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: str) -> Iterator[tuple[Chunk, Mask]]:
+    for chunk, mask in chunks:
+        if mask.any():
+            yield chunk, mask
+        progress(stage, chunk.rows)
+
+
+def _encoded(schema: Schema, encoder: Encoder, chunk: Chunk, mask: Mask, group_by: str | None) -> Batch:
+    columns = taken(chunk.columns, mask)
+    with chunk.naming_rows():
+        labels = encode_labels(schema, chunk.columns)
+        arrays = _arrays(encoder.encode(columns, columns), Labels(labels.values[mask], labels.known[mask]))
+        if group_by is not None:
+            # A hash of 62 bits stands for the value: equality is all that grouping needs.
+            arrays[GROUP] = HashedVocabulary(1 << 62).codes(columns[group_by], group_by)
+    return arrays
+
+
+def _arrays(packed: Packed, labels: Labels) -> Batch:
+    arrays: Batch = {name: array for name, array in packed._asdict().items() if array.shape[1]}
+    arrays["labels"] = labels.values.astype(np.float32)
+    arrays["known"] = labels.known.astype(np.float32)
+    return arrays
+
+
+class _Folds:
+    """The fold of each training row, for out-of-fold label statistics."""
+
+    def __init__(self, schema: Schema, seed: int) -> None:
+        statistics = schema.label_statistics
+        self._folds = statistics.folds if statistics else 1
+        self._by = statistics.fold_by if statistics else None
+        self._seed = seed + 1  # other draws than the split's
+        self._seen: Vocabulary | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self._by,) if self._by else ()
+
+    def of(self, chunk: Chunk) -> NDArray[np.int64]:
+        if self._by is None:
+            folds: Integers = (uniform(chunk, self._seed) * self._folds).astype(np.int64)
+            return folds
+        column = chunk.columns[self._by]
+        if self._seen is None:
+            self._seen = Vocabulary(value_type(column) or "integer", [])
+        return self._seen.add(column, self._by) % self._folds

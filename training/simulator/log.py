@@ -1,0 +1,190 @@
+"""The impression log of a world, as Arrow tables, in the order of time.
+
+A row is an impression: one item shown to one user at one place. Columns (SCHEMA has their types):
+
+- ``request_id``, ``user_id``, ``item_id``: ids from 0; the rows of a session share ``request_id``.
+- ``timestamp_ms`` since 1970, ``date`` as yyyymmdd, ``hour`` 0..23: when the session began, in UTC.
+- ``position``: from 1, the place at which the item was shown.
+- ``device``, ``user_age`` (years, null where unknown), ``user_gender``, ``user_city`` and ``user_activity`` (visits
+  relative to the median user): the context.
+- ``history``: the user's latest clicked items before the session, latest last.
+- ``author_id``, ``category``, ``tags``, ``duration_s`` (seconds), ``item_age_days`` (days since upload) and
+  ``item_embedding`` (a noisy content vector): the item.
+- ``click``, ``long_view``, ``like``, ``share``: 0 or 1, the last three 1 only where ``click`` is.
+- ``watch_time``: seconds, 0 without a click. A view is long when at least 0.7 of the duration was watched.
+"""
+
+import datetime
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from training.simulator.behaviour import LONG_VIEW
+from training.simulator.config import SimulatorConfig
+from training.simulator.history import Histories
+from training.simulator.policy import Sessions, stream
+from training.simulator.population import CATEGORIES, CITIES, DEVICES, EMBEDDING, GENDERS, TAGS, Ints
+from training.simulator.world import World
+
+SCHEMA = pa.schema(
+    [
+        ("request_id", pa.int64()),
+        ("user_id", pa.int64()),
+        ("item_id", pa.int64()),
+        ("timestamp_ms", pa.int64()),
+        ("date", pa.int32()),
+        ("hour", pa.int8()),
+        ("position", pa.int16()),
+        ("device", pa.string()),
+        ("user_age", pa.float32()),
+        ("user_gender", pa.string()),
+        ("user_city", pa.string()),
+        ("user_activity", pa.float32()),
+        ("history", pa.list_(pa.int64())),
+        ("author_id", pa.int64()),
+        ("category", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("duration_s", pa.float32()),
+        ("item_age_days", pa.int32()),
+        ("item_embedding", pa.list_(pa.float32(), EMBEDDING)),
+        ("click", pa.int8()),
+        ("long_view", pa.int8()),
+        ("like", pa.int8()),
+        ("share", pa.int8()),
+        ("watch_time", pa.float32()),
+    ]
+)
+DAY_MS = 86_400_000
+BLOCK_SESSIONS = 2_500
+# Visits per hour of the day: a quiet night, a lunch and an evening peak.
+HOURS = np.array([4, 2, 1, 1, 1, 2, 4, 7, 9, 9, 9, 10, 13, 12, 10, 10, 11, 13, 16, 19, 21, 20, 14, 8], dtype=np.float64)
+
+
+def log_table(config: SimulatorConfig) -> pa.Table:
+    """Draw the whole log of ``config`` in memory: ``config.rows`` rows of SCHEMA, sorted by time.
+
+    At about 400 bytes a row this is for tests and small uses; ``simulate`` writes any number of rows.
+    """
+    return pa.concat_tables(impressions(World(config))).combine_chunks()
+
+
+def impressions(world: World) -> Iterator[pa.Table]:
+    """Yield the log of ``world`` in blocks of at most 2,500 sessions with columns as in SCHEMA, sorted by time.
+
+    Memory is bounded by the block and by the users' histories. Each block has a random stream of its own, so a longer
+    log is not an extension of a shorter one, but the same config always gives the same rows.
+    """
+    config = world.config
+    writer = _Columns(world)
+    histories = Histories(config.users, config.history_length)
+    total = -(-config.rows // config.shown_per_session)
+    edges = [total * day // config.days for day in range(config.days + 1)]
+    written = 0
+    for day in range(config.days):
+        for start in range(edges[day], edges[day + 1], BLOCK_SESSIONS):
+            stop = min(start + BLOCK_SESSIONS, edges[day + 1])
+            rng = stream(config, 4, day, start)
+            sessions = world.policy.sessions(stop - start, day, rng)
+            count = edges[day + 1] - edges[day]
+            share = (np.arange(start, stop) - edges[day] + rng.random(stop - start)) / count
+            table = writer.table(sessions, np.arange(start, stop), day, _times(share), histories, rng)
+            kept = table.slice(0, config.rows - written)
+            written += kept.num_rows
+            yield kept
+
+
+def _times(share: npt.NDArray[np.float64]) -> Ints:
+    """Milliseconds into the day by which a ``share`` of its visits has come; rises with it."""
+    visits = np.concatenate([[0.0], np.cumsum(HOURS)])
+    hours = np.interp(share, visits / visits[-1], np.arange(25))
+    return np.minimum(hours * 3_600_000, DAY_MS - 1).astype(np.int64)
+
+
+class _Columns:
+    """Sessions -> rows. Text is looked up in Arrow, once per row, from one array per feature."""
+
+    def __init__(self, world: World) -> None:
+        users, items = world.users, world.items
+        self._world = world
+        self._examination = world.config.examination(world.config.shown_per_session)
+        self._devices = pa.array(DEVICES)
+        self._users = {
+            "user_age": pa.array(users.age, from_pandas=True),
+            "user_gender": pa.array(GENDERS).take(pa.array(users.gender)),
+            "user_city": pa.array(CITIES).take(pa.array(users.city)),
+            "user_activity": pa.array(users.activity),
+        }
+        self._items = {
+            "author_id": pa.array(items.author),
+            "category": pa.array(CATEGORIES).take(pa.array(items.category)),
+            "tags": pa.ListArray.from_arrays(
+                pa.array(items.tag_starts, type=pa.int32()), pa.array(TAGS).take(pa.array(items.tags))
+            ),
+            "duration_s": pa.array(items.duration),
+            "item_embedding": pa.FixedSizeListArray.from_arrays(pa.array(items.embedding.ravel()), EMBEDDING),
+        }
+
+    def table(
+        self,
+        sessions: Sessions,
+        requests: Ints,
+        day: int,
+        times: Ints,
+        histories: Histories,
+        rng: np.random.Generator,
+    ) -> pa.Table:
+        """Rows of ``sessions``, session after session; their clicks are added to ``histories``."""
+        config, items = self._world.config, self._world.items
+        count, shown = sessions.items.shape
+        labels = self._labels(sessions, rng)
+        history = histories.extend(sessions.users, sessions.items, labels["click"])
+        session = pa.array(np.repeat(np.arange(count), shown))
+        usual = self._world.users.device[sessions.users]
+        device = np.where(rng.random(count) < 0.85, usual, rng.integers(len(DEVICES), size=count))
+        date = config.start + datetime.timedelta(days=day)
+        midnight = int(np.datetime64(date, "ms").astype(np.int64))
+        shown_items = sessions.items.ravel()
+        rows, item_rows = count * shown, pa.array(shown_items)
+        person = {name: column.take(pa.array(sessions.users)) for name, column in self._users.items()}
+        request = {
+            "request_id": pa.array(requests),
+            "user_id": pa.array(sessions.users),
+            "timestamp_ms": pa.array(midnight + times),
+            "hour": pa.array((times // 3_600_000).astype(np.int8)),
+            "device": self._devices.take(pa.array(device)),
+            "history": history,
+            **person,
+        }
+        columns = {
+            **{name: column.take(session) for name, column in request.items()},
+            **{name: column.take(item_rows) for name, column in self._items.items()},
+            **{name: pa.array(column.ravel()) for name, column in labels.items()},
+            "item_id": item_rows,
+            "date": pa.array(np.full(rows, int(f"{date:%Y%m%d}"), dtype=np.int32)),
+            "position": pa.array(np.tile(np.arange(1, shown + 1, dtype=np.int16), count)),
+            "item_age_days": pa.array((day - items.upload_day[shown_items]).astype(np.int32)),
+        }
+        return pa.table([columns[field.name] for field in SCHEMA], schema=SCHEMA)
+
+    def _labels(self, sessions: Sessions, rng: np.random.Generator) -> dict[str, npt.NDArray[np.generic]]:
+        """Labels [S, shown]: whether looked at and clicked, then what follows from the click."""
+        response = self._world.response(sessions.logits)
+        chance = rng.random((5, *sessions.items.shape), dtype=np.float32)
+        click = chance[0] < response.click * self._examination.astype(np.float32)
+        long_view = click & (chance[1] < response.long_view)
+        # U ** ((1 - m) / m) has mean m on [0, 1).
+        left = LONG_VIEW * chance[4] ** ((1.0 - response.abandon) / response.abandon)
+        watched = np.where(long_view, LONG_VIEW + (1.0 - LONG_VIEW) * chance[4], left)
+        duration = self._world.items.duration[sessions.items]
+        labels = {
+            "click": click,
+            "long_view": long_view,
+            "like": click & (chance[2] < response.like),
+            "share": click & (chance[3] < response.share),
+        }
+        return {
+            **{name: label.astype(np.int8) for name, label in labels.items()},
+            "watch_time": np.where(click, watched * duration, 0.0).astype(np.float32),
+        }

@@ -1,0 +1,66 @@
+"""The logging policy: what retrieval finds for a session, and the order in which it is shown."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from training.simulator.behaviour import RESPONSES, Drivers
+from training.simulator.config import SimulatorConfig
+from training.simulator.population import Floats, Ints, Items, Users
+
+CLICK = RESPONSES.index("click")
+
+
+class Sessions(NamedTuple):
+    """S sessions and what each was shown, first position first."""
+
+    users: Ints  # [S]
+    items: Ints  # [S, shown_per_session], distinct within a session
+    logits: Floats  # [S, shown_per_session, 5] of RESPONSES, before intercepts
+
+
+class Policy:
+    """Popular items that the user, as far as a noisy model can tell, would click, most clickable first."""
+
+    def __init__(self, config: SimulatorConfig, users: Users, items: Items, drivers: Drivers) -> None:
+        self._config = config
+        self._items = items
+        self._drivers = drivers
+        self._visits = np.cumsum(users.activity, dtype=np.float64)
+        self._prior = 0.5 * np.log(items.popularity)
+
+    def sessions(self, count: int, day: int, rng: np.random.Generator) -> Sessions:
+        """``count`` sessions on ``day`` (days since the log's first); active users come more often."""
+        visits = np.searchsorted(self._visits, rng.random(count) * self._visits[-1], side="right")
+        users = np.minimum(visits, self._visits.size - 1)
+        candidates = self._retrieve(count, day, rng)
+        logits = self._drivers.logits(users[:, None], candidates)
+        score = 0.6 * logits[..., CLICK] + self._prior[candidates]
+        score += self._config.policy_noise * rng.standard_normal(score.shape, dtype=np.float32)
+        order = np.argsort(-score, axis=1, kind="stable")[:, : self._config.shown_per_session]
+        return Sessions(
+            users=users,
+            items=np.take_along_axis(candidates, order, axis=1),
+            logits=np.take_along_axis(logits, order[..., None], axis=1),
+        )
+
+    def _retrieve(self, count: int, day: int, rng: np.random.Generator) -> Ints:
+        """Candidates [count, candidates_per_session] among the items uploaded by ``day``.
+
+        The items are dealt at random to one group per place, and each place draws from its group by popularity: no
+        session holds an item twice, without a rejection loop.
+        """
+        places = self._config.candidates_per_session
+        live = rng.permutation(np.flatnonzero(self._items.upload_day <= day))
+        age = day - self._items.upload_day[live]
+        weight = self._items.popularity[live] * (1.0 + 1.5 * np.exp(-age / 3.0))  # the new is shown more
+        ends = np.linspace(0, live.size, places + 1).astype(np.int64)
+        cumulative = np.concatenate([[0.0], np.cumsum(weight, dtype=np.float64)])
+        low, high = cumulative[ends[:-1]], cumulative[ends[1:]]
+        drawn = np.searchsorted(cumulative, low + rng.random((count, places)) * (high - low), side="right") - 1
+        return np.asarray(live[np.clip(drawn, ends[:-1], ends[1:] - 1)])
+
+
+def stream(config: SimulatorConfig, *key: int) -> np.random.Generator:
+    """Return the random stream of one purpose, independent of all others of the seed."""
+    return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=key))

@@ -1,0 +1,70 @@
+"""Where a run is, saved together with the weights, so that it can be taken up after a kill at any moment."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import tensorflow as tf
+
+from ranker.model import RankingModel
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The next step to take: ``step`` of ``epoch``, both from 0; the best value so far and the epochs' records."""
+
+    epoch: int = 0
+    step: int = 0
+    best: float = float("-inf")
+    without_gain: int = 0
+    loss_total: list[float] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def after_step(self, step: int, loss_total: list[float]) -> "RunState":
+        """The state after so many steps of this epoch, with the sum of each task's losses over them."""
+        return replace(self, step=step, loss_total=loss_total)
+
+    def after_epoch(self, record: dict[str, Any], value: float, better: bool) -> "RunState":
+        """The state at the start of the next epoch."""
+        return RunState(
+            epoch=self.epoch + 1,
+            best=value if better else self.best,
+            without_gain=0 if better else self.without_gain + 1,
+            history=[*self.history, record],
+        )
+
+
+class Checkpoints:
+    """Saves weights, optimiser, balancing and state as one; the best epoch's weights apart."""
+
+    def __init__(self, model: RankingModel, folder: Path) -> None:
+        self._text = tf.Variable("", dtype=tf.string, trainable=False)
+        whole = tf.train.Checkpoint(
+            model=model, optimizer=model.optimizer, weighting=model.weighting, state=self._text
+        )
+        self._manager = tf.train.CheckpointManager(whole, str(folder / "latest"), max_to_keep=2)
+        self._best = tf.train.Checkpoint(model=model)
+        self._best_path = str(folder / "best" / "weights")
+
+    def save(self, state: RunState) -> None:
+        """Save all; the file appears under its name only when it is whole."""
+        self._text.assign(orjson.dumps(asdict(state)))
+        self._manager.save()
+
+    def latest(self) -> RunState | None:
+        """Restore the latest save, if there is one."""
+        if self._manager.latest_checkpoint is None:
+            return None
+        self._manager.checkpoint.restore(self._manager.latest_checkpoint)
+        saved = orjson.loads(self._text.numpy())
+        saved["best"] = float("-inf") if saved["best"] is None else saved["best"]
+        return RunState(**saved)
+
+    def save_best(self) -> None:
+        """Keep the present weights as the best."""
+        self._best.write(self._best_path)
+
+    def restore_best(self) -> None:
+        """Put the best weights into the model."""
+        self._best.read(self._best_path).expect_partial()
