@@ -7,7 +7,7 @@ and pandas only: the peers' environment has no `ranker`.
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -73,18 +73,27 @@ def training_rows(path: Path) -> TrainingRows:
     )
 
 
-def batches(rows: int, setup: Setup) -> list[slice]:
-    """The full batches of one pass over `rows` rows, in order.
+def batch(number: int, setup: Setup = SETUP) -> slice:
+    """The rows of one batch."""
+    return slice(number * setup.batch_size, (number + 1) * setup.batch_size)
+
+
+def full_batches(rows: int, setup: Setup = SETUP) -> int:
+    """How many full batches one pass over `rows` rows has.
 
     Raises
     ------
     ValueError
-        There are fewer rows than one batch holds.
+        There are too few rows for the steps of one segment.
     """
-    if rows < setup.batch_size:
-        raise ValueError(f"a batch of {setup.batch_size} needs as many training rows, the log has {rows}")
-    starts = range(0, rows - setup.batch_size + 1, setup.batch_size)
-    return [slice(start, start + setup.batch_size) for start in starts]
+    count = rows // setup.batch_size
+    needed = max(setup.warm_up_steps, setup.segment_steps)
+    if count < needed:
+        raise ValueError(
+            f"a segment of {needed} steps of {setup.batch_size} rows needs {needed * setup.batch_size} "
+            f"training rows, the log has {rows}"
+        )
+    return count
 
 
 def measure(
@@ -92,7 +101,7 @@ def measure(
     peer: str,
     rows: int,
     parameters: int,
-    train: Callable[[Sequence[int]], object],
+    train: Callable[[range], object],
     setup: Setup = SETUP,
 ) -> str:
     """Time `train` and return the line of JSON that `benchmarks.training_speed` reads.
@@ -106,17 +115,18 @@ def measure(
     parameters
         Trainable parameters of the model, so that a reader sees that all train the same.
     train
-        Trains on the batches of the given numbers, a step each, and returns when the last step is done.
+        Trains on consecutive batches, given by number, a step each; returns when the last step is done.
     """
-    available = len(batches(rows, setup))
-    numbers = [step % available for step in range(setup.warm_up_steps + setup.segments * setup.segment_steps)]
-    train(numbers[: setup.warm_up_steps])
-    speeds = []
-    for start in range(setup.warm_up_steps, len(numbers), setup.segment_steps):
-        segment = numbers[start : start + setup.segment_steps]
+    available = full_batches(rows, setup)
+    train(range(setup.warm_up_steps))
+    speeds, start = [], setup.warm_up_steps
+    for _ in range(setup.segments):
+        start = start if start + setup.segment_steps <= available else 0
+        segment = range(start, start + setup.segment_steps)
         begun = time.perf_counter()
         train(segment)
         speeds.append(len(segment) * setup.batch_size / (time.perf_counter() - begun))
+        start = segment.stop
     speed = statistics.median(speeds)
     return json.dumps(
         {

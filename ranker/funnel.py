@@ -46,7 +46,7 @@ class Funnel:
 def _value(kind: Binary | Regression, logit: tf.Tensor) -> tf.Tensor:
     if isinstance(kind, Binary):
         return tf.sigmoid(logit)
-    return tf.math.expm1(tf.nn.relu(logit)) if kind.transform == "log1p" else logit
+    return tf.exp(tf.nn.relu(logit)) - 1.0 if kind.transform == "log1p" else logit
 
 
 FUNNELS: Registry[type[Funnel]] = Registry("funnel")

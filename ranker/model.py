@@ -127,21 +127,21 @@ def example_inputs(layout: Layout) -> dict[str, tf.Tensor]:
     return {name: tf.zeros([1, width], dtype) for name, width, dtype in arrays if width}
 
 
-def served(model: RankingModel) -> Any:
-    """Return the function to export: one context row, or one a candidate, and N candidates to scores [N, T]."""
-    widths = dict(zip(INPUTS, model.embedding.layout.widths(), strict=True))
-    signature = {
-        name: tf.TensorSpec([None, width], _dtype(name), name=name)
-        for name, width in widths.items()
+def input_signature(model: RankingModel) -> dict[str, tf.TensorSpec]:
+    """Shapes and types of the packed arrays that the served function takes."""
+    widths = zip(INPUTS, model.embedding.layout.widths(), strict=True)
+    return {
+        name: tf.TensorSpec([None, width], tf.int32 if name.endswith("ids") else tf.float32, name=name)
+        for name, width in widths
         if width
     }
 
-    @tf.function(input_signature=[signature])
+
+def served(model: RankingModel) -> Any:
+    """Return the function to export: one context row, or one a candidate, and N candidates to scores [N, T]."""
+
+    @tf.function(input_signature=[input_signature(model)])
     def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"scores": model(inputs)}
 
     return score
-
-
-def _dtype(name: str) -> tf.DType:
-    return tf.int32 if name.endswith("ids") else tf.float32

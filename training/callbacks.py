@@ -88,7 +88,9 @@ class Recorder(tf.keras.callbacks.Callback):
         losses = np.asarray(logs["losses"], dtype=np.float64)
         self._total = losses if self._total is None else self._total + losses
         self._log.step(self._state.epoch * self._steps + step, logs)
-        self._progress(self._state.epoch + 1, step, self._steps, dict(zip(self.model.tasks, losses.tolist(), strict=True)))
+        self._progress(
+            self._state.epoch + 1, step, self._steps, dict(zip(self.model.tasks, losses.tolist(), strict=True))
+        )
         if step % self._every == 0 and step < self._steps:
             self._log.flush()
             self._checkpoints.save(self._state.after_step(step, self._total.tolist()))

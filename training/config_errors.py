@@ -47,7 +47,7 @@ def _resolve(schema: Mapping[str, Any], loc: tuple[int | str, ...]) -> tuple[lis
         elif part in properties:
             path.append(part)
             node = _follow(schema, properties[part])
-        elif "additionalProperties" in node and node["additionalProperties"]:
+        elif node.get("additionalProperties"):
             path.append(part)
             node = _follow(schema, node["additionalProperties"])
         elif properties or not path:

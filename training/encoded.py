@@ -24,7 +24,7 @@ class EncodedWriter:
 
     def write(self, arrays: Batch) -> None:
         """Write a chunk; all arrays have as many rows."""
-        np.savez(self._folder / f"{len(self._rows):06d}.npz", **arrays)
+        np.savez(self._folder / f"{len(self._rows):06d}.npz", allow_pickle=False, **arrays)
         self._rows.append(len(next(iter(arrays.values()))))
 
     def close(self) -> "EncodedRows":

@@ -1,6 +1,7 @@
 """Train an experiment on a log: prepare, fit, keep the best epoch, export. Killed, it goes on where it was."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from training.encoded import Batch, EncodedRows
 from training.evaluate import Scorer, check_metric, chosen, measure, predict
 from training.log import DataError, Log, Source
 from training.prepare import GROUP, Prepared, Progress, no_progress, prepare
-from training.state import RunState, Checkpoints
+from training.state import Checkpoints, RunState
 
 RUN = "run"
 
@@ -36,6 +37,11 @@ class Run:
     metrics: dict[str, Any]
     history: list[dict[str, Any]]
     folder: Path
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights were kept, counted from 1."""
+        return max(record["epoch"] for record in self.history if record["best"])
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,37 @@ def train(experiment: Experiment, source: Source, output: Path, watcher: Watcher
     if state.epoch or state.step:
         watcher.note(f"going on from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
     state = _epochs(experiment, model, prepared, state, checkpoints, folder, watcher)
+    return _best(experiment, log, prepared, model, checkpoints, state, folder)
+
+
+def reopen(output: Path) -> Run:
+    """The best epoch so far of the run in ``output/run``. Raises ``DataError`` where there is none."""
+    folder = output / RUN
+    if not (folder / "config.json").is_file():
+        raise DataError(f"{folder}: holds no run; `fit` makes one")
+    experiment = Experiment.model_validate_json((folder / "config.json").read_bytes())
+    log = Log(orjson.loads((folder / "data.json").read_bytes()))
+    prepared = _reused(experiment, folder)
+    model = build_model(experiment, prepared.encoder.layout)
+    checkpoints = Checkpoints(model, folder / "checkpoints")
+    state = checkpoints.latest()
+    if state is None or not state.history:
+        raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
+    return _best(experiment, log, prepared, model, checkpoints, state, folder)
+
+
+def _best(
+    experiment: Experiment,
+    log: Log,
+    prepared: Prepared,
+    model: RankingModel,
+    checkpoints: Checkpoints,
+    state: RunState,
+    folder: Path,
+) -> Run:
     checkpoints.restore_best()
     predictions = predict(scorer(model), prepared.validation.chunks())
-    metrics = measure(
-        experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed
-    )
+    metrics = measure(experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed)
     return Run(experiment, log, prepared, model, metrics, state.history, folder)
 
 
@@ -100,15 +132,15 @@ def _epochs(
         model.fit(data, verbose=0, callbacks=[recorder])
         metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
         metrics["mean_loss"] = _mean_loss(model, prepared.validation)
-        record = {"epoch": state.epoch + 1, "losses": recorder.mean_losses(), **metrics}
-        steplog.validation((state.epoch + 1) * steps, metrics)
         value = chosen(stopping.metric, metrics)
         better = not state.history or value > state.best
+        record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
+        steplog.validation((state.epoch + 1) * steps, metrics)
         state = state.after_epoch(record, value, better)
         if better:
             checkpoints.save_best()
         checkpoints.save(state)
-        watcher.epoch({**record, "best": better})
+        watcher.epoch(record)
     steplog.close()
     return state
 
@@ -142,28 +174,22 @@ def _prepared(experiment: Experiment, log: Log, folder: Path, watcher: Watcher) 
     mark = folder / "fingerprint.json"
     facts = [experiment.model_dump(mode="json", by_alias=True), log.fingerprint()]
     fingerprint = hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest().encode()
-    state_file, arrays_file = folder / "encoder.json", folder / "encoder.npz"
     if mark.is_file() and mark.read_bytes() == fingerprint:
-        with np.load(arrays_file, allow_pickle=False) as arrays:
-            encoder = from_state(experiment.log_schema, orjson.loads(state_file.read_bytes()), dict(arrays))
         watcher.note(f"using the rows encoded in {folder}")
-        return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))
-    clear(folder)
+        return _reused(experiment, folder)
+    shutil.rmtree(folder)
+    folder.mkdir()
     prepared = prepare(experiment, log, folder, watcher.rows)
     state, encoded = to_state(prepared.encoder)
-    state_file.write_bytes(orjson.dumps(state))
-    np.savez(arrays_file, allow_pickle=False, **encoded)
+    (folder / "encoder.json").write_bytes(orjson.dumps(state))
+    np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)
     (folder / "config.json").write_text(experiment.model_dump_json(by_alias=True, indent=2))
+    (folder / "data.json").write_bytes(orjson.dumps(log.paths()))
     mark.write_bytes(fingerprint)  # last: from here on the folder can be used
     return prepared
 
 
-def clear(folder: Path) -> None:
-    """Remove what an earlier run left in its folder."""
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-
-
-__all__ = ["DataError", "Run", "Watcher", "train"]
+def _reused(experiment: Experiment, folder: Path) -> Prepared:
+    with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
+        encoder = from_state(experiment.log_schema, orjson.loads((folder / "encoder.json").read_bytes()), dict(arrays))
+    return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))

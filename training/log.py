@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ranker.encoding import Column, ColumnError, Ragged
+from ranker.encoding.columns import Mask
 from ranker.registry import nearest
 
 CHUNK = 65_536
@@ -36,13 +38,14 @@ class Chunk:
     columns: Mapping[str, Column]
 
     @contextmanager
-    def naming_rows(self) -> Iterator[None]:
-        """Turn a ``ColumnError`` about these columns into a ``DataError`` that names file and row."""
+    def naming_rows(self, selected: Mask | None = None) -> Iterator[None]:
+        """Turn a ``ColumnError`` about these columns, or about their ``selected`` rows, into a ``DataError``."""
         try:
             yield
         except ColumnError as error:
+            row = error.row if selected is None else int(np.flatnonzero(selected)[error.row])
             raise DataError(
-                f"{self.source}, row {self.first + error.row}, column {error.column!r}: "
+                f"{self.source}, row {self.first + row}, column {error.column!r}: "
                 f"{error.value!r} is not {error.expected}"
             ) from None
 
@@ -60,6 +63,10 @@ class Log:
     def __len__(self) -> int:
         """Number of rows; CSV files are counted as unknown, that is 0."""
         return sum(part.rows for part in self._parts)
+
+    def paths(self) -> list[str]:
+        """The files, absolute; none for a DataFrame."""
+        return [str(part.path.resolve()) for part in self._parts if isinstance(part, _File)]
 
     def fingerprint(self) -> list[Any]:
         """What tells this log from another: names, sizes and times of its files."""
@@ -218,5 +225,6 @@ def to_column(array: Any, name: str, source: str) -> Column:
     raise DataError(f"{source}, column {name!r}: the type {kind} is none a feature or a label can have")
 
 
-def _numpy(array: Any) -> Any:
-    return array.to_numpy(zero_copy_only=False)
+def _numpy(array: Any) -> NDArray[Any]:
+    values: NDArray[Any] = array.to_numpy(zero_copy_only=False)
+    return values

@@ -47,6 +47,7 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     for chunk, mask in _selected(rows.training(columns), progress, "fit encoding"):
         with chunk.naming_rows():
             labels = encode_labels(schema, chunk.columns)
+        with chunk.naming_rows(mask):
             kept = taken(chunk.columns, mask)
             fitter.add(kept, labels.values[mask], labels.known[mask], folds.of(chunk)[mask])
         count += int(mask.sum())
@@ -57,6 +58,7 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     for chunk, mask in _selected(rows.training(columns), progress, "encode training rows"):
         with chunk.naming_rows():
             labels = encode_labels(schema, chunk.columns)
+        with chunk.naming_rows(mask):
             packed = fitter.encode(encoder, taken(chunk.columns, mask), folds.of(chunk)[mask])
         training.write(_arrays(packed, Labels(labels.values[mask], labels.known[mask])))
     validation = _encode_validation(experiment, rows, encoder, folder, progress)
@@ -117,6 +119,7 @@ def _encoded(schema: Schema, encoder: Encoder, chunk: Chunk, mask: Mask, group_b
     columns = taken(chunk.columns, mask)
     with chunk.naming_rows():
         labels = encode_labels(schema, chunk.columns)
+    with chunk.naming_rows(mask):
         arrays = _arrays(encoder.encode(columns, columns), Labels(labels.values[mask], labels.known[mask]))
         if group_by is not None:
             # A hash of 62 bits stands for the value: equality is all that grouping needs.

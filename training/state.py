@@ -40,9 +40,7 @@ class Checkpoints:
 
     def __init__(self, model: RankingModel, folder: Path) -> None:
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
-        whole = tf.train.Checkpoint(
-            model=model, optimizer=model.optimizer, weighting=model.weighting, state=self._text
-        )
+        whole = tf.train.Checkpoint(model=model, optimizer=model.optimizer, weighting=model.weighting, state=self._text)
         self._manager = tf.train.CheckpointManager(whole, str(folder / "latest"), max_to_keep=2)
         self._best = tf.train.Checkpoint(model=model)
         self._best_path = str(folder / "best" / "weights")

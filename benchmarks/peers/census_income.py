@@ -58,7 +58,9 @@ def tested_half(rows: int) -> Bools:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder with train.parquet and test.parquet.")],
+    data: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="Folder with train.parquet and test.parquet.")
+    ],
     json: Annotated[Path, typer.Option(help="Where to write the results.")],
     threads: Annotated[int, typer.Option(min=1, help="Threads that LightGBM may use.")] = 2,
 ) -> None:

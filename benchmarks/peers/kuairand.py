@@ -88,9 +88,12 @@ def lightgbm(
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="KuaiRand-Pure's impression log, Parquet.")],
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="KuaiRand-Pure's impression log, Parquet.")],
     json: Annotated[Path, typer.Option(help="Where to write the results.")],
-    history: Annotated[Path | None, typer.Option(help="The users' earlier history, Parquet; adds two models.")] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="The users' earlier history, Parquet; adds two models."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads that LightGBM may use.")] = 2,
 ) -> None:
     """Predict the last day of KuaiRand from the days before and report AUC per task."""

@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import torch
+import torch  # type: ignore[import-not-found]
 import typer
-from torch_rechub.basic.features import DenseFeature, SparseFeature
-from torch_rechub.models.multi_task import PLE
-from torch_rechub.trainers import MTLTrainer
+from torch_rechub.basic.features import DenseFeature, SparseFeature  # type: ignore[import-not-found]
+from torch_rechub.models.multi_task import PLE  # type: ignore[import-not-found]
+from torch_rechub.trainers import MTLTrainer  # type: ignore[import-not-found]
 
 from benchmarks.kuairand import CATEGORICAL, TASKS
-from benchmarks.training_speed_setup import SETUP, TrainingRows, batches, measure, training_rows
+from benchmarks.training_speed_setup import SETUP, TrainingRows, batch, full_batches, measure, training_rows
 
 NUMBERS = "numbers"
 
@@ -39,7 +39,9 @@ def trainer(rows: TrainingRows) -> MTLTrainer:
     )
 
 
-def main(data: Annotated[Path, typer.Option(help="KuaiRand-Pure's impression log, Parquet.")]) -> None:
+def main(
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="KuaiRand-Pure's impression log, Parquet.")],
+) -> None:
     """Print one line of JSON: samples per second and seconds per epoch."""
     torch.set_num_threads(SETUP.threads)
     torch.manual_seed(0)
@@ -47,14 +49,14 @@ def main(data: Annotated[Path, typer.Option(help="KuaiRand-Pure's impression log
     ids, numbers, labels = torch.from_numpy(rows.ids.T.copy()).long(), *map(torch.from_numpy, rows[2:])
     prepared = [
         ({NUMBERS: numbers[part], **{name: ids[i, part] for i, name in enumerate(CATEGORICAL)}}, labels[part])
-        for part in batches(len(labels), SETUP)
+        for part in map(batch, range(full_batches(len(labels))))
     ]
     trained = trainer(rows)
 
-    def train(steps: list[int]) -> None:
+    def train(steps: range) -> None:
         # It prints its losses to standard output, where the line of JSON belongs.
         with contextlib.redirect_stdout(sys.stderr):
-            trained.train_one_epoch([prepared[step] for step in steps])
+            trained.train_one_epoch(prepared[steps.start : steps.stop])
 
     parameters = sum(each.numel() for each in trained.model.parameters())
     print(measure(peer="torch-rechub", rows=len(labels), parameters=parameters, train=train))

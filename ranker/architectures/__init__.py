@@ -6,4 +6,4 @@ from ranker.architectures.mmoe import MMoE
 from ranker.architectures.ple import PLE
 from ranker.architectures.shared_bottom import SharedBottom
 
-__all__ = ["ARCHITECTURES", "ESMM", "Architecture", "ArchitectureOptions", "Head", "MMoE", "PLE", "SharedBottom"]
+__all__ = ["ARCHITECTURES", "ESMM", "PLE", "Architecture", "ArchitectureOptions", "Head", "MMoE", "SharedBottom"]

@@ -1,6 +1,7 @@
 """Packed ids -> embedded inputs, with one table for all features of one width."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import groupby
 
 import tensorflow as tf
@@ -35,6 +36,7 @@ class Embedding(tf.keras.layers.Layer):
             )
             for width, rows in layout.tables.items()
         }
+        self._read: Mapping[str, tf.Tensor] = self.tables
         self.dropouts = {side: IdDropout(dropout, name=f"id_dropout_{side}") for side in ("context", "candidate")}
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> Sides:
@@ -48,7 +50,7 @@ class Embedding(tf.keras.layers.Layer):
         for width, fields in _by_width(layout):
             start, end = fields[0].start, fields[-1].start + fields[-1].length
             offsets = [field.offset for field in fields for _ in range(field.length)]
-            rows = tf.gather(self.tables[str(width)], ids[:, start:end] + tf.constant(offsets, ids.dtype))
+            rows = tf.gather(self._read[str(width)], ids[:, start:end] + tf.constant(offsets, ids.dtype))
             if training and self.l2:
                 self.add_loss(self.l2 * tf.reduce_sum(rows**2) / tf.cast(tf.shape(rows)[0], rows.dtype))
             single = sum(1 for field in fields if field.pooling is None)
@@ -61,6 +63,15 @@ class Embedding(tf.keras.layers.Layer):
         if layout.numbers:
             parts.append(inputs[f"{side}_numbers"])
         return tf.concat(parts, axis=1) if parts else tf.zeros([1, 0])
+
+    @contextmanager
+    def reading(self, tables: Mapping[str, tf.Tensor]) -> Iterator[None]:
+        """Look ids up in other tables of the same shapes while the block runs."""
+        self._read = tables
+        try:
+            yield
+        finally:
+            self._read = self.tables
 
     def reinitialise(self, seed: int) -> None:
         """Draw every table afresh. Fan et al., "Multi-Epoch Learning for Deep CTR Models", 2023 (MEDA)."""

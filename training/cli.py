@@ -1,0 +1,135 @@
+"""``ranker-train``: simulate, fit, evaluate, export, schema."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own notes would break the progress display
+
+app = typer.Typer(
+    name="ranker-train",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Train one ranking model for several objectives, measure it per objective, export it for `ranker-serve`.",
+)
+console = Console()
+problems = Console(stderr=True)
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Option("--data", "-d", envvar="RANKER_DATA", help="Parquet or CSV file, folder or glob; may be repeated."),
+]
+More = Annotated[list[Path] | None, typer.Argument(help="More data paths, as a shell expands `--data part-*.parquet`.")]
+
+
+@app.command()
+def simulate(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the Parquet files.")],
+    rows: Annotated[int, typer.Option(min=1, help="Impressions to draw.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same log.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier simulation in the folder.")] = False,
+) -> None:
+    """Draw an impression log with five partly conflicting objectives and a known true utility."""
+    from training.progress import Display
+    from training.simulator import SimulatorConfig
+    from training.simulator import simulate as draw
+
+    with _explained(), Display(console) as display:
+        done = 0
+
+        def progress(total: int) -> None:
+            nonlocal done
+            display.rows("simulate", total - done)
+            done = total
+
+        display.expect(rows)
+        files = draw(SimulatorConfig(rows=rows, seed=seed), output, overwrite=overwrite, progress=progress)
+    console.print(f"{rows:,} impressions in {len(files)} file(s) in {output}")
+
+
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for artifacts, and for the run itself.")],
+    more: More = None,
+    data: Paths = None,
+    restart: Annotated[bool, typer.Option(help="Discard an unfinished run instead of going on with it.")] = False,
+) -> None:
+    """Train, evaluate on the validation split, and export the artifact into the output folder.
+
+    A run that was killed goes on where it was when the same command is given again.
+    """
+    with _explained():
+        from training.config import load
+        from training.job import run
+
+        artifact = run(load(config), _sources(data, more), output, console, restart=restart)
+    console.print(f"artifact: [bold]{artifact.folder}[/bold]    serve it: ranker-serve {output}")
+
+
+@app.command()
+def evaluate(
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
+    more: More = None,
+    data: Paths = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics to this file.")] = None,
+    group_by: Annotated[str | None, typer.Option(help="Column for GAUC; by default the config's.")] = None,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")] = 200,
+) -> None:
+    """Measure an artifact's scores on every row of a log, per objective."""
+    with _explained():
+        from training.job import evaluate_artifact
+
+        metrics = evaluate_artifact(artifact, _sources(data, more), group_by, bootstrap, console)
+        if json_file is not None:
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.write_text(json.dumps(metrics, indent=2) + "\n")
+            console.print(f"metrics: {json_file}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="The output folder of a `fit` that was stopped, or finished.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; by default the same folder.")] = None,
+) -> None:
+    """Export the best epoch so far of a run, without training on."""
+    with _explained():
+        from training.job import export_run
+
+        artifact = export_run(run, output or run, console)
+    console.print(f"artifact: [bold]{artifact.folder}[/bold]")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a config, for editors."""
+    from training.config import Experiment
+
+    print(json.dumps(Experiment.model_json_schema(by_alias=True), indent=2))
+
+
+def _sources(data: list[Path] | None, more: list[Path] | None) -> list[Path]:
+    return [*(data or []), *(more or [])]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Print an expected error as a line and exit with 1; let an unexpected one show itself."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError) as error:
+        problems.print(f"[bold red]error:[/bold red] {_plain(error)}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from (error if os.environ.get("RANKER_DEBUG") else None)
+
+
+def _plain(error: Exception) -> Any:
+    from rich.markup import escape
+
+    return escape(str(error) or type(error).__name__)

@@ -1,0 +1,60 @@
+"""The commands behind ``ranker-train``: each is a few steps with a display around them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ranker.artifact import Artifact, load
+from training.config import Experiment
+from training.evaluate import measure, predict
+from training.export import examples_of, export
+from training.fit import RUN, Run, Watcher, reopen, train
+from training.log import Log, Source
+from training.prepare import encode_all
+from training.progress import Display, metrics_table
+from training.session import onnx_scorer
+from training.split import split
+
+
+def run(experiment: Experiment, source: Source, output: Path, console: Console, *, restart: bool = False) -> Artifact:
+    """Train, print the metrics of the best epoch, export."""
+    if restart:
+        shutil.rmtree(output / RUN, ignore_errors=True)
+    source = source if len(source) else list(experiment.data.paths)
+    with Display(console) as display:
+        display.expect(len(Log(source)))
+        watcher = Watcher(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
+        trained = train(experiment, source, output, watcher)
+    return _finish(trained, output, console)
+
+
+def export_run(folder: Path, output: Path, console: Console) -> Artifact:
+    """Export the best epoch so far of a run in ``folder``."""
+    return _finish(reopen(folder), output, console)
+
+
+def evaluate_artifact(
+    path: Path, source: Source, group_by: str | None, bootstrap: int, console: Console
+) -> dict[str, Any]:
+    """Score every row of a log with an artifact's own graph, print and return the metrics."""
+    artifact = load(path)
+    saved = Experiment.model_validate(artifact.manifest.experiment)
+    group_by = group_by or saved.evaluation.group_by
+    log = Log(source)
+    with Display(console) as display:
+        display.expect(len(log))
+        chunks = encode_all(artifact.schema, artifact.encoder, log, group_by, display.rows)
+        predictions = predict(onnx_scorer(artifact.model_path), chunks)
+        metrics = measure(artifact.schema, predictions, bootstrap, saved.training.seed)
+    console.print(metrics_table(metrics, f"{artifact.folder} on {len(predictions.labels):,} rows"))
+    return metrics
+
+
+def _finish(trained: Run, output: Path, console: Console) -> Artifact:
+    console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
+    experiment = trained.experiment
+    rows = split(trained.log, experiment.data.split, experiment.training.seed)
+    examples = examples_of(rows, experiment)
+    return export(output, experiment, trained.prepared.encoder, trained.model, trained.metrics, examples)

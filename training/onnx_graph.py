@@ -1,0 +1,48 @@
+"""Keras model -> ONNX, the embedding tables being kept out of the conversion.
+
+tf2onnx copies every constant several times over and hashes it, which takes minutes where tables are large. Here the
+tables are inputs of the function that is converted, and become initialisers of the finished graph.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import onnx
+import tensorflow as tf
+import tf2onnx
+from onnx import numpy_helper
+
+from ranker.model import RankingModel, input_signature
+
+OPSET = 17
+_PREFIX = "table_"
+
+
+def to_onnx(model: RankingModel) -> onnx.ModelProto:
+    """The served function as an ONNX model: packed arrays by name to ``scores`` [N, T]."""
+    embedding = model.embedding
+    tables = dict(embedding.tables)
+    names = {key: f"{_PREFIX}{key}" for key in tables}
+    signature = {
+        **input_signature(model),
+        **{names[key]: tf.TensorSpec(table.shape, table.dtype, name=names[key]) for key, table in tables.items()},
+    }
+
+    @tf.function(input_signature=[signature])
+    def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        with embedding.reading({key: inputs[name] for key, name in names.items()}):
+            return {"scores": model({name: inputs[name] for name in input_signature(model)})}
+
+    converted, _ = tf2onnx.convert.from_function(score, input_signature=[signature], opset=OPSET)
+    _fix_tables(converted, {names[key]: table.numpy() for key, table in tables.items()})
+    onnx.checker.check_model(converted)
+    return converted
+
+
+def _fix_tables(model: onnx.ModelProto, tables: Mapping[str, Any]) -> None:
+    """Turn inputs that stand for tables into initialisers."""
+    inputs = [node for node in model.graph.input if node.name not in tables]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    for name, table in tables.items():
+        model.graph.initializer.append(numpy_helper.from_array(table, name))

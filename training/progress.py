@@ -1,0 +1,88 @@
+"""What a person sees while a run goes on, and the table at its end."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+class Display:
+    """Bars for rows read and steps taken, a line for each epoch."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._console = console
+        self._progress = Progress(*columns, TextColumn("{task.fields[detail]}"), console=console, transient=True)
+        self._tasks: dict[str, TaskID] = {}
+        self._expected: int | None = None
+
+    def __enter__(self) -> "Display":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def expect(self, rows: int) -> None:
+        """Say how many rows each stage will read; 0 for unknown."""
+        self._expected = rows or None
+
+    def rows(self, stage: str, rows: int) -> None:
+        """Advance a stage."""
+        self._progress.advance(self._bar(stage, self._expected), rows)
+
+    def step(self, epoch: int, step: int, steps: int, losses: Mapping[str, float]) -> None:
+        """Show a training step."""
+        detail = "  ".join(f"{task} {loss:.4f}" for task, loss in losses.items())
+        self._progress.update(self._bar(f"epoch {epoch}", steps), completed=step, detail=detail)
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        """Print an epoch's validation metrics."""
+        parts = []
+        for task, report in record["tasks"].items():
+            name = "auc" if "auc" in report else "rmse"
+            value = report[name]
+            parts.append(f"{task} {name} " + ("-" if value is None else f"{value:.4f}"))
+        mean = record["mean_auc"]
+        mark = "  [green]best so far[/green]" if record["best"] else ""
+        self._console.print(
+            f"epoch {record['epoch']}: " + "  ".join(parts) + (f"  mean auc {mean:.4f}" if mean else "") + mark
+        )
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text)
+
+    def _bar(self, name: str, total: int | None) -> TaskID:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total, detail="")
+        return self._tasks[name]
+
+
+def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
+    """Metrics by task, with intervals where they were computed."""
+    table = Table(title=title)
+    shown = ("auc", "gauc", "log_loss", "calibration", "mae", "rmse")
+    columns = [name for name in shown if any(name in report for report in metrics["tasks"].values())]
+    table.add_column("task")
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="right")
+    table.add_column("rows", justify="right")
+    for task, report in metrics["tasks"].items():
+        cells = [_cell(report, name) for name in columns]
+        table.add_row(task, *cells, f"{report['rows']:,}")
+    return table
+
+
+def _cell(report: Mapping[str, Any], name: str) -> str:
+    value = report.get(name)
+    if value is None:
+        return ""
+    interval = report.get(f"{name}_interval")
+    known = interval is not None and interval[0] is not None
+    return f"{value:.4f}" + (f"  [{interval[0]:.4f}, {interval[1]:.4f}]".replace("[", r"\[") if known else "")
