@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ranker.registry import nearest
 
@@ -23,11 +24,12 @@ class Closed(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
-        known = list(cls.model_fields)
+        known = [field.alias or name for name, field in cls.model_fields.items()]
         for key in data if isinstance(data, Mapping) else ():
             if key not in known:
                 hint = nearest(str(key), known)
-                raise ValueError(f"unknown key {key!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})")
+                text = f"unknown key {key!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})"
+                raise PydanticCustomError("unknown_key", "{text}", {"text": text, "key": str(key)})
         return data
 
 

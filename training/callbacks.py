@@ -11,8 +11,12 @@ import tensorflow as tf
 from training.state import Checkpoints, RunState
 
 
+BOARD_EVERY = 20
+"""Steps between points in TensorBoard: writing all of them costs more than a small model's step."""
+
+
 class StepLog:
-    """Losses, task weights and the Gramian of every step: as ``steps.jsonl`` and for TensorBoard."""
+    """Losses, task weights and the Gramian: of every step in ``steps.jsonl``, of some in TensorBoard."""
 
     def __init__(self, folder: Path, tasks: Sequence[str], resume_at: int) -> None:
         self._tasks = list(tasks)
@@ -25,16 +29,13 @@ class StepLog:
     def step(self, number: int, logs: Mapping[str, Any]) -> None:
         """Record one step; ``number`` counts from 1 over all epochs."""
         record: dict[str, Any] = {"step": number}
-        with self._board.as_default():
-            for kind, values in (("loss", logs["losses"]), ("weight", logs["weights"])):
-                record[kind] = dict(zip(self._tasks, np.asarray(values).tolist(), strict=True))
-                for task, value in record[kind].items():
-                    tf.summary.scalar(f"{kind}/{task}", value, step=number)
-            if "gramian" in logs:
-                gramian = np.asarray(logs["gramian"], dtype=np.float64)
-                record["gramian"] = gramian.tolist()
-                self._cosines(gramian, number)
+        for kind, values in (("loss", logs["losses"]), ("weight", logs["weights"])):
+            record[kind] = dict(zip(self._tasks, np.asarray(values).tolist(), strict=True))
+        if "gramian" in logs:
+            record["gramian"] = np.asarray(logs["gramian"], dtype=np.float64).tolist()
         self._file.write(orjson.dumps(record) + b"\n")
+        if number % BOARD_EVERY == 0:
+            self._draw(record, number)
 
     def validation(self, number: int, metrics: Mapping[str, Any]) -> None:
         """Record an epoch's metrics after so many steps."""
@@ -54,6 +55,14 @@ class StepLog:
         """Write out and close."""
         self._file.close()
         self._board.close()
+
+    def _draw(self, record: Mapping[str, Any], number: int) -> None:
+        with self._board.as_default():
+            for kind in ("loss", "weight"):
+                for task, value in record[kind].items():
+                    tf.summary.scalar(f"{kind}/{task}", value, step=number)
+            if "gramian" in record:
+                self._cosines(np.array(record["gramian"]), number)
 
     def _cosines(self, gramian: Any, number: int) -> None:
         norms = np.sqrt(np.maximum(np.diag(gramian), 0.0))

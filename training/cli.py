@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own notes would break the progress display
+from training.quiet import quiet_imports
 
 app = typer.Typer(
     name="ranker-train",
@@ -67,8 +67,9 @@ def fit(
     A run that was killed goes on where it was when the same command is given again.
     """
     with _explained():
-        from training.config import load
-        from training.job import run
+        with quiet_imports():
+            from training.config import load
+            from training.job import run
 
         artifact = run(load(config), _sources(data, more), output, console, restart=restart)
     console.print(f"artifact: [bold]{artifact.folder}[/bold]    serve it: ranker-serve {output}")
@@ -85,7 +86,8 @@ def evaluate(
 ) -> None:
     """Measure an artifact's scores on every row of a log, per objective."""
     with _explained():
-        from training.job import evaluate_artifact
+        with quiet_imports():
+            from training.job import evaluate_artifact
 
         metrics = evaluate_artifact(artifact, _sources(data, more), group_by, bootstrap, console)
         if json_file is not None:
@@ -101,7 +103,8 @@ def export(
 ) -> None:
     """Export the best epoch so far of a run, without training on."""
     with _explained():
-        from training.job import export_run
+        with quiet_imports():
+            from training.job import export_run
 
         artifact = export_run(run, output or run, console)
     console.print(f"artifact: [bold]{artifact.folder}[/bold]")
@@ -110,7 +113,8 @@ def export(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a config, for editors."""
-    from training.config import Experiment
+    with quiet_imports():
+        from training.config import Experiment
 
     print(json.dumps(Experiment.model_json_schema(by_alias=True), indent=2))
 

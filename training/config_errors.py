@@ -1,4 +1,4 @@
-"""Pydantic's errors about a YAML file -> one line each: where, what, and the nearest valid key."""
+"""Pydantic's errors about a YAML file -> one line each: which line, which path, what is wrong."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,33 +6,28 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ranker.registry import nearest
-
 
 def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> Iterator[str]:
     """Yield a line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file."""
     schema = model.model_json_schema()
     for mistake in error.errors(include_url=False):
-        path, valid = _resolve(schema, mistake["loc"])
-        line = _line(tree, path)
+        path = _resolve(schema, mistake["loc"])
         message = mistake["msg"].removeprefix("Value error, ")
-        if mistake["type"] == "extra_forbidden":
-            key = str(path[-1])
-            hint = nearest(key, valid)
-            message = f"unknown key {key!r}{'; ' + hint if hint else ''} (valid: {', '.join(valid)})"
-        elif mistake["type"] == "missing":
+        if mistake["type"] == "unknown_key":
+            path.append(mistake["ctx"]["key"])
+        line = _line(tree, path)
+        if mistake["type"] == "missing":
             message = "is required"
-        elif not isinstance(mistake["input"], Mapping):
+        elif mistake["type"] != "unknown_key" and not isinstance(mistake["input"], Mapping):
             message = f"{message}, got {mistake['input']!r}"
         where = ".".join(str(part) for part in path) or "the config as a whole"
         yield f"line {line}, {where}: {message}"
 
 
-def _resolve(schema: Mapping[str, Any], loc: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:
-    """Drop from a location what is not in the file (tags of unions); also the valid keys around its last part."""
+def _resolve(schema: Mapping[str, Any], loc: tuple[int | str, ...]) -> list[int | str]:
+    """Drop from a location what is not in the file: the tags of unions."""
     path: list[int | str] = []
     node = _follow(schema, schema)
-    valid: list[str] = []
     for part in loc:
         if part in ("[key]", "function-after", "constrained-str"):
             continue
@@ -40,21 +35,20 @@ def _resolve(schema: Mapping[str, Any], loc: tuple[int | str, ...]) -> tuple[lis
             node = _follow(schema, {"$ref": node["discriminator"]["mapping"][part]})
             continue
         properties = _properties(schema, node)
-        valid = list(properties)
         if isinstance(part, int):
             path.append(part)
             node = _follow(schema, node.get("items", {}))
         elif part in properties:
             path.append(part)
             node = _follow(schema, properties[part])
-        elif node.get("additionalProperties"):
+        elif values := _values(node):
             path.append(part)
-            node = _follow(schema, node["additionalProperties"])
+            node = _follow(schema, values)
         elif properties or not path:
             path.append(part)
             node = {}
         # else: the name of a member of a plain union, such as `float` or `dict[str,float]`
-    return path, valid
+    return path
 
 
 def _properties(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -62,6 +56,12 @@ def _properties(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[s
     for option in node.get("anyOf", []):
         found.update(_follow(schema, option).get("properties", {}))
     return found
+
+
+def _values(node: Mapping[str, Any]) -> Any:
+    """Schema of a mapping's values, whether or not its keys must match a pattern."""
+    patterns = list(node.get("patternProperties", {}).values())
+    return patterns[0] if patterns else node.get("additionalProperties")
 
 
 def _follow(schema: Mapping[str, Any], node: Any) -> Mapping[str, Any]:

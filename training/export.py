@@ -59,7 +59,7 @@ def export(
             root,
             {
                 "created": datetime.now(UTC),
-                "tasks": model.tasks,
+                "tasks": list(experiment.log_schema.tasks),
                 "schema": experiment.log_schema.model_dump(mode="json"),
                 "metrics": metrics,
                 "experiment": experiment.model_dump(mode="json", by_alias=True),

@@ -65,13 +65,13 @@ class Display:
 
 
 def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
-    """Metrics by task, with intervals where they were computed."""
+    """Metrics by task; ± is half of the 95 % bootstrap interval, where one was computed."""
     table = Table(title=title)
-    shown = ("auc", "gauc", "log_loss", "calibration", "mae", "rmse")
+    shown = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss", "calibration": "calib.", "mae": "MAE", "rmse": "RMSE"}
     columns = [name for name in shown if any(name in report for report in metrics["tasks"].values())]
     table.add_column("task")
     for name in columns:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(shown[name], justify="right")
     table.add_column("rows", justify="right")
     for task, report in metrics["tasks"].items():
         cells = [_cell(report, name) for name in columns]
@@ -83,6 +83,5 @@ def _cell(report: Mapping[str, Any], name: str) -> str:
     value = report.get(name)
     if value is None:
         return ""
-    interval = report.get(f"{name}_interval")
-    known = interval is not None and interval[0] is not None
-    return f"{value:.4f}" + (f"  [{interval[0]:.4f}, {interval[1]:.4f}]".replace("[", r"\[") if known else "")
+    low, high = report.get(f"{name}_interval") or (None, None)
+    return f"{value:.4f}" + ("" if low is None or high is None else f" ±{(high - low) / 2:.4f}")
