@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from ranker.encoding import Column, Encoder, Ragged, from_state, to_state
@@ -33,6 +34,8 @@ from ranker.fusion import Fusion, build_fusion
 from ranker.schema import Closed, Schema
 
 FORMAT = 1
+TOLERANCE = 1e-5
+"""How far (see :func:`difference`) an engine's scores on a CPU may lie from those of the Keras model."""
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 SAVED_MODEL = "saved_model"
@@ -186,6 +189,14 @@ def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
     )
     (folder / MANIFEST).write_text(sealed.model_dump_json(by_alias=True, indent=2))
     return sealed
+
+
+def difference(scores: NDArray[Any], expected: NDArray[Any]) -> float:
+    """Largest difference of scores [N, T]: absolute below 1, as for probabilities, relative to the expected above.
+
+    Regressions are served in their own unit, so that seconds or prices may be any size.
+    """
+    return float(np.max(np.abs(scores - expected) / np.maximum(np.abs(expected), 1.0), initial=0.0))
 
 
 def digest(file: Path) -> str:

@@ -12,7 +12,19 @@ import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ranker.artifact import MODEL, SAVED_MODEL, Artifact, Golden, load, new_version, seal, to_json, write_parts
+from ranker.artifact import (
+    MODEL,
+    SAVED_MODEL,
+    TOLERANCE,
+    Artifact,
+    Golden,
+    difference,
+    load,
+    new_version,
+    seal,
+    to_json,
+    write_parts,
+)
 from ranker.encoding import Column, Encoder
 from ranker.fusion import build_fusion
 from ranker.model import INPUTS, RankingModel, served
@@ -24,7 +36,6 @@ from training.prepare import columns_of, taken
 from training.session import onnx_scorer
 from training.split import Split
 
-TOLERANCE = 1e-5
 GOLDEN_REQUESTS = 3
 GOLDEN_CANDIDATES = 20
 PACKAGES = ("ranker", "tensorflow", "tf-keras", "tensorflow-recommenders", "tf2onnx", "onnx", "numpy")
@@ -118,7 +129,7 @@ def _verify(model: RankingModel, path: Path, encoder: Encoder, golden: tuple[Gol
     for context_rows in (1, 64):
         batches.append(_random_inputs(model, random, context_rows, 64))
     for batch in batches:
-        worst = float(np.abs(score(batch) - model(_tensors(batch)).numpy()).max())
+        worst = difference(score(batch), model(_tensors(batch)).numpy())
         if not worst <= TOLERANCE:
             raise ExportError(f"ONNX and Keras differ by {worst:.2e}, more than {TOLERANCE:.0e}: not exported")
 

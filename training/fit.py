@@ -41,7 +41,11 @@ class Run:
     @property
     def best_epoch(self) -> int:
         """The epoch whose weights were kept, counted from 1."""
-        return max(record["epoch"] for record in self.history if record["best"])
+        return max(int(record["epoch"]) for record in self.history if record["best"])
+
+
+def _ignore(*what: object) -> None:
+    del what
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,13 @@ class Watcher:
     """What a caller is told while a run goes on; every part may be left out."""
 
     rows: Progress = no_progress
-    note: Callable[[str], None] = lambda text: None
-    step: Callable[[int, int, int, dict[str, float]], None] = lambda epoch, step, steps, losses: None
-    epoch: Callable[[dict[str, Any]], None] = lambda record: None
+    """Stage, and rows dealt with since the last call."""
+    note: Callable[[str], None] = _ignore
+    """A line of text."""
+    step: Callable[[int, int, int, dict[str, float]], None] = _ignore
+    """Epoch and step, from 1, steps an epoch, loss by task."""
+    epoch: Callable[[dict[str, Any]], None] = _ignore
+    """An epoch's record: its number, whether it is the best so far, training losses, validation metrics."""
 
 
 def train(experiment: Experiment, source: Source, output: Path, watcher: Watcher | None = None) -> Run:

@@ -67,9 +67,16 @@ class Display:
 def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     """Metrics by task; ± is half of the 95 % bootstrap interval, where one was computed."""
     table = Table(title=title)
-    shown = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss", "calibration": "calib.", "mae": "MAE", "rmse": "RMSE"}
+    shown = {
+        "auc": "AUC",
+        "gauc": "GAUC",
+        "log_loss": "log loss",
+        "calibration": "calib.",
+        "mae": "MAE",
+        "rmse": "RMSE",
+    }
     columns = [name for name in shown if any(name in report for report in metrics["tasks"].values())]
-    table.add_column("task")
+    table.add_column("task", no_wrap=True, overflow="fold")
     for name in columns:
         table.add_column(shown[name], justify="right")
     table.add_column("rows", justify="right")

@@ -13,7 +13,7 @@ def quiet_imports() -> Iterator[None]:
 
     TensorFlow writes some notes before its own log level is read, so only the file descriptor can be turned away.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a machine without a GPU is no error
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as withheld:
