@@ -1,0 +1,48 @@
+# Everything runs in an environment of its own, .venv, made from the hash-locked dependencies.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 8000
+ROWS ?= 400000
+BIN := .venv/bin
+
+.PHONY: help setup demo test check lock clean
+
+help:
+	@echo "make demo    simulate a log, train, export, serve, send one request"
+	@echo "make test    all checks: ruff, mypy, import-linter, pytest"
+	@echo "make setup   the environment alone"
+	@echo "make lock    resolve the dependencies anew (needs uv)"
+
+setup: .venv/.ready
+
+.venv/.ready: lock/dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r lock/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup
+	rm -rf demo
+	$(BIN)/ranker-train simulate --rows $(ROWS) --seed 0 --output demo/log
+	$(BIN)/ranker-train fit configs/demo.yaml --data demo/log --output demo/artifacts
+	@$(BIN)/ranker-serve demo/artifacts --port $(PORT) & server=$$!; \
+	trap 'kill $$server' EXIT; \
+	$(BIN)/python -m serving.example http://127.0.0.1:$(PORT)
+
+check: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest
+
+lock:
+	for extra in dev serve serve-cuda; do \
+	  uv pip compile pyproject.toml --extra $$extra --python-version 3.11 \
+	    --python-platform x86_64-unknown-linux-gnu --generate-hashes --no-annotate --upgrade \
+	    --custom-compile-command "make lock" -o lock/$$extra.txt; \
+	done
+
+clean:
+	rm -rf .venv demo build *.egg-info
