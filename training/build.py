@@ -1,5 +1,7 @@
 """An experiment and a fitted layout -> a compiled model."""
 
+from functools import partial
+
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
@@ -13,7 +15,9 @@ from training.config import Experiment, OptimizerGroup
 
 OPTIMIZERS = {
     "adam": tf.keras.optimizers.legacy.Adam,
-    "adagrad": tf.keras.optimizers.legacy.Adagrad,
+    # Losses are means over a batch, so one id's gradient is tiny: from Keras' default accumulator of 0.1 it would
+    # take many epochs before rare ids moved at all.
+    "adagrad": partial(tf.keras.optimizers.legacy.Adagrad, initial_accumulator_value=1e-8),
     "rmsprop": tf.keras.optimizers.legacy.RMSprop,
     "sgd": tf.keras.optimizers.legacy.SGD,
     "ftrl": tf.keras.optimizers.legacy.Ftrl,

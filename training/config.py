@@ -96,7 +96,7 @@ class Optimizer(Closed):
     """One optimiser for the embedding tables and one for everything else."""
 
     dense: OptimizerGroup = OptimizerGroup()
-    embeddings: OptimizerGroup = OptimizerGroup(name="adagrad", learning_rate=0.05)
+    embeddings: OptimizerGroup = OptimizerGroup(name="adagrad", learning_rate=0.02)
 
 
 class EarlyStopping(Closed):

@@ -54,7 +54,7 @@ class Checkpoints:
         """Restore the latest save, if there is one."""
         if self._manager.latest_checkpoint is None:
             return None
-        self._manager.checkpoint.restore(self._manager.latest_checkpoint)
+        self._manager.checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
         saved = orjson.loads(self._text.numpy())
         saved["best"] = float("-inf") if saved["best"] is None else saved["best"]
         return RunState(**saved)

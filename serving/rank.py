@@ -1,0 +1,97 @@
+"""Request -> scores -> fusion -> answer, with no HTTP in it."""
+
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference, load
+from ranker.encoding import ColumnError
+from ranker.fusion import Fusion, FusionError, build_fusion, order
+from serving.messages import FusionChoice, RankRequest, RequestError, RequestParser
+from serving.runtime import ENGINES, Engine
+from serving.settings import Settings
+
+CUDA_TOLERANCE = 1e-3
+
+
+class Ranker:
+    """An artifact behind an engine that gave its golden requests their scores."""
+
+    def __init__(self, artifact: Artifact, engine: Engine, max_candidates: int, tolerance: float = TOLERANCE) -> None:
+        self.artifact = artifact
+        self.parser = RequestParser(artifact, max_candidates)
+        self._engine = engine
+        self._replay(tolerance)
+
+    @classmethod
+    def load(cls, settings: Settings) -> "Ranker":
+        """Load what the settings name. Raises ``ArtifactError`` or ``EngineError``."""
+        artifact = load(settings.artifact)
+        engine = ENGINES["onnxruntime"](artifact.model_path, settings.device, settings.threads)
+        tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
+        return cls(artifact, engine, settings.max_candidates, tolerance)
+
+    def answer(self, body: bytes) -> bytes:
+        """A request's body to the answer's. Raises ``RequestError``."""
+        request = self.parser.parse(body)
+        fusion = self._fusion(request.fusion)
+        scores = self._scores(request)
+        fused = fusion.fuse(scores)
+        ranked = order(fused, request.top_k)
+        answer = {
+            "model_version": self.artifact.manifest.version,
+            "fusion": fusion.to_dict(),
+            "ids": self._ids(request, ranked),
+            "fused": fused[ranked],
+            "scores": {
+                task: np.ascontiguousarray(scores[ranked, i]) for i, task in enumerate(self.artifact.manifest.tasks)
+            },
+        }
+        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def _scores(self, request: RankRequest) -> NDArray[np.float32]:
+        try:
+            packed = self.artifact.encoder.encode(request.context, request.candidates)
+        except ColumnError as error:
+            side = "candidates" if error.column in request.candidates else "context"
+            row = f".{error.row}" if side == "candidates" else ""
+            reason = f"must be {error.expected}, got {error.value!r}"
+            raise RequestError([(f"{side}.{error.column}{row}", reason)]) from None
+        return self._engine.score(packed)
+
+    def _fusion(self, choice: FusionChoice | None) -> Fusion:
+        default = self.artifact.fusion
+        if choice is None:
+            return default
+        try:
+            if choice.name is None or choice.name == default.name:
+                return default.replaced(choice.parameters)
+            return build_fusion(choice.name, default.objectives, choice.parameters)
+        except FusionError as error:
+            raise RequestError([("fusion", str(error))]) from None
+
+    def _ids(self, request: RankRequest, ranked: NDArray[np.int64]) -> Any:
+        name = self.artifact.schema.candidate_id
+        if name is None:
+            return ranked
+        ids = request.candidates[self.artifact.schema.column(name)]
+        return [ids[i] for i in ranked.tolist()]
+
+    def _replay(self, tolerance: float) -> None:
+        """Refuse an artifact whose golden requests get other scores here than from the model that was trained."""
+        tasks = self.artifact.manifest.tasks
+        if not self.artifact.golden:
+            raise ArtifactError(f"{self.artifact.folder}: holds no golden request to check the scores with")
+        for number, golden in enumerate(self.artifact.golden):
+            context = {name: [value] for name, value in golden.context.items()}
+            got = self._scores(RankRequest(context, golden.candidates, None, None))
+            for i, task in enumerate(tasks):
+                expected = np.array(golden.scores[task])
+                worst = difference(got[:, i], expected) if len(expected) == len(got) else np.inf
+                if not worst <= tolerance:
+                    raise ArtifactError(
+                        f"{self.artifact.folder}: golden request {number}, task {task!r}: scores differ by {worst:.2e} "
+                        f"from those the model was exported with, more than {tolerance:.0e}; it is not served"
+                    )
