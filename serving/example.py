@@ -43,4 +43,4 @@ def _get(url: str) -> Any:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000")

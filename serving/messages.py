@@ -82,11 +82,13 @@ class RequestParser:
 
     def __init__(self, artifact: Artifact, max_candidates: int) -> None:
         schema = artifact.schema
-        types = {name: _value_type(artifact, name, feature) for name, feature in schema.features.items()}
+        types: dict[str, Any] = {
+            name: _value_type(artifact, name, feature) for name, feature in schema.features.items()
+        }
         self._limit = max_candidates
         self._columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
         context = _fields({schema.column(name): types[name] for name in schema.context})
-        columns = _fields({schema.column(name): list[types[name]] for name in schema.candidate})  # type: ignore[misc]
+        columns = _fields({schema.column(name): _list_of(types[name]) for name in schema.candidate})
         rows = _fields({schema.column(name): types[name] for name in schema.candidate})
         context_model = create_model("Context", __base__=_Message, **context)
         columns_model = create_model("CandidateColumns", __base__=_Message, **columns)
@@ -104,7 +106,7 @@ class RequestParser:
             "RankRequest",
             __base__=_Message,
             context=given,
-            candidates=(columns_model | list[row_model], Field(description="Columns, or a list of rows.")),  # type: ignore[valid-type]
+            candidates=(columns_model | list[row_model], Field(description="Columns, or a list of rows.")),
             **rest,
         )
 
@@ -197,12 +199,17 @@ def _value_type(artifact: Artifact, name: str, feature: Feature) -> Any:
     assert isinstance(feature, Multi | Sequence)
     if feature.separator is not None:
         return str | None
-    return list[_coded(artifact, table_of(name, feature)) | None] | None  # type: ignore[misc]
+    item: Any = _coded(artifact, table_of(name, feature)) | None
+    return _list_of(item) | None
 
 
 def _coded(artifact: Artifact, feature: str) -> Any:
     kinds = {"integer": Integer, "string": str, None: Integer | str}
     return kinds[artifact.encoder.coders[feature].kind]
+
+
+def _list_of(item: Any) -> Any:
+    return list.__class_getitem__(item)
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from training.state import Checkpoints, RunState
 
-
 BOARD_EVERY = 20
 """Steps between points in TensorBoard: writing all of them costs more than a small model's step."""
 

@@ -157,8 +157,8 @@ class Experiment(Closed):
     def _check_names(self) -> Self:
         tasks = self.log_schema.tasks
         build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
-        WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)  # type: ignore[attr-defined]
-        if self.architecture.name == "esmm" and not any(task.given for task in tasks.values()):  # type: ignore[attr-defined]
+        WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)
+        if self.architecture.name == "esmm" and not any(task.given for task in tasks.values()):
             raise ValueError("architecture esmm needs a task with `given`, for example purchase: {given: click}")
         return self
 

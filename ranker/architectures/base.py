@@ -16,6 +16,8 @@ Units = tuple[int, ...]
 class ArchitectureOptions(Closed):
     """Options that every architecture has; each adds its ``name`` and its own."""
 
+    name: str = ""
+
     towers: Units = Field((64,), description="Units of each task's tower; empty for a single linear layer.")
     activation: str = Field(
         "relu", pattern="^(relu|gelu|elu|selu|swish|tanh|sigmoid)$", description="Of hidden layers."

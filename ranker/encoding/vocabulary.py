@@ -74,8 +74,8 @@ class Vocabulary:
         table = self._dictionary()
         if self.kind == "string":
             flat = strings(column, name)
-            codes = (table.setdefault(value, len(table) + 1) for value in flat)
-            return np.fromiter(codes, dtype=np.int64, count=len(flat))
+            coded = (table.setdefault(value, len(table) + 1) for value in flat)
+            return np.fromiter(coded, dtype=np.int64, count=len(flat))
         values, inverse = np.unique(integers(column, name), return_inverse=True)
         codes = np.fromiter(map(table.get, values.tolist(), repeat(-1)), dtype=np.int64, count=len(values))
         new = codes < 0
@@ -86,7 +86,8 @@ class Vocabulary:
             codes[order] = np.arange(len(order)) + len(table) + 1
             table.update(zip(values[order].tolist(), codes[order].tolist(), strict=True))
             self._index = None
-        return codes[inverse]
+        rows: Integers = codes[inverse]
+        return rows
 
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N]; a value never added is :data:`UNSEEN`."""

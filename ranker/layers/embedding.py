@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
+from typing import Any
 
 import tensorflow as tf
 
@@ -46,7 +47,7 @@ class Embedding(tf.keras.layers.Layer):
     def _side(self, side: str, layout: SideLayout, inputs: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
         """Embeddings of single ids and pooled lists, by width, then the numbers: [B, D]."""
         parts = []
-        ids = self.dropouts[side](inputs[f"{side}_ids"], training=training) if layout.ids else None
+        ids: Any = self.dropouts[side](inputs[f"{side}_ids"], training=training) if layout.ids else None
         for width, fields in _by_width(layout):
             start, end = fields[0].start, fields[-1].start + fields[-1].length
             offsets = [field.offset for field in fields for _ in range(field.length)]

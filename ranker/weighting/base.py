@@ -23,6 +23,8 @@ class Balance(NamedTuple):
 class WeightingOptions(Closed):
     """Base of the options of a method; each adds its ``name`` and parameters."""
 
+    name: str = ""
+
 
 class Weighting(tf.Module):
     """Base of all methods. ``build`` must be called once, with the tasks in order, before ``balance``."""

@@ -63,7 +63,7 @@ def _scaled(gramian: tf.Tensor) -> tf.Tensor:
 
 
 def _simplex_min_norm(gramian: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
-    """Solve for ``lower`` = 0 among the tasks that are present, by non-negative least squares. Lawson and Hanson 1974, chapter 23.
+    """Solve for ``lower`` = 0 among present tasks by non-negative least squares. Lawson and Hanson 1974, chapter 23.
 
     Minimising ``w' G w + (1' w - 1)^2`` over ``w >= 0`` gives a multiple of the solution: along a ray the best value
     is n / (1 + n), n being the squared norm at sum 1, which grows with n. That is one non-negative least-squares

@@ -13,6 +13,8 @@ from ranker.schema import Closed
 class InteractionOptions(Closed):
     """Base of the options of an interaction; each adds its ``name`` and parameters."""
 
+    name: str = ""
+
 
 class Interaction(tf.keras.layers.Layer):
     """Sides to sides: what crosses context and candidate is put beside the candidate's inputs.

@@ -1,0 +1,75 @@
+"""What every balancing method promises."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ranker.schema import Binary, Regression
+from ranker.weighting import WEIGHTINGS, GradientBalancer
+
+TASKS = {"click": Binary(kind="binary"), "like": Binary(kind="binary"), "watch": Regression(kind="regression")}
+LOSSES = np.array([0.5, 0.1, 3.0], dtype=np.float32)
+GRADIENTS = {
+    "plain": np.array([[1.0, 2, 0], [0, 1, -1], [2, 0, 1]]),
+    "zero": np.array([[1.0, 2, 0], [0, 0, 0], [2, 0, 1]]),
+    "all zero": np.zeros((3, 3)),
+    "duplicate": np.array([[1.0, 2, 0], [1, 2, 0], [2, 0, 1]]),
+    "opposite": np.array([[1.0, 2, 0], [-1, -2, 0], [2, 0, 1]]),
+    "badly scaled": np.array([[1e4, 2e4, 0], [0, 1e-4, -1e-4], [2, 0, 1]]),
+}
+
+
+def built(name, tasks=TASKS):
+    method = WEIGHTINGS[name]()
+    method.build(tasks)
+    return method
+
+
+def balanced(method, losses, gradients):
+    gramian = tf.constant(gradients @ gradients.T, tf.float32)
+    return method.balance(tf.constant(losses), lambda: gramian)
+
+
+@pytest.mark.parametrize("name", list(WEIGHTINGS))
+@pytest.mark.parametrize("kind", list(GRADIENTS))
+def test_seeds_are_finite(name, kind):
+    balance = balanced(built(name), LOSSES, GRADIENTS[kind])
+    assert balance.shared.shape == balance.heads.shape == (3,)
+    assert np.isfinite(balance.shared).all()
+    assert np.isfinite(balance.heads).all()
+    assert all(np.isfinite(g).all() for g in balance.own)
+
+
+@pytest.mark.parametrize("name", list(WEIGHTINGS))
+def test_the_order_of_tasks_does_not_matter(name):
+    order = [2, 0, 1]
+    names = list(TASKS)
+    straight = balanced(built(name), LOSSES, GRADIENTS["plain"])
+    turned = balanced(built(name, {names[i]: TASKS[names[i]] for i in order}), LOSSES[order], GRADIENTS["plain"][order])
+    np.testing.assert_allclose(straight.shared.numpy()[order], turned.shared, rtol=1e-5)
+    np.testing.assert_allclose(straight.heads.numpy()[order], turned.heads, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", list(WEIGHTINGS))
+def test_own_gradients_match_own_variables(name):
+    method = built(name)
+    balance = balanced(method, LOSSES, GRADIENTS["plain"])
+    assert [g.shape for g in balance.own] == [v.shape for v in method.trainable_variables]
+
+
+@pytest.mark.parametrize("name", list(WEIGHTINGS))
+def test_it_runs_in_a_graph_as_it_does_eagerly(name):
+    method = built(name)
+    gramian = tf.constant(GRADIENTS["plain"] @ GRADIENTS["plain"].T, tf.float32)
+    graph = tf.function(lambda losses: method.balance(losses, lambda: gramian).shared)
+    np.testing.assert_allclose(
+        graph(tf.constant(LOSSES)), balanced(method, LOSSES, GRADIENTS["plain"]).shared, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in WEIGHTINGS if issubclass(WEIGHTINGS[n], GradientBalancer)])
+def test_gradient_methods_can_be_called_alone(name):
+    gramian = tf.constant(GRADIENTS["plain"] @ GRADIENTS["plain"].T, tf.float32)
+    weights = WEIGHTINGS[name]().weights(tf.constant(LOSSES), gramian)
+    assert weights.shape == (3,)
+    assert np.isfinite(weights).all()
