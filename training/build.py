@@ -11,7 +11,7 @@ from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import RankingModel
 from ranker.weighting import WEIGHTINGS
-from training.config import Experiment, OptimizerGroup
+from training.config import Experiment, Optimizer, OptimizerGroup
 
 OPTIMIZERS = {
     "adam": tf.keras.optimizers.legacy.Adam,
@@ -36,6 +36,12 @@ def build_model(experiment: Experiment, layout: Layout) -> RankingModel:
         weighting=WEIGHTINGS[experiment.weighting.name](experiment.weighting),
         funnel=experiment.funnel,
     )
+    model.compile(optimizer=build_optimizer(model, experiment.optimizer))
+    return model
+
+
+def build_optimizer(model: RankingModel, options: Optimizer) -> tf.keras.optimizers.legacy.Optimizer:
+    """One optimiser for the embedding tables, one for everything else."""
     tables = {table.ref() for table in model.embedding.trainable_variables}
 
     def dense() -> list[tf.Variable]:
@@ -43,11 +49,10 @@ def build_model(experiment: Experiment, layout: Layout) -> RankingModel:
         return [variable for variable in every if variable.ref() not in tables]
 
     groups = [
-        (_optimizer(experiment.optimizer.dense), dense),
-        (_optimizer(experiment.optimizer.embeddings), lambda: model.embedding.trainable_variables),
+        (_optimizer(options.dense), dense),
+        (_optimizer(options.embeddings), lambda: model.embedding.trainable_variables),
     ]
-    model.compile(optimizer=tfrs.experimental.optimizers.CompositeOptimizer(groups))
-    return model
+    return tfrs.experimental.optimizers.CompositeOptimizer(groups)
 
 
 def _optimizer(group: OptimizerGroup) -> tf.keras.optimizers.legacy.Optimizer:

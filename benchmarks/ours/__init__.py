@@ -1,0 +1,1 @@
+"""This project's side of the benchmarks."""
