@@ -7,7 +7,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
-from ranker.layers import Expert, Gate, Sides, Tower
+from ranker.layers import Expert, Gate, Sides, Tower, gate_weights
 
 
 @ARCHITECTURES.register("ple")
@@ -63,9 +63,10 @@ class _Level(tf.keras.layers.Layer):
     def call(self, inputs: list[Sides | tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         own = [_run(experts, x, training) for experts, x in zip(self.own, inputs[:-1], strict=True)]
         shared = _run(self.shared, inputs[-1], training)
-        outputs = [gate(x, [*mine, *shared]) for gate, x, mine in zip(self.gates, inputs[:-1], own, strict=True)]
-        everything = [expert for mine in own for expert in mine] + shared
-        return [*outputs, self.shared_gate(inputs[-1], everything)]
+        seen = [*([*mine, *shared] for mine in own), [expert for mine in own for expert in mine] + shared]
+        gates = [*self.gates, self.shared_gate]
+        weights = gate_weights(gates, inputs)
+        return [gate.mix(w, experts) for gate, w, experts in zip(gates, weights, seen, strict=True)]
 
 
 class _Trunk(tf.keras.layers.Layer):
