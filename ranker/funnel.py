@@ -19,18 +19,17 @@ class Funnel:
         self.kinds = list(schema.tasks.values())
         self.chains = [[self.tasks.index(parent) for parent in schema.parents(task)] for task in self.tasks]
 
-    def trained(self, logits: tf.Tensor) -> tf.Tensor:
-        """Logits [B, T] of what each task's loss compares with its label."""
+    def trained(self, logits: list[tf.Tensor]) -> list[tf.Tensor]:
+        """T logits [B] to those of what each task's loss compares with its label."""
         raise NotImplementedError
 
     def weights(self, labels: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         """Weight [B, T] of each row in each task's loss, from labels [B, T] and whether they are known [B, T]."""
         raise NotImplementedError
 
-    def scores(self, logits: tf.Tensor) -> tf.Tensor:
-        """Served scores [B, T] of an impression: probabilities, and expected values of regressions in their unit."""
-        columns = tf.unstack(logits, axis=1)
-        own = [_value(kind, logit) for kind, logit in zip(self.kinds, columns, strict=True)]
+    def scores(self, logits: list[tf.Tensor]) -> tf.Tensor:
+        """T logits [B] to served scores [B, T] of an impression: probabilities, and values in a regression's unit."""
+        own = [_value(kind, logit) for kind, logit in zip(self.kinds, logits, strict=True)]
         scores = []
         for score, chain in zip(own, self.chains, strict=True):
             for parent in chain:
@@ -59,14 +58,13 @@ class EntireSpace(Funnel):
     A conditional regression has no product to train through; it learns from the rows where its condition holds.
     """
 
-    def trained(self, logits: tf.Tensor) -> tf.Tensor:
-        """Logits [B, T] of the impression's probability."""
-        columns = tf.unstack(logits, axis=1)
-        trained = list(columns)
+    def trained(self, logits: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Logits [B] of the impression's probability."""
+        trained = list(logits)
         for task, chain in enumerate(self.chains):
             if chain and isinstance(self.kinds[task], Binary):
-                trained[task] = product_logit([columns[task], *(columns[parent] for parent in chain)])
-        return tf.stack(trained, axis=1)
+                trained[task] = product_logit([logits[task], *(logits[parent] for parent in chain)])
+        return trained
 
     def weights(self, labels: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         """Every known row counts for a binary task, rows where the condition holds for a regression."""
@@ -81,8 +79,8 @@ class EntireSpace(Funnel):
 class Masked(Funnel):
     """Train conditional tasks on the rows where their condition holds, and on no others."""
 
-    def trained(self, logits: tf.Tensor) -> tf.Tensor:
-        """Logits [B, T] as they are: of the conditional probability."""
+    def trained(self, logits: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Logits [B] as they are: of the conditional probability."""
         return logits
 
     def weights(self, labels: tf.Tensor, known: tf.Tensor) -> tf.Tensor:

@@ -3,12 +3,7 @@
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from ranker.schema import Binary, Regression, Schema
-
-
-def task_losses(schema: Schema) -> "TaskLosses":
-    """Return the losses that a schema's tasks declare."""
-    return TaskLosses(list(schema.tasks.values()))
+from ranker.schema import Binary, Regression
 
 
 class TaskLosses(tf.keras.layers.Layer):
@@ -22,14 +17,14 @@ class TaskLosses(tf.keras.layers.Layer):
         self.kinds = tasks
         self.parts = [tfrs.tasks.Ranking(loss=_loss(task)) for task in tasks]
 
-    def call(self, labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor) -> list[tf.Tensor]:
-        """Labels, logits and row weights, each [B, T], to T scalars."""
+    def call(self, labels: tf.Tensor, logits: list[tf.Tensor], weights: tf.Tensor) -> list[tf.Tensor]:
+        """Labels [B, T], T logits [B] and row weights [B, T] to T scalars."""
         losses = []
         for i, (kind, part) in enumerate(zip(self.kinds, self.parts, strict=True)):
             target = labels[:, i : i + 1]
             if isinstance(kind, Regression) and kind.transform == "log1p":
                 target = tf.math.log1p(target)
-            total = part(target, logits[:, i : i + 1], sample_weight=weights[:, i], compute_metrics=False)
+            total = part(target, logits[i][:, None], sample_weight=weights[:, i], compute_metrics=False)
             losses.append(tf.math.divide_no_nan(total, tf.reduce_sum(weights[:, i])))
         return losses
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import ranker  # noqa: F401, I001  # before TensorFlow: it chooses Keras 2
 import numpy as np
 import tensorflow as tf
 import typer
 
+import ranker  # noqa: F401  # before TensorFlow: it chooses Keras 2
 from benchmarks.kuairand import CATEGORICAL, NUMERIC, TASKS
 from benchmarks.training_speed_setup import SETUP, TrainingRows, batch, measure, training_rows
 from ranker.architectures import PLE

@@ -46,11 +46,14 @@ class Architecture(tf.keras.layers.Layer):
 
     def call(self, sides: Sides, training: bool = False) -> tf.Tensor:
         """Context [B, C] or [1, C] and candidate [B, I] to logits [B, T] in task order."""
-        return self.logits(self.trunk(sides, training=training), training=training)
+        return tf.stack(self.logits(self.trunk(sides, training=training), training=training), axis=1)
 
-    def logits(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
-        """The trunk's tensors to logits [B, T]."""
-        return tf.concat([head(shared, training=training) for head in self.heads], axis=1)
+    def logits(self, shared: list[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
+        """The trunk's tensors to T logits [B].
+
+        They are not stacked: a loss that reads one column of a stack would send zeros back through all heads.
+        """
+        return [head(shared, training=training)[:, 0] for head in self.heads]
 
 
 class Head(tf.keras.layers.Layer):

@@ -1,0 +1,93 @@
+"""What every architecture promises."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ranker.architectures import ARCHITECTURES
+from ranker.layers import Expert, Sides
+from tests.ranker.models import architecture
+
+CONTEXT = tf.constant(np.random.default_rng(0).normal(size=(1, 5)).astype(np.float32))
+CANDIDATE = tf.constant(np.random.default_rng(1).normal(size=(7, 4)).astype(np.float32))
+JOINED = Sides(tf.repeat(CONTEXT, 7, axis=0), CANDIDATE)
+EVERY = pytest.mark.parametrize("name", list(ARCHITECTURES))
+
+
+def tasks(count):
+    return [f"task_{i}" for i in range(count)]
+
+
+@EVERY
+@pytest.mark.parametrize("count", range(1, 7))
+def test_one_logit_a_task(name, count):
+    assert architecture(name, tasks(count))(JOINED).shape == (7, count)
+
+
+@EVERY
+def test_one_context_row_serves_all_candidates(name):
+    net = architecture(name, tasks(3))
+    np.testing.assert_allclose(net(Sides(CONTEXT, CANDIDATE)), net(JOINED), atol=1e-6)
+
+
+@EVERY
+def test_gradients_reach_every_parameter(name):
+    net = architecture(name, tasks(3), activation="tanh")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(net(JOINED) * tf.constant([[1.0, -2.0, 0.5]]))
+    for variable, gradient in zip(net.trainable_variables, tape.gradient(loss, net.trainable_variables), strict=True):
+        assert gradient is not None, variable.name
+        assert np.abs(gradient).max() > 0, variable.name
+
+
+@EVERY
+def test_trunk_and_heads_share_all_variables_out(name):
+    net = architecture(name, tasks(3))
+    net(JOINED)
+    parts = [net.trunk, *net.heads]
+    owned = [variable.ref() for part in parts for variable in part.trainable_variables]
+    assert len(owned) == len(set(owned))
+    assert set(owned) == {variable.ref() for variable in net.trainable_variables}
+
+
+@EVERY
+def test_a_head_answers_to_its_own_task_alone(name):
+    net = architecture(name, tasks(3), activation="tanh")
+    net(JOINED)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(net.logits(net.trunk(JOINED))[1])
+    variables = [head.trainable_variables for head in net.heads]
+    reached = [any(g is not None for g in gradients) for gradients in tape.gradient(loss, variables)]
+    assert reached == [False, True, False]
+
+
+@EVERY
+def test_layers_of_one_kind_start_apart(name):
+    net = architecture(name, tasks(3))
+    net(JOINED)
+    kernels = [e.stack[0].kernels[0].numpy() for e in net.submodules if isinstance(e, Expert)]
+    for i, first in enumerate(kernels):
+        assert not any(first.shape == other.shape and np.allclose(first, other) for other in kernels[:i])
+
+
+@EVERY
+def test_weights_can_be_saved_and_read(name, tmp_path):
+    net, other = architecture(name, tasks(2)), architecture(name, tasks(2))
+    expected = net(JOINED)
+    other(JOINED)
+    path = tf.train.Checkpoint(net=net).write(str(tmp_path / "weights"))
+    tf.train.Checkpoint(net=other).read(path).assert_consumed()
+    np.testing.assert_array_equal(other(JOINED), expected)
+
+
+@EVERY
+def test_dropout_acts_in_training_only(name):
+    net = architecture(name, tasks(2), dropout=0.5)
+    np.testing.assert_array_equal(net(JOINED), net(JOINED))
+    assert not np.allclose(net(JOINED, training=True), net(JOINED, training=True))
+
+
+@EVERY
+def test_no_task_is_refused(name):
+    with pytest.raises(ValueError, match="at least one task"):
+        ARCHITECTURES[name]([])

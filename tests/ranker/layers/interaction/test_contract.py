@@ -1,0 +1,56 @@
+"""What every interaction promises."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ranker.encoding.layout import LayoutBuilder
+from ranker.layers import Sides, join
+from ranker.layers.interaction import INTERACTIONS, DotsInteraction
+
+EVERY = pytest.mark.parametrize("name", list(INTERACTIONS))
+RANDOM = np.random.default_rng(0)
+CONTEXT, CANDIDATE = (tf.constant(RANDOM.normal(size=s).astype(np.float32)) for s in ((1, 3), (5, 5)))
+
+
+def layout(width=2):
+    builder = LayoutBuilder()
+    for name, side, size in (("user", "context", 2), ("item", "candidate", width), ("tag", "candidate", 2)):
+        builder.table(name, 3, size)
+        builder.ids(side, name, name)
+    builder.numbers("context", "age", 1)
+    builder.numbers("candidate", "price", 1)
+    return builder.build()
+
+
+@EVERY
+def test_the_context_stays_one_row(name):
+    layer = INTERACTIONS[name](layout())
+    split = layer(Sides(CONTEXT, CANDIDATE))
+    joined = layer(Sides(tf.repeat(CONTEXT, 5, axis=0), CANDIDATE))
+    assert split.context.shape == (1, 3)
+    np.testing.assert_allclose(join(split), join(joined), atol=1e-6)
+
+
+@EVERY
+def test_gradients_reach_inputs_and_parameters(name):
+    layer = INTERACTIONS[name](layout())
+    with tf.GradientTape() as tape:
+        tape.watch([CONTEXT, CANDIDATE])
+        total = tf.reduce_sum(join(layer(Sides(CONTEXT, CANDIDATE))) ** 2)
+    assert all(g is not None for g in tape.gradient(total, [CONTEXT, CANDIDATE, *layer.trainable_variables]))
+
+
+def test_dots_by_hand():
+    layer = DotsInteraction(layout())
+    context = tf.constant([[1.0, 2.0, 7.0]])  # user (1, 2), age 7
+    candidate = tf.constant([[3.0, 4.0, 5.0, 6.0, 9.0]])  # item (3, 4), tag (5, 6), price 9
+    crossed = layer(Sides(context, candidate)).candidate.numpy()[0]
+    np.testing.assert_array_equal(crossed[:5], candidate[0])
+    # below the diagonal: user-item 3 + 8, user-tag 5 + 12, item-tag 15 + 24
+    assert sorted(crossed[5:][crossed[5:] != 0].tolist()) == [11, 17, 39]
+
+
+def test_dots_of_unlike_widths_are_refused():
+    with pytest.raises(ValueError, match=r"one width, got the widths \[2, 3\]"):
+        DotsInteraction(layout(width=3))
