@@ -191,8 +191,8 @@ class Schema(Closed):
 
     @model_validator(mode="after")
     def _check_features(self) -> Self:
-        if not self.features:
-            raise ValueError("no features: name at least one under context or candidate")
+        if not self.candidate:
+            raise ValueError("candidate: no features, so all candidates of a request would get the same scores")
         for name in self.context.keys() & self.candidate.keys():
             raise ValueError(f"feature {name!r} is under both context and candidate; it belongs to one side")
         for name, feature in self.features.items():

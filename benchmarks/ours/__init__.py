@@ -1,1 +1,1 @@
-"""This project's side of the benchmarks."""
+"""The project's own side of the benchmarks."""

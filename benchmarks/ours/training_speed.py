@@ -1,4 +1,4 @@
-"""This project's PLE at the sizes of the training-speed benchmark; prints the line its orchestrator reads."""
+"""PLE of this project at the sizes of the training-speed benchmark; prints the line its orchestrator reads."""
 
 from pathlib import Path
 from typing import Annotated
