@@ -1,6 +1,8 @@
 """One YAML file -> a closed, frozen experiment; every mistake is named by its path, line and nearest valid key."""
 
 import operator
+from collections.abc import Mapping
+from datetime import date
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
@@ -12,7 +14,7 @@ from ranker.architectures import ARCHITECTURES, ArchitectureOptions
 from ranker.fusion import build_fusion
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry
-from ranker.schema import Closed, Schema
+from ranker.schema import Binary, Closed, Regression, Schema
 from ranker.weighting import WEIGHTINGS, WeightingOptions
 from training.config_errors import explain
 
@@ -44,7 +46,7 @@ class SplitByTime(Closed):
     column: str = Field(description="A column that grows with time: a timestamp, a number, or a date.")
     fraction: float | None = Field(None, gt=0, lt=1, description="Share of the rows to hold out.")
     last: int | None = Field(None, ge=1, description="Hold out the last so many distinct values, e.g. days of a date.")
-    start: int | float | str | None = Field(None, description="Hold out rows from this value on.")
+    start: int | float | date | str | None = Field(None, description="Hold out rows from this value on.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -108,6 +110,18 @@ class EarlyStopping(Closed):
     patience: int = Field(2, ge=1, description="Stop after so many evaluations without a better value.")
 
 
+def check_metric(metric: str, tasks: Mapping[str, Binary | Regression], *, grouped: bool) -> None:
+    """Raise ``ValueError`` listing the valid names if a validation report holds no such metric."""
+    valid = ["mean_loss"]
+    if any(isinstance(task, Binary) for task in tasks.values()):
+        valid.append("mean_auc")
+    of_binary = ["auc", "log_loss", "calibration_error", *(["gauc"] if grouped else [])]
+    for name, task in tasks.items():
+        valid += [f"{name}.{m}" for m in (of_binary if isinstance(task, Binary) else ["mae", "rmse"])]
+    if metric not in valid:
+        raise ValueError(f"early_stopping.metric: no metric {metric!r} (valid: {', '.join(valid)})")
+
+
 class Training(Closed):
     """How long, how large, how often."""
 
@@ -158,6 +172,7 @@ class Experiment(Closed):
         tasks = self.log_schema.tasks
         build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
         WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)
+        check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
         if self.architecture.name == "esmm" and not any(task.given for task in tasks.values()):
             raise ValueError("architecture esmm needs a task with `given`, for example purchase: {given: click}")
         return self

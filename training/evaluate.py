@@ -16,7 +16,6 @@ Scorer = Callable[[Batch], NDArray[np.float32]]
 """Packed arrays of N rows to scores [N, T]."""
 
 LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "calibration_error"})
-HIGHER_IS_BETTER = frozenset({"auc", "gauc"})
 
 
 @dataclass(frozen=True)
@@ -75,14 +74,3 @@ def chosen(metric: str, metrics: Mapping[str, Any]) -> float:
         task, _, name = metric.rpartition(".")
         value, sign = metrics["tasks"][task][name], -1.0 if name in LOWER_IS_BETTER else 1.0
     return -np.inf if value is None else sign * float(value)
-
-
-def check_metric(metric: str, schema: Schema, grouped: bool) -> None:
-    """Raise ``ValueError`` listing the valid names if a schema's reports hold no such metric."""
-    binary = [name for name, task in schema.tasks.items() if isinstance(task, Binary)]
-    of_binary = ["auc", "log_loss", "calibration_error", *(["gauc"] if grouped else [])]
-    valid = ["mean_loss", *(["mean_auc"] if binary else [])]
-    for name in schema.tasks:
-        valid += [f"{name}.{m}" for m in (of_binary if name in binary else ["mae", "rmse"])]
-    if metric not in valid:
-        raise ValueError(f"early_stopping.metric: no metric {metric!r} (valid: {', '.join(valid)})")

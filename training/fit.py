@@ -18,7 +18,7 @@ from training.build import build_model
 from training.callbacks import Recorder, StepLog
 from training.config import Experiment
 from training.encoded import Batch, EncodedRows
-from training.evaluate import Scorer, check_metric, chosen, measure, predict
+from training.evaluate import Scorer, chosen, measure, predict
 from training.log import DataError, Log, Source
 from training.prepare import GROUP, Prepared, Progress, no_progress, prepare
 from training.state import Checkpoints, RunState
@@ -68,7 +68,6 @@ def train(experiment: Experiment, source: Source, output: Path, watcher: Watcher
     Raises ``DataError`` for a log that cannot be used and ``ValueError`` for a config that does not fit it.
     """
     watcher = watcher or Watcher()
-    check_metric(experiment.early_stopping.metric, experiment.log_schema, bool(experiment.evaluation.group_by))
     log = Log(source)
     folder = output / RUN
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -66,7 +67,7 @@ def uniform(chunk: Chunk, seed: int) -> NDArray[np.float64]:
 def _start(log: Log, rule: SplitByTime) -> Any:
     """First value of the time column that is held out."""
     if rule.start is not None:
-        return rule.start
+        return _comparable(log, rule.column, rule.start)
     if rule.last is not None:
         latest: NDArray[Any] | None = None
         for chunk in log.chunks([rule.column]):
@@ -81,6 +82,20 @@ def _start(log: Log, rule: SplitByTime) -> Any:
             )
         return latest[-rule.last]
     return _quantile(log, rule.column, 1.0 - (rule.fraction or 0.0))
+
+
+def _comparable(log: Log, column: str, start: float | date | str) -> Any:
+    """The start as the column's values are compared: a date in ISO form becomes microseconds for a timestamp."""
+    first = next(log.chunks([column]), None)
+    if first is None:
+        raise DataError("the log has no rows")
+    is_text = _times(first, column).dtype.kind == "U"
+    if isinstance(start, int | float) and not is_text:
+        return start
+    try:
+        return str(start) if is_text else int(np.datetime64(str(start), "us").astype(np.int64))
+    except ValueError:
+        raise DataError(f"data.split.start: {start!r} is no value of column {column!r}, nor a date") from None
 
 
 def _quantile(log: Log, column: str, share: float) -> Any:

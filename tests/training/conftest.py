@@ -1,0 +1,74 @@
+"""One simulated log and one small trained, exported model for all tests of this folder."""
+
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+from rich.console import Console
+
+from training.config import Experiment, load
+from training.job import run
+from training.simulator import SimulatorConfig, simulate
+
+CONFIG = {
+    "data": {"split": {"by": "time", "column": "date", "last": 2}},
+    "schema": {
+        "candidate_id": "item_id",
+        "context": {
+            "user_id": {"kind": "categorical", "min_count": 2, "dimension": 4},
+            "user_age": {"kind": "numeric"},
+            "device": {"kind": "categorical", "dimension": 4},
+            "history": {"kind": "sequence", "shares": "item_id", "max_length": 5},
+        },
+        "candidate": {
+            "item_id": {"kind": "categorical", "dimension": 4},
+            "tags": {"kind": "multi", "max_length": 3, "dimension": 4},
+            "duration_s": {"kind": "numeric", "transform": "log1p"},
+            "item_embedding": {"kind": "dense", "size": 8},
+        },
+        "tasks": {
+            "click": {"kind": "binary"},
+            "like": {"kind": "binary", "given": "click"},
+            "watch_time": {"kind": "regression", "given": "click", "transform": "log1p"},
+        },
+        "label_statistics": {"of": ["user_id", "item_id"], "fold_by": "date"},
+    },
+    "architecture": {"name": "ple", "expert_units": [8, 6], "towers": [4], "dropout": 0.1},
+    "weighting": {"name": "pe_ltr", "bounds": 0.1},
+    "embedding": {"dropout": 0.05, "l2": 1e-5},
+    "training": {"epochs": 3, "batch_size": 128, "shuffle_rows": 1000, "checkpoint_every": 5},
+    "evaluation": {"group_by": "user_id", "bootstrap": 20},
+    "fusion": {"name": "multiplicative", "parameters": {"power": {"like": 0.5}}},
+}
+
+
+class Trained(NamedTuple):
+    log: Path
+    config: Path
+    experiment: Experiment
+    output: Path
+    printed: str
+
+
+def written(folder: Path, **changes: object) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({**CONFIG, **changes}, sort_keys=False))
+    return path
+
+
+@pytest.fixture(scope="session")
+def log(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("log")
+    simulate(SimulatorConfig(rows=4000, seed=3, users=200, items=120, authors=20, days=8), folder / "log")
+    return folder / "log"
+
+
+@pytest.fixture(scope="session")
+def trained(log, tmp_path_factory) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    config = written(folder)
+    screen = io.StringIO()
+    run(load(config), [log], folder / "out", Console(file=screen, width=160))
+    return Trained(log, config, load(config), folder / "out", screen.getvalue())

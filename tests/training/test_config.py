@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.training.conftest import CONFIG
+from training.config import ConfigError, Experiment, load
+
+ROOT = Path(__file__).parents[2]
+
+
+def refused(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text if isinstance(text, str) else yaml.safe_dump(text, sort_keys=False))
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_configs_are_valid(path):
+    assert load(path).log_schema.tasks
+
+
+def test_every_mistake_is_named_by_line_path_and_nearest_key(tmp_path):
+    text = """data: {split: {by: time, column: date, last: 1}}
+schema:
+  candidate:
+    item: {kind: categorical, dimention: 3}
+    price: {kind: numeric, transform: log}
+  tasks:
+    click: {kind: binary}
+architecture: {name: plee}
+training:
+  epochs: -1
+  batchsize: 3
+wieghting: {name: static}
+"""
+    lines = refused(tmp_path, text.replace("wieghting: {name: static}\n", "")).splitlines()
+    assert "4 mistake(s)" in lines[0] or "5 mistake(s)" in lines[0]
+    assert "line 4, schema.candidate.item.dimention: unknown key 'dimention'; did you mean 'dimension'?" in lines[1]
+    assert "line 5, schema.candidate.price.transform: Input should be 'standardise'" in lines[2]
+    assert "line 8, architecture" in lines[3]
+    assert "'plee'" in lines[3]
+    assert "line 11, training.batchsize: unknown key 'batchsize'; did you mean 'batch_size'?" in lines[4]
+    top = refused(tmp_path, text)
+    assert "line 12, wieghting: unknown key 'wieghting'; did you mean 'weighting'?" in top
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"fusion": {"name": "additve"}}, "did you mean 'additive'"),
+        ({"fusion": {"name": "additive", "parameters": {"share": {"clik": 1}}}}, "click"),
+        ({"weighting": {"name": "pe_ltr", "bounds": {"clik": 0.1}}}, "did you mean 'click'"),
+        ({"weighting": {"name": "pe_ltr", "bounds": 0.5}}, "the bounds sum to 1.5"),
+        ({"early_stopping": {"metric": "click.auk"}}, "no metric 'click.auk' (valid: mean_loss, mean_auc, click.auc"),
+        ({"data": {"split": {"by": "time", "column": "date"}}}, "exactly one of fraction, last and start"),
+        ({"training": {"epochs": "many"}}, "got 'many'"),
+    ],
+)
+def test_names_and_values_are_checked(tmp_path, changes, expected):
+    assert expected in refused(tmp_path, {**CONFIG, **changes})
+
+
+def test_esmm_needs_a_condition(tmp_path):
+    schema = {**CONFIG["schema"], "tasks": {"click": {"kind": "binary"}}}
+    changes = {"schema": schema, "architecture": {"name": "esmm"}, "fusion": {}}
+    assert "needs a task with `given`" in refused(tmp_path, {**CONFIG, **changes})
+
+
+@pytest.mark.parametrize(("text", "expected"), [("a: [", "not valid YAML"), ("- a", "a config is a mapping")])
+def test_what_is_no_mapping_is_said(tmp_path, text, expected):
+    assert expected in refused(tmp_path, text)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
+        load(tmp_path / "none.yaml")
+
+
+def test_it_survives_json():
+    experiment = Experiment.model_validate(CONFIG)
+    assert Experiment.model_validate_json(experiment.model_dump_json(by_alias=True)) == experiment
