@@ -137,3 +137,7 @@ def _plain(error: Exception) -> Any:
     from rich.markup import escape
 
     return escape(str(error) or type(error).__name__)
+
+
+if __name__ == "__main__":
+    app()

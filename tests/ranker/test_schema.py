@@ -36,7 +36,10 @@ def test_a_misspelt_key_is_named_with_the_nearest():
     [
         ({"candidate": {}}, "all candidates of a request would get the same scores"),
         ({"tasks": {}}, "at least 1 item"),
-        ({"tasks": {"user": {"kind": "binary", "column": "y"}}}, "'user' is both a feature and a task"),
+        (
+            {"tasks": {"usr": {"kind": "binary"}}, "context": {"usr": {"kind": "categorical", "column": "z"}}},
+            "'usr' is both a feature and a task",
+        ),
         ({"tasks": {"a": {"kind": "binary", "column": "age"}}}, "reads column 'age', which is a task's label"),
         ({"tasks": {"a": {"kind": "binary", "given": "b"}}}, "'b' is no other task"),
         (

@@ -1,0 +1,107 @@
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+
+from ranker.artifact import ArtifactError, difference, load
+from training.export import ExportError, examples_of, export
+from training.fit import reopen
+from training.log import Log
+from training.prepare import encode_all
+from training.session import onnx_scorer
+from training.split import split
+
+
+@pytest.fixture(scope="module")
+def run(trained):
+    return reopen(trained.output)
+
+
+@pytest.fixture(scope="module")
+def batch(trained):
+    artifact = load(trained.output)
+    chunk = next(encode_all(artifact.schema, artifact.encoder, Log([trained.log]), None))
+    return {name: array for name, array in chunk.items() if name not in ("labels", "known")}
+
+
+def test_onnx_and_savedmodel_score_as_keras_does(trained, run, batch):
+    artifact = load(trained.output)
+    expected = run.model({name: tf.constant(array) for name, array in batch.items()}).numpy()
+    assert difference(onnx_scorer(artifact.model_path)(batch), expected) < 1e-5
+    saved = tf.saved_model.load(str(artifact.saved_model_path)).signatures["serving_default"]
+    assert difference(saved(**{n: tf.constant(a) for n, a in batch.items()})["scores"].numpy(), expected) < 1e-5
+
+
+def test_one_context_row_scores_as_joined_rows_do(trained, batch):
+    score = onnx_scorer(load(trained.output).model_path)
+    one = {name: array[:1] if name.startswith("context") else array[:50] for name, array in batch.items()}
+    joined = {
+        name: np.repeat(array, 50, axis=0) if name.startswith("context") else array for name, array in one.items()
+    }
+    assert difference(score(one), score(joined)) < 1e-6
+
+
+def test_tables_are_initialisers_and_not_copied(trained, run):
+    graph = onnx.load(str(load(trained.output).model_path)).graph
+    sizes = {node.name: int(np.prod(node.dims)) for node in graph.initializer}
+    tables = {f"table_{key}": int(np.prod(table.shape)) for key, table in run.model.embedding.tables.items()}
+    assert {name: sizes.get(name) for name in tables} == tables
+    assert sorted(node.name for node in graph.input) == sorted(batch_names(run))
+
+
+def batch_names(run):
+    return [
+        f"{side}_{kind}"
+        for side, layout in run.model.embedding.layout.sides()
+        for kind in ("ids", "numbers")
+        if (layout.ids if kind == "ids" else layout.numbers)
+    ]
+
+
+def test_the_manifest_says_what_it_is_and_names_no_place(trained):
+    text = (trained.output / "1" / "manifest.json").read_text()
+    manifest = json.loads(text)
+    assert manifest["tasks"] == ["click", "like", "watch_time"]
+    assert {"model.onnx", "encoder.json", "encoder.npz", "fusion.json", "golden.json"} <= set(manifest["files"])
+    assert "tensorflow" in manifest["packages"]
+    assert str(trained.output) not in text
+
+
+def exported(run, root):
+    rows = split(run.log, run.experiment.data.split, run.experiment.training.seed)
+    return export(root, run.experiment, run.prepared.encoder, run.model, run.metrics, examples_of(rows, run.experiment))
+
+
+def test_versions_count_up_and_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
+    assert exported(run, tmp_path).manifest.version == 1
+    assert exported(run, tmp_path).manifest.version == 2
+    monkeypatch.setattr("training.export.TOLERANCE", -1.0)
+    with pytest.raises(ExportError, match="ONNX and Keras differ"):
+        exported(run, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+    assert load(tmp_path).manifest.version == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda f: (f / "model.onnx").unlink(), r"model\.onnx: is missing"),
+        (lambda f: (f / "model.onnx").write_bytes((f / "model.onnx").read_bytes()[:-9]), r"model\.onnx: differs from"),
+        (lambda f: (f / "golden.json").write_text("[]"), r"golden\.json: differs from"),
+        (lambda f: (f / "manifest.json").write_text("{"), r"manifest\.json: cannot be read"),
+        (lambda f: (f / "manifest.json").write_text('{"format": 99}'), "format 99; this version of ranker reads"),
+    ],
+)
+def test_a_spoilt_artifact_is_refused(trained, tmp_path, spoil, expected):
+    shutil.copytree(trained.output / "1", tmp_path / "1")
+    spoil(tmp_path / "1")
+    with pytest.raises(ArtifactError, match=expected):
+        load(tmp_path)
+
+
+def test_an_empty_folder_is_no_artifact(tmp_path):
+    with pytest.raises(ArtifactError, match=r"holds no manifest\.json and no numbered version"):
+        load(tmp_path)

@@ -1,0 +1,145 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import orjson
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from tests.training.conftest import written
+from training.config import load
+from training.encoded import EncodedRows
+from training.fit import Watcher, train
+from training.log import Log
+from training.prepare import prepare
+
+
+def lines(run):
+    return [orjson.loads(line) for line in (run / "steps.jsonl").read_bytes().splitlines()]
+
+
+def test_every_step_is_recorded_once_with_weights_and_gramian(trained):
+    steps = lines(trained.output / "run")
+    rows = len(EncodedRows.open(trained.output / "run" / "training"))
+    epochs = -(-rows // 128) * 3
+    assert [step["step"] for step in steps] == list(range(1, epochs + 1))
+    for step in steps:
+        weights = np.array(list(step["weight"].values()))
+        assert list(step["weight"]) == ["click", "like", "watch_time"]
+        assert weights.sum() == pytest.approx(1, abs=1e-5)
+        gramian = np.array(step["gramian"])
+        assert ((weights >= 0.1 - 1e-5) | (np.diag(gramian) == 0)).all()  # no gradient, no weight
+        assert np.linalg.eigvalsh(gramian).min() > -1e-6 * np.trace(gramian)
+    assert list((trained.output / "run" / "tensorboard").glob("events*"))
+
+
+def test_training_rows_have_statistics_of_other_days_only(trained, tmp_path):
+    frame = pd.concat([pd.read_parquet(path) for path in sorted(trained.log.glob("*.parquet"))])
+    day = sorted(frame["date"].unique())[2]
+    today = (frame["date"] == day).to_numpy()
+    turned = frame.assign(click=np.where(today, 1 - frame["click"], frame["click"]))
+    numbers = []
+    for i, log in enumerate((frame, turned)):
+        prepared = prepare(trained.experiment, Log(log), tmp_path / str(i))
+        numbers.append(np.concatenate([chunk["candidate_numbers"] for chunk in prepared.training.chunks()]))
+    assert len(prepared.training) + len(prepared.validation) == 4000
+    changed = np.abs(numbers[0] - numbers[1]).max(axis=1) > 1e-6
+    inside = today[: len(changed)]  # rows are in time order, and the last two days are held out
+    assert not changed[inside].any()
+    assert changed[~inside].all()
+
+
+def test_the_same_seed_gives_the_same_model_and_the_best_epoch_is_kept(trained, tmp_path):
+    records = []
+    run = train(trained.experiment, [trained.log], tmp_path, Watcher(epoch=records.append))
+    saved = json.loads((trained.output / "1" / "manifest.json").read_text())["metrics"]
+    assert run.metrics["tasks"]["click"]["auc"] == saved["tasks"]["click"]["auc"]
+    best = max(records, key=lambda record: record["mean_auc"])
+    assert run.best_epoch == best["epoch"]
+    assert run.metrics["mean_auc"] == pytest.approx(best["mean_auc"], abs=1e-9)
+
+
+def test_it_learns_and_stops_early(trained, tmp_path):
+    stopping = {"metric": "click.auc", "patience": 1}
+    dense = {"dense": {"name": "sgd", "learning_rate": 1e-9}, "embeddings": {"name": "sgd", "learning_rate": 1e-9}}
+    config = load(
+        written(tmp_path, early_stopping=stopping, optimizer=dense, training={"epochs": 9, "batch_size": 2048})
+    )
+    run = train(config, [trained.log], tmp_path / "out")
+    assert len(run.history) < 9  # a model that stands still stops
+    assert trained.experiment.training.epochs == 3
+    assert "mean auc" in trained.printed
+
+
+def test_variables_of_the_method_are_trained(trained, tmp_path):
+    config = load(written(tmp_path, weighting={"name": "uncertainty"}, training={"epochs": 1, "batch_size": 256}))
+    run = train(config, [trained.log], tmp_path / "out")
+    assert (np.abs(run.model.weighting.log_variances) > 1e-3).all()
+
+
+def test_tables_are_drawn_afresh_each_epoch(trained, tmp_path, monkeypatch):
+    from ranker.layers import Embedding
+
+    drawn = []
+    original = Embedding.reinitialise
+
+    def spy(self, seed):
+        drawn.append(seed)
+        original(self, seed)
+
+    monkeypatch.setattr(Embedding, "reinitialise", spy)
+    train(load(written(tmp_path, embedding={"reinitialise_each_epoch": True})), [trained.log], tmp_path / "out")
+    assert drawn == [1, 2]
+
+
+def test_killed_in_the_middle_of_an_epoch_it_goes_on_to_the_same_result(trained, tmp_path):
+    command = [sys.executable, "-m", "training.cli", "fit", str(trained.config), "--data", str(trained.log)]
+    command += ["--output", str(tmp_path)]
+    steps = tmp_path / "run" / "steps.jsonl"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    index = tmp_path / "run" / "checkpoints" / "latest" / "checkpoint"
+    while not (index.is_file() and steps.is_file() and len(steps.read_bytes().splitlines()) > 30):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline, "no checkpoint appeared"
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "1").exists()
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "going on from epoch" in ended.stdout
+    first, second = (json.loads((p / "1" / "manifest.json").read_text())["metrics"] for p in (trained.output, tmp_path))
+    assert first == second
+    assert [s["step"] for s in lines(tmp_path / "run")] == [s["step"] for s in lines(trained.output / "run")]
+
+
+def test_another_config_starts_anew(trained, tmp_path):
+    notes = []
+    small = {"epochs": 1, "batch_size": 512}
+    train(load(written(tmp_path, training=small)), [trained.log], tmp_path / "out")
+    train(
+        load(written(tmp_path, training={**small, "seed": 5})),
+        [trained.log],
+        tmp_path / "out",
+        Watcher(note=notes.append),
+    )
+    assert notes == []
+    train(
+        load(written(tmp_path, training={**small, "seed": 5})),
+        [trained.log],
+        tmp_path / "out",
+        Watcher(note=notes.append),
+    )
+    assert "using the rows encoded" in notes[0]
+
+
+def test_a_dataframe_trains_as_files_do(trained, tmp_path):
+    frame = pd.concat([pd.read_parquet(path) for path in sorted(trained.log.glob("*.parquet"))])
+    run = train(load(written(tmp_path, training={"epochs": 1, "batch_size": 512})), frame, tmp_path / "out")
+    assert 0.4 < run.metrics["mean_auc"] < 1
+    assert isinstance(run.model, tf.keras.Model)
