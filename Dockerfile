@@ -1,0 +1,31 @@
+# The service: ONNX Runtime, FastAPI, and none of what training needs.
+#   docker build -t ranker .                                   for CPUs
+#   docker build -t ranker:cuda --build-arg VARIANT=cuda .     for CUDA
+FROM python:3.11-slim-bookworm AS build
+ARG VARIANT=cpu
+WORKDIR /build
+COPY lock lock
+RUN python -m venv /opt/ranker \
+ && case "$VARIANT" in \
+      cpu) lock=lock/serve.txt ;; \
+      cuda) lock=lock/serve-cuda.txt ;; \
+      *) echo "VARIANT is cpu or cuda, got $VARIANT" >&2; exit 2 ;; \
+    esac \
+ && /opt/ranker/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r "$lock"
+COPY pyproject.toml README.md LICENSE ./
+COPY ranker ranker
+COPY serving serving
+RUN /opt/ranker/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps . \
+ && /opt/ranker/bin/pip uninstall --yes pip setuptools
+
+FROM python:3.11-slim-bookworm
+RUN useradd --system --uid 10001 --no-create-home ranker
+COPY --from=build /opt/ranker /opt/ranker
+ENV PATH=/opt/ranker/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 10001
+EXPOSE 8000
+VOLUME /artifacts
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
+ENTRYPOINT ["ranker-serve"]
+CMD ["/artifacts", "--host", "0.0.0.0", "--port", "8000"]
