@@ -68,7 +68,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "packages": manifest.packages,
         }
 
+    _show_example(app, example(service))
     return app
+
+
+def _show_example(app: FastAPI, request: dict[str, Any]) -> None:
+    """Put the example into the document as it is: FastAPI drops every null on its way there, also those of a request."""
+    document = app.openapi()
+    document["paths"]["/rank"]["post"]["requestBody"]["content"]["application/json"]["example"] = request
 
 
 def example(service: Ranker) -> dict[str, Any]:
@@ -81,7 +88,7 @@ def example(service: Ranker) -> dict[str, Any]:
 def _documented(service: Ranker) -> dict[str, Any]:
     schema = service.parser.model.model_json_schema(ref_template="#/components/schemas/{model}")
     inlined = _inlined(schema, schema.pop("$defs", {}))
-    return {"required": True, "content": {"application/json": {"schema": inlined, "example": example(service)}}}
+    return {"required": True, "content": {"application/json": {"schema": inlined}}}
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:

@@ -37,7 +37,10 @@ def test_a_misspelt_key_is_named_with_the_nearest():
         ({"candidate": {}}, "all candidates of a request would get the same scores"),
         ({"tasks": {}}, "at least 1 item"),
         (
-            {"tasks": {"usr": {"kind": "binary"}}, "context": {"usr": {"kind": "categorical", "column": "z"}}},
+            {
+                "tasks": {"usr": {"kind": "binary", "column": "y"}},
+                "context": {"usr": {"kind": "numeric", "column": "z"}},
+            },
             "'usr' is both a feature and a task",
         ),
         ({"tasks": {"a": {"kind": "binary", "column": "age"}}}, "reads column 'age', which is a task's label"),

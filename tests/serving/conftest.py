@@ -1,0 +1,128 @@
+"""An artifact with a small ONNX graph made by hand, and a real server over it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from ranker.artifact import Artifact, Golden, load, new_version, seal, write_parts
+from ranker.encoding import EncoderFitter, encode_labels
+from ranker.fusion import build_fusion
+from serving.runtime import OnnxRuntime
+from tests.ranker.conftest import columns_of, schema_of
+
+ROWS = 60
+CONTEXT, CANDIDATE = ("user", "city", "age", "history"), ("item", "tags", "length", "vector")
+
+
+def graph(layout) -> onnx.ModelProto:
+    """Scores [N, 3]: sigmoids of weighted sums of the ids (each put in range) and numbers of both sides."""
+    random = np.random.default_rng(0)
+    names = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
+    inputs, nodes, weights, sums = [], [], [], []
+    for name, width in zip(names, layout.widths(), strict=True):
+        is_ids = name.endswith("ids")
+        inputs.append(
+            helper.make_tensor_value_info(name, TensorProto.INT32 if is_ids else TensorProto.FLOAT, [None, width])
+        )
+        nodes.append(helper.make_node("Cast", [name], [f"{name}_float"], to=TensorProto.FLOAT))
+        scale = 0.05 if is_ids else 0.2
+        kernel = random.normal(scale=scale, size=(width, 3)).astype(np.float32)
+        weights.append(numpy_helper.from_array(kernel, f"{name}_kernel"))
+        nodes.append(helper.make_node("MatMul", [f"{name}_float", f"{name}_kernel"], [f"{name}_sum"]))
+        sums.append(f"{name}_sum")
+    nodes += [helper.make_node("Sum", sums, ["logits"]), helper.make_node("Sigmoid", ["logits"], ["scores"])]
+    output = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, 3])
+    made = helper.make_model(
+        helper.make_graph(nodes, "test", inputs, [output], weights), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    made.ir_version = 8
+    return made
+
+
+def plain(columns, names, rows) -> dict:
+    def value(v):
+        v = v.tolist() if hasattr(v, "tolist") else v
+        return None if isinstance(v, float) and v != v else v
+
+    return {name: [value(columns[name][i]) for i in rows] for name in names}
+
+
+def written(root: Path, change_scores: float = 0.0) -> Artifact:
+    schema, columns = schema_of(), columns_of(ROWS)
+    labels = encode_labels(schema, columns)
+    fitter = EncoderFitter(schema)
+    fitter.add(columns, labels.values, labels.known, np.arange(ROWS) % 4)
+    encoder = fitter.fitted()
+    context = {name: values[0] for name, values in plain(columns, CONTEXT, [0]).items()}
+    candidates = plain(columns, CANDIDATE, range(20))
+    with new_version(root) as folder:
+        onnx.save_model(graph(encoder.layout), str(folder / "model.onnx"))
+        packed = encoder.encode({name: [value] for name, value in context.items()}, candidates)
+        scores = OnnxRuntime(folder / "model.onnx").score(packed)
+        golden = Golden(
+            context=context,
+            candidates=candidates,
+            scores={task: (scores[:, i] + change_scores).tolist() for i, task in enumerate(schema.tasks)},
+        )
+        fusion = build_fusion("additive", list(schema.tasks), {"share": {"buy": 2.0}})
+        write_parts(folder, encoder, fusion, (golden,))
+        facts = {"created": datetime.now(UTC), "tasks": list(schema.tasks), "schema": schema.model_dump(mode="json")}
+        seal(folder, root, {**facts, "metrics": {"tasks": {}}, "experiment": {}, "packages": {}})
+    return load(root)
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory) -> Artifact:
+    return written(tmp_path_factory.mktemp("artifacts"))
+
+
+@pytest.fixture(scope="session")
+def write_artifact() -> Callable[..., Artifact]:
+    return written
+
+
+@pytest.fixture(scope="session")
+def body(artifact) -> dict:
+    return {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates}
+
+
+@contextmanager
+def serving(*arguments: object) -> Iterator[str]:
+    """A server process of the command line; yields its URL once it is ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", "from serving.cli import app; app()", *map(str, arguments), "--port", str(port)]
+    process = subprocess.Popen(command, env={**os.environ}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            assert process.poll() is None, process.stderr.read().decode()
+            try:
+                if httpx.get(f"{url}/health/ready").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def url(artifact) -> Iterator[str]:
+    with serving(artifact.folder, "--max-candidates", 100) as address:
+        yield address

@@ -1,0 +1,186 @@
+"""Through HTTP: a real server process."""
+
+import json
+
+import httpx
+import numpy as np
+import pytest
+
+from serving.runtime import OnnxRuntime
+from tests.serving.conftest import serving
+
+
+def post(url, body):
+    return httpx.post(f"{url}/rank", content=body if isinstance(body, str) else json.dumps(body))
+
+
+def changed(body, **candidates):
+    return {**body, "candidates": {**body["candidates"], **candidates}}
+
+
+def problems(url, body):
+    answer = post(url, body)
+    assert answer.status_code == 422, answer.text
+    return {problem["field"]: problem["reason"] for problem in answer.json()["detail"]}
+
+
+def rows_of(body):
+    names = list(body["candidates"])
+    rows = zip(*body["candidates"].values(), strict=True)
+    return {**body, "candidates": [dict(zip(names, row, strict=True)) for row in rows]}
+
+
+def test_scores_are_the_engines_and_the_order_is_the_fusions(url, body, artifact):
+    answer = post(url, body).json()
+    packed = artifact.encoder.encode({name: [v] for name, v in body["context"].items()}, body["candidates"])
+    scores = OnnxRuntime(artifact.model_path).score(packed)
+    fused = scores @ np.array([1.0, 2.0, 1.0])
+    order = np.argsort(-fused, kind="stable")
+    assert answer["ids"] == [body["candidates"]["item"][i] for i in order]
+    np.testing.assert_allclose(answer["fused"], fused[order], atol=1e-6)
+    for i, task in enumerate(("click", "buy", "watch")):
+        np.testing.assert_allclose(answer["scores"][task], scores[order, i], atol=1e-5)
+    assert answer["model_version"] == 1
+    assert answer["fusion"]["parameters"]["share"] == {"click": 1.0, "buy": 2.0, "watch": 1.0}
+
+
+def test_rows_rank_as_columns_do(url, body):
+    assert post(url, rows_of(body)).json() == post(url, body).json()
+
+
+def test_top_k_is_the_head_of_the_whole(url, body):
+    whole, head = post(url, body).json(), post(url, {**body, "top_k": 3}).json()
+    assert head["ids"] == whole["ids"][:3]
+    assert head["scores"]["buy"] == whole["scores"]["buy"][:3]
+    assert post(url, {**body, "top_k": 1000}).json()["ids"] == whole["ids"]
+
+
+def test_equal_candidates_keep_their_order(url, body):
+    same = {name: [values[0]] * 5 for name, values in body["candidates"].items()}
+    same["item"] = [body["candidates"]["item"][0]] * 5
+    answer = post(url, {**body, "candidates": same}).json()
+    assert len(set(answer["fused"])) == 1
+
+
+def test_another_fusion_and_other_parameters(url, body):
+    answer = post(url, {**body, "fusion": {"name": "rank_bucket", "parameters": {"weight": {"buy": 3}}}}).json()
+    assert answer["fusion"]["name"] == "rank_bucket"
+    click = post(url, {**body, "fusion": {"parameters": {"share": {"buy": 0, "watch": 0}}}}).json()
+    assert click["fused"] == pytest.approx(click["scores"]["click"])
+    assert click["fused"] == sorted(click["fused"], reverse=True)
+
+
+def test_missing_and_unseen_values_are_ranked(url, body):
+    context = dict.fromkeys(body["context"])
+    answer = post(url, {"context": context, "candidates": changed(body, item=list(range(900, 920)))["candidates"]})
+    assert answer.status_code == 200
+    assert sorted(answer.json()["ids"]) == list(range(900, 920))
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "reason"),
+    [
+        ({"colour": [1] * 20}, "candidates.colour", "is unknown"),
+        ({"lenght": [1] * 20}, "candidates.lenght", "did you mean 'length'"),
+        ({"length": [1.0] * 19}, "candidates.length", "has 19 values where item has 20"),
+        ({"item": ["x"] * 20}, "candidates.item.0", "valid integer"),
+        ({"length": [*[1.0] * 7, "long", *[1.0] * 12]}, "candidates.length.7", "valid number"),
+        ({"vector": [[1.0, 2.0]] * 20}, "candidates.vector.0", "at least 3 items"),
+        ({"item": [True] * 20}, "candidates.item.0", "valid integer"),
+        ({"item": [2**70] * 20}, "candidates.item.0", "integer"),
+        ({"tags": [3] * 20}, "candidates.tags.0", "valid string"),
+    ],
+)
+def test_bad_columns_are_named(url, body, change, field, reason):
+    found = problems(url, changed(body, **change))
+    assert reason in found[field]
+
+
+def test_a_bad_value_is_named_by_its_row_in_rows_too(url, body):
+    by_rows = rows_of(body)
+    by_rows["candidates"][7]["length"] = "long"
+    assert "valid number" in problems(url, by_rows)["candidates.7.length"]
+    del by_rows["candidates"][4]["item"]
+    assert problems(url, by_rows) == {"candidates.4.item": "is required"}
+
+
+def test_missing_features_are_named(url, body):
+    without = {n: v for n, v in body["candidates"].items() if n != "length"}
+    assert problems(url, {**body, "candidates": without}) == {"candidates.length": "is required"}
+    context = {n: v for n, v in body["context"].items() if n != "user"}
+    assert problems(url, {**body, "context": context}) == {"context.user": "is required"}
+    assert problems(url, {"candidates": body["candidates"]}) == {"context": "is required"}
+
+
+@pytest.mark.parametrize("empty", [[], None])
+def test_no_candidates(url, body, empty):
+    candidates = [] if empty == [] else {name: [] for name in body["candidates"]}
+    assert problems(url, {**body, "candidates": candidates}) == {
+        "candidates": "must hold at least one candidate, got none"
+    }
+
+
+def test_too_many_candidates(url, body):
+    many = {name: values * 6 for name, values in body["candidates"].items()}
+    assert problems(url, {**body, "candidates": many}) == {"candidates": "may hold at most 100 candidates, got 120"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"context": NaN}'])
+def test_what_is_no_request(url, text):
+    assert "body" in problems(url, text)
+
+
+def test_nan_in_a_column_is_refused(url, body):
+    text = json.dumps(body).replace('"length": [', '"length": [NaN, ', 1)
+    assert "NaN" in problems(url, text)["body"]
+
+
+@pytest.mark.parametrize(
+    ("fusion", "reason"),
+    [
+        ({"name": "additve"}, "additive"),
+        ({"parameters": {"shares": 1}}, "share"),
+        ({"parameters": {"share": {"clik": 1}}}, "click"),
+        ({"parameters": {"share": 1000}}, "[-100, 100]"),
+    ],
+)
+def test_a_wrong_fusion_lists_what_is_valid(url, body, fusion, reason):
+    assert reason in problems(url, {**body, "fusion": fusion})["fusion"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"), [({"top_k": 0}, "top_k"), ({"topk": 3}, "topk"), ({"fusion": 3}, "fusion")]
+)
+def test_other_fields_are_checked(url, body, change, field):
+    assert field in problems(url, {**body, **change})
+
+
+def test_the_docs_example_works_as_pasted(url):
+    document = httpx.get(f"{url}/openapi.json").json()
+    content = document["paths"]["/rank"]["post"]["requestBody"]["content"]["application/json"]
+    answer = post(url, content["example"])
+    assert answer.status_code == 200
+    assert len(answer.json()["ids"]) == 3
+    assert "context" in content["schema"]["properties"]
+    assert httpx.get(f"{url}/docs").status_code == 200
+
+
+def test_health_and_model(url):
+    assert httpx.get(f"{url}/health/live").json() == {"status": "live"}
+    assert httpx.get(f"{url}/health/ready").json() == {"status": "ready", "model_version": 1}
+    model = httpx.get(f"{url}/model").json()
+    assert model["tasks"] == ["click", "buy", "watch"]
+    assert model["schema"]["candidate"]["length"]["transform"] == "log1p"
+    assert model["fusions"]["additive"]["share"]["high"] == 100
+
+
+def test_wrong_routes_and_methods_are_no_errors_of_the_server(url):
+    assert httpx.get(f"{url}/rank").status_code == 405
+    assert httpx.get(f"{url}/nothing").status_code == 404
+
+
+def test_several_workers(artifact, body):
+    with serving(artifact.folder, "--workers", 2) as address:
+        answers = [post(address, body) for _ in range(6)]
+    assert all(answer.status_code == 200 for answer in answers)
+    assert len({answer.text for answer in answers}) == 1
