@@ -191,6 +191,8 @@ class Schema(Closed):
 
     @model_validator(mode="after")
     def _check_features(self) -> Self:
+        for name in self.tasks.keys() & self.features.keys():
+            raise ValueError(f"{name!r} is both a feature and a task")
         if not self.candidate:
             raise ValueError("candidate: no features, so all candidates of a request would get the same scores")
         for name in self.context.keys() & self.candidate.keys():
@@ -210,8 +212,6 @@ class Schema(Closed):
 
     @model_validator(mode="after")
     def _check_tasks(self) -> Self:
-        for name in self.tasks.keys() & self.features.keys():
-            raise ValueError(f"{name!r} is both a feature and a task")
         for name, task in self.tasks.items():
             if task.given is None:
                 continue

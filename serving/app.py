@@ -73,7 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _show_example(app: FastAPI, request: dict[str, Any]) -> None:
-    """Put the example into the document as it is: FastAPI drops every null on its way there, also those of a request."""
+    """Put the example into the document as it is: FastAPI would drop its nulls, which stand for missing values."""
     document = app.openapi()
     document["paths"]["/rank"]["post"]["requestBody"]["content"]["application/json"]["example"] = request
 

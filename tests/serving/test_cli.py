@@ -25,6 +25,6 @@ def test_help_names_every_option():
 
 def test_the_example_client_prints_a_ranking(url, capsys):
     example.main(url)
-    printed = capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
     assert "version 1, additive fusion" in printed
     assert "buy" in printed
