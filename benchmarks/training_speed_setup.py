@@ -4,10 +4,11 @@ Each side reads this module and nothing else says a size, so that a change here 
 and pandas only: the peers' environment has no `ranker`.
 """
 
+import itertools
 import json
-import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +39,6 @@ class Setup:
     threads: int = 2
     warm_up_steps: int = 5
     segment_steps: int = 10
-    segments: int = 3
 
 
 SETUP = Setup()
@@ -84,56 +84,40 @@ def full_batches(rows: int, setup: Setup = SETUP) -> int:
     Raises
     ------
     ValueError
-        There are too few rows for the steps of one segment.
+        There is not even one.
     """
     count = rows // setup.batch_size
-    needed = max(setup.warm_up_steps, setup.segment_steps)
-    if count < needed:
-        raise ValueError(
-            f"a segment of {needed} steps of {setup.batch_size} rows needs {needed * setup.batch_size} "
-            f"training rows, the log has {rows}"
-        )
+    if not count:
+        raise ValueError(f"a batch has {setup.batch_size} rows, the log has {rows} training rows")
     return count
 
 
-def measure(
-    *,
-    peer: str,
-    rows: int,
-    parameters: int,
-    train: Callable[[range], object],
-    setup: Setup = SETUP,
-) -> str:
-    """Time `train` and return the line of JSON that `benchmarks.training_speed` reads.
+def in_circles(batches: int) -> Iterator[int]:
+    """Numbers of batches, epoch after epoch."""
+    return itertools.cycle(range(batches))
+
+
+def serve(*, side: str, rows: int, parameters: int, train: Callable[[int], int], setup: Setup = SETUP) -> None:
+    """Warm up, say so, then time one segment for each line of standard input, until it ends.
+
+    Writes lines of JSON to standard output: first `side`, `rows` and `parameters`, then for each segment `side` and
+    `samples_per_s`. A process that waits for its turn takes no processor time, so several can live side by side.
 
     Parameters
     ----------
-    peer
+    side
         The contestant's name.
     rows
         Rows of an epoch.
     parameters
         Trainable parameters of the model, so that a reader sees that all train the same.
     train
-        Trains on consecutive batches, given by number, a step each; returns when the last step is done.
+        Takes a number of steps, trains for that many, returns the rows it trained on when the last step is done.
     """
-    available = full_batches(rows, setup)
-    train(range(setup.warm_up_steps))
-    speeds, start = [], setup.warm_up_steps
-    for _ in range(setup.segments):
-        start = start if start + setup.segment_steps <= available else 0
-        segment = range(start, start + setup.segment_steps)
+    train(setup.warm_up_steps)
+    print(json.dumps({"side": side, "rows": rows, "parameters": parameters}), flush=True)
+    for _ in sys.stdin:
         begun = time.perf_counter()
-        train(segment)
-        speeds.append(len(segment) * setup.batch_size / (time.perf_counter() - begun))
-        start = segment.stop
-    speed = statistics.median(speeds)
-    return json.dumps(
-        {
-            "peer": peer,
-            "samples_per_s": round(speed, 1),
-            "epoch_s": round(rows / speed, 2),
-            "segments_samples_per_s": [round(each, 1) for each in speeds],
-            "parameters": parameters,
-        }
-    )
+        trained = train(setup.segment_steps)
+        speed = trained / (time.perf_counter() - begun)
+        print(json.dumps({"side": side, "samples_per_s": round(speed, 1)}), flush=True)

@@ -1,85 +1,89 @@
-"""PLE of this project at the sizes of the training-speed benchmark; prints the line its orchestrator reads."""
+"""Training speed of this project's PLE, as its training job trains: encoded rows on disk, shuffled, one step a batch."""
 
+import itertools
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tensorflow as tf
 import typer
 
-import ranker  # noqa: F401  # before TensorFlow: it chooses Keras 2
-from benchmarks.kuairand import CATEGORICAL, NUMERIC, TASKS
-from benchmarks.training_speed_setup import SETUP, TrainingRows, batch, measure, training_rows
-from ranker.architectures import PLE
-from ranker.encoding.layout import Layout, LayoutBuilder
-from ranker.layers import Embedding
-from ranker.layers.interaction import NoInteraction
-from ranker.model import RankingModel
-from ranker.schema import Schema
-from ranker.weighting import WEIGHTINGS
-from training.build import build_optimizer
-from training.config import Optimizer, OptimizerGroup
+from benchmarks.kuairand import CATEGORICAL, DAY, NUMERIC, TASKS
+from benchmarks.training_speed_setup import SETUP, serve
+from training.build import build_model
+from training.config import Experiment
+from training.encoded import EncodedRows
+from training.fit import dataset
+from training.log import Log
+from training.prepare import prepare
 
 CANDIDATE = {"video_id", "duration_ms", *(name for name in (*CATEGORICAL, *NUMERIC) if name.startswith("i_"))}
 
 
+def experiment(weighting: str) -> Experiment:
+    """The setup as a config; like the peers with Adam on everything, where the default has Adagrad on embeddings."""
+    categorical = {"kind": "categorical", "dimension": SETUP.embedding_dimension}
+    numeric = {"kind": "numeric", "transform": "log1p"}
+    features = {**dict.fromkeys(CATEGORICAL, categorical), **dict.fromkeys(NUMERIC, numeric)}
+    adam = {"name": "adam", "learning_rate": SETUP.learning_rate}
+    return Experiment.model_validate(
+        {
+            "data": {"split": {"by": "time", "column": DAY, "last": 1}},
+            "schema": {
+                "context": {name: feature for name, feature in features.items() if name not in CANDIDATE},
+                "candidate": {name: feature for name, feature in features.items() if name in CANDIDATE},
+                "tasks": {task: {"kind": "binary"} for task in TASKS},
+            },
+            "architecture": {
+                "name": "ple",
+                "levels": SETUP.levels,
+                "shared_experts": SETUP.shared_experts,
+                "task_experts": SETUP.specific_experts,
+                "expert_units": SETUP.expert_units,
+                "towers": SETUP.tower_units,
+            },
+            "weighting": {"name": weighting},
+            "optimizer": {"dense": adam, "embeddings": adam},
+            "training": {"batch_size": SETUP.batch_size, "threads": SETUP.threads},
+        }
+    )
+
+
+def steps(rows: EncodedRows, settings: Experiment) -> Iterator[tuple[Iterator[Any], int]]:
+    """For each step the iterator whose next batch it takes, and that batch's rows; epoch after epoch."""
+    size, total = settings.training.batch_size, len(rows)
+    for epoch in itertools.count():
+        batches = iter(dataset(rows, settings, epoch, 0))
+        for first in range(0, total, size):
+            yield batches, min(size, total - first)
+
+
 def main(
-    data: Annotated[Path, typer.Option(help="KuaiRand's train.parquet.")],
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="KuaiRand-Pure's impression log, Parquet.")],
     weighting: Annotated[str, typer.Option(help="Balancing method, with its default options.")] = "static",
 ) -> None:
-    """Measure and print."""
+    """Prepare as the training job does, then train a segment for each line of standard input."""
     tf.config.threading.set_intra_op_parallelism_threads(SETUP.threads)
-    rows = training_rows(data)
-    layout = _layout(rows)
-    tasks = {name: {"kind": "binary"} for name in TASKS}
-    schema = Schema.model_validate({"candidate": {"video_id": {"kind": "categorical"}}, "tasks": tasks})
-    options = PLE.Options(
-        levels=SETUP.levels,
-        shared_experts=SETUP.shared_experts,
-        task_experts=SETUP.specific_experts,
-        expert_units=SETUP.expert_units,
-        towers=SETUP.tower_units,
-    )
-    method = WEIGHTINGS[weighting]()
-    model = RankingModel(schema, Embedding(layout), NoInteraction(layout), PLE(list(TASKS), options), method)
-    adam = OptimizerGroup(name="adam", learning_rate=SETUP.learning_rate)
-    model.compile(optimizer=build_optimizer(model, Optimizer(dense=adam, embeddings=adam)))
-    arrays = _packed(rows)
+    tf.config.threading.set_inter_op_parallelism_threads(SETUP.threads)
+    settings = experiment(weighting)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare(settings, Log([data]), Path(folder))
+        model = build_model(settings, prepared.encoder.layout)
+        step = model.make_train_function()
+        coming = steps(prepared.training, settings)
 
-    def train(numbers: range) -> None:
-        span = slice(batch(numbers[0]).start, batch(numbers[-1]).stop)
-        part = {name: array[span] for name, array in arrays.items()}
-        dataset = tf.data.Dataset.from_tensor_slices(part).batch(SETUP.batch_size)
-        model.fit(dataset, verbose=0)
+        def train(count: int) -> int:
+            rows = 0
+            for batches, size in itertools.islice(coming, count):
+                logs = step(batches)
+                rows += size
+            logs["losses"].numpy()  # a step is done only when its result is there
+            return rows
 
-    parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-    name = "ranker" if weighting == "static" else f"ranker {weighting}"
-    print(measure(peer=name, rows=len(rows.labels), parameters=parameters, train=train))
-
-
-def _layout(rows: TrainingRows) -> Layout:
-    builder = LayoutBuilder()
-    for name, size in zip(CATEGORICAL, rows.vocabulary, strict=True):
-        builder.table(name, size, SETUP.embedding_dimension)
-        builder.ids("candidate" if name in CANDIDATE else "context", name, name)
-    for name in NUMERIC:
-        builder.numbers("candidate" if name in CANDIDATE else "context", name, 1)
-    return builder.build()
-
-
-def _packed(rows: TrainingRows) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    def side(names: tuple[str, ...], values: np.ndarray, candidate: bool) -> np.ndarray:  # type: ignore[type-arg]
-        chosen = [i for i, name in enumerate(names) if (name in CANDIDATE) == candidate]
-        return np.ascontiguousarray(values[:, chosen])
-
-    return {
-        "context_ids": side(CATEGORICAL, rows.ids, candidate=False),
-        "context_numbers": side(NUMERIC, rows.numbers, candidate=False),
-        "candidate_ids": side(CATEGORICAL, rows.ids, candidate=True),
-        "candidate_numbers": side(NUMERIC, rows.numbers, candidate=True),
-        "labels": rows.labels,
-        "known": np.ones_like(rows.labels),
-    }
+        parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+        serve(side=f"ranker {weighting}", rows=len(prepared.training), parameters=parameters, train=train)
 
 
 if __name__ == "__main__":

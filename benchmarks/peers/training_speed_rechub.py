@@ -1,6 +1,7 @@
 """Training speed of torch-rechub's PLE: its own trainer, fed with batches that are already tensors."""
 
 import contextlib
+import itertools
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from torch_rechub.models.multi_task import PLE  # type: ignore[import-not-found]
 from torch_rechub.trainers import MTLTrainer  # type: ignore[import-not-found]
 
 from benchmarks.kuairand import CATEGORICAL, TASKS
-from benchmarks.training_speed_setup import SETUP, TrainingRows, batch, full_batches, measure, training_rows
+from benchmarks.training_speed_setup import SETUP, TrainingRows, batch, full_batches, in_circles, serve, training_rows
 
 NUMBERS = "numbers"
 
@@ -42,7 +43,7 @@ def trainer(rows: TrainingRows) -> MTLTrainer:
 def main(
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="KuaiRand-Pure's impression log, Parquet.")],
 ) -> None:
-    """Print one line of JSON: samples per second and seconds per epoch."""
+    """Train a segment for each line of standard input."""
     torch.set_num_threads(SETUP.threads)
     torch.manual_seed(0)
     rows = training_rows(data)
@@ -52,14 +53,17 @@ def main(
         for part in map(batch, range(full_batches(len(labels))))
     ]
     trained = trainer(rows)
+    numbers_of_batches = in_circles(len(prepared))
 
-    def train(steps: range) -> None:
-        # It prints its losses to standard output, where the line of JSON belongs.
+    def train(steps: int) -> int:
+        batches = [prepared[number] for number in itertools.islice(numbers_of_batches, steps)]
+        # It prints its losses to standard output, where the lines of JSON belong.
         with contextlib.redirect_stdout(sys.stderr):
-            trained.train_one_epoch(prepared[steps.start : steps.stop])
+            trained.train_one_epoch(batches)
+        return steps * SETUP.batch_size
 
     parameters = sum(each.numel() for each in trained.model.parameters())
-    print(measure(peer="torch-rechub", rows=len(labels), parameters=parameters, train=train))
+    serve(side="torch-rechub", rows=len(labels), parameters=parameters, train=train)
 
 
 if __name__ == "__main__":
