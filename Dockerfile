@@ -24,7 +24,6 @@ COPY --from=build /opt/ranker /opt/ranker
 ENV PATH=/opt/ranker/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
 EXPOSE 8000
-VOLUME /artifacts
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
 ENTRYPOINT ["ranker-serve"]

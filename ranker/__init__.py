@@ -1,6 +1,7 @@
 """The ranking library: schema, encoding, models, balancing, fusion, metrics and the artifact.
 
-Importing it selects Keras 2 for TensorFlow, which tensorflow-recommenders needs, and imports nothing else.
+Importing it selects Keras 2 for TensorFlow, which tensorflow-recommenders needs, turns ONNX Runtime's telemetry off,
+and imports nothing else.
 """
 
 import os
@@ -19,3 +20,6 @@ if os.environ["TF_USE_LEGACY_KERAS"] != "1":
         f"TF_USE_LEGACY_KERAS is {os.environ['TF_USE_LEGACY_KERAS']!r}; "
         "tensorflow-recommenders needs Keras 2: set it to 1, or leave it unset."
     )
+
+# ONNX Runtime reports usage to its makers unless told not to before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

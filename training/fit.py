@@ -130,7 +130,7 @@ def _epochs(
     settings, stopping = experiment.training, experiment.early_stopping
     steps = prepared.training.steps(settings.batch_size)
     steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
-    score = scorer(model)
+    score, losses = scorer(model), tf.function(model.test_step, reduce_retracing=True)
     while state.epoch < settings.epochs and state.without_gain < stopping.patience:
         if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
             model.embedding.reinitialise(settings.seed + state.epoch)
@@ -138,7 +138,7 @@ def _epochs(
         data = dataset(prepared.training, experiment, state.epoch, state.step)
         model.fit(data, verbose=0, callbacks=[recorder])
         metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
-        metrics["mean_loss"] = _mean_loss(model, prepared.validation)
+        metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
         value = chosen(stopping.metric, metrics)
         better = not state.history or value > state.best
         record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
@@ -164,11 +164,10 @@ def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) ->
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
 
-def _mean_loss(model: RankingModel, rows: EncodedRows) -> float:
-    """Mean over tasks of the validation loss."""
+def _mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:
+    """Mean over tasks of the validation loss; ``step`` maps a batch to its losses."""
     totals: list[NDArray[np.float64]] = []
     sizes = []
-    step = tf.function(model.test_step, reduce_retracing=True)
     for chunk in rows.chunks():
         batch = {name: tf.constant(a) for name, a in chunk.items() if name != GROUP}
         totals.append(np.asarray(step(batch)["losses"], dtype=np.float64))

@@ -91,4 +91,4 @@ def _cell(report: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     low, high = report.get(f"{name}_interval") or (None, None)
-    return f"{value:.4f}" + ("" if low is None or high is None else f" ±{(high - low) / 2:.4f}")
+    return f"{value:.4f}" + ("" if low is None or high is None else f"\n±{(high - low) / 2:.4f}")
