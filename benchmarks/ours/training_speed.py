@@ -1,4 +1,4 @@
-"""Training speed of this project's PLE, as its training job trains: encoded rows on disk, shuffled, one step a batch."""
+"""PLE as the training job trains it: encoded rows on disk, shuffled, one step a batch; for training_speed."""
 
 import itertools
 import tempfile
