@@ -1,19 +1,23 @@
-"""Training speed side by side: every contestant in a process of its own, in turn, several rounds.
+"""Training speed side by side: every contestant in a living process of its own, segments of steps in turn.
 
-A contestant is a module that takes `--data FILE` and prints, as one line of standard output, the JSON of
-`training_speed_setup.measure`. Taking turns lets a slow minute of a shared machine fall on all of them, so the ratios
-within a round say more than the speeds do.
+A contestant is a module that takes `--data FILE` and speaks `training_speed_setup.serve`: it warms up, then trains one
+segment for each line it is sent. Only one trains at a time, and a round gives each a segment within seconds, so a slow
+minute of a shared machine falls on all of them: ratios within a round say more than speeds do.
 """
 
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,168 +27,183 @@ from benchmarks.report import write_json
 from benchmarks.training_speed_setup import SETUP
 
 ROOT = Path(__file__).resolve().parent.parent
+PEERS = {
+    "torch-rechub": "benchmarks.peers.training_speed_rechub",
+    "deepctr": "benchmarks.peers.training_speed_deepctr",
+}
+OURS = "benchmarks.ours.training_speed"
+
+Speeds = Mapping[str, list[float]]
+
+
+class ContestantError(RuntimeError):
+    """A contestant failed, was too slow or is unknown; the message ends with what it wrote."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A name, the module to run, and whether it runs in the peers' environment."""
+    """A name and the command that runs it."""
 
     name: str
-    module: str
-    is_peer: bool
+    command: tuple[str, ...]
 
 
-# The first of those that run is what the others are compared with.
-CONTESTANTS = (
-    Contestant("ranker", "benchmarks.ours.training_speed", is_peer=False),
-    Contestant("torch-rechub", "benchmarks.peers.training_speed_rechub", is_peer=True),
-    Contestant("deepctr", "benchmarks.peers.training_speed_deepctr", is_peer=True),
-)
+class Side:
+    """A contestant's running process, warmed up."""
 
-Measurement = Mapping[str, object]
-Rounds = Mapping[str, list[Measurement]]
+    def __init__(self, contestant: Contestant, process: "subprocess.Popen[str]", errors: IO[str], limit_s: float):
+        self.name = contestant.name
+        self._process, self._errors, self._limit_s = process, errors, limit_s
+        ready = self._next_line()
+        self.rows, self.parameters = int(ready["rows"]), int(ready["parameters"])
+
+    def segment(self) -> float:
+        """Samples per second of one segment. Raises ``ContestantError``."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it is gone; `_next_line` says why
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        return float(self._next_line()["samples_per_s"])
+
+    def _next_line(self) -> dict[str, Any]:
+        """The next line of JSON; what else a library prints does not matter."""
+        assert self._process.stdout is not None
+        watchdog = threading.Timer(self._limit_s, self._process.kill)
+        watchdog.start()
+        try:
+            for line in self._process.stdout:
+                if line.startswith("{"):
+                    message: dict[str, Any] = json.loads(line)
+                    return message
+        finally:
+            watchdog.cancel()
+        status = self._process.wait()
+        self._errors.seek(0)
+        wrote = "\n".join(self._errors.read().splitlines()[-15:])
+        raise ContestantError(f"{self.name} ended with status {status}, or took over {self._limit_s:.0f} s\n{wrote}")
 
 
-class ContestantError(RuntimeError):
-    """A contestant failed or printed no measurement; the message ends with what it wrote."""
-
-
-def chosen(names: Sequence[str]) -> list[Contestant]:
-    """The contestants of these names, all of them where there are none.
-
-    Raises
-    ------
-    ValueError
-        A name is not a contestant's.
-    """
-    known = [contestant.name for contestant in CONTESTANTS]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(f"no contestant {', '.join(unknown)}; there are {', '.join(known)}")
-    return [contestant for contestant in CONTESTANTS if not names or contestant.name in names]
-
-
-def run(contestant: Contestant, python: Path, data: Path, timeout_s: float) -> Measurement:
-    """Run one contestant to its end and return what it measured.
-
-    Raises
-    ------
-    ContestantError
-        Its process failed, took longer than `timeout_s` seconds or printed no measurement.
-    """
+@contextmanager
+def started(contestant: Contestant, limit_s: float) -> Iterator[Side]:
+    """Start a contestant and wait until it has warmed up; it ends with the block. Raises ``ContestantError``."""
     threads = str(SETUP.threads)
     limits = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-    try:
-        ended = subprocess.run(
-            [str(python), "-m", contestant.module, "--data", str(data.resolve())],
-            cwd=ROOT,
-            env={**os.environ, **limits},
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as late:
-        raise ContestantError(f"{contestant.name} took longer than {timeout_s:.0f} s") from late
-    except FileNotFoundError as missing:
-        raise ContestantError(f"{contestant.name} needs {python}, which does not exist") from missing
-    lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
-    if ended.returncode != 0 or not lines:
-        wrote = "\n".join((ended.stdout + ended.stderr).splitlines()[-15:])
-        raise ContestantError(
-            f"{contestant.name} ended with status {ended.returncode} and {len(lines)} measurements\n{wrote}"
-        )
-    measurement: dict[str, object] = json.loads(lines[-1])
-    return measurement
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        try:
+            process = subprocess.Popen(
+                contestant.command,
+                cwd=ROOT,
+                env={**os.environ, **limits},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        except FileNotFoundError as missing:
+            needed = contestant.command[0]
+            raise ContestantError(f"{contestant.name} needs {needed}, which does not exist") from missing
+        try:
+            yield Side(contestant, process, errors, limit_s)
+        finally:
+            process.kill()
+            process.wait()
 
 
-def speeds(rounds: Rounds, name: str) -> list[float]:
-    """Samples per second of a contestant, one per round."""
-    return [float(str(each["samples_per_s"])) for each in rounds[name]]
+def contestants(data: Path, weightings: Sequence[str], peers: Sequence[str], peers_python: Path) -> list[Contestant]:
+    """Ours, once for each balancing method, then the peers. Raises ``ContestantError`` for an unknown peer."""
+    unknown = [name for name in peers if name not in PEERS]
+    if unknown:
+        raise ContestantError(f"no peer {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    file = str(data.resolve())
+    # Not resolved: a virtual environment's Python is a link that loses its packages when followed.
+    python = str(peers_python.absolute())
+    ours = [
+        Contestant(f"ranker {name}", (sys.executable, "-m", OURS, "--data", file, "--weighting", name))
+        for name in weightings
+    ]
+    return ours + [Contestant(name, (python, "-m", PEERS[name], "--data", file)) for name in peers]
 
 
-def summary(rounds: Rounds) -> list[dict[str, object]]:
-    """Per contestant the median over rounds, and median, least and greatest of its ratios to the first one."""
-    reference = speeds(rounds, next(iter(rounds)))
-    rows: list[dict[str, object]] = []
-    for name, measurements in rounds.items():
-        own = speeds(rounds, name)
-        ratios = [mine / theirs for mine, theirs in zip(own, reference, strict=True)]
-        rows.append(
-            {
-                "name": name,
-                "samples_per_s": statistics.median(own),
-                "epoch_s": statistics.median(float(str(each["epoch_s"])) for each in measurements),
-                "parameters": measurements[0]["parameters"],
-                "ratio": statistics.median(ratios),
-                "least_ratio": min(ratios),
-                "greatest_ratio": max(ratios),
-            }
-        )
-    return rows
+def in_turn(sides: Sequence[Side], rounds: int, console: Console) -> Speeds:
+    """Samples per second by name, one a round; each round begins with another side, so none always follows the same."""
+    speeds: dict[str, list[float]] = {side.name: [] for side in sides}
+    for number in range(rounds):
+        first = number % len(sides)
+        for side in [*sides[first:], *sides[:first]]:
+            speeds[side.name].append(side.segment())
+        latest = ", ".join(f"{name} {each[-1]:,.0f}" for name, each in speeds.items())
+        console.print(f"round {number + 1} of {rounds}, samples/s: {latest}", highlight=False)
+    return speeds
 
 
-def show(rows: list[dict[str, object]]) -> Table:
-    """The summary as a table."""
-    against = f"against {rows[0]['name']}"
-    table = Table("", "samples/s", "s/epoch", "parameters", against, "range", title="PLE training speed")
+def paired(speeds: Speeds, own: str, other: str) -> dict[str, float]:
+    """Median, least and greatest of one side's speed over another's within a round."""
+    ratios = [mine / theirs for mine, theirs in zip(speeds[own], speeds[other], strict=True)]
+    return {"median": statistics.median(ratios), "least": min(ratios), "greatest": max(ratios)}
+
+
+def summary(sides: Sequence[Side], speeds: Speeds, ours: Sequence[str]) -> list[dict[str, Any]]:
+    """For each side its median speed, its size, and how many times as fast each of ours is."""
+    medians = {name: statistics.median(each) for name, each in speeds.items()}
+    return [
+        {
+            "side": side.name,
+            "samples_per_s": medians[side.name],
+            "epoch_s": side.rows / medians[side.name],
+            "parameters": side.parameters,
+            "ratios": {own: paired(speeds, own, side.name) for own in ours},
+        }
+        for side in sides
+    ]
+
+
+def table(rows: list[dict[str, Any]], ours: Sequence[str]) -> Table:
+    """The summary as a table: a column of paired ratios for each of ours."""
+    shown = Table(
+        "", "samples/s", "s/epoch", "parameters", *(f"{own} / it" for own in ours), title="PLE training speed"
+    )
     for row in rows:
-        table.add_row(
-            str(row["name"]),
+        ratios = (row["ratios"][own] for own in ours)
+        shown.add_row(
+            row["side"],
             f"{row['samples_per_s']:,.0f}",
             f"{row['epoch_s']:.1f}",
             f"{row['parameters']:,}",
-            f"{row['ratio']:.2f}x",
-            f"{row['least_ratio']:.2f} - {row['greatest_ratio']:.2f}",
+            *(f"{each['median']:.2f} ({each['least']:.2f} - {each['greatest']:.2f})" for each in ratios),
         )
-    return table
-
-
-def in_turn(
-    contestants: list[Contestant],
-    pythons: Mapping[bool, Path],
-    data: Path,
-    rounds: int,
-    timeout_s: float,
-    console: Console,
-) -> Rounds:
-    """Run all contestants `rounds` times, one process at a time; `pythons` are by `Contestant.is_peer`."""
-    measured: dict[str, list[Measurement]] = {contestant.name: [] for contestant in contestants}
-    for number in range(rounds):
-        # Each round begins with another contestant, so that none always follows the same one.
-        first = number % len(contestants)
-        for contestant in contestants[first:] + contestants[:first]:
-            measurement = run(contestant, pythons[contestant.is_peer], data, timeout_s)
-            measured[contestant.name].append(measurement)
-            console.print(f"round {number + 1} of {rounds}: {contestant.name} {measurement['samples_per_s']} samples/s")
-    return measured
+    return shown
 
 
 def main(
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="KuaiRand-Pure's impression log, Parquet.")],
-    json_path: Annotated[Path, typer.Option("--json", help="Where to write all measurements.")],
+    json_path: Annotated[Path | None, typer.Option("--json", help="Where to write all measurements.")] = None,
     peers_python: Annotated[Path, typer.Option(help="The Python that has requirements-peers.txt installed.")] = Path(
         ".peers/bin/python"
     ),
-    rounds: Annotated[int, typer.Option(min=1, help="How often each contestant runs.")] = 3,
-    only: Annotated[list[str] | None, typer.Option(help="Run this contestant only; may be repeated.")] = None,
-    timeout_s: Annotated[float, typer.Option(min=1.0, help="Longest one run may take, seconds.")] = 600.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Segments of each contestant.")] = 12,
+    weighting: Annotated[list[str] | None, typer.Option(help="Our balancing; may be repeated. [static]")] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="Run this peer only; may be repeated. [all]")] = None,
+    timeout_s: Annotated[float, typer.Option(min=1.0, help="Longest start and longest segment, seconds.")] = 300.0,
 ) -> None:
-    """Measure every contestant in turn and print medians and paired ratios."""
-    # Not resolved: a virtual environment's Python is a link that loses its packages when followed.
-    pythons = {True: peers_python.absolute(), False: Path(sys.executable)}
+    """Measure all contestants in turn; print medians and paired ratios."""
+    weightings = list(dict.fromkeys(weighting or ["static"]))
+    ours = [f"ranker {name}" for name in weightings]
     console = Console()
+    load = os.getloadavg()[0]
+    console.print(f"load average {load:.1f}; other work on this machine makes all of this less certain")
     try:
-        measured = in_turn(chosen(only or []), pythons, data, rounds, timeout_s, console)
-    except (ContestantError, ValueError) as error:
+        with ExitStack() as running:
+            chosen = contestants(data, weightings, list(dict.fromkeys(peer or PEERS)), peers_python)
+            sides = [running.enter_context(started(each, timeout_s)) for each in chosen]
+            speeds = in_turn(sides, rounds, console)
+    except ContestantError as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error
-    rows = summary(measured)
-    console.print(show(rows))
-    write_json(
-        json_path,
-        {"benchmark": "training_speed", "setup": asdict(SETUP), "summary": rows, "rounds": measured},
-    )
+    rows = summary(sides, speeds, ours)
+    console.print(table(rows, ours))
+    if json_path is not None:
+        content = {"load_average": load, "setup": asdict(SETUP), "summary": rows, "samples_per_s": speeds}
+        write_json(json_path, {"benchmark": "training_speed", **content})
 
 
 if __name__ == "__main__":
