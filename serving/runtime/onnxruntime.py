@@ -28,6 +28,9 @@ class OnnxRuntime:
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Threads that spin between requests take the cores from what encodes and answers them: with spinning, 500
+        # candidates took 7.5 ms instead of 3.0 on two cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(model), options, providers=[provider])
