@@ -65,9 +65,12 @@ class Watcher:
 def train(experiment: Experiment, source: Source, output: Path, watcher: Watcher | None = None) -> Run:
     """Train in ``output/run``, going on with an unfinished run of the same config and data that is found there.
 
-    Raises ``DataError`` for a log that cannot be used and ``ValueError`` for a config that does not fit it.
+    Raises ``DataError`` for a log that cannot be used, and ``RuntimeError`` where ``training.threads`` is set after
+    TensorFlow has started with another number.
     """
     watcher = watcher or Watcher()
+    if experiment.training.threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
     log = Log(source)
     folder = output / RUN
     folder.mkdir(parents=True, exist_ok=True)

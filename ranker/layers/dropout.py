@@ -8,6 +8,12 @@ import tensorflow as tf
 class Draws(tf.keras.layers.Layer):
     """A stream of seeds: the layer's own name and a counter of training steps, saved with the weights."""
 
+    def __init__(self, rate: float, name: str | None = None) -> None:
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must be in [0, 1), got {rate}")
+        super().__init__(name=name)
+        self.rate = rate
+
     def build(self, shape: object) -> None:
         """Create the counter."""
         self.counter = self.add_weight(name="draws", shape=(), dtype=tf.int64, initializer="zeros", trainable=False)
@@ -18,25 +24,19 @@ class Draws(tf.keras.layers.Layer):
         base = zlib.crc32(self.name.encode())
         return tf.stack([tf.constant(base, tf.int64), self.counter.assign_add(1)])
 
+    def get_config(self) -> dict[str, object]:
+        """Return the constructor's arguments."""
+        return {"rate": self.rate, "name": self.name}
+
 
 class Dropout(Draws):
     """Zero a share of the inputs while training and scale up the rest. Srivastava et al., JMLR 2014."""
-
-    def __init__(self, rate: float, name: str | None = None) -> None:
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be in [0, 1), got {rate}")
-        super().__init__(name=name)
-        self.rate = rate
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Inputs of any shape; returned as they are outside training."""
         if not training or self.rate == 0:
             return inputs
         return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed=self.next_seed())
-
-    def get_config(self) -> dict[str, object]:
-        """Return the constructor's arguments."""
-        return {"rate": self.rate, "name": self.name}
 
 
 class IdDropout(Draws):
@@ -46,19 +46,9 @@ class IdDropout(Draws):
     an id that it will not know tomorrow. Missing ids (0) stay.
     """
 
-    def __init__(self, rate: float, name: str | None = None) -> None:
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be in [0, 1), got {rate}")
-        super().__init__(name=name)
-        self.rate = rate
-
     def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Ids [B, L] of one side."""
         if not training or self.rate == 0:
             return ids
         drawn = tf.random.stateless_uniform(tf.shape(ids), seed=self.next_seed()) < self.rate
         return tf.where(drawn & (ids > 1), tf.ones_like(ids), ids)
-
-    def get_config(self) -> dict[str, object]:
-        """Return the constructor's arguments."""
-        return {"rate": self.rate, "name": self.name}
