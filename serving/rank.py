@@ -38,6 +38,7 @@ class Ranker:
         request = self.parser.parse(body)
         fusion = self._fusion(request.fusion)
         scores = self._scores(request)
+        self._require_finite(scores)
         fused = fusion.fuse(scores)
         ranked = order(fused, request.top_k)
         answer = {
@@ -60,6 +61,17 @@ class Ranker:
             reason = f"must be {error.expected}, got {error.value!r}"
             raise RequestError([(f"{side}.{error.column}{row}", reason)]) from None
         return self._engine.score(packed)
+
+    def _require_finite(self, scores: NDArray[np.float32]) -> None:
+        """Refuse candidates whose inputs are so large that the model overflows."""
+        finite = np.isfinite(scores)
+        if not finite.all():
+            tasks = self.artifact.manifest.tasks
+            reason = "has values so large that the model gives no finite score for {}"
+            raise RequestError(
+                (f"candidates.{row}", reason.format(", ".join(tasks[i] for i in np.flatnonzero(~finite[row]))))
+                for row in np.flatnonzero(~finite.all(axis=1)).tolist()
+            )
 
     def _fusion(self, choice: FusionChoice | None) -> Fusion:
         default = self.artifact.fusion

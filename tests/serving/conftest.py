@@ -42,7 +42,13 @@ def graph(layout) -> onnx.ModelProto:
         weights.append(numpy_helper.from_array(kernel, f"{name}_kernel"))
         nodes.append(helper.make_node("MatMul", [f"{name}_float", f"{name}_kernel"], [f"{name}_sum"]))
         sums.append(f"{name}_sum")
-    nodes += [helper.make_node("Sum", sums, ["logits"]), helper.make_node("Sigmoid", ["logits"], ["scores"])]
+    nodes += [helper.make_node("Sum", sums, ["logits"]), helper.make_node("Sigmoid", ["logits"], ["rates"])]
+    # A logit times zero is zero, or, where it overflowed, no number: as real networks give for wild inputs.
+    weights.append(numpy_helper.from_array(np.zeros(1, np.float32), "zero"))
+    weights.append(numpy_helper.from_array(np.full(1, 1e6, np.float32), "large"))
+    nodes.append(helper.make_node("Mul", ["logits", "large"], ["wild"]))
+    nodes.append(helper.make_node("Mul", ["wild", "zero"], ["nothing"]))
+    nodes.append(helper.make_node("Add", ["rates", "nothing"], ["scores"]))
     output = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, 3])
     made = helper.make_model(
         helper.make_graph(nodes, "test", inputs, [output], weights), opset_imports=[helper.make_opsetid("", 17)]

@@ -165,6 +165,14 @@ def test_the_docs_example_works_as_pasted(url):
     assert httpx.get(f"{url}/docs").status_code == 200
 
 
+def test_values_that_overflow_the_model_are_refused(url, body):
+    vectors = list(body["candidates"]["vector"])
+    vectors[3] = [1e38, 1e38, 1e38]
+    found = problems(url, changed(body, vector=vectors))
+    assert list(found) == ["candidates.3"]
+    assert "no finite score for" in found["candidates.3"]
+
+
 def test_health_and_model(url):
     assert httpx.get(f"{url}/health/live").json() == {"status": "live"}
     assert httpx.get(f"{url}/health/ready").json() == {"status": "ready", "model_version": 1}
