@@ -40,8 +40,6 @@ class Encoder:
         """
         contexts, candidates = self._sides
         context_rows, rows = contexts.rows(context), candidates.rows(candidate)
-        if not candidate:  # nothing is known of the candidates: as many as there are contexts
-            rows = context_rows
         if context_rows not in (1, rows):
             raise ValueError(f"{context_rows} context rows for {rows} candidates: expected 1, or one for each")
         codes = {**contexts.codes(context), **candidates.codes(candidate)}

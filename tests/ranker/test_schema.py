@@ -66,6 +66,60 @@ def test_what_does_not_fit_is_refused(changes, match):
     refused(match, **{"label_statistics": None, **changes})
 
 
+BINARY = {"kind": "binary"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (
+            {"tasks": {"a": {**BINARY, "given": "b"}, "b": {**BINARY, "given": "z"}}},
+            r"tasks\.b\.given: 'z' is no other",
+        ),
+        ({"tasks": {"a": {**BINARY, "given": "a"}}}, r"tasks\.a\.given: 'a' is no other task"),
+        (
+            {"tasks": {"a": {**BINARY, "given": "b"}, "b": {**BINARY, "given": "c"}, "c": {**BINARY, "given": "b"}}},
+            r"tasks\.a\.given: the chain of conditions runs in a circle through 'b'",
+        ),
+        ({"tasks": {"a": {**BINARY, "mask": "age"}}}, "reads column 'age', which is a task's label or mask"),
+        ({"tasks": {"a": {**BINARY, "column": ""}}}, r"tasks\.a\.binary\.column"),
+        ({"tasks": {"a b": BINARY}}, "a b"),
+        ({"tasks": {"a\n": BINARY}}, "should match pattern"),
+        ({"tasks": {"a": {"kind": "regression", "huber_delta": float("inf")}}}, "finite number"),
+        ({"tasks": {"a": {"kind": "regression", "huber_delta": 0}}}, "greater than 0"),
+        ({"tasks": {"a": {}}}, "kind"),
+        ({"candidate": {"item": {"kind": "catgorical"}}}, "'catgorical'.*'categorical'"),
+        ({"candidate": {"item": {"kind": "categorical", "hash_buckets": 2**31}}}, "less than or equal to 1073741824"),
+        ({"candidate": {"v": {"kind": "dense", "size": 0}}}, "greater than or equal to 1"),
+        ({"candidate": {"seen": {"kind": "sequence", "shares": "usr"}}}, r"candidate\.seen\.shares: .* mean 'user'"),
+        ({"candidate_id": "user"}, "candidate_id: 'user' is no categorical candidate feature"),
+        ({"label_statistics": {"of": []}}, "at least 1 item"),
+        ({"label_statistics": {"of": [[]]}}, "must name one feature or several different ones"),
+        ({"label_statistics": {"of": ["tags"]}}, "'tags' is no categorical feature"),
+        ({"label_statistics": {"of": ["user", ["user"]]}}, r"\['user'\] is listed twice"),
+        ({"label_statistics": {"of": [["user", "item"], ["item", "user"]]}}, r"\['item', 'user'\] is listed twice"),
+        ({"label_statistics": {"of": ["user"], "labels": []}}, "at least 1 item"),
+        ({"label_statistics": {"of": ["user"], "labels": ["click", "click"]}}, "'click' is listed twice"),
+        ({"label_statistics": {"of": ["user"], "fold_by": "click"}}, "fold_by: 'click' is a task's label"),
+        ({"label_statistics": {"of": ["user"], "smoothing": 0}}, "greater than 0"),
+        ({"label_statistics": {"of": ["user"], "folds": 1}}, "greater than or equal to 2"),
+    ],
+)
+def test_what_is_wrong_is_named(changes, match):
+    refused(match, **{"label_statistics": None, **changes})
+
+
+def test_keys_of_label_statistics():
+    statistics = schema_of(label_statistics={"of": ["user", ["user", "item"]]}).label_statistics
+    assert statistics.key_features() == (("user",), ("user", "item"))
+
+
+def test_parents_nearest_first():
+    tasks = {"c": {**BINARY, "given": "b"}, "b": {**BINARY, "given": "a"}, "a": BINARY}
+    schema = schema_of(tasks=tasks, label_statistics=None)
+    assert [list(schema.parents(task)) for task in tasks] == [["b", "a"], ["a"], []]
+
+
 def test_nothing_changes_afterwards():
     with pytest.raises(ValidationError, match="frozen"):
         schema_of().candidate_id = "user"

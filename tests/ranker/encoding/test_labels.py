@@ -48,3 +48,54 @@ def test_the_logarithm_needs_values_from_0_on():
     )
     with pytest.raises(ColumnError, match=r"-1\.0 is not a value of at least 0"):
         encode_labels(schema, {"watch": [3.0, -1.0]})
+
+
+def encoded(tasks, **columns):
+    schema = Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, "tasks": tasks})
+    return encode_labels(schema, columns)
+
+
+@pytest.mark.parametrize(
+    "column", [[1, None, 0], [True, None, False], [1.0, float("nan"), 0.0], np.ma.MaskedArray([1, 9, 0], [0, 1, 0])]
+)
+def test_labels_of_every_form(column):
+    labels = encoded({"click": {"kind": "binary"}}, click=column)
+    assert labels.values[:, 0].tolist() == [1, 0, 0]
+    assert labels.known[:, 0].tolist() == [True, False, True]
+
+
+def test_what_a_mask_or_a_condition_rules_out_is_not_looked_at():
+    tasks = {
+        "click": {"kind": "binary", "mask": "shown"},
+        "watch": {"kind": "regression", "transform": "log1p", "given": "click"},
+    }
+    labels = encoded(tasks, click=[-1, 0, 1], shown=[0, 1, 1], watch=[-1, -1, 5])
+    np.testing.assert_array_equal(labels.values, [[0, 0], [0, 0], [1, 5]])
+    np.testing.assert_array_equal(labels.known, [[False, False], [True, True], [True, True]])
+
+
+def test_a_task_is_unknown_where_its_own_mask_or_its_condition_is():
+    tasks = {"buy": {"kind": "binary", "given": "click", "mask": "paid"}, "click": {"kind": "binary"}}
+    labels = encoded(tasks, click=[1, 1, 0, None], buy=[1, 1, 1, 1], paid=[1, 0, 0, 1])
+    np.testing.assert_array_equal(labels.values[:, 0], [1, 0, 0, 0])
+    np.testing.assert_array_equal(labels.known[:, 0], [True, False, True, False])
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        ({"click": [1, "1"], "seen": [1, 1]}, r"column 'click', row 1: '1' is not a number"),
+        ({"click": [1, 0], "seen": [1, None]}, r"column 'seen', row 1: nan is not a mask in \{0, 1\}"),
+        ({"click": [1, 0]}, r"column 'seen', row 0: None is not a value; the column is missing"),
+        ({"click": [1, 0], "seen": [1]}, r"column 'seen', row 1: None is not a value; other columns have 2 rows"),
+        ({"click": [1, float("inf")], "seen": [1, 1]}, r"column 'click', row 1: inf is not a finite number"),
+    ],
+)
+def test_what_is_no_label_is_named(columns, text):
+    with pytest.raises(ColumnError, match=text):
+        encoded({"click": {"kind": "binary", "mask": "seen"}}, **columns)
+
+
+def test_no_rows():
+    labels = encoded({"click": {"kind": "binary"}, "like": {"kind": "binary"}}, click=[], like=np.array([]))
+    assert labels.values.shape == labels.known.shape == (0, 2)

@@ -2,8 +2,10 @@ import io
 
 import numpy as np
 import orjson
+import pytest
 
-from ranker.encoding import from_state, to_state
+from ranker.encoding import EncoderFitter, from_state, to_state
+from ranker.schema import Schema
 from tests.ranker.conftest import columns_of
 
 
@@ -19,3 +21,43 @@ def test_a_saved_encoder_encodes_alike_without_pickle(rows):
     for first, second in zip(rows.encoder.encode(columns, columns), again.encode(columns, columns), strict=True):
         np.testing.assert_array_equal(first, second)
     assert again.layout == rows.encoder.layout
+
+
+VALUES = [["", "a\0", "\ud800", "北京", None], [2**63 - 1, -(2**63) + 1, 0, 7, None], [None] * 5]
+
+
+@pytest.mark.parametrize("values", VALUES)
+@pytest.mark.parametrize("hashed", [{}, {"hash_buckets": 1000}])
+def test_every_kind_of_vocabulary_survives(values, hashed):
+    features = {
+        "item": {"kind": "categorical", **hashed},
+        "tags": {"kind": "multi", "max_length": 2, **hashed},
+        "seen": {"kind": "sequence", "shares": "item", "max_length": 2},
+    }
+    schema = Schema.model_validate(
+        {
+            "candidate": features,
+            "tasks": {"click": {"kind": "binary"}},
+            "label_statistics": {"of": ["item"], "folds": 2},
+        }
+    )
+    columns = {"item": values, "tags": [[v] for v in values], "seen": [[v, v] for v in values]}
+    fitter = EncoderFitter(schema)
+    fitter.add(columns, np.eye(5)[:, :1], np.ones((5, 1), dtype=bool), np.arange(5) % 2)
+    encoder = fitter.fitted()
+    state, arrays = to_state(encoder)
+    assert {array.dtype.kind for array in arrays.values()} <= set("iuf")  # so that saving never pickles
+    again = from_state(schema, orjson.loads(orjson.dumps(state)), arrays)
+    for first, second in zip(encoder.encode({}, columns), again.encode({}, columns), strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert to_state(again)[0] == state
+    for name, array in to_state(again)[1].items():
+        np.testing.assert_array_equal(array, arrays[name], err_msg=name)
+
+
+def test_a_missing_part_is_named(rows):
+    state, arrays = to_state(rows.encoder)
+    for name in arrays:
+        with pytest.raises(KeyError) as caught:
+            from_state(rows.schema, state, {key: array for key, array in arrays.items() if key != name})
+        assert caught.value.args == (name,)

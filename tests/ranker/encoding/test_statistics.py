@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from ranker.encoding import EncoderFitter, encode_labels
-from ranker.encoding.statistics import StatisticsFitter
+from ranker.encoding.statistics import Combination, StatisticsFitter, key_name, key_of
+from ranker.encoding.vocabulary import UNSEEN, Vocabulary
 from tests.ranker.conftest import columns_of, schema_of
 
 
@@ -64,3 +65,90 @@ def test_a_combination_counts_pairs():
     counts = np.expm1((numbers(encoder, served, "label_statistics(user, item)") / fit.scale + fit.shift)[:, 0])
     pairs = list(zip(columns["user"].tolist(), columns["item"].tolist(), strict=True))
     np.testing.assert_allclose(counts, [pairs.count(pair) for pair in pairs], rtol=1e-4)
+
+
+def random_rows(rows=400, codes=12, labels=3):
+    random = np.random.default_rng(7)
+    return (
+        random.integers(2, codes, rows),
+        random.integers(0, 4, rows),
+        np.where(np.arange(labels) < 2, random.random((rows, labels)) < 0.3, random.exponential(5, (rows, labels))),
+        random.random((rows, labels)) < 0.8,
+    )
+
+
+BINARY = np.array([True, True, False])
+
+
+def test_a_training_row_sees_what_was_fitted_on_the_other_folds():
+    codes, folds, labels, known = random_rows()
+    codes[folds == 1] = np.where(codes[folds == 1] == 5, 20, codes[folds == 1])  # 20 is met in one fold only
+    fitter = StatisticsFitter(labels=3, folds=4)
+    fitter.add(codes, folds, labels, known)
+    out_of_fold = fitter.out_of_fold(fitter.fitted(21, BINARY, 5.0)).encode(codes, folds)
+    for fold in range(4):
+        others, own = folds != fold, folds == fold
+        alone = StatisticsFitter(labels=3, folds=1)
+        alone.add(codes[others], np.zeros(others.sum(), dtype=np.int64), labels[others], known[others])
+        served = alone.fitted(21, BINARY, 5.0).encode(codes[own])
+        np.testing.assert_allclose(out_of_fold[own], served, rtol=1e-5, atol=1e-5)
+    only = codes == 20
+    np.testing.assert_array_equal(out_of_fold[only], np.repeat(out_of_fold[only][:1], only.sum(), axis=0))
+
+
+@pytest.mark.parametrize("label", range(3))
+def test_a_label_moves_other_folds_and_the_served_statistics_only(label):
+    codes, folds, labels, known = random_rows()
+    row = int(np.flatnonzero(known[:, label])[3])
+    changed = labels.copy()
+    changed[row, label] = 1 - changed[row, label] if BINARY[label] else changed[row, label] + 100
+    results = []
+    for given in (labels, changed):
+        fitter = StatisticsFitter(labels=3, folds=4)
+        fitter.add(codes, folds, given, known)
+        served = fitter.fitted(12, BINARY, 5.0)
+        results.append((fitter.out_of_fold(served).encode(codes, folds), served.encode(codes)))
+    (training, served), (other_training, other_served) = results
+    own = folds == folds[row]
+    if BINARY[label]:  # sums of zeros and ones are exact
+        np.testing.assert_array_equal(training[own], other_training[own])
+    np.testing.assert_allclose(training[own], other_training[own], atol=1e-6)
+    moved = (codes == codes[row]) & ~own
+    assert (np.abs(training[moved] - other_training[moved])[:, 1 + label] > 1e-3).all()
+    assert abs(served[row, 1 + label] - other_served[row, 1 + label]) > 1e-3
+    rest = [column for column in range(4) if column != 1 + label]
+    np.testing.assert_array_equal(served[:, rest], other_served[:, rest])
+
+
+def test_statistics_are_standardised_over_the_rows():
+    codes, folds, labels, known = random_rows()
+    fitter = StatisticsFitter(labels=3, folds=4)
+    fitter.add(codes, folds, labels, known)
+    served = fitter.fitted(12, BINARY, 5.0).encode(codes).astype(np.float64)
+    np.testing.assert_allclose(served.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(served.std(axis=0), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [0, 6])
+def test_a_fold_without_other_folds_knows_nothing(rows):
+    fitter = StatisticsFitter(labels=1, folds=2)
+    codes, folds = np.full(rows, 2), np.ones(rows, dtype=np.int64)
+    fitter.add(codes, folds, np.ones((rows, 1)), np.ones((rows, 1), dtype=bool))
+    served = fitter.fitted(3, np.array([True]), 5.0)
+    np.testing.assert_array_equal(fitter.out_of_fold(served).encode(codes, folds), np.zeros((rows, 2)))
+    assert np.isfinite(served.encode(np.arange(3))).all()
+
+
+def test_a_combination_is_known_only_if_it_was_met():
+    combination = Combination([Vocabulary("integer", []), Vocabulary("integer", [])])
+    given = [np.array([2, 2, 3, 0, 2]), np.array([2, 3, 2, 0, 2]), np.array([4, 4, 4, 0, 4])]
+    assert combination.add(given).tolist() == [2, 3, 4, 5, 2]
+    assert combination.codes(given).tolist() == [2, 3, 4, 5, 2]
+    never = [np.array([3, 2, UNSEEN]), np.array([3, 2, 2]), np.array([4, 5, 4])]
+    assert combination.codes(never).tolist() == [UNSEEN] * 3
+    assert Combination([]).codes(given[:1]).tolist() == given[0].tolist()
+
+
+@pytest.mark.parametrize("key", [("user",), ("user", "tab", "item")])
+def test_names_of_keys_are_told_apart_again(key):
+    assert key_of(key_name(key)) == key

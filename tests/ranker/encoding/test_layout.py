@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from ranker.encoding.layout import IdField, NumberField, lay_out
+from ranker.encoding.numeric import NumericEncoding
+from ranker.schema import Schema
+
+SCHEMA = Schema.model_validate(
+    {
+        "context": {
+            "seen": {"kind": "sequence", "shares": "item", "max_length": 3, "pooling": "sum"},
+            "age": {"kind": "numeric"},
+            "user": {"kind": "categorical", "dimension": 8},
+        },
+        "candidate": {
+            "tags": {"kind": "multi", "max_length": 2, "dimension": 4},
+            "item": {"kind": "categorical", "dimension": 8},
+            "price": {"kind": "numeric", "transform": "buckets", "dimension": 4},
+            "vector": {"kind": "dense", "size": 5},
+            "length": {"kind": "numeric", "transform": "log1p"},
+        },
+        "tasks": {"click": {"kind": "binary"}, "buy": {"kind": "binary"}},
+        "label_statistics": {"of": ["user", ["user", "item"]]},
+    }
+)
+NUMERICS = {
+    "age": NumericEncoding(0, 1, has_missing=True),
+    "price": NumericEncoding(0, 1, has_missing=False, edges=(1.0, 2.0)),
+    "length": NumericEncoding(0, 1, has_missing=False),
+}
+LAYOUT = lay_out(SCHEMA, {"user": 10, "tags": 4, "item": 20}, NUMERICS, {("user",): 2, ("user", "item"): 2})
+
+
+def test_ids_of_one_width_lie_side_by_side_single_ones_first():
+    # Rows of the table of width 8: user 0 to 9, item 10 to 29; of width 4: tags 0 to 3, price 4 to 7.
+    assert LAYOUT.tables == {4: 8, 8: 30}
+    assert LAYOUT.context.ids == (IdField("user", 0, 1, 8, 0, None), IdField("seen", 1, 3, 8, 10, "sum"))
+    assert LAYOUT.candidate.ids == (
+        IdField("price", 0, 1, 4, 4, None),
+        IdField("tags", 1, 2, 4, 0, "mean"),
+        IdField("item", 3, 1, 8, 10, None),
+    )
+
+
+def test_statistics_lie_on_the_candidates_side_where_they_need_a_candidate():
+    assert LAYOUT.context.numbers == (NumberField("age", 0, 2), NumberField("label_statistics(user)", 2, 3))
+    assert LAYOUT.candidate.numbers == (
+        NumberField("vector", 0, 5),
+        NumberField("length", 5, 1),
+        NumberField("label_statistics(user, item)", 6, 3),
+    )
+
+
+def test_widths_are_those_of_the_packed_arrays():
+    assert LAYOUT.widths() == (4, 5, 4, 9)
+    assert [name for name, _ in LAYOUT.sides()] == ["context", "candidate"]
+
+
+@pytest.mark.parametrize("side", ["context", "candidate"])
+def test_fields_cover_every_column_once(side):
+    layout = getattr(LAYOUT, side)
+    for fields, width in ((layout.ids, layout.id_width), (layout.numbers, layout.number_width)):
+        covered = [column for field in fields for column in range(field.start, field.start + field.length)]
+        assert covered == list(range(width))
+
+
+def test_it_is_plain_json():
+    plain = LAYOUT.to_dict()
+    assert json.loads(json.dumps(plain))["tables"] == {"4": 8, "8": 30}
+    assert plain["context"]["ids"][0]["feature"] == "user"

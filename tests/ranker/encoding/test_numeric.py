@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+
+from ranker.encoding.columns import ColumnError
+from ranker.encoding.numeric import (
+    LIMIT,
+    SAMPLE,
+    BlockPart,
+    NumericBlock,
+    NumericEncoding,
+    NumericFitter,
+    signed_log1p,
+    usable_deviation,
+)
+from ranker.schema import Numeric
+
+
+def fit(columns, seed=0, **feature):
+    fitter = NumericFitter(Numeric(kind="numeric", **feature), seed)
+    for column in columns:
+        fitter.add(column, "x")
+    return fitter.fitted()
+
+
+def encode(column, transform, encoding):
+    inputs = np.full((len(column), 1 + encoding.has_missing), np.nan, dtype=np.float32)
+    NumericBlock([BlockPart("x", transform, encoding, 0)]).encode_into(inputs, {"x": column})
+    return inputs
+
+
+@pytest.mark.parametrize("transform", ["standardise", "log1p"])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_moments_do_not_depend_on_the_chunks(transform, offset):
+    values = np.random.default_rng(0).exponential(3.0, 10_000) + offset
+    values[::7] = np.nan
+    whole = fit([values], transform=transform)
+    pieces = fit(np.split(values, [1, 2, 500, 500, 9_999]), transform=transform)
+    expected = values[~np.isnan(values)] if transform == "standardise" else np.log1p(values[~np.isnan(values)])
+    for encoding in (whole, pieces):
+        assert encoding.mean == pytest.approx(expected.mean(), rel=1e-12)
+        assert encoding.deviation == pytest.approx(expected.std(), rel=1e-9)
+        assert encoding.has_missing
+
+
+def test_standardised_by_hand():
+    encoding = fit([[1.0, 2.0, None], [3.0, 6.0]])  # mean 3, variance (4 + 1 + 0 + 9) / 4
+    expected = [[-1 / np.sqrt(3.5), 0], [0, 1], [0, 0]]
+    np.testing.assert_allclose(encode([2.0, None, 3.0], "standardise", encoding), expected, atol=1e-6)
+
+
+def test_logarithms_keep_the_sign():
+    np.testing.assert_allclose(signed_log1p(np.array([np.e - 1, 0.0, 1 - np.e])), [1, 0, -1])
+    encoding = fit([[np.e - 1, 1 - np.e]], transform="log1p")  # mean 0, sd 1
+    assert not encoding.has_missing
+    np.testing.assert_allclose(encode([np.e**2 - 1, -1e30], "log1p", encoding), [[2], [-LIMIT]], atol=1e-6)
+
+
+def test_missing_values_are_the_mean_even_where_none_was_met_in_training():
+    encoding = fit([[1.0, 2.0]])
+    assert encode([None, float("nan"), 1.5], "standardise", encoding).tolist() == [[0], [0], [0]]
+
+
+def test_wild_values_are_cut_and_plain_ones_are_not():
+    assert encode([1e30, -1e30], "standardise", fit([[1.0, 2.0]])).tolist() == [[LIMIT], [-LIMIT]]
+    assert encode([1e30, -3.0], "none", fit([[1.0, 2.0]], transform="none"))[:, 0] == pytest.approx([1e30, -3.0])
+
+
+@pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, -3e38, 0.0])
+def test_a_constant_column_is_0_whatever_the_rounding(value):
+    values = np.full(1000, value)
+    for chunks in ([values], np.array_split(values, 7)):
+        encoding = fit(chunks)
+        assert encoding.deviation == 1.0
+        np.testing.assert_allclose(encode([value], "standardise", encoding), [[0]], atol=abs(value) * 1e-12)
+
+
+@pytest.mark.parametrize("transform", ["standardise", "log1p", "none", "buckets"])
+@pytest.mark.parametrize("column", [[], [None, None]])
+def test_a_column_without_values_teaches_nothing_and_fails_nothing(transform, column):
+    encoding = fit([column], transform=transform)
+    assert (encoding.mean, encoding.deviation, encoding.edges) == (0.0, 1.0, ())
+    assert encoding.has_missing == bool(column)
+    if transform == "buckets":
+        assert encoding.bucket([None, 5.0], "x").tolist() == [0, 1]
+    else:
+        assert np.isfinite(encode([None, 5.0], transform, encoding)).all()
+
+
+def test_buckets_by_hand():
+    encoding = fit([[4.0, None, 1.0], [3.0, 2.0, 5.0]], transform="buckets", buckets=4)
+    assert encoding.edges == (2.0, 3.0, 4.0)  # quartiles of 1 to 5
+    column = [-9.0, 1.9, 2.0, 2.5, 3.0, 4.0, 1e30, None]
+    assert encoding.bucket(column, "x").tolist() == [1, 1, 2, 2, 3, 4, 4, 0]
+
+
+def test_equal_quantiles_are_one_edge():
+    assert fit([[0.0] * 90 + [1.0] * 10], transform="buckets", buckets=10).edges == (0.0, pytest.approx(0.1))
+
+
+def test_the_sample_for_buckets_does_not_depend_on_the_chunks():
+    values = np.random.default_rng(1).normal(size=SAMPLE + 30_000)
+    values[::5] = np.nan
+    values = np.concatenate([values, values])
+    whole = fit([values], transform="buckets", buckets=8)
+    assert fit(np.array_split(values, 9), transform="buckets", buckets=8).edges == whole.edges
+    exact = np.nanquantile(values, np.arange(1, 8) / 8)
+    np.testing.assert_allclose(whole.edges, exact, atol=0.02)  # 100,000 draws: an error of about 0.005
+
+
+def test_features_of_a_block_are_encoded_as_if_alone():
+    parts = {
+        "a": ("log1p", NumericEncoding(0.5, 2.0, True)),
+        "b": ("none", NumericEncoding(0.0, 1.0, False)),
+        "c": ("standardise", NumericEncoding(-1.0, 0.5, True)),
+        "d": ("log1p", NumericEncoding(0.1, 0.3, False)),
+    }
+    columns = {"a": [1, None], "b": np.array([np.nan, 1e20]), "c": [0.25, float("nan")], "d": [True, -4]}
+    starts = dict(zip(parts, [5, 0, 1, 4], strict=True))
+    inputs = np.full((2, 7), 9.0, dtype=np.float32)
+    block = NumericBlock([BlockPart(name, *parts[name], starts[name]) for name in parts])
+    block.encode_into(inputs, columns)
+    for name, (transform, encoding) in parts.items():
+        width = 1 + encoding.has_missing
+        alone = encode(np.array(columns[name], dtype=float), transform, encoding)
+        np.testing.assert_array_equal(inputs[:, starts[name] : starts[name] + width], alone)
+    assert (inputs[:, 3] == 9).all()  # no feature's column
+
+
+@pytest.mark.parametrize("value", [float("inf"), 1e39])
+def test_an_infinite_value_in_a_block_is_named(value):
+    parts = [BlockPart(name, "standardise", NumericEncoding(0, 1, False), i) for i, name in enumerate("ab")]
+    with pytest.raises(ColumnError, match=r"column 'b', row 1: .* is not a finite number"):
+        NumericBlock(parts).encode_into(np.zeros((2, 2), dtype=np.float32), {"a": [1, 2], "b": [1, value]})
+
+
+def test_a_deviation_within_the_rounding_of_its_mean_is_none():
+    deviation = usable_deviation(np.array([1e-3, 1e-8, 1e-300, 1e-20]), np.array([1e6, 1e6, 0.0, 0.0]))
+    np.testing.assert_array_equal(deviation, [1e-3, 1.0, 1.0, 1e-20])
