@@ -91,7 +91,10 @@ BINARY = {"kind": "binary"}
         ({"candidate": {"item": {"kind": "catgorical"}}}, "'catgorical'.*'categorical'"),
         ({"candidate": {"item": {"kind": "categorical", "hash_buckets": 2**31}}}, "less than or equal to 1073741824"),
         ({"candidate": {"v": {"kind": "dense", "size": 0}}}, "greater than or equal to 1"),
-        ({"candidate": {"seen": {"kind": "sequence", "shares": "usr"}}}, r"candidate\.seen\.shares: .* mean 'user'"),
+        (
+            {"candidate": {"item": {"kind": "categorical"}, "seen": {"kind": "sequence", "shares": "usr"}}},
+            r"candidate\.seen\.shares: 'usr' is no categorical feature; did you mean 'user'",
+        ),
         ({"candidate_id": "user"}, "candidate_id: 'user' is no categorical candidate feature"),
         ({"label_statistics": {"of": []}}, "at least 1 item"),
         ({"label_statistics": {"of": [[]]}}, "must name one feature or several different ones"),

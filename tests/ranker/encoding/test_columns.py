@@ -78,6 +78,7 @@ def test_an_integer_beyond_64_bits_is_refused_not_wrapped(form, value):
         ([1, b"2"], 1, b"2"),
         (np.array([[1, 2]]), 0, [1, 2]),
         ([1, 2**80], 1, 2**80),
+        ([None, MISSING, None], 1, MISSING),
     ],
 )
 def test_what_is_no_integer_is_named(column, row, value):

@@ -71,6 +71,14 @@ def test_ids_go_by_frequency_then_by_the_first_row():
     assert encoder.layout.tables == {16: 5}
 
 
+def test_of_equal_frequency_the_first_comes_first():
+    items = np.random.default_rng(0).integers(0, 1000, 3000).tolist()
+    encoder = fit(schema_with(), [{"item": items}])
+    distinct = list(dict.fromkeys(items))
+    expected = sorted(distinct, key=lambda item: -items.count(item))  # Python's sort keeps the order of equals
+    assert np.ravel(ids_of(encoder, {"item": expected}, "item")).tolist() == list(range(2, 2 + len(expected)))
+
+
 def test_the_most_frequent_values_are_kept():
     schema = schema_with(candidate={"item": {"kind": "categorical", "max_size": 2}})
     encoder = fit(schema, [{"item": ["a", "b", "c", "c", "b", "d"]}])

@@ -95,7 +95,7 @@ def test_growth_is_seen_by_later_lookups():
 
 @pytest.mark.parametrize("unhashable", [["a"], {"a": 1}])
 def test_a_value_that_cannot_be_looked_up_is_named(unhashable):
-    with pytest.raises(ColumnError, match="row 1: .* is not a string"):
+    with pytest.raises(ColumnError, match=r"row 1: .* is not a string"):
         Vocabulary("string", ["a"]).codes(["a", unhashable], "x")
 
 
