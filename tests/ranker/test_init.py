@@ -26,3 +26,7 @@ def test_tensorflow_imported_first_is_explained():
 
 def test_keras_3_chosen_by_hand_is_explained():
     assert "set it to 1, or leave it unset" in run("import ranker", TF_USE_LEGACY_KERAS="0").stderr
+
+
+def test_training_can_be_imported_first():
+    assert run("import training; import os; assert os.environ['TF_USE_LEGACY_KERAS'] == '1'").returncode == 0
