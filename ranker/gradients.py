@@ -14,8 +14,8 @@ class TaskGradients:
     The forward pass has two parts. ``trunk_tape`` recorded variables -> trunk outputs; ``head_tape``, persistent,
     recorded trunk outputs -> losses. A head lies on the path of its own loss only, so that one backward pass per
     task through the heads costs as much as one pass for all tasks; the trunk is passed once, whatever T is, unless
-    the gradients of shared variables themselves are compared. ``penalties`` are scalars of the trunk's pass that are
-    added to the shared objective as they are.
+    the gradients of shared variables themselves are compared. ``penalties`` are scalars of the trunk's pass,
+    ``head_penalties`` scalars of the heads', that are added to the objective as they are.
     """
 
     def __init__(
@@ -28,8 +28,9 @@ class TaskGradients:
         heads: Sequence[tf.Variable],
         compared: Sequence[tf.Variable] = (),
         penalties: Sequence[tf.Tensor] = (),
+        head_penalties: Sequence[tf.Tensor] = (),
     ) -> None:
-        self._penalties = list(penalties)
+        self._penalties, self._head_penalties = list(penalties), list(head_penalties)
         self._trunk_tape, self._head_tape = trunk_tape, head_tape
         self._losses, self._trunk = list(losses), list(trunk)
         self._shared, self._heads, self._compared = list(shared), list(heads), list(compared)
@@ -53,14 +54,21 @@ class TaskGradients:
 
     def combined(self, balance: Balance) -> tuple[list[Any], list[Any]]:
         """Gradients of the shared and of the heads' variables, ``None`` where no loss reaches one."""
+        sources, first = [*self._trunk, *self._heads], len(self._trunk)
+        ones = [tf.ones_like(penalty) for penalty in self._head_penalties]
         if self._by_task is None and balance.shared is balance.heads:  # one pass serves all tasks
-            sources = [*self._trunk, *self._heads]
-            both = self._head_tape.gradient(self._losses, sources, output_gradients=tf.unstack(balance.shared))
-            trunk, heads = both[: len(self._trunk)], both[len(self._trunk) :]
+            targets, seeds = [*self._losses, *self._head_penalties], [*tf.unstack(balance.shared), *ones]
+            both = self._head_tape.gradient(targets, sources, output_gradients=seeds)
         else:
             by_task = self._split_by_task()
-            trunk = _weighted([task[: len(self._trunk)] for task in by_task], balance.shared)
-            heads = _weighted([task[len(self._trunk) :] for task in by_task], balance.heads)
+            both = [
+                *_weighted([task[:first] for task in by_task], balance.shared),
+                *_weighted([task[first:] for task in by_task], balance.heads),
+            ]
+            if ones:
+                extra = self._head_tape.gradient(self._head_penalties, sources, output_gradients=ones)
+                both = _weighted([both, extra], tf.ones([2]))
+        trunk, heads = both[:first], both[first:]
         seeds = [*_filled(trunk, self._trunk), *(tf.ones_like(penalty) for penalty in self._penalties)]
         outputs = [*self._trunk, *self._penalties]
         return self._trunk_tape.gradient(outputs, self._shared, output_gradients=seeds), heads

@@ -1,4 +1,4 @@
-"""Labels, logits and weights -> one loss a task."""
+"""Labels and logits -> each row's loss."""
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -6,31 +6,28 @@ import tensorflow_recommenders as tfrs
 from ranker.schema import Binary, Regression
 
 
-class TaskLosses(tf.keras.layers.Layer):
-    """Mean loss of each task over the rows that carry its label; 0 for a task no row carries.
+class TaskErrors(tf.keras.layers.Layer):
+    """Each row's loss of one task, whether or not its label is known; the funnel says which rows count.
 
     Binary tasks: cross-entropy from logits. Regressions: squared error or Huber's loss on the transformed label.
     """
 
     def __init__(self, tasks: list[Binary | Regression]) -> None:
-        super().__init__(name="losses")
+        super().__init__(name="errors")
         self.kinds = tasks
         self.parts = [tfrs.tasks.Ranking(loss=_loss(task)) for task in tasks]
 
-    def call(self, labels: tf.Tensor, logits: list[tf.Tensor], weights: tf.Tensor) -> list[tf.Tensor]:
-        """Labels [B, T], T logits [B] and row weights [B, T] to T scalars."""
-        losses = []
-        for i, (kind, part) in enumerate(zip(self.kinds, self.parts, strict=True)):
-            target = labels[:, i : i + 1]
-            if isinstance(kind, Regression) and kind.transform == "log1p":
-                target = tf.math.log1p(target)
-            total = part(target, logits[i][:, None], sample_weight=weights[:, i], compute_metrics=False)
-            losses.append(tf.math.divide_no_nan(total, tf.reduce_sum(weights[:, i])))
-        return losses
+    def call(self, labels: tf.Tensor, logit: tf.Tensor, task: int) -> tf.Tensor:
+        """Labels [B, T] and a logit [B] for the label of one task to losses [B]."""
+        kind = self.kinds[task]
+        target = labels[:, task : task + 1]
+        if isinstance(kind, Regression) and kind.transform == "log1p":
+            target = tf.math.log1p(target)
+        return self.parts[task](target, logit[:, None], compute_metrics=False)
 
 
 def _loss(task: Binary | Regression) -> tf.keras.losses.Loss:
-    reduction = tf.keras.losses.Reduction.SUM
+    reduction = tf.keras.losses.Reduction.NONE
     if isinstance(task, Binary):
         return tf.keras.losses.BinaryCrossentropy(from_logits=True, reduction=reduction)
     if task.loss == "huber":

@@ -1,6 +1,6 @@
 """The model that is trained, and the function that is served."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -8,11 +8,11 @@ import tensorflow_recommenders as tfrs
 
 from ranker.architectures import Architecture
 from ranker.encoding.layout import Layout
-from ranker.funnel import FUNNELS
+from ranker.funnels import EntireSpace, Funnel
 from ranker.gradients import TaskGradients
 from ranker.layers import Embedding
 from ranker.layers.interaction import Interaction
-from ranker.losses import TaskLosses
+from ranker.losses import TaskErrors
 from ranker.schema import Schema
 from ranker.weighting import GradientBalancer, Weighting
 
@@ -20,7 +20,10 @@ INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers"
 
 
 class RankingModel(tfrs.Model):
-    """Embedding, interaction, architecture and funnel, trained under one balancing method.
+    """Embedding, interactions, architecture and funnel, trained under one balancing method.
+
+    There is one interaction for each of the architecture's sets of embeddings. The architecture has a head for each
+    task, then one for each of the funnel's ``extra_heads``.
 
     A training batch holds the packed arrays (:data:`INPUTS`, without those of no columns), ``labels`` [B, T] and
     ``known`` [B, T]. Called with packed arrays it returns scores [B, T] in the schema's task order.
@@ -30,20 +33,29 @@ class RankingModel(tfrs.Model):
         self,
         schema: Schema,
         embedding: Embedding,
-        interaction: Interaction,
+        interactions: Sequence[Interaction],
         architecture: Architecture,
         weighting: Weighting,
-        funnel: str = "esmm",
+        funnel: Funnel | None = None,
     ) -> None:
         super().__init__(name="ranking_model")
+        funnel = funnel or EntireSpace(schema)
+        heads = (*schema.tasks, *funnel.extra_heads)
+        if architecture.tasks != heads:
+            raise ValueError(f"the architecture must have the heads {', '.join(heads)}, got {architecture.tasks}")
+        if not architecture.embedding_sets == embedding.sets == len(interactions):
+            raise ValueError(
+                f"this architecture reads {architecture.embedding_sets} set(s) of embeddings, got an embedding of "
+                f"{embedding.sets} and {len(interactions)} interaction(s)"
+            )
         self.schema = schema
         self.tasks = list(schema.tasks)
         self.embedding = embedding
-        self.interaction = interaction
+        self.interactions = list(interactions)
         self.architecture = architecture
         self.weighting = weighting
-        self.funnel = FUNNELS[funnel](schema)
-        self.task_losses = TaskLosses(list(schema.tasks.values()))
+        self.funnel = funnel
+        self.errors = TaskErrors(list(schema.tasks.values()))
         weighting.build(schema.tasks)
         self(example_inputs(embedding.layout))  # creates the variables
         self._compared = self._compared_variables()
@@ -55,19 +67,30 @@ class RankingModel(tfrs.Model):
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """A batch to each task's loss, T scalars."""
-        return self._head_losses(self._trunk(inputs, training), inputs, training)
+        logits = self.architecture.logits(self._trunk(inputs, training), training=training)
+        return self._task_losses(logits, inputs)
 
     def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step, the same for every balancing method."""
         with tf.GradientTape(persistent=bool(self._compared)) as trunk_tape:
             trunk = self._trunk(batch, training=True)
-            penalties = self.embedding.losses
+            penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
         with tf.GradientTape(persistent=True) as head_tape:
             head_tape.watch(trunk)
-            losses = self._head_losses(trunk, batch, training=True)
+            logits = self.architecture.logits(trunk, training=True)
+            losses = self._task_losses(logits, batch)
+            head_penalties = self.architecture.penalties(logits[: len(self.tasks)])
         shared, heads, own = self.shared_variables, self.head_variables, list(self.weighting.trainable_variables)
         gradients = TaskGradients(
-            trunk_tape, head_tape, losses, trunk, shared, heads, compared=self._compared, penalties=penalties
+            trunk_tape,
+            head_tape,
+            losses,
+            trunk,
+            shared,
+            heads,
+            compared=self._compared,
+            penalties=penalties,
+            head_penalties=head_penalties,
         )
         logged: dict[str, tf.Tensor] = {}
 
@@ -87,8 +110,8 @@ class RankingModel(tfrs.Model):
 
     @property
     def shared_variables(self) -> list[tf.Variable]:
-        """What more than one task reads: embedding tables, interaction and trunk."""
-        parts = (self.embedding, self.interaction, self.architecture.trunk)
+        """What more than one task reads: embedding tables, interactions and trunk."""
+        parts = (self.embedding, *self.interactions, self.architecture.trunk)
         return [variable for part in parts for variable in part.trainable_variables]
 
     @property
@@ -97,21 +120,23 @@ class RankingModel(tfrs.Model):
         return [variable for head in self.architecture.heads for variable in head.trainable_variables]
 
     def _trunk(self, inputs: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
-        sides = self.interaction(self.embedding(inputs, training=training))
-        trunk: list[tf.Tensor] = self.architecture.trunk(sides, training=training)
+        embedded = self.embedding(inputs, training=training)
+        sides = [interaction(pair) for interaction, pair in zip(self.interactions, embedded, strict=True)]
+        trunk: list[tf.Tensor] = self.architecture.trunk(sides if len(sides) > 1 else sides[0], training=training)
         return trunk
 
-    def _head_losses(self, trunk: list[tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
-        logits = self.architecture.logits(trunk, training=training)
-        weights = self.funnel.weights(batch["labels"], batch["known"])
-        losses: list[tf.Tensor] = self.task_losses(batch["labels"], self.funnel.trained(logits), weights)
-        return losses
+    def _task_losses(self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+        labels = batch["labels"]
+        return self.funnel.losses(
+            logits, labels, batch["known"], lambda task, logit: self.errors(labels, logit, task=task)
+        )
 
     def _compared_variables(self) -> list[tf.Variable]:
         """Dense shared variables whose gradients the method compares; none where it compares the trunk's outputs."""
         if not isinstance(self.weighting, GradientBalancer) or self.weighting.gradients_of == "representation":
             return []
-        compared = [*self.interaction.trainable_variables, *self.architecture.trunk.trainable_variables]
+        interactions = [variable for layer in self.interactions for variable in layer.trainable_variables]
+        compared = [*self.embedding.dense_variables, *interactions, *self.architecture.trunk.trainable_variables]
         if not compared:
             raise ValueError(
                 "weighting.gradients_of: shared compares gradients of shared dense variables, and this architecture "

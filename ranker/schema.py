@@ -16,6 +16,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ColumnName = Annotated[str, Field(min_length=1)]
 
 
+TARGET_ATTENTION = ("din", "multi_head")
+"""Poolings that read the candidate beside the list."""
+
+
 class Closed(BaseModel):
     """Base of every config model: no unknown keys, no changes, every float finite."""
 
@@ -74,7 +78,17 @@ class Sequence(_Feature):
     shares: str = Field(description="The categorical feature whose vocabulary and table these ids use.")
     separator: str | None = Field(None, min_length=1, description="Splits a text column into ids.")
     max_length: int = Field(20, ge=1, le=1024, description="Keep the last so many ids of a row.")
-    pooling: Literal["mean", "sum"] = "mean"
+    pooling: Literal["mean", "sum", "din", "multi_head"] = Field(
+        "mean",
+        description="mean, sum; or target attention: din, multi_head, which weigh the ids by the candidate's own "
+        "feature that they share the table of.",
+    )
+    heads: int = Field(2, ge=1, le=64, description="Attention heads, for pooling: multi_head.")
+
+    @property
+    def attends(self) -> bool:
+        """Whether the pooling weighs the ids by the candidate."""
+        return self.pooling in TARGET_ATTENTION
 
 
 class Numeric(_Feature):
@@ -199,7 +213,13 @@ class Schema(Closed):
             raise ValueError(f"feature {name!r} is under both context and candidate; it belongs to one side")
         for name, feature in self.features.items():
             if isinstance(feature, Sequence):
-                self._require_vocabulary(feature.shares, f"{self.side(name)}.{name}.shares")
+                path = f"{self.side(name)}.{name}"
+                self._require_vocabulary(feature.shares, f"{path}.shares")
+                if feature.attends and feature.shares not in self.candidate:
+                    raise ValueError(
+                        f"{path}.pooling: {feature.pooling} weighs ids by the candidate, so `shares` must name a "
+                        f"candidate feature, and {feature.shares!r} is of the context"
+                    )
         if self.candidate_id is not None:
             known = [n for n, f in self.candidate.items() if isinstance(f, Categorical)]
             _require(self.candidate_id, known, "candidate_id", "categorical candidate feature")

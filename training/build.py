@@ -7,6 +7,7 @@ import tensorflow_recommenders as tfrs
 
 from ranker.architectures import ARCHITECTURES
 from ranker.encoding import Layout
+from ranker.funnels import FUNNELS
 from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import RankingModel
@@ -28,13 +29,18 @@ def build_model(experiment: Experiment, layout: Layout) -> RankingModel:
     """Draw initial weights by the experiment's seed and compile with one optimiser for tables, one for the rest."""
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
+    funnel = FUNNELS[experiment.funnel.name](schema, experiment.funnel)
+    architecture = ARCHITECTURES[experiment.architecture.name].of_layout(
+        [*schema.tasks, *funnel.extra_heads], experiment.architecture, layout
+    )
+    sets = architecture.embedding_sets
     model = RankingModel(
         schema,
-        embedding=Embedding(layout, dropout=experiment.embedding.dropout, l2=experiment.embedding.l2),
-        interaction=INTERACTIONS[experiment.interaction.name](layout, experiment.interaction),
-        architecture=ARCHITECTURES[experiment.architecture.name](list(schema.tasks), experiment.architecture),
+        embedding=Embedding(layout, dropout=experiment.embedding.dropout, l2=experiment.embedding.l2, sets=sets),
+        interactions=[INTERACTIONS[experiment.interaction.name](layout, experiment.interaction) for _ in range(sets)],
+        architecture=architecture,
         weighting=WEIGHTINGS[experiment.weighting.name](experiment.weighting),
-        funnel=experiment.funnel,
+        funnel=funnel,
     )
     model.compile(optimizer=build_optimizer(model, experiment.optimizer))
     return model
@@ -42,7 +48,7 @@ def build_model(experiment: Experiment, layout: Layout) -> RankingModel:
 
 def build_optimizer(model: RankingModel, options: Optimizer) -> tf.keras.optimizers.legacy.Optimizer:
     """One optimiser for the embedding tables, one for everything else."""
-    tables = {table.ref() for table in model.embedding.trainable_variables}
+    tables = {table.ref() for table in model.embedding.tables.values()}
 
     def dense() -> list[tf.Variable]:
         every = [*model.shared_variables, *model.head_variables, *model.weighting.trainable_variables]
@@ -50,7 +56,7 @@ def build_optimizer(model: RankingModel, options: Optimizer) -> tf.keras.optimiz
 
     groups = [
         (_optimizer(options.dense), dense),
-        (_optimizer(options.embeddings), lambda: model.embedding.trainable_variables),
+        (_optimizer(options.embeddings), lambda: list(model.embedding.tables.values())),
     ]
     return tfrs.experimental.optimizers.CompositeOptimizer(groups)
 

@@ -114,9 +114,9 @@ def export(
 def schema() -> None:
     """Print the JSON Schema of a config, for editors."""
     with quiet_imports():
-        from training.config import Experiment
+        from training.config import json_schema
 
-    print(json.dumps(Experiment.model_json_schema(by_alias=True), indent=2))
+    print(json.dumps(json_schema(), indent=2))
 
 
 def _sources(data: list[Path] | None, more: list[Path] | None) -> list[Path]:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ranker.architectures import ARCHITECTURES, ArchitectureOptions
+from ranker.funnels import FUNNELS, FunnelOptions
 from ranker.fusion import build_fusion
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry
@@ -31,12 +32,23 @@ def _choice(registry: Registry[Any]) -> Any:
 
 if TYPE_CHECKING:
     ArchitectureChoice: TypeAlias = ArchitectureOptions
+    FunnelChoice: TypeAlias = FunnelOptions
     InteractionChoice: TypeAlias = InteractionOptions
     WeightingChoice: TypeAlias = WeightingOptions
 else:  # a union of what the registries hold, so that a new entry needs no line here
     ArchitectureChoice = _choice(ARCHITECTURES)
+    FunnelChoice = _choice(FUNNELS)
     InteractionChoice = _choice(INTERACTIONS)
     WeightingChoice = _choice(WEIGHTINGS)
+
+
+CHOICES: dict[str, Registry[Any]] = {
+    "architecture": ARCHITECTURES,
+    "interaction": INTERACTIONS,
+    "funnel": FUNNELS,
+    "weighting": WEIGHTINGS,
+}
+"""Sections of a config that name a class, and where the names are."""
 
 
 class SplitByTime(Closed):
@@ -156,8 +168,8 @@ class Experiment(Closed):
     log_schema: Schema = Field(alias="schema", description="Features by side, tasks, label statistics.")
     architecture: ArchitectureChoice = Field(description="How tasks share.")
     interaction: InteractionChoice = Field(default_factory=INTERACTIONS["none"].Options, description="Before sharing.")
-    funnel: Literal["esmm", "masked"] = Field(
-        "esmm", description="How tasks with `given` are trained: esmm, on all impressions; masked, where it holds."
+    funnel: FunnelChoice = Field(
+        default_factory=FUNNELS["esmm"].Options, description="How tasks with `given` are trained."
     )
     weighting: WeightingChoice = Field(default_factory=WEIGHTINGS["static"].Options, description="How tasks balance.")
     embedding: EmbeddingOptions = EmbeddingOptions()
@@ -167,14 +179,22 @@ class Experiment(Closed):
     evaluation: Evaluation = Evaluation()
     fusion: FusionOptions = FusionOptions()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, data: Any) -> Any:
+        """Take a bare word for a choice without options: ``architecture: mmoe``."""
+        if not isinstance(data, Mapping):
+            return data
+        return {k: {"name": v} if k in CHOICES and isinstance(v, str) else v for k, v in data.items()}
+
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         tasks = self.log_schema.tasks
+        for section in (self.architecture, self.funnel):
+            section.check(tasks)
         build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
         WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)
         check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
-        if self.architecture.name == "esmm" and not any(task.given for task in tasks.values()):
-            raise ValueError("architecture esmm needs a task with `given`, for example purchase: {given: click}")
         return self
 
 
@@ -196,6 +216,16 @@ def load(path: Path) -> Experiment:
     except ValidationError as error:
         mistakes = "\n".join(f"  {line}" for line in explain(error, Experiment, tree))
         raise ConfigError(f"{path} has {error.error_count()} mistake(s):\n{mistakes}") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a config, for editors; choices may be a bare word."""
+    schema = Experiment.model_json_schema(by_alias=True)
+    for section, registry in CHOICES.items():
+        whole = schema["properties"][section]
+        word = {"type": "string", "enum": sorted(registry)}
+        schema["properties"][section] = {"anyOf": [word, whole], "description": whole.get("description", "")}
+    return schema
 
 
 def top_level_keys() -> list[str]:

@@ -1,9 +1,44 @@
 """Ways for tasks to share, by the config's word; adding one is a file and a line here."""
 
+from ranker.architectures.aitm import AITM
+from ranker.architectures.asymmetric import Asymmetric
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head
-from ranker.architectures.esmm import ESMM
+from ranker.architectures.cross_stitch import CrossStitch
+from ranker.architectures.customized import Customized
+from ranker.architectures.dbmtl import DBMTL
+from ranker.architectures.home import HoME
+from ranker.architectures.independent import ESMM, Independent
+from ranker.architectures.ml_mmoe import MLMMoE
 from ranker.architectures.mmoe import MMoE
-from ranker.architectures.ple import PLE
+from ranker.architectures.omoe import OMoE
+from ranker.architectures.pepnet import PEPNet
+from ranker.architectures.ple import CGC, PLE
 from ranker.architectures.shared_bottom import SharedBottom
+from ranker.architectures.sluice import Sluice
+from ranker.architectures.soft_sharing import SoftSharing
+from ranker.architectures.stem import STEM
 
-__all__ = ["ARCHITECTURES", "ESMM", "PLE", "Architecture", "ArchitectureOptions", "Head", "MMoE", "SharedBottom"]
+__all__ = [
+    "AITM",
+    "ARCHITECTURES",
+    "CGC",
+    "DBMTL",
+    "ESMM",
+    "PLE",
+    "STEM",
+    "Architecture",
+    "ArchitectureOptions",
+    "Asymmetric",
+    "CrossStitch",
+    "Customized",
+    "Head",
+    "HoME",
+    "Independent",
+    "MLMMoE",
+    "MMoE",
+    "OMoE",
+    "PEPNet",
+    "SharedBottom",
+    "Sluice",
+    "SoftSharing",
+]

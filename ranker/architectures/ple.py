@@ -1,4 +1,4 @@
-"""Progressive layered extraction; one level of it is customised gate control (CGC)."""
+"""Progressive layered extraction, and customised gate control (CGC), its single level."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -6,66 +6,85 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
-from ranker.layers import Expert, Gate, Sides, Tower, gate_weights
+from ranker.architectures.base import ARCHITECTURES, Architecture, Head
+from ranker.architectures.parts import ExpertOptions, make_experts, numbered, run
+from ranker.layers import Gate, Sides, Tower, gate_weights
+
+
+class ExtractionOptions(ExpertOptions):
+    """Numbers of experts a level."""
+
+    shared_experts: int = Field(2, ge=1, le=64, description="Shared experts a level.")
+    task_experts: int = Field(1, ge=1, le=64, description="Experts of each task a level.")
+
+
+class _Extraction(Architecture):
+    """Extraction levels, and heads with the last level's own experts."""
+
+    options: ExtractionOptions
+
+    def _extract(self, levels: int) -> None:
+        self.trunk = _Trunk(self.options, self.tasks, levels)
+        self.heads = [_Head(self.options, self.tasks, i, first=levels == 1) for i in range(len(self.tasks))]
+
+
+@ARCHITECTURES.register("cgc")
+class CGC(_Extraction):
+    """Each task has experts of its own beside the shared ones; its gate mixes these two. Tang et al., RecSys 2020."""
+
+    class Options(ExtractionOptions):
+        """Nothing more to set."""
+
+        name: Literal["cgc"] = "cgc"
+
+    def __init__(self, tasks: Sequence[str], options: Options | None = None) -> None:
+        super().__init__(tasks, options)
+        self._extract(levels=1)
 
 
 @ARCHITECTURES.register("ple")
-class PLE(Architecture):
-    """Each task has experts of its own beside the shared ones, level upon level. Tang et al., RecSys 2020.
+class PLE(_Extraction):
+    """CGC level upon level. Tang et al., RecSys 2020.
 
     At each level but the last, every task's gate mixes its own and the shared experts, and one more gate mixes
     all experts into the shared input of the next level. The last level has no shared gate.
     """
 
-    class Options(ArchitectureOptions):
-        """Numbers and units of the experts a level, and of the gates' hidden layers."""
+    class Options(ExtractionOptions):
+        """Number of levels."""
 
         name: Literal["ple"] = "ple"
         levels: int = Field(2, ge=1, le=8, description="Extraction levels; 1 is CGC.")
-        shared_experts: int = Field(2, ge=1, le=64, description="Shared experts a level.")
-        task_experts: int = Field(1, ge=1, le=64, description="Experts of each task a level.")
-        expert_units: Units = Field((256, 128), min_length=1, description="Units of each expert's layers.")
-        gate_units: Units = Field((), description="Units of each gate's hidden layers; none by default.")
 
     options: Options
 
     def __init__(self, tasks: Sequence[str], options: Options | None = None) -> None:
         super().__init__(tasks, options)
-        self.trunk = _Trunk(self.options, len(self.tasks))
-        heads = enumerate(self.tasks)
-        self.heads = [_ExtractionHead(self.options, i, len(self.tasks), name=f"head_{task}") for i, task in heads]
-
-
-def _experts(options: PLE.Options, count: int, prefix: str) -> list[Expert]:
-    return [
-        Expert(options.expert_units, options.activation, options.dropout, name=f"{prefix}_expert_{i}")
-        for i in range(count)
-    ]
-
-
-def _run(experts: Sequence[Expert], inputs: Sides | tf.Tensor, training: bool) -> list[tf.Tensor]:
-    return [expert(inputs, training=training) for expert in experts]
+        self._extract(self.options.levels)
 
 
 class _Level(tf.keras.layers.Layer):
     """T + 1 inputs, the tasks' and the shared one, to T + 1 outputs."""
 
-    def __init__(self, options: PLE.Options, tasks: int, name: str) -> None:
+    def __init__(self, options: ExtractionOptions, tasks: Sequence[str], name: str) -> None:
         super().__init__(name=name)
-        self.own = [_experts(options, options.task_experts, f"{name}_task_{t}") for t in range(tasks)]
-        self.shared = _experts(options, options.shared_experts, f"{name}_shared")
-        seen = options.task_experts + options.shared_experts
-        self.gates = [Gate(seen, options.gate_units, options.activation, name=f"gate_{t}") for t in range(tasks)]
-        everything = tasks * options.task_experts + options.shared_experts
-        self.shared_gate = Gate(everything, options.gate_units, options.activation, name="gate_shared")
+        own = [numbered(task, options.task_experts) for task in tasks]
+        shared = numbered("shared", options.shared_experts)
+        self.own = [make_experts(options, [f"{name}_{n}" for n in names]) for names in own]
+        self.shared = make_experts(options, [f"{name}_{n}" for n in shared])
+        self.gates = [
+            Gate([*names, *shared], options.gate, options.activation, name=f"{name}_gate_{task}")
+            for task, names in zip(tasks, own, strict=True)
+        ]
+        every = [*(n for names in own for n in names), *shared]
+        self.shared_gate = Gate(every, options.gate, options.activation, name=f"{name}_gate_shared")
 
     def call(self, inputs: list[Sides | tf.Tensor], training: bool = False) -> list[tf.Tensor]:
-        own = [_run(experts, x, training) for experts, x in zip(self.own, inputs[:-1], strict=True)]
-        shared = _run(self.shared, inputs[-1], training)
+        own = [run(experts, x, training) for experts, x in zip(self.own, inputs[:-1], strict=True)]
+        shared = run(self.shared, inputs[-1], training)
         seen = [*([*mine, *shared] for mine in own), [expert for mine in own for expert in mine] + shared]
         gates = [*self.gates, self.shared_gate]
-        weights = gate_weights(gates, inputs)
+        weights = gate_weights(gates, inputs, training)
         return [gate.mix(w, experts) for gate, w, experts in zip(gates, weights, seen, strict=True)]
 
 
@@ -75,32 +94,34 @@ class _Trunk(tf.keras.layers.Layer):
     Returns [input of each task ..., shared experts ...]; with one level the tasks' common input is the two sides.
     """
 
-    def __init__(self, options: PLE.Options, tasks: int) -> None:
+    def __init__(self, options: ExtractionOptions, tasks: Sequence[str], levels: int) -> None:
         super().__init__(name="trunk")
-        self.tasks = tasks
-        self.levels = [_Level(options, tasks, name=f"level_{i}") for i in range(options.levels - 1)]
-        self.shared = _experts(options, options.shared_experts, "last_shared")
+        self.tasks = len(tasks)
+        self.levels = [_Level(options, tasks, name=f"level_{i}") for i in range(levels - 1)]
+        self.shared = make_experts(options, numbered("last_shared", options.shared_experts))
 
     def call(self, sides: Sides, training: bool = False) -> list[tf.Tensor]:
         inputs: list[Sides | tf.Tensor] = [sides] * (self.tasks + 1)
         for level in self.levels:
             inputs = level(inputs, training=training)
-        shared = _run(self.shared, inputs[-1], training)
+        shared = run(self.shared, inputs[-1], training)
         return [*(inputs[:-1] if self.levels else sides), *shared]
 
 
-class _ExtractionHead(Head):
+class _Head(Head):
     """The last level's own experts and gate of one task, and its tower."""
 
-    def __init__(self, options: PLE.Options, task: int, tasks: int, name: str) -> None:
-        super().__init__(name=name)
-        self.task, self.tasks, self.first = task, tasks, options.levels == 1
-        self.own = _experts(options, options.task_experts, f"{name}_own")
-        seen = options.task_experts + options.shared_experts
-        self.gate = Gate(seen, options.gate_units, options.activation, name="gate")
-        self.tower = Tower(options.towers, options.activation, options.dropout, name=f"{name}_tower")
+    def __init__(self, options: ExtractionOptions, tasks: Sequence[str], index: int, first: bool) -> None:
+        task = tasks[index]
+        super().__init__(name=f"head_{task}")
+        self.index, self.first, self.tasks = index, first, len(tasks)
+        names = numbered(task, options.task_experts)
+        self.own = make_experts(options, [f"last_{n}" for n in names])
+        seen = [*names, *numbered("shared", options.shared_experts)]
+        self.gate = Gate(seen, options.gate, options.activation, name=f"gate_{task}")
+        self.tower = Tower(options.towers, options.activation, options.dropout, name=f"head_{task}_tower")
 
     def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
-        inputs = Sides(shared[0], shared[1]) if self.first else shared[self.task]
-        experts = [*_run(self.own, inputs, training), *shared[2 if self.first else self.tasks :]]
-        return self.tower(self.gate(inputs, experts), training=training)
+        inputs = Sides(shared[0], shared[1]) if self.first else shared[self.index]
+        experts = [*run(self.own, inputs, training), *shared[2 if self.first else self.tasks :]]
+        return self.tower(self.gate(inputs, experts, training=training), training=training)

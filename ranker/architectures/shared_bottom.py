@@ -6,8 +6,9 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
-from ranker.layers import Expert, Sides, Tower
+from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Units
+from ranker.architectures.parts import TowerHead
+from ranker.layers import Expert, Sides
 
 
 @ARCHITECTURES.register("shared_bottom")
@@ -24,9 +25,8 @@ class SharedBottom(Architecture):
 
     def __init__(self, tasks: Sequence[str], options: Options | None = None) -> None:
         super().__init__(tasks, options)
-        o = self.options
-        self.trunk = _Bottom(o)
-        self.heads = [_TowerHead(o, name=f"head_{task}") for task in self.tasks]
+        self.trunk = _Bottom(self.options)
+        self.heads = [TowerHead(self.options, 0, name=f"head_{task}") for task in self.tasks]
 
 
 class _Bottom(tf.keras.layers.Layer):
@@ -36,12 +36,3 @@ class _Bottom(tf.keras.layers.Layer):
 
     def call(self, sides: Sides, training: bool = False) -> list[tf.Tensor]:
         return [self.bottom(sides, training=training)]
-
-
-class _TowerHead(Head):
-    def __init__(self, options: SharedBottom.Options, name: str) -> None:
-        super().__init__(name=name)
-        self.tower = Tower(options.towers, options.activation, options.dropout, name=f"{name}_tower")
-
-    def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
-        return self.tower(shared[0], training=training)

@@ -1,16 +1,16 @@
 """Where each feature lies in the packed arrays that the model reads."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.lists import table_of
 from ranker.encoding.numeric import NumericEncoding
 from ranker.encoding.statistics import Key, key_name
-from ranker.schema import Categorical, Multi, Numeric, Schema, Sequence
+from ranker.schema import Categorical, Multi, Numeric, Schema
+from ranker.schema import Sequence as SequenceFeature
 
 
 class Packed(NamedTuple):
@@ -27,7 +27,7 @@ class IdField:
     """Columns ``start`` to ``start + length`` of a side's ids: one feature's rows of an embedding table.
 
     Ids count from the feature's own first row; ``offset`` is where that row lies in the table of its width.
-    Id 0 is missing, and padding in pooled fields.
+    Id 0 is missing, and padding in pooled fields. A field with a ``target`` is weighed by that candidate feature.
     """
 
     feature: str
@@ -36,6 +36,8 @@ class IdField:
     dimension: int
     offset: int
     pooling: str | None
+    target: str | None = None
+    heads: int = 1
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,42 @@ class Layout:
             self.candidate.number_width,
         )
 
+    def places(self) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
+        """Start and width of each feature's columns once embedded, by side.
+
+        Ids come first, in the order of their fields, then numbers; what attends to the candidate is the candidate's,
+        at its end.
+        """
+        placed: tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]] = ({}, {})
+        for places, (_, side) in zip(placed, self.sides(), strict=True):
+            widths = [(f.feature, f.dimension) for f in side.ids if f.target is None]
+            _append(places, widths + [(f.feature, f.length) for f in side.numbers])
+        _append(placed[1], [(f.feature, f.dimension) for f in self.attending()])
+        return placed
+
+    def attending(self) -> list[IdField]:
+        """Fields of both sides that are weighed by the candidate, in the order of their columns."""
+        return [field for _, side in self.sides() for field in side.ids if field.target is not None]
+
+    def embedded(self) -> Iterator[tuple[str, int, int, int]]:
+        """Yield side, start, width and number of ids of each embedded feature."""
+        context, candidate = self.places()
+        for name, side in self.sides():
+            for field in side.ids:
+                where = "context" if name == "context" and field.target is None else "candidate"
+                start, width = (context if where == "context" else candidate)[field.feature]
+                yield where, start, width, field.length
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
         return {**asdict(self), "tables": {str(width): rows for width, rows in self.tables.items()}}
+
+
+def _append(places: dict[str, tuple[int, int]], widths: Sequence[tuple[str, int]]) -> None:
+    start = sum(width for _, width in places.values())
+    for name, width in widths:
+        places[name] = (start, width)
+        start += width
 
 
 class LayoutBuilder:
@@ -106,10 +141,20 @@ class LayoutBuilder:
         self._offsets[feature] = (self._rows.get(dimension, 0), dimension)
         self._rows[dimension] = self._rows.get(dimension, 0) + rows
 
-    def ids(self, side: str, feature: str, table: str, length: int = 1, pooling: str | None = None) -> None:
-        """Add a field that reads the rows reserved for ``table``."""
+    def ids(
+        self,
+        side: str,
+        feature: str,
+        table: str,
+        length: int = 1,
+        pooling: str | None = None,
+        attends: bool = False,
+        heads: int = 1,
+    ) -> None:
+        """Add a field that reads the rows reserved for ``table``, and is weighed by that feature if it ``attends``."""
         offset, dimension = self._offsets[table]
-        self._ids[side].append(IdField(feature, 0, length, dimension, offset, pooling))
+        field = IdField(feature, 0, length, dimension, offset, pooling)
+        self._ids[side].append(replace(field, target=table, heads=heads) if attends else field)
 
     def numbers(self, side: str, feature: str, length: int) -> None:
         """Add columns of numbers."""
@@ -122,7 +167,7 @@ class LayoutBuilder:
         def arranged(side: str) -> SideLayout:
             fields, start = [], 0
             for field in sorted(self._ids[side], key=lambda f: (f.dimension, f.pooling is not None)):
-                fields.append(IdField(**{**asdict(field), "start": start}))
+                fields.append(replace(field, start=start))
                 start += field.length
             return SideLayout(tuple(fields), tuple(self._numbers[side]))
 
@@ -144,8 +189,10 @@ def lay_out(
             builder.table(name, len(numerics[name].edges) + 2, feature.dimension)
     for name, feature in schema.features.items():
         side = schema.side(name)
-        if isinstance(feature, Multi | Sequence):
-            builder.ids(side, name, table_of(name, feature), feature.max_length, feature.pooling)
+        if isinstance(feature, SequenceFeature):
+            builder.ids(side, name, feature.shares, feature.max_length, feature.pooling, feature.attends, feature.heads)
+        elif isinstance(feature, Multi):
+            builder.ids(side, name, name, feature.max_length, feature.pooling)
         elif isinstance(feature, Categorical) or (isinstance(feature, Numeric) and feature.transform == "buckets"):
             builder.ids(side, name, name)
         elif isinstance(feature, Numeric):

@@ -3,9 +3,23 @@
 from ranker.layers.dropout import Dropout
 from ranker.layers.embedding import Embedding
 from ranker.layers.expert import Expert
-from ranker.layers.gate import Gate, gate_weights
-from ranker.layers.sides import Sides, join
+from ranker.layers.gating import Gate, GateOptions, GateReading, gate_weights, watching
+from ranker.layers.sides import Inputs, Sides, join
 from ranker.layers.split_dense import SplitDense
 from ranker.layers.tower import Tower
 
-__all__ = ["Dropout", "Embedding", "Expert", "Gate", "Sides", "SplitDense", "Tower", "gate_weights", "join"]
+__all__ = [
+    "Dropout",
+    "Embedding",
+    "Expert",
+    "Gate",
+    "GateOptions",
+    "GateReading",
+    "Inputs",
+    "Sides",
+    "SplitDense",
+    "Tower",
+    "gate_weights",
+    "join",
+    "watching",
+]

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from ranker.encoding.layout import IdField, Layout, SideLayout
 from ranker.layers.dropout import IdDropout
+from ranker.layers.pooling import POOLINGS
 from ranker.layers.sides import Sides
 
 
@@ -18,35 +19,71 @@ class Embedding(tf.keras.layers.Layer):
     Features of one width share one table, each in its own rows, so a side needs one lookup a width. Lists are
     pooled over ids other than 0. ``dropout`` is the share of ids replaced by the unknown id while training; ``l2``
     times the squared norm of the embeddings that a row looks up, averaged over the batch, is added as a loss.
+    With several ``sets`` every id has so many embeddings, side by side in one row of the table.
     """
 
     def __init__(
-        self, layout: Layout, dropout: float = 0.0, l2: float = 0.0, scale: float = 0.05, name: str = "embedding"
+        self,
+        layout: Layout,
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        scale: float = 0.05,
+        sets: int = 1,
+        name: str = "embedding",
     ) -> None:
         super().__init__(name=name)
         if l2 < 0:
             raise ValueError(f"l2 must be at least 0, got {l2}")
+        if sets < 1:
+            raise ValueError(f"sets must be at least 1, got {sets}")
         self.layout = layout
-        self.l2 = l2
-        self.scale = scale
+        self.l2, self.scale, self.sets = l2, scale, sets
         self.tables = {
             str(width): self.add_weight(
                 name=f"table_{width}",
-                shape=(rows, width),
+                shape=(rows, width * sets),
                 initializer=tf.keras.initializers.RandomUniform(-scale, scale),
             )
             for width, rows in layout.tables.items()
         }
         self._read: Mapping[str, tf.Tensor] = self.tables
         self.dropouts = {side: IdDropout(dropout, name=f"id_dropout_{side}") for side in ("context", "candidate")}
+        self.poolings = [
+            {
+                field.feature: POOLINGS[field.pooling](field, name=f"pool_{field.feature}_{i}")
+                for _, side in layout.sides()
+                for field in side.ids
+                if field.pooling is not None
+            }
+            for i in range(sets)
+        ]
 
-    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> Sides:
-        """Packed arrays by name (``context_ids``, ``context_numbers``, ...) to embedded sides."""
-        return Sides(*(self._side(side, layout, inputs, training) for side, layout in self.layout.sides()))
+    @property
+    def dense_variables(self) -> list[tf.Variable]:
+        """What the poolings learn; the rest of the variables are tables."""
+        return [variable for by_field in self.poolings for layer in by_field.values() for variable in layer.weights]
 
-    def _side(self, side: str, layout: SideLayout, inputs: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
-        """Embeddings of single ids and pooled lists, by width, then the numbers: [B, D]."""
-        parts = []
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[Sides]:
+        """Packed arrays by name (``context_ids``, ``context_numbers``, ...) to embedded sides, one pair a set."""
+        read = {side: self._rows(side, layout, inputs, training) for side, layout in self.layout.sides()}
+        embedded = []
+        for i, poolings in enumerate(self.poolings):
+            parts = {
+                side: [
+                    *self._own(layout, read[side], poolings, i),
+                    *([inputs[f"{side}_numbers"]] if layout.numbers else []),
+                ]
+                for side, layout in self.layout.sides()
+            }
+            candidate = parts["candidate"] + self._attended(read, poolings, i)
+            embedded.append(Sides(_joined(parts["context"]), _joined(candidate)))
+        return embedded
+
+    def _rows(
+        self, side: str, layout: SideLayout, inputs: Mapping[str, tf.Tensor], training: bool
+    ) -> dict[str, "_Rows"]:
+        """What each field looks up: of every set [B, L, D], and where there is an id [B, L, 1]."""
+        looked_up: dict[str, _Rows] = {}
         ids: Any = self.dropouts[side](inputs[f"{side}_ids"], training=training) if layout.ids else None
         for width, fields in _by_width(layout):
             start, end = fields[0].start, fields[-1].start + fields[-1].length
@@ -54,16 +91,42 @@ class Embedding(tf.keras.layers.Layer):
             rows = tf.gather(self._read[str(width)], ids[:, start:end] + tf.constant(offsets, ids.dtype))
             if training and self.l2:
                 self.add_loss(self.l2 * tf.reduce_sum(rows**2) / tf.cast(tf.shape(rows)[0], rows.dtype))
+            sets = tf.split(rows, self.sets, axis=2) if self.sets > 1 else [rows]
             single = sum(1 for field in fields if field.pooling is None)
             if single:
-                parts.append(tf.reshape(rows[:, :single], [-1, single * width]))
+                looked_up[_singles(width)] = _Rows([part[:, :single] for part in sets], None)
             for field in fields[single:]:
                 at = slice(field.start - start, field.start - start + field.length)
                 mask = tf.cast(ids[:, field.start : field.start + field.length] > 0, rows.dtype)
-                parts.append(POOLINGS[field.pooling or "mean"](rows[:, at], mask[:, :, None]))
-        if layout.numbers:
-            parts.append(inputs[f"{side}_numbers"])
-        return tf.concat(parts, axis=1) if parts else tf.zeros([1, 0])
+                looked_up[field.feature] = _Rows([part[:, at] for part in sets], mask[:, :, None])
+        return looked_up
+
+    def _own(
+        self, layout: SideLayout, rows: Mapping[str, "_Rows"], poolings: Mapping[str, tf.keras.layers.Layer], i: int
+    ) -> Iterator[tf.Tensor]:
+        """Embeddings of single ids and pooled lists [B, .], by width."""
+        for width, fields in _by_width(layout):
+            single = sum(1 for field in fields if field.pooling is None)
+            if single:
+                yield tf.reshape(rows[_singles(width)].sets[i], [-1, single * width])
+            for field in fields[single:]:
+                if field.target is None:
+                    yield poolings[field.feature](rows[field.feature].sets[i], rows[field.feature].mask)
+
+    def _attended(
+        self, rows: Mapping[str, Mapping[str, "_Rows"]], poolings: Mapping[str, tf.keras.layers.Layer], i: int
+    ) -> list[tf.Tensor]:
+        """Lists weighed by the candidate, [B, D] each."""
+        attended = []
+        for field in self.layout.attending():
+            side = "context" if field in self.layout.context.ids else "candidate"
+            own = [f for f in self.layout.candidate.ids if f.dimension == field.dimension and f.pooling is None]
+            place = next(i for i, f in enumerate(own) if f.feature == field.target)
+            target = rows["candidate"][_singles(field.dimension)].sets[i][:, place]
+            attended.append(
+                poolings[field.feature](rows[side][field.feature].sets[i], rows[side][field.feature].mask, target)
+            )
+        return attended
 
     @contextmanager
     def reading(self, tables: Mapping[str, tf.Tensor]) -> Iterator[None]:
@@ -83,16 +146,18 @@ class Embedding(tf.keras.layers.Layer):
             table.assign(drawn)
 
 
+class _Rows(NamedTuple):
+    sets: list[tf.Tensor]
+    mask: tf.Tensor | None
+
+
+def _singles(width: int) -> str:
+    return f"single ids of width {width}"  # no feature's name has a space
+
+
+def _joined(parts: list[tf.Tensor]) -> tf.Tensor:
+    return tf.concat(parts, axis=1) if parts else tf.zeros([1, 0])
+
+
 def _by_width(side: SideLayout) -> list[tuple[int, list[IdField]]]:
     return [(width, list(fields)) for width, fields in groupby(side.ids, key=lambda field: field.dimension)]
-
-
-def _sum(rows: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(rows * mask, axis=1)
-
-
-def _mean(rows: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    return _sum(rows, mask) / tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
-
-
-POOLINGS = {"sum": _sum, "mean": _mean}

@@ -1,6 +1,6 @@
 """The two halves of an input, kept apart from the log to the served graph."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -10,6 +10,10 @@ class Sides(NamedTuple):
 
     context: tf.Tensor
     candidate: tf.Tensor
+
+
+Inputs: TypeAlias = Sides | list[Sides]
+"""What a trunk reads: the sides, or one pair of sides for each set of embeddings."""
 
 
 def join(sides: Sides) -> tf.Tensor:

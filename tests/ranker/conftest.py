@@ -4,11 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ranker.encoding import Encoder, EncoderFitter, Labels, Packed, encode_labels
 from ranker.schema import Schema
 
 ROWS = 64
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    tf.keras.utils.set_random_seed(0)
 
 
 class Rows(NamedTuple):

@@ -1,19 +1,38 @@
 """Models and batches for tests, at the smallest sizes that still have every part."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES, Architecture
-from ranker.layers import Embedding
+from ranker.encoding.layout import Layout
+from ranker.funnels import FUNNELS
+from ranker.layers import Embedding, Inputs, Sides
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import INPUTS, RankingModel
+from ranker.schema import Schema
 from ranker.weighting import Static, Weighting
 
 SMALL = {
     "shared_bottom": {"bottom": (6, 5)},
-    "mmoe": {"experts": 3, "expert_units": (6, 5)},
-    "ple": {"expert_units": (6, 5)},
+    "independent": {"towers": (6, 5)},
     "esmm": {"towers": (6, 5)},
+    "asymmetric": {"bottom": (6, 5)},
+    "customized": {"bottom": (6, 5), "own_bottom": (4,)},
+    "omoe": {"experts": 3, "expert_units": (6, 5)},
+    "mmoe": {"experts": 3, "expert_units": (6, 5)},
+    "ml_mmoe": {"experts": 3, "expert_units": (6, 5)},
+    "cgc": {"expert_units": (6, 5)},
+    "ple": {"expert_units": (6, 5)},
+    "cross_stitch": {"layers": (6, 5)},
+    "sluice": {"units": 6},
+    "soft_sharing": {"layers": (6, 5)},
+    "aitm": {"bottom": (6,), "transfer": 5},
+    "dbmtl": {"bottom": (6, 5), "relation": (3,)},
+    "pepnet": {"towers": (6, 5), "gate_units": 4},
+    "home": {"expert_units": (6, 5), "rank": 2},
+    "stem": {"expert_units": (6, 5)},
 }
 """Sizes below the defaults for those that have large ones; others are tested with their defaults."""
 
@@ -24,16 +43,44 @@ def architecture(name: str, tasks: list[str], **options: object) -> Architecture
     return kind(tasks, kind.Options(**sizes))
 
 
+def inputs_of(net: Architecture, sides: Sides) -> Inputs:
+    """What the architecture reads: the sides, or as many different ones as it has sets of embeddings."""
+    sets = [Sides(sides.context * (1 + i), sides.candidate * (1 - 0.3 * i)) for i in range(net.embedding_sets)]
+    return sets if len(sets) > 1 else sets[0]
+
+
+def assemble(
+    schema: Schema,
+    layout: Layout,
+    net: Callable[[list[str]], Architecture],
+    interaction: str = "none",
+    weighting: Weighting | None = None,
+    funnel: str = "esmm",
+    **embedding: object,
+) -> RankingModel:
+    chosen = FUNNELS[funnel](schema)
+    body = net([*schema.tasks, *chosen.extra_heads])
+    return RankingModel(
+        schema,
+        Embedding(layout, sets=body.embedding_sets, **embedding),
+        [INTERACTIONS[interaction](layout) for _ in range(body.embedding_sets)],
+        body,
+        weighting or Static(),
+        funnel=chosen,
+    )
+
+
 def model_of(rows, name="ple", weighting: Weighting | None = None, interaction="none", funnel="esmm", **options):
     tf.keras.utils.set_random_seed(0)
-    layout = rows.encoder.layout
-    return RankingModel(
+    embedding = {"l2": options.pop("l2", 0.0), "dropout": options.pop("id_dropout", 0.0), "scale": 0.5}
+    return assemble(
         rows.schema,
-        Embedding(layout, l2=options.pop("l2", 0.0), dropout=options.pop("id_dropout", 0.0), scale=0.5),
-        INTERACTIONS[interaction](layout),
-        architecture(name, list(rows.schema.tasks), **options),
-        weighting or Static(),
-        funnel=funnel,
+        rows.encoder.layout,
+        lambda tasks: architecture(name, tasks, **options),
+        interaction,
+        weighting,
+        funnel,
+        **embedding,
     )
 
 

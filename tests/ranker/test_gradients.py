@@ -27,8 +27,12 @@ class Keep(tf.keras.optimizers.legacy.SGD):
         self.kept = {v.ref(): tf.convert_to_tensor(g) for g, v in grads_and_vars}
 
 
+WITHOUT_SHARED_LAYERS = ("esmm", "independent")
 WAYS = [
-    (name, way) for name in ARCHITECTURES for way in ("representation", "shared") if (name, way) != ("esmm", "shared")
+    (name, way)
+    for name in ARCHITECTURES
+    for way in ("representation", "shared")
+    if way == "representation" or name not in WITHOUT_SHARED_LAYERS
 ]
 
 
@@ -41,7 +45,8 @@ def test_the_combination_is_the_gradient_of_the_weighted_sum(rows, name, gradien
     model.train_step(batch)
     with tf.GradientTape() as tape:
         losses = model.compute_loss(batch, training=True)
-        total = tf.add_n([w * loss for w, loss in zip(weights, losses, strict=True)]) + tf.add_n(model.embedding.losses)
+        penalties = [*model.embedding.losses, *model.architecture.trunk.losses]
+        total = tf.add_n([w * loss for w, loss in zip(weights, losses, strict=True)]) + tf.add_n(penalties)
     variables = model.trainable_variables
     for variable, expected in zip(variables, tape.gradient(total, variables), strict=True):
         np.testing.assert_allclose(model.optimizer.kept[variable.ref()], tf.convert_to_tensor(expected), atol=1e-6)
@@ -73,7 +78,8 @@ def test_the_gramian_of_the_representation_by_hand(rows):
     for task in range(3):
         with tf.GradientTape() as tape:
             tape.watch(hidden)
-            loss = model._head_losses(hidden, batch, training=True)[task]
+            logits = model.architecture.logits(hidden, training=True)
+            loss = model._task_losses(logits, batch)[task]
         flat.append(tape.gradient(loss, hidden)[0].numpy().ravel())
     np.testing.assert_allclose(model.weighting.gramian, np.array(flat) @ np.array(flat).T, rtol=1e-4, atol=1e-9)
 
@@ -104,3 +110,23 @@ def test_every_method_trains(rows, name):
         logs = step(batch)
     assert np.array(model.compute_loss(batch)).sum() < 0.8 * before.sum()
     assert set(logs) >= {"losses", "weights"}
+
+
+@pytest.mark.parametrize("weighting", ["static", "pe_ltr"])
+def test_penalties_of_heads_are_added_as_they_are(rows, weighting):
+    def gradients(**options):
+        model = model_of(rows, "aitm", WEIGHTINGS[weighting](), activation="tanh", **options)
+        model.compile(optimizer=Keep())
+        model.train_step(batch_of(rows))
+        return model, [model.optimizer.kept[v.ref()] for v in model.trainable_variables]
+
+    _, plain = gradients()
+    model, whole = gradients(calibrator=0.5)
+    with tf.GradientTape() as tape:
+        shared = model._trunk(batch_of(rows), training=True)
+        logits = model.architecture.logits(shared, training=True)
+        (penalty,) = model.architecture.penalties(logits)
+    extra = tape.gradient(penalty, model.trainable_variables, unconnected_gradients="zero")
+    assert float(penalty) > 0
+    for with_it, without, own in zip(whole, plain, extra, strict=True):
+        np.testing.assert_allclose(with_it, without + tf.convert_to_tensor(own), atol=1e-6)

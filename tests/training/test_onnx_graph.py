@@ -7,13 +7,12 @@ import tensorflow as tf
 from ranker.architectures import ARCHITECTURES
 from ranker.artifact import difference
 from ranker.encoding.layout import Layout, LayoutBuilder
-from ranker.funnel import FUNNELS
-from ranker.layers import Embedding
+from ranker.funnels import FUNNELS
+from ranker.layers import GateOptions
 from ranker.layers.interaction import INTERACTIONS
-from ranker.model import RankingModel
-from ranker.schema import Schema
-from ranker.weighting import Static
-from tests.ranker.models import architecture
+from ranker.layers.pooling import POOLINGS
+from ranker.schema import TARGET_ATTENTION, Schema
+from tests.ranker.models import architecture, assemble
 from training.onnx_graph import to_onnx
 from training.session import onnx_scorer
 
@@ -29,21 +28,25 @@ SCHEMA = Schema.model_validate(
 )
 
 
-def layout() -> Layout:
+def layout(pooling: str = "mean") -> Layout:
     builder = LayoutBuilder()
     for name, side in (("user", "context"), ("item", "candidate")):
         builder.table(name, 9, 4)
         builder.ids(side, name, name)
         builder.numbers(side, f"{name}_number", 2)
-    builder.ids("context", "history", "item", length=3, pooling="mean")
+    builder.ids("context", "history", "item", length=3, pooling=pooling, attends=pooling in TARGET_ATTENTION, heads=2)
     return builder.build()
 
 
-def worst(tmp_path, name, interaction, funnel) -> float:
+def worst(tmp_path, name="shared_bottom", interaction="none", funnel="esmm", pooling="mean") -> float:
     tf.keras.utils.set_random_seed(1)
-    places = layout()
-    net = architecture(name, list(SCHEMA.tasks))
-    model = RankingModel(SCHEMA, Embedding(places, scale=1.0), INTERACTIONS[interaction](places), net, Static(), funnel)
+    places = layout(pooling)
+    model = assemble(SCHEMA, places, lambda tasks: architecture(name, tasks), interaction, funnel=funnel, scale=1.0)
+    return difference_of(tmp_path, model)
+
+
+def difference_of(tmp_path, model) -> float:
+    places = model.embedding.layout
     (tmp_path / "model.onnx").write_bytes(to_onnx(model).SerializeToString())
     score = onnx_scorer(tmp_path / "model.onnx")
     random = np.random.default_rng(0)
@@ -61,14 +64,28 @@ def worst(tmp_path, name, interaction, funnel) -> float:
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
 def test_architectures(tmp_path, name):
-    assert worst(tmp_path, name, "none", "esmm") < 1e-5
+    assert worst(tmp_path, name) < 1e-5
 
 
 @pytest.mark.parametrize("interaction", [name for name in INTERACTIONS if name != "none"])
 def test_interactions(tmp_path, interaction):
-    assert worst(tmp_path, "shared_bottom", interaction, "esmm") < 1e-5
+    assert worst(tmp_path, interaction=interaction) < 1e-5
 
 
 @pytest.mark.parametrize("funnel", list(FUNNELS))
 def test_funnels(tmp_path, funnel):
-    assert worst(tmp_path, "shared_bottom", "none", funnel) < 1e-5
+    assert worst(tmp_path, funnel=funnel) < 1e-5
+
+
+@pytest.mark.parametrize("pooling", list(POOLINGS))
+def test_poolings(tmp_path, pooling):
+    assert worst(tmp_path, pooling=pooling) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["top_k", "dselect_k"])
+def test_sparse_gates(tmp_path, kind):
+    tf.keras.utils.set_random_seed(1)
+    model = assemble(
+        SCHEMA, layout(), lambda tasks: architecture("mmoe", tasks, gate=GateOptions(kind=kind)), scale=1.0
+    )
+    assert difference_of(tmp_path, model) < 1e-5

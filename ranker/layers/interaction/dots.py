@@ -1,12 +1,11 @@
 """Pairwise dot products of feature embeddings."""
 
-from collections.abc import Iterator
 from typing import Literal
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from ranker.encoding.layout import Layout, SideLayout
+from ranker.encoding.layout import Layout
 from ranker.layers.interaction.base import INTERACTIONS, Interaction, InteractionOptions
 from ranker.layers.sides import Sides, join
 
@@ -37,12 +36,9 @@ class DotsInteraction(Interaction):
         """Append the dot products [B, n * n], those above the diagonal being 0."""
         both = join(sides)
         context_width = sides.context.shape[1]
-        spans = [*_spans(self.layout.context, 0), *_spans(self.layout.candidate, context_width)]
+        spans = [
+            (start + (context_width if side == "candidate" else 0), width)
+            for side, start, width, _ in self.layout.embedded()
+        ]
         dots = self.dots([both[:, start : start + width] for start, width in spans])
         return Sides(sides.context, tf.concat([sides.candidate, dots], axis=1))
-
-
-def _spans(side: SideLayout, start: int) -> Iterator[tuple[int, int]]:
-    for field in side.ids:  # embedded inputs lie in the order of the id fields
-        yield start, field.dimension
-        start += field.dimension

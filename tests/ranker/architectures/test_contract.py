@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES
 from ranker.layers import Expert, Sides
-from tests.ranker.models import architecture
+from tests.ranker.models import architecture, inputs_of
 
 CONTEXT = tf.constant(np.random.default_rng(0).normal(size=(1, 5)).astype(np.float32))
 CANDIDATE = tf.constant(np.random.default_rng(1).normal(size=(7, 4)).astype(np.float32))
@@ -21,20 +21,22 @@ def tasks(count):
 @EVERY
 @pytest.mark.parametrize("count", range(1, 7))
 def test_one_logit_a_task(name, count):
-    assert architecture(name, tasks(count))(JOINED).shape == (7, count)
+    net = architecture(name, tasks(count))
+    assert net(inputs_of(net, JOINED)).shape == (7, count)
 
 
 @EVERY
 def test_one_context_row_serves_all_candidates(name):
     net = architecture(name, tasks(3))
-    np.testing.assert_allclose(net(Sides(CONTEXT, CANDIDATE)), net(JOINED), atol=1e-6)
+    split = inputs_of(net, Sides(CONTEXT, CANDIDATE))
+    np.testing.assert_allclose(net(split), net(inputs_of(net, JOINED)), atol=1e-6)
 
 
 @EVERY
 def test_gradients_reach_every_parameter(name):
     net = architecture(name, tasks(3), activation="tanh")
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(net(JOINED) * tf.constant([[1.0, -2.0, 0.5]]))
+        loss = tf.reduce_sum(net(inputs_of(net, JOINED)) * tf.constant([[1.0, -2.0, 0.5]]))
     for variable, gradient in zip(net.trainable_variables, tape.gradient(loss, net.trainable_variables), strict=True):
         assert gradient is not None, variable.name
         assert np.abs(gradient).max() > 0, variable.name
@@ -43,7 +45,7 @@ def test_gradients_reach_every_parameter(name):
 @EVERY
 def test_trunk_and_heads_share_all_variables_out(name):
     net = architecture(name, tasks(3))
-    net(JOINED)
+    net(inputs_of(net, JOINED))
     parts = [net.trunk, *net.heads]
     owned = [variable.ref() for part in parts for variable in part.trainable_variables]
     assert len(owned) == len(set(owned))
@@ -53,9 +55,9 @@ def test_trunk_and_heads_share_all_variables_out(name):
 @EVERY
 def test_a_head_answers_to_its_own_task_alone(name):
     net = architecture(name, tasks(3), activation="tanh")
-    net(JOINED)
+    net(inputs_of(net, JOINED))
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(net.logits(net.trunk(JOINED))[1])
+        loss = tf.reduce_sum(net.logits(net.trunk(inputs_of(net, JOINED)))[1])
     variables = [head.trainable_variables for head in net.heads]
     reached = [any(g is not None for g in gradients) for gradients in tape.gradient(loss, variables)]
     assert reached == [False, True, False]
@@ -64,7 +66,7 @@ def test_a_head_answers_to_its_own_task_alone(name):
 @EVERY
 def test_layers_of_one_kind_start_apart(name):
     net = architecture(name, tasks(3))
-    net(JOINED)
+    net(inputs_of(net, JOINED))
     kernels = [e.stack[0].kernels[0].numpy() for e in net.submodules if isinstance(e, Expert)]
     for i, first in enumerate(kernels):
         assert not any(first.shape == other.shape and np.allclose(first, other) for other in kernels[:i])
@@ -73,18 +75,20 @@ def test_layers_of_one_kind_start_apart(name):
 @EVERY
 def test_weights_can_be_saved_and_read(name, tmp_path):
     net, other = architecture(name, tasks(2)), architecture(name, tasks(2))
-    expected = net(JOINED)
-    other(JOINED)
+    joined = inputs_of(net, JOINED)
+    expected = net(joined)
+    other(joined)
     path = tf.train.Checkpoint(net=net).write(str(tmp_path / "weights"))
     tf.train.Checkpoint(net=other).read(path).assert_consumed()
-    np.testing.assert_array_equal(other(JOINED), expected)
+    np.testing.assert_array_equal(other(joined), expected)
 
 
 @EVERY
 def test_dropout_acts_in_training_only(name):
     net = architecture(name, tasks(2), dropout=0.5)
-    np.testing.assert_array_equal(net(JOINED), net(JOINED))
-    assert not np.allclose(net(JOINED, training=True), net(JOINED, training=True))
+    joined = inputs_of(net, JOINED)
+    np.testing.assert_array_equal(net(joined), net(joined))
+    assert not np.allclose(net(joined, training=True), net(joined, training=True))
 
 
 @EVERY

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ranker.encoding.layout import IdField, NumberField, lay_out
+from ranker.encoding.layout import IdField, LayoutBuilder, NumberField, lay_out
 from ranker.encoding.numeric import NumericEncoding
 from ranker.schema import Schema
 
@@ -69,3 +69,22 @@ def test_it_is_plain_json():
     plain = LAYOUT.to_dict()
     assert json.loads(json.dumps(plain))["tables"] == {"4": 8, "8": 30}
     assert plain["context"]["ids"][0]["feature"] == "user"
+
+
+def test_places_follow_the_embedded_inputs():
+    builder = LayoutBuilder()
+    for name, width in (("item", 4), ("user", 2)):
+        builder.table(name, 5, width)
+    builder.ids("context", "user", "user")
+    builder.ids("context", "seen", "item", length=3, pooling="din", attends=True)
+    builder.numbers("context", "age", 1)
+    builder.ids("candidate", "item", "item")
+    builder.numbers("candidate", "vector", 3)
+    context, candidate = builder.build().places()
+    assert context == {"user": (0, 2), "age": (2, 1)}
+    assert candidate == {"item": (0, 4), "vector": (4, 3), "seen": (7, 4)}
+    assert sorted(builder.build().embedded()) == [
+        ("candidate", 0, 4, 1),
+        ("candidate", 7, 4, 3),
+        ("context", 0, 2, 1),
+    ]

@@ -14,7 +14,7 @@ def test_it_is_a_dense_layer_over_both_sides():
     got = layer(Sides(CONTEXT, CANDIDATE))
     joined = np.concatenate([np.repeat(CONTEXT, 5, axis=0), CANDIDATE], axis=1)
     kernel = np.concatenate([k.numpy() for k in layer.kernels])
-    np.testing.assert_allclose(got, np.tanh(joined @ kernel + layer.bias.numpy()), rtol=1e-5)
+    np.testing.assert_allclose(got, np.tanh(joined @ kernel + layer.bias.numpy()), rtol=1e-5, atol=1e-6)
 
 
 def test_a_side_without_columns_takes_no_part():

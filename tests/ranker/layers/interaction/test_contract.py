@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ranker.encoding.layout import LayoutBuilder
 from ranker.layers import Sides, join
-from ranker.layers.interaction import INTERACTIONS, DotsInteraction
+from ranker.layers.interaction import INTERACTIONS, DotsInteraction, FMInteraction
 
 EVERY = pytest.mark.parametrize("name", list(INTERACTIONS))
 RANDOM = np.random.default_rng(0)
@@ -54,3 +54,20 @@ def test_dots_by_hand():
 def test_dots_of_unlike_widths_are_refused():
     with pytest.raises(ValueError, match=r"one width, got the widths \[2, 3\]"):
         DotsInteraction(layout(width=3))
+
+
+def test_fm_by_hand():
+    layer = FMInteraction(layout())
+    context = tf.constant([[1.0, 2.0, 7.0]])  # user (1, 2), age 7
+    candidate = tf.constant([[3.0, 4.0, 5.0, 6.0, 9.0]])  # item (3, 4), tag (5, 6), price 9
+    layer(Sides(context, candidate))
+    for kernel, weight in zip(layer.linear.kernels, (1.0, 2.0), strict=True):
+        kernel.assign(tf.fill(kernel.shape, weight))
+    crossed = layer(Sides(context, candidate)).candidate.numpy()[0]
+    # first order 10 + 2 * 27; second 1 * 3 + 1 * 5 + 3 * 5 and 2 * 4 + 2 * 6 + 4 * 6
+    np.testing.assert_allclose(crossed[5:], [64, 23, 44])
+
+
+def test_fm_keeps_widths_apart():
+    crossed = FMInteraction(layout(width=3))(Sides(CONTEXT, tf.ones([5, 6])))
+    assert crossed.candidate.shape == (5, 6 + 1 + 2 + 3)

@@ -1,0 +1,120 @@
+"""Adaptive information transfer along a sequence of tasks."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units, check_names
+from ranker.layers import Expert, Sides, SplitDense, Tower
+from ranker.schema import Task
+
+
+@ARCHITECTURES.register("aitm")
+class AITM(Architecture):
+    """Each task attends to what the task before it passes on and to its own network. Xi et al., KDD 2021.
+
+    Tasks follow each other as in a funnel: impression, click, approval, activation. The paper adds a penalty where a
+    later task is predicted more probable than the one before it, ``calibrator``; where tasks say ``given:`` the
+    funnel's product holds that order already, so that it is off by default.
+    """
+
+    class Options(ArchitectureOptions):
+        """Units of the networks and of what is transferred, the tasks' order, the calibrator's weight."""
+
+        name: Literal["aitm"] = "aitm"
+        bottom: Units = Field((256, 128), min_length=1, description="Units of each task's network.")
+        transfer: int = Field(64, ge=1, description="Units of the information that is passed on and attended to.")
+        order: tuple[str, ...] | None = Field(None, description="All tasks, earliest first; by default as declared.")
+        calibrator: float = Field(0.0, ge=0, description="Times max(p_t - p_{t-1}, 0), averaged over rows; paper: 0.6.")
+
+        def check(self, tasks: Mapping[str, Task]) -> None:
+            """Raise ``ValueError`` where ``order`` is not an order of all tasks."""
+            if self.order is not None:
+                check_names(self.order, list(tasks), "order")
+                missing = [task for task in tasks if task not in self.order]
+                if missing:
+                    raise ValueError(f"order: lacks {', '.join(missing)}; it must list every task")
+
+    options: Options
+
+    def __init__(self, tasks: Sequence[str], options: Options | None = None) -> None:
+        super().__init__(tasks, options)
+        order = self.options.order or ()
+        chain = [*order, *(task for task in self.tasks if task not in order)]
+        self.chain = [self.tasks.index(task) for task in chain]
+        self.trunk = _Chain(self.options, chain[:-1])
+        places = {task: place for place, task in enumerate(chain)}
+        self.heads = [_Head(self.options, task, places[task], last=task == chain[-1]) for task in self.tasks]
+
+    def penalties(self, logits: list[tf.Tensor]) -> list[tf.Tensor]:
+        """The calibrator: mean over rows of how far a later task's probability exceeds the earlier one's."""
+        if not self.options.calibrator:
+            return []
+        p = [tf.sigmoid(logits[task]) for task in self.chain if task < len(logits)]
+        over = [tf.reduce_mean(tf.nn.relu(late - early)) for early, late in pairwise(p)]
+        return [self.options.calibrator * tf.add_n(over)] if over else []
+
+
+class TransferUnit(tf.keras.layers.Layer):
+    """Attention over two vectors: ``sum_u softmax(<query(u), key(u)> / sqrt(k)) value(u)``, u in {passed on, own}."""
+
+    def __init__(self, units: int, name: str) -> None:
+        super().__init__(name=name)
+        self.units = units
+        self.value, self.query, self.key = (SplitDense(units, name=part) for part in ("value", "query", "key"))
+
+    def call(self, vectors: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Vectors [B, k], one or two, to [B, k]."""
+        scores = [tf.reduce_sum(self.query(u) * self.key(u), axis=1, keepdims=True) for u in vectors]
+        weights = tf.nn.softmax(tf.concat(scores, axis=1) / self.units**0.5)
+        return tf.add_n([weights[:, i : i + 1] * self.value(u) for i, u in enumerate(vectors)])
+
+
+class _Link(tf.keras.layers.Layer):
+    """One task of the chain: its network, and what the task before passes on, to z [B, k]."""
+
+    def __init__(self, options: AITM.Options, task: str, first: bool) -> None:
+        super().__init__(name=f"link_{task}")
+        bottom = (*options.bottom, options.transfer)
+        self.bottom = Expert(bottom, options.activation, options.dropout, name=f"bottom_{task}")
+        self.inform = None if first else SplitDense(options.transfer, options.activation, name="inform")
+        self.attend = None if first else TransferUnit(options.transfer, name="attend")
+
+    def call(self, sides: Sides, before: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        own = self.bottom(sides, training=training)
+        if self.inform is None or self.attend is None:
+            return own
+        return self.attend([self.inform(before), own])
+
+
+class _Chain(tf.keras.layers.Layer):
+    """Sides to [context, candidate, z of every task but the last]."""
+
+    def __init__(self, options: AITM.Options, chain: Sequence[str]) -> None:
+        super().__init__(name="trunk")
+        self.links = [_Link(options, task, first=place == 0) for place, task in enumerate(chain)]
+
+    def call(self, sides: Sides, training: bool = False) -> list[tf.Tensor]:
+        outputs: list[tf.Tensor] = []
+        for link in self.links:
+            outputs.append(link(sides, outputs[-1] if outputs else None, training=training))
+        return [*sides, *outputs]
+
+
+class _Head(Head):
+    """A tower on the task's z; the last task computes its own, since no other reads it."""
+
+    def __init__(self, options: AITM.Options, task: str, place: int, last: bool) -> None:
+        super().__init__(name=f"head_{task}")
+        self.place = place
+        self.link = _Link(options, task, first=place == 0) if last else None
+        self.tower = Tower(options.towers, options.activation, options.dropout, name=f"head_{task}_tower")
+
+    def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        if self.link is None:
+            return self.tower(shared[2 + self.place], training=training)
+        before = shared[-1] if self.place else None
+        return self.tower(self.link(Sides(*shared[:2]), before, training=training), training=training)

@@ -1,0 +1,85 @@
+"""One network a task, and ESMM's preset of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
+from ranker.architectures.parts import InputsTrunk
+from ranker.layers import Sides, Tower
+from ranker.schema import Task
+
+
+class NetworkOptions(ArchitectureOptions):
+    """Units of each task's network, its last layers included."""
+
+    towers: Units = Field((256, 128, 64), description="Units of each task's network.")
+
+
+@ARCHITECTURES.register("independent")
+class Independent(Architecture):
+    """Networks that share nothing but, if so chosen, the embeddings: what fusing single-task models amounts to.
+
+    The single-task baseline of Caruana, "Multitask Learning", Machine Learning 1997.
+    """
+
+    class Options(NetworkOptions):
+        """Whether the tasks' networks read the same embeddings."""
+
+        name: Literal["independent"] = "independent"
+        embeddings: Literal["shared", "own"] = Field(
+            "shared", description="own: each task embeds the ids by itself, as models trained apart would."
+        )
+
+    options: Options
+
+    def __init__(self, tasks: Sequence[str], options: Options | None = None) -> None:
+        super().__init__(tasks, options)
+        self.trunk = InputsTrunk()
+        own = self.options.embeddings == "own"
+        self.heads = [
+            _NetworkHead(self.options, i if own else 0, name=f"head_{task}") for i, task in enumerate(self.tasks)
+        ]
+
+    @property
+    def embedding_sets(self) -> int:
+        """One a task, or one for all."""
+        return len(self.tasks) if self.options.embeddings == "own" else 1
+
+
+@ARCHITECTURES.register("esmm")
+class ESMM(Architecture):
+    """Entire-space model: independent networks over shared embeddings. Ma et al., SIGIR 2018.
+
+    What makes it ESMM is the funnel: tasks that say ``given: click`` are trained over all impressions through
+    pCTCVR = pCTR x pCVR (``ranker.funnels``). The same funnel works over every other architecture.
+    """
+
+    class Options(NetworkOptions):
+        """Nothing more to set."""
+
+        name: Literal["esmm"] = "esmm"
+
+        def check(self, tasks: Mapping[str, Task]) -> None:
+            """Raise ``ValueError`` where no task is conditional."""
+            if not any(task.given for task in tasks.values()):
+                raise ValueError("esmm needs a task with `given`, for example purchase: {given: click}")
+
+    options: Options
+
+    def __init__(self, tasks: Sequence[str], options: Options | None = None) -> None:
+        super().__init__(tasks, options)
+        self.trunk = InputsTrunk()
+        self.heads = [_NetworkHead(self.options, 0, name=f"head_{task}") for task in self.tasks]
+
+
+class _NetworkHead(Head):
+    def __init__(self, options: NetworkOptions, embeddings: int, name: str) -> None:
+        super().__init__(name=name)
+        self.first = 2 * embeddings
+        self.tower = Tower(options.towers, options.activation, options.dropout, name=f"{name}_tower")
+
+    def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        return self.tower(Sides(*shared[self.first : self.first + 2]), training=training)

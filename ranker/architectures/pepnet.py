@@ -1,0 +1,155 @@
+"""Parameter and embedding personalised network."""
+
+from collections.abc import Sequence
+from typing import Literal, Self
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
+from ranker.encoding.layout import Layout
+from ranker.layers import Dropout, Sides, SplitDense
+from ranker.registry import nearest
+
+Places = Sequence[tuple[int, int]]
+"""Start and width of columns of one side."""
+
+
+@ARCHITECTURES.register("pepnet")
+class PEPNet(Architecture):
+    """Gates of priors scale embeddings and hidden units, so that users get parameters of their own.
+
+    Chang et al., "PEPNet: Parameter and Embedding Personalized Network", KDD 2023. EPNet scales the embedded inputs by
+    a gate that reads the features of ``domain`` (scenario, page), shared by all tasks. PPNet scales the hidden units of
+    each task's network by gates that read the features of ``personal`` (user, author, item). Both gates also see the
+    inputs, whose gradients they do not change. The context's gate reads the context alone, so that it stays one row.
+    """
+
+    class Options(ArchitectureOptions):
+        """Which features the gates read, and the units of networks and gates."""
+
+        name: Literal["pepnet"] = "pepnet"
+        towers: Units = Field((128, 64), min_length=1, description="Units of each task's network.")
+        gate_units: int = Field(32, ge=1, description="Hidden units of every gate.")
+        domain: tuple[str, ...] | None = Field(
+            None, description="Features that the embedding gate reads beside all inputs; the context's by default."
+        )
+        personal: tuple[str, ...] | None = Field(
+            None, description="Features that the parameter gates read beside all inputs; all by default."
+        )
+
+    options: Options
+
+    def __init__(
+        self,
+        tasks: Sequence[str],
+        options: Options | None = None,
+        domain: tuple[Places | None, Places | None] = (None, ()),
+        personal: tuple[Places | None, Places | None] = (None, None),
+    ) -> None:
+        """``domain`` and ``personal``: columns of the context and of the candidate; ``None`` for all of a side."""
+        super().__init__(tasks, options)
+        self.trunk = _EmbeddingGates(self.options, domain, personal)
+        self.heads = [_PersonalHead(self.options, name=f"head_{task}") for task in self.tasks]
+
+    @classmethod
+    def of_layout(cls, tasks: Sequence[str], options: ArchitectureOptions, layout: Layout) -> Self:
+        """Look the named features up. Raises ``ValueError`` for one that is no feature."""
+        assert isinstance(options, PEPNet.Options)
+        chosen = {}
+        for path, names in (("domain", options.domain), ("personal", options.personal)):
+            if names is not None:
+                chosen[path] = _places(layout, names, path)
+        return cls(tasks, options, **chosen)
+
+
+def _places(layout: Layout, names: Sequence[str], path: str) -> tuple[Places, Places]:
+    context, candidate = layout.places()
+    known = [*context, *candidate]
+    for name in names:
+        if name not in known:
+            hint = nearest(name, known)
+            raise ValueError(f"architecture.{path}: {name!r} is no feature{'; ' + hint if hint else ''}")
+    return [context[n] for n in names if n in context], [candidate[n] for n in names if n in candidate]
+
+
+def _taken(side: tf.Tensor, places: Places | None) -> tf.Tensor:
+    if places is None:
+        return side
+    parts = [side[:, start : start + width] for start, width in places]
+    return tf.concat(parts, axis=1) if parts else side[:, :0]
+
+
+class ScaleGate(tf.keras.layers.Layer):
+    """``2 sigmoid(W relu(V x))``: at first all near 1. Gate NU of the paper."""
+
+    def __init__(self, hidden: int, units: int, activation: str, name: str) -> None:
+        super().__init__(name=name)
+        self.hidden = SplitDense(hidden, activation, name="hidden")
+        self.scale = SplitDense(units, "sigmoid", name="scale")
+
+    def call(self, inputs: Sides | tf.Tensor) -> tf.Tensor:
+        """Sides or a tensor to factors [B, units] in (0, 2)."""
+        return 2.0 * self.scale(self.hidden(inputs))
+
+
+class _EmbeddingGates(tf.keras.layers.Layer):
+    """EPNet. Sides to [context, candidate, prior of the context, prior of the candidate], the first two scaled."""
+
+    def __init__(
+        self,
+        options: PEPNet.Options,
+        domain: tuple[Places | None, Places | None],
+        personal: tuple[Places | None, Places | None],
+    ) -> None:
+        super().__init__(name="trunk")
+        self.options, self.domain, self.personal = options, domain, personal
+
+    def build(self, shape: Sequence[tf.TensorShape]) -> None:
+        """One gate a side that has columns."""
+        o = self.options
+        widths = [int(side[-1]) for side in shape]
+        self.gates: list[ScaleGate | None] = [
+            ScaleGate(o.gate_units, width, o.activation, name=f"gate_{side}") if width else None
+            for side, width in zip(("context", "candidate"), widths, strict=True)
+        ]
+        super().build(shape)
+
+    def call(self, sides: Sides, training: bool = False) -> list[tf.Tensor]:
+        del training  # nothing here behaves differently
+        domain = [_taken(side, places) for side, places in zip(sides, self.domain, strict=True)]
+        seen = [tf.concat([d, tf.stop_gradient(side)], axis=1) for d, side in zip(domain, sides, strict=True)]
+        context, candidate = self.gates
+        scaled = [
+            sides.context if context is None else sides.context * context(seen[0]),
+            sides.candidate if candidate is None else sides.candidate * candidate(Sides(domain[0], seen[1])),
+        ]
+        priors = [_taken(side, places) for side, places in zip(sides, self.personal, strict=True)]
+        return [*scaled, *priors]
+
+
+class _PersonalHead(Head):
+    """PPNet of one task: dense layers, each scaled by a gate of its own."""
+
+    def __init__(self, options: PEPNet.Options, name: str) -> None:
+        super().__init__(name=name)
+        o = options
+        self.stack = [SplitDense(units, o.activation, name=f"dense_{i}") for i, units in enumerate(o.towers)]
+        self.gates = [
+            ScaleGate(o.gate_units, units, o.activation, name=f"gate_{i}") for i, units in enumerate(o.towers)
+        ]
+        self.dropouts = [Dropout(o.dropout, name=f"{name}_dropout_{i}") for i in range(len(o.towers))]
+        self.logit = SplitDense(1, name="logit")
+
+    def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        inputs = Sides(shared[0], shared[1])
+        prior = Sides(
+            *(
+                tf.concat([own, tf.stop_gradient(side)], axis=1)
+                for own, side in zip(shared[2:], shared[:2], strict=True)
+            )
+        )
+        hidden: Sides | tf.Tensor = inputs
+        for dense, gate, dropout in zip(self.stack, self.gates, self.dropouts, strict=True):
+            hidden = dropout(dense(hidden) * gate(prior), training=training)
+        return self.logit(hidden)

@@ -1,0 +1,89 @@
+"""Logits -> losses and served scores, as the tasks' conditions (``given:``) declare.
+
+A task given another is a step down a funnel: impression -> click -> purchase, of any depth. Whatever the
+architecture, its logit for such a task is that of the conditional probability, and its served score is that of the
+impression: the product of the conditional probabilities along the chain.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeAlias
+
+import tensorflow as tf
+
+from ranker.registry import Registry
+from ranker.schema import Binary, Closed, Regression, Schema, Task
+
+Errors: TypeAlias = Callable[[int, tf.Tensor], tf.Tensor]
+"""A task's number and a logit [B] for its label to each row's loss [B]."""
+
+
+class FunnelOptions(Closed):
+    """Base of the options of a funnel; each adds its ``name`` and parameters."""
+
+    name: str = ""
+
+    def check(self, tasks: Mapping[str, Task]) -> None:
+        """Raise ``ValueError`` where the funnel cannot be had with these tasks."""
+        del tasks
+
+
+class Funnel:
+    """Base of the funnels, which differ in how a conditional task is trained."""
+
+    Options: ClassVar[type[FunnelOptions]]
+
+    def __init__(self, schema: Schema, options: FunnelOptions | None = None) -> None:
+        self.options = options if options is not None else self.Options()
+        self.tasks = list(schema.tasks)
+        self.kinds = list(schema.tasks.values())
+        self.chains = [[self.tasks.index(parent) for parent in schema.parents(task)] for task in self.tasks]
+
+    @property
+    def extra_heads(self) -> tuple[str, ...]:
+        """Names of heads that the architecture must have behind those of the tasks; trained, never served."""
+        return ()
+
+    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, known: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
+        """Each task's loss, a scalar, from the logits [B] of tasks and extra heads, labels and known [B, T].
+
+        A loss is a mean over the rows that count, and 0 where none does.
+        """
+        raise NotImplementedError
+
+    def scores(self, logits: list[tf.Tensor]) -> tf.Tensor:
+        """T logits [B] to served scores [B, T] of an impression: probabilities, and values in a regression's unit."""
+        own = [_value(kind, logit) for kind, logit in zip(self.kinds, logits[: len(self.kinds)], strict=True)]
+        scores = []
+        for score, chain in zip(own, self.chains, strict=True):
+            for parent in chain:
+                score = score * own[parent]
+            scores.append(score)
+        return tf.stack(scores, axis=1)
+
+    def within_parent(self, labels: tf.Tensor, known: tf.Tensor, task: int) -> tf.Tensor:
+        """Weight [B] of rows in a task's own loss: known, and its condition holds."""
+        weight = known[:, task]
+        return weight * labels[:, self.chains[task][0]] if self.chains[task] else weight
+
+
+def mean(errors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Mean of errors [B] by weights [B]; 0 where all weights are."""
+    return tf.math.divide_no_nan(tf.reduce_sum(errors * weights), tf.reduce_sum(weights))
+
+
+def require_condition(tasks: Mapping[str, Task], name: str) -> None:
+    """Raise ``ValueError`` where no task is conditional."""
+    if not any(task.given for task in tasks.values()):
+        raise ValueError(
+            f"funnel {name} corrects tasks with `given`, and there is none: say for example "
+            "purchase: {given: click}, or take funnel esmm"
+        )
+
+
+def _value(kind: Binary | Regression, logit: tf.Tensor) -> tf.Tensor:
+    if isinstance(kind, Binary):
+        return tf.sigmoid(logit)
+    return tf.exp(tf.nn.relu(logit)) - 1.0 if kind.transform == "log1p" else logit
+
+
+FUNNELS: Registry[type[Funnel]] = Registry("funnel")

@@ -1,0 +1,23 @@
+"""Plain masking of conditional tasks."""
+
+from typing import Literal
+
+import tensorflow as tf
+
+from ranker.funnels.base import FUNNELS, Errors, Funnel, FunnelOptions, mean
+
+
+@FUNNELS.register("masked")
+class Masked(Funnel):
+    """Train conditional tasks on the rows where their condition holds, and on no others."""
+
+    class Options(FunnelOptions):
+        """Nothing to set."""
+
+        name: Literal["masked"] = "masked"
+
+    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, known: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
+        """Each task over known rows where its condition holds."""
+        return [
+            mean(errors(task, logits[task]), self.within_parent(labels, known, task)) for task in range(len(self.tasks))
+        ]
