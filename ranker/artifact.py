@@ -54,6 +54,7 @@ class Manifest(Closed):
     tasks: tuple[str, ...] = Field(description="Order of the model's scores.")
     log_schema: Schema = Field(alias="schema")
     metrics: dict[str, Any] = Field(description="Validation metrics by task.")
+    gates: dict[str, Any] = Field(default_factory=dict, description="What the gates did with validation rows.")
     experiment: dict[str, Any] = Field(description="The config the model was trained with.")
     packages: dict[str, str] = Field(description="Versions the artifact was made with.")
     files: dict[str, str] = Field(description="SHA-256 of every other file, by path.")

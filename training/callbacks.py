@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 import tensorflow as tf
 
+from training.gates import GateReport
 from training.state import Checkpoints, RunState
 
 BOARD_EVERY = 20
@@ -19,6 +20,7 @@ class StepLog:
 
     def __init__(self, folder: Path, tasks: Sequence[str], resume_at: int) -> None:
         self._tasks = list(tasks)
+        self._gates = folder / "gates.jsonl"
         path = folder / "steps.jsonl"
         kept = _before(path, resume_at)
         self._file = path.open("wb")
@@ -44,6 +46,18 @@ class StepLog:
                     if isinstance(value, float):
                         tf.summary.scalar(f"validation_{name}/{task}", value, step=number)
         self.flush()
+
+    def gates(self, number: int, report: GateReport) -> None:
+        """Record what the gates do after so many steps: in ``gates.jsonl`` and TensorBoard."""
+        if not report.gates:
+            return
+        with self._gates.open("ab") as file:
+            file.write(orjson.dumps({"step": number, **report.to_dict()}) + b"\n")
+        with self._board.as_default():
+            for view in report.gates:
+                tf.summary.scalar(f"gate_entropy/{view.gate}", view.entropy, step=number)
+                for expert, weight in zip(view.experts, view.weights, strict=True):
+                    tf.summary.scalar(f"gate_weight/{view.gate}/{expert}", weight, step=number)
 
     def flush(self) -> None:
         """Write out what is buffered."""

@@ -1,4 +1,4 @@
-"""``ranker-train``: simulate, fit, evaluate, export, schema."""
+"""``ranker-train``: simulate, fit, evaluate, export, compare, inspect, schema."""
 
 import json
 import os
@@ -108,6 +108,50 @@ def export(
 
         artifact = export_run(run, output or run, console)
     console.print(f"artifact: [bold]{artifact.folder}[/bold]")
+
+
+@app.command()
+def compare(
+    config: Annotated[Path, typer.Argument(help="The experiment that is varied, a YAML file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the cells and the report.")],
+    vary: Annotated[
+        list[str],
+        typer.Option(help="KEY=VALUE,VALUE: `architecture=mmoe,ple`, `weighting=all`, `training.batch_size=512,4096`."),
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each variation, under as many seeds.")] = 1,
+    more: More = None,
+    data: Paths = None,
+    test: Annotated[
+        list[Path] | None, typer.Option(help="Data to measure on instead of the validation split; may be repeated.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells trained at the same time, sharing the CPU's threads.")] = 1,
+) -> None:
+    """Train and measure every combination of the values, and write one report.
+
+    A comparison that was stopped goes on where it was when the same command is given again.
+    """
+    with _explained():
+        with quiet_imports():
+            from training import compare as comparison
+            from training.config import load
+
+        base = load(config)
+        cells = comparison.expand(base, [comparison.parse(text) for text in vary], seeds)
+        source = _sources(data, more) or [Path(path) for path in base.data.paths]
+        comparison.compare(cells, source, test or [], output, jobs, console)
+
+
+@app.command()
+def inspect(
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
+    depth: Annotated[int, typer.Option(min=0, max=8, help="How deep to look into the blocks.")] = 2,
+) -> None:
+    """Print a model's blocks: output widths, parameters, arithmetic per request and per candidate; and its gates."""
+    with _explained():
+        with quiet_imports():
+            from training.job import inspect_artifact
+
+        inspect_artifact(artifact, depth, console)
 
 
 @app.command()

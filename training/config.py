@@ -175,7 +175,9 @@ class Experiment(Closed):
     embedding: EmbeddingOptions = EmbeddingOptions()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
-    early_stopping: EarlyStopping = EarlyStopping()
+    early_stopping: EarlyStopping | None = Field(
+        default_factory=EarlyStopping, description="null: train all epochs and keep the last one's weights."
+    )
     evaluation: Evaluation = Evaluation()
     fusion: FusionOptions = FusionOptions()
 
@@ -194,7 +196,8 @@ class Experiment(Closed):
             section.check(tasks)
         build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
         WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)
-        check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
+        if self.early_stopping is not None:
+            check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
         return self
 
 

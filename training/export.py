@@ -52,6 +52,7 @@ def export(
     model: RankingModel,
     metrics: Mapping[str, Any],
     examples: Chunk,
+    gates: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """Write the next numbered version below ``root``; ``examples`` are raw rows that golden requests are made of.
 
@@ -73,6 +74,7 @@ def export(
                 "tasks": list(experiment.log_schema.tasks),
                 "schema": experiment.log_schema.model_dump(mode="json"),
                 "metrics": metrics,
+                "gates": gates or {},
                 "experiment": experiment.model_dump(mode="json", by_alias=True),
                 "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
             },

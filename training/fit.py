@@ -1,6 +1,5 @@
 """Train an experiment on a log: prepare, fit, keep the best epoch, export. Killed, it goes on where it was."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,18 +11,21 @@ import orjson
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ranker.encoding import from_state, to_state
 from ranker.model import RankingModel
 from training.build import build_model
 from training.callbacks import Recorder, StepLog
 from training.config import Experiment
 from training.encoded import Batch, EncodedRows
 from training.evaluate import Scorer, chosen, measure, predict
+from training.gates import GateReport, look
 from training.log import DataError, Log, Source
-from training.prepare import GROUP, Prepared, Progress, no_progress, prepare
+from training.prepare import GROUP, Prepared
+from training.rows import opened_rows, prepared_rows
 from training.state import Checkpoints, RunState
+from training.watcher import Watcher
 
 RUN = "run"
+ROWS = "rows"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Run:
     model: RankingModel
     metrics: dict[str, Any]
     history: list[dict[str, Any]]
+    gates: GateReport
     folder: Path
 
     @property
@@ -44,27 +47,12 @@ class Run:
         return max(int(record["epoch"]) for record in self.history if record["best"])
 
 
-def _ignore(*what: object) -> None:
-    del what
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """What a caller is told while a run goes on; every part may be left out."""
-
-    rows: Progress = no_progress
-    """Stage, and rows dealt with since the last call."""
-    note: Callable[[str], None] = _ignore
-    """A line of text."""
-    step: Callable[[int, int, int, dict[str, float]], None] = _ignore
-    """Epoch and step, from 1, steps an epoch, loss by task."""
-    epoch: Callable[[dict[str, Any]], None] = _ignore
-    """An epoch's record: its number, whether it is the best so far, training losses, validation metrics."""
-
-
-def train(experiment: Experiment, source: Source, output: Path, watcher: Watcher | None = None) -> Run:
+def train(
+    experiment: Experiment, source: Source, output: Path, watcher: Watcher | None = None, rows: Path | None = None
+) -> Run:
     """Train in ``output/run``, going on with an unfinished run of the same config and data that is found there.
 
+    Encoded rows are kept in ``rows``, by default in the run's folder, and used again by whatever run needs the same.
     Raises ``DataError`` for a log that cannot be used, and ``RuntimeError`` where ``training.threads`` is set after
     TensorFlow has started with another number.
     """
@@ -73,8 +61,9 @@ def train(experiment: Experiment, source: Source, output: Path, watcher: Watcher
         tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
     log = Log(source)
     folder = output / RUN
-    folder.mkdir(parents=True, exist_ok=True)
-    prepared = _prepared(experiment, log, folder, watcher)
+    place = rows or folder / ROWS
+    _start(experiment, log, folder, place)
+    prepared = prepared_rows(experiment, log, place, watcher)
     model = build_model(experiment, prepared.encoder.layout)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest() or RunState()
@@ -87,17 +76,36 @@ def train(experiment: Experiment, source: Source, output: Path, watcher: Watcher
 def reopen(output: Path) -> Run:
     """The best epoch so far of the run in ``output/run``. Raises ``DataError`` where there is none."""
     folder = output / RUN
-    if not (folder / "config.json").is_file():
+    if not (folder / "run.json").is_file():
         raise DataError(f"{folder}: holds no run; `fit` makes one")
-    experiment = Experiment.model_validate_json((folder / "config.json").read_bytes())
-    log = Log(orjson.loads((folder / "data.json").read_bytes()))
-    prepared = _reused(experiment, folder)
+    saved = orjson.loads((folder / "run.json").read_bytes())
+    experiment, log = Experiment.model_validate(saved["experiment"]), Log(saved["data"])
+    prepared = opened_rows(experiment, Path(saved["rows"]))
     model = build_model(experiment, prepared.encoder.layout)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest()
     if state is None or not state.history:
         raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
     return _best(experiment, log, prepared, model, checkpoints, state, folder)
+
+
+def _start(experiment: Experiment, log: Log, folder: Path, rows: Path) -> None:
+    """Clear away what an earlier run of another config or other data left, but for encoded rows."""
+    facts = {"experiment": experiment.model_dump(mode="json", by_alias=True), "log": log.fingerprint()}
+    run = {**facts, "data": log.paths(), "rows": str(rows)}
+    mark, content = folder / "run.json", orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+    if mark.is_file():
+        saved = orjson.loads(mark.read_bytes())
+        if {name: saved.get(name) for name in facts} == orjson.loads(
+            orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)
+        ):
+            return
+        mark.unlink()
+        for part in folder.iterdir():
+            if part.name != ROWS:
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_bytes(content)
 
 
 def _best(
@@ -112,7 +120,7 @@ def _best(
     checkpoints.restore_best()
     predictions = predict(scorer(model), prepared.validation.chunks())
     metrics = measure(experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed)
-    return Run(experiment, log, prepared, model, metrics, state.history, folder)
+    return Run(experiment, log, prepared, model, metrics, state.history, look(model, prepared.validation), folder)
 
 
 def scorer(model: RankingModel) -> Scorer:
@@ -131,10 +139,11 @@ def _epochs(
     watcher: Watcher,
 ) -> RunState:
     settings, stopping = experiment.training, experiment.early_stopping
+    patience = settings.epochs if stopping is None else stopping.patience
     steps = prepared.training.steps(settings.batch_size)
     steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
     score, losses = scorer(model), tf.function(model.test_step, reduce_retracing=True)
-    while state.epoch < settings.epochs and state.without_gain < stopping.patience:
+    while state.epoch < settings.epochs and state.without_gain < patience:
         if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
             model.embedding.reinitialise(settings.seed + state.epoch)
         recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, watcher.step)
@@ -142,10 +151,14 @@ def _epochs(
         model.fit(data, verbose=0, callbacks=[recorder])
         metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
         metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
-        value = chosen(stopping.metric, metrics)
-        better = not state.history or value > state.best
+        value = 0.0 if stopping is None else chosen(stopping.metric, metrics)
+        better = stopping is None or not state.history or value > state.best
         record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
         steplog.validation((state.epoch + 1) * steps, metrics)
+        seen = look(model, prepared.validation)
+        steplog.gates((state.epoch + 1) * steps, seen)
+        for warning in seen.warnings():
+            watcher.note(warning)
         state = state.after_epoch(record, value, better)
         if better:
             checkpoints.save_best()
@@ -176,29 +189,3 @@ def _mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], row
         totals.append(np.asarray(step(batch)["losses"], dtype=np.float64))
         sizes.append(len(chunk["labels"]))
     return float(np.average(totals, axis=0, weights=sizes).mean())
-
-
-def _prepared(experiment: Experiment, log: Log, folder: Path, watcher: Watcher) -> Prepared:
-    """Encoded rows of an earlier run of the same config and data, or new ones."""
-    mark = folder / "fingerprint.json"
-    facts = [experiment.model_dump(mode="json", by_alias=True), log.fingerprint()]
-    fingerprint = hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest().encode()
-    if mark.is_file() and mark.read_bytes() == fingerprint:
-        watcher.note(f"using the rows encoded in {folder}")
-        return _reused(experiment, folder)
-    shutil.rmtree(folder)
-    folder.mkdir()
-    prepared = prepare(experiment, log, folder, watcher.rows)
-    state, encoded = to_state(prepared.encoder)
-    (folder / "encoder.json").write_bytes(orjson.dumps(state))
-    np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)
-    (folder / "config.json").write_text(experiment.model_dump_json(by_alias=True, indent=2))
-    (folder / "data.json").write_bytes(orjson.dumps(log.paths()))
-    mark.write_bytes(fingerprint)  # last: from here on the folder can be used
-    return prepared
-
-
-def _reused(experiment: Experiment, folder: Path) -> Prepared:
-    with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
-        encoder = from_state(experiment.log_schema, orjson.loads((folder / "encoder.json").read_bytes()), dict(arrays))
-    return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))

@@ -7,15 +7,18 @@ from typing import Any
 from rich.console import Console
 
 from ranker.artifact import Artifact, load
+from training.blocks import Block, blocks
+from training.build import build_model
 from training.config import Experiment
 from training.evaluate import measure, predict
 from training.export import examples_of, export
-from training.fit import RUN, Run, Watcher, reopen, train
+from training.fit import RUN, Run, reopen, train
 from training.log import Log, Source
 from training.prepare import encode_all
-from training.progress import Display, metrics_table
+from training.progress import Display, blocks_table, gates_table, metrics_table
 from training.session import onnx_scorer
 from training.split import split
+from training.watcher import Watcher
 
 
 def run(experiment: Experiment, source: Source, output: Path, console: Console, *, restart: bool = False) -> Artifact:
@@ -52,9 +55,24 @@ def evaluate_artifact(
     return metrics
 
 
+def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
+    """Rebuild an artifact's model from its config and encoder, print and return its blocks."""
+    artifact = load(path)
+    model = build_model(Experiment.model_validate(artifact.manifest.experiment), artifact.encoder.layout)
+    found = blocks(model, depth)
+    console.print(blocks_table(found, str(artifact.folder)))
+    gates = artifact.manifest.gates
+    if gates.get("gates"):
+        console.print(gates_table(gates))
+        for warning in gates["warnings"]:
+            console.print(f"[yellow]{warning}[/yellow]")
+    return found
+
+
 def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
     experiment = trained.experiment
     rows = split(trained.log, experiment.data.split, experiment.training.seed)
     examples = examples_of(rows, experiment)
-    return export(output, experiment, trained.prepared.encoder, trained.model, trained.metrics, examples)
+    gates = trained.gates.to_dict()
+    return export(output, experiment, trained.prepared.encoder, trained.model, trained.metrics, examples, gates)

@@ -1,12 +1,14 @@
 """What a person sees while a run goes on, and the table at its end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from training.blocks import Block
 
 
 class Display:
@@ -83,6 +85,29 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     for task, report in metrics["tasks"].items():
         cells = [_cell(report, name) for name in columns]
         table.add_row(task, *cells, f"{report['rows']:,}")
+    return table
+
+
+def blocks_table(blocks: Sequence[Block], title: str) -> Table:
+    """Blocks, indented by depth."""
+    table = Table(title=title)
+    for head in ("block", "kind", "output"):
+        table.add_column(head, overflow="fold")
+    for head in ("parameters", "FLOPs a request", "FLOPs a candidate"):
+        table.add_column(head, justify="right")
+    for block in blocks:
+        name = "  " * block.depth + block.path.rpartition("/")[2]
+        numbers = (block.parameters, block.flops_per_request, block.flops_per_candidate)
+        table.add_row(name, block.kind, block.shape, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def gates_table(gates: Mapping[str, Any]) -> Table:
+    """Mean weight of each gate's experts over validation rows, and the entropy of its weights."""
+    table = Table("gate", "entropy", "mean weight of each expert", title="gates")
+    for view in gates["gates"]:
+        weights = "  ".join(f"{expert} {weight:.2f}" for expert, weight in view["weights"].items())
+        table.add_row(view["gate"], f"{view['entropy']:.2f}", weights)
     return table
 
 

@@ -1,0 +1,71 @@
+"""The KuaiRand log with what the users did before it begins: sequences of videos, and counts of them.
+
+    python -m benchmarks.kuairand_log LOG.parquet HISTORY.parquet OUTPUT.parquet
+
+Adds, to every impression of a user with a history: the users' last watched, long-watched and liked videos; the length
+of their history, the smoothed shares of long watches and likes in it as logits, hours since its last event; and, over
+all users' histories, each video's number of watches and its smoothed shares, as logits.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import typer
+
+SEQUENCES = ("watch_seq", "long_watch_seq", "like_seq")
+HOUR_MS = 3_600_000
+Floats = npt.NDArray[np.float64]
+
+
+def main(
+    log: Annotated[Path, typer.Argument(help="The impressions, Parquet.")],
+    history: Annotated[Path, typer.Argument(help="The users' histories, Parquet.")],
+    output: Annotated[Path, typer.Argument(help="Where to write the joined log.")],
+) -> None:
+    """Join and write."""
+    rows, users = pd.read_parquet(log), pd.read_parquet(history)
+    position = pd.Index(users["user_id"]).get_indexer(rows["user_id"])
+    known = position >= 0
+    lengths = {name: users[name].map(len).to_numpy(dtype=np.float64) for name in SEQUENCES}
+    events = users["history_len"].to_numpy(dtype=np.float64)
+    of_user = {
+        "h_events": events,
+        "h_long_watched": lengths["long_watch_seq"],
+        "h_long_watch_logit": _logit((lengths["long_watch_seq"] + 5) / (lengths["watch_seq"] + 20)),
+        "h_like_logit": _logit((lengths["like_seq"] + 0.2) / (events + 10)),
+    }
+    for name, values in of_user.items():
+        rows[name] = np.where(known, values[position], np.nan)
+    last = users["last_time_ms"].to_numpy(dtype=np.float64)[position]
+    rows["h_hours_since"] = np.where(known, (rows["time_ms"].to_numpy(dtype=np.float64) - last) / HOUR_MS, np.nan)
+    for name in SEQUENCES:
+        lists = users[name].to_numpy()
+        rows[name] = [lists[i].tolist() if i >= 0 else [] for i in position]
+    watched, long_watched, liked = (
+        _times_seen(users[name].to_numpy(), rows["video_id"].to_numpy()) for name in SEQUENCES
+    )
+    rows["h_video_watched"] = watched
+    rows["h_video_long_watch_logit"] = _logit((long_watched + 10) / (watched + 20))
+    rows["h_video_like_logit"] = _logit((liked + 0.2) / (watched + 10))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    rows.to_parquet(output, compression="zstd", index=False, row_group_size=32_768)
+
+
+def _logit(share: Floats) -> Floats:
+    # A long watch need not be among the watches kept, so that a share may pass 1.
+    share = np.clip(share, 1e-4, 1 - 1e-4)
+    return np.log(share / (1 - share))
+
+
+def _times_seen(sequences: npt.NDArray[np.object_], video_id: npt.NDArray[np.int64]) -> Floats:
+    """How often each of `video_id` [N] occurs in all of the sequences."""
+    seen, times = np.unique(np.concatenate(list(sequences)), return_counts=True)
+    position = np.minimum(np.searchsorted(seen, video_id), len(seen) - 1)
+    return np.where(seen[position] == video_id, times[position], 0).astype(np.float64)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,77 @@
+"""One cell of a comparison: trained and measured in a process of its own, remembered in a file."""
+
+import hashlib
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from training.config import Experiment
+
+RESULT = "result.json"
+
+
+def key(experiment: Experiment, facts: Any) -> str:
+    """What a result depends on: the config and the files' fingerprints."""
+    content = [experiment.model_dump(mode="json", by_alias=True), facts]
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
+
+
+def finished(folder: Path, expected: str) -> dict[str, Any] | None:
+    """The result of an earlier run of the same cell."""
+    file = folder / RESULT
+    if not file.is_file():
+        return None
+    result: dict[str, Any] = orjson.loads(file.read_bytes())
+    return result if result["key"] == expected else None
+
+
+def run_cell(
+    experiment: str, data: list[str], test: list[str], folder: str, rows: str, expected: str, threads: int
+) -> dict[str, Any]:
+    """Train one config, given as JSON, and measure it on its validation rows, or on ``test`` if any is given.
+
+    Goes on with an unfinished run in ``folder``. The result is written before it is returned.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from training.quiet import quiet_imports
+
+    with quiet_imports():
+        import tensorflow as tf
+
+        from training.fit import RUN, scorer, train
+        from training.log import Log
+        from training.onnx_graph import to_onnx
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    chosen, place = Experiment.model_validate_json(experiment), Path(folder)
+    started = time.perf_counter()
+    trained = train(chosen, data, place, rows=Path(rows))
+    seconds = time.perf_counter() - started
+    metrics = trained.metrics
+    if test:
+        from training.evaluate import measure, predict
+        from training.prepare import encode_all
+
+        schema = chosen.log_schema
+        encoded = encode_all(schema, trained.prepared.encoder, Log(test), chosen.evaluation.group_by)
+        predictions = predict(scorer(trained.model), encoded)
+        metrics = measure(schema, predictions, chosen.evaluation.bootstrap, chosen.training.seed)
+    (place / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())
+    result = {
+        "key": expected,
+        "metrics": metrics,
+        "best_epoch": trained.best_epoch,
+        "epochs": len(trained.history),
+        "seconds": seconds,
+        "gates": trained.gates.to_dict(),
+    }
+    partial = place / f".{RESULT}"
+    partial.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
+    partial.replace(place / RESULT)
+    shutil.rmtree(place / RUN / "checkpoints", ignore_errors=True)  # the result is what is kept of a cell
+    return result

@@ -1,0 +1,84 @@
+"""What each variation costs: parameters, arithmetic, training speed and serving time, measured in turn."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from training.blocks import blocks, dense_parameters, totals
+from training.build import build_model
+from training.compare.grid import Cell
+from training.encoded import Batch
+from training.prepare import GROUP
+from training.rows import opened_rows
+from training.session import onnx_scorer
+
+ROUNDS = 7
+STEPS = 3
+CANDIDATES = 500
+
+
+def measure_costs(
+    cells: Sequence[Cell], folders: Sequence[Path], rows: Sequence[Path], step: Callable[[], None]
+) -> list[dict[str, Any]]:
+    """Costs of each cell, which has been trained in its folder; ``step`` is called after each turn.
+
+    Each round gives every cell a turn, so that a noisy minute hits all; medians over rounds.
+    ``samples_per_second``: training steps of the config's batch size on rows in memory. ``serving_ms``: one context
+    and 500 candidates through ONNX Runtime on packed arrays, on TensorFlow's number of threads or all.
+    """
+    contestants = [_Contestant(*of_cell) for of_cell in zip(cells, folders, rows, strict=True)]
+    for _ in range(ROUNDS):
+        for contestant in contestants:
+            contestant.turn()
+            step()
+    return [contestant.costs() for contestant in contestants]
+
+
+class _Contestant:
+    def __init__(self, cell: Cell, folder: Path, rows: Path) -> None:
+        prepared = opened_rows(cell.experiment, rows)
+        self.model = build_model(cell.experiment, prepared.encoder.layout)
+        settings = cell.experiment.training
+        batch = next(prepared.training.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch=0))
+        self.batch = {name: tf.constant(array) for name, array in batch.items() if name != GROUP}
+        self.train_step = tf.function(self.model.train_step)
+        self.train_step(self.batch)  # traces
+        self.score, self.request = onnx_scorer(folder / "model.onnx"), _request(batch)
+        self.score(self.request)
+        self.training: list[float] = []
+        self.serving: list[float] = []
+
+    def turn(self) -> None:
+        started = time.perf_counter()
+        for _ in range(STEPS):
+            losses = self.train_step(self.batch)["losses"]
+        losses.numpy()
+        self.training.append((time.perf_counter() - started) / STEPS)
+        for _ in range(STEPS):
+            started = time.perf_counter()
+            self.score(self.request)
+            self.serving.append(time.perf_counter() - started)
+
+    def costs(self) -> dict[str, Any]:
+        return {
+            **totals(blocks(self.model, depth=0)),
+            "dense_parameters": dense_parameters(self.model),
+            "samples_per_second": len(self.batch["labels"]) / median(self.training),
+            "serving_ms": 1000 * median(self.serving),
+        }
+
+
+def _request(batch: Batch) -> Batch:
+    """One context row and 500 candidate rows of a batch, repeated where it has fewer."""
+    sides = {"context": np.zeros(1, dtype=np.int64), "candidate": np.arange(CANDIDATES) % len(batch["labels"])}
+    return {
+        name: batch[name][at]
+        for side, at in sides.items()
+        for name in (f"{side}_ids", f"{side}_numbers")
+        if name in batch
+    }

@@ -1,0 +1,167 @@
+"""A config and what to vary -> one config a cell of the grid."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from training.config import CHOICES, ConfigError, Experiment
+
+EVERY = "all"
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A key of the config, dotted where it lies deeper, and the values to try."""
+
+    key: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: the values of the varied keys as text, the seed, and the whole config."""
+
+    values: Mapping[str, str]
+    seed: int
+    experiment: Experiment
+
+    @property
+    def name(self) -> str:
+        """What is varied, as a label; the same for all seeds."""
+        return label(self.values)
+
+    @property
+    def folder(self) -> str:
+        """A folder's name, one for each cell."""
+        parts = [f"{key}={value}" for key, value in self.values.items()] or ["as-configured"]
+        text = "".join(c if c.isalnum() or c in "._-=" else "-" for c in "+".join(parts))
+        return f"{text[:120]}+seed={self.seed}"
+
+
+def label(values: Mapping[str, str]) -> str:
+    """Values joined; with its key where the value alone says little."""
+    shown = [value if key in CHOICES else f"{key.rpartition('.')[2]}={value}" for key, value in values.items()]
+    return ", ".join(shown) or "as configured"
+
+
+def parse(text: str) -> Variation:
+    """``architecture=mmoe,ple`` or ``optimizer.dense.learning_rate=1e-3,3e-3``; ``all`` stands for a whole registry.
+
+    Values are YAML; commas inside brackets or braces do not divide. Raises ``ConfigError``.
+    """
+    key, equals, rest = text.partition("=")
+    key = key.strip()
+    if not equals or not key or not rest.strip():
+        raise ConfigError(f"--vary {text!r}: say KEY=VALUE,VALUE, for example architecture=mmoe,ple")
+    words = [word.strip() for word in _divided(rest)]
+    if words == [EVERY] and key in CHOICES:
+        words = sorted(CHOICES[key])
+    try:
+        values = tuple(yaml.safe_load(word) for word in words)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--vary {text!r}: {error}") from None
+    values = tuple(_number(value) for value in values)
+    if len({str(value) for value in values}) < len(values):
+        raise ConfigError(f"--vary {text!r}: a value is listed twice")
+    return Variation(key, values)
+
+
+def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> list[Cell]:
+    """Every combination of the values under every seed, from the config's own seed on. Raises ``ConfigError``.
+
+    Where a choice such as ``architecture`` changes its name, the options that the new one also has are kept and the
+    others are left at their defaults.
+    """
+    keys = [variation.key for variation in variations]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ConfigError(f"--vary {key}: is given twice; list all its values in one")
+    raw = base.model_dump(mode="json", by_alias=True)
+    cells = []
+    for seed in range(base.training.seed, base.training.seed + seeds):
+        for values in product(*(variation.values for variation in variations)):
+            changed = deepcopy(raw)
+            changed["training"]["seed"] = seed
+            for key, value in zip(keys, values, strict=True):
+                _set(changed, key, value)
+            texts = {key: _text(value) for key, value in zip(keys, values, strict=True)}
+            cells.append(Cell(texts, seed, _checked(changed, texts)))
+    return cells
+
+
+def _checked(raw: dict[str, Any], values: Mapping[str, str]) -> Experiment:
+    try:
+        return Experiment.model_validate(raw)
+    except ValidationError as error:
+        mistakes = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors(include_url=False)
+        )
+        given = ", ".join(f"{key}={value}" for key, value in values.items())
+        raise ConfigError(f"--vary {given}: {mistakes}") from None
+
+
+def _set(config: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    node = config
+    for depth, part in enumerate(path):
+        child = node.get(part)
+        if child is None:
+            child = node[part] = {}
+        if not isinstance(child, dict):
+            raise ConfigError(f"--vary {key}: {'.'.join(path[: depth + 1])} has no keys")
+        node = child
+    if not path and last in CHOICES:
+        value = _chosen(last, config.get(last), value)
+    node[last] = value
+
+
+def _chosen(section: str, before: Any, value: Any) -> Any:
+    """A choice's new options: given whole, or a name with whatever fits of those before."""
+    options = {"name": value} if isinstance(value, str) else dict(value) if isinstance(value, Mapping) else value
+    if not isinstance(options, dict) or not isinstance(before, Mapping):
+        return options
+    name = str(options.get("name", before["name"]))
+    if name not in CHOICES[section]:
+        return {**options, "name": name}
+    if name == before["name"]:
+        return {**before, **options}
+    # Only what the config set by itself is worth keeping: another class' defaults are not this one's.
+    own = CHOICES[section][name].Options.model_fields
+    defaults = CHOICES[section][before["name"]].Options().model_dump(mode="json")
+    kept = {k: v for k, v in before.items() if k in own and k != "name" and v != defaults.get(k)}
+    return {**kept, **options, "name": name}
+
+
+def _divided(text: str) -> Iterator[str]:
+    """Parts between commas that lie in no bracket."""
+    depth, start = 0, 0
+    for place, c in enumerate(text):
+        depth += (c in "[{") - (c in "]}")
+        if c == "," and depth == 0:
+            yield text[start:place]
+            start = place + 1
+    yield text[start:]
+
+
+def _number(value: Any) -> Any:
+    """YAML reads 1e-3 as text; take what is a number for one."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _text(value: Any) -> str:
+    return (
+        value
+        if isinstance(value, str)
+        else yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("...").strip()
+    )

@@ -1,0 +1,142 @@
+"""What gates do with real rows: whom they listen to, how sharply, and which experts are alike or silent."""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ranker.layers import GateReading, watching
+from ranker.model import RankingModel
+from training.encoded import EncodedRows
+from training.prepare import GROUP
+
+ROWS = 2048
+"""Validation rows that are looked at: enough for means, few enough to cost nothing beside an epoch."""
+UNHEARD = 0.02
+ALIKE = 0.98
+SILENT = 0.95
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GateView:
+    """One gate: mean weight of each expert [K], and the mean entropy of a row's weights, from 0 (one) to 1 (even)."""
+
+    gate: str
+    experts: tuple[str, ...]
+    weights: tuple[float, ...]
+    entropy: float
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """All gates of a model on the same rows.
+
+    ``similarity`` holds, for each two experts that some gate weighs against each other, how alike their outputs are:
+    linear centred kernel alignment, 1 for outputs equal up to rotation and scale (Kornblith et al., ICML 2019).
+    ``silence`` is the share of an expert's outputs that are 0.
+    """
+
+    gates: tuple[GateView, ...]
+    similarity: dict[str, dict[str, float]]
+    silence: dict[str, float]
+
+    def warnings(self) -> list[str]:
+        """A line for each sign that experts have collapsed, with what to try."""
+        lines = []
+        for expert, heard in self._most_heard().items():
+            if heard < UNHEARD:
+                lines.append(
+                    f"expert {expert} gets less than {UNHEARD:.0%} of every gate's weight: try gate.dropout: 0.1, a "
+                    "gate.temperature above 1, or fewer experts"
+                )
+        for first, others in self.similarity.items():
+            for second, alike in others.items():
+                if alike > ALIKE:
+                    lines.append(
+                        f"experts {first} and {second} say the same (similarity {alike:.3f}): try fewer experts, "
+                        "gate.kind: top_k, or architecture: home"
+                    )
+        for expert, share in self.silence.items():
+            if share > SILENT:
+                lines.append(
+                    f"expert {expert} is silent: {share:.0%} of its outputs are 0; try activation: swish, a lower "
+                    "learning rate, or architecture: home, whose experts are normalised"
+                )
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        gates = [
+            {"gate": g.gate, "weights": dict(zip(g.experts, g.weights, strict=True)), "entropy": g.entropy}
+            for g in self.gates
+        ]
+        return {"gates": gates, "similarity": self.similarity, "silence": self.silence, "warnings": self.warnings()}
+
+    def _most_heard(self) -> dict[str, float]:
+        """The largest share of any gate's weight that each expert gets, relative to an even share of 1 / K."""
+        heard: dict[str, float] = {}
+        for view in self.gates:
+            for expert, weight in zip(view.experts, view.weights, strict=True):
+                heard[expert] = max(heard.get(expert, 0.0), weight)
+        return heard
+
+
+def look(model: RankingModel, rows: EncodedRows) -> GateReport:
+    """Run some rows through a model, eagerly, and report on its gates; without gates the report is empty."""
+    chunk = next(rows.chunks())
+    batch = {n: tf.constant(a[:ROWS]) for n, a in chunk.items() if n not in (GROUP, "labels", "known")}
+    with watching() as seen:
+        model(batch)
+    return report(seen)
+
+
+def report(readings: list[GateReading]) -> GateReport:
+    """Summarise readings. Experts are told apart by their outputs: one that several gates weigh counts once."""
+    names: dict[int, str] = {}
+    outputs: dict[str, Floats] = {}
+    for reading in readings:
+        for expert, output in zip(reading.experts, reading.outputs, strict=True):
+            if id(output) not in names:
+                names[id(output)] = _unused(expert, outputs)
+                outputs[names[id(output)]] = np.asarray(output, dtype=np.float64)
+    gates = []
+    pairs: dict[str, dict[str, float]] = {}
+    for reading in readings:
+        experts = tuple(names[id(output)] for output in reading.outputs)
+        weights = np.asarray(reading.weights, dtype=np.float64)
+        gates.append(GateView(reading.gate, experts, tuple(weights.mean(axis=0).tolist()), _entropy(weights)))
+        for first, second in combinations(experts, 2):
+            known = pairs.setdefault(first, {})
+            if second not in known and first not in pairs.get(second, {}):
+                known[second] = alignment(outputs[first], outputs[second])
+    silence = {name: float((output == 0).mean()) for name, output in outputs.items()}
+    return GateReport(tuple(gates), {first: others for first, others in pairs.items() if others}, silence)
+
+
+def alignment(first: Floats, second: Floats) -> float:
+    """Linear centred kernel alignment of outputs [B, H] and [B, J], in [0, 1]; 0 where one is constant."""
+    x, y = first - first.mean(axis=0), second - second.mean(axis=0)
+    scale = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
+    return float(np.linalg.norm(x.T @ y) ** 2 / scale) if scale > 0 else 0.0
+
+
+def _entropy(weights: Floats) -> float:
+    experts = weights.shape[1]
+    if experts == 1:
+        return 0.0
+    logs = np.log(weights, where=weights > 0, out=np.zeros_like(weights))
+    return float(-(weights * logs).sum(axis=1).mean() / np.log(experts))
+
+
+def _unused(name: str, taken: dict[str, Floats]) -> str:
+    """The name, or with a number where another expert, of another level, has it."""
+    number, candidate = 1, name
+    while candidate in taken:
+        number += 1
+        candidate = f"{name} ({number})"
+    return candidate

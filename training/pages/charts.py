@@ -1,0 +1,60 @@
+"""The charts that reports are made of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import altair as alt
+
+Records: TypeAlias = Sequence[Mapping[str, Any]]
+Chart: TypeAlias = Any  # Altair's methods return unions that no caller needs told apart
+
+
+def _data(records: Records) -> Any:
+    return alt.Data(values=list(records))  # type: ignore[no-untyped-call]
+
+
+def scatter(records: Records, x: str, y: str, label: str, error: str | None = None, log: bool = False) -> Chart:
+    """Points with their labels; ``error`` names a column with half the height of a bar around each."""
+    scale = alt.Scale(type="log", nice=False, padding=20) if log else alt.Scale(zero=False, padding=20)
+    base = alt.Chart(_data(records)).encode(
+        x=alt.X(f"{_key(x)}:Q", scale=scale, title=x),
+        y=alt.Y(f"{_key(y)}:Q", scale=alt.Scale(zero=False, padding=12), title=y),
+        tooltip=[alt.Tooltip(f"{_key(name)}:{'N' if name == label else 'Q'}", title=name) for name in (label, x, y)],
+    )
+    layers = [
+        base.mark_circle(size=70, opacity=0.9),
+        base.mark_text(align="left", dx=7, dy=-5).encode(text=f"{_key(label)}:N"),
+    ]
+    if error is not None:
+        ends = base.transform_calculate(low=f"datum['{y}'] - datum['{error}']", high=f"datum['{y}'] + datum['{error}']")
+        layers.insert(0, ends.mark_rule(opacity=0.4).encode(y=alt.Y("low:Q", title=y), y2="high:Q"))
+    return alt.layer(*layers).properties(width=640, height=400)
+
+
+def heatmap(records: Records, x: str, y: str, value: str, title: str = "") -> Chart:
+    """Cells coloured from 0 to 1, with their numbers."""
+    base = alt.Chart(_data(records)).encode(
+        x=alt.X(f"{_key(x)}:N", sort=None, title=x, axis=alt.Axis(labelAngle=-40)),
+        y=alt.Y(f"{_key(y)}:N", sort=None, title=y),
+    )
+    colour = alt.Color(f"{_key(value)}:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), title=value)
+    dark = alt.condition(f"datum['{value}'] > 0.6", alt.value("white"), alt.value("black"))
+    numbers = base.mark_text(fontSize=10).encode(text=alt.Text(f"{_key(value)}:Q", format=".2f"), color=dark)
+    return alt.layer(base.mark_rect().encode(color=colour), numbers).properties(title=title, width=alt.Step(46))
+
+
+def bars(records: Records, x: str, y: str, title: str = "") -> Chart:
+    """One bar a record, in the given order."""
+    return (
+        alt.Chart(_data(records))
+        .mark_bar()
+        .encode(x=alt.X(f"{_key(x)}:Q", title=x), y=alt.Y(f"{_key(y)}:N", sort=None, title=y))
+        .properties(title=title, width=420)
+    )
+
+
+def _key(name: str) -> str:
+    """A column's name as Vega-Lite's short form takes it: dots, brackets and colons mean something there."""
+    for mark in ("\\\\", ".", "[", "]", ":"):
+        name = name.replace(mark, f"\\\\{mark}")
+    return name

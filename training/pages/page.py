@@ -1,0 +1,80 @@
+"""One HTML file that needs no network: headings, text, tables and Vega-Lite charts."""
+
+import html
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Self
+
+import vl_convert
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #222; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+.note { background: #fff6df; border-left: 4px solid #e0a800; padding: .4rem .8rem; margin: .4rem 0; }
+"""
+
+
+class Page:
+    """Add parts from top to bottom, then take ``html``."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._parts = [f"<h1>{html.escape(title)}</h1>"]
+        self._charts: list[dict[str, Any]] = []
+
+    def heading(self, text: str, level: int = 2) -> Self:
+        """Add a heading."""
+        self._parts.append(f"<h{level}>{html.escape(text)}</h{level}>")
+        return self
+
+    def text(self, text: str) -> Self:
+        """Add a paragraph."""
+        self._parts.append(f"<p>{html.escape(text)}</p>")
+        return self
+
+    def note(self, text: str) -> Self:
+        """Add a warning."""
+        self._parts.append(f'<p class="note">{html.escape(text)}</p>')
+        return self
+
+    def table(self, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Self:
+        """Add a table."""
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heads)
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+        self._parts.append(
+            f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        )
+        return self
+
+    def code(self, text: str) -> Self:
+        """Add text as it is."""
+        self._parts.append(f"<pre>{html.escape(text)}</pre>")
+        return self
+
+    def chart(self, chart: Any) -> Self:
+        """Add an Altair chart."""
+        self._parts.append(f'<div class="wide"><div id="chart-{len(self._charts)}"></div></div>')
+        self._charts.append(chart.to_dict())
+        return self
+
+    def html(self) -> str:
+        """The whole page; the charts' library is inside."""
+        script = ""
+        if self._charts:
+            # In a script element "</" would end it wherever it stands.
+            charts = json.dumps(self._charts).replace("</", "<\\/")
+            script = f"<script>{_bundle()}</script>\n<script>{charts}.forEach((c, i) => vegaEmbed('#chart-' + i, c, {{actions: false}}));</script>"
+        return (
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(self._title)}</title>'
+            f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(self._parts) + f"\n{script}</body></html>\n"
+        )
+
+
+@cache
+def _bundle() -> str:
+    return str(vl_convert.javascript_bundle()).replace("</script", "<\\/script")

@@ -1,0 +1,62 @@
+"""Encoded rows in a folder, made once for all runs of the same data, schema, split and seed."""
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from ranker.encoding import from_state, to_state
+from training.config import Experiment
+from training.encoded import EncodedRows
+from training.log import Log
+from training.prepare import Prepared, prepare
+from training.watcher import Watcher
+
+
+def fingerprint(experiment: Experiment, log: Log) -> str:
+    """What encoded rows depend on, as a SHA-256."""
+    facts = [
+        experiment.log_schema.model_dump(mode="json"),
+        experiment.data.split.model_dump(mode="json"),
+        experiment.evaluation.group_by,
+        experiment.training.seed,
+        log.fingerprint(),
+    ]
+    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
+
+
+def prepared_rows(experiment: Experiment, log: Log, folder: Path, watcher: Watcher) -> Prepared:
+    """Rows that ``folder`` holds already, or new ones; of several processes one encodes and the others wait."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.with_name(f"{folder.name}.lock")):
+        mark, expected = folder / "fingerprint", fingerprint(experiment, log)
+        if mark.is_file() and mark.read_text() == expected:
+            watcher.note(f"using the rows encoded in {folder}")
+            return opened_rows(experiment, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        prepared = prepare(experiment, log, folder, watcher.rows)
+        state, encoded = to_state(prepared.encoder)
+        (folder / "encoder.json").write_bytes(orjson.dumps(state))
+        np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)
+        mark.write_text(expected)  # last: from here on the folder can be used
+        return prepared
+
+
+def opened_rows(experiment: Experiment, folder: Path) -> Prepared:
+    """Rows that were encoded into a folder."""
+    with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
+        encoder = from_state(experiment.log_schema, orjson.loads((folder / "encoder.json").read_bytes()), dict(arrays))
+    return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
