@@ -3,8 +3,8 @@
     python -m benchmarks.mmoe_synthetic --output docs/figures
 
 Ma et al., KDD 2018, section 3: x ~ N(0, I) in 100 dimensions, w_1 and w_2 of one length with cosine p, and
-y_k = w_k'x + sum_i sin(a_i w_k'x + b_i) + noise. Shared bottom, OMoE and MMoE have about as many parameters: 8 experts of
-16 units, or one bottom of 113; towers of 8. All see the same stream of fresh rows under the same seed.
+y_k = w_k'x + sum_i sin(a_i w_k'x + b_i) + noise. Shared bottom, OMoE and MMoE have about as many parameters: 8
+experts of 16 units, or one bottom of 113; towers of 8. All see the same stream of fresh rows under the same seed.
 """
 
 import json

@@ -28,3 +28,9 @@ def quiet_imports() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def import_training() -> None:
+    """Import what a training process needs; for processes that would otherwise do it at a louder moment."""
+    with quiet_imports():
+        import training.fit  # noqa: F401

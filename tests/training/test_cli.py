@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.training.conftest import written
+from tests.training.pages.browser import dom
 
 
 def ranker_train(*arguments, **environment):
@@ -26,7 +27,9 @@ def table_of(folder):
 
 def test_help_lists_every_command():
     ended = ranker_train("--help")
-    assert all(name in ended.stdout for name in ("simulate", "fit", "evaluate", "export", "schema"))
+    assert all(
+        name in ended.stdout for name in ("simulate", "fit", "evaluate", "export", "compare", "inspect", "schema")
+    )
 
 
 def test_schema_is_json_schema_of_the_sections():
@@ -97,3 +100,46 @@ def test_a_bad_label_is_named_by_file_row_and_value(trained, tmp_path):
     ended = ranker_train("fit", written(tmp_path), "--data", tmp_path / "bad.parquet", "--output", tmp_path / "out")
     assert "bad.parquet, row 2345, column 'click': 7.0 is not a label in {0, 1}" in ended.stderr
     assert ended.returncode == 1
+
+
+def test_compare_writes_one_report_and_goes_on_where_it_was(trained, tmp_path):
+    command = (
+        *("compare", trained.config, "--data", trained.log, "--output", tmp_path),
+        *("--vary", "architecture=mmoe,shared_bottom", "--jobs", 2),
+    )
+    ended = ranker_train(*command)
+    assert ended.returncode == 0, ended.stderr
+    saved = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert [row["name"] for row in saved] == ["mmoe", "shared_bottom"]
+    for row in saved:
+        assert not row["errors"]
+        assert set(row["tasks"]) == {"click", "like", "watch_time"}
+        assert 0.3 < row["mean_auc"]["mean"] < 1
+        assert all(row["costs"][name] > 0 for name in ("flops_per_candidate", "samples_per_second", "serving_ms"))
+    assert saved[0]["gates"]["gates"]
+    assert not saved[1]["gates"]["gates"]
+    folders = [path for path in tmp_path.iterdir() if path.name.startswith("architecture=")]
+    (done,) = (path for path in folders if "mmoe" in path.name)
+    (lost,) = (path for path in folders if "shared" in path.name)
+    before = (done / "result.json").stat().st_mtime_ns
+    (lost / "result.json").unlink()
+    again = ranker_train(*command)
+    assert "1 of 2 cells are done already" in again.stdout
+    assert (done / "result.json").stat().st_mtime_ns == before
+    assert json.loads((tmp_path / "results.json").read_text())["rows"][1]["tasks"] == saved[1]["tasks"]
+    shown = dom((tmp_path / "report.html").read_text(), tmp_path)
+    assert shown.count('class="marks"') == 4  # three of quality against cost, one of gates
+    assert "shared_bottom" in shown
+
+
+def test_compare_says_what_cannot_be_varied(trained, tmp_path):
+    ended = ranker_train("compare", trained.config, "--output", tmp_path, "--vary", "architecture=mmo")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: --vary architecture=mmo")
+
+
+def test_inspect_prints_blocks_and_gates(trained):
+    ended = ranker_train("inspect", trained.output, "--depth", 3)
+    assert ended.returncode == 0, ended.stderr
+    for text in ("embedding", "trunk", "head_click", "FLOPs a candidate", "gate_like", "entropy"):
+        assert text in ended.stdout

@@ -14,9 +14,10 @@ import tensorflow as tf
 from tests.training.conftest import written
 from training.config import load
 from training.encoded import EncodedRows
-from training.fit import Watcher, train
+from training.fit import train
 from training.log import Log
 from training.prepare import prepare
+from training.watcher import Watcher
 
 
 def lines(run):
@@ -25,7 +26,7 @@ def lines(run):
 
 def test_every_step_is_recorded_once_with_weights_and_gramian(trained):
     steps = lines(trained.output / "run")
-    rows = len(EncodedRows.open(trained.output / "run" / "training"))
+    rows = len(EncodedRows.open(trained.output / "run" / "rows" / "training"))
     epochs = -(-rows // 128) * 3
     assert [step["step"] for step in steps] == list(range(1, epochs + 1))
     for step in steps:
@@ -143,3 +144,35 @@ def test_a_dataframe_trains_as_files_do(trained, tmp_path):
     run = train(load(written(tmp_path, training={"epochs": 1, "batch_size": 512})), frame, tmp_path / "out")
     assert 0.4 < run.metrics["mean_auc"] < 1
     assert isinstance(run.model, tf.keras.Model)
+
+
+def test_a_changed_config_starts_anew_on_the_same_rows(trained, tmp_path):
+    notes = []
+    watcher = Watcher(note=notes.append)
+    first = train(trained.experiment, [trained.log], tmp_path, watcher)
+    kept = (tmp_path / "run" / "rows" / "training" / "rows.json").stat().st_mtime_ns
+    changed = trained.experiment.model_copy(update={"early_stopping": None})
+    second = train(changed, [trained.log], tmp_path, watcher)
+    assert (tmp_path / "run" / "rows" / "training" / "rows.json").stat().st_mtime_ns == kept
+    assert any("using the rows encoded" in note for note in notes)
+    assert not any("going on" in note for note in notes)
+    assert len(second.history) == 3
+    assert [record["losses"] for record in second.history] == [record["losses"] for record in first.history]
+
+
+def test_without_early_stopping_the_last_epoch_is_kept(trained, tmp_path):
+    run = train(trained.experiment.model_copy(update={"early_stopping": None}), [trained.log], tmp_path)
+    assert [record["best"] for record in run.history] == [True] * 3
+    assert run.best_epoch == 3
+    assert run.metrics["tasks"]["click"]["auc"] == pytest.approx(run.history[-1]["tasks"]["click"]["auc"], abs=1e-9)
+
+
+def test_what_gates_do_is_recorded_each_epoch(trained):
+    seen = [orjson.loads(line) for line in (trained.output / "run" / "gates.jsonl").read_bytes().splitlines()]
+    assert len(seen) == 3
+    for record in seen:
+        for view in record["gates"]:
+            assert sum(view["weights"].values()) == pytest.approx(1, abs=1e-5)
+            assert 0 <= view["entropy"] <= 1
+    manifest = json.loads((trained.output / "1" / "manifest.json").read_text())
+    assert {view["gate"] for view in manifest["gates"]["gates"]} >= {"gate_click", "gate_like", "gate_watch_time"}

@@ -17,6 +17,7 @@ from training.compare.grid import Cell
 from training.compare.summary import Row, summarise, table, to_markdown
 from training.config import Experiment
 from training.log import Log, Source
+from training.quiet import import_training, quiet_imports
 from training.rows import fingerprint
 
 RESULTS = "results.json"
@@ -86,8 +87,6 @@ def _costs(
     progress: Progress,
 ) -> dict[str, dict[str, Any]]:
     """Costs by the cells' name, measured on the first seed that was trained."""
-    from training.quiet import quiet_imports
-
     with quiet_imports():
         from training.compare.cost import ROUNDS, measure_costs
 
@@ -127,7 +126,8 @@ def _line(cell: Cell, result: dict[str, Any], tasks: Sequence[str]) -> str:
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     # A fresh process for each cell: TensorFlow keeps what one model needed until its process ends.
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1)
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1, initializer=import_training)
 
 
 def _progress(console: Console) -> Progress:
