@@ -154,5 +154,8 @@ class _Folds:
             return folds
         column = chunk.columns[self._by]
         if self._seen is None:
-            self._seen = Vocabulary(value_type(column) or "integer", [])
+            kind = value_type(column)
+            if kind is None:  # nothing but nulls so far: the type is still open, and nulls share the first fold
+                return np.zeros(chunk.rows, dtype=np.int64)
+            self._seen = Vocabulary(kind, [])
         return self._seen.add(column, self._by) % self._folds

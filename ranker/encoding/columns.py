@@ -128,6 +128,7 @@ def integers(column: Column, name: str) -> Integers:
 
 def _integer_array(values: NDArray[Any], name: str) -> Integers:
     if values.dtype.kind == "f":
+        values = values.astype(np.float64, copy=False)  # half precision holds no bound below
         missing = np.isnan(values)
         require(missing | (values == np.floor(values)), values, name, "a whole number")
         require(missing | (np.abs(values) < 2.0**63), values, name, _INTEGER)

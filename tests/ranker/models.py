@@ -6,12 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES, Architecture
-from ranker.encoding.layout import Layout
+from ranker.encoding.layout import Layout, LayoutBuilder
 from ranker.funnels import FUNNELS
 from ranker.layers import Embedding, Inputs, Sides
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import INPUTS, RankingModel
-from ranker.schema import Schema
+from ranker.schema import TARGET_ATTENTION, Schema
 from ranker.weighting import Static, Weighting
 
 SMALL = {
@@ -35,6 +35,28 @@ SMALL = {
     "stem": {"expert_units": (6, 5)},
 }
 """Sizes below the defaults for those that have large ones; others are tested with their defaults."""
+
+
+SCHEMA = Schema.model_validate(
+    {
+        "candidate": {"item": {"kind": "categorical"}},
+        "tasks": {
+            "click": {"kind": "binary"},
+            "buy": {"kind": "binary", "given": "click"},
+            "watch": {"kind": "regression", "transform": "log1p", "given": "click"},
+        },
+    }
+)
+
+
+def layout(pooling: str = "mean") -> Layout:
+    builder = LayoutBuilder()
+    for name, side in (("user", "context"), ("item", "candidate")):
+        builder.table(name, 9, 4)
+        builder.ids(side, name, name)
+        builder.numbers(side, f"{name}_number", 2)
+    builder.ids("context", "history", "item", length=3, pooling=pooling, attends=pooling in TARGET_ATTENTION, heads=2)
+    return builder.build()
 
 
 def architecture(name: str, tasks: list[str], **options: object) -> Architecture:

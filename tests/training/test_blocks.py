@@ -1,8 +1,7 @@
 import pytest
 
 from ranker.architectures import ARCHITECTURES
-from tests.ranker.models import architecture, assemble
-from tests.training.test_onnx_graph import SCHEMA, layout
+from tests.ranker.models import SCHEMA, architecture, assemble, layout
 from training.blocks import blocks, dense_parameters
 
 

@@ -6,36 +6,13 @@ import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES
 from ranker.artifact import difference
-from ranker.encoding.layout import Layout, LayoutBuilder
 from ranker.funnels import FUNNELS
 from ranker.layers import GateOptions
 from ranker.layers.interaction import INTERACTIONS
 from ranker.layers.pooling import POOLINGS
-from ranker.schema import TARGET_ATTENTION, Schema
-from tests.ranker.models import architecture, assemble
+from tests.ranker.models import SCHEMA, architecture, assemble, layout
 from training.onnx_graph import to_onnx
 from training.session import onnx_scorer
-
-SCHEMA = Schema.model_validate(
-    {
-        "candidate": {"item": {"kind": "categorical"}},
-        "tasks": {
-            "click": {"kind": "binary"},
-            "buy": {"kind": "binary", "given": "click"},
-            "watch": {"kind": "regression", "transform": "log1p", "given": "click"},
-        },
-    }
-)
-
-
-def layout(pooling: str = "mean") -> Layout:
-    builder = LayoutBuilder()
-    for name, side in (("user", "context"), ("item", "candidate")):
-        builder.table(name, 9, 4)
-        builder.ids(side, name, name)
-        builder.numbers(side, f"{name}_number", 2)
-    builder.ids("context", "history", "item", length=3, pooling=pooling, attends=pooling in TARGET_ATTENTION, heads=2)
-    return builder.build()
 
 
 def worst(tmp_path, name="shared_bottom", interaction="none", funnel="esmm", pooling="mean") -> float:

@@ -192,3 +192,7 @@ def test_an_error_shows_the_head_of_a_long_value_and_crosses_processes():
     assert len(str(error)) < 150
     again = pickle.loads(pickle.dumps(error))
     assert (again.column, again.row, again.value, str(again)) == ("x", 3, "y" * 10_000, str(error))
+
+
+def test_half_precision_holds_integers():
+    assert integers(np.array([3.0, np.nan], dtype=np.float16), "x").tolist() == [3, MISSING]
