@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from training.blocks import Block
+if TYPE_CHECKING:  # at run time it would import TensorFlow for a progress bar
+    from training.blocks import Block
 
 
 class Display:
@@ -88,7 +89,7 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     return table
 
 
-def blocks_table(blocks: Sequence[Block], title: str) -> Table:
+def blocks_table(blocks: "Sequence[Block]", title: str) -> Table:
     """Blocks, indented by depth."""
     table = Table(title=title)
     for head in ("block", "kind", "output"):

@@ -20,7 +20,7 @@ CONFIG = {
             "user_id": {"kind": "categorical", "min_count": 2, "dimension": 4},
             "user_age": {"kind": "numeric"},
             "device": {"kind": "categorical", "dimension": 4},
-            "history": {"kind": "sequence", "shares": "item_id", "max_length": 5},
+            "history": {"kind": "sequence", "shares": "item_id", "max_length": 5, "pooling": "din"},
         },
         "candidate": {
             "item_id": {"kind": "categorical", "dimension": 4},

@@ -32,7 +32,10 @@ def to_html(experiment: Experiment, rows: Sequence[Row]) -> str:
             records = [_point(row, cost, title) for row in with_costs]
             page.chart(scatter(records, x=title, y="mean AUC", label="variation", error="deviation", log=True))
     if any(row.gates.get("gates") for row in rows):
-        page.heading("What the gates do").text("Mean weight of each expert over validation rows, first seed.")
+        page.heading("What the gates do").text(
+            "Mean weight of each expert and, below it, how alike experts that some gate weighs against each other are "
+            "(linear centred kernel alignment), over validation rows of the first seed."
+        )
         for row in rows:
             _gates(page, row)
     page.heading("Config").text("What all variations have in common, before they differ:")
@@ -55,6 +58,12 @@ def _gates(page: Page, row: Row) -> None:
     for warning in row.gates["warnings"]:
         page.note(warning)
     page.chart(heatmap(records, x="expert", y="gate", value="weight"))
+    alike = [
+        {"expert": first, "other expert": second, "similarity": value}
+        for first, others in row.gates["similarity"].items()
+        for second, value in others.items()
+    ]
+    page.chart(heatmap(alike, x="other expert", y="expert", value="similarity"))
 
 
 def gate_records(gates: Any) -> Iterator[dict[str, Any]]:
