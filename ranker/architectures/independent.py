@@ -13,9 +13,9 @@ from ranker.schema import Task
 
 
 class NetworkOptions(ArchitectureOptions):
-    """Units of each task's network, its last layers included."""
+    """Units of each task's network below its tower."""
 
-    towers: Units = Field((256, 128, 64), description="Units of each task's network.")
+    network: Units = Field((256, 128), description="Units of each task's layers before its tower.")
 
 
 @ARCHITECTURES.register("independent")
@@ -79,7 +79,8 @@ class _NetworkHead(Head):
     def __init__(self, options: NetworkOptions, embeddings: int, name: str) -> None:
         super().__init__(name=name)
         self.first = 2 * embeddings
-        self.tower = Tower(options.towers, options.activation, options.dropout, name=f"{name}_tower")
+        units = (*options.network, *options.towers)
+        self.tower = Tower(units, options.activation, options.dropout, name=f"{name}_tower")
 
     def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
         return self.tower(Sides(*shared[self.first : self.first + 2]), training=training)

@@ -16,8 +16,8 @@ from ranker.weighting import Static, Weighting
 
 SMALL = {
     "shared_bottom": {"bottom": (6, 5)},
-    "independent": {"towers": (6, 5)},
-    "esmm": {"towers": (6, 5)},
+    "independent": {"network": (6, 5)},
+    "esmm": {"network": (6, 5)},
     "asymmetric": {"bottom": (6, 5)},
     "customized": {"bottom": (6, 5), "own_bottom": (4,)},
     "omoe": {"experts": 3, "expert_units": (6, 5)},
