@@ -57,13 +57,14 @@ class RankingModel(tfrs.Model):
         self.funnel = funnel
         self.errors = TaskErrors(list(schema.tasks.values()))
         weighting.build(schema.tasks)
-        self(example_inputs(embedding.layout))  # creates the variables
+        self.architecture.logits(self._trunk(example_inputs(embedding.layout), training=False))  # creates all variables
+        self(example_inputs(embedding.layout))
         self._compared = self._compared_variables()
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Packed arrays, with one context row or one for each candidate, to scores [B, T]."""
         shared = self._trunk(inputs, training)
-        return self.funnel.scores(self.architecture.logits(shared, training=training))
+        return self.funnel.scores(self.architecture.logits(shared, training=training, heads=len(self.tasks)))
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """A batch to each task's loss, T scalars."""

@@ -199,6 +199,12 @@ class Schema(Closed):
             yield parent
             parent = self.tasks[parent].given
 
+    def embedding_widths(self) -> set[int]:
+        """Widths of the embeddings that features have."""
+        bucketed = [f for f in self.features.values() if isinstance(f, Numeric) and f.transform == "buckets"]
+        coded = [f for f in self.features.values() if isinstance(f, Categorical | Multi)]
+        return {feature.dimension for feature in [*coded, *bucketed]}
+
     def input_columns(self) -> list[str]:
         """Columns of the log that features read, without repeats."""
         return list(dict.fromkeys(self.column(name) for name in self.features))

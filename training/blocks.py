@@ -1,6 +1,6 @@
 """A model's blocks: shapes, parameters, and arithmetic per request and per candidate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -105,22 +105,29 @@ def _counted(model: RankingModel, layers: list[tuple[str, int, Any]], candidates
 @contextmanager
 def _noticed(path: str, layer: Any, open_calls: list[str], shapes: dict[str, str]) -> Iterator[None]:
     """Wrap a layer's call while the block runs, so that it is known when it is at work."""
-    call = layer.call
+    ways = [
+        name for name in ("call", "weights_from", "mix") if callable(getattr(type(layer), name, None))
+    ]  # gates are used by parts too
 
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        open_calls.append(path)
-        try:
-            output = call(*args, **kwargs)
-        finally:
-            open_calls.remove(path)
-        shapes[path] = _shape(output)
-        return output
+    def wrap(method: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            open_calls.append(path)
+            try:
+                output = method(*args, **kwargs)
+            finally:
+                open_calls.remove(path)
+            shapes[path] = _shape(output)
+            return output
 
-    object.__setattr__(layer, "call", wrapped)
+        return wrapped
+
+    for name in ways:
+        object.__setattr__(layer, name, wrap(getattr(layer, name)))
     try:
         yield
     finally:
-        object.__delattr__(layer, "call")
+        for name in ways:
+            object.__delattr__(layer, name)
 
 
 def _zeros(model: RankingModel, candidates: int) -> dict[str, tf.Tensor]:

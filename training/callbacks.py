@@ -21,6 +21,10 @@ class StepLog:
     def __init__(self, folder: Path, tasks: Sequence[str], resume_at: int) -> None:
         self._tasks = list(tasks)
         self._gates = folder / "gates.jsonl"
+        if self._gates.is_file():
+            lines = self._gates.read_bytes().splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith(b"\n") and orjson.loads(line)["step"] <= resume_at]
+            self._gates.write_bytes(b"".join(whole))
         path = folder / "steps.jsonl"
         kept = _before(path, resume_at)
         self._file = path.open("wb")

@@ -138,7 +138,7 @@ def compare(
         base = load(config)
         cells = comparison.expand(base, [comparison.parse(text) for text in vary], seeds)
         source = _sources(data, more) or [Path(path) for path in base.data.paths]
-        comparison.compare(cells, source, test or [], output, jobs, console)
+        comparison.compare(base, cells, source, test or [], output, jobs, console)
 
 
 @app.command()

@@ -192,8 +192,16 @@ class Experiment(Closed):
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         tasks = self.log_schema.tasks
-        for section in (self.architecture, self.funnel):
-            section.check(tasks)
+        sections: dict[str, Any] = {
+            "architecture": self.architecture,
+            "funnel": self.funnel,
+            "interaction": self.interaction,
+        }
+        for name, section in sections.items():
+            try:
+                section.check(self.log_schema)
+            except ValueError as error:
+                raise ValueError(f"{name}.{error}") from None
         build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
         WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)
         if self.early_stopping is not None:

@@ -15,6 +15,11 @@ def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | No
         message = mistake["msg"].removeprefix("Value error, ")
         if mistake["type"] == "unknown_key":
             path.append(mistake["ctx"]["key"])
+        if not path:  # a check of several sections at once names its place in its text
+            named, _, rest = message.partition(": ")
+            parts = named.split(".")
+            if rest and parts[0] in schema["properties"] and " " not in named:
+                path, message = list(parts), rest
         line = _line(tree, path)
         if mistake["type"] == "missing":
             message = "is required"

@@ -1,5 +1,6 @@
 """Train an experiment on a log: prepare, fit, keep the best epoch, export. Killed, it goes on where it was."""
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from training.evaluate import Scorer, chosen, measure, predict
 from training.gates import GateReport, look
 from training.log import DataError, Log, Source
 from training.prepare import GROUP, Prepared
-from training.rows import opened_rows, prepared_rows
+from training.rows import files, opened_rows, prepared_rows
 from training.state import Checkpoints, RunState
 from training.watcher import Watcher
 
@@ -61,9 +62,8 @@ def train(
         tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
     log = Log(source)
     folder = output / RUN
-    place = rows or folder / ROWS
-    _start(experiment, log, folder, place)
-    prepared = prepared_rows(experiment, log, place, watcher)
+    _start(experiment, log, folder, rows)
+    prepared = prepared_rows(experiment, log, rows or folder / ROWS, watcher)
     model = build_model(experiment, prepared.encoder.layout)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest() or RunState()
@@ -78,9 +78,12 @@ def reopen(output: Path) -> Run:
     folder = output / RUN
     if not (folder / "run.json").is_file():
         raise DataError(f"{folder}: holds no run; `fit` makes one")
-    saved = orjson.loads((folder / "run.json").read_bytes())
-    experiment, log = Experiment.model_validate(saved["experiment"]), Log(saved["data"])
-    prepared = opened_rows(experiment, Path(saved["rows"]))
+    try:
+        saved = orjson.loads((folder / "run.json").read_bytes())
+        experiment, log = Experiment.model_validate(saved["experiment"]), Log(saved["data"])
+        prepared = opened_rows(experiment, Path(saved["rows"]) if saved["rows"] else folder / ROWS)
+    except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
+        raise DataError(f"{folder}: the run cannot be read; `fit` it again ({error})") from error
     model = build_model(experiment, prepared.encoder.layout)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest()
@@ -89,23 +92,28 @@ def reopen(output: Path) -> Run:
     return _best(experiment, log, prepared, model, checkpoints, state, folder)
 
 
-def _start(experiment: Experiment, log: Log, folder: Path, rows: Path) -> None:
+def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None) -> None:
     """Clear away what an earlier run of another config or other data left, but for encoded rows."""
-    facts = {"experiment": experiment.model_dump(mode="json", by_alias=True), "log": log.fingerprint()}
-    run = {**facts, "data": log.paths(), "rows": str(rows)}
-    mark, content = folder / "run.json", orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
-    if mark.is_file():
-        saved = orjson.loads(mark.read_bytes())
-        if {name: saved.get(name) for name in facts} == orjson.loads(
-            orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)
-        ):
-            return
-        mark.unlink()
-        for part in folder.iterdir():
-            if part.name != ROWS:
-                shutil.rmtree(part) if part.is_dir() else part.unlink()
+    facts = [experiment.model_dump(mode="json", by_alias=True), files(experiment, log)]
+    key = hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
+    mark = folder / "run.json"
+    run = {"key": key, "experiment": facts[0], "data": log.paths(), "rows": str(rows.resolve()) if rows else None}
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_bytes(content)
+    if _key_of(mark) != key:
+        mark.unlink(missing_ok=True)  # first: without it, whatever is left counts as another run's
+        for part in folder.iterdir():
+            if part.name not in (ROWS, f"{ROWS}.lock"):
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+    partial = folder / ".run.json"
+    partial.write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+    partial.replace(mark)
+
+
+def _key_of(mark: Path) -> str | None:
+    try:
+        return str(orjson.loads(mark.read_bytes())["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _best(

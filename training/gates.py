@@ -15,7 +15,9 @@ from training.prepare import GROUP
 
 ROWS = 2048
 """Validation rows that are looked at: enough for means, few enough to cost nothing beside an epoch."""
-UNHEARD = 0.02
+COMPARED = 256
+"""Of these, rows on which experts' outputs are compared, all pairs of them."""
+UNHEARD = 0.1
 ALIKE = 0.98
 SILENT = 0.95
 
@@ -51,8 +53,8 @@ class GateReport:
         for expert, heard in self._most_heard().items():
             if heard < UNHEARD:
                 lines.append(
-                    f"expert {expert} gets less than {UNHEARD:.0%} of every gate's weight: try gate.dropout: 0.1, a "
-                    "gate.temperature above 1, or fewer experts"
+                    f"expert {expert} gets less than a tenth of an even share from every gate: try gate.dropout: 0.1, "
+                    "a gate.temperature above 1, or fewer experts"
                 )
         for first, others in self.similarity.items():
             for second, alike in others.items():
@@ -82,7 +84,7 @@ class GateReport:
         heard: dict[str, float] = {}
         for view in self.gates:
             for expert, weight in zip(view.experts, view.weights, strict=True):
-                heard[expert] = max(heard.get(expert, 0.0), weight)
+                heard[expert] = max(heard.get(expert, 0.0), weight * len(view.experts))
         return heard
 
 
@@ -106,6 +108,7 @@ def report(readings: list[GateReading]) -> GateReport:
                 outputs[names[id(output)]] = np.asarray(output, dtype=np.float64)
     gates = []
     pairs: dict[str, dict[str, float]] = {}
+    alike, place = alignments(list(outputs.values())), {name: i for i, name in enumerate(outputs)}
     for reading in readings:
         experts = tuple(names[id(output)] for output in reading.outputs)
         weights = np.asarray(reading.weights, dtype=np.float64)
@@ -113,16 +116,25 @@ def report(readings: list[GateReading]) -> GateReport:
         for first, second in combinations(experts, 2):
             known = pairs.setdefault(first, {})
             if second not in known and first not in pairs.get(second, {}):
-                known[second] = alignment(outputs[first], outputs[second])
+                known[second] = float(alike[place[first], place[second]])
     silence = {name: float((output == 0).mean()) for name, output in outputs.items()}
     return GateReport(tuple(gates), {first: others for first, others in pairs.items() if others}, silence)
 
 
-def alignment(first: Floats, second: Floats) -> float:
-    """Linear centred kernel alignment of outputs [B, H] and [B, J], in [0, 1]; 0 where one is constant."""
-    x, y = first - first.mean(axis=0), second - second.mean(axis=0)
-    scale = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
-    return float(np.linalg.norm(x.T @ y) ** 2 / scale) if scale > 0 else 0.0
+def alignments(outputs: list[Floats]) -> NDArray[np.float32]:
+    """Linear centred kernel alignment of E experts' outputs, [B, H] each: [E, E] in [0, 1], 0 for a constant one."""
+    if not outputs:
+        return np.zeros((0, 0), dtype=np.float32)
+    # By their kernels over rows, so that all pairs are one product: <K_x, K_y> / (|K_x| |K_y|).
+    kernels = []
+    for output in outputs:
+        centred = output[:COMPARED] - output[:COMPARED].mean(axis=0)
+        kernel = (centred @ centred.T).ravel()
+        scale = np.linalg.norm(kernel)
+        kernels.append((kernel / scale if scale > 0 else kernel).astype(np.float32))
+    stacked = np.stack(kernels)
+    alike: NDArray[np.float32] = np.clip(stacked @ stacked.T, 0.0, 1.0)
+    return alike
 
 
 def _entropy(weights: Floats) -> float:

@@ -65,7 +65,7 @@ def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
     if gates.get("gates"):
         console.print(gates_table(gates))
         for warning in gates["warnings"]:
-            console.print(f"[yellow]{warning}[/yellow]")
+            console.print(warning, style="yellow", markup=False)
     return found
 
 

@@ -59,7 +59,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text)
+        self._console.print(text, markup=False)
 
     def _bar(self, name: str, total: int | None) -> TaskID:
         if name not in self._tasks:

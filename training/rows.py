@@ -4,28 +4,37 @@ import fcntl
 import hashlib
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
 
 from ranker.encoding import from_state, to_state
-from training.config import Experiment
+from training.config import Experiment, SplitByFiles
 from training.encoded import EncodedRows
 from training.log import Log
 from training.prepare import Prepared, prepare
 from training.watcher import Watcher
 
 
+def files(experiment: Experiment, log: Log) -> list[Any]:
+    """Fingerprints of every file that a run reads: the log's, and those that validation is split off as."""
+    split = experiment.data.split
+    return [log.fingerprint(), *([Log(split.paths).fingerprint()] if isinstance(split, SplitByFiles) else [])]
+
+
 def fingerprint(experiment: Experiment, log: Log) -> str:
     """What encoded rows depend on, as a SHA-256."""
     facts = [
+        version("ranker"),
         experiment.log_schema.model_dump(mode="json"),
         experiment.data.split.model_dump(mode="json"),
         experiment.evaluation.group_by,
         experiment.training.seed,
-        log.fingerprint(),
+        files(experiment, log),
     ]
     return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
 
@@ -36,8 +45,11 @@ def prepared_rows(experiment: Experiment, log: Log, folder: Path, watcher: Watch
     with _locked(folder.with_name(f"{folder.name}.lock")):
         mark, expected = folder / "fingerprint", fingerprint(experiment, log)
         if mark.is_file() and mark.read_text() == expected:
-            watcher.note(f"using the rows encoded in {folder}")
-            return opened_rows(experiment, folder)
+            with suppress(FileNotFoundError):  # a part was deleted: encode anew
+                kept = opened_rows(experiment, folder)
+                watcher.note(f"using the rows encoded in {folder}")
+                return kept
+        mark.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         prepared = prepare(experiment, log, folder, watcher.rows)
@@ -49,7 +61,7 @@ def prepared_rows(experiment: Experiment, log: Log, folder: Path, watcher: Watch
 
 
 def opened_rows(experiment: Experiment, folder: Path) -> Prepared:
-    """Rows that were encoded into a folder."""
+    """Rows that were encoded into a folder. Raises ``FileNotFoundError`` where a part is missing."""
     with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
         encoder = from_state(experiment.log_schema, orjson.loads((folder / "encoder.json").read_bytes()), dict(arrays))
     return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))

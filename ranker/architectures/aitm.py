@@ -1,6 +1,6 @@
 """Adaptive information transfer along a sequence of tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units, check_names
 from ranker.layers import Expert, Sides, SplitDense, Tower
-from ranker.schema import Task
+from ranker.schema import Binary, Schema
 
 
 @ARCHITECTURES.register("aitm")
@@ -17,8 +17,8 @@ class AITM(Architecture):
     """Each task attends to what the task before it passes on and to its own network. Xi et al., KDD 2021.
 
     Tasks follow each other as in a funnel: impression, click, approval, activation. The paper adds a penalty where a
-    later task is predicted more probable than the one before it, ``calibrator``; where tasks say ``given:`` the
-    funnel's product holds that order already, so that it is off by default.
+    later task is predicted more probable than the one before it, ``calibrator``; it is for binary tasks without
+    ``given:``, whose product holds that order already, and off by default.
     """
 
     class Options(ArchitectureOptions):
@@ -30,13 +30,21 @@ class AITM(Architecture):
         order: tuple[str, ...] | None = Field(None, description="All tasks, earliest first; by default as declared.")
         calibrator: float = Field(0.0, ge=0, description="Times max(p_t - p_{t-1}, 0), averaged over rows; paper: 0.6.")
 
-        def check(self, tasks: Mapping[str, Task]) -> None:
-            """Raise ``ValueError`` where ``order`` is not an order of all tasks."""
+        def check(self, schema: Schema) -> None:
+            """Raise ``ValueError`` where ``order`` is no order of all tasks, or the calibrator makes no sense."""
             if self.order is not None:
-                check_names(self.order, list(tasks), "order")
-                missing = [task for task in tasks if task not in self.order]
+                check_names(self.order, list(schema.tasks), "order")
+                missing = [task for task in schema.tasks if task not in self.order]
                 if missing:
                     raise ValueError(f"order: lacks {', '.join(missing)}; it must list every task")
+            for name, task in schema.tasks.items():
+                if self.calibrator and not isinstance(task, Binary):
+                    raise ValueError(f"calibrator: compares probabilities, and {name} is a regression; leave it at 0")
+                if self.calibrator and task.given:
+                    raise ValueError(
+                        f"calibrator: {name} is given {task.given}, whose product keeps the order already, and its own "
+                        "probability may well be the larger one; leave it at 0"
+                    )
 
     options: Options
 

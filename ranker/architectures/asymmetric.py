@@ -1,6 +1,6 @@
 """Asymmetric sharing: some tasks' bottoms also feed other tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import tensorflow as tf
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units, check_names
 from ranker.layers import Expert, Sides, Tower
-from ranker.schema import Task
+from ranker.schema import Schema
 
 
 @ARCHITECTURES.register("asymmetric")
@@ -28,9 +28,10 @@ class Asymmetric(Architecture):
         )
         stop_gradient: bool = Field(False, description="Whether a bottom learns from its own task alone.")
 
-        def check(self, tasks: Mapping[str, Task]) -> None:
+        def check(self, schema: Schema) -> None:
             """Raise ``ValueError`` where ``feeds`` names what is no other task."""
-            check_names(list(self.feeds or {}), list(tasks), "feeds")
+            tasks = list(schema.tasks)
+            check_names(list(self.feeds or {}), tasks, "feeds")
             for source, fed in (self.feeds or {}).items():
                 check_names(fed, [task for task in tasks if task != source], f"feeds.{source}")
 

@@ -1,6 +1,6 @@
 """What every architecture is: a trunk that tasks share, and one head a task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import tensorflow as tf
@@ -9,7 +9,7 @@ from pydantic import Field
 from ranker.encoding.layout import Layout
 from ranker.layers import Inputs
 from ranker.registry import Registry, nearest
-from ranker.schema import Closed, Task
+from ranker.schema import Closed, Schema
 
 Units = tuple[int, ...]
 
@@ -25,9 +25,9 @@ class ArchitectureOptions(Closed):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units dropped while training.")
 
-    def check(self, tasks: Mapping[str, Task]) -> None:
-        """Raise ``ValueError`` where the options do not fit the tasks; those that name no task always fit."""
-        del tasks
+    def check(self, schema: Schema) -> None:
+        """Raise ``ValueError``, naming the option, where the options do not fit the tasks or features."""
+        del schema
 
 
 class Architecture(tf.keras.layers.Layer):
@@ -65,12 +65,12 @@ class Architecture(tf.keras.layers.Layer):
         """Context [B, C] or [1, C] and candidate [B, I] to logits [B, T] in task order."""
         return tf.stack(self.logits(self.trunk(inputs, training=training), training=training), axis=1)
 
-    def logits(self, shared: list[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
-        """The trunk's tensors to T logits [B].
+    def logits(self, shared: list[tf.Tensor], training: bool = False, heads: int | None = None) -> list[tf.Tensor]:
+        """The trunk's tensors to the logits [B] of all heads, or of the first so many.
 
         They are not stacked: a loss that reads one column of a stack would send zeros back through all heads.
         """
-        return [head(shared, training=training)[:, 0] for head in self.heads]
+        return [head(shared, training=training)[:, 0] for head in self.heads[:heads]]
 
     def penalties(self, logits: list[tf.Tensor]) -> list[tf.Tensor]:
         """Scalars to add to the objective that compare the tasks' logits, T times [B]; none by default."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units, check_names
 from ranker.layers import Expert, Sides, SplitDense
-from ranker.schema import Task
+from ranker.schema import Schema
 
 
 @ARCHITECTURES.register("dbmtl")
@@ -30,12 +30,13 @@ class DBMTL(Architecture):
             None, description="Task: the tasks it depends on. By default each depends on all declared before it."
         )
 
-        def check(self, tasks: Mapping[str, Task]) -> None:
+        def check(self, schema: Schema) -> None:
             """Raise ``ValueError`` where ``after`` names no other task, or runs in a circle."""
-            check_names(list(self.after or {}), list(tasks), "after")
+            tasks = list(schema.tasks)
+            check_names(list(self.after or {}), tasks, "after")
             for task, parents in (self.after or {}).items():
                 check_names(parents, [other for other in tasks if other != task], f"after.{task}")
-            _ordered(list(tasks), self.after or {})
+            _ordered(tasks, self.after or {})
 
     options: Options
 

@@ -1,15 +1,15 @@
 """Hierarchy of multi-gate experts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, Head, check_names
-from ranker.architectures.parts import ExpertOptions, numbered
+from ranker.architectures.parts import ExpertOptions, numbered, own_name
 from ranker.layers import Dropout, Gate, Sides, SplitDense, Tower
-from ranker.schema import Task
+from ranker.schema import Schema
 
 ALL = "all"
 
@@ -36,11 +36,14 @@ class HoME(Architecture):
         task_experts: int = Field(1, ge=1, le=64, description="Experts of each task.")
         rank: int = Field(8, ge=1, description="Rank of the experts' input gates.")
 
-        def check(self, tasks: Mapping[str, Task]) -> None:
+        def check(self, schema: Schema) -> None:
             """Raise ``ValueError`` where the groups do not divide the tasks up."""
             grouped = [task for members in (self.groups or {}).values() for task in members]
-            check_names(grouped, list(tasks), "groups")
-            missing = [task for task in tasks if task not in grouped]
+            check_names(grouped, list(schema.tasks), "groups")
+            for name, members in (self.groups or {}).items():
+                if not members:
+                    raise ValueError(f"groups.{name}: lists no task")
+            missing = [task for task in schema.tasks if task not in grouped]
             if self.groups is not None and missing:
                 raise ValueError(f"groups: {', '.join(missing)} in no group; each task must be in one")
 
@@ -49,14 +52,19 @@ class HoME(Architecture):
     def __init__(self, tasks: Sequence[str], options: Options | None = None) -> None:
         super().__init__(tasks, options)
         groups = {name: list(members) for name, members in (self.options.groups or {ALL: self.tasks}).items()}
-        listed = [task for members in groups.values() for task in members]
-        groups[next(iter(groups))] += [task for task in self.tasks if task not in listed]  # extra heads of a funnel
+        for task in self.tasks:  # a funnel's extra heads, such as "buy.imputation", go with their task
+            if not any(task in members for members in groups.values()):
+                groups[next(name for name, members in groups.items() if task.partition(".")[0] in members)].append(task)
         names = list(groups)
         self.trunk = _Trunk(self.options, names)
         self.heads = [
             _Head(self.options, task, next(i for i, name in enumerate(names) if task in groups[name]), names)
             for task in self.tasks
         ]
+
+
+def _of_group(name: str) -> str:
+    return f"group.{name}"  # no task's name has a dot
 
 
 class NormalisedExpert(tf.keras.layers.Layer):
@@ -69,7 +77,7 @@ class NormalisedExpert(tf.keras.layers.Layer):
         self.stack = [SplitDense(n, options.activation, name=f"dense_{i}") for i, n in enumerate(inner)]
         self.dropouts = [Dropout(options.dropout, name=f"{name}_dropout_{i}") for i in range(len(inner))]
         self.last = SplitDense(last, name="last")
-        self.normalise = tf.keras.layers.BatchNormalization(name="normalise")
+        self.normalise = tf.keras.layers.BatchNormalization(momentum=0.95, name="normalise")
 
     def build(self, shape: Sequence[tf.TensorShape] | tf.TensorShape) -> None:
         """One input gate for each side that has columns, or for the one tensor."""
@@ -134,13 +142,13 @@ class _Trunk(tf.keras.layers.Layer):
     def __init__(self, options: HoME.Options, groups: Sequence[str]) -> None:
         super().__init__(name="trunk")
         shared = numbered("shared", options.shared_experts)
-        own = [numbered(group, options.group_experts) for group in groups]
+        own = [numbered(_of_group(group), options.group_experts) for group in groups]
         self.shared = _experts(options, [f"meta_{n}" for n in shared])
         self.own = [_experts(options, [f"meta_{n}" for n in names]) for names in own]
         every = [*shared, *(n for names in own for n in names)]
         self.mix_shared = _SelfGated(options, every, shared, name="meta_shared")
         self.mix_own = [
-            _SelfGated(options, [*names, *shared], names, name=f"meta_{group}")
+            _SelfGated(options, [*names, *shared], names, name=f"meta_{_of_group(group)}")
             for group, names in zip(groups, own, strict=True)
         ]
         self.next_shared = _experts(options, shared)
@@ -169,9 +177,9 @@ class _Head(Head):
         first = 1 + len(groups)
         shared, mine = o.shared_experts, first + o.shared_experts + group * o.group_experts
         self.seen = [*range(first, first + shared), *range(mine, mine + o.group_experts)]
-        own = numbered(task, o.task_experts)
+        own = numbered(own_name(task), o.task_experts)
         self.own = _experts(o, own)
-        names = [*own, *numbered("shared", shared), *numbered(groups[group], o.group_experts)]
+        names = [*own, *numbered("shared", shared), *numbered(_of_group(groups[group]), o.group_experts)]
         self.mix = _SelfGated(o, names, own, name=task)
         self.tower = Tower(o.towers, o.activation, o.dropout, name=f"head_{task}_tower")
 

@@ -1,6 +1,6 @@
 """One network a task, and ESMM's preset of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import tensorflow as tf
@@ -9,7 +9,7 @@ from pydantic import Field
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
 from ranker.architectures.parts import InputsTrunk
 from ranker.layers import Sides, Tower
-from ranker.schema import Task
+from ranker.schema import Schema
 
 
 class NetworkOptions(ArchitectureOptions):
@@ -62,10 +62,10 @@ class ESMM(Architecture):
 
         name: Literal["esmm"] = "esmm"
 
-        def check(self, tasks: Mapping[str, Task]) -> None:
+        def check(self, schema: Schema) -> None:
             """Raise ``ValueError`` where no task is conditional."""
-            if not any(task.given for task in tasks.values()):
-                raise ValueError("esmm needs a task with `given`, for example purchase: {given: click}")
+            if not any(task.given for task in schema.tasks.values()):
+                raise ValueError("name: esmm needs a task with `given`, for example purchase: {given: click}")
 
     options: Options
 

@@ -26,6 +26,11 @@ def run(experts: Sequence[Expert], inputs: Sides | tf.Tensor, training: bool) ->
     return [expert(inputs, training=training) for expert in experts]
 
 
+def own_name(task: str) -> str:
+    """What a task's own parts are called: the task's name, unless that is what shared parts are called."""
+    return f"{task}_task" if task == "shared" else task
+
+
 def numbered(prefix: str, count: int) -> list[str]:
     """Names ``prefix_0`` to ``prefix_{count - 1}``."""
     return [f"{prefix}_{i}" for i in range(count)]

@@ -10,6 +10,7 @@ from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureO
 from ranker.encoding.layout import Layout
 from ranker.layers import Dropout, Sides, SplitDense
 from ranker.registry import nearest
+from ranker.schema import Schema
 
 Places = Sequence[tuple[int, int]]
 """Start and width of columns of one side."""
@@ -32,11 +33,21 @@ class PEPNet(Architecture):
         towers: Units = Field((128, 64), min_length=1, description="Units of each task's network.")
         gate_units: int = Field(32, ge=1, description="Hidden units of every gate.")
         domain: tuple[str, ...] | None = Field(
-            None, description="Features that the embedding gate reads beside all inputs; the context's by default."
+            None,
+            description="Features that the embedding gates read beside the side they scale; the context's by default.",
         )
         personal: tuple[str, ...] | None = Field(
             None, description="Features that the parameter gates read beside all inputs; all by default."
         )
+
+        def check(self, schema: Schema) -> None:
+            """Raise ``ValueError`` for a prior that is no feature."""
+            known = list(schema.features)
+            for option, names in (("domain", self.domain), ("personal", self.personal)):
+                for name in names or ():
+                    if name not in known:
+                        hint = nearest(name, known)
+                        raise ValueError(f"{option}: {name!r} is no feature{'; ' + hint if hint else ''}")
 
     options: Options
 
@@ -54,23 +65,17 @@ class PEPNet(Architecture):
 
     @classmethod
     def of_layout(cls, tasks: Sequence[str], options: ArchitectureOptions, layout: Layout) -> Self:
-        """Look the named features up. Raises ``ValueError`` for one that is no feature."""
+        """Look the named features up."""
         assert isinstance(options, PEPNet.Options)
         chosen = {}
         for path, names in (("domain", options.domain), ("personal", options.personal)):
             if names is not None:
-                chosen[path] = _places(layout, names, path)
+                context, candidate = layout.places()
+                chosen[path] = (
+                    [context[n] for n in names if n in context],
+                    [candidate[n] for n in names if n in candidate],
+                )
         return cls(tasks, options, **chosen)
-
-
-def _places(layout: Layout, names: Sequence[str], path: str) -> tuple[Places, Places]:
-    context, candidate = layout.places()
-    known = [*context, *candidate]
-    for name in names:
-        if name not in known:
-            hint = nearest(name, known)
-            raise ValueError(f"architecture.{path}: {name!r} is no feature{'; ' + hint if hint else ''}")
-    return [context[n] for n in names if n in context], [candidate[n] for n in names if n in candidate]
 
 
 def _taken(side: tf.Tensor, places: Places | None) -> tf.Tensor:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, Head
-from ranker.architectures.parts import ExpertOptions, make_experts, numbered, run
+from ranker.architectures.parts import ExpertOptions, make_experts, numbered, own_name, run
 from ranker.layers import Gate, Sides, Tower, gate_weights
 
 
@@ -68,12 +68,12 @@ class _Level(tf.keras.layers.Layer):
 
     def __init__(self, options: ExtractionOptions, tasks: Sequence[str], name: str) -> None:
         super().__init__(name=name)
-        own = [numbered(task, options.task_experts) for task in tasks]
+        own = [numbered(own_name(task), options.task_experts) for task in tasks]
         shared = numbered("shared", options.shared_experts)
         self.own = [make_experts(options, [f"{name}_{n}" for n in names]) for names in own]
         self.shared = make_experts(options, [f"{name}_{n}" for n in shared])
         self.gates = [
-            Gate([*names, *shared], options.gate, options.activation, name=f"{name}_gate_{task}")
+            Gate([*names, *shared], options.gate, options.activation, name=f"{name}_gate_{own_name(task)}")
             for task, names in zip(tasks, own, strict=True)
         ]
         every = [*(n for names in own for n in names), *shared]
@@ -115,7 +115,7 @@ class _Head(Head):
         task = tasks[index]
         super().__init__(name=f"head_{task}")
         self.index, self.first, self.tasks = index, first, len(tasks)
-        names = numbered(task, options.task_experts)
+        names = numbered(own_name(task), options.task_experts)
         self.own = make_experts(options, [f"last_{n}" for n in names])
         seen = [*names, *numbered("shared", options.shared_experts)]
         self.gate = Gate(seen, options.gate, options.activation, name=f"gate_{task}")

@@ -7,7 +7,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, Head
-from ranker.architectures.parts import ExpertOptions, make_experts, numbered
+from ranker.architectures.parts import ExpertOptions, make_experts, numbered, own_name
 from ranker.layers import Gate, Sides, Tower
 
 
@@ -45,7 +45,7 @@ class _Experts(tf.keras.layers.Layer):
 
     def __init__(self, options: STEM.Options, tasks: Sequence[str]) -> None:
         super().__init__(name="trunk")
-        groups = [("shared", options.shared_experts), *((task, options.task_experts) for task in tasks)]
+        groups = [("shared", options.shared_experts), *((own_name(task), options.task_experts) for task in tasks)]
         self.groups = [make_experts(options, numbered(name, count)) for name, count in groups]
 
     def call(self, inputs: list[Sides], training: bool = False) -> list[tf.Tensor]:
@@ -62,7 +62,10 @@ class _Head(Head):
         task = tasks[index]
         super().__init__(name=f"head_{task}")
         o = options
-        names = [*numbered("shared", o.shared_experts), *(n for t in tasks for n in numbered(t, o.task_experts))]
+        names = [
+            *numbered("shared", o.shared_experts),
+            *(n for t in tasks for n in numbered(own_name(t), o.task_experts)),
+        ]
         first = o.shared_experts + index * o.task_experts
         self.mine = {*range(o.shared_experts), *range(first, first + o.task_experts)}
         self.own, self.inputs = 2 * (1 + index), 2 * (1 + len(tasks))
@@ -71,5 +74,7 @@ class _Head(Head):
 
     def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
         context, candidate = (tf.concat([shared[i], shared[self.own + i]], axis=1) for i in (0, 1))
-        experts = [x if i in self.mine else tf.stop_gradient(x) for i, x in enumerate(shared[self.inputs :])]
+        # Outside training nothing learns, and experts stay recognisable as the same ones in every gate.
+        foreign = [i for i in range(len(shared) - self.inputs) if training and i not in self.mine]
+        experts = [tf.stop_gradient(x) if i in foreign else x for i, x in enumerate(shared[self.inputs :])]
         return self.tower(self.gate(Sides(context, candidate), experts, training=training), training=training)

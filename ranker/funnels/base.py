@@ -5,13 +5,13 @@ architecture, its logit for such a task is that of the conditional probability, 
 impression: the product of the conditional probabilities along the chain.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
 import tensorflow as tf
 
 from ranker.registry import Registry
-from ranker.schema import Binary, Closed, Regression, Schema, Task
+from ranker.schema import Binary, Closed, Regression, Schema
 
 Errors: TypeAlias = Callable[[int, tf.Tensor], tf.Tensor]
 """A task's number and a logit [B] for its label to each row's loss [B]."""
@@ -22,9 +22,9 @@ class FunnelOptions(Closed):
 
     name: str = ""
 
-    def check(self, tasks: Mapping[str, Task]) -> None:
+    def check(self, schema: Schema) -> None:
         """Raise ``ValueError`` where the funnel cannot be had with these tasks."""
-        del tasks
+        del schema
 
 
 class Funnel:
@@ -71,11 +71,11 @@ def mean(errors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(tf.reduce_sum(errors * weights), tf.reduce_sum(weights))
 
 
-def require_condition(tasks: Mapping[str, Task], name: str) -> None:
+def require_condition(schema: Schema, name: str) -> None:
     """Raise ``ValueError`` where no task is conditional."""
-    if not any(task.given for task in tasks.values()):
+    if not any(task.given for task in schema.tasks.values()):
         raise ValueError(
-            f"funnel {name} corrects tasks with `given`, and there is none: say for example "
+            f"name: {name} corrects tasks with `given`, and there is none: say for example "
             "purchase: {given: click}, or take funnel esmm"
         )
 

@@ -1,13 +1,12 @@
 """ESCM2 with doubly robust corrections."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import tensorflow as tf
 
 from ranker.funnels.base import FUNNELS, mean, require_condition
 from ranker.funnels.inverse_propensity import CorrectionOptions, InversePropensity
-from ranker.schema import Task
+from ranker.schema import Binary, Schema
 
 
 @FUNNELS.register("escm2_dr")
@@ -15,8 +14,11 @@ class DoublyRobust(InversePropensity):
     """ESCM2's doubly robust loss: an imputed error everywhere, corrected by propensity where the condition holds.
 
     Wang et al., SIGIR 2022: mean of ``e' + o (e - e') / p``, plus the imputation's own loss ``o (e - e')^2 / p``. The
-    imputed error e' >= 0 comes from one more head for each conditional task, which is not served. Right where
-    either the propensity or the imputation is right.
+    imputed error e' >= 0 comes from one more head for each conditional binary task, which is not served. Only its own
+    loss teaches it: in the first term its gradient has mean 0 where p is right, and is wrong where the floor binds.
+    So the conditional head's gradient is that of inverse propensities; what is doubly robust is the loss, which
+    balancing reads, and the shared layers also learn what errors are to be expected. A conditional regression is
+    corrected by propensities alone, since squares of squared errors know no bounds.
     """
 
     class Options(CorrectionOptions):
@@ -24,22 +26,29 @@ class DoublyRobust(InversePropensity):
 
         name: Literal["escm2_dr"] = "escm2_dr"
 
-        def check(self, tasks: Mapping[str, Task]) -> None:
+        def check(self, schema: Schema) -> None:
             """Raise ``ValueError`` where no task is conditional."""
-            require_condition(tasks, self.name)
+            require_condition(schema, self.name)
 
     @property
     def extra_heads(self) -> tuple[str, ...]:
-        """One for each conditional task."""
-        return tuple(f"{task}_imputation" for task, chain in zip(self.tasks, self.chains, strict=True) if chain)
+        """One for each conditional binary task; no task's name has a dot."""
+        return tuple(f"{self.tasks[task]}.imputation" for task in self._imputed())
 
     def risk(
         self, logits: list[tf.Tensor], labels: tf.Tensor, counted: tf.Tensor, task: int, errors: tf.Tensor
     ) -> tf.Tensor:
         """Mean over the counted rows of the doubly robust error and of the imputation's squared error."""
-        head = len(self.tasks) + sum(1 for chain in self.chains[:task] if chain)
-        imputed = tf.math.softplus(logits[head])
+        imputed_tasks = self._imputed()
+        if task not in imputed_tasks:
+            return super().risk(logits, labels, counted, task, errors)
+        imputed = tf.math.softplus(logits[len(self.tasks) + imputed_tasks.index(task)])
         inverse = self.inverse(logits, labels, task)
-        robust = imputed + inverse * (errors - imputed)
+        guess = tf.stop_gradient(imputed)
+        robust = guess + inverse * (errors - guess)
         fit = inverse * (tf.stop_gradient(errors) - imputed) ** 2
         return mean(robust + fit, counted)
+
+    def _imputed(self) -> list[int]:
+        chains = enumerate(zip(self.chains, self.kinds, strict=True))
+        return [task for task, (chain, kind) in chains if chain and isinstance(kind, Binary)]

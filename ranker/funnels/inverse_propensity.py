@@ -1,6 +1,5 @@
 """ESCM2 with inverse propensities."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import tensorflow as tf
@@ -8,7 +7,7 @@ from pydantic import Field
 
 from ranker.funnels.base import FUNNELS, Errors, FunnelOptions, mean, require_condition
 from ranker.funnels.entire_space import EntireSpace
-from ranker.schema import Schema, Task
+from ranker.schema import Schema
 
 
 class CorrectionOptions(FunnelOptions):
@@ -32,9 +31,9 @@ class InversePropensity(EntireSpace):
 
         name: Literal["escm2_ips"] = "escm2_ips"
 
-        def check(self, tasks: Mapping[str, Task]) -> None:
+        def check(self, schema: Schema) -> None:
             """Raise ``ValueError`` where no task is conditional."""
-            require_condition(tasks, self.name)
+            require_condition(schema, self.name)
 
     options: CorrectionOptions
 

@@ -16,7 +16,12 @@ class SplitDense(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, units: int, activation: str | None = None, use_bias: bool = True, name: str | None = None
+        self,
+        units: int,
+        activation: str | None = None,
+        use_bias: bool = True,
+        name: str | None = None,
+        scale: float = 1.0,
     ) -> None:
         if units < 1:
             raise ValueError(f"units must be at least 1, got {units}")
@@ -24,11 +29,12 @@ class SplitDense(tf.keras.layers.Layer):
         self.units = units
         self.activation = tf.keras.activations.get(activation)
         self.use_bias = use_bias
+        self.scale = scale
 
     def build(self, shape: Any) -> None:
-        """Create one kernel a side; both are drawn as parts of one Glorot-uniform kernel [C + I, units]."""
+        """Create one kernel a side, parts of one Glorot-uniform kernel [C + I, units] times ``scale``."""
         widths = [int(side[-1]) for side in shape] if isinstance(shape, tuple | list) else [int(shape[-1])]
-        limit = (6.0 / (sum(widths) + self.units)) ** 0.5
+        limit = self.scale * (6.0 / (sum(widths) + self.units)) ** 0.5
         self.kernels = [
             self.add_weight(
                 name=name, shape=(width, self.units), initializer=tf.keras.initializers.RandomUniform(-limit, limit)
@@ -53,7 +59,13 @@ class SplitDense(tf.keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         activation = tf.keras.activations.serialize(self.activation)
-        return {"units": self.units, "activation": activation, "use_bias": self.use_bias, "name": self.name}
+        return {
+            "units": self.units,
+            "activation": activation,
+            "use_bias": self.use_bias,
+            "name": self.name,
+            "scale": self.scale,
+        }
 
 
 _NAMES = {1: ("kernel",), 2: ("kernel_context", "kernel_candidate")}

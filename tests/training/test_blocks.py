@@ -37,3 +37,18 @@ def test_a_model_works_as_before_once_counted():
     first = blocks(model)
     assert blocks(model) == first
     assert "call" not in vars(model.architecture.trunk)
+
+
+def test_gates_that_share_their_product_are_seen_too():
+    model = model_of("ple", expert_units=(5,), towers=(3,))
+    by_path = {block.path: block for block in blocks(model)}
+    gate = by_path["trunk/level_0/level_0_gate_click"]
+    assert gate.shape == "5"
+    assert gate.flops_per_candidate > 0
+
+
+def test_heads_that_are_not_served_cost_nothing_to_serve():
+    plain = blocks(assemble(SCHEMA, layout(), lambda tasks: architecture("shared_bottom", tasks)))
+    robust = blocks(assemble(SCHEMA, layout(), lambda tasks: architecture("shared_bottom", tasks), funnel="escm2_dr"))
+    assert robust[0].flops_per_candidate == plain[0].flops_per_candidate
+    assert robust[0].parameters > plain[0].parameters

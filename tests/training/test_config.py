@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.training.conftest import CONFIG
-from training.config import ConfigError, Experiment, load
+from training.config import ConfigError, Experiment, json_schema, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,3 +82,34 @@ def test_a_missing_file_is_said(tmp_path):
 def test_it_survives_json():
     experiment = Experiment.model_validate(CONFIG)
     assert Experiment.model_validate_json(experiment.model_dump_json(by_alias=True)) == experiment
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "expected"),
+    [
+        ("architecture", {"name": "asymmetric", "feeds": {"clik": ["like"]}}, "architecture.feeds: 'clik' is no task"),
+        ("architecture", {"name": "pepnet", "domain": ["devise"]}, "architecture.domain: 'devise' is no feature"),
+        ("architecture", {"name": "aitm", "calibrator": 0.6}, "architecture.calibrator: like is given click"),
+    ],
+)
+def test_options_that_do_not_fit_are_named_by_line_and_path(tmp_path, section, value, expected):
+    message = refused(tmp_path, {**CONFIG, section: value})
+    text = (tmp_path / "config.yaml").read_text().splitlines()
+    line = next(i for i, content in enumerate(text, 1) if content.startswith(f"{section}:"))
+    key = next(i for i, content in enumerate(text[line:], line + 1) if next(k for k in value if k != "name") in content)
+    assert f"line {key}, {expected}" in message
+
+
+def test_dots_of_unlike_widths_are_refused_before_anything_is_read(tmp_path):
+    schema = {**CONFIG["schema"], "candidate": {**CONFIG["schema"]["candidate"]}}
+    schema["candidate"]["tags"] = {"kind": "multi", "dimension": 6}
+    message = refused(tmp_path, {**CONFIG, "schema": schema, "interaction": {"name": "dots"}})
+    assert "interaction.name: dots needs embeddings of one width, got the widths [4, 6]" in message
+
+
+def test_a_choice_may_be_a_bare_word():
+    words = {**CONFIG, "architecture": "mmoe", "interaction": "fm", "funnel": "escm2_ips", "weighting": "static"}
+    experiment = Experiment.model_validate(words)
+    assert (experiment.architecture.name, experiment.funnel.name) == ("mmoe", "escm2_ips")
+    schema = json_schema()
+    assert "mmoe" in schema["properties"]["architecture"]["anyOf"][0]["enum"]

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -14,8 +15,8 @@ import tensorflow as tf
 from tests.training.conftest import written
 from training.config import load
 from training.encoded import EncodedRows
-from training.fit import train
-from training.log import Log
+from training.fit import reopen, train
+from training.log import DataError, Log
 from training.prepare import prepare
 from training.watcher import Watcher
 
@@ -176,3 +177,45 @@ def test_what_gates_do_is_recorded_each_epoch(trained):
             assert 0 <= view["entropy"] <= 1
     manifest = json.loads((trained.output / "1" / "manifest.json").read_text())
     assert {view["gate"] for view in manifest["gates"]["gates"]} >= {"gate_click", "gate_like", "gate_watch_time"}
+
+
+def test_other_validation_files_are_noticed(trained, tmp_path):
+    frame = pd.concat([pd.read_parquet(path) for path in sorted(trained.log.glob("*.parquet"))])
+    held_out = tmp_path / "held_out.parquet"
+    data = {"split": {"by": "files", "paths": [str(held_out)]}}
+    experiment = load(written(tmp_path, data=data, training={"epochs": 1, "batch_size": 512}))
+    for rows in (500, 300):
+        frame.iloc[:rows].to_parquet(held_out)
+        run = train(experiment, [trained.log], tmp_path / "out")
+        assert len(run.prepared.validation) == rows
+        assert run.metrics["tasks"]["click"]["rows"] == rows
+
+
+def test_a_run_whose_clearing_was_cut_short_starts_anew(trained, tmp_path):
+    first = train(trained.experiment, [trained.log], tmp_path)
+    (tmp_path / "run" / "run.json").unlink()  # what is removed first
+    notes = []
+    again = train(trained.experiment, [trained.log], tmp_path, Watcher(note=notes.append))
+    assert not any("going on" in note for note in notes)
+    assert again.history == first.history
+    assert len((tmp_path / "run" / "gates.jsonl").read_bytes().splitlines()) == 3
+
+
+def test_rows_that_were_half_deleted_are_encoded_anew(trained, tmp_path):
+    train(trained.experiment, [trained.log], tmp_path)
+    (tmp_path / "run" / "rows" / "validation" / "rows.json").unlink()
+    (tmp_path / "run" / "run.json").unlink()
+    assert len(train(trained.experiment, [trained.log], tmp_path).history) == 3
+
+
+def test_a_run_can_be_exported_from_anywhere(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train(trained.experiment, [trained.log], Path("here"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    moved = tmp_path / "moved"
+    (tmp_path / "here").rename(moved)
+    assert len(reopen(moved).history) == 3
+    (moved / "run" / "run.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be read; `fit` it again"):
+        reopen(moved)

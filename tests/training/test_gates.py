@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from ranker.layers import GateReading
-from training.gates import alignment, report
+from training.gates import alignments, report
 
 RANDOM = np.random.default_rng(0)
 
@@ -35,11 +35,26 @@ def test_an_expert_that_several_gates_weigh_counts_once_and_levels_are_told_apar
 
 
 def test_alignment_is_1_up_to_rotation_and_near_0_for_what_is_unrelated():
-    x = RANDOM.normal(size=(4000, 5))
+    x = RANDOM.normal(size=(256, 5))
     rotation, _ = np.linalg.qr(RANDOM.normal(size=(5, 5)))
-    assert alignment(x, 3 * x @ rotation + 1) == pytest.approx(1)
-    assert alignment(x, RANDOM.normal(size=(4000, 5))) < 0.01
-    assert alignment(x, np.ones((4000, 5))) == 0
+    alike = alignments([x, 3 * x @ rotation + 1, RANDOM.normal(size=(256, 5)), np.ones((256, 5))])
+    np.testing.assert_allclose(alike[0, :2], 1, rtol=1e-5)
+    assert alike[0, 2] < 0.05
+    np.testing.assert_array_equal(alike[3], np.zeros(4))
+
+
+def test_alignment_is_the_feature_forms():
+    x, y = RANDOM.normal(size=(200, 3)), RANDOM.normal(size=(200, 6))
+    y[:, :2] += x[:, :2]
+    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    expected = np.linalg.norm(a.T @ b) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b))
+    assert alignments([x, y])[0, 1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_even_gate_of_many_experts_is_healthy():
+    experts = outputs(*[(300, 4)] * 64)
+    names = tuple(f"e{i}" for i in range(64))
+    assert report([GateReading("gate", names, tf.fill([300, 64], 1 / 64), experts)]).warnings() == []
 
 
 def test_collapse_is_said_with_what_to_try():
@@ -48,7 +63,7 @@ def test_collapse_is_said_with_what_to_try():
     weights = tf.constant([[0.6, 0.395, 0.005]] * 50)
     lines = report([GateReading("gate", ("heard", "copy", "silent"), weights, [heard, copy, silent])]).warnings()
     assert len(lines) == 3
-    assert lines[0].startswith("expert silent gets less than 2% of every gate's weight: try")
+    assert lines[0].startswith("expert silent gets less than a tenth of an even share from every gate: try")
     assert "heard and copy say the same" in lines[1]
     assert "expert silent is silent: 100% of its outputs are 0" in lines[2]
 

@@ -13,9 +13,11 @@ from training.blocks import blocks, dense_parameters, totals
 from training.build import build_model
 from training.compare.grid import Cell
 from training.encoded import Batch
+from training.log import Log
 from training.prepare import GROUP
-from training.rows import opened_rows
+from training.rows import prepared_rows
 from training.session import onnx_scorer
+from training.watcher import Watcher
 
 ROUNDS = 7
 STEPS = 3
@@ -23,25 +25,34 @@ CANDIDATES = 500
 
 
 def measure_costs(
-    cells: Sequence[Cell], folders: Sequence[Path], rows: Sequence[Path], step: Callable[[], None]
+    cells: Sequence[Cell], folders: Sequence[Path], rows: Sequence[Path], log: Log, step: Callable[[], None]
 ) -> list[dict[str, Any]]:
     """Costs of each cell, which has been trained in its folder; ``step`` is called after each turn.
 
-    Each round gives every cell a turn, so that a noisy minute hits all; medians over rounds.
+    Each round gives every cell a turn, so that a noisy minute hits all; medians over rounds. All models are in memory.
     ``samples_per_second``: training steps of the config's batch size on rows in memory. ``serving_ms``: one context
     and 500 candidates through ONNX Runtime on packed arrays, on TensorFlow's number of threads or all.
     """
-    contestants = [_Contestant(*of_cell) for of_cell in zip(cells, folders, rows, strict=True)]
+    contestants = [_contestant(*of_cell, log) for of_cell in zip(cells, folders, rows, strict=True)]
     for _ in range(ROUNDS):
         for contestant in contestants:
-            contestant.turn()
+            if contestant is not None:
+                contestant.turn()
             step()
-    return [contestant.costs() for contestant in contestants]
+    return [contestant.costs() if contestant is not None else {} for contestant in contestants]
+
+
+def _contestant(cell: Cell, folder: Path, rows: Path, log: Log) -> "_Contestant | None":
+    """None for a model that this process cannot hold or open: its costs stay unknown, and the report stands."""
+    try:
+        return _Contestant(cell, folder, rows, log)
+    except (OSError, ValueError, MemoryError, tf.errors.OpError):
+        return None
 
 
 class _Contestant:
-    def __init__(self, cell: Cell, folder: Path, rows: Path) -> None:
-        prepared = opened_rows(cell.experiment, rows)
+    def __init__(self, cell: Cell, folder: Path, rows: Path, log: Log) -> None:
+        prepared = prepared_rows(cell.experiment, log, rows, Watcher())
         self.model = build_model(cell.experiment, prepared.encoder.layout)
         settings = cell.experiment.training
         batch = next(prepared.training.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch=0))

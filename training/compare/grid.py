@@ -1,6 +1,9 @@
 """A config and what to vary -> one config a cell of the grid."""
 
+import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
@@ -12,6 +15,7 @@ from pydantic import ValidationError
 from training.config import CHOICES, ConfigError, Experiment
 
 EVERY = "all"
+_LONGEST = 100
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class Variation:
 
     key: str
     values: tuple[Any, ...]
+    every: bool = False
+    """Whether a whole registry is meant: then what does not fit the tasks is left out."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,10 @@ class Cell:
     @property
     def folder(self) -> str:
         """A folder's name, one for each cell."""
-        parts = [f"{key}={value}" for key, value in self.values.items()] or ["as-configured"]
-        text = "".join(c if c.isalnum() or c in "._-=" else "-" for c in "+".join(parts))
-        return f"{text[:120]}+seed={self.seed}"
+        whole = "+".join(f"{key}={value}" for key, value in self.values.items()) or "as-configured"
+        text = "".join(c if c.isalnum() or c in "._-=" else "-" for c in whole)
+        mark = f"-{hashlib.sha256(whole.encode()).hexdigest()[:8]}" if text != whole or len(text) > _LONGEST else ""
+        return f"{text[:_LONGEST]}{mark}+seed={self.seed}"
 
 
 def label(values: Mapping[str, str]) -> str:
@@ -59,7 +66,8 @@ def parse(text: str) -> Variation:
     if not equals or not key or not rest.strip():
         raise ConfigError(f"--vary {text!r}: say KEY=VALUE,VALUE, for example architecture=mmoe,ple")
     words = [word.strip() for word in _divided(rest)]
-    if words == [EVERY] and key in CHOICES:
+    every = words == [EVERY] and key in CHOICES
+    if every:
         words = sorted(CHOICES[key])
     try:
         values = tuple(yaml.safe_load(word) for word in words)
@@ -68,7 +76,7 @@ def parse(text: str) -> Variation:
     values = tuple(_number(value) for value in values)
     if len({str(value) for value in values}) < len(values):
         raise ConfigError(f"--vary {text!r}: a value is listed twice")
-    return Variation(key, values)
+    return Variation(key, values, every)
 
 
 def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> list[Cell]:
@@ -81,10 +89,16 @@ def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> lis
     for key in keys:
         if keys.count(key) > 1:
             raise ConfigError(f"--vary {key}: is given twice; list all its values in one")
+        if key == "training.seed":
+            raise ConfigError("--vary training.seed: say --seeds 3 for three of them, from the config's own on")
+    # Choices first: their options can then be varied too, and one that a choice lacks is an error.
+    variations = sorted(variations, key=lambda variation: variation.key not in CHOICES)
+    keys = [variation.key for variation in variations]
+    values_of = [_fitting(base, variation) for variation in variations]
     raw = base.model_dump(mode="json", by_alias=True)
     cells = []
     for seed in range(base.training.seed, base.training.seed + seeds):
-        for values in product(*(variation.values for variation in variations)):
+        for values in product(*values_of):
             changed = deepcopy(raw)
             changed["training"]["seed"] = seed
             for key, value in zip(keys, values, strict=True):
@@ -94,12 +108,24 @@ def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> lis
     return cells
 
 
+def _fitting(base: Experiment, variation: Variation) -> list[Any]:
+    """The values; of a whole registry only what these tasks can have."""
+    if not variation.every:
+        return list(variation.values)
+    fitting = []
+    for name in variation.values:
+        with suppress(ValueError):
+            CHOICES[variation.key][name].Options().check(base.log_schema)
+            fitting.append(name)
+    return fitting
+
+
 def _checked(raw: dict[str, Any], values: Mapping[str, str]) -> Experiment:
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:
         mistakes = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
+            ": ".join([*([".".join(map(str, e["loc"]))] if e["loc"] else []), e["msg"].removeprefix("Value error, ")])
             for e in error.errors(include_url=False)
         )
         given = ", ".join(f"{key}={value}" for key, value in values.items())
@@ -131,10 +157,16 @@ def _chosen(section: str, before: Any, value: Any) -> Any:
         return {**options, "name": name}
     if name == before["name"]:
         return {**before, **options}
-    # Only what the config set by itself is worth keeping: another class' defaults are not this one's.
-    own = CHOICES[section][name].Options.model_fields
+    # Only what the config set by itself is worth keeping: another class' defaults are not this one's. And only what
+    # means the same there, which a key of the same name need not.
+    kind = CHOICES[section][name].Options
     defaults = CHOICES[section][before["name"]].Options().model_dump(mode="json")
-    kept = {k: v for k, v in before.items() if k in own and k != "name" and v != defaults.get(k)}
+    kept = {}
+    for option, setting in before.items():
+        if option in kind.model_fields and option != "name" and setting != defaults.get(option):
+            with suppress(ValidationError):
+                kind.model_validate({option: setting})
+                kept[option] = setting
     return {**kept, **options, "name": name}
 
 
@@ -153,9 +185,10 @@ def _number(value: Any) -> Any:
     """YAML reads 1e-3 as text; take what is a number for one."""
     if isinstance(value, str):
         try:
-            return float(value)
+            number = float(value)
         except ValueError:
             return value
+        return number if math.isfinite(number) else value
     return value
 
 

@@ -12,7 +12,7 @@ from training.pages import Page, heatmap, scatter
 PLOTTED = ("flops_per_candidate", "serving_ms", "samples_per_second")
 
 
-def to_html(experiment: Experiment, rows: Sequence[Row]) -> str:
+def to_html(base: Experiment, rows: Sequence[Row]) -> str:
     """Quality, quality against cost, and what the gates do, as one self-contained page."""
     page = Page("Comparison")
     varied = ", ".join(rows[0].values) or "nothing"
@@ -38,8 +38,8 @@ def to_html(experiment: Experiment, rows: Sequence[Row]) -> str:
         )
         for row in rows:
             _gates(page, row)
-    page.heading("Config").text("What all variations have in common, before they differ:")
-    plain = experiment.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    page.heading("Config").text("What is varied:")
+    plain = base.model_dump(mode="json", by_alias=True, exclude_unset=True)
     page.code(yaml.safe_dump(plain, sort_keys=False))
     return page.html()
 

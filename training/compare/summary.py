@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from training.compare.grid import Cell
 
@@ -81,7 +82,11 @@ COSTS = {
 
 def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Heads and cells of a table: AUC, or RMSE, by task, the mean AUC, costs."""
-    measures = [(task, "auc" if "auc" in found else "rmse") for task, found in rows[0].tasks.items() if found]
+    measures = [
+        (task, "auc" if any("auc" in row.tasks[task] for row in rows) else "rmse")
+        for task in rows[0].tasks
+        if any(row.tasks[task] for row in rows)
+    ]
     heads = ["", *(task if metric == "auc" else f"{task} RMSE" for task, metric in measures), "mean AUC"]
     heads += [title for title, _ in COSTS.values()]
     lines = []
@@ -99,12 +104,13 @@ def table(rows: Sequence[Row]) -> Table:
     for place, head in enumerate(heads):
         drawn.add_column(head, justify="right" if place else "left", overflow="fold")
     for line in lines:
-        drawn.add_row(*line)
+        drawn.add_row(*(Text(cell) for cell in line))
     return drawn
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
     """The table for a document."""
     heads, lines = columns(rows)
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     rule = ["---", *["---:"] * (len(heads) - 1)]
     return "".join(f"| {' | '.join(line)} |\n" for line in [heads, rule, *lines])

@@ -43,7 +43,8 @@ class Gate(tf.keras.layers.Layer):
         self.experts, self.options, self.activation = tuple(experts), options, activation
         self.stack = Expert(options.units, activation, name=f"{name}_hidden") if options.units else None
         self._rule = RULES[options.kind]
-        self.project = SplitDense(self._rule.width(len(self.experts), options.k), name="project")
+        width = self._rule.width(len(self.experts), options.k)
+        self.project = SplitDense(width, name="project", scale=self._rule.scale)
         self.dropout = _ExpertDropout(options.dropout, name=f"{name}_dropout") if options.dropout else None
 
     def weights_of(self, inputs: Sides | tf.Tensor, training: bool = False) -> tf.Tensor:

@@ -16,6 +16,8 @@ class Rule(NamedTuple):
 
     width: Callable[[int, int], int]
     weights: Callable[[tf.Tensor, int, int], tf.Tensor]
+    scale: float = 1.0
+    """Of the initial kernel."""
 
 
 def softmax(logits: tf.Tensor, experts: int, k: int) -> tf.Tensor:
@@ -66,5 +68,6 @@ def _bits(experts: int) -> int:
 RULES = {
     "softmax": Rule(lambda experts, _: experts, softmax),
     "top_k": Rule(lambda experts, _: experts, top_k),
-    "dselect_k": Rule(lambda experts, k: k * _bits(experts) + k, dselect_k),
+    # From near 0, where the smooth step is steep: from a usual start most bits would be stuck at 0 or 1.
+    "dselect_k": Rule(lambda experts, k: k * _bits(experts) + k, dselect_k, scale=0.01),
 }

@@ -7,13 +7,17 @@ import tensorflow as tf
 from ranker.encoding.layout import Layout
 from ranker.layers.sides import Sides
 from ranker.registry import Registry
-from ranker.schema import Closed
+from ranker.schema import Closed, Schema
 
 
 class InteractionOptions(Closed):
     """Base of the options of an interaction; each adds its ``name`` and parameters."""
 
     name: str = ""
+
+    def check(self, schema: Schema) -> None:
+        """Raise ``ValueError``, naming the option, where the interaction cannot be had with these features."""
+        del schema
 
 
 class Interaction(tf.keras.layers.Layer):

@@ -8,6 +8,7 @@ import tensorflow_recommenders as tfrs
 from ranker.encoding.layout import Layout
 from ranker.layers.interaction.base import INTERACTIONS, Interaction, InteractionOptions
 from ranker.layers.sides import Sides, join
+from ranker.schema import Schema
 
 
 @INTERACTIONS.register("dots")
@@ -22,12 +23,12 @@ class DotsInteraction(Interaction):
 
         name: Literal["dots"] = "dots"
 
+        def check(self, schema: Schema) -> None:
+            """Raise ``ValueError`` where embeddings differ in width."""
+            _one_width(schema.embedding_widths())
+
     def __init__(self, layout: Layout, options: Options | None = None) -> None:
-        if len(layout.tables) > 1:
-            raise ValueError(
-                f"interaction dots needs embeddings of one width, got the widths {sorted(layout.tables)}: "
-                "give all embedded features the same dimension"
-            )
+        _one_width(set(layout.tables))
         super().__init__(layout, options)
         # With the gather left out the upper triangle is zeros; it costs columns and saves a slow mask.
         self.dots = tfrs.layers.feature_interaction.DotInteraction(skip_gather=True)
@@ -42,3 +43,11 @@ class DotsInteraction(Interaction):
         ]
         dots = self.dots([both[:, start : start + width] for start, width in spans])
         return Sides(sides.context, tf.concat([sides.candidate, dots], axis=1))
+
+
+def _one_width(widths: set[int]) -> None:
+    if len(widths) > 1:
+        raise ValueError(
+            f"name: dots needs embeddings of one width, got the widths {sorted(widths)}: "
+            "give all embedded features the same dimension"
+        )

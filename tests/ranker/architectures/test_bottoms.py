@@ -5,11 +5,12 @@ import pytest
 import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES
-from ranker.schema import Binary
+from ranker.schema import Schema
 from tests.ranker.architectures.parts import SIDES, constant, logit, ones
 from tests.ranker.models import architecture
 
-TASKS = {name: Binary(kind="binary") for name in ("click", "like", "buy")}
+TASKS = {name: {"kind": "binary"} for name in ("click", "like", "buy")}
+SCHEMA = Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, "tasks": TASKS})
 
 
 def test_each_tower_reads_the_shared_and_its_own_bottom():
@@ -66,4 +67,4 @@ def test_a_fed_tasks_gradient_reaches_the_bottom_unless_stopped(stop):
 )
 def test_names_that_are_no_tasks_are_refused(feeds, message):
     with pytest.raises(ValueError, match=message.replace("?", r"\?")):
-        ARCHITECTURES["asymmetric"].Options(feeds=feeds).check(TASKS)
+        ARCHITECTURES["asymmetric"].Options(feeds=feeds).check(SCHEMA)

@@ -8,7 +8,8 @@ from ranker.architectures import ARCHITECTURES
 from ranker.architectures.home import NormalisedExpert
 from ranker.architectures.pepnet import ScaleGate
 from ranker.encoding.layout import LayoutBuilder
-from ranker.layers import Sides
+from ranker.layers import Sides, watching
+from ranker.schema import Schema
 from tests.ranker.architectures.parts import SIDES, constant, logit
 from tests.ranker.models import architecture, inputs_of
 
@@ -52,9 +53,10 @@ def test_priors_are_looked_up_by_name():
 
 
 def test_a_prior_that_is_no_feature_is_refused():
-    kind = ARCHITECTURES["pepnet"]
-    with pytest.raises(ValueError, match=r"architecture.domain: 'scenery' is no feature; did you mean 'scenario'\?"):
-        kind.of_layout(["a"], kind.Options(domain=("scenery",)), layout())
+    features = {"context": {"scenario": {"kind": "categorical"}}, "candidate": {"item": {"kind": "categorical"}}}
+    schema = Schema.model_validate({**features, "tasks": {"click": {"kind": "binary"}}})
+    with pytest.raises(ValueError, match=r"domain: 'scenery' is no feature; did you mean 'scenario'\?"):
+        ARCHITECTURES["pepnet"].Options(domain=("scenery",)).check(schema)
 
 
 def test_gates_change_no_gradient_of_what_they_only_look_at():
@@ -80,7 +82,7 @@ def test_a_task_hears_all_experts_and_teaches_its_own_and_the_shared():
     net = architecture("stem", ["a", "b"], activation="tanh")
     inputs = inputs_of(net, SIDES)
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(logit(net, inputs, 0))
+        total = tf.reduce_sum(net.logits(net.trunk(inputs, training=True), training=True)[0])
     shared, first, second = (group[0].stack[0].kernels[0] for group in net.trunk.groups)
     reached = tape.gradient(total, [shared, first, second])
     assert [g is not None for g in reached] == [True, True, False]
@@ -108,3 +110,23 @@ def test_groups_have_experts_of_their_own():
         total = tf.reduce_sum(logit(net, SIDES, 2))
     kernels = [experts[0].last.kernels[0] for experts in net.trunk.next_own]
     assert [g is not None for g in tape.gradient(total, kernels)] == [False, True]
+
+
+def test_all_gates_of_stem_see_the_same_experts():
+    net = architecture("stem", ["a", "b"])
+    with watching() as seen:
+        net(inputs_of(net, SIDES))
+    first, second = seen
+    assert first.experts == second.experts
+    assert all(x is y for x, y in zip(first.outputs, second.outputs, strict=True))
+
+
+@pytest.mark.parametrize("name", ["ple", "stem", "home"])
+def test_a_task_may_be_called_shared(name):
+    net = architecture(name, ["shared", "b"], **({"groups": {"shared": ("shared", "b")}} if name == "home" else {}))
+    with watching() as seen:
+        net(inputs_of(net, SIDES))
+    for reading in seen:
+        assert len(set(reading.experts)) == len(reading.experts)
+    names = [layer.name for layer in net.submodules if layer.name.startswith("expert_")]
+    assert len(set(names)) == len(names)

@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES
 from ranker.architectures.aitm import TransferUnit
-from ranker.schema import Binary
+from ranker.schema import Schema
 from tests.ranker.architectures.parts import SIDES, logit
 from tests.ranker.models import architecture
 
-TASKS = {name: Binary(kind="binary") for name in ("click", "cart", "buy")}
+TASKS = ("click", "cart", "buy")
 
 
 def test_attention_over_what_is_passed_on_and_ones_own_by_hand():
@@ -22,6 +22,11 @@ def test_attention_over_what_is_passed_on_and_ones_own_by_hand():
     weights = np.exp([0.5 * 1, 0.5 * 4])
     weights /= weights.sum()
     np.testing.assert_allclose(unit(vectors), [[10 * weights[0] + 20 * weights[1]]], rtol=1e-6)
+
+
+def schema(**changes):
+    tasks = {name: {"kind": "binary"} for name in TASKS}
+    return Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, "tasks": {**tasks, **changes}})
 
 
 def reached(name, task, **options):
@@ -63,10 +68,25 @@ def test_the_calibrator_by_hand():
         ("aitm", {"order": ("click", "bye")}, "'bye' is no task; did you mean 'buy'"),
         ("dbmtl", {"after": {"click": ("buy",), "buy": ("click",)}}, "circle among click, buy"),
         ("dbmtl", {"after": {"click": ("click",)}}, "'click' is no task"),
+        ("home", {"groups": {"watch": ("click", "cart", "buy"), "act": ()}}, "groups.act: lists no task"),
         ("home", {"groups": {"watch": ("click",)}}, "cart, buy in no group"),
         ("home", {"groups": {"watch": ("click", "cart"), "act": ("cart", "buy")}}, "'cart' is listed twice"),
     ],
 )
 def test_options_that_do_not_fit_the_tasks_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
-        ARCHITECTURES[name].Options(**options).check(TASKS)
+        ARCHITECTURES[name].Options(**options).check(schema())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"watch": {"kind": "regression"}}, "watch is a regression"),
+        ({"buy": {"kind": "binary", "given": "click"}}, "buy is given click, whose product keeps the order"),
+    ],
+)
+def test_the_calibrator_is_for_unconditional_probabilities(changes, message):
+    options = ARCHITECTURES["aitm"].Options
+    options().check(schema(**changes))
+    with pytest.raises(ValueError, match=message):
+        options(calibrator=0.6).check(schema(**changes))

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from ranker.funnels import FUNNELS, product_logit
 from ranker.losses import TaskErrors
-from ranker.schema import Binary, Schema
+from ranker.schema import Schema
 
 SCHEMA = Schema.model_validate(
     {
@@ -83,9 +83,11 @@ def test_masking_counts_rows_within_the_condition():
 
 @pytest.mark.parametrize("name", ["escm2_ips", "escm2_dr"])
 def test_a_correction_needs_a_condition(name):
-    tasks = {"click": Binary(kind="binary")}
+    tasks = {"click": {"kind": "binary"}}
+    schema = Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, "tasks": tasks})
+    FUNNELS[name].Options().check(SCHEMA)
     with pytest.raises(ValueError, match="there is none"):
-        FUNNELS[name].Options().check(tasks)
+        FUNNELS[name].Options().check(schema)
 
 
 def test_the_product_is_exact_where_probabilities_are_extreme():

@@ -62,3 +62,22 @@ def test_the_correction_adds_to_the_entire_spaces_loss():
     assert float(plain[0]) == float(corrected[0])
     extra = 0.5 * float(tf.reduce_mean(BUY**2 * tf.constant([2.0, 4.0, 0.0])))
     np.testing.assert_allclose(corrected[1] - plain[1], extra, rtol=1e-5)
+
+
+def test_the_imputation_learns_the_error_even_where_the_floor_binds():
+    funnel = FUNNELS["escm2_dr"](SCHEMA, FUNNELS["escm2_dr"].Options(floor=0.5))
+    logit = tf.constant(np.log(np.expm1([0.2, 0.7, 9.0])), tf.float32)  # right where the condition holds
+    with tf.GradientTape() as tape:
+        tape.watch(logit)
+        risk = funnel.risk([CLICK, BUY, logit], LABELS, tf.ones(3), 1, tf.constant(ERRORS, tf.float32))
+    np.testing.assert_allclose(tape.gradient(risk, logit), np.zeros(3), atol=1e-6)
+
+
+def test_a_conditional_regression_is_corrected_by_propensities():
+    tasks = {**SCHEMA.model_dump()["tasks"], "spent": {"kind": "regression", "given": "click"}}
+    schema = Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, "tasks": tasks})
+    funnel = FUNNELS["escm2_dr"](schema)
+    assert funnel.extra_heads == ("buy.imputation",)
+    labels, errors = tf.concat([LABELS, tf.ones([3, 1])], axis=1), tf.constant(ERRORS, tf.float32)
+    risk = funnel.risk([CLICK, BUY, BUY, BUY], labels, tf.ones(3), 2, errors)
+    np.testing.assert_allclose(risk, (0.2 * 2 + 0.7 * 4) / 3, rtol=1e-6)

@@ -18,6 +18,18 @@ def test_all_stands_for_a_whole_registry():
     assert set(parse("interaction=all").values) == {"none", "cross", "dots", "fm"}
 
 
+def test_of_a_whole_registry_what_does_not_fit_is_left_out():
+    tasks = {"click": {"kind": "binary"}}
+    schema = {**CONFIG["schema"], "tasks": tasks}
+    plain = Experiment.model_validate({**CONFIG, "schema": schema, "fusion": {"name": "additive"}})
+    names = [cell.experiment.architecture.name for cell in expand(plain, [parse("architecture=all")], 1)]
+    assert "esmm" not in names
+    assert "ple" in names
+    assert "esmm" in [cell.experiment.architecture.name for cell in expand(BASE, [parse("architecture=all")], 1)]
+    with pytest.raises(ConfigError, match=r"architecture=esmm: architecture\.name: esmm needs a task with `given`"):
+        expand(plain, [parse("architecture=esmm")], 1)
+
+
 @pytest.mark.parametrize("text", ["architecture", "=mmoe", "architecture=", "architecture={", "a=1,1"])
 def test_what_cannot_be_read_is_refused(text):
     with pytest.raises(ConfigError, match="--vary"):
@@ -47,6 +59,28 @@ def test_a_new_choice_keeps_what_was_set_and_fits():
     assert ple == base.architecture
 
 
+def test_a_key_of_the_same_name_and_another_meaning_is_not_kept():
+    base = Experiment.model_validate({**CONFIG, "architecture": {"name": "cross_stitch", "layers": [12, 6]}})
+    (sluice,) = expand(base, [parse("architecture=sluice")], 1)
+    assert sluice.experiment.architecture.layers == 2
+
+
+def test_choices_come_first_whatever_the_order():
+    cells = expand(BASE, [parse("architecture.experts=2,8"), parse("architecture=mmoe")], 1)
+    assert [cell.experiment.architecture.experts for cell in cells] == [2, 8]
+    with pytest.raises(ConfigError, match="unknown key 'experts'"):
+        expand(BASE, [parse("architecture.experts=2,8"), parse("architecture=mmoe,ple")], 1)
+
+
+def test_folders_differ_where_names_are_cut_or_cleaned():
+    folders = [expand(BASE, [parse(text)], 1)[0].folder for text in ("funnel=masked", "training.epochs=1")]
+    values = "{name: mmoe, expert_units: [" + ", ".join(["8"] * 40) + "], towers: [%d]}"
+    cells = expand(BASE, [parse(f"architecture={values % 4},{values % 5}")], 1)
+    assert len({cell.folder for cell in cells}) == 2
+    assert all(len(cell.folder) < 140 for cell in cells)
+    assert folders == ["funnel=masked+seed=0", "training.epochs=1+seed=0"]
+
+
 def test_deeper_keys_change_one_option():
     (cell,) = expand(BASE, [parse("architecture.activation=tanh")], 1)
     assert cell.experiment.architecture == BASE.architecture.model_copy(update={"activation": "tanh"})
@@ -69,3 +103,8 @@ def test_mistakes_are_explained(text, message):
 def test_a_key_given_twice_is_refused():
     with pytest.raises(ConfigError, match="given twice"):
         expand(BASE, [parse("training.epochs=1"), parse("training.epochs=2")], 1)
+
+
+def test_the_seed_is_not_varied_by_hand():
+    with pytest.raises(ConfigError, match="--seeds 3"):
+        expand(BASE, [parse("training.seed=1,2")], 2)

@@ -35,3 +35,11 @@ def test_the_table_has_a_line_a_variation_and_dashes_for_what_is_missing():
     assert lines[0][-1] == "1.25"
     assert lines[1][-1] == "-"
     assert to_markdown(rows()).count("\n") == 4
+
+
+def test_columns_stand_even_where_the_first_variation_failed():
+    results = {0: {"error": "x"}, 1: result(0.7), 2: {"error": "x"}, 3: result(0.8)}
+    heads, lines = columns(summarise(CELLS, results, {}))
+    assert heads[1] == "click"
+    assert lines[0][1] == "-"
+    assert lines[1][1].startswith("0.7500")

@@ -57,3 +57,10 @@ def test_as_many_experts_as_names():
         gate()(SIDES, [tf.ones([2, 4])] * 2)
     with pytest.raises(ValueError, match="at least one"):
         Gate([], GateOptions())
+
+
+def test_dselect_k_starts_where_its_steps_are_steep():
+    layer = Gate([f"e{i}" for i in range(8)], GateOptions(kind="dselect_k"))
+    inputs = tf.random.stateless_normal([200, 30], seed=[1, 2])
+    outputs = layer.project(inputs)
+    assert float(tf.reduce_max(tf.abs(outputs))) < 0.2
