@@ -10,7 +10,7 @@ experts of 16 units, or one bottom of 113; towers of 8. All see the same stream 
 import json
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,13 +89,20 @@ def main(
 ) -> None:
     """Train every model under every seed and correlation; print means, write `mmoe_synthetic.json` and `.svg`."""
     correlations = correlation or [0.0, 0.5, 1.0]
-    cells = list(product(MODELS, correlations, range(seeds)))
-    losses: dict[tuple[str, float], list[float]] = {}
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=20) as pool:
-        futures = [(model, p, pool.submit(final_loss, model, p, seed, steps)) for model, p, seed in cells]
-        for model, p, future in track(futures, description="trainings"):
-            losses.setdefault((model, p), []).append(future.result())
     output.mkdir(parents=True, exist_ok=True)
+    kept = output / f"mmoe_synthetic_{steps}.jsonl"
+    done = (
+        {tuple(cell): loss for cell, loss in map(json.loads, kept.read_text().splitlines())} if kept.is_file() else {}
+    )
+    cells = [(m, p, seed) for seed in range(seeds) for m, p in product(MODELS, correlations)]
+    pending = [cell for cell in cells if cell not in done]
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool, kept.open("a") as file:
+        futures = {pool.submit(final_loss, *cell, steps): cell for cell in pending}
+        for future in track(as_completed(futures), total=len(pending), description="trainings"):
+            done[futures[future]] = future.result()
+            file.write(json.dumps([futures[future], future.result()]) + "\n")
+            file.flush()
+    losses = {(m, p): [done[m, p, seed] for seed in range(seeds)] for m, p in product(MODELS, correlations)}
     content = [{"model": m, "correlation": p, "losses": values} for (m, p), values in losses.items()]
     (output / "mmoe_synthetic.json").write_text(
         json.dumps({"seeds": seeds, "steps": steps, "batch": BATCH, "results": content}, indent=1) + "\n"
