@@ -8,7 +8,6 @@ experts of 16 units, or one bottom of 113; towers of 8. All see the same stream 
 """
 
 import json
-import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
@@ -18,6 +17,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import track
+
+from training.quiet import import_training
 
 DIMENSIONS = 100
 SINES = 4
@@ -39,7 +40,6 @@ def final_loss(model: str, correlation: float, seed: int, steps: int) -> float:
     import numpy as np
     import tensorflow as tf
 
-    import ranker  # noqa: F401 (selects the Keras)
     from ranker.architectures import ARCHITECTURES
     from ranker.layers import Sides
 
@@ -96,7 +96,8 @@ def main(
     )
     cells = [(m, p, seed) for seed in range(seeds) for m, p in product(MODELS, correlations)]
     pending = [cell for cell in cells if cell not in done]
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool, kept.open("a") as file:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=import_training) as pool, kept.open("a") as file:
         futures = {pool.submit(final_loss, *cell, steps): cell for cell in pending}
         for future in track(as_completed(futures), total=len(pending), description="trainings"):
             done[futures[future]] = future.result()
