@@ -8,6 +8,7 @@ experts of 16 units, or one bottom of 113; towers of 8. All see the same stream 
 """
 
 import json
+import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
