@@ -9,6 +9,7 @@ embedded, the others are standardised numbers.
 import contextlib
 import copy
 import os
+from json import dumps, loads
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,11 +61,16 @@ def main(
     validation = ~test
     validation[:training_rows] = False
     results = []
+    kept = json.with_suffix(".jsonl")  # a fit takes minutes; those that are done need not be done again
+    done = {tuple(fit): aucs for fit, aucs in map(loads, kept.read_text().splitlines())} if kept.is_file() else {}
     for name in ("shared_bottom", "mmoe", "ple"):
-        aucs = [
-            _fitted(model_of, name, features, inputs, labels, training_rows, validation, test, seed)
-            for seed in range(seeds)
-        ]
+        for seed in range(seeds):
+            if (name, seed) not in done:
+                done[name, seed] = _fitted(name, features, inputs, labels, training_rows, validation, test, seed)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                with kept.open("a") as file:
+                    file.write(dumps([(name, seed), done[name, seed]]) + "\n")
+        aucs = [done[name, seed] for seed in range(seeds)]
         mean, spread = np.mean(aucs, axis=0), np.std(aucs, axis=0, ddof=1) if seeds > 1 else np.zeros(len(TASKS))
         results.append(
             report.Result(
@@ -104,7 +110,6 @@ def _encoded(frame: pd.DataFrame, training_rows: int) -> tuple[list[Any], dict[s
 
 
 def _fitted(
-    make: Any,
     name: str,
     features: list[Any],
     inputs: dict[str, torch.Tensor],
@@ -115,7 +120,7 @@ def _fitted(
     seed: int,
 ) -> list[float]:
     torch.manual_seed(seed)
-    model = make(name, [copy.deepcopy(feature) for feature in features])
+    model = model_of(name, [copy.deepcopy(feature) for feature in features])
     trainer = MTLTrainer(model, task_types=["classification"] * len(TASKS), optimizer_params={"lr": 1e-3})
     random, targets = np.random.default_rng(seed), torch.from_numpy(labels)
     best, kept, without = 0.0, None, 0
