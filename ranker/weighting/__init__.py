@@ -4,18 +4,21 @@ from ranker.weighting.base import (
     WEIGHTINGS,
     Balance,
     GradientBalancer,
+    GradientOptions,
     LossBalancer,
     Weighting,
     WeightingOptions,
 )
-from ranker.weighting.gradient import PELTR
+from ranker.weighting.gradient import MGDA, PELTR
 from ranker.weighting.loss import Static, Uncertainty
 
 __all__ = [
+    "MGDA",
     "PELTR",
     "WEIGHTINGS",
     "Balance",
     "GradientBalancer",
+    "GradientOptions",
     "LossBalancer",
     "Static",
     "Uncertainty",

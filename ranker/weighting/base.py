@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import tensorflow as tf
+from pydantic import Field
 
 from ranker.registry import Registry, nearest
 from ranker.schema import Binary, Closed, Regression
@@ -60,10 +61,24 @@ class LossBalancer(Weighting):
         return Balance(shared=seed, heads=seed, own=own)
 
 
+class GradientOptions(WeightingOptions):
+    """Options that every gradient method has; each adds its ``name`` and its own."""
+
+    gradients_of: Literal["representation", "shared"] = Field(
+        "representation",
+        description="representation: gradients of the trunk's outputs, one pass through the trunk. "
+        "shared: gradients of all shared dense variables, one pass through the trunk for each task.",
+    )
+
+
 class GradientBalancer(Weighting):
     """A method that weighs the tasks' gradients of shared variables; each head keeps its own task's gradient."""
 
-    gradients_of: Literal["representation", "shared"] = "representation"
+    options: GradientOptions
+
+    def __init__(self, options: GradientOptions | None = None) -> None:
+        super().__init__(options)
+        self.gradients_of = self.options.gradients_of
 
     def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Losses [T] and Gramian [T, T] to weights [T]."""

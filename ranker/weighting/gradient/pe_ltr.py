@@ -7,7 +7,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, GradientBalancer, WeightingOptions, per_task
+from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions, per_task
 from ranker.weighting.min_norm import min_norm, relaxed_min_norm
 
 Bound = Annotated[float, Field(ge=0, le=1)]
@@ -20,8 +20,8 @@ class PELTR(GradientBalancer):
     With c = 0 the step increases no task's loss; with c > 0 a task keeps at least its share of every step.
     """
 
-    class Options(WeightingOptions):
-        """Bounds, solver, and whose gradients."""
+    class Options(GradientOptions):
+        """Bounds and solver."""
 
         name: Literal["pe_ltr"] = "pe_ltr"
         bounds: Bound | dict[str, Bound] = Field(
@@ -30,17 +30,11 @@ class PELTR(GradientBalancer):
         solver: Literal["exact", "relaxation"] = Field(
             "exact", description="exact: the optimum. relaxation: the paper's KKT system, then projection."
         )
-        gradients_of: Literal["representation", "shared"] = Field(
-            "representation",
-            description="representation: gradients of the trunk's outputs, one pass through the trunk. "
-            "shared: gradients of all shared dense variables, one pass through the trunk for each task.",
-        )
 
     options: Options
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__(options)
-        self.gradients_of = self.options.gradients_of
         self._bounds: list[float] | None = None
 
     def build(self, tasks: Mapping[str, Binary | Regression]) -> None:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ranker.schema import Binary, Regression
-from ranker.weighting import WEIGHTINGS, GradientBalancer
+from ranker.weighting import MGDA, PELTR, WEIGHTINGS, GradientBalancer
 
 TASKS = {"click": Binary(kind="binary"), "like": Binary(kind="binary"), "watch": Regression(kind="regression")}
 LOSSES = np.array([0.5, 0.1, 3.0], dtype=np.float32)
@@ -73,3 +73,53 @@ def test_gradient_methods_can_be_called_alone(name):
     weights = WEIGHTINGS[name]().weights(tf.constant(LOSSES), gramian)
     assert weights.shape == (3,)
     assert np.isfinite(weights).all()
+
+
+GRADIENT_METHODS = [name for name in WEIGHTINGS if issubclass(WEIGHTINGS[name], GradientBalancer)]
+
+
+def step(name, gradients, losses=LOSSES):
+    """The shared step that a method's weights make of gradients [T, D]."""
+    gramian = tf.constant(gradients @ gradients.T, tf.float64)
+    weights = WEIGHTINGS[name]().weights(tf.constant(losses, tf.float64), gramian)
+    return weights.numpy() @ gradients
+
+
+@pytest.mark.parametrize("name", ["mgda", "pe_ltr", "upgrad", "dualproj"])
+@pytest.mark.parametrize("seed", range(20))
+def test_no_task_is_opposed(name, seed):
+    gradients = np.random.default_rng(seed).normal(size=(4, 3 + seed % 3))
+    taken = step(name, gradients, np.ones(4))
+    scale = np.linalg.norm(gradients, axis=1).max() ** 2
+    assert (gradients @ taken).min() >= -1e-6 * scale
+
+
+@pytest.mark.parametrize("name", ["normalized_gradients", "nash_mtl"])
+@pytest.mark.parametrize("seed", range(5))
+def test_scaling_a_loss_does_not_turn_the_step(name, seed):
+    random = np.random.default_rng(seed)
+    gradients, scales = random.normal(size=(3, 5)), np.array([[1e-3], [1.0], [30.0]])
+    first, second = step(name, gradients), step(name, scales * gradients)
+    cosine = first @ second / (np.linalg.norm(first) * np.linalg.norm(second))
+    assert cosine == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", GRADIENT_METHODS)
+def test_one_task_keeps_its_direction(name):
+    gramian = tf.constant([[4.0]], tf.float64)
+    weights = WEIGHTINGS[name]().weights(tf.constant([0.5], tf.float64), gramian)
+    assert np.isfinite(weights).all()
+    assert weights.numpy()[0] > 0
+
+
+@pytest.mark.parametrize("count", range(1, 7))
+@pytest.mark.parametrize("name", GRADIENT_METHODS)
+def test_any_number_of_tasks(name, count):
+    gradients = np.random.default_rng(count).normal(size=(count, 8))
+    assert np.isfinite(step(name, gradients, np.ones(count))).all()
+
+
+def test_mgda_is_pe_ltr_without_bounds():
+    gramian = tf.constant(GRADIENTS["plain"] @ GRADIENTS["plain"].T)
+    losses = tf.constant(LOSSES, tf.float64)
+    np.testing.assert_allclose(MGDA().weights(losses, gramian), PELTR().weights(losses, gramian), atol=1e-12)

@@ -1,0 +1,46 @@
+"""Aligned principal components."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions, per_task
+from ranker.weighting.programmes import scaled
+
+Preference = Annotated[float, Field(ge=0)]
+
+
+@WEIGHTINGS.register("aligned_mtl")
+class AlignedMTL(GradientBalancer):
+    """Gradients made orthogonal and of one length, that of the least principal component. Senushkin et al., CVPR 2023.
+
+    With ``G = V diag(lambda) V'``: weights ``sqrt(lambda_min) V diag(lambda)^-1/2 V' p``, over lambda > 0, p being the
+    preference.
+    """
+
+    class Options(GradientOptions):
+        """The preference."""
+
+        name: Literal["aligned_mtl"] = "aligned_mtl"
+        preference: Preference | dict[str, Preference] = Field(1.0, description="What each aligned task counts.")
+
+    options: Options
+
+    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+        """Put the preferences in task order."""
+        self._preference = per_task(self.options.preference, tasks, "preference", default=1.0)
+
+    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+        """Weights [T]."""
+        preference = getattr(self, "_preference", None) or per_task(
+            self.options.preference, {str(i): Binary(kind="binary") for i in range(gramian.shape[0])}, "preference", 1.0
+        )
+        values, vectors = tf.linalg.eigh(scaled(gramian))
+        kept = values > 1e-10 * tf.reduce_max(values)
+        least = tf.reduce_min(tf.where(kept, values, tf.reduce_max(values)))
+        inverse = tf.where(kept, tf.sqrt(tf.maximum(least, 0.0)) / tf.sqrt(tf.where(kept, values, 1.0)), 0.0)
+        along = tf.linalg.matvec(vectors, tf.constant(preference, tf.float64), transpose_a=True)
+        return tf.cast(tf.linalg.matvec(vectors, inverse * along), losses.dtype)

@@ -1,0 +1,46 @@
+"""Projections onto the cone of directions that no task opposes: UPGrad and DualProj."""
+
+from typing import Literal
+
+import tensorflow as tf
+
+from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
+from ranker.weighting.programmes import bounded_least_norm, scaled
+
+
+@WEIGHTINGS.register("upgrad")
+class UPGrad(GradientBalancer):
+    """The mean of the gradients, each projected onto the dual cone by itself. Quinton & Rey, 2024, arXiv 2406.16232.
+
+    The projection of ``J' u`` is ``J' v`` with ``v = argmin v' G v, v >= u``; here u is each unit vector in turn.
+    The step opposes no task.
+    """
+
+    class Options(GradientOptions):
+        """Nothing more to set."""
+
+        name: Literal["upgrad"] = "upgrad"
+
+    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+        """Weights [T], each at least 1 / T."""
+        units = tf.eye(gramian.shape[0], dtype=tf.float64)
+        return tf.cast(tf.reduce_mean(bounded_least_norm(scaled(gramian), units), axis=0), losses.dtype)
+
+
+@WEIGHTINGS.register("dualproj")
+class DualProj(GradientBalancer):
+    """The gradients' mean projected onto the dual cone. Lopez-Paz & Ranzato, "GEM", NeurIPS 2017.
+
+    The nearest direction to the mean that opposes no task: ``v = argmin v' G v, v >= 1 / T``.
+    """
+
+    class Options(GradientOptions):
+        """Nothing more to set."""
+
+        name: Literal["dualproj"] = "dualproj"
+
+    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+        """Weights [T], each at least 1 / T."""
+        tasks = gramian.shape[0]
+        even = tf.fill([tasks], tf.constant(1.0 / tasks, tf.float64))
+        return tf.cast(bounded_least_norm(scaled(gramian), even), losses.dtype)

@@ -1,0 +1,61 @@
+"""Weights at an equilibrium of utilities: Nash-MTL and FairGrad."""
+
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
+from ranker.weighting.programmes import power_equilibrium
+
+
+@WEIGHTINGS.register("nash_mtl")
+class NashMTL(GradientBalancer):
+    """The bargaining solution, ``G w = 1 / w``. Navon et al., ICML 2022.
+
+    The product of the tasks' gains is greatest; scaling a loss changes no step. Solved exactly, by the minimum of
+    ``w' G w / 2 - sum log w``, where the paper linearises.
+    """
+
+    class Options(GradientOptions):
+        """Nothing more to set."""
+
+        name: Literal["nash_mtl"] = "nash_mtl"
+
+    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+        """Weights [T] > 0; 0 for a task without gradient."""
+        return tf.cast(_equilibrium(gramian, power=1.0), losses.dtype)
+
+
+@WEIGHTINGS.register("fairgrad")
+class FairGrad(GradientBalancer):
+    """alpha-fair gains, ``G w = w ** (-1 / alpha)``. Ban & Ji, ICML 2024.
+
+    alpha 1 is Nash-MTL's proportional fairness; the larger alpha, the more the least gain counts.
+    """
+
+    class Options(GradientOptions):
+        """The fairness."""
+
+        name: Literal["fairgrad"] = "fairgrad"
+        alpha: float = Field(2.0, gt=0, le=100, description="1: proportional; large: max-min fairness.")
+
+    options: Options
+
+    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+        """Weights [T] > 0; 0 for a task without gradient."""
+        return tf.cast(_equilibrium(gramian, power=1.0 / self.options.alpha), losses.dtype)
+
+
+def _equilibrium(gramian: tf.Tensor, power: float) -> tf.Tensor:
+    """Solve in unit gradients for power 1, which scaling does not change, and as they are, but for one scale, else."""
+    gramian = tf.cast(gramian, tf.float64)
+    norms = tf.sqrt(tf.linalg.diag_part(gramian))
+    present = norms > 0
+    units = norms if power == 1.0 else tf.fill(tf.shape(norms), tf.reduce_max(norms))
+    units = tf.where(present, units, tf.ones_like(units))
+    apart = tf.linalg.diag(tf.where(present, tf.zeros_like(norms), tf.ones_like(norms)))
+    solved = power_equilibrium(gramian / (units[:, None] * units[None, :]) + apart, power)
+    # With G = s^2 H the solution is that of H times s^(-2 / (1 + power)); for power 1 this holds for each task's own.
+    back = solved * units ** (-2.0 / (1.0 + power))
+    return tf.where(present, back, tf.zeros_like(back))

@@ -1,0 +1,22 @@
+"""Gradients of one length."""
+
+from typing import Literal
+
+import tensorflow as tf
+
+from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
+
+
+@WEIGHTINGS.register("normalized_gradients")
+class NormalizedGradients(GradientBalancer):
+    """``sum_i g_i / ||g_i||``: neither scaling nor shifting a loss changes the step. A zero gradient stays out."""
+
+    class Options(GradientOptions):
+        """Nothing more to set."""
+
+        name: Literal["normalized_gradients"] = "normalized_gradients"
+
+    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+        """Weights [T], one over the gradient's norm."""
+        norms = tf.sqrt(tf.linalg.diag_part(tf.cast(gramian, tf.float64)))
+        return tf.cast(tf.math.divide_no_nan(tf.ones_like(norms), norms), losses.dtype)

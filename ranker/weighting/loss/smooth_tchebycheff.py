@@ -1,0 +1,42 @@
+"""A smooth maximum of the losses."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions, per_task
+
+Preference = Annotated[float, Field(gt=0)]
+Ideal = Annotated[float, Field(ge=0)]
+
+
+@WEIGHTINGS.register("smooth_tchebycheff")
+class SmoothTchebycheff(LossBalancer):
+    """``mu log sum_i exp(lambda_i (L_i - z_i) / mu)``. Lin et al., "Smooth Tchebycheff Scalarization", ICML 2024.
+
+    Every point of the front is the minimum for some preference, which a weighted sum cannot promise. The smaller mu,
+    the nearer to the plain maximum.
+    """
+
+    class Options(WeightingOptions):
+        """Preferences, the ideal losses, smoothness."""
+
+        name: Literal["smooth_tchebycheff"] = "smooth_tchebycheff"
+        preference: Preference | dict[str, Preference] = Field(1.0, description="What each task's excess counts.")
+        ideal: Ideal | dict[str, Ideal] = Field(0.0, description="The loss each task would have alone.")
+        mu: float = Field(0.1, gt=0, description="Smoothness, in the losses' unit.")
+
+    options: Options
+
+    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+        """Put preferences and ideals in task order."""
+        self._preference = per_task(self.options.preference, tasks, "preference", default=1.0)
+        self._ideal = per_task(self.options.ideal, tasks, "ideal", default=0.0)
+
+    def objective(self, losses: tf.Tensor) -> tf.Tensor:
+        """Losses [T] to their smooth maximum."""
+        excess = tf.constant(self._preference, losses.dtype) * (losses - tf.constant(self._ideal, losses.dtype))
+        return self.options.mu * tf.reduce_logsumexp(excess / self.options.mu)

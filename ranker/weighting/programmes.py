@@ -1,0 +1,91 @@
+"""Small convex problems over task weights that several methods share, solved inside the graph in double precision.
+
+With T tasks there are 2^T sets of weights that lie on their bound; all are tried at once, which is exact and, for the
+few tasks that a model has, cheaper than iterating.
+"""
+
+from itertools import product
+
+import numpy as np
+import tensorflow as tf
+
+MOST_TASKS = 12
+_SPECK = 1e-12
+
+
+def scaled(gramian: tf.Tensor) -> tf.Tensor:
+    """Double precision and largest entry 1, so that tolerances are relative."""
+    gramian = tf.cast(gramian, tf.float64)
+    return tf.math.divide_no_nan(gramian, tf.reduce_max(tf.abs(gramian)))
+
+
+def bounded_least_norm(gramian: tf.Tensor, lower: tf.Tensor) -> tf.Tensor:
+    """``argmin v' G v`` subject to ``v >= lower``: Gramian [T, T] and bounds [..., T] to v [..., T].
+
+    The dual of projecting a gradient onto the cone of directions that no task opposes.
+    """
+    tasks = _tasks(gramian)
+    free = _subsets(tasks)  # [S, T]
+    bound = lower[..., None, :] * (1.0 - free)  # [..., S, T]
+    pull = tf.linalg.matvec(gramian, bound) * free
+    solved = -tf.linalg.matvec(tf.linalg.inv(_restricted(gramian, free)), pull)
+    candidates = bound + solved * free
+    feasible = tf.reduce_all(candidates >= lower[..., None, :] - 1e-9, axis=-1)
+    norms = tf.reduce_sum(candidates * tf.linalg.matvec(gramian, candidates), axis=-1)
+    return _best(candidates, tf.where(feasible, norms, np.inf))
+
+
+def simplex_quadratic(gramian: tf.Tensor, linear: tf.Tensor, curvature: tf.Tensor) -> tf.Tensor:
+    """``argmin linear' w + curvature / 2 w' G w`` over ``sum w = 1, w >= 0``: G [T, T] and linear [T] to w [T]."""
+    tasks = _tasks(gramian)
+    free = _subsets(tasks)[1:]  # some weight must be free to sum to 1
+    system = _restricted(curvature * gramian, free)
+    right = tf.stack([free, -linear * free], axis=-1)  # H a = 1 and H b = -linear, w = mu a + b
+    a, b = tf.unstack(tf.linalg.solve(system, right) * free[..., None], axis=-1)
+    multiplier = (1.0 - tf.reduce_sum(b, axis=-1)) / tf.reduce_sum(a, axis=-1)
+    candidates = multiplier[:, None] * a + b
+    feasible = tf.reduce_all(candidates >= -1e-9, axis=-1)
+    norms = tf.reduce_sum(candidates * tf.linalg.matvec(gramian, candidates), axis=-1)
+    values = tf.linalg.matvec(candidates, linear) + 0.5 * curvature * norms
+    weights = tf.nn.relu(_best(candidates, tf.where(feasible, values, np.inf)))
+    return weights / tf.reduce_sum(weights)
+
+
+def power_equilibrium(gramian: tf.Tensor, power: float, steps: int = 60) -> tf.Tensor:
+    """The w > 0 with ``G w = w ** -power``: Gramian [T, T] to w [T].
+
+    It is the minimum of the strictly convex ``w' G w / 2 - sum phi(w)``, phi' = w ** -power, found by Newton's method.
+    Steps are damped as for self-concordant functions, and never go more than nine tenths of the way to a bound.
+    """
+    gramian = gramian + _SPECK * tf.eye(_tasks(gramian), dtype=tf.float64)
+    weights = tf.linalg.diag_part(gramian) ** (-1.0 / (1.0 + power))
+    for _ in range(steps):
+        slope = tf.linalg.matvec(gramian, weights) - weights**-power
+        hessian = gramian + tf.linalg.diag(power * weights ** (-power - 1.0))
+        step = -tf.linalg.solve(hessian, slope[:, None])[:, 0]
+        decrement = tf.sqrt(tf.maximum(-tf.reduce_sum(step * slope), 0.0))
+        damped = tf.where(decrement > 0.25, 1.0 / (1.0 + decrement), 1.0)
+        room = tf.reduce_min(tf.where(step < 0, -0.9 * weights / tf.where(step < 0, step, -1.0), np.inf))
+        weights = weights + tf.minimum(damped, room) * step
+    return weights
+
+
+def _tasks(gramian: tf.Tensor) -> int:
+    tasks = int(gramian.shape[0])
+    if tasks > MOST_TASKS:
+        raise ValueError(f"this method tries 2^T sets of tasks and takes at most {MOST_TASKS} tasks, got {tasks}")
+    return tasks
+
+
+def _subsets(tasks: int) -> tf.Tensor:
+    return tf.constant(list(product((0.0, 1.0), repeat=tasks)), tf.float64)
+
+
+def _restricted(matrix: tf.Tensor, free: tf.Tensor) -> tf.Tensor:
+    """The matrix among each subset [S, T], identity elsewhere; the speck keeps parallel gradients solvable."""
+    inside = free[:, :, None] * free[:, None, :]
+    return inside * matrix + tf.linalg.diag(_SPECK * free + (1.0 - free))
+
+
+def _best(candidates: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    return tf.gather(candidates, tf.argmin(values, axis=-1), axis=-2, batch_dims=len(values.shape) - 1)
