@@ -1,6 +1,5 @@
 """Train an experiment on a log: prepare, fit, keep the best epoch, export. Killed, it goes on where it was."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from training.evaluate import Scorer, chosen, measure, predict
 from training.gates import GateReport, look
 from training.log import DataError, Log, Source
 from training.prepare import GROUP, Prepared
-from training.rows import files, opened_rows, prepared_rows
+from training.rows import digest, files, opened_rows, prepared_rows
 from training.state import Checkpoints, RunState
 from training.watcher import Watcher
 
@@ -94,10 +93,9 @@ def reopen(output: Path) -> Run:
 
 def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None) -> None:
     """Clear away what an earlier run of another config or other data left, but for encoded rows."""
-    facts = [experiment.model_dump(mode="json", by_alias=True), files(experiment, log)]
-    key = hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
-    mark = folder / "run.json"
-    run = {"key": key, "experiment": facts[0], "data": log.paths(), "rows": str(rows.resolve()) if rows else None}
+    config = experiment.model_dump(mode="json", by_alias=True)
+    key, mark = digest(config, files(experiment, log)), folder / "run.json"
+    run = {"key": key, "experiment": config, "data": log.paths(), "rows": str(rows.resolve()) if rows else None}
     folder.mkdir(parents=True, exist_ok=True)
     if _key_of(mark) != key:
         mark.unlink(missing_ok=True)  # first: without it, whatever is left counts as another run's

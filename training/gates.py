@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ranker.layers import GateReading, watching
+from ranker.layers import Gate, GateReading, watching
 from ranker.model import RankingModel
 from training.encoded import EncodedRows
 from training.prepare import GROUP
@@ -90,6 +90,8 @@ class GateReport:
 
 def look(model: RankingModel, rows: EncodedRows) -> GateReport:
     """Run some rows through a model, eagerly, and report on its gates; without gates the report is empty."""
+    if not any(isinstance(part, Gate) for part in model.submodules):
+        return report([])
     chunk = next(rows.chunks())
     batch = {n: tf.constant(a[:ROWS]) for n, a in chunk.items() if n not in (GROUP, "labels", "known")}
     with watching() as seen:

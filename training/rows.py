@@ -20,6 +20,11 @@ from training.prepare import Prepared, prepare
 from training.watcher import Watcher
 
 
+def digest(*facts: Any) -> str:
+    """SHA-256 of plain data: equal for equal facts."""
+    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
+
+
 def files(experiment: Experiment, log: Log) -> list[Any]:
     """Fingerprints of every file that a run reads: the log's, and those that validation is split off as."""
     split = experiment.data.split
@@ -28,15 +33,14 @@ def files(experiment: Experiment, log: Log) -> list[Any]:
 
 def fingerprint(experiment: Experiment, log: Log) -> str:
     """What encoded rows depend on, as a SHA-256."""
-    facts = [
+    return digest(
         version("ranker"),
         experiment.log_schema.model_dump(mode="json"),
         experiment.data.split.model_dump(mode="json"),
         experiment.evaluation.group_by,
         experiment.training.seed,
         files(experiment, log),
-    ]
-    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
+    )
 
 
 def prepared_rows(experiment: Experiment, log: Log, folder: Path, watcher: Watcher) -> Prepared:

@@ -6,6 +6,8 @@ All functions run in graphs, in double precision, for any number of tasks.
 
 import tensorflow as tf
 
+from ranker.weighting.programmes import scaled
+
 
 def min_norm(gramian: tf.Tensor, lower: tf.Tensor | None = None, present: tf.Tensor | None = None) -> tf.Tensor:
     """Minimise ``w' G w`` over ``sum w = 1``, ``w >= lower`` exactly: Gramian [T, T] to weights [T].
@@ -15,7 +17,7 @@ def min_norm(gramian: tf.Tensor, lower: tf.Tensor | None = None, present: tf.Ten
     of the simplex; that moves every gradient but keeps the problem's form. Tasks that are not ``present`` [T] get
     the weight 0; with none present all weights are 0.
     """
-    gramian = _scaled(gramian)
+    gramian = scaled(gramian)
     if present is None:
         present = tf.ones([gramian.shape[0]], tf.bool)
     if lower is None:
@@ -32,7 +34,7 @@ def relaxed_min_norm(gramian: tf.Tensor, lower: tf.Tensor | None = None, present
 
     Not the optimum where a bound is active; kept to reproduce the paper. Arguments as for :func:`min_norm`.
     """
-    gramian = _scaled(gramian)
+    gramian = scaled(gramian)
     tasks = gramian.shape[0]
     if present is None:
         present = tf.ones([tasks], tf.bool)
@@ -54,12 +56,6 @@ def project_to_simplex(point: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
     threshold = (tf.cumsum(ordered) - total) / count
     active = tf.reduce_sum(tf.cast(ordered > threshold, tf.int32))
     return tf.nn.relu(point - threshold[tf.maximum(active, 1) - 1])
-
-
-def _scaled(gramian: tf.Tensor) -> tf.Tensor:
-    """Double precision, largest entry 1: the weights do not change, and tolerances become relative."""
-    gramian = tf.cast(gramian, tf.float64)
-    return tf.math.divide_no_nan(gramian, tf.reduce_max(tf.abs(gramian)))
 
 
 def _simplex_min_norm(gramian: tf.Tensor, present: tf.Tensor) -> tf.Tensor:

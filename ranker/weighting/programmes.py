@@ -14,7 +14,7 @@ _SPECK = 1e-12
 
 
 def scaled(gramian: tf.Tensor) -> tf.Tensor:
-    """Double precision and largest entry 1, so that tolerances are relative."""
+    """Double precision and largest entry 1: tolerances become relative, and no weight of a least norm changes."""
     gramian = tf.cast(gramian, tf.float64)
     return tf.math.divide_no_nan(gramian, tf.reduce_max(tf.abs(gramian)))
 

@@ -1,23 +1,27 @@
 """One cell of a comparison: trained and measured in a process of its own, remembered in a file."""
 
-import hashlib
-import os
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import orjson
+import tensorflow as tf
 
 from training.config import Experiment
+from training.evaluate import measure, predict
+from training.fit import RUN, scorer, train
+from training.log import Log
+from training.onnx_graph import to_onnx
+from training.prepare import encode_all
+from training.rows import digest
 
 RESULT = "result.json"
 
 
 def key(experiment: Experiment, facts: Any) -> str:
     """What a result depends on: the config and the files' fingerprints."""
-    content = [experiment.model_dump(mode="json", by_alias=True), facts]
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
+    return digest(experiment.model_dump(mode="json", by_alias=True), facts)
 
 
 def finished(folder: Path, expected: str) -> dict[str, Any] | None:
@@ -36,16 +40,6 @@ def run_cell(
 
     Goes on with an unfinished run in ``folder``. The result is written before it is returned.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from training.quiet import quiet_imports
-
-    with quiet_imports():
-        import tensorflow as tf
-
-        from training.fit import RUN, scorer, train
-        from training.log import Log
-        from training.onnx_graph import to_onnx
-
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     chosen, place = Experiment.model_validate_json(experiment), Path(folder)
@@ -54,9 +48,6 @@ def run_cell(
     seconds = time.perf_counter() - started
     metrics = trained.metrics
     if test:
-        from training.evaluate import measure, predict
-        from training.prepare import encode_all
-
         schema = chosen.log_schema
         encoded = encode_all(schema, trained.prepared.encoder, Log(test), chosen.evaluation.group_by)
         predictions = predict(scorer(trained.model), encoded)

@@ -15,11 +15,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from training.compare.cell import finished, key, run_cell
+from training.compare.cost import ROUNDS, measure_costs
 from training.compare.grid import Cell
 from training.compare.summary import Row, summarise, table, to_markdown
 from training.config import Experiment
 from training.log import Log, Source
-from training.quiet import import_training, quiet_imports
+from training.quiet import import_training
 from training.rows import files, fingerprint
 
 RESULTS = "results.json"
@@ -100,9 +101,6 @@ def _costs(
     progress: Progress,
 ) -> dict[str, dict[str, Any]]:
     """Costs by the cells' name, measured on the first seed that was trained."""
-    with quiet_imports():
-        from training.compare.cost import ROUNDS, measure_costs
-
     first: dict[str, int] = {}
     for i, cell in enumerate(cells):
         if "error" not in results[i]:
@@ -120,7 +118,7 @@ def _costs(
 
 
 def _write(output: Path, base: Experiment, summary: list[Row]) -> None:
-    from training.compare.report import to_html
+    from training.compare.report import to_html  # here, so that the cells' processes import no charts
 
     content = {"written": time.strftime("%Y-%m-%d"), "rows": [row.to_dict() for row in summary]}
     (output / RESULTS).write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
