@@ -1,6 +1,7 @@
 """The model that is trained, and the function that is served."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -13,8 +14,10 @@ from ranker.gradients import TaskGradients
 from ranker.layers import Embedding
 from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
+from ranker.quality import batch_quality
 from ranker.schema import Schema
-from ranker.weighting import GradientBalancer, Weighting
+from ranker.turns import ALL, Turn, cycled
+from ranker.weighting import Evidence, GradientBalancer, Weighting
 
 INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
 
@@ -60,6 +63,9 @@ class RankingModel(tfrs.Model):
         self.architecture.logits(self._trunk(example_inputs(embedding.layout), training=False))  # creates all variables
         self(example_inputs(embedding.layout))
         self._compared = self._compared_variables()
+        with_tables = isinstance(weighting, GradientBalancer) and weighting.gradients_of == "shared_with_embeddings"
+        self._compared_tables = list(embedding.tables.values()) if with_tables else []
+        self.turns = cycled((ALL,), weighting.every)
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Packed arrays, with one context row or one for each candidate, to scores [B, T]."""
@@ -71,8 +77,8 @@ class RankingModel(tfrs.Model):
         logits = self.architecture.logits(self._trunk(inputs, training), training=training)
         return self._task_losses(logits, inputs)
 
-    def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step, the same for every balancing method."""
+    def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
+        """One step, the same for every balancing method; ``turn`` says which tasks and variables take part."""
         with tf.GradientTape(persistent=bool(self._compared)) as trunk_tape:
             trunk = self._trunk(batch, training=True)
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
@@ -81,15 +87,17 @@ class RankingModel(tfrs.Model):
             logits = self.architecture.logits(trunk, training=True)
             losses = self._task_losses(logits, batch)
             head_penalties = self.architecture.penalties(logits[: len(self.tasks)])
-        shared, heads, own = self.shared_variables, self.head_variables, list(self.weighting.trainable_variables)
+        counted = self._taken(losses, turn)
+        shared, heads, own = self._trained(turn)
         gradients = TaskGradients(
             trunk_tape,
             head_tape,
-            losses,
+            counted,
             trunk,
             shared,
             heads,
             compared=self._compared,
+            tables=self._compared_tables,
             penalties=penalties,
             head_penalties=head_penalties,
         )
@@ -99,11 +107,39 @@ class RankingModel(tfrs.Model):
             logged["gramian"] = gradients.gramian()
             return logged["gramian"]
 
-        balance = self.weighting.balance(tf.stack(losses), gramian)
+        def quality() -> tf.Tensor:
+            scores = self.funnel.scores(logits[: len(self.tasks)])
+            return batch_quality(scores, batch["labels"], batch["known"])
+
+        balance = (
+            self.weighting.balance(tf.stack(counted), Evidence(gramian, quality))
+            if turn.compare
+            else self.weighting.reuse()
+        )
         by_variable = [*gradients.combined(balance), balance.own]
         pairs = zip([g for group in by_variable for g in group], [*shared, *heads, *own], strict=True)
         self.optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
+        if self.weighting.looks_back:
+            self.weighting.after(tf.stack(self._taken(self.compute_loss(batch, training=True), turn)))
         return {"losses": tf.stack(losses), "weights": balance.shared, **logged}
+
+    def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
+        """Compile each kind of turn once; Keras' fit calls what is returned for every step."""
+        if self.train_function is None or force:
+            compiled: dict[Turn, Any] = {}
+
+            def step(iterator: Any) -> Any:
+                turn = next(self.turns)
+                if turn not in compiled:
+                    function = partial(self.train_step, turn=turn)
+                    signature = [iterator.element_spec]
+                    compiled[turn] = function if self.run_eagerly else tf.function(function, input_signature=signature)
+                self._train_counter.assign_add(1)
+                return compiled[turn](next(iterator))
+
+            self.train_function: Any = step
+        function: Callable[[Any], dict[str, tf.Tensor]] = self.train_function
+        return function
 
     def test_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Each task's loss [T]."""
@@ -132,6 +168,27 @@ class RankingModel(tfrs.Model):
             logits, labels, batch["known"], lambda task, logit: self.errors(labels, logit, task=task)
         )
 
+    def _taken(self, losses: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
+        """Losses, 0 where a task is not trained: to balancing it is then like one without labels in the batch."""
+        return [
+            loss if turn.takes(task) else tf.zeros_like(loss) for task, loss in zip(self.tasks, losses, strict=True)
+        ]
+
+    def _trained(self, turn: Turn) -> tuple[list[tf.Variable], list[tf.Variable], list[tf.Variable]]:
+        """Shared variables, those of heads and the balancing method's own, without what the turn leaves alone."""
+        tables = {table.ref() for table in self.embedding.tables.values()}
+        shared = [
+            v for v in self.shared_variables if ("embeddings" if v.ref() in tables else "shared") not in turn.frozen
+        ]
+        names = [*self.tasks, *self.funnel.extra_heads]
+        heads = [
+            variable
+            for name, head in zip(names, self.architecture.heads, strict=True)
+            if turn.takes(name.partition(".")[0]) and name.partition(".")[0] not in turn.frozen
+            for variable in head.trainable_variables
+        ]
+        return shared, heads, list(self.weighting.trainable_variables) if turn.compare else []
+
     def _compared_variables(self) -> list[tf.Variable]:
         """Dense shared variables whose gradients the method compares; none where it compares the trunk's outputs."""
         if not isinstance(self.weighting, GradientBalancer) or self.weighting.gradients_of == "representation":
@@ -140,8 +197,8 @@ class RankingModel(tfrs.Model):
         compared = [*self.embedding.dense_variables, *interactions, *self.architecture.trunk.trainable_variables]
         if not compared:
             raise ValueError(
-                "weighting.gradients_of: shared compares gradients of shared dense variables, and this architecture "
-                "has none; use representation"
+                f"weighting.gradients_of: {self.weighting.gradients_of} compares gradients of shared dense variables, "
+                "and this architecture has none; use representation"
             )
         return compared
 

@@ -1,6 +1,8 @@
 """What every balancing method is: losses, and if asked for a Gramian, to one seed vector."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from math import log
 from typing import ClassVar, Literal, NamedTuple
 
 import tensorflow as tf
@@ -21,6 +23,26 @@ class Balance(NamedTuple):
     """Gradients of the method's own trainable variables, in their order."""
 
 
+class Evidence(NamedTuple):
+    """What a method may ask about the batch beside its losses; each costs something only if asked."""
+
+    gramian: Callable[[], tf.Tensor]
+    """Inner products [T, T] of the tasks' gradients."""
+    quality: Callable[[], tf.Tensor]
+    """How well each task ranks the batch [T]: AUC, for a regression the share of pairs in the right order."""
+
+
+class LabelFacts(NamedTuple):
+    """What the training rows' labels say before any training."""
+
+    constant: Sequence[float]
+    """Loss [T] of the best constant prediction: the label's entropy, or its variance."""
+    untrained: Sequence[float]
+    """Loss [T] of a model that knows nothing: every probability 1/2, every value 0."""
+    overlap: Sequence[Sequence[int]]
+    """Rows [T, T] that count for both tasks; on the diagonal, for each."""
+
+
 class WeightingOptions(Closed):
     """Base of the options of a method; each adds its ``name`` and parameters."""
 
@@ -31,17 +53,36 @@ class Weighting(tf.Module):
     """Base of all methods. ``build`` must be called once, with the tasks in order, before ``balance``."""
 
     Options: ClassVar[type[WeightingOptions]]
+    looks_back: ClassVar[bool] = False
+    """Whether ``after`` wants the losses of the same batch once more, with the step taken."""
+    every: int = 1
+    """Of how many steps one asks ``balance``; the others ``reuse`` what it said."""
 
     def __init__(self, options: WeightingOptions | None = None) -> None:
         super().__init__()
         self.options = options if options is not None else self.Options()
 
-    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
-        """Check task names in the options and create variables; most methods have neither."""
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+        """Check task names in the options and create variables; most methods have neither.
 
-    def balance(self, losses: tf.Tensor, gramian: Callable[[], tf.Tensor]) -> Balance:
-        """Losses [T] to seeds; ``gramian()`` gives the inner products [T, T] of the tasks' gradients, at a cost."""
+        Without ``facts``, where no data is at hand, log 2 stands for a binary task's loss and 1 for a regression's.
+        """
+
+    def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
+        """Losses [T] to seeds. A loss of 0 is that of a task without labels in the batch."""
         raise NotImplementedError
+
+    def reuse(self) -> Balance:
+        """What ``balance`` said last; called only where ``every`` is above 1."""
+        raise NotImplementedError
+
+    def after(self, losses: tf.Tensor) -> None:
+        """Take the batch's losses [T] after the step; called only where ``looks_back``."""
+
+    def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
+        """Say what is doubtful about this method on such labels. Raises ``ValueError`` for what cannot work."""
+        del tasks, facts
+        return []
 
 
 class LossBalancer(Weighting):
@@ -51,9 +92,9 @@ class LossBalancer(Weighting):
         """Losses [T] to a scalar to be minimised."""
         raise NotImplementedError
 
-    def balance(self, losses: tf.Tensor, gramian: Callable[[], tf.Tensor]) -> Balance:
-        """Differentiate the objective; the Gramian is never computed."""
-        del gramian
+    def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
+        """Differentiate the objective; nothing else is asked for."""
+        del evidence
         with tf.GradientTape() as tape:
             tape.watch(losses)
             objective = self.objective(losses)
@@ -61,13 +102,30 @@ class LossBalancer(Weighting):
         return Balance(shared=seed, heads=seed, own=own)
 
 
+class LossWeigher(Weighting):
+    """A method that computes a weight for each loss, without an objective that it would be the gradient of."""
+
+    def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
+        """Losses [T] to weights [T]."""
+        raise NotImplementedError
+
+    def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
+        """Weigh shared and own variables alike."""
+        weights = tf.stop_gradient(self.weights(losses, evidence))
+        return Balance(shared=weights, heads=weights, own=[])
+
+
 class GradientOptions(WeightingOptions):
     """Options that every gradient method has; each adds its ``name`` and its own."""
 
-    gradients_of: Literal["representation", "shared"] = Field(
+    gradients_of: Literal["representation", "shared", "shared_with_embeddings"] = Field(
         "representation",
         description="representation: gradients of the trunk's outputs, one pass through the trunk. "
-        "shared: gradients of all shared dense variables, one pass through the trunk for each task.",
+        "shared: gradients of all shared dense variables, one pass through the trunk for each task. "
+        "shared_with_embeddings: besides, of the embeddings that the batch reads.",
+    )
+    every: int = Field(
+        1, ge=1, le=10_000, description="Compare gradients in each so many steps; the weights hold in between."
     )
 
 
@@ -78,16 +136,65 @@ class GradientBalancer(Weighting):
 
     def __init__(self, options: GradientOptions | None = None) -> None:
         super().__init__(options)
-        self.gradients_of = self.options.gradients_of
+        self.gradients_of, self.every = self.options.gradients_of, self.options.every
+        self._tasks: int | None = None
+
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+        """Check the options by task and create what the method remembers."""
+        del facts
+        self._tasks = len(tasks)
+        self._held = tf.Variable(tf.ones([len(tasks)]), trainable=False, name="held_weights")
+        self.prepare(tasks)
+
+    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
+        """Put options in task order and create variables; many methods have neither."""
 
     def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
-        """Losses [T] and Gramian [T, T] to weights [T]."""
+        """Losses [T] and Gramian [T, T] to weights [T].
+
+        Not built yet, the method is built for tasks without names; options by task then raise ``ValueError``.
+        """
+        if self._tasks is None:
+            self.build({str(i): Binary(kind="binary") for i in range(gramian.shape[0])})
+        if self._tasks != gramian.shape[0]:
+            raise ValueError(f"this method was built for {self._tasks} task(s), got a Gramian of {gramian.shape[0]}")
+        return tf.cast(self.solve(losses, gramian), losses.dtype)
+
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+        """The method itself: losses [T] and Gramian [T, T] to weights [T] of any float type."""
         raise NotImplementedError
 
-    def balance(self, losses: tf.Tensor, gramian: Callable[[], tf.Tensor]) -> Balance:
+    def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
         """Weigh the shared gradients."""
-        weights = tf.stop_gradient(self.weights(losses, gramian()))
+        weights = tf.stop_gradient(self.weights(losses, evidence.gramian()))
+        if self.every > 1:
+            self._held.assign(weights)
         return Balance(shared=weights, heads=tf.ones_like(weights), own=[])
+
+    def reuse(self) -> Balance:
+        """The weights of the last step that compared gradients."""
+        weights = self._held.read_value()
+        return Balance(shared=weights, heads=tf.ones_like(weights), own=[])
+
+    def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
+        """Gradients of representations are compared row by row, which says nothing where rows carry one label each."""
+        if self.gradients_of != "representation":
+            return []
+        doubtful = []
+        for (i, first), (j, second) in combinations(enumerate(tasks), 2):
+            both, fewer = facts.overlap[i][j], min(facts.overlap[i][i], facts.overlap[j][j])
+            pair = f"{first!r} and {second!r}"
+            if fewer and not both:
+                raise ValueError(
+                    "weighting.gradients_of: representation compares gradients row by row, and no row has labels of "
+                    f"both {pair}, so that they would never be seen to conflict; say gradients_of: shared"
+                )
+            if both < fewer / 2:
+                doubtful.append(
+                    "weighting.gradients_of: representation compares gradients row by row, and of the rows that could "
+                    f"have labels of both {pair} only {both / fewer:.0%} do; gradients_of: shared is exact"
+                )
+        return doubtful
 
 
 def per_task(
@@ -105,6 +212,25 @@ def per_task(
             known = ", ".join(tasks)
             raise ValueError(f"weighting.{option}: unknown task {name!r}{'; ' + hint if hint else ''} (known: {known})")
     return [float(values.get(name, default)) for name in tasks]
+
+
+def constant_losses(tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
+    """Each task's loss of the best constant prediction [T]; without facts log 2, and 1 for a regression."""
+    return list(facts.constant) if facts is not None else _assumed(tasks)
+
+
+def untrained_losses(tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
+    """Each task's loss before any training [T]; without facts log 2, and 1 for a regression."""
+    return list(facts.untrained) if facts is not None else _assumed(tasks)
+
+
+def _assumed(tasks: Mapping[str, Binary | Regression]) -> list[float]:
+    return [log(2) if isinstance(task, Binary) else 1.0 for task in tasks.values()]
+
+
+def present(losses: tf.Tensor) -> tf.Tensor:
+    """1 for a task with labels in the batch, 0 for one without [T]: only the latter's loss is exactly 0."""
+    return tf.cast(losses > 0, losses.dtype)
 
 
 WEIGHTINGS: Registry[type[Weighting]] = Registry("weighting")

@@ -14,9 +14,9 @@ class Fixed(GradientBalancer):
         super().__init__(PELTR.Options())
         self.fixed, self.gradients_of, self.gramian = tf.constant(weights), gradients_of, None
 
-    def balance(self, losses, gramian):
+    def balance(self, losses, evidence):
         del losses
-        self.gramian = gramian()
+        self.gramian = evidence.gramian()
         return Balance(self.fixed, self.fixed, [])
 
 
@@ -31,7 +31,7 @@ WITHOUT_SHARED_LAYERS = ("esmm", "independent")
 WAYS = [
     (name, way)
     for name in ARCHITECTURES
-    for way in ("representation", "shared")
+    for way in ("representation", "shared", "shared_with_embeddings")
     if way == "representation" or name not in WITHOUT_SHARED_LAYERS
 ]
 
@@ -84,7 +84,22 @@ def test_the_gramian_of_the_representation_by_hand(rows):
     np.testing.assert_allclose(model.weighting.gramian, np.array(flat) @ np.array(flat).T, rtol=1e-4, atol=1e-9)
 
 
-@pytest.mark.parametrize("gradients_of", ["representation", "shared"])
+@pytest.mark.parametrize("name", ["shared_bottom", "ple", "stem"])
+def test_the_gramian_with_embeddings_is_that_of_whole_tables(rows, name):
+    model = model_of(rows, name, Fixed([1.0, 1.0, 1.0], "shared_with_embeddings"))
+    model.compile(optimizer=Keep())
+    batch = batch_of(rows)
+    model.train_step(batch)
+    flat = []
+    for task in range(3):
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(batch, training=True)[task]
+        gradients = tape.gradient(loss, model.shared_variables, unconnected_gradients="zero")
+        flat.append(np.concatenate([tf.convert_to_tensor(g).numpy().ravel() for g in gradients]))
+    np.testing.assert_allclose(model.weighting.gramian, np.array(flat) @ np.array(flat).T, rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("gradients_of", ["representation", "shared", "shared_with_embeddings"])
 def test_a_pareto_step_increases_no_loss(rows, gradients_of):
     model = model_of(rows, "shared_bottom", PELTR(PELTR.Options(gradients_of=gradients_of)), activation="tanh")
     batch = batch_of(rows)

@@ -29,18 +29,15 @@ class AlignedMTL(GradientBalancer):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
         """Put the preferences in task order."""
         self._preference = per_task(self.options.preference, tasks, "preference", default=1.0)
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T]."""
-        preference = getattr(self, "_preference", None) or per_task(
-            self.options.preference, {str(i): Binary(kind="binary") for i in range(gramian.shape[0])}, "preference", 1.0
-        )
         values, vectors = tf.linalg.eigh(scaled(gramian))
         kept = values > 1e-10 * tf.reduce_max(values)
         least = tf.reduce_min(tf.where(kept, values, tf.reduce_max(values)))
         inverse = tf.where(kept, tf.sqrt(tf.maximum(least, 0.0)) / tf.sqrt(tf.where(kept, values, 1.0)), 0.0)
-        along = tf.linalg.matvec(vectors, tf.constant(preference, tf.float64), transpose_a=True)
-        return tf.cast(tf.linalg.matvec(vectors, inverse * along), losses.dtype)
+        along = tf.linalg.matvec(vectors, tf.constant(self._preference, tf.float64), transpose_a=True)
+        return tf.linalg.matvec(vectors, inverse * along)

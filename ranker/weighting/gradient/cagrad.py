@@ -26,7 +26,7 @@ class CAGrad(GradientBalancer):
 
     options: Options
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T]: 1 / T and what the worst-off tasks get beside it."""
         gramian, tasks = scaled(gramian), gramian.shape[0]
         even = tf.fill([tasks], tf.constant(1.0 / tasks, tf.float64))
@@ -37,4 +37,4 @@ class CAGrad(GradientBalancer):
         for _ in range(40):
             weights = simplex_quadratic(gramian, linear, radius / length + 1e-12)
             length = tf.sqrt(tf.maximum(tf.reduce_sum(weights * tf.linalg.matvec(gramian, weights)), 1e-18))
-        return tf.cast(even + radius / tf.maximum(length, 1e-8) * weights, losses.dtype)
+        return even + radius / tf.maximum(length, 1e-8) * weights

@@ -21,10 +21,10 @@ class UPGrad(GradientBalancer):
 
         name: Literal["upgrad"] = "upgrad"
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T], each at least 1 / T."""
         units = tf.eye(gramian.shape[0], dtype=tf.float64)
-        return tf.cast(tf.reduce_mean(bounded_least_norm(scaled(gramian), units), axis=0), losses.dtype)
+        return tf.reduce_mean(bounded_least_norm(scaled(gramian), units), axis=0)
 
 
 @WEIGHTINGS.register("dualproj")
@@ -39,8 +39,8 @@ class DualProj(GradientBalancer):
 
         name: Literal["dualproj"] = "dualproj"
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T], each at least 1 / T."""
         tasks = gramian.shape[0]
         even = tf.fill([tasks], tf.constant(1.0 / tasks, tf.float64))
-        return tf.cast(bounded_least_norm(scaled(gramian), even), losses.dtype)
+        return bounded_least_norm(scaled(gramian), even)

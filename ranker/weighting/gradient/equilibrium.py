@@ -22,9 +22,9 @@ class NashMTL(GradientBalancer):
 
         name: Literal["nash_mtl"] = "nash_mtl"
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T] > 0; 0 for a task without gradient."""
-        return tf.cast(_equilibrium(gramian, power=1.0), losses.dtype)
+        return _equilibrium(gramian, power=1.0)
 
 
 @WEIGHTINGS.register("fairgrad")
@@ -42,9 +42,9 @@ class FairGrad(GradientBalancer):
 
     options: Options
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T] > 0; 0 for a task without gradient."""
-        return tf.cast(_equilibrium(gramian, power=1.0 / self.options.alpha), losses.dtype)
+        return _equilibrium(gramian, power=1.0 / self.options.alpha)
 
 
 def _equilibrium(gramian: tf.Tensor, power: float) -> tf.Tensor:

@@ -22,7 +22,7 @@ class IMTLG(GradientBalancer):
 
         name: Literal["imtl_g"] = "imtl_g"
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T] summing to 1; 0 for a task without gradient."""
         gramian = scaled(gramian)
         norms = tf.sqrt(tf.linalg.diag_part(gramian))
@@ -34,4 +34,4 @@ class IMTLG(GradientBalancer):
         total = tf.reduce_sum(raw)
         even = tf.math.divide_no_nan(present, tf.reduce_sum(present))
         usable = tf.abs(total) > 1e-9 * tf.reduce_sum(tf.abs(raw))
-        return tf.cast(tf.where(usable, raw / tf.where(usable, total, 1.0), even), losses.dtype)
+        return tf.where(usable, raw / tf.where(usable, total, 1.0), even)

@@ -30,12 +30,12 @@ class MGDA(GradientBalancer):
 
     options: Options
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T] of the simplex; 0 for a task without gradient."""
         present = tf.linalg.diag_part(gramian) > 0
         if self.options.solver == "exact":
-            return tf.cast(min_norm(gramian, present=present), losses.dtype)
-        return tf.cast(SOLVERS[self.options.solver](scaled(gramian), present, self.options.iterations), losses.dtype)
+            return min_norm(gramian, present=present)
+        return SOLVERS[self.options.solver](scaled(gramian), present, self.options.iterations)
 
 
 def frank_wolfe(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.Tensor:

@@ -16,7 +16,7 @@ class NormalizedGradients(GradientBalancer):
 
         name: Literal["normalized_gradients"] = "normalized_gradients"
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T], one over the gradient's norm."""
         norms = tf.sqrt(tf.linalg.diag_part(tf.cast(gramian, tf.float64)))
-        return tf.cast(tf.math.divide_no_nan(tf.ones_like(norms), norms), losses.dtype)
+        return tf.math.divide_no_nan(tf.ones_like(norms), norms)

@@ -33,32 +33,20 @@ class PELTR(GradientBalancer):
 
     options: Options
 
-    def __init__(self, options: Options | None = None) -> None:
-        super().__init__(options)
-        self._bounds: list[float] | None = None
-
-    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
         """Put the bounds in task order."""
         self._bounds = per_task(self.options.bounds, tasks, "bounds", default=0.0)
-        _check_total(sum(self._bounds))
+        total = sum(self._bounds)
+        if total > 1 + 1e-9:
+            raise ValueError(
+                f"weighting.bounds: the bounds sum to {total:g}; the weights sum to 1, so they leave no solution"
+            )
 
-    def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T] of least norm. A task without any gradient, such as one with no label in the batch, gets 0."""
-        tasks = gramian.shape[0]
-        if self._bounds is None and isinstance(self.options.bounds, dict):
-            raise ValueError("bounds by task name need build() to be called first, so that the names' order is known")
-        bounds = self._bounds if self._bounds is not None else [float(self.options.bounds)] * tasks  # type: ignore[arg-type]
-        _check_total(sum(bounds))
         present = tf.linalg.diag_part(gramian) > 0.0  # the least norm would be had by weighing a gradient of zero
         solve = SOLVERS[self.options.solver]
-        return tf.cast(solve(gramian, tf.constant(bounds, tf.float64), present), losses.dtype)
+        return solve(gramian, tf.constant(self._bounds, tf.float64), present)
 
 
 SOLVERS = {"exact": min_norm, "relaxation": relaxed_min_norm}
-
-
-def _check_total(total: float) -> None:
-    if total > 1 + 1e-9:
-        raise ValueError(
-            f"weighting.bounds: the bounds sum to {total:g}; the weights sum to 1, so they leave no solution"
-        )

@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions
+from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, present
 
 
 @WEIGHTINGS.register("imtl_l")
@@ -18,10 +18,10 @@ class IMTLL(LossBalancer):
 
         name: Literal["imtl_l"] = "imtl_l"
 
-    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Create the log scales [T]."""
         self.log_scales = tf.Variable(tf.zeros([len(tasks)]), name="log_scales")
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """The sum over tasks of the scaled losses [T], less the log scales."""
-        return tf.reduce_sum(tf.exp(self.log_scales) * losses - self.log_scales)
+        """The sum of the scaled losses [T], less the log scales, over tasks with labels in the batch."""
+        return tf.reduce_sum(tf.exp(self.log_scales) * losses - present(losses) * self.log_scales)

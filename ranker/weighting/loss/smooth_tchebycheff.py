@@ -7,7 +7,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions, per_task
+from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, per_task
 
 Preference = Annotated[float, Field(gt=0)]
 Ideal = Annotated[float, Field(ge=0)]
@@ -31,7 +31,7 @@ class SmoothTchebycheff(LossBalancer):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Put preferences and ideals in task order."""
         self._preference = per_task(self.options.preference, tasks, "preference", default=1.0)
         self._ideal = per_task(self.options.ideal, tasks, "ideal", default=0.0)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions, per_task
+from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, per_task
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -26,7 +26,7 @@ class Static(LossBalancer):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Put the weights in task order."""
         self._weights = per_task(self.options.weights, tasks, "weights", default=1.0)
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions
+from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, present
 
 
 @WEIGHTINGS.register("uncertainty")
@@ -26,12 +26,12 @@ class Uncertainty(LossBalancer):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Create the log variances [T]."""
         self.log_variances = tf.Variable(tf.fill([len(tasks)], self.options.initial), name="log_variances")
         self._halved = [1.0 if isinstance(task, Binary) else 0.5 for task in tasks.values()]
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """The sum over tasks of the weighted losses [T] and of the log variances."""
+        """The sum of the weighted losses [T] and of the log variances, over tasks with labels in the batch."""
         s = self.log_variances
-        return tf.reduce_sum(tf.constant(self._halved) * (tf.exp(-s) * losses + s))
+        return tf.reduce_sum(tf.constant(self._halved) * (tf.exp(-s) * losses + present(losses) * s))

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ranker.schema import Binary, Regression
-from ranker.weighting import MGDA, PELTR, WEIGHTINGS, GradientBalancer
+from ranker.weighting import MGDA, PELTR, WEIGHTINGS, Evidence, GradientBalancer, LabelFacts
 
 TASKS = {"click": Binary(kind="binary"), "like": Binary(kind="binary"), "watch": Regression(kind="regression")}
 LOSSES = np.array([0.5, 0.1, 3.0], dtype=np.float32)
@@ -25,9 +25,13 @@ def built(name, tasks=TASKS):
     return method
 
 
-def balanced(method, losses, gradients):
+def evidence(gramian, quality=(0.7, 0.6, 0.5)):
+    return Evidence(lambda: gramian, lambda: tf.constant(quality))
+
+
+def balanced(method, losses, gradients, quality=(0.7, 0.6, 0.5)):
     gramian = tf.constant(gradients @ gradients.T, tf.float32)
-    return method.balance(tf.constant(losses), lambda: gramian)
+    return method.balance(tf.constant(losses), evidence(gramian, quality))
 
 
 @pytest.mark.parametrize("name", list(WEIGHTINGS))
@@ -44,10 +48,17 @@ def test_seeds_are_finite(name, kind):
 def test_the_order_of_tasks_does_not_matter(name):
     order = [2, 0, 1]
     names = list(TASKS)
-    straight = balanced(built(name), LOSSES, GRADIENTS["plain"])
-    turned = balanced(built(name, {names[i]: TASKS[names[i]] for i in order}), LOSSES[order], GRADIENTS["plain"][order])
-    np.testing.assert_allclose(straight.shared.numpy()[order], turned.shared, rtol=1e-5)
-    np.testing.assert_allclose(straight.heads.numpy()[order], turned.heads, rtol=1e-5)
+    quality = np.array([0.7, 0.6, 0.5], dtype=np.float32)
+    straight, turned = built(name), built(name, {names[i]: TASKS[names[i]] for i in order})
+    for step in range(4):  # what a method remembers follows the tasks too
+        losses = (LOSSES * (1 - 0.1 * step * np.arange(3))).astype(np.float32)
+        gradients = GRADIENTS["plain"] * (1 + step)
+        first = balanced(straight, losses, gradients, quality)
+        second = balanced(turned, losses[order], gradients[order], quality[order])
+        np.testing.assert_allclose(first.shared.numpy()[order], second.shared, rtol=1e-5)
+        np.testing.assert_allclose(first.heads.numpy()[order], second.heads, rtol=1e-5)
+        straight.after(tf.constant(losses * 0.9))
+        turned.after(tf.constant(losses[order] * 0.9))
 
 
 @pytest.mark.parametrize("name", list(WEIGHTINGS))
@@ -61,10 +72,48 @@ def test_own_gradients_match_own_variables(name):
 def test_it_runs_in_a_graph_as_it_does_eagerly(name):
     method = built(name)
     gramian = tf.constant(GRADIENTS["plain"] @ GRADIENTS["plain"].T, tf.float32)
-    graph = tf.function(lambda losses: method.balance(losses, lambda: gramian).shared)
-    np.testing.assert_allclose(
-        graph(tf.constant(LOSSES)), balanced(method, LOSSES, GRADIENTS["plain"]).shared, rtol=1e-5
-    )
+    graph, eager = tf.function(lambda losses: method.balance(losses, evidence(gramian)).shared), built(name)
+    for _ in range(3):
+        np.testing.assert_allclose(
+            graph(tf.constant(LOSSES)), balanced(eager, LOSSES, GRADIENTS["plain"]).shared, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", list(WEIGHTINGS))
+def test_a_task_without_labels_moves_nothing_of_its_own(name):
+    method, losses = built(name), np.array([0.5, 0.0, 3.0], dtype=np.float32)
+    for _ in range(3):
+        balance = balanced(method, losses, GRADIENTS["zero"])
+        assert np.isfinite(balance.shared).all()
+        for variable, gradient in zip(method.trainable_variables, balance.own, strict=True):
+            assert variable.shape == (3,)
+            assert gradient.numpy()[1] == 0
+        method.after(tf.constant(losses))
+    again = balanced(method, LOSSES, GRADIENTS["plain"])
+    assert np.isfinite(again.shared).all()
+
+
+@pytest.mark.parametrize("name", list(WEIGHTINGS))
+def test_it_can_be_taken_up_again(name, tmp_path):
+    """What a method remembers is in its checkpoint."""
+    first, second = built(name), built(name)
+    for step in range(3):
+        balanced(first, LOSSES * (1 - 0.1 * step), GRADIENTS["plain"] * (1 + step))
+        first.after(tf.constant(LOSSES * 0.8))
+    path = tf.train.Checkpoint(first).write(str(tmp_path / "state"))
+    tf.train.Checkpoint(second).read(path)
+    for _ in range(2):
+        expected, got = (balanced(method, LOSSES * 0.5, GRADIENTS["plain"]).shared for method in (first, second))
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("name", list(WEIGHTINGS))
+def test_it_takes_what_labels_say(name):
+    method = WEIGHTINGS[name]()
+    facts = LabelFacts([0.6, 0.1, 2.0], [0.69, 0.69, 5.0], [[9, 9, 9], [9, 9, 9], [9, 9, 9]])
+    method.build(TASKS, facts)
+    assert np.isfinite(balanced(method, LOSSES, GRADIENTS["plain"]).shared).all()
+    assert all(isinstance(caution, str) for caution in method.cautions(TASKS, facts))
 
 
 @pytest.mark.parametrize("name", [n for n in WEIGHTINGS if issubclass(WEIGHTINGS[n], GradientBalancer)])

@@ -1,0 +1,41 @@
+"""How well a batch is ranked, task by task, inside the graph."""
+
+import tensorflow as tf
+
+UNDECIDED = 0.5
+"""What is said of a task where a batch says nothing: no better than chance."""
+
+
+def batch_quality(scores: tf.Tensor, labels: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    """Scores, labels and known [B, T] to the share [T] of pairs of rows that are ranked as their labels are.
+
+    For labels in {0, 1} that is the AUC over the known rows. With other values it is the concordance of each row with
+    the next, of which there are B and not B^2; rows come in random order. Equal scores count in the order they stand.
+    """
+    columns = zip(*(tf.unstack(part, axis=1) for part in (scores, labels, known)), strict=True)
+    return tf.stack([_quality(*column) for column in columns])
+
+
+def _quality(score: tf.Tensor, label: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    binary = tf.reduce_all((label == 0) | (label == 1))
+    return tf.where(binary, _auc(score, label, known), _concordance(score, label, known))
+
+
+def _auc(score: tf.Tensor, label: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    """Mann and Whitney's statistic: for each positive, the share of negatives below it."""
+    order = tf.argsort(score)
+    positive, negative = tf.gather(known * label, order), tf.gather(known * (1.0 - label), order)
+    right = tf.reduce_sum(positive * tf.cumsum(negative))
+    return _share(right, tf.reduce_sum(positive) * tf.reduce_sum(negative))
+
+
+def _concordance(score: tf.Tensor, label: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    def gap(values: tf.Tensor) -> tf.Tensor:
+        return values - tf.roll(values, 1, axis=0)
+
+    counted = known * tf.roll(known, 1, axis=0) * tf.cast(gap(label) != 0, score.dtype)
+    return _share(tf.reduce_sum(counted * tf.cast(gap(score) * gap(label) > 0, score.dtype)), tf.reduce_sum(counted))
+
+
+def _share(part: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
+    return tf.where(whole > 0, tf.math.divide_no_nan(part, whole), UNDECIDED)

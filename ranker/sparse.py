@@ -1,0 +1,38 @@
+"""Gradients of embedding tables by task, as the few rows that a batch read and never as T whole tables."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class TaskRows(NamedTuple):
+    """Each task's gradient of the rows [U] of a table that any task reached."""
+
+    rows: tf.Tensor
+    values: tf.Tensor
+    """[T, U, D]."""
+    table: tf.Variable
+
+    def mixed(self, weights: tf.Tensor) -> tf.IndexedSlices:
+        """The tasks' gradients summed by weights [T], each row once."""
+        return tf.IndexedSlices(tf.einsum("t,tud->ud", weights, self.values), self.rows, tf.shape(self.table))
+
+
+def by_task_rows(gradients: Sequence[tf.IndexedSlices | tf.Tensor | None], table: tf.Variable) -> TaskRows:
+    """Gradients of T tasks, ``None`` for a task that does not reach the table; a row read twice is summed."""
+    slices = [_slices(gradient, table) for gradient in gradients]
+    every, places = tf.unique(tf.concat([part.indices for part in slices], axis=0))
+    count, summed = tf.size(every), []
+    sizes = [tf.size(part.indices) for part in slices]
+    for part, place in zip(slices, tf.split(places, sizes), strict=True):
+        summed.append(tf.math.unsorted_segment_sum(part.values, place, count))
+    return TaskRows(every, tf.stack(summed), table)
+
+
+def _slices(gradient: tf.IndexedSlices | tf.Tensor | None, table: tf.Variable) -> tf.IndexedSlices:
+    if gradient is None:
+        return tf.IndexedSlices(tf.zeros([0, table.shape[1]], table.dtype), tf.zeros([0], tf.int32))
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(gradient.values, tf.cast(gradient.indices, tf.int32))
+    return tf.IndexedSlices(gradient, tf.range(table.shape[0]))  # a gradient of the whole table, as of a norm

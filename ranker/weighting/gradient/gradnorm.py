@@ -1,0 +1,56 @@
+"""Gradient normalisation."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
+
+_LEAST = 1e-3
+
+
+@WEIGHTINGS.register("gradnorm")
+class GradNorm(GradientBalancer):
+    """Weights learnt so that weighted gradients have like norms, larger for slower tasks. Chen et al., ICML 2018.
+
+    ``sum_i |w_i n_i - m r_i^alpha|``, n being the gradients' norms, m the mean of ``w n`` and r the loss over its first
+    value, relative to the tasks' mean; m and r are held fixed. After each step the weights go down its slope, here in
+    units of the mean norm so that the rate means the same for any loss, and are scaled to the sum T.
+    """
+
+    class Options(GradientOptions):
+        """How strongly slow tasks are favoured, and how fast weights move."""
+
+        name: Literal["gradnorm"] = "gradnorm"
+        alpha: float = Field(1.5, ge=0, le=10, description="0: equal norms; the larger, the more for slow tasks.")
+        rate: float = Field(0.025, gt=0, description="Step size of the weights.")
+
+    options: Options
+
+    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
+        """Create the weights and first losses [T]."""
+        self._weights = tf.Variable(tf.ones([len(tasks)], tf.float64), trainable=False, name="weights")
+        self._first = tf.Variable(tf.zeros([len(tasks)], tf.float64), trainable=False, name="first_losses")
+
+    def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
+        """Weights [T] of sum T: 1 at the first step."""
+        weights = tf.identity(self._weights.read_value())
+        losses = tf.cast(losses, tf.float64)
+        norms = tf.sqrt(tf.linalg.diag_part(tf.cast(gramian, tf.float64)))
+        there = tf.cast((norms > 0) & (losses > 0), tf.float64)
+        first = self._first.assign(tf.where(self._first > 0, self._first, losses))
+        ratio = there * tf.math.divide_no_nan(losses, first)
+        slowness = tf.math.divide_no_nan(ratio, _mean(ratio, there))
+        target = _mean(weights * norms, there) * slowness**self.options.alpha
+        slope = there * tf.sign(weights * norms - target) * tf.math.divide_no_nan(norms, _mean(norms, there))
+        with tf.control_dependencies([weights]):
+            moved = tf.maximum(weights - self.options.rate * slope, _LEAST)
+            self._weights.assign(moved * gramian.shape[0] / tf.reduce_sum(moved))
+        return weights
+
+
+def _mean(values: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
+    return tf.math.divide_no_nan(tf.reduce_sum(values * there), tf.reduce_sum(there))

@@ -1,0 +1,50 @@
+"""Dynamic task prioritisation."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, per_task, present
+from ranker.weighting.scaling import ScaledOptions, ScaledWeigher
+
+Focus = Annotated[float, Field(ge=0, le=10)]
+_SURE = 1e-4
+
+
+@WEIGHTINGS.register("dtp")
+class DTP(ScaledWeigher):
+    """``w_i = -(1 - k_i)^gamma_i log k_i``: the worse a task fares, the more it counts. Guo et al., ECCV 2018.
+
+    k, between 0 and 1, is a running mean of what the batches say of the task: its AUC, for a regression the share of
+    pairs in the right order; or exp(-loss), the likelihood of a row. Tasks without labels in a batch keep theirs.
+    """
+
+    class Options(ScaledOptions):
+        """What is measured, and how much it counts."""
+
+        name: Literal["dtp"] = "dtp"
+        kpi: Literal["auc", "likelihood"] = "auc"
+        gamma: Focus | dict[str, Focus] = Field(1.0, description="Focus: 0 still weighs by -log k.")
+        momentum: float = Field(0.99, ge=0, lt=1, description="Of the running mean of k.")
+
+    options: Options
+
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+        """Create the running means [T], which start at 1/2: no better than chance."""
+        self._gamma = per_task(self.options.gamma, tasks, "gamma", default=1.0)
+        self._scales = self.scales(tasks, facts)
+        self._kpi = tf.Variable(tf.fill([len(tasks)], 0.5), trainable=False, name="kpi")
+
+    def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
+        """Weights [T] >= 0."""
+        measured = KPIS[self.options.kpi](losses, evidence)
+        share = (1.0 - self.options.momentum) * present(losses)
+        k = tf.clip_by_value(self._kpi.assign_add(share * (measured - self._kpi)), _SURE, 1.0 - _SURE)
+        focal = -((1.0 - k) ** tf.constant(self._gamma, losses.dtype)) * tf.math.log(k)
+        return focal * tf.constant(self._scales, losses.dtype)
+
+
+KPIS = {"auc": lambda losses, evidence: evidence.quality(), "likelihood": lambda losses, evidence: tf.exp(-losses)}

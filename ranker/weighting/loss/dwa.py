@@ -1,0 +1,57 @@
+"""Dynamic weight averaging."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, present
+from ranker.weighting.scaling import ScaledOptions, ScaledWeigher
+
+
+@WEIGHTINGS.register("dwa")
+class DWA(ScaledWeigher):
+    """``w = T softmax(r / temperature)``, r being how slowly each loss fell lately. Liu et al., CVPR 2019.
+
+    r is the mean loss of the last window of steps over that of the one before; the paper's window is an epoch, which
+    on a large log comes too rarely. Even weights until two windows have passed. The weights do not see a loss' scale
+    but sum plain losses, so the largest would rule: ``scale_by`` divides it out first.
+    """
+
+    class Options(ScaledOptions):
+        """Window and temperature."""
+
+        name: Literal["dwa"] = "dwa"
+        window: int = Field(100, ge=1, le=1_000_000, description="Steps whose mean loss is compared.")
+        temperature: float = Field(2.0, gt=0, description="The higher, the more even the weights.")
+
+    options: Options
+
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+        """Create the means of the windows [T]."""
+        self._scales = self.scales(tasks, facts)
+        zeros = tf.zeros([len(tasks)])
+        self._sum, self._seen, self._before, self._ratio = (
+            tf.Variable(value, trainable=False, name=f"window_{name}")
+            for name, value in (("sum", zeros), ("seen", zeros), ("before", zeros), ("ratio", zeros + 1))
+        )
+        self._steps = tf.Variable(0, trainable=False, name="window_steps")
+
+    def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
+        """Weights [T]: of a sum of T over the scales."""
+        weights = tf.cast(tf.size(losses), losses.dtype) * tf.nn.softmax(self._ratio / self.options.temperature)
+        total, seen = self._sum.assign_add(losses), self._seen.assign_add(present(losses))
+        full = self._steps.assign_add(1) >= self.options.window
+        mean, before = tf.math.divide_no_nan(total, seen), self._before.read_value()
+        comparable = full & (before > 0) & (mean > 0)
+        ratio = tf.where(comparable, mean / tf.where(comparable, before, 1.0), self._ratio)
+        kept = 1.0 - tf.cast(full, losses.dtype)
+        with tf.control_dependencies([weights, mean, before, ratio]):
+            self._ratio.assign(ratio)
+            self._before.assign(tf.where(full & (mean > 0), mean, before))
+            self._sum.assign(kept * total)
+            self._seen.assign(kept * seen)
+            self._steps.assign(self._steps * tf.cast(kept, self._steps.dtype))
+        return weights * tf.constant(self._scales, losses.dtype)

@@ -1,0 +1,50 @@
+"""Fast adaptive multitask optimisation."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, LossWeigher, WeightingOptions, present
+
+
+@WEIGHTINGS.register("famo")
+class FAMO(LossWeigher):
+    """All log losses fall alike, without any task's gradient. Liu et al., NeurIPS 2023.
+
+    ``w_i = c z_i / L_i`` with ``z = softmax(xi)``, ``1 / c = sum z_i / L_i``: a step along the mean of the log losses'
+    gradients. Then ``xi -= rate (J' (log L - log L') + decay xi)``, L' being the losses of the same batch after the
+    step and J the softmax' derivative: what fell least gets more. It costs one more pass forward.
+    """
+
+    looks_back = True
+
+    class Options(WeightingOptions):
+        """How fast the logits move, and how strongly they are pulled to even weights."""
+
+        name: Literal["famo"] = "famo"
+        rate: float = Field(0.025, gt=0, description="Step size of the logits.")
+        decay: float = Field(0.001, ge=0, description="Pull of the logits to 0.")
+
+    options: Options
+
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+        """Create the logits [T] and room for the losses before the step."""
+        self._logits = tf.Variable(tf.zeros([len(tasks)]), trainable=False, name="logits")
+        self._before = tf.Variable(tf.zeros([len(tasks)]), trainable=False, name="losses_before")
+
+    def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
+        """Weights [T] of sum 1; 0 for a task without labels in the batch."""
+        self._before.assign(losses)
+        parts = tf.math.divide_no_nan(tf.nn.softmax(self._logits) * present(losses), losses)
+        return tf.math.divide_no_nan(parts, tf.reduce_sum(parts))
+
+    def after(self, losses: tf.Tensor) -> None:
+        """Move the logits by how much each log loss fell."""
+        there = (self._before > 0) & (losses > 0)
+        ratio = tf.where(there, self._before, 1.0) / tf.where(there, losses, 1.0)
+        fell, z = tf.math.log(ratio), tf.nn.softmax(self._logits)
+        slope = z * (fell - tf.reduce_sum(z * fell))
+        self._logits.assign_sub(self.options.rate * (slope + self.options.decay * self._logits))

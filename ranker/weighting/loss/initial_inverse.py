@@ -1,0 +1,51 @@
+"""Each loss divided by what it was at the start."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import (
+    WEIGHTINGS,
+    Evidence,
+    LabelFacts,
+    LossWeigher,
+    WeightingOptions,
+    present,
+    untrained_losses,
+)
+
+
+@WEIGHTINGS.register("initial_inverse")
+class InitialInverse(LossWeigher):
+    """``sum_i L_i / L_i(0)``, so that every task starts at 1. Ratios of Chen et al., "GradNorm", ICML 2018.
+
+    The initial loss is the mean over the first batches; while it is measured, the mean so far counts. Or it is what
+    theory gives for a model that knows nothing: log 2 for a binary task, since both outcomes are as likely, and the
+    mean of y^2 for a regression, since it predicts 0.
+    """
+
+    class Options(WeightingOptions):
+        """Where the initial loss comes from."""
+
+        name: Literal["initial_inverse"] = "initial_inverse"
+        initial: Literal["measured", "theory"] = "measured"
+        batches: int = Field(10, ge=1, le=100_000, description="First batches to measure on.")
+
+    options: Options
+
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+        """Create the sums [T] that the means are made of."""
+        theory = self.options.initial == "theory"
+        start = untrained_losses(tasks, facts) if theory else [0.0] * len(tasks)
+        seen = float(self.options.batches) if theory else 0.0
+        self._total = tf.Variable([seen * loss for loss in start], trainable=False, name="initial_total")
+        self._count = tf.Variable([seen] * len(tasks), trainable=False, name="initial_count")
+
+    def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
+        """Weights [T]: one over the initial losses; 0 for a task that has had no label yet."""
+        measuring = present(losses) * tf.cast(self._count < self.options.batches, losses.dtype)
+        total = self._total.assign_add(measuring * losses)
+        return tf.math.divide_no_nan(self._count.assign_add(measuring), total)

@@ -1,0 +1,32 @@
+"""Each loss divided by what a constant prediction would have."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import tensorflow as tf
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, constant_losses
+
+
+@WEIGHTINGS.register("prior_inverse")
+class PriorInverse(LossBalancer):
+    """``sum_i L_i / H_i``: H the entropy of a binary label, the variance of a regression's.
+
+    A scaled loss is the share of the label's uncertainty that is left: normalised entropy; He et al., "Practical
+    Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014. Labels of the training rows give H.
+    """
+
+    class Options(WeightingOptions):
+        """Nothing to set."""
+
+        name: Literal["prior_inverse"] = "prior_inverse"
+
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+        """Keep the scales in task order; a label that is always the same gets the weight 0."""
+        constant = constant_losses(tasks, facts)
+        self._weights = [1 / loss if loss > 0 else 0.0 for loss in constant]
+
+    def objective(self, losses: tf.Tensor) -> tf.Tensor:
+        """The sum of the scaled losses [T]."""
+        return tf.reduce_sum(tf.constant(self._weights, losses.dtype) * losses)

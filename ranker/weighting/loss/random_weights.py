@@ -1,0 +1,40 @@
+"""Random weights."""
+
+from collections.abc import Mapping
+from typing import Literal
+from zlib import crc32
+
+import tensorflow as tf
+from pydantic import Field
+
+from ranker.schema import Binary, Regression
+from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, LossWeigher, WeightingOptions
+
+
+@WEIGHTINGS.register("random")
+class RandomWeights(LossWeigher):
+    """``w = T softmax(z)``, z drawn anew from the normal distribution in each step. Lin et al., TMLR 2022.
+
+    The baseline that any balancing must beat. A draw depends on the seed, the step and the task's name, so that a run
+    that is taken up again goes on with the same weights.
+    """
+
+    class Options(WeightingOptions):
+        """The seed and how far weights differ."""
+
+        name: Literal["random"] = "random"
+        deviation: float = Field(1.0, ge=0, le=10, description="Standard deviation of z; 0: even weights.")
+        seed: int = Field(0, ge=0, le=2**31 - 1)
+
+    options: Options
+
+    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+        """Create the counter of steps."""
+        self._marks = [crc32(name.encode()) % 2**31 ^ self.options.seed for name in tasks]
+        self._step = tf.Variable(0, trainable=False, name="random_step")
+
+    def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
+        """Weights [T] of sum T."""
+        step = self._step.assign_add(1)
+        draws = tf.stack([tf.random.stateless_normal([], tf.stack([mark, step])) for mark in self._marks])
+        return len(self._marks) * tf.nn.softmax(self.options.deviation * tf.cast(draws, losses.dtype))

@@ -1,0 +1,41 @@
+"""Gradients changed by one another in turn, in the tasks' coordinates, as the mean over all orders."""
+
+from collections.abc import Callable
+from itertools import permutations
+from math import factorial
+from typing import TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+ALL_ORDERS = 7
+"""Up to so many tasks every order is tried; beyond, each other task in turn goes first."""
+
+Change: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, int, tf.Tensor], tf.Tensor]
+"""Inner products of a task's gradient so far with others', both norms, the task and the others [P] -> how much of the
+others' gradients to add [P]."""
+
+
+def in_turn(gramian: tf.Tensor, change: Change) -> tf.Tensor:
+    """Each task's gradient, changed by the others one after another; the weights [T] of their sum."""
+    tasks = gramian.shape[0]
+    norms = tf.sqrt(tf.linalg.diag_part(gramian))
+    total = tf.zeros([tasks], tf.float64)
+    for task in range(tasks):
+        orders = _orders([other for other in range(tasks) if other != task])
+        mix = tf.one_hot([task] * len(orders), tasks, dtype=tf.float64)  # [P, T]: the gradient so far
+        for place in range(tasks - 1):
+            others = tf.constant(orders[:, place])
+            product = tf.linalg.matmul(mix, gramian)
+            inner = tf.gather(product, others, batch_dims=1)
+            own = tf.sqrt(tf.maximum(tf.reduce_sum(product * mix, axis=1), 0.0))
+            added = change(inner, own, tf.gather(norms, others), task, others)
+            mix = mix + added[:, None] * tf.one_hot(others, tasks, dtype=tf.float64)
+        total = total + tf.reduce_mean(mix, axis=0)
+    return total
+
+
+def _orders(others: list[int]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    if len(others) < ALL_ORDERS:
+        return np.array(list(permutations(others)), dtype=np.int64).reshape(factorial(len(others)), len(others))
+    return np.array([others[i:] + others[:i] for i in range(len(others))], dtype=np.int64)
