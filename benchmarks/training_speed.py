@@ -56,6 +56,7 @@ class Side:
         self._process, self._errors, self._limit_s = process, errors, limit_s
         ready = self._next_line()
         self.rows, self.parameters = int(ready["rows"]), int(ready["parameters"])
+        self.step_mib = 0.0
 
     def segment(self) -> float:
         """Samples per second of one segment. Raises ``ContestantError``."""
@@ -63,7 +64,9 @@ class Side:
         with contextlib.suppress(BrokenPipeError):  # it is gone; `_next_line` says why
             self._process.stdin.write("\n")
             self._process.stdin.flush()
-        return float(self._next_line()["samples_per_s"])
+        line = self._next_line()
+        self.step_mib = max(self.step_mib, float(line["step_mib"]))
+        return float(line["samples_per_s"])
 
     def _next_line(self) -> dict[str, Any]:
         """The next line of JSON; what else a library prints does not matter."""

@@ -4,6 +4,7 @@ Each side reads this module and nothing else says a size, so that a change here 
 and pandas only: the peers' environment has no `ranker`.
 """
 
+import contextlib
 import itertools
 import json
 import sys
@@ -100,8 +101,9 @@ def in_circles(batches: int) -> Iterator[int]:
 def serve(*, side: str, rows: int, parameters: int, train: Callable[[int], int], setup: Setup = SETUP) -> None:
     """Warm up, say so, then time one segment for each line of standard input, until it ends.
 
-    Writes lines of JSON to standard output: first `side`, `rows` and `parameters`, then for each segment `side` and
-    `samples_per_s`. A process that waits for its turn takes no processor time, so several can live side by side.
+    Writes lines of JSON to standard output: first `side`, `rows` and `parameters`, then for each segment `side`,
+    `samples_per_s` and `step_mib`, the most memory that was held over what was held before the first step. A process
+    that waits for its turn takes no processor time, so several can live side by side.
 
     Parameters
     ----------
@@ -114,10 +116,26 @@ def serve(*, side: str, rows: int, parameters: int, train: Callable[[int], int],
     train
         Takes a number of steps, trains for that many, returns the rows it trained on when the last step is done.
     """
+    before = _resident("VmRSS")
     train(setup.warm_up_steps)
     print(json.dumps({"side": side, "rows": rows, "parameters": parameters}), flush=True)
     for _ in sys.stdin:
+        _forget_peak()
         begun = time.perf_counter()
         trained = train(setup.segment_steps)
         speed = trained / (time.perf_counter() - begun)
-        print(json.dumps({"side": side, "samples_per_s": round(speed, 1)}), flush=True)
+        step_mib = _resident("VmHWM") - before
+        print(json.dumps({"side": side, "samples_per_s": round(speed, 1), "step_mib": step_mib}), flush=True)
+
+
+def _resident(field: str) -> float:
+    """Memory of this process in MiB: VmRSS what it holds, VmHWM the most since the peak was forgotten. Linux only."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def _forget_peak() -> None:
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")

@@ -17,7 +17,7 @@ from ranker.losses import TaskErrors
 from ranker.quality import batch_quality
 from ranker.schema import Schema
 from ranker.turns import ALL, Turn, cycled
-from ranker.weighting import Evidence, GradientBalancer, Weighting
+from ranker.weighting import Evidence, GradientBalancer, LabelFacts, Weighting
 
 INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
 
@@ -26,7 +26,7 @@ class RankingModel(tfrs.Model):
     """Embedding, interactions, architecture and funnel, trained under one balancing method.
 
     There is one interaction for each of the architecture's sets of embeddings. The architecture has a head for each
-    task, then one for each of the funnel's ``extra_heads``.
+    task, then one for each of the funnel's ``extra_heads``. ``facts`` are for methods that need to know the labels.
 
     A training batch holds the packed arrays (:data:`INPUTS`, without those of no columns), ``labels`` [B, T] and
     ``known`` [B, T]. Called with packed arrays it returns scores [B, T] in the schema's task order.
@@ -40,6 +40,7 @@ class RankingModel(tfrs.Model):
         architecture: Architecture,
         weighting: Weighting,
         funnel: Funnel | None = None,
+        facts: LabelFacts | None = None,
     ) -> None:
         super().__init__(name="ranking_model")
         funnel = funnel or EntireSpace(schema)
@@ -59,7 +60,7 @@ class RankingModel(tfrs.Model):
         self.weighting = weighting
         self.funnel = funnel
         self.errors = TaskErrors(list(schema.tasks.values()))
-        weighting.build(schema.tasks)
+        weighting.build(schema.tasks, facts)
         self.architecture.logits(self._trunk(example_inputs(embedding.layout), training=False))  # creates all variables
         self(example_inputs(embedding.layout))
         self._compared = self._compared_variables()
@@ -121,7 +122,8 @@ class RankingModel(tfrs.Model):
         self.optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
         if self.weighting.looks_back:
             self.weighting.after(tf.stack(self._taken(self.compute_loss(batch, training=True), turn)))
-        return {"losses": tf.stack(losses), "weights": balance.shared, **logged}
+        weights = tf.stack(self._taken(tf.unstack(balance.shared), turn))
+        return {"losses": tf.stack(losses), "weights": weights, **logged}
 
     def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
         """Compile each kind of turn once; Keras' fit calls what is returned for every step."""
@@ -168,11 +170,10 @@ class RankingModel(tfrs.Model):
             logits, labels, batch["known"], lambda task, logit: self.errors(labels, logit, task=task)
         )
 
-    def _taken(self, losses: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
-        """Losses, 0 where a task is not trained: to balancing it is then like one without labels in the batch."""
-        return [
-            loss if turn.takes(task) else tf.zeros_like(loss) for task, loss in zip(self.tasks, losses, strict=True)
-        ]
+    def _taken(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
+        """Values of the tasks, 0 where one is not trained: its loss is then that of a task without labels."""
+        pairs = zip(self.tasks, values, strict=True)
+        return [value if turn.takes(task) else tf.zeros_like(value) for task, value in pairs]
 
     def _trained(self, turn: Turn) -> tuple[list[tf.Variable], list[tf.Variable], list[tf.Variable]]:
         """Shared variables, those of heads and the balancing method's own, without what the turn leaves alone."""

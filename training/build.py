@@ -7,11 +7,11 @@ import tensorflow_recommenders as tfrs
 
 from ranker.architectures import ARCHITECTURES
 from ranker.encoding import Layout
-from ranker.funnels import FUNNELS
+from ranker.funnels import FUNNELS, Funnel
 from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import RankingModel
-from ranker.weighting import WEIGHTINGS
+from ranker.weighting import WEIGHTINGS, LabelFacts
 from training.config import Experiment, Optimizer, OptimizerGroup
 
 OPTIMIZERS = {
@@ -25,11 +25,16 @@ OPTIMIZERS = {
 }
 
 
-def build_model(experiment: Experiment, layout: Layout) -> RankingModel:
+def build_funnel(experiment: Experiment) -> Funnel:
+    """What the tasks are trained on."""
+    return FUNNELS[experiment.funnel.name](experiment.log_schema, experiment.funnel)
+
+
+def build_model(experiment: Experiment, layout: Layout, facts: LabelFacts | None = None) -> RankingModel:
     """Draw initial weights by the experiment's seed and compile with one optimiser for tables, one for the rest."""
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
-    funnel = FUNNELS[experiment.funnel.name](schema, experiment.funnel)
+    funnel = build_funnel(experiment)
     architecture = ARCHITECTURES[experiment.architecture.name].of_layout(
         [*schema.tasks, *funnel.extra_heads], experiment.architecture, layout
     )
@@ -41,6 +46,7 @@ def build_model(experiment: Experiment, layout: Layout) -> RankingModel:
         architecture=architecture,
         weighting=WEIGHTINGS[experiment.weighting.name](experiment.weighting),
         funnel=funnel,
+        facts=facts,
     )
     model.compile(optimizer=build_optimizer(model, experiment.optimizer))
     return model

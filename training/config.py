@@ -16,8 +16,9 @@ from ranker.fusion import build_fusion
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry
 from ranker.schema import Binary, Closed, Regression, Schema
-from ranker.weighting import WEIGHTINGS, WeightingOptions
+from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config_errors import explain
+from training.schedule import Schedule
 
 
 class ConfigError(ValueError):
@@ -175,6 +176,7 @@ class Experiment(Closed):
     embedding: EmbeddingOptions = EmbeddingOptions()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
+    schedule: Schedule = Field(Schedule(), description="Which tasks are trained when; all at once by default.")
     early_stopping: EarlyStopping | None = Field(
         default_factory=EarlyStopping, description="null: train all epochs and keep the last one's weights."
     )
@@ -203,7 +205,9 @@ class Experiment(Closed):
             except ValueError as error:
                 raise ValueError(f"{name}.{error}") from None
         build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
-        WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)
+        method = WEIGHTINGS[self.weighting.name](self.weighting)
+        method.build(tasks)
+        self.schedule.check(list(tasks), self.training.epochs, compares=isinstance(method, GradientBalancer))
         if self.early_stopping is not None:
             check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
         return self

@@ -53,6 +53,12 @@ class EncodedRows:
         """Chunks in the order in which they were written."""
         return (self._read(i) for i in range(len(self.rows)))
 
+    def columns(self, *names: str) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Some arrays of each chunk, without reading the others."""
+        for chunk in range(len(self.rows)):
+            with np.load(self.folder / f"{chunk:06d}.npz", allow_pickle=False) as arrays:
+                yield tuple(arrays[name] for name in names)
+
     def steps(self, batch_size: int) -> int:
         """Number of batches an epoch."""
         return -(-len(self) // batch_size)

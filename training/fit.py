@@ -12,12 +12,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranker.model import RankingModel
-from training.build import build_model
+from training.build import build_funnel, build_model
 from training.callbacks import Recorder, StepLog
 from training.config import Experiment
 from training.encoded import Batch, EncodedRows
 from training.evaluate import Scorer, chosen, measure, predict
 from training.gates import GateReport, look
+from training.label_facts import label_facts
 from training.log import DataError, Log, Source
 from training.prepare import GROUP, Prepared
 from training.rows import digest, files, opened_rows, prepared_rows
@@ -63,7 +64,13 @@ def train(
     folder = output / RUN
     _start(experiment, log, folder, rows)
     prepared = prepared_rows(experiment, log, rows or folder / ROWS, watcher)
-    model = build_model(experiment, prepared.encoder.layout)
+    facts = label_facts(prepared.training, build_funnel(experiment))
+    model = build_model(experiment, prepared.encoder.layout, facts)
+    try:
+        for caution in model.weighting.cautions(experiment.log_schema.tasks, facts):
+            watcher.note(caution)
+    except ValueError as error:
+        raise DataError(str(error)) from None
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest() or RunState()
     if state.epoch or state.step:
@@ -154,18 +161,20 @@ def _epochs(
             model.embedding.reinitialise(settings.seed + state.epoch)
         recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, watcher.step)
         data = dataset(prepared.training, experiment, state.epoch, state.step)
+        model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
         model.fit(data, verbose=0, callbacks=[recorder])
         metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
         metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
         value = 0.0 if stopping is None else chosen(stopping.metric, metrics)
-        better = stopping is None or not state.history or value > state.best
+        final = experiment.schedule.final(state.epoch)  # what comes before is kept until there is better
+        better = stopping is None or not final or state.best == float("-inf") or value > state.best
         record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
         steplog.validation((state.epoch + 1) * steps, metrics)
         seen = look(model, prepared.validation)
         steplog.gates((state.epoch + 1) * steps, seen)
         for warning in seen.warnings():
             watcher.note(warning)
-        state = state.after_epoch(record, value, better)
+        state = state.after_epoch(record, value if final else float("-inf"), better)
         if better:
             checkpoints.save_best()
         checkpoints.save(state)

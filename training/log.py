@@ -72,15 +72,22 @@ class Log:
         """What tells this log from another: names, sizes and times of its files."""
         return [part.fingerprint() for part in self._parts]
 
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Stream the columns in chunks. Raises ``DataError`` for a missing column, a wrong type, a broken file."""
+    def chunks(self, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Chunk]:
+        """Stream the columns in chunks. A file without an ``optional`` column, which some file has, gives nulls.
+
+        Raises ``DataError`` for a missing column, a wrong type, a broken file.
+        """
         number = 0
-        for part in self._parts:
+        names = [part.columns() for part in self._parts]
+        spare = {column for column in optional if any(column in known for known in names)}
+        for part, known in zip(self._parts, names, strict=True):
             first = 0
-            for batch in part.batches(columns):
+            absent = [column for column in columns if column in spare and column not in known]
+            for batch in part.batches([column for column in columns if column not in absent]):
                 converted = {
                     name: to_column(batch.column(i), name, part.name) for i, name in enumerate(batch.schema.names)
                 }
+                converted |= {name: np.full(batch.num_rows, np.nan) for name in absent}
                 yield Chunk(part.name, first, number, batch.num_rows, converted)
                 first += batch.num_rows
                 number += batch.num_rows
@@ -113,13 +120,18 @@ class _Part:
     name: str
     rows: int = 0
 
+    def columns(self) -> list[str]:
+        """Names of all columns."""
+        raise NotImplementedError
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError
 
     def fingerprint(self) -> Any:
         raise NotImplementedError
 
-    def _check_columns(self, columns: Sequence[str], known: Sequence[str]) -> None:
+    def _check_columns(self, columns: Sequence[str]) -> None:
+        known = self.columns()
         for column in columns:
             if column not in known:
                 hint = nearest(column, list(known))
@@ -152,19 +164,26 @@ class _Parquet(_File):
         super().__init__(path)
         with self._naming_file("Parquet"), pq.ParquetFile(path) as file:
             self.rows = file.metadata.num_rows
+            self._columns = list(file.schema_arrow.names)
+
+    def columns(self) -> list[str]:
+        return self._columns
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        self._check_columns(columns)
         with self._naming_file("Parquet"), pq.ParquetFile(self.path, pre_buffer=False) as file:
-            self._check_columns(columns, file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=CHUNK, columns=list(columns), use_threads=False):
                 yield batch.select(list(columns))
 
 
 class _Csv(_File):
+    def columns(self) -> list[str]:
+        with self._naming_file("CSV"), pyarrow.csv.open_csv(self.path) as reader:
+            return list(reader.schema.names)
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        self._check_columns(columns)
         with self._naming_file("CSV"):
-            with pyarrow.csv.open_csv(self.path) as reader:
-                self._check_columns(columns, reader.schema.names)
             options = pyarrow.csv.ConvertOptions(include_columns=list(columns))
             read = pyarrow.csv.ReadOptions(block_size=8 << 20)
             with pyarrow.csv.open_csv(self.path, convert_options=options, read_options=read) as reader:
@@ -180,8 +199,11 @@ class _Frame(_Part):
         self.frame = frame
         self.rows = len(frame)
 
+    def columns(self) -> list[str]:
+        return [str(name) for name in self.frame.columns]
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        self._check_columns(columns, [str(name) for name in self.frame.columns])
+        self._check_columns(columns)
         for start in range(0, len(self.frame), CHUNK):
             part = self.frame[list(columns)].iloc[start : start + CHUNK]
             try:

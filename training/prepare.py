@@ -44,7 +44,7 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     columns = columns_of(schema, [*folds.columns])
     fitter = EncoderFitter(schema, seed)
     count = 0
-    for chunk, mask in _selected(rows.training(columns), progress, "fit encoding"):
+    for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
         with chunk.naming_rows():
             labels = encode_labels(schema, chunk.columns)
         with chunk.naming_rows(mask):
@@ -55,7 +55,7 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
         raise DataError("the split leaves no row to train on; see data.split in the config")
     encoder = fitter.fitted()
     training = EncodedWriter(folder / "training")
-    for chunk, mask in _selected(rows.training(columns), progress, "encode training rows"):
+    for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
         with chunk.naming_rows():
             labels = encode_labels(schema, chunk.columns)
         with chunk.naming_rows(mask):
@@ -69,7 +69,7 @@ def encode_all(
     schema: Schema, encoder: Encoder, log: Log, group_by: str | None, progress: Progress = no_progress
 ) -> Iterator[Batch]:
     """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for."""
-    for chunk in log.chunks(columns_of(schema, [group_by] if group_by else [])):
+    for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
         yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), group_by)
         progress("encode", chunk.rows)
 
@@ -77,6 +77,11 @@ def encode_all(
 def columns_of(schema: Schema, more: list[str]) -> list[str]:
     """Columns of the log that a schema reads, and ``more``, without repeats."""
     return list(dict.fromkeys([*schema.input_columns(), *label_columns(schema), *more]))
+
+
+def labels_of(schema: Schema) -> list[str]:
+    """Columns of labels: a file without one of them has no label of that task, and may have others."""
+    return [schema.column(name) for name in schema.tasks]
 
 
 def taken(columns: Any, mask: Mask) -> dict[str, Column]:
@@ -100,7 +105,7 @@ def _encode_validation(
     schema, group_by = experiment.log_schema, experiment.evaluation.group_by
     columns = columns_of(schema, [group_by] if group_by else [])
     writer = EncodedWriter(folder / "validation")
-    for chunk, mask in _selected(rows.validation(columns), progress, "encode validation rows"):
+    for chunk, mask in _selected(rows.validation(columns, labels_of(schema)), progress, "encode validation rows"):
         writer.write(_encoded(schema, encoder, chunk, mask, group_by))
     validation = writer.close()
     if not len(validation):

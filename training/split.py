@@ -1,7 +1,7 @@
 """Which rows of a log are held out for validation."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
@@ -27,18 +27,18 @@ class Split:
     columns: tuple[str, ...] = ()
     other: Log | None = None
 
-    def training(self, columns: list[str]) -> Iterator[tuple[Chunk, Mask]]:
+    def training(self, columns: list[str], optional: Sequence[str] = ()) -> Iterator[tuple[Chunk, Mask]]:
         """Chunks with the rows to train on."""
-        for chunk in self.log.chunks(self._with_own(columns)):
+        for chunk in self.log.chunks(self._with_own(columns), optional):
             yield chunk, ~self.held_out(chunk)
 
-    def validation(self, columns: list[str]) -> Iterator[tuple[Chunk, Mask]]:
+    def validation(self, columns: list[str], optional: Sequence[str] = ()) -> Iterator[tuple[Chunk, Mask]]:
         """Chunks with the rows to validate on."""
         if self.other is not None:
-            for chunk in self.other.chunks(columns):
+            for chunk in self.other.chunks(columns, optional):
                 yield chunk, np.ones(chunk.rows, dtype=bool)
             return
-        for chunk in self.log.chunks(self._with_own(columns)):
+        for chunk in self.log.chunks(self._with_own(columns), optional):
             yield chunk, self.held_out(chunk)
 
     def _with_own(self, columns: list[str]) -> list[str]:

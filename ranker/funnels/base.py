@@ -6,7 +6,7 @@ impression: the product of the conditional probabilities along the chain.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import tensorflow as tf
 
@@ -60,7 +60,16 @@ class Funnel:
             scores.append(score)
         return tf.stack(scores, axis=1)
 
-    def within_parent(self, labels: tf.Tensor, known: tf.Tensor, task: int) -> tf.Tensor:
+    def counted(self, labels: Any, known: Any, task: int) -> Any:
+        """Weight [B] of rows in a task's loss, from labels and known [B, T], tensors or arrays."""
+        return self.within_parent(labels, known, task)
+
+    def untrained(self, task: int) -> float:
+        """What the loss of a binary task is computed from where every logit is 0."""
+        del task
+        return 0.5
+
+    def within_parent(self, labels: Any, known: Any, task: int) -> Any:
         """Weight [B] of rows in a task's own loss: known, and its condition holds."""
         weight = known[:, task]
         return weight * labels[:, self.chains[task][0]] if self.chains[task] else weight

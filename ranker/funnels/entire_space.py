@@ -1,6 +1,6 @@
 """ESMM's training of conditional tasks over all impressions."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -23,11 +23,20 @@ class EntireSpace(Funnel):
     def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, known: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
         """Binary tasks over all known rows, by the logit of the impression's probability."""
         return [
-            mean(errors(task, self.whole(logits, task)), known[:, task])
-            if isinstance(kind, Binary)
-            else mean(errors(task, logits[task]), self.within_parent(labels, known, task))
+            mean(
+                errors(task, self.whole(logits, task) if isinstance(kind, Binary) else logits[task]),
+                self.counted(labels, known, task),
+            )
             for task, kind in enumerate(self.kinds)
         ]
+
+    def counted(self, labels: Any, known: Any, task: int) -> Any:
+        """Every known row for a binary task; the rows where its condition holds for a regression."""
+        return known[:, task] if isinstance(self.kinds[task], Binary) else self.within_parent(labels, known, task)
+
+    def untrained(self, task: int) -> float:
+        """The product of the conditions' halves."""
+        return 0.5 ** (1 + len(self.chains[task]))
 
     def whole(self, logits: list[tf.Tensor], task: int) -> tf.Tensor:
         """Logit [B] of the probability, for an impression, of a task and all its conditions."""

@@ -18,6 +18,4 @@ class Masked(Funnel):
 
     def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, known: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
         """Each task over known rows where its condition holds."""
-        return [
-            mean(errors(task, logits[task]), self.within_parent(labels, known, task)) for task in range(len(self.tasks))
-        ]
+        return [mean(errors(task, logits[task]), self.counted(labels, known, task)) for task in range(len(self.tasks))]

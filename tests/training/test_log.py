@@ -89,3 +89,17 @@ def test_what_is_no_log_is_said(tmp_path, name, expected):
 def test_no_path_at_all_says_where_paths_come_from():
     with pytest.raises(DataError, match=r"--data, RANKER_DATA or data\.paths"):
         Log([])
+
+
+def test_files_may_lack_a_label(tmp_path):
+    pq.write_table(pa.table({"item": [1, 2], "click": [0, 1]}), tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("item,like\n3,1\n")
+    log = Log([tmp_path / "a.parquet", tmp_path / "b.csv"])
+    first, second = log.chunks(["item", "click", "like"], optional=["click", "like"])
+    np.testing.assert_array_equal(first.columns["like"], [np.nan, np.nan])
+    np.testing.assert_array_equal(second.columns["click"], [np.nan])
+    np.testing.assert_array_equal(second.columns["like"], [1])
+    with pytest.raises(DataError, match="has no column 'lke'; did you mean 'like'"):
+        list(log.chunks(["item", "lke"], optional=["lke"]))
+    with pytest.raises(DataError, match="has no column 'click'"):
+        list(log.chunks(["item", "click"]))
