@@ -11,6 +11,7 @@ import tensorflow as tf
 from training.gates import GateReport
 from training.state import Checkpoints, RunState
 
+STEPS = "steps.jsonl"
 BOARD_EVERY = 20
 """Steps between points in TensorBoard: writing all of them costs more than a small model's step."""
 
@@ -25,7 +26,7 @@ class StepLog:
             lines = self._gates.read_bytes().splitlines(keepends=True)
             whole = [line for line in lines if line.endswith(b"\n") and orjson.loads(line)["step"] <= resume_at]
             self._gates.write_bytes(b"".join(whole))
-        path = folder / "steps.jsonl"
+        path = folder / STEPS
         kept = _before(path, resume_at)
         self._file = path.open("wb")
         self._file.writelines(kept)

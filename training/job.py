@@ -9,16 +9,21 @@ from rich.console import Console
 from ranker.artifact import Artifact, load
 from training.blocks import Block, blocks
 from training.build import build_model
+from training.callbacks import STEPS
 from training.config import Experiment
 from training.evaluate import measure, predict
 from training.export import examples_of, export
 from training.fit import RUN, Run, reopen, train
 from training.log import Log, Source
+from training.pages.run import run_page
 from training.prepare import encode_all
 from training.progress import Display, blocks_table, gates_table, metrics_table
 from training.session import onnx_scorer
 from training.split import split
+from training.trace import trace
 from training.watcher import Watcher
+
+PAGE = "report.html"
 
 
 def run(experiment: Experiment, source: Source, output: Path, console: Console, *, restart: bool = False) -> Artifact:
@@ -75,4 +80,9 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     rows = split(trained.log, experiment.data.split, experiment.training.seed)
     examples = examples_of(rows, experiment)
     gates = trained.gates.to_dict()
+    page = trained.folder / PAGE
+    page.write_text(
+        run_page(trace(trained.folder / STEPS), trained.history, gates, trained.best_epoch), encoding="utf-8"
+    )
+    console.print(f"losses, weights and gradients over time: [bold]{page}[/bold]")
     return export(output, experiment, trained.prepared.encoder, trained.model, trained.metrics, examples, gates)

@@ -99,7 +99,7 @@ def test_files_may_lack_a_label(tmp_path):
     np.testing.assert_array_equal(first.columns["like"], [np.nan, np.nan])
     np.testing.assert_array_equal(second.columns["click"], [np.nan])
     np.testing.assert_array_equal(second.columns["like"], [1])
-    with pytest.raises(DataError, match="has no column 'lke'; did you mean 'like'"):
+    with pytest.raises(DataError, match="has no column 'lke'"):
         list(log.chunks(["item", "lke"], optional=["lke"]))
     with pytest.raises(DataError, match="has no column 'click'"):
         list(log.chunks(["item", "click"]))

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import tensorflow as tf
 
+from training.callbacks import STEPS
 from training.config import Experiment
 from training.evaluate import measure, predict
 from training.fit import RUN, scorer, train
@@ -15,6 +16,7 @@ from training.log import Log
 from training.onnx_graph import to_onnx
 from training.prepare import encode_all
 from training.rows import digest
+from training.trace import trace
 
 RESULT = "result.json"
 
@@ -60,6 +62,7 @@ def run_cell(
         "epochs": len(trained.history),
         "seconds": seconds,
         "gates": trained.gates.to_dict(),
+        "curves": trace(trained.folder / STEPS),
     }
     partial = place / f".{RESULT}"
     partial.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))

@@ -1,13 +1,13 @@
 """The page of a comparison."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
 from training.compare.summary import COSTS, Row, columns
 from training.config import Experiment
-from training.pages import Page, heatmap, scatter
+from training.pages import Page, add_curves, add_gates, scatter
 
 PLOTTED = ("flops_per_candidate", "serving_ms", "samples_per_second")
 
@@ -37,7 +37,16 @@ def to_html(base: Experiment, rows: Sequence[Row]) -> str:
             "(linear centred kernel alignment), over validation rows of the first seed."
         )
         for row in rows:
-            _gates(page, row)
+            if row.gates.get("gates"):
+                page.heading(row.name, level=3)
+                add_gates(page, row.gates)
+    if any("norm" in row.curves for row in rows) or any(row.values.get("weighting") for row in rows):
+        page.heading("How the tasks were balanced").text(
+            "Means over windows of steps, first seed. Cosines below 0 are gradients in conflict."
+        )
+        for row in rows:
+            page.heading(row.name, level=3)
+            add_curves(page, row.curves)
     page.heading("Config").text("What is varied:")
     plain = base.model_dump(mode="json", by_alias=True, exclude_unset=True)
     page.code(yaml.safe_dump(plain, sort_keys=False))
@@ -48,26 +57,3 @@ def _point(row: Row, cost: str, title: str) -> dict[str, Any]:
     assert row.mean_auc is not None
     deviation = row.mean_auc.deviation or 0.0
     return {"variation": row.name, title: row.costs[cost], "mean AUC": row.mean_auc.mean, "deviation": deviation}
-
-
-def _gates(page: Page, row: Row) -> None:
-    records = list(gate_records(row.gates))
-    if not records:
-        return
-    page.heading(row.name, level=3)
-    for warning in row.gates["warnings"]:
-        page.note(warning)
-    page.chart(heatmap(records, x="expert", y="gate", value="weight"))
-    alike = [
-        {"expert": first, "other expert": second, "similarity": value}
-        for first, others in row.gates["similarity"].items()
-        for second, value in others.items()
-    ]
-    page.chart(heatmap(alike, x="other expert", y="expert", value="similarity"))
-
-
-def gate_records(gates: Any) -> Iterator[dict[str, Any]]:
-    """One record a gate and expert, for a picture."""
-    for view in gates.get("gates", []):
-        for expert, weight in view["weights"].items():
-            yield {"gate": f"{view['gate']} (entropy {view['entropy']:.2f})", "expert": expert, "weight": weight}

@@ -24,7 +24,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One variation: quality by task and metric, the mean AUC, costs, gates of the first seed, errors of cells."""
+    """One variation: quality by task and metric, the mean AUC, costs, gates and curves of the first seed, errors."""
 
     name: str
     values: Mapping[str, str]
@@ -33,6 +33,7 @@ class Row:
     mean_auc: Spread | None
     costs: Mapping[str, Any]
     gates: Mapping[str, Any]
+    curves: Mapping[str, Any]
     errors: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,8 +60,10 @@ def summarise(
             found = {metric: _spread([report.get(metric) for report in reports]) for metric in SHOWN}
             tasks[task] = {metric: spread for metric, spread in found.items() if spread is not None}
         mean = _spread([result["metrics"]["mean_auc"] for result in done])
-        gates = done[0]["gates"] if done else {}
-        rows.append(Row(name, cells[mine[0]].values, len(done), tasks, mean, costs.get(name, {}), gates, errors))
+        gates, curves = (done[0].get(part, {}) if done else {} for part in ("gates", "curves"))
+        rows.append(
+            Row(name, cells[mine[0]].values, len(done), tasks, mean, costs.get(name, {}), gates, curves, errors)
+        )
     return rows
 
 

@@ -53,6 +53,26 @@ def bars(records: Records, x: str, y: str, title: str = "") -> Chart:
     )
 
 
+def lines(
+    records: Records, x: str, y: str, colour: str, title: str = "", log: bool = False, points: bool = False
+) -> Chart:
+    """A line for each value of ``colour``; with ``log`` the height is logarithmic."""
+    scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
+    return (
+        alt.Chart(_data(records))
+        .mark_line(point=points, clip=True)
+        .encode(
+            x=alt.X(f"{_key(x)}:Q", title=x),
+            y=alt.Y(f"{_key(y)}:Q", scale=scale, title=y),
+            color=alt.Color(f"{_key(colour)}:N", sort=None, title=""),
+            tooltip=[
+                alt.Tooltip(f"{_key(name)}:{'N' if name == colour else 'Q'}", title=name) for name in (colour, x, y)
+            ],
+        )
+        .properties(title=title, width=640, height=220)
+    )
+
+
 def _key(name: str) -> str:
     """A column's name as Vega-Lite's short form takes it: dots, brackets and colons mean something there."""
     for mark in ("\\\\", ".", "[", "]", ":"):

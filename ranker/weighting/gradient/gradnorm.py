@@ -46,9 +46,8 @@ class GradNorm(GradientBalancer):
         slowness = tf.math.divide_no_nan(ratio, _mean(ratio, there))
         target = _mean(weights * norms, there) * slowness**self.options.alpha
         slope = there * tf.sign(weights * norms - target) * tf.math.divide_no_nan(norms, _mean(norms, there))
-        with tf.control_dependencies([weights]):
-            moved = tf.maximum(weights - self.options.rate * slope, _LEAST)
-            self._weights.assign(moved * gramian.shape[0] / tf.reduce_sum(moved))
+        moved = tf.maximum(weights - self.options.rate * slope, _LEAST)
+        self._weights.assign(moved * gramian.shape[0] / tf.reduce_sum(moved))
         return weights
 
 

@@ -51,6 +51,5 @@ class GradVac(GradientBalancer):
 
         weights = in_turn(gramian, change)
         share = tf.where(lengths > 0, tf.constant(self.options.beta, tf.float64), 0.0)
-        with tf.control_dependencies([weights]):
-            self._means.assign_add(share * (cosines - means))
+        self._means.assign_add(share * (cosines - means))
         return weights

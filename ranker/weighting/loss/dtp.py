@@ -47,4 +47,12 @@ class DTP(ScaledWeigher):
         return focal * tf.constant(self._scales, losses.dtype)
 
 
-KPIS = {"auc": lambda losses, evidence: evidence.quality(), "likelihood": lambda losses, evidence: tf.exp(-losses)}
+def _auc(_: tf.Tensor, evidence: Evidence) -> tf.Tensor:
+    return evidence.quality()
+
+
+def _likelihood(losses: tf.Tensor, _: Evidence) -> tf.Tensor:
+    return tf.exp(-losses)
+
+
+KPIS = {"auc": _auc, "likelihood": _likelihood}

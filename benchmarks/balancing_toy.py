@@ -1,0 +1,128 @@
+"""Every balancing method on one problem of two tasks in the plane: where it goes, from several starts.
+
+    python -m benchmarks.balancing_toy --output docs/figures
+
+Two valleys that lie across each other; the second loss is 20 times the first. The Pareto set is a curve between their
+bottoms, known exactly: ``(w A + (1 - w) B) x = w A a + (1 - w) B b`` for w from 0 to 1.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.progress import track
+
+from training.quiet import quiet_imports
+
+FIRST, SECOND = (-1.0, -0.3), (1.0, 0.3)
+FIRST_CURVATURE, SECOND_CURVATURE = ((1.0, 0.8), (0.8, 1.6)), ((1.6, -0.9), (-0.9, 1.0))
+SCALE = 20.0
+STARTS = ((-2.0, 1.6), (0.0, 2.0), (2.0, 1.2), (-1.6, -1.9), (1.9, -1.6))
+RATE = 0.02
+
+Points = NDArray[np.float64]
+
+
+def pareto_set(points: int = 60) -> Points:
+    """Minima of the weighted sums [P, 2]."""
+    a, b, first, second = map(np.array, (FIRST, SECOND, FIRST_CURVATURE, SECOND_CURVATURE))
+    return np.array(
+        [
+            np.linalg.solve(w * first + (1 - w) * second, w * first @ a + (1 - w) * second @ b)
+            for w in np.linspace(0, 1, points)
+        ]
+    )
+
+
+def path(name: str, start: tuple[float, float], steps: int) -> Points:
+    """Where a method with its defaults goes [S, 2], under Adam, so that scales of weights do not matter."""
+    import tensorflow as tf
+
+    from ranker.schema import Regression
+    from ranker.weighting import WEIGHTINGS, Evidence
+
+    method = WEIGHTINGS[name]()
+    method.build({"first": Regression(kind="regression"), "second": Regression(kind="regression")})
+    x = tf.Variable(start, dtype=tf.float32)
+    centres, curvatures = tf.constant([FIRST, SECOND]), tf.constant([FIRST_CURVATURE, SECOND_CURVATURE])
+    scales = tf.constant([1.0, SCALE])
+    optimizer = tf.keras.optimizers.legacy.Adam(RATE)
+
+    def losses_and_gradients() -> tuple[Any, Any]:
+        away = x - centres
+        pulled = tf.einsum("tij,tj->ti", curvatures, away)
+        # never 0, as that would mean a task without labels
+        return scales * (0.5 * tf.reduce_sum(away * pulled, axis=1) + 1e-3), scales[:, None] * pulled
+
+    @tf.function
+    def step() -> Any:
+        losses, gradients = losses_and_gradients()
+        evidence = Evidence(lambda: gradients @ tf.transpose(gradients), lambda: tf.exp(-losses / scales))
+        balance = method.balance(losses, evidence)
+        mixed = tf.linalg.matvec(gradients, balance.shared, transpose_a=True)
+        optimizer.apply_gradients([(mixed, x), *zip(balance.own, method.trainable_variables, strict=True)])
+        method.after(losses_and_gradients()[0])
+        return x.read_value()
+
+    return np.array([start, *(step().numpy() for _ in range(steps))])
+
+
+def gap(point: Points) -> float:
+    """Distance of a point from the Pareto set."""
+    return float(np.linalg.norm(pareto_set(2000) - point, axis=1).min())
+
+
+def main(
+    output: Annotated[Path, typer.Option(help="Folder for the figure and the numbers.")],
+    steps: Annotated[int, typer.Option(min=1)] = 400,
+) -> None:
+    """Follow every method from every start; write `balancing_toy.svg`, print how near each ends to the Pareto set."""
+    with quiet_imports():
+        from ranker.weighting import WEIGHTINGS
+    names = sorted(WEIGHTINGS)
+    paths = {name: [path(name, start, steps) for start in STARTS] for name in track(names, description="methods")}
+    for name in names:
+        ends = [each[-1] for each in paths[name]]
+        print(json.dumps({"method": name, "gap": round(max(map(gap, ends)), 4), "ends": np.round(ends, 2).tolist()}))
+    output.mkdir(parents=True, exist_ok=True)
+    _draw(paths, output / "balancing_toy.svg")
+
+
+def _draw(paths: dict[str, list[Points]], file: Path) -> None:
+    import altair as alt
+
+    kept = 8  # every so many steps: the picture needs no more
+    ways = [
+        {"method": name, "start": start, "order": order, "x": float(x), "y": float(y)}
+        for name, each in paths.items()
+        for start, way in enumerate(each)
+        for order, (x, y) in enumerate(way[::kept].round(3))
+    ]
+    ends = [{"method": n, "x": float(w[-1][0]), "y": float(w[-1][1])} for n, each in paths.items() for w in each]
+    front = [{"order": i, "x": float(x), "y": float(y)} for i, (x, y) in enumerate(pareto_set().round(3))]
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-2.3, 2.3]))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-2.3, 2.3]))
+
+    curve = alt.Chart(alt.Data(values=front)).mark_line(color="#999", strokeWidth=5, opacity=0.5)
+
+    def panel(name: str) -> Any:
+        own, last = [r for r in ways if r["method"] == name], [r for r in ends if r["method"] == name]
+        return alt.layer(
+            alt.Chart(alt.Data(values=front))
+            .mark_line(color="#999", strokeWidth=5, opacity=0.5)
+            .encode(x=x, y=y, order="order:Q"),
+            alt.Chart(alt.Data(values=own))
+            .mark_line(strokeWidth=1.2, clip=True)
+            .encode(x=x, y=y, order="order:Q", color=alt.Color("start:N", legend=None)),
+            alt.Chart(alt.Data(values=last)).mark_circle(color="black", size=26, clip=True).encode(x=x, y=y),
+        ).properties(width=118, height=118, title=alt.Title(name, fontSize=11))
+
+    chart = alt.concat(*map(panel, sorted(paths)), columns=6, spacing=8).configure_view(stroke="#ddd")
+    chart.save(str(file))
+
+
+if __name__ == "__main__":
+    typer.run(main)

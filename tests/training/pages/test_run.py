@@ -1,0 +1,21 @@
+"""The page of a run as a browser shows it."""
+
+from tests.training.pages.browser import dom
+from training.pages.run import run_page
+from training.trace import trace
+
+
+def test_the_page_of_a_fit_shows_balancing_and_gates(trained, tmp_path):
+    shown = dom((trained.output / "run" / "report.html").read_text(), tmp_path)
+    for title in ("validation AUC", "training loss", "weight of the task", "norm of the task", "cosine between"):
+        assert title in shown
+    assert "click, watch_time" in shown
+    assert shown.count("<canvas") + shown.count('class="marks"') >= 7
+    assert "the weights of epoch" in shown
+
+
+def test_a_run_without_gradients_or_gates(trained):
+    curves = trace(trained.output / "run" / "steps.jsonl")
+    page = run_page({kind: curves[kind] for kind in ("step", "loss", "weight")}, [], {}, 1)
+    assert "cosine between" not in page.partition("<script>")[0]
+    assert "Gates" not in page.partition("<script>")[0]

@@ -1,0 +1,24 @@
+"""How losses, weights and gradients went, as a row of charts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from training.pages.charts import lines
+from training.pages.page import Page
+from training.trace import CURVES
+
+LOGARITHMIC = ("loss", "norm")
+
+
+def add_curves(page: Page, curves: Mapping[str, Any]) -> None:
+    """Add a chart for each kind of curve that a run has; nothing for one without steps."""
+    for kind, title in CURVES.items():
+        log = kind in LOGARITHMIC
+        records = [
+            {"step": step, "of": name, title: value}
+            for name, values in curves.get(kind, {}).items()
+            for step, value in zip(curves["step"], values, strict=True)
+            if value is not None and (value > 0 or not log)
+        ]
+        if records:
+            page.chart(lines(records, x="step", y=title, colour="of", log=log))

@@ -1,0 +1,30 @@
+"""The page of one training run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from training.pages.charts import lines
+from training.pages.curves import add_curves
+from training.pages.gates import add_gates
+from training.pages.page import Page
+
+
+def run_page(
+    curves: Mapping[str, Any], history: Sequence[Mapping[str, Any]], gates: Mapping[str, Any], best_epoch: int
+) -> str:
+    """Validation by epoch, the curves of balancing, what the gates do."""
+    page = Page("Training run").text(f"{len(history)} epoch(s); the weights of epoch {best_epoch} were kept.")
+    records = [
+        {"epoch": record["epoch"], "of": task, "validation AUC": report["auc"]}
+        for record in history
+        for task, report in record["tasks"].items()
+        if report.get("auc") is not None
+    ]
+    if records:
+        page.heading("Quality").chart(lines(records, x="epoch", y="validation AUC", colour="of", points=True))
+    page.heading("Balancing").text("Means over windows of steps. Cosines below 0 are gradients in conflict.")
+    add_curves(page, curves)
+    if gates.get("gates"):
+        page.heading("Gates")
+        add_gates(page, gates)
+    return page.html()
