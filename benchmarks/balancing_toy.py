@@ -111,9 +111,7 @@ def _draw(paths: dict[str, list[Points]], file: Path) -> None:
     def panel(name: str) -> Any:
         own, last = [r for r in ways if r["method"] == name], [r for r in ends if r["method"] == name]
         return alt.layer(
-            alt.Chart(alt.Data(values=front))
-            .mark_line(color="#999", strokeWidth=5, opacity=0.5)
-            .encode(x=x, y=y, order="order:Q"),
+            curve.encode(x=x, y=y, order="order:Q"),
             alt.Chart(alt.Data(values=own))
             .mark_line(strokeWidth=1.2, clip=True)
             .encode(x=x, y=y, order="order:Q", color=alt.Color("start:N", legend=None)),
