@@ -25,8 +25,9 @@ class RankingModel(tfrs.Model):
     There is one interaction for each of the architecture's sets of embeddings. The architecture has a head for each
     task, then one for each of the funnel's ``extra_heads``.
 
-    A training batch holds the packed arrays (:data:`INPUTS`, without those of no columns), ``labels`` [B, T] and
-    ``known`` [B, T]. Called with packed arrays it returns scores [B, T] in the schema's task order.
+    A training batch holds the packed arrays (:data:`INPUTS`, without those of no columns), ``labels`` [B, T],
+    ``known`` [B, T] and, where rows do not count alike, ``weights`` [B, T]. Called with packed arrays it returns
+    scores [B, T] in the schema's task order.
     """
 
     def __init__(
@@ -128,9 +129,10 @@ class RankingModel(tfrs.Model):
 
     def _task_losses(self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         labels = batch["labels"]
-        return self.funnel.losses(
-            logits, labels, batch["known"], lambda task, logit: self.errors(labels, logit, task=task)
-        )
+        weights = self.errors.row_weights(labels, batch["known"])
+        if "weights" in batch:
+            weights = weights * batch["weights"]
+        return self.funnel.losses(logits, labels, weights, lambda task, logit: self.errors(labels, logit, task=task))
 
     def _compared_variables(self) -> list[tf.Variable]:
         """Dense shared variables whose gradients the method compares; none where it compares the trunk's outputs."""

@@ -20,12 +20,12 @@ class EntireSpace(Funnel):
 
         name: Literal["esmm"] = "esmm"
 
-    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, known: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
-        """Binary tasks over all known rows, by the logit of the impression's probability."""
+    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
+        """Binary tasks over all rows that count, by the logit of the impression's probability."""
         return [
-            mean(errors(task, self.whole(logits, task)), known[:, task])
+            mean(errors(task, self.whole(logits, task)), weights[:, task])
             if isinstance(kind, Binary)
-            else mean(errors(task, logits[task]), self.within_parent(labels, known, task))
+            else mean(errors(task, logits[task]), self.within_parent(labels, weights, task))
             for task, kind in enumerate(self.kinds)
         ]
 
