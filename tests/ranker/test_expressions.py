@@ -216,6 +216,63 @@ def test_hostile_texts_are_refused_shortly(text):
     assert len(str(error.value)) < 2300
 
 
+def test_no_text_does_more_than_be_refused():
+    random = np.random.default_rng(2)
+    pieces = [
+        "a",
+        "b",
+        "1",
+        "0.5",
+        "log",
+        "where",
+        "(",
+        ")",
+        ",",
+        " ",
+        "+",
+        "-",
+        "*",
+        "**",
+        "/",
+        "%",
+        "<",
+        "==",
+        "not ",
+    ]
+    pieces += [" and ", " or ", " if ", " else ", "'x'", ".", "[", "]", "{", "lambda", ":", "=", "\n", "\\", "é", "#"]
+    taken = 0
+    for _ in range(3000):
+        text = "".join(random.choice(pieces, random.integers(1, 9)))
+        try:
+            expression = parse(text)
+        except ExpressionError:
+            continue
+        taken += 1
+        values = {name: ["x"] if name in expression.texts else [0.5] for name in expression.names}
+        assert expression.evaluate(values).shape == ((1,) if expression.names else ()), text
+    assert taken > 50
+
+
+def drawn(random, depth):
+    """A random formula of a and b, written with all its parentheses."""
+    if depth == 0:
+        return str(random.choice(["a", "b", "2", "0.5"]))
+    parts = [drawn(random, depth - 1) for _ in range(3)]
+    forms = ["({} + {})", "({} - {})", "({} * {})", "(-{})", "({} < {} <= {})", "({} if {} else {})", "(not {})"]
+    forms += ["abs({})", "min({}, {})", "max({}, {}, {})", "({} == {})", "({} >= {})"]
+    return str(random.choice(forms)).format(*parts)
+
+
+def test_random_formulas_are_what_python_makes_of_them():
+    random = np.random.default_rng(3)
+    a, b = random.integers(-2, 3, (2, 20)).astype(float)
+    for _ in range(200):
+        text = drawn(random, 4)
+        expected = [float(eval(text, {}, {"a": x, "b": y})) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
+        got = np.broadcast_to(value(text, a=a, b=b), 20)
+        np.testing.assert_allclose(got, expected, rtol=1e-12, err_msg=text)
+
+
 def test_a_long_sum_is_taken():
     assert value("+".join(["a"] * 90), a=1) == 90
 

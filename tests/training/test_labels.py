@@ -1,5 +1,6 @@
 """What formulas of labels and weights do to a model that is trained on a log and exported."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from ranker.artifact import Artifact, difference
-from ranker.encoding import Encoder
+from ranker.artifact import difference
+from ranker.expressions import FUNCTIONS
+from ranker.schema import Schema
 from tests.training.conftest import CONFIG, written
 from training.config import Experiment, load
 from training.encoded import EncodedRows
@@ -117,13 +119,12 @@ def test_a_composed_label_is_learnt(learnt):
 def test_it_is_served_alike(learnt, tmp_path):
     run = learnt.run
     rows = split(run.log, run.experiment.data.split, run.experiment.training.seed)
-    artifact: Artifact = export(
+    artifact = export(
         tmp_path, run.experiment, run.prepared.encoder, run.model, run.metrics, examples_of(rows, run.experiment)
     )
     served, kept = scores_of(run, onnx_scorer(artifact.model_path)), learnt.scores
     assert max(difference(served[task], kept[task]) for task in TASKS) < 1e-5
     assert artifact.schema == run.experiment.log_schema
-    assert isinstance(artifact.encoder, Encoder)
 
 
 def test_weights_are_of_training_rows_alone(learnt):
@@ -186,6 +187,15 @@ def test_mistakes_are_named_by_line_and_path(tmp_path):
     )
     assert f"line {lines['weight:']}, schema.tasks.click.weight: 'a.b' at character 1 of 'a.b' is not part" in message
     assert "got 'clicked" not in message
+
+
+def test_the_examples_of_the_docs_are_valid():
+    text = (ROOT / "docs" / "labels.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, **yaml.safe_load(block)})
+    assert all(f" {name}" in text or f"`{name}" in text for name in FUNCTIONS)
 
 
 def test_the_shipped_config_runs(log, tmp_path):
