@@ -69,12 +69,12 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     for chunk, mask in _selected(rows.training(columns), progress, "encode training rows"):
         with chunk.naming_rows():
             labels = encode_labels(schema, chunk.columns)
-            weights = encode_weights(schema, chunk.columns, labels)
         with chunk.naming_rows(mask):
-            packed = fitter.encode(encoder, taken(chunk.columns, mask), folds.of(chunk)[mask])
-        arrays = _arrays(packed, Labels(labels.values[mask], labels.known[mask]))
+            kept, labels = taken(chunk.columns, mask), Labels(labels.values[mask], labels.known[mask])
+            arrays = _arrays(fitter.encode(encoder, kept, folds.of(chunk)[mask]), labels)
+            weights = encode_weights(schema, kept, labels)
         if weights is not None:
-            arrays["weights"] = weights[mask].astype(np.float32)
+            arrays["weights"] = weights.astype(np.float32)
             weighed += arrays["weights"].sum(axis=0)
         training.write(arrays)
     _check_weighed(schema, weighed)
@@ -86,7 +86,7 @@ def _check_weighed(schema: Schema, totals: NDArray[np.float64]) -> None:
     """Raise ``DataError`` where a weighted task has no training row that counts; ``totals`` [T] are sums of weights."""
     for (name, task), total in zip(schema.tasks.items(), totals, strict=True):
         if (task.weight or schema.sample_weight) and total == 0:
-            raise DataError(f"tasks.{name}: every training row with a known label has the weight 0")
+            raise DataError(f"tasks.{name}: no training row counts: each has an unknown label or the weight 0")
 
 
 def encode_all(

@@ -161,13 +161,26 @@ def test_without_weights_batches_have_none(trained):
         (
             {"click": {"kind": "binary"}},
             {"sample_weight": "0 * click"},
-            r"tasks\.click: every training row with a known",
+            r"tasks\.click: no training row counts",
         ),
     ],
 )
 def test_what_the_log_does_not_give_is_named(tasks, schema, match, tmp_path):
     with pytest.raises(DataError, match=match):
         prepare(experiment(tasks, **schema), Log(frame(50)), tmp_path)
+
+
+def test_a_weight_is_asked_of_training_rows_alone(tmp_path):
+    log = frame(50)
+    config = experiment({"click": {"kind": "binary", "weight": "where(click == 1, dwell, 1)"}})
+    held_out = split(Log(log), config.data.split, config.training.seed)
+    training = next(held_out.training(["click"]))[1]
+    wrong = np.flatnonzero(~training & (log["click"] == 1).to_numpy())[0]
+    prepared = prepare(config, Log(log.assign(dwell=log["dwell"].where(log.index != wrong, -1.0))), tmp_path)
+    assert len(prepared.validation) == (~training).sum()
+    first = np.flatnonzero(training & (log["click"] == 1).to_numpy())[0]
+    with pytest.raises(DataError, match=rf"DataFrame, row {first}, .* -1\.0 is not a weight"):
+        prepare(config, Log(log.assign(dwell=log["dwell"].where(log.index != first, -1.0))), tmp_path)
 
 
 def test_mistakes_are_named_by_line_and_path(tmp_path):
