@@ -28,8 +28,9 @@ class RankingModel(tfrs.Model):
     There is one interaction for each of the architecture's sets of embeddings. The architecture has a head for each
     task, then one for each of the funnel's ``extra_heads``. ``facts`` are for methods that need to know the labels.
 
-    A training batch holds the packed arrays (:data:`INPUTS`, without those of no columns), ``labels`` [B, T] and
-    ``known`` [B, T]. Called with packed arrays it returns scores [B, T] in the schema's task order.
+    A training batch holds the packed arrays (:data:`INPUTS`, without those of no columns), ``labels`` [B, T],
+    ``known`` [B, T] and, where rows do not count alike, ``weights`` [B, T]. Called with packed arrays it returns
+    scores [B, T] in the schema's task order.
     """
 
     def __init__(
@@ -166,9 +167,10 @@ class RankingModel(tfrs.Model):
 
     def _task_losses(self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         labels = batch["labels"]
-        return self.funnel.losses(
-            logits, labels, batch["known"], lambda task, logit: self.errors(labels, logit, task=task)
-        )
+        weights = self.errors.row_weights(labels, batch["known"])
+        if "weights" in batch:
+            weights = weights * batch["weights"]
+        return self.funnel.losses(logits, labels, weights, lambda task, logit: self.errors(labels, logit, task=task))
 
     def _taken(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
         """Values of the tasks, 0 where one is not trained: its loss is then that of a task without labels."""

@@ -3,38 +3,35 @@
 All models are closed and frozen: an unknown key is an error, and nothing changes after validation.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
+from ranker.closed import Closed, ColumnName, Formula, Name, formula
 from ranker.registry import nearest
+from ranker.tasks import Binary, Regression, Task
+
+__all__ = [
+    "TARGET_ATTENTION",
+    "Binary",
+    "Categorical",
+    "Closed",
+    "Dense",
+    "Feature",
+    "LabelStatistics",
+    "Multi",
+    "Numeric",
+    "Regression",
+    "Schema",
+    "Sequence",
+    "Side",
+    "Task",
+]
 
 Side = Literal["context", "candidate"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-ColumnName = Annotated[str, Field(min_length=1)]
-
-
 TARGET_ATTENTION = ("din", "multi_head")
 """Poolings that read the candidate beside the list."""
-
-
-class Closed(BaseModel):
-    """Base of every config model: no unknown keys, no changes, every float finite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        for key in data if isinstance(data, Mapping) else ():
-            if key not in known:
-                hint = nearest(str(key), known)
-                text = f"unknown key {key!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})"
-                raise PydanticCustomError("unknown_key", "{text}", {"text": text, "key": str(key)})
-        return data
 
 
 class _Feature(Closed):
@@ -115,32 +112,6 @@ Feature = Annotated[Categorical | Multi | Sequence | Numeric | Dense, Field(disc
 Features = dict[Name, Feature]
 
 
-class _Task(Closed):
-    column: ColumnName | None = Field(None, description="Column of the label; by default the task's own name.")
-    mask: ColumnName | None = Field(None, description="A 0/1 column: where it is 0 this task's label is unknown.")
-    given: str | None = Field(
-        None, description="Another task, binary: this task's label exists only where that one's is 1."
-    )
-
-
-class Binary(_Task):
-    """A label in {0, 1}; null means unknown."""
-
-    kind: Literal["binary"]
-
-
-class Regression(_Task):
-    """A number, for example seconds watched; null means unknown."""
-
-    kind: Literal["regression"]
-    transform: Literal["none", "log1p"] = Field("none", description="log1p: learn log(1 + y), for y >= 0.")
-    loss: Literal["mse", "huber"] = "mse"
-    huber_delta: float = Field(1.0, gt=0, description="Where Huber's loss turns linear, in transformed units.")
-
-
-Task = Annotated[Binary | Regression, Field(discriminator="kind")]
-
-
 class LabelStatistics(Closed):
     """Smoothed count and mean of labels per value of a feature, as features themselves.
 
@@ -177,6 +148,14 @@ class Schema(Closed):
     )
     tasks: dict[Name, Task] = Field(min_length=1, description="The objectives, by name.")
     label_statistics: LabelStatistics | None = None
+    sample_weight: Formula | None = Field(
+        None, description="A formula of columns: each row's weight in the training losses of all tasks, at least 0."
+    )
+    known_before: tuple[ColumnName, ...] = Field(
+        (),
+        description="Columns of formulas that are known before anyone responds, such as a video's duration in "
+        "watch_time / duration, so that features may read them.",
+    )
 
     @property
     def features(self) -> dict[str, Feature]:
@@ -188,9 +167,8 @@ class Schema(Closed):
         return "context" if name in self.context else "candidate"
 
     def column(self, name: str) -> str:
-        """Return the log's column of a feature or task."""
-        part = self.tasks[name] if name in self.tasks else self.features[name]
-        return part.column or name
+        """Return the log's column of a feature."""
+        return self.features[name].column or name
 
     def parents(self, task: str) -> Iterator[str]:
         """Yield the tasks a task is conditional on, nearest first."""
@@ -229,11 +207,6 @@ class Schema(Closed):
         if self.candidate_id is not None:
             known = [n for n, f in self.candidate.items() if isinstance(f, Categorical)]
             _require(self.candidate_id, known, "candidate_id", "categorical candidate feature")
-        for name in self.features:
-            if self.column(name) in self._outcomes():
-                raise ValueError(
-                    f"feature {name!r} reads column {self.column(name)!r}, which is a task's label or mask"
-                )
         return self
 
     @model_validator(mode="after")
@@ -250,6 +223,24 @@ class Schema(Closed):
                 if parent in seen:
                     raise ValueError(f"tasks.{name}.given: the chain of conditions runs in a circle through {parent!r}")
                 seen.add(parent)
+        return self
+
+    @model_validator(mode="after")
+    def _check_leaks(self) -> Self:
+        outcomes, computed = self._outcomes(), self._formula_columns()
+        for column in self.known_before:
+            if column in outcomes:
+                raise ValueError(f"known_before: {column!r} is a task's label or mask")
+            _require(column, list(computed), "known_before", "column of a label's or a weight's formula")
+        for name in self.features:
+            column = self.column(name)
+            if column in outcomes:
+                raise ValueError(f"feature {name!r} reads column {column!r}, which is a task's label or mask")
+            if column in computed and column not in self.known_before:
+                raise ValueError(
+                    f"feature {name!r} reads column {column!r}, which {computed[column]} is computed from; if it is "
+                    f"known before anyone responds, say so: known_before: [{column}]"
+                )
         return self
 
     @model_validator(mode="after")
@@ -271,14 +262,24 @@ class Schema(Closed):
             _require(label, list(self.tasks), "label_statistics.labels", "task")
             if labels.count(label) > 1:
                 raise ValueError(f"label_statistics.labels: {label!r} is listed twice")
-        if statistics.fold_by in self._outcomes():
-            raise ValueError(f"label_statistics.fold_by: {statistics.fold_by!r} is a task's label or mask")
+        unknown = self._outcomes() | self._formula_columns().keys() - set(self.known_before)
+        if statistics.fold_by in unknown:
+            raise ValueError(
+                f"label_statistics.fold_by: {statistics.fold_by!r} is a task's label or mask, or a formula's column "
+                "that known_before does not list"
+            )
         return self
 
     def _outcomes(self) -> set[str]:
         """Columns that hold labels and masks."""
-        masks = {task.mask for task in self.tasks.values() if task.mask is not None}
-        return masks | {task.column or name for name, task in self.tasks.items()}
+        return {column for name, task in self.tasks.items() for column in task.outcomes(name)}
+
+    def _formula_columns(self) -> dict[str, str]:
+        """Columns that formulas of labels and weights read, with what is computed from them."""
+        texts = [(f"tasks.{name}", text) for name, task in self.tasks.items() for text in task.formulas()]
+        if self.sample_weight is not None:
+            texts.append(("sample_weight", self.sample_weight))
+        return {column: f"{place} ({text})" for place, text in reversed(texts) for column in formula(text).names}
 
     def _require_vocabulary(self, name: str, path: str) -> None:
         known = [n for n, f in self.features.items() if isinstance(f, Categorical)]

@@ -24,7 +24,8 @@ def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | No
         if mistake["type"] == "missing":
             message = "is required"
         elif mistake["type"] != "unknown_key" and not isinstance(mistake["input"], Mapping):
-            message = f"{message}, got {mistake['input']!r}"
+            given = repr(mistake["input"])
+            message = message if given in message else f"{message}, got {given}"
         where = ".".join(str(part) for part in path) or "the config as a whole"
         yield f"line {line}, {where}: {message}"
 

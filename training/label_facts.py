@@ -28,6 +28,10 @@ def label_facts(rows: EncodedRows, funnel: Funnel) -> LabelFacts:
         if isinstance(kind, Binary):
             constant.append(_cross_entropy(mean[task], mean[task]))
             untrained.append(_cross_entropy(mean[task], funnel.untrained(task)))
+        elif kind.weighted_logistic:  # a cross-entropy whose positives weigh what the label says
+            share = mean[task] / (1.0 + mean[task])
+            constant.append(_cross_entropy(share, share))
+            untrained.append(_cross_entropy(share, 0.5))
         else:
             constant.append(_error(kind, float(square[task] - mean[task] ** 2)))
             untrained.append(_error(kind, float(square[task])))

@@ -8,7 +8,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding import Column, Encoder, EncoderFitter, Labels, Packed, Ragged, encode_labels, label_columns
+from ranker.encoding import (
+    Column,
+    Encoder,
+    EncoderFitter,
+    Labels,
+    Packed,
+    Ragged,
+    encode_labels,
+    encode_weights,
+    label_columns,
+    weight_columns,
+)
 from ranker.encoding.columns import Integers, Mask
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary, value_type
 from ranker.schema import Schema
@@ -41,7 +52,7 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     schema, seed = experiment.log_schema, experiment.training.seed
     rows = split(log, experiment.data.split, seed)
     folds = _Folds(schema, seed)
-    columns = columns_of(schema, [*folds.columns])
+    columns = columns_of(schema, [*folds.columns, *weight_columns(schema)])
     fitter = EncoderFitter(schema, seed)
     count = 0
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
@@ -54,15 +65,28 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     if not count:
         raise DataError("the split leaves no row to train on; see data.split in the config")
     encoder = fitter.fitted()
-    training = EncodedWriter(folder / "training")
+    training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
         with chunk.naming_rows():
             labels = encode_labels(schema, chunk.columns)
         with chunk.naming_rows(mask):
-            packed = fitter.encode(encoder, taken(chunk.columns, mask), folds.of(chunk)[mask])
-        training.write(_arrays(packed, Labels(labels.values[mask], labels.known[mask])))
+            kept, labels = taken(chunk.columns, mask), Labels(labels.values[mask], labels.known[mask])
+            arrays = _arrays(fitter.encode(encoder, kept, folds.of(chunk)[mask]), labels)
+            weights = encode_weights(schema, kept, labels)
+        if weights is not None:
+            arrays["weights"] = weights.astype(np.float32)
+            weighed += arrays["weights"].sum(axis=0)
+        training.write(arrays)
+    _check_weighed(schema, weighed)
     validation = _encode_validation(experiment, rows, encoder, folder, progress)
     return Prepared(encoder, training.close(), validation)
+
+
+def _check_weighed(schema: Schema, totals: NDArray[np.float64]) -> None:
+    """Raise ``DataError`` where a weighted task has no training row that counts; ``totals`` [T] are sums of weights."""
+    for (name, task), total in zip(schema.tasks.items(), totals, strict=True):
+        if (task.weight or schema.sample_weight) and total == 0:
+            raise DataError(f"tasks.{name}: no training row counts: each has an unknown label or the weight 0")
 
 
 def encode_all(
@@ -81,7 +105,8 @@ def columns_of(schema: Schema, more: list[str]) -> list[str]:
 
 def labels_of(schema: Schema) -> list[str]:
     """Columns of labels: a file without one of them has no label of that task, and may have others."""
-    return [schema.column(name) for name in schema.tasks]
+    masks = {task.mask for task in schema.tasks.values()}
+    return [column for column in label_columns(schema) if column not in masks]
 
 
 def taken(columns: Any, mask: Mask) -> dict[str, Column]:

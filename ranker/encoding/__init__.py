@@ -6,6 +6,7 @@ from ranker.encoding.fitter import EncoderFitter
 from ranker.encoding.labels import Labels, encode_labels, label_columns
 from ranker.encoding.layout import IdField, Layout, NumberField, Packed, SideLayout
 from ranker.encoding.state import from_state, to_state
+from ranker.encoding.weights import encode_weights, weight_columns
 
 __all__ = [
     "Column",
@@ -20,7 +21,9 @@ __all__ = [
     "Ragged",
     "SideLayout",
     "encode_labels",
+    "encode_weights",
     "from_state",
     "label_columns",
     "to_state",
+    "weight_columns",
 ]

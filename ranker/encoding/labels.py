@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ranker.encoding.columns import Column, Floats, Mask, common_rows, numbers, require
-from ranker.schema import Binary, Schema
+from ranker.encoding.columns import LARGEST, Column, Floats, Mask, common_rows, numbers, require
+from ranker.encoding.formulas import computed
+from ranker.schema import Binary, Schema, Task
 
 
 class Labels(NamedTuple):
@@ -23,16 +24,17 @@ class Labels(NamedTuple):
 def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
     """Check and stack the labels. Raises ``ColumnError`` for a binary label outside {0, 1} and the like.
 
-    What stands where a mask is 0, or where the task that this one is given has the label 0, is not looked at.
+    A label that is a formula is unknown where nulls make it so. What stands where a mask is 0, or where the task that
+    this one is given has the label 0, is not looked at.
     """
     rows = common_rows(columns, label_columns(schema))
     names = list(schema.tasks)
     values = np.zeros((rows, len(names)))
     known = np.zeros((rows, len(names)), dtype=bool)
     for name in sorted(names, key=lambda task: len(list(schema.parents(task)))):  # parents first
-        task, column, at = schema.tasks[name], schema.column(name), names.index(name)
-        value = numbers(columns[column], column)
-        used = ~np.isnan(value)
+        task, at = schema.tasks[name], names.index(name)
+        value, column, null = _read(task, name, columns)
+        used = ~null
         if task.mask is not None:
             mask = numbers(columns[task.mask], task.mask)
             require((mask == 0) | (mask == 1), mask, task.mask, "a mask in {0, 1}")
@@ -42,10 +44,13 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
             parent = names.index(task.given)
             used &= known[:, parent] & (values[:, parent] == 1)
             follows = known[:, parent] & (values[:, parent] == 0)
+        place = f" (tasks.{name}.label)" if task.label is not None else ""
+        require(~used | (np.abs(value) <= LARGEST), value, column, f"a finite number{place}")
         if isinstance(task, Binary):
-            require(~used | (value == 0) | (value == 1), value, column, "a label in {0, 1}")
-        elif task.transform == "log1p":
-            require(~used | (value >= 0), value, column, "a value of at least 0, as log1p needs")
+            require(~used | (value == 0) | (value == 1), value, column, f"a label in {{0, 1}}{place}")
+        elif task.needs_positive:
+            expected = f"a value of at least 0, as {task.needs_positive} needs{place}"
+            require(~used | (value >= 0), value, column, expected)
         values[used, at] = value[used]
         known[:, at] = used | follows
     return Labels(values, known)
@@ -53,5 +58,14 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
 
 def label_columns(schema: Schema) -> list[str]:
     """Columns of the log that labels and masks are read from, without repeats."""
-    masks = [task.mask for task in schema.tasks.values() if task.mask is not None]
-    return list(dict.fromkeys([*(schema.column(name) for name in schema.tasks), *masks]))
+    return list(dict.fromkeys(column for name, task in schema.tasks.items() for column in task.label_columns(name)))
+
+
+def _read(task: Task, name: str, columns: Mapping[str, Column]) -> tuple[Floats, str, Mask]:
+    """A task's label [N], what to call it in an error, and where it is unknown [N]."""
+    if task.label is None:
+        column = task.column or name
+        value = numbers(columns[column], column)
+        return value, column, np.isnan(value)
+    value, null = computed(task.label, columns)
+    return value, task.label, null & np.isnan(value)

@@ -43,10 +43,12 @@ class Funnel:
         """Names of heads that the architecture must have behind those of the tasks; trained, never served."""
         return ()
 
-    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, known: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
-        """Each task's loss, a scalar, from the logits [B] of tasks and extra heads, labels and known [B, T].
+    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
+        """Each task's loss, a scalar, from the logits [B] of tasks and extra heads, labels and weights [B, T].
 
-        A loss is a mean over the rows that count, and 0 where none does.
+        A weight says how much a row counts in a task's own loss: 0 where its label is unknown, and 1 elsewhere unless
+        rows are weighted. A loss is the errors' mean by weights: weights that are all doubled change nothing, and a
+        row of weight 2 counts as two rows. It is 0 where no row counts.
         """
         raise NotImplementedError
 
@@ -60,18 +62,18 @@ class Funnel:
             scores.append(score)
         return tf.stack(scores, axis=1)
 
-    def counted(self, labels: Any, known: Any, task: int) -> Any:
-        """Weight [B] of rows in a task's loss, from labels and known [B, T], tensors or arrays."""
-        return self.within_parent(labels, known, task)
+    def counted(self, labels: Any, weights: Any, task: int) -> Any:
+        """Weights [B] of rows in a task's loss, from labels and weights [B, T], tensors or arrays."""
+        return self.within_parent(labels, weights, task)
 
     def untrained(self, task: int) -> float:
         """What the loss of a binary task is computed from where every logit is 0."""
         del task
         return 0.5
 
-    def within_parent(self, labels: Any, known: Any, task: int) -> Any:
-        """Weight [B] of rows in a task's own loss: known, and its condition holds."""
-        weight = known[:, task]
+    def within_parent(self, labels: Any, weights: Any, task: int) -> Any:
+        """Weights [B] of a task, 0 where its condition fails."""
+        weight = weights[:, task]
         return weight * labels[:, self.chains[task][0]] if self.chains[task] else weight
 
 
@@ -92,6 +94,8 @@ def require_condition(schema: Schema, name: str) -> None:
 def _value(kind: Binary | Regression, logit: tf.Tensor) -> tf.Tensor:
     if isinstance(kind, Binary):
         return tf.sigmoid(logit)
+    if kind.weighted_logistic:
+        return tf.exp(tf.minimum(logit, 80.0))  # beyond, single precision ends
     return tf.exp(tf.nn.relu(logit)) - 1.0 if kind.transform == "log1p" else logit
 
 

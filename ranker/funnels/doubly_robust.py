@@ -36,18 +36,18 @@ class DoublyRobust(InversePropensity):
         return tuple(f"{self.tasks[task]}.imputation" for task in self._imputed())
 
     def risk(
-        self, logits: list[tf.Tensor], labels: tf.Tensor, counted: tf.Tensor, task: int, errors: tf.Tensor
+        self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, task: int, errors: tf.Tensor
     ) -> tf.Tensor:
-        """Mean over the counted rows of the doubly robust error and of the imputation's squared error."""
+        """Mean by weights [B] of the doubly robust error and of the imputation's squared error."""
         imputed_tasks = self._imputed()
         if task not in imputed_tasks:
-            return super().risk(logits, labels, counted, task, errors)
+            return super().risk(logits, labels, weights, task, errors)
         imputed = tf.math.softplus(logits[len(self.tasks) + imputed_tasks.index(task)])
         inverse = self.inverse(logits, labels, task)
         guess = tf.stop_gradient(imputed)
         robust = guess + inverse * (errors - guess)
         fit = inverse * (tf.stop_gradient(errors) - imputed) ** 2
-        return mean(robust + fit, counted)
+        return mean(robust + fit, weights)
 
     def _imputed(self) -> list[int]:
         chains = enumerate(zip(self.chains, self.kinds, strict=True))

@@ -20,19 +20,19 @@ class EntireSpace(Funnel):
 
         name: Literal["esmm"] = "esmm"
 
-    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, known: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
-        """Binary tasks over all known rows, by the logit of the impression's probability."""
+    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
+        """Binary tasks over all rows that count, by the logit of the impression's probability."""
         return [
             mean(
                 errors(task, self.whole(logits, task) if isinstance(kind, Binary) else logits[task]),
-                self.counted(labels, known, task),
+                self.counted(labels, weights, task),
             )
             for task, kind in enumerate(self.kinds)
         ]
 
-    def counted(self, labels: Any, known: Any, task: int) -> Any:
-        """Every known row for a binary task; the rows where its condition holds for a regression."""
-        return known[:, task] if isinstance(self.kinds[task], Binary) else self.within_parent(labels, known, task)
+    def counted(self, labels: Any, weights: Any, task: int) -> Any:
+        """Every row for a binary task; the rows where its condition holds for a regression."""
+        return weights[:, task] if isinstance(self.kinds[task], Binary) else self.within_parent(labels, weights, task)
 
     def untrained(self, task: int) -> float:
         """The product of the conditions' halves."""

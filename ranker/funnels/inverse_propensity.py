@@ -40,21 +40,21 @@ class InversePropensity(EntireSpace):
     def __init__(self, schema: Schema, options: CorrectionOptions | None = None) -> None:
         super().__init__(schema, options)
 
-    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, known: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
+    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
         """ESMM's losses, and for conditional tasks the corrected risk."""
-        losses = super().losses(logits, labels, known, errors)
+        losses = super().losses(logits, labels, weights, errors)
         for task, chain in enumerate(self.chains):
             if chain:
-                counted = known[:, task] * known[:, chain[0]]
-                risk = self.risk(logits, labels, counted, task, errors(task, logits[task]))
+                # A task is known only where its condition is, so its own weights are all that counts.
+                risk = self.risk(logits, labels, weights[:, task], task, errors(task, logits[task]))
                 losses[task] = losses[task] + self.options.correction * risk
         return losses
 
     def risk(
-        self, logits: list[tf.Tensor], labels: tf.Tensor, counted: tf.Tensor, task: int, errors: tf.Tensor
+        self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, task: int, errors: tf.Tensor
     ) -> tf.Tensor:
-        """Mean over the counted rows of ``o e / p``: condition o, error e [B], propensity p."""
-        return mean(self.inverse(logits, labels, task) * errors, counted)
+        """Mean by weights [B] of ``o e / p``: condition o, error e [B], propensity p."""
+        return mean(self.inverse(logits, labels, task) * errors, weights)
 
     def inverse(self, logits: list[tf.Tensor], labels: tf.Tensor, task: int) -> tf.Tensor:
         """``o / p`` [B]: 0 where the condition fails, else one over its probability, which is at least the floor."""

@@ -16,6 +16,7 @@ class Masked(Funnel):
 
         name: Literal["masked"] = "masked"
 
-    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, known: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
-        """Each task over known rows where its condition holds."""
-        return [mean(errors(task, logits[task]), self.counted(labels, known, task)) for task in range(len(self.tasks))]
+    def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
+        """Each task over the rows that count where its condition holds."""
+        counted = [self.counted(labels, weights, task) for task in range(len(self.tasks))]
+        return [mean(errors(task, logits[task]), weight) for task, weight in enumerate(counted)]

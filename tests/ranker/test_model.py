@@ -50,3 +50,14 @@ def test_keras_fit_trains_it(rows):
     before = np.array(model.test_step(batch_of(rows))["losses"])
     model.fit(data, verbose=0)
     assert (np.array(model.test_step(batch_of(rows))["losses"]) < before).all()
+
+
+def test_weights_of_one_change_nothing_and_twice_the_weight_is_the_row_twice(rows):
+    model, batch = model_of(rows, "shared_bottom"), batch_of(rows)
+    plain = model.compute_loss(batch)
+    ones = tf.ones_like(batch["known"])
+    np.testing.assert_allclose(model.compute_loss({**batch, "weights": ones}), plain, rtol=1e-6)
+    heavy = tf.tensor_scatter_nd_update(ones, [[5]], [[2.0, 2.0, 2.0]])
+    order = tf.constant([5, *range(64)])
+    twice = model.compute_loss({name: tf.gather(array, order) for name, array in batch.items()})
+    np.testing.assert_allclose(model.compute_loss({**batch, "weights": heavy}), twice, rtol=1e-5)

@@ -126,3 +126,71 @@ def test_parents_nearest_first():
 def test_nothing_changes_afterwards():
     with pytest.raises(ValidationError, match="frozen"):
         schema_of().candidate_id = "user"
+
+
+WATCHED = {"kind": "regression", "label": "min(watch / length, 1)"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"tasks": {"a": {**BINARY, "column": "b", "label": "c"}}}, "name column or label, not both"),
+        ({"tasks": {"a": {**BINARY, "label": "c *"}}}, r"'c \*' is no formula: invalid syntax at character 4"),
+        ({"tasks": {"a": {**BINARY, "label": "1 + 1"}}}, "reads no column of the log"),
+        ({"tasks": {"a": {**BINARY, "weight": "lg(c)"}}}, r"'lg' at character 1 .* did you mean 'log'"),
+        ({"tasks": {"a": {**BINARY, "positive_weight": 0}}}, "greater than 0"),
+        ({"tasks": {"a": {"kind": "regression", "positive_weight": 2}}}, "unknown key 'positive_weight'"),
+        ({"tasks": {"a": BINARY}, "sample_weight": "a +"}, "is no formula"),
+        (
+            {"tasks": {"a": WATCHED}},
+            r"feature 'length' reads column 'length', which tasks\.a \(min\(watch / length, 1\)\) is computed from.*"
+            r"known_before: \[length\]",
+        ),
+        ({"tasks": {"a": {**BINARY, "weight": "1 + age"}}}, r"feature 'age' .* tasks\.a \(1 \+ age\) is computed from"),
+        ({"tasks": {"a": BINARY}, "sample_weight": "1 + age"}, r"feature 'age' .* sample_weight \(1 \+ age\)"),
+        (
+            {"tasks": {"a": WATCHED}, "known_before": ["lenght"]},
+            "known_before: 'lenght' is no column of a label's or a weight's formula; did you mean 'length'",
+        ),
+        (
+            {"tasks": {"a": WATCHED, "watch": {"kind": "regression"}}, "known_before": ["watch", "length"]},
+            "known_before: 'watch' is a task's label or mask",
+        ),
+        (
+            {"tasks": {"a": {**BINARY, "weight": "day"}}, "label_statistics": {"of": ["user"], "fold_by": "day"}},
+            "fold_by: 'day' is a task's label or mask, or a formula's column that known_before does not list",
+        ),
+        (
+            {"tasks": {"a": {"kind": "regression", "loss": "weighted_logistic", "transform": "log1p"}}},
+            "leave out transform: log1p",
+        ),
+        ({"tasks": {"a": {"kind": "regression", "negatives": "zeros"}}}, "belongs to loss: weighted_logistic"),
+        (
+            {
+                "tasks": {
+                    "a": {"kind": "regression", "loss": "weighted_logistic", "negatives": "zeros", "given": "b"},
+                    "b": BINARY,
+                }
+            },
+            "the odds would have no bound",
+        ),
+    ],
+)
+def test_formulas_that_do_not_fit_are_refused(changes, match):
+    refused(match, **{"label_statistics": None, **changes})
+
+
+def test_what_is_known_before_may_be_a_feature_and_in_a_formula():
+    schema = schema_of(
+        tasks={"a": WATCHED, "b": {**BINARY, "weight": "where(b == 1, log1p(watch), age)"}},
+        sample_weight="1 / day",
+        known_before=["length", "age", "day"],
+        label_statistics={"of": ["user"], "fold_by": "day"},
+    )
+    assert Schema.model_validate_json(schema.model_dump_json()) == schema
+
+
+def test_a_task_with_a_formula_leaves_the_column_of_its_name_alone():
+    schema_of(tasks={"quality": {**BINARY, "label": "like"}}, label_statistics=None, candidate={
+        "item": {"kind": "categorical"}, "q": {"kind": "numeric", "column": "quality"}
+    }, context={})  # fmt: skip

@@ -99,3 +99,58 @@ def test_what_is_no_label_is_named(columns, text):
 def test_no_rows():
     labels = encoded({"click": {"kind": "binary"}, "like": {"kind": "binary"}}, click=[], like=np.array([]))
     assert labels.values.shape == labels.known.shape == (0, 2)
+
+
+FORMULAS = {
+    "engaged": {"kind": "binary", "label": "click and (watch > 10 or like)"},
+    "seen": {"kind": "binary", "label": "click * (watch > 10)"},
+    "share": {"kind": "regression", "label": "min(watch / length, 1)"},
+}
+
+
+def test_labels_that_are_formulas():
+    labels = encoded(
+        FORMULAS,
+        click=[1, 1, 0, None],
+        like=[1, 0, None, 0],
+        watch=[5, 20, None, 3],
+        length=np.array([10, 10, 10, 0.0]),
+    )
+    np.testing.assert_array_equal(labels.known, [[True] * 3, [True] * 3, [True, False, False], [True, False, True]])
+    np.testing.assert_array_equal(labels.values, [[1, 0, 0.5], [1, 1, 1], [0, 0, 0], [0, 0, 1]])
+
+
+def test_columns_of_formulas_are_read():
+    schema = Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, "tasks": FORMULAS})
+    assert label_columns(schema) == ["click", "watch", "like", "length"]
+
+
+def test_formulas_under_conditions_and_masks():
+    tasks = {
+        "ratio": {"kind": "regression", "label": "watch / length", "given": "click", "mask": "measured"},
+        "click": {"kind": "binary"},
+    }
+    labels = encoded(tasks, click=[1, 1, 0], measured=[1, 0, 1], watch=[4, 4, 4], length=[2, 0, 0])
+    np.testing.assert_array_equal(labels.values[:, 0], [2, 0, 0])  # no division by 0 that counts
+    np.testing.assert_array_equal(labels.known[:, 0], [True, False, True])
+
+
+@pytest.mark.parametrize(
+    ("task", "match"),
+    [
+        (
+            {"kind": "binary", "label": "click / 2"},
+            r"column 'click / 2', row 0: 0\.5 is not a label in \{0, 1\} \(tasks\.y\.label\)",
+        ),
+        ({"kind": "regression", "label": "1 / (click - 1)"}, r"row 0: inf is not a finite number \(tasks\.y\.label\)"),
+        ({"kind": "regression", "label": "0 * log(click)"}, r"row 1: nan is not a finite number"),
+        (
+            {"kind": "regression", "label": "-click", "loss": "weighted_logistic"},
+            r"row 0: -1\.0 is not a value of at least 0, as weighted_logistic needs \(tasks\.y\.label\)",
+        ),
+        ({"kind": "regression", "label": "clik"}, "column 'clik', row 0: None is not a value; the column is missing"),
+    ],
+)
+def test_what_a_formula_must_not_give_is_named(task, match):
+    with pytest.raises(ColumnError, match=match):
+        encoded({"y": task}, click=[1, 0])

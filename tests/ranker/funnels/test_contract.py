@@ -105,3 +105,51 @@ def test_its_gradients_stay_finite():
         tape.watch(logits)
         total = tf.reduce_sum(product_logit(logits))
     assert all(np.isfinite(g).all() for g in tape.gradient(total, logits))
+
+
+def drawn(funnel, rows=6):
+    """Logits, labels that follow their conditions, and weights of random rows."""
+    random = np.random.default_rng(1)
+    logits = [tf.constant(random.normal(size=rows), tf.float32) for _ in range(4 + len(funnel.extra_heads))]
+    buy, click, cart = random.integers(0, 2, (3, rows)) | 1 * (np.arange(rows) == 0)
+    labels = np.stack([buy * cart * click, click, cart * click, buy * cart * click * 7.5], axis=1)
+    return logits, tf.constant(labels, tf.float32), random.uniform(0.5, 2, (rows, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", list(FUNNELS))
+def test_a_constant_weight_changes_nothing(name):
+    funnel = FUNNELS[name](SCHEMA)
+    logits, labels, weights = drawn(funnel)
+    plain = losses(funnel, logits, labels, tf.constant(weights))
+    scaled = losses(funnel, logits, labels, tf.constant(weights * np.float32([2, 3, 5, 7])))
+    np.testing.assert_allclose(scaled, plain, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", list(FUNNELS))
+@pytest.mark.parametrize("task", range(4))
+def test_twice_the_weight_is_the_row_twice(name, task):
+    funnel = FUNNELS[name](SCHEMA)
+    logits, labels, weights = drawn(funnel)
+    heavy = weights.copy()
+    heavy[0, task] *= 2
+    doubled = losses(funnel, logits, labels, tf.constant(heavy))
+    rows = tf.constant([0, 0, 1, 2, 3, 4, 5])
+    twice = losses(funnel, [tf.gather(x, rows) for x in logits], tf.gather(labels, rows), tf.gather(weights, rows))
+    np.testing.assert_allclose(doubled[task], twice[task], rtol=1e-5)
+    others = [i for i in range(4) if i != task]
+    before = losses(funnel, logits, labels, tf.constant(weights))
+    np.testing.assert_array_equal([doubled[i] for i in others], [before[i] for i in others])
+    assert abs(float(doubled[task] - before[task])) > 1e-4
+
+
+@pytest.mark.parametrize("name", list(FUNNELS))
+def test_the_odds_of_a_weighted_logistic_regression_are_served(name):
+    tasks = {
+        "click": {"kind": "binary"},
+        "watch": {"kind": "regression", "loss": "weighted_logistic", "given": "click"},
+    }
+    schema = Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, "tasks": tasks})
+    logits = [tf.constant([0.0, 0.0, 0.0]), tf.constant([np.log(12.0), -3.0, 500.0], tf.float32)]
+    scores = FUNNELS[name](schema).scores(logits)
+    np.testing.assert_allclose(scores[:2, 1], [6, np.exp(-3) / 2], rtol=1e-5)
+    assert np.isfinite(scores[2, 1])

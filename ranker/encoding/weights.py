@@ -1,0 +1,52 @@
+"""Columns of a log -> how much each training row counts in each task's loss."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ranker.closed import formula
+from ranker.encoding.columns import Column, Floats, Mask, require
+from ranker.encoding.formulas import computed
+from ranker.encoding.labels import Labels
+from ranker.schema import Binary, Schema
+
+LARGEST_WEIGHT = 1e12
+"""Of one formula; larger weights would leave single precision nothing of the other rows."""
+
+
+def encode_weights(schema: Schema, columns: Mapping[str, Column], labels: Labels) -> Floats | None:
+    """Weights [N, T]; ``None`` where the schema has none, so that every known label counts once.
+
+    A row's weight is ``sample_weight`` times the task's ``weight``, times its ``positive_weight`` where the label is
+    1. It is 0 where the label is unknown, whatever the formulas say there. Raises ``ColumnError`` for a weight that
+    is null, negative or not finite.
+    """
+    tasks = list(schema.tasks.items())
+    weighted = any(isinstance(task, Binary) and task.positive_weight != 1 for _, task in tasks)
+    if not weighted and not weight_columns(schema):
+        return None
+    weights = labels.known.astype(np.float64)
+    if schema.sample_weight is not None:
+        any_known = np.asarray(labels.known.any(axis=1))
+        weights *= _weight(schema.sample_weight, columns, any_known, "sample_weight")[:, None]
+    for at, (name, task) in enumerate(tasks):
+        if task.weight is not None:
+            weights[:, at] *= _weight(task.weight, columns, labels.known[:, at], f"tasks.{name}.weight")
+        if isinstance(task, Binary):
+            weights[labels.values[:, at] == 1, at] *= task.positive_weight
+    return weights
+
+
+def weight_columns(schema: Schema) -> list[str]:
+    """Columns of the log that weights are read from, without repeats."""
+    texts = [schema.sample_weight, *(task.weight for task in schema.tasks.values())]
+    return list(dict.fromkeys(name for text in texts if text is not None for name in formula(text).names))
+
+
+def _weight(text: str, columns: Mapping[str, Column], needed: Mask, place: str) -> Floats:
+    """A formula's weights [N], 0 where they are not needed."""
+    values, _ = computed(text, columns)
+    fits = (values >= 0) & (values <= LARGEST_WEIGHT)
+    expected = f"a weight from 0 to {LARGEST_WEIGHT:.0e} ({place}); coalesce(column, 1) replaces a null"
+    require(~needed | fits, values, text, expected)
+    return np.where(needed, values, 0.0)
