@@ -4,22 +4,39 @@ A formula is a file of its own that registers itself in ``FUSIONS``; importing i
 """
 
 from ranker.fusion.additive import Additive
-from ranker.fusion.base import FUSIONS, Formula, FusionError, Invariance, Parameter
+from ranker.fusion.base import Floats, FusionError, Invariance, Parameter
 from ranker.fusion.build import Fusion, build_fusion
+from ranker.fusion.candidates import Candidates
+from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions
 from ranker.fusion.multiplicative import Multiplicative
 from ranker.fusion.order import order
+from ranker.fusion.percentile import Percentile
+from ranker.fusion.powered_product import PoweredProduct
+from ranker.fusion.powered_sum import PoweredSum
 from ranker.fusion.rank_bucket import RankBucket
+from ranker.fusion.rank_power import RankPower
+from ranker.fusion.reciprocal_rank import ReciprocalRank
+from ranker.fusion.requests import Requests
 
 __all__ = [
     "FUSIONS",
     "Additive",
+    "Candidates",
+    "Floats",
     "Formula",
+    "FormulaOptions",
     "Fusion",
     "FusionError",
     "Invariance",
     "Multiplicative",
     "Parameter",
+    "Percentile",
+    "PoweredProduct",
+    "PoweredSum",
     "RankBucket",
+    "RankPower",
+    "ReciprocalRank",
+    "Requests",
     "build_fusion",
     "order",
 ]
