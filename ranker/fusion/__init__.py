@@ -7,6 +7,7 @@ from ranker.fusion.additive import Additive
 from ranker.fusion.base import Floats, FusionError, Invariance, Parameter
 from ranker.fusion.build import Fusion, build_fusion
 from ranker.fusion.candidates import Candidates
+from ranker.fusion.expression import TextFormula
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions
 from ranker.fusion.multiplicative import Multiplicative
 from ranker.fusion.order import order
@@ -37,6 +38,7 @@ __all__ = [
     "RankPower",
     "ReciprocalRank",
     "Requests",
+    "TextFormula",
     "build_fusion",
     "order",
 ]

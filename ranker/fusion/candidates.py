@@ -66,6 +66,21 @@ class Candidates:
                 )
         return cls(scores, requests, values)
 
+    def numbers(self, name: str) -> Floats:
+        """Values of a feature [N], NaN where one is missing. Raises ``FusionError`` where it is not given, or text."""
+        value = self.feature(name)
+        try:
+            return np.broadcast_to(value.astype(np.float64), len(self.scores))
+        except (TypeError, ValueError):
+            raise FusionError(f"feature {name!r} must be a number, got {value.ravel()[:1].tolist()!r}") from None
+
+    def feature(self, name: str) -> NDArray[Any]:
+        """Values of a feature, [N] or a single one. Raises ``FusionError`` where it is not given."""
+        if name not in self.features:
+            given = f"(given: {', '.join(self.features) or 'none'})"
+            raise FusionError(f"fusion reads the feature {name!r}, and no value of it is given {given}")
+        return self.features[name]
+
     @cached_property
     def better(self) -> NDArray[np.intp]:
         """How many candidates of the same request score strictly better [N, T]; equal ones share a number."""

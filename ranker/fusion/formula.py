@@ -1,13 +1,18 @@
 """What a fusion formula is: a step per request that sees no parameters, and a step per candidate that does."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
 
 from ranker.fusion.base import Floats, Invariance, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.registry import Registry
 from ranker.schema import Closed
+
+BLOCK = 65_536
+"""Fused scores that ``Formula.sweep`` computes at a time: 512 KB, and as much for each step of a formula."""
 
 State: TypeAlias = Mapping[str, Any]
 """What fitting found, of plain numbers, strings, lists and mappings, as an artifact stores it."""
@@ -22,7 +27,7 @@ class Formula(ABC):
 
     ``fuse`` is ``combine(prepare(candidates), parameters)``. ``prepare`` sees whole requests and no parameters;
     ``combine`` sees the parameters and treats each candidate on its own. A search therefore prepares a log once, with
-    the ranks within its requests, and combines it under all of its parameter sets in one call.
+    the ranks within its requests, and combines it under all of its parameter sets in one call, ``sweep``.
 
     Attributes
     ----------
@@ -71,6 +76,20 @@ class Formula(ABC):
         ``parameters`` has an array [..., T] for each per-objective parameter and [...] for each other one,
         unchecked: one set with [T] and [] gives [N], P sets with [P, T] and [P] give [P, N].
         """
+
+    def sweep(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Iterator[tuple[slice, Floats]]:
+        """Fuse under P parameter sets ([P, T] or [P] each), a few sets at a time: which ones, and their scores [., N].
+
+        The numbers of ``combine``, without memory for [P, N], and in blocks that the processor's cache holds.
+        """
+        sets, candidates = len(next(iter(parameters.values()))), len(prepared)
+        wide = min(max(candidates, 1), BLOCK)
+        tall = BLOCK // wide
+        for p in range(0, sets, tall):
+            chosen = slice(p, min(p + tall, sets))
+            block = {name: values[chosen] for name, values in parameters.items()}
+            parts = [self.combine(prepared[n : n + wide], block) for n in range(0, max(candidates, 1), wide)]
+            yield chosen, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def fuse(self, candidates: Candidates, parameters: Mapping[str, Floats]) -> Floats:
         """Fused scores [..., N] of candidates, as ``combine``."""

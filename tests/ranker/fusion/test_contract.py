@@ -27,7 +27,16 @@ Floats = NDArray[np.float64]
 OBJECTIVES = ("click", "like", "hide")
 SETS = 7
 
-OPTIONS: dict[str, dict[str, Any]] = {}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "expression": {
+        "formula": "click**a * (1 + b*like) - c*log1p(hide)",
+        "parameters": {
+            "a": {"default": 1.0, "low": 0.0, "high": 4.0, "description": "The power of a click."},
+            "b": {"default": 1.0, "low": 0.0, "high": 10.0},
+            "c": {"default": 0.5, "low": -2.0, "high": 2.0},
+        },
+    },
+}
 """Options of the formulas that cannot do without."""
 
 every_formula = pytest.mark.parametrize("name", list(FUSIONS))
@@ -99,6 +108,8 @@ def test_parameter_sets_at_once_equal_a_loop_over_sets_and_candidates(name: str)
     prepared = formula.prepare(of(request))
     assert together.shape == (SETS, len(request))
     assert prepared.shape == request.shape
+    swept = np.concatenate([fused for _, fused in formula.sweep(prepared, sets)])
+    np.testing.assert_allclose(swept, together, rtol=1e-12, atol=1e-12)
     for p in range(SETS):
         fusion = built(name, sets, p)
         np.testing.assert_allclose(fusion.fuse(request), together[p], rtol=1e-12, atol=1e-12)
