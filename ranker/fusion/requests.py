@@ -71,6 +71,10 @@ class Requests:
         np.minimum.at(least, self.codes, column)
         return np.asarray(least[self.codes])
 
+    def greatest(self, column: Floats) -> Floats:
+        """The greatest value of each candidate's request [N]."""
+        return -self.least(-column)
+
     def middle(self, column: Floats) -> Floats:
         """The lower median of each candidate's request [N]: a value that one of its candidates has."""
         order = np.lexsort((column, self.codes))

@@ -13,6 +13,7 @@ def test_hand_computed() -> None:
     assert requests.size.tolist() == [3, 2, 3, 3, 2, 1]
     assert requests.better(COLUMN).tolist() == [1, 0, 0, 1, 1, 0]
     assert requests.least(COLUMN).tolist() == [0.1, 4.0, 0.1, 0.1, 4.0, 2.0]
+    assert requests.greatest(COLUMN).tolist() == [0.3, 5.0, 0.3, 0.3, 5.0, 2.0]
     np.testing.assert_allclose(requests.mean(COLUMN), [0.5 / 3, 4.5, 0.5 / 3, 0.5 / 3, 4.5, 2.0])
     # the lower of two middle values
     assert requests.middle(COLUMN).tolist() == [0.1, 4.0, 0.1, 0.1, 4.0, 2.0]
