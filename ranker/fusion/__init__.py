@@ -7,11 +7,14 @@ from ranker.fusion.additive import Additive
 from ranker.fusion.base import Floats, FusionError, Invariance, Parameter
 from ranker.fusion.build import Fusion, build_fusion
 from ranker.fusion.candidates import Candidates
+from ranker.fusion.explain import Explanation, explain
 from ranker.fusion.expression import TextFormula
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions
 from ranker.fusion.multiplicative import Multiplicative
+from ranker.fusion.options import FusionOptions, StoredFusion
 from ranker.fusion.order import order
 from ranker.fusion.percentile import Percentile
+from ranker.fusion.plan import Plan, Ranked, build_plan
 from ranker.fusion.powered_product import PoweredProduct
 from ranker.fusion.powered_sum import PoweredSum
 from ranker.fusion.rank_bucket import RankBucket
@@ -23,22 +26,29 @@ __all__ = [
     "FUSIONS",
     "Additive",
     "Candidates",
+    "Explanation",
     "Floats",
     "Formula",
     "FormulaOptions",
     "Fusion",
     "FusionError",
+    "FusionOptions",
     "Invariance",
     "Multiplicative",
     "Parameter",
     "Percentile",
+    "Plan",
     "PoweredProduct",
     "PoweredSum",
     "RankBucket",
     "RankPower",
+    "Ranked",
     "ReciprocalRank",
     "Requests",
+    "StoredFusion",
     "TextFormula",
     "build_fusion",
+    "build_plan",
+    "explain",
     "order",
 ]

@@ -1,7 +1,6 @@
 """From a formula's name and a config's numbers to a checked fusion."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,9 +11,9 @@ from pydantic import ValidationError
 
 from ranker.fusion.base import Floats, FusionError, Parameter
 from ranker.fusion.candidates import Candidates
+from ranker.fusion.checks import LocatedError, at, find, require_known
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions, State
 from ranker.fusion.requests import Requests
-from ranker.registry import UnknownNameError, nearest
 
 Given = Mapping[str, float | Mapping[str, float]]
 """Parameters as a config states them: a number, or for per-objective parameters also objective -> number."""
@@ -132,38 +131,24 @@ def build_fusion(
         For an unknown formula, option, parameter or objective, objectives that are empty or not distinct, and a value
         that is not a number, not finite, out of bounds, or not whole where it must be.
     """
-    try:
-        formula = FUSIONS[name]
-    except UnknownNameError as error:
-        raise FusionError(str(error)) from None
+    formula = find(FUSIONS, name)
     if isinstance(objectives, str) or not objectives or len(set(objectives)) != len(objectives):
         raise FusionError(f"objectives must be one or more distinct names, got {objectives!r}")
-    chosen = _options(name, formula, options or {})
-    blank = Fusion(name, tuple(objectives), (), chosen, state)
-    numbers = tuple(
-        (parameter.default,) * (len(objectives) if parameter.per_objective else 1)
-        for parameter in blank.formula.parameters
-    )
+    with at("options"):
+        blank = Fusion(name, tuple(objectives), (), _options(formula, options or {}), state)
+        declared = blank.formula.parameters
+    numbers = tuple((one.default,) * (len(objectives) if one.per_objective else 1) for one in declared)
     return replace(blank, numbers=numbers).replaced(parameters)
 
 
-@contextmanager
-def at(path: str) -> Iterator[None]:
-    """Say in an error where in a config its cause stands: ``FusionError("x")`` becomes ``FusionError("path: x")``."""
-    try:
-        yield
-    except FusionError as error:
-        raise FusionError(f"{path}: {error}") from None
-
-
-def _options(name: str, formula: type[Formula], given: Mapping[str, Any]) -> FormulaOptions:
+def _options(formula: type[Formula], given: Mapping[str, Any]) -> FormulaOptions:
     try:
         return formula.Options.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
         text = "is required" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
-        raise FusionError(f"fusion {name!r}: options{'.' + path if path else ''}: {text}") from None
+        problem = FusionError(text) if not first["loc"] else LocatedError(f"{'.'.join(map(str, first['loc']))}: {text}")
+        raise problem from None
 
 
 def _resolve(
@@ -177,7 +162,7 @@ def _resolve(
     if not isinstance(given, Mapping):
         raise FusionError(f"fusion {name!r}: parameters must map names to numbers, got {given!r}")
     for key in given:
-        _check_name(key, [parameter.name for parameter in parameters], f"fusion {name!r} has no parameter")
+        require_known(key, [parameter.name for parameter in parameters], f"fusion {name!r} has no parameter {key!r}")
     return tuple(
         _numbers(name, parameter, objectives, given[parameter.name], numbers) if parameter.name in given else numbers
         for parameter, numbers in zip(parameters, current, strict=True)
@@ -192,16 +177,10 @@ def _numbers(name: str, parameter: Parameter, objectives: tuple[str, ...], value
     if not isinstance(value, Mapping):
         return (parameter.checked(value, owner=f"{owner} for all objectives"),) * len(objectives)
     for key in value:
-        _check_name(key, objectives, f"{owner} is given {value[key]!r} for an unknown objective")
+        require_known(key, objectives, f"{owner} is given {value[key]!r} for an unknown objective {key!r}")
     return tuple(
         parameter.checked(value[objective], owner=f"{owner} for objective {objective!r}")
         if objective in value
         else number
         for objective, number in zip(objectives, current, strict=True)
     )
-
-
-def _check_name(name: object, known: Sequence[str], problem: str) -> None:
-    if name not in known:
-        hint = nearest(str(name), list(known))
-        raise FusionError(f"{problem} {name!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})")

@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from ranker.expressions import parse
-from ranker.fusion.base import Floats, FusionError, Invariance, Parameter
+from ranker.fusion.base import Floats, Invariance, Parameter
 from ranker.fusion.candidates import Candidates
+from ranker.fusion.checks import LocatedError
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions, State
 from ranker.schema import Closed, Name
 
@@ -81,23 +82,18 @@ class TextFormula(Formula):
         self, objectives: tuple[str, ...], options: FormulaOptions | None = None, state: State | None = None
     ) -> None:
         if options is None:
-            raise FusionError("fusion 'expression': options.formula: is required")
+            raise LocatedError("formula: is required")
         super().__init__(objectives, options, state)
         self.parameters = self.options.declared()
         self._expression = parse(self.options.formula)
         declared = {parameter.name for parameter in self.parameters}
         self.features = tuple(name for name in self._expression.names if name not in {*declared, *objectives})
         for name in sorted(declared & set(objectives)):
-            raise FusionError(f"fusion 'expression': options.parameters: {name!r} is the name of an objective")
+            raise LocatedError(f"parameters.{name}: {name!r} is the name of an objective")
         for name in sorted(self._expression.texts):
-            raise FusionError(
-                f"fusion 'expression': options.formula: compares {name!r} with text, which only rules can do"
-            )
+            raise LocatedError(f"formula: compares {name!r} with text, which only rules can do")
         if not set(objectives) & set(self._expression.names):
-            raise FusionError(
-                f"fusion 'expression': options.formula: {self.options.formula!r} reads no objective "
-                f"(known: {', '.join(objectives)})"
-            )
+            raise LocatedError(f"formula: {self.options.formula!r} reads no objective (known: {', '.join(objectives)})")
 
     def prepare(self, candidates: Candidates) -> Floats:
         """Scores and the features that the formula reads [N, T + features]."""

@@ -1,7 +1,7 @@
 """Scores of one objective put on a common scale within each request."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -36,5 +36,7 @@ def rank(scores: Floats, requests: Requests) -> Floats:
     """Share of the request's candidates that are no better [N]: 1 for the best, equal scores share a rank."""
     return 1.0 - requests.better(scores) / requests.size
 
+
+NormalisationName: TypeAlias = Literal["none", "min_max", "z_score", "rank"]
 
 NORMALISATIONS: Mapping[str, Normalisation] = {"none": none, "min_max": min_max, "z_score": z_score, "rank": rank}

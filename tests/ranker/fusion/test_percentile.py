@@ -44,7 +44,7 @@ def test_it_must_be_fitted() -> None:
 
 
 def test_options_are_checked() -> None:
-    with pytest.raises(FusionError, match=r"'percentile': options.quantiles: .* greater than or equal to 2"):
+    with pytest.raises(FusionError, match=r"^options\.quantiles: .* greater than or equal to 2"):
         build_fusion("percentile", ["click"], {}, {"quantiles": 1})
     with pytest.raises(FusionError, match="did you mean 'quantiles'"):
         build_fusion("percentile", ["click"], {}, {"quantile": 10})
