@@ -13,12 +13,15 @@ from training.config import Experiment
 from training.evaluate import measure, predict
 from training.export import examples_of, export
 from training.fit import RUN, Run, reopen, train
+from training.fusions import calibration_page, fitted_fusions, notes
 from training.log import Log, Source
 from training.prepare import encode_all
 from training.progress import Display, blocks_table, gates_table, metrics_table
 from training.session import onnx_scorer
 from training.split import split
 from training.watcher import Watcher
+
+CALIBRATION = "calibration.html"
 
 
 def run(experiment: Experiment, source: Source, output: Path, console: Console, *, restart: bool = False) -> Artifact:
@@ -75,4 +78,13 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     rows = split(trained.log, experiment.data.split, experiment.training.seed)
     examples = examples_of(rows, experiment)
     gates = trained.gates.to_dict()
-    return export(output, experiment, trained.prepared.encoder, trained.model, trained.metrics, examples, gates)
+    fusions = fitted_fusions(experiment, trained.predictions)
+    for note in notes(fusions):
+        console.print(note, style="yellow", markup=False)
+    page = calibration_page(experiment, fusions, trained.predictions)
+    if page is not None:
+        (output / CALIBRATION).write_text(page.html(), encoding="utf-8")
+        console.print(f"calibration: {output / CALIBRATION}", markup=False)
+    return export(
+        output, experiment, trained.prepared.encoder, trained.model, fusions, trained.metrics, examples, gates
+    )

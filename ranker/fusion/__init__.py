@@ -1,6 +1,7 @@
-"""Score fusion: the scores of several objectives -> one ranking score, by a formula with declared parameters.
+"""Score fusion: the scores of several objectives -> one ranking, by a formula with declared parameters.
 
-A formula is a file of its own that registers itself in ``FUSIONS``; importing it here is what makes it known.
+``Plan`` is all of it as served: calibration, normalisation within the request, the formula, rules. A formula is a file
+of its own that registers itself in ``FUSIONS``; importing it here is what makes it known.
 """
 
 from ranker.fusion.additive import Additive
@@ -11,7 +12,8 @@ from ranker.fusion.explain import Explanation, explain
 from ranker.fusion.expression import TextFormula
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions
 from ranker.fusion.multiplicative import Multiplicative
-from ranker.fusion.options import FusionOptions, StoredFusion
+from ranker.fusion.named import DEFAULT, plan_for
+from ranker.fusion.options import FusionOptions, FusionState, StoredFusion
 from ranker.fusion.order import order
 from ranker.fusion.percentile import Percentile
 from ranker.fusion.plan import Plan, Ranked, build_plan
@@ -23,6 +25,7 @@ from ranker.fusion.reciprocal_rank import ReciprocalRank
 from ranker.fusion.requests import Requests
 
 __all__ = [
+    "DEFAULT",
     "FUSIONS",
     "Additive",
     "Candidates",
@@ -33,6 +36,7 @@ __all__ = [
     "Fusion",
     "FusionError",
     "FusionOptions",
+    "FusionState",
     "Invariance",
     "Multiplicative",
     "Parameter",
@@ -51,4 +55,5 @@ __all__ = [
     "build_plan",
     "explain",
     "order",
+    "plan_for",
 ]

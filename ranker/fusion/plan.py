@@ -81,7 +81,7 @@ class Plan:
             read += [name for name in rule.names if name not in self.objectives]
         return tuple(dict.fromkeys(read))
 
-    def fit(self, scores: Floats, labels: Floats, known: Mask) -> "Plan":
+    def fit(self, scores: NDArray[np.floating], labels: NDArray[np.floating], known: Mask) -> "Plan":
         """Fit calibration and formula to M rows of a log: scores, labels and whether each is known [M, T]."""
         fitted = {}
         for objective, method in self.options.calibration.items():
