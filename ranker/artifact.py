@@ -7,7 +7,7 @@
       model.onnx      the served graph: packed arrays -> scores [N, T]
       saved_model/    the same as a TensorFlow SavedModel, for reference
       encoder.json    fitted encoding, with encoder.npz
-      fusion.json     the default formula and its parameters
+      fusion.json     the default fusion and others, by name: what the config says and what was fitted
       golden.json     requests and the scores that the Keras model gave them
 
 Nothing is pickled. A version is written under a temporary name, then renamed, so that none is ever half there.
@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from ranker.encoding import Column, Encoder, Ragged, from_state, to_state
-from ranker.fusion import Fusion, build_fusion
+from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
 from ranker.schema import Closed, Schema
 
-FORMAT = 1
+FORMAT = 2
 TOLERANCE = 1e-5
 """How far (see :func:`difference`) an engine's scores on a CPU may lie from those of the Keras model."""
 MANIFEST = "manifest.json"
@@ -75,13 +75,18 @@ class Artifact:
     folder: Path
     manifest: Manifest
     encoder: Encoder
-    fusion: Fusion
+    fusions: Mapping[str, Plan]
     golden: tuple[Golden, ...]
 
     @property
     def schema(self) -> Schema:
         """Features and tasks."""
         return self.manifest.log_schema
+
+    @property
+    def fusion(self) -> Plan:
+        """The fusion that ranks where a request names none."""
+        return self.fusions[DEFAULT]
 
     @property
     def model_path(self) -> Path:
@@ -127,17 +132,23 @@ def load(path: Path) -> Artifact:
         state = orjson.loads((folder / "encoder.json").read_bytes())
         with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
             encoder = from_state(manifest.log_schema, state, dict(arrays))
-        fusion = orjson.loads((folder / "fusion.json").read_bytes())
         golden = orjson.loads((folder / "golden.json").read_bytes())
         return Artifact(
             folder=folder,
             manifest=manifest,
             encoder=encoder,
-            fusion=build_fusion(fusion["name"], manifest.tasks, fusion["parameters"]),
+            fusions=_fusions(manifest.log_schema, (folder / "fusion.json").read_bytes()),
             golden=tuple(Golden.model_validate(request) for request in golden),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ArtifactError(f"{folder}: cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _fusions(schema: Schema, raw: bytes) -> dict[str, Plan]:
+    plans = {name: plan_for(schema, StoredFusion.model_validate(f)) for name, f in orjson.loads(raw).items()}
+    if DEFAULT not in plans:
+        raise ValueError(f"fusion.json holds no fusion named {DEFAULT!r}")
+    return plans
 
 
 def _manifest(folder: Path) -> Manifest:
@@ -167,12 +178,13 @@ def new_version(root: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_parts(folder: Path, encoder: Encoder, fusion: Fusion, golden: tuple[Golden, ...]) -> None:
+def write_parts(folder: Path, encoder: Encoder, fusions: Mapping[str, Plan], golden: tuple[Golden, ...]) -> None:
     """Write everything but the model and the manifest."""
     state, arrays = to_state(encoder)
     (folder / "encoder.json").write_bytes(orjson.dumps(state))
     np.savez(folder / "encoder.npz", allow_pickle=False, **arrays)
-    (folder / "fusion.json").write_bytes(orjson.dumps(fusion.to_dict(), option=orjson.OPT_INDENT_2))
+    stored = {name: plan.stored().model_dump(mode="json") for name, plan in fusions.items()}
+    (folder / "fusion.json").write_bytes(orjson.dumps(stored, option=orjson.OPT_INDENT_2))
     requests = [request.model_dump() for request in golden]
     (folder / "golden.json").write_bytes(orjson.dumps(requests, option=orjson.OPT_SERIALIZE_NUMPY))
 

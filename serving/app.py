@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "tasks": list(manifest.tasks),
             "schema": manifest.log_schema.model_dump(mode="json"),
             "metrics": manifest.metrics,
-            "fusion": service.artifact.fusion.to_dict(),
+            "fusion": service.artifact.fusion.fusion.to_dict(),
             "fusions": _fusions(),
             "packages": manifest.packages,
         }

@@ -31,7 +31,9 @@ class _Message(BaseModel):
 class FusionChoice(_Message):
     """Another formula, or other parameters of the default one."""
 
-    name: str | None = Field(None, description="A formula; by default the artifact's own.")
+    name: str | None = Field(
+        None, description="One of the artifact's fusions, or a formula; by default the artifact's own."
+    )
     parameters: dict[str, Number | dict[str, Number]] = Field(
         default_factory=dict, description="By name: one number for all objectives, or numbers by objective."
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference, load
 from ranker.encoding import ColumnError
-from ranker.fusion import Fusion, FusionError, build_fusion, order
+from ranker.fusion import Candidates, FusionError, Plan, Ranked
 from serving.messages import FusionChoice, RankRequest, RequestError, RequestParser
 from serving.runtime import ENGINES, Engine
 from serving.settings import Settings
@@ -36,19 +36,18 @@ class Ranker:
     def answer(self, body: bytes) -> bytes:
         """A request's body to the answer's. Raises ``RequestError``."""
         request = self.parser.parse(body)
-        fusion = self._fusion(request.fusion)
+        plan = self._plan(request.fusion)
         scores = self._scores(request)
         self._require_finite(scores)
-        fused = fusion.fuse(scores)
-        ranked = order(fused, request.top_k)
+        ranked = self._ranked(plan, scores, request)
+        order = ranked.order(request.top_k)
+        calibrated = ranked.scores[order].astype(np.float32)
         answer = {
             "model_version": self.artifact.manifest.version,
-            "fusion": fusion.to_dict(),
-            "ids": self._ids(request, ranked),
-            "fused": fused[ranked],
-            "scores": {
-                task: np.ascontiguousarray(scores[ranked, i]) for i, task in enumerate(self.artifact.manifest.tasks)
-            },
+            "fusion": plan.fusion.to_dict(),
+            "ids": self._ids(request, order),
+            "fused": ranked.fused[order],
+            "scores": {task: np.ascontiguousarray(calibrated[:, i]) for i, task in enumerate(plan.objectives)},
         }
         return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
@@ -73,14 +72,33 @@ class Ranker:
                 for row in np.flatnonzero(~finite.all(axis=1)).tolist()
             )
 
-    def _fusion(self, choice: FusionChoice | None) -> Fusion:
+    def _ranked(self, plan: Plan, scores: NDArray[np.float32], request: RankRequest) -> Ranked:
+        """Scores through all steps, with the raw values of the features that the fusion reads."""
+        schema = self.artifact.schema
+        features = {
+            name: np.array(
+                request.context[schema.column(name)][0]
+                if name in schema.context
+                else request.candidates[schema.column(name)],
+                dtype=object,
+            )
+            for name in plan.features
+        }
+        try:
+            return plan.rank(Candidates.of(plan.objectives, scores, features=features))
+        except FusionError as error:
+            raise RequestError([("fusion", str(error))]) from None
+
+    def _plan(self, choice: FusionChoice | None) -> Plan:
         default = self.artifact.fusion
         if choice is None:
             return default
         try:
-            if choice.name is None or choice.name == default.name:
+            if choice.name is None or choice.name == default.fusion.name:
                 return default.replaced(choice.parameters)
-            return build_fusion(choice.name, default.objectives, choice.parameters)
+            if choice.name in self.artifact.fusions:
+                return self.artifact.fusions[choice.name].replaced(choice.parameters)
+            return default.with_formula(choice.name, choice.parameters)
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None
 

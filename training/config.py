@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from ranker.architectures import ARCHITECTURES, ArchitectureOptions
 from ranker.funnels import FUNNELS, FunnelOptions
-from ranker.fusion import build_fusion
+from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry
-from ranker.schema import Binary, Closed, Regression, Schema
+from ranker.schema import Binary, Closed, Name, Regression, Schema
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config_errors import explain
 from training.schedule import Schedule
@@ -153,15 +153,6 @@ class Evaluation(Closed):
     bootstrap: int = Field(200, ge=0, le=10_000, description="Resamples behind each interval; 0 for none.")
 
 
-class FusionOptions(Closed):
-    """The formula served by default."""
-
-    name: str = Field("additive", description="additive, multiplicative or rank_bucket.")
-    parameters: dict[str, float | dict[str, float]] = Field(
-        default_factory=dict, description="By name: one number for all objectives, or numbers by objective."
-    )
-
-
 class Experiment(Closed):
     """Everything a training run depends on but the log itself."""
 
@@ -181,7 +172,8 @@ class Experiment(Closed):
         default_factory=EarlyStopping, description="null: train all epochs and keep the last one's weights."
     )
     evaluation: Evaluation = Evaluation()
-    fusion: FusionOptions = FusionOptions()
+    fusion: FusionOptions = Field(FusionOptions(), description="From scores to the ranking, by default.")
+    fusions: dict[Name, FusionOptions] = Field(default_factory=dict, description="Other fusions, by name.")
 
     @model_validator(mode="before")
     @classmethod
@@ -204,13 +196,29 @@ class Experiment(Closed):
                 section.check(self.log_schema)
             except ValueError as error:
                 raise ValueError(f"{name}.{error}") from None
-        build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
+        self._check_fusions()
         method = WEIGHTINGS[self.weighting.name](self.weighting)
         method.build(tasks)
         self.schedule.check(list(tasks), self.training.epochs, compares=isinstance(method, GradientBalancer))
         if self.early_stopping is not None:
             check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
         return self
+
+    @property
+    def named_fusions(self) -> dict[str, FusionOptions]:
+        """The default fusion and the others, by name."""
+        return {DEFAULT: self.fusion, **self.fusions}
+
+    def _check_fusions(self) -> None:
+        for name in self.fusions:
+            if name == DEFAULT or name in FUSIONS:
+                taken = "the fusion under `fusion`" if name == DEFAULT else "a formula"
+                raise ValueError(f"fusions.{name}: is the name of {taken}, which requests use too; take another")
+        for path, options in {"fusion": self.fusion, **{f"fusions.{n}": o for n, o in self.fusions.items()}}.items():
+            try:
+                plan_for(self.log_schema, StoredFusion(options=options))
+            except FusionError as error:
+                raise ValueError(f"{path}.{error}") from None
 
 
 def load(path: Path) -> Experiment:

@@ -26,7 +26,7 @@ from ranker.artifact import (
     write_parts,
 )
 from ranker.encoding import Column, Encoder
-from ranker.fusion import build_fusion
+from ranker.fusion import Plan
 from ranker.model import INPUTS, RankingModel, served
 from training.config import Experiment
 from training.encoded import Batch
@@ -50,11 +50,14 @@ def export(
     experiment: Experiment,
     encoder: Encoder,
     model: RankingModel,
+    fusions: Mapping[str, Plan],
     metrics: Mapping[str, Any],
     examples: Chunk,
     gates: Mapping[str, Any] | None = None,
 ) -> Artifact:
-    """Write the next numbered version below ``root``; ``examples`` are raw rows that golden requests are made of.
+    """Write the next numbered version below ``root``, with fitted fusions.
+
+    ``examples`` are raw rows that golden requests are made of.
 
     Raises ``ExportError`` where ONNX and Keras differ by more than 1e-5; nothing is kept then.
     """
@@ -64,8 +67,7 @@ def export(
         onnx.save_model(to_onnx(model), str(folder / MODEL))
         golden = _golden(experiment, encoder, model, examples)
         _verify(model, folder / MODEL, encoder, golden)
-        fusion = build_fusion(experiment.fusion.name, model.tasks, experiment.fusion.parameters)
-        write_parts(folder, encoder, fusion, golden)
+        write_parts(folder, encoder, fusions, golden)
         manifest = seal(
             folder,
             root,

@@ -16,7 +16,7 @@ from training.build import build_funnel, build_model
 from training.callbacks import Recorder, StepLog
 from training.config import Experiment
 from training.encoded import Batch, EncodedRows
-from training.evaluate import Scorer, chosen, measure, predict
+from training.evaluate import Predictions, Scorer, chosen, measure, predict
 from training.gates import GateReport, look
 from training.label_facts import label_facts
 from training.log import DataError, Log, Source
@@ -31,7 +31,7 @@ ROWS = "rows"
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model with the weights of its best epoch, and what it was trained with."""
+    """A trained model with the weights of its best epoch, what it was trained with, what it predicts on validation."""
 
     experiment: Experiment
     log: Log
@@ -41,6 +41,7 @@ class Run:
     history: list[dict[str, Any]]
     gates: GateReport
     folder: Path
+    predictions: Predictions
 
     @property
     def best_epoch(self) -> int:
@@ -133,7 +134,8 @@ def _best(
     checkpoints.restore_best()
     predictions = predict(scorer(model), prepared.validation.chunks())
     metrics = measure(experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed)
-    return Run(experiment, log, prepared, model, metrics, state.history, look(model, prepared.validation), folder)
+    gates = look(model, prepared.validation)
+    return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions)
 
 
 def scorer(model: RankingModel) -> Scorer:

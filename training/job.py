@@ -14,6 +14,7 @@ from training.config import Experiment
 from training.evaluate import measure, predict
 from training.export import examples_of, export
 from training.fit import RUN, Run, reopen, train
+from training.fusions import calibration_page, fitted_fusions, notes
 from training.log import Log, Source
 from training.pages.run import run_page
 from training.prepare import encode_all
@@ -24,6 +25,7 @@ from training.trace import trace
 from training.watcher import Watcher
 
 PAGE = "report.html"
+CALIBRATION = "calibration.html"
 
 
 def run(experiment: Experiment, source: Source, output: Path, console: Console, *, restart: bool = False) -> Artifact:
@@ -85,4 +87,13 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
         run_page(trace(trained.folder / STEPS), trained.history, gates, trained.best_epoch), encoding="utf-8"
     )
     console.print(f"losses, weights and gradients over time: [bold]{page}[/bold]")
-    return export(output, experiment, trained.prepared.encoder, trained.model, trained.metrics, examples, gates)
+    fusions = fitted_fusions(experiment, trained.predictions)
+    for note in notes(fusions):
+        console.print(note, style="yellow", markup=False)
+    reliability = calibration_page(experiment, fusions, trained.predictions)
+    if reliability is not None:
+        (output / CALIBRATION).write_text(reliability.html(), encoding="utf-8")
+        console.print(f"calibration: {output / CALIBRATION}", markup=False)
+    return export(
+        output, experiment, trained.prepared.encoder, trained.model, fusions, trained.metrics, examples, gates
+    )

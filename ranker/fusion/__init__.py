@@ -1,25 +1,59 @@
-"""Score fusion: the scores of several objectives -> one ranking score, by a formula with declared parameters.
+"""Score fusion: the scores of several objectives -> one ranking, by a formula with declared parameters.
 
-A formula is a file of its own that registers itself in ``FUSIONS``; importing it here is what makes it known.
+``Plan`` is all of it as served: calibration, normalisation within the request, the formula, rules. A formula is a file
+of its own that registers itself in ``FUSIONS``; importing it here is what makes it known.
 """
 
 from ranker.fusion.additive import Additive
-from ranker.fusion.base import FUSIONS, Formula, FusionError, Invariance, Parameter
+from ranker.fusion.base import Floats, FusionError, Invariance, Parameter
 from ranker.fusion.build import Fusion, build_fusion
+from ranker.fusion.candidates import Candidates
+from ranker.fusion.explain import Explanation, explain
+from ranker.fusion.expression import TextFormula
+from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions
 from ranker.fusion.multiplicative import Multiplicative
+from ranker.fusion.named import DEFAULT, plan_for
+from ranker.fusion.options import FusionOptions, FusionState, StoredFusion
 from ranker.fusion.order import order
+from ranker.fusion.percentile import Percentile
+from ranker.fusion.plan import Plan, Ranked, build_plan
+from ranker.fusion.powered_product import PoweredProduct
+from ranker.fusion.powered_sum import PoweredSum
 from ranker.fusion.rank_bucket import RankBucket
+from ranker.fusion.rank_power import RankPower
+from ranker.fusion.reciprocal_rank import ReciprocalRank
+from ranker.fusion.requests import Requests
 
 __all__ = [
+    "DEFAULT",
     "FUSIONS",
     "Additive",
+    "Candidates",
+    "Explanation",
+    "Floats",
     "Formula",
+    "FormulaOptions",
     "Fusion",
     "FusionError",
+    "FusionOptions",
+    "FusionState",
     "Invariance",
     "Multiplicative",
     "Parameter",
+    "Percentile",
+    "Plan",
+    "PoweredProduct",
+    "PoweredSum",
     "RankBucket",
+    "RankPower",
+    "Ranked",
+    "ReciprocalRank",
+    "Requests",
+    "StoredFusion",
+    "TextFormula",
     "build_fusion",
+    "build_plan",
+    "explain",
     "order",
+    "plan_for",
 ]

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ranker.fusion.base import FUSIONS, Floats, Formula, Invariance, Parameter
+from ranker.fusion.base import Floats, Invariance, Parameter
+from ranker.fusion.formula import FUSIONS, Formula
 
 
 @FUSIONS.register("additive")
@@ -37,9 +38,8 @@ class Additive(Formula):
         "common_scaling": {},
     }
 
-    @staticmethod
-    def combine(prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
-        """Scores [..., N, T], share and shift [..., T] -> fused scores [..., N]."""
+    def combine(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        """Scores [N, T], share and shift [..., T] -> fused scores [..., N]."""
         share, shift = parameters["share"], parameters["shift"]
         total = np.zeros(1)
         # One objective at a time: no [..., N, T] temporary per parameter set, and, unlike a matrix product,

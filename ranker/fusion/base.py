@@ -1,18 +1,14 @@
-"""What a fusion formula is: declared parameters, a step per request, a step per candidate."""
+"""What a fusion formula declares: its parameters, and what its ranking does not depend on."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import ClassVar, Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ranker.registry import Registry
-
-Floats = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.float64]
 
 Invariance = Literal["increasing_map", "translation", "scaling", "common_scaling"]
 """A change of the scores of a whole request that leaves the ranking as it was.
@@ -79,48 +75,3 @@ class Parameter:
         if not (math.isfinite(number) and self.low <= number <= self.high and whole):
             raise FusionError(f"{owner} must be {self.valid}, got {number:g}")
         return int(number) if self.integer else number
-
-
-class Formula(ABC):
-    """How the scores of T objectives become one ranking score; a namespace, never instantiated.
-
-    ``fuse`` is ``combine(prepare(scores), parameters)``. ``prepare`` sees a whole request and no parameters;
-    ``combine`` sees the parameters and treats each candidate on its own. A search therefore prepares each
-    logged request once, concatenates them, and combines all under all of its parameter sets in one call.
-
-    Attributes
-    ----------
-    parameters
-        What the formula can be given.
-    direction
-        The per-objective parameter whose sign says whether an objective counts for a candidate or against it.
-    invariant_to
-        The changes of the scores that leave the ranking as it was, each with the parameter values that it
-        depends on (none: it holds for all). Those not named do change the ranking.
-    """
-
-    parameters: ClassVar[tuple[Parameter, ...]]
-    direction: ClassVar[str]
-    invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]]
-
-    @staticmethod
-    def prepare(scores: Floats) -> Floats:
-        """Scores [..., N, T] of N candidates of one request -> what ``combine`` reads of them, same shape."""
-        return scores
-
-    @staticmethod
-    @abstractmethod
-    def combine(prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
-        """Fused scores [..., N], higher is better, of prepared scores [..., N, T].
-
-        ``parameters`` has an array [..., T] for each per-objective parameter and [...] for each other one,
-        unchecked. Leading axes broadcast: prepared [N, T] with parameters [P, T] and [P] gives [P, N].
-        """
-
-    @classmethod
-    def fuse(cls, scores: ArrayLike, parameters: Mapping[str, Floats]) -> Floats:
-        """Scores [..., N, T] of one request's N candidates -> fused scores [..., N], as ``combine``."""
-        return cls.combine(cls.prepare(np.asarray(scores, dtype=np.float64)), parameters)
-
-
-FUSIONS: Registry[type[Formula]] = Registry("fusion")

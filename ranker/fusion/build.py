@@ -1,14 +1,19 @@
 """From a formula's name and a config's numbers to a checked fusion."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import ValidationError
 
-from ranker.fusion.base import FUSIONS, Floats, Formula, FusionError, Parameter
-from ranker.registry import UnknownNameError, nearest
+from ranker.fusion.base import Floats, FusionError, Parameter
+from ranker.fusion.candidates import Candidates
+from ranker.fusion.checks import LocatedError, at, find, require_known
+from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions, State
+from ranker.fusion.requests import Requests
 
 Given = Mapping[str, float | Mapping[str, float]]
 """Parameters as a config states them: a number, or for per-objective parameters also objective -> number."""
@@ -29,16 +34,22 @@ class Fusion:
         Names of the T objectives, in the order of the columns of ``scores``.
     numbers
         One entry per parameter of the formula, in its order.
+    options
+        What the formula is told beside its parameters.
+    state
+        What fitting found, for a formula that needs it; ``None`` before.
     """
 
     name: str
     objectives: tuple[str, ...]
     numbers: tuple[Numbers, ...]
+    options: FormulaOptions
+    state: State | None = None
 
-    @property
-    def formula(self) -> type[Formula]:
+    @cached_property
+    def formula(self) -> Formula:
         """The formula itself."""
-        return FUSIONS[self.name]
+        return FUSIONS[self.name](self.objectives, self.options, self.state)
 
     @property
     def values(self) -> dict[str, float | dict[str, float]]:
@@ -56,37 +67,48 @@ class Fusion:
             for parameter, numbers in zip(self.formula.parameters, self.numbers, strict=True)
         }
 
-    def fuse(self, scores: ArrayLike) -> Floats:
-        """Scores [N, T] of one request's candidates -> fused scores [N], higher is better.
+    def fuse(
+        self, scores: ArrayLike, requests: Requests | None = None, features: Mapping[str, ArrayLike] | None = None
+    ) -> Floats:
+        """Scores [N, T] of candidates, by default of one request -> fused scores [N], higher is better.
 
-        Raises ``FusionError`` for another shape and for a score that is not finite.
+        Raises ``FusionError`` as ``Candidates.of`` does, and for a formula that is not fitted.
         """
-        scores = np.asarray(scores, dtype=np.float64)
-        if scores.ndim != 2 or scores.shape[1] != len(self.objectives):
+        self.require_fitted()
+        return self.formula.fuse(Candidates.of(self.objectives, scores, requests, features), self.arrays)
+
+    def require_fitted(self) -> None:
+        """Raise ``FusionError`` if the formula needs a state that it has not."""
+        if self.formula.fitted and self.state is None:
             raise FusionError(
-                f"scores must be [candidates, {len(self.objectives)}], one column for each of "
-                f"{', '.join(self.objectives)}; got shape {list(scores.shape)}"
+                f"fusion {self.name!r} reads a reference population, which is stored with a config's own fusions at "
+                "export: name one of those"
             )
-        finite = np.isfinite(scores)
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
-            objective, score = self.objectives[column], scores[row, column]
-            raise FusionError(f"scores must be finite, got {score} for {objective!r} of candidate {row}")
-        return self.formula.fuse(scores, self.arrays)
+
+    def fit(self, candidates: Candidates) -> "Fusion":
+        """Return this fusion with what its formula needs to know of a reference population, for example a log's."""
+        return replace(self, state=self.formula.fit(candidates)) if self.formula.fitted else self
 
     def replaced(self, parameters: Given) -> "Fusion":
         """Return this fusion with some parameters set anew; what ``parameters`` leaves out stays as it is.
 
         Raises ``FusionError`` as ``build_fusion`` does.
         """
-        return Fusion(self.name, self.objectives, _resolve(self.name, self.objectives, parameters, self.numbers))
+        numbers = _resolve(self.name, self.formula.parameters, self.objectives, parameters, self.numbers)
+        return replace(self, numbers=numbers)
 
     def to_dict(self) -> dict[str, object]:
-        """Return ``{"name": ..., "parameters": ...}``, which ``build_fusion`` turns into an equal fusion."""
+        """Return ``{"name": ..., "parameters": ...}``, as a request states it and an answer shows it."""
         return {"name": self.name, "parameters": self.values}
 
 
-def build_fusion(name: str, objectives: Sequence[str], parameters: Given) -> Fusion:
+def build_fusion(
+    name: str,
+    objectives: Sequence[str],
+    parameters: Given,
+    options: Mapping[str, Any] | None = None,
+    state: State | None = None,
+) -> Fusion:
     """Build the fusion that a config describes.
 
     Parameters
@@ -98,32 +120,49 @@ def build_fusion(name: str, objectives: Sequence[str], parameters: Given) -> Fus
     parameters
         Parameter name -> number, or, for a per-objective parameter, also objective -> number. Parameters and
         objectives not named keep the default.
+    options
+        What the formula's ``Options`` take.
+    state
+        What ``Fusion.fit`` found, for a formula that needs it.
 
     Raises
     ------
     FusionError
-        For an unknown formula, parameter or objective, objectives that are empty or not distinct, and a value
+        For an unknown formula, option, parameter or objective, objectives that are empty or not distinct, and a value
         that is not a number, not finite, out of bounds, or not whole where it must be.
     """
-    try:
-        formula = FUSIONS[name]
-    except UnknownNameError as error:
-        raise FusionError(str(error)) from None
+    formula = find(FUSIONS, name)
     if isinstance(objectives, str) or not objectives or len(set(objectives)) != len(objectives):
         raise FusionError(f"objectives must be one or more distinct names, got {objectives!r}")
-    defaults = tuple(
-        (parameter.default,) * (len(objectives) if parameter.per_objective else 1) for parameter in formula.parameters
-    )
-    return Fusion(name, tuple(objectives), _resolve(name, tuple(objectives), parameters, defaults))
+    with at("options"):
+        blank = Fusion(name, tuple(objectives), (), _options(formula, options or {}), state)
+        declared = blank.formula.parameters
+    numbers = tuple((one.default,) * (len(objectives) if one.per_objective else 1) for one in declared)
+    return replace(blank, numbers=numbers).replaced(parameters)
 
 
-def _resolve(name: str, objectives: tuple[str, ...], given: Given, current: tuple[Numbers, ...]) -> tuple[Numbers, ...]:
-    """Check ``given`` against the formula and lay it over ``current``."""
-    parameters = FUSIONS[name].parameters
+def _options(formula: type[Formula], given: Mapping[str, Any]) -> FormulaOptions:
+    try:
+        return formula.Options.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        text = "is required" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+        problem = FusionError(text) if not first["loc"] else LocatedError(f"{'.'.join(map(str, first['loc']))}: {text}")
+        raise problem from None
+
+
+def _resolve(
+    name: str,
+    parameters: tuple[Parameter, ...],
+    objectives: tuple[str, ...],
+    given: Given,
+    current: tuple[Numbers, ...],
+) -> tuple[Numbers, ...]:
+    """Check ``given`` against the formula's parameters and lay it over ``current``."""
     if not isinstance(given, Mapping):
         raise FusionError(f"fusion {name!r}: parameters must map names to numbers, got {given!r}")
     for key in given:
-        _check_name(key, [parameter.name for parameter in parameters], f"fusion {name!r} has no parameter")
+        require_known(key, [parameter.name for parameter in parameters], f"fusion {name!r} has no parameter {key!r}")
     return tuple(
         _numbers(name, parameter, objectives, given[parameter.name], numbers) if parameter.name in given else numbers
         for parameter, numbers in zip(parameters, current, strict=True)
@@ -138,16 +177,10 @@ def _numbers(name: str, parameter: Parameter, objectives: tuple[str, ...], value
     if not isinstance(value, Mapping):
         return (parameter.checked(value, owner=f"{owner} for all objectives"),) * len(objectives)
     for key in value:
-        _check_name(key, objectives, f"{owner} is given {value[key]!r} for an unknown objective")
+        require_known(key, objectives, f"{owner} is given {value[key]!r} for an unknown objective {key!r}")
     return tuple(
         parameter.checked(value[objective], owner=f"{owner} for objective {objective!r}")
         if objective in value
         else number
         for objective, number in zip(objectives, current, strict=True)
     )
-
-
-def _check_name(name: object, known: Sequence[str], problem: str) -> None:
-    if name not in known:
-        hint = nearest(str(name), list(known))
-        raise FusionError(f"{problem} {name!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})")

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ranker.fusion.base import FUSIONS, Floats, Formula, Invariance, Parameter
+from ranker.fusion.base import Floats, Invariance, Parameter
+from ranker.fusion.formula import FUSIONS, Formula
 
 FLOOR = 1e-9
 """The least value of a factor ``shift + p``, so that zero has a logarithm and a negative power."""
@@ -47,9 +48,8 @@ class Multiplicative(Formula):
         "common_scaling": {"shift": 0.0},
     }
 
-    @staticmethod
-    def combine(prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
-        """Scores [..., N, T], power and shift [..., T] -> fused scores [..., N], positive and finite."""
+    def combine(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        """Scores [N, T], power and shift [..., T] -> fused scores [..., N], positive and finite."""
         power, shift = parameters["power"], parameters["shift"]
         exponent = np.zeros(1)
         for i in range(prepared.shape[-1]):  # one at a time: no [..., N, T] temporary per parameter set

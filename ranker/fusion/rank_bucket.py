@@ -5,7 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ranker.fusion.base import FUSIONS, Floats, Formula, Invariance, Parameter
+from ranker.fusion.base import Floats, Invariance, Parameter
+from ranker.fusion.candidates import Candidates
+from ranker.fusion.formula import FUSIONS, Formula
 
 # Added before rounding down, for products that are whole but for rounding (100 x 0.29 = 28.999...). With
 # 10000 buckets rounding errs by less than 3e-12; all others miss the next whole number by 1/N or more.
@@ -49,24 +51,12 @@ class RankBucket(Formula):
         "common_scaling": {},
     }
 
-    @staticmethod
-    def prepare(scores: Floats) -> Floats:
-        """Scores [..., N, T] -> share of the request's candidates that are strictly better, in [0, 1)."""
-        candidates = scores.shape[-2]
-        order = np.argsort(-scores, axis=-2)
-        descending = np.take_along_axis(scores, order, axis=-2)
-        position = np.broadcast_to(np.arange(candidates)[:, None], scores.shape)
-        first = np.ones(scores.shape, dtype=bool)
-        first[..., 1:, :] = descending[..., 1:, :] != descending[..., :-1, :]
-        # Each sorted place -> the place where its run of ties begins: the number of better candidates.
-        better = np.maximum.accumulate(np.where(first, position, 0), axis=-2)
-        standing = np.empty(scores.shape, dtype=np.float64)
-        np.put_along_axis(standing, order, better / max(candidates, 1), axis=-2)
-        return standing
+    def prepare(self, candidates: Candidates) -> Floats:
+        """Share of the request's candidates that are strictly better [N, T], in [0, 1)."""
+        return candidates.better / candidates.requests.size[:, None]
 
-    @staticmethod
-    def combine(prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
-        """Standings [..., N, T], weight [..., T] and buckets [...] -> fused scores [..., N]."""
+    def combine(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        """Standings [N, T], weight [..., T] and buckets [...] -> fused scores [..., N]."""
         weight, buckets = parameters["weight"], np.asarray(parameters["buckets"])[..., None]
         total = np.zeros(1)
         for i in range(prepared.shape[-1]):  # one at a time: no [..., N, T] temporary per parameter set

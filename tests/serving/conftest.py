@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -18,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ranker.artifact import Artifact, Golden, load, new_version, seal, write_parts
 from ranker.encoding import EncoderFitter, encode_labels
-from ranker.fusion import build_fusion
+from ranker.fusion import DEFAULT, FusionOptions, FusionState, StoredFusion, plan_for
 from serving.runtime import OnnxRuntime
 from tests.ranker.conftest import columns_of, schema_of
 
@@ -65,7 +66,7 @@ def plain(columns, names, rows) -> dict:
     return {name: [value(columns[name][i]) for i in rows] for name in names}
 
 
-def written(root: Path, change_scores: float = 0.0) -> Artifact:
+def written(root: Path, change_scores: float = 0.0, fusion: Any = None, state: Any = None, **more: Any) -> Artifact:
     schema, columns = schema_of(), columns_of(ROWS)
     labels = encode_labels(schema, columns)
     fitter = EncoderFitter(schema)
@@ -82,8 +83,10 @@ def written(root: Path, change_scores: float = 0.0) -> Artifact:
             candidates=candidates,
             scores={task: (scores[:, i] + change_scores).tolist() for i, task in enumerate(schema.tasks)},
         )
-        fusion = build_fusion("additive", list(schema.tasks), {"share": {"buy": 2.0}})
-        write_parts(folder, encoder, fusion, (golden,))
+        options = FusionOptions.model_validate(fusion or {"parameters": {"share": {"buy": 2.0}}})
+        plan = plan_for(schema, StoredFusion(options=options, state=FusionState.model_validate(state or {})))
+        others = {name: plan_for(schema, StoredFusion.model_validate(other)) for name, other in more.items()}
+        write_parts(folder, encoder, {DEFAULT: plan, **others}, (golden,))
         facts = {"created": datetime.now(UTC), "tasks": list(schema.tasks), "schema": schema.model_dump(mode="json")}
         seal(folder, root, {**facts, "metrics": {"tasks": {}}, "experiment": {}, "packages": {}})
     return load(root)

@@ -40,7 +40,11 @@ CONFIG = {
     "embedding": {"dropout": 0.05, "l2": 1e-5},
     "training": {"epochs": 3, "batch_size": 128, "shuffle_rows": 1000, "checkpoint_every": 5},
     "evaluation": {"group_by": "user_id", "bootstrap": 20},
-    "fusion": {"name": "multiplicative", "parameters": {"power": {"like": 0.5}}},
+    "fusion": {
+        "name": "multiplicative",
+        "parameters": {"power": {"like": 0.5}},
+        "calibration": {"watch_time": "scale"},
+    },
 }
 
 

@@ -100,6 +100,42 @@ def test_options_that_do_not_fit_are_named_by_line_and_path(tmp_path, section, v
     assert f"line {key}, {expected}" in message
 
 
+@pytest.mark.parametrize(
+    ("fusions", "expected"),
+    [
+        ({"fusion": {"name": "additve"}}, "fusion.name: unknown fusion 'additve'; did you mean 'additive'"),
+        ({"fusion": {"calibration": {"clik": "platt"}}}, "fusion.calibration.clik: 'clik' is no objective"),
+        ({"fusion": {"normalisation": "z_scor"}}, "fusion.normalisation: Input should be 'none', 'min_max'"),
+        (
+            {"fusions": {"mine": {"parameters": {"share": {"click": 200}}}}},
+            "fusions.mine.parameters: fusion 'additive': parameter 'share' for objective 'click' must be a number in "
+            "[-100, 100], got 200",
+        ),
+        (
+            {"fusions": {"mine": {"name": "expression", "options": {"formula": "click * duration"}}}},
+            "fusions.mine.options: 'duration' is no objective, parameter or feature of one value; did you mean "
+            "'duration_s'?",
+        ),
+        (
+            {"fusions": {"mine": {"rules": {"new": {"kind": "boost", "where": "tags > 1", "add": 1}}}}},
+            "fusions.mine.rules.new.where: 'tags' is no objective or feature of one value",
+        ),
+        (
+            {"fusions": {"mine": {"rules": {"new": {"kind": "floor", "leest": {"click": 1}}}}}},
+            "fusions.mine.rules.new.leest: unknown key 'leest'; did you mean 'least'?",
+        ),
+        ({"fusions": {"additive": {}}}, "fusions.additive: is the name of a formula"),
+        ({"fusions": {"default": {}}}, "fusions.default: is the name of the fusion under `fusion`"),
+    ],
+)
+def test_mistakes_in_fusions_are_named_by_line_and_path(tmp_path, fusions, expected):
+    message = refused(tmp_path, {**CONFIG, **fusions})
+    text = (tmp_path / "config.yaml").read_text().splitlines()
+    keys = [key for key in expected.partition(": ")[0].split(".") if any(f"{key}:" in line for line in text)]
+    line = max(i for i, content in enumerate(text, 1) if content.strip().startswith(f"{keys[-1]}:"))
+    assert f"line {line}, {expected}" in message
+
+
 def test_dots_of_unlike_widths_are_refused_before_anything_is_read(tmp_path):
     schema = {**CONFIG["schema"], "candidate": {**CONFIG["schema"]["candidate"]}}
     schema["candidate"]["tags"] = {"kind": "multi", "dimension": 6}

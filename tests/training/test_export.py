@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -7,8 +8,11 @@ import pytest
 import tensorflow as tf
 
 from ranker.artifact import ArtifactError, difference, load
+from ranker.fusion import Candidates
+from training.config import Experiment
 from training.export import ExportError, examples_of, export
 from training.fit import reopen
+from training.fusions import fitted_fusions
 from training.log import Log
 from training.prepare import encode_all
 from training.session import onnx_scorer
@@ -72,7 +76,9 @@ def test_the_manifest_says_what_it_is_and_names_no_place(trained):
 
 def exported(run, root):
     rows = split(run.log, run.experiment.data.split, run.experiment.training.seed)
-    return export(root, run.experiment, run.prepared.encoder, run.model, run.metrics, examples_of(rows, run.experiment))
+    fusions = fitted_fusions(run.experiment, run.predictions)
+    examples = examples_of(rows, run.experiment)
+    return export(root, run.experiment, run.prepared.encoder, run.model, fusions, run.metrics, examples)
 
 
 def test_versions_count_up_and_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
@@ -100,6 +106,27 @@ def test_a_spoilt_artifact_is_refused(trained, tmp_path, spoil, expected):
     spoil(tmp_path / "1")
     with pytest.raises(ArtifactError, match=expected):
         load(tmp_path)
+
+
+def test_fusions_come_back_as_they_were_fitted(run, tmp_path):
+    fusions = {
+        "shares": {"name": "percentile", "calibration": {"click": "platt", "watch_time": "scale"}},
+        "fresh": {"rules": {"new": {"kind": "boost", "where": "duration_s < 10", "multiply": 2}}},
+    }
+    plain = run.experiment.model_dump(mode="json", by_alias=True)
+    changed = replace(run, experiment=Experiment.model_validate({**plain, "fusions": fusions}))
+    fitted = fitted_fusions(changed.experiment, run.predictions)
+    artifact = exported(changed, tmp_path)
+    assert list(artifact.fusions) == ["default", "shares", "fresh"]
+    features = {"duration_s": [5.0] * 50 + [60.0] * 50}
+    candidates = Candidates.of(artifact.manifest.tasks, run.predictions.scores[:100], features=features)
+    for name, plan in artifact.fusions.items():
+        np.testing.assert_array_equal(plan.rank(candidates).fused, fitted[name].rank(candidates).fused)
+    known = run.predictions.known[:, 0]
+    everything = Candidates.of(artifact.manifest.tasks, run.predictions.scores)
+    scores = artifact.fusions["shares"].calibrated(everything).scores
+    assert scores[known, 0].mean() == pytest.approx(run.predictions.labels[known, 0].mean(), rel=1e-4)
+    assert artifact.fusion.fusion.values["power"] == {"click": 1.0, "like": 0.5, "watch_time": 1.0}
 
 
 def test_an_empty_folder_is_no_artifact(tmp_path):

@@ -73,6 +73,22 @@ def lines(
     )
 
 
+def reliability(records: Records) -> Chart:
+    """Lines of ``observed`` over ``predicted``, one for each value of ``scores``, beside the diagonal of the right."""
+    most = max((max(r["predicted"], r["observed"]) for r in records), default=1.0)
+    right = alt.Chart(_data([{"at": 0.0}, {"at": most}])).mark_line(strokeDash=[4, 4], color="gray")
+    drawn = (
+        alt.Chart(_data(records))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("predicted:Q", title="mean score"),
+            y=alt.Y("observed:Q", title="mean label"),
+            color=alt.Color("scores:N", sort=None),
+        )
+    )
+    return alt.layer(right.encode(x="at:Q", y="at:Q"), drawn).properties(width=360, height=360)
+
+
 def _key(name: str) -> str:
     """A column's name as Vega-Lite's short form takes it: dots, brackets and colons mean something there."""
     for mark in ("\\\\", ".", "[", "]", ":"):

@@ -41,7 +41,7 @@ def test_numpy_numbers_are_numbers() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "text"),
     [
-        ("aditive", {}, r"unknown fusion 'aditive'; did you mean 'additive'\? \(known: .*rank_bucket\)"),
+        ("aditive", {}, r"unknown fusion 'aditive'; did you mean 'additive'\? \(known: additive, .*rank_bucket"),
         ("additive", {"shares": 1.0}, r"no parameter 'shares'; did you mean 'share'\? \(known: share, shift\)"),
         (
             "additive",

@@ -3,19 +3,44 @@
 import itertools
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ranker.fusion import FUSIONS, Formula, Fusion, FusionError, Invariance, Parameter, build_fusion, order
+from ranker.fusion import (
+    FUSIONS,
+    Candidates,
+    Formula,
+    Fusion,
+    FusionError,
+    Invariance,
+    Parameter,
+    Requests,
+    build_fusion,
+    order,
+)
 
 Floats = NDArray[np.float64]
 
 OBJECTIVES = ("click", "like", "hide")
 SETS = 7
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "expression": {
+        "formula": "click**a * (1 + b*like) - c*log1p(hide)",
+        "parameters": {
+            "a": {"default": 1.0, "low": 0.0, "high": 4.0, "description": "The power of a click."},
+            "b": {"default": 1.0, "low": 0.0, "high": 10.0},
+            "c": {"default": 0.5, "low": -2.0, "high": 2.0},
+        },
+    },
+}
+"""Options of the formulas that cannot do without."""
+
 every_formula = pytest.mark.parametrize("name", list(FUSIONS))
+every_directed_formula = pytest.mark.parametrize("name", [name for name in FUSIONS if FUSIONS[name].direction])
 
 
 def drawn(parameter: Parameter, shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
@@ -26,7 +51,13 @@ def drawn(parameter: Parameter, shape: tuple[int, ...], rng: np.random.Generator
     return values
 
 
-def parameter_sets(formula: type[Formula], rng: np.random.Generator) -> dict[str, Floats]:
+def default(name: str, parameters: Any = None) -> Fusion:
+    """The formula with its defaults, or with some parameters, fitted to a population where it needs one."""
+    population = Candidates.of(OBJECTIVES, scores(np.random.default_rng(99), 300))
+    return build_fusion(name, OBJECTIVES, parameters or {}, OPTIONS.get(name)).fit(population)
+
+
+def parameter_sets(formula: Formula, rng: np.random.Generator) -> dict[str, Floats]:
     return {
         parameter.name: drawn(parameter, (SETS, len(OBJECTIVES)) if parameter.per_objective else (SETS,), rng)
         for parameter in formula.parameters
@@ -35,14 +66,17 @@ def parameter_sets(formula: type[Formula], rng: np.random.Generator) -> dict[str
 
 def built(name: str, sets: dict[str, Floats], p: int) -> Fusion:
     """The p-th of the parameter sets as a config would state it."""
-    return build_fusion(
+    return default(
         name,
-        OBJECTIVES,
         {
             key: dict(zip(OBJECTIVES, values[p].tolist(), strict=True)) if values.ndim == 2 else float(values[p])
             for key, values in sets.items()
         },
     )
+
+
+def of(request: Floats, requests: Requests | None = None) -> Candidates:
+    return Candidates.of(OBJECTIVES, request, requests)
 
 
 def scores(rng: np.random.Generator, candidates: int = 40) -> Floats:
@@ -52,11 +86,12 @@ def scores(rng: np.random.Generator, candidates: int = 40) -> Floats:
 
 @every_formula
 def test_defaults_and_direction_are_declared(name: str) -> None:
-    formula = FUSIONS[name]
+    formula = default(name).formula
     by_name = {parameter.name: parameter for parameter in formula.parameters}
-    assert len(by_name) == len(formula.parameters)
-    assert by_name[formula.direction].per_objective
-    assert by_name[formula.direction].low < 0 < by_name[formula.direction].default
+    assert len(by_name) == len(formula.parameters) > 0
+    if formula.direction is not None:
+        assert by_name[formula.direction].per_objective
+        assert by_name[formula.direction].low < 0 < by_name[formula.direction].default
     for parameter in formula.parameters:
         assert parameter.low <= parameter.default <= parameter.high
         assert parameter.description.endswith(".")
@@ -67,12 +102,14 @@ def test_defaults_and_direction_are_declared(name: str) -> None:
 @every_formula
 def test_parameter_sets_at_once_equal_a_loop_over_sets_and_candidates(name: str) -> None:
     rng = np.random.default_rng(1)
-    formula, request = FUSIONS[name], scores(rng)
+    formula, request = default(name).formula, scores(rng)
     sets = parameter_sets(formula, rng)
-    together = formula.fuse(request, sets)
-    prepared = formula.prepare(request)
+    together = formula.fuse(of(request), sets)
+    prepared = formula.prepare(of(request))
     assert together.shape == (SETS, len(request))
     assert prepared.shape == request.shape
+    swept = np.concatenate([fused for _, fused in formula.sweep(prepared, sets)])
+    np.testing.assert_allclose(swept, together, rtol=1e-12, atol=1e-12)
     for p in range(SETS):
         fusion = built(name, sets, p)
         np.testing.assert_allclose(fusion.fuse(request), together[p], rtol=1e-12, atol=1e-12)
@@ -82,31 +119,34 @@ def test_parameter_sets_at_once_equal_a_loop_over_sets_and_candidates(name: str)
 
 
 @every_formula
-def test_requests_and_parameter_sets_broadcast(name: str) -> None:
+def test_a_log_of_many_requests_at_once_equals_each_alone(name: str) -> None:
     rng = np.random.default_rng(2)
-    formula = FUSIONS[name]
-    requests = np.stack([scores(rng), scores(rng)])
+    formula, log = default(name).formula, scores(rng, 120)
+    keys = np.array(["b", "a", "c", "d"])[rng.integers(0, 3, len(log))]
+    keys[50] = "d"  # a request of one candidate
     sets = parameter_sets(formula, rng)
-    all_at_once = formula.fuse(requests, {key: values[:, None] for key, values in sets.items()})
-    assert all_at_once.shape == (SETS, 2, requests.shape[1])
-    np.testing.assert_allclose(all_at_once[:, 1], formula.fuse(requests[1], sets), rtol=1e-12, atol=1e-12)
+    together = formula.fuse(of(log, Requests.of(keys)), sets)
+    for key in "abcd":
+        alone = formula.fuse(of(log[keys == key]), sets)
+        np.testing.assert_allclose(together[:, keys == key], alone, rtol=1e-12, atol=1e-12)
 
 
 @every_formula
 def test_equal_candidates_tie_exactly_wherever_they_stand(name: str) -> None:
     rng = np.random.default_rng(3)
-    sets = parameter_sets(FUSIONS[name], rng)
+    formula = default(name).formula
+    sets = parameter_sets(formula, rng)
     for candidates in range(2, 40):
         request = scores(rng, candidates)
         request[-1] = request[0]
-        fused = FUSIONS[name].fuse(request, sets)
+        fused = formula.fuse(of(request), sets)
         np.testing.assert_array_equal(fused[:, 0], fused[:, -1])
 
 
-@every_formula
+@every_directed_formula
 def test_objectives_count_as_their_direction_says(name: str) -> None:
     rng = np.random.default_rng(4)
-    formula, request = FUSIONS[name], scores(rng)
+    formula, request = default(name).formula, scores(rng)
     for p in range(SETS):
         fusion = built(name, parameter_sets(formula, rng), p)
         for i, objective in enumerate(OBJECTIVES):
@@ -132,7 +172,7 @@ CHANGES: dict[Invariance, Callable[[Floats], Floats]] = {
 @pytest.mark.parametrize("change", list(CHANGES))
 def test_the_ranking_is_invariant_to_exactly_what_is_stated(name: str, change: Invariance) -> None:
     rng = np.random.default_rng(5)
-    formula, request = FUSIONS[name], scores(rng)
+    formula, request = default(name).formula, scores(rng)
     unchanged = []
     for p in range(SETS):
         fusion = built(name, parameter_sets(formula, rng), p)
@@ -145,7 +185,7 @@ def test_the_ranking_is_invariant_to_exactly_what_is_stated(name: str, change: I
 @every_formula
 def test_parameters_said_not_to_affect_the_order_do_not(name: str) -> None:
     rng = np.random.default_rng(6)
-    formula, request = FUSIONS[name], scores(rng)
+    formula, request = default(name).formula, scores(rng)
     moved = {parameter.name: False for parameter in formula.parameters}
     for p in range(SETS):
         one, other = (built(name, parameter_sets(formula, rng), p) for _ in range(2))
@@ -156,18 +196,18 @@ def test_parameters_said_not_to_affect_the_order_do_not(name: str) -> None:
 
 
 @every_formula
-def test_finite_at_zero_and_one_with_every_parameter_at_a_bound(name: str) -> None:
-    corners = np.array(list(itertools.product([0.0, 1.0], repeat=len(OBJECTIVES))))
-    parameters = FUSIONS[name].parameters
-    assert np.isfinite(build_fusion(name, OBJECTIVES, {}).fuse(corners)).all()
+def test_finite_at_zero_next_to_it_and_one_with_every_parameter_at_a_bound(name: str) -> None:
+    corners = np.array(list(itertools.product([0.0, 1e-38, 1.0], repeat=len(OBJECTIVES))))
+    parameters = default(name).formula.parameters
+    assert np.isfinite(default(name).fuse(corners)).all()
     for bounds in itertools.product(*((parameter.low, parameter.high) for parameter in parameters)):
         values = {parameter.name: bound for parameter, bound in zip(parameters, bounds, strict=True)}
-        assert np.isfinite(build_fusion(name, OBJECTIVES, values).fuse(corners)).all()
+        assert np.isfinite(default(name, values).fuse(corners)).all()
 
 
 @every_formula
 def test_a_request_of_one_or_no_candidate(name: str) -> None:
-    fusion = build_fusion(name, OBJECTIVES, {})
+    fusion = default(name)
     assert fusion.fuse(np.empty((0, 3))).shape == (0,)
     assert fusion.fuse([[0.2, 0.3, 0.1]]).shape == (1,)
     assert fusion.fuse(np.array([[0.2, 0.3, 0.1]], dtype=np.float32)).dtype == np.float64
@@ -175,12 +215,12 @@ def test_a_request_of_one_or_no_candidate(name: str) -> None:
 
 @every_formula
 def test_bounds_are_allowed_and_enforced(name: str) -> None:
-    for parameter in FUSIONS[name].parameters:
+    for parameter in default(name).formula.parameters:
         for bound, beyond in ((parameter.low, parameter.low - 1), (parameter.high, parameter.high + 1)):
-            assert build_fusion(name, OBJECTIVES, {parameter.name: bound}).name == name
+            assert default(name, {parameter.name: bound}).name == name
             for wrong in (beyond, float("nan"), float("inf"), True, "1", None):
                 with pytest.raises(FusionError) as caught:
-                    build_fusion(name, OBJECTIVES, {parameter.name: wrong})  # type: ignore[dict-item]
+                    default(name, {parameter.name: wrong})
                 assert parameter.name in str(caught.value)
                 assert f"[{parameter.low:g}, {parameter.high:g}]" in str(caught.value)
 
@@ -188,7 +228,8 @@ def test_bounds_are_allowed_and_enforced(name: str) -> None:
 @every_formula
 def test_round_trip_through_json(name: str) -> None:
     rng = np.random.default_rng(7)
-    fusion = built(name, parameter_sets(FUSIONS[name], rng), 0)
+    fusion = built(name, parameter_sets(default(name).formula, rng), 0)
     stored = json.loads(json.dumps(fusion.to_dict()))
-    assert build_fusion(stored["name"], OBJECTIVES, stored["parameters"]) == fusion
-    assert set(fusion.values) == {parameter.name for parameter in FUSIONS[name].parameters}
+    state = json.loads(json.dumps(fusion.state))
+    assert build_fusion(stored["name"], OBJECTIVES, stored["parameters"], OPTIONS.get(name), state) == fusion
+    assert set(fusion.values) == {parameter.name for parameter in default(name).formula.parameters}

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ranker.fusion import FUSIONS, build_fusion
+from ranker.fusion import FUSIONS, Candidates, Requests, build_fusion
 
 
 def test_hand_computed() -> None:
@@ -44,19 +44,22 @@ def test_ties_share_the_bucket_of_the_best_of_them() -> None:
     assert fused.tolist() == [1.0, 0.75, 0.75, 0.25]
 
 
-def test_standings_of_stacked_requests_are_those_of_each() -> None:
+def test_standings_of_a_log_are_those_of_each_request() -> None:
     rng = np.random.default_rng(0)
-    requests = np.round(rng.random((5, 30, 3)), 1)
-    prepare = FUSIONS["rank_bucket"].prepare
-    for request, standing in zip(requests, prepare(requests), strict=True):
-        np.testing.assert_array_equal(standing, prepare(request))
+    scores, keys = np.round(rng.random((150, 3)), 1), rng.integers(0, 5, 150)
+    candidates = Candidates.of(("a", "b", "c"), scores, Requests.of(keys))
+    standing = FUSIONS["rank_bucket"](("a", "b", "c")).prepare(candidates)
+    for key in range(5):
+        request = scores[keys == key]
         better = (request[None] > request[:, None]).sum(axis=1)
-        np.testing.assert_array_equal(standing, better / 30)
+        np.testing.assert_array_equal(standing[keys == key], better / len(request))
 
 
 def test_bucket_counts_vary_per_parameter_set() -> None:
-    scores = np.array([[0.9], [0.6], [0.4], [0.1]])
-    fused = FUSIONS["rank_bucket"].fuse(scores, {"weight": np.ones((2, 1)), "buckets": np.array([2.0, 4.0])})
+    candidates = Candidates.of(("a",), [[0.9], [0.6], [0.4], [0.1]])
+    fused = FUSIONS["rank_bucket"](("a",)).fuse(
+        candidates, {"weight": np.ones((2, 1)), "buckets": np.array([2.0, 4.0])}
+    )
     assert fused.tolist() == [[1.0, 1.0, 0.5, 0.5], [1.0, 0.75, 0.5, 0.25]]
 
 

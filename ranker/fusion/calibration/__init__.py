@@ -1,0 +1,25 @@
+"""Calibration of one objective's scores: fitted on validation rows, applied by NumPy alone.
+
+A method is a file of its own that registers itself in ``CALIBRATIONS``; importing it here is what makes it known.
+"""
+
+from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants, Kind
+from ranker.fusion.calibration.fitted import Fitted, fit
+from ranker.fusion.calibration.isotonic import Isotonic
+from ranker.fusion.calibration.platt import Platt
+from ranker.fusion.calibration.scale import Scale
+from ranker.fusion.calibration.temperature import Temperature
+
+__all__ = [
+    "CALIBRATIONS",
+    "Calibration",
+    "CalibrationError",
+    "Constants",
+    "Fitted",
+    "Isotonic",
+    "Kind",
+    "Platt",
+    "Scale",
+    "Temperature",
+    "fit",
+]

@@ -1,0 +1,34 @@
+"""A calibration with its constants, for one objective."""
+
+from pydantic import Field
+
+from ranker.fusion.base import Floats
+from ranker.fusion.calibration.base import CALIBRATIONS, CalibrationError
+from ranker.schema import Closed
+
+
+class Fitted(Closed):
+    """A calibration and what was found for one objective; ``method`` None leaves scores as they are.
+
+    ``note`` says why there is none where one was asked for.
+    """
+
+    method: str | None = None
+    constants: dict[str, list[float]] = Field(default_factory=dict)
+    note: str | None = None
+
+    def apply(self, scores: Floats) -> Floats:
+        """Scores [N] -> calibrated scores [N]."""
+        return scores if self.method is None else CALIBRATIONS[self.method].apply(scores, self.constants)
+
+
+def fit(method: str, scores: Floats, labels: Floats) -> Fitted:
+    """Fit a calibration to scores and labels [M] of rows whose label is known.
+
+    Rows that it cannot be fitted to, such as those of a validation day without a single purchase, leave the scores as
+    they are, with a note: a model that took hours to train is not lost for it.
+    """
+    try:
+        return Fitted(method=method, constants=dict(CALIBRATIONS[method].fit(scores, labels)))
+    except CalibrationError as error:
+        return Fitted(note=f"not calibrated by {method}: {error}")

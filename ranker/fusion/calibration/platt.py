@@ -1,0 +1,43 @@
+"""Platt scaling: a line through the logits."""
+
+import numpy as np
+
+from ranker.fusion.base import Floats
+from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, Constants, Kind, logit, require_both, sigmoid
+
+
+@CALIBRATIONS.register("platt")
+class Platt(Calibration):
+    """``sigmoid(slope logit(p) + intercept)``, by maximum likelihood. Platt 1999, on logits.
+
+    Where the best slope is not above 0 (scores that rank no better than chance on the validation rows), the slope
+    stays 1 and the intercept alone is fitted, so that the calibration never turns the model's order around.
+    """
+
+    kinds = frozenset[Kind]({"binary"})
+    keeps_order = True
+
+    @staticmethod
+    def fit(scores: Floats, labels: Floats) -> Constants:
+        """``slope`` and ``intercept``, one number each."""
+        from scipy.optimize import brentq
+        from sklearn.linear_model import LogisticRegression  # here: serving has neither
+
+        require_both(labels)
+        x = logit(scores)
+        center, spread = x.mean(), x.std()
+        if spread > 0:  # logits on one scale: the solver stops by the size of its steps
+            regression = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(
+                ((x - center) / spread)[:, None], labels
+            )
+            slope = float(regression.coef_[0, 0] / spread)
+            if slope > 0:
+                return {"slope": [slope], "intercept": [float(regression.intercept_[0]) - slope * float(center)]}
+        reach = float(np.abs(x).max()) + 100.0
+        intercept = brentq(lambda b: float(sigmoid(x + b).mean() - labels.mean()), -reach, reach)
+        return {"slope": [1.0], "intercept": [float(intercept)]}
+
+    @staticmethod
+    def apply(scores: Floats, constants: Constants) -> Floats:
+        """Probabilities [N] to probabilities [N]."""
+        return sigmoid(constants["slope"][0] * logit(scores) + constants["intercept"][0])

@@ -1,0 +1,38 @@
+"""Scaling: all scores times one number, so that their mean is the labels'."""
+
+import math
+
+import numpy as np
+
+from ranker.fusion.base import Floats
+from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants, Kind
+
+
+@CALIBRATIONS.register("scale")
+class Scale(Calibration):
+    """``p mean(label) / mean(p)``: the ratio form of Duan's smearing estimate (1983).
+
+    A regression of log(1 + y) is served as the exponential of a mean logarithm, which is below the mean wherever
+    labels vary. What an additive or expected-value formula weighs is the mean.
+    """
+
+    kinds = frozenset[Kind]({"regression"})
+    keeps_order = True
+
+    @staticmethod
+    def fit(scores: Floats, labels: Floats) -> Constants:
+        """``factor``, one number above 0."""
+        if not len(labels):
+            raise CalibrationError("there are no rows with a label to fit it on")
+        predicted, observed = float(np.mean(scores)), float(np.mean(labels))
+        factor = observed / predicted if predicted else math.inf
+        if not 0 < factor < math.inf:
+            raise CalibrationError(
+                f"mean score and mean label must both be above 0 or both below, got {predicted:g} and {observed:g}"
+            )
+        return {"factor": [factor]}
+
+    @staticmethod
+    def apply(scores: Floats, constants: Constants) -> Floats:
+        """Amounts [N] to amounts [N]."""
+        return constants["factor"][0] * scores

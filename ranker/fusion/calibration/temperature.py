@@ -1,0 +1,40 @@
+"""Temperature scaling: all logits divided by one number."""
+
+import math
+
+import numpy as np
+
+from ranker.fusion.base import Floats
+from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, Constants, Kind, logit, require_both, sigmoid
+
+
+@CALIBRATIONS.register("temperature")
+class Temperature(Calibration):
+    """``sigmoid(logit(p) / temperature)``, by maximum likelihood. Guo et al. 2017.
+
+    It corrects probabilities that are too sure (temperature above 1) or not sure enough, and leaves 1/2 where it is;
+    for a mean that is off, take ``platt``.
+    """
+
+    kinds = frozenset[Kind]({"binary"})
+    keeps_order = True
+
+    @staticmethod
+    def fit(scores: Floats, labels: Floats) -> Constants:
+        """``temperature``, one number within exp(-5) and exp(5)."""
+        from scipy.optimize import minimize_scalar  # here: serving has no SciPy
+
+        require_both(labels)
+        signed = logit(scores) * np.where(labels == 1, 1.0, -1.0)
+        found = minimize_scalar(
+            lambda cold: float(np.logaddexp(0.0, -signed * math.exp(cold)).mean()),
+            bounds=(-5.0, 5.0),
+            method="bounded",
+            options={"xatol": 1e-7},
+        )
+        return {"temperature": [math.exp(-float(found.x))]}
+
+    @staticmethod
+    def apply(scores: Floats, constants: Constants) -> Floats:
+        """Probabilities [N] to probabilities [N]."""
+        return sigmoid(logit(scores) / constants["temperature"][0])

@@ -1,0 +1,90 @@
+"""What a fusion is given: scores, features by name, and which candidates compete with each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ranker.fusion.base import Floats, FusionError
+from ranker.fusion.requests import Requests
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The N candidates of one request, or of many; ``Candidates.of`` makes and checks it.
+
+    Attributes
+    ----------
+    scores
+        Scores of T objectives [N, T].
+    requests
+        Which candidates belong to one request.
+    features
+        Raw values by name, [N] or a single one for all; NaN, or None among strings, where one is missing.
+    """
+
+    scores: Floats
+    requests: Requests
+    features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        objectives: tuple[str, ...],
+        scores: ArrayLike,
+        requests: Requests | None = None,
+        features: Mapping[str, ArrayLike] | None = None,
+    ) -> "Candidates":
+        """Check what is given for T ``objectives``; ``requests`` None makes one request of all.
+
+        Raises ``FusionError`` for scores of another shape than [N, T] and for one that is not finite, for requests of
+        other than N candidates, and for a feature with neither N values nor a single one.
+        """
+        scores = np.asarray(scores, dtype=np.float64)
+        if scores.ndim != 2 or scores.shape[1] != len(objectives):
+            raise FusionError(
+                f"scores must be [candidates, {len(objectives)}], one column for each of "
+                f"{', '.join(objectives)}; got shape {list(scores.shape)}"
+            )
+        finite = np.isfinite(scores)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            wrong = f"{scores[row, column]} for {objectives[column]!r} of candidate {row}"
+            raise FusionError(f"scores must be finite, got {wrong}")
+        requests = Requests.one(len(scores)) if requests is None else requests
+        if len(requests.codes) != len(scores):
+            raise FusionError(f"requests are of {len(requests.codes)} candidates, and scores of {len(scores)}")
+        values = {name: np.asarray(value) for name, value in (features or {}).items()}
+        for name, value in values.items():
+            if value.shape not in ((), (len(scores),)):
+                raise FusionError(
+                    f"feature {name!r} must have one value, or one for each of {len(scores)} candidates; "
+                    f"got shape {list(value.shape)}"
+                )
+        return cls(scores, requests, values)
+
+    def numbers(self, name: str) -> Floats:
+        """Values of a feature [N], NaN where one is missing. Raises ``FusionError`` where it is not given, or text."""
+        value = self.feature(name)
+        try:
+            return np.broadcast_to(value.astype(np.float64), len(self.scores))
+        except (TypeError, ValueError):
+            raise FusionError(f"feature {name!r} must be a number, got {value.ravel()[:1].tolist()!r}") from None
+
+    def feature(self, name: str) -> NDArray[Any]:
+        """Values of a feature, [N] or a single one. Raises ``FusionError`` where it is not given."""
+        if name not in self.features:
+            given = f"(given: {', '.join(self.features) or 'none'})"
+            raise FusionError(f"fusion reads the feature {name!r}, and no value of it is given {given}")
+        return self.features[name]
+
+    @cached_property
+    def better(self) -> NDArray[np.intp]:
+        """How many candidates of the same request score strictly better [N, T]; equal ones share a number."""
+        counts = np.empty(self.scores.shape, dtype=np.intp)
+        for i in range(self.scores.shape[-1]):
+            counts[:, i] = self.requests.better(self.scores[:, i])
+        return counts

@@ -1,0 +1,18 @@
+"""The fusions of one model: a default one, and others by name."""
+
+from ranker.fusion.options import StoredFusion
+from ranker.fusion.plan import Plan, build_plan
+from ranker.schema import Categorical, Numeric, Schema
+
+DEFAULT = "default"
+"""Name of the fusion that ranks where a request names none."""
+
+
+def plan_for(schema: Schema, stored: StoredFusion) -> Plan:
+    """Build a fusion of a schema's tasks, which may read its features of one value: numeric and categorical ones.
+
+    Raises ``FusionError`` for anything that does not fit, beginning with its path in the fusion.
+    """
+    objectives = {name: task.kind for name, task in schema.tasks.items()}
+    features = tuple(name for name, kind in schema.features.items() if isinstance(kind, Numeric | Categorical))
+    return build_plan(stored.options, objectives, features, stored.state)

@@ -1,0 +1,197 @@
+"""A fusion as it is served: calibration, normalisation within the request, the formula, rules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.fusion.base import Floats, FusionError
+from ranker.fusion.build import Fusion, Given, build_fusion
+from ranker.fusion.calibration import CALIBRATIONS, Fitted, Kind, fit
+from ranker.fusion.candidates import Candidates
+from ranker.fusion.checks import at, find, require_known
+from ranker.fusion.formula import FUSIONS
+from ranker.fusion.normalisation import NORMALISATIONS, NormalisationName
+from ranker.fusion.options import FusionOptions, FusionState, StoredFusion
+from ranker.fusion.order import order
+from ranker.fusion.rules import Mask
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """What became of N candidates.
+
+    Attributes
+    ----------
+    scores
+        Calibrated scores [N, T].
+    fused
+        Fused scores [N], rules included.
+    last, dropped
+        Which candidates [N] a floor puts after all others, or leaves out.
+    picked
+        Which candidates [N] each rule applied to, by its name.
+    """
+
+    scores: Floats
+    fused: Floats
+    last: Mask
+    dropped: Mask
+    picked: Mapping[str, Mask]
+
+    def order(self, k: int | None = None) -> Indices:
+        """Indices of the ``k`` best candidates of one request, best first; ``None`` ranks all but those dropped."""
+        if not (self.last.any() or self.dropped.any()):
+            return order(self.fused, k)
+        kept = [np.flatnonzero(~self.dropped & (self.last == last)) for last in (False, True)]
+        return np.concatenate([rows[order(self.fused[rows])] for rows in kept])[:k]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All steps from scores to a ranking; ``build_plan`` makes and checks it, ``fit`` fills in what a log tells.
+
+    Attributes
+    ----------
+    options
+        What the config says.
+    fusion
+        The formula and its parameters, for T objectives.
+    calibration
+        What was fitted, by objective; ``None`` before ``fit``.
+    """
+
+    options: FusionOptions
+    fusion: Fusion
+    calibration: Mapping[str, Fitted] | None
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the T objectives, in the order of the scores' columns."""
+        return self.fusion.objectives
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Features that the formula and the rules read."""
+        read = [*self.fusion.formula.features]
+        for rule in self.options.rules.values():
+            read += [name for name in rule.names if name not in self.objectives]
+        return tuple(dict.fromkeys(read))
+
+    def fit(self, scores: NDArray[np.floating], labels: NDArray[np.floating], known: Mask) -> "Plan":
+        """Fit calibration and formula to M rows of a log: scores, labels and whether each is known [M, T]."""
+        fitted = {}
+        for objective, method in self.options.calibration.items():
+            i = self.objectives.index(objective)
+            rows = known[:, i]
+            fitted[objective] = fit(method, scores[rows, i].astype(np.float64), labels[rows, i].astype(np.float64))
+        plan = replace(self, calibration=fitted)
+        return replace(plan, fusion=plan.fusion.fit(plan.calibrated(Candidates.of(self.objectives, scores))))
+
+    def calibrated(self, candidates: Candidates) -> Candidates:
+        """The same candidates with calibrated scores."""
+        scores = candidates.scores.copy()
+        for i, objective in enumerate(self.objectives):
+            if objective in self.options.calibration:
+                scores[:, i] = self._fitted(objective).apply(scores[:, i])
+        return replace(candidates, scores=scores)
+
+    def prepare(self, calibrated: Candidates) -> Floats:
+        """What the formula's ``combine`` and ``sweep`` read of calibrated candidates, with all that needs requests."""
+        self.fusion.require_fitted()
+        scores = calibrated.scores.copy()
+        for i, name in enumerate(_words(self.options.normalisation, self.objectives)):
+            scores[:, i] = NORMALISATIONS[name](scores[:, i], calibrated.requests)
+        return self.fusion.formula.prepare(replace(calibrated, scores=scores))
+
+    def finish(self, calibrated: Candidates, fused: Floats) -> Ranked:
+        """Apply the rules to fused scores [N]."""
+        last, dropped = np.zeros(len(fused), dtype=bool), np.zeros(len(fused), dtype=bool)
+        picked = {}
+        for name, rule in self.options.rules.items():
+            picked[name] = rule.picks(self.objectives, calibrated)
+            fused = np.where(picked[name], rule.moved(fused), fused)
+            last |= picked[name] & rule.sends_last
+            dropped |= picked[name] & rule.drops
+        return Ranked(calibrated.scores, fused, last, dropped, picked)
+
+    def rank(self, candidates: Candidates) -> Ranked:
+        """All steps for candidates with the model's own scores. Raises ``FusionError`` for what was not fitted."""
+        calibrated = self.calibrated(candidates)
+        fused = self.fusion.formula.combine(self.prepare(calibrated), self.fusion.arrays)
+        return self.finish(calibrated, fused)
+
+    def replaced(self, parameters: Given) -> "Plan":
+        """Return this plan with some of its formula's parameters set anew. Raises ``FusionError``."""
+        return replace(self, fusion=self.fusion.replaced(parameters))
+
+    def with_formula(self, name: str, parameters: Given) -> "Plan":
+        """Return this plan with another formula, between the same calibration, normalisation and rules.
+
+        Raises ``FusionError`` also for a formula that needs options or a reference population.
+        """
+        fusion = build_fusion(name, self.objectives, parameters)
+        fusion.require_fitted()
+        return replace(self, fusion=fusion)
+
+    def stored(self) -> StoredFusion:
+        """What an artifact keeps; ``build_plan`` makes an equal plan of it."""
+        options = self.options.model_copy(update={"parameters": self.fusion.values})
+        formula = None if self.fusion.state is None else dict(self.fusion.state)
+        state = FusionState(calibration=dict(self.calibration or {}), formula=formula)
+        return StoredFusion(options=options, state=state)
+
+    def _fitted(self, objective: str) -> Fitted:
+        if self.calibration is None or objective not in self.calibration:
+            raise FusionError(f"the calibration of {objective!r} is not fitted; `fit` and export do it")
+        return self.calibration[objective]
+
+
+def build_plan(
+    options: FusionOptions,
+    objectives: Mapping[str, Kind],
+    features: tuple[str, ...] = (),
+    state: FusionState | None = None,
+) -> Plan:
+    """Build the plan that a config describes, of T objectives with their kinds; ``features`` are those it may read.
+
+    Raises ``FusionError`` for anything that does not fit, beginning with its path in the config.
+    """
+    names = tuple(objectives)
+    with at("name"):
+        find(FUSIONS, options.name)
+    fusion = build_fusion(options.name, names, {}, options.options, state.formula if state else None)
+    with at("options"):
+        for feature in fusion.formula.features:
+            require_known(feature, features, f"{feature!r} is no objective, parameter or feature of one value")
+    with at("parameters"):
+        fusion = fusion.replaced(options.parameters)
+    for objective, method in options.calibration.items():
+        with at(f"calibration.{objective}"):
+            require_known(objective, names, f"{objective!r} is no objective")
+            if objectives[objective] not in find(CALIBRATIONS, method).kinds:
+                fitting = ", ".join(n for n, c in CALIBRATIONS.items() if objectives[objective] in c.kinds)
+                raise FusionError(f"{method} is not for a {objectives[objective]} task (for those: {fitting})")
+    with at("normalisation"):
+        for objective in () if isinstance(options.normalisation, str) else options.normalisation:
+            require_known(objective, names, f"{objective!r} is no objective")
+        if fusion.formula.fitted and any(word != "none" for word in _words(options.normalisation, names)):
+            raise FusionError(
+                f"fusion {options.name!r} compares scores across requests; those normalised within one cannot be"
+            )
+    for name, rule in options.rules.items():
+        with at(f"rules.{name}"):
+            rule.check(names, features)
+    return Plan(options, fusion, state.calibration if state else None)
+
+
+def _words(
+    normalisation: NormalisationName | Mapping[str, NormalisationName], objectives: tuple[str, ...]
+) -> list[str]:
+    """The normalisation of each objective."""
+    if isinstance(normalisation, str):
+        return [normalisation] * len(objectives)
+    return [normalisation.get(objective, "none") for objective in objectives]

@@ -1,0 +1,69 @@
+"""Rank fusion by a power of the rank: the first places count far more than the rest."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from ranker.fusion.base import Floats, Invariance, Parameter
+from ranker.fusion.candidates import Candidates
+from ranker.fusion.formula import FUSIONS, Formula
+
+
+@FUSIONS.register("rank_power")
+class RankPower(Formula):
+    """``sum_i weight_i / (rank_i^alpha_i + beta_i)``, with the rank on objective i within the request.
+
+    The best candidate has rank 1; tied candidates share the rank of the first of them. Only the order of a request's
+    candidates within each objective counts, so that objectives of any units can be mixed.
+    """
+
+    parameters = (
+        Parameter(
+            name="weight",
+            default=1.0,
+            low=-100.0,
+            high=100.0,
+            per_objective=True,
+            description="What the first places on the objective are worth; negative counts against a candidate.",
+        ),
+        Parameter(
+            name="alpha",
+            default=1.0,
+            low=0.0,
+            high=5.0,
+            per_objective=True,
+            description="How steeply worth falls with the rank; at 0 the objective orders nothing.",
+        ),
+        Parameter(
+            name="beta",
+            default=0.0,
+            low=0.0,
+            high=1000.0,
+            per_objective=True,
+            description="Flattens the first places: those of a rank well below beta are worth about the same.",
+        ),
+    )
+    direction = "weight"
+    invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {
+        "increasing_map": {},
+        "translation": {},
+        "scaling": {},
+        "common_scaling": {},
+    }
+
+    def prepare(self, candidates: Candidates) -> Floats:
+        """Ranks [N, T], from 1."""
+        return candidates.better.astype(np.float64) + 1.0
+
+    def combine(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        """Ranks [N, T]; weight, alpha and beta [..., T] -> fused scores [..., N]."""
+        weight, alpha, beta = parameters["weight"], parameters["alpha"], parameters["beta"]
+        places = prepared.astype(np.intp) - 1
+        # Powers are taken once for each rank there is, and looked up for each candidate of a whole log.
+        logs = np.log(np.arange(1.0, prepared.max(initial=1.0) + 1.0))
+        total = np.zeros(1)
+        for i in range(prepared.shape[-1]):  # one at a time: no [..., N, T] temporary per parameter set
+            worth = weight[..., None, i] / (np.exp(alpha[..., None, i] * logs) + beta[..., None, i])
+            total = total + np.take(worth, places[:, i], axis=-1)
+        return np.asarray(total, dtype=np.float64)

@@ -1,0 +1,84 @@
+"""The config's fusions, fitted to validation rows, and a page that shows whether calibration helps."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.fusion import Plan, StoredFusion, plan_for
+from ranker.fusion.calibration import fit
+from ranker.metrics import calibration, calibration_error
+from ranker.schema import Binary
+from training.config import Experiment
+from training.evaluate import Predictions
+from training.pages import Page, reliability
+
+BINS = 10
+
+Floats = NDArray[np.float64]
+
+
+def fitted_fusions(experiment: Experiment, predictions: Predictions) -> dict[str, Plan]:
+    """Every fusion of the config, by name, with calibrations and reference populations of the validation rows."""
+    plans = {
+        name: plan_for(experiment.log_schema, StoredFusion(options=options))
+        for name, options in experiment.named_fusions.items()
+    }
+    return {name: plan.fit(predictions.scores, predictions.labels, predictions.known) for name, plan in plans.items()}
+
+
+def notes(plans: Mapping[str, Plan]) -> Iterator[str]:
+    """What of the plans could not be fitted, and why."""
+    for name, plan in plans.items():
+        for objective, fitted in (plan.calibration or {}).items():
+            if fitted.note is not None:
+                yield f"fusion {name}, {objective}: {fitted.note}"
+
+
+def calibration_page(experiment: Experiment, plans: Mapping[str, Plan], predictions: Predictions) -> Page | None:
+    """Reliability before and after each calibration; ``None`` where no fusion calibrates.
+
+    What is shown as calibrated was calibrated by the other half of the rows, so that it is no praise of itself.
+    """
+    asked = sorted({pair for plan in plans.values() for pair in plan.options.calibration.items()})
+    if not asked:
+        return None
+    page = Page("Calibration on validation rows")
+    page.text(
+        f"Rows in {BINS} bins of equally many, by score: how often what was predicted came true. Calibrated scores are "
+        "fitted on one half of the rows and shown on the other; the artifact's are fitted on all of them."
+    )
+    lines = []
+    for objective, method in asked:
+        i = list(experiment.log_schema.tasks).index(objective)
+        rows = predictions.known[:, i]
+        labels = predictions.labels[rows, i].astype(np.float64)
+        before = predictions.scores[rows, i].astype(np.float64)
+        after = crossed(method, before, labels)
+        binary = isinstance(experiment.log_schema.tasks[objective], Binary)
+        for state, scores in (("model", before), (method, after)):
+            error = f"{calibration_error(labels, scores):.4f}" if binary and len(labels) else "-"
+            ratio = f"{calibration(labels, scores):.3f}" if len(labels) else "-"
+            lines.append([objective, state, f"{len(labels):,}", ratio, error])
+        records = [*curve(before, labels, "model"), *curve(after, labels, method)]
+        page.heading(f"{objective}, {method}").chart(reliability(records))
+    heads = ["objective", "scores", "rows", "mean prediction / mean label", "calibration error"]
+    return page.heading("In numbers").table(heads, lines)
+
+
+def crossed(method: str, scores: Floats, labels: Floats) -> Floats:
+    """Each half of the rows [M], every other one, calibrated by the other half."""
+    after = np.empty_like(scores)
+    for half in (0, 1):
+        after[half::2] = fit(method, scores[1 - half :: 2], labels[1 - half :: 2]).apply(scores[half::2])
+    return after
+
+
+def curve(scores: Floats, labels: Floats, state: str) -> list[dict[str, Any]]:
+    """Mean score and mean label of each bin."""
+    bins = [rows for rows in np.array_split(np.argsort(scores, kind="stable"), BINS) if len(rows)]
+    return [
+        {"scores": state, "predicted": float(scores[rows].mean()), "observed": float(labels[rows].mean())}
+        for rows in bins
+    ]
