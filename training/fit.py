@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,30 +159,30 @@ def _epochs(
     steps = prepared.training.steps(settings.batch_size)
     steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
     score, losses = scorer(model), tf.function(model.test_step, reduce_retracing=True)
-    while state.epoch < settings.epochs and state.without_gain < patience:
-        if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
-            model.embedding.reinitialise(settings.seed + state.epoch)
-        recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, watcher.step)
-        data = dataset(prepared.training, experiment, state.epoch, state.step)
-        model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
-        model.fit(data, verbose=0, callbacks=[recorder])
-        metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
-        metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
-        value = 0.0 if stopping is None else chosen(stopping.metric, metrics)
-        final = experiment.schedule.final(state.epoch)  # what comes before is kept until there is better
-        better = stopping is None or not final or state.best == float("-inf") or value > state.best
-        record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
-        steplog.validation((state.epoch + 1) * steps, metrics)
-        seen = look(model, prepared.validation)
-        steplog.gates((state.epoch + 1) * steps, seen)
-        for warning in seen.warnings():
-            watcher.note(warning)
-        state = state.after_epoch(record, value if final else float("-inf"), better)
-        if better:
-            checkpoints.save_best()
-        checkpoints.save(state)
-        watcher.epoch(record)
-    steplog.close()
+    with closing(steplog):
+        while state.epoch < settings.epochs and state.without_gain < patience:
+            if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
+                model.embedding.reinitialise(settings.seed + state.epoch)
+            recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, watcher.step)
+            data = dataset(prepared.training, experiment, state.epoch, state.step)
+            model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
+            model.fit(data, verbose=0, callbacks=[recorder])
+            metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
+            metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
+            value = 0.0 if stopping is None else chosen(stopping.metric, metrics)
+            final = experiment.schedule.final(state.epoch)  # what comes before is kept until there is better
+            better = stopping is None or not final or state.best == float("-inf") or value > state.best
+            record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
+            steplog.validation((state.epoch + 1) * steps, metrics)
+            seen = look(model, prepared.validation)
+            steplog.gates((state.epoch + 1) * steps, seen)
+            for warning in seen.warnings():
+                watcher.note(warning)
+            state = state.after_epoch(record, value if final else float("-inf"), better)
+            if better:
+                checkpoints.save_best()
+            checkpoints.save(state)
+            watcher.epoch(record)
     return state
 
 
