@@ -1,6 +1,7 @@
 """Percentile fusion: where a score stands among those of a reference population, whatever the request."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -41,6 +42,13 @@ class Percentile(Formula):
     invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {}
     fitted = True
 
+    @cached_property
+    def _known(self) -> list[tuple[Floats, Floats]]:
+        """Quantiles and shares of each objective, as arrays: lists would be turned into them in every request."""
+        assert self.state is not None  # Fusion.require_fitted
+        known = [self.state[objective] for objective in self.objectives]
+        return [(np.array(one["quantiles"]), np.array(one["shares"])) for one in known]
+
     def fit(self, candidates: Candidates) -> State:
         """Distinct quantiles of each objective's scores, and the share of the population at each."""
         if not len(candidates.scores):
@@ -55,11 +63,9 @@ class Percentile(Formula):
 
     def prepare(self, candidates: Candidates) -> Floats:
         """Shares of the population that score lower [N, T]."""
-        assert self.state is not None  # Fusion.require_fitted
         shares = np.empty(candidates.scores.shape)
-        for i, objective in enumerate(self.objectives):
-            known = self.state[objective]
-            shares[:, i] = np.interp(candidates.scores[:, i], known["quantiles"], known["shares"])
+        for i, (quantiles, at) in enumerate(self._known):
+            shares[:, i] = np.interp(candidates.scores[:, i], quantiles, at)
         return shares
 
     def combine(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:

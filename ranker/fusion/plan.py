@@ -1,7 +1,8 @@
 """A fusion as it is served: calibration, normalisation within the request, the formula, rules."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,7 @@ class Plan:
         scores = candidates.scores.copy()
         for i, objective in enumerate(self.objectives):
             if objective in self.options.calibration:
-                scores[:, i] = self._fitted(objective).apply(scores[:, i])
+                scores[:, i] = self._curves[objective](scores[:, i])
         return replace(candidates, scores=scores)
 
     def prepare(self, calibrated: Candidates) -> Floats:
@@ -135,7 +136,7 @@ class Plan:
         """
         fusion = build_fusion(name, self.objectives, parameters)
         fusion.require_fitted()
-        return replace(self, fusion=fusion)
+        return replace(self, options=self.options.model_copy(update={"name": name, "options": {}}), fusion=fusion)
 
     def stored(self) -> StoredFusion:
         """What an artifact keeps; ``build_plan`` makes an equal plan of it."""
@@ -144,10 +145,13 @@ class Plan:
         state = FusionState(calibration=dict(self.calibration or {}), formula=formula)
         return StoredFusion(options=options, state=state)
 
-    def _fitted(self, objective: str) -> Fitted:
-        if self.calibration is None or objective not in self.calibration:
-            raise FusionError(f"the calibration of {objective!r} is not fitted; `fit` and export do it")
-        return self.calibration[objective]
+    @cached_property
+    def _curves(self) -> dict[str, Callable[[Floats], Floats]]:
+        found = self.calibration or {}
+        for objective in self.options.calibration:
+            if objective not in found:
+                raise FusionError(f"the calibration of {objective!r} is not fitted; `fit` and export do it")
+        return {objective: fitted.curve() for objective, fitted in found.items()}
 
 
 def build_plan(

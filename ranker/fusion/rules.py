@@ -6,13 +6,14 @@ stands in the list, candidates below it rank after all others, or not at all.
 """
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from ranker.expressions import ExpressionError, parse
+from ranker.expressions import Expression, ExpressionError, parse
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import at, require_known
@@ -103,7 +104,7 @@ class Boost(Rule):
     @field_validator("where")
     @classmethod
     def _parsed(cls, text: str) -> str:
-        parse(text)
+        predicate(text)
         return text
 
     @model_validator(mode="after")
@@ -115,7 +116,7 @@ class Boost(Rule):
     @property
     def names(self) -> tuple[str, ...]:
         """The objectives and features in the predicate."""
-        return parse(self.where).names
+        return predicate(self.where).names
 
     def check(self, objectives: tuple[str, ...], features: tuple[str, ...]) -> None:
         """Predicates are over objectives and features."""
@@ -125,7 +126,7 @@ class Boost(Rule):
 
     def picks(self, objectives: tuple[str, ...], candidates: Candidates) -> Mask:
         """Candidates for which the predicate holds; it does not where a missing value leaves it unknown."""
-        expression = parse(self.where)
+        expression = predicate(self.where)
         scores = dict(zip(objectives, candidates.scores.T, strict=True))
         try:
             held = expression.evaluate(
@@ -138,6 +139,12 @@ class Boost(Rule):
     def moved(self, fused: Floats) -> Floats:
         """Multiplied, then added to."""
         return np.where(fused < 0, fused / self.multiply, fused * self.multiply) + self.add
+
+
+@lru_cache(maxsize=1024)
+def predicate(text: str) -> Expression:
+    """A parsed predicate, parsed once: rules are asked in every request."""
+    return parse(text)
 
 
 AnyRule = Annotated[Floor | Boost, Field(discriminator="kind")]

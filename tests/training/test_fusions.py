@@ -59,7 +59,8 @@ def test_the_page_shows_each_calibration_once_and_honestly(predictions):
     for title in ("like, platt", "like, isotonic", "watch_time, scale"):
         assert html.count(f"<h2>{title}</h2>") == 1
     assert "2,000" in html
-    assert calibration_page(experiment(), fitted_fusions(experiment(), predictions), predictions) is None
+    plain = experiment(fusion={})
+    assert calibration_page(plain, fitted_fusions(plain, predictions), predictions) is None
 
 
 def test_a_half_is_calibrated_without_its_own_labels(predictions):

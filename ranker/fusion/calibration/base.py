@@ -44,7 +44,7 @@ class Calibration(ABC):
 
     @staticmethod
     @abstractmethod
-    def apply(scores: Floats, constants: Constants) -> Floats:
+    def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
         """Scores [N] -> calibrated scores [N], by NumPy alone."""
 
 

@@ -1,5 +1,9 @@
 """A calibration with its constants, for one objective."""
 
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
 from pydantic import Field
 
 from ranker.fusion.base import Floats
@@ -17,9 +21,16 @@ class Fitted(Closed):
     constants: dict[str, list[float]] = Field(default_factory=dict)
     note: str | None = None
 
+    def curve(self) -> Callable[[Floats], Floats]:
+        """The map of scores [N], with its constants as arrays: lists would be turned into them in every request."""
+        if self.method is None:
+            return lambda scores: scores
+        arrays = {name: np.array(values) for name, values in self.constants.items()}
+        return partial(CALIBRATIONS[self.method].apply, constants=arrays)
+
     def apply(self, scores: Floats) -> Floats:
         """Scores [N] -> calibrated scores [N]."""
-        return scores if self.method is None else CALIBRATIONS[self.method].apply(scores, self.constants)
+        return self.curve()(scores)
 
 
 def fit(method: str, scores: Floats, labels: Floats) -> Fitted:

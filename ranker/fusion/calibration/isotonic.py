@@ -1,5 +1,7 @@
 """Isotonic regression: the best non-decreasing map."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ranker.fusion.base import Floats
@@ -27,6 +29,6 @@ class Isotonic(Calibration):
         return {"scores": regression.X_thresholds_.tolist(), "values": regression.y_thresholds_.tolist()}
 
     @staticmethod
-    def apply(scores: Floats, constants: Constants) -> Floats:
+    def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
         """Scores [N] to values [N]; beyond the fitted scores the first or last value holds."""
         return np.asarray(np.interp(scores, constants["scores"], constants["values"]))

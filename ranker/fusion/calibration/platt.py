@@ -1,5 +1,7 @@
 """Platt scaling: a line through the logits."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ranker.fusion.base import Floats
@@ -38,6 +40,6 @@ class Platt(Calibration):
         return {"slope": [1.0], "intercept": [float(intercept)]}
 
     @staticmethod
-    def apply(scores: Floats, constants: Constants) -> Floats:
+    def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
         """Probabilities [N] to probabilities [N]."""
         return sigmoid(constants["slope"][0] * logit(scores) + constants["intercept"][0])

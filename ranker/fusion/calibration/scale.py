@@ -1,6 +1,7 @@
 """Scaling: all scores times one number, so that their mean is the labels'."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -33,6 +34,6 @@ class Scale(Calibration):
         return {"factor": [factor]}
 
     @staticmethod
-    def apply(scores: Floats, constants: Constants) -> Floats:
+    def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
         """Amounts [N] to amounts [N]."""
-        return constants["factor"][0] * scores
+        return np.asarray(constants["factor"][0] * scores)

@@ -1,6 +1,7 @@
 """Temperature scaling: all logits divided by one number."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -35,6 +36,6 @@ class Temperature(Calibration):
         return {"temperature": [math.exp(-float(found.x))]}
 
     @staticmethod
-    def apply(scores: Floats, constants: Constants) -> Floats:
+    def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
         """Probabilities [N] to probabilities [N]."""
         return sigmoid(logit(scores) / constants["temperature"][0])

@@ -150,6 +150,10 @@ def test_another_formula_stays_between_calibration_and_rules() -> None:
     candidates = Candidates.of(OBJECTIVES, scores)
     changed = made.with_formula("powered_sum", {"beta": 2.0}).rank(candidates)
     np.testing.assert_allclose(changed.fused, 2 * (made.rank(candidates).scores ** 2).sum(axis=1), rtol=1e-6)
+    again = made.with_formula("powered_sum", {"beta": 2.0}).stored()
+    np.testing.assert_array_equal(
+        build_plan(again.options, TASKS, (), again.state).rank(candidates).fused, changed.fused
+    )
     with pytest.raises(FusionError, match="'percentile' reads a reference population"):
         made.with_formula("percentile", {})
     with pytest.raises(FusionError, match=r"options\.formula: is required"):
