@@ -11,7 +11,7 @@ from ranker.fusion.base import Floats, Invariance, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import LocatedError
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions, State
-from ranker.schema import Closed, Name
+from ranker.closed import Closed, Name
 
 LARGEST = 1e300
 """Values beyond, and infinite ones, count as this."""

@@ -7,7 +7,7 @@ from pydantic import Field
 from ranker.fusion.calibration import Fitted
 from ranker.fusion.normalisation import NormalisationName
 from ranker.fusion.rules import AnyRule
-from ranker.schema import Closed, Name
+from ranker.closed import Closed, Name
 
 
 class FusionOptions(Closed):

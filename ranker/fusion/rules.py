@@ -17,7 +17,7 @@ from ranker.expressions import Expression, ExpressionError, parse
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import at, require_known
-from ranker.schema import Closed, Name
+from ranker.closed import Closed, Name
 
 Mask: TypeAlias = NDArray[np.bool_]
 
