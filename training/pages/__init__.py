@@ -1,6 +1,6 @@
 """Self-contained HTML pages with charts."""
 
-from training.pages.charts import bars, heatmap, scatter
+from training.pages.charts import STANDINGS, bars, front, heatmap, parallel, scatter
 from training.pages.page import Page
 
-__all__ = ["Page", "bars", "heatmap", "scatter"]
+__all__ = ["STANDINGS", "Page", "bars", "front", "heatmap", "parallel", "scatter"]
