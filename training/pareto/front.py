@@ -41,5 +41,5 @@ def _volume(points: Values) -> float:
     total = 0.0
     for i in range(len(points)):
         here, others = points[i], points[i + 1 :]
-        total += here[0] * (float(np.prod(here[1:])) - _volume(np.minimum(others, here)[:, 1:]))
+        total += float(here[0]) * (float(np.prod(here[1:])) - _volume(np.minimum(others, here)[:, 1:]))
     return total
