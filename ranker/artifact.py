@@ -29,9 +29,10 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from ranker.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, from_state, to_state
 from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
-from ranker.schema import Closed, Schema
+from ranker.schema import Schema
 
 FORMAT = 2
 TOLERANCE = 1e-5

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from ranker.schema import Closed
+from ranker.closed import Closed
 
 PREFIX = "RANKER_SERVE_"
 

@@ -11,11 +11,12 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ranker.architectures import ARCHITECTURES, ArchitectureOptions
+from ranker.closed import Closed, Name
 from ranker.funnels import FUNNELS, FunnelOptions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry
-from ranker.schema import Binary, Closed, Name, Regression, Schema
+from ranker.schema import Binary, Regression, Schema
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config_errors import explain
 from training.schedule import Schedule

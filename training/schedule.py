@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import Field, model_validator
 
+from ranker.closed import Closed
 from ranker.registry import nearest
-from ranker.schema import Closed
 from ranker.turns import Turn, cycled
 
 EMBEDDINGS, SHARED = "embeddings", "shared"

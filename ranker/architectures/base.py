@@ -6,10 +6,11 @@ from typing import ClassVar, Self
 import tensorflow as tf
 from pydantic import Field
 
+from ranker.closed import Closed
 from ranker.encoding.layout import Layout
 from ranker.layers import Inputs
 from ranker.registry import Registry, nearest
-from ranker.schema import Closed, Schema
+from ranker.schema import Schema
 
 Units = tuple[int, ...]
 

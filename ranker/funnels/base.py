@@ -10,8 +10,9 @@ from typing import Any, ClassVar, TypeAlias
 
 import tensorflow as tf
 
+from ranker.closed import Closed
 from ranker.registry import Registry
-from ranker.schema import Binary, Closed, Regression, Schema
+from ranker.schema import Binary, Regression, Schema
 
 Errors: TypeAlias = Callable[[int, tf.Tensor], tf.Tensor]
 """A task's number and a logit [B] for its label to each row's loss [B]."""

@@ -6,12 +6,12 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from ranker.closed import Closed, Name
 from ranker.expressions import parse
 from ranker.fusion.base import Floats, Invariance, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import LocatedError
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions, State
-from ranker.closed import Closed, Name
 
 LARGEST = 1e300
 """Values beyond, and infinite ones, count as this."""

@@ -6,10 +6,10 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from ranker.closed import Closed
 from ranker.fusion.base import Floats, Invariance, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.registry import Registry
-from ranker.schema import Closed
 
 BLOCK = 65_536
 """Fused scores that ``Formula.sweep`` computes at a time: 512 KB, and as much for each step of a formula."""

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import Field
 
+from ranker.closed import Closed, Name
 from ranker.fusion.calibration import Fitted
 from ranker.fusion.normalisation import NormalisationName
 from ranker.fusion.rules import AnyRule
-from ranker.closed import Closed, Name
 
 
 class FusionOptions(Closed):

@@ -8,8 +8,9 @@ from typing import ClassVar, Literal, NamedTuple
 import tensorflow as tf
 from pydantic import Field
 
+from ranker.closed import Closed
 from ranker.registry import Registry, nearest
-from ranker.schema import Binary, Closed, Regression
+from ranker.schema import Binary, Regression
 
 
 class Balance(NamedTuple):

@@ -28,7 +28,8 @@ def table_of(folder):
 def test_help_lists_every_command():
     ended = ranker_train("--help")
     assert all(
-        name in ended.stdout for name in ("simulate", "fit", "evaluate", "export", "compare", "inspect", "schema")
+        name in ended.stdout
+        for name in ("simulate", "fit", "evaluate", "export", "compare", "pareto", "inspect", "schema")
     )
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from training.blocks import blocks, dense_parameters, totals
 from training.build import build_model
-from training.compare.grid import Cell
+from training.cells import Cell
 from training.encoded import Batch
 from training.log import Log
 from training.prepare import GROUP

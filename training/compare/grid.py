@@ -1,6 +1,5 @@
 """A config and what to vary -> one config a cell of the grid."""
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,10 +11,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from training.cells import Cell
 from training.config import CHOICES, ConfigError, Experiment
 
 EVERY = "all"
-_LONGEST = 100
 
 
 @dataclass(frozen=True)
@@ -26,34 +25,6 @@ class Variation:
     values: tuple[Any, ...]
     every: bool = False
     """Whether a whole registry is meant: then what does not fit the tasks is left out."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One training: the values of the varied keys as text, the seed, and the whole config."""
-
-    values: Mapping[str, str]
-    seed: int
-    experiment: Experiment
-
-    @property
-    def name(self) -> str:
-        """What is varied, as a label; the same for all seeds."""
-        return label(self.values)
-
-    @property
-    def folder(self) -> str:
-        """A folder's name, one for each cell."""
-        whole = "+".join(f"{key}={value}" for key, value in self.values.items()) or "as-configured"
-        text = "".join(c if c.isalnum() or c in "._-=" else "-" for c in whole)
-        mark = f"-{hashlib.sha256(whole.encode()).hexdigest()[:8]}" if text != whole or len(text) > _LONGEST else ""
-        return f"{text[:_LONGEST]}{mark}+seed={self.seed}"
-
-
-def label(values: Mapping[str, str]) -> str:
-    """Values joined; with its key where the value alone says little."""
-    shown = [value if key in CHOICES else f"{key.rpartition('.')[2]}={value}" for key, value in values.items()]
-    return ", ".join(shown) or "as configured"
 
 
 def parse(text: str) -> Variation:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from training.compare.grid import Cell
+from training.cells import Cell
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,61 @@ def scatter(records: Records, x: str, y: str, label: str, error: str | None = No
     return alt.layer(*layers).properties(width=640, height=400)
 
 
+STANDINGS = ("picked", "on the front", "dominated")
+
+
+def front(records: Records, x: str, y: str, label: str, group: str, lower: Sequence[str] = ()) -> Chart:
+    """Points of two objectives, up and right being better: axes named in ``lower`` are turned round.
+
+    A record says its ``standing``, one of :data:`STANDINGS`: dominated points are grey, the picked one has a ring. A
+    line a ``group`` runs along the records whose ``step`` is a number, in its order.
+    """
+    axes = {name: alt.Scale(zero=False, padding=24, reverse=name in lower) for name in (x, y)}
+    base = alt.Chart(_data(records)).encode(
+        x=alt.X(f"{_key(x)}:Q", scale=axes[x], title=_better(x, lower)),
+        y=alt.Y(f"{_key(y)}:Q", scale=axes[y], title=_better(y, lower)),
+    )
+    colour = alt.Color(f"{_key(group)}:N", title=None)
+    tooltip = [alt.Tooltip(f"{_key(name)}:{'Q' if name in (x, y) else 'N'}", title=name) for name in (label, x, y)]
+    line = base.transform_filter("isNumber(datum.step)").mark_line(
+        interpolate="step-before", opacity=0.5, strokeWidth=1.5
+    )
+    points = base.mark_circle(size=60, opacity=0.9)
+    grey = alt.condition("datum.standing == 'dominated'", alt.value("#c4c4c4"), colour)
+    ring = base.transform_filter("datum.standing == 'picked'")
+    return alt.layer(
+        line.encode(color=colour, order=alt.Order("step:Q")),
+        points.encode(color=grey, tooltip=[*tooltip, alt.Tooltip("standing:N")]),
+        ring.mark_point(size=240, color="#222", strokeWidth=2),
+        ring.mark_text(align="left", dx=12, dy=-8, fontWeight="bold").encode(text=alt.value("picked")),
+    ).properties(width=420, height=300)
+
+
+def parallel(records: Records, axis: str, value: str, label: str) -> Chart:
+    """One line a ``label`` across the axes, in their given order; ``standing`` as in :func:`front`."""
+    names = list(dict.fromkeys(str(record[axis]) for record in records))
+    shades = alt.Scale(domain=list(STANDINGS), range=["#d1495b", "#2f6fab", "#d9d9d9"])
+    widths = alt.Scale(domain=list(STANDINGS), range=[3.5, 1.4, 0.8])
+    tooltip = [alt.Tooltip(f"{_key(name)}:N", title=name) for name in (label, axis)]
+    return (
+        alt.Chart(_data(records))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X(f"{_key(axis)}:N", sort=names, title=None, axis=alt.Axis(labelAngle=0, grid=True)),
+            y=alt.Y(f"{_key(value)}:Q", title=value, scale=alt.Scale(domain=[0, 1])),
+            detail=f"{_key(label)}:N",
+            color=alt.Color("standing:N", scale=shades, title=None),
+            strokeWidth=alt.StrokeWidth("standing:N", scale=widths, legend=None),
+            tooltip=[*tooltip, alt.Tooltip(f"{_key(value)}:Q", title=value, format=".3f")],
+        )
+        .properties(width=max(420, 130 * len(names)), height=280)
+    )
+
+
+def _better(name: str, lower: Sequence[str]) -> str:
+    return f"{name} (lower is better)" if name in lower else name
+
+
 def heatmap(records: Records, x: str, y: str, value: str, title: str = "") -> Chart:
     """Cells coloured from 0 to 1, with their numbers."""
     base = alt.Chart(_data(records)).encode(

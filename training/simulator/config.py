@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from ranker.closed import Closed
 from ranker.registry import nearest
-from ranker.schema import Closed
 
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 

@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 from pydantic import Field
 
+from ranker.closed import Closed
 from ranker.fusion.base import Floats
 from ranker.fusion.calibration.base import CALIBRATIONS, CalibrationError
-from ranker.schema import Closed
 
 
 class Fitted(Closed):

@@ -6,13 +6,13 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
+from ranker.closed import Closed
 from ranker.layers.dropout import Draws
 from ranker.layers.expert import Expert
 from ranker.layers.gating.rules import RULES
 from ranker.layers.gating.watch import GateReading, tell
 from ranker.layers.sides import Sides
 from ranker.layers.split_dense import SplitDense, together
-from ranker.schema import Closed
 
 
 class GateOptions(Closed):

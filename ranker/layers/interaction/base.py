@@ -4,10 +4,11 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from ranker.closed import Closed
 from ranker.encoding.layout import Layout
 from ranker.layers.sides import Sides
 from ranker.registry import Registry
-from ranker.schema import Closed, Schema
+from ranker.schema import Schema
 
 
 class InteractionOptions(Closed):

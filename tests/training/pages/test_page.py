@@ -3,7 +3,7 @@
 import pytest
 
 from tests.training.pages.browser import dom
-from training.pages import Page, bars, heatmap, reliability, scatter
+from training.pages import Page, bars, front, heatmap, parallel, reliability, scatter
 
 RECORDS = [{"name [a.b]": "</script><b>x</b>", "cost: ms": 1.5, "auc": 0.7, "spread": 0.01, "other": "p"}]
 
@@ -19,6 +19,23 @@ def test_every_chart_is_drawn_without_a_network(tmp_path):
     assert "Title &amp; more" in shown
     assert "<i>plain</i>" not in shown
     assert "<b>x</b>" not in shown
+
+
+def test_fronts_are_drawn_with_the_pick_and_its_axis_turned(tmp_path):
+    where = {"picked": (0.7, 2.0, 0), "on the front": (0.8, 3.0, 1), "dominated": (0.6, 4.0, None)}
+    points = [
+        {"auc [a.b]": auc, "rmse": rmse, "setting": name, "method": "m", "standing": name, "step": step}
+        for name, (auc, rmse, step) in where.items()
+    ]
+    lines = [{"setting": n, "standing": n, "axis: x": a, "better": 0.5} for n in where for a in ("p", "q")]
+    page = Page("Fronts").chart(front(points, "auc [a.b]", "rmse", "setting", "method", lower=["rmse"]))
+    shown = dom(page.chart(parallel(lines, "axis: x", "better", "setting")).html(), tmp_path)
+    assert shown.count("<canvas") + shown.count('class="marks"') >= 2
+    chart = page._charts[0]
+    assert "picked" in str(chart["layer"][3])
+    for layer in chart["layer"]:
+        assert layer["encoding"]["y"]["scale"]["reverse"]
+        assert not layer["encoding"]["x"]["scale"]["reverse"]
 
 
 def test_a_page_without_charts_needs_no_script():

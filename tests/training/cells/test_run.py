@@ -4,7 +4,7 @@ import signal
 import pytest
 from rich.console import Console
 
-from training.compare import job
+from training.cells import run
 
 
 def ended(how: str) -> dict[str, str]:
@@ -20,12 +20,12 @@ def ended(how: str) -> dict[str, str]:
     [("well", {"fine": "well"}), ("killed", "was killed"), ("raises", "ValueError: no [/such] thing")],
 )
 def test_whatever_happens_to_a_cell_is_that_cells_alone(monkeypatch, how, expected):
-    monkeypatch.setattr(job, "run_cell", ended)
-    result = job._in_own_process(how)
+    monkeypatch.setattr(run, "run_cell", ended)
+    result = run._in_own_process(how)
     assert result == expected or expected in result["error"]
 
 
 def test_what_looks_like_markup_is_printed_as_it_is(capsys):
     cell = type("Cell", (), {"name": "domain=[user]", "seed": 1})
-    Console(width=200).print(job._line(cell, {"error": "no [/such] thing"}, []))
+    Console(width=200).print(run._line(cell, {"error": "no [/such] thing"}, []))
     assert "domain=[user], seed 1: no [/such] thing" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""One cell of a comparison: trained and measured in a process of its own, remembered in a file."""
+"""One cell: a config trained and measured in a process of its own, its result remembered in a file."""
 
 import shutil
 import time
@@ -36,11 +36,20 @@ def finished(folder: Path, expected: str) -> dict[str, Any] | None:
 
 
 def run_cell(
-    experiment: str, data: list[str], test: list[str], folder: str, rows: str, expected: str, threads: int
+    experiment: str,
+    data: list[str],
+    test: list[str],
+    folder: str,
+    rows: str,
+    expected: str,
+    threads: int,
+    keep_weights: bool,
 ) -> dict[str, Any]:
-    """Train one config, given as JSON, and measure it on its validation rows, or on ``test`` if any is given.
+    """Train one config, given as JSON, and measure it on its validation rows, and on ``test`` if any is given.
 
-    Goes on with an unfinished run in ``folder``. The result is written before it is returned.
+    Goes on with an unfinished run in ``folder``, and leaves there the model as ONNX, or with ``keep_weights`` its
+    checkpoints instead, of which it can be made. The result is written before it is returned. Its ``metrics`` are the
+    test's where there is one; ``validation`` holds those of the validation rows in any case.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -54,10 +63,12 @@ def run_cell(
         encoded = encode_all(schema, trained.prepared.encoder, Log(test), chosen.evaluation.group_by)
         predictions = predict(scorer(trained.model), encoded)
         metrics = measure(schema, predictions, chosen.evaluation.bootstrap, chosen.training.seed)
-    (place / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())
+    if not keep_weights:
+        (place / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())
     result = {
         "key": expected,
         "metrics": metrics,
+        "validation": trained.metrics,
         "best_epoch": trained.best_epoch,
         "epochs": len(trained.history),
         "seconds": seconds,
@@ -67,5 +78,16 @@ def run_cell(
     partial = place / f".{RESULT}"
     partial.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
     partial.replace(place / RESULT)
-    shutil.rmtree(place / RUN / "checkpoints", ignore_errors=True)  # the result is what is kept of a cell
+    if not keep_weights:
+        drop_weights(place)
     return result
+
+
+def drop_weights(folder: Path) -> None:
+    """Delete a cell's checkpoints; its result stays."""
+    shutil.rmtree(folder / RUN / "checkpoints", ignore_errors=True)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a cell's model can be opened again."""
+    return (folder / RUN / "checkpoints").is_dir()

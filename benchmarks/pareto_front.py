@@ -1,0 +1,141 @@
+"""PE-LTR's front beside that of static weights: as many trainings, the same seeds, rows, model and epochs.
+
+    python -m benchmarks.pareto_front --output runs/pareto_front
+
+The last simulated day is the test and chooses nothing; the day before it is the validation, on which each method's
+front is found. Reported is the hypervolume of that front on the test day, from the point of a model that knows nothing.
+
+Contestants: PE-LTR under N bounds; static weights at the same N points of the simplex; and ``static, scaled``, the same
+weights over the loss that each task's mean label has, for whoever knows the losses' scales beforehand.
+"""
+
+import json
+import statistics
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from training.quiet import quiet_imports
+
+CONFIG = Path(__file__).with_suffix(".yaml")
+SCALED = "static, scaled"
+
+
+def main(
+    output: Annotated[Path, typer.Option(help="Folder for logs, trainings and numbers.")],
+    points: Annotated[int, typer.Option(min=4, help="Trainings of each contestant and seed.")] = 8,
+    seeds: Annotated[int, typer.Option(min=1, help="Logs, each with a model's seed.")] = 3,
+    rows: Annotated[int, typer.Option(min=10_000, help="Impressions in each log, all ten days.")] = 120_000,
+    config: Annotated[Path, typer.Option(help="The model.")] = CONFIG,
+    total: Annotated[float, typer.Option(help="Sum of PE-LTR's bounds.")] = 0.8,
+    figure: Annotated[Path | None, typer.Option(help="Where to write the first seed's fronts, as SVG.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 2,
+) -> None:
+    """Run every seed, print hypervolumes on the test day, write `pareto_front.json`. Goes on where it was stopped."""
+    with quiet_imports():
+        from training import pareto as fronts
+        from training.config import load
+
+    console = Console()
+    base, found = load(config), []
+    for seed in range(seeds):
+        log, test, scales = simulated(output / f"log_{seed}_{rows}", rows, seed)
+        of_seed = base.model_copy(update={"training": base.training.model_copy(update={"seed": seed})})
+        choice = fronts.choice(of_seed, None, None, None)
+        cells = fronts.expand(of_seed, points, total, ["pe_ltr", "static"])
+        cells += [scaled(cell, scales) for cell in cells if cell.values["weighting"] == "static"]
+        folder = output / f"{config.stem}_{seed}_{rows}"
+        summary, _ = fronts.pareto(of_seed, cells, choice, [log], [test], folder, jobs, console)
+        found.append(summary)
+        if figure is not None and seed == 0:
+            draw(choice.objectives, summary, figure)
+    report(found, console)
+    content = {"points": points, "rows": rows, "total": total, "seeds": [summary.to_dict() for summary in found]}
+    (output / f"{config.stem}.json").write_text(json.dumps(content, indent=1) + "\n")
+
+
+def simulated(folder: Path, rows: int, seed: int) -> tuple[Path, Path, dict[str, float]]:
+    """Days 1 to 9, day 10, and the training loss of each task's mean label on the former."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    from training.simulator import SimulatorConfig, log_table
+
+    log, test = folder / "log.parquet", folder / "test.parquet"
+    if not test.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        world = SimulatorConfig(rows=rows, seed=seed, users=2000, items=1000, authors=100, days=10)
+        table = log_table(world)
+        dates = np.array(table["date"].to_pylist())
+        pq.write_table(table.filter(dates < dates.max()), log)
+        pq.write_table(table.filter(dates == dates.max()), test)
+    known = pq.read_table(log, columns=["click", "like", "watch_time"]).to_pandas()
+    losses = {}
+    for task in ("click", "like"):
+        rate = float(known[task].fillna(0).mean())
+        losses[task] = float(-rate * np.log(rate) - (1 - rate) * np.log(1 - rate))
+    losses["watch_time"] = float(np.var(known["watch_time"][known["click"] == 1]))
+    return log, test, losses
+
+
+def scaled(cell: Any, scales: dict[str, float]) -> Any:
+    """A cell of static weights with each over its loss' scale."""
+    weighting = cell.experiment.weighting
+    weights = {task: weight / scales[task] for task, weight in weighting.weights.items()}
+    return replace(
+        cell,
+        values={"weighting": SCALED, "weights": cell.values["weights"]},
+        experiment=cell.experiment.model_copy(update={"weighting": weighting.model_copy(update={"weights": weights})}),
+    )
+
+
+def report(found: list[Any], console: Console) -> None:
+    """Hypervolumes by seed and contestant."""
+    table = Table(title="hypervolume on the test day (on the validation day)")
+    table.add_column("seed")
+    contestants = [name for name in found[0].hypervolume if name != "all"]
+    for name in contestants:
+        table.add_column(name, justify="right")
+    for seed, summary in enumerate(found):
+        pairs = [(summary.hypervolume_test[name], summary.hypervolume[name]) for name in contestants]
+        table.add_row(str(seed), *(f"{test:.5f} ({validation:.5f})" for test, validation in pairs))
+    means = [statistics.fmean(summary.hypervolume_test[name] for summary in found) for name in contestants]
+    table.add_row("mean", *(f"{mean:.5f}" for mean in means))
+    console.print(table)
+
+
+def draw(objectives: Any, summary: Any, path: Path) -> None:
+    """Every pair of objectives side by side, on the test day; grey is what its own contestant's front leaves out."""
+    from itertools import combinations
+
+    import altair as alt
+    import numpy as np
+
+    from training.pages import front
+    from training.pareto.front import non_dominated
+    from training.pareto.report import pair_records
+
+    models = []
+    for method in summary.hypervolume:
+        mine = [model for model in summary.models if model.method == method]
+        gains = np.array([[o.sign * model.validation[o.name] for o in objectives] for model in mine])
+        kept = non_dominated(gains) if mine else []
+        models += [
+            replace(model, validation=model.test, standing="on the front" if on_front else "dominated")
+            for model, on_front in zip(mine, kept, strict=True)
+        ]
+    charts = []
+    for x, y in combinations(objectives, 2):
+        lower = [o.title for o in (x, y) if o.sign < 0]
+        records = pair_records(models, x, y)
+        charts.append(front(records, x.title, y.title, "setting", "method", lower).properties(width=270, height=230))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    alt.hconcat(*charts).save(str(path))
+
+
+if __name__ == "__main__":
+    typer.run(main)

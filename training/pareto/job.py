@@ -1,0 +1,89 @@
+"""Trains the settings that are not done, draws their front, picks a model and exports it."""
+
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from ranker.artifact import Artifact, load
+from training.cells import Cell, Trained, progress_bars, run_cells
+from training.cells.one import RESULT, drop_weights, has_weights
+from training.config import Experiment
+from training.job import export_run
+from training.log import Source
+from training.pareto.choice import Choice
+from training.pareto.objectives import knows_nothing
+from training.pareto.summary import DOMINATED, Summary, summarise, table
+from training.rows import opened_rows
+
+CELLS = "cells"
+RESULTS = "pareto.json"
+REPORT = "pareto.html"
+EXPORTED = "picked.json"
+
+
+def pareto(
+    base: Experiment,
+    cells: Sequence[Cell],
+    choice: Choice,
+    source: Source,
+    test: Source,
+    output: Path,
+    jobs: int,
+    console: Console,
+) -> tuple[Summary, Artifact]:
+    """Train every cell, keep the front of ``choice``'s objectives, export the picked model as the next version.
+
+    Stopped, it goes on where it was; with other objectives or another rule it trains nothing anew. Weights of dominated
+    models are deleted. Raises ``DataError`` for a log that cannot be used and ``RuntimeError`` where no cell could be
+    trained; a cell that fails is named in the report, and the others go on.
+    """
+    with progress_bars(console) as progress:
+        done = run_cells(cells, source, test, output / CELLS, jobs, console, progress, keep_weights=True)
+        whole = [trained for trained in done if trained.error is None]
+        if not whole:
+            raise RuntimeError(f"no model could be trained; the first failed with: {done[0].error}")
+        reference = knows_nothing(base, opened_rows(base, whole[0].rows).validation)
+        summary = summarise(choice, done, reference, tested=bool(len(test)))
+        _write(output, base, choice, summary)
+        picked = whole[summary.picked]
+        if not has_weights(picked.folder):
+            console.print("the picked model was dominated before, and its weights are gone: training it again")
+            (picked.folder / RESULT).unlink()
+            again = run_cells([picked.cell], source, test, output / CELLS, jobs, console, progress, keep_weights=True)
+            if again[0].error is not None:
+                raise RuntimeError(f"the picked model could not be trained again: {again[0].error}")
+    for trained, model in zip(whole, summary.models, strict=True):
+        if model.standing == DOMINATED:
+            drop_weights(trained.folder)
+    artifact = _exported(picked, output, console)
+    console.print(table(summary, choice.objectives))
+    volumes = "  ".join(f"{name} {volume:.6g}" for name, volume in summary.hypervolume.items())
+    console.print(f"hypervolume: {volumes}")
+    console.print(f"report: [bold]{output / REPORT}[/bold]    numbers: {output / RESULTS}")
+    return summary, artifact
+
+
+def _write(output: Path, base: Experiment, choice: Choice, summary: Summary) -> None:
+    from training.pareto.report import to_html  # here, so that the cells' processes import no charts
+
+    content = {"written": time.strftime("%Y-%m-%d"), "ranker": version("ranker"), **summary.to_dict()}
+    (output / RESULTS).write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    (output / REPORT).write_text(to_html(base, choice, summary), encoding="utf-8")
+
+
+def _exported(picked: Trained, output: Path, console: Console) -> Artifact:
+    """The artifact of the picked model, unless an earlier call exported the same one."""
+    mark, key = output / EXPORTED, picked.result["key"]
+    if mark.is_file():
+        earlier: dict[str, Any] = orjson.loads(mark.read_bytes())
+        if earlier["key"] == key and (output / str(earlier["version"])).is_dir():
+            return load(output / str(earlier["version"]))
+    artifact = export_run(picked.folder, output, console)
+    about = {"key": key, "version": artifact.manifest.version, "cell": picked.cell.name}
+    mark.write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
+    return artifact
