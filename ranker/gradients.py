@@ -41,14 +41,10 @@ class TaskGradients:
 
         With ``compared`` the trunk tape must be persistent, and is passed T times.
         """
-        gradients = [_filled(task[: len(self._trunk)], self._trunk) for task in self._split_by_task()]
         if self._compared:
-            gradients = [
-                self._trunk_tape.gradient(
-                    self._trunk, self._compared, output_gradients=task, unconnected_gradients="zero"
-                )
-                for task in gradients
-            ]
+            gradients = [_filled(task, self._compared) for task in self.by_task(self._compared)]
+        else:
+            gradients = [_filled(task[: len(self._trunk)], self._trunk) for task in self._split_by_task()]
         rows = [tf.stack([tf.reshape(g, [-1]) for g in column]) for column in zip(*gradients, strict=True)]
         return tf.add_n([tf.linalg.matmul(row, row, transpose_b=True) for row in rows])
 
@@ -73,6 +69,33 @@ class TaskGradients:
         outputs = [*self._trunk, *self._penalties]
         return self._trunk_tape.gradient(outputs, self._shared, output_gradients=seeds), heads
 
+    def by_task(self, variables: Sequence[tf.Variable]) -> list[list[Any]]:
+        """Each task's own gradients of shared variables, ``None`` where its loss does not reach one.
+
+        Without penalties and unweighted. The trunk tape must be persistent, and is passed T times.
+        """
+        return [self._through_trunk(task[: len(self._trunk)], (), variables) for task in self._split_by_task()]
+
+    def of_penalties(self, variables: Sequence[tf.Variable]) -> list[Any]:
+        """Gradients of all penalties together, ``None`` where none reaches a variable; the trunk tape as above."""
+        seeds: list[Any] = [None] * len(self._trunk)
+        if self._head_penalties:
+            seeds = self._head_tape.gradient(self._head_penalties, self._trunk)
+        return self._through_trunk(seeds, self._penalties, variables)
+
+    def _through_trunk(
+        self, seeds: Sequence[Any], penalties: Sequence[tf.Tensor], variables: Sequence[tf.Variable]
+    ) -> list[Any]:
+        reached = [(output, seed) for output, seed in zip(self._trunk, seeds, strict=True) if seed is not None]
+        outputs = [*(output for output, _ in reached), *penalties]
+        ones = [tf.ones_like(penalty) for penalty in penalties]
+        if not outputs:
+            return [None] * len(variables)
+        gradients: list[Any] = self._trunk_tape.gradient(
+            outputs, list(variables), output_gradients=[*(seed for _, seed in reached), *ones]
+        )
+        return gradients
+
     def _split_by_task(self) -> list[list[Any]]:
         if self._by_task is None:
             sources = [*self._trunk, *self._heads]
@@ -80,7 +103,7 @@ class TaskGradients:
         return self._by_task
 
 
-def _filled(gradients: Sequence[Any], like: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+def _filled(gradients: Sequence[Any], like: Sequence[Any]) -> list[tf.Tensor]:
     return [tf.zeros_like(x) if g is None else g for g, x in zip(gradients, like, strict=True)]
 
 

@@ -13,6 +13,7 @@ from ranker.gradients import TaskGradients
 from ranker.layers import Embedding
 from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
+from ranker.optimizers import kept_apart, task_parts
 from ranker.schema import Schema
 from ranker.weighting import GradientBalancer, Weighting
 
@@ -73,7 +74,8 @@ class RankingModel(tfrs.Model):
 
     def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step, the same for every balancing method."""
-        with tf.GradientTape(persistent=bool(self._compared)) as trunk_tape:
+        apart = kept_apart(self.optimizer)
+        with tf.GradientTape(persistent=bool(self._compared or apart)) as trunk_tape:
             trunk = self._trunk(batch, training=True)
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
         with tf.GradientTape(persistent=True) as head_tape:
@@ -102,7 +104,10 @@ class RankingModel(tfrs.Model):
         balance = self.weighting.balance(tf.stack(losses), gramian)
         by_variable = [*gradients.combined(balance), balance.own]
         pairs = zip([g for group in by_variable for g in group], [*shared, *heads, *own], strict=True)
-        self.optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
+        parts = task_parts(gradients, apart, balance.shared)
+        by_task = {variable.ref(): part for variable, part in zip(apart, parts, strict=True)}
+        updates = [(by_task.get(v.ref(), g), v) for g, v in pairs]
+        self.optimizer.apply_gradients([(g, v) for g, v in updates if g is not None])
         return {"losses": tf.stack(losses), "weights": balance.shared, **logged}
 
     def test_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -114,6 +119,11 @@ class RankingModel(tfrs.Model):
         """What more than one task reads: embedding tables, interactions and trunk."""
         parts = (self.embedding, *self.interactions, self.architecture.trunk)
         return [variable for part in parts for variable in part.trainable_variables]
+
+    @property
+    def wide_variables(self) -> list[tf.Variable]:
+        """Those of the shared variables that are an interaction's wide part."""
+        return [variable for interaction in self.interactions for variable in interaction.wide_variables]
 
     @property
     def head_variables(self) -> list[tf.Variable]:

@@ -18,6 +18,7 @@ from ranker.registry import Registry
 from ranker.schema import Binary, Closed, Regression, Schema
 from ranker.weighting import WEIGHTINGS, WeightingOptions
 from training.config_errors import explain
+from training.optimizer_config import Optimizer
 
 
 class ConfigError(ValueError):
@@ -96,21 +97,6 @@ class EmbeddingOptions(Closed):
     reinitialise_each_epoch: bool = Field(
         False, description="Draw the tables afresh at each epoch's start and keep the rest (MEDA, 2023)."
     )
-
-
-class OptimizerGroup(Closed):
-    """An optimiser and its learning rate."""
-
-    name: Literal["adam", "adagrad", "rmsprop", "sgd", "ftrl"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0, description="Step size.")
-    clip_norm: float | None = Field(None, gt=0, description="Cut each gradient's norm at this value.")
-
-
-class Optimizer(Closed):
-    """One optimiser for the embedding tables and one for everything else."""
-
-    dense: OptimizerGroup = OptimizerGroup()
-    embeddings: OptimizerGroup = OptimizerGroup(name="adagrad", learning_rate=0.02)
 
 
 class EarlyStopping(Closed):
@@ -202,6 +188,11 @@ class Experiment(Closed):
                 section.check(self.log_schema)
             except ValueError as error:
                 raise ValueError(f"{name}.{error}") from None
+        heads = [*tasks, *FUNNELS[self.funnel.name](self.log_schema, self.funnel).extra_heads]
+        try:
+            self.optimizer.check(heads)
+        except ValueError as error:
+            raise ValueError(f"optimizer.{error}") from None
         build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
         WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)
         if self.early_stopping is not None:

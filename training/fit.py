@@ -63,7 +63,7 @@ def train(
     folder = output / RUN
     _start(experiment, log, folder, rows)
     prepared = prepared_rows(experiment, log, rows or folder / ROWS, watcher)
-    model = build_model(experiment, prepared.encoder.layout)
+    model = build_model(experiment, prepared.encoder.layout, prepared.training.steps(experiment.training.batch_size))
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest() or RunState()
     if state.epoch or state.step:
@@ -83,7 +83,7 @@ def reopen(output: Path) -> Run:
         prepared = opened_rows(experiment, Path(saved["rows"]) if saved["rows"] else folder / ROWS)
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise DataError(f"{folder}: the run cannot be read; `fit` it again ({error})") from error
-    model = build_model(experiment, prepared.encoder.layout)
+    model = build_model(experiment, prepared.encoder.layout, prepared.training.steps(experiment.training.batch_size))
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest()
     if state is None or not state.history:

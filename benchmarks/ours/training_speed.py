@@ -70,7 +70,7 @@ def main(
     settings = experiment(weighting)
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(settings, Log([data]), Path(folder))
-        model = build_model(settings, prepared.encoder.layout)
+        model = build_model(settings, prepared.encoder.layout, prepared.training.steps(settings.training.batch_size))
         step = model.make_train_function()
         coming = steps(prepared.training, settings)
 
