@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from training.prepare import prepare
 from training.rows import opened_rows
 from training.watcher import Watcher
 
+ROOT = Path(__file__).parents[2]
 GROUPS = {
     "dense": {"learning_rate": 0.002, "schedule": "cosine", "warmup_steps": 3, "clip_norm": 10.0},
     "embeddings": {"name": "adagrad", "learning_rate": 0.02, "schedule": "exponential"},
@@ -133,6 +135,15 @@ def test_moments_by_task_need_shared_layers(log, tmp_path):
         ValueError, match=r"optimizer\.shared: this model has no such variables; it has embeddings, towers"
     ):
         build_model(alone, layout, 10)
+
+
+@pytest.mark.parametrize("name", ["per_task_moments", "optimizer_groups"])
+def test_the_shipped_configs_run(log, tmp_path, name):
+    shipped = load(ROOT / "configs" / f"{name}.yaml")
+    training = shipped.training.model_copy(update={"epochs": 1, "batch_size": 64})
+    run = train(shipped.model_copy(update={"training": training}), [log], tmp_path)
+    assert np.isfinite(list(run.history[0]["losses"].values())).all()
+    assert len(run.model.optimizer.groups) == {"per_task_moments": 3, "optimizer_groups": 7}[name]
 
 
 KILLED = """
