@@ -193,6 +193,11 @@ class Experiment(Closed):
             self.optimizer.check(heads)
         except ValueError as error:
             raise ValueError(f"optimizer.{error}") from None
+        if self.optimizer.average is not None and self.embedding.reinitialise_each_epoch:
+            raise ValueError(
+                "optimizer.average: would mix the tables of epochs, which embedding.reinitialise_each_epoch draws "
+                "afresh; use one of the two"
+            )
         build_fusion(self.fusion.name, list(tasks), self.fusion.parameters)
         WEIGHTINGS[self.weighting.name](self.weighting).build(tasks)
         if self.early_stopping is not None:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranker.model import RankingModel
+from ranker.optimizers import averaged
 from training.build import build_model
 from training.callbacks import Recorder, StepLog
 from training.config import Experiment
@@ -155,19 +156,20 @@ def _epochs(
         recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, watcher.step)
         data = dataset(prepared.training, experiment, state.epoch, state.step)
         model.fit(data, verbose=0, callbacks=[recorder])
-        metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
-        metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
-        value = 0.0 if stopping is None else chosen(stopping.metric, metrics)
-        better = stopping is None or not state.history or value > state.best
-        record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
-        steplog.validation((state.epoch + 1) * steps, metrics)
-        seen = look(model, prepared.validation)
-        steplog.gates((state.epoch + 1) * steps, seen)
-        for warning in seen.warnings():
-            watcher.note(warning)
-        state = state.after_epoch(record, value, better)
-        if better:
-            checkpoints.save_best()
+        with averaged(model.optimizer):
+            metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
+            metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
+            value = 0.0 if stopping is None else chosen(stopping.metric, metrics)
+            better = stopping is None or not state.history or value > state.best
+            record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
+            steplog.validation((state.epoch + 1) * steps, metrics)
+            seen = look(model, prepared.validation)
+            steplog.gates((state.epoch + 1) * steps, seen)
+            for warning in seen.warnings():
+                watcher.note(warning)
+            state = state.after_epoch(record, value, better)
+            if better:
+                checkpoints.save_best()
         checkpoints.save(state)
         watcher.epoch(record)
     steplog.close()

@@ -93,6 +93,12 @@ class Optimizer(Closed):
     towers: TowersGroup | None = Field(None, description="The tasks' heads; as `dense` by default.")
     wide: GroupChanges | None = Field(None, description="The first order of `fm`; as `dense` by default.")
     weighting: GroupChanges | None = Field(None, description="What the balancing method learns; as `dense` by default.")
+    average: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Validate and export a moving average of the weights, which keeps this share a step.",
+    )
 
     def groups(self) -> Iterator[tuple[str, OptimizerGroup]]:
         """Every group that the config sets, with all its options, by its path below ``optimizer``."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ranker.model import RankingModel
-from ranker.optimizers import OPTIMIZERS, Group, GroupedOptimizer, PerTaskOptimizer, learning_rate
+from ranker.optimizers import OPTIMIZERS, Group, GroupedOptimizer, PerTaskOptimizer, WeightAverage, learning_rate
 from training.optimizer_config import Optimizer, OptimizerGroup
 
 
@@ -33,7 +33,8 @@ def build_optimizer(model: RankingModel, options: Optimizer, steps: int) -> Grou
         per_task = path == "shared" and options.shared is not None and options.shared.per_task
         optimizer = PerTaskOptimizer(make, len(model.tasks), rate) if per_task else make(rate)
         groups.append(Group(optimizer, members, rate, group.weight_decay))
-    return GroupedOptimizer(groups, step)
+    average = None if options.average is None else WeightAverage(model.trainable_variables, options.average)
+    return GroupedOptimizer(groups, step, average)
 
 
 def _by_group(model: RankingModel, settings: dict[str, OptimizerGroup]) -> dict[str, list[tf.Variable]]:

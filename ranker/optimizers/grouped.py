@@ -1,12 +1,14 @@
 """One optimiser for each group of variables, all at one step of the run."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from ranker.optimizers.average import WeightAverage
 from ranker.optimizers.per_task import PerTaskOptimizer
 
 
@@ -26,13 +28,15 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
     ``step`` counts what this optimiser applied, whichever variables took part, so that learning rates follow the run
     even in a group that many steps leave out. Weight decay takes ``rate * weight_decay * x`` off each matrix x that
     has a gradient, and leaves biases and scales (vectors and scalars) alone. Loshchilov & Hutter, ICLR 2019.
-    A variable without a gradient stays as it is, and so do its moments.
+    A variable without a gradient stays as it is, and so do its moments. ``average`` follows every step.
     """
 
-    def __init__(self, groups: Sequence[Group], step: tf.Variable) -> None:
+    def __init__(self, groups: Sequence[Group], step: tf.Variable, average: WeightAverage | None = None) -> None:
         super().__init__([(group.optimizer, partial(list, group.variables)) for group in groups], name="Grouped")
-        self.groups, self.step = list(groups), step
+        self.groups, self.step, self.average = list(groups), step, average
         self._track_trackable(step, name="step")
+        if average is not None:
+            self._track_trackable(average, name="average")
 
     def apply_gradients(
         self,
@@ -50,6 +54,8 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
                     if variable.ref() in moved and variable.shape.rank >= 2:
                         variable.assign(variable * factor)
         super().apply_gradients(pairs, name=name, experimental_aggregate_gradients=experimental_aggregate_gradients)
+        if self.average is not None:
+            self.average.update(self.step)
         self.step.assign_add(1)
 
     @property
@@ -64,3 +70,9 @@ def kept_apart(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[tf.Varia
         return []
     apart = [group for group in optimizer.groups if isinstance(group.optimizer, PerTaskOptimizer)]
     return [variable for group in apart for variable in group.variables]
+
+
+def averaged(optimizer: tf.keras.optimizers.legacy.Optimizer) -> AbstractContextManager[None]:
+    """A block in which the model has its averaged weights, if its optimiser averages them."""
+    average = optimizer.average if isinstance(optimizer, GroupedOptimizer) else None
+    return nullcontext() if average is None else average.in_place()

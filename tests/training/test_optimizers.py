@@ -20,6 +20,7 @@ from training.watcher import Watcher
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {
+    "average": 0.9,
     "dense": {"learning_rate": 0.002, "schedule": "cosine", "warmup_steps": 3, "clip_norm": 10.0},
     "embeddings": {"name": "adagrad", "learning_rate": 0.02, "schedule": "exponential"},
     "shared": {"per_task": True, "weight_decay": 0.01},
@@ -165,6 +166,7 @@ def test_killed_it_goes_on_to_the_same_result_with_every_groups_moments(trained,
     training = {"epochs": 2, "batch_size": 256, "checkpoint_every": 4}
     schema = {**CONFIG["schema"], "label_statistics": None, "context": {"user_id": {"kind": "categorical"}}}
     changes = {"schema": schema, "architecture": SMALL, "evaluation": {"bootstrap": 0}, "training": training}
+    changes["early_stopping"] = None
     path = written(tmp_path, **{**EVERY_GROUP, **changes})
     ended = subprocess.run([sys.executable, "-c", KILLED, path, trained.log, tmp_path / "cut"], check=False)
     assert ended.returncode == 9
@@ -180,6 +182,15 @@ def test_killed_it_goes_on_to_the_same_result_with_every_groups_moments(trained,
     assert ours.keys() == theirs.keys()
     for key, value in ours.items():
         np.testing.assert_array_equal(value, theirs[key], err_msg=key)
+
+    for place, variable in enumerate(whole.model.trainable_variables):  # what is validated and exported
+        (average,) = (value for key, value in theirs.items() if f"/average/averages/{place}/" in key)
+        np.testing.assert_array_equal(variable, average)
+
+
+def test_tables_drawn_afresh_are_not_averaged():
+    with pytest.raises(ValueError, match=r"optimizer\.average: would mix the tables"):
+        experiment(optimizer={"average": 0.99}, embedding={"reinitialise_each_epoch": True})
 
 
 def saved(folder):
