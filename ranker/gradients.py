@@ -106,6 +106,24 @@ class TaskGradients:
         gradients: list[Any] = self._trunk_tape.gradient(list(outputs), list(variables), output_gradients=list(seeds))
         return gradients
 
+    def by_task(self, variables: Sequence[tf.Variable]) -> list[list[Any]]:
+        """For each shared variable its gradients by task, ``None`` where a loss does not reach it.
+
+        Without penalties and unweighted. The trunk tape must be persistent, and is passed T times for what was not
+        compared.
+        """
+        fresh = [v for v in variables if not isinstance(self._known.get(v.ref()), list)]
+        passed = [self._through_trunk(task[: len(self._trunk)], fresh) for task in self._split_by_task()]
+        columns = {v.ref(): list(column) for v, column in zip(fresh, zip(*passed, strict=True), strict=True)}
+        return [columns.get(v.ref()) or list(self._known[v.ref()]) for v in variables]
+
+    def of_penalties(self, variables: Sequence[tf.Variable]) -> list[Any]:
+        """Gradients of all penalties together, ``None`` where none reaches a variable; the trunk tape as above."""
+        seeds: list[Any] = [None] * len(self._trunk)
+        if self._head_penalties:
+            seeds = self._head_tape.gradient(self._head_penalties, self._trunk)
+        return self._through_trunk(seeds, variables, penalised=True)
+
     def _split_by_task(self) -> list[list[Any]]:
         if self._by_task is None:
             sources = [*self._trunk, *self._heads]

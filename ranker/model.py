@@ -14,6 +14,7 @@ from ranker.gradients import TaskGradients
 from ranker.layers import Embedding
 from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
+from ranker.optimizers import kept_apart, task_parts
 from ranker.quality import batch_quality
 from ranker.schema import Schema
 from ranker.turns import ALL, Turn, cycled
@@ -81,7 +82,8 @@ class RankingModel(tfrs.Model):
 
     def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
         """One step, the same for every balancing method; ``turn`` says which tasks and variables take part."""
-        with tf.GradientTape(persistent=bool(self._compared)) as trunk_tape:
+        apart = kept_apart(self.optimizer)
+        with tf.GradientTape(persistent=bool(self._compared or apart)) as trunk_tape:
             trunk = self._trunk(batch, training=True)
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
         with tf.GradientTape(persistent=True) as head_tape:
@@ -120,7 +122,10 @@ class RankingModel(tfrs.Model):
         )
         by_variable = [*gradients.combined(balance), balance.own]
         pairs = zip([g for group in by_variable for g in group], [*shared, *heads, *own], strict=True)
-        self.optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
+        parts = task_parts(gradients, apart, balance.shared)
+        by_task = {variable.ref(): part for variable, part in zip(apart, parts, strict=True)}
+        updates = [(by_task.get(v.ref(), g), v) for g, v in pairs]
+        self.optimizer.apply_gradients([(g, v) for g, v in updates if g is not None])
         if self.weighting.looks_back:
             self.weighting.after(tf.stack(self._taken(self.compute_loss(batch, training=True), turn)))
         weights = tf.stack(self._taken(tf.unstack(balance.shared), turn))
@@ -153,6 +158,11 @@ class RankingModel(tfrs.Model):
         """What more than one task reads: embedding tables, interactions and trunk."""
         parts = (self.embedding, *self.interactions, self.architecture.trunk)
         return [variable for part in parts for variable in part.trainable_variables]
+
+    @property
+    def wide_variables(self) -> list[tf.Variable]:
+        """Those of the shared variables that are an interaction's wide part."""
+        return [variable for interaction in self.interactions for variable in interaction.wide_variables]
 
     @property
     def head_variables(self) -> list[tf.Variable]:

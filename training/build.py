@@ -1,9 +1,6 @@
 """An experiment and a fitted layout -> a compiled model."""
 
-from functools import partial
-
 import tensorflow as tf
-import tensorflow_recommenders as tfrs
 
 from ranker.architectures import ARCHITECTURES
 from ranker.encoding import Layout
@@ -12,17 +9,8 @@ from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import RankingModel
 from ranker.weighting import WEIGHTINGS, LabelFacts
-from training.config import Experiment, Optimizer, OptimizerGroup
-
-OPTIMIZERS = {
-    "adam": tf.keras.optimizers.legacy.Adam,
-    # Losses are means over a batch, so one id's gradient is tiny: from Keras' default accumulator of 0.1 it would
-    # take many epochs before rare ids moved at all.
-    "adagrad": partial(tf.keras.optimizers.legacy.Adagrad, initial_accumulator_value=1e-8),
-    "rmsprop": tf.keras.optimizers.legacy.RMSprop,
-    "sgd": tf.keras.optimizers.legacy.SGD,
-    "ftrl": tf.keras.optimizers.legacy.Ftrl,
-}
+from training.config import Experiment
+from training.optimizers import build_optimizer
 
 
 def build_funnel(experiment: Experiment) -> Funnel:
@@ -30,8 +18,14 @@ def build_funnel(experiment: Experiment) -> Funnel:
     return FUNNELS[experiment.funnel.name](experiment.log_schema, experiment.funnel)
 
 
-def build_model(experiment: Experiment, layout: Layout, facts: LabelFacts | None = None) -> RankingModel:
-    """Draw initial weights by the experiment's seed and compile with one optimiser for tables, one for the rest."""
+def build_model(
+    experiment: Experiment, layout: Layout, facts: LabelFacts | None = None, steps_per_epoch: int | None = None
+) -> RankingModel:
+    """Draw initial weights by the experiment's seed; with ``steps_per_epoch``, compile it to be trained.
+
+    Learning rates' schedules end after so many steps times the config's epochs. Raises ``ValueError`` for optimiser
+    settings that this model or this number of steps cannot have.
+    """
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
     funnel = build_funnel(experiment)
@@ -48,25 +42,7 @@ def build_model(experiment: Experiment, layout: Layout, facts: LabelFacts | None
         funnel=funnel,
         facts=facts,
     )
-    model.compile(optimizer=build_optimizer(model, experiment.optimizer))
+    if steps_per_epoch is not None:
+        steps = steps_per_epoch * experiment.training.epochs
+        model.compile(optimizer=build_optimizer(model, experiment.optimizer, steps))
     return model
-
-
-def build_optimizer(model: RankingModel, options: Optimizer) -> tf.keras.optimizers.legacy.Optimizer:
-    """One optimiser for the embedding tables, one for everything else."""
-    tables = {table.ref() for table in model.embedding.tables.values()}
-
-    def dense() -> list[tf.Variable]:
-        every = [*model.shared_variables, *model.head_variables, *model.weighting.trainable_variables]
-        return [variable for variable in every if variable.ref() not in tables]
-
-    groups = [
-        (_optimizer(options.dense), dense),
-        (_optimizer(options.embeddings), lambda: list(model.embedding.tables.values())),
-    ]
-    return tfrs.experimental.optimizers.CompositeOptimizer(groups)
-
-
-def _optimizer(group: OptimizerGroup) -> tf.keras.optimizers.legacy.Optimizer:
-    clip = {} if group.clip_norm is None else {"clipnorm": group.clip_norm}
-    return OPTIMIZERS[group.name](learning_rate=group.learning_rate, **clip)

@@ -19,6 +19,7 @@ from ranker.registry import Registry
 from ranker.schema import Binary, Regression, Schema
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config_errors import explain
+from training.optimizer_config import Optimizer
 from training.schedule import Schedule
 
 
@@ -98,21 +99,6 @@ class EmbeddingOptions(Closed):
     reinitialise_each_epoch: bool = Field(
         False, description="Draw the tables afresh at each epoch's start and keep the rest (MEDA, 2023)."
     )
-
-
-class OptimizerGroup(Closed):
-    """An optimiser and its learning rate."""
-
-    name: Literal["adam", "adagrad", "rmsprop", "sgd", "ftrl"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0, description="Step size.")
-    clip_norm: float | None = Field(None, gt=0, description="Cut each gradient's norm at this value.")
-
-
-class Optimizer(Closed):
-    """One optimiser for the embedding tables and one for everything else."""
-
-    dense: OptimizerGroup = OptimizerGroup()
-    embeddings: OptimizerGroup = OptimizerGroup(name="adagrad", learning_rate=0.02)
 
 
 class EarlyStopping(Closed):
@@ -197,6 +183,16 @@ class Experiment(Closed):
                 section.check(self.log_schema)
             except ValueError as error:
                 raise ValueError(f"{name}.{error}") from None
+        heads = [*tasks, *FUNNELS[self.funnel.name](self.log_schema, self.funnel).extra_heads]
+        try:
+            self.optimizer.check(heads)
+        except ValueError as error:
+            raise ValueError(f"optimizer.{error}") from None
+        if self.optimizer.average is not None and self.embedding.reinitialise_each_epoch:
+            raise ValueError(
+                "optimizer.average: would mix the tables of epochs, which embedding.reinitialise_each_epoch draws "
+                "afresh; use one of the two"
+            )
         self._check_fusions()
         method = WEIGHTINGS[self.weighting.name](self.weighting)
         method.build(tasks)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranker.model import RankingModel
+from ranker.optimizers import averaged
 from training.build import build_funnel, build_model
 from training.callbacks import Recorder, StepLog
 from training.config import Experiment
@@ -67,7 +68,8 @@ def train(
     _start(experiment, log, folder, rows)
     prepared = prepared_rows(experiment, log, rows or folder / ROWS, watcher)
     facts = label_facts(prepared.training, build_funnel(experiment))
-    model = build_model(experiment, prepared.encoder.layout, facts)
+    steps = prepared.training.steps(experiment.training.batch_size)
+    model = build_model(experiment, prepared.encoder.layout, facts, steps)
     try:
         for caution in model.weighting.cautions(experiment.log_schema.tasks, facts):
             watcher.note(caution)
@@ -92,7 +94,8 @@ def reopen(output: Path) -> Run:
         prepared = opened_rows(experiment, Path(saved["rows"]) if saved["rows"] else folder / ROWS)
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise DataError(f"{folder}: the run cannot be read; `fit` it again ({error})") from error
-    model = build_model(experiment, prepared.encoder.layout)
+    steps = prepared.training.steps(experiment.training.batch_size)
+    model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest()
     if state is None or not state.history:
@@ -167,8 +170,9 @@ def _epochs(
             data = dataset(prepared.training, experiment, state.epoch, state.step)
             model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
             model.fit(data, verbose=0, callbacks=[recorder])
-            metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
-            metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
+            with averaged(model.optimizer):
+                metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
+                metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
             value = 0.0 if stopping is None else chosen(stopping.metric, metrics)
             final = experiment.schedule.final(state.epoch)  # what comes before is kept until there is better
             better = stopping is None or not final or state.best == float("-inf") or value > state.best
@@ -180,7 +184,8 @@ def _epochs(
                 watcher.note(warning)
             state = state.after_epoch(record, value if final else float("-inf"), better)
             if better:
-                checkpoints.save_best()
+                with averaged(model.optimizer):
+                    checkpoints.save_best()
             checkpoints.save(state)
             watcher.epoch(record)
     return state

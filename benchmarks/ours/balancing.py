@@ -54,7 +54,7 @@ def main(
         builder.table(f"c{column}", SETUP.vocabulary, SETUP.dimension)
         builder.ids("candidate", f"c{column}", f"c{column}")
     builder.numbers("candidate", "numbers", SETUP.numeric)
-    model = build_model(experiment(architecture, weighting), builder.build())
+    model = build_model(experiment(architecture, weighting), builder.build(), steps_per_epoch=1000)
     local = np.arange(SETUP.categorical, dtype=np.int32) * SETUP.vocabulary  # a layout adds each field's offset itself
     arrays = [
         {"candidate_ids": ids - local, "candidate_numbers": numbers, "labels": labels, "known": np.ones_like(labels)}

@@ -55,8 +55,9 @@ def _contestant(cell: Cell, folder: Path, rows: Path, log: Log) -> "_Contestant 
 class _Contestant:
     def __init__(self, cell: Cell, folder: Path, rows: Path, log: Log) -> None:
         prepared = prepared_rows(cell.experiment, log, rows, Watcher())
-        self.model = build_model(cell.experiment, prepared.encoder.layout)
         settings = cell.experiment.training
+        steps = prepared.training.steps(settings.batch_size)
+        self.model = build_model(cell.experiment, prepared.encoder.layout, steps_per_epoch=steps)
         batch = next(prepared.training.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch=0))
         self.batch = {name: tf.constant(array) for name, array in batch.items() if name != GROUP}
         self.batches = iter(tf.data.Dataset.from_tensors(self.batch).repeat())

@@ -34,6 +34,11 @@ class Interaction(tf.keras.layers.Layer):
         self.layout = layout
         self.options = options if options is not None else self.Options()
 
+    @property
+    def wide_variables(self) -> list[tf.Variable]:
+        """Weights of a linear function of all inputs, if it has one: a group of their own for optimisers."""
+        return []
+
     def call(self, sides: Sides) -> Sides:
         """Context [B, C] or [1, C] and candidate [B, I] to context and candidate [B, I + J]."""
         raise NotImplementedError

@@ -33,6 +33,11 @@ class FMInteraction(Interaction):
         for side, start, width, _ in layout.embedded():
             self.spans[width][side].append(start)
 
+    @property
+    def wide_variables(self) -> list[tf.Variable]:
+        """The first order's weights."""
+        return list(self.linear.trainable_variables)
+
     def call(self, sides: Sides) -> Sides:
         """Append the first order [B, 1] and the second order [B, D] of each width."""
         crossed = [self.linear(sides)]

@@ -41,6 +41,19 @@ def test_gradients_reach_inputs_and_parameters(name):
     assert all(g is not None for g in tape.gradient(total, [CONTEXT, CANDIDATE, *layer.trainable_variables]))
 
 
+@EVERY
+def test_a_wide_part_is_among_its_variables(name):
+    layer = INTERACTIONS[name](layout())
+    layer(Sides(CONTEXT, CANDIDATE))
+    assert {v.ref() for v in layer.wide_variables} <= {v.ref() for v in layer.trainable_variables}
+
+
+def test_the_wide_part_of_fm_is_its_first_order():
+    layer = FMInteraction(layout())
+    layer(Sides(CONTEXT, CANDIDATE))
+    assert [v.shape.as_list() for v in layer.wide_variables] == [[3, 1], [5, 1], [1]]
+
+
 def test_dots_by_hand():
     layer = DotsInteraction(layout())
     context = tf.constant([[1.0, 2.0, 7.0]])  # user (1, 2), age 7

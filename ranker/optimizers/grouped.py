@@ -1,0 +1,78 @@
+"""One optimiser for each group of variables, all at one step of the run."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from ranker.optimizers.average import WeightAverage
+from ranker.optimizers.per_task import PerTaskOptimizer
+
+
+class Group(NamedTuple):
+    """Variables, what moves them, and how much of them is taken away beside that."""
+
+    optimizer: tf.keras.optimizers.legacy.Optimizer
+    variables: Sequence[tf.Variable]
+    rate: Callable[[], tf.Tensor]
+    """The optimiser's learning rate at the present step."""
+    weight_decay: float = 0.0
+
+
+class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
+    """TFRS' CompositeOptimizer with one count of steps for all groups, and decoupled weight decay.
+
+    ``step`` counts what this optimiser applied, whichever variables took part, so that learning rates follow the run
+    even in a group that many steps leave out. Weight decay takes ``rate * weight_decay * x`` off each matrix x that
+    has a gradient, and leaves biases and scales (vectors and scalars) alone. Loshchilov & Hutter, ICLR 2019.
+    A variable without a gradient stays as it is, and so do its moments. ``average`` follows every step.
+    """
+
+    def __init__(self, groups: Sequence[Group], step: tf.Variable, average: WeightAverage | None = None) -> None:
+        super().__init__([(group.optimizer, partial(list, group.variables)) for group in groups], name="Grouped")
+        self.groups, self.step, self.average = list(groups), step, average
+        self._track_trackable(step, name="step")
+        if average is not None:
+            self._track_trackable(average, name="average")
+
+    def apply_gradients(
+        self,
+        grads_and_vars: Sequence[tuple[Any, tf.Variable]],
+        name: str | None = None,
+        experimental_aggregate_gradients: bool = True,
+    ) -> None:
+        """Gradients, or for variables kept apart by task their :class:`TaskParts`, and variables."""
+        pairs = [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]
+        moved = {variable.ref() for _, variable in pairs}
+        for group in self.groups:
+            if group.weight_decay:
+                factor = 1.0 - group.rate() * group.weight_decay
+                for variable in group.variables:
+                    if variable.ref() in moved and variable.shape.rank >= 2:
+                        variable.assign(variable * factor)
+        super().apply_gradients(pairs, name=name, experimental_aggregate_gradients=experimental_aggregate_gradients)
+        if self.average is not None:
+            self.average.update(self.step)
+        self.step.assign_add(1)
+
+    @property
+    def iterations(self) -> tf.Variable:
+        """The steps taken."""
+        return self.step
+
+
+def kept_apart(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[tf.Variable]:
+    """Variables whose gradients an optimiser takes by task; none for most optimisers."""
+    if not isinstance(optimizer, GroupedOptimizer):
+        return []
+    apart = [group for group in optimizer.groups if isinstance(group.optimizer, PerTaskOptimizer)]
+    return [variable for group in apart for variable in group.variables]
+
+
+def averaged(optimizer: tf.keras.optimizers.legacy.Optimizer) -> AbstractContextManager[None]:
+    """A block in which the model has its averaged weights, if its optimiser averages them."""
+    average = optimizer.average if isinstance(optimizer, GroupedOptimizer) else None
+    return nullcontext() if average is None else average.in_place()
