@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ranker.closed import Closed, Name
 from ranker.fusion.calibration import Fitted
@@ -25,6 +25,12 @@ class FusionOptions(Closed):
         "none", description="none, min_max, z_score or rank within the request: one word, or by objective."
     )
     rules: dict[Name, AnyRule] = Field(default_factory=dict, description="Steps after the formula, by name, in order.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, data: Any) -> Any:
+        """A bare word is a formula with its defaults: ``fusion: additive``."""
+        return {"name": data} if isinstance(data, str) else data
 
 
 class FusionState(Closed):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.training.conftest import CONFIG
+from tests.training.conftest import CONFIG, written
 from training.config import ConfigError, Experiment, json_schema, load
 
 ROOT = Path(__file__).parents[2]
@@ -149,3 +149,11 @@ def test_a_choice_may_be_a_bare_word():
     assert (experiment.architecture.name, experiment.funnel.name) == ("mmoe", "escm2_ips")
     schema = json_schema()
     assert "mmoe" in schema["properties"]["architecture"]["anyOf"][0]["enum"]
+
+
+def test_a_fusion_may_be_one_word(tmp_path):
+    experiment = load(written(tmp_path, fusion="rank_bucket", fusions={"other": "reciprocal_rank"}))
+    assert {name: options.name for name, options in experiment.named_fusions.items()} == {
+        "default": "rank_bucket",
+        "other": "reciprocal_rank",
+    }

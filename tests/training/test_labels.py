@@ -17,6 +17,7 @@ from training.config import Experiment, load
 from training.encoded import EncodedRows
 from training.export import examples_of, export
 from training.fit import Run, scorer, train
+from training.fusions import fitted_fusions
 from training.log import DataError, Log
 from training.prepare import prepare
 from training.session import onnx_scorer
@@ -119,9 +120,8 @@ def test_a_composed_label_is_learnt(learnt):
 def test_it_is_served_alike(learnt, tmp_path):
     run = learnt.run
     rows = split(run.log, run.experiment.data.split, run.experiment.training.seed)
-    artifact = export(
-        tmp_path, run.experiment, run.prepared.encoder, run.model, run.metrics, examples_of(rows, run.experiment)
-    )
+    fusions, examples = fitted_fusions(run.experiment, run.predictions), examples_of(rows, run.experiment)
+    artifact = export(tmp_path, run.experiment, run.prepared.encoder, run.model, fusions, run.metrics, examples)
     served, kept = scores_of(run, onnx_scorer(artifact.model_path)), learnt.scores
     assert max(difference(served[task], kept[task]) for task in TASKS) < 1e-5
     assert artifact.schema == run.experiment.log_schema

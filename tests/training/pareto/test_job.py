@@ -24,6 +24,7 @@ TINY = {
     "schema": {**CONFIG["schema"], "tasks": TASKS},
     "architecture": {"name": "shared_bottom", "bottom": [8], "towers": []},
     "training": {"epochs": 1, "batch_size": 256},
+    "fusion": "additive",
 }
 LIMIT = 300
 
