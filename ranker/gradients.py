@@ -53,7 +53,7 @@ class TaskGradients:
             pairs = zip(zip(*at_trunk, strict=True), self._trunk, strict=True)
             return _gramian([_flat(column, like) for column, like in pairs])
         variables = [*self._compared, *self._tables]
-        passed = [self._through_trunk(task, variables) for task in at_trunk]
+        passed = self._one_after_another(at_trunk, variables)
         columns = {v.ref(): list(column) for v, column in zip(variables, zip(*passed, strict=True), strict=True)}
         self._known = {v.ref(): columns[v.ref()] for v in self._compared}
         flat = [_flat(columns[v.ref()], v) for v in self._compared]
@@ -93,6 +93,18 @@ class TaskGradients:
             found[variable.ref()] = _sum(mixed, penalty)
         return [found[v.ref()] for v in self._shared]
 
+    def _one_after_another(
+        self, at_trunk: Sequence[Sequence[Any]], variables: Sequence[tf.Variable]
+    ) -> list[list[Any]]:
+        """Each task's pass through the trunk, begun when the one before has ended: together they hold more memory."""
+        passed: list[list[Any]] = []
+        for task in at_trunk:
+            before = [gradient for gradient in passed[-1] if gradient is not None] if passed else []
+            with tf.control_dependencies(before):
+                seeds = [None if seed is None else tf.identity(seed) for seed in task]
+            passed.append(self._through_trunk(seeds, variables))
+        return passed
+
     def _through_trunk(
         self, at_trunk: Sequence[Any], variables: Sequence[tf.Variable], *, penalised: bool = False
     ) -> list[Any]:
@@ -113,7 +125,7 @@ class TaskGradients:
         compared.
         """
         fresh = [v for v in variables if not isinstance(self._known.get(v.ref()), list)]
-        passed = [self._through_trunk(task[: len(self._trunk)], fresh) for task in self._split_by_task()]
+        passed = self._one_after_another([task[: len(self._trunk)] for task in self._split_by_task()], fresh)
         columns = {v.ref(): list(column) for v, column in zip(fresh, zip(*passed, strict=True), strict=True)}
         return [columns.get(v.ref()) or list(self._known[v.ref()]) for v in variables]
 
