@@ -138,15 +138,6 @@ def test_moments_by_task_need_shared_layers(log, tmp_path):
         build_model(alone, layout, steps_per_epoch=10)
 
 
-@pytest.mark.parametrize("name", ["per_task_moments", "optimizer_groups"])
-def test_the_shipped_configs_run(log, tmp_path, name):
-    shipped = load(ROOT / "configs" / f"{name}.yaml")
-    training = shipped.training.model_copy(update={"epochs": 1, "batch_size": 64})
-    run = train(shipped.model_copy(update={"training": training}), [log], tmp_path)
-    assert np.isfinite(list(run.history[0]["losses"].values())).all()
-    assert len(run.model.optimizer.groups) == {"per_task_moments": 3, "optimizer_groups": 7}[name]
-
-
 KILLED = """
 import os, sys
 from pathlib import Path
