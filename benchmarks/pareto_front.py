@@ -5,8 +5,8 @@
 The last simulated day is the test and chooses nothing; the day before it is the validation, on which each method's
 front is found. Reported is the hypervolume of that front on the test day, from the point of a model that knows nothing.
 
-Contestants: PE-LTR under N bounds; static weights at the same N points of the simplex; and ``static, scaled``, the same
-weights over the loss that each task's mean label has, for whoever knows the losses' scales beforehand.
+Contestants: PE-LTR under N bounds, and static weights at the same N points of the simplex; then both on losses
+divided by that of the best constant prediction (``scale_by: prior``).
 """
 
 import json
@@ -22,7 +22,7 @@ from rich.table import Table
 from training.quiet import quiet_imports
 
 CONFIG = Path(__file__).with_suffix(".yaml")
-SCALED = "static, scaled"
+METHODS = ["pe_ltr", "static"]
 
 
 def main(
@@ -43,11 +43,14 @@ def main(
     console = Console()
     base, found = load(config), []
     for seed in range(seeds):
-        log, test, scales = simulated(output / f"log_{seed}_{rows}", rows, seed)
+        log, test = simulated(output / f"log_{seed}_{rows}", rows, seed)
         of_seed = base.model_copy(update={"training": base.training.model_copy(update={"seed": seed})})
         choice = fronts.choice(of_seed, None, None, None)
-        cells = fronts.expand(of_seed, points, total, ["pe_ltr", "static"])
-        cells += [scaled(cell, scales) for cell in cells if cell.values["weighting"] == "static"]
+        cells = [
+            replace(cell, values={**cell.values, "weighting": cell.values["weighting"] + words})
+            for words, scaled in (("", "none"), (", scaled", "prior"))
+            for cell in fronts.expand(scaled_by(of_seed, scaled), points, total, METHODS)
+        ]
         folder = output / f"{config.stem}_{seed}_{rows}"
         summary, _ = fronts.pareto(of_seed, cells, choice, [log], [test], folder, jobs, console)
         found.append(summary)
@@ -58,8 +61,8 @@ def main(
     (output / f"{config.stem}.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def simulated(folder: Path, rows: int, seed: int) -> tuple[Path, Path, dict[str, float]]:
-    """Days 1 to 9, day 10, and the training loss of each task's mean label on the former."""
+def simulated(folder: Path, rows: int, seed: int) -> tuple[Path, Path]:
+    """Days 1 to 9, and day 10."""
     import numpy as np
     import pyarrow.parquet as pq
 
@@ -73,24 +76,13 @@ def simulated(folder: Path, rows: int, seed: int) -> tuple[Path, Path, dict[str,
         dates = np.array(table["date"].to_pylist())
         pq.write_table(table.filter(dates < dates.max()), log)
         pq.write_table(table.filter(dates == dates.max()), test)
-    known = pq.read_table(log, columns=["click", "like", "watch_time"]).to_pandas()
-    losses = {}
-    for task in ("click", "like"):
-        rate = float(known[task].fillna(0).mean())
-        losses[task] = float(-rate * np.log(rate) - (1 - rate) * np.log(1 - rate))
-    losses["watch_time"] = float(np.var(known["watch_time"][known["click"] == 1]))
-    return log, test, losses
+    return log, test
 
 
-def scaled(cell: Any, scales: dict[str, float]) -> Any:
-    """A cell of static weights with each over its loss' scale."""
-    weighting = cell.experiment.weighting
-    weights = {task: weight / scales[task] for task, weight in weighting.weights.items()}
-    return replace(
-        cell,
-        values={"weighting": SCALED, "weights": cell.values["weights"]},
-        experiment=cell.experiment.model_copy(update={"weighting": weighting.model_copy(update={"weights": weights})}),
-    )
+def scaled_by(experiment: Any, word: str) -> Any:
+    """The experiment with losses as they are (``none``), or divided by those of constants (``prior``)."""
+    weighting = experiment.weighting.model_copy(update={"scale_by": word})
+    return experiment.model_copy(update={"weighting": weighting})
 
 
 def report(found: list[Any], console: Console) -> None:

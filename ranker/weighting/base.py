@@ -50,6 +50,20 @@ class WeightingOptions(Closed):
     name: str = ""
 
 
+class ScaledOptions(WeightingOptions):
+    """Options of a method whose losses may be divided by their priors first."""
+
+    scale_by: Literal["prior", "none"] = Field(
+        "none", description="prior: divide each loss by that of the best constant prediction. none: take it as it is."
+    )
+
+    def scales(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
+        """What each task's loss is multiplied by [T]; 0 for a label that is always the same."""
+        if self.scale_by == "none":
+            return [1.0] * len(tasks)
+        return [1 / loss if loss > 0 else 0.0 for loss in constant_losses(tasks, facts)]
+
+
 class Weighting(tf.Module):
     """Base of all methods. ``build`` must be called once, with the tasks in order, before ``balance``."""
 
@@ -116,7 +130,7 @@ class LossWeigher(Weighting):
         return Balance(shared=weights, heads=weights, own=[])
 
 
-class GradientOptions(WeightingOptions):
+class GradientOptions(ScaledOptions):
     """Options that every gradient method has; each adds its ``name`` and its own."""
 
     gradients_of: Literal["representation", "shared", "shared_with_embeddings"] = Field(
@@ -142,8 +156,7 @@ class GradientBalancer(Weighting):
 
     def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Check the options by task and create what the method remembers."""
-        del facts
-        self._tasks = len(tasks)
+        self._tasks, self._scales = len(tasks), self.options.scales(tasks, facts)
         self._held = tf.Variable(tf.ones([len(tasks)]), trainable=False, name="held_weights")
         self.prepare(tasks)
 
@@ -166,16 +179,18 @@ class GradientBalancer(Weighting):
         raise NotImplementedError
 
     def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
-        """Weigh the shared gradients."""
-        weights = tf.stop_gradient(self.weights(losses, evidence.gramian()))
+        """Weigh the shared gradients, those of scaled losses if asked."""
+        scales = tf.constant(self._scales, losses.dtype)
+        gramian = scales[:, None] * evidence.gramian() * scales
+        weights = tf.stop_gradient(scales * self.weights(scales * losses, gramian))
         if self.every > 1:
             self._held.assign(weights)
-        return Balance(shared=weights, heads=tf.ones_like(weights), own=[])
+        return Balance(shared=weights, heads=scales, own=[])
 
     def reuse(self) -> Balance:
         """The weights of the last step that compared gradients."""
         weights = self._held.read_value()
-        return Balance(shared=weights, heads=tf.ones_like(weights), own=[])
+        return Balance(shared=weights, heads=tf.constant(self._scales, weights.dtype), own=[])
 
     def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
         """Gradients of representations are compared row by row, which says nothing where rows carry one label each."""

@@ -1,35 +1,18 @@
 """Losses brought to one magnitude, for methods that compare how tasks fare but sum plain losses."""
 
 from collections.abc import Mapping
-from typing import Literal
-
-from pydantic import Field
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import LabelFacts, LossWeigher, WeightingOptions, constant_losses
+from ranker.weighting.base import LabelFacts, LossWeigher, ScaledOptions
 
 UNLIKE = 10.0
 """Losses that differ by more than this factor are said to be of unlike magnitude."""
-
-
-class ScaledOptions(WeightingOptions):
-    """Options of a method whose losses may be divided by their priors first."""
-
-    scale_by: Literal["prior", "none"] = Field(
-        "none", description="prior: divide each loss by that of the best constant prediction. none: take it as it is."
-    )
 
 
 class ScaledWeigher(LossWeigher):
     """Base of methods whose weights do not see a loss' scale."""
 
     options: ScaledOptions
-
-    def scales(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
-        """What each task's loss is multiplied by [T]."""
-        if self.options.scale_by == "none":
-            return [1.0] * len(tasks)
-        return [1 / loss if loss > 0 else 0.0 for loss in constant_losses(tasks, facts)]
 
     def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
         """Say so where one loss is much larger than another and neither is scaled."""

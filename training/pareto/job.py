@@ -14,10 +14,11 @@ from training.cells import Cell, Trained, progress_bars, run_cells
 from training.cells.one import RESULT, drop_weights, has_weights
 from training.config import Experiment
 from training.job import export_run
-from training.log import Source
+from training.log import Log, Source
 from training.pareto.choice import Choice
 from training.pareto.objectives import knows_nothing
 from training.pareto.summary import DOMINATED, Summary, summarise, table
+from training.prepare import encode_all
 from training.rows import opened_rows
 
 CELLS = "cells"
@@ -47,8 +48,7 @@ def pareto(
         whole = [trained for trained in done if trained.error is None]
         if not whole:
             raise RuntimeError(f"no model could be trained; the first failed with: {done[0].error}")
-        reference = knows_nothing(base, opened_rows(base, whole[0].rows).validation)
-        summary = summarise(choice, done, reference, tested=bool(len(test)))
+        summary = summarise(choice, done, *_references(base, whole[0].rows, test))
         _write(output, base, choice, summary)
         picked = whole[summary.picked]
         if not has_weights(picked.folder):
@@ -66,6 +66,16 @@ def pareto(
     console.print(f"hypervolume: {volumes}")
     console.print(f"report: [bold]{output / REPORT}[/bold]    numbers: {output / RESULTS}")
     return summary, artifact
+
+
+def _references(base: Experiment, rows: Path, test: Source) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Metrics of a model that knows nothing, on the validation rows and on those of ``test``, if there are any."""
+    prepared = opened_rows(base, rows)
+    validated = knows_nothing(base, prepared.validation.chunks())
+    if not len(test):
+        return validated, None
+    encoded = encode_all(base.log_schema, prepared.encoder, Log(test), base.evaluation.group_by)
+    return validated, knows_nothing(base, encoded)
 
 
 def _write(output: Path, base: Experiment, choice: Choice, summary: Summary) -> None:

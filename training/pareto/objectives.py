@@ -1,6 +1,6 @@
 """What a front is drawn over: metrics of tasks, signed so that more is better."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from ranker.registry import nearest
 from ranker.schema import Binary
 from training.config import ConfigError, Experiment
-from training.encoded import EncodedRows
+from training.encoded import Batch
 from training.evaluate import LOWER_IS_BETTER, Predictions, measure
 from training.pareto.front import Values
 from training.prepare import GROUP
@@ -88,14 +88,12 @@ def gains(metrics: Sequence[Mapping[str, Any]], objectives: Sequence[Objective])
     return found
 
 
-def knows_nothing(experiment: Experiment, validation: EncodedRows) -> dict[str, Any]:
-    """Metrics of a model that gives every row its task's mean label: the reference point of hypervolumes.
+def knows_nothing(experiment: Experiment, rows: Iterable[Batch]) -> dict[str, Any]:
+    """Metrics of a model that gives every row its task's mean label among them: the reference point of hypervolumes.
 
     An AUC of .5, the entropy of the label as log loss, its standard deviation as RMSE.
     """
-    chunks = [
-        {name: chunk[name] for name in ("labels", "known", GROUP) if name in chunk} for chunk in validation.chunks()
-    ]
+    chunks = [{name: chunk[name] for name in ("labels", "known", GROUP) if name in chunk} for chunk in rows]
     joined = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
     labels, known = joined["labels"], joined["known"] > 0
     means = np.where(known, labels, 0.0).sum(axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1)

@@ -48,7 +48,8 @@ def to_html(base: Experiment, choice: Choice, summary: Summary) -> str:
     page.heading("Hypervolume").text(
         "What the models dominate above the point of a model that gives every row its task's mean: "
         + ", ".join(f"{o.title} {summary.reference[o.name]:.4g}" for o in objectives)
-        + ". In the product of the objectives' units; larger is better. Compare volumes of the same rows only."
+        + ". In the product of the objectives' units; larger is better. "
+        "Test rows have a point of their own; compare volumes of the same rows only."
     )
     heads = ["front of", "validation rows", *(["test rows"] if tested else [])]
     page.table(heads, [_volume_line(name, summary) for name in summary.hypervolume])

@@ -83,11 +83,11 @@ def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) 
             raise ConfigError(f"--method {method}: unknown{'; ' + hint if hint else ''} (known: {', '.join(METHODS)})")
         if methods.count(method) > 1:
             raise ConfigError(f"--method {method}: is given twice")
-        option = METHODS[method].option
-        kept = base.weighting.model_dump(mode="json") if base.weighting.name == method else {"name": method}
+        option, options = METHODS[method].option, WEIGHTINGS[method].Options
+        kept = {k: v for k, v in base.weighting.model_dump(mode="json").items() if k in options.model_fields}
         for point in spread(len(tasks), points):
             values = dict(zip(tasks, _tidy(METHODS[method].values(point, total)), strict=True))
-            weighting = WEIGHTINGS[method].Options.model_validate({**kept, option: values})
+            weighting = options.model_validate({**kept, "name": method, option: values})
             text = ", ".join(f"{task} {value:.3g}" for task, value in values.items() if value)
             chosen = base.model_copy(update={"weighting": weighting})
             cells.append(Cell({"weighting": method, option: text}, base.training.seed, chosen))

@@ -56,14 +56,17 @@ class Summary:
         return asdict(self)
 
 
-def summarise(choice: Choice, done: Sequence[Trained], reference: Mapping[str, Any], tested: bool) -> Summary:
+def summarise(
+    choice: Choice, done: Sequence[Trained], reference: Mapping[str, Any], tested: Mapping[str, Any] | None = None
+) -> Summary:
     """Everything that is chosen is chosen on the validation rows. Errors of cells are kept; one at least must be whole.
 
-    ``reference`` holds the metrics of a model that knows nothing; hypervolumes count from there.
+    ``reference`` holds the metrics of a model that knows nothing, ``tested`` the same on the test rows, if there are
+    any; hypervolumes count from there.
     """
     objectives, whole = choice.objectives, [trained for trained in done if trained.error is None]
     found = gains([trained.result["validation"] for trained in whole], objectives)
-    test = gains([trained.result["metrics"] for trained in whole], objectives) if tested else None
+    test = gains([trained.result["metrics"] for trained in whole], objectives) if tested is not None else None
     zero = gains([reference], objectives)[0]
     on_front = non_dominated(found)
     picked = int(np.flatnonzero(on_front)[choose(choice.rule, found[on_front], choice.preference)])
@@ -93,7 +96,9 @@ def summarise(choice: Choice, done: Sequence[Trained], reference: Mapping[str, A
         rows=max(report["rows"] for report in whole[0].result["validation"]["tasks"].values()),
         reference=named(signs * zero),
         hypervolume=_volumes(found, found, zero, methods),
-        hypervolume_test=None if test is None else _volumes(found, test, zero, methods),
+        hypervolume_test=None
+        if tested is None or test is None
+        else _volumes(found, test, gains([tested], objectives)[0], methods),
         models=models,
         errors=[f"{trained.cell.name}: {trained.error}" for trained in done if trained.error is not None],
     )

@@ -7,8 +7,8 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, per_task, present
-from ranker.weighting.scaling import ScaledOptions, ScaledWeigher
+from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, ScaledOptions, per_task, present
+from ranker.weighting.scaling import ScaledWeigher
 
 Focus = Annotated[float, Field(ge=0, le=10)]
 _SURE = 1e-4
@@ -35,7 +35,7 @@ class DTP(ScaledWeigher):
     def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Create the running means [T], which start at 1/2: no better than chance."""
         self._gamma = per_task(self.options.gamma, tasks, "gamma", default=1.0)
-        self._scales = self.scales(tasks, facts)
+        self._scales = self.options.scales(tasks, facts)
         self._kpi = tf.Variable(tf.fill([len(tasks)], 0.5), trainable=False, name="kpi")
 
     def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:

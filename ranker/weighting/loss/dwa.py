@@ -7,8 +7,8 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, present
-from ranker.weighting.scaling import ScaledOptions, ScaledWeigher
+from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, ScaledOptions, present
+from ranker.weighting.scaling import ScaledWeigher
 
 
 @WEIGHTINGS.register("dwa")
@@ -31,7 +31,7 @@ class DWA(ScaledWeigher):
 
     def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Create the means of the windows [T]."""
-        self._scales = self.scales(tasks, facts)
+        self._scales = self.options.scales(tasks, facts)
         zeros = tf.zeros([len(tasks)])
         self._sum, self._seen, self._before, self._ratio = (
             tf.Variable(value, trainable=False, name=f"window_{name}")

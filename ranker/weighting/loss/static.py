@@ -7,7 +7,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, per_task
+from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, ScaledOptions, per_task
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -16,7 +16,7 @@ Weight = Annotated[float, Field(ge=0)]
 class Static(LossBalancer):
     """``sum_i w_i L_i`` with given weights, all 1 by default."""
 
-    class Options(WeightingOptions):
+    class Options(ScaledOptions):
         """The weights."""
 
         name: Literal["static"] = "static"
@@ -28,7 +28,8 @@ class Static(LossBalancer):
 
     def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Put the weights in task order."""
-        self._weights = per_task(self.options.weights, tasks, "weights", default=1.0)
+        weights = per_task(self.options.weights, tasks, "weights", default=1.0)
+        self._weights = [w * scale for w, scale in zip(weights, self.options.scales(tasks, facts), strict=True)]
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
         """The weighted sum of losses [T]."""

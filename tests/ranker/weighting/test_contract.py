@@ -172,3 +172,15 @@ def test_mgda_is_pe_ltr_without_bounds():
     gramian = tf.constant(GRADIENTS["plain"] @ GRADIENTS["plain"].T)
     losses = tf.constant(LOSSES, tf.float64)
     np.testing.assert_allclose(MGDA().weights(losses, gramian), PELTR().weights(losses, gramian), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in WEIGHTINGS if "scale_by" in WEIGHTINGS[name].Options.model_fields])
+def test_scaled_by_priors_no_unit_of_a_loss_matters(name):
+    constant, units = np.array([0.6, 0.2, 4.0]), np.array([1.0, 100.0, 0.01])
+    steps = []
+    for unit in (np.ones(3), units):
+        method = WEIGHTINGS[name](WEIGHTINGS[name].Options(scale_by="prior"))
+        method.build(TASKS, LabelFacts(constant * unit, constant * unit, np.ones((3, 3)).tolist()))
+        balance = balanced(method, (LOSSES * unit).astype(np.float32), GRADIENTS["plain"] * unit[:, None])
+        steps.append([balance.shared * unit, balance.heads * unit])
+    np.testing.assert_allclose(steps[1], steps[0], rtol=1e-4)

@@ -39,7 +39,7 @@ def done():
     return [Trained(cell, Path(), Path(), result) for cell, result in zip(CELLS, results, strict=True)]
 
 
-def summary(rule="least_misery", prefer=None, tested=True):
+def summary(rule="least_misery", prefer=None, tested=NOTHING):
     asked = choice(BASE, "click.auc,like.auc", rule, prefer)
     return asked, summarise(asked, done(), NOTHING, tested)
 
@@ -75,7 +75,7 @@ def test_volumes_by_method_and_of_all_on_validation_and_test():
 def test_an_undefined_metric_is_named():
     asked = choice(BASE, "click.auc,like.gauc", None, None)
     with pytest.raises(ConfigError, match=r"like\.gauc is undefined on these rows"):
-        summarise(asked, done(), NOTHING, tested=False)
+        summarise(asked, done(), NOTHING, tested=None)
 
 
 def test_the_table_has_the_pick_first_and_the_dominated_last():
@@ -94,7 +94,7 @@ def test_a_pair_s_line_joins_what_is_best_of_each_method_in_order():
 
 def test_the_page_shows_every_pair_the_pick_and_what_chose_it(tmp_path):
     asked = choice(BASE, None, None, "like=3")
-    shown = dom(to_html(BASE, asked, summarise(asked, done(), NOTHING, tested=False)), tmp_path)
+    shown = dom(to_html(BASE, asked, summarise(asked, done(), NOTHING, tested=None)), tmp_path)
     assert shown.count('class="marks"') == 3 + 1  # pairs of three objectives, and the trade-off as a whole
     assert "weighted by click.auc 1, like.auc 3, watch_time.rmse 1" in shown
     assert "--test measures on rows that chose nothing" in shown
@@ -110,7 +110,7 @@ def test_a_model_that_knows_nothing_gives_every_row_the_mean(tmp_path):
     for rows in (slice(0, 3), slice(3, 4)):
         groups = np.array([1, 1, 1, 2])[rows]
         writer.write({"labels": labels[rows], "known": known[rows], "group": groups})
-    tasks = knows_nothing(BASE, writer.close())["tasks"]
+    tasks = knows_nothing(BASE, writer.close().chunks())["tasks"]
     assert tasks["click"]["auc"] == tasks["like"]["auc"] == 0.5
     assert tasks["click"]["log_loss"] == pytest.approx(np.log(2))
     third = -np.log(1 / 3) / 3 - 2 * np.log(2 / 3) / 3  # one like among three known
@@ -120,7 +120,7 @@ def test_a_model_that_knows_nothing_gives_every_row_the_mean(tmp_path):
 
 def test_a_summary_is_plain_data_whatever_the_number_of_objectives():
     asked = choice(BASE, None, None, None)
-    found = summarise(asked, done(), NOTHING, tested=True)
+    found = summarise(asked, done(), NOTHING, NOTHING)
     # PE-LTR's .04 and static's .03 of the two AUCs, 10 seconds deep.
     assert found.hypervolume == pytest.approx({"pe_ltr": 0.4, "static": 0.3, "all": 0.45})
     assert json.loads(orjson.dumps(found.to_dict()))["hypervolume"] == found.hypervolume
