@@ -141,7 +141,11 @@ class RankingModel(tfrs.Model):
                 if turn not in compiled:
                     function = partial(self.train_step, turn=turn)
                     signature = [iterator.element_spec]
-                    compiled[turn] = function if self.run_eagerly else tf.function(function, input_signature=signature)
+                    compiled[turn] = (
+                        function
+                        if self.run_eagerly
+                        else tf.function(function, input_signature=signature, autograph=False)
+                    )
                 self._train_counter.assign_add(1)
                 return compiled[turn](next(iterator))
 

@@ -144,7 +144,7 @@ def _best(
 
 def scorer(model: RankingModel) -> Scorer:
     """The model as a function of packed arrays."""
-    compiled = tf.function(model.call, reduce_retracing=True)
+    compiled = tf.function(model.call, reduce_retracing=True, autograph=False)
     return lambda batch: compiled({name: tf.constant(a) for name, a in batch.items()}).numpy()
 
 
@@ -161,7 +161,7 @@ def _epochs(
     patience = settings.epochs if stopping is None else stopping.patience
     steps = prepared.training.steps(settings.batch_size)
     steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
-    score, losses = scorer(model), tf.function(model.test_step, reduce_retracing=True)
+    score, losses = scorer(model), tf.function(model.test_step, reduce_retracing=True, autograph=False)
     with closing(steplog):
         while state.epoch < settings.epochs and state.without_gain < patience:
             if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:

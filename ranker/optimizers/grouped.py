@@ -37,6 +37,9 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
         self._track_trackable(step, name="step")
         if average is not None:
             self._track_trackable(average, name="average")
+        for group in groups:  # now, or the first step is compiled once to make them and again to be taken
+            if not isinstance(group.optimizer, PerTaskOptimizer):  # whose slots are for what a task's loss reaches
+                group.optimizer._create_all_weights(group.variables)
 
     def apply_gradients(
         self,

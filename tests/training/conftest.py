@@ -38,7 +38,7 @@ CONFIG = {
     "architecture": {"name": "ple", "expert_units": [8, 6], "towers": [4], "dropout": 0.1},
     "weighting": {"name": "pe_ltr", "bounds": 0.1},
     "embedding": {"dropout": 0.05, "l2": 1e-5},
-    "training": {"epochs": 3, "batch_size": 128, "shuffle_rows": 1000, "checkpoint_every": 5},
+    "training": {"epochs": 3, "batch_size": 128, "shuffle_rows": 1000, "checkpoint_every": 12},
     "evaluation": {"group_by": "user_id", "bootstrap": 20},
     "fusion": {
         "name": "multiplicative",

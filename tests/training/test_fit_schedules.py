@@ -53,7 +53,7 @@ class CutError(Exception):
     ids=lambda weighting: weighting["name"],
 )
 def test_cut_short_it_goes_on_to_the_same_result(trained, tmp_path, weighting):
-    training = {"epochs": 2, "batch_size": 128, "checkpoint_every": 5}
+    training = {"epochs": 2, "batch_size": 128, "checkpoint_every": 12}
     plan = [{"tasks": ["click", "watch_time"], "epochs": 1}, {}]
     config = config_of(tmp_path, *plan, weighting=weighting, training=training, evaluation={"bootstrap": 0})
     whole = train(config, [trained.log], tmp_path / "whole")
