@@ -97,10 +97,6 @@ class Fusion:
         numbers = _resolve(self.name, self.formula.parameters, self.objectives, parameters, self.numbers)
         return replace(self, numbers=numbers)
 
-    def to_dict(self) -> dict[str, object]:
-        """Return ``{"name": ..., "parameters": ...}``, as a request states it and an answer shows it."""
-        return {"name": self.name, "parameters": self.values}
-
 
 def build_fusion(
     name: str,

@@ -61,6 +61,11 @@ class Formula(ABC):
         self.options = self.Options() if options is None else options
         self.state = state
 
+    @classmethod
+    def stands_alone(cls) -> bool:
+        """Whether the formula works with nothing but parameters, so that a request can name it as it is."""
+        return not cls.fitted and not any(field.is_required() for field in cls.Options.model_fields.values())
+
     def fit(self, candidates: Candidates) -> State:  # noqa: ARG002
         """Return what the formula needs to know of a reference population; nothing, for most."""
         return {}

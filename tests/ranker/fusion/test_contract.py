@@ -229,7 +229,6 @@ def test_bounds_are_allowed_and_enforced(name: str) -> None:
 def test_round_trip_through_json(name: str) -> None:
     rng = np.random.default_rng(7)
     fusion = built(name, parameter_sets(default(name).formula, rng), 0)
-    stored = json.loads(json.dumps(fusion.to_dict()))
-    state = json.loads(json.dumps(fusion.state))
-    assert build_fusion(stored["name"], OBJECTIVES, stored["parameters"], OPTIONS.get(name), state) == fusion
+    values, state = (json.loads(json.dumps(part)) for part in (fusion.values, fusion.state))
+    assert build_fusion(name, OBJECTIVES, values, OPTIONS.get(name), state) == fusion
     assert set(fusion.values) == {parameter.name for parameter in default(name).formula.parameters}
