@@ -1,6 +1,6 @@
 """The config's fusions, fitted to validation rows, and a page that shows whether calibration helps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranker.fusion import Plan, StoredFusion, plan_for
 from ranker.fusion.calibration import fit
 from ranker.metrics import calibration, calibration_error
-from ranker.schema import Binary
+from ranker.schema import Binary, Schema
 from training.config import Experiment
 from training.evaluate import Predictions
 from training.pages import Page, reliability
@@ -49,22 +49,31 @@ def calibration_page(experiment: Experiment, plans: Mapping[str, Plan], predicti
         f"Rows in {BINS} bins of equally many, by score: how often what was predicted came true. Calibrated scores are "
         "fitted on one half of the rows and shown on the other; the artifact's are fitted on all of them."
     )
-    lines = []
+    add_calibration(page, experiment.log_schema, asked, predictions)
+    return page
+
+
+def add_calibration(
+    page: Page, schema: Schema, asked: Iterable[tuple[str, str | None]], predictions: Predictions
+) -> None:
+    """Add a diagram for each objective and method, ``None`` for the model's own scores alone, and a table of all."""
+    lines, charts = [], []
     for objective, method in asked:
-        i = list(experiment.log_schema.tasks).index(objective)
+        i = list(schema.tasks).index(objective)
         rows = predictions.known[:, i]
         labels = predictions.labels[rows, i].astype(np.float64)
-        before = predictions.scores[rows, i].astype(np.float64)
-        after = crossed(method, before, labels)
-        binary = isinstance(experiment.log_schema.tasks[objective], Binary)
-        for state, scores in (("model", before), (method, after)):
+        states = {"model": predictions.scores[rows, i].astype(np.float64)}
+        if method is not None:
+            states[method] = crossed(method, states["model"], labels)
+        binary = isinstance(schema.tasks[objective], Binary)
+        for state, scores in states.items():
             error = f"{calibration_error(labels, scores):.4f}" if binary and len(labels) else "-"
             ratio = f"{calibration(labels, scores):.3f}" if len(labels) else "-"
             lines.append([objective, state, f"{len(labels):,}", ratio, error])
-        records = [*curve(before, labels, "model"), *curve(after, labels, method)]
-        page.heading(f"{objective}, {method}").chart(reliability(records))
+        records = [record for state, scores in states.items() for record in curve(scores, labels, state)]
+        charts.append(reliability(records, f"{objective}, {method}" if method else objective))
     heads = ["objective", "scores", "rows", "mean prediction / mean label", "calibration error"]
-    return page.heading("In numbers").table(heads, lines)
+    page.beside(charts).table(heads, lines)
 
 
 def crossed(method: str, scores: Floats, labels: Floats) -> Floats:
