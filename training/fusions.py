@@ -1,12 +1,12 @@
 """The config's fusions, fitted to validation rows, and a page that shows whether calibration helps."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion import Plan, StoredFusion, plan_for
+from ranker.fusion import DEFAULT, FusionError, Plan, StoredFusion, plan_for
 from ranker.fusion.calibration import fit
 from ranker.metrics import calibration, calibration_error
 from ranker.schema import Binary, Schema
@@ -19,13 +19,52 @@ BINS = 10
 Floats = NDArray[np.float64]
 
 
-def fitted_fusions(experiment: Experiment, predictions: Predictions) -> dict[str, Plan]:
-    """Every fusion of the config, by name, with calibrations and reference populations of the validation rows."""
-    plans = {
-        name: plan_for(experiment.log_schema, StoredFusion(options=options))
-        for name, options in experiment.named_fusions.items()
-    }
-    return {name: plan.fit(predictions.scores, predictions.labels, predictions.known) for name, plan in plans.items()}
+def required_columns(experiment: Experiment) -> list[str]:
+    """Columns of the log that the config's fusions are fitted to, beside scores and labels."""
+    schema, found = experiment.log_schema, []
+    for options in experiment.named_fusions.values():
+        formula = plan_for(schema, StoredFusion(options=options)).fusion.formula
+        if formula.fitted:
+            found += [*formula.columns, *(schema.column(name) for name in formula.features)]
+    return list(dict.fromkeys(found))
+
+
+def fitted_fusions(
+    experiment: Experiment,
+    predictions: Predictions,
+    log: Mapping[str, NDArray[Any]] | None = None,
+    note: Callable[[str], None] = print,
+) -> dict[str, Plan]:
+    """Every fusion of the config, by name, with what it is fitted to of the validation rows.
+
+    ``log`` has the columns of ``required_columns`` in those rows. A named fusion that cannot be fitted to them is left
+    out, with a note: a model that took hours to train is not lost for it. Raises ``FusionError`` for the default one.
+    """
+    schema, columns = experiment.log_schema, log or {}
+    found = {}
+    for name, options in experiment.named_fusions.items():
+        plan = plan_for(schema, StoredFusion(options=options))
+        formula = plan.fusion.formula
+        features = {feature: columns[schema.column(feature)] for feature in formula.features if formula.fitted}
+        try:
+            found[name] = plan.fit(predictions.scores, predictions.labels, predictions.known, features, columns)
+        except FusionError as error:
+            if name == DEFAULT:
+                raise FusionError(f"fusion.{error}") from None
+            note(f"fusions.{name}: left out of the artifact: {error}")
+    return found
+
+
+def learnt(plans: Mapping[str, Plan]) -> Iterator[str]:
+    """How well each learned fusion orders rows that it was not fitted to."""
+    for name, plan in plans.items():
+        told = (plan.fusion.state or {}).get("held_out")
+        if told is not None:
+            yield (
+                f"fusion {name}: {told['measure']} {told['value']:.4f} of {plan.options.options['label']} on "
+                f"{told['rows']:,} validation rows, each by trees that did not see its request; the best objective "
+                f"alone, {told['best_objective']}, {told['best_objective_value']:.4f}"
+            )
 
 
 def notes(plans: Mapping[str, Plan]) -> Iterator[str]:

@@ -12,11 +12,11 @@ from ranker.fusion.named import single_valued
 from training.blocks import Block, blocks
 from training.build import build_model
 from training.callbacks import STEPS
-from training.config import Experiment
+from training.config import Experiment, SplitByFiles
 from training.evaluate import measure, predict
 from training.export import examples_of, export
 from training.fit import RUN, Run, reopen, train
-from training.fusions import calibration_page, fitted_fusions, notes
+from training.fusions import calibration_page, fitted_fusions, learnt, notes, required_columns
 from training.log import Log, Source
 from training.pages.run import run_page
 from training.prepare import columns_at, encode_all
@@ -39,6 +39,7 @@ def run(experiment: Experiment, source: Source, output: Path, console: Console, 
     if restart:
         shutil.rmtree(output / RUN, ignore_errors=True)
     source = source if len(source) else list(experiment.data.paths)
+    _check_columns(experiment, source)
     with Display(console) as display:
         display.expect(len(Log(source)))
         watcher = Watcher(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
@@ -97,6 +98,13 @@ def report_artifact(path: Path, output: Path | None, console: Console) -> Path:
     return page
 
 
+def _check_columns(experiment: Experiment, source: Source) -> None:
+    """Raise ``DataError`` for a column that a fusion will be fitted to and that the log lacks: before training."""
+    names, held_out = required_columns(experiment), experiment.data.split
+    if names:
+        next(Log(held_out.paths if isinstance(held_out, SplitByFiles) else source).chunks(names), None)
+
+
 def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
     experiment = trained.experiment
@@ -106,9 +114,17 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     page = trained.folder / PAGE
     page.write_text(run_page(curves, trained.history, gates, trained.best_epoch), encoding="utf-8")
     console.print(f"losses, weights and gradients over time: [bold]{page}[/bold]")
-    fusions = fitted_fusions(experiment, trained.predictions)
-    for note in notes(fusions):
-        console.print(note, style="yellow", markup=False)
+
+    def caution(text: str) -> None:
+        console.print(text, style="yellow", markup=False)
+
+    needed = required_columns(experiment)
+    with console.status("fitting fusions"):
+        fusions = fitted_fusions(experiment, trained.predictions, columns_at(rows, needed) if needed else {}, caution)
+    for text in notes(fusions):
+        caution(text)
+    for text in learnt(fusions):
+        console.print(text, markup=False)
     reliability = calibration_page(experiment, fusions, trained.predictions)
     if reliability is not None:
         (output / CALIBRATION).write_text(reliability.html(), encoding="utf-8")

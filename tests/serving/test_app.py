@@ -241,7 +241,13 @@ def test_what_explain_takes_is_said(url, body, wrong):
 
 
 @pytest.fixture(scope="module")
-def several(write_artifact, tmp_path_factory):
+def middle(artifact):
+    """The median score of each task in the golden request."""
+    return {task: float(np.median(scores)) for task, scores in artifact.golden[0].scores.items()}
+
+
+@pytest.fixture(scope="module")
+def several(write_artifact, tmp_path_factory, middle):
     """A server of an artifact with two more fusions, one of them with rules."""
     likely = {
         "options": {
@@ -256,7 +262,19 @@ def several(write_artifact, tmp_path_factory):
             "options": {"formula": "click + w * buy", "parameters": {"w": {"default": 2, "low": 0, "high": 9}}},
         }
     }
-    artifact = write_artifact(tmp_path_factory.mktemp("several"), likely=likely, text=text)
+    tree = {  # buy <= its middle ? click <= its middle ? -1 : 0 : 2
+        "feature": [1, 0],
+        "threshold": [middle["buy"], middle["click"]],
+        "missing_left": [False, False],
+        "left": [1, -1],
+        "right": [-3, -2],
+        "value": [-1.0, 0.0, 2.0],
+    }
+    learnt = {
+        "options": {"name": "learned", "options": {"label": "click", "features": ["length"]}},
+        "state": {"formula": {"trees": [tree]}},
+    }
+    artifact = write_artifact(tmp_path_factory.mktemp("several"), likely=likely, text=text, learnt=learnt)
     with serving(artifact.folder) as address:
         yield address
 
@@ -275,6 +293,18 @@ def test_a_named_fusion_is_used_said_and_explained(several, body):
     np.testing.assert_allclose(changed["fused"], changed["scores"]["click"], atol=1e-6)
     assert post(several, {**body, "fusion": {"name": "additive"}}).json()["fusion"]["name"] == "additive"
     assert post(several, body).json()["fusion"]["name"] == "default"
+
+
+def test_a_learned_fusion_is_served_and_moved(several, body, middle):
+    answer = post(several, {**body, "fusion": {"name": "learnt"}, "explain": True}).json()
+    scores = {name: np.array(values) for name, values in answer["scores"].items()}
+    expected = np.where(scores["buy"] > middle["buy"], 2.0, np.where(scores["click"] > middle["click"], 0.0, -1.0))
+    assert len(set(expected)) == 3
+    np.testing.assert_array_equal(answer["fused"], expected)
+    moved = post(several, {**body, "fusion": {"name": "learnt", "parameters": {"share": {"watch": 1.0}}}}).json()
+    by_id = sorted(zip(moved["fused"], moved["scores"]["watch"], strict=True))
+    assert all(abs((fused - watch) - round(fused - watch)) < 1e-6 for fused, watch in by_id)
+    assert "label: is required" in problems(several, {**body, "fusion": {"name": "learned"}})["fusion"]
 
 
 def test_an_unknown_fusion_lists_all_that_a_request_may_name(several, body):

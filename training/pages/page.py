@@ -15,7 +15,8 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } h3 { fon
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
-.bar label, .bar button { margin-right: 1rem; } input[type=number] { width: 5.5rem; } .knobs { margin-bottom: 1rem; } pre { white-space: pre-wrap; }
+.bar label, .bar button { margin-right: 1rem; } input[type=number] { width: 5.5rem; } .knobs { margin-bottom: 1rem; }
+pre { white-space: pre-wrap; }
 .happened { background: #cdeccd; border-radius: 3px; padding: 0 .3rem; }
 .note { background: #fff6df; border-left: 4px solid #e0a800; padding: .4rem .8rem; margin: .4rem 0; }
 """

@@ -5,6 +5,17 @@ const FUSION = (() => {
   const clip = (x, low, high) => Math.min(Math.max(x, low), high);
   const LARGEST = 1e300;
 
+  // Where a candidate ends in a tree of ranker.fusion.trees.
+  const leaf = (tree, x) => {
+    let node = tree.feature.length ? 0 : -1;
+    while (node >= 0) {
+      const value = x[tree.feature[node]];
+      const left = value === null ? tree.missing_left[node] : value <= tree.threshold[node];
+      node = left ? tree.left[node] : tree.right[node];
+    }
+    return tree.value[-1 - node];
+  };
+
   // name -> (what `prepare` makes of a candidate, parameters by name, what else the fusion holds) -> fused score
   const COMBINE = {
     additive: (x, {share, shift}) => sum(share, (w, i) => w * x[i]) + sum(share, (w, i) => w * shift[i]),
@@ -21,6 +32,8 @@ const FUSION = (() => {
       sum(weight, (w, i) => w / (Math.exp(alpha[i] * Math.log(x[i])) + beta[i])),
     reciprocal_rank: (x, {weight, k}) => sum(weight, (w, i) => w / (k + x[i])),
     percentile: (x, {weight}) => sum(weight, (w, i) => w * x[i]),
+    learned: (x, {share}, {trees}) =>
+      trees.reduce((total, tree) => total + leaf(tree, x), 0) + sum(share, (w, i) => w * x[i]),
     expression: (x, parameters, {columns, formula}) => {
       const values = {...parameters};
       columns.forEach((name, i) => { values[name] = x[i] === null ? NaN : x[i]; });

@@ -52,7 +52,8 @@ def given(schema: Schema, plans: Mapping[str, Plan], kept: Kept) -> dict[str, An
 
 def held(plan: Plan) -> dict[str, Any]:
     """What a formula reads beside its parameters and the candidates."""
-    return {"columns": [*plan.objectives, *plan.fusion.formula.features]}
+    columns = [*plan.objectives, *plan.fusion.formula.features]
+    return {"columns": columns, "trees": (plan.fusion.state or {}).get("trees", [])}
 
 
 def rules(plan: Plan, picked: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ OBJECTIVES = ("click", "like", "hide")
 SETS = 7
 
 OPTIONS: dict[str, dict[str, Any]] = {
+    "learned": {"label": "good", "least_rows": 5, "trees": 20, "folds": 2},
     "expression": {
         "formula": "click**a * (1 + b*like) - c*log1p(hide)",
         "parameters": {
@@ -38,6 +39,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 """Options of the formulas that cannot do without."""
+
+LOG = {"good": np.random.default_rng(98).random(300) < 0.5}
+"""Columns of the log that formulas are fitted to."""
 
 every_formula = pytest.mark.parametrize("name", list(FUSIONS))
 every_directed_formula = pytest.mark.parametrize("name", [name for name in FUSIONS if FUSIONS[name].direction])
@@ -54,7 +58,7 @@ def drawn(parameter: Parameter, shape: tuple[int, ...], rng: np.random.Generator
 def default(name: str, parameters: Any = None) -> Fusion:
     """The formula with its defaults, or with some parameters, fitted to a population where it needs one."""
     population = Candidates.of(OBJECTIVES, scores(np.random.default_rng(99), 300))
-    return build_fusion(name, OBJECTIVES, parameters or {}, OPTIONS.get(name)).fit(population)
+    return build_fusion(name, OBJECTIVES, parameters or {}, OPTIONS.get(name)).fit(population, LOG)
 
 
 def parameter_sets(formula: Formula, rng: np.random.Generator) -> dict[str, Floats]:

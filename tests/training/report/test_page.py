@@ -35,6 +35,12 @@ def page(artifact, kept):
     return to_html(artifact, kept, sets=10)
 
 
+def driven(page: str, script: str) -> str:
+    """The page with a script at its end, which does what a person would."""
+    head, _, tail = page.rpartition("</body>")
+    return f"{head}<script>{{ {script} }}</script></body>{tail}"
+
+
 def ranked_rows(shown: str) -> list[tuple[int, int, str]]:
     return [(int(row), int(place), moved) for row, place, moved in NUMBER.findall(shown)]
 
@@ -63,12 +69,12 @@ def test_requests_stand_as_the_artifact_ranks_them(page, artifact, kept, tmp_pat
 
 
 def test_a_moved_slider_ranks_the_request_anew(page, artifact, kept, tmp_path):
-    move = """<script>{
+    move = """
       const input = document.querySelectorAll('#live-fusion input[type=number]')[4];  // power of watch_time
       input.value = -3;
       input.dispatchEvent(new Event('input'));
-    }</script></body>"""
-    shown = dom(page.replace("</body>", move), tmp_path)
+    """
+    shown = dom(driven(page, move), tmp_path)
     plan = artifact.fusion.replaced({"power": {"watch_time": -3.0}})
     candidates = kept.candidates(plan, kept.shown[0])
     expected, before = plan.rank(candidates).order().tolist(), artifact.fusion.rank(candidates).order().tolist()
@@ -91,15 +97,15 @@ def test_a_formula_without_javascript_stands_as_the_artifact_ranks_it_and_says_s
 
 
 def test_values_beyond_the_bounds_are_brought_back_and_a_request_can_be_chosen(page, artifact, kept, tmp_path):
-    move = """<script>{
+    move = """
       const input = document.querySelectorAll('#live-fusion input[type=number]')[0];
       input.value = 1e6;
       input.dispatchEvent(new Event('input'));
       const requests = document.querySelectorAll('#live-fusion select')[1];
       requests.value = 1;
       requests.dispatchEvent(new Event('change'));
-    }</script></body>"""
-    shown = dom(page.replace("</body>", move), tmp_path)
+    """
+    shown = dom(driven(page, move), tmp_path)
     assert '"click":10,' in shown
     plan = artifact.fusion.replaced({"power": {"click": 10.0}})
     expected = plan.rank(kept.candidates(plan, kept.shown[1])).order()

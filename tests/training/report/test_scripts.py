@@ -21,8 +21,10 @@ OPTIONS = {
     "expression": {
         "formula": "click**a * (1 + b*like) * exp(-hide) + where(age > 5, log(click), tanh(like)) + age % 2",
         "parameters": {"a": {"default": 1, "low": 0, "high": 4}, "b": {"default": 2, "low": -2, "high": 9}},
-    }
+    },
+    "learned": {"label": "good", "features": ["age"], "least_rows": 2, "trees": 30, "folds": 2, "leaves": 6},
 }
+LOG = {"good": np.random.default_rng(1).random(len(SCORES)) < 0.5}
 RULES = {
     "young": {"kind": "boost", "where": "age < 3", "multiply": 1.5, "add": -0.25},
     "liked": {"kind": "boost", "where": "like > 0.8", "multiply": 0.5},
@@ -38,7 +40,7 @@ MOVED = [name for name in FUSIONS if name not in WITHOUT]
 def plan(name: str, parameters=None) -> Plan:
     options = {"name": name, "options": OPTIONS.get(name, {}), "rules": RULES, "parameters": parameters or {}}
     made = build_plan(FusionOptions.model_validate(options), TASKS, ("age",))
-    return made.fit(SCORES, SCORES.round(), np.ones(SCORES.shape, dtype=bool))
+    return made.fit(SCORES, SCORES.round(), np.ones(SCORES.shape, dtype=bool), {"age": AGE}, LOG)
 
 
 def values(made: Plan, seed: int) -> dict:
