@@ -28,7 +28,7 @@ from training.split import split
 
 REQUEST = "request_id"
 FEATURES = ("duration_s", "item_age_days")
-ROUNDS, SETS, ELITE = 6, 100, 12
+ROUNDS, SETS, ELITE = 5, 80, 10
 PARTS = 25
 NEAR = {"k": (0.0, 100.0), "buckets": (2.0, 30.0), "shift": (0.0, 0.5)}
 """Where parameters are looked for; others within 3 of their least value."""

@@ -1,6 +1,6 @@
 """Fits boosted trees by LightGBM, and takes them apart into plain arrays; serving never comes here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -9,14 +9,20 @@ from numpy.typing import NDArray
 
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.worth import AT
+from ranker.metrics import ndcg
 
 Loss: TypeAlias = Literal["log_loss", "lambdarank"]
 LEVELS = 32
 """Distinct gains that LambdaRank tells apart."""
 
+MANY = 500_000
+"""Rows from which on all cores are used; with fewer, of so few columns, threads mostly wait for each other."""
+COUNTS = 25
+"""Numbers of trees that are tried."""
+
 _OBJECTIVES: Mapping[Loss, Mapping[str, Any]] = {
-    "log_loss": {"objective": "cross_entropy", "metric": "cross_entropy"},
-    "lambdarank": {"objective": "lambdarank", "metric": "ndcg", "eval_at": [AT], "lambdarank_truncation_level": 20},
+    "log_loss": {"objective": "cross_entropy"},
+    "lambdarank": {"objective": "lambdarank", "lambdarank_truncation_level": 20},
 }
 
 
@@ -30,8 +36,11 @@ class Rows:
     requests: NDArray[np.intp]
 
     def of(self, chosen: NDArray[np.bool_]) -> "Rows":
-        """Some of the rows, those of a request one after the other, as LightGBM wants them."""
-        places = np.flatnonzero(chosen)
+        """Some of the rows, those of a request one after the other, as LightGBM wants them.
+
+        Within a request they are shuffled: logs have them by position, and LambdaRank takes ties in the given order.
+        """
+        places = np.random.default_rng(0).permutation(np.flatnonzero(chosen))
         places = places[np.argsort(self.requests[places], kind="stable")]
         return Rows(self.inputs[places], self.labels[places], self.weights[places], self.requests[places])
 
@@ -67,18 +76,37 @@ def boost(rows: Rows, settings: Settings) -> Boosted:
         raise FusionError(f"needs the rows of at least {settings.folds} requests to be fitted to, got {count}")
     fold = np.random.default_rng(0).permutation(count)[rows.requests] % settings.folds
     gains = levels(rows.labels) if settings.loss == "lambdarank" else None
-    fitted, curves = [], []
+    counts = np.unique(np.geomspace(1, settings.trees, COUNTS).round().astype(int))
+    held_out = np.zeros((len(counts), len(rows.labels)))
     for k in range(settings.folds):
-        booster, curve = _fit(rows.of(fold != k), settings, settings.trees, gains, rows.of(fold == k))
-        fitted.append(booster)
-        curves.append(curve * np.sum(fold == k))
-    curve = np.sum(curves, axis=0)
-    best = int(np.argmax(curve) if settings.loss == "lambdarank" else np.argmin(curve)) + 1
-    held_out = np.empty(len(rows.labels))
-    for k, booster in enumerate(fitted):
-        held_out[fold == k] = booster.predict(rows.inputs[fold == k], num_iteration=best, raw_score=True)
-    final, _ = _fit(rows.of(np.ones(len(rows.labels), dtype=bool)), settings, best, gains)
-    return Boosted(arrays_of(final), held_out)
+        booster = _fit(rows.of(fold != k), settings, settings.trees, gains)
+        held_out[:, fold == k] = _staged(booster, rows.inputs[fold == k], counts)
+    best = int(np.argmax([_GOODNESS[settings.loss](rows, scores) for scores in held_out]))
+    final = _fit(rows.of(np.ones(len(rows.labels), dtype=bool)), settings, int(counts[best]), gains)
+    return Boosted(arrays_of(final), held_out[best])
+
+
+def _staged(booster: Any, inputs: Floats, counts: NDArray[np.int_]) -> Floats:
+    """Raw scores of inputs [N, F] by the first so many trees, for each of the rising ``counts`` [C]: [C, N]."""
+    starts = [0, *counts[:-1].tolist()]
+    parts = [
+        booster.predict(inputs, start_iteration=start, num_iteration=int(count) - start, raw_score=True)
+        for start, count in zip(starts, counts, strict=True)
+    ]
+    return np.cumsum(parts, axis=0)
+
+
+def _likelihood(rows: Rows, scores: Floats) -> float:
+    """Minus the weighted log loss of log-odds [M]."""
+    return float(np.average(rows.labels * scores - np.logaddexp(0.0, scores), weights=rows.weights))
+
+
+def _ndcg(rows: Rows, scores: Floats) -> float:
+    """NDCG; equal scores count as the mean over their orders, where LightGBM's own would take the log's order."""
+    return ndcg(rows.labels, scores, rows.requests, AT).value
+
+
+_GOODNESS: Mapping[Loss, Callable[[Rows, Floats], float]] = {"log_loss": _likelihood, "lambdarank": _ndcg}
 
 
 def levels(labels: Floats) -> Floats:
@@ -89,10 +117,8 @@ def levels(labels: Floats) -> Floats:
     return np.unique(np.quantile(distinct, np.linspace(0.0, 1.0, LEVELS)))
 
 
-def _fit(
-    rows: Rows, settings: Settings, trees: int, gains: Floats | None, seen: Rows | None = None
-) -> tuple[Any, Floats]:
-    """A booster, and what its metric is on the rows ``seen`` after each tree."""
+def _fit(rows: Rows, settings: Settings, trees: int, gains: Floats | None) -> Any:
+    """A booster; ``gains`` are those of LambdaRank's levels."""
     import lightgbm as lgb  # here: serving has no LightGBM
 
     given: dict[str, Any] = {
@@ -103,27 +129,16 @@ def _fit(
         "monotone_constraints": [int(i in settings.increasing) for i in range(rows.inputs.shape[1])],
         "deterministic": True,
         "force_row_wise": True,
+        "num_threads": 1 if len(rows.labels) < MANY else 0,
         "seed": 0,
         "verbosity": -1,
     }
-    if gains is not None:
-        given["label_gain"] = (gains - gains[0]).tolist()
-    record: dict[str, Any] = {}
-    data = _dataset(rows, gains)
-    checked = [] if seen is None else [_dataset(seen, gains, data)]
-    booster = lgb.train(given, data, trees, valid_sets=checked, callbacks=[lgb.record_evaluation(record)])
-    curve = next(iter(record["valid_0"].values())) if seen is not None else []
-    return booster, np.array(curve)
-
-
-def _dataset(rows: Rows, gains: Floats | None, like: Any = None) -> Any:
-    import lightgbm as lgb
-
     if gains is None:
-        return lgb.Dataset(rows.inputs, rows.labels, weight=rows.weights, reference=like)
+        return lgb.train(given, lgb.Dataset(rows.inputs, rows.labels, weight=rows.weights), trees)
+    given["label_gain"] = (gains - gains[0]).tolist()
     sizes = np.unique(rows.requests, return_counts=True)[1]
     nearest = np.abs(rows.labels[:, None] - gains).argmin(axis=1)
-    return lgb.Dataset(rows.inputs, nearest, weight=rows.weights, group=sizes, reference=like)
+    return lgb.train(given, lgb.Dataset(rows.inputs, nearest, weight=rows.weights, group=sizes), trees)
 
 
 def arrays_of(booster: Any) -> list[dict[str, Any]]:

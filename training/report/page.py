@@ -10,7 +10,7 @@ import yaml
 from ranker.artifact import Artifact
 from ranker.fusion import DEFAULT, Plan
 from ranker.schema import Schema
-from training.fusions import add_calibration
+from training.fusions import add_calibration, learnt
 from training.pages import Page, add_curves, add_gates, add_quality, front, parallel
 from training.pareto.front import non_dominated
 from training.report.kept import Kept
@@ -89,6 +89,8 @@ def _add_trade_off(page: Page, schema: Schema, plans: Mapping[str, Plan], kept: 
         f"artifact's ({plans[DEFAULT].fusion.name}). Up and to the right is better. Grey sets are beaten in every "
         "objective by another; lines join what is best of two objectives alone."
     )
+    for text in learnt(plans):
+        page.note(f"What is learnt was fitted to these very rows, so the page shows it too good. Held out: {text}.")
     missing = [name for name in measures(schema).values() if name not in objectives]
     if missing:
         page.note(f"Not shown, as all labels of the sample are alike: {', '.join(missing)}.")

@@ -56,6 +56,15 @@ def test_lambdarank_orders_requests_by_an_amount():
     assert told["value"] > alone + 0.01
 
 
+def test_the_order_of_the_log_is_no_hint():
+    """Logs have the rows of a request by position, and the first positions get the most clicks."""
+    sorted_rows = np.lexsort((-LOG["seconds"], LOG["request"]))
+    log = {name: column[sorted_rows] for name, column in LOG.items()}
+    told = fitted(log, label="seconds", loss="lambdarank", request="request", features=[]).state["held_out"]
+    noise = measure(log["seconds"], np.zeros(ROWS), np.ones(ROWS), log["request"])
+    assert told["value"] == pytest.approx(noise, abs=0.02)  # scores and labels have nothing to do with each other
+
+
 def test_weights_decide_where_labels_differ():
     half = SCORES[:, 0] > 0.5
     log = {"a": half.astype(float), "b": (~half).astype(float), "heavy": np.ones(ROWS)}

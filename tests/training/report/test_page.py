@@ -5,12 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ranker.artifact import load
-from ranker.fusion import Candidates, Requests
+from ranker.fusion import Candidates, FusionOptions, Requests, StoredFusion, plan_for
 from tests.training.pages.browser import dom
 from training.fit import reopen
 from training.report.kept import read
@@ -150,6 +151,18 @@ def test_points_are_of_what_they_say(artifact, kept):
             all(other.quality[o] > value for o, value in point.quality.items()) for other in found if other is not point
         )
         assert not (beaten and point.standing == "on the front")
+
+
+def test_what_a_learned_fusion_shows_of_its_own_rows_is_said_to_be_too_good(artifact, kept):
+    options = {"name": "learned", "options": {"label": "good", "trees": 5, "folds": 2}}
+    plan = plan_for(artifact.schema, StoredFusion(options=FusionOptions.model_validate(options)))
+    rows = kept.rows
+    fitted = plan.fit(rows.scores, rows.labels, rows.known, log={"good": rows.labels[:, 0]})
+    page = to_html(replace(artifact, fusions={**artifact.fusions, "held": fitted}), kept, sets=3)
+    assert "What is learnt was fitted to these very rows" in page
+    assert f"AUC {fitted.fusion.state['held_out']['value']:.4f} of good" in page
+    assert '"formula": "learned"' in page
+    assert "What is learnt" not in to_html(artifact, kept, sets=3)
 
 
 def test_the_command_writes_the_page_beside_the_artifact_or_where_it_is_told(trained, tmp_path):
