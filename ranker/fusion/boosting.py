@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.fusion.base import Floats, FusionError
+from ranker.fusion.linear import Linear, fit_linear
 from ranker.fusion.worth import AT
 from ranker.metrics import ndcg
 
@@ -47,7 +48,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Settings:
-    """How trees grow; ``increasing`` are columns in which the result never falls."""
+    """How trees grow; ``increasing`` are columns in which the result never falls.
+
+    The first ``scores`` columns of the inputs are scores of objectives, which the linear part reads.
+    """
 
     loss: Loss
     trees: int
@@ -56,18 +60,20 @@ class Settings:
     least_rows: int
     folds: int
     increasing: tuple[int, ...]
+    scores: int
 
 
 @dataclass(frozen=True)
 class Boosted:
-    """Trees fitted to all rows, and for each row [M] the sum of trees that were fitted without its request."""
+    """What was fitted to all rows, and for each row [M] what parts that were fitted without its request give it."""
 
+    linear: Linear
     trees: list[dict[str, Any]]
     held_out: Floats
 
 
 def boost(rows: Rows, settings: Settings) -> Boosted:
-    """Fit by cross-validation over requests: how many trees are best for rows that they did not see, then all rows.
+    """Fit by cross-validation over requests: how many trees, if any, are best for rows that they did not see.
 
     Raises ``FusionError`` for fewer requests than folds.
     """
@@ -77,13 +83,22 @@ def boost(rows: Rows, settings: Settings) -> Boosted:
     fold = np.random.default_rng(0).permutation(count)[rows.requests] % settings.folds
     gains = levels(rows.labels) if settings.loss == "lambdarank" else None
     counts = np.unique(np.geomspace(1, settings.trees, COUNTS).round().astype(int))
-    held_out = np.zeros((len(counts), len(rows.labels)))
+    held_out = np.zeros((1 + len(counts), len(rows.labels)))
     for k in range(settings.folds):
-        booster = _fit(rows.of(fold != k), settings, settings.trees, gains)
-        held_out[:, fold == k] = _staged(booster, rows.inputs[fold == k], counts)
+        seen, inputs = rows.of(fold != k), rows.inputs[fold == k]
+        linear = _linear(seen, settings)
+        trees = _staged(_fit(seen, linear, settings, settings.trees, gains), inputs, counts)
+        held_out[:, fold == k] = linear(inputs[:, : settings.scores]) + np.pad(trees, ((1, 0), (0, 0)))
     best = int(np.argmax([_GOODNESS[settings.loss](rows, scores) for scores in held_out]))
-    final = _fit(rows.of(np.ones(len(rows.labels), dtype=bool)), settings, int(counts[best]), gains)
-    return Boosted(arrays_of(final), held_out[best])
+    everything = rows.of(np.ones(len(rows.labels), dtype=bool))
+    linear = _linear(everything, settings)
+    final = [] if best == 0 else arrays_of(_fit(everything, linear, settings, int(counts[best - 1]), gains))
+    return Boosted(linear, final, held_out[best])
+
+
+def _linear(rows: Rows, settings: Settings) -> Linear:
+    requests = rows.requests if settings.loss == "lambdarank" else None
+    return fit_linear(rows.inputs[:, : settings.scores], rows.labels, rows.weights, requests, settings.increasing)
 
 
 def _staged(booster: Any, inputs: Floats, counts: NDArray[np.int_]) -> Floats:
@@ -117,8 +132,8 @@ def levels(labels: Floats) -> Floats:
     return np.unique(np.quantile(distinct, np.linspace(0.0, 1.0, LEVELS)))
 
 
-def _fit(rows: Rows, settings: Settings, trees: int, gains: Floats | None) -> Any:
-    """A booster; ``gains`` are those of LambdaRank's levels."""
+def _fit(rows: Rows, linear: Linear, settings: Settings, trees: int, gains: Floats | None) -> Any:
+    """A booster on top of the linear part; ``gains`` are those of LambdaRank's levels."""
     import lightgbm as lgb  # here: serving has no LightGBM
 
     given: dict[str, Any] = {
@@ -133,12 +148,15 @@ def _fit(rows: Rows, settings: Settings, trees: int, gains: Floats | None) -> An
         "seed": 0,
         "verbosity": -1,
     }
+    begun = linear(rows.inputs[:, : settings.scores])
     if gains is None:
-        return lgb.train(given, lgb.Dataset(rows.inputs, rows.labels, weight=rows.weights), trees)
+        data = lgb.Dataset(rows.inputs, rows.labels, weight=rows.weights, init_score=begun)
+        return lgb.train(given, data, trees)
     given["label_gain"] = (gains - gains[0]).tolist()
     sizes = np.unique(rows.requests, return_counts=True)[1]
     nearest = np.abs(rows.labels[:, None] - gains).argmin(axis=1)
-    return lgb.train(given, lgb.Dataset(rows.inputs, nearest, weight=rows.weights, group=sizes), trees)
+    data = lgb.Dataset(rows.inputs, nearest, weight=rows.weights, group=sizes, init_score=begun)
+    return lgb.train(given, data, trees)
 
 
 def arrays_of(booster: Any) -> list[dict[str, Any]]:

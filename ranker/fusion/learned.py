@@ -1,4 +1,4 @@
-"""Learned fusion: boosted trees on the objectives' scores, fitted to a label that the config composes."""
+"""Learned fusion: a weighted sum and boosted trees on scores, fitted to a label that the config composes."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -14,6 +14,7 @@ from ranker.fusion.boosting import Loss, Rows, Settings, boost
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import LocatedError, require_known
 from ranker.fusion.formula import BLOCK, FUSIONS, Formula, FormulaOptions, State
+from ranker.fusion.linear import Linear
 from ranker.fusion.requests import Requests
 from ranker.fusion.trees import MOST_LEAVES, Trees
 from ranker.fusion.worth import AT, measure, worth
@@ -21,11 +22,12 @@ from ranker.fusion.worth import AT, measure, worth
 
 @FUSIONS.register("learned")
 class Learned(Formula):
-    """A sum of trees on scores and features, plus ``sum_i share_i p_i``: what the label says, and a hand on it.
+    """A weighted sum of scores and their logarithms, trees on top, and ``sum_i share_i p_i`` as a hand on it.
 
-    LightGBM (Ke et al. 2017) fits the trees to validation rows, by weighted log loss or by LambdaRank (Burges 2010):
-    the fused score is the label's log-odds, or a score without a unit. Shares are 0 unless someone wants a little more
-    of an objective than the label says.
+    The weights are fitted first, by a convex loss; LightGBM (Ke et al. 2017) then fits trees on scores and features to
+    what is left, as many as help rows that they did not see. Both by weighted log loss, which makes the fused score the
+    label's log-odds, or by LambdaRank (Burges 2010). Shares are 0 unless someone wants a little more of an objective
+    than the label says.
     """
 
     class Options(FormulaOptions):
@@ -38,7 +40,7 @@ class Learned(Formula):
             None, description="Column whose values make requests: rows are held out, and ranked, by it."
         )
         features: tuple[Name, ...] = Field((), description="Features with numbers that the trees read too.")
-        increasing: tuple[Name, ...] = Field((), description="Objectives with which the trees' sum may never fall.")
+        increasing: tuple[Name, ...] = Field((), description="Objectives with which the result may never fall.")
         trees: int = Field(200, ge=1, le=500, description="Trees at most; cross-validation says how many are best.")
         leaves: int = Field(15, ge=2, le=MOST_LEAVES, description="Leaves of a tree.")
         learning_rate: float = Field(0.05, gt=0, le=1, description="What a tree counts.")
@@ -88,8 +90,13 @@ class Learned(Formula):
         assert self.state is not None  # Fusion.require_fitted
         return Trees(len(self.objectives) + len(self.features), self.state["trees"])
 
+    @cached_property
+    def _linear(self) -> Linear:
+        assert self.state is not None  # Fusion.require_fitted
+        return Linear.from_dict(self.state["linear"])
+
     def fit(self, candidates: Candidates, log: Mapping[str, Any]) -> State:
-        """Trees, and how well trees that were fitted without a row's request order the rows by the label."""
+        """Weights and trees, and how well others, fitted without a row's request, order the rows by the label."""
         label, weight, request = self.options.label, self.options.weight, self.options.request
         labels, weights, used = worth(label, weight, log, self._most)
         keys = np.arange(len(labels)) if request is None else np.asarray(log[request])
@@ -97,7 +104,11 @@ class Learned(Formula):
         codes = Requests.of(keys[used].astype(str) if keys.dtype == object else keys[used]).codes
         rows = Rows(self.prepare(candidates)[used], labels[used], weights[used], codes)
         found = boost(rows, self._settings)
-        return {"trees": found.trees, "held_out": self._held_out(rows, found.held_out)}
+        return {
+            "linear": found.linear.to_dict(),
+            "trees": found.trees,
+            "held_out": self._held_out(rows, found.held_out),
+        }
 
     def _held_out(self, rows: Rows, scores: Floats) -> dict[str, Any]:
         """How well held-out scores [M] order the rows, beside the best objective alone."""
@@ -122,6 +133,7 @@ class Learned(Formula):
             least_rows=self.options.least_rows,
             folds=self.options.folds,
             increasing=tuple(self.objectives.index(name) for name in self.options.increasing),
+            scores=len(self.objectives),
         )
 
     @property
@@ -136,11 +148,15 @@ class Learned(Formula):
 
     def combine(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
         """Scores and features [N, T + features], share [..., T] -> fused scores [..., N]."""
-        return _moved(self._trees(prepared), prepared, parameters["share"])
+        return _moved(self._learnt(prepared), prepared, parameters["share"])
+
+    def _learnt(self, prepared: Floats) -> Floats:
+        """What weights and trees give prepared candidates [N]."""
+        return self._linear(prepared[:, : len(self.objectives)]) + self._trees(prepared)
 
     def sweep(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Iterator[tuple[slice, Floats]]:
-        """As any formula's, with the trees run once for all sets."""
-        learnt, share = self._trees(prepared), parameters["share"]
+        """As any formula's, with what was learnt computed once for all sets."""
+        learnt, share = self._learnt(prepared), parameters["share"]
         tall = max(1, BLOCK // max(len(prepared), 1))
         for p in range(0, len(share), tall):
             chosen = slice(p, min(p + tall, len(share)))

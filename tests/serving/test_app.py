@@ -272,7 +272,7 @@ def several(write_artifact, tmp_path_factory, middle):
     }
     learnt = {
         "options": {"name": "learned", "options": {"label": "click", "features": ["length"]}},
-        "state": {"formula": {"trees": [tree]}},
+        "state": {"formula": {"linear": {"bias": 0, "score": [0, 0, 0], "log": [0, 0, 0]}, "trees": [tree]}},
     }
     artifact = write_artifact(tmp_path_factory.mktemp("several"), likely=likely, text=text, learnt=learnt)
     with serving(artifact.folder) as address:

@@ -32,7 +32,8 @@ const FUSION = (() => {
       sum(weight, (w, i) => w / (Math.exp(alpha[i] * Math.log(x[i])) + beta[i])),
     reciprocal_rank: (x, {weight, k}) => sum(weight, (w, i) => w / (k + x[i])),
     percentile: (x, {weight}) => sum(weight, (w, i) => w * x[i]),
-    learned: (x, {share}, {trees}) =>
+    learned: (x, {share}, {state: {linear, trees}}) => linear.bias + sum(linear.score, (w, i) => w * x[i]) +
+      sum(linear.log, (w, i) => w * Math.log(Math.max(x[i], 1e-9))) +
       trees.reduce((total, tree) => total + leaf(tree, x), 0) + sum(share, (w, i) => w * x[i]),
     expression: (x, parameters, {columns, formula}) => {
       const values = {...parameters};

@@ -53,7 +53,8 @@ def given(schema: Schema, plans: Mapping[str, Plan], kept: Kept) -> dict[str, An
 def held(plan: Plan) -> dict[str, Any]:
     """What a formula reads beside its parameters and the candidates."""
     columns = [*plan.objectives, *plan.fusion.formula.features]
-    return {"columns": columns, "trees": (plan.fusion.state or {}).get("trees", [])}
+    state = plan.fusion.state or {}
+    return {"columns": columns, "state": {part: state[part] for part in ("linear", "trees") if part in state}}
 
 
 def rules(plan: Plan, picked: Mapping[str, Any]) -> list[dict[str, Any]]:
