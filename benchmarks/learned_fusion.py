@@ -177,10 +177,12 @@ def compared(run: Any, name: str, options: Mapping[str, Any], console: Console) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="the output folder of a `fit`")
+    parser.add_argument("--only", choices=list(LABELS), help="one of the labels; by default all")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     console, run = Console(), reopen(arguments.run)
-    found = {name: compared(run, name, options, console) for name, options in LABELS.items()}
+    chosen = LABELS if arguments.only is None else {arguments.only: LABELS[arguments.only]}
+    found = {name: compared(run, name, options, console) for name, options in chosen.items()}
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 

@@ -62,7 +62,7 @@ def learnt(plans: Mapping[str, Plan]) -> Iterator[str]:
         if told is not None:
             yield (
                 f"fusion {name}: {told['measure']} {told['value']:.4f} of {plan.options.options['label']} on "
-                f"{told['rows']:,} validation rows, each by trees that did not see its request; the best objective "
+                f"{told['rows']:,} validation rows, each by what was fitted without its request; the best objective "
                 f"alone, {told['best_objective']}, {told['best_objective_value']:.4f}"
             )
 

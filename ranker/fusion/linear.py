@@ -47,9 +47,9 @@ def fit_linear(
 ) -> Linear:
     """Fit to scores [M, T], labels and weights [M] of at least 0, by a convex loss with a little shrinkage.
 
-    Without requests by weighted log loss, labels in [0, 1]. With requests [M] by the cross-entropy between labels and
-    the softmax over a request (ListNet's top one; Cao et al. 2007), so that the bias is 0. Columns of objectives
-    ``increasing`` get weights of at least 0.
+    Without requests by weighted log loss, labels in [0, 1]. With requests [M] by the cross-entropy between the shares
+    of a request's labels and its softmax (ListNet's top one; Cao et al. 2007), so that the bias is 0. Weights of the
+    objectives ``increasing``, by number, are at least 0.
     """
     from scipy.optimize import minimize  # here: serving has no SciPy
 
@@ -59,11 +59,12 @@ def fit_linear(
     scale = np.where(varied, 1.0 / np.where(varied, spread, 1.0), 0.0)
     x = (inputs - center) * scale
     tasks = scores.shape[1]
+    gains = labels if requests is None else _shares(labels, requests)
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         fused = theta[0] + x @ theta[1:]
         value, slope = (
-            _softmax(fused, labels * weights, requests) if requests is not None else _log(fused, labels, weights)
+            _softmax(fused, gains * weights, requests) if requests is not None else _log(fused, labels, weights)
         )
         gradient = np.concatenate([[slope.sum()], x.T @ slope + SHRINKAGE * theta[1:]])
         return value + 0.5 * SHRINKAGE * float(theta[1:] @ theta[1:]), gradient
@@ -82,6 +83,12 @@ def _log(fused: Floats, labels: Floats, weights: Floats) -> tuple[float, Floats]
     """Weighted log loss of log-odds [M], and its slope."""
     value = weights @ (np.logaddexp(0.0, fused) - labels * fused)
     return float(value), weights * (1.0 / (1.0 + np.exp(-np.clip(fused, -500.0, 500.0))) - labels)
+
+
+def _shares(labels: Floats, requests: NDArray[np.intp]) -> Floats:
+    """Each label's share of the sum over its request [M], 0 where that is 0: requests count alike, as in NDCG."""
+    totals = np.bincount(requests, labels)[requests]
+    return np.where(totals > 0, labels / np.where(totals > 0, totals, 1.0), 0.0)
 
 
 def _softmax(fused: Floats, gains: Floats, requests: NDArray[np.intp]) -> tuple[float, Floats]:
