@@ -9,6 +9,7 @@
       encoder.json    fitted encoding, with encoder.npz
       fusion.json     the default fusion and others, by name: what the config says and what was fitted
       golden.json     requests and the scores that the Keras model gave them
+      report.json     with report.npz: a sample of validation rows, and how training went; only reports read them
 
 Nothing is pickled. A version is written under a temporary name, then renamed, so that none is ever half there.
 """

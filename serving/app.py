@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 import ranker
-from ranker.fusion import FUSIONS
+from ranker.fusion import Plan
 from serving.messages import Problems, Ranking, RequestError
 from serving.rank import Ranker
 from serving.settings import Settings
@@ -63,8 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "tasks": list(manifest.tasks),
             "schema": manifest.log_schema.model_dump(mode="json"),
             "metrics": manifest.metrics,
-            "fusion": service.artifact.fusion.fusion.to_dict(),
-            "fusions": _fusions(),
+            "fusions": {name: _described(plan) for name, plan in service.choices().items()},
             "packages": manifest.packages,
         }
 
@@ -100,17 +99,24 @@ def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
     return [_inlined(item, definitions) for item in node] if isinstance(node, list) else node
 
 
-def _fusions() -> dict[str, Any]:
+def _described(plan: Plan) -> dict[str, Any]:
+    """A fusion's formula, its parameters with values and bounds, and the steps around it."""
+    values = plan.fusion.values
     return {
-        name: {
+        "formula": plan.fusion.name,
+        "parameters": {
             parameter.name: {
-                "default": parameter.default,
+                "value": values[parameter.name],
                 "low": parameter.low,
                 "high": parameter.high,
+                "integer": parameter.integer,
                 "per_objective": parameter.per_objective,
                 "description": parameter.description,
             }
-            for parameter in formula.parameters
-        }
-        for name, formula in FUSIONS.items()
+            for parameter in plan.fusion.formula.parameters
+        },
+        "options": plan.options.options,
+        "calibration": plan.options.calibration,
+        "normalisation": plan.options.normalisation,
+        "rules": {name: rule.model_dump(mode="json") for name, rule in plan.options.rules.items()},
     }

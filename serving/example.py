@@ -28,7 +28,8 @@ def main(url: str, patience: float = 60.0) -> None:
     )
     with urllib.request.urlopen(request) as response:
         ranking = orjson.loads(response.read())
-    table = Table(title=f"POST {url}/rank: version {ranking['model_version']}, {ranking['fusion']['name']} fusion")
+    used = f"{ranking['fusion']['name']} fusion ({ranking['fusion']['formula']})"
+    table = Table(title=f"POST {url}/rank: version {ranking['model_version']}, {used}")
     for name in ("rank", "id", "fused", *ranking["scores"]):
         table.add_column(name, justify="right")
     for i, candidate in enumerate(ranking["ids"]):

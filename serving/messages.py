@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from ranker.artifact import Artifact
 from ranker.encoding.lists import table_of
@@ -14,6 +14,15 @@ from ranker.schema import Categorical, Dense, Feature, Multi, Numeric, Sequence
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Integer = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+
+
+def _how_many(value: Any) -> Any:
+    if not isinstance(value, bool | int) or (not isinstance(value, bool) and value < 1):
+        raise ValueError("must be true, false, or a whole number of at least 1: explain so many of the best")
+    return value
+
+
+Explained = Annotated[bool | int, BeforeValidator(_how_many)]
 
 
 class RequestError(ValueError):
@@ -29,10 +38,10 @@ class _Message(BaseModel):
 
 
 class FusionChoice(_Message):
-    """Another formula, or other parameters of the default one."""
+    """Another fusion, or other parameters of the default one."""
 
     name: str | None = Field(
-        None, description="One of the artifact's fusions, or a formula; by default the artifact's own."
+        None, description="One of the artifact's fusions, or a formula (see /model); by default `default`."
     )
     parameters: dict[str, Number | dict[str, Number]] = Field(
         default_factory=dict, description="By name: one number for all objectives, or numbers by objective."
@@ -40,10 +49,27 @@ class FusionChoice(_Message):
 
 
 class FusionUsed(_Message):
-    """The formula that ranked, and all of its parameters."""
+    """The fusion that ranked: what a request calls it, its formula, and all of its parameters."""
 
     name: str
+    formula: str
     parameters: dict[str, float | dict[str, float]]
+
+
+class Explanations(_Message):
+    """Why candidates rank where they do; all lists are in ranked order.
+
+    Without an objective means: as if all candidates had what the middle one of the request has on it.
+    """
+
+    baseline: list[float] = Field(description="What the formula gives a candidate in the middle of every objective.")
+    contributions: dict[str, list[float]] = Field(
+        description="By objective: the formula's score less the one without the objective, before rules."
+    )
+    rank_without: dict[str, list[int]] = Field(
+        description="By objective: the place among all candidates without the objective, from 1."
+    )
+    rules: dict[str, list[bool]] = Field(description="By rule: whether it applies to the candidate.")
 
 
 class Ranking(_Message):
@@ -54,6 +80,7 @@ class Ranking(_Message):
     ids: list[int | str | None] = Field(description="Ids of the candidates, or their positions if they have none.")
     fused: list[float] = Field(description="The score that ranks.")
     scores: dict[str, list[float]] = Field(description="Each objective's score.")
+    explanations: Explanations | None = Field(None, description="Of the first candidates, where the request asks.")
 
 
 class Problem(_Message):
@@ -75,8 +102,9 @@ class RankRequest:
 
     context: dict[str, list[Any]]
     candidates: dict[str, list[Any]]
-    top_k: int | None
-    fusion: FusionChoice | None
+    top_k: int | None = None
+    fusion: FusionChoice | None = None
+    explain: bool | int = False
 
 
 class RequestParser:
@@ -98,6 +126,10 @@ class RequestParser:
         rest: dict[str, Any] = {
             "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
             "fusion": (FusionChoice | None, None),
+            "explain": (
+                Explained,
+                Field(False, description="true: explain every candidate returned; a number: so many of the best."),
+            ),
         }
         needed = ... if schema.context else None
         given = (context_model, Field(needed, description="One value a feature."))
@@ -130,7 +162,7 @@ class RequestParser:
         candidates: dict[str, list[Any]] = raw["candidates"]
         self._check_lengths(candidates)
         context = {name: [value] for name, value in (raw.get("context") or {}).items()}
-        return RankRequest(context, candidates, checked.top_k, checked.fusion)
+        return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain)
 
     def _turned(self, rows: list[Any]) -> dict[str, list[Any]]:
         """Rows to columns."""
@@ -172,6 +204,8 @@ class RequestParser:
                 reason = _unknown(loc[-1], self._known(mistake["loc"]))
             elif mistake["type"] == "missing":
                 reason = "is required"
+            elif mistake["type"] == "value_error":
+                reason = f"{mistake['ctx']['error']}, got {_short(mistake['input'])}"
             else:
                 reason = f"{mistake['msg']}, got {_short(mistake['input'])}"
             problems.append((".".join(loc), reason))

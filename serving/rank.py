@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference, load
 from ranker.encoding import ColumnError
-from ranker.fusion import Candidates, FusionError, Plan, Ranked
+from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, explain
+from ranker.fusion.checks import require_known
 from serving.messages import FusionChoice, RankRequest, RequestError, RequestParser
 from serving.runtime import ENGINES, Engine
 from serving.settings import Settings
@@ -36,20 +37,33 @@ class Ranker:
     def answer(self, body: bytes) -> bytes:
         """A request's body to the answer's. Raises ``RequestError``."""
         request = self.parser.parse(body)
-        plan = self._plan(request.fusion)
+        name, plan = self._plan(request.fusion)
         scores = self._scores(request)
         self._require_finite(scores)
-        ranked = self._ranked(plan, scores, request)
+        candidates = self._candidates(plan, scores, request)
+        try:
+            ranked = plan.rank(candidates)
+        except FusionError as error:
+            raise RequestError([("fusion", str(error))]) from None
         order = ranked.order(request.top_k)
         calibrated = ranked.scores[order].astype(np.float32)
         answer = {
             "model_version": self.artifact.manifest.version,
-            "fusion": plan.fusion.to_dict(),
+            "fusion": {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values},
             "ids": self._ids(request, order),
             "fused": ranked.fused[order],
-            "scores": {task: np.ascontiguousarray(calibrated[:, i]) for i, task in enumerate(plan.objectives)},
+            "scores": _by_objective(plan, calibrated),
         }
+        if request.explain:
+            shown = order if request.explain is True else order[: request.explain]
+            picked = {rule: mask[shown] for rule, mask in ranked.picked.items()}
+            answer["explanations"] = {**_explained(plan, candidates, shown), "rules": picked}
         return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def choices(self) -> dict[str, Plan]:
+        """What a request may name: the artifact's fusions, and the formulas that need no more than parameters."""
+        formulas = (name for name, formula in FUSIONS.items() if formula.stands_alone())
+        return {name: self._named(name) for name in dict.fromkeys([*self.artifact.fusions, *formulas])}
 
     def _scores(self, request: RankRequest) -> NDArray[np.float32]:
         try:
@@ -72,8 +86,8 @@ class Ranker:
                 for row in np.flatnonzero(~finite.all(axis=1)).tolist()
             )
 
-    def _ranked(self, plan: Plan, scores: NDArray[np.float32], request: RankRequest) -> Ranked:
-        """Scores through all steps, with the raw values of the features that the fusion reads."""
+    def _candidates(self, plan: Plan, scores: NDArray[np.float32], request: RankRequest) -> Candidates:
+        """Scores, with the raw values of the features that the fusion reads."""
         schema = self.artifact.schema
         features = {
             name: np.array(
@@ -84,23 +98,28 @@ class Ranker:
             )
             for name in plan.features
         }
+        return Candidates.of(plan.objectives, scores, features=features)
+
+    def _plan(self, choice: FusionChoice | None) -> tuple[str, Plan]:
+        """What is asked for, and the name that a request has for it."""
+        if choice is None:
+            return DEFAULT, self.artifact.fusion
+        name = choice.name or DEFAULT
         try:
-            return plan.rank(Candidates.of(plan.objectives, scores, features=features))
+            return name, self._named(name).replaced(choice.parameters)
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None
 
-    def _plan(self, choice: FusionChoice | None) -> Plan:
+    def _named(self, name: str) -> Plan:
+        """A fusion of the artifact, or a formula within the steps of the default one. Raises ``FusionError``."""
         default = self.artifact.fusion
-        if choice is None:
+        if name in self.artifact.fusions:
+            return self.artifact.fusions[name]
+        if name == default.fusion.name:  # its formula, with the parameters of the config
             return default
-        try:
-            if choice.name is None or choice.name == default.fusion.name:
-                return default.replaced(choice.parameters)
-            if choice.name in self.artifact.fusions:
-                return self.artifact.fusions[choice.name].replaced(choice.parameters)
-            return default.with_formula(choice.name, choice.parameters)
-        except FusionError as error:
-            raise RequestError([("fusion", str(error))]) from None
+        if name not in FUSIONS:
+            require_known(name, list(self.choices()), f"no fusion is named {name!r}")
+        return default.with_formula(name, {})
 
     def _ids(self, request: RankRequest, ranked: NDArray[np.int64]) -> Any:
         name = self.artifact.schema.candidate_id
@@ -116,7 +135,7 @@ class Ranker:
             raise ArtifactError(f"{self.artifact.folder}: holds no golden request to check the scores with")
         for number, golden in enumerate(self.artifact.golden):
             context = {name: [value] for name, value in golden.context.items()}
-            got = self._scores(RankRequest(context, golden.candidates, None, None))
+            got = self._scores(RankRequest(context, golden.candidates))
             for i, task in enumerate(tasks):
                 expected = np.array(golden.scores[task])
                 worst = difference(got[:, i], expected) if len(expected) == len(got) else np.inf
@@ -125,3 +144,17 @@ class Ranker:
                         f"{self.artifact.folder}: golden request {number}, task {task!r}: scores differ by {worst:.2e} "
                         f"from those the model was exported with, more than {tolerance:.0e}; it is not served"
                     )
+
+
+def _by_objective(plan: Plan, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    return {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(plan.objectives)}
+
+
+def _explained(plan: Plan, candidates: Candidates, shown: NDArray[np.intp]) -> dict[str, Any]:
+    """Explanations of the candidates ``shown``, by their positions in the request."""
+    told = explain(plan, candidates)
+    return {
+        "baseline": told.baseline[shown],
+        "contributions": _by_objective(plan, told.contributions[shown]),
+        "rank_without": _by_objective(plan, told.rank_without[shown]),
+    }

@@ -1,4 +1,4 @@
-"""``ranker-train``: simulate, fit, evaluate, export, compare, pareto, inspect, schema."""
+"""``ranker-train``: simulate, fit, evaluate, export, compare, pareto, inspect, report, schema."""
 
 import json
 import os
@@ -193,6 +193,26 @@ def inspect(
             from training.job import inspect_artifact
 
         inspect_artifact(artifact, depth, console)
+
+
+@app.command()
+def report(
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="By default report-VERSION.html beside the artifact."),
+    ] = None,
+) -> None:
+    """Write one page about an artifact: quality, calibration, training, what its fusion trades, and sliders to move it.
+
+    The page needs no network and no log: artifacts carry a sample of their validation rows.
+    """
+    with _explained():
+        with quiet_imports():
+            from training.job import report_artifact
+
+        page = report_artifact(artifact, output, console)
+    console.print(f"report: [bold]{page}[/bold]")
 
 
 @app.command()

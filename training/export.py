@@ -33,6 +33,7 @@ from training.encoded import Batch
 from training.log import Chunk
 from training.onnx_graph import to_onnx
 from training.prepare import columns_of, taken
+from training.report.kept import Kept, write
 from training.session import onnx_scorer
 from training.split import Split
 
@@ -54,10 +55,11 @@ def export(
     metrics: Mapping[str, Any],
     examples: Chunk,
     gates: Mapping[str, Any] | None = None,
+    kept: Kept | None = None,
 ) -> Artifact:
     """Write the next numbered version below ``root``, with fitted fusions.
 
-    ``examples`` are raw rows that golden requests are made of.
+    ``examples`` are raw rows that golden requests are made of; ``kept`` is what a report will show.
 
     Raises ``ExportError`` where ONNX and Keras differ by more than 1e-5; nothing is kept then.
     """
@@ -68,6 +70,8 @@ def export(
         golden = _golden(experiment, encoder, model, examples)
         _verify(model, folder / MODEL, encoder, golden)
         write_parts(folder, encoder, fusions, golden)
+        if kept is not None:
+            write(folder, kept)
         manifest = seal(
             folder,
             root,

@@ -1,15 +1,15 @@
 """The config's fusions, fitted to validation rows, and a page that shows whether calibration helps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion import Plan, StoredFusion, plan_for
+from ranker.fusion import DEFAULT, FusionError, Plan, StoredFusion, plan_for
 from ranker.fusion.calibration import fit
 from ranker.metrics import calibration, calibration_error
-from ranker.schema import Binary
+from ranker.schema import Binary, Schema
 from training.config import Experiment
 from training.evaluate import Predictions
 from training.pages import Page, reliability
@@ -19,13 +19,52 @@ BINS = 10
 Floats = NDArray[np.float64]
 
 
-def fitted_fusions(experiment: Experiment, predictions: Predictions) -> dict[str, Plan]:
-    """Every fusion of the config, by name, with calibrations and reference populations of the validation rows."""
-    plans = {
-        name: plan_for(experiment.log_schema, StoredFusion(options=options))
-        for name, options in experiment.named_fusions.items()
-    }
-    return {name: plan.fit(predictions.scores, predictions.labels, predictions.known) for name, plan in plans.items()}
+def required_columns(experiment: Experiment) -> list[str]:
+    """Columns of the log that the config's fusions are fitted to, beside scores and labels."""
+    schema, found = experiment.log_schema, []
+    for options in experiment.named_fusions.values():
+        formula = plan_for(schema, StoredFusion(options=options)).fusion.formula
+        if formula.fitted:
+            found += [*formula.columns, *(schema.column(name) for name in formula.features)]
+    return list(dict.fromkeys(found))
+
+
+def fitted_fusions(
+    experiment: Experiment,
+    predictions: Predictions,
+    log: Mapping[str, NDArray[Any]] | None = None,
+    note: Callable[[str], None] = print,
+) -> dict[str, Plan]:
+    """Every fusion of the config, by name, with what it is fitted to of the validation rows.
+
+    ``log`` has the columns of ``required_columns`` in those rows. A named fusion that cannot be fitted to them is left
+    out, with a note: a model that took hours to train is not lost for it. Raises ``FusionError`` for the default one.
+    """
+    schema, columns = experiment.log_schema, log or {}
+    found = {}
+    for name, options in experiment.named_fusions.items():
+        plan = plan_for(schema, StoredFusion(options=options))
+        formula = plan.fusion.formula
+        features = {feature: columns[schema.column(feature)] for feature in formula.features if formula.fitted}
+        try:
+            found[name] = plan.fit(predictions.scores, predictions.labels, predictions.known, features, columns)
+        except FusionError as error:
+            if name == DEFAULT:
+                raise FusionError(f"fusion.{error}") from None
+            note(f"fusions.{name}: left out of the artifact: {error}")
+    return found
+
+
+def learnt(plans: Mapping[str, Plan]) -> Iterator[str]:
+    """How well each learned fusion orders rows that it was not fitted to."""
+    for name, plan in plans.items():
+        told = (plan.fusion.state or {}).get("held_out")
+        if told is not None:
+            yield (
+                f"fusion {name}: {told['measure']} {told['value']:.4f} of {plan.options.options['label']} on "
+                f"{told['rows']:,} validation rows, each by what was fitted without its request; the best objective "
+                f"alone, {told['best_objective']}, {told['best_objective_value']:.4f}"
+            )
 
 
 def notes(plans: Mapping[str, Plan]) -> Iterator[str]:
@@ -49,22 +88,31 @@ def calibration_page(experiment: Experiment, plans: Mapping[str, Plan], predicti
         f"Rows in {BINS} bins of equally many, by score: how often what was predicted came true. Calibrated scores are "
         "fitted on one half of the rows and shown on the other; the artifact's are fitted on all of them."
     )
-    lines = []
+    add_calibration(page, experiment.log_schema, asked, predictions)
+    return page
+
+
+def add_calibration(
+    page: Page, schema: Schema, asked: Iterable[tuple[str, str | None]], predictions: Predictions
+) -> None:
+    """Add a diagram for each objective and method, ``None`` for the model's own scores alone, and a table of all."""
+    lines, charts = [], []
     for objective, method in asked:
-        i = list(experiment.log_schema.tasks).index(objective)
+        i = list(schema.tasks).index(objective)
         rows = predictions.known[:, i]
         labels = predictions.labels[rows, i].astype(np.float64)
-        before = predictions.scores[rows, i].astype(np.float64)
-        after = crossed(method, before, labels)
-        binary = isinstance(experiment.log_schema.tasks[objective], Binary)
-        for state, scores in (("model", before), (method, after)):
+        states = {"model": predictions.scores[rows, i].astype(np.float64)}
+        if method is not None:
+            states[method] = crossed(method, states["model"], labels)
+        binary = isinstance(schema.tasks[objective], Binary)
+        for state, scores in states.items():
             error = f"{calibration_error(labels, scores):.4f}" if binary and len(labels) else "-"
             ratio = f"{calibration(labels, scores):.3f}" if len(labels) else "-"
             lines.append([objective, state, f"{len(labels):,}", ratio, error])
-        records = [*curve(before, labels, "model"), *curve(after, labels, method)]
-        page.heading(f"{objective}, {method}").chart(reliability(records))
+        records = [record for state, scores in states.items() for record in curve(scores, labels, state)]
+        charts.append(reliability(records, f"{objective}, {method}" if method else objective))
     heads = ["objective", "scores", "rows", "mean prediction / mean label", "calibration error"]
-    return page.heading("In numbers").table(heads, lines)
+    page.beside(charts).table(heads, lines)
 
 
 def crossed(method: str, scores: Floats, labels: Floats) -> Floats:

@@ -4,21 +4,26 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from rich.console import Console
 
 from ranker.artifact import Artifact, load
+from ranker.fusion.named import single_valued
 from training.blocks import Block, blocks
 from training.build import build_model
 from training.callbacks import STEPS
-from training.config import Experiment
+from training.config import Experiment, SplitByFiles
 from training.evaluate import measure, predict
 from training.export import examples_of, export
 from training.fit import RUN, Run, reopen, train
-from training.fusions import calibration_page, fitted_fusions, notes
+from training.fusions import calibration_page, fitted_fusions, learnt, notes, required_columns
 from training.log import Log, Source
 from training.pages.run import run_page
-from training.prepare import encode_all
+from training.prepare import columns_at, encode_all
 from training.progress import Display, blocks_table, gates_table, metrics_table
+from training.report.kept import keep
+from training.report.kept import read as opened
+from training.report.sample import Indices
 from training.session import onnx_scorer
 from training.split import split
 from training.trace import trace
@@ -26,6 +31,7 @@ from training.watcher import Watcher
 
 PAGE = "report.html"
 CALIBRATION = "calibration.html"
+REPORT = "report-{version}.html"
 
 
 def run(experiment: Experiment, source: Source, output: Path, console: Console, *, restart: bool = False) -> Artifact:
@@ -33,6 +39,7 @@ def run(experiment: Experiment, source: Source, output: Path, console: Console, 
     if restart:
         shutil.rmtree(output / RUN, ignore_errors=True)
     source = source if len(source) else list(experiment.data.paths)
+    _check_columns(experiment, source)
     with Display(console) as display:
         display.expect(len(Log(source)))
         watcher = Watcher(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
@@ -76,24 +83,59 @@ def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
     return found
 
 
+def report_artifact(path: Path, output: Path | None, console: Console) -> Path:
+    """Write the page of an artifact, by default beside it, and return where. Raises ``ArtifactError``."""
+    from training.report.page import to_html  # here: other commands need no charts of it
+
+    artifact = load(path)
+    page = output or artifact.folder.parent / REPORT.format(version=artifact.manifest.version)
+    with console.status(f"reading {artifact.folder}"):
+        kept = opened(artifact.folder)
+    with console.status("trying parameters of the fusion"):
+        text = to_html(artifact, kept)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def _check_columns(experiment: Experiment, source: Source) -> None:
+    """Raise ``DataError`` for a column that a fusion will be fitted to and that the log lacks: before training."""
+    names, held_out = required_columns(experiment), experiment.data.split
+    if names:
+        next(Log(held_out.paths if isinstance(held_out, SplitByFiles) else source).chunks(names), None)
+
+
 def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
     experiment = trained.experiment
     rows = split(trained.log, experiment.data.split, experiment.training.seed)
     examples = examples_of(rows, experiment)
-    gates = trained.gates.to_dict()
+    gates, curves = trained.gates.to_dict(), trace(trained.folder / STEPS)
     page = trained.folder / PAGE
-    page.write_text(
-        run_page(trace(trained.folder / STEPS), trained.history, gates, trained.best_epoch), encoding="utf-8"
-    )
+    page.write_text(run_page(curves, trained.history, gates, trained.best_epoch), encoding="utf-8")
     console.print(f"losses, weights and gradients over time: [bold]{page}[/bold]")
-    fusions = fitted_fusions(experiment, trained.predictions)
-    for note in notes(fusions):
-        console.print(note, style="yellow", markup=False)
+
+    def caution(text: str) -> None:
+        console.print(text, style="yellow", markup=False)
+
+    needed = required_columns(experiment)
+    with console.status("fitting fusions"):
+        fusions = fitted_fusions(experiment, trained.predictions, columns_at(rows, needed) if needed else {}, caution)
+    for text in notes(fusions):
+        caution(text)
+    for text in learnt(fusions):
+        console.print(text, markup=False)
     reliability = calibration_page(experiment, fusions, trained.predictions)
     if reliability is not None:
         (output / CALIBRATION).write_text(reliability.html(), encoding="utf-8")
         console.print(f"calibration: {output / CALIBRATION}", markup=False)
-    return export(
-        output, experiment, trained.prepared.encoder, trained.model, fusions, trained.metrics, examples, gates
-    )
+    columns = {name: experiment.log_schema.column(name) for name in single_valued(experiment.log_schema)}
+
+    def read(chosen: Indices) -> dict[str, NDArray[Any]]:
+        found = columns_at(rows, list(columns.values()), chosen)
+        return {name: found[column] for name, column in columns.items()}
+
+    grouped_by = experiment.evaluation.group_by
+    kept = keep(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
+    encoder, metrics = trained.prepared.encoder, trained.metrics
+    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, gates, kept)

@@ -1,6 +1,6 @@
 """A log and an experiment -> a fitted encoder and encoded rows: one pass to fit, one to encode."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.artifact import to_json
 from ranker.encoding import (
     Column,
     Encoder,
@@ -112,6 +113,25 @@ def labels_of(schema: Schema) -> list[str]:
 def taken(columns: Any, mask: Mask) -> dict[str, Column]:
     """Rows [N] of columns where ``mask`` is true."""
     return dict(columns) if mask.all() else {name: _rows(column, mask) for name, column in columns.items()}
+
+
+def columns_at(rows: Split, names: Sequence[str], chosen: NDArray[np.int64] | None = None) -> dict[str, NDArray[Any]]:
+    """Raw values of validation rows, ``None`` for a null: those ``chosen`` by number, rising, of all by default.
+
+    Rows are numbered in the order in which they are encoded.
+    """
+    names, first = list(dict.fromkeys(names)), 0
+    parts: dict[str, list[Any]] = {name: [] for name in names}
+    for chunk, mask in rows.validation(names):
+        held = np.flatnonzero(mask)
+        if chosen is not None:
+            low, high = np.searchsorted(chosen, [first, first + len(held)])
+            held, first = held[chosen[low:high] - first], first + len(held)
+        picked = np.zeros(chunk.rows, dtype=bool)
+        picked[held] = True
+        for name, column in taken({name: chunk.columns[name] for name in names}, picked).items() if len(held) else ():
+            parts[name] += to_json(column)
+    return {name: np.array([*values, None], dtype=object)[:-1] for name, values in parts.items()}
 
 
 def _rows(column: Column, mask: Mask) -> Column:

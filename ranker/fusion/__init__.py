@@ -11,6 +11,7 @@ from ranker.fusion.candidates import Candidates
 from ranker.fusion.explain import Explanation, explain
 from ranker.fusion.expression import TextFormula
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions
+from ranker.fusion.learned import Learned
 from ranker.fusion.multiplicative import Multiplicative
 from ranker.fusion.named import DEFAULT, plan_for
 from ranker.fusion.options import FusionOptions, FusionState, StoredFusion
@@ -38,6 +39,7 @@ __all__ = [
     "FusionOptions",
     "FusionState",
     "Invariance",
+    "Learned",
     "Multiplicative",
     "Parameter",
     "Percentile",

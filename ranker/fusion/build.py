@@ -81,13 +81,16 @@ class Fusion:
         """Raise ``FusionError`` if the formula needs a state that it has not."""
         if self.formula.fitted and self.state is None:
             raise FusionError(
-                f"fusion {self.name!r} reads a reference population, which is stored with a config's own fusions at "
-                "export: name one of those"
+                f"fusion {self.name!r} is fitted to a reference population when a config's own fusions are exported: "
+                "name one of those"
             )
 
-    def fit(self, candidates: Candidates) -> "Fusion":
-        """Return this fusion with what its formula needs to know of a reference population, for example a log's."""
-        return replace(self, state=self.formula.fit(candidates)) if self.formula.fitted else self
+    def fit(self, candidates: Candidates, log: Mapping[str, Any] | None = None) -> "Fusion":
+        """Return this fusion with what its formula needs to know of a reference population, for example a log's.
+
+        ``log`` has the columns that the formula names, [N] each. Raises ``FusionError``.
+        """
+        return replace(self, state=self.formula.fit(candidates, log or {})) if self.formula.fitted else self
 
     def replaced(self, parameters: Given) -> "Fusion":
         """Return this fusion with some parameters set anew; what ``parameters`` leaves out stays as it is.
@@ -96,10 +99,6 @@ class Fusion:
         """
         numbers = _resolve(self.name, self.formula.parameters, self.objectives, parameters, self.numbers)
         return replace(self, numbers=numbers)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return ``{"name": ..., "parameters": ...}``, as a request states it and an answer shows it."""
-        return {"name": self.name, "parameters": self.values}
 
 
 def build_fusion(

@@ -45,6 +45,8 @@ class Formula(ABC):
         Whether the formula works only with the state that ``fit`` finds.
     features
         Names of the candidates' features that it reads.
+    columns
+        Columns of the log that ``fit`` reads beside what candidates have, such as those of a label's formula.
     """
 
     Options: ClassVar[type[FormulaOptions]] = FormulaOptions
@@ -53,6 +55,7 @@ class Formula(ABC):
     invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]]
     fitted: ClassVar[bool] = False
     features: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def __init__(
         self, objectives: tuple[str, ...], options: FormulaOptions | None = None, state: State | None = None
@@ -61,8 +64,16 @@ class Formula(ABC):
         self.options = self.Options() if options is None else options
         self.state = state
 
-    def fit(self, candidates: Candidates) -> State:  # noqa: ARG002
-        """Return what the formula needs to know of a reference population; nothing, for most."""
+    @classmethod
+    def stands_alone(cls) -> bool:
+        """Whether the formula works with nothing but parameters, so that a request can name it as it is."""
+        return not cls.fitted and not any(field.is_required() for field in cls.Options.model_fields.values())
+
+    def fit(self, candidates: Candidates, log: Mapping[str, Any]) -> State:  # noqa: ARG002
+        """Return what the formula needs to know of a reference population; nothing, for most.
+
+        ``log`` has the raw values of ``columns``, [N] each. Raises ``FusionError`` for what cannot be fitted to.
+        """
         return {}
 
     def prepare(self, candidates: Candidates) -> Floats:

@@ -14,5 +14,9 @@ def plan_for(schema: Schema, stored: StoredFusion) -> Plan:
     Raises ``FusionError`` for anything that does not fit, beginning with its path in the fusion.
     """
     objectives = {name: task.kind for name, task in schema.tasks.items()}
-    features = tuple(name for name, kind in schema.features.items() if isinstance(kind, Numeric | Categorical))
-    return build_plan(stored.options, objectives, features, stored.state)
+    return build_plan(stored.options, objectives, single_valued(schema), stored.state)
+
+
+def single_valued(schema: Schema) -> tuple[str, ...]:
+    """Names of the features of one value: those that a fusion may read."""
+    return tuple(name for name, kind in schema.features.items() if isinstance(kind, Numeric | Categorical))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -49,7 +49,7 @@ class Percentile(Formula):
         known = [self.state[objective] for objective in self.objectives]
         return [(np.array(one["quantiles"]), np.array(one["shares"])) for one in known]
 
-    def fit(self, candidates: Candidates) -> State:
+    def fit(self, candidates: Candidates, log: Mapping[str, Any]) -> State:  # noqa: ARG002
         """Distinct quantiles of each objective's scores, and the share of the population at each."""
         if not len(candidates.scores):
             raise FusionError("fusion 'percentile': the reference population has no rows")

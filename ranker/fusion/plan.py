@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,15 +83,27 @@ class Plan:
             read += [name for name in rule.names if name not in self.objectives]
         return tuple(dict.fromkeys(read))
 
-    def fit(self, scores: NDArray[np.floating], labels: NDArray[np.floating], known: Mask) -> "Plan":
-        """Fit calibration and formula to M rows of a log: scores, labels and whether each is known [M, T]."""
+    def fit(
+        self,
+        scores: NDArray[np.floating],
+        labels: NDArray[np.floating],
+        known: Mask,
+        features: Mapping[str, NDArray[Any]] | None = None,
+        log: Mapping[str, NDArray[Any]] | None = None,
+    ) -> "Plan":
+        """Fit calibration and formula to M rows of a log: scores, labels and whether each is known [M, T].
+
+        A formula that is fitted gets its features and the columns of the log that it names, [M] each. Raises
+        ``FusionError`` where it cannot be fitted to them.
+        """
         fitted = {}
         for objective, method in self.options.calibration.items():
             i = self.objectives.index(objective)
             rows = known[:, i]
             fitted[objective] = fit(method, scores[rows, i].astype(np.float64), labels[rows, i].astype(np.float64))
         plan = replace(self, calibration=fitted)
-        return replace(plan, fusion=plan.fusion.fit(plan.calibrated(Candidates.of(self.objectives, scores))))
+        candidates = Candidates.of(self.objectives, scores, features=features)
+        return replace(plan, fusion=plan.fusion.fit(plan.calibrated(candidates), log))
 
     def calibrated(self, candidates: Candidates) -> Candidates:
         """The same candidates with calibrated scores."""

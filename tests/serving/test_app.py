@@ -179,7 +179,7 @@ def test_health_and_model(url):
     model = httpx.get(f"{url}/model").json()
     assert model["tasks"] == ["click", "buy", "watch"]
     assert model["schema"]["candidate"]["length"]["transform"] == "log1p"
-    assert model["fusions"]["additive"]["share"]["high"] == 100
+    assert model["fusions"]["additive"]["parameters"]["share"]["high"] == 100
 
 
 def test_wrong_routes_and_methods_are_no_errors_of_the_server(url):
@@ -192,3 +192,152 @@ def test_several_workers(artifact, body):
         answers = [post(address, body) for _ in range(6)]
     assert all(answer.status_code == 200 for answer in answers)
     assert len({answer.text for answer in answers}) == 1
+
+
+def fused_by(answer, place):
+    told = answer["explanations"]
+    return told["baseline"][place] + sum(values[place] for values in told["contributions"].values())
+
+
+def test_every_returned_item_is_explained(url, body, artifact):
+    answer = post(url, {**body, "top_k": 6, "explain": True}).json()
+    told = answer["explanations"]
+    tasks = list(artifact.schema.tasks)
+    for part in (told["contributions"], told["rank_without"]):
+        assert list(part) == tasks
+        assert all(len(values) == 6 for values in part.values())
+    for place in range(6):  # additive: baseline and contributions add up
+        assert fused_by(answer, place) == pytest.approx(answer["fused"][place], abs=1e-9)
+    assert told["rules"] == {}
+
+
+@pytest.mark.parametrize("task", ["click", "buy", "watch"])
+def test_the_rank_without_an_objective_is_the_rank_with_its_weight_at_zero(url, body, task):
+    answer = post(url, {**body, "explain": True}).json()
+    without = post(url, {**body, "fusion": {"parameters": {"share": {task: 0}}}}).json()["ids"]
+    items = body["candidates"]["item"]
+    assert len(set(items)) < len(items)  # an item that stands twice has two places
+    places = {item: sorted(i + 1 for i, other in enumerate(without) if other == item) for item in without}
+    found = {item: [] for item in without}
+    for item, rank in zip(answer["ids"], answer["explanations"]["rank_without"][task], strict=True):
+        found[item].append(rank)
+    assert {item: sorted(ranks) for item, ranks in found.items()} == places
+
+
+def test_a_number_explains_so_many_of_the_best(url, body):
+    whole, few = post(url, {**body, "explain": True}).json(), post(url, {**body, "explain": 3}).json()
+    assert few["ids"] == whole["ids"]
+    assert few["explanations"]["baseline"] == whole["explanations"]["baseline"][:3]
+    assert few["explanations"]["rank_without"]["buy"] == whole["explanations"]["rank_without"]["buy"][:3]
+    assert "explanations" not in post(url, body).json()
+    assert "explanations" not in post(url, {**body, "explain": False}).json()
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "yes", [1], None])
+def test_what_explain_takes_is_said(url, body, wrong):
+    reason = problems(url, {**body, "explain": wrong})["explain"]
+    assert reason.startswith("must be true, false, or a whole number of at least 1")
+    assert repr(wrong) in reason
+
+
+@pytest.fixture(scope="module")
+def middle(artifact):
+    """The median score of each task in the golden request."""
+    return {task: float(np.median(scores)) for task, scores in artifact.golden[0].scores.items()}
+
+
+@pytest.fixture(scope="module")
+def several(write_artifact, tmp_path_factory, middle):
+    """A server of an artifact with two more fusions, one of them with rules."""
+    likely = {
+        "options": {
+            "name": "powered_product",
+            "parameters": {"beta": {"buy": 2.0}},
+            "rules": {"old": {"kind": "boost", "where": "length > 20", "multiply": 3.0}},
+        }
+    }
+    text = {
+        "options": {
+            "name": "expression",
+            "options": {"formula": "click + w * buy", "parameters": {"w": {"default": 2, "low": 0, "high": 9}}},
+        }
+    }
+    tree = {  # buy <= its middle ? click <= its middle ? -1 : 0 : 2
+        "feature": [1, 0],
+        "threshold": [middle["buy"], middle["click"]],
+        "missing_left": [False, False],
+        "left": [1, -1],
+        "right": [-3, -2],
+        "value": [-1.0, 0.0, 2.0],
+    }
+    learnt = {
+        "options": {"name": "learned", "options": {"label": "click", "features": ["length"]}},
+        "state": {"formula": {"linear": {"bias": 0, "score": [0, 0, 0], "log": [0, 0, 0]}, "trees": [tree]}},
+    }
+    artifact = write_artifact(tmp_path_factory.mktemp("several"), likely=likely, text=text, learnt=learnt)
+    with serving(artifact.folder) as address:
+        yield address
+
+
+def test_a_named_fusion_is_used_said_and_explained(several, body):
+    answer = post(several, {**body, "fusion": {"name": "likely"}, "explain": True}).json()
+    assert (answer["fusion"]["name"], answer["fusion"]["formula"]) == ("likely", "powered_product")
+    assert answer["fusion"]["parameters"]["beta"] == {"click": 1.0, "buy": 2.0, "watch": 1.0}
+    by_item = dict(zip(body["candidates"]["item"], body["candidates"]["length"], strict=True))
+    held = answer["explanations"]["rules"]["old"]
+    assert True in held
+    assert False in held
+    assert set(by_item) == set(answer["ids"])
+    changed = post(several, {**body, "fusion": {"name": "text", "parameters": {"w": 0}}}).json()
+    assert changed["fusion"] == {"name": "text", "formula": "expression", "parameters": {"w": 0.0}}
+    np.testing.assert_allclose(changed["fused"], changed["scores"]["click"], atol=1e-6)
+    assert post(several, {**body, "fusion": {"name": "additive"}}).json()["fusion"]["name"] == "additive"
+    assert post(several, body).json()["fusion"]["name"] == "default"
+
+
+def test_a_learned_fusion_is_served_and_moved(several, body, middle):
+    answer = post(several, {**body, "fusion": {"name": "learnt"}, "explain": True}).json()
+    scores = {name: np.array(values) for name, values in answer["scores"].items()}
+    expected = np.where(scores["buy"] > middle["buy"], 2.0, np.where(scores["click"] > middle["click"], 0.0, -1.0))
+    assert len(set(expected)) == 3
+    np.testing.assert_array_equal(answer["fused"], expected)
+    moved = post(several, {**body, "fusion": {"name": "learnt", "parameters": {"share": {"watch": 1.0}}}}).json()
+    by_id = sorted(zip(moved["fused"], moved["scores"]["watch"], strict=True))
+    assert all(abs((fused - watch) - round(fused - watch)) < 1e-6 for fused, watch in by_id)
+    assert "label: is required" in problems(several, {**body, "fusion": {"name": "learned"}})["fusion"]
+
+
+def test_an_unknown_fusion_lists_all_that_a_request_may_name(several, body):
+    reason = problems(several, {**body, "fusion": {"name": "likly"}})["fusion"]
+    assert reason.startswith("no fusion is named 'likly'; did you mean 'likely'?")
+    for name in ("default", "likely", "text", "rank_bucket", "reciprocal_rank"):
+        assert name in reason
+    assert "percentile" not in reason  # without a population it cannot be had
+
+
+def test_wrong_parameters_of_a_named_fusion_list_its_own(several, body):
+    def reason(name, **parameters):
+        return problems(several, {**body, "fusion": {"name": name, "parameters": parameters}})["fusion"]
+
+    assert "[0, 9]" in reason("text", w=10)
+    assert "(known: w)" in reason("text", v=1)
+    assert "(known: factor, beta, alpha)" in reason("likely", share=1)
+    assert "(known: click, buy, watch)" in reason("likely", beta={"clik": 1})
+    assert "[0, 5]" in reason("likely", beta=-1)
+
+
+def test_the_model_page_lists_every_choice_with_values_and_bounds(several):
+    fusions = httpx.get(f"{several}/model").json()["fusions"]
+    assert {"default", "likely", "text", "additive", "rank_power"} <= set(fusions)
+    assert not {"percentile", "expression"} & set(fusions)
+    assert fusions["likely"]["formula"] == "powered_product"
+    assert fusions["likely"]["parameters"]["beta"]["value"]["buy"] == 2.0
+    assert fusions["text"]["parameters"]["w"] == {
+        "value": 2.0,
+        "low": 0.0,
+        "high": 9.0,
+        "integer": False,
+        "per_objective": False,
+        "description": "w of the formula.",
+    }
+    assert fusions["likely"]["rules"]["old"]["multiply"] == 3.0

@@ -26,5 +26,5 @@ def test_help_names_every_option():
 def test_the_example_client_prints_a_ranking(url, capsys):
     example.main(url)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "version 1, additive fusion" in printed
+    assert "version 1, default fusion (additive)" in printed
     assert "buy" in printed

@@ -1,11 +1,20 @@
 import numpy as np
 import pytest
+from rich.console import Console
 
 from ranker.artifact import load
+from ranker.fusion import Candidates, FusionError, FusionOptions
 from tests.training.conftest import CONFIG
 from training.config import Experiment
+from training.config import load as load_config
 from training.evaluate import Predictions
-from training.fusions import calibration_page, crossed, curve, fitted_fusions, notes
+from training.export import examples_of, export
+from training.fit import reopen
+from training.fusions import calibration_page, crossed, curve, fitted_fusions, learnt, notes, required_columns
+from training.job import run as run_job
+from training.log import DataError, Log
+from training.prepare import columns_at
+from training.split import split
 
 
 def experiment(**changes) -> Experiment:
@@ -34,6 +43,70 @@ def test_every_fusion_of_the_config_is_fitted(predictions):
     assert not list(notes(fitted))
 
 
+LEARNED = {
+    "name": "learned",
+    "options": {
+        "label": "click * (watch_time > 5)",
+        "request": "request_id",
+        "features": ["duration_s"],
+        "trees": 20,
+        "folds": 2,
+        "least_rows": 20,
+    },
+}
+
+
+def test_a_learned_fusion_reads_the_validation_rows_of_the_log(trained, tmp_path):
+    run = reopen(trained.output)
+    changed = run.experiment.model_copy(update={"fusions": {"held": FusionOptions.model_validate(LEARNED)}})
+    assert required_columns(changed) == ["click", "watch_time", "request_id", "duration_s"]
+    rows = split(run.log, changed.data.split, changed.training.seed)
+    log = columns_at(rows, required_columns(changed))
+    np.testing.assert_array_equal(log["click"].astype(float), run.predictions.labels[:, 0])
+    fitted = fitted_fusions(changed, run.predictions, log)
+    told = fitted["held"].fusion.state["held_out"]
+    assert told["rows"] == len(run.predictions.labels)
+    assert len(list(learnt(fitted))) == 1
+    assert f"NDCG@10 {told['value']:.4f} of click * (watch_time > 5)" in next(iter(learnt(fitted)))
+    artifact = export(
+        tmp_path, changed, run.prepared.encoder, run.model, fitted, run.metrics, examples_of(rows, changed)
+    )
+    again = load(artifact.folder).fusions["held"]
+    candidates = Candidates.of(again.objectives, run.predictions.scores, features={"duration_s": log["duration_s"]})
+    np.testing.assert_array_equal(again.rank(candidates).fused, fitted["held"].rank(candidates).fused)
+
+
+def test_columns_at_picks_rows_by_their_number(trained):
+    experiment = load_config(trained.config)
+    rows = split(Log([trained.log]), experiment.data.split, experiment.training.seed)
+    names = ["item_id", "duration_s", "device"]
+    whole = columns_at(rows, names)
+    chosen = np.array([0, 3, 4, len(whole["device"]) - 1])
+    for name, column in columns_at(rows, names, chosen).items():
+        assert column.tolist() == whole[name][chosen].tolist()
+
+
+def test_what_cannot_be_learnt_is_left_out_and_said_or_refused(predictions):
+    nothing = {"name": "learned", "options": {"label": "click * 0"}}
+    log = {"click": predictions.labels[:, 0]}
+    said: list[str] = []
+    fitted = fitted_fusions(experiment(fusions={"bad": nothing}), predictions, log, said.append)
+    assert list(fitted) == ["default"]
+    assert said == [
+        "fusions.bad: left out of the artifact: "
+        "options.label: 'click * 0' is unknown or the same in all rows: there is nothing to learn"
+    ]
+    with pytest.raises(FusionError, match=r"^fusion\.options\.label: 'click \* 0'"):
+        fitted_fusions(experiment(fusion=nothing), predictions, log)
+
+
+def test_a_column_that_the_log_lacks_is_named_before_training(trained, tmp_path):
+    options = {**LEARNED, "options": {**LEARNED["options"], "label": "clicked"}}
+    with pytest.raises(DataError, match=r"no column 'clicked'; did you mean 'click'"):
+        run_job(experiment(fusion=options), [trained.log], tmp_path / "out", Console(quiet=True))
+    assert not (tmp_path / "out").exists()
+
+
 def test_fit_calibrates_what_the_config_says_and_shows_it(trained):
     artifact = load(trained.output)
     assert artifact.fusion.calibration["watch_time"].constants["factor"][0] > 0
@@ -57,7 +130,7 @@ def test_the_page_shows_each_calibration_once_and_honestly(predictions):
     fitted = fitted_fusions(chosen, predictions)
     html = calibration_page(chosen, fitted, predictions).html()
     for title in ("like, platt", "like, isotonic", "watch_time, scale"):
-        assert html.count(f"<h2>{title}</h2>") == 1
+        assert html.count(f'"title": "{title}"') == 1
     assert "2,000" in html
     plain = experiment(fusion={})
     assert calibration_page(plain, fitted_fusions(plain, predictions), predictions) is None

@@ -45,7 +45,7 @@ def front(records: Records, x: str, y: str, label: str, group: str, lower: Seque
         x=alt.X(f"{_key(x)}:Q", scale=axes[x], title=_better(x, lower)),
         y=alt.Y(f"{_key(y)}:Q", scale=axes[y], title=_better(y, lower)),
     )
-    colour = alt.Color(f"{_key(group)}:N", title=None)
+    colour = alt.Color(f"{_key(group)}:N", title=None, legend=alt.Legend(orient="bottom"))
     tooltip = [alt.Tooltip(f"{_key(name)}:{'Q' if name in (x, y) else 'N'}", title=name) for name in (label, x, y)]
     line = base.transform_filter("isNumber(datum.step)").mark_line(
         interpolate="step-before", opacity=0.5, strokeWidth=1.5
@@ -128,7 +128,7 @@ def lines(
     )
 
 
-def reliability(records: Records) -> Chart:
+def reliability(records: Records, title: str = "") -> Chart:
     """Lines of ``observed`` over ``predicted``, one for each value of ``scores``, beside the diagonal of the right."""
     most = max((max(r["predicted"], r["observed"]) for r in records), default=1.0)
     right = alt.Chart(_data([{"at": 0.0}, {"at": most}])).mark_line(strokeDash=[4, 4], color="gray")
@@ -141,11 +141,11 @@ def reliability(records: Records) -> Chart:
             color=alt.Color("scores:N", sort=None),
         )
     )
-    return alt.layer(right.encode(x="at:Q", y="at:Q"), drawn).properties(width=360, height=360)
+    return alt.layer(right.encode(x="at:Q", y="at:Q"), drawn).properties(title=title, width=300, height=300)
 
 
 def _key(name: str) -> str:
-    """A column's name as Vega-Lite's short form takes it: dots, brackets and colons mean something there."""
-    for mark in ("\\\\", ".", "[", "]", ":"):
+    """A column's name as Vega-Lite's short form takes it: dots, brackets, colons and quotes mean something there."""
+    for mark in ("\\\\", ".", "[", "]", ":", "'"):
         name = name.replace(mark, f"\\\\{mark}")
     return name

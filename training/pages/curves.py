@@ -1,6 +1,6 @@
 """How losses, weights and gradients went, as a row of charts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.pages.charts import lines
@@ -22,3 +22,16 @@ def add_curves(page: Page, curves: Mapping[str, Any]) -> None:
         ]
         if records:
             page.chart(lines(records, x="step", y=title, colour="of", log=log))
+
+
+def add_quality(page: Page, history: Sequence[Mapping[str, Any]]) -> None:
+    """Add the validation AUC of each task by epoch under a heading, where there is any."""
+    records = [
+        {"epoch": record["epoch"], "of": task, "validation AUC": report["auc"]}
+        for record in history
+        for task, report in record["tasks"].items()
+        if report.get("auc") is not None
+    ]
+    if records:
+        page.heading("Quality by epoch")
+        page.chart(lines(records, x="epoch", y="validation AUC", colour="of", points=True))

@@ -11,10 +11,13 @@ import vl_convert
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #222; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; } .beside { display: flex; flex-wrap: wrap; gap: 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
+.bar label, .bar button { margin-right: 1rem; } input[type=number] { width: 5.5rem; } .knobs { margin-bottom: 1rem; }
+pre { white-space: pre-wrap; }
+.happened { background: #cdeccd; border-radius: 3px; padding: 0 .3rem; }
 .note { background: #fff6df; border-left: 4px solid #e0a800; padding: .4rem .8rem; margin: .4rem 0; }
 """
 
@@ -26,6 +29,7 @@ class Page:
         self._title = title
         self._parts = [f"<h1>{html.escape(title)}</h1>"]
         self._charts: list[dict[str, Any]] = []
+        self._scripts: list[str] = []
 
     def heading(self, text: str, level: int = 2) -> Self:
         """Add a heading."""
@@ -58,8 +62,24 @@ class Page:
 
     def chart(self, chart: Any) -> Self:
         """Add an Altair chart."""
-        self._parts.append(f'<div class="wide"><div id="chart-{len(self._charts)}"></div></div>')
-        self._charts.append(chart.to_dict())
+        return self.beside([chart])
+
+    def beside(self, charts: Sequence[Any]) -> Self:
+        """Add Altair charts, side by side as far as there is room."""
+        first = len(self._charts)
+        places = "".join(f'<div id="chart-{first + i}"></div>' for i in range(len(charts)))
+        self._parts.append(f'<div class="wide beside">{places}</div>')
+        self._charts += [chart.to_dict() for chart in charts]
+        return self
+
+    def element(self, markup: str) -> Self:
+        """Add markup that the project wrote: it is not escaped."""
+        self._parts.append(markup)
+        return self
+
+    def script(self, text: str) -> Self:
+        """Add JavaScript of the project, run when the page is there; ``</`` must not be in it."""
+        self._scripts.append(text)
         return self
 
     def html(self) -> str:
@@ -70,6 +90,7 @@ class Page:
             charts = json.dumps(self._charts).replace("</", "<\\/")
             draw = f"{charts}.forEach((c, i) => vegaEmbed('#chart-' + i, c, {{actions: false}}));"
             script = f"<script>{_bundle()}</script>\n<script>{draw}</script>"
+        script += "".join(f"\n<script>{text}</script>" for text in self._scripts)
         return (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(self._title)}</title>'
             f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(self._parts) + f"\n{script}</body></html>\n"

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.pages.charts import lines
-from training.pages.curves import add_curves
+from training.pages.curves import add_curves, add_quality
 from training.pages.gates import add_gates
 from training.pages.page import Page
 
@@ -14,14 +13,7 @@ def run_page(
 ) -> str:
     """Validation by epoch, the curves of balancing, what the gates do."""
     page = Page("Training run").text(f"{len(history)} epoch(s); the weights of epoch {best_epoch} were kept.")
-    records = [
-        {"epoch": record["epoch"], "of": task, "validation AUC": report["auc"]}
-        for record in history
-        for task, report in record["tasks"].items()
-        if report.get("auc") is not None
-    ]
-    if records:
-        page.heading("Quality").chart(lines(records, x="epoch", y="validation AUC", colour="of", points=True))
+    add_quality(page, history)
     page.heading("Balancing").text("Means over windows of steps. Cosines below 0 are gradients in conflict.")
     add_curves(page, curves)
     if gates.get("gates"):

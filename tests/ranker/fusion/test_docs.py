@@ -26,8 +26,16 @@ SCHEMA = Schema.model_validate(
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
 def test_the_configs_are_valid(block: str) -> None:
     config = yaml.safe_load(block)
-    for options in [config["fusion"], *config.get("fusions", {}).values()]:
-        plan_for(SCHEMA, StoredFusion(options=FusionOptions.model_validate(options)))
+    schema = SCHEMA
+    if "schema" in config:  # tasks that a block adds
+        tasks = {name: {"kind": "binary"} for name in ("click", "long_view", "like", "share")}
+        schema = Schema.model_validate(
+            {"candidate": {"item_id": {"kind": "categorical"}}, "tasks": {**tasks, **config["schema"]["tasks"]}}
+        )
+    fusions = [*([config["fusion"]] if "fusion" in config else []), *config.get("fusions", {}).values()]
+    assert fusions
+    for options in fusions:
+        plan_for(schema, StoredFusion(options=FusionOptions.model_validate(options)))
 
 
 @pytest.mark.parametrize("name", [*FUSIONS, *CALIBRATIONS, *NORMALISATIONS])

@@ -45,7 +45,7 @@ def test_ratios_of_products_multiply_up(name: str) -> None:
 
 
 def test_every_formula_is_in_one_of_these_lists() -> None:
-    assert {*SUMS, *PRODUCTS, "expression"} == set(FUSIONS)
+    assert {*SUMS, *PRODUCTS, "expression", "learned"} == set(FUSIONS)
 
 
 @pytest.mark.parametrize("name", SUMS + PRODUCTS)

@@ -154,7 +154,7 @@ def test_another_formula_stays_between_calibration_and_rules() -> None:
     np.testing.assert_array_equal(
         build_plan(again.options, TASKS, (), again.state).rank(candidates).fused, changed.fused
     )
-    with pytest.raises(FusionError, match="'percentile' reads a reference population"):
+    with pytest.raises(FusionError, match="'percentile' is fitted to a reference population"):
         made.with_formula("percentile", {})
     with pytest.raises(FusionError, match=r"options\.formula: is required"):
         made.with_formula("expression", {})

@@ -6,11 +6,13 @@ from training.trace import trace
 
 
 def test_the_page_of_a_fit_shows_balancing_and_gates(trained, tmp_path):
-    shown = dom((trained.output / "run" / "report.html").read_text(), tmp_path)
+    page = (trained.output / "run" / "report.html").read_text()
+    shown = dom(page, tmp_path)
     for title in ("validation AUC", "training loss", "weight of the task", "norm of the task", "cosine between"):
         assert title in shown
     assert "click, watch_time" in shown
-    assert shown.count("<canvas") + shown.count('class="marks"') >= 5  # quality and four kinds of curves
+    places = page.count('<div id="chart-')
+    assert shown.count("<canvas") + shown.count('class="marks"') == places >= 5  # quality and four kinds of curves
     assert "the weights of epoch" in shown
 
 
