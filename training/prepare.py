@@ -101,7 +101,7 @@ def encode_all(
 def encode_validation(
     experiment: Experiment, encoder: Encoder, log: Log, more: list[str], progress: Progress = no_progress
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
-    """Encode the validation rows of a log with a fitted encoder; with each batch its raw columns, and ``more`` of them."""
+    """Encode the validation rows of a log with a fitted encoder; beside each batch raw columns, also ``more``."""
     schema = experiment.log_schema
     rows = split(log, experiment.data.split, experiment.training.seed)
     chunks = rows.validation(columns_of(schema, more), labels_of(schema))

@@ -1,7 +1,7 @@
 """Offline metrics of predictions, in NumPy, each with a bootstrap interval where that says something.
 
-``binary_report`` and ``regression_report`` gather what there is to say about one objective. ``JointAuc``, ``BinnedAuc`` and
-``Groups`` measure many rankings of the same rows against many labels, each from one ordering.
+``binary_report`` and ``regression_report`` gather what there is to say about one objective. ``JointAuc``, ``BinnedAuc``
+and ``Groups`` measure many rankings of the same rows against many labels, each from one ordering.
 """
 
 from ranker.metrics.auc import auc

@@ -107,8 +107,8 @@ class _Scale(NamedTuple):
 
     def __call__(self, scores: Floats, out: NDArray[np.int64]) -> None:
         """Write the bin of each score [n]."""
-        # A positive double's bits, read as an integer, are its logarithm in straight pieces between powers of 2; those of
-        # 0 and of negative scores are less than any positive one's, so they fall into the first bin.
+        # A positive double's bits, read as an integer, are its logarithm in straight pieces between powers of 2; those
+        # of 0 and of negative scores are less than any positive one's, so they fall into the first bin.
         heights = scores.view(np.int64).astype(np.float64) if self.logarithmic else scores
         width = self.last - self.first
         place = (heights - self.first) * (self.bins / width if width > 0 else 0.0)

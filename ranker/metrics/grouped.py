@@ -43,7 +43,7 @@ class Ranking:
         before = np.cumsum(all_negatives) - all_negatives
         below = np.repeat(before + all_negatives, wide) - through + 0.5 * negatives
         wins, pairs = np.add.reduceat(positives * below, runs), all_positives * all_negatives
-        return np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        return np.asarray(np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
 
     def dcg(self, gains: Floats, k: int | None = None) -> Floats:
         """Discounted cumulative gain at k of each group [G], ties sharing the mean of their gains [N]."""

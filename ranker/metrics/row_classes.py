@@ -17,7 +17,7 @@ class RowClasses:
     codes
         The class of each row [N], from 0 to C - 1, as integers that index.
     positive, negative
-        Weight of a row of each class as a positive or negative of each column [C, T]; both 0 where the label is unknown.
+        Weight of a row of each class as a positive or negative of each column [C, T]; both are 0 for an unknown label.
     rows
         Rows of each class [C].
     """

@@ -88,7 +88,7 @@ class Evaluator:
 
     def today(self) -> Floats:
         """Metrics [M] under the plan's own parameters."""
-        return self({name: values[None] for name, values in self.plan.fusion.arrays.items()})[0]
+        return np.asarray(self({name: values[None] for name, values in self.plan.fusion.arrays.items()})[0])
 
     def fused(self, one: Sets) -> Floats:
         """Fused scores [N] under one parameter set, rules included: what a floor sends away is below all others."""
@@ -123,7 +123,8 @@ class Evaluator:
             raise DataError(f"{metric.name}: gains must be >= 0, and column {metric.column!r} has {values.min():g}")
         assert self._groups is not None
         ideal = self._groups.ranking(values).dcg(values, metric.k)
-        return np.divide(ranking.dcg(values, metric.k), ideal, out=np.full(len(ideal), np.nan), where=ideal > 0)
+        undefined = np.full(len(ideal), np.nan)
+        return np.asarray(np.divide(ranking.dcg(values, metric.k), ideal, out=undefined, where=ideal > 0))
 
     def group_weights(self, metric: Metric) -> Floats:
         """What each group counts in a grouped metric's mean [G]: its rows for GAUC, 1 for others."""
@@ -164,7 +165,7 @@ class Evaluator:
         fused = self.plan.fusion.formula.combine(self._prepared.columns[rows], one)[0]
         for rule, picked in self._prepared.picked:
             fused = np.where(picked[rows], rule.moved(fused), fused)
-        return fused
+        return np.asarray(fused)
 
 
 def mean(values: Floats, weights: Floats) -> float:

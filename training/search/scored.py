@@ -20,7 +20,6 @@ from training.rows import digest, files
 from training.session import onnx_scorer
 
 FORMAT = 1
-KEY = b"ranker.scored"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +60,7 @@ class ScoredRows:
         )
 
     def halves(self, held_out: float, seed: int) -> tuple["ScoredRows", "ScoredRows"]:
-        """Rows to search on, and a share of the groups that is held out. Raises ``DataError`` for fewer than 2 groups."""
+        """Rows to search on, and a share of the groups that is held out. Raises ``DataError`` for too few groups."""
         count = int(self.groups.max(initial=-1)) + 1
         aside = round(held_out * count)
         if not 0 < aside < count:
@@ -82,8 +81,9 @@ def scored_rows(
     columns besides. Raises ``DataError`` for a log that cannot be used.
     """
     experiment = Experiment.model_validate(artifact.manifest.experiment)
-    key = digest(FORMAT, artifact.manifest.files["model.onnx"], artifact.manifest.files["encoder.npz"],
-                 files(experiment, log), experiment.data.split.model_dump(mode="json"), group_by, sorted(more))  # fmt: skip
+    model = [artifact.manifest.files[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
+    rule = experiment.data.split.model_dump(mode="json")
+    key = digest(FORMAT, model, files(experiment, log), rule, experiment.training.seed, group_by, sorted(more))
     path = folder / f"scores-{key[:16]}.parquet"
     if path.is_file():
         return _read(path, artifact.manifest.tasks, more), key

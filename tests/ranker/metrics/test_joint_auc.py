@@ -11,7 +11,7 @@ from ranker.metrics import BinnedAuc, JointAuc, auc
 
 RNG = np.random.default_rng(0)
 ROWS = 5000
-LOGITS = RNG.normal(size=(ROWS, 3)) + [0.0, -1.0, -3.0]
+LOGITS = RNG.normal(size=(ROWS, 3)) + np.array([0.0, -1.0, -3.0])
 LABELS = (RNG.random((ROWS, 3)) < 1 / (1 + np.exp(-LOGITS))).astype(int)
 
 SCORES = {
@@ -47,7 +47,7 @@ def test_equals_the_auc_of_each_column_over_its_known_rows(name: str, weights: s
 
 
 def test_hand_computed() -> None:
-    # First column: 0.9 beats both, 0.4 beats 0.1 and ties with none: 3 of 4 pairs and one lost. Second: a tie is a half.
+    # First column: 0.9 beats both negatives and 0.4 one of them. In the second ranking ties count one half.
     labels = [[1, 0], [0, 1], [1, 1], [0, 0]]
     np.testing.assert_allclose(JointAuc(labels)([0.9, 0.5, 0.4, 0.1]), [0.75, 0.5])
     np.testing.assert_allclose(JointAuc(labels)([0.5, 0.5, 0.5, 0.1]), [0.75, 0.75])
@@ -101,7 +101,7 @@ def test_blocks_are_the_whole() -> None:
 
 
 def test_bad_input_is_named() -> None:
-    with pytest.raises(ValueError, match="labels must be 0 or 1, got 2.0 in row 1, column 0"):
+    with pytest.raises(ValueError, match=r"labels must be 0 or 1, got 2\.0 in row 1, column 0"):
         JointAuc([[0.0], [2.0]])
     with pytest.raises(ValueError, match="scores must be finite, got nan in row 1"):
         JointAuc([[0], [1]])([0.5, float("nan")])

@@ -15,8 +15,8 @@ Points = NDArray[np.float64]
 class Method(ABC):
     """A way to look for the best point of the unit cube [0, 1]^D.
 
-    What it asks for depends on its arguments and on what it was told alone, so that a search that was stopped goes on by
-    telling a new one everything again. The first point that it asks for is the start.
+    What it asks for depends on its arguments and on what it was told alone, so that a stopped search goes on by telling a
+    new one everything again. The first point that it asks for is the start.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Method(ABC):
 
     @abstractmethod
     def tell(self, points: Points, values: Points, terms: Points) -> None:
-        """Take the values [n] of all points that were asked for, or of the first n, and their terms [n, M]. More is better.
+        """Take the values [n] of all points asked for, or of the first n, and their terms [n, M]; more is better.
 
         Points that break a constraint have values below all others', and terms of minus infinity.
         """
@@ -66,5 +66,5 @@ METHODS: Registry[type[Method]] = Registry("search method")
 
 
 def generation(dimensions: int, budget: int) -> int:
-    """Points of a generation: Hansen's 4 + 3 ln D, at least 10, and at most so many that there are eight generations."""
+    """Points of a generation: Hansen's 4 + 3 ln D, at least 10, at most so many that there are eight generations."""
     return max(4, min(max(10, 4 + int(3 * np.log(dimensions))), budget // 8))

@@ -19,7 +19,7 @@ NEAR = (0.1, 0.03, 0.01)
 
 @METHODS.register("gaussian_process")
 class GaussianProcess(Method):
-    """Matérn 5/2 with a length of its own for each parameter, expected improvement. Jones et al. 1998; Snoek et al. 2012.
+    """Matérn 5/2, a length for each parameter, expected improvement. Jones et al. 1998; Snoek et al. 2012.
 
     The greatest expected improvement is looked for among points all over the trust region and near the best so far. The
     points of one generation are chosen one after the other, each as if those before had brought what is expected of
@@ -62,7 +62,7 @@ class GaussianProcess(Method):
         self._points, self._values = np.vstack([self._points, points]), np.append(self._values, values)
 
     def _remembered(self) -> tuple[Points, Points]:
-        """The best points, values far below them lifted: the process is to know where the top is, not how deep it falls."""
+        """The best points, values far below lifted: the process is to know where the top is, not how deep it falls."""
         best = np.argsort(-self._values, kind="stable")[:REMEMBERED]
         values = self._values[best]
         values = np.maximum(values, values[0] - 4.0 * (values[0] - values[len(values) // 2]))

@@ -21,8 +21,8 @@ class Grid(Method):
             levels += 1
         if levels < 2:
             raise ValueError(
-                f"a grid of {self.dimensions} parameters needs at least {2**self.dimensions + 1} sets, and the budget is "
-                f"{budget}: search fewer parameters, or by another method"
+                f"a grid of {self.dimensions} parameters needs at least {2**self.dimensions + 1} sets, and the budget "
+                f"is {budget}: search fewer parameters, or by another method"
             )
         axes = np.meshgrid(*[np.linspace(0.0, 1.0, levels)] * self.dimensions, indexing="ij")
         self._points = np.vstack([self.start, np.stack(axes, axis=-1).reshape(-1, self.dimensions)])
