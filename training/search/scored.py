@@ -1,7 +1,7 @@
 """The rows that a search is about: a model's scores, labels, groups; saved once, so that no search scores twice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,10 @@ class ScoredRows:
             np.unique(self.groups[rows], return_inverse=True)[1].astype(np.intp),
             {name: column[rows] for name, column in self.columns.items()},
         )
+
+    def renamed(self, names: Mapping[str, str]) -> "ScoredRows":
+        """The same rows, their other columns under new names."""
+        return replace(self, columns={names[name]: column for name, column in self.columns.items()})
 
     def halves(self, held_out: float, seed: int) -> tuple["ScoredRows", "ScoredRows"]:
         """Rows to search on, and a share of the groups that is held out. Raises ``DataError`` for too few groups."""

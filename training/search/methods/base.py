@@ -15,7 +15,7 @@ Points = NDArray[np.float64]
 class Method(ABC):
     """A way to look for the best point of the unit cube [0, 1]^D.
 
-    What it asks for depends on its arguments and on what it was told alone, so that a stopped search goes on by telling a
+    What it asks for depends on its arguments and on what it was told alone: a stopped search goes on by telling a
     new one everything again. The first point that it asks for is the start.
 
     Parameters
