@@ -1,7 +1,7 @@
 """Every search method beside brute force where the true utility is known, and searched fusions beside given ones.
 
-    python -m benchmarks.fusion_search simulator --artifact A --data LOG --output runs/fusion_search
-    python -m benchmarks.fusion_search kuairand --artifact A --data LOG --output runs/fusion_search
+python -m benchmarks.fusion_search simulator --artifact A --data LOG --output runs/fusion_search
+python -m benchmarks.fusion_search kuairand --artifact A --data LOG --output runs/fusion_search
 """
 
 import argparse
@@ -92,7 +92,8 @@ def simulator(artifact: Path, data: Path, output: Path) -> None:
     for line in lines:
         table.add_row(
             line["formula"], line["method"], f"{line['sets']:,}", f"{line['seconds']:.1f}", f"{line['value']:.4f}",
-            f"{100 * line.get('recovered', 1):.2f} %", f"{100 * line.get('of_gain', 1):.1f} %", f"{line['held_out']:.4f}",
+            f"{100 * line.get('recovered', 1):.2f} %", f"{100 * line.get('of_gain', 1):.1f} %",
+            f"{line['held_out']:.4f}",
         )  # fmt: skip
     Console(width=140).print(table)
 

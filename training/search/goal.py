@@ -35,7 +35,16 @@ class Metric:
     @property
     def name(self) -> str:
         """As on the command line: ``click.auc``, ``watch_time.ndcg@10``."""
-        return f"{self.column}.{self.kind}" + (f"@{self.k}" if self.k is not None else "")
+        return f"{self.column}.{self.kind}{self._places}"
+
+    @property
+    def title(self) -> str:
+        """For people: ``click AUC``, ``watch_time NDCG@10``."""
+        return f"{self.column} {self.kind if self.kind == 'mean' else self.kind.upper()}{self._places}"
+
+    @property
+    def _places(self) -> str:
+        return "" if self.k is None else f"@{self.k}"
 
 
 @dataclass(frozen=True)

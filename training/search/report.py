@@ -48,9 +48,9 @@ def to_html(found: Found, goal: Goal, space: Space, config: str) -> str:
     if len(goal.terms) > 1:
         page.heading("The front").text("Every pair of terms; grey sets are dominated in all terms taken together.")
         records = [{**record, "method": found.method, "step": None} for record in found.front]
-        lower = [term.name for term, weight in zip(goal.terms, goal.weights, strict=True) if weight < 0]
-        for x, y in combinations(goal.terms, 2):
-            page.chart(front(records, x.name, y.name, "setting", "method", [n for n in lower if n in (x.name, y.name)]))
+        lower = [term.title for term, weight in zip(goal.terms, goal.weights, strict=True) if weight < 0]
+        for x, y in combinations([term.title for term in goal.terms], 2):
+            page.chart(front(records, x, y, "setting", "method", [name for name in lower if name in (x, y)]))
     return page.html()
 
 

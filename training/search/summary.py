@@ -197,6 +197,6 @@ def _front(goal: Goal, history: History, today: Floats) -> list[dict[str, Any]]:
     lines = []
     for i in order:
         standing = "picked" if i == history.best else "on the front" if on_front[i] else "dominated"
-        values = {metric.name: float(history.measured[i, j]) for j, metric in enumerate(goal.terms)}
+        values = {metric.title: float(history.measured[i, j]) for j, metric in enumerate(goal.terms)}
         lines.append({"setting": f"set {i + 1}", "standing": standing, **values})
     return lines
