@@ -2,6 +2,7 @@
 
 python -m benchmarks.fusion_search simulator --artifact A --data LOG --output runs/fusion_search
 python -m benchmarks.fusion_search kuairand --artifact A --data LOG --output runs/fusion_search
+python -m benchmarks.fusion_search figure --artifact A --data LOG --output docs/figures
 """
 
 import argparse
@@ -9,11 +10,14 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import vl_convert
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +28,9 @@ from training.log import Log
 from training.search.bootstrap import OBJECTIVE, gains
 from training.search.evaluator import Evaluator
 from training.search.goal import parse_goal
+from training.search.job import Search, search_artifact
 from training.search.methods import METHODS
+from training.search.report import path, sensitivity
 from training.search.run import search
 from training.search.scored import ScoredRows, scored_rows
 from training.search.space import Space, space
@@ -48,13 +54,15 @@ WEIGHTS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", choices=["simulator", "kuairand"])
+    parser.add_argument("which", choices=["simulator", "kuairand", "figure"])
     parser.add_argument("--artifact", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="The log that the artifact was trained on.")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    {"simulator": simulator, "kuairand": kuairand}[options.which](options.artifact, options.data, options.output)
+    {"simulator": simulator, "kuairand": kuairand, "figure": figure}[options.which](
+        options.artifact, options.data, options.output
+    )
 
 
 def simulator(artifact: Path, data: Path, output: Path) -> None:
@@ -188,6 +196,16 @@ def kuairand(artifact: Path, data: Path, output: Path) -> None:
             *(span.replace("[", "\\[") for span in spans),
         )
     Console(width=180).print(table)
+
+
+def figure(artifact: Path, data: Path, output: Path) -> None:
+    """Two charts of a search's report, as ``fusion_search.svg``."""
+    with TemporaryDirectory() as folder:
+        asked = Search(maximise="click.auc + 2*like.auc + 2*share.auc", vary=["power"], budget=300)
+        found = search_artifact(artifact, asked, [data], Path(folder), Console())
+    charts = [chart.properties(width=560, height=170) for chart in (sensitivity(found), path(found))]
+    drawn = alt.vconcat(*charts).resolve_scale(color="independent")
+    (output / "fusion_search.svg").write_text(vl_convert.vegalite_to_svg(drawn.to_json()), encoding="utf-8")
 
 
 def _present(plan: Plan) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from training.search.goal import Goal, default_goal, parse_goal
 from training.search.report import gain_lines, to_html
 from training.search.run import History, search
 from training.search.scored import ScoredRows, scored_rows
-from training.search.space import Space, space
+from training.search.space import space
 from training.search.summary import Found, Halves, summarise
 
 REPORT = "search.html"
@@ -93,7 +93,7 @@ def search_artifact(path: Path, asked: Search, source: Source, output: Path, con
     _check_found(history, goal, present)
     exact = [Halves(_exact(half.today), _exact(half.searched)) for half in halves] if asked.binned else halves
     found = summarise(goal, asked.method, around, history, exact[0], exact[1], asked.bootstrap, asked.seed)
-    _write(output, found, goal, around, searched)
+    _write(output, found, goal, searched)
     _print(found, console, output)
     return found
 
@@ -154,13 +154,13 @@ def _check_found(history: History, goal: Goal, today: Any) -> None:
         )
 
 
-def _write(output: Path, found: Found, goal: Goal, around: Space, plan: Plan) -> None:
+def _write(output: Path, found: Found, goal: Goal, plan: Plan) -> None:
     options = plan.replaced(found.parameters).stored().options
     shown = options.model_dump(mode="json", exclude_defaults=True) | {"name": options.name}
     config = yaml.safe_dump({"fusion": dict(sorted(shown.items(), key=_name_first))}, sort_keys=False)
     (output / PARAMETERS).write_text(config, encoding="utf-8")
     (output / RESULTS).write_bytes(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2))
-    (output / REPORT).write_text(to_html(found, goal, around, config), encoding="utf-8")
+    (output / REPORT).write_text(to_html(found, goal, config), encoding="utf-8")
 
 
 def _name_first(item: tuple[str, Any]) -> bool:

@@ -6,13 +6,13 @@ from itertools import combinations
 import numpy as np
 
 from training.pages import Page, front, lines
+from training.pages.charts import Chart
 from training.search.bootstrap import OBJECTIVE
 from training.search.goal import Goal
-from training.search.space import Space
 from training.search.summary import Found, Gain, Half
 
 
-def to_html(found: Found, goal: Goal, space: Space, config: str) -> str:
+def to_html(found: Found, goal: Goal, config: str) -> str:
     """Best parameters against today's on both halves, each parameter's curve, the path, the front; self-contained."""
     page = Page("Search for a fusion's parameters")
     constraints = f", keeping {' and '.join(found.constraints)}" if found.constraints else ""
@@ -32,19 +32,19 @@ def to_html(found: Found, goal: Goal, space: Space, config: str) -> str:
     page.table(
         ["parameter", "today", "best", "searched from", "to"],
         [
-            [d.name, f"{d.today:.6g}", f"{curve.best:.6g}", f"{d.low:.6g}", f"{d.high:.6g}"]
-            for d, curve in zip(space.dimensions, found.curves, strict=True)
+            [curve.parameter, *(f"{value:.6g}" for value in (curve.today, curve.best, curve.low, curve.high))]
+            for curve in found.curves
         ],
     )
     page.heading("How much each parameter matters").text(
         "The objective along each parameter, the others staying at their best values, from one end of the trust region "
         "(0) to the other (1). Where a line is broken, a constraint is."
     )
-    page.chart(
-        lines(list(_sensitivity(found, space)), x="place in the trust region", y="objective", colour="parameter")
-    )
+    page.chart(sensitivity(found))
     page.heading("The path of the search")
-    page.chart(lines(_thinned(found.path), x="set", y="objective", colour="of"))
+    if found.constraints:
+        page.text("Sets above the best so far break a constraint.")
+    page.chart(path(found))
     if len(goal.terms) > 1:
         page.heading("The front").text("Every pair of terms; grey sets are dominated in all terms taken together.")
         records = [{**record, "method": found.method, "step": None} for record in found.front]
@@ -65,22 +65,24 @@ def cells(gain: Gain) -> list[str]:
     return [f"{gain.today:.5f}", f"{gain.best:.5f}", f"{gain.best - gain.today:+.5f}", interval]
 
 
-def _sensitivity(found: Found, space: Space) -> Sequence[Mapping[str, object]]:
+def sensitivity(found: Found) -> Chart:
+    """The objective along each parameter."""
     records: list[Mapping[str, object]] = []
-    for dimension, curve in zip(space.dimensions, found.curves, strict=True):
-        name = f"{dimension.name} ({dimension.low:.3g} to {dimension.high:.3g})"
+    for curve in found.curves:
+        name = f"{curve.parameter} ({curve.low:.3g} to {curve.high:.3g})"
         for value, objective in zip(curve.values, curve.objective, strict=True):
-            place = (value - dimension.low) / (dimension.high - dimension.low)
+            place = (value - curve.low) / (curve.high - curve.low)
             shown = None if np.isnan(objective) else objective
             records.append({"parameter": name, "place in the trust region": place, "objective": shown})
-    return records
+    return lines(records, x="place in the trust region", y="objective", colour="parameter")
 
 
-def _thinned(path: Sequence[Mapping[str, float]]) -> list[dict[str, object]]:
-    """Tried and best so far of at most some 500 sets, the first and the last among them."""
-    kept = np.unique(np.linspace(0, len(path) - 1, min(len(path), 500)).astype(int))
-    return [
-        {"set": path[i]["set"], "objective": path[i][key], "of": name}
+def path(found: Found) -> Chart:
+    """Tried and best so far, of at most some 500 sets, the first and the last among them."""
+    kept = np.unique(np.linspace(0, len(found.path) - 1, min(len(found.path), 500)).astype(int))
+    records = [
+        {"set": found.path[i]["set"], "objective": found.path[i][key], "of": name}
         for i in kept.tolist()
         for key, name in (("objective", "tried"), ("best so far", "best so far"))
     ]
+    return lines(records, x="set", y="objective", colour="of")

@@ -47,6 +47,8 @@ class Curve:
     parameter: str
     today: float
     best: float
+    low: float
+    high: float
     values: Sequence[float]
     objective: Sequence[float]
 
@@ -164,6 +166,8 @@ def _curves(goal: Goal, space: Space, best: Floats, evaluator: Evaluator, today:
                 parameter=dimension.name,
                 today=dimension.today,
                 best=float(space.values(best)[i]),
+                low=dimension.low,
+                high=dimension.high,
                 values=space.values(points)[:, i].tolist(),
                 objective=np.where(kept, goal.objective(measured), np.nan).tolist(),
             )
