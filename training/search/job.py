@@ -72,7 +72,7 @@ def search_artifact(path: Path, asked: Search, source: Source, output: Path, con
     with Display(console) as display:
         display.expect(len(log))
         more = _columns(artifact, goal, [today, searched])
-        rows, key = scored_rows(artifact, log, group_by, list(more), output, display.rows)
+        rows, key = scored_rows(artifact, log, group_by, sorted(set(more.values())), output, display.rows)
     rows = rows.renamed(more)
     parts = rows.halves(asked.held_out, asked.seed)
     halves = [_halves(today, searched, part, goal, asked) for part in parts]
@@ -129,10 +129,10 @@ def _started(today: Plan, formula: str | None) -> Plan:
 
 
 def _columns(artifact: Artifact, goal: Goal, plans: Sequence[Plan]) -> dict[str, str]:
-    """Columns of the log to be read, and what they are called here: features that fusions read, values of metrics."""
+    """Columns of the log by what they are called here: features that fusions read, values of metrics."""
     features = {feature: artifact.schema.column(feature) for plan in plans for feature in plan.features}
     values = {metric.column: metric.column for metric in goal.metrics if metric.column not in artifact.schema.tasks}
-    return {column: name for name, column in {**features, **values}.items()}
+    return {**features, **values}
 
 
 def _halves(today: Plan, searched: Plan, rows: ScoredRows, goal: Goal, asked: Search) -> Halves:

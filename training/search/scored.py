@@ -60,8 +60,8 @@ class ScoredRows:
         )
 
     def renamed(self, names: Mapping[str, str]) -> "ScoredRows":
-        """The same rows, their other columns under new names."""
-        return replace(self, columns={names[name]: column for name, column in self.columns.items()})
+        """The same rows, with other columns by new names, each of which ``names`` gives its old one."""
+        return replace(self, columns={name: self.columns[old] for name, old in names.items()})
 
     def halves(self, held_out: float, seed: int) -> tuple["ScoredRows", "ScoredRows"]:
         """Rows to search on, and a share of the groups that is held out. Raises ``DataError`` for too few groups."""

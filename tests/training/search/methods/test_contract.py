@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.config import ConfigError
-from training.search.goal import Goal, Metric
+from training.search.goal import Constraint, Goal, Metric
 from training.search.methods import METHODS, Points
 from training.search.run import History, search
 
@@ -103,8 +103,6 @@ def test_a_state_of_another_search_is_not_gone_on_with(name: str, tmp_path) -> N
 def test_constraints_are_kept(name: str) -> None:
     """Of the second term at least what the first coordinate 0.75 gives: the best of the sum is then further right."""
     goal = Goal((1.0, 0.2), TERMS.terms)
-    from training.search.goal import Constraint
-
     bound = Goal(goal.weights, goal.terms, (Constraint(TERMS.terms[1], -0.004, of_today=False),))
     history = search(
         name, START, bound, paraboloid(START[None])[0], paraboloid, budget=2 * BUDGETS.get(name, 300), seed=0
