@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +204,17 @@ def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
     )
     (folder / MANIFEST).write_text(sealed.model_dump_json(by_alias=True, indent=2))
     return sealed
+
+
+def refused(artifact: Artifact, fusions: Mapping[str, Plan], experiment: Mapping[str, Any], root: Path) -> Artifact:
+    """The same model with other fusions, and the config that has them, as the next numbered version below ``root``."""
+    with new_version(root) as folder:
+        kept = shutil.ignore_patterns(MANIFEST)
+        shutil.copytree(artifact.folder, folder, ignore=kept, dirs_exist_ok=True)
+        write_parts(folder, artifact.encoder, fusions, artifact.golden)
+        about = artifact.manifest.model_dump(mode="json", by_alias=True)
+        manifest = seal(folder, root, {**about, "created": datetime.now(UTC), "experiment": dict(experiment)})
+    return load(root / str(manifest.version))
 
 
 def difference(scores: NDArray[Any], expected: NDArray[Any]) -> float:

@@ -99,6 +99,17 @@ def encode_all(
         progress("encode", chunk.rows)
 
 
+def encode_validation(
+    experiment: Experiment, encoder: Encoder, log: Log, more: list[str], progress: Progress = no_progress
+) -> Iterator[tuple[Batch, dict[str, Column]]]:
+    """Encode the validation rows of a log with a fitted encoder; beside each batch raw columns, also ``more``."""
+    schema = experiment.log_schema
+    rows = split(log, experiment.data.split, experiment.training.seed)
+    chunks = rows.validation(columns_of(schema, more), labels_of(schema))
+    for chunk, mask in _selected(chunks, progress, "encode validation rows"):
+        yield _encoded(schema, encoder, chunk, mask, None), taken(chunk.columns, mask)
+
+
 def columns_of(schema: Schema, more: list[str]) -> list[str]:
     """Columns of the log that a schema reads, and ``more``, without repeats."""
     return list(dict.fromkeys([*schema.input_columns(), *label_columns(schema), *more]))

@@ -153,7 +153,8 @@ class Plan:
 
     def stored(self) -> StoredFusion:
         """What an artifact keeps; ``build_plan`` makes an equal plan of it."""
-        options = self.options.model_copy(update={"parameters": self.fusion.values})
+        # Checked anew: pydantic warns of a whole number where it was told a float, unless it turned it into one itself.
+        options = FusionOptions.model_validate({**dict(self.options), "parameters": self.fusion.values})
         formula = None if self.fusion.state is None else dict(self.fusion.state)
         state = FusionState(calibration=dict(self.calibration or {}), formula=formula)
         return StoredFusion(options=options, state=state)

@@ -146,6 +146,6 @@ def reliability(records: Records, title: str = "") -> Chart:
 
 def _key(name: str) -> str:
     """A column's name as Vega-Lite's short form takes it: dots, brackets, colons and quotes mean something there."""
-    for mark in ("\\\\", ".", "[", "]", ":", "'"):
-        name = name.replace(mark, f"\\\\{mark}")
+    for mark in ("\\", ".", "[", "]", ":", "'"):
+        name = name.replace(mark, f"\\{mark}")
     return name

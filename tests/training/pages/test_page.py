@@ -1,9 +1,10 @@
 """The page as a browser shows it."""
 
 import pytest
+import vl_convert
 
 from tests.training.pages.browser import dom
-from training.pages import Page, bars, front, heatmap, parallel, reliability, scatter
+from training.pages import Page, bars, front, heatmap, lines, parallel, reliability, scatter
 
 RECORDS = [{"name [a.b]": "</script><b>x</b>", "cost: ms": 1.5, "auc": 0.7, "spread": 0.01, "other": "p"}]
 
@@ -36,6 +37,20 @@ def test_fronts_are_drawn_with_the_pick_and_its_axis_turned(tmp_path):
     for layer in chart["layer"]:
         assert layer["encoding"]["y"]["scale"]["reverse"]
         assert not layer["encoding"]["x"]["scale"]["reverse"]
+
+
+def test_names_with_dots_colons_and_brackets_find_their_values() -> None:
+    points = [
+        {"auc: a.b [c]": 0.1 * i, "rmse.d": -0.2 * i, "set.of": f"s{i}", "standing": "picked", "step": i}
+        for i in range(3)
+    ]
+    drawn = [
+        front(points, "auc: a.b [c]", "rmse.d", "set.of", "set.of"),
+        scatter(points, "auc: a.b [c]", "rmse.d", "set.of"),
+        lines(points, "auc: a.b [c]", "rmse.d", "set.of"),
+    ]
+    for chart in drawn:
+        assert "NaN" not in vl_convert.vegalite_to_svg(chart.to_json())
 
 
 def test_a_page_without_charts_needs_no_script():

@@ -1,0 +1,145 @@
+"""Rankings of many groups at once: one ordering, from which every grouped metric of every label column follows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ranker.metrics.checks import Floats, checked_groups, run_starts
+
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """N rows in the order of their groups and, within a group, of falling scores.
+
+    Attributes
+    ----------
+    order
+        Which row stands at each place [N].
+    starts
+        The first place of each group [G].
+    ties
+        The first place of each run of equal scores in one group.
+    """
+
+    order: Places
+    starts: Places
+    ties: Places
+
+    @property
+    def _group_runs(self) -> Places:
+        """The first run of each group [G], among the runs."""
+        return np.asarray(np.searchsorted(self.ties, self.starts))
+
+    def aucs(self, positive: Floats, negative: Floats) -> Floats:
+        """AUC of each group [G], NaN where it has no pair, of rows that count [N] as positives and as negatives."""
+        positives, negatives = (np.add.reduceat(side[self.order], self.ties) for side in (positive, negative))
+        runs = self._group_runs
+        wide = np.diff(runs, append=len(self.ties))
+        all_positives, all_negatives = np.add.reduceat(positives, runs), np.add.reduceat(negatives, runs)
+        through = np.cumsum(negatives)  # down to and with each run, over all groups
+        before = np.cumsum(all_negatives) - all_negatives
+        below = np.repeat(before + all_negatives, wide) - through + 0.5 * negatives
+        wins, pairs = np.add.reduceat(positives * below, runs), all_positives * all_negatives
+        return np.asarray(np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+
+    def dcg(self, gains: Floats, k: int | None = None) -> Floats:
+        """Discounted cumulative gain at k of each group [G], ties sharing the mean of their gains [N]."""
+        rank = self._ranks()
+        discounts = 1.0 / np.log2(2.0 + rank)
+        return self._shared(gains, discounts if k is None else np.where(rank < k, discounts, 0.0))
+
+    def mean(self, values: Floats, k: int) -> Floats:
+        """Mean of the first k rows' values [N] in each group [G], of all rows where a group has fewer; ties share."""
+        rank, sizes = self._ranks(), self._sizes()
+        return self._shared(values, (rank < k).astype(np.float64)) / np.minimum(sizes, k)
+
+    def average_precision(self, positive: Floats, k: int) -> Floats:
+        """Average precision at k of each group [G], NaN where it has no positive, of labels in {0, 1} [N].
+
+        The sum over the positives of the first k ranks of the share of positives down to there, over min(k, positives).
+        Tied rows count with the mean over all ways to order them: of a run with n rows, p of them positive, c positives
+        above it, and ranks from s + 1 on, rank s + j adds ``p/n (c + 1 + (j-1)(p-1)/(n-1)) / (s + j)``.
+        """
+        labels, rank = positive[self.order], self._ranks()
+        runs = np.diff(self.ties, append=len(labels))
+        inside = np.add.reduceat(labels, self.ties)
+        groups = np.add.reduceat(inside, self._group_runs)
+        before = np.cumsum(inside) - inside  # over all groups
+        of_group = np.repeat(before[self._group_runs], np.diff(self._group_runs, append=len(runs)))
+        above = np.repeat(before - of_group, runs)
+        share, each = np.repeat(inside / runs, runs), np.repeat(runs, runs)
+        place = np.arange(len(labels)) - np.repeat(self.ties, runs)
+        others = place * (np.repeat(inside, runs) - 1.0) / np.maximum(each - 1, 1)
+        precision = np.where(rank < k, share * (above + 1.0 + others) / (rank + 1.0), 0.0)
+        total = np.add.reduceat(precision, self.starts)
+        undefined = np.full(len(groups), np.nan)
+        return np.asarray(np.divide(total, np.minimum(groups, k), out=undefined, where=groups > 0))
+
+    def _sizes(self) -> Places:
+        return np.diff(self.starts, append=len(self.order))
+
+    def _ranks(self) -> Places:
+        return np.arange(len(self.order)) - np.repeat(self.starts, self._sizes())
+
+    def _shared(self, values: Floats, discounts: Floats) -> Floats:
+        """Sum of discount times value in each group, every row of a run having the mean of its values."""
+        runs = np.diff(self.ties, append=len(self.order))
+        means = np.add.reduceat(values[self.order], self.ties) / runs
+        return np.add.reduceat(means * np.add.reduceat(discounts, self.ties), self._group_runs)
+
+
+class Groups:
+    """N rows in G groups, prepared once to be ordered under any number of scores.
+
+    Groups of about one size are one matrix, whose rows are ordered in one call: no key of the group is sorted along.
+
+    Parameters
+    ----------
+    keys
+        The group of each row [N]: integers, strings, or other keys of one sortable kind. Raises ``ValueError`` for
+        other ones, and where there are none.
+    """
+
+    def __init__(self, keys: ArrayLike) -> None:
+        codes = checked_groups(keys, len(np.asarray(keys)))
+        if not len(codes):
+            raise ValueError("groups must have rows, got none")
+        self.codes = codes
+        self.sizes: Places = np.bincount(codes)
+        self._rows = np.argsort(codes, kind="stable")
+        self._starts = np.cumsum(self.sizes) - self.sizes
+        self._matrices = [self._matrix(width) for width in _widths(self.sizes)]
+
+    @property
+    def count(self) -> int:
+        """Number of groups, G, in the order of their sorted keys."""
+        return len(self.sizes)
+
+    def ranking(self, scores: Floats) -> Ranking:
+        """Order finite scores [N] within each group."""
+        padded = np.append(-scores, np.inf)  # what fills a matrix comes last
+        order = np.empty(len(scores), dtype=np.intp)
+        for rows, filled, places in self._matrices:
+            ranked = np.argsort(padded[rows], axis=1)
+            order[places] = np.take_along_axis(rows, ranked, axis=1)[filled]
+        return Ranking(order, self._starts, run_starts(self.codes[order], scores[order]))
+
+    def _matrix(self, width: tuple[int, int]) -> tuple[Places, NDArray[np.bool_], Places]:
+        """Of groups of at least so many and at most so many rows: rows [g, most], which are any, and their places."""
+        chosen = np.flatnonzero((self.sizes >= width[0]) & (self.sizes <= width[1]))
+        most = int(self.sizes[chosen].max())
+        column = np.arange(most)
+        filled = column < self.sizes[chosen][:, None]
+        places = self._starts[chosen][:, None] + column
+        rows = np.full(filled.shape, len(self.codes))
+        rows[filled] = self._rows[places[filled]]
+        return rows, filled, places[filled]
+
+
+def _widths(sizes: Places) -> list[tuple[int, int]]:
+    """Ranges of sizes, from a power of 2 to below the next, that some group has."""
+    powers = np.unique(np.frexp(sizes.astype(np.float64))[1])
+    return [(1 << (int(power) - 1), (1 << int(power)) - 1) for power in powers]

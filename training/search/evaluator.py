@@ -1,0 +1,185 @@
+"""Parameter sets -> metrics of the rankings that they make: one fused pass and one ordering a set, sets in threads."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.fusion import Candidates, Plan, Requests
+from ranker.fusion.rules import Mask, Rule
+from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs
+from ranker.metrics.grouped import Groups, Ranking
+from ranker.metrics.joint_auc import JointAuc
+from training.log import DataError
+from training.search.goal import Metric
+from training.search.scored import ScoredRows
+from training.search.space import Sets
+
+Floats = NDArray[np.float64]
+
+BLOCK = 32_768
+"""Rows fused at a time: what a formula computes of them stays in a core's own cache."""
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What does not depend on parameters: what the formula reads, column by column, and where rules apply."""
+
+    columns: Floats
+    picked: tuple[tuple[Rule, Mask], ...]
+
+
+class Evaluator:
+    """Measures fusions of N scored rows.
+
+    Parameters
+    ----------
+    plan
+        Calibration, normalisation, formula and rules; its parameters are those that the sets replace.
+    rows
+        What is ranked.
+    metrics
+        What is measured, M of them.
+    binned
+        Whether AUCs come from histograms (:class:`ranker.metrics.binned_auc.BinnedAuc`) instead of an exact ordering.
+    jobs
+        Threads, each with a set of its own.
+
+    Raises
+    ------
+    DataError
+        Where a metric is undefined on these rows whatever the ranking.
+    """
+
+    def __init__(
+        self, plan: Plan, rows: ScoredRows, metrics: Sequence[Metric], *, binned: bool = False, jobs: int = 1
+    ) -> None:
+        self.plan, self.rows, self.metrics, self.jobs = plan, rows, tuple(metrics), jobs
+        requests = Requests(rows.groups, int(rows.groups.max(initial=-1)) + 1)
+        features = {name: rows.columns[name] for name in plan.features}
+        calibrated = plan.calibrated(Candidates.of(plan.objectives, rows.scores, requests, features))
+        rules = plan.options.rules.values()
+        self._prepared = _Prepared(
+            np.asfortranarray(plan.prepare(calibrated)),
+            tuple((rule, rule.picks(plan.objectives, calibrated)) for rule in rules),
+        )
+        self._of_auc = [i for i, metric in enumerate(self.metrics) if metric.kind == "auc"]
+        self._aucs: JointAuc | BinnedAuc | None = None
+        if self._of_auc:
+            columns = [self.rows.objectives.index(self.metrics[i].column) for i in self._of_auc]
+            labels = (rows.labels[:, columns], rows.known[:, columns])
+            self._aucs = BinnedAuc(*labels) if binned else JointAuc(*labels)
+            for i, pairs in zip(self._of_auc, self._aucs.classes.pairs, strict=True):
+                if not pairs:
+                    raise DataError(f"{self.metrics[i].name}: the {len(rows):,} rows have labels of one kind only")
+        self._grouped = {i: metric for i, metric in enumerate(self.metrics) if metric.kind != "auc"}
+        self._groups = Groups(rows.groups) if self._grouped else None
+
+    def __call__(self, sets: Sets) -> Floats:
+        """Metrics [P, M] of P parameter sets."""
+        count = len(next(iter(sets.values())))
+        singles = [{name: values[p : p + 1] for name, values in sets.items()} for p in range(count)]
+        if self.jobs == 1 or count == 1:
+            return np.array([self._measured(one) for one in singles])
+        with ThreadPoolExecutor(self.jobs) as pool:
+            return np.array(list(pool.map(self._measured, singles)))
+
+    def today(self) -> Floats:
+        """Metrics [M] under the plan's own parameters."""
+        return np.asarray(self({name: values[None] for name, values in self.plan.fusion.arrays.items()})[0])
+
+    def fused(self, one: Sets) -> Floats:
+        """Fused scores [N] under one parameter set, rules included: what a floor sends away is below all others."""
+        fused = np.empty(len(self.rows))
+        for rows, block in self._blocks(one):
+            fused[rows] = block
+        low = np.zeros(len(fused), dtype=bool)
+        for rule, picked in self._prepared.picked:
+            if rule.sends_last or rule.drops:
+                low |= picked
+        if low.any():
+            least, span = fused.min(), np.ptp(fused)
+            fused[low] = least - 1.0 - span + (fused[low] - least)
+        return fused
+
+    def grouped(self, ranking: Ranking, metric: Metric) -> Floats:
+        """A grouped metric of each group [G]; NaN where it is undefined."""
+        if metric.column in self.rows.objectives:
+            i = self.rows.objectives.index(metric.column)
+            known = self.rows.known[:, i]
+            values = np.where(known, self.rows.labels[:, i], 0.0)
+        else:
+            values, known = _numbers(self.rows, metric.column), np.ones(len(self.rows), dtype=bool)
+        if metric.kind == "gauc":
+            return ranking.aucs(values * known, (1.0 - values) * known)
+        assert metric.k is not None
+        if metric.kind == "map":
+            return ranking.average_precision(values, metric.k)
+        if metric.kind == "mean":
+            return ranking.mean(values, metric.k)
+        if values.min(initial=0.0) < 0:
+            raise DataError(f"{metric.name}: gains must be >= 0, and column {metric.column!r} has {values.min():g}")
+        assert self._groups is not None
+        ideal = self._groups.ranking(values).dcg(values, metric.k)
+        undefined = np.full(len(ideal), np.nan)
+        return np.asarray(np.divide(ranking.dcg(values, metric.k), ideal, out=undefined, where=ideal > 0))
+
+    def group_weights(self, metric: Metric) -> Floats:
+        """What each group counts in a grouped metric's mean [G]: its rows for GAUC, 1 for others."""
+        assert self._groups is not None
+        return self._groups.sizes.astype(np.float64) if metric.kind == "gauc" else np.ones(self._groups.count)
+
+    def ranking(self, fused: Floats) -> Ranking:
+        """The groups' rankings by fused scores [N]."""
+        assert self._groups is not None
+        return self._groups.ranking(fused)
+
+    def _measured(self, one: Sets) -> Floats:
+        found = np.empty(len(self.metrics))
+        sinks = any(rule.sends_last or rule.drops for rule, _ in self._prepared.picked)
+        if isinstance(self._aucs, BinnedAuc) and not self._grouped and not sinks:
+            sample = self._combined(self._aucs.sample, one)
+            found[self._of_auc] = self._aucs.of_blocks(sample, self._blocks(one)).values
+            return found
+        fused = self.fused(one)
+        if self._aucs is not None:
+            aucs = self._aucs(fused)
+            found[self._of_auc] = aucs.values if isinstance(aucs, BoundedAucs) else aucs
+        if self._grouped:
+            ranking = self.ranking(fused)
+            for i, metric in self._grouped.items():
+                found[i] = mean(self.grouped(ranking, metric), self.group_weights(metric))
+                if np.isnan(found[i]):
+                    raise DataError(f"{metric.name}: no group of the {len(self.rows):,} rows has what it needs")
+        return found
+
+    def _blocks(self, one: Sets) -> Iterator[tuple[slice, Floats]]:
+        for start in range(0, len(self.rows), BLOCK):
+            rows = slice(start, min(start + BLOCK, len(self.rows)))
+            yield rows, self._combined(rows, one)
+
+    def _combined(self, rows: slice | NDArray[np.intp], one: Mapping[str, Floats]) -> Floats:
+        """Fused scores of some rows, boosts included."""
+        fused = self.plan.fusion.formula.combine(self._prepared.columns[rows], one)[0]
+        for rule, picked in self._prepared.picked:
+            fused = np.where(picked[rows], rule.moved(fused), fused)
+        return np.asarray(fused)
+
+
+def mean(values: Floats, weights: Floats) -> float:
+    """Weighted mean of the values [G] that are known; NaN where there is none."""
+    known = ~np.isnan(values)
+    total = weights[known].sum()
+    return float((values[known] * weights[known]).sum() / total) if total > 0 else float("nan")
+
+
+def _numbers(rows: ScoredRows, name: str) -> Floats:
+    try:
+        values = rows.columns[name].astype(np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"column {name!r} holds no numbers, which a metric needs") from None
+    if not np.isfinite(values).all():
+        raise DataError(f"column {name!r} has rows without a number")
+    return values
