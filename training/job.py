@@ -94,6 +94,7 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     if reliability is not None:
         (output / CALIBRATION).write_text(reliability.html(), encoding="utf-8")
         console.print(f"calibration: {output / CALIBRATION}", markup=False)
+    scores = trained.predictions.scores
     return export(
-        output, experiment, trained.prepared.encoder, trained.model, fusions, trained.metrics, examples, gates
+        output, experiment, trained.prepared.encoder, trained.model, fusions, trained.metrics, examples, scores, gates
     )

@@ -11,12 +11,15 @@ from ranker.metrics.log_loss import log_loss
 from ranker.metrics.ndcg import Ndcg, ndcg
 from ranker.metrics.regression import mae, rmse
 from ranker.metrics.report import binary_report, regression_report
+from ranker.metrics.stability import Spread, binned, spread, stability_index
 
 __all__ = [
     "Gauc",
     "Ndcg",
+    "Spread",
     "auc",
     "binary_report",
+    "binned",
     "bootstrap_intervals",
     "calibration",
     "calibration_error",
@@ -26,4 +29,6 @@ __all__ = [
     "ndcg",
     "regression_report",
     "rmse",
+    "spread",
+    "stability_index",
 ]

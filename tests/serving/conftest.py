@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ranker.artifact import Artifact, Golden, load, new_version, seal, write_parts
 from ranker.encoding import EncoderFitter, encode_labels
 from ranker.fusion import DEFAULT, FusionOptions, FusionState, StoredFusion, plan_for
+from ranker.metrics import spread
 from serving.runtime import OnnxRuntime
 from tests.ranker.conftest import columns_of, schema_of
 
@@ -86,7 +87,8 @@ def written(root: Path, change_scores: float = 0.0, fusion: Any = None, state: A
         options = FusionOptions.model_validate(fusion or {"parameters": {"share": {"buy": 2.0}}})
         plan = plan_for(schema, StoredFusion(options=options, state=FusionState.model_validate(state or {})))
         others = {name: plan_for(schema, StoredFusion.model_validate(other)) for name, other in more.items()}
-        write_parts(folder, encoder, {DEFAULT: plan, **others}, (golden,))
+        spreads = {task: spread(scores[:, i]) for i, task in enumerate(schema.tasks)}
+        write_parts(folder, encoder, {DEFAULT: plan, **others}, (golden,), spreads)
         facts = {"created": datetime.now(UTC), "tasks": list(schema.tasks), "schema": schema.model_dump(mode="json")}
         seal(folder, root, {**facts, "metrics": {"tasks": {}}, "experiment": {}, "packages": {}})
     return load(root)

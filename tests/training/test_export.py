@@ -78,7 +78,9 @@ def exported(run, root):
     rows = split(run.log, run.experiment.data.split, run.experiment.training.seed)
     fusions = fitted_fusions(run.experiment, run.predictions)
     examples = examples_of(rows, run.experiment)
-    return export(root, run.experiment, run.prepared.encoder, run.model, fusions, run.metrics, examples)
+    return export(
+        root, run.experiment, run.prepared.encoder, run.model, fusions, run.metrics, examples, run.predictions.scores
+    )
 
 
 def test_versions_count_up_and_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
