@@ -11,8 +11,10 @@ from ranker.encoding import Packed, SideLayout
 from ranker.encoding.vocabulary import UNSEEN
 from ranker.metrics import binned, stability_index
 
-SAMPLED = 32
+REQUESTS = 8
 """Requests kept between two calls of :meth:`Drift.take`, the latest ones: measuring costs no more under load."""
+ROWS = 128
+"""Candidates kept of a request, about so many and evenly apart."""
 HALF_LIFE = 600.0
 """Seconds after which a score counts half."""
 FEWEST = 1000.0
@@ -26,7 +28,7 @@ class Drift:
         self._sides = artifact.encoder.layout.context, artifact.encoder.layout.candidate
         self._spreads = artifact.spreads
         self._tasks = artifact.manifest.tasks
-        self._kept: deque[tuple[Packed, NDArray[np.float32]]] = deque(maxlen=SAMPLED)
+        self._kept: deque[tuple[Packed, NDArray[np.float32]]] = deque(maxlen=REQUESTS)
         self._counts = {task: np.zeros(len(spread.shares)) for task, spread in self._spreads.items()}
         self._aged = time.monotonic()
 
@@ -38,7 +40,9 @@ class Drift:
         """Count what was kept; return by feature how many ids there were and how many of them were unknown."""
         kept = []
         while self._kept:
-            kept.append(self._kept.popleft())
+            packed, scores = self._kept.popleft()
+            apart = slice(None, None, max(len(scores) // ROWS, 1))
+            kept.append((packed.context_ids, packed.candidate_ids[apart], scores[apart]))
         now = time.monotonic()
         fade = 0.5 ** ((now - self._aged) / HALF_LIFE)
         self._aged = now
@@ -46,13 +50,13 @@ class Drift:
             counts *= fade
         if not kept:
             return {}
-        scores = np.concatenate([scores for _, scores in kept])
+        scores = np.concatenate([scores for _, _, scores in kept])
         for i, task in enumerate(self._tasks):
             if task in self._counts:
                 self._counts[task] += binned(scores[:, i], self._spreads[task].edges)
         context, candidate = self._sides
-        found = _unknown(context, np.concatenate([packed.context_ids for packed, _ in kept]))
-        return {**found, **_unknown(candidate, np.concatenate([packed.candidate_ids for packed, _ in kept]))}
+        found = _unknown(context, np.concatenate([ids for ids, _, _ in kept]))
+        return {**found, **_unknown(candidate, np.concatenate([ids for _, ids, _ in kept]))}
 
     def indices(self) -> dict[str, float]:
         """Population stability index of each objective's scores against validation, where there are enough."""

@@ -7,23 +7,23 @@ import time
 from typing import Literal
 
 import orjson
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.lifecycle import Lifecycle
 from serving.logs import event
 
-ID_HEADER = "X-Request-ID"
-ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
-"""Content-Security-Policy of everything but the docs, whose page loads scripts."""
+ID_HEADER = b"x-request-id"
+ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+NO_CONTENT = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""Of everything but the docs, whose page loads scripts."""
+CLOSE = (b"connection", b"close")
 
 
 class Edge:
@@ -38,22 +38,20 @@ class Edge:
             await self._app(scope, receive, send)
             return
         begun = time.monotonic()
-        given = Headers(scope=scope).get(ID_HEADER, "")
-        name = given if ACCEPTED_ID.fullmatch(given) else os.urandom(8).hex()
+        given = next((value for key, value in scope["headers"] if key == ID_HEADER), b"")
+        name = given.decode() if ACCEPTED_ID.fullmatch(given) else os.urandom(8).hex()
         status = 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[ID_HEADER] = name
-                for header, value in SECURITY.items():
-                    headers[header] = value
+                headers = [*message.get("headers", ()), *SECURITY, (ID_HEADER, name.encode())]
                 if scope["path"] != "/docs":
-                    headers["Content-Security-Policy"] = NO_CONTENT
+                    headers.append(NO_CONTENT)
                 if self._lifecycle.draining:
-                    headers["Connection"] = "close"
+                    headers.append(CLOSE)
+                message["headers"] = headers
             await send(message)
 
         try:

@@ -79,26 +79,40 @@ def test_scores_spread_as_in_validation_give_no_index_and_shifted_ones_a_large_o
     middles = {}
     for task, spread in spreads.items():
         middles[task] = np.concatenate([[spread.edges[0] - 1], (spread.edges[:-1] + spread.edges[1:]) / 2, [9.0]])
-    same = np.stack([np.repeat(m, 200) for m in middles.values()], axis=1).astype(np.float32)
-    assert not drift.indices()
-    drift.keep(packed_for(artifact, len(same)), same)
-    unknown = drift.take()
-    assert unknown["item"] == (len(same), 0)
-    assert unknown["user"] == (1, 1)
-    assert len(same) >= FEWEST
+    same = np.stack([np.repeat(m, 12) for m in middles.values()], axis=1).astype(np.float32)
+    assert len(same) == 120
+    for _ in range(9):
+        assert not drift.indices()
+        drift.keep(packed_for(artifact, len(same)), same)
+        unknown = drift.take()
+        assert unknown["item"] == (120, 0)
+        assert unknown["user"] == (1, 1)
+    assert 9 * 120 >= FEWEST
     assert all(index < 1e-6 for index in drift.indices().values())
-    for _ in range(10):
+    for _ in range(9):
         drift.keep(packed_for(artifact, len(same)), np.full_like(same, 9.0))
-    drift.take()
+        drift.take()
     assert all(index > 1 for index in drift.indices().values())
 
 
 def test_scores_fade_with_time(artifact, monkeypatch):
     drift = Drift(artifact)
-    drift.keep(packed_for(artifact, 1500), np.zeros((1500, 3), np.float32))
-    drift.take()
+    for _ in range(12):
+        drift.keep(packed_for(artifact, 125), np.zeros((125, 3), np.float32))
+        drift.take()
+    assert drift.indices()
     assert all(math.isfinite(index) for index in drift.indices().values())
     now = drift._aged + 600
     monkeypatch.setattr("serving.drift.time.monotonic", lambda: now)
     drift.take()
     assert drift.indices() == {}  # 750 scores are too few
+
+
+def test_of_many_requests_and_candidates_a_sample_is_counted(artifact):
+    drift = Drift(artifact)
+    for _ in range(100):
+        drift.keep(packed_for(artifact, 1000), np.zeros((1000, 3), np.float32))
+    found = drift.take()
+    assert found["user"] == (8, 8)
+    assert found["item"] == (8 * 143, 0)  # every seventh of 1000
+    assert drift.take() == {}
