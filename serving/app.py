@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,6 +30,9 @@ from serving.models import Models
 from serving.settings import Settings
 from serving.shared import Shared
 
+SWITCH = 5e-4
+"""Seconds after which a thread that ranks lets the event loop in, so that refusals and probes are answered at once."""
+
 PROBLEMS = {
     401: "No API key, or one that is not known.",
     408: "The body came too slowly.",
@@ -54,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        sys.setswitchinterval(SWITCH)
         lifecycle.listen()
         following = asyncio.create_task(follower.run())
         yield
