@@ -36,8 +36,9 @@ class Models:
         first = locate(settings.artifact)
         self._root = None if first == settings.artifact else settings.artifact
         if self._root is not None:
-            latest = int(first.name)
-            state = shared.change(lambda known: known or State(current=latest, highest=latest))
+            latest, there = int(first.name), self.versions()
+            begun = State(current=latest, highest=latest)
+            state = shared.change(lambda known: known if known and known.current in there else begun)
             first = self._root / str(state.current)
         self.ranker = Ranker.of(load(first), settings)
         self._adopt(self.ranker)
