@@ -10,6 +10,7 @@
       fusion.json     the default fusion and others, by name: what the config says and what was fitted
       golden.json     requests and the scores that the Keras model gave them
       report.json     with report.npz: a sample of validation rows, and how training went; only reports read them
+      scores.json     how validation scores were spread, to tell drift by; artifacts of before it have none
 
 Nothing is pickled. A version is written under a temporary name, then renamed, so that none is ever half there.
 """
@@ -20,7 +21,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from pydantic import Field, ValidationError
 from ranker.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, from_state, to_state
 from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
+from ranker.metrics import Spread
 from ranker.schema import Schema
 
 FORMAT = 2
@@ -41,6 +43,7 @@ TOLERANCE = 1e-5
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 SAVED_MODEL = "saved_model"
+SCORES = "scores.json"
 
 
 class ArtifactError(ValueError):
@@ -79,6 +82,8 @@ class Artifact:
     encoder: Encoder
     fusions: Mapping[str, Plan]
     golden: tuple[Golden, ...]
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+    """How validation scores were spread, by task; empty where the artifact does not say."""
 
     @property
     def schema(self) -> Schema:
@@ -141,9 +146,15 @@ def load(path: Path) -> Artifact:
             encoder=encoder,
             fusions=_fusions(manifest.log_schema, (folder / "fusion.json").read_bytes()),
             golden=tuple(Golden.model_validate(request) for request in golden),
+            spreads=_spreads(folder / SCORES) if SCORES in manifest.files else {},
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ArtifactError(f"{folder}: cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _spreads(file: Path) -> dict[str, Spread]:
+    stored = orjson.loads(file.read_bytes())
+    return {task: Spread(np.array(s["edges"], float), np.array(s["shares"], float)) for task, s in stored.items()}
 
 
 def _fusions(schema: Schema, raw: bytes) -> dict[str, Plan]:
@@ -180,7 +191,13 @@ def new_version(root: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_parts(folder: Path, encoder: Encoder, fusions: Mapping[str, Plan], golden: tuple[Golden, ...]) -> None:
+def write_parts(
+    folder: Path,
+    encoder: Encoder,
+    fusions: Mapping[str, Plan],
+    golden: tuple[Golden, ...],
+    spreads: Mapping[str, Spread],
+) -> None:
     """Write everything but the model and the manifest."""
     state, arrays = to_state(encoder)
     (folder / "encoder.json").write_bytes(orjson.dumps(state))
@@ -189,6 +206,8 @@ def write_parts(folder: Path, encoder: Encoder, fusions: Mapping[str, Plan], gol
     (folder / "fusion.json").write_bytes(orjson.dumps(stored, option=orjson.OPT_INDENT_2))
     requests = [request.model_dump() for request in golden]
     (folder / "golden.json").write_bytes(orjson.dumps(requests, option=orjson.OPT_SERIALIZE_NUMPY))
+    by_task = {task: spread._asdict() for task, spread in spreads.items()}
+    (folder / SCORES).write_bytes(orjson.dumps(by_task, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
@@ -206,12 +225,14 @@ def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
     return sealed
 
 
-def refused(artifact: Artifact, fusions: Mapping[str, Plan], experiment: Mapping[str, Any], root: Path) -> Artifact:
+def with_fusions(
+    artifact: Artifact, fusions: Mapping[str, Plan], experiment: Mapping[str, Any], root: Path
+) -> Artifact:
     """The same model with other fusions, and the config that has them, as the next numbered version below ``root``."""
     with new_version(root) as folder:
         kept = shutil.ignore_patterns(MANIFEST)
         shutil.copytree(artifact.folder, folder, ignore=kept, dirs_exist_ok=True)
-        write_parts(folder, artifact.encoder, fusions, artifact.golden)
+        write_parts(folder, artifact.encoder, fusions, artifact.golden, artifact.spreads)
         about = artifact.manifest.model_dump(mode="json", by_alias=True)
         manifest = seal(folder, root, {**about, "created": datetime.now(UTC), "experiment": dict(experiment)})
     return load(root / str(manifest.version))

@@ -1,57 +1,117 @@
 """``ranker-serve``: check an artifact, then serve it."""
 
 import os
+import signal
 import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from serving.settings import Settings
+from serving.logs import CONFIG
+from serving.settings import PREFIX, Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
+GRACE = 30
+"""Seconds that requests have to finish once the port is closed."""
 
-@app.command(help="Serve an artifact: `POST /rank`, `GET /model`, `/health/live`, `/health/ready`, docs at `/docs`.")
+
+def _option(name: str, *flags: str, panel: str, **checks: Any) -> Any:
+    """Return an option for a setting: its text and its variable are the setting's own."""
+    text = Settings.model_fields[name].description
+    return typer.Option(*flags, envvar=PREFIX + name.upper(), help=text, rich_help_panel=panel, **checks)
+
+
+LIMITS, VERSIONS, ACCESS, ENGINE = "Limits", "Versions", "Access and logs", "Engine"
+
+
+@app.command(help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`.")
 def serve(
     artifact: Annotated[
         Path, typer.Argument(envvar="RANKER_SERVE_ARTIFACT", help="An artifact, or a folder of versions: the latest.")
     ],
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
-    device: Annotated[
-        str, typer.Option(envvar="RANKER_SERVE_DEVICE", help="`cpu`, or `cuda` where ONNX Runtime has its provider.")
-    ] = "cpu",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; each loads the model.")] = 1,
+    device: Annotated[str, _option("device", panel=ENGINE)] = "cpu",
     threads: Annotated[
         int,
         typer.Option(
-            min=0, envvar="RANKER_SERVE_THREADS", help="Threads of one request's arithmetic; 0 shares the cores out."
+            min=0,
+            envvar="RANKER_SERVE_THREADS",
+            rich_help_panel=ENGINE,
+            help="Threads of one request's arithmetic; 0 shares the cores out.",
         ),
     ] = 0,
-    max_candidates: Annotated[
-        int, typer.Option(min=1, envvar="RANKER_SERVE_MAX_CANDIDATES", help="Candidates a request may have at most.")
-    ] = 5000,
+    concurrency: Annotated[int, _option("concurrency", panel=LIMITS)] = 2,
+    max_in_flight: Annotated[int, _option("max_in_flight", panel=LIMITS)] = 32,
+    max_candidates: Annotated[int, _option("max_candidates", panel=LIMITS)] = 5000,
+    max_body_bytes: Annotated[int, _option("max_body_bytes", panel=LIMITS)] = 8 * 2**20,
+    body_timeout: Annotated[float, _option("body_timeout", panel=LIMITS)] = 10.0,
+    drain: Annotated[float, _option("drain", panel=LIMITS)] = 2.0,
+    watch: Annotated[float, _option("watch", panel=VERSIONS)] = 0.0,
+    allow_schema_change: Annotated[
+        bool, _option("allow_schema_change", "--allow-schema-change/--no-schema-change", panel=VERSIONS)
+    ] = False,
+    docs: Annotated[bool | None, _option("docs", "--docs/--no-docs", panel=ACCESS)] = None,
+    log_requests: Annotated[str, _option("log_requests", panel=ACCESS)] = "errors",
+    api_keys_file: Annotated[Path | None, _option("api_keys_file", panel=ACCESS)] = None,
+    admin_keys_file: Annotated[Path | None, _option("admin_keys_file", panel=ACCESS)] = None,
 ) -> None:
     """Load and check the artifact once, then start the workers."""
-    import uvicorn
+    options = {
+        "artifact": artifact,
+        "device": device,
+        "threads": threads or max((os.cpu_count() or 1) // workers, 1),
+        "concurrency": concurrency,
+        "max_in_flight": max_in_flight,
+        "max_candidates": max_candidates,
+        "max_body_bytes": max_body_bytes,
+        "body_timeout": body_timeout,
+        "drain": drain,
+        "watch": watch,
+        "allow_schema_change": allow_schema_change,
+        "docs": docs,
+        "log_requests": log_requests,
+        "api_keys_file": api_keys_file,
+        "admin_keys_file": admin_keys_file,
+    }
+    with tempfile.TemporaryDirectory(prefix="ranker-serve-") as runtime:
+        given = {PREFIX + name.upper(): str(value) for name, value in options.items() if value is not None}
+        environment = {f"{PREFIX}RUNTIME": runtime, **os.environ, **given}
+        try:
+            settings = Settings.from_environment(environment)
+            _check(settings)
+        except (ValueError, RuntimeError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        os.environ.update(settings.environment())
+        if workers > 1:
+            metrics = Path(runtime) / "metrics"
+            metrics.mkdir()
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # read by each worker as it imports the client
+        _run(host, port, workers)
 
+
+def _check(settings: Settings) -> None:
+    """Load everything once, so that what is wrong is said in one line before any worker starts."""
+    from serving.keys import Keys
     from serving.rank import Ranker
 
-    threads = threads or max((os.cpu_count() or 1) // workers, 1)
-    try:
-        settings = Settings.model_validate(
-            {"artifact": artifact, "device": device, "threads": threads, "max_candidates": max_candidates}
-        )
-        service = Ranker.load(settings)
-    except (ValueError, RuntimeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    manifest = service.artifact.manifest
-    print(
-        f"serving version {manifest.version} ({', '.join(manifest.tasks)}) from {service.artifact.folder}", flush=True
-    )
-    os.environ.update(settings.environment())
+    Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
+    Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
+    artifact = Ranker.load(settings).artifact
+    manifest = artifact.manifest
+    print(f"serving version {manifest.version} ({', '.join(manifest.tasks)}) from {artifact.folder}", flush=True)
+
+
+def _run(host: str, port: int, workers: int) -> None:
+    import uvicorn
+
+    # The server ends by raising the signal again; as an exception it lets the runtime folder be removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         "serving.app:create_app",
         factory=True,
@@ -61,5 +121,8 @@ def serve(
         loop="uvloop",
         http="httptools",
         access_log=False,
-        log_level="warning",
+        log_config=CONFIG,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
     )

@@ -7,12 +7,13 @@ import orjson
 from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference, load
-from ranker.encoding import ColumnError
+from ranker.encoding import ColumnError, Packed
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, explain
 from ranker.fusion.checks import require_known
 from serving.messages import FusionChoice, RankRequest, RequestError, RequestParser
 from serving.runtime import ENGINES, Engine
 from serving.settings import Settings
+from serving.watch import Watch
 
 CUDA_TOLERANCE = 1e-3
 
@@ -29,16 +30,25 @@ class Ranker:
     @classmethod
     def load(cls, settings: Settings) -> "Ranker":
         """Load what the settings name. Raises ``ArtifactError`` or ``EngineError``."""
-        artifact = load(settings.artifact)
+        return cls.of(load(settings.artifact), settings)
+
+    @classmethod
+    def of(cls, artifact: Artifact, settings: Settings) -> "Ranker":
+        """Put a loaded artifact behind its engine. Raises ``ArtifactError`` or ``EngineError``."""
         engine = ENGINES["onnxruntime"](artifact.model_path, settings.device, settings.threads)
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         return cls(artifact, engine, settings.max_candidates, tolerance)
 
-    def answer(self, body: bytes) -> bytes:
-        """A request's body to the answer's. Raises ``RequestError``."""
+    def answer(self, body: bytes, watch: Watch | None = None) -> bytes:
+        """A request's body to the answer's. Raises ``RequestError``, and ``DeadlineError`` between stages."""
+        watch = watch or Watch()
         request = self.parser.parse(body)
         name, plan = self._plan(request.fusion)
-        scores = self._scores(request)
+        watch.lap("parse")
+        watch.packed = self._encoded(request)
+        watch.lap("encode")
+        watch.scores = scores = self._engine.score(watch.packed)
+        watch.lap("score")
         self._require_finite(scores)
         candidates = self._candidates(plan, scores, request)
         try:
@@ -46,6 +56,7 @@ class Ranker:
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None
         order = ranked.order(request.top_k)
+        watch.lap("fuse")
         calibrated = ranked.scores[order].astype(np.float32)
         answer = {
             "model_version": self.artifact.manifest.version,
@@ -58,22 +69,23 @@ class Ranker:
             shown = order if request.explain is True else order[: request.explain]
             picked = {rule: mask[shown] for rule, mask in ranked.picked.items()}
             answer["explanations"] = {**_explained(plan, candidates, shown), "rules": picked}
-        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        written = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        watch.lap("respond")
+        return written
 
     def choices(self) -> dict[str, Plan]:
         """What a request may name: the artifact's fusions, and the formulas that need no more than parameters."""
         formulas = (name for name, formula in FUSIONS.items() if formula.stands_alone())
         return {name: self._named(name) for name in dict.fromkeys([*self.artifact.fusions, *formulas])}
 
-    def _scores(self, request: RankRequest) -> NDArray[np.float32]:
+    def _encoded(self, request: RankRequest) -> Packed:
         try:
-            packed = self.artifact.encoder.encode(request.context, request.candidates)
+            return self.artifact.encoder.encode(request.context, request.candidates)
         except ColumnError as error:
             side = "candidates" if error.column in request.candidates else "context"
             row = f".{error.row}" if side == "candidates" else ""
             reason = f"must be {error.expected}, got {error.value!r}"
             raise RequestError([(f"{side}.{error.column}{row}", reason)]) from None
-        return self._engine.score(packed)
 
     def _require_finite(self, scores: NDArray[np.float32]) -> None:
         """Refuse candidates whose inputs are so large that the model overflows."""
@@ -135,7 +147,7 @@ class Ranker:
             raise ArtifactError(f"{self.artifact.folder}: holds no golden request to check the scores with")
         for number, golden in enumerate(self.artifact.golden):
             context = {name: [value] for name, value in golden.context.items()}
-            got = self._scores(RankRequest(context, golden.candidates))
+            got = self._engine.score(self._encoded(RankRequest(context, golden.candidates)))
             for i, task in enumerate(tasks):
                 expected = np.array(golden.scores[task])
                 worst = difference(got[:, i], expected) if len(expected) == len(got) else np.inf

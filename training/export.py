@@ -27,6 +27,7 @@ from ranker.artifact import (
 )
 from ranker.encoding import Column, Encoder
 from ranker.fusion import Plan
+from ranker.metrics import spread
 from ranker.model import INPUTS, RankingModel, served
 from training.config import Experiment
 from training.encoded import Batch
@@ -54,12 +55,14 @@ def export(
     fusions: Mapping[str, Plan],
     metrics: Mapping[str, Any],
     examples: Chunk,
+    scores: NDArray[np.float32],
     gates: Mapping[str, Any] | None = None,
     kept: Kept | None = None,
 ) -> Artifact:
     """Write the next numbered version below ``root``, with fitted fusions.
 
-    ``examples`` are raw rows that golden requests are made of; ``kept`` is what a report will show.
+    ``examples`` are raw rows that golden requests are made of, ``scores`` the validation scores [N, T]; ``kept`` is
+    what a report will show.
 
     Raises ``ExportError`` where ONNX and Keras differ by more than 1e-5; nothing is kept then.
     """
@@ -69,7 +72,8 @@ def export(
         onnx.save_model(to_onnx(model), str(folder / MODEL))
         golden = _golden(experiment, encoder, model, examples)
         _verify(model, folder / MODEL, encoder, golden)
-        write_parts(folder, encoder, fusions, golden)
+        spreads = {task: spread(scores[:, i]) for i, task in enumerate(experiment.log_schema.tasks)}
+        write_parts(folder, encoder, fusions, golden, spreads)
         if kept is not None:
             write(folder, kept)
         manifest = seal(

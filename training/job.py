@@ -138,4 +138,5 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     grouped_by = experiment.evaluation.group_by
     kept = keep(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
     encoder, metrics = trained.prepared.encoder, trained.metrics
-    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, gates, kept)
+    scores = trained.predictions.scores
+    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, kept)

@@ -15,6 +15,7 @@ from ranker.metrics.log_loss import log_loss
 from ranker.metrics.ndcg import Ndcg, ndcg
 from ranker.metrics.regression import mae, rmse
 from ranker.metrics.report import binary_report, regression_report
+from ranker.metrics.stability import Spread, binned, spread, stability_index
 
 __all__ = [
     "BinnedAuc",
@@ -24,8 +25,10 @@ __all__ = [
     "JointAuc",
     "Ndcg",
     "Ranking",
+    "Spread",
     "auc",
     "binary_report",
+    "binned",
     "bootstrap_intervals",
     "calibration",
     "calibration_error",
@@ -35,4 +38,6 @@ __all__ = [
     "ndcg",
     "regression_report",
     "rmse",
+    "spread",
+    "stability_index",
 ]

@@ -1,15 +1,18 @@
 """An artifact with a small ONNX graph made by hand, and a real server over it."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import numpy as np
@@ -20,6 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ranker.artifact import Artifact, Golden, load, new_version, seal, write_parts
 from ranker.encoding import EncoderFitter, encode_labels
 from ranker.fusion import DEFAULT, FusionOptions, FusionState, StoredFusion, plan_for
+from ranker.metrics import spread
 from serving.runtime import OnnxRuntime
 from tests.ranker.conftest import columns_of, schema_of
 
@@ -86,7 +90,8 @@ def written(root: Path, change_scores: float = 0.0, fusion: Any = None, state: A
         options = FusionOptions.model_validate(fusion or {"parameters": {"share": {"buy": 2.0}}})
         plan = plan_for(schema, StoredFusion(options=options, state=FusionState.model_validate(state or {})))
         others = {name: plan_for(schema, StoredFusion.model_validate(other)) for name, other in more.items()}
-        write_parts(folder, encoder, {DEFAULT: plan, **others}, (golden,))
+        spreads = {task: spread(scores[:, i]) for i, task in enumerate(schema.tasks)}
+        write_parts(folder, encoder, {DEFAULT: plan, **others}, (golden,), spreads)
         facts = {"created": datetime.now(UTC), "tasks": list(schema.tasks), "schema": schema.model_dump(mode="json")}
         seal(folder, root, {**facts, "metrics": {"tasks": {}}, "experiment": {}, "packages": {}})
     return load(root)
@@ -107,28 +112,50 @@ def body(artifact) -> dict:
     return {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates}
 
 
+@dataclass
+class Server:
+    """A server process of the command line, and what it has logged."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+
+    def log(self) -> list[dict[str, Any]]:
+        """Lines of its log."""
+        self.errors.seek(0)
+        return [json.loads(line) for line in self.errors.read().splitlines()]
+
+
 @contextmanager
-def serving(*arguments: object) -> Iterator[str]:
-    """A server process of the command line; yields its URL once it is ready."""
+def server(*arguments: object, **settings: object) -> Iterator[Server]:
+    """A server that is ready; ``settings`` are put into its environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-c", "from serving.cli import app; app()", *map(str, arguments), "--port", str(port)]
-    process = subprocess.Popen(command, env={**os.environ}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            assert process.poll() is None, process.stderr.read().decode()
-            try:
-                if httpx.get(f"{url}/health/ready").status_code == 200:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-        process.stderr.close()
+    given = {f"RANKER_SERVE_{name.upper()}": str(value) for name, value in {"drain": 0, **settings}.items()}
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, env={**os.environ, **given}, stderr=errors, stdout=subprocess.DEVNULL)
+        running = Server(f"http://127.0.0.1:{port}", process, errors)
+        try:
+            for _ in range(300):
+                assert process.poll() is None, running.log()
+                try:
+                    if httpx.get(f"{running.url}/health/ready").status_code == 200:
+                        break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            yield running
+        finally:
+            process.terminate()
+            process.wait(timeout=40)
+
+
+@contextmanager
+def serving(*arguments: object, **settings: object) -> Iterator[str]:
+    """The address of such a server."""
+    with server(*arguments, **settings) as running:
+        yield running.url
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ranker.artifact import ArtifactError, difference, load
 from ranker.fusion import Candidates
+from ranker.metrics import binned
 from training.config import Experiment
 from training.export import ExportError, examples_of, export
 from training.fit import reopen
@@ -78,7 +79,9 @@ def exported(run, root):
     rows = split(run.log, run.experiment.data.split, run.experiment.training.seed)
     fusions = fitted_fusions(run.experiment, run.predictions)
     examples = examples_of(rows, run.experiment)
-    return export(root, run.experiment, run.prepared.encoder, run.model, fusions, run.metrics, examples)
+    return export(
+        root, run.experiment, run.prepared.encoder, run.model, fusions, run.metrics, examples, run.predictions.scores
+    )
 
 
 def test_versions_count_up_and_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
@@ -132,3 +135,22 @@ def test_fusions_come_back_as_they_were_fitted(run, tmp_path):
 def test_an_empty_folder_is_no_artifact(tmp_path):
     with pytest.raises(ArtifactError, match=r"holds no manifest\.json and no numbered version"):
         load(tmp_path)
+
+
+def test_the_spread_of_validation_scores_is_sealed(trained, run):
+    artifact = load(trained.output)
+    assert "scores.json" in artifact.manifest.files
+    assert list(artifact.spreads) == list(run.experiment.log_schema.tasks)
+    for i, spread in enumerate(artifact.spreads.values()):
+        counts = binned(run.predictions.scores[:, i], spread.edges)
+        np.testing.assert_allclose(spread.shares, counts / counts.sum(), atol=1e-9)
+        assert len(spread.shares) == 10
+
+
+def test_an_artifact_without_spreads_is_loaded(trained, tmp_path):
+    shutil.copytree(trained.output / "1", tmp_path / "1")
+    (tmp_path / "1" / "scores.json").unlink()
+    manifest = json.loads((tmp_path / "1" / "manifest.json").read_text())
+    del manifest["files"]["scores.json"]
+    (tmp_path / "1" / "manifest.json").write_text(json.dumps(manifest))
+    assert load(tmp_path).spreads == {}

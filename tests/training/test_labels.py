@@ -121,7 +121,16 @@ def test_it_is_served_alike(learnt, tmp_path):
     run = learnt.run
     rows = split(run.log, run.experiment.data.split, run.experiment.training.seed)
     fusions, examples = fitted_fusions(run.experiment, run.predictions), examples_of(rows, run.experiment)
-    artifact = export(tmp_path, run.experiment, run.prepared.encoder, run.model, fusions, run.metrics, examples)
+    artifact = export(
+        tmp_path,
+        run.experiment,
+        run.prepared.encoder,
+        run.model,
+        fusions,
+        run.metrics,
+        examples,
+        run.predictions.scores,
+    )
     served, kept = scores_of(run, onnx_scorer(artifact.model_path)), learnt.scores
     assert max(difference(served[task], kept[task]) for task in TASKS) < 1e-5
     assert artifact.schema == run.experiment.log_schema

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ranker.artifact import Artifact, load, refused
+from ranker.artifact import Artifact, load, with_fusions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, Plan
 from ranker.registry import nearest
 from training.config import ConfigError, Experiment
@@ -108,7 +108,7 @@ def export_found(path: Path, asked: Search, found: Found, output: Path) -> Artif
         experiment["fusion"] = options
     else:
         experiment["fusions"] = {**experiment.get("fusions", {}), asked.fusion: options}
-    return refused(artifact, {**artifact.fusions, asked.fusion: plan}, experiment, output)
+    return with_fusions(artifact, {**artifact.fusions, asked.fusion: plan}, experiment, output)
 
 
 def _plan(artifact: Artifact, name: str) -> Plan:

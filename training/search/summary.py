@@ -124,7 +124,7 @@ def summarise(
         tried=len(history.points),
         formula=fusion.name,
         parameters=fusion.values,
-        moved=fusion.to_dict() != searching.today.plan.fusion.to_dict(),
+        moved=fusion.values != searching.today.plan.fusion.values,
         search=halves[0],
         held_out=halves[1],
         broken=broken,

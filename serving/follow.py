@@ -1,0 +1,80 @@
+"""What a worker does beside requests: follows version changes, looks for new ones, brings metrics up to date."""
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+
+import anyio.to_thread
+
+from serving.logs import event
+from serving.metrics import Metrics
+from serving.models import Models, RefusedError
+from serving.shared import Shared
+
+TICK = 0.25
+"""Seconds between looks at what the workers share; a change reaches all of them this much later."""
+
+
+class Follower:
+    """Runs beside a worker's requests until cancelled."""
+
+    def __init__(self, models: Models, shared: Shared, metrics: Metrics, watch: float, allow: bool) -> None:
+        self._models, self._shared, self._metrics = models, shared, metrics
+        self._watch, self._allow = watch, allow
+        self._looked = 0.0
+        self._refused: dict[int, int] = {}
+        self._failed: int | None = None
+
+    async def run(self) -> None:
+        """Tick for ever; what goes wrong in one tick is logged, and the next one comes."""
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                await anyio.to_thread.run_sync(self._tick)
+            except Exception:
+                event(logging.ERROR, "looking for versions failed", traceback=True)
+
+    def _tick(self) -> None:
+        self._metrics.measure()
+        self._follow()
+        if self._shared.leads():
+            for pid in self._shared.buried():
+                event(logging.WARNING, "worker died", worker=pid)
+                self._metrics.bury(pid)
+            if self._watch and time.monotonic() - self._looked >= self._watch:
+                self._looked = time.monotonic()
+                self._look()
+
+    def _follow(self) -> None:
+        state = self._shared.state()
+        if state is None or state.current in (self._models.version, self._failed):
+            return
+        try:
+            self._models.follow(state.current)
+            self._failed = None
+        except RefusedError as refused:
+            self._failed = refused.version  # it is logged, and not tried again until another version is served
+
+    def _look(self) -> None:
+        """Serve the highest version that nobody has considered yet; one that was refused, once its files change."""
+        state = self._shared.state()
+        if state is None:
+            return
+        for version, folder in sorted(self._models.versions().items(), reverse=True):
+            if version <= state.highest:
+                return
+            stamp = _stamp(folder)
+            if self._refused.get(version) == stamp:
+                continue
+            try:
+                self._models.change(version, self._allow)
+                return
+            except RefusedError:
+                self._refused[version] = stamp
+
+
+def _stamp(folder: Path) -> int:
+    """A number that changes with any file of a folder."""
+    facts = [(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(folder.rglob("*"))]
+    return hash(tuple(facts))

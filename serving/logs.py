@@ -1,0 +1,45 @@
+"""Structured logs: one JSON object a line, on standard error."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+LOGGER = logging.getLogger("ranker.serving")
+
+
+class JsonFormatter(logging.Formatter):
+    """Time, level, event and whatever fields the event carries."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+            "pid": record.process,
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def event(level: int, text: str, traceback: bool = False, **fields: Any) -> None:
+    """Log what happened, with its fields, and with the traceback of the error that is being handled."""
+    LOGGER.log(level, text, extra={"fields": fields}, exc_info=traceback)
+
+
+CONFIG: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "serving.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+    "loggers": {
+        "ranker": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+    },
+}
+"""What ``logging.config`` takes; every worker is given it."""

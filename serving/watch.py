@@ -1,0 +1,35 @@
+"""One request under a watch: how long each stage took, whether its deadline has passed, what it scored."""
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.encoding import Packed
+
+STAGES = ("read", "wait", "parse", "encode", "score", "fuse", "respond")
+
+
+class DeadlineError(Exception):
+    """The request's deadline passed; nothing more is done for it."""
+
+
+class Watch:
+    """Seconds by stage, counted from now; ``deadline`` is a time of ``time.monotonic``."""
+
+    __slots__ = ("_last", "begun", "deadline", "packed", "scores", "seconds")
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self.begun = self._last = time.monotonic()
+        self.deadline = deadline
+        self.seconds: dict[str, float] = {}
+        self.packed: Packed | None = None
+        self.scores: NDArray[np.float32] | None = None
+
+    def lap(self, stage: str) -> None:
+        """End a stage. Raises ``DeadlineError`` where the deadline has passed by then."""
+        now = time.monotonic()
+        self.seconds[stage] = now - self._last
+        self._last = now
+        if self.deadline is not None and now > self.deadline:
+            raise DeadlineError(stage)

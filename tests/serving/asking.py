@@ -1,0 +1,78 @@
+"""Asking a service: once, until something is true, and again and again from threads."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+
+Found = TypeVar("Found")
+
+
+def post(url: str, body: Any, **headers: str) -> httpx.Response:
+    """One request to rank."""
+    return httpx.post(f"{url}/rank", content=json.dumps(body), headers=headers)
+
+
+def patiently(found: Callable[[], Found]) -> Found:
+    """Return what is true as soon as it is; fail where it never becomes so."""
+    for _ in range(300):
+        try:
+            answer = found()
+        except httpx.TransportError:
+            time.sleep(0.1)
+            continue
+        if answer:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError("it did not come about")
+
+
+@dataclass
+class Tally:
+    """Answers by status, exceptions by type, versions met, and the time of each answer."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    versions: Counter[int] = field(default_factory=Counter)
+    answers: set[tuple[int, str]] = field(default_factory=set)
+    times: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def load(url: str, body: dict[str, Any], clients: int = 2, until_closed: bool = False) -> Iterator[Tally]:
+    """Ask for as long as the block runs; with ``until_closed`` a client stops where an answer tells it to."""
+    tally, stop, text = Tally(), threading.Event(), json.dumps(body)
+
+    def ask() -> None:
+        with httpx.Client() as client:
+            while not stop.is_set():
+                try:
+                    answer = client.post(f"{url}/rank", content=text, timeout=10)
+                except httpx.TransportError as error:
+                    tally.errors[type(error).__name__] += 1
+                    continue
+                tally.statuses[answer.status_code] += 1
+                tally.times.append(time.monotonic())
+                if answer.status_code == 200:
+                    ranking = answer.json()
+                    tally.versions[ranking["model_version"]] += 1
+                    tally.answers.add((ranking["model_version"], json.dumps(ranking["scores"])))
+                if until_closed and answer.headers.get("connection") == "close":
+                    return
+                time.sleep(0.005)
+
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield tally
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

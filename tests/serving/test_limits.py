@@ -1,0 +1,155 @@
+"""Bounded work, deadlines, body sizes and the end of a service, against real server processes."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.serving.asking import load, patiently, post
+from tests.serving.conftest import server, serving
+
+
+@pytest.fixture(scope="module")
+def small(artifact):
+    """One request at a time and one waiting; bodies of at most 20 kB that come within a second."""
+    options = {"max_in_flight": 2, "concurrency": 1, "max_body_bytes": 20_000, "body_timeout": 1}
+    with server(artifact.folder, **options) as running:
+        yield running
+
+
+def half_sent(url, text):
+    """A connection on which the head of a request and half of its body were sent."""
+    connection = socket.create_connection((urlsplit(url).hostname, urlsplit(url).port))
+    head = f"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text)}\r\n\r\n"
+    connection.sendall(head.encode() + text.encode()[: len(text) // 2])
+    return connection
+
+
+def status_of(connection):
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return response.status, json.loads(response.read())
+
+
+def test_more_than_may_be_held_are_refused_at_once_and_the_held_ones_finish(small, body):
+    text = json.dumps(body)
+    held = [half_sent(small.url, text) for _ in range(2)]
+    time.sleep(0.2)
+    refused = post(small.url, body)
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert "holds 2 requests already" in refused.json()["detail"][0]["reason"]
+    for connection in held:
+        connection.sendall(text.encode()[len(text) // 2 :])
+        status, answer = status_of(connection)
+        assert status == 200
+        assert answer["model_version"] == 1
+        connection.close()
+    assert post(small.url, body).status_code == 200
+
+
+def test_nothing_is_kept_of_clients_that_leave(small, body):
+    for connection in [half_sent(small.url, json.dumps(body)) for _ in range(2)]:
+        connection.close()
+    time.sleep(0.2)
+    assert post(small.url, body).status_code == 200
+
+
+def test_a_body_that_does_not_come_is_given_up(small, body):
+    connection = half_sent(small.url, json.dumps(body))
+    status, answer = status_of(connection)
+    connection.close()
+    assert status == 408
+    assert answer["detail"] == [{"field": "body", "reason": "has not come within 1 s"}]
+    assert post(small.url, body).status_code == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_large_bodies_are_refused(small, body, chunked):
+    large = b" " * 3_000_000
+    content = (large[i : i + 50_000] for i in range(0, len(large), 50_000)) if chunked else large
+    answer = httpx.post(f"{small.url}/rank", content=content)
+    assert answer.status_code == 413
+    assert answer.json()["detail"] == [{"field": "body", "reason": "may have at most 20000 bytes"}]
+    assert post(small.url, body).status_code == 200
+
+
+def test_a_deadline_that_passes_before_the_work_is_a_504(small, body):
+    connection = socket.create_connection((urlsplit(small.url).hostname, urlsplit(small.url).port))
+    connection.sendall(b"POST /rank HTTP/1.1\r\nHost: x\r\nX-Request-Timeout-Ms: 80\r\nContent-Length: 9000\r\n\r\n{")
+    begun = time.monotonic()
+    status, answer = status_of(connection)
+    connection.close()
+    assert status == 504
+    assert "deadline of X-Request-Timeout-Ms passed" in answer["detail"][0]["reason"]
+    assert time.monotonic() - begun < 0.9  # the body had a second
+    assert post(small.url, body, **{"X-Request-Timeout-Ms": "60000"}).status_code == 200
+
+
+@pytest.mark.parametrize("wrong", ["", "0", "-5", "1.5", "soon", "600001", "99999999999999", "\u0663".encode()])
+def test_a_deadline_that_is_no_number_is_named(small, body, wrong):
+    answer = post(small.url, body, **{"X-Request-Timeout-Ms": wrong})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["field"] == "header X-Request-Timeout-Ms"
+
+
+def test_overload_gets_rankings_and_refusals_only(small, body):
+    text = json.dumps(body)
+    with httpx.Client() as client, ThreadPoolExecutor(12) as pool:
+        statuses = list(pool.map(lambda _: client.post(f"{small.url}/rank", content=text).status_code, range(120)))
+    assert set(statuses) <= {200, 503}
+    assert 200 in statuses
+    assert post(small.url, body).status_code == 200
+
+
+def test_sigterm_loses_nothing(artifact, body):
+    with server(artifact.folder, drain=1) as running:
+        held = half_sent(running.url, json.dumps(body))
+        with load(running.url, body, until_closed=True) as tally:
+            time.sleep(0.3)
+            running.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            ready = httpx.get(f"{running.url}/health/ready")
+            assert ready.status_code == 503
+            assert "about to end" in ready.json()["detail"][0]["reason"]
+            assert httpx.get(f"{running.url}/health/live").status_code == 200
+        time.sleep(1)
+        held.sendall(json.dumps(body).encode()[len(json.dumps(body)) // 2 :])
+        assert status_of(held)[0] == 200
+        held.close()
+        assert running.process.wait(timeout=10) == 0
+        assert tally.statuses.keys() == {200}
+        assert not tally.errors
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{running.url}/health/live")
+
+
+def test_a_worker_that_is_killed_is_replaced_while_the_other_answers(artifact, body):
+    with server(artifact.folder, "--workers", 2, admin_keys="a key for administrators") as running:
+        keyed = {"Authorization": "Bearer a key for administrators"}
+
+        def workers():
+            return httpx.get(f"{running.url}/admin/status", headers=keyed).json()["workers"]
+
+        before = patiently(lambda: len(workers()) == 2 and workers())
+        with load(running.url, body) as tally:
+            time.sleep(0.3)
+            killed = time.monotonic()
+            os.kill(int(next(iter(before))), signal.SIGKILL)
+            patiently(lambda: len(workers()) == 2 and workers() != before)
+        assert sum(tally.errors.values()) <= 2  # at most what its two clients had in flight
+        assert tally.statuses.keys() == {200}
+        assert min(moment for moment in tally.times if moment > killed) - killed < 2
+        assert post(running.url, body).status_code == 200
+
+
+def test_the_settings_of_the_environment_are_kept_by_the_command(artifact, body):
+    with serving(artifact.folder, max_candidates=5) as url:
+        assert post(url, body).json()["detail"][0]["reason"] == "may hold at most 5 candidates, got 20"

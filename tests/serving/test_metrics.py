@@ -1,0 +1,118 @@
+"""What Prometheus would read, of real requests."""
+
+import math
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ranker.encoding import Packed
+from serving.drift import FEWEST, Drift
+from serving.watch import STAGES
+from tests.serving.asking import patiently, post
+from tests.serving.conftest import server
+
+
+def samples(url):
+    text = httpx.get(f"{url}/metrics").text
+    found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {(s.name, *sorted(s.labels.values())): s.value for s in found}
+
+
+@pytest.fixture(scope="module")
+def own(artifact):
+    with server(artifact.folder) as running:
+        yield running.url
+
+
+def test_outcomes_stages_and_candidates_are_counted(own, body):
+    before = samples(own)
+    for _ in range(3):
+        assert post(own, body).status_code == 200
+    assert post(own, {}).status_code == 422
+    after = samples(own)
+
+    def more(*name):
+        return after[name] - before.get(name, 0)
+
+    assert more("ranker_requests_total", "1", "ok") == 3
+    assert more("ranker_requests_total", "1", "invalid") == 1
+    assert more("ranker_request_seconds_count") == 3
+    assert more("ranker_candidates_sum") == 60
+    assert {stage: more("ranker_stage_seconds_count", stage) for stage in STAGES} == {
+        **dict.fromkeys(STAGES, 3),
+        "read": 4,
+        "wait": 4,
+    }
+    staged = sum(more("ranker_stage_seconds_sum", stage) for stage in STAGES)
+    assert staged >= more("ranker_request_seconds_sum")
+    assert after[("ranker_in_flight",)] == 0
+    assert after[("ranker_model_version",)] == 1
+
+
+def test_unknown_values_are_counted_by_feature(own, body):
+    before = samples(own)
+    assert post(own, {**body, "candidates": {**body["candidates"], "item": [10**6] * 20}}).status_code == 200
+
+    def more(name):
+        return samples(own).get((name, "item"), 0) - before.get((name, "item"), 0)
+
+    patiently(lambda: more("ranker_ids_total") == 20)
+    assert more("ranker_unknown_ids_total") == 20
+
+
+def packed_for(artifact, rows):
+    widths = artifact.encoder.layout.widths()
+    return Packed(
+        np.ones((1, widths[0]), np.int32),
+        np.zeros((1, widths[1]), np.float32),
+        np.full((rows, widths[2]), 2, np.int32),
+        np.zeros((rows, widths[3]), np.float32),
+    )
+
+
+def test_scores_spread_as_in_validation_give_no_index_and_shifted_ones_a_large_one(artifact):
+    spreads = artifact.spreads
+    assert list(spreads) == ["click", "buy", "watch"]
+    drift = Drift(artifact)
+    middles = {}
+    for task, spread in spreads.items():
+        middles[task] = np.concatenate([[spread.edges[0] - 1], (spread.edges[:-1] + spread.edges[1:]) / 2, [9.0]])
+    same = np.stack([np.repeat(m, 12) for m in middles.values()], axis=1).astype(np.float32)
+    assert len(same) == 120
+    for _ in range(9):
+        assert not drift.indices()
+        drift.keep(packed_for(artifact, len(same)), same)
+        unknown = drift.take()
+        assert unknown["item"] == (120, 0)
+        assert unknown["user"] == (1, 1)
+    assert FEWEST <= 9 * 120
+    assert all(index < 1e-6 for index in drift.indices().values())
+    for _ in range(9):
+        drift.keep(packed_for(artifact, len(same)), np.full_like(same, 9.0))
+        drift.take()
+    assert all(index > 1 for index in drift.indices().values())
+
+
+def test_scores_fade_with_time(artifact, monkeypatch):
+    drift = Drift(artifact)
+    for _ in range(12):
+        drift.keep(packed_for(artifact, 125), np.zeros((125, 3), np.float32))
+        drift.take()
+    assert drift.indices()
+    assert all(math.isfinite(index) for index in drift.indices().values())
+    now = drift._aged + 600
+    monkeypatch.setattr("serving.drift.time.monotonic", lambda: now)
+    drift.take()
+    assert drift.indices() == {}  # 750 scores are too few
+
+
+def test_of_many_requests_and_candidates_a_sample_is_counted(artifact):
+    drift = Drift(artifact)
+    for _ in range(100):
+        drift.keep(packed_for(artifact, 1000), np.zeros((1000, 3), np.float32))
+    found = drift.take()
+    assert found["user"] == (8, 8)
+    assert found["item"] == (8 * 143, 0)  # every seventh of 1000
+    assert drift.take() == {}

@@ -1,0 +1,53 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from serving.shared import Shared, State
+
+
+def test_versions_move_and_go_back():
+    state = State(current=1, highest=1).moved(2).moved(5)
+    assert (state.current, state.previous, state.highest) == (5, (1, 2), 5)
+    back = state.back()
+    assert (back.current, back.previous, back.highest) == (2, (1,), 5)
+    with pytest.raises(LookupError, match="no version was served before"):
+        back.back().back()
+
+
+def test_history_is_bounded():
+    state = State(current=1, highest=1)
+    for version in range(2, 40):
+        state = state.moved(version)
+    assert state.previous == tuple(range(29, 39))
+
+
+def test_what_one_writes_another_reads(tmp_path):
+    one, other = Shared(tmp_path), Shared(tmp_path)
+    assert other.state() is None
+    one.change(lambda _: State(current=3, highest=3))
+    assert other.state().current == 3
+    other.change(lambda state: state.moved(4))
+    assert one.state().current == 4
+
+
+def test_only_one_leads_until_it_leaves(tmp_path):
+    one, other = Shared(tmp_path), Shared(tmp_path)
+    assert one.leads()
+    assert one.leads()
+    assert not other.leads()
+    one.leave()
+    assert other.leads()
+    other.leave()
+
+
+def test_the_dead_are_told_once(tmp_path):
+    shared = Shared(tmp_path)
+    shared.report(2)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / "workers" / f"{ended.pid}.json").write_text("1")
+    assert shared.workers() == {os.getpid(): 2}
+    assert shared.buried() == [ended.pid]
+    assert shared.buried() == []
