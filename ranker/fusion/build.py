@@ -98,7 +98,10 @@ class Fusion:
         Raises ``FusionError`` as ``build_fusion`` does.
         """
         numbers = _resolve(self.name, self.formula.parameters, self.objectives, parameters, self.numbers)
-        return replace(self, numbers=numbers)
+        changed = replace(self, numbers=numbers)
+        # The formula knows no numbers, so that what it has built of its state serves requests with other ones too.
+        changed.__dict__["formula"] = self.formula
+        return changed
 
 
 def build_fusion(

@@ -95,3 +95,11 @@ def test_scores_are_checked(scores: Any, text: str) -> None:
 def test_a_parameter_that_contradicts_itself_is_refused(default: float, low: float, high: float, integer: bool) -> None:
     with pytest.raises(FusionError, match="'x'"):
         Parameter(name="x", default=default, low=low, high=high, per_objective=False, integer=integer, description=".")
+
+
+def test_other_parameters_keep_the_formula_and_what_it_has_built() -> None:
+    fusion = build_fusion("additive", ("click",), {})
+    changed = fusion.replaced({"share": 2.0})
+    assert changed.formula is fusion.formula
+    assert (fusion.fuse([[1.0]])[0], changed.fuse([[1.0]])[0]) == (1.0, 2.0)
+    assert changed == build_fusion("additive", ("click",), {"share": 2.0})
