@@ -13,6 +13,7 @@ from serving.metrics import Metrics
 from serving.models import Models
 from serving.rank import Ranker
 from serving.settings import Settings
+from serving.traces import tracing
 from serving.watch import DeadlineError, Watch
 
 
@@ -22,6 +23,7 @@ class RankEndpoint:
     def __init__(self, settings: Settings, models: Models, metrics: Metrics) -> None:
         self._settings, self._models, self._metrics = settings, models, metrics
         self._admission = Admission(settings.max_in_flight)
+        self._trace = tracing()
         self._threads = anyio.CapacityLimiter(settings.concurrency)
 
     async def rank(self, request: Request) -> Response:
@@ -45,7 +47,12 @@ class RankEndpoint:
             raise
         finally:
             # The answer is on its way before it is counted.
-            asyncio.get_running_loop().call_soon(self._metrics.record, outcome, ranker, watch)
+            asyncio.get_running_loop().call_soon(self._record, request, outcome, ranker, watch)
+
+    def _record(self, request: Request, outcome: str, ranker: Ranker, watch: Watch) -> None:
+        self._metrics.record(outcome, ranker, watch)
+        if self._trace is not None:
+            self._trace(request.headers, outcome, ranker.artifact.manifest.version, watch)
 
     async def _ranked(self, request: Request, ranker: Ranker, watch: Watch) -> bytes:
         """Read and rank. Raises ``Refusal`` (504) as soon as the deadline passes before the work has begun."""

@@ -116,3 +116,11 @@ def test_of_many_requests_and_candidates_a_sample_is_counted(artifact):
     assert found["user"] == (8, 8)
     assert found["item"] == (8 * 143, 0)  # every seventh of 1000
     assert drift.take() == {}
+
+
+def test_an_endpoint_for_traces_without_their_packages_is_said_and_does_no_harm(artifact, body, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    with server(artifact.folder) as running:
+        assert post(running.url, body).status_code == 200
+        said = [line for line in running.log() if line["event"] == "no traces"]
+    assert "opentelemetry-sdk" in said[0]["reason"]
