@@ -29,7 +29,18 @@ def test_help_lists_every_command():
     ended = ranker_train("--help")
     assert all(
         name in ended.stdout
-        for name in ("simulate", "fit", "evaluate", "export", "compare", "pareto", "search", "inspect", "report", "schema")
+        for name in (
+            "simulate",
+            "fit",
+            "evaluate",
+            "export",
+            "compare",
+            "pareto",
+            "search",
+            "inspect",
+            "report",
+            "schema",
+        )
     )
 
 

@@ -68,9 +68,8 @@ def test_a_learned_fusion_reads_the_validation_rows_of_the_log(trained, tmp_path
     assert told["rows"] == len(run.predictions.labels)
     assert len(list(learnt(fitted))) == 1
     assert f"NDCG@10 {told['value']:.4f} of click * (watch_time > 5)" in next(iter(learnt(fitted)))
-    artifact = export(
-        tmp_path, changed, run.prepared.encoder, run.model, fitted, run.metrics, examples_of(rows, changed)
-    )
+    examples, scores = examples_of(rows, changed), run.predictions.scores
+    artifact = export(tmp_path, changed, run.prepared.encoder, run.model, fitted, run.metrics, examples, scores)
     again = load(artifact.folder).fusions["held"]
     candidates = Candidates.of(again.objectives, run.predictions.scores, features={"duration_s": log["duration_s"]})
     np.testing.assert_array_equal(again.rank(candidates).fused, fitted["held"].rank(candidates).fused)
