@@ -49,7 +49,7 @@ class TaskGradients:
         With ``compared`` the trunk tape must be persistent, and is passed T times.
         """
         at_trunk = [task[: len(self._trunk)] for task in self._split_by_task()]
-        if not self._compared:
+        if not self._compared and not self._tables:
             pairs = zip(zip(*at_trunk, strict=True), self._trunk, strict=True)
             return _gramian([_flat(column, like) for column, like in pairs])
         variables = [*self._compared, *self._tables]

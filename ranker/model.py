@@ -93,6 +93,7 @@ class RankingModel(tfrs.Model):
             head_penalties = self.architecture.penalties(logits[: len(self.tasks)])
         counted = self._taken(losses, turn)
         shared, heads, own = self._trained(turn)
+        moving = {variable.ref() for variable in shared}
         gradients = TaskGradients(
             trunk_tape,
             head_tape,
@@ -100,8 +101,8 @@ class RankingModel(tfrs.Model):
             trunk,
             shared,
             heads,
-            compared=self._compared,
-            tables=self._compared_tables,
+            compared=[v for v in self._compared if v.ref() in moving],
+            tables=[v for v in self._compared_tables if v.ref() in moving],
             penalties=penalties,
             head_penalties=head_penalties,
         )

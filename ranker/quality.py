@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-UNDECIDED = 0.5
+UNDECIDED = float("nan")
 """What is said of a task where a batch says nothing: no better than chance."""
 
 

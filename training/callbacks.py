@@ -30,6 +30,7 @@ class StepLog:
         kept = _before(path, resume_at)
         self._file = path.open("wb")
         self._file.writelines(kept)
+        self._next_comparison = 0
         self._board = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
     def step(self, number: int, logs: Mapping[str, Any]) -> None:
@@ -40,8 +41,11 @@ class StepLog:
         if "gramian" in logs:
             record["gramian"] = np.asarray(logs["gramian"], dtype=np.float64).tolist()
         self._file.write(orjson.dumps(record) + b"\n")
-        if number % BOARD_EVERY == 0:
+        compared = "gramian" in record and number >= self._next_comparison
+        if number % BOARD_EVERY == 0 or compared:  # comparisons may be rare, and fall on no such step
             self._draw(record, number)
+        if compared:
+            self._next_comparison = number + BOARD_EVERY
 
     def validation(self, number: int, metrics: Mapping[str, Any]) -> None:
         """Record an epoch's metrics after so many steps."""

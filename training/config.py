@@ -193,10 +193,17 @@ class Experiment(Closed):
                 "optimizer.average: would mix the tables of epochs, which embedding.reinitialise_each_epoch draws "
                 "afresh; use one of the two"
             )
+        if self.embedding.reinitialise_each_epoch and any("embeddings" in p.freeze for p in self.schedule.phases):
+            raise ValueError(
+                "schedule.phases: freezing embeddings would leave tables as embedding.reinitialise_each_epoch draws "
+                "them, untrained; use one of the two"
+            )
         self._check_fusions()
         method = WEIGHTINGS[self.weighting.name](self.weighting)
         method.build(tasks)
-        self.schedule.check(list(tasks), self.training.epochs, compares=isinstance(method, GradientBalancer))
+        self.schedule.check(
+            list(tasks), self.training.epochs, compares=isinstance(method, GradientBalancer) or method.looks_back
+        )
         if self.early_stopping is not None:
             check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
         return self

@@ -54,10 +54,10 @@ class EncodedRows:
         return (self._read(i) for i in range(len(self.rows)))
 
     def columns(self, *names: str) -> Iterator[tuple[NDArray[Any], ...]]:
-        """Some arrays of each chunk, without reading the others."""
+        """Some arrays of each chunk, without reading the others; those that a chunk has none of are left out."""
         for chunk in range(len(self.rows)):
             with np.load(self.folder / f"{chunk:06d}.npz", allow_pickle=False) as arrays:
-                yield tuple(arrays[name] for name in names)
+                yield tuple(arrays[name] for name in names if name in arrays)
 
     def steps(self, batch_size: int) -> int:
         """Number of batches an epoch."""

@@ -116,9 +116,9 @@ def columns_of(schema: Schema, more: list[str]) -> list[str]:
 
 
 def labels_of(schema: Schema) -> list[str]:
-    """Columns of labels: a file without one of them has no label of that task, and may have others."""
-    masks = {task.mask for task in schema.tasks.values()}
-    return [column for column in label_columns(schema) if column not in masks]
+    """Columns of labels alone: a file without one of them has no label of that task, and may have others."""
+    needed = {*schema.input_columns(), *(task.mask for task in schema.tasks.values())}
+    return [column for column in label_columns(schema) if column not in needed]
 
 
 def taken(columns: Any, mask: Mask) -> dict[str, Column]:

@@ -40,11 +40,13 @@ class Schedule(Closed):
             path = f"schedule.phases.{number}"
             for task in phase.tasks or ():
                 _require(task, tasks, f"{path}.tasks", "task")
+                if (phase.tasks or ()).count(task) > 1:
+                    raise ValueError(f"{path}.tasks: {task!r} is listed twice")
             for part in phase.freeze:
                 _require(part, [EMBEDDINGS, SHARED, *tasks], f"{path}.freeze", "part")
             if phase.alternating and compares:
                 raise ValueError(
-                    f"{path}.alternating: each step trains one task, so that no gradients can be compared; take a "
+                    f"{path}.alternating: each step trains one task, so that tasks cannot be compared; take a "
                     "weighting of losses, for example static"
                 )
         before = sum(phase.epochs or 0 for phase in self.phases[:-1])

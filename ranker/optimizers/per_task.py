@@ -88,11 +88,16 @@ def task_parts(
 ) -> list[TaskParts | None]:
     """What one step has for each variable, ``None`` where nothing reaches it; the trunk is passed once a task.
 
+    Weights are scaled to a mean size of 1 over the tasks that have one: they multiply steps, whose length the learning
+    rate sets, and some methods' weights carry units of losses or gradients.
+
     A penalty, which belongs to no task, is divided among the tasks that reach the variable: each task's gradient gets
     ``penalty / sum_i w_i``, so that the weighted sum holds the penalty once, as it is.
     """
     if not variables:
         return []
+    size = tf.reduce_sum(tf.abs(weights))
+    weights = tf.math.divide_no_nan(weights * tf.math.count_nonzero(weights, dtype=weights.dtype), size)
     columns = gradients.by_task(variables)
     return [
         _parts(tuple(column), penalty, weights)

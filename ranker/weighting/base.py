@@ -184,7 +184,8 @@ class GradientBalancer(Weighting):
         gramian = scales[:, None] * evidence.gramian() * scales
         weights = tf.stop_gradient(scales * self.weights(scales * losses, gramian))
         if self.every > 1:
-            self._held.assign(weights)
+            # A batch may lack a task that the next ones have.
+            self._held.assign(tf.where(losses > 0, weights, self._held))
         return Balance(shared=weights, heads=scales, own=[])
 
     def reuse(self) -> Balance:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 MOST_TASKS = 12
 _SPECK = 1e-12
+_HALVINGS = 20
 
 
 def scaled(gramian: tf.Tensor) -> tf.Tensor:
@@ -51,29 +52,37 @@ def simplex_quadratic(gramian: tf.Tensor, linear: tf.Tensor, curvature: tf.Tenso
     return weights / tf.reduce_sum(weights)
 
 
-def power_equilibrium(gramian: tf.Tensor, power: float, steps: int = 60) -> tf.Tensor:
-    """The w > 0 with ``G w = w ** -power``: Gramian [T, T] to w [T].
+def power_equilibrium(gramian: tf.Tensor, power: float, loads: tf.Tensor, steps: int = 60) -> tf.Tensor:
+    """The w > 0 with ``G w = c w ** -power``: Gramian [T, T] and loads c [T] > 0 to w [T].
 
-    It is the minimum of the strictly convex ``w' G w / 2 - sum phi(w)``, phi' = w ** -power, found by Newton's method.
-    Steps are damped as for self-concordant functions, and never go more than nine tenths of the way to a bound.
+    It is the minimum of the strictly convex ``w' G w / 2 - sum c phi(w)``, phi' = w ** -power, found by Newton's
+    method: of steps halved again and again, none more than nine tenths of the way to a bound, the one of least value is taken.
     """
     gramian = gramian + _SPECK * tf.eye(_tasks(gramian), dtype=tf.float64)
-    weights = tf.linalg.diag_part(gramian) ** (-1.0 / (1.0 + power))
+    lengths = tf.constant([0.0, *(0.5**halved for halved in range(_HALVINGS))], tf.float64)
+
+    def value(w: tf.Tensor) -> tf.Tensor:
+        phi = tf.math.log(w) if power == 1.0 else w ** (1.0 - power) / (1.0 - power)
+        return 0.5 * tf.einsum("ki,ij,kj->k", w, gramian, w) - tf.linalg.matvec(phi, loads)
+
+    weights = (loads / tf.linalg.diag_part(gramian)) ** (1.0 / (1.0 + power))
     for _ in range(steps):
-        slope = tf.linalg.matvec(gramian, weights) - weights**-power
-        hessian = gramian + tf.linalg.diag(power * weights ** (-power - 1.0))
+        slope = tf.linalg.matvec(gramian, weights) - loads * weights**-power
+        hessian = gramian + tf.linalg.diag(power * loads * weights ** (-power - 1.0))
         step = -tf.linalg.solve(hessian, slope[:, None])[:, 0]
-        decrement = tf.sqrt(tf.maximum(-tf.reduce_sum(step * slope), 0.0))
-        damped = tf.where(decrement > 0.25, 1.0 / (1.0 + decrement), 1.0)
         room = tf.reduce_min(tf.where(step < 0, -0.9 * weights / tf.where(step < 0, step, -1.0), np.inf))
-        weights = weights + tf.minimum(damped, room) * step
+        tried = weights + lengths[:, None] * tf.minimum(room, 1.0) * step
+        # Next to the minimum all values are equal but for rounding, and the whole step is the best there is.
+        worth = value(tried)
+        close = tf.abs(worth[1] - worth[0]) <= 1e-12 * tf.abs(worth[0])
+        weights = tf.where(close, tried[1], tried[tf.argmin(worth)])
     return weights
 
 
 def _tasks(gramian: tf.Tensor) -> int:
     tasks = int(gramian.shape[0])
     if tasks > MOST_TASKS:
-        raise ValueError(f"this method tries 2^T sets of tasks and takes at most {MOST_TASKS} tasks, got {tasks}")
+        raise ValueError(f"this method takes at most {MOST_TASKS} tasks, got {tasks}")
     return tasks
 
 

@@ -9,6 +9,20 @@ UNLIKE = 10.0
 """Losses that differ by more than this factor are said to be of unlike magnitude."""
 
 
+def unlike(options: ScaledOptions, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
+    """A sentence where one loss is much larger than another and neither is scaled."""
+    losses = {name: loss for name, loss in zip(tasks, facts.constant, strict=True) if loss > 0}
+    if options.scale_by != "none" or not losses:
+        return []
+    least, most = min(losses, key=losses.__getitem__), max(losses, key=losses.__getitem__)
+    if losses[most] <= UNLIKE * losses[least]:
+        return []
+    return [
+        f"weighting: {options.name} weighs losses that are of unlike magnitude, {most!r} of about "
+        f"{losses[most]:.3g} and {least!r} of {losses[least]:.3g}: the larger will rule; say scale_by: prior"
+    ]
+
+
 class ScaledWeigher(LossWeigher):
     """Base of methods whose weights do not see a loss' scale."""
 
@@ -16,13 +30,4 @@ class ScaledWeigher(LossWeigher):
 
     def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
         """Say so where one loss is much larger than another and neither is scaled."""
-        losses = {name: loss for name, loss in zip(tasks, facts.constant, strict=True) if loss > 0}
-        if self.options.scale_by != "none" or not losses:
-            return []
-        least, most = min(losses, key=losses.__getitem__), max(losses, key=losses.__getitem__)
-        if losses[most] <= UNLIKE * losses[least]:
-            return []
-        return [
-            f"weighting: {self.options.name} weighs losses that are of unlike magnitude, {most!r} of about "
-            f"{losses[most]:.3g} and {least!r} of {losses[least]:.3g}: the larger will rule; say scale_by: prior"
-        ]
+        return unlike(self.options, tasks, facts)

@@ -26,6 +26,6 @@ def test_concordance_of_neighbours():
     np.testing.assert_allclose(quality(scores, labels, np.array([[1.0], [1], [0], [0]])), [1.0])
 
 
-def test_what_says_nothing_is_chance():
-    np.testing.assert_array_equal(quality(np.ones((4, 2)), np.tile([[0.0, 1.0]], (4, 1))), [0.5, 0.5])
-    np.testing.assert_array_equal(quality(np.ones((4, 1)), np.full((4, 1), 7.0)), [0.5])
+def test_what_says_nothing_is_not_a_number():
+    np.testing.assert_array_equal(quality(np.ones((4, 2)), np.tile([[0.0, 1.0]], (4, 1))), [np.nan, np.nan])
+    np.testing.assert_array_equal(quality(np.ones((4, 1)), np.full((4, 1), 7.0)), [np.nan])

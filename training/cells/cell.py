@@ -3,8 +3,11 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from training.config import CHOICES, Experiment
+from pydantic import ValidationError
+
+from training.config import CHOICES, ConfigError, Experiment
 
 _LONGEST = 100
 
@@ -35,3 +38,15 @@ def label(values: Mapping[str, str]) -> str:
     """Values joined; with its key where the value alone says little."""
     shown = [value if key in CHOICES else f"{key.rpartition('.')[2]}={value}" for key, value in values.items()]
     return ", ".join(shown) or "as configured"
+
+
+def checked(raw: dict[str, Any], change: str) -> Experiment:
+    """A changed config as plain data to an experiment. Raises ``ConfigError`` that names the change."""
+    try:
+        return Experiment.model_validate(raw)
+    except ValidationError as error:
+        mistakes = "; ".join(
+            ": ".join([*([".".join(map(str, e["loc"]))] if e["loc"] else []), e["msg"].removeprefix("Value error, ")])
+            for e in error.errors(include_url=False)
+        )
+        raise ConfigError(f"{change}: {mistakes}") from None

@@ -9,9 +9,8 @@ from itertools import product
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from training.cells import Cell
+from training.cells import Cell, checked
 from training.config import CHOICES, ConfigError, Experiment
 
 EVERY = "all"
@@ -65,8 +64,8 @@ def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> lis
     # Choices first: their options can then be varied too, and one that a choice lacks is an error.
     variations = sorted(variations, key=lambda variation: variation.key not in CHOICES)
     keys = [variation.key for variation in variations]
-    values_of = [_fitting(base, variation) for variation in variations]
     raw = base.model_dump(mode="json", by_alias=True)
+    values_of = [_fitting(raw, variation) for variation in variations]
     cells = []
     for seed in range(base.training.seed, base.training.seed + seeds):
         for values in product(*values_of):
@@ -75,32 +74,23 @@ def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> lis
             for key, value in zip(keys, values, strict=True):
                 _set(changed, key, value)
             texts = {key: _text(value) for key, value in zip(keys, values, strict=True)}
-            cells.append(Cell(texts, seed, _checked(changed, texts)))
+            varied = ", ".join(f"{key}={value}" for key, value in texts.items())
+            cells.append(Cell(texts, seed, checked(changed, f"--vary {varied}")))
     return cells
 
 
-def _fitting(base: Experiment, variation: Variation) -> list[Any]:
-    """The values; of a whole registry only what these tasks can have."""
+def _fitting(raw: dict[str, Any], variation: Variation) -> list[Any]:
+    """The values; of a whole registry only what the config can have with nothing else changed."""
     if not variation.every:
         return list(variation.values)
     fitting = []
     for name in variation.values:
-        with suppress(ValueError):
-            CHOICES[variation.key][name].Options().check(base.log_schema)
+        changed = deepcopy(raw)
+        _set(changed, variation.key, name)
+        with suppress(ConfigError):
+            checked(changed, name)
             fitting.append(name)
     return fitting
-
-
-def _checked(raw: dict[str, Any], values: Mapping[str, str]) -> Experiment:
-    try:
-        return Experiment.model_validate(raw)
-    except ValidationError as error:
-        mistakes = "; ".join(
-            ": ".join([*([".".join(map(str, e["loc"]))] if e["loc"] else []), e["msg"].removeprefix("Value error, ")])
-            for e in error.errors(include_url=False)
-        )
-        given = ", ".join(f"{key}={value}" for key, value in values.items())
-        raise ConfigError(f"--vary {given}: {mistakes}") from None
 
 
 def _set(config: dict[str, Any], key: str, value: Any) -> None:
@@ -129,15 +119,11 @@ def _chosen(section: str, before: Any, value: Any) -> Any:
     if name == before["name"]:
         return {**before, **options}
     # Only what the config set by itself is worth keeping: another class' defaults are not this one's. And only what
-    # means the same there, which a key of the same name need not.
-    kind = CHOICES[section][name].Options
-    defaults = CHOICES[section][before["name"]].Options().model_dump(mode="json")
-    kept = {}
-    for option, setting in before.items():
-        if option in kind.model_fields and option != "name" and setting != defaults.get(option):
-            with suppress(ValidationError):
-                kind.model_validate({option: setting})
-                kept[option] = setting
+    # means the same there: options of the nearest class that both are made from.
+    kind, other = CHOICES[section][name].Options, CHOICES[section][before["name"]].Options
+    common = next(base for base in kind.__mro__ if issubclass(other, base))
+    defaults = other().model_dump(mode="json")
+    kept = {k: v for k, v in before.items() if k in common.model_fields and v != defaults.get(k)}
     return {**kept, **options, "name": name}
 
 

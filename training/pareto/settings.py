@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.registry import nearest
 from ranker.weighting import WEIGHTINGS
-from training.cells import Cell
+from training.cells import Cell, checked
 from training.config import ConfigError, Experiment
 
 Points = NDArray[np.float64]
@@ -76,7 +77,7 @@ def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) 
             f"--points {points}: {len(tasks)} tasks need at least {len(tasks) + 1} (equal bounds, and one setting that "
             f"favours each task), and {_MOST} is the most"
         )
-    cells = []
+    cells, raw = [], base.model_dump(mode="json", by_alias=True)
     for method in methods:
         if method not in METHODS:
             hint = nearest(method, list(METHODS))
@@ -84,12 +85,14 @@ def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) 
         if methods.count(method) > 1:
             raise ConfigError(f"--method {method}: is given twice")
         option, options = METHODS[method].option, WEIGHTINGS[method].Options
-        kept = {k: v for k, v in base.weighting.model_dump(mode="json").items() if k in options.model_fields}
+        common: Any = next(kind for kind in options.__mro__ if isinstance(base.weighting, kind))
+        kept = {k: v for k, v in raw["weighting"].items() if k in common.model_fields}
         for point in spread(len(tasks), points):
             values = dict(zip(tasks, _tidy(METHODS[method].values(point, total)), strict=True))
-            weighting = options.model_validate({**kept, "name": method, option: values})
             text = ", ".join(f"{task} {value:.3g}" for task, value in values.items() if value)
-            chosen = base.model_copy(update={"weighting": weighting})
+            chosen = checked(
+                {**raw, "weighting": {**kept, "name": method, option: values}}, f"--method {method}, {option} {text}"
+            )
             cells.append(Cell({"weighting": method, option: text}, base.training.seed, chosen))
     return cells
 

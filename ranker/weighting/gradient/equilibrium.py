@@ -48,14 +48,14 @@ class FairGrad(GradientBalancer):
 
 
 def _equilibrium(gramian: tf.Tensor, power: float) -> tf.Tensor:
-    """Solve in unit gradients for power 1, which scaling does not change, and as they are, but for one scale, else."""
+    """Solve ``G w = w^-power`` in unit gradients: with n their norms, u = n w, ``C u = n^(power - 1) u^-power``."""
     gramian = tf.cast(gramian, tf.float64)
     norms = tf.sqrt(tf.linalg.diag_part(gramian))
     present = norms > 0
-    units = norms if power == 1.0 else tf.fill(tf.shape(norms), tf.reduce_max(norms))
-    units = tf.where(present, units, tf.ones_like(units))
+    units = tf.where(present, norms, tf.ones_like(norms))
     apart = tf.linalg.diag(tf.where(present, tf.zeros_like(norms), tf.ones_like(norms)))
-    solved = power_equilibrium(gramian / (units[:, None] * units[None, :]) + apart, power)
-    # With G = s^2 H the solution is that of H times s^(-2 / (1 + power)); for power 1 this holds for each task's own.
-    back = solved * units ** (-2.0 / (1.0 + power))
+    unlike = units / tf.reduce_max(units)
+    solved = power_equilibrium(gramian / (units[:, None] * units[None, :]) + apart, power, unlike ** (power - 1.0))
+    # Loads all divided by one number divide the solution by its root of 1 + power.
+    back = solved * tf.reduce_max(units) ** ((power - 1.0) / (power + 1.0)) / units
     return tf.where(present, back, tf.zeros_like(back))

@@ -7,8 +7,10 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, per_task
+from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, ScaledOptions, per_task
+from ranker.weighting.scaling import unlike
 
+_NEVER = -1e9
 Preference = Annotated[float, Field(gt=0)]
 Ideal = Annotated[float, Field(ge=0)]
 
@@ -21,7 +23,7 @@ class SmoothTchebycheff(LossBalancer):
     the nearer to the plain maximum.
     """
 
-    class Options(WeightingOptions):
+    class Options(ScaledOptions):
         """Preferences, the ideal losses, smoothness."""
 
         name: Literal["smooth_tchebycheff"] = "smooth_tchebycheff"
@@ -35,8 +37,14 @@ class SmoothTchebycheff(LossBalancer):
         """Put preferences and ideals in task order."""
         self._preference = per_task(self.options.preference, tasks, "preference", default=1.0)
         self._ideal = per_task(self.options.ideal, tasks, "ideal", default=0.0)
+        self._scales = self.options.scales(tasks, facts)
+
+    def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
+        """Say so where one loss is so large that it is always the greatest."""
+        return unlike(self.options, tasks, facts)
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """Losses [T] to their smooth maximum."""
-        excess = tf.constant(self._preference, losses.dtype) * (losses - tf.constant(self._ideal, losses.dtype))
-        return self.options.mu * tf.reduce_logsumexp(excess / self.options.mu)
+        """Losses [T] to their smooth maximum, over tasks with labels in the batch."""
+        scaled = tf.constant(self._scales, losses.dtype) * losses
+        excess = tf.constant(self._preference, losses.dtype) * (scaled - tf.constant(self._ideal, losses.dtype))
+        return self.options.mu * tf.reduce_logsumexp(tf.where(losses > 0, excess / self.options.mu, _NEVER))
