@@ -58,19 +58,20 @@ def main() -> None:
     parser.add_argument("--artifact", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="The log that the artifact was trained on.")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--split", type=int, default=0, help="Seed of the groups that are held out.")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     {"simulator": simulator, "kuairand": kuairand, "figure": figure}[options.which](
-        options.artifact, options.data, options.output
+        options.artifact, options.data, options.output, options.split
     )
 
 
-def simulator(artifact: Path, data: Path, output: Path) -> None:
+def simulator(artifact: Path, data: Path, output: Path, split: int) -> None:
     """Utility of the first places of each session, in all formulas' trust regions around the defaults."""
     log = with_utility(data, output / "with_utility")
     loaded = load(artifact)
     rows, _ = scored_rows(loaded, Log([log]), "request_id", [UTILITY], output, lambda *_: None)
-    searching, held_out = rows.halves(0.5, seed=0)
+    searching, held_out = rows.halves(0.5, seed=split)
     goal = parse_goal(f"{UTILITY}.mean@{PLACES}", [], loaded.schema)
     lines: list[dict[str, Any]] = []
     for formula in ("additive", "multiplicative"):
@@ -157,11 +158,11 @@ def with_utility(data: Path, folder: Path) -> Path:
     return folder
 
 
-def kuairand(artifact: Path, data: Path, output: Path) -> None:
+def kuairand(artifact: Path, data: Path, output: Path, split: int) -> None:
     """On the last day: parameters searched on one half of the users, all fusions measured on the other."""
     loaded = load(artifact)
     rows, _ = scored_rows(loaded, Log([data]), "user_id", [], output, lambda *_: None)
-    searching, held_out = rows.halves(0.5, seed=0)
+    searching, held_out = rows.halves(0.5, seed=split)
     equal = loaded.fusion.with_formula("additive", {})
     lines = []
     for name, weights in WEIGHTS.items():
@@ -198,10 +199,10 @@ def kuairand(artifact: Path, data: Path, output: Path) -> None:
     Console(width=180).print(table)
 
 
-def figure(artifact: Path, data: Path, output: Path) -> None:
+def figure(artifact: Path, data: Path, output: Path, split: int) -> None:
     """Two charts of a search's report, as ``fusion_search.svg``."""
     with TemporaryDirectory() as folder:
-        asked = Search(maximise="click.auc + 2*like.auc + 2*share.auc", vary=["power"], budget=300)
+        asked = Search(maximise="click.auc + 2*like.auc + 2*share.auc", vary=["power"], budget=300, seed=split)
         found = search_artifact(artifact, asked, [data], Path(folder), Console())
     charts = [chart.properties(width=560, height=170) for chart in (sensitivity(found), path(found))]
     drawn = alt.vconcat(*charts).resolve_scale(color="independent")

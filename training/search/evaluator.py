@@ -76,6 +76,7 @@ class Evaluator:
                     raise DataError(f"{self.metrics[i].name}: the {len(rows):,} rows have labels of one kind only")
         self._grouped = {i: metric for i, metric in enumerate(self.metrics) if metric.kind != "auc"}
         self._groups = Groups(rows.groups) if self._grouped else None
+        self._ideals: dict[Metric, Floats] = {}
 
     def __call__(self, sets: Sets) -> Floats:
         """Metrics [P, M] of P parameter sets."""
@@ -121,10 +122,15 @@ class Evaluator:
             return ranking.mean(values, metric.k)
         if values.min(initial=0.0) < 0:
             raise DataError(f"{metric.name}: gains must be >= 0, and column {metric.column!r} has {values.min():g}")
-        assert self._groups is not None
-        ideal = self._groups.ranking(values).dcg(values, metric.k)
+        ideal = self._ideal(metric, values)
         undefined = np.full(len(ideal), np.nan)
         return np.asarray(np.divide(ranking.dcg(values, metric.k), ideal, out=undefined, where=ideal > 0))
+
+    def _ideal(self, metric: Metric, gains: Floats) -> Floats:
+        """What the best order gives each group [G], the same for all parameter sets."""
+        if metric not in self._ideals:
+            self._ideals[metric] = self.ranking(gains).dcg(gains, metric.k)
+        return self._ideals[metric]
 
     def group_weights(self, metric: Metric) -> Floats:
         """What each group counts in a grouped metric's mean [G]: its rows for GAUC, 1 for others."""
