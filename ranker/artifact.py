@@ -127,6 +127,8 @@ def load(path: Path) -> Artifact:
     folder = locate(path)
     manifest = _manifest(folder)
     for name, expected in manifest.files.items():
+        if name.startswith("/") or ".." in name.split("/"):
+            raise ArtifactError(f"{folder / MANIFEST}: lists {name!r}, which is not a file of the artifact")
         file = folder / name
         if not file.is_file():
             raise ArtifactError(f"{file}: is missing; the manifest lists it")

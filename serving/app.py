@@ -38,7 +38,8 @@ PROBLEMS = {
     408: "The body came too slowly.",
     413: "The body is too large.",
     422: "What is wrong with the request, field by field.",
-    503: "The service holds as many requests as it may, or is about to end; Retry-After says when to try again.",
+    500: "The service failed; its log says why, under the request id of the answer.",
+    503: "The service holds as many requests as it may; Retry-After says when to try again.",
     504: "The deadline passed.",
 }
 

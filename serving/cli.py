@@ -1,5 +1,6 @@
 """``ranker-serve``: check an artifact, then serve it."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -108,11 +109,11 @@ def _check(settings: Settings) -> None:
 
 
 def _run(host: str, port: int, workers: int) -> None:
-    import uvicorn
+    from uvicorn import Config, Server
 
-    # The server ends by raising the signal again; as an exception it lets the runtime folder be removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
+    from serving.supervisor import Supervisor
+
+    config = Config(
         "serving.app:create_app",
         factory=True,
         host=host,
@@ -126,3 +127,10 @@ def _run(host: str, port: int, workers: int) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
     )
+    if workers > 1:
+        Supervisor(config, sockets=[config.bind_socket()]).run()
+        return
+    # The server ends by raising the signal again; as an exception it lets the runtime folder be removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt):
+        Server(config).run()

@@ -1,5 +1,6 @@
 """The OpenAPI document: requests as the served artifact takes them, with an example that works as it stands."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -13,16 +14,16 @@ EXAMPLE_CANDIDATES = 3
 def document_of(app: FastAPI, served: Callable[[], Ranker]) -> Callable[[], dict[str, Any]]:
     """What makes the document; it is made anew when another artifact is served."""
     plain = app.openapi
-    made: tuple[Ranker, dict[str, Any]] | None = None
+    made: tuple[weakref.ref[Ranker], dict[str, Any]] | None = None  # the document keeps no old model alive
 
     def document() -> dict[str, Any]:
         nonlocal made
         ranker = served()
-        if made is None or made[0] is not ranker:
+        if made is None or made[0]() is not ranker:
             whole = plain()
             # FastAPI would drop the example's nulls, which stand for missing values, so it is put in afterwards.
             whole["paths"]["/rank"]["post"]["requestBody"] = _body(ranker)
-            made = (ranker, whole)
+            made = (weakref.ref(ranker), whole)
         return made[1]
 
     return document

@@ -8,6 +8,7 @@ from serving.messages import RequestError
 from serving.rank import Ranker
 from serving.runtime import EngineError, OnnxRuntime
 from serving.settings import Settings, SettingsError
+from serving.watch import STAGES, DeadlineError, Watch
 
 
 def test_golden_requests_that_score_otherwise_are_refused(write_artifact, tmp_path):
@@ -29,7 +30,9 @@ def test_a_device_that_is_not_there_is_explained(artifact):
 
 
 def test_settings_come_back_from_the_environment():
-    settings = Settings(artifact="/a", device="cpu", threads=3, concurrency=4, max_candidates=7)
+    settings = Settings(
+        artifact="/a", threads=3, max_candidates=7, watch=0.5, docs=False, admin_keys="0123456789abcdef"
+    )
     assert Settings.from_environment(settings.environment()) == settings
 
 
@@ -90,3 +93,27 @@ def test_a_request_may_name_another_fusion_of_the_artifact(write_artifact, tmp_p
     np.testing.assert_allclose(answer["fused"], answer["scores"]["buy"], atol=1e-6)
     assert answer["fusion"]["parameters"]["share"] == {"click": 0.0, "buy": 1.0, "watch": 0.0}
     assert ranked(artifact) == ranked(artifact, fusion={"name": "default"})
+
+
+def test_nothing_is_done_after_the_deadline(artifact):
+    service = Ranker(artifact, OnnxRuntime(artifact.model_path), max_candidates=100)
+    body = json.dumps({"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates}).encode()
+    late = Watch(deadline=0.0)
+    with pytest.raises(DeadlineError, match="parse"):
+        service.answer(body, late)
+    assert late.packed is None
+    timely = Watch(deadline=float("inf"))
+    service.answer(body, timely)
+    assert tuple(timely.seconds) == STAGES[2:]
+    assert timely.packed is not None
+    assert timely.scores.shape == (20, 3)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b"])
+def test_a_manifest_that_names_files_elsewhere_is_refused(write_artifact, tmp_path, name):
+    artifact = write_artifact(tmp_path)
+    manifest = json.loads((artifact.folder / "manifest.json").read_text())
+    manifest["files"][name] = "0"
+    (artifact.folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="which is not a file of the artifact"):
+        Ranker.load(Settings(artifact=tmp_path))
