@@ -56,7 +56,8 @@ def power_equilibrium(gramian: tf.Tensor, power: float, loads: tf.Tensor, steps:
     """The w > 0 with ``G w = c w ** -power``: Gramian [T, T] and loads c [T] > 0 to w [T].
 
     It is the minimum of the strictly convex ``w' G w / 2 - sum c phi(w)``, phi' = w ** -power, found by Newton's
-    method: of steps halved again and again, none more than nine tenths of the way to a bound, the one of least value is taken.
+    method: of steps halved again and again, none more than nine tenths of the way to a bound, the one of least value
+    is taken.
     """
     gramian = gramian + _SPECK * tf.eye(_tasks(gramian), dtype=tf.float64)
     lengths = tf.constant([0.0, *(0.5**halved for halved in range(_HALVINGS))], tf.float64)
