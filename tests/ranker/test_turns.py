@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from ranker.turns import ALL, Turn, cycled
-from ranker.weighting import WEIGHTINGS, Static
+from ranker.weighting import MGDA, WEIGHTINGS, Static
 from tests.ranker.models import batch_of, model_of
 
 
@@ -56,6 +56,20 @@ def test_what_is_frozen_stays(rows, frozen):
     for part, variables in parts.items():
         kernels = [v for v in variables if v.shape.rank > 1]
         assert same(before, after, kernels) == [part == frozen] * len(kernels)
+
+
+@pytest.mark.parametrize("compared", ["shared", "shared_with_embeddings"])
+def test_what_is_frozen_is_not_compared(rows, compared):
+    model = model_of(rows, "shared_bottom", MGDA(MGDA.Options(gradients_of=compared)))
+    model.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.0))
+    batch = batch_of(rows)
+
+    def gramian(*frozen):
+        return model.train_step(batch, Turn(frozen=frozenset(frozen)))["gramian"].numpy()
+
+    tables, dense = gramian("shared") if compared != "shared" else 0.0, gramian("embeddings")
+    np.testing.assert_allclose(gramian(), tables + dense, rtol=1e-4, atol=1e-9)
+    assert np.abs(dense).max() > 0
 
 
 @pytest.mark.parametrize("name", list(WEIGHTINGS))

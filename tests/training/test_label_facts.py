@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ranker.funnels import FUNNELS
+from ranker.losses import TaskErrors
 from ranker.schema import Schema
 from training.encoded import EncodedWriter
 from training.label_facts import label_facts
@@ -45,3 +47,41 @@ def test_where_conditions_hold(tmp_path):
     assert found.constant[1] == pytest.approx(np.log(2))
     assert found.untrained[1] == pytest.approx(np.log(2))
     assert found.overlap[1] == [2, 2, 2, 0]
+
+
+WEIGHTED = {
+    "candidate": {"item": {"kind": "categorical"}},
+    "tasks": {
+        "click": {"kind": "binary", "weight": "1 + click"},
+        "watch": {"kind": "regression", "loss": "weighted_logistic"},
+        "stay": {"kind": "regression", "loss": "weighted_logistic", "negatives": "zeros"},
+        "seconds": {"kind": "regression", "weight": "1 + click"},
+    },
+}
+
+
+def test_the_constant_loss_is_the_least_that_a_constant_logit_has(tmp_path):
+    random = np.random.default_rng(0)
+    rows = 200
+    labels = random.exponential(2.0, (rows, 4)) * (random.random((rows, 4)) < 0.4)
+    labels[:, 0] = labels[:, 0] > 0
+    chunk = {"labels": labels, "known": random.random((rows, 4)) < 0.8, "weights": random.integers(0, 4, (rows, 4))}
+    chunk = {name: array.astype(np.float32) for name, array in chunk.items()}
+    writer = EncodedWriter(tmp_path / "rows")
+    writer.write(chunk)
+    funnel = FUNNELS["masked"](Schema.model_validate(WEIGHTED))
+    errors = TaskErrors(funnel.kinds)
+    given = tf.constant(chunk["labels"])
+    weights = errors.row_weights(given, tf.constant(chunk["known"])) * chunk["weights"]
+
+    def losses(logit):
+        logits = [tf.fill([rows], np.float32(logit))] * 4
+        return funnel.losses(
+            logits, tf.constant(chunk["labels"]), weights, lambda i, x: errors(chunk["labels"], x, task=i)
+        )
+
+    least = np.min([np.stack(losses(logit)) for logit in np.linspace(-4, 4, 801)], axis=0)
+    found = label_facts(writer.close(), funnel)
+    np.testing.assert_allclose(found.constant, least, rtol=1e-4)
+    counts = weights.numpy() > 0
+    assert found.overlap == (counts.T.astype(int) @ counts.astype(int)).tolist()

@@ -134,7 +134,7 @@ def sgd(rate):
 @pytest.mark.parametrize("architecture", ["shared_bottom", "mmoe", "ple", "soft_sharing", "sluice", "aitm"])
 def test_where_steps_are_linear_tasks_apart_are_tasks_together(rows, architecture):
     """Gradient descent keeps no moments: gradients by task, weights and penalties add up to the joint step."""
-    weights = {"click": 0.5, "buy": 2.0, "watch": 0.25}
+    weights = {"click": 0.5, "buy": 2.0, "watch": 0.5}  # of mean 1, to which weights are scaled
     options = {"calibrator": 0.5} if architecture == "aitm" else {}
     walked = []
     for apart in (True, False):

@@ -2,7 +2,7 @@ import pytest
 
 from tests.training.conftest import CONFIG
 from training.compare import expand, parse
-from training.config import ConfigError, Experiment
+from training.config import CHOICES, ConfigError, Experiment
 
 BASE = Experiment.model_validate(CONFIG)
 
@@ -12,6 +12,13 @@ def test_values_are_yaml_and_brackets_keep_commas_together():
     assert parse("optimizer.dense.learning_rate=1e-3,0.01").values == (0.001, 0.01)
     assert parse("architecture={name: mmoe, experts: 2},ple").values == ({"name": "mmoe", "experts": 2}, "ple")
     assert parse("architecture.towers=[8, 4],[]").values == ([8, 4], [])
+
+
+@pytest.mark.parametrize("section", sorted(CHOICES))
+def test_all_of_any_registry_that_the_config_can_have(section):
+    names = [getattr(cell.experiment, section).name for cell in expand(BASE, [parse(f"{section}=all")], 1)]
+    assert len(names) > 1
+    assert set(names) <= set(CHOICES[section])
 
 
 def test_all_stands_for_a_whole_registry():
