@@ -140,7 +140,7 @@ def test_compare_writes_one_report_and_goes_on_where_it_was(trained, tmp_path):
     assert (done / "result.json").stat().st_mtime_ns == before
     assert json.loads((tmp_path / "results.json").read_text())["rows"][1]["tasks"] == saved[1]["tasks"]
     shown = dom((tmp_path / "report.html").read_text(), tmp_path)
-    assert shown.count('class="marks"') == 9  # three of quality against cost, two of gates, four of the steps
+    assert shown.count('class="marks"') == 13  # three of quality against cost, two of gates, eight of the steps
     assert "shared_bottom" in shown
 
 
