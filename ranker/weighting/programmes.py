@@ -66,8 +66,7 @@ def power_equilibrium(gramian: tf.Tensor, power: float, loads: tf.Tensor, steps:
         phi = tf.math.log(w) if power == 1.0 else w ** (1.0 - power) / (1.0 - power)
         return 0.5 * tf.einsum("ki,ij,kj->k", w, gramian, w) - tf.linalg.matvec(phi, loads)
 
-    weights = (loads / tf.linalg.diag_part(gramian)) ** (1.0 / (1.0 + power))
-    for _ in range(steps):
+    def improved(weights: tf.Tensor) -> tf.Tensor:
         slope = tf.linalg.matvec(gramian, weights) - loads * weights**-power
         hessian = gramian + tf.linalg.diag(power * loads * weights ** (-power - 1.0))
         step = -tf.linalg.solve(hessian, slope[:, None])[:, 0]
@@ -76,8 +75,11 @@ def power_equilibrium(gramian: tf.Tensor, power: float, loads: tf.Tensor, steps:
         # Next to the minimum all values are equal but for rounding, and the whole step is the best there is.
         worth = value(tried)
         close = tf.abs(worth[1] - worth[0]) <= 1e-12 * tf.abs(worth[0])
-        weights = tf.where(close, tried[1], tried[tf.argmin(worth)])
-    return weights
+        return tf.where(close, tried[1], tried[tf.argmin(worth)])
+
+    start = (loads / tf.linalg.diag_part(gramian)) ** (1.0 / (1.0 + power))
+    found: tf.Tensor = tf.while_loop(lambda _: True, lambda w: [improved(w)], [start], maximum_iterations=steps)[0]
+    return found
 
 
 def _tasks(gramian: tf.Tensor) -> int:
