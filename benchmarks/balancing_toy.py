@@ -77,7 +77,7 @@ def gap(point: Points) -> float:
 
 def main(
     output: Annotated[Path, typer.Option(help="Folder for the figure and the numbers.")],
-    steps: Annotated[int, typer.Option(min=1)] = 400,
+    steps: Annotated[int, typer.Option(min=1)] = 250,
 ) -> None:
     """Follow every method from every start; write `balancing_toy.svg`, print how near each ends to the Pareto set."""
     with quiet_imports():
