@@ -17,7 +17,7 @@ from ranker.losses import TaskErrors
 from ranker.optimizers import kept_apart, task_parts
 from ranker.quality import batch_quality
 from ranker.schema import Schema
-from ranker.turns import ALL, Turn, cycled
+from ranker.turns import ALL, EMBEDDINGS, SHARED, Turn, cycled
 from ranker.weighting import Evidence, GradientBalancer, LabelFacts, Weighting
 
 INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
@@ -195,9 +195,7 @@ class RankingModel(tfrs.Model):
     def _trained(self, turn: Turn) -> tuple[list[tf.Variable], list[tf.Variable], list[tf.Variable]]:
         """Shared variables, those of heads and the balancing method's own, without what the turn leaves alone."""
         tables = {table.ref() for table in self.embedding.tables.values()}
-        shared = [
-            v for v in self.shared_variables if ("embeddings" if v.ref() in tables else "shared") not in turn.frozen
-        ]
+        shared = [v for v in self.shared_variables if (EMBEDDINGS if v.ref() in tables else SHARED) not in turn.frozen]
         names = [*self.tasks, *self.funnel.extra_heads]
         heads = [
             variable

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
+EMBEDDINGS, SHARED = "embeddings", "shared"
+"""What ``frozen`` calls the tables, and all else that tasks share."""
+
 
 class Turn(NamedTuple):
     """One kind of step; each kind is compiled once."""

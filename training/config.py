@@ -17,6 +17,7 @@ from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFu
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry
 from ranker.schema import Binary, Regression, Schema
+from ranker.turns import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config_errors import explain
 from training.optimizer_config import Optimizer
@@ -193,7 +194,7 @@ class Experiment(Closed):
                 "optimizer.average: would mix the tables of epochs, which embedding.reinitialise_each_epoch draws "
                 "afresh; use one of the two"
             )
-        if self.embedding.reinitialise_each_epoch and any("embeddings" in p.freeze for p in self.schedule.phases):
+        if self.embedding.reinitialise_each_epoch and any(EMBEDDINGS in p.freeze for p in self.schedule.phases):
             raise ValueError(
                 "schedule.phases: freezing embeddings would leave tables as embedding.reinitialise_each_epoch draws "
                 "them, untrained; use one of the two"

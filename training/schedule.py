@@ -6,9 +6,7 @@ from pydantic import Field, model_validator
 
 from ranker.closed import Closed
 from ranker.registry import nearest
-from ranker.turns import Turn, cycled
-
-EMBEDDINGS, SHARED = "embeddings", "shared"
+from ranker.turns import EMBEDDINGS, SHARED, Turn, cycled
 
 
 class Phase(Closed):

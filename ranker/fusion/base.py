@@ -1,6 +1,7 @@
 """What a fusion formula declares: its parameters, and what its ranking does not depend on."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Literal, TypeAlias
@@ -18,6 +19,14 @@ Invariance = Literal["increasing_map", "translation", "scaling", "common_scaling
 ``scaling``: each objective times a positive constant of its own;
 ``common_scaling``: all objectives times the same positive constant.
 """
+
+ORDER_ALONE: Mapping[Invariance, Mapping[str, float]] = {
+    "increasing_map": {},
+    "translation": {},
+    "scaling": {},
+    "common_scaling": {},
+}
+"""Invariances of a formula that reads nothing but the order of a request's candidates."""
 
 
 class FusionError(ValueError):

@@ -81,6 +81,11 @@ class Candidates:
             raise FusionError(f"fusion reads the feature {name!r}, and no value of it is given {given}")
         return self.features[name]
 
+    @property
+    def ranks(self) -> Floats:
+        """Ranks within the request [N, T], from 1; equal scores share the first one's."""
+        return self.better.astype(np.float64) + 1.0
+
     @cached_property
     def better(self) -> NDArray[np.intp]:
         """How many candidates of the same request score strictly better [N, T]; equal ones share a number."""

@@ -1,11 +1,10 @@
 """Rank fusion: only the order of a request's candidates within each objective counts."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 
-from ranker.fusion.base import Floats, Invariance, Parameter
+from ranker.fusion.base import ORDER_ALONE, Floats, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.formula import FUSIONS, Formula
 
@@ -44,12 +43,7 @@ class RankBucket(Formula):
         ),
     )
     direction = "weight"
-    invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {
-        "increasing_map": {},
-        "translation": {},
-        "scaling": {},
-        "common_scaling": {},
-    }
+    invariant_to = ORDER_ALONE
 
     def prepare(self, candidates: Candidates) -> Floats:
         """Share of the request's candidates that are strictly better [N, T], in [0, 1)."""

@@ -1,11 +1,10 @@
 """Rank fusion by a power of the rank: the first places count far more than the rest."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 
-from ranker.fusion.base import Floats, Invariance, Parameter
+from ranker.fusion.base import ORDER_ALONE, Floats, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.formula import FUSIONS, Formula
 
@@ -45,16 +44,11 @@ class RankPower(Formula):
         ),
     )
     direction = "weight"
-    invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {
-        "increasing_map": {},
-        "translation": {},
-        "scaling": {},
-        "common_scaling": {},
-    }
+    invariant_to = ORDER_ALONE
 
     def prepare(self, candidates: Candidates) -> Floats:
         """Ranks [N, T], from 1."""
-        return candidates.better.astype(np.float64) + 1.0
+        return candidates.ranks
 
     def combine(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
         """Ranks [N, T]; weight, alpha and beta [..., T] -> fused scores [..., N]."""

@@ -1,11 +1,10 @@
 """Reciprocal rank fusion: what search engines merge result lists by."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 
-from ranker.fusion.base import Floats, Invariance, Parameter
+from ranker.fusion.base import ORDER_ALONE, Floats, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.formula import FUSIONS, Formula
 
@@ -37,16 +36,11 @@ class ReciprocalRank(Formula):
         ),
     )
     direction = "weight"
-    invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {
-        "increasing_map": {},
-        "translation": {},
-        "scaling": {},
-        "common_scaling": {},
-    }
+    invariant_to = ORDER_ALONE
 
     def prepare(self, candidates: Candidates) -> Floats:
         """Ranks [N, T], from 1."""
-        return candidates.better.astype(np.float64) + 1.0
+        return candidates.ranks
 
     def combine(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
         """Ranks [N, T], weight [..., T] and k [...] -> fused scores [..., N]."""

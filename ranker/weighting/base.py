@@ -61,7 +61,7 @@ class ScaledOptions(WeightingOptions):
         """What each task's loss is multiplied by [T]; 0 for a label that is always the same."""
         if self.scale_by == "none":
             return [1.0] * len(tasks)
-        return [1 / loss if loss > 0 else 0.0 for loss in constant_losses(tasks, facts)]
+        return prior_scales(tasks, facts)
 
 
 class Weighting(tf.Module):
@@ -234,6 +234,11 @@ def per_task(
 def constant_losses(tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
     """Each task's loss of the best constant prediction [T]; without facts log 2, and 1 for a regression."""
     return list(facts.constant) if facts is not None else _assumed(tasks)
+
+
+def prior_scales(tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
+    """1 over each task's loss of the best constant prediction [T]; 0 for a label that is always the same."""
+    return [1 / loss if loss > 0 else 0.0 for loss in constant_losses(tasks, facts)]
 
 
 def untrained_losses(tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:

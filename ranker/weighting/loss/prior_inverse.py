@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 
 from ranker.schema import Binary, Regression
-from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, constant_losses
+from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, prior_scales
 
 
 @WEIGHTINGS.register("prior_inverse")
@@ -24,8 +24,7 @@ class PriorInverse(LossBalancer):
 
     def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Keep the scales in task order; a label that is always the same gets the weight 0."""
-        constant = constant_losses(tasks, facts)
-        self._weights = [1 / loss if loss > 0 else 0.0 for loss in constant]
+        self._weights = prior_scales(tasks, facts)
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
         """The sum of the scaled losses [T]."""
