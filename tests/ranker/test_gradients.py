@@ -116,7 +116,7 @@ def test_comparing_shared_variables_where_there_are_none_is_refused(rows):
 
 @pytest.mark.parametrize("name", list(WEIGHTINGS))
 def test_every_method_trains(rows, name):
-    model = model_of(rows, "ple", WEIGHTINGS[name]())
+    model = model_of(rows, "shared_bottom", WEIGHTINGS[name]())
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.02))
     batch = batch_of(rows)
     step = tf.function(model.train_step)

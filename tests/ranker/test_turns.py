@@ -89,7 +89,7 @@ def test_the_method_is_asked_in_each_so_many_steps():
 @pytest.mark.parametrize("gradients_of", ["representation", "shared", "shared_with_embeddings"])
 def test_fit_reuses_weights_in_between(rows, gradients_of):
     kind = WEIGHTINGS["pe_ltr"]
-    model = model_of(rows, "ple", kind(kind.Options(every=3, gradients_of=gradients_of)))
+    model = model_of(rows, "shared_bottom", kind(kind.Options(every=3, gradients_of=gradients_of)))
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.01))
     seen = []
     record = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _batch, logs: seen.append(logs))

@@ -58,8 +58,9 @@ def test_unknown_values_are_counted_by_feature(own, body):
     def more(name):
         return samples(own).get((name, "item"), 0) - before.get((name, "item"), 0)
 
-    patiently(lambda: more("ranker_ids_total") == 20)
-    assert more("ranker_unknown_ids_total") == 20
+    # Counts come in by and by: the known items of requests before this one may still be on their way.
+    patiently(lambda: more("ranker_unknown_ids_total") == 20)
+    assert more("ranker_ids_total") >= 20
 
 
 def packed_for(artifact, rows):

@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 
@@ -7,18 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.training.conftest import written
+from tests.training.command import ranker_train
+from tests.training.conftest import QUICK, written
 from tests.training.pages.browser import dom
-
-
-def ranker_train(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "training.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "160", **{k: str(v) for k, v in environment.items()}},
-    )
 
 
 def table_of(folder):
@@ -26,7 +16,8 @@ def table_of(folder):
 
 
 def test_help_lists_every_command():
-    ended = ranker_train("--help")
+    command = [sys.executable, "-m", "training.cli", "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert all(
         name in ended.stdout
         for name in (
@@ -115,8 +106,9 @@ def test_a_bad_label_is_named_by_file_row_and_value(trained, tmp_path):
 
 
 def test_compare_writes_one_report_and_goes_on_where_it_was(trained, tmp_path):
+    config = written(tmp_path, QUICK, training={"epochs": 1, "batch_size": 256}, weighting="pe_ltr")
     command = (
-        *("compare", trained.config, "--data", trained.log, "--output", tmp_path),
+        *("compare", config, "--data", trained.log, "--output", tmp_path),
         *("--vary", "architecture=mmoe,shared_bottom", "--jobs", 2),
     )
     ended = ranker_train(*command)

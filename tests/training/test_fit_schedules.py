@@ -4,8 +4,7 @@ import orjson
 import pandas as pd
 import pytest
 
-from tests.training.conftest import CONFIG, written
-from training.config import load
+from tests.training.conftest import QUICK, quick
 from training.fit import train
 from training.log import DataError
 from training.watcher import Watcher
@@ -17,7 +16,7 @@ def steps(folder):
 
 def config_of(folder, *phases, weighting=None, **changes):
     schedule = {"phases": list(phases)}
-    return load(written(folder, schedule=schedule, weighting=weighting or {"name": "static"}, **changes))
+    return quick(folder, schedule=schedule, weighting=weighting or {"name": "static"}, **changes)
 
 
 def test_tasks_start_one_after_another(trained, tmp_path):
@@ -55,7 +54,7 @@ class CutError(Exception):
 def test_cut_short_it_goes_on_to_the_same_result(trained, tmp_path, weighting):
     training = {"epochs": 2, "batch_size": 128, "checkpoint_every": 12}
     plan = [{"tasks": ["click", "watch_time"], "epochs": 1}, {}]
-    config = config_of(tmp_path, *plan, weighting=weighting, training=training, evaluation={"bootstrap": 0})
+    config = config_of(tmp_path, *plan, weighting=weighting, training=training)
     whole = train(config, [trained.log], tmp_path / "whole")
 
     def cut(record):
@@ -75,22 +74,20 @@ def test_tasks_from_different_files(trained, tmp_path):
     for name, part in zip("ab", parts, strict=True):
         part.to_parquet(tmp_path / f"{name}.parquet", index=False)
     tasks = {"click": {"kind": "binary"}, "watch_time": {"kind": "regression", "transform": "log1p"}}
-    changes = {"schema": {**CONFIG["schema"], "tasks": tasks}, "training": {"epochs": 1, "batch_size": 512}}
-    changes |= {"fusion": {"name": "additive"}, "evaluation": {"bootstrap": 0}}
+    changes = {"schema": {**QUICK["schema"], "tasks": tasks}, "training": {"epochs": 1, "batch_size": 512}}
     files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     with pytest.raises(DataError, match="no row has labels of both 'click' and 'watch_time'"):
-        train(load(written(tmp_path, weighting={"name": "mgda"}, **changes)), files, tmp_path / "out")
-    exact = {"name": "mgda", "gradients_of": "shared"}
-    run = train(load(written(tmp_path, weighting=exact, **changes)), files, tmp_path / "out")
+        train(quick(tmp_path, weighting={"name": "mgda"}, **changes), files, tmp_path / "out")
+    exact = {"name": "pe_ltr", "bounds": 0.1, "gradients_of": "shared"}
+    run = train(quick(tmp_path, weighting=exact, **changes), files, tmp_path / "out")
     assert set(run.metrics["tasks"]) == set(tasks)
-    assert all(min(step["weight"].values()) > 0 for step in steps(tmp_path / "out"))
+    assert all(min(step["weight"].values()) > 0.1 - 1e-5 for step in steps(tmp_path / "out"))
 
 
 def test_losses_of_unlike_magnitude_are_noted(trained, tmp_path):
     notes = []
     tasks = {"click": {"kind": "binary"}, "watch_time": {"kind": "regression"}}
-    changes = {"schema": {**CONFIG["schema"], "tasks": tasks}, "training": {"epochs": 1, "batch_size": 512}}
-    changes |= {"fusion": {"name": "additive"}, "evaluation": {"bootstrap": 0}}
-    config = load(written(tmp_path, weighting={"name": "dwa"}, **changes))
+    changes = {"schema": {**QUICK["schema"], "tasks": tasks}, "training": {"epochs": 1, "batch_size": 512}}
+    config = quick(tmp_path, weighting={"name": "dwa"}, **changes)
     train(config, [trained.log], tmp_path / "out", Watcher(note=notes.append))
     assert any("dwa weighs losses that are of unlike magnitude, 'watch_time'" in note for note in notes)

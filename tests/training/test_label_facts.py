@@ -74,13 +74,16 @@ def test_the_constant_loss_is_the_least_that_a_constant_logit_has(tmp_path):
     given = tf.constant(chunk["labels"])
     weights = errors.row_weights(given, tf.constant(chunk["known"])) * chunk["weights"]
 
+    @tf.function
     def losses(logit):
-        logits = [tf.fill([rows], np.float32(logit))] * 4
+        logits = [tf.fill([rows], logit)] * 4
         return funnel.losses(
             logits, tf.constant(chunk["labels"]), weights, lambda i, x: errors(chunk["labels"], x, task=i)
         )
 
-    least = np.min([np.stack(losses(logit)) for logit in np.linspace(-4, 4, 801)], axis=0)
+    least = np.min(
+        [np.stack(losses(tf.constant(logit))) for logit in np.linspace(-4, 4, 801, dtype=np.float32)], axis=0
+    )
     found = label_facts(writer.close(), funnel)
     np.testing.assert_allclose(found.constant, least, rtol=1e-4)
     counts = weights.numpy() > 0

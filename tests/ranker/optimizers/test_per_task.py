@@ -161,7 +161,7 @@ def test_a_task_has_moments_of_what_its_loss_reaches(rows):
 @EVERY
 def test_a_model_learns_all_tasks(rows, name):
     make = OPTIMIZERS[name].make
-    model = compiled(rows, "ple", lambda rate: make(learning_rate=rate))
+    model = compiled(rows, "shared_bottom", lambda rate: make(learning_rate=rate))
     batch, step = batch_of(rows), tf.function(model.train_step)
     before = np.array(model.compute_loss(batch))
     for _ in range(60):

@@ -12,19 +12,18 @@ import pytest
 from rich.console import Console
 
 from ranker.artifact import load as load_artifact
-from tests.training.conftest import CONFIG, written
+from tests.training.conftest import QUICK, written
 from tests.training.pages.browser import dom
 from training.cells.one import drop_weights, has_weights
 from training.config import load
 from training.job import evaluate_artifact
 from training.pareto import choice, expand, pareto
 
-TASKS = {"click": CONFIG["schema"]["tasks"]["click"], "like": CONFIG["schema"]["tasks"]["like"]}
+TASKS = {"click": QUICK["schema"]["tasks"]["click"], "like": QUICK["schema"]["tasks"]["like"]}
 TINY = {
-    "schema": {**CONFIG["schema"], "tasks": TASKS},
+    "schema": {**QUICK["schema"], "tasks": TASKS},
     "architecture": {"name": "shared_bottom", "bottom": [8], "towers": []},
     "training": {"epochs": 1, "batch_size": 256},
-    "fusion": "additive",
 }
 LIMIT = 300
 
@@ -37,7 +36,7 @@ def saved(output):
 def finished(log, tmp_path_factory):
     """A front that was killed after its first training and then finished: its config, folder, and what was printed."""
     folder = tmp_path_factory.mktemp("pareto")
-    config, output = written(folder, **TINY), folder / "out"
+    config, output = written(folder, QUICK, **TINY), folder / "out"
     arguments = ("pareto", config, "--data", log, "--test", log, "--output", output, "--points", 3)
     command = [sys.executable, "-m", "training.cli", *map(str, arguments)]
     screen = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -123,7 +122,7 @@ def test_the_page_is_drawn(finished, tmp_path):
 
 def test_cells_that_all_fail_are_one_error(log, tmp_path):
     schema = {**TINY["schema"], "tasks": {**TASKS, "watch_time": {"kind": "binary"}}}
-    experiment = load(written(tmp_path, **{**TINY, "schema": schema}))
+    experiment = load(written(tmp_path, QUICK, **{**TINY, "schema": schema}))
     cells, asked = expand(experiment, 4, 0.8, ["static"])[:1], choice(experiment, None, None, None)
     with pytest.raises(RuntimeError, match=r"no model could be trained.*'watch_time'.*is not a label in \{0, 1\}"):
         pareto(experiment, cells, asked, [log], [], tmp_path / "out", 1, Console(file=io.StringIO()))

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 
 from ranker.artifact import load
 from ranker.fusion import Candidates, FusionOptions, Requests, StoredFusion, plan_for
+from tests.training.command import ranker_train
 from tests.training.pages.browser import dom
 from training.fit import reopen
 from training.report.kept import read
@@ -166,11 +165,10 @@ def test_what_a_learned_fusion_shows_of_its_own_rows_is_said_to_be_too_good(arti
 
 
 def test_the_command_writes_the_page_beside_the_artifact_or_where_it_is_told(trained, tmp_path):
-    command = [sys.executable, "-m", "training.cli", "report", str(trained.output)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    ended = ranker_train("report", trained.output)
     assert "report-1.html" in "".join(ended.stdout.split())
     assert "Move the fusion" in (trained.output / "report-1.html").read_text(encoding="utf-8")
-    missing = subprocess.run([*command[:-1], str(tmp_path)], capture_output=True, text=True, check=False)
+    missing = ranker_train("report", tmp_path)
     assert missing.returncode == 1
     assert missing.stderr.startswith("error:")
 

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from ranker.artifact import load
 from ranker.fusion import Candidates, FusionOptions, StoredFusion, plan_for
+from tests.training.command import ranker_train
 from tests.training.pages.browser import dom
-from tests.training.test_cli import ranker_train, table_of
+from tests.training.test_cli import table_of
 from training.search.job import Search, search_artifact
 
 GOAL, KEPT = "click.auc + 2*like.auc + watch_time.ndcg@5", "click.auc >= today - 0.02"

@@ -1,0 +1,24 @@
+"""``ranker-train`` as a person types it, in this process: TensorFlow is loaded already."""
+
+from typing import NamedTuple
+
+from typer.testing import CliRunner
+
+from training.cli import app
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def ranker_train(*arguments: object, **environment: object) -> Ended:
+    """Run it. What it does not explain to a person, it raises."""
+    variables = {"COLUMNS": "160", **{name: str(value) for name, value in environment.items()}}
+    found = CliRunner().invoke(app, [str(argument) for argument in arguments], env=variables)
+    if found.exception is not None and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return Ended(found.exit_code, found.stdout, found.stderr)
