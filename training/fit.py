@@ -172,7 +172,7 @@ def _epochs(
             model.fit(data, verbose=0, callbacks=[recorder])
             with averaged(model.optimizer):
                 metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
-                metrics["mean_loss"] = _mean_loss(losses, prepared.validation)
+                metrics["mean_loss"] = mean_loss(losses, prepared.validation)
             value = 0.0 if stopping is None else chosen(stopping.metric, metrics)
             final = experiment.schedule.final(state.epoch)  # what comes before is kept until there is better
             better = stopping is None or not final or state.best == float("-inf") or value > state.best
@@ -203,12 +203,14 @@ def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) ->
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
 
-def _mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:
-    """Mean over tasks of the validation loss; ``step`` maps a batch to its losses."""
+def mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:
+    """Mean validation loss of the tasks that have labels; ``step`` maps a batch to its mean losses [T]."""
     totals: list[NDArray[np.float64]] = []
-    sizes = []
+    labelled: list[NDArray[np.float64]] = []
     for chunk in rows.chunks():
         batch = {name: tf.constant(a) for name, a in chunk.items() if name != GROUP}
-        totals.append(np.asarray(step(batch)["losses"], dtype=np.float64))
-        sizes.append(len(chunk["labels"]))
-    return float(np.average(totals, axis=0, weights=sizes).mean())
+        known = chunk["known"].sum(axis=0, dtype=np.float64)
+        totals.append(known * np.asarray(step(batch)["losses"], dtype=np.float64))
+        labelled.append(known)
+    rows_of = np.sum(labelled, axis=0)
+    return float(np.mean(np.sum(totals, axis=0)[rows_of > 0] / rows_of[rows_of > 0]))

@@ -1,11 +1,14 @@
 """Fits that train some tasks at a time, compare gradients now and then, or read tasks from different files."""
 
+import numpy as np
 import orjson
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from tests.training.conftest import QUICK, quick
-from training.fit import train
+from training.encoded import EncodedWriter
+from training.fit import mean_loss, train
 from training.log import DataError
 from training.watcher import Watcher
 
@@ -82,6 +85,15 @@ def test_tasks_from_different_files(trained, tmp_path):
     run = train(quick(tmp_path, weighting=exact, **changes), files, tmp_path / "out")
     assert set(run.metrics["tasks"]) == set(tasks)
     assert all(min(step["weight"].values()) > 0.1 - 1e-5 for step in steps(tmp_path / "out"))
+
+
+def test_the_mean_validation_loss_counts_rows_with_labels_and_tasks_that_have_any(tmp_path):
+    writer = EncodedWriter(tmp_path / "rows")
+    for known in ([[1, 0, 0]], [[1, 1, 0], [1, 0, 0], [0, 1, 0]]):
+        writer.write({"known": np.array(known, np.float32)})
+    losses = iter([[3.0, 0.0, 0.0], [6.0, 2.0, 0.0]])
+    found = mean_loss(lambda _: {"losses": tf.constant(next(losses))}, writer.close())
+    assert found == pytest.approx((5.0 + 2.0) / 2)
 
 
 def test_losses_of_unlike_magnitude_are_noted(trained, tmp_path):
