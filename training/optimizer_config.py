@@ -1,9 +1,9 @@
 """The section ``optimizer`` of a config: an optimiser for each group of variables."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ranker.optimizers import OPTIMIZERS, SCHEDULES
 from ranker.registry import nearest
@@ -48,6 +48,20 @@ class OptimizerGroup(Closed):
             raise ValueError(f"l1: only {able} has it, and this group has {self.name}; set it to 0")
 
 
+class TablesGroup(OptimizerGroup):
+    """The embedding tables': Adagrad at its own rate, unless it is told otherwise."""
+
+    name: OptimizerName = "adagrad"
+    learning_rate: Rate = 0.02
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_others(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("name", "adagrad") != "adagrad":
+            return {"learning_rate": OptimizerGroup.model_fields["learning_rate"].default, **given}
+        return given
+
+
 class GroupChanges(Closed):
     """What a group has of its own; whatever is left out is as in ``dense``."""
 
@@ -86,9 +100,7 @@ class Optimizer(Closed):
     """An optimiser for the embedding tables and one for everything else, or for parts of it."""
 
     dense: OptimizerGroup = Field(OptimizerGroup(), description="All that is no table and in no other group.")
-    embeddings: OptimizerGroup = Field(
-        OptimizerGroup(name="adagrad", learning_rate=0.02), description="The embedding tables."
-    )
+    embeddings: TablesGroup = Field(TablesGroup(), description="The embedding tables: by default adagrad at 0.02.")
     shared: SharedGroup | None = Field(None, description="Trunk, interactions and poolings; as `dense` by default.")
     towers: TowersGroup | None = Field(None, description="The tasks' heads; as `dense` by default.")
     wide: GroupChanges | None = Field(None, description="The first order of `fm`; as `dense` by default.")

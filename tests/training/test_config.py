@@ -5,6 +5,7 @@ import yaml
 
 from tests.training.conftest import CONFIG, written
 from training.config import ConfigError, Experiment, json_schema, load
+from training.optimizer_config import Optimizer
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,3 +158,12 @@ def test_a_fusion_may_be_one_word(tmp_path):
         "default": "rank_bucket",
         "other": "reciprocal_rank",
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "rate"),
+    [({"learning_rate": 0.01}, "adagrad", 0.01), ({"name": "adam"}, "adam", 0.001), ({"l1": 0.0}, "adagrad", 0.02)],
+)
+def test_tables_keep_adagrad_and_its_rate_unless_told_otherwise(given, name, rate):
+    tables = Optimizer.model_validate({"embeddings": given}).embeddings
+    assert (tables.name, tables.learning_rate) == (name, rate)
