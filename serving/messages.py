@@ -219,7 +219,7 @@ class RequestParser:
                 reason = f"{mistake['ctx']['error']}, got {_short(mistake['input'])}"
             else:
                 reason = f"{mistake['msg']}, got {_short(mistake['input'])}"
-            yield ".".join(loc), reason
+            yield ".".join(part or '""' for part in loc), reason
 
     def _known(self, loc: tuple[int | str, ...]) -> list[str]:
         model: Any = self._model

@@ -149,7 +149,7 @@ def test_a_wrong_fusion_lists_what_is_valid(url, body, fusion, reason):
 
 
 @pytest.mark.parametrize(
-    ("change", "field"), [({"top_k": 0}, "top_k"), ({"topk": 3}, "topk"), ({"fusion": 3}, "fusion")]
+    ("change", "field"), [({"top_k": 0}, "top_k"), ({"topk": 3}, "topk"), ({"fusion": 3}, "fusion"), ({"": 3}, '""')]
 )
 def test_other_fields_are_checked(url, body, change, field):
     assert field in problems(url, {**body, **change})
