@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.document import documented
 from serving.limits import Refusal
 from serving.models import Models, RefusedError
 from serving.shared import Shared
@@ -57,12 +58,12 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             await asyncio.sleep(0.05)
         return status()
 
-    @router.get("/status")
+    @router.get("/status", responses=documented(401))
     async def get_status() -> dict[str, Any]:
         """The version that is served, those before it, those on disk, and what each worker serves."""
         return status()
 
-    @router.post("/reload")
+    @router.post("/reload", responses=documented(400, 401, 404, 409, 422))
     async def reload(wanted: Reload | None = None) -> dict[str, Any]:
         """Check a version and serve it, in all workers; a version that does not hold is refused with its reason."""
         asked = wanted or Reload()
@@ -74,7 +75,7 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             return status()
         return await changed(lambda: models.change(version, asked.allow_schema_change))
 
-    @router.post("/rollback")
+    @router.post("/rollback", responses=documented(401, 409))
     async def rollback() -> dict[str, Any]:
         """Serve the version that was served before this one."""
         return await changed(models.back)

@@ -12,11 +12,12 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 import ranker
 from serving.access import allowing
 from serving.admin import admin_routes
-from serving.document import document_of
+from serving.document import document_of, documented
 from serving.edge import Edge
 from serving.endpoint import RankEndpoint, refused
 from serving.facts import facts
@@ -24,7 +25,7 @@ from serving.follow import Follower
 from serving.keys import Keys
 from serving.lifecycle import Lifecycle
 from serving.limits import Refusal
-from serving.messages import Problems, Ranking
+from serving.messages import Ranking
 from serving.metrics import CONTENT_TYPE, Metrics
 from serving.models import Models
 from serving.settings import Settings
@@ -32,16 +33,6 @@ from serving.shared import Shared
 
 SWITCH = 5e-4
 """Seconds after which a thread that ranks lets the event loop in, so that refusals and probes are answered at once."""
-
-PROBLEMS = {
-    401: "No API key, or one that is not known.",
-    408: "The body came too slowly.",
-    413: "The body is too large.",
-    422: "What is wrong with the request, field by field.",
-    500: "The service failed; its log says why, under the request id of the answer.",
-    503: "The service holds as many requests as it may; Retry-After says when to try again.",
-    504: "The deadline passed.",
-}
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -88,13 +79,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @app.exception_handler(RequestValidationError)
     async def explain(_: Request, error: RequestValidationError) -> JSONResponse:
-        detail = [{"field": ".".join(map(str, e["loc"])), "reason": e["msg"]} for e in error.errors()]
+        told = [(e["loc"], ": ".join([e["msg"], *map(str, e.get("ctx", {}).values())])) for e in error.errors()]
+        detail = [{"field": ".".join(map(str, where)), "reason": reason} for where, reason in told]
         return JSONResponse({"detail": detail}, status_code=422)
+
+    @app.exception_handler(HTTPException)
+    async def name(request: Request, error: HTTPException) -> JSONResponse:
+        """No such route, or not by this method: in the shape that every other problem has."""
+        detail = [{"field": f"{request.method} {request.url.path[:100]}", "reason": str(error.detail)}]
+        return JSONResponse({"detail": detail}, status_code=error.status_code, headers=error.headers)
 
     @app.post(
         "/rank",
         response_model=Ranking,
-        responses={status: {"model": Problems, "description": text} for status, text in PROBLEMS.items()},
+        responses=documented(401, 408, 413, 422, 500, 503, 504),
         dependencies=guarded,
     )
     async def rank(request: Request) -> Response:
@@ -106,14 +104,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """The process answers."""
         return {"status": "live"}
 
-    @app.get("/health/ready", responses={503: {"model": Problems, "description": "The service is about to end."}})
+    @app.get("/health/ready", responses=documented(503))
     async def ready() -> dict[str, Any]:
         """A model is loaded and has reproduced its golden requests, and the service is not about to end."""
         if lifecycle.draining:
             raise Refusal(503, "draining", "service", "is about to end")
         return {"status": "ready", "model_version": models.version}
 
-    @app.get("/model", dependencies=readable)
+    @app.get("/model", dependencies=readable, responses=documented(401) if rank_keys else {})
     async def model() -> dict[str, Any]:
         """What is served: version, tasks, schema, validation metrics, fusions and their parameters' bounds."""
         return facts(models.ranker)

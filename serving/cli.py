@@ -17,6 +17,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exce
 
 GRACE = 30
 """Seconds that requests have to finish once the port is closed."""
+SILENCE = 60
+"""Seconds without a sign of life after which a worker is replaced. One that loads a large model on busy cores gives
+none for a while; replaced too soon, it would begin again for ever."""
 
 
 def _option(name: str, *flags: str, panel: str, **checks: Any) -> Any:
@@ -126,6 +129,7 @@ def _run(host: str, port: int, workers: int) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=SILENCE,
     )
     if workers > 1:
         Supervisor(config, sockets=[config.bind_socket()]).run()

@@ -6,9 +6,27 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from serving.messages import Problems
 from serving.rank import Ranker
 
 EXAMPLE_CANDIDATES = 3
+PROBLEMS = {
+    400: "The body cannot be read.",
+    401: "No API key, or one that is not known.",
+    404: "There is no such version.",
+    408: "The body came too slowly.",
+    409: "The version is refused, or there is none to go back to; the one that is served goes on.",
+    413: "The body is too large.",
+    422: "What is wrong with the request, field by field.",
+    500: "The service failed; its log says why, under the request id of the answer.",
+    503: "The service holds as many requests as it may (Retry-After says when to try again), or is about to end.",
+    504: "The deadline passed.",
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route answers besides its own answer, as FastAPI's ``responses``."""
+    return {status: {"model": Problems, "description": PROBLEMS[status]} for status in statuses}
 
 
 def document_of(app: FastAPI, served: Callable[[], Ranker]) -> Callable[[], dict[str, Any]]:

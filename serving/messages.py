@@ -1,11 +1,12 @@
 """Requests and answers, with types made from the artifact's own schema."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 from ranker.artifact import Artifact
 from ranker.encoding.lists import table_of
@@ -22,14 +23,25 @@ def _how_many(value: Any) -> Any:
     return value
 
 
-Explained = Annotated[bool | int, BeforeValidator(_how_many)]
+Explained = Annotated[
+    bool | int,
+    BeforeValidator(_how_many),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
+]
+
+
+PROBLEMS, FIELD, REASON = 100, 200, 4000
+"""How many problems are listed, and characters of each: a short body must not get a long answer, nor one that costs."""
 
 
 class RequestError(ValueError):
-    """What is wrong with a request: a list of fields and reasons."""
+    """What is wrong with a request: a list of fields and reasons, the first ones where there are very many."""
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
-        self.problems = [{"field": field, "reason": reason} for field, reason in problems]
+        rest = iter(problems)
+        self.problems = [{"field": _cut(f, FIELD), "reason": _cut(r, REASON)} for f, r in islice(rest, PROBLEMS)]
+        if next(rest, None) is not None:
+            self.problems.append({"field": "body", "reason": f"has more problems than these {PROBLEMS}"})
         super().__init__("; ".join(f"{p['field']}: {p['reason']}" for p in self.problems))
 
 
@@ -174,9 +186,9 @@ class RequestParser:
                 raise RequestError([(f"candidates.{number}", f"must be an object, got {_short(row)}")])
             if row.keys() != expected:
                 where = f"candidates.{number}"
-                missing = [(f"{where}.{name}", "is required") for name in self._columns if name not in row]
-                unknown = [(f"{where}.{name}", _unknown(name, self._columns)) for name in row if name not in expected]
-                raise RequestError(missing + unknown)
+                missing = ((f"{where}.{name}", "is required") for name in self._columns if name not in row)
+                unknown = ((f"{where}.{name}", _unknown(name, self._columns)) for name in row if name not in expected)
+                raise RequestError(chain(missing, unknown))
         return {name: [row[name] for row in rows] for name in self._columns}
 
     def _check_lengths(self, candidates: Mapping[str, list[Any]]) -> None:
@@ -194,8 +206,7 @@ class RequestParser:
         if problems:
             raise RequestError(problems)
 
-    def _problems(self, error: ValidationError, by_row: bool) -> list[tuple[str, str]]:
-        problems = []
+    def _problems(self, error: ValidationError, by_row: bool) -> Iterator[tuple[str, str]]:
         for mistake in error.errors(include_url=False):
             loc = [str(part) for part in mistake["loc"]]
             if by_row and loc[0] == "candidates" and len(loc) > 2:
@@ -208,8 +219,7 @@ class RequestParser:
                 reason = f"{mistake['ctx']['error']}, got {_short(mistake['input'])}"
             else:
                 reason = f"{mistake['msg']}, got {_short(mistake['input'])}"
-            problems.append((".".join(loc), reason))
-        return problems
+            yield ".".join(part or '""' for part in loc), reason
 
     def _known(self, loc: tuple[int | str, ...]) -> list[str]:
         model: Any = self._model
@@ -249,10 +259,13 @@ def _list_of(item: Any) -> Any:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    hint = nearest(name, known)
+    hint = nearest(_cut(name, FIELD), known)
     return f"is unknown{'; ' + hint if hint else ''} (known: {', '.join(known)})"
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return _cut(repr(value), 60)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."

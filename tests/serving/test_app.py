@@ -149,7 +149,7 @@ def test_a_wrong_fusion_lists_what_is_valid(url, body, fusion, reason):
 
 
 @pytest.mark.parametrize(
-    ("change", "field"), [({"top_k": 0}, "top_k"), ({"topk": 3}, "topk"), ({"fusion": 3}, "fusion")]
+    ("change", "field"), [({"top_k": 0}, "top_k"), ({"topk": 3}, "topk"), ({"fusion": 3}, "fusion"), ({"": 3}, '""')]
 )
 def test_other_fields_are_checked(url, body, change, field):
     assert field in problems(url, {**body, **change})
@@ -182,9 +182,30 @@ def test_health_and_model(url):
     assert model["fusions"]["additive"]["parameters"]["share"]["high"] == 100
 
 
-def test_wrong_routes_and_methods_are_no_errors_of_the_server(url):
-    assert httpx.get(f"{url}/rank").status_code == 405
-    assert httpx.get(f"{url}/nothing").status_code == 404
+def test_wrong_routes_and_methods_are_named_as_all_problems_are(url):
+    wrong, missing = httpx.get(f"{url}/rank"), httpx.get(f"{url}/nothing")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert wrong.json() == {"detail": [{"field": "GET /rank", "reason": "Method Not Allowed"}]}
+    assert missing.status_code == 404
+    assert missing.json() == {"detail": [{"field": "GET /nothing", "reason": "Not Found"}]}
+
+
+def test_of_very_many_problems_the_first_are_listed(url, body):
+    wild = {f"k{i}": 1 for i in range(50_000)}
+    for spoilt in ({**body, **wild}, {**body, "candidates": [wild]}, changed(body, length=["x"] * 50_000)):
+        answer = post(url, spoilt)
+        assert answer.status_code == 422
+        assert len(answer.json()["detail"]) == 101
+        assert answer.json()["detail"][-1] == {"field": "body", "reason": "has more problems than these 100"}
+
+
+@pytest.mark.parametrize("where", ["body", "candidates", "fusion"])
+def test_names_as_long_as_a_body_do_not_come_back(url, body, where):
+    name = "k" * 1_000_000
+    fusion = {"fusion": {"parameters": {name: 1}}} if where == "fusion" else {}
+    spoilt = changed(body, **{name: []}) if where == "candidates" else {**body, **(fusion or {name: 1})}
+    assert len(post(url, spoilt).content) < 10_000
+    assert problems(url, spoilt)
 
 
 def test_several_workers(artifact, body):

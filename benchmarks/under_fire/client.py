@@ -1,0 +1,126 @@
+"""A client that costs little: prepared bytes over kept connections, at a rate of its own or as fast as answers come."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+BROKEN, HUNG = 0, -1
+"""What stands for a status where the connection broke, and where no answer came within ``PATIENCE`` seconds."""
+PATIENCE = 30.0
+
+
+@dataclass
+class Answers:
+    """One entry a request: when it was due, sent and answered (seconds), and its status; and what the answers were."""
+
+    status: list[int] = field(default_factory=list)
+    due: list[float] = field(default_factory=list)
+    sent: list[float] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    rankings: Counter[bytes] = field(default_factory=Counter)
+
+    def of(self, status: int) -> NDArray[np.float64]:
+        """Milliseconds of the answers with a status, from the moment that each was due."""
+        return self._where(status, np.array(self.ended) - np.array(self.due))
+
+    def since_sent(self, status: int) -> NDArray[np.float64]:
+        """Milliseconds of the answers with a status, less what the client itself was late."""
+        return self._where(status, np.array(self.ended) - np.array(self.sent))
+
+    def lateness(self) -> NDArray[np.float64]:
+        """Milliseconds by which the client sent later than was due."""
+        return (np.array(self.sent) - np.array(self.due)) * 1e3
+
+    def counts(self) -> dict[int, int]:
+        """Answers by status."""
+        return {status: self.status.count(status) for status in sorted(set(self.status))}
+
+    def _where(self, status: int, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        return seconds[np.array(self.status) == status] * 1e3
+
+
+class Client:
+    """Connections to one service, taken up again when they are free."""
+
+    def __init__(self, port: int, body: bytes, keep: bool = False) -> None:
+        head = (
+            f"POST /rank HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        )
+        self._port, self._message, self._keep = port, head.encode() + b"\r\n\r\n" + body, keep
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
+        self.answers = Answers()
+        self.open = 0
+
+    async def ask(self, due: float | None = None) -> int:
+        """Send one request; return its status."""
+        sent, status = time.monotonic(), BROKEN
+        self.open += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                status = await self._answered()
+        except TimeoutError:
+            status = HUNG
+        except (OSError, asyncio.IncompleteReadError):
+            await asyncio.sleep(0.01)
+        self.open -= 1
+        self.answers.status.append(status)
+        self.answers.due.append(sent if due is None else due)
+        self.answers.sent.append(sent)
+        self.answers.ended.append(time.monotonic())
+        return status
+
+    async def _answered(self) -> int:
+        reader, writer = await self._connection()
+        whole = False
+        try:
+            writer.write(self._message)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(head.split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
+            content = await reader.readexactly(length)
+            whole = b"connection: close" not in head
+        finally:
+            if whole:
+                self._idle.append((reader, writer, time.monotonic()))
+            else:
+                writer.close()
+        status = int(head[9:12])
+        if self._keep and status == 200:
+            self.answers.rankings[content] += 1
+        return status
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return a free connection, or a new one; the server closes those that rest for five seconds."""
+        while self._idle:
+            reader, writer, since = self._idle.pop()
+            if time.monotonic() - since < 2 and not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection("127.0.0.1", self._port)
+
+    async def closed(self, clients: int, seconds: float) -> Answers:
+        """So many clients, each asking again as soon as it is answered."""
+        end = time.monotonic() + seconds
+
+        async def one() -> None:
+            while time.monotonic() < end:
+                await self.ask()
+
+        await asyncio.gather(*(one() for _ in range(clients)))
+        return self.answers
+
+    async def offered(self, rate: float, seconds: float, stop: asyncio.Event | None = None) -> Answers:
+        """Ask at a rate, whether or not answers come, until the time is over or ``stop`` is set."""
+        begun, number, tasks = time.monotonic(), 0, set()
+        while (now := time.monotonic() - begun) < seconds and not (stop and stop.is_set()):
+            while number < now * rate:
+                task = asyncio.create_task(self.ask(begun + number / rate))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+                number += 1
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*tasks)
+        return self.answers

@@ -1,0 +1,130 @@
+"""Change the version again and again under load, offer versions that must be refused, and roll back at the end."""
+
+import asyncio
+import itertools
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import orjson
+
+from benchmarks.under_fire.client import Answers, Client
+from benchmarks.under_fire.service import KEYED, PORT, Service, body_of, started, watched
+from benchmarks.under_fire.verdict import Verdict, times
+from benchmarks.under_fire.versions import SPOILT, sound, spoilt
+
+VERSIONS = range(1, 6)
+EQUAL = 1e-5
+
+
+def reloads(artifact: Path, seconds: float, candidates: int, workers: int, every: float = 2) -> Verdict:
+    """Each version is asked once while nothing else runs; under load every answer must be that of its version."""
+    with started(artifact, workers) as service:
+        body = body_of(service, candidates)
+        for version in VERSIONS[1:]:
+            sound(service.root, version)
+        alone = {version: _alone(service, version, body) for version in (*VERSIONS[1:], VERSIONS[0])}
+        before = {cause: service.metric("ranker_reloads_total", outcome=cause) for _, cause in SPOILT.values()}
+
+        async def fire() -> tuple[Answers, dict[str, Any], list[float]]:
+            client = Client(PORT, body, keep=True)
+            async with watched(service) as sizes:
+                answers, changes = await asyncio.gather(
+                    client.closed(4 * workers, seconds), _changes(service, seconds, every)
+                )
+            return answers, changes, sizes
+
+        answers, changes, sizes = asyncio.run(fire())
+        counted = {cause: service.metric("ranker_reloads_total", outcome=cause) for cause in before}
+    mixed = sum(count for content, count in answers.rankings.items() if not _is_of_one(content, alone))
+    served = {orjson.loads(content)["model_version"] for content in answers.rankings}
+    refusals = [cause for _, cause in SPOILT.values()]
+    return Verdict(
+        "reload",
+        {
+            "changes of version": len(changes["statuses"]),
+            "versions served": sorted(served),
+            "answers by status": answers.counts(),
+            "mixed answers": mixed,
+            "ms": times(answers.of(200)),
+            "a change took, s": {"p50": changes["p50"], "max": changes["max"]},
+            "refused": changes["refused"],
+            "memory, MiB": [round(sizes[0], 1), round(max(sizes), 1), round(sizes[-1], 1)],
+        },
+        {
+            "every change succeeds": set(changes["statuses"]) == {200},
+            "no request fails": set(answers.status) == {200},
+            "no answer mixes versions": mixed == 0 and len(served) > 1,
+            **{f"{name} is refused, the old goes on": changes["refused"].get(name) == "refused" for name in SPOILT},
+            "each refusal is counted": all(
+                counted[cause] - before[cause] == refusals.count(cause) for cause in set(refusals)
+            ),
+            "a rollback under load succeeds": changes["rolled back"],
+        },
+    )
+
+
+def _alone(service: Service, version: int, body: bytes) -> dict[str, Any]:
+    answer = httpx.post(f"{service.url}/admin/reload", json={"version": version}, headers=KEYED, timeout=60)
+    answer.raise_for_status()
+    ranking = service.ranking(body)
+    assert ranking["model_version"] == version, ranking["model_version"]
+    return ranking
+
+
+async def _changes(service: Service, seconds: float, every: float) -> dict[str, Any]:
+    """Ask for versions in turn, every so often a spoilt one; at the end go back by one."""
+    statuses, took, refused = [], [], {}
+    wanted, faults, number = itertools.cycle([*VERSIONS[1:], VERSIONS[0]]), iter(SPOILT.items()), 100
+    begun = time.monotonic()
+    async with httpx.AsyncClient(base_url=service.url, headers=KEYED, timeout=60) as admin:
+        while (due := begun + every * len(statuses)) < begun + seconds - 1:
+            await asyncio.sleep(max(due - time.monotonic(), 0))
+            asked = time.monotonic()
+            answer = await admin.post("/admin/reload", json={"version": next(wanted)})
+            statuses.append(answer.status_code)
+            took.append(time.monotonic() - asked)
+            for name, (spoil, _) in itertools.islice(faults, 1):
+                number += 1
+                refused[name] = await _refused(service, admin, number, spoil)
+        for name, (spoil, _) in faults:
+            number += 1
+            refused[name] = await _refused(service, admin, number, spoil)
+        back = await admin.post("/admin/rollback")
+    return {
+        "statuses": statuses,
+        "p50": round(float(np.median(took)), 2),
+        "max": round(max(took), 2),
+        "refused": refused,
+        "rolled back": back.status_code == 200,
+    }
+
+
+async def _refused(service: Service, admin: httpx.AsyncClient, number: int, spoil: Any) -> str:
+    """``refused`` where a spoilt version is refused with a reason and the one before goes on; else what happened."""
+    before = (await admin.get("/admin/status")).json()["version"]
+    await asyncio.to_thread(spoilt, service.root, number, spoil)
+    try:
+        answer = await admin.post("/admin/reload", json={"version": number})
+        after = (await admin.get("/admin/status")).json()["version"]
+    finally:
+        shutil.rmtree(service.root / str(number))
+    told = answer.status_code == 409 and answer.json()["detail"][0]["reason"]
+    return "refused" if told and after == before else f"{answer.status_code}: {answer.text[:200]}; serves {after}"
+
+
+def _is_of_one(content: bytes, alone: dict[int, dict[str, Any]]) -> bool:
+    """Whether an answer is what its version answers alone."""
+    got = orjson.loads(content)
+    expected = alone[got["model_version"]]
+    if (
+        got["ids"] != expected["ids"]
+        or got["fusion"] != expected["fusion"]
+        or got["scores"].keys() != expected["scores"].keys()
+    ):
+        return False
+    columns = [(got["fused"], expected["fused"]), *((got["scores"][t], expected["scores"][t]) for t in got["scores"])]
+    return all(np.allclose(a, b, rtol=EQUAL, atol=EQUAL) for a, b in columns)

@@ -1,0 +1,138 @@
+"""A real server on a copy of an artifact, and what can be seen of it from outside."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import orjson
+
+from ranker.artifact import load, locate
+
+PORT = 8097
+ADMIN = "a key for the benchmark only"
+KEYED = {"Authorization": f"Bearer {ADMIN}"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A server process and the folder of versions that it serves."""
+
+    root: Path
+    process: "subprocess.Popen[bytes]"
+    url: str = f"http://127.0.0.1:{PORT}"
+
+    def status(self) -> dict[str, Any]:
+        """What ``/admin/status`` says."""
+        found: dict[str, Any] = httpx.get(f"{self.url}/admin/status", headers=KEYED).json()
+        return found
+
+    def ranking(self, body: bytes) -> dict[str, Any]:
+        """The answer to one request. Raises ``httpx.HTTPStatusError`` where it is none."""
+        answer = httpx.post(f"{self.url}/rank", content=body, headers={"Content-Type": "application/json"}, timeout=30)
+        ranking: dict[str, Any] = answer.raise_for_status().json()
+        return ranking
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of a metric's samples that have the labels."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        lines = httpx.get(f"{self.url}/metrics", headers=KEYED).text.splitlines()
+        found = [
+            line for line in lines if line.startswith((f"{name}{{", f"{name} ")) and all(w in line for w in wanted)
+        ]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
+    def memory(self) -> float:
+        """Resident MiB of the process and its children."""
+        return _memory(self.process.pid)
+
+
+@contextlib.contextmanager
+def started(artifact: Path, workers: int = 1, **settings: object) -> Iterator[Service]:
+    """Run a server on a copy of the artifact, as version 1 of a folder of its own, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="under-fire-") as folder:
+        root = Path(folder)
+        shutil.copytree(locate(artifact), root / "1", ignore=shutil.ignore_patterns("saved_model"))
+        manifest = orjson.loads((root / "1" / "manifest.json").read_bytes())
+        manifest["files"] = {n: d for n, d in manifest["files"].items() if not n.startswith("saved_model/")}
+        (root / "1" / "manifest.json").write_bytes(orjson.dumps({**manifest, "version": 1}))
+        given = {"admin_keys": ADMIN, "drain": 0, **settings}
+        environment = {**os.environ, **{f"RANKER_SERVE_{k.upper()}": str(v) for k, v in given.items()}}
+        command = [sys.executable, "-c", "from serving.cli import app; app()", str(root), "--port", str(PORT)]
+        with (root / ".log").open("wb") as log:
+            process = subprocess.Popen([*command, "--workers", str(workers)], env=environment, stdout=log, stderr=log)
+        service = Service(root, process)
+        try:
+            _await_workers(service, workers)
+            yield service
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _await_workers(service: Service, workers: int) -> None:
+    for _ in range(1200):
+        if service.process.poll() is not None:
+            break
+        with contextlib.suppress(httpx.TransportError):
+            if len(service.status()["workers"]) == workers:
+                return
+        time.sleep(0.1)
+    raise SystemExit(f"error: the server did not start:\n{(service.root / '.log').read_text()[-2000:]}")
+
+
+def body_of(service: Service, candidates: int) -> bytes:
+    """A request of so many candidates: those of the first golden request, repeated."""
+    golden = load(service.root / "1").golden[0]
+    columns = {
+        name: (values * (candidates // len(values) + 1))[:candidates] for name, values in golden.candidates.items()
+    }
+    return orjson.dumps({**({"context": golden.context} if golden.context else {}), "candidates": columns})
+
+
+@contextlib.asynccontextmanager
+async def watched(service: Service, every: float = 0.5) -> AsyncIterator[list[float]]:
+    """Resident MiB, looked at again and again while the block runs."""
+    found = [service.memory()]
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(every)
+            found.append(service.memory())
+
+    looking = asyncio.create_task(look())
+    try:
+        yield found
+    finally:
+        looking.cancel()
+        found.append(service.memory())
+
+
+def growth(sizes: list[float]) -> float:
+    """How much larger the last fifth is than the first, by their medians: 0.01 is 1 %."""
+    fifth = max(len(sizes) // 5, 1)
+    return float(np.median(sizes[-fifth:]) / np.median(sizes[:fifth]) - 1)
+
+
+def _memory(pid: int) -> float:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):  # it ended between two looks
+        return 0.0
+    own = next((int(line.split()[1]) for line in lines if line.startswith("VmRSS")), 0)
+    return own / 1024 + sum(_memory(int(child)) for child in children)
