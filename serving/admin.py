@@ -41,7 +41,7 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
 
     def of_model(name: str) -> dict[str, Any]:
         state, slot = shared.state(), models.slots[name]
-        versions = state.models.get(name) if state else None
+        versions = state.versions.get(name) if state else None
         return {
             "version": models.served.version(name),
             "previous": list(versions.previous) if versions else [],
@@ -76,7 +76,7 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
     async def changed(name: str, change: Callable[[], None]) -> dict[str, Any]:
         """Make a change in a thread, then wait for the other workers."""
         if models.slots[name].pinned:
-            reason = "is served in one version only; start the service on a folder of versions, with no version named"
+            reason = "serves one version's own folder, or the one version that the file of models names"
             raise Refusal(409, "pinned", f"model {name}", reason)
         try:
             await anyio.to_thread.run_sync(change)

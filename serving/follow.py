@@ -60,7 +60,7 @@ class Follower:
 
     def _look(self) -> None:
         state = self._shared.state()
-        for model, versions in state.models.items() if state else ():
+        for model, versions in state.versions.items() if state else ():
             self._look_for(model, versions)
 
     def _look_for(self, model: str, versions: Versions) -> None:

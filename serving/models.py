@@ -29,31 +29,30 @@ class Models:
     def __init__(self, settings: Settings, shared: Shared, metrics: Metrics, begins: bool = False) -> None:
         """Load all models. Raises ``SettingsError``, ``ArtifactError`` and ``EngineError``.
 
-        ``begins`` says that the service begins with this: its experiment is the file's. A worker that comes later
-        takes the one that the others serve, whatever the file says by then.
+        ``begins`` says that the service begins with this and reads its file of models. A worker that comes later
+        takes what the others serve, whatever the file says by then.
         """
         self._settings, self._shared, self._metrics = settings, shared, metrics
         self._changing = threading.Lock()
-        self._catalogue = catalogue = Catalogue.of(settings)
+        known = None if begins or settings.models is None else shared.state()
+        self._catalogue = catalogue = known.catalogue if known else Catalogue.of(settings)
         self.default = catalogue.default
         self.slots: dict[str, Slot] = {}
         for name, source in catalogue.models.items():
             with self._naming(name):
                 self.slots[name] = Slot(name, source, settings)
 
-        def begun(known: State | None) -> State:
-            versions = {
-                name: slot.begun((known.models if known else {}).get(name)) for name, slot in self.slots.items()
-            }
-            experiment = catalogue.experiment if begins or known is None else known.experiment
-            return State(models={name: v for name, v in versions.items() if v is not None}, experiment=experiment)
+        def begun(state: State | None) -> State:
+            before = state.versions if state else {}
+            found = {name: slot.begun(before.get(name)) for name, slot in self.slots.items()}
+            return State(catalogue=catalogue, versions={name: versions for name, versions in found.items() if versions})
 
         state = shared.change(begun)
         rankers: dict[str, Ranker] = {}
         for name, slot in self.slots.items():
             with self._naming(name):
-                rankers[name] = slot.first(state.models.get(name))
-        served = Served(rankers, self.default, state.experiment)
+                rankers[name] = slot.first(state.versions.get(name))
+        served = Served(rankers, self.default, state.catalogue.experiment)
         try:
             served.check()
         except ExperimentError as error:
@@ -94,7 +93,7 @@ class Models:
             except ExperimentError as error:
                 event(logging.ERROR, "experiment refused", reason=str(error))
                 raise
-            self._shared.change(lambda state: _known(state).model_copy(update={"experiment": experiment}))
+            self._shared.change(lambda state: _known(state).on(experiment))
             self._adopt(served, self.served.rankers)
         named = {"experiment": experiment.name, "revision": experiment.revision} if experiment else {"experiment": None}
         event(logging.INFO, "experiment changed", **named)
@@ -107,12 +106,12 @@ class Models:
         with self._changing:
             state, now = _known(self._shared.state()), self.served
             rankers = dict(now.rankers)
-            for name, versions in state.models.items():
+            for name, versions in state.versions.items():
                 if versions.current != now.version(name):
                     with suppress(RefusedError):  # it is logged
                         rankers[name] = self._load(name, versions.current)
-            served = Served(rankers, self.default, state.experiment)
-            if rankers != now.rankers or state.experiment != now.experiment:
+            served = Served(rankers, self.default, state.catalogue.experiment)
+            if rankers != now.rankers or served.experiment != now.experiment:
                 served.check()
                 self._adopt(served, self.served.rankers)
 
@@ -178,4 +177,4 @@ def _known(state: State | None) -> State:
 
 
 def _versions(state: State | None, model: str) -> Versions:
-    return _known(state).models[model]
+    return _known(state).versions[model]

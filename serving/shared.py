@@ -2,7 +2,7 @@
 
 ::
 
-    state.json          by model the version to serve, those served before, the highest one considered; the experiment
+    state.json          what the models' file said; by model the version to serve, and those served before
     workers/PID.json    what a worker serves now
     watch.lock          held by the one worker that looks for new versions
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from pydantic import Field
 
 from ranker.closed import Closed
+from serving.catalogue import Catalogue
 from serving.experiment import Experiment
 
 HISTORY = 10
@@ -46,12 +47,16 @@ class Versions(Closed):
 class State(Closed):
     """What all workers are to serve: one file, so that models and experiment always go together."""
 
-    models: dict[str, Versions] = Field(default_factory=dict, description="By name, but for those of one version only.")
-    experiment: Experiment | None = None
+    catalogue: Catalogue = Field(description="As it was read; the file may have changed since.")
+    versions: dict[str, Versions] = Field(description="By model, but for those of one version only.")
 
     def now(self, model: str, versions: Versions) -> "State":
         """The same with other versions of one model."""
-        return self.model_copy(update={"models": {**self.models, model: versions}})
+        return self.model_copy(update={"versions": {**self.versions, model: versions}})
+
+    def on(self, experiment: Experiment | None) -> "State":
+        """The same with another experiment."""
+        return self.model_copy(update={"catalogue": self.catalogue.model_copy(update={"experiment": experiment})})
 
 
 class Serving(Closed):

@@ -123,6 +123,14 @@ def test_what_does_not_hold_is_refused_and_the_old_goes_on(running, body, spoil,
     assert f'ranker_reloads_total{{model="default",outcome="{cause}"}}' in httpx.get(f"{service.url}/metrics").text
 
 
+def test_an_artifact_has_no_experiment_to_read_anew(running):
+    refused = ask(running[1].url, "experiment/reload")
+    assert refused.status_code == 409
+    assert "start it on a file of models" in refused.json()["detail"][0]["reason"]
+    listed = httpx.get(f"{running[1].url}/models").json()
+    assert (list(listed["models"]), listed["experiment"]) == (["default"], None)
+
+
 def test_reload_and_rollback(write_artifact, tmp_path, body):
     write_artifact(tmp_path)
     with server(tmp_path, **KEYED) as service:

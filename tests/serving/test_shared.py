@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from serving.catalogue import Catalogue
+from serving.settings import Settings
 from serving.shared import Serving, Shared, State, Versions
 
 
@@ -26,11 +28,14 @@ def test_history_is_bounded():
 def test_what_one_writes_another_reads(tmp_path):
     one, other = Shared(tmp_path), Shared(tmp_path)
     assert other.state() is None
-    one.change(lambda _: State(models={"a": Versions(current=3, highest=3), "b": Versions(current=1, highest=1)}))
-    assert other.state().models["a"].current == 3
-    other.change(lambda state: state.now("a", state.models["a"].moved(4)))
-    assert one.state().models["a"].current == 4
-    assert one.state().models["b"].current == 1
+    catalogue = Catalogue.of(Settings(artifact=tmp_path))
+    versions = {"a": Versions(current=3, highest=3), "b": Versions(current=1, highest=1)}
+    one.change(lambda _: State(catalogue=catalogue, versions=versions))
+    assert other.state().versions["a"].current == 3
+    other.change(lambda state: state.now("a", state.versions["a"].moved(4)))
+    assert one.state().versions["a"].current == 4
+    assert one.state().versions["b"].current == 1
+    assert one.state().catalogue == catalogue
     assert one.state() is one.state()  # nothing is read again that has not changed
 
 
