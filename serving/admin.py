@@ -82,6 +82,8 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             await anyio.to_thread.run_sync(change)
         except RefusedError as refused:
             raise Refusal(409, refused.cause, f"version {refused.version}", str(refused)) from None
+        except ExperimentError as error:  # of what other workers changed to
+            raise Refusal(409, "experiment", "experiment", str(error)) from None
         except LookupError as error:
             raise Refusal(409, "no_version", "version", str(error)) from None
         version = models.served.version(name)

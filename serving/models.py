@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ranker.artifact import ArtifactError
@@ -15,7 +15,7 @@ from serving.rank import Ranker
 from serving.runtime import EngineError
 from serving.served import ExperimentError, Served
 from serving.settings import Settings, SettingsError
-from serving.shared import Serving, Shared, State, Versions
+from serving.shared import Serving, Shared, State
 from serving.slot import RefusedError, Slot
 
 
@@ -34,20 +34,20 @@ class Models:
         """
         self._settings, self._shared, self._metrics = settings, shared, metrics
         self._changing = threading.Lock()
-        known = None if begins or settings.models is None else shared.state()
-        self._catalogue = catalogue = known.catalogue if known else Catalogue.of(settings)
-        self.default = catalogue.default
         self.slots: dict[str, Slot] = {}
-        for name, source in catalogue.models.items():
-            with self._naming(name):
-                self.slots[name] = Slot(name, source, settings)
-
-        def begun(state: State | None) -> State:
-            before = state.versions if state else {}
-            found = {name: slot.begun(before.get(name)) for name, slot in self.slots.items()}
-            return State(catalogue=catalogue, versions={name: versions for name, versions in found.items() if versions})
-
-        state = shared.change(begun)
+        with shared.alone():
+            before = shared.state()
+            others = None if begins or settings.models is None else before
+            self._catalogue = catalogue = others.catalogue if others else Catalogue.of(settings)
+            for name, source in catalogue.models.items():
+                with self._naming(name):
+                    self.slots[name] = Slot(name, source, settings)
+            known = before.versions if before else {}
+            begun = {name: slot.begun(known.get(name)) for name, slot in self.slots.items()}
+            state = State(catalogue=catalogue, versions={name: found for name, found in begun.items() if found})
+            shared.write(state)
+        self.default = catalogue.default
+        self.served = Served({}, self.default)
         rankers: dict[str, Ranker] = {}
         for name, slot in self.slots.items():
             with self._naming(name):
@@ -57,26 +57,29 @@ class Models:
             served.check()
         except ExperimentError as error:
             raise SettingsError(f"RANKER_SERVE_MODELS: {error}") from None
-        self._adopt(served, {})
+        self._adopt(served)
 
     def change(self, model: str, version: int, allow_schema_change: bool = False) -> None:
         """Load a version of a model beside the current one and serve it, here and then in the other workers.
 
         Raises ``RefusedError`` where it is not to be served; the current one goes on then.
         """
-        with self._changing:
+        with self._alone() as state:
+            if version == self.served.version(model):
+                return
             served = self._with(model, version, allow_schema_change)
-            self._shared.change(lambda state: _known(state).now(model, _versions(state, model).moved(version)))
-            self._adopt(served, self.served.rankers)
+            self._shared.write(state.now(model, state.versions[model].moved(version)))
+            self._adopt(served)
         event(logging.INFO, "version changed", model=model, version=version)
 
     def back(self, model: str) -> None:
         """Serve the version before. Raises ``LookupError`` where there is none, and ``RefusedError``."""
-        with self._changing:
-            version = _versions(self._shared.state(), model).back().current
+        with self._alone() as state:
+            versions = state.versions[model].back()
+            version = versions.current
             served = self._with(model, version, allow_schema_change=True)  # clients of it were there before
-            self._shared.change(lambda state: _known(state).now(model, _versions(state, model).back()))
-            self._adopt(served, self.served.rankers)
+            self._shared.write(state.now(model, versions))
+            self._adopt(served)
         self._metrics.reloads.labels(model, "rolled_back").inc()
         event(logging.WARNING, "rolled back", model=model, version=version)
 
@@ -85,7 +88,7 @@ class Models:
 
         Raises ``ExperimentError`` where it cannot be served or the file changes more; the current one goes on then.
         """
-        with self._changing:
+        with self._alone() as state:
             try:
                 experiment = self._read_experiment()
                 served = Served(self.served.rankers, self.default, experiment)
@@ -93,8 +96,8 @@ class Models:
             except ExperimentError as error:
                 event(logging.ERROR, "experiment refused", reason=str(error))
                 raise
-            self._shared.change(lambda state: _known(state).on(experiment))
-            self._adopt(served, self.served.rankers)
+            self._shared.write(state.on(experiment))
+            self._adopt(served)
         named = {"experiment": experiment.name, "revision": experiment.revision} if experiment else {"experiment": None}
         event(logging.INFO, "experiment changed", **named)
 
@@ -104,16 +107,32 @@ class Models:
         Raises ``ExperimentError`` where the experiment cannot be served for want of such a version.
         """
         with self._changing:
-            state, now = _known(self._shared.state()), self.served
-            rankers = dict(now.rankers)
-            for name, versions in state.versions.items():
-                if versions.current != now.version(name):
-                    with suppress(RefusedError):  # it is logged
-                        rankers[name] = self._load(name, versions.current)
-            served = Served(rankers, self.default, state.catalogue.experiment)
-            if rankers != now.rankers or served.experiment != now.experiment:
-                served.check()
-                self._adopt(served, self.served.rankers)
+            self._follow(self._state())
+
+    @contextmanager
+    def _alone(self) -> Iterator[State]:
+        """While no other thread and no other worker changes anything, and from what they changed before."""
+        with self._changing, self._shared.alone():
+            state = self._state()
+            self._follow(state)
+            yield state
+
+    def _follow(self, state: State) -> None:
+        now = self.served
+        rankers = dict(now.rankers)
+        for name, versions in state.versions.items():
+            if versions.current != now.version(name):
+                with suppress(RefusedError):  # it is logged
+                    rankers[name] = self._load(name, versions.current)
+        served = Served(rankers, self.default, state.catalogue.experiment)
+        if rankers != now.rankers or served.experiment != now.experiment:
+            served.check()
+            self._adopt(served)
+
+    def _state(self) -> State:
+        state = self._shared.state()
+        assert state is not None, "a service wrote its state when it began"
+        return state
 
     def _with(self, model: str, version: int, allow_schema_change: bool) -> Served:
         """What is served, with another version of one model. Raises ``RefusedError``."""
@@ -150,7 +169,8 @@ class Models:
             )
         return found.experiment
 
-    def _adopt(self, served: Served, before: Mapping[str, Ranker]) -> None:
+    def _adopt(self, served: Served) -> None:
+        before = self.served.rankers
         self.served = served
         experiment = served.experiment.revision if served.experiment else None
         self._shared.report(
@@ -169,12 +189,3 @@ class Models:
             if self._settings.models is None:
                 raise
             raise type(error)(f"models.{model}: {error}") from None
-
-
-def _known(state: State | None) -> State:
-    assert state is not None, "a service wrote its state when it began"
-    return state
-
-
-def _versions(state: State | None, model: str) -> Versions:
-    return _known(state).versions[model]

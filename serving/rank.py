@@ -11,6 +11,7 @@ from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference
 from ranker.encoding import ColumnError, Packed
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, explain
 from ranker.fusion.checks import require_known
+from serving.catalogue import ONLY
 from serving.messages import FusionChoice, RankRequest, RequestError, RequestParser
 from serving.runtime import ENGINES, Engine
 from serving.settings import Settings
@@ -40,7 +41,7 @@ class Ranker:
         opened: dict[str, Any],
         watch: Watch | None = None,
         *,
-        model: str = "default",
+        model: str = ONLY,
         fusion: FusionChoice | None = None,
         experiment: Mapping[str, Any] | None = None,
     ) -> bytes:

@@ -98,7 +98,8 @@ class Served:
                     f"experiment.unit: {self.experiment.unit!r} is no column of the context of model {model!r} "
                     f"(its columns: {', '.join(columns)}); a header can name the user too"
                 )
-            differing = [part for part in differences_of(default, artifact) if part != "objectives"]
+            differences = differences_of(default, artifact) if artifact is not default else []
+            differing = [part for part in differences if part != "objectives"]
             if differing:
                 raise ExperimentError(
                     f"{where}.model: {model!r} takes other requests than {self.default!r} ({', '.join(differing)}), "

@@ -12,7 +12,7 @@ which ends with the process that held it.
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,13 +88,17 @@ class Shared:
             return None
         return seen[1]
 
-    def change(self, next_state: Callable[[State | None], State]) -> State:
-        """Write what a function makes of the state; no other worker changes it meanwhile."""
-        with self._locked():
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other worker changes the state meanwhile; it waits, and the lock ends with the process that holds it."""
+        with (self._folder / "state.lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
             self._seen = None
-            state = next_state(self.state())
-            _write(self._folder / "state.json", state.model_dump_json().encode())
-        return state
+            yield
+
+    def write(self, state: State) -> None:
+        """Change the state, :meth:`alone`."""
+        _write(self._folder / "state.json", state.model_dump_json().encode())
 
     def report(self, serving: Serving) -> None:
         """Say what this worker serves."""
@@ -133,12 +137,6 @@ class Shared:
         if self._leading is not None:
             os.close(self._leading)
             self._leading = None
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._folder / "state.lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
 
 
 def _write(file: Path, content: bytes) -> None:

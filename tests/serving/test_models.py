@@ -314,6 +314,22 @@ def test_a_worker_that_starts_late_serves_what_the_others_do(root, tmp_path):
     assert loaded(file, tmp_path).served.experiment.coverage == 0.5
 
 
+def test_a_change_begins_with_what_others_changed(root, tmp_path, write_artifact):
+    file = write(root / "two.yaml", EXPERIMENT)
+    one, other = loaded(file, tmp_path), loaded(file, tmp_path, begins=False)
+    write(file, {**EXPERIMENT, "coverage": 0.5})
+    one.change_experiment()
+    write_artifact(root / "challenger")
+    version = max(one.slots["challenger"].versions())
+    other.change("challenger", version)
+    assert (other.served.experiment.coverage, other.served.version("challenger")) == (0.5, version)
+    one.back("challenger")  # of what the other one changed
+    assert (one.served.version("challenger"), other.served.version("challenger")) == (version - 1, version)
+    other.follow()
+    assert other.served.version("challenger") == version - 1
+    shutil.rmtree(root / "challenger" / str(version))
+
+
 def test_a_header_names_the_user_where_the_experiment_says_so(root, tmp_path, body):
     by_header = {**EXPERIMENT, "unit": None, "header": "X-Experiment-Unit"}
     served = loaded(write(root / "header.yaml", by_header), tmp_path).served

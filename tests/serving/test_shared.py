@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -30,9 +32,10 @@ def test_what_one_writes_another_reads(tmp_path):
     assert other.state() is None
     catalogue = Catalogue.of(Settings(artifact=tmp_path))
     versions = {"a": Versions(current=3, highest=3), "b": Versions(current=1, highest=1)}
-    one.change(lambda _: State(catalogue=catalogue, versions=versions))
+    one.write(State(catalogue=catalogue, versions=versions))
     assert other.state().versions["a"].current == 3
-    other.change(lambda state: state.now("a", state.versions["a"].moved(4)))
+    with other.alone():
+        other.write(other.state().now("a", versions["a"].moved(4)))
     assert one.state().versions["a"].current == 4
     assert one.state().versions["b"].current == 1
     assert one.state().catalogue == catalogue
@@ -59,3 +62,19 @@ def test_the_dead_are_told_once(tmp_path):
     assert shared.workers() == {os.getpid(): serving}
     assert shared.buried() == [ended.pid]
     assert shared.buried() == []
+
+
+def test_one_waits_while_another_changes_the_state(tmp_path):
+    one, other, order = Shared(tmp_path), Shared(tmp_path), []
+
+    def later():
+        with other.alone():
+            order.append("other")
+
+    with one.alone():
+        waiting = threading.Thread(target=later)
+        waiting.start()
+        time.sleep(0.1)
+        order.append("one")
+    waiting.join()
+    assert order == ["one", "other"]
