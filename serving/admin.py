@@ -1,4 +1,4 @@
-"""The admin routes: which version is served, another one, the one before. They exist only where an admin key does."""
+"""The admin routes: what is served, another version, the one before, another experiment. They exist only with a key."""
 
 import asyncio
 import os
@@ -9,75 +9,131 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.catalogue import unknown
 from serving.document import documented
 from serving.limits import Refusal
-from serving.models import Models, RefusedError
-from serving.shared import Shared
+from serving.models import Models
+from serving.served import ExperimentError
+from serving.shared import Serving, Shared
+from serving.slot import RefusedError
 
 PATIENCE = 30.0
 """Seconds that a change waits for all workers to follow."""
 
 
-class Reload(BaseModel):
-    """Which version to serve; by default the highest."""
+class Chosen(BaseModel):
+    """Which model."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: str | None = Field(None, description="By default the default model.")
+
+
+class Reload(Chosen):
+    """Which version of it to serve; by default the highest."""
 
     version: Annotated[int, Field(ge=1, lt=2**31)] | None = Field(None, description="By default the highest.")
     allow_schema_change: bool = Field(False, description="Also if its requests or objectives differ.")
 
 
 def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) -> APIRouter:
-    """``/admin/status``, ``/admin/reload`` and ``/admin/rollback``, for those whom ``allowed`` lets in."""
+    """The routes below ``/admin``, for those whom ``allowed`` lets in."""
     router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)])
 
-    def status() -> dict[str, Any]:
-        state = shared.state()
+    def of_model(name: str) -> dict[str, Any]:
+        state, slot = shared.state(), models.slots[name]
+        versions = state.versions.get(name) if state else None
         return {
-            "version": models.version,
-            "previous": list(state.previous) if state else [],
-            "available": sorted(models.versions()),
-            "workers": {str(pid): version for pid, version in shared.workers().items()},
-            "answered_by": os.getpid(),
+            "version": models.served.version(name),
+            "previous": list(versions.previous) if versions else [],
+            "available": sorted(slot.versions()),
+            "pinned": slot.pinned,
         }
 
-    async def changed(change: Callable[[], None]) -> dict[str, Any]:
-        """Make a change in a thread, then wait for the other workers, who follow on their own."""
-        if models.pinned:
-            raise Refusal(409, "pinned", "service", "serves one version's own folder; start it on a folder of versions")
+    def of_experiment() -> dict[str, Any] | None:
+        experiment = models.served.experiment
+        return {**experiment.model_dump(mode="json"), "revision": experiment.revision} if experiment else None
+
+    def by_worker(told: Callable[[Serving], Any]) -> dict[str, Any]:
+        workers = {str(pid): told(serving) for pid, serving in shared.workers().items()}
+        return {"workers": workers, "answered_by": os.getpid()}
+
+    def about(name: str) -> dict[str, Any]:
+        return {"model": name, **of_model(name), **by_worker(lambda serving: serving.models.get(name))}
+
+    def named(name: str | None) -> str:
+        name = models.default if name is None else name
+        if name not in models.slots:
+            raise Refusal(404, "no_model", "model", unknown(name, models.slots))
+        return name
+
+    async def settled(agrees: Callable[[Serving], bool]) -> None:
+        """Wait for the other workers, who follow on their own."""
+        for _ in range(int(PATIENCE / 0.05)):
+            if all(agrees(serving) for serving in shared.workers().values()):
+                break
+            await asyncio.sleep(0.05)
+
+    async def changed(name: str, change: Callable[[], None]) -> dict[str, Any]:
+        """Make a change in a thread, then wait for the other workers."""
+        if models.slots[name].pinned:
+            reason = "serves one version's own folder, or the one version that the file of models names"
+            raise Refusal(409, "pinned", f"model {name}", reason)
         try:
             await anyio.to_thread.run_sync(change)
         except RefusedError as refused:
             raise Refusal(409, refused.cause, f"version {refused.version}", str(refused)) from None
+        except ExperimentError as error:  # of what other workers changed to
+            raise Refusal(409, "experiment", "experiment", str(error)) from None
         except LookupError as error:
             raise Refusal(409, "no_version", "version", str(error)) from None
-        version = models.version
-        for _ in range(int(PATIENCE / 0.05)):
-            if all(served == version for served in shared.workers().values()):
-                break
-            await asyncio.sleep(0.05)
-        return status()
+        version = models.served.version(name)
+        await settled(lambda serving: serving.models.get(name) == version)
+        return about(name)
 
     @router.get("/status", responses=documented(401))
     async def get_status() -> dict[str, Any]:
-        """The version that is served, those before it, those on disk, and what each worker serves."""
-        return status()
+        """By model the version served, those before it, those on disk; the experiment; what each worker serves."""
+        return {
+            "default": models.default,
+            "models": {name: of_model(name) for name in models.slots},
+            "experiment": of_experiment(),
+            **by_worker(lambda serving: serving.model_dump()),
+        }
 
     @router.post("/reload", responses=documented(400, 401, 404, 409, 422))
     async def reload(wanted: Reload | None = None) -> dict[str, Any]:
         """Check a version and serve it, in all workers; a version that does not hold is refused with its reason."""
         asked = wanted or Reload()
-        known = models.versions()
-        version = asked.version or max(known, default=models.version)
-        if not models.pinned and version not in known:
-            raise Refusal(404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})")
-        if version == models.version and not models.pinned:
-            return status()
-        return await changed(lambda: models.change(version, asked.allow_schema_change))
+        name = named(asked.model)
+        slot, current = models.slots[name], models.served.version(name)
+        known = slot.versions()
+        version = asked.version or max(known, default=current)
+        if not slot.pinned:
+            if version not in known:
+                raise Refusal(
+                    404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})"
+                )
+            if version == current:
+                return about(name)
+        return await changed(name, lambda: models.change(name, version, asked.allow_schema_change))
 
-    @router.post("/rollback", responses=documented(401, 409))
-    async def rollback() -> dict[str, Any]:
+    @router.post("/rollback", responses=documented(400, 401, 404, 409, 422))
+    async def rollback(wanted: Chosen | None = None) -> dict[str, Any]:
         """Serve the version that was served before this one."""
-        return await changed(models.back)
+        name = named(wanted.model if wanted else None)
+        return await changed(name, lambda: models.back(name))
+
+    @router.post("/experiment/reload", responses=documented(401, 409))
+    async def reload_experiment() -> dict[str, Any]:
+        """Read the experiment of the models' file anew; one that cannot be served is refused, and the old goes on."""
+        try:
+            await anyio.to_thread.run_sync(models.change_experiment)
+        except ExperimentError as error:
+            raise Refusal(409, "experiment", "experiment", str(error)) from None
+        experiment = models.served.experiment
+        revision = experiment.revision if experiment else None
+        await settled(lambda serving: serving.experiment == revision)
+        return {"experiment": of_experiment(), **by_worker(lambda serving: serving.experiment)}
 
     return router

@@ -17,10 +17,11 @@ from starlette.exceptions import HTTPException
 import ranker
 from serving.access import allowing
 from serving.admin import admin_routes
+from serving.catalogue import unknown
 from serving.document import document_of, documented
 from serving.edge import Edge
 from serving.endpoint import RankEndpoint, refused
-from serving.facts import facts
+from serving.facts import facts, overview
 from serving.follow import Follower
 from serving.keys import Keys
 from serving.lifecycle import Lifecycle
@@ -70,7 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.add_middleware(Edge, lifecycle=lifecycle, log=settings.log_requests)
-    guarded = [Depends(allowing(rank_keys))] if rank_keys else []
+    guarded = [Depends(allowing(rank_keys, refused=metrics.unauthorised))] if rank_keys else []
     readable = [Depends(allowing(rank_keys, admin_keys))] if rank_keys else []
 
     @app.exception_handler(Refusal)
@@ -109,12 +110,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """A model is loaded and has reproduced its golden requests, and the service is not about to end."""
         if lifecycle.draining:
             raise Refusal(503, "draining", "service", "is about to end")
-        return {"status": "ready", "model_version": models.version}
+        return {"status": "ready", "model_version": models.served.version(models.default)}
 
-    @app.get("/model", dependencies=readable, responses=documented(401) if rank_keys else {})
-    async def model() -> dict[str, Any]:
-        """What is served: version, tasks, schema, validation metrics, fusions and their parameters' bounds."""
-        return facts(models.ranker)
+    @app.get("/models", dependencies=readable, responses=documented(401) if rank_keys else {})
+    async def list_models() -> dict[str, Any]:
+        """All models in short, which of them is the default, and the experiment."""
+        return overview(models.served)
+
+    @app.get("/model", dependencies=readable, responses=documented(*((401, 404) if rank_keys else (404,))))
+    async def model(name: str | None = None) -> dict[str, Any]:
+        """One model, by default the default: version, tasks, schema, metrics, fusions and parameters' bounds."""
+        served = models.served
+        if name is not None and name not in served.rankers:
+            raise Refusal(404, "no_model", "name", unknown(name, served.rankers))
+        return facts(served, name or served.default)
 
     @app.get("/metrics", dependencies=readable, include_in_schema=False)
     async def read_metrics() -> Response:
@@ -123,5 +132,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     if admin_keys:
         app.include_router(admin_routes(models, shared, allowing(admin_keys)))
-    setattr(app, "openapi", document_of(app, lambda: models.ranker))  # noqa: B010 - FastAPI's way to replace it
+    setattr(app, "openapi", document_of(app, lambda: models.served))  # noqa: B010 - FastAPI's way to replace it
     return app

@@ -34,11 +34,13 @@ LIMITS, VERSIONS, ACCESS, ENGINE = "Limits", "Versions", "Access and logs", "Eng
 @app.command(help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`.")
 def serve(
     artifact: Annotated[
-        Path, typer.Argument(envvar="RANKER_SERVE_ARTIFACT", help="An artifact, or a folder of versions: the latest.")
-    ],
+        Path | None,
+        typer.Argument(envvar="RANKER_SERVE_ARTIFACT", help="An artifact, or a folder of versions: the latest."),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; each loads the model.")] = 1,
+    models: Annotated[Path | None, _option("models", panel=VERSIONS)] = None,
     device: Annotated[str, _option("device", panel=ENGINE)] = "cpu",
     threads: Annotated[
         int,
@@ -67,6 +69,7 @@ def serve(
     """Load and check the artifact once, then start the workers."""
     options = {
         "artifact": artifact,
+        "models": models,
         "device": device,
         "threads": threads or max((os.cpu_count() or 1) // workers, 1),
         "concurrency": concurrency,
@@ -102,13 +105,20 @@ def serve(
 def _check(settings: Settings) -> None:
     """Load everything once, so that what is wrong is said in one line before any worker starts."""
     from serving.keys import Keys
-    from serving.rank import Ranker
+    from serving.metrics import Metrics
+    from serving.models import Models
+    from serving.shared import Shared
 
     Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
-    artifact = Ranker.load(settings).artifact
-    manifest = artifact.manifest
-    print(f"serving version {manifest.version} ({', '.join(manifest.tasks)}) from {artifact.folder}", flush=True)
+    assert settings.runtime is not None
+    shared = Shared(settings.runtime)
+    served = Models(settings, shared, Metrics(), begins=True).served
+    shared.leave()  # this process is no worker
+    for name, ranker in served.rankers.items():
+        manifest, model = ranker.artifact.manifest, "" if len(served.rankers) == 1 else f" of {name}"
+        print(f"serving version {manifest.version}{model} ({', '.join(manifest.tasks)}) from {ranker.artifact.folder}")
+    sys.stdout.flush()
 
 
 def _run(host: str, port: int, workers: int) -> None:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: requests as the served artifact takes them, with an example that works as it stands."""
+"""The OpenAPI document: requests as the served models take them, with examples that work as they stand."""
 
 import weakref
 from collections.abc import Callable
@@ -8,12 +8,13 @@ from fastapi import FastAPI
 
 from serving.messages import Problems
 from serving.rank import Ranker
+from serving.served import Served
 
 EXAMPLE_CANDIDATES = 3
 PROBLEMS = {
     400: "The body cannot be read.",
     401: "No API key, or one that is not known.",
-    404: "There is no such version.",
+    404: "There is no such model or version.",
     408: "The body came too slowly.",
     409: "The version is refused, or there is none to go back to; the one that is served goes on.",
     413: "The body is too large.",
@@ -29,19 +30,19 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problems, "description": PROBLEMS[status]} for status in statuses}
 
 
-def document_of(app: FastAPI, served: Callable[[], Ranker]) -> Callable[[], dict[str, Any]]:
-    """What makes the document; it is made anew when another artifact is served."""
+def document_of(app: FastAPI, served: Callable[[], Served]) -> Callable[[], dict[str, Any]]:
+    """What makes the document; it is made anew when something else is served."""
     plain = app.openapi
-    made: tuple[weakref.ref[Ranker], dict[str, Any]] | None = None  # the document keeps no old model alive
+    made: tuple[weakref.ref[Served], dict[str, Any]] | None = None  # the document keeps no old model alive
 
     def document() -> dict[str, Any]:
         nonlocal made
-        ranker = served()
-        if made is None or made[0]() is not ranker:
+        now = served()
+        if made is None or made[0]() is not now:
             whole = plain()
-            # FastAPI would drop the example's nulls, which stand for missing values, so it is put in afterwards.
-            whole["paths"]["/rank"]["post"]["requestBody"] = _body(ranker)
-            made = (weakref.ref(ranker), whole)
+            # FastAPI would drop the examples' nulls, which stand for missing values, so they are put in afterwards.
+            whole["paths"]["/rank"]["post"]["requestBody"] = _body(now)
+            made = (weakref.ref(now), whole)
         return made[1]
 
     return document
@@ -54,10 +55,32 @@ def example(ranker: Ranker) -> dict[str, Any]:
     return {**({"context": golden.context} if golden.context else {}), "candidates": candidates}
 
 
-def _body(ranker: Ranker) -> dict[str, Any]:
+def _body(served: Served) -> dict[str, Any]:
+    """The default model's requests; with others beside it, one of several, told apart by ``model``."""
+    default = served.rankers[served.default]
+    others = {name: ranker for name, ranker in served.rankers.items() if name != served.default}
+    schema = _schema(default, served.default, required=False)
+    if not others:
+        return {"required": True, "content": {"application/json": {"schema": schema, "example": example(default)}}}
+    schemas = [schema, *(_schema(ranker, name, required=True) for name, ranker in others.items())]
+    examples = {
+        served.default: {"value": example(default)},
+        **{name: {"value": {**example(ranker), "model": name}} for name, ranker in others.items()},
+    }
+    return {"required": True, "content": {"application/json": {"schema": {"oneOf": schemas}, "examples": examples}}}
+
+
+def _schema(ranker: Ranker, name: str, required: bool) -> dict[str, Any]:
+    """What one model takes. ``required``: only where the request names it."""
     schema = ranker.parser.model.model_json_schema(ref_template="#/components/schemas/{model}")
-    inlined = _inlined(schema, schema.pop("$defs", {}))
-    return {"required": True, "content": {"application/json": {"schema": inlined, "example": example(ranker)}}}
+    inlined: dict[str, Any] = _inlined(schema, schema.pop("$defs", {}))
+    named = inlined["properties"]["model"]
+    if required:
+        inlined["properties"]["model"] = {"const": name, "description": named["description"]}
+        inlined["required"] = [*inlined["required"], "model"]
+    else:
+        named["anyOf"] = [{"const": name}, {"type": "null"}]
+    return {**inlined, "title": f"Requests to {name}"}
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """``POST /rank`` under its limits: admitted or refused, read, ranked in a thread, counted."""
 
 import asyncio
+from collections.abc import Mapping
 
 import anyio
 import anyio.to_thread
@@ -8,10 +9,10 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
 from serving.limits import Admission, Refusal, deadline_of, read_body, too_late
-from serving.messages import RequestError
+from serving.messages import RequestError, opened
 from serving.metrics import Metrics
 from serving.models import Models
-from serving.rank import Ranker
+from serving.served import Served
 from serving.settings import Settings
 from serving.traces import tracing
 from serving.watch import DeadlineError, Watch
@@ -27,13 +28,13 @@ class RankEndpoint:
         self._threads = anyio.CapacityLimiter(settings.concurrency)
 
     async def rank(self, request: Request) -> Response:
-        """Answer one request with the ranker that is served as it begins."""
-        watch, ranker = Watch(), self._models.ranker
+        """Answer one request with what is served as it begins."""
+        watch, served = Watch(), self._models.served
         outcome = "failed"
         try:
             watch.deadline = deadline_of(request.headers)
             with self._admission.one(), self._metrics.in_flight.track_inprogress():
-                answer = await self._ranked(request, ranker, watch)
+                answer = await self._ranked(request, served, watch)
             outcome = "ok"
             return Response(answer, media_type="application/json")
         except Refusal as refusal:
@@ -47,14 +48,14 @@ class RankEndpoint:
             raise
         finally:
             # The answer is on its way before it is counted.
-            asyncio.get_running_loop().call_soon(self._record, request, outcome, ranker, watch)
+            asyncio.get_running_loop().call_soon(self._record, request, outcome, watch)
 
-    def _record(self, request: Request, outcome: str, ranker: Ranker, watch: Watch) -> None:
-        self._metrics.record(outcome, ranker, watch)
+    def _record(self, request: Request, outcome: str, watch: Watch) -> None:
+        self._metrics.record(outcome, watch)
         if self._trace is not None:
-            self._trace(request.headers, outcome, ranker.artifact.manifest.version, watch)
+            self._trace(request.headers, outcome, watch)
 
-    async def _ranked(self, request: Request, ranker: Ranker, watch: Watch) -> bytes:
+    async def _ranked(self, request: Request, served: Served, watch: Watch) -> bytes:
         """Read and rank. Raises ``Refusal`` (504) as soon as the deadline passes before the work has begun."""
         settings = self._settings
         body = await read_body(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
@@ -62,7 +63,9 @@ class RankEndpoint:
         try:
             watch.lap("read")
             with anyio.move_on_at(_on_loop(watch.deadline)):
-                answer = await anyio.to_thread.run_sync(_work, ranker, body, watch, limiter=self._threads)
+                answer = await anyio.to_thread.run_sync(
+                    _work, served, body, request.headers, watch, limiter=self._threads
+                )
         except DeadlineError:
             raise too_late() from None
         if answer is None:
@@ -76,9 +79,12 @@ def refused(refusal: Refusal) -> JSONResponse:
     return JSONResponse({"detail": detail}, status_code=refusal.status, headers=refusal.headers)
 
 
-def _work(ranker: Ranker, body: bytes, watch: Watch) -> bytes:
+def _work(served: Served, body: bytes, headers: Mapping[str, str], watch: Watch) -> bytes:
+    """Open the body once, find what ranks it, and rank."""
     watch.lap("wait")
-    return ranker.answer(body, watch)
+    content = opened(body)
+    watch.route = route = served.route(content, headers)
+    return route.ranker.answer(content, watch, model=route.model, fusion=route.fusion, experiment=route.experiment)
 
 
 def _on_loop(deadline: float | None) -> float:

@@ -1,22 +1,43 @@
-"""What ``GET /model`` says."""
+"""What ``GET /model`` and ``GET /models`` say."""
 
 from typing import Any
 
 from ranker.fusion import Plan
 from serving.rank import Ranker
+from serving.served import Served
 
 
-def facts(ranker: Ranker) -> dict[str, Any]:
-    """Version, tasks, schema, validation metrics, fusions and their parameters' bounds."""
+def overview(served: Served) -> dict[str, Any]:
+    """All models in short, the default one's name, and the experiment's groups."""
+    experiment = served.experiment
+    return {
+        "default": served.default,
+        "models": {name: _in_short(ranker) for name, ranker in served.rankers.items()},
+        "experiment": experiment and experiment.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def facts(served: Served, name: str) -> dict[str, Any]:
+    """Of one model: version, tasks, schema, validation metrics, fusions and their parameters' bounds."""
+    ranker = served.rankers[name]
+    manifest = ranker.artifact.manifest
+    return {
+        "name": name,
+        **_in_short(ranker),
+        "schema": manifest.log_schema.model_dump(mode="json"),
+        "metrics": manifest.metrics,
+        "fusions": {name: _described(plan) for name, plan in ranker.choices().items()},
+        "packages": manifest.packages,
+    }
+
+
+def _in_short(ranker: Ranker) -> dict[str, Any]:
     manifest = ranker.artifact.manifest
     return {
         "version": manifest.version,
         "created": manifest.created.isoformat(),
         "tasks": list(manifest.tasks),
-        "schema": manifest.log_schema.model_dump(mode="json"),
-        "metrics": manifest.metrics,
-        "fusions": {name: _described(plan) for name, plan in ranker.choices().items()},
-        "packages": manifest.packages,
+        "fusions": list(ranker.choices()),
     }
 
 

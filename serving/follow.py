@@ -1,4 +1,4 @@
-"""What a worker does beside requests: follows version changes, looks for new ones, brings metrics up to date."""
+"""What a worker does beside requests: follows changes, looks for new versions, brings metrics up to date."""
 
 import asyncio
 import logging
@@ -9,8 +9,10 @@ import anyio.to_thread
 
 from serving.logs import event
 from serving.metrics import Metrics
-from serving.models import Models, RefusedError
-from serving.shared import Shared
+from serving.models import Models
+from serving.served import ExperimentError
+from serving.shared import Shared, State, Versions
+from serving.slot import RefusedError
 
 TICK = 0.25
 """Seconds between looks at what the workers share; a change reaches all of them this much later."""
@@ -23,8 +25,8 @@ class Follower:
         self._models, self._shared, self._metrics = models, shared, metrics
         self._watch, self._allow = watch, allow
         self._looked = 0.0
-        self._refused: dict[int, int] = {}
-        self._failed: int | None = None
+        self._refused: dict[tuple[str, int], int] = {}
+        self._followed: State | None = None
 
     async def run(self) -> None:
         """Tick for ever; what goes wrong in one tick is logged, and the next one comes."""
@@ -48,30 +50,32 @@ class Follower:
 
     def _follow(self) -> None:
         state = self._shared.state()
-        if state is None or state.current in (self._models.version, self._failed):
+        if state is None or state is self._followed:
             return
+        self._followed = state  # what is refused is logged, and not tried again until something else changes
         try:
-            self._models.follow(state.current)
-            self._failed = None
-        except RefusedError as refused:
-            self._failed = refused.version  # it is logged, and not tried again until another version is served
+            self._models.follow()
+        except ExperimentError as error:
+            event(logging.ERROR, "experiment refused", reason=str(error))
 
     def _look(self) -> None:
-        """Serve the highest version that nobody has considered yet; one that was refused, once its files change."""
         state = self._shared.state()
-        if state is None:
-            return
-        for version, folder in sorted(self._models.versions().items(), reverse=True):
-            if version <= state.highest:
+        for model, versions in state.versions.items() if state else ():
+            self._look_for(model, versions)
+
+    def _look_for(self, model: str, versions: Versions) -> None:
+        """Serve the highest version that nobody has considered yet; one that was refused, once its files change."""
+        for version, folder in sorted(self._models.slots[model].versions().items(), reverse=True):
+            if version <= versions.highest:
                 return
             stamp = _stamp(folder)
-            if self._refused.get(version) == stamp:
+            if self._refused.get((model, version)) == stamp:
                 continue
             try:
-                self._models.change(version, self._allow)
+                self._models.change(model, version, self._allow)
                 return
             except RefusedError:
-                self._refused[version] = stamp
+                self._refused[model, version] = stamp
 
 
 def _stamp(folder: Path) -> int:

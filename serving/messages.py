@@ -68,6 +68,18 @@ class FusionUsed(_Message):
     parameters: dict[str, float | dict[str, float]]
 
 
+class ExperimentUsed(_Message):
+    """Where the request stands in the experiment."""
+
+    name: str
+    group: str | None
+    outside: str | None = Field(
+        None,
+        description="Why there is no group: `chosen` (the request names a model or a fusion), `no_unit` (it names no "
+        "user), `not_covered` (its user does not take part).",
+    )
+
+
 class Explanations(_Message):
     """Why candidates rank where they do; all lists are in ranked order.
 
@@ -87,8 +99,10 @@ class Explanations(_Message):
 class Ranking(_Message):
     """Candidates in ranked order, best first; all lists are in that order."""
 
-    model_version: int = Field(description="Number of the artifact that ranked.")
+    model: str = Field(description="Name of the model that ranked.")
+    model_version: int = Field(description="Number of its artifact.")
     fusion: FusionUsed
+    experiment: ExperimentUsed | None = Field(description="Null where none is on.")
     ids: list[int | str | None] = Field(description="Ids of the candidates, or their positions if they have none.")
     fused: list[float] = Field(description="The score that ranks.")
     scores: dict[str, list[float]] = Field(description="Each objective's score.")
@@ -119,6 +133,17 @@ class RankRequest:
     explain: bool | int = False
 
 
+def opened(body: bytes) -> dict[str, Any]:
+    """A body's content, before any schema is known. Raises ``RequestError`` for what is no JSON object."""
+    try:
+        raw = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError([("body", f"is not valid JSON (NaN and infinity are none): {error}")]) from None
+    if not isinstance(raw, dict):
+        raise RequestError([("body", f"must be an object with context and candidates, got {_short(raw)}")])
+    return raw
+
+
 class RequestParser:
     """Turns a body into a checked request. Types follow the schema and the types met in training."""
 
@@ -138,6 +163,7 @@ class RequestParser:
         rest: dict[str, Any] = {
             "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
             "fusion": (FusionChoice | None, None),
+            "model": (str | None, Field(None, description="One of the service's models (see /models).")),
             "explain": (
                 Explained,
                 Field(False, description="true: explain every candidate returned; a number: so many of the best."),
@@ -156,14 +182,8 @@ class RequestParser:
             **rest,
         )
 
-    def parse(self, body: bytes) -> RankRequest:
-        """Check a body. Raises ``RequestError`` with every problem found."""
-        try:
-            raw = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise RequestError([("body", f"is not valid JSON (NaN and infinity are none): {error}")]) from None
-        if not isinstance(raw, dict):
-            raise RequestError([("body", f"must be an object with context and candidates, got {_short(raw)}")])
+    def parse(self, raw: dict[str, Any]) -> RankRequest:
+        """Check what was opened. Raises ``RequestError`` with every problem found."""
         by_row = isinstance(raw.get("candidates"), list)
         if by_row:
             raw = {**raw, "candidates": self._turned(raw["candidates"])}

@@ -1,4 +1,4 @@
-"""What Prometheus reads: counts of outcomes, seconds of stages, candidates, unknown values, drift, versions."""
+"""What Prometheus reads, by model and group: outcomes, seconds, candidates, unknown values, drift, versions."""
 
 import os
 
@@ -14,7 +14,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
 CANDIDATES = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine")
+RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", "experiment")
 
 
 class Metrics:
@@ -23,69 +23,89 @@ class Metrics:
     def __init__(self) -> None:
         own = self._own = CollectorRegistry()
         self._requests = Counter(
-            "ranker_requests", "Requests to /rank by outcome and version.", ["outcome", "version"], registry=own
+            "ranker_requests",
+            "Requests to /rank by outcome, and by model, version and group where it came to that.",
+            ["outcome", "model", "version", "group"],
+            registry=own,
         )
         self._duration = Histogram(
-            "ranker_request_seconds", "From a request's headers to its ranking.", buckets=SECONDS, registry=own
+            "ranker_request_seconds",
+            "From a request's headers to its ranking.",
+            ["model", "group"],
+            buckets=SECONDS,
+            registry=own,
         )
         stages = Histogram(
             "ranker_stage_seconds", "Time of each stage of a request.", ["stage"], buckets=STAGE_SECONDS, registry=own
         )
         self._stages = {stage: stages.labels(stage) for stage in STAGES}
         self._candidates = Histogram(
-            "ranker_candidates", "Candidates of a ranked request.", buckets=CANDIDATES, registry=own
+            "ranker_candidates", "Candidates of a ranked request.", ["model", "group"], buckets=CANDIDATES, registry=own
         )
         self.in_flight = Gauge(
             "ranker_in_flight", "Requests that are held now.", registry=own, multiprocess_mode="livesum"
         )
-        self._ids = Counter("ranker_ids", "Ids in a sample of requests.", ["feature"], registry=own)
+        self._ids = Counter("ranker_ids", "Ids in a sample of requests.", ["model", "feature"], registry=own)
         self._unknown = Counter(
-            "ranker_unknown_ids", "Ids in a sample of requests that training did not keep.", ["feature"], registry=own
+            "ranker_unknown_ids",
+            "Ids in a sample of requests that training did not keep.",
+            ["model", "feature"],
+            registry=own,
         )
         self._index = Gauge(
             "ranker_score_psi",
             "Population stability index of served scores against validation scores.",
-            ["objective"],
+            ["model", "objective"],
             registry=own,
             multiprocess_mode="livemax",
         )
         self._version = Gauge(
-            "ranker_model_version", "Version that a worker serves.", registry=own, multiprocess_mode="liveall"
+            "ranker_model_version",
+            "Version of a model that a worker serves.",
+            ["model"],
+            registry=own,
+            multiprocess_mode="liveall",
         )
-        self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["outcome"], registry=own)
+        self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["model", "outcome"], registry=own)
+        self._drift: dict[str, tuple[Ranker, Drift]] = {}
+
+    def serve(self, model: str, ranker: Ranker) -> None:
+        """A model's other version is served from now on; its drift is measured anew."""
         for outcome in RELOADS:
-            self.reloads.labels(outcome)  # a rate can be taken only of a series that was there before
-        self._drift: Drift | None = None
-        self._ranker: Ranker | None = None
-
-    def serve(self, ranker: Ranker) -> None:
-        """Another version is served from now on; drift is measured anew."""
-        self._ranker, self._drift = ranker, Drift(ranker.artifact)
-        self._version.set(ranker.artifact.manifest.version)
+            self.reloads.labels(model, outcome)  # a rate can be taken only of a series that was there before
+        self._drift[model] = ranker, Drift(ranker.artifact)
+        self._version.labels(model).set(ranker.artifact.manifest.version)
         for task in ranker.artifact.spreads:
-            self._index.labels(task).set(0)
+            self._index.labels(model, task).set(0)
 
-    def record(self, outcome: str, ranker: Ranker, watch: Watch) -> None:
+    def unauthorised(self) -> None:
+        """Count a request that was let in no further for want of a key."""
+        self._requests.labels("unauthorised", "", "", "").inc()
+
+    def record(self, outcome: str, watch: Watch) -> None:
         """Count a request that has its answer; arrays are only kept by reference, for :meth:`measure`."""
-        self._requests.labels(outcome, str(ranker.artifact.manifest.version)).inc()
         for stage, seconds in watch.seconds.items():
             self._stages[stage].observe(seconds)
+        route = watch.route
+        if route is None:  # refused before it was read
+            self._requests.labels(outcome, "", "", "").inc()
+            return
+        self._requests.labels(outcome, route.model, str(route.version), route.group).inc()
         if outcome == "ok" and watch.packed is not None and watch.scores is not None:
-            self._duration.observe(sum(watch.seconds.values()))
-            self._candidates.observe(len(watch.scores))
-            if self._drift is not None and ranker is self._ranker:
-                self._drift.keep(watch.packed, watch.scores)
+            self._duration.labels(route.model, route.group).observe(sum(watch.seconds.values()))
+            self._candidates.labels(route.model, route.group).observe(len(watch.scores))
+            ranker, drift = self._drift[route.model]
+            if ranker is route.ranker:
+                drift.keep(watch.packed, watch.scores)
 
     def measure(self) -> None:
         """Bring what was kept into the metrics; called a few times a second, outside of any request."""
-        drift = self._drift
-        if drift is None:
-            return
-        for feature, (ids, unknown) in drift.take().items():
-            self._ids.labels(feature).inc(ids)
-            self._unknown.labels(feature).inc(unknown)
-        for task, index in drift.indices().items():
-            self._index.labels(task).set(index)
+        for model, (_, drift) in list(self._drift.items()):
+            for feature, (ids, unknown) in drift.take().items():
+                self._ids.labels(model, feature).inc(ids)
+                self._unknown.labels(model, feature).inc(unknown)
+            for task, index in drift.indices().items():
+                self._index.labels(model, task).set(index)
 
     def bury(self, pid: int) -> None:
         """Forget the gauges of a worker that died."""

@@ -1,142 +1,191 @@
-"""The ranker that is served, and how another version takes its place while requests run."""
+"""The models that are served, and how other versions and other experiments take their place while requests run."""
 
 import logging
 import threading
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from ranker.artifact import ArtifactError, load, locate, numbered
-from serving.contract import differences_of
+from ranker.artifact import ArtifactError
+from ranker.config_file import ConfigError
+from serving.catalogue import Catalogue
+from serving.experiment import Experiment
 from serving.logs import event
-from serving.messages import RequestError
 from serving.metrics import Metrics
 from serving.rank import Ranker
 from serving.runtime import EngineError
-from serving.settings import Settings
-from serving.shared import Shared, State
-
-
-class RefusedError(Exception):
-    """A version that is not served: ``cause`` is one word for the metric, the text says why."""
-
-    def __init__(self, version: int, cause: str, text: str) -> None:
-        super().__init__(text)
-        self.version, self.cause = version, cause
+from serving.served import ExperimentError, Served
+from serving.settings import Settings, SettingsError
+from serving.shared import Serving, Shared, State
+from serving.slot import RefusedError, Slot
 
 
 class Models:
-    """Holds the one ranker that new requests take; a request keeps the one it took.
+    """Holds the one ``Served`` that new requests take; a request keeps the one it took.
 
-    ``ranker`` changes by a single assignment, so a request is served by one version or by another and never by parts
-    of both; the old one is gone when its last request is.
+    ``served`` changes by a single assignment, so a request is ranked by one version or by another and never by parts
+    of both; an old version is gone when its last request is.
     """
 
-    def __init__(self, settings: Settings, shared: Shared, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, shared: Shared, metrics: Metrics, begins: bool = False) -> None:
+        """Load all models. Raises ``SettingsError``, ``ArtifactError`` and ``EngineError``.
+
+        ``begins`` says that the service begins with this and reads its file of models. A worker that comes later
+        takes what the others serve, whatever the file says by then.
+        """
         self._settings, self._shared, self._metrics = settings, shared, metrics
         self._changing = threading.Lock()
-        first = locate(settings.artifact)
-        self._root = None if first == settings.artifact else settings.artifact
-        if self._root is not None:
-            latest, there = int(first.name), self.versions()
-            begun = State(current=latest, highest=latest)
-            state = shared.change(lambda known: known if known and known.current in there else begun)
-            first = self._root / str(state.current)
-        self.ranker = Ranker.of(load(first), settings)
-        self._adopt(self.ranker)
+        self.slots: dict[str, Slot] = {}
+        with shared.alone():
+            before = shared.state()
+            others = None if begins or settings.models is None else before
+            self._catalogue = catalogue = others.catalogue if others else Catalogue.of(settings)
+            for name, source in catalogue.models.items():
+                with self._naming(name):
+                    self.slots[name] = Slot(name, source, settings)
+            known = before.versions if before else {}
+            begun = {name: slot.begun(known.get(name)) for name, slot in self.slots.items()}
+            state = State(catalogue=catalogue, versions={name: found for name, found in begun.items() if found})
+            shared.write(state)
+        self.default = catalogue.default
+        self.served = Served({}, self.default)
+        rankers: dict[str, Ranker] = {}
+        for name, slot in self.slots.items():
+            with self._naming(name):
+                rankers[name] = slot.first(state.versions.get(name))
+        served = Served(rankers, self.default, state.catalogue.experiment)
+        try:
+            served.check()
+        except ExperimentError as error:
+            raise SettingsError(f"RANKER_SERVE_MODELS: {error}") from None
+        self._adopt(served)
 
-    @property
-    def version(self) -> int:
-        """Number of the version that new requests get."""
-        return self.ranker.artifact.manifest.version
-
-    @property
-    def pinned(self) -> bool:
-        """Whether the service was started on one version's own folder, so that it has no other."""
-        return self._root is None
-
-    def versions(self) -> dict[int, Path]:
-        """Folders of whole versions by number."""
-        return numbered(self._root) if self._root is not None else {}
-
-    def change(self, version: int, allow_schema_change: bool = False) -> None:
-        """Load a version beside the current one and serve it, here and then in the other workers.
+    def change(self, model: str, version: int, allow_schema_change: bool = False) -> None:
+        """Load a version of a model beside the current one and serve it, here and then in the other workers.
 
         Raises ``RefusedError`` where it is not to be served; the current one goes on then.
         """
-        with self._changing:
-            ranker = self._loaded(version, allow_schema_change)
-            self._shared.change(lambda state: _known(state).moved(version))
-            self._adopt(ranker)
-        event(logging.INFO, "version changed", version=version)
+        with self._alone() as state:
+            if version == self.served.version(model):
+                return
+            served = self._with(model, version, allow_schema_change)
+            self._shared.write(state.now(model, state.versions[model].moved(version)))
+            self._adopt(served)
+        event(logging.INFO, "version changed", model=model, version=version)
 
-    def back(self) -> None:
+    def back(self, model: str) -> None:
         """Serve the version before. Raises ``LookupError`` where there is none, and ``RefusedError``."""
-        with self._changing:
-            version = _known(self._shared.state()).back().current
-            ranker = self._loaded(version, allow_schema_change=True)  # clients of it were there before
-            self._shared.change(lambda state: _known(state).back())
-            self._adopt(ranker)
-        self._metrics.reloads.labels("rolled_back").inc()
-        event(logging.WARNING, "rolled back", version=version)
+        with self._alone() as state:
+            versions = state.versions[model].back()
+            version = versions.current
+            served = self._with(model, version, allow_schema_change=True)  # clients of it were there before
+            self._shared.write(state.now(model, versions))
+            self._adopt(served)
+        self._metrics.reloads.labels(model, "rolled_back").inc()
+        event(logging.WARNING, "rolled back", model=model, version=version)
 
-    def follow(self, version: int) -> None:
-        """Serve what another worker changed to. Raises ``RefusedError``."""
-        with self._changing:
-            if version != self.version:
-                self._adopt(self._loaded(version, allow_schema_change=True))
+    def change_experiment(self) -> None:
+        """Read the models' file anew and serve its experiment, here and then in the other workers.
 
-    def _loaded(self, version: int, allow_schema_change: bool) -> Ranker:
+        Raises ``ExperimentError`` where it cannot be served or the file changes more; the current one goes on then.
+        """
+        with self._alone() as state:
+            try:
+                experiment = self._read_experiment()
+                served = Served(self.served.rankers, self.default, experiment)
+                served.check()
+            except ExperimentError as error:
+                event(logging.ERROR, "experiment refused", reason=str(error))
+                raise
+            self._shared.write(state.on(experiment))
+            self._adopt(served)
+        named = {"experiment": experiment.name, "revision": experiment.revision} if experiment else {"experiment": None}
+        event(logging.INFO, "experiment changed", **named)
+
+    def follow(self) -> None:
+        """Serve what another worker changed to, all of it at once; a version that is refused here stays behind.
+
+        Raises ``ExperimentError`` where the experiment cannot be served for want of such a version.
+        """
+        with self._changing:
+            self._follow(self._state())
+
+    @contextmanager
+    def _alone(self) -> Iterator[State]:
+        """While no other thread and no other worker changes anything, and from what they changed before."""
+        with self._changing, self._shared.alone():
+            state = self._state()
+            self._follow(state)
+            yield state
+
+    def _follow(self, state: State) -> None:
+        now = self.served
+        rankers = dict(now.rankers)
+        for name, versions in state.versions.items():
+            if versions.current != now.version(name):
+                with suppress(RefusedError):  # it is logged
+                    rankers[name] = self._load(name, versions.current)
+        served = Served(rankers, self.default, state.catalogue.experiment)
+        if rankers != now.rankers or served.experiment != now.experiment:
+            served.check()
+            self._adopt(served)
+
+    def _state(self) -> State:
+        state = self._shared.state()
+        assert state is not None, "a service wrote its state when it began"
+        return state
+
+    def _with(self, model: str, version: int, allow_schema_change: bool) -> Served:
+        """What is served, with another version of one model. Raises ``RefusedError``."""
+        now = self.served
+
+        def replaced(ranker: Ranker) -> Served:
+            return Served({**now.rankers, model: ranker}, now.default, now.experiment)
+
+        return replaced(self._load(model, version, allow_schema_change, lambda ranker: replaced(ranker).check()))
+
+    def _load(
+        self, model: str, version: int, allow_schema_change: bool = True, fits: Callable[[Ranker], None] | None = None
+    ) -> Ranker:
+        """Load and check a version. Raises ``RefusedError``, which is counted."""
         try:
-            ranker = self._checked(version, allow_schema_change)
+            ranker = self.slots[model].loaded(version, self.served.rankers[model].artifact, allow_schema_change, fits)
         except RefusedError as refused:
-            self._metrics.reloads.labels(refused.cause).inc()
-            event(
-                logging.ERROR,
-                "version refused",
-                version=version,
-                cause=refused.cause,
-                reason=str(refused),
-                serving=self.version,
-            )
+            self._metrics.reloads.labels(model, refused.cause).inc()
             raise
-        self._metrics.reloads.labels("loaded").inc()
+        self._metrics.reloads.labels(model, "loaded").inc()
         return ranker
 
-    def _checked(self, version: int, allow_schema_change: bool) -> Ranker:
+    def _read_experiment(self) -> Experiment | None:
+        file = self._settings.models
+        if file is None:
+            raise ExperimentError("the service was started on an artifact; start it on a file of models")
         try:
-            assert self._root is not None
-            artifact = load(self._root / str(version))
-            if artifact.manifest.version != version:
-                found = artifact.manifest.version
-                raise RefusedError(version, "unreadable", f"its manifest says that it is version {found}")
-        except ArtifactError as error:
-            raise RefusedError(version, "unreadable", self._without_path(error)) from None
-        differences = differences_of(self.ranker.artifact, artifact)
-        if differences and not allow_schema_change:
-            raise RefusedError(
-                version,
-                "schema",
-                f"its requests or objectives differ from those of version {self.version} ({', '.join(differences)}); "
-                "allow_schema_change takes it all the same",
+            found = Catalogue.read(file)
+        except ConfigError as error:
+            raise ExperimentError(str(error).replace(str(file), file.name)) from None
+        if (found.models, found.default) != (self._catalogue.models, self._catalogue.default):
+            raise ExperimentError(
+                f"{file.name}: has other models, or another default, than are served; restart for that"
             )
+        return found.experiment
+
+    def _adopt(self, served: Served) -> None:
+        before = self.served.rankers
+        self.served = served
+        experiment = served.experiment.revision if served.experiment else None
+        self._shared.report(
+            Serving(models={name: served.version(name) for name in served.rankers}, experiment=experiment)
+        )
+        for name, ranker in served.rankers.items():
+            if before.get(name) is not ranker:
+                self._metrics.serve(name, ranker)
+
+    @contextmanager
+    def _naming(self, model: str) -> Iterator[None]:
+        """Say which model it is that cannot be loaded, where there are several."""
         try:
-            return Ranker.of(artifact, self._settings)
-        except ArtifactError as error:
-            raise RefusedError(version, "scores", self._without_path(error)) from None
-        except (EngineError, RequestError) as error:
-            raise RefusedError(version, "engine", self._without_path(error)) from None
-        except Exception as error:  # whatever it is, the version that runs goes on
-            event(logging.ERROR, "loading failed", traceback=True, version=version)
-            raise RefusedError(version, "engine", f"{type(error).__name__}: {self._without_path(error)}") from None
-
-    def _adopt(self, ranker: Ranker) -> None:
-        self.ranker = ranker
-        self._shared.report(self.version)
-        self._metrics.serve(ranker)
-
-    def _without_path(self, error: Exception) -> str:
-        return str(error).replace(f"{self._root}/", "")
-
-
-def _known(state: State | None) -> State:
-    assert state is not None, "a service that has versions wrote its state when it began"
-    return state
+            yield
+        except (ArtifactError, EngineError) as error:
+            if self._settings.models is None:
+                raise
+            raise type(error)(f"models.{model}: {error}") from None

@@ -1,15 +1,17 @@
 """Request -> scores -> fusion -> answer, with no HTTP in it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference, load
+from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference
 from ranker.encoding import ColumnError, Packed
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, explain
 from ranker.fusion.checks import require_known
+from serving.catalogue import ONLY
 from serving.messages import FusionChoice, RankRequest, RequestError, RequestParser
 from serving.runtime import ENGINES, Engine
 from serving.settings import Settings
@@ -28,22 +30,28 @@ class Ranker:
         self._replay(tolerance)
 
     @classmethod
-    def load(cls, settings: Settings) -> "Ranker":
-        """Load what the settings name. Raises ``ArtifactError`` or ``EngineError``."""
-        return cls.of(load(settings.artifact), settings)
-
-    @classmethod
     def of(cls, artifact: Artifact, settings: Settings) -> "Ranker":
         """Put a loaded artifact behind its engine. Raises ``ArtifactError`` or ``EngineError``."""
         engine = ENGINES["onnxruntime"](artifact.model_path, settings.device, settings.threads)
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         return cls(artifact, engine, settings.max_candidates, tolerance)
 
-    def answer(self, body: bytes, watch: Watch | None = None) -> bytes:
-        """A request's body to the answer's. Raises ``RequestError``, and ``DeadlineError`` between stages."""
+    def answer(
+        self,
+        opened: dict[str, Any],
+        watch: Watch | None = None,
+        *,
+        model: str = ONLY,
+        fusion: FusionChoice | None = None,
+        experiment: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """A request's opened body to the answer's bytes. Raises ``RequestError``, and ``DeadlineError`` between stages.
+
+        ``fusion`` ranks where the request names none; ``model`` and ``experiment`` are told in the answer.
+        """
         watch = watch or Watch()
-        request = self.parser.parse(body)
-        name, plan = self._plan(request.fusion)
+        request = self.parser.parse(opened)
+        name, plan = self.plan(request.fusion or fusion)
         watch.lap("parse")
         watch.packed = self._encoded(request)
         watch.lap("encode")
@@ -59,8 +67,10 @@ class Ranker:
         watch.lap("fuse")
         calibrated = ranked.scores[order].astype(np.float32)
         answer = {
+            "model": model,
             "model_version": self.artifact.manifest.version,
             "fusion": {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values},
+            "experiment": experiment,
             "ids": self._ids(request, order),
             "fused": ranked.fused[order],
             "scores": _by_objective(plan, calibrated),
@@ -112,8 +122,8 @@ class Ranker:
         }
         return Candidates.of(plan.objectives, scores, features=features)
 
-    def _plan(self, choice: FusionChoice | None) -> tuple[str, Plan]:
-        """What is asked for, and the name that a request has for it."""
+    def plan(self, choice: FusionChoice | None) -> tuple[str, Plan]:
+        """What is asked for, and the name that a request has for it. Raises ``RequestError``."""
         if choice is None:
             return DEFAULT, self.artifact.fusion
         name = choice.name or DEFAULT

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from ranker.closed import Closed
 
@@ -19,7 +19,8 @@ class SettingsError(ValueError):
 class Settings(Closed):
     """Every setting is the environment variable of its name in capitals behind ``RANKER_SERVE_``."""
 
-    artifact: Path = Field(description="An artifact, or a folder of versions: then the latest.")
+    artifact: Path | None = Field(None, description="An artifact, or a folder of versions: then the latest.")
+    models: Path | None = Field(None, description="A file that names several models, in place of an artifact.")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs.")
     threads: int = Field(0, ge=0, le=1024, description="Threads of one request's arithmetic; 0 for one a core.")
     concurrency: int = Field(2, ge=1, le=256, description="Requests a worker works on at once; others wait.")
@@ -40,6 +41,14 @@ class Settings(Closed):
     admin_keys_file: Path | None = Field(None, description="A file with keys for the admin routes, one a line.")
     runtime: Path | None = Field(None, description="Where workers leave word for each other; the command makes one.")
 
+    @model_validator(mode="after")
+    def _something_to_serve(self) -> Self:
+        if self.artifact is None and self.models is None:
+            raise ValueError("name what to serve: an artifact, or a file of models")
+        if self.artifact is not None and self.models is not None:
+            raise ValueError(f"name an artifact or a file of models, not both: got {self.artifact} and {self.models}")
+        return self
+
     def environment(self) -> dict[str, str]:
         """Variables that :meth:`from_environment` reads these settings back from."""
         given = {name: value for name, value in self if value is not None}
@@ -53,8 +62,10 @@ class Settings(Closed):
             return cls.model_validate(given)
         except ValidationError as error:
             first = error.errors()[0]
-            name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else PREFIX + "*"
-            raise SettingsError(f"{name}: {first['msg']}, got {first['input']!r}") from None
+            message = first["msg"].removeprefix("Value error, ")
+            if not first["loc"]:  # the input is all settings then, keys too
+                raise SettingsError(f"{PREFIX}*: {message}") from None
+            raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {message}, got {first['input']!r}") from None
 
 
 def _text(value: object) -> str:

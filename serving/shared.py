@@ -1,9 +1,9 @@
-"""What the workers of one service know together: a small folder with the version to serve and who serves what.
+"""What the workers of one service know together: a small folder with what to serve and who serves what.
 
 ::
 
-    state.json          the version to serve, those served before, and the highest one considered
-    workers/PID.json    the version that a worker serves now
+    state.json          what the models' file said; by model the version to serve, and those served before
+    workers/PID.json    what a worker serves now
     watch.lock          held by the one worker that looks for new versions
 
 Every file is written whole under another name and renamed; changes of the state are made under a lock of the system,
@@ -12,35 +12,58 @@ which ends with the process that held it.
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import orjson
 from pydantic import Field
 
 from ranker.closed import Closed
+from serving.catalogue import Catalogue
+from serving.experiment import Experiment
 
 HISTORY = 10
 
 
-class State(Closed):
-    """The version that all workers are to serve."""
+class Versions(Closed):
+    """The version of one model that all workers are to serve."""
 
     current: int
     previous: tuple[int, ...] = Field((), description="Versions served before, the latest last.")
     highest: int = Field(description="No version up to this one is picked up by the watch.")
 
-    def moved(self, version: int) -> "State":
+    def moved(self, version: int) -> "Versions":
         """Serve another version."""
         previous = (*self.previous, self.current)[-HISTORY:]
-        return State(current=version, previous=previous, highest=max(self.highest, version))
+        return Versions(current=version, previous=previous, highest=max(self.highest, version))
 
-    def back(self) -> "State":
+    def back(self) -> "Versions":
         """Serve the version before. Raises ``LookupError`` where there is none."""
         if not self.previous:
             raise LookupError("no version was served before this one")
-        return State(current=self.previous[-1], previous=self.previous[:-1], highest=self.highest)
+        return Versions(current=self.previous[-1], previous=self.previous[:-1], highest=self.highest)
+
+
+class State(Closed):
+    """What all workers are to serve: one file, so that models and experiment always go together."""
+
+    catalogue: Catalogue = Field(description="As it was read; the file may have changed since.")
+    versions: dict[str, Versions] = Field(description="By model, but for those of one version only.")
+
+    def now(self, model: str, versions: Versions) -> "State":
+        """The same with other versions of one model."""
+        return self.model_copy(update={"versions": {**self.versions, model: versions}})
+
+    def on(self, experiment: Experiment | None) -> "State":
+        """The same with another experiment."""
+        return self.model_copy(update={"catalogue": self.catalogue.model_copy(update={"experiment": experiment})})
+
+
+class Serving(Closed):
+    """What one worker serves."""
+
+    models: dict[str, int]
+    experiment: str | None = Field(None, description="The experiment's revision.")
 
 
 class Shared:
@@ -58,30 +81,35 @@ class Shared:
         file = self._folder / "state.json"
         try:
             stamp = file.stat().st_mtime_ns ^ file.stat().st_ino
-            if self._seen is None or self._seen[0] != stamp:
-                self._seen = (stamp, State.model_validate_json(file.read_bytes()))
+            seen = self._seen  # another thread may forget it meanwhile
+            if seen is None or seen[0] != stamp:
+                seen = self._seen = (stamp, State.model_validate_json(file.read_bytes()))
         except FileNotFoundError:
             return None
-        return self._seen[1]
+        return seen[1]
 
-    def change(self, next_state: Callable[[State | None], State]) -> State:
-        """Write what a function makes of the state; no other worker changes it meanwhile."""
-        with self._locked():
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other worker changes the state meanwhile; it waits, and the lock ends with the process that holds it."""
+        with (self._folder / "state.lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
             self._seen = None
-            state = next_state(self.state())
-            _write(self._folder / "state.json", state.model_dump_json().encode())
-        return state
+            yield
 
-    def report(self, version: int) -> None:
-        """Say which version this worker serves."""
-        _write(self._workers / f"{os.getpid()}.json", orjson.dumps(version))
+    def write(self, state: State) -> None:
+        """Change the state, :meth:`alone`."""
+        _write(self._folder / "state.json", state.model_dump_json().encode())
 
-    def workers(self) -> dict[int, int]:
-        """Version by the process id of every living worker."""
+    def report(self, serving: Serving) -> None:
+        """Say what this worker serves."""
+        _write(self._workers / f"{os.getpid()}.json", serving.model_dump_json().encode())
+
+    def workers(self) -> dict[int, Serving]:
+        """What every living worker serves, by its process id."""
         found = {}
         for file in sorted(self._workers.glob("[0-9]*.json")):
             if _lives(int(file.stem)):
-                found[int(file.stem)] = int(orjson.loads(file.read_bytes()))
+                found[int(file.stem)] = Serving.model_validate_json(file.read_bytes())
         return found
 
     def buried(self) -> list[int]:
@@ -109,12 +137,6 @@ class Shared:
         if self._leading is not None:
             os.close(self._leading)
             self._leading = None
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._folder / "state.lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
 
 
 def _write(file: Path, content: bytes) -> None:

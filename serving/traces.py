@@ -12,8 +12,8 @@ from serving.watch import Watch
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SDK = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
-Trace = Callable[[Mapping[str, str], str, int, Watch], None]
-"""Takes a request's headers, outcome, version and watch once it is answered; spans are sent by the SDK's own thread."""
+Trace = Callable[[Mapping[str, str], str, Watch], None]
+"""Takes a request's headers, outcome and watch once it is answered; spans are sent by the SDK's own thread."""
 
 
 def tracing() -> Trace | None:
@@ -47,9 +47,11 @@ def _with_sdk() -> Trace:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     tracer = provider.get_tracer("ranker.serving")
 
-    def trace(headers: Mapping[str, str], outcome: str, version: int, watch: Watch) -> None:
+    def trace(headers: Mapping[str, str], outcome: str, watch: Watch) -> None:
         begun = time.time_ns() - int((time.monotonic() - watch.begun) * 1e9)
-        facts = {"ranker.outcome": outcome, "ranker.version": version}
+        facts: dict[str, str | int] = {"ranker.outcome": outcome}
+        if route := watch.route:
+            facts |= {"ranker.model": route.model, "ranker.version": route.version, "ranker.group": route.group}
         span = tracer.start_span(
             "POST /rank", context=extract(headers), kind=SpanKind.SERVER, attributes=facts, start_time=begun
         )

@@ -1,11 +1,15 @@
-"""One request under a watch: how long each stage took, whether its deadline has passed, what it scored."""
+"""One request under a watch: how long stages took, whether its deadline has passed, what ranks it, its scores."""
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
+
+if TYPE_CHECKING:
+    from serving.served import Route
 
 STAGES = ("read", "wait", "parse", "encode", "score", "fuse", "respond")
 
@@ -17,12 +21,13 @@ class DeadlineError(Exception):
 class Watch:
     """Seconds by stage, counted from now; ``deadline`` is a time of ``time.monotonic``."""
 
-    __slots__ = ("_last", "begun", "deadline", "packed", "scores", "seconds")
+    __slots__ = ("_last", "begun", "deadline", "packed", "route", "scores", "seconds")
 
     def __init__(self, deadline: float | None = None) -> None:
         self.begun = self._last = time.monotonic()
         self.deadline = deadline
         self.seconds: dict[str, float] = {}
+        self.route: Route | None = None
         self.packed: Packed | None = None
         self.scores: NDArray[np.float32] | None = None
 

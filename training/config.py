@@ -7,11 +7,12 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ranker.architectures import ARCHITECTURES, ArchitectureOptions
 from ranker.closed import Closed, Name
+from ranker.config_file import ConfigError as ConfigError
+from ranker.config_file import keys, read
 from ranker.funnels import FUNNELS, FunnelOptions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
@@ -19,13 +20,8 @@ from ranker.registry import Registry
 from ranker.schema import Binary, Regression, Schema
 from ranker.turns import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
-from training.config_errors import explain
 from training.optimizer_config import Optimizer
 from training.schedule import Schedule
-
-
-class ConfigError(ValueError):
-    """A config that cannot be used; its text is meant for the person who wrote the file."""
 
 
 def _choice(registry: Registry[Any]) -> Any:
@@ -228,22 +224,7 @@ class Experiment(Closed):
 
 def load(path: Path) -> Experiment:
     """Read and check a YAML file. Raises ``ConfigError`` naming each mistake by path and line."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    try:
-        raw = yaml.safe_load(text)
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a config is a mapping with the keys {', '.join(top_level_keys())}")
-    try:
-        return Experiment.model_validate(raw)
-    except ValidationError as error:
-        mistakes = "\n".join(f"  {line}" for line in explain(error, Experiment, tree))
-        raise ConfigError(f"{path} has {error.error_count()} mistake(s):\n{mistakes}") from None
+    return read(path, Experiment)
 
 
 def json_schema() -> dict[str, Any]:
@@ -258,4 +239,4 @@ def json_schema() -> dict[str, Any]:
 
 def top_level_keys() -> list[str]:
     """Names of the sections of a config."""
-    return [field.alias or name for name, field in Experiment.model_fields.items()]
+    return keys(Experiment)

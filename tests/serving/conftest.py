@@ -24,15 +24,19 @@ from ranker.artifact import Artifact, Golden, load, new_version, seal, write_par
 from ranker.encoding import EncoderFitter, encode_labels
 from ranker.fusion import DEFAULT, FusionOptions, FusionState, StoredFusion, plan_for
 from ranker.metrics import spread
+from ranker.schema import Schema
 from serving.runtime import OnnxRuntime
 from tests.ranker.conftest import columns_of, schema_of
 
 ROWS = 60
-CONTEXT, CANDIDATE = ("user", "city", "age", "history"), ("item", "tags", "length", "vector")
+CANDIDATE = ("item", "tags", "length", "vector")
 
 
-def graph(layout) -> onnx.ModelProto:
-    """Scores [N, 3]: sigmoids of weighted sums of the ids (each put in range) and numbers of both sides."""
+def graph(layout, breaks: bool = False) -> onnx.ModelProto:
+    """Scores [N, 3]: sigmoids of weighted sums of the ids (each put in range) and numbers of both sides.
+
+    One that ``breaks`` looks up a row that is not there as soon as a candidate's number is above 10,000.
+    """
     random = np.random.default_rng(0)
     names = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
     inputs, nodes, weights, sums = [], [], [], []
@@ -54,6 +58,17 @@ def graph(layout) -> onnx.ModelProto:
     nodes.append(helper.make_node("Mul", ["logits", "large"], ["wild"]))
     nodes.append(helper.make_node("Mul", ["wild", "zero"], ["nothing"]))
     nodes.append(helper.make_node("Add", ["rates", "nothing"], ["scores"]))
+    if breaks:
+        nodes[-1].output[0] = "sound"
+        weights.append(numpy_helper.from_array(np.full((), 1e4, np.float32), "limit"))
+        weights.append(numpy_helper.from_array(np.zeros((1, 1), np.float32), "table"))
+        nodes += [
+            helper.make_node("ReduceMax", ["candidate_numbers"], ["largest"], keepdims=0),
+            helper.make_node("Greater", ["largest", "limit"], ["above"]),
+            helper.make_node("Cast", ["above"], ["row"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["table", "row"], ["looked_up"], axis=0),
+            helper.make_node("Add", ["sound", "looked_up"], ["scores"]),
+        ]
     output = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, 3])
     made = helper.make_model(
         helper.make_graph(nodes, "test", inputs, [output], weights), opset_imports=[helper.make_opsetid("", 17)]
@@ -70,16 +85,24 @@ def plain(columns, names, rows) -> dict:
     return {name: [value(columns[name][i]) for i in rows] for name in names}
 
 
-def written(root: Path, change_scores: float = 0.0, fusion: Any = None, state: Any = None, **more: Any) -> Artifact:
-    schema, columns = schema_of(), columns_of(ROWS)
+def written(
+    root: Path,
+    change_scores: float = 0.0,
+    fusion: Any = None,
+    state: Any = None,
+    schema: Schema | None = None,
+    breaks: bool = False,
+    **more: Any,
+) -> Artifact:
+    schema, columns = schema or schema_of(), columns_of(ROWS)
     labels = encode_labels(schema, columns)
     fitter = EncoderFitter(schema)
     fitter.add(columns, labels.values, labels.known, np.arange(ROWS) % 4)
     encoder = fitter.fitted()
-    context = {name: values[0] for name, values in plain(columns, CONTEXT, [0]).items()}
+    context = {name: values[0] for name, values in plain(columns, schema.context, [0]).items()}
     candidates = plain(columns, CANDIDATE, range(20))
     with new_version(root) as folder:
-        onnx.save_model(graph(encoder.layout), str(folder / "model.onnx"))
+        onnx.save_model(graph(encoder.layout, breaks), str(folder / "model.onnx"))
         packed = encoder.encode({name: [value] for name, value in context.items()}, candidates)
         scores = OnnxRuntime(folder / "model.onnx").score(packed)
         golden = Golden(
@@ -122,8 +145,9 @@ class Server:
 
     def log(self) -> list[dict[str, Any]]:
         """Lines of its log."""
-        self.errors.seek(0)
-        return [json.loads(line) for line in self.errors.read().splitlines()]
+        # Read at a place of its own: the server writes on where the file's place is, which it shares.
+        text = os.pread(self.errors.fileno(), 2**24, 0)
+        return [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
 
 
 @contextmanager

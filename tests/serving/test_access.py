@@ -51,12 +51,25 @@ def test_each_key_opens_its_own_routes(closed, body):
     assert post(closed, body, Authorization="bearer another key for somebody else").status_code == 200
     assert httpx.get(f"{closed}/admin/status").status_code == 401
     assert httpx.get(f"{closed}/admin/status", headers=bearer(RANK)).status_code == 401
-    assert httpx.get(f"{closed}/admin/status", headers=bearer(ADMIN)).json()["version"] == 1
+    assert httpx.get(f"{closed}/admin/status", headers=bearer(ADMIN)).json()["default"] == "default"
     for path in ("/model", "/metrics"):
         assert httpx.get(f"{closed}{path}").status_code == 401
         assert httpx.get(f"{closed}{path}", headers=bearer(RANK)).status_code == 200
         assert httpx.get(f"{closed}{path}", headers=bearer(ADMIN)).status_code == 200
     assert all(httpx.get(closed + path).status_code == 200 for path in OPEN)
+
+
+def test_requests_without_a_key_are_counted(closed, body):
+    def counted():
+        lines = httpx.get(f"{closed}/metrics", headers=bearer(ADMIN)).text.splitlines()
+        name = 'ranker_requests_total{group="",model="",outcome="unauthorised",version=""}'
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+    before = counted()
+    for key in ({}, bearer(ADMIN)):
+        assert post(closed, body, **key).status_code == 401
+    httpx.get(f"{closed}/metrics")  # other routes are not counted
+    assert counted() == before + 2
 
 
 def test_strangers_get_no_docs(closed):

@@ -17,7 +17,7 @@ from tests.serving.conftest import server
 def samples(url):
     text = httpx.get(f"{url}/metrics").text
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    return {(s.name, *sorted(s.labels.values())): s.value for s in found}
+    return {(s.name, *sorted(filter(None, s.labels.values()))): s.value for s in found}
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +36,19 @@ def test_outcomes_stages_and_candidates_are_counted(own, body):
     def more(*name):
         return after[name] - before.get(name, 0)
 
-    assert more("ranker_requests_total", "1", "ok") == 3
-    assert more("ranker_requests_total", "1", "invalid") == 1
-    assert more("ranker_request_seconds_count") == 3
-    assert more("ranker_candidates_sum") == 60
+    assert more("ranker_requests_total", "1", "default", "ok") == 3
+    assert more("ranker_requests_total", "1", "default", "invalid") == 1
+    assert more("ranker_request_seconds_count", "default") == 3
+    assert more("ranker_candidates_sum", "default") == 60
     assert {stage: more("ranker_stage_seconds_count", stage) for stage in STAGES} == {
         **dict.fromkeys(STAGES, 3),
         "read": 4,
         "wait": 4,
     }
     staged = sum(more("ranker_stage_seconds_sum", stage) for stage in STAGES)
-    assert staged >= more("ranker_request_seconds_sum")
+    assert staged >= more("ranker_request_seconds_sum", "default")
     assert after[("ranker_in_flight",)] == 0
-    assert after[("ranker_model_version",)] == 1
+    assert after["ranker_model_version", "default"] == 1
 
 
 def test_unknown_values_are_counted_by_feature(own, body):
@@ -56,7 +56,7 @@ def test_unknown_values_are_counted_by_feature(own, body):
     assert post(own, {**body, "candidates": {**body["candidates"], "item": [10**6] * 20}}).status_code == 200
 
     def more(name):
-        return samples(own).get((name, "item"), 0) - before.get((name, "item"), 0)
+        return samples(own).get((name, "default", "item"), 0) - before.get((name, "default", "item"), 0)
 
     # Counts come in by and by: the known items of requests before this one may still be on their way.
     patiently(lambda: more("ranker_unknown_ids_total") == 20)

@@ -49,3 +49,17 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are(names, query):
     asked = set(re.findall(r"\branker_\w+", query))
     assert asked <= names
     assert asked or "up{" in query
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_alerts_and_dashboard_group_by_labels_that_there_are(query):
+    parts = [part for part in vars(Metrics()).values() if hasattr(part, "_labelnames")]
+    known = {label for part in parts for label in part._labelnames} | {"instance", "job", "le", "stage"}
+    grouped = [label for labels in re.findall(r"by \(([^)]*)\)", query) for label in labels.split(", ")]
+    matched = [label for labels in re.findall(r"{([^}]*)}", query) for label in re.findall(r"(\w+)(?:=|!=|!~)", labels)]
+    assert {*grouped, *matched} <= known
+
+
+def test_the_docs_show_the_file_of_models_that_is_shipped():
+    shown = next(block for block in re.findall(r"```yaml\n(.*?)```", DOCS, flags=re.S) if "models:" in block)
+    assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "deploy" / "models.yaml").read_text())

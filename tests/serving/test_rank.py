@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from ranker.artifact import ArtifactError
+from ranker.artifact import ArtifactError, load
 from serving.messages import RequestError
 from serving.rank import Ranker
 from serving.runtime import EngineError, OnnxRuntime
@@ -21,7 +21,7 @@ def test_a_spoilt_file_is_refused(write_artifact, tmp_path):
     artifact = write_artifact(tmp_path)
     artifact.model_path.write_bytes(artifact.model_path.read_bytes() + b"x")
     with pytest.raises(ArtifactError, match=r"model\.onnx: differs from what was exported"):
-        Ranker.load(Settings(artifact=tmp_path))
+        load(tmp_path)
 
 
 def test_a_device_that_is_not_there_is_explained(artifact):
@@ -44,7 +44,7 @@ def test_a_bad_setting_is_named():
 def ranked(artifact, **request):
     service = Ranker(artifact, OnnxRuntime(artifact.model_path), max_candidates=100)
     body = {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates, **request}
-    return json.loads(service.answer(json.dumps(body)))
+    return json.loads(service.answer(body))
 
 
 def test_calibration_and_rules_of_the_artifact_are_served(write_artifact, tmp_path):
@@ -97,7 +97,7 @@ def test_a_request_may_name_another_fusion_of_the_artifact(write_artifact, tmp_p
 
 def test_nothing_is_done_after_the_deadline(artifact):
     service = Ranker(artifact, OnnxRuntime(artifact.model_path), max_candidates=100)
-    body = json.dumps({"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates}).encode()
+    body = {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates}
     late = Watch(deadline=0.0)
     with pytest.raises(DeadlineError, match="parse"):
         service.answer(body, late)
@@ -116,4 +116,4 @@ def test_a_manifest_that_names_files_elsewhere_is_refused(write_artifact, tmp_pa
     manifest["files"][name] = "0"
     (artifact.folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError, match="which is not a file of the artifact"):
-        Ranker.load(Settings(artifact=tmp_path))
+        load(tmp_path)

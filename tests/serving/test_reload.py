@@ -20,7 +20,8 @@ def ask(url, what, **content):
 
 
 def status(url):
-    return httpx.get(f"{url}/admin/status", headers=KEY).json()
+    found = httpx.get(f"{url}/admin/status", headers=KEY).json()
+    return {**found, **found["models"]["default"]}
 
 
 def resealed(root, version, **changes):
@@ -119,7 +120,15 @@ def test_what_does_not_hold_is_refused_and_the_old_goes_on(running, body, spoil,
     assert causes(service)[-1] == (7, cause)
     assert status(service.url)["version"] == 1
     assert post(service.url, body).json() == before
-    assert f'ranker_reloads_total{{outcome="{cause}"}}' in httpx.get(f"{service.url}/metrics").text
+    assert f'ranker_reloads_total{{model="default",outcome="{cause}"}}' in httpx.get(f"{service.url}/metrics").text
+
+
+def test_an_artifact_has_no_experiment_to_read_anew(running):
+    refused = ask(running[1].url, "experiment/reload")
+    assert refused.status_code == 409
+    assert "start it on a file of models" in refused.json()["detail"][0]["reason"]
+    listed = httpx.get(f"{running[1].url}/models").json()
+    assert (list(listed["models"]), listed["experiment"]) == (["default"], None)
 
 
 def test_reload_and_rollback(write_artifact, tmp_path, body):
@@ -201,7 +210,7 @@ def test_all_workers_follow(write_artifact, tmp_path, body):
 
         def ranked():
             lines = httpx.get(f"{service.url}/metrics").text.splitlines()
-            counts = [line for line in lines if line.startswith('ranker_requests_total{outcome="ok"')]
+            counts = [line for line in lines if line.startswith("ranker_requests_total{") and 'outcome="ok"' in line]
             return sum(float(line.split()[-1]) for line in counts)
 
         patiently(lambda: ranked() == 24)  # of both workers, whichever is asked
