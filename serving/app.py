@@ -36,7 +36,9 @@ SWITCH = 5e-4
 PROBLEMS = {
     401: "No API key, or one that is not known.",
     408: "The body came too slowly.",
+    406: "No format that Accept allows; lists those there are.",
     413: "The body is too large.",
+    415: "Not a format that requests come in; lists those there are.",
     422: "What is wrong with the request, field by field.",
     500: "The service failed; its log says why, under the request id of the answer.",
     503: "The service holds as many requests as it may; Retry-After says when to try again.",

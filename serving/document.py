@@ -37,7 +37,7 @@ def example(ranker: Ranker) -> dict[str, Any]:
 
 
 def _body(ranker: Ranker) -> dict[str, Any]:
-    schema = ranker.parser.model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = ranker.checker.model.model_json_schema(ref_template="#/components/schemas/{model}")
     inlined = _inlined(schema, schema.pop("$defs", {}))
     return {"required": True, "content": {"application/json": {"schema": inlined, "example": example(ranker)}}}
 

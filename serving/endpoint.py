@@ -7,6 +7,7 @@ import anyio.to_thread
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
+from serving.formats import Exchange, agreed
 from serving.limits import Admission, Refusal, deadline_of, read_body, too_late
 from serving.messages import RequestError
 from serving.metrics import Metrics
@@ -32,10 +33,11 @@ class RankEndpoint:
         outcome = "failed"
         try:
             watch.deadline = deadline_of(request.headers)
+            exchange = agreed(request.headers.get("content-type"), request.headers.get("accept"))
             with self._admission.one(), self._metrics.in_flight.track_inprogress():
-                answer = await self._ranked(request, ranker, watch)
+                answer = await self._ranked(request, ranker, watch, exchange)
             outcome = "ok"
-            return Response(answer, media_type="application/json")
+            return Response(answer, headers={"Content-Type": exchange.writes})
         except Refusal as refusal:
             outcome = refusal.outcome
             return refused(refusal)
@@ -54,7 +56,7 @@ class RankEndpoint:
         if self._trace is not None:
             self._trace(request.headers, outcome, ranker.artifact.manifest.version, watch)
 
-    async def _ranked(self, request: Request, ranker: Ranker, watch: Watch) -> bytes:
+    async def _ranked(self, request: Request, ranker: Ranker, watch: Watch, exchange: Exchange) -> bytes:
         """Read and rank. Raises ``Refusal`` (504) as soon as the deadline passes before the work has begun."""
         settings = self._settings
         body = await read_body(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
@@ -62,7 +64,7 @@ class RankEndpoint:
         try:
             watch.lap("read")
             with anyio.move_on_at(_on_loop(watch.deadline)):
-                answer = await anyio.to_thread.run_sync(_work, ranker, body, watch, limiter=self._threads)
+                answer = await anyio.to_thread.run_sync(_work, ranker, body, watch, exchange, limiter=self._threads)
         except DeadlineError:
             raise too_late() from None
         if answer is None:
@@ -76,9 +78,9 @@ def refused(refusal: Refusal) -> JSONResponse:
     return JSONResponse({"detail": detail}, status_code=refusal.status, headers=refusal.headers)
 
 
-def _work(ranker: Ranker, body: bytes, watch: Watch) -> bytes:
+def _work(ranker: Ranker, body: bytes, watch: Watch, exchange: Exchange) -> bytes:
     watch.lap("wait")
-    return ranker.answer(body, watch)
+    return ranker.answer(body, watch, exchange)
 
 
 def _on_loop(deadline: float | None) -> float:

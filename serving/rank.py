@@ -3,19 +3,21 @@
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference, load
-from ranker.encoding import ColumnError, Packed
+from ranker.encoding import Column, ColumnError, Packed, Ragged, Text
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, explain
 from ranker.fusion.checks import require_known
-from serving.messages import FusionChoice, RankRequest, RequestError, RequestParser
+from serving.checks import RequestChecker
+from serving.formats import READERS, WRITERS, Answer, Exchange
+from serving.messages import FusionChoice, RankRequest, RequestError
 from serving.runtime import ENGINES, Engine
 from serving.settings import Settings
 from serving.watch import Watch
 
 CUDA_TOLERANCE = 1e-3
+DEFAULT_EXCHANGE = Exchange()
 
 
 class Ranker:
@@ -23,7 +25,8 @@ class Ranker:
 
     def __init__(self, artifact: Artifact, engine: Engine, max_candidates: int, tolerance: float = TOLERANCE) -> None:
         self.artifact = artifact
-        self.parser = RequestParser(artifact, max_candidates)
+        self.checker = RequestChecker(artifact, max_candidates)
+        self._readers = {name: reader(self.checker) for name, reader in READERS.items()}
         self._engine = engine
         self._replay(tolerance)
 
@@ -39,10 +42,10 @@ class Ranker:
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         return cls(artifact, engine, settings.max_candidates, tolerance)
 
-    def answer(self, body: bytes, watch: Watch | None = None) -> bytes:
+    def answer(self, body: bytes, watch: Watch | None = None, exchange: Exchange = DEFAULT_EXCHANGE) -> bytes:
         """A request's body to the answer's. Raises ``RequestError``, and ``DeadlineError`` between stages."""
         watch = watch or Watch()
-        request = self.parser.parse(body)
+        request = self._readers[exchange.reads].read(body)
         name, plan = self._plan(request.fusion)
         watch.lap("parse")
         watch.packed = self._encoded(request)
@@ -57,19 +60,22 @@ class Ranker:
             raise RequestError([("fusion", str(error))]) from None
         order = ranked.order(request.top_k)
         watch.lap("fuse")
-        calibrated = ranked.scores[order].astype(np.float32)
-        answer = {
-            "model_version": self.artifact.manifest.version,
-            "fusion": {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values},
-            "ids": self._ids(request, order),
-            "fused": ranked.fused[order],
-            "scores": _by_objective(plan, calibrated),
-        }
+        explanations = None
         if request.explain:
             shown = order if request.explain is True else order[: request.explain]
             picked = {rule: mask[shown] for rule, mask in ranked.picked.items()}
-            answer["explanations"] = {**_explained(plan, candidates, shown), "rules": picked}
-        written = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+            explanations = {**_explained(plan, candidates, shown), "rules": picked}
+        answer = Answer(
+            facts={
+                "model_version": self.artifact.manifest.version,
+                "fusion": {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values},
+            },
+            ids=self._ids(request, order),
+            fused=ranked.fused[order],
+            scores=_by_objective(plan, ranked.scores[order].astype(np.float32)),
+            explanations=explanations,
+        )
+        written = WRITERS[exchange.writes](answer)
         watch.lap("respond")
         return written
 
@@ -102,12 +108,9 @@ class Ranker:
         """Scores, with the raw values of the features that the fusion reads."""
         schema = self.artifact.schema
         features = {
-            name: np.array(
-                request.context[schema.column(name)][0]
-                if name in schema.context
-                else request.candidates[schema.column(name)],
-                dtype=object,
-            )
+            name: np.array(request.context[schema.column(name)][0], dtype=object)
+            if name in schema.context
+            else _raw(request.candidates[schema.column(name)])
             for name in plan.features
         }
         return Candidates.of(plan.objectives, scores, features=features)
@@ -133,12 +136,12 @@ class Ranker:
             require_known(name, list(self.choices()), f"no fusion is named {name!r}")
         return default.with_formula(name, {})
 
-    def _ids(self, request: RankRequest, ranked: NDArray[np.int64]) -> Any:
+    def _ids(self, request: RankRequest, ranked: NDArray[np.intp]) -> Column:
         name = self.artifact.schema.candidate_id
         if name is None:
             return ranked
         ids = request.candidates[self.artifact.schema.column(name)]
-        return [ids[i] for i in ranked.tolist()]
+        return ids[ranked] if isinstance(ids, np.ndarray | Text) else [ids[i] for i in ranked.tolist()]  # type: ignore[index]
 
     def _replay(self, tolerance: float) -> None:
         """Refuse an artifact whose golden requests get other scores here than from the model that was trained."""
@@ -156,6 +159,16 @@ class Ranker:
                         f"{self.artifact.folder}: golden request {number}, task {task!r}: scores differ by {worst:.2e} "
                         f"from those the model was exported with, more than {tolerance:.0e}; it is not served"
                     )
+
+
+def _raw(column: Column) -> NDArray[Any]:
+    """Raw values as fusions read them: NaN for a missing number, ``None`` for a missing string."""
+    if isinstance(column, np.ma.MaskedArray):
+        return np.ma.filled(column.astype(np.float64), np.nan)
+    if isinstance(column, np.ndarray):
+        return column
+    assert not isinstance(column, Ragged), "fusions read features of one value"
+    return np.array(list(column), dtype=object)
 
 
 def _by_objective(plan: Plan, values: NDArray[Any]) -> dict[str, NDArray[Any]]:

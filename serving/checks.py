@@ -1,0 +1,182 @@
+"""What a request must be, by the artifact's own schema: one check for all formats, with the same words."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, Field, ValidationError, create_model
+
+from ranker.artifact import Artifact
+from ranker.encoding import Column
+from ranker.encoding.lists import table_of
+from ranker.registry import nearest
+from ranker.schema import Categorical, Dense, Feature, Multi, Numeric, Sequence
+from serving.messages import Explained, FusionChoice, Integer, Message, Number, RankRequest, RequestError
+
+Value = Literal["number", "integer", "string", "any"]
+TYPES: dict[Value, Any] = {"number": Number, "integer": Integer, "string": str, "any": Integer | str}
+
+
+class Expected(NamedTuple):
+    """What a column holds: values, or lists of them, of ``size`` where it is said; each may be missing.
+
+    ``any`` is an integer or a string: of a feature that had no value in training.
+    """
+
+    value: Value
+    listed: bool = False
+    size: int | None = None
+
+    @property
+    def type(self) -> Any:
+        """As pydantic checks it."""
+        if self.size is not None:
+            vector = Annotated[list[Number], Field(min_length=self.size, max_length=self.size)]
+            return vector | None
+        single = TYPES[self.value] | None
+        return _list_of(single) | None if self.listed else single
+
+
+class RequestChecker:
+    """Turns what a format has read into a checked request. Types follow the schema and the types met in training."""
+
+    def __init__(self, artifact: Artifact, max_candidates: int) -> None:
+        schema = artifact.schema
+        self.max_candidates = max_candidates
+        context = {schema.column(n): _expected(artifact, n, feature) for n, feature in schema.context.items()}
+        self.columns = {schema.column(n): _expected(artifact, n, feature) for n, feature in schema.candidate.items()}
+        context_model = _model("Context", {name: kind.type for name, kind in context.items()})
+        columns_model = _model("CandidateColumns", {name: _list_of(kind.type) for name, kind in self.columns.items()})
+        row_model = _model("Candidate", {name: kind.type for name, kind in self.columns.items()})
+        rest: dict[str, Any] = {
+            "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
+            "fusion": (FusionChoice | None, None),
+            "explain": (
+                Explained,
+                Field(False, description="true: explain every candidate returned; a number: so many of the best."),
+            ),
+        }
+        needed = ... if schema.context else None
+        given = (context_model, Field(needed, description="One value a feature."))
+        self._model = create_model(
+            "CheckedRequest", __base__=Message, context=given, candidates=(columns_model, ...), **rest
+        )
+        self.model = create_model(
+            "RankRequest",
+            __base__=Message,
+            context=given,
+            candidates=(columns_model | _list_of(row_model), Field(description="Columns, or a list of rows.")),
+            **rest,
+        )
+
+    def check(
+        self, raw: Mapping[str, Any], by_row: bool = False, columns: Mapping[str, Column] | None = None
+    ) -> RankRequest:
+        """Check a request whose candidates are columns. Raises ``RequestError`` with every problem found.
+
+        ``columns`` are the candidates in the format's own arrays; ``raw`` then has an empty list for each of them
+        that is known to be right. ``by_row`` says that the client sent rows, so that problems name those.
+        """
+        try:
+            checked: Any = self._model.model_validate(raw)
+        except ValidationError as error:
+            raise RequestError(self._problems(error, by_row)) from None
+        candidates = dict(raw["candidates"] if columns is None else columns)
+        self._check_lengths(candidates)
+        context = {name: [value] for name, value in (raw.get("context") or {}).items()}
+        return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain)
+
+    def turned(self, rows: list[Any]) -> dict[str, list[Any]]:
+        """Rows to columns. Raises ``RequestError``."""
+        if not rows:
+            raise RequestError([("candidates", "must hold at least one candidate, got none")])
+        names = list(self.columns)
+        expected = set(names)
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise RequestError([(f"candidates.{number}", f"must be an object, got {short(row)}")])
+            if row.keys() != expected:
+                where = f"candidates.{number}"
+                missing = [(f"{where}.{name}", "is required") for name in names if name not in row]
+                unknown = [(f"{where}.{name}", _unknown(name, names)) for name in row if name not in expected]
+                raise RequestError(missing + unknown)
+        return {name: [row[name] for row in rows] for name in names}
+
+    def require_few(self, count: int) -> None:
+        """Raise ``RequestError`` where there are more candidates than a request may have."""
+        if count > self.max_candidates:
+            reason = f"may hold at most {self.max_candidates} candidates, got {count}"
+            raise RequestError([("candidates", reason)])
+
+    def _check_lengths(self, candidates: Mapping[str, Column]) -> None:
+        lengths = {name: len(values) for name, values in candidates.items()}
+        first, count = next(iter(lengths.items()))
+        problems = [
+            (f"candidates.{name}", f"has {length} values where {first} has {count}: all columns must be of one length")
+            for name, length in lengths.items()
+            if length != count
+        ]
+        if not problems and not count:
+            problems = [("candidates", "must hold at least one candidate, got none")]
+        if problems:
+            raise RequestError(problems)
+        self.require_few(count)
+
+    def _problems(self, error: ValidationError, by_row: bool) -> list[tuple[str, str]]:
+        problems = []
+        for mistake in error.errors(include_url=False):
+            loc = [str(part) for part in mistake["loc"]]
+            if by_row and loc[0] == "candidates" and len(loc) > 2:
+                loc[1], loc[2] = loc[2], loc[1]
+            if mistake["type"] == "extra_forbidden":
+                reason = _unknown(loc[-1], self._known(mistake["loc"]))
+            elif mistake["type"] == "missing":
+                reason = "is required"
+            elif mistake["type"] == "value_error":
+                reason = f"{mistake['ctx']['error']}, got {short(mistake['input'])}"
+            else:
+                reason = f"{mistake['msg']}, got {short(mistake['input'])}"
+            problems.append((".".join(loc), reason))
+        return problems
+
+    def _known(self, loc: tuple[int | str, ...]) -> list[str]:
+        model: Any = self._model
+        for part in loc[:-1]:
+            found = [f.annotation for n, f in model.model_fields.items() if (f.alias or n) == part]
+            model = next((m for m in found if isinstance(m, type) and issubclass(m, BaseModel)), FusionChoice)
+        return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def short(value: Any) -> str:
+    """A value written out, but not all of a long one."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _model(name: str, types: Mapping[str, Any]) -> Any:
+    """A model of columns; names are kept as aliases, since a column may be called anything."""
+    fields: dict[str, Any] = {
+        f"field_{i}": (kind, Field(alias=column)) for i, (column, kind) in enumerate(types.items())
+    }
+    return create_model(name, __base__=Message, **fields)
+
+
+def _expected(artifact: Artifact, name: str, feature: Feature) -> Expected:
+    if isinstance(feature, Numeric):
+        return Expected("number")
+    if isinstance(feature, Dense):
+        return Expected("number", listed=True, size=feature.size)
+    if isinstance(feature, Categorical):
+        return Expected(artifact.encoder.coders[name].kind or "any")
+    assert isinstance(feature, Multi | Sequence)
+    if feature.separator is not None:
+        return Expected("string")
+    return Expected(artifact.encoder.coders[table_of(name, feature)].kind or "any", listed=True)
+
+
+def _list_of(item: Any) -> Any:
+    return list.__class_getitem__(item)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    hint = nearest(name, known)
+    return f"is unknown{'; ' + hint if hint else ''} (known: {', '.join(known)})"
