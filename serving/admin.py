@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.items import ItemsError
 from serving.limits import Refusal
 from serving.models import Models, RefusedError
 from serving.shared import Shared
@@ -36,6 +37,7 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             "version": models.version,
             "previous": list(state.previous) if state else [],
             "available": sorted(models.versions()),
+            "items": None if models.ranker.items is None else len(models.ranker.items),
             "workers": {str(pid): version for pid, version in shared.workers().items()},
             "answered_by": os.getpid(),
         }
@@ -57,6 +59,14 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             await asyncio.sleep(0.05)
         return status()
 
+    async def renewed() -> None:
+        """Take the items up anew, here and then in the other workers."""
+        try:
+            await anyio.to_thread.run_sync(models.refresh)
+        except ItemsError as error:
+            raise Refusal(409, "items", "items", str(error)) from None
+        shared.ask_for_items()
+
     @router.get("/status")
     async def get_status() -> dict[str, Any]:
         """The version that is served, those before it, those on disk, and what each worker serves."""
@@ -64,12 +74,16 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
 
     @router.post("/reload")
     async def reload(wanted: Reload | None = None) -> dict[str, Any]:
-        """Check a version and serve it, in all workers; a version that does not hold is refused with its reason."""
+        """Check a version and serve it, in all workers, and take the items up anew; what does not hold is refused."""
         asked = wanted or Reload()
         known = models.versions()
         version = asked.version or max(known, default=models.version)
         if not models.pinned and version not in known:
             raise Refusal(404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})")
+        if models.ranker.items is not None:
+            await renewed()
+            if models.pinned and asked.version is None:
+                return status()
         if version == models.version and not models.pinned:
             return status()
         return await changed(lambda: models.change(version, asked.allow_schema_change))

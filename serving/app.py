@@ -52,6 +52,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     rank_keys = Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     admin_keys = Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
     temporary = None if settings.runtime else tempfile.mkdtemp(prefix="ranker-serve-")
+    if temporary:
+        settings = settings.model_copy(update={"runtime": Path(temporary)})
     shared = Shared(settings.runtime or Path(str(temporary)))
     metrics = Metrics()
     models = Models(settings, shared, metrics)

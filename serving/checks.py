@@ -3,14 +3,23 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column
 from ranker.encoding.lists import table_of
 from ranker.registry import nearest
 from ranker.schema import Categorical, Dense, Feature, Multi, Numeric, Sequence
-from serving.messages import Explained, FusionChoice, Integer, Message, Number, RankRequest, RequestError
+from serving.messages import (
+    Explained,
+    FusionChoice,
+    Integer,
+    Message,
+    Number,
+    RankRequest,
+    RequestError,
+    UserId,
+)
 
 Value = Literal["number", "integer", "string", "any"]
 TYPES: dict[Value, Any] = {"number": Number, "integer": Integer, "string": str, "any": Integer | str}
@@ -39,12 +48,15 @@ class Expected(NamedTuple):
 class RequestChecker:
     """Turns what a format has read into a checked request. Types follow the schema and the types met in training."""
 
-    def __init__(self, artifact: Artifact, max_candidates: int) -> None:
+    def __init__(self, artifact: Artifact, max_candidates: int, by_id: bool = False, by_user: bool = False) -> None:
+        """``by_id`` says that candidates may be ids alone, ``by_user`` that a user's id may stand for context."""
         schema = artifact.schema
         self.max_candidates = max_candidates
         context = {schema.column(n): _expected(artifact, n, feature) for n, feature in schema.context.items()}
         self.columns = {schema.column(n): _expected(artifact, n, feature) for n, feature in schema.candidate.items()}
         context_model = _model("Context", {name: kind.type for name, kind in context.items()})
+        name = schema.column(schema.candidate_id) if by_id and schema.candidate_id else None
+        self._id = {name} if name is not None and len(self.columns) > 1 else None
         columns_model = _model("CandidateColumns", {name: _list_of(kind.type) for name, kind in self.columns.items()})
         row_model = _model("Candidate", {name: kind.type for name, kind in self.columns.items()})
         rest: dict[str, Any] = {
@@ -55,18 +67,34 @@ class RequestChecker:
                 Field(False, description="true: explain every candidate returned; a number: so many of the best."),
             ),
         }
-        needed = ... if schema.context else None
-        given = (context_model, Field(needed, description="One value a feature."))
-        self._model = create_model(
-            "CheckedRequest", __base__=Message, context=given, candidates=(columns_model, ...), **rest
+        whole = (context_model, Field(... if schema.context else None, description="One value a feature."))
+        partial = _model("PartialContext", {name: kind.type for name, kind in context.items()}, optional=True)
+        some = (
+            partial | None,
+            Field(None, description="One value a feature; what is left out is the user's, if one is named."),
         )
-        self.model = create_model(
-            "RankRequest",
-            __base__=Message,
-            context=given,
-            candidates=(columns_model | _list_of(row_model), Field(description="Columns, or a list of rows.")),
-            **rest,
-        )
+        user: Any = (UserId, Field(description="Whose stored features stand for those that the context leaves out."))
+        self.context = {column: TypeAdapter(kind.type) for column, kind in context.items()}
+        self._by_user = by_user
+        choices, told = columns_model | _list_of(row_model), "Columns, or a list of rows."
+        models = [columns_model]
+        if name is not None and self._id:
+            kind = self.columns[name].type
+            models.append(_model("CandidateIds", {name: _list_of(kind)}))
+            choices = choices | models[1] | _list_of(_model("CandidateId", {name: kind}))
+            told += " Ids alone are looked up."
+        self._models: dict[tuple[bool, bool], Any] = {}
+        for looked_up, model in enumerate(models):
+            needed: dict[str, Any] = {"candidates": (model, ...), **rest}
+            self._models[bool(looked_up), False] = create_model(
+                "CheckedRequest", __base__=Message, context=whole, **needed
+            )
+            self._models[bool(looked_up), True] = create_model(
+                "CheckedRequest", __base__=Message, user=user, context=some, **needed
+            )
+        either: dict[str, Any] = {"user": (UserId | None, user[1])} if by_user else {}
+        either |= {"context": some if by_user else whole, "candidates": (choices, Field(description=told)), **rest}
+        self.model = create_model("RankRequest", __base__=Message, **either)
 
     def check(
         self, raw: Mapping[str, Any], by_row: bool = False, columns: Mapping[str, Column] | None = None
@@ -76,20 +104,27 @@ class RequestChecker:
         ``columns`` are the candidates in the format's own arrays; ``raw`` then has an empty list for each of them
         that is known to be right. ``by_row`` says that the client sent rows, so that problems name those.
         """
+        given = raw.get("candidates")
+        by_id = isinstance(given, Mapping) and set(given) == self._id
+        by_user = self._by_user and raw.get("user") is not None
+        model = self._models[by_id, by_user]
         try:
-            checked: Any = self._model.model_validate(raw)
+            checked: Any = model.model_validate(raw)
         except ValidationError as error:
-            raise RequestError(self._problems(error, by_row)) from None
+            raise RequestError(_problems(model, error, by_row)) from None
         candidates = dict(raw["candidates"] if columns is None else columns)
         self._check_lengths(candidates)
         context = {name: [value] for name, value in (raw.get("context") or {}).items()}
-        return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain)
+        user = checked.user if by_user else None
+        return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain, by_id, user)
 
     def turned(self, rows: list[Any]) -> dict[str, list[Any]]:
         """Rows to columns. Raises ``RequestError``."""
         if not rows:
             raise RequestError([("candidates", "must hold at least one candidate, got none")])
         names = list(self.columns)
+        if self._id is not None and isinstance(rows[0], dict) and set(rows[0]) == self._id:
+            names = list(self._id)
         expected = set(names)
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
@@ -121,29 +156,30 @@ class RequestChecker:
             raise RequestError(problems)
         self.require_few(count)
 
-    def _problems(self, error: ValidationError, by_row: bool) -> list[tuple[str, str]]:
-        problems = []
-        for mistake in error.errors(include_url=False):
-            loc = [str(part) for part in mistake["loc"]]
-            if by_row and loc[0] == "candidates" and len(loc) > 2:
-                loc[1], loc[2] = loc[2], loc[1]
-            if mistake["type"] == "extra_forbidden":
-                reason = _unknown(loc[-1], self._known(mistake["loc"]))
-            elif mistake["type"] == "missing":
-                reason = "is required"
-            elif mistake["type"] == "value_error":
-                reason = f"{mistake['ctx']['error']}, got {short(mistake['input'])}"
-            else:
-                reason = f"{mistake['msg']}, got {short(mistake['input'])}"
-            problems.append((".".join(loc), reason))
-        return problems
 
-    def _known(self, loc: tuple[int | str, ...]) -> list[str]:
-        model: Any = self._model
-        for part in loc[:-1]:
-            found = [f.annotation for n, f in model.model_fields.items() if (f.alias or n) == part]
-            model = next((m for m in found if isinstance(m, type) and issubclass(m, BaseModel)), FusionChoice)
-        return [field.alias or name for name, field in model.model_fields.items()]
+def _problems(model: Any, error: ValidationError, by_row: bool) -> list[tuple[str, str]]:
+    problems = []
+    for mistake in error.errors(include_url=False):
+        loc = [str(part) for part in mistake["loc"]]
+        if by_row and loc[0] == "candidates" and len(loc) > 2:
+            loc[1], loc[2] = loc[2], loc[1]
+        if mistake["type"] == "extra_forbidden":
+            reason = _unknown(loc[-1], _known(model, mistake["loc"]))
+        elif mistake["type"] == "missing":
+            reason = "is required"
+        elif mistake["type"] == "value_error":
+            reason = f"{mistake['ctx']['error']}, got {short(mistake['input'])}"
+        else:
+            reason = f"{mistake['msg']}, got {short(mistake['input'])}"
+        problems.append((".".join(loc), reason))
+    return problems
+
+
+def _known(model: Any, loc: tuple[int | str, ...]) -> list[str]:
+    for part in loc[:-1]:
+        found = [f.annotation for n, f in model.model_fields.items() if (f.alias or n) == part]
+        model = next((m for m in found if isinstance(m, type) and issubclass(m, BaseModel)), FusionChoice)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def short(value: Any) -> str:
@@ -152,10 +188,11 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _model(name: str, types: Mapping[str, Any]) -> Any:
+def _model(name: str, types: Mapping[str, Any], optional: bool = False) -> Any:
     """A model of columns; names are kept as aliases, since a column may be called anything."""
+    default = None if optional else ...
     fields: dict[str, Any] = {
-        f"field_{i}": (kind, Field(alias=column)) for i, (column, kind) in enumerate(types.items())
+        f"field_{i}": (kind, Field(default, alias=column)) for i, (column, kind) in enumerate(types.items())
     }
     return create_model(name, __base__=Message, **fields)
 

@@ -18,6 +18,7 @@ def _how_many(value: Any) -> Any:
     return value
 
 
+UserId = Integer | Annotated[str, Field(min_length=1, max_length=512)]
 Explained = Annotated[bool | int, BeforeValidator(_how_many)]
 MOST_PROBLEMS = 100
 """Problems that an answer lists: one wrong column may have one a candidate."""
@@ -75,6 +76,17 @@ class Explanations(Message):
     rules: dict[str, list[bool]] = Field(description="By rule: whether it applies to the candidate.")
 
 
+class UserFound(Message):
+    """What became of the user that a request named."""
+
+    id: int | str
+    found: bool
+    reason: str | None = Field(
+        None, description="Where not found: `unknown`, `timeout`, `unavailable` or `invalid`; defaults were used then."
+    )
+    invalid: list[str] | None = Field(None, description="Stored features of a wrong type; they count as missing.")
+
+
 class Ranking(Message):
     """Candidates in ranked order, best first; all lists are in that order."""
 
@@ -84,6 +96,10 @@ class Ranking(Message):
     fused: list[float] = Field(description="The score that ranks.")
     scores: dict[str, list[float]] = Field(description="Each objective's score.")
     explanations: Explanations | None = Field(None, description="Of the first candidates, where the request asks.")
+    unknown_ids: list[int | str | None] | None = Field(
+        None, description="Of a request by id alone: ids that the items do not have."
+    )
+    user: UserFound | None = Field(None, description="Of a request that names a user.")
 
 
 class Problem(Message):
@@ -108,3 +124,7 @@ class RankRequest:
     top_k: int | None = None
     fusion: FusionChoice | None = None
     explain: bool | int = False
+    by_id: bool = False
+    """Whether the candidates are ids alone, to be looked up."""
+    user: int | str | None = None
+    """Whose stored features stand for columns that ``context`` lacks."""

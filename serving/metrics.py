@@ -7,6 +7,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from serving.drift import Drift
 from serving.rank import Ranker
+from serving.users import OUTCOMES
 from serving.watch import STAGES, Watch
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -14,7 +15,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
 CANDIDATES = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine")
+RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", "items")
 
 
 class Metrics:
@@ -52,6 +53,12 @@ class Metrics:
         self._version = Gauge(
             "ranker_model_version", "Version that a worker serves.", registry=own, multiprocess_mode="liveall"
         )
+        self._items = Gauge(
+            "ranker_items", "Items that a worker looks up by id.", registry=own, multiprocess_mode="livemin"
+        )
+        self._unknown_items = Counter("ranker_unknown_items", "Ids looked up that the items do not have.", registry=own)
+        users = Counter("ranker_users", "Users looked up, by what came of it.", ["outcome"], registry=own)
+        self._users = {outcome: users.labels(outcome) for outcome in OUTCOMES}
         self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["outcome"], registry=own)
         for outcome in RELOADS:
             self.reloads.labels(outcome)  # a rate can be taken only of a series that was there before
@@ -64,12 +71,21 @@ class Metrics:
         self._version.set(ranker.artifact.manifest.version)
         for task in ranker.artifact.spreads:
             self._index.labels(task).set(0)
+        self.serve_items(ranker)
+
+    def serve_items(self, ranker: Ranker) -> None:
+        """Other items are looked up from now on."""
+        self._items.set(len(ranker.items or ()))
 
     def record(self, outcome: str, ranker: Ranker, watch: Watch) -> None:
         """Count a request that has its answer; arrays are only kept by reference, for :meth:`measure`."""
         self._requests.labels(outcome, str(ranker.artifact.manifest.version)).inc()
         for stage, seconds in watch.seconds.items():
             self._stages[stage].observe(seconds)
+        if watch.unknown:
+            self._unknown_items.inc(watch.unknown)
+        if watch.user is not None:
+            self._users[watch.user].inc()
         if outcome == "ok" and watch.packed is not None and watch.scores is not None:
             self._duration.observe(sum(watch.seconds.values()))
             self._candidates.observe(len(watch.scores))

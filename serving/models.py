@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ranker.artifact import ArtifactError, load, locate, numbered
 from serving.contract import differences_of
+from serving.items import ItemsError
 from serving.logs import event
 from serving.messages import RequestError
 from serving.metrics import Metrics
@@ -84,6 +85,15 @@ class Models:
             if version != self.version:
                 self._adopt(self._loaded(version, allow_schema_change=True))
 
+    def refresh(self) -> bool:
+        """Take the items up anew where their file has changed; return whether it has. Raises ``ItemsError``."""
+        with self._changing:
+            changed = self.ranker.refresh()
+        if changed:
+            self._metrics.serve_items(self.ranker)
+            event(logging.INFO, "items changed", items=len(self.ranker.items or ()))
+        return changed
+
     def _loaded(self, version: int, allow_schema_change: bool) -> Ranker:
         try:
             ranker = self._checked(version, allow_schema_change)
@@ -122,6 +132,8 @@ class Models:
             return Ranker.of(artifact, self._settings)
         except ArtifactError as error:
             raise RefusedError(version, "scores", self._without_path(error)) from None
+        except ItemsError as error:
+            raise RefusedError(version, "items", self._without_path(error)) from None
         except (EngineError, RequestError) as error:
             raise RefusedError(version, "engine", self._without_path(error)) from None
         except Exception as error:  # whatever it is, the version that runs goes on

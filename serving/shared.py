@@ -30,17 +30,22 @@ class State(Closed):
     current: int
     previous: tuple[int, ...] = Field((), description="Versions served before, the latest last.")
     highest: int = Field(description="No version up to this one is picked up by the watch.")
+    items: int = Field(0, description="How often the items were to be taken up anew.")
 
     def moved(self, version: int) -> "State":
         """Serve another version."""
         previous = (*self.previous, self.current)[-HISTORY:]
-        return State(current=version, previous=previous, highest=max(self.highest, version))
+        return self.model_copy(update={"current": version, "previous": previous, "highest": max(self.highest, version)})
 
     def back(self) -> "State":
         """Serve the version before. Raises ``LookupError`` where there is none."""
         if not self.previous:
             raise LookupError("no version was served before this one")
-        return State(current=self.previous[-1], previous=self.previous[:-1], highest=self.highest)
+        return self.model_copy(update={"current": self.previous[-1], "previous": self.previous[:-1]})
+
+    def with_new_items(self) -> "State":
+        """Take the items up anew."""
+        return self.model_copy(update={"items": self.items + 1})
 
 
 class Shared:
@@ -71,6 +76,10 @@ class Shared:
             state = next_state(self.state())
             _write(self._folder / "state.json", state.model_dump_json().encode())
         return state
+
+    def ask_for_items(self) -> None:
+        """Have all workers look at the file of items."""
+        self.change(lambda state: state.with_new_items() if state else State(current=0, highest=0, items=1))
 
     def report(self, version: int) -> None:
         """Say which version this worker serves."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ranker.encoding import Packed
 
-STAGES = ("read", "wait", "parse", "encode", "score", "fuse", "respond")
+STAGES = ("read", "wait", "parse", "features", "encode", "score", "fuse", "respond")
 
 
 class DeadlineError(Exception):
@@ -17,7 +17,7 @@ class DeadlineError(Exception):
 class Watch:
     """Seconds by stage, counted from now; ``deadline`` is a time of ``time.monotonic``."""
 
-    __slots__ = ("_last", "begun", "deadline", "packed", "scores", "seconds")
+    __slots__ = ("_last", "begun", "deadline", "packed", "scores", "seconds", "unknown", "user")
 
     def __init__(self, deadline: float | None = None) -> None:
         self.begun = self._last = time.monotonic()
@@ -25,6 +25,10 @@ class Watch:
         self.seconds: dict[str, float] = {}
         self.packed: Packed | None = None
         self.scores: NDArray[np.float32] | None = None
+        self.unknown: int | None = None
+        """Ids that were looked up in vain; ``None`` where none were looked up."""
+        self.user: str | None = None
+        """What became of the user that the request named; ``None`` where it named none."""
 
     def lap(self, stage: str) -> None:
         """End a stage. Raises ``DeadlineError`` where the deadline has passed by then."""

@@ -70,7 +70,7 @@ class Encoder:
         candidates = self._sides[1]
         rows = candidates.rows(candidate)
         codes = candidates.codes(candidate)
-        mixed = [key for _, key in self._mixed]
+        mixed = {key for _, key in self._mixed}
 
         def statistics(key: Key) -> NDArray[np.float32]:
             fitted = self.statistics[key]
@@ -78,7 +78,7 @@ class Encoder:
                 return np.zeros((rows, 1 + len(fitted.priors)), dtype=np.float32)
             return fitted.encode(self.combinations[key].codes([codes[name] for name in key]))
 
-        kept = {name: codes[name] for key in mixed for name in key if name in codes}
+        kept = {name: codes[name] for name in self.combined}
         return Items(*candidates.encode(candidate, codes, rows, statistics), kept)
 
     def join(self, context: Columns, items: Items) -> Packed:
@@ -99,6 +99,12 @@ class Encoder:
         for place, key in self._mixed:
             items.numbers[:, place] = statistics(key)
         return Packed(*contexts.encode(context, of_context, 1, statistics), items.ids, items.numbers)
+
+    @cached_property
+    def combined(self) -> tuple[str, ...]:
+        """Candidate features that label statistics combine with the context's: :class:`Items` has codes of these."""
+        names = [name for _, key in self._mixed for name in key if name in self.schema.candidate]
+        return tuple(dict.fromkeys(names))
 
     @cached_property
     def _mixed(self) -> list[tuple[slice, Key]]:

@@ -76,7 +76,7 @@ class Text:
     def hashes(self, strings: Integers, salt: int = 0) -> NDArray[np.uint64]:
         """64 bits of each of the named ones of the K strings; equal strings have equal ones."""
         starts, lengths = self.offsets[strings], self.lengths[strings]
-        found = splitmix64(lengths.astype(np.uint64) + np.uint64(salt) * np.uint64(0x9E3779B97F4A7C15))
+        found = splitmix64(lengths.astype(np.uint64) + np.uint64(salt << 32))
         for step in range(0, int(lengths.max(initial=0)), WORD):
             longer = np.flatnonzero(lengths > step)
             word = self._words[starts[longer] + step] & _MASKS[np.minimum(lengths[longer] - step, WORD)]
