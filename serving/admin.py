@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serving.catalogue import unknown
 from serving.document import documented
+from serving.items import ItemsError
 from serving.limits import Refusal
 from serving.models import Models
 from serving.served import ExperimentError
@@ -43,11 +44,13 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
     def of_model(name: str) -> dict[str, Any]:
         state, slot = shared.state(), models.slots[name]
         versions = state.versions.get(name) if state else None
+        items = models.served.rankers[name].items
         return {
             "version": models.served.version(name),
             "previous": list(versions.previous) if versions else [],
             "available": sorted(slot.versions()),
             "pinned": slot.pinned,
+            "items": None if items is None else len(items),
         }
 
     def of_experiment() -> dict[str, Any] | None:
@@ -91,6 +94,14 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
         await settled(lambda serving: serving.models.get(name) == version)
         return about(name)
 
+    async def renewed() -> None:
+        """Take items up anew, here and then in the other workers."""
+        try:
+            await anyio.to_thread.run_sync(models.refresh)
+        except ItemsError as error:
+            raise Refusal(409, "items", "items", str(error)) from None
+        await anyio.to_thread.run_sync(models.ask_for_items)
+
     @router.get("/status", responses=documented(401))
     async def get_status() -> dict[str, Any]:
         """By model the version served, those before it, those on disk; the experiment; what each worker serves."""
@@ -103,19 +114,20 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
 
     @router.post("/reload", responses=documented(400, 401, 404, 409, 422))
     async def reload(wanted: Reload | None = None) -> dict[str, Any]:
-        """Check a version and serve it, in all workers; a version that does not hold is refused with its reason."""
+        """Check a version and serve it, in all workers, and take items up anew; what does not hold is refused."""
         asked = wanted or Reload()
         name = named(asked.model)
         slot, current = models.slots[name], models.served.version(name)
         known = slot.versions()
         version = asked.version or max(known, default=current)
-        if not slot.pinned:
-            if version not in known:
-                raise Refusal(
-                    404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})"
-                )
-            if version == current:
+        if not slot.pinned and version not in known:
+            raise Refusal(404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})")
+        if models.served.rankers[name].items is not None:
+            await renewed()
+            if slot.pinned and asked.version is None:
                 return about(name)
+        if version == current and not slot.pinned:
+            return about(name)
         return await changed(name, lambda: models.change(name, version, asked.allow_schema_change))
 
     @router.post("/rollback", responses=documented(400, 401, 404, 409, 422))

@@ -42,6 +42,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     rank_keys = Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     admin_keys = Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
     temporary = None if settings.runtime else tempfile.mkdtemp(prefix="ranker-serve-")
+    if temporary:
+        settings = settings.model_copy(update={"runtime": Path(temporary)})
     shared = Shared(settings.runtime or Path(str(temporary)))
     metrics = Metrics()
     models = Models(settings, shared, metrics)
@@ -93,7 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.post(
         "/rank",
         response_model=Ranking,
-        responses=documented(401, 408, 413, 422, 500, 503, 504),
+        responses=documented(401, 406, 408, 413, 415, 422, 500, 503, 504),
         dependencies=guarded,
     )
     async def rank(request: Request) -> Response:

@@ -21,6 +21,9 @@ class Source(Closed):
 
     artifact: Path = Field(description="An artifact, or a folder of versions; relative to the file that says so.")
     version: int | None = Field(None, ge=1, lt=2**31, description="Serve this version and no other.")
+    items: Path | None = Field(
+        None, description="Items that its requests may name by id, as the setting `items`; relative as `artifact`."
+    )
 
 
 class Catalogue(Closed):
@@ -57,15 +60,19 @@ class Catalogue(Closed):
             except ConfigError as error:
                 raise SettingsError(f"RANKER_SERVE_MODELS: {error}") from None
         assert settings.artifact is not None
-        return cls(models={ONLY: Source(artifact=settings.artifact)}, default=ONLY)
+        return cls(models={ONLY: Source(artifact=settings.artifact, items=settings.items)}, default=ONLY)
 
     @classmethod
     def read(cls, file: Path) -> "Catalogue":
         """Read a file. Raises ``ConfigError``."""
         found = read(file, cls)
         folder = file.resolve().parent
-        models = {name: s.model_copy(update={"artifact": folder / s.artifact}) for name, s in found.models.items()}
-        return found.model_copy(update={"models": models})
+
+        def placed(source: Source) -> Source:
+            items = None if source.items is None else folder / source.items
+            return source.model_copy(update={"artifact": folder / source.artifact, "items": items})
+
+        return found.model_copy(update={"models": {name: placed(source) for name, source in found.models.items()}})
 
 
 def unknown(name: str, models: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ def _option(name: str, *flags: str, panel: str, **checks: Any) -> Any:
     return typer.Option(*flags, envvar=PREFIX + name.upper(), help=text, rich_help_panel=panel, **checks)
 
 
-LIMITS, VERSIONS, ACCESS, ENGINE = "Limits", "Versions", "Access and logs", "Engine"
+LIMITS, VERSIONS, ACCESS, ENGINE, STORES = "Limits", "Versions", "Access and logs", "Engine", "Items and users"
 
 
 @app.command(help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`.")
@@ -61,6 +61,10 @@ def serve(
     allow_schema_change: Annotated[
         bool, _option("allow_schema_change", "--allow-schema-change/--no-schema-change", panel=VERSIONS)
     ] = False,
+    items: Annotated[Path | None, _option("items", panel=STORES)] = None,
+    unknown_items: Annotated[str, _option("unknown_items", panel=STORES)] = "score",
+    users_prefix: Annotated[str, _option("users_prefix", panel=STORES)] = "user:",
+    users_timeout_ms: Annotated[int, _option("users_timeout_ms", panel=STORES)] = 20,
     docs: Annotated[bool | None, _option("docs", "--docs/--no-docs", panel=ACCESS)] = None,
     log_requests: Annotated[str, _option("log_requests", panel=ACCESS)] = "errors",
     api_keys_file: Annotated[Path | None, _option("api_keys_file", panel=ACCESS)] = None,
@@ -80,6 +84,10 @@ def serve(
         "drain": drain,
         "watch": watch,
         "allow_schema_change": allow_schema_change,
+        "items": items,
+        "unknown_items": unknown_items,
+        "users_prefix": users_prefix,
+        "users_timeout_ms": users_timeout_ms,
         "docs": docs,
         "log_requests": log_requests,
         "api_keys_file": api_keys_file,

@@ -3,12 +3,12 @@
 from typing import Any
 
 from ranker.artifact import Artifact
-from serving.messages import RequestParser
+from serving.checks import RequestChecker
 
 
 def contract(artifact: Artifact) -> dict[str, Any]:
     """Types of a request's fields, as JSON Schema, and what an answer holds."""
-    models = RequestParser(artifact, max_candidates=1).model.model_json_schema()["$defs"]
+    models = RequestChecker(artifact, max_candidates=1).model.model_json_schema()["$defs"]
     schema = artifact.schema
     fields = {
         f"{side}.{name}": {key: value for key, value in kind.items() if key != "title"}

@@ -15,9 +15,11 @@ PROBLEMS = {
     400: "The body cannot be read.",
     401: "No API key, or one that is not known.",
     404: "There is no such model or version.",
+    406: "No format that Accept allows; lists those there are.",
     408: "The body came too slowly.",
     409: "The version is refused, or there is none to go back to; the one that is served goes on.",
     413: "The body is too large.",
+    415: "Not a format that requests come in; lists those there are.",
     422: "What is wrong with the request, field by field.",
     500: "The service failed; its log says why, under the request id of the answer.",
     503: "The service holds as many requests as it may (Retry-After says when to try again), or is about to end.",
@@ -72,7 +74,7 @@ def _body(served: Served) -> dict[str, Any]:
 
 def _schema(ranker: Ranker, name: str, required: bool) -> dict[str, Any]:
     """What one model takes. ``required``: only where the request names it."""
-    schema = ranker.parser.model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = ranker.checker.model.model_json_schema(ref_template="#/components/schemas/{model}")
     inlined: dict[str, Any] = _inlined(schema, schema.pop("$defs", {}))
     named = inlined["properties"]["model"]
     if required:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import anyio
 import anyio.to_thread
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
+from serving.formats import READERS, Exchange, agreed
 from serving.limits import Admission, Refusal, deadline_of, read_body, too_late
-from serving.messages import RequestError, opened
+from serving.messages import RequestError
 from serving.metrics import Metrics
 from serving.models import Models
 from serving.served import Served
@@ -33,10 +35,11 @@ class RankEndpoint:
         outcome = "failed"
         try:
             watch.deadline = deadline_of(request.headers)
+            exchange = agreed(request.headers.get("content-type"), request.headers.get("accept"))
             with self._admission.one(), self._metrics.in_flight.track_inprogress():
-                answer = await self._ranked(request, served, watch)
+                answer = await self._ranked(request, served, watch, exchange)
             outcome = "ok"
-            return Response(answer, media_type="application/json")
+            return Response(answer, headers={"Content-Type": exchange.writes})
         except Refusal as refusal:
             outcome = refusal.outcome
             return refused(refusal)
@@ -55,7 +58,7 @@ class RankEndpoint:
         if self._trace is not None:
             self._trace(request.headers, outcome, watch)
 
-    async def _ranked(self, request: Request, served: Served, watch: Watch) -> bytes:
+    async def _ranked(self, request: Request, served: Served, watch: Watch, exchange: Exchange) -> bytes:
         """Read and rank. Raises ``Refusal`` (504) as soon as the deadline passes before the work has begun."""
         settings = self._settings
         body = await read_body(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
@@ -63,9 +66,8 @@ class RankEndpoint:
         try:
             watch.lap("read")
             with anyio.move_on_at(_on_loop(watch.deadline)):
-                answer = await anyio.to_thread.run_sync(
-                    _work, served, body, request.headers, watch, limiter=self._threads
-                )
+                work = partial(_work, served, body, request.headers, watch, exchange, settings.max_candidates)
+                answer = await anyio.to_thread.run_sync(work, limiter=self._threads)
         except DeadlineError:
             raise too_late() from None
         if answer is None:
@@ -79,12 +81,16 @@ def refused(refusal: Refusal) -> JSONResponse:
     return JSONResponse({"detail": detail}, status_code=refusal.status, headers=refusal.headers)
 
 
-def _work(served: Served, body: bytes, headers: Mapping[str, str], watch: Watch) -> bytes:
+def _work(
+    served: Served, body: bytes, headers: Mapping[str, str], watch: Watch, exchange: Exchange, most: int
+) -> bytes:
     """Open the body once, find what ranks it, and rank."""
     watch.lap("wait")
-    content = opened(body)
-    watch.route = route = served.route(content, headers)
-    return route.ranker.answer(content, watch, model=route.model, fusion=route.fusion, experiment=route.experiment)
+    opened = READERS[exchange.reads]().open(body, most)
+    watch.route = route = served.route(opened.content, headers)
+    return route.ranker.answer(
+        opened, watch, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment
+    )
 
 
 def _on_loop(deadline: float | None) -> float:

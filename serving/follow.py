@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from serving.items import ItemsError
 from serving.logs import event
 from serving.metrics import Metrics
 from serving.models import Models
@@ -25,6 +26,9 @@ class Follower:
         self._models, self._shared, self._metrics = models, shared, metrics
         self._watch, self._allow = watch, allow
         self._looked = 0.0
+        self._looked_at_items = time.monotonic()
+        self._asked = 0
+        self._refusal = ""
         self._refused: dict[tuple[str, int], int] = {}
         self._followed: State | None = None
 
@@ -40,6 +44,7 @@ class Follower:
     def _tick(self) -> None:
         self._metrics.measure()
         self._follow()
+        self._follow_items()
         if self._shared.leads():
             for pid in self._shared.buried():
                 event(logging.WARNING, "worker died", worker=pid)
@@ -57,6 +62,22 @@ class Follower:
             self._models.follow()
         except ExperimentError as error:
             event(logging.ERROR, "experiment refused", reason=str(error))
+
+    def _follow_items(self) -> None:
+        """Look at the file of items: after a reload was asked for, and as often as the watch looks."""
+        state = self._shared.state()
+        asked = state.items if state is not None else 0
+        due = bool(self._watch) and time.monotonic() - self._looked_at_items >= self._watch
+        if not due and asked == self._asked:
+            return
+        self._asked, self._looked_at_items = asked, time.monotonic()
+        try:
+            self._models.refresh()
+            self._refusal = ""
+        except ItemsError as error:
+            if str(error) != self._refusal:
+                self._refusal = str(error)
+                event(logging.ERROR, "items refused", reason=self._refusal)
 
     def _look(self) -> None:
         state = self._shared.state()

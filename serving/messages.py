@@ -1,17 +1,13 @@
-"""Requests and answers, with types made from the artifact's own schema."""
+"""What requests and answers hold, whatever format they come and go in."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import Annotated, Any
 
-import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from ranker.artifact import Artifact
-from ranker.encoding.lists import table_of
-from ranker.registry import nearest
-from ranker.schema import Categorical, Dense, Feature, Multi, Numeric, Sequence
+from ranker.encoding import Column
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Integer = Annotated[int, Field(gt=-(2**63), lt=2**63)]
@@ -23,6 +19,7 @@ def _how_many(value: Any) -> Any:
     return value
 
 
+UserId = Integer | Annotated[str, Field(min_length=1, max_length=512)]
 Explained = Annotated[
     bool | int,
     BeforeValidator(_how_many),
@@ -39,17 +36,24 @@ class RequestError(ValueError):
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
         rest = iter(problems)
-        self.problems = [{"field": _cut(f, FIELD), "reason": _cut(r, REASON)} for f, r in islice(rest, PROBLEMS)]
+        self.problems = [{"field": cut(f, FIELD), "reason": cut(r, REASON)} for f, r in islice(rest, PROBLEMS)]
         if next(rest, None) is not None:
             self.problems.append({"field": "body", "reason": f"has more problems than these {PROBLEMS}"})
         super().__init__("; ".join(f"{p['field']}: {p['reason']}" for p in self.problems))
 
 
-class _Message(BaseModel):
+def cut(text: str, length: int) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+class Message(BaseModel):
+    """Base of every message: closed, and of exactly the types it says."""
+
     model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
 
 
-class FusionChoice(_Message):
+class FusionChoice(Message):
     """Another fusion, or other parameters of the default one."""
 
     name: str | None = Field(
@@ -60,7 +64,7 @@ class FusionChoice(_Message):
     )
 
 
-class FusionUsed(_Message):
+class FusionUsed(Message):
     """The fusion that ranked: what a request calls it, its formula, and all of its parameters."""
 
     name: str
@@ -68,7 +72,7 @@ class FusionUsed(_Message):
     parameters: dict[str, float | dict[str, float]]
 
 
-class ExperimentUsed(_Message):
+class ExperimentUsed(Message):
     """Where the request stands in the experiment."""
 
     name: str
@@ -80,7 +84,7 @@ class ExperimentUsed(_Message):
     )
 
 
-class Explanations(_Message):
+class Explanations(Message):
     """Why candidates rank where they do; all lists are in ranked order.
 
     Without an objective means: as if all candidates had what the middle one of the request has on it.
@@ -96,7 +100,18 @@ class Explanations(_Message):
     rules: dict[str, list[bool]] = Field(description="By rule: whether it applies to the candidate.")
 
 
-class Ranking(_Message):
+class UserFound(Message):
+    """What became of the user that a request named."""
+
+    id: int | str
+    found: bool
+    reason: str | None = Field(
+        None, description="Where not found: `unknown`, `timeout`, `unavailable` or `invalid`; defaults were used then."
+    )
+    invalid: list[str] | None = Field(None, description="Stored features of a wrong type; they count as missing.")
+
+
+class Ranking(Message):
     """Candidates in ranked order, best first; all lists are in that order."""
 
     model: str = Field(description="Name of the model that ranked.")
@@ -107,16 +122,20 @@ class Ranking(_Message):
     fused: list[float] = Field(description="The score that ranks.")
     scores: dict[str, list[float]] = Field(description="Each objective's score.")
     explanations: Explanations | None = Field(None, description="Of the first candidates, where the request asks.")
+    unknown_ids: list[int | str | None] | None = Field(
+        None, description="Of a request by id alone: ids that the items do not have."
+    )
+    user: UserFound | None = Field(None, description="Of a request that names a user.")
 
 
-class Problem(_Message):
+class Problem(Message):
     """One thing that is wrong with a request."""
 
     field: str
     reason: str
 
 
-class Problems(_Message):
+class Problems(Message):
     """Answer to a request that cannot be ranked."""
 
     detail: list[Problem]
@@ -126,166 +145,12 @@ class Problems(_Message):
 class RankRequest:
     """A checked request: columns by name, as the encoder takes them."""
 
-    context: dict[str, list[Any]]
-    candidates: dict[str, list[Any]]
+    context: Mapping[str, list[Any]]
+    candidates: Mapping[str, Column]
     top_k: int | None = None
     fusion: FusionChoice | None = None
     explain: bool | int = False
-
-
-def opened(body: bytes) -> dict[str, Any]:
-    """A body's content, before any schema is known. Raises ``RequestError`` for what is no JSON object."""
-    try:
-        raw = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError([("body", f"is not valid JSON (NaN and infinity are none): {error}")]) from None
-    if not isinstance(raw, dict):
-        raise RequestError([("body", f"must be an object with context and candidates, got {_short(raw)}")])
-    return raw
-
-
-class RequestParser:
-    """Turns a body into a checked request. Types follow the schema and the types met in training."""
-
-    def __init__(self, artifact: Artifact, max_candidates: int) -> None:
-        schema = artifact.schema
-        types: dict[str, Any] = {
-            name: _value_type(artifact, name, feature) for name, feature in schema.features.items()
-        }
-        self._limit = max_candidates
-        self._columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
-        context = _fields({schema.column(name): types[name] for name in schema.context})
-        columns = _fields({schema.column(name): _list_of(types[name]) for name in schema.candidate})
-        rows = _fields({schema.column(name): types[name] for name in schema.candidate})
-        context_model = create_model("Context", __base__=_Message, **context)
-        columns_model = create_model("CandidateColumns", __base__=_Message, **columns)
-        row_model = create_model("Candidate", __base__=_Message, **rows)
-        rest: dict[str, Any] = {
-            "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
-            "fusion": (FusionChoice | None, None),
-            "model": (str | None, Field(None, description="One of the service's models (see /models).")),
-            "explain": (
-                Explained,
-                Field(False, description="true: explain every candidate returned; a number: so many of the best."),
-            ),
-        }
-        needed = ... if schema.context else None
-        given = (context_model, Field(needed, description="One value a feature."))
-        self._model = create_model(
-            "CheckedRequest", __base__=_Message, context=given, candidates=(columns_model, ...), **rest
-        )
-        self.model = create_model(
-            "RankRequest",
-            __base__=_Message,
-            context=given,
-            candidates=(columns_model | list[row_model], Field(description="Columns, or a list of rows.")),
-            **rest,
-        )
-
-    def parse(self, raw: dict[str, Any]) -> RankRequest:
-        """Check what was opened. Raises ``RequestError`` with every problem found."""
-        by_row = isinstance(raw.get("candidates"), list)
-        if by_row:
-            raw = {**raw, "candidates": self._turned(raw["candidates"])}
-        try:
-            checked: Any = self._model.model_validate(raw)
-        except ValidationError as error:
-            raise RequestError(self._problems(error, by_row)) from None
-        candidates: dict[str, list[Any]] = raw["candidates"]
-        self._check_lengths(candidates)
-        context = {name: [value] for name, value in (raw.get("context") or {}).items()}
-        return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain)
-
-    def _turned(self, rows: list[Any]) -> dict[str, list[Any]]:
-        """Rows to columns."""
-        if not rows:
-            raise RequestError([("candidates", "must hold at least one candidate, got none")])
-        expected = set(self._columns)
-        for number, row in enumerate(rows):
-            if not isinstance(row, dict):
-                raise RequestError([(f"candidates.{number}", f"must be an object, got {_short(row)}")])
-            if row.keys() != expected:
-                where = f"candidates.{number}"
-                missing = ((f"{where}.{name}", "is required") for name in self._columns if name not in row)
-                unknown = ((f"{where}.{name}", _unknown(name, self._columns)) for name in row if name not in expected)
-                raise RequestError(chain(missing, unknown))
-        return {name: [row[name] for row in rows] for name in self._columns}
-
-    def _check_lengths(self, candidates: Mapping[str, list[Any]]) -> None:
-        lengths = {name: len(values) for name, values in candidates.items()}
-        first, count = next(iter(lengths.items()))
-        problems = [
-            (f"candidates.{name}", f"has {length} values where {first} has {count}: all columns must be of one length")
-            for name, length in lengths.items()
-            if length != count
-        ]
-        if not problems and not count:
-            problems = [("candidates", "must hold at least one candidate, got none")]
-        if not problems and count > self._limit:
-            problems = [("candidates", f"may hold at most {self._limit} candidates, got {count}")]
-        if problems:
-            raise RequestError(problems)
-
-    def _problems(self, error: ValidationError, by_row: bool) -> Iterator[tuple[str, str]]:
-        for mistake in error.errors(include_url=False):
-            loc = [str(part) for part in mistake["loc"]]
-            if by_row and loc[0] == "candidates" and len(loc) > 2:
-                loc[1], loc[2] = loc[2], loc[1]
-            if mistake["type"] == "extra_forbidden":
-                reason = _unknown(loc[-1], self._known(mistake["loc"]))
-            elif mistake["type"] == "missing":
-                reason = "is required"
-            elif mistake["type"] == "value_error":
-                reason = f"{mistake['ctx']['error']}, got {_short(mistake['input'])}"
-            else:
-                reason = f"{mistake['msg']}, got {_short(mistake['input'])}"
-            yield ".".join(part or '""' for part in loc), reason
-
-    def _known(self, loc: tuple[int | str, ...]) -> list[str]:
-        model: Any = self._model
-        for part in loc[:-1]:
-            found = [f.annotation for n, f in model.model_fields.items() if (f.alias or n) == part]
-            model = next((m for m in found if isinstance(m, type) and issubclass(m, BaseModel)), FusionChoice)
-        return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _fields(types: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns to fields; names are kept as aliases, since a column may be called anything."""
-    return {f"field_{i}": (kind, Field(alias=column)) for i, (column, kind) in enumerate(types.items())}
-
-
-def _value_type(artifact: Artifact, name: str, feature: Feature) -> Any:
-    if isinstance(feature, Numeric):
-        return Number | None
-    if isinstance(feature, Dense):
-        vector = Annotated[list[Number], Field(min_length=feature.size, max_length=feature.size)]
-        return vector | None
-    if isinstance(feature, Categorical):
-        return _coded(artifact, name) | None
-    assert isinstance(feature, Multi | Sequence)
-    if feature.separator is not None:
-        return str | None
-    item: Any = _coded(artifact, table_of(name, feature)) | None
-    return _list_of(item) | None
-
-
-def _coded(artifact: Artifact, feature: str) -> Any:
-    kinds = {"integer": Integer, "string": str, None: Integer | str}
-    return kinds[artifact.encoder.coders[feature].kind]
-
-
-def _list_of(item: Any) -> Any:
-    return list.__class_getitem__(item)
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    hint = nearest(_cut(name, FIELD), known)
-    return f"is unknown{'; ' + hint if hint else ''} (known: {', '.join(known)})"
-
-
-def _short(value: Any) -> str:
-    return _cut(repr(value), 60)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."
+    by_id: bool = False
+    """Whether the candidates are ids alone, to be looked up."""
+    user: int | str | None = None
+    """Whose stored features stand for columns that ``context`` lacks."""

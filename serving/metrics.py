@@ -7,6 +7,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from serving.drift import Drift
 from serving.rank import Ranker
+from serving.users import OUTCOMES
 from serving.watch import STAGES, Watch
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -14,7 +15,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
 CANDIDATES = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", "experiment")
+RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", "experiment", "items")
 
 
 class Metrics:
@@ -66,6 +67,18 @@ class Metrics:
             registry=own,
             multiprocess_mode="liveall",
         )
+        self._items = Gauge(
+            "ranker_items",
+            "Items that a worker looks up by id.",
+            ["model"],
+            registry=own,
+            multiprocess_mode="livemin",
+        )
+        self._unknown_items = Counter(
+            "ranker_unknown_items", "Ids looked up that the items do not have.", ["model"], registry=own
+        )
+        users = Counter("ranker_users", "Users looked up, by what came of it.", ["outcome"], registry=own)
+        self._users = {outcome: users.labels(outcome) for outcome in OUTCOMES}
         self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["model", "outcome"], registry=own)
         self._drift: dict[str, tuple[Ranker, Drift]] = {}
 
@@ -77,6 +90,11 @@ class Metrics:
         self._version.labels(model).set(ranker.artifact.manifest.version)
         for task in ranker.artifact.spreads:
             self._index.labels(model, task).set(0)
+        self.serve_items(model, ranker)
+
+    def serve_items(self, model: str, ranker: Ranker) -> None:
+        """Other items are looked up from now on."""
+        self._items.labels(model).set(len(ranker.items or ()))
 
     def unauthorised(self) -> None:
         """Count a request that was let in no further for want of a key."""
@@ -91,6 +109,10 @@ class Metrics:
             self._requests.labels(outcome, "", "", "").inc()
             return
         self._requests.labels(outcome, route.model, str(route.version), route.group).inc()
+        if watch.unknown:
+            self._unknown_items.labels(route.model).inc(watch.unknown)
+        if watch.user is not None:
+            self._users[watch.user].inc()
         if outcome == "ok" and watch.packed is not None and watch.scores is not None:
             self._duration.labels(route.model, route.group).observe(sum(watch.seconds.values()))
             self._candidates.labels(route.model, route.group).observe(len(watch.scores))

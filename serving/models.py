@@ -9,6 +9,7 @@ from ranker.artifact import ArtifactError
 from ranker.config_file import ConfigError
 from serving.catalogue import Catalogue
 from serving.experiment import Experiment
+from serving.items import ItemsError
 from serving.logs import event
 from serving.metrics import Metrics
 from serving.rank import Ranker
@@ -17,6 +18,7 @@ from serving.served import ExperimentError, Served
 from serving.settings import Settings, SettingsError
 from serving.shared import Serving, Shared, State
 from serving.slot import RefusedError, Slot
+from serving.users import users_of
 
 
 class Models:
@@ -27,7 +29,7 @@ class Models:
     """
 
     def __init__(self, settings: Settings, shared: Shared, metrics: Metrics, begins: bool = False) -> None:
-        """Load all models. Raises ``SettingsError``, ``ArtifactError`` and ``EngineError``.
+        """Load all models. Raises ``SettingsError``, ``ArtifactError``, ``EngineError`` and ``ItemsError``.
 
         ``begins`` says that the service begins with this and reads its file of models. A worker that comes later
         takes what the others serve, whatever the file says by then.
@@ -35,13 +37,14 @@ class Models:
         self._settings, self._shared, self._metrics = settings, shared, metrics
         self._changing = threading.Lock()
         self.slots: dict[str, Slot] = {}
+        users = users_of(settings)
         with shared.alone():
             before = shared.state()
             others = None if begins or settings.models is None else before
             self._catalogue = catalogue = others.catalogue if others else Catalogue.of(settings)
             for name, source in catalogue.models.items():
                 with self._naming(name):
-                    self.slots[name] = Slot(name, source, settings)
+                    self.slots[name] = Slot(name, source, settings, users)
             known = before.versions if before else {}
             begun = {name: slot.begun(known.get(name)) for name, slot in self.slots.items()}
             state = State(catalogue=catalogue, versions={name: found for name, found in begun.items() if found})
@@ -100,6 +103,34 @@ class Models:
             self._adopt(served)
         named = {"experiment": experiment.name, "revision": experiment.revision} if experiment else {"experiment": None}
         event(logging.INFO, "experiment changed", **named)
+
+    def refresh(self) -> bool:
+        """Take items up anew where their files have changed; return whether any has.
+
+        Raises ``ItemsError`` once all models have been looked at; those that it tells of keep the items they have.
+        """
+        changed, wrong = False, None
+        with self._changing:
+            for name, ranker in self.served.rankers.items():
+                try:
+                    with self._naming(name):
+                        new = ranker.refresh()
+                except ItemsError as error:
+                    self._metrics.reloads.labels(name, "items").inc()
+                    wrong = wrong or error
+                    continue
+                if new:
+                    changed = True
+                    self._metrics.serve_items(name, ranker)
+                    event(logging.INFO, "items changed", model=name, items=len(ranker.items or ()))
+        if wrong is not None:
+            raise wrong
+        return changed
+
+    def ask_for_items(self) -> None:
+        """Have all workers look at the files of items."""
+        with self._changing, self._shared.alone():
+            self._shared.write(self._state().with_new_items())
 
     def follow(self) -> None:
         """Serve what another worker changed to, all of it at once; a version that is refused here stays behind.
@@ -185,7 +216,7 @@ class Models:
         """Say which model it is that cannot be loaded, where there are several."""
         try:
             yield
-        except (ArtifactError, EngineError) as error:
+        except (ArtifactError, EngineError, ItemsError) as error:
             if self._settings.models is None:
                 raise
             raise type(error)(f"models.{model}: {error}") from None

@@ -4,98 +4,156 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference
 from ranker.encoding import ColumnError, Packed
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, explain
 from ranker.fusion.checks import require_known
+from serving.candidates import LookedUp, Pool, Sent
 from serving.catalogue import ONLY
-from serving.messages import FusionChoice, RankRequest, RequestError, RequestParser
+from serving.checks import RequestChecker
+from serving.formats import READERS, WRITERS, Answer, Exchange, Opened
+from serving.items import ItemSource
+from serving.messages import FusionChoice, RankRequest, RequestError
 from serving.runtime import ENGINES, Engine
 from serving.settings import Settings
+from serving.users import Context, Users
 from serving.watch import Watch
 
 CUDA_TOLERANCE = 1e-3
+DEFAULT_EXCHANGE = Exchange()
 
 
 class Ranker:
     """An artifact behind an engine that gave its golden requests their scores."""
 
-    def __init__(self, artifact: Artifact, engine: Engine, max_candidates: int, tolerance: float = TOLERANCE) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        engine: Engine,
+        max_candidates: int,
+        tolerance: float = TOLERANCE,
+        source: ItemSource | None = None,
+        drop_unknown: bool = False,
+        users: Users | None = None,
+    ) -> None:
         self.artifact = artifact
-        self.parser = RequestParser(artifact, max_candidates)
+        self.checker = RequestChecker(artifact, max_candidates, by_id=source is not None, by_user=users is not None)
         self._engine = engine
         self._replay(tolerance)
+        self._source, self._drop_unknown = source, drop_unknown
+        self._users = users
+        self.items = source.store(artifact) if source is not None else None
 
     @classmethod
-    def of(cls, artifact: Artifact, settings: Settings) -> "Ranker":
-        """Put a loaded artifact behind its engine. Raises ``ArtifactError`` or ``EngineError``."""
+    def of(
+        cls, artifact: Artifact, settings: Settings, items: ItemSource | None = None, users: Users | None = None
+    ) -> "Ranker":
+        """Put a loaded artifact behind its engine. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
         engine = ENGINES["onnxruntime"](artifact.model_path, settings.device, settings.threads)
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
-        return cls(artifact, engine, settings.max_candidates, tolerance)
+        drop = settings.unknown_items == "drop"
+        return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users)
+
+    def refresh(self) -> bool:
+        """Take the items up anew where their file has changed; return whether it has. Raises ``ItemsError``."""
+        if self._source is None or self.items is None or self._source.name(self.artifact) == self.items.folder.name:
+            return False
+        self.items = self._source.store(self.artifact)  # requests that run keep the one that they began with
+        return True
 
     def answer(
         self,
-        opened: dict[str, Any],
+        opened: Opened,
         watch: Watch | None = None,
+        exchange: Exchange = DEFAULT_EXCHANGE,
         *,
         model: str = ONLY,
         fusion: FusionChoice | None = None,
         experiment: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """A request's opened body to the answer's bytes. Raises ``RequestError``, and ``DeadlineError`` between stages.
+        """A request that was opened to the answer's bytes.
 
-        ``fusion`` ranks where the request names none; ``model`` and ``experiment`` are told in the answer.
+        ``fusion`` ranks where the request names none; ``model`` and ``experiment`` are told in the answer. Raises
+        ``RequestError``, and ``DeadlineError`` between stages.
         """
         watch = watch or Watch()
-        request = self.parser.parse(opened)
+        request = READERS[exchange.reads]().check(opened, self.checker)
         name, plan = self.plan(request.fusion or fusion)
         watch.lap("parse")
-        watch.packed = self._encoded(request)
+        pool, context = self._pool(request), self._context(request)
+        watch.unknown = None if pool.unknown is None else len(pool.unknown)
+        watch.user = context.outcome
+        watch.lap("features")
+        facts = {
+            "model": model,
+            "model_version": self.artifact.manifest.version,
+            "fusion": {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values},
+            "experiment": experiment,
+            **({} if context.facts is None else {"user": context.facts}),
+            **({} if pool.unknown is None else {"unknown_ids": pool.unknown}),
+        }
+        if pool.count:
+            answer = self._ranked(request, plan, pool, context, facts, watch)
+        else:
+            answer = Answer(facts, [], np.zeros(0), {n: np.zeros(0, np.float32) for n in plan.objectives}, None)
+        written = WRITERS[exchange.writes](answer)
+        watch.lap("respond")
+        return written
+
+    def _ranked(
+        self, request: RankRequest, plan: Plan, pool: Pool, context: Context, facts: dict[str, Any], watch: Watch
+    ) -> Answer:
+        watch.packed = self._encoded(pool, context)
         watch.lap("encode")
         watch.scores = scores = self._engine.score(watch.packed)
         watch.lap("score")
         self._require_finite(scores)
-        candidates = self._candidates(plan, scores, request)
+        candidates = self._candidates(plan, scores, pool, context)
         try:
             ranked = plan.rank(candidates)
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None
         order = ranked.order(request.top_k)
         watch.lap("fuse")
-        calibrated = ranked.scores[order].astype(np.float32)
-        answer = {
-            "model": model,
-            "model_version": self.artifact.manifest.version,
-            "fusion": {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values},
-            "experiment": experiment,
-            "ids": self._ids(request, order),
-            "fused": ranked.fused[order],
-            "scores": _by_objective(plan, calibrated),
-        }
+        explanations = None
         if request.explain:
             shown = order if request.explain is True else order[: request.explain]
             picked = {rule: mask[shown] for rule, mask in ranked.picked.items()}
-            answer["explanations"] = {**_explained(plan, candidates, shown), "rules": picked}
-        written = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-        watch.lap("respond")
-        return written
+            explanations = {**_explained(plan, candidates, shown), "rules": picked}
+        scored = _by_objective(plan, ranked.scores[order].astype(np.float32))
+        return Answer(facts, pool.ids(order), ranked.fused[order], scored, explanations)
 
     def choices(self) -> dict[str, Plan]:
         """What a request may name: the artifact's fusions, and the formulas that need no more than parameters."""
         formulas = (name for name, formula in FUSIONS.items() if formula.stands_alone())
         return {name: self._named(name) for name in dict.fromkeys([*self.artifact.fusions, *formulas])}
 
-    def _encoded(self, request: RankRequest) -> Packed:
-        try:
-            return self.artifact.encoder.encode(request.context, request.candidates)
-        except ColumnError as error:
-            side = "candidates" if error.column in request.candidates else "context"
-            row = f".{error.row}" if side == "candidates" else ""
-            reason = f"must be {error.expected}, got {error.value!r}"
-            raise RequestError([(f"{side}.{error.column}{row}", reason)]) from None
+    def _pool(self, request: RankRequest) -> Pool:
+        if not request.by_id:
+            return Sent(self.artifact, request.candidates)
+        assert self.items is not None, "only where there are items does the check let ids alone pass"
+        (ids,) = request.candidates.values()
+        return LookedUp(self.artifact, self.items, ids, self._drop_unknown)
+
+    def _context(self, request: RankRequest) -> Context:
+        if request.user is None:
+            return Context(request.context)
+        assert self._users is not None, "only where there are users does the check let one pass"
+        return self._users.context(request.user, request.context, self.checker.context)
+
+    def _encoded(self, pool: Pool, context: Context) -> Packed:
+        while True:
+            try:
+                return pool.packed(context.columns)
+            except ColumnError as error:
+                if context.forgive(error.column):
+                    continue  # what is stored of a user is not the client's mistake
+                side = "context" if error.column in context.columns else "candidates"
+                row = f".{error.row}" if side == "candidates" else ""
+                reason = f"must be {error.expected}, got {error.value!r}"
+                raise RequestError([(f"{side}.{error.column}{row}", reason)]) from None
 
     def _require_finite(self, scores: NDArray[np.float32]) -> None:
         """Refuse candidates whose inputs are so large that the model overflows."""
@@ -108,16 +166,13 @@ class Ranker:
                 for row in np.flatnonzero(~finite.all(axis=1)).tolist()
             )
 
-    def _candidates(self, plan: Plan, scores: NDArray[np.float32], request: RankRequest) -> Candidates:
+    def _candidates(self, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: Context) -> Candidates:
         """Scores, with the raw values of the features that the fusion reads."""
         schema = self.artifact.schema
         features = {
-            name: np.array(
-                request.context[schema.column(name)][0]
-                if name in schema.context
-                else request.candidates[schema.column(name)],
-                dtype=object,
-            )
+            name: np.array(context.columns[schema.column(name)][0], dtype=object)
+            if name in schema.context
+            else pool.raw(name)
             for name in plan.features
         }
         return Candidates.of(plan.objectives, scores, features=features)
@@ -143,13 +198,6 @@ class Ranker:
             require_known(name, list(self.choices()), f"no fusion is named {name!r}")
         return default.with_formula(name, {})
 
-    def _ids(self, request: RankRequest, ranked: NDArray[np.int64]) -> Any:
-        name = self.artifact.schema.candidate_id
-        if name is None:
-            return ranked
-        ids = request.candidates[self.artifact.schema.column(name)]
-        return [ids[i] for i in ranked.tolist()]
-
     def _replay(self, tolerance: float) -> None:
         """Refuse an artifact whose golden requests get other scores here than from the model that was trained."""
         tasks = self.artifact.manifest.tasks
@@ -157,7 +205,7 @@ class Ranker:
             raise ArtifactError(f"{self.artifact.folder}: holds no golden request to check the scores with")
         for number, golden in enumerate(self.artifact.golden):
             context = {name: [value] for name, value in golden.context.items()}
-            got = self._engine.score(self._encoded(RankRequest(context, golden.candidates)))
+            got = self._engine.score(self._encoded(Sent(self.artifact, golden.candidates), Context(context)))
             for i, task in enumerate(tasks):
                 expected = np.array(golden.scores[task])
                 worst = difference(got[:, i], expected) if len(expected) == len(got) else np.inf

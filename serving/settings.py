@@ -31,6 +31,17 @@ class Settings(Closed):
     max_body_bytes: int = Field(8 * 2**20, ge=1024, description="Bytes a body may have at most; more are a 413.")
     body_timeout: float = Field(10.0, gt=0, description="Seconds in which a body must have come; then a 408.")
     drain: float = Field(2.0, ge=0, le=600, description="Seconds between SIGTERM and closing the port.")
+    items: Path | None = Field(
+        None, description="Items that requests may name by id: a Parquet file, or a folder of them."
+    )
+    unknown_items: Literal["score", "drop"] = Field(
+        "score", description="What becomes of ids that the items do not have; the answer lists them either way."
+    )
+    users: SecretStr | None = Field(None, description="Where users' features are kept: redis://host:port/db.")
+    users_prefix: str = Field("user:", description="What stands before a user's id in the names of Redis's keys.")
+    users_timeout_ms: int = Field(
+        20, ge=1, le=10_000, description="Milliseconds that a user's features may take; then defaults are used."
+    )
     watch: float = Field(0.0, ge=0, description="Seconds between looks for a new version; 0 for never.")
     allow_schema_change: bool = Field(False, description="Also take versions whose requests or objectives differ.")
     docs: bool | None = Field(None, description="Serve /docs; by default only where no API key is asked for.")
@@ -47,6 +58,8 @@ class Settings(Closed):
             raise ValueError("name what to serve: an artifact, or a file of models")
         if self.artifact is not None and self.models is not None:
             raise ValueError(f"name an artifact or a file of models, not both: got {self.artifact} and {self.models}")
+        if self.models is not None and self.items is not None:
+            raise ValueError("items are named for each model in the file of models, not beside it")
         return self
 
     def environment(self) -> dict[str, str]:

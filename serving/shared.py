@@ -49,10 +49,15 @@ class State(Closed):
 
     catalogue: Catalogue = Field(description="As it was read; the file may have changed since.")
     versions: dict[str, Versions] = Field(description="By model, but for those of one version only.")
+    items: int = Field(0, description="How often the items were to be taken up anew.")
 
     def now(self, model: str, versions: Versions) -> "State":
         """The same with other versions of one model."""
         return self.model_copy(update={"versions": {**self.versions, model: versions}})
+
+    def with_new_items(self) -> "State":
+        """The same, and every worker looks at the files of items."""
+        return self.model_copy(update={"items": self.items + 1})
 
     def on(self, experiment: Experiment | None) -> "State":
         """The same with another experiment."""

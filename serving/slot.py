@@ -7,6 +7,7 @@ from pathlib import Path
 from ranker.artifact import Artifact, ArtifactError, load, locate, numbered
 from serving.catalogue import Source
 from serving.contract import differences_of
+from serving.items import ItemsError, ItemSource
 from serving.logs import event
 from serving.messages import RequestError
 from serving.rank import Ranker
@@ -14,6 +15,7 @@ from serving.runtime import EngineError
 from serving.served import ExperimentError
 from serving.settings import Settings
 from serving.shared import Versions
+from serving.users import Users
 
 
 class RefusedError(Exception):
@@ -27,8 +29,12 @@ class RefusedError(Exception):
 class Slot:
     """One model's place."""
 
-    def __init__(self, name: str, source: Source, settings: Settings) -> None:
-        self._name, self._source, self._settings = name, source, settings
+    def __init__(self, name: str, source: Source, settings: Settings, users: Users | None) -> None:
+        self._name, self._source, self._settings, self._users = name, source, settings, users
+        self._items = None
+        if source.items is not None:
+            assert settings.runtime is not None, "a service that looks up items has a folder to encode them into"
+            self._items = ItemSource(source.items, settings.runtime / "items" / name)
         first = locate(source.artifact)
         self._root = None if first == source.artifact else source.artifact
         self._latest = first
@@ -52,9 +58,9 @@ class Slot:
         return known if known and known.current in self.versions() else Versions(current=latest, highest=latest)
 
     def first(self, versions: Versions | None) -> Ranker:
-        """Load what a worker begins with. Raises ``ArtifactError`` or ``EngineError``."""
+        """Load what a worker begins with. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
         folder = self._latest if versions is None or self._root is None else self._root / str(versions.current)
-        return Ranker.of(load(folder), self._settings)
+        return self._ranker(load(folder))
 
     def loaded(
         self, version: int, old: Artifact, allow_schema_change: bool, fits: Callable[[Ranker], None] | None
@@ -102,14 +108,19 @@ class Slot:
                 f"({', '.join(differences)}); allow_schema_change takes it all the same",
             )
         try:
-            return Ranker.of(artifact, self._settings)
+            return self._ranker(artifact)
         except ArtifactError as error:
             raise RefusedError(version, "scores", self._without_path(error)) from None
+        except ItemsError as error:
+            raise RefusedError(version, "items", self._without_path(error)) from None
         except (EngineError, RequestError) as error:
             raise RefusedError(version, "engine", self._without_path(error)) from None
         except Exception as error:  # whatever it is, the version that runs goes on
             event(logging.ERROR, "loading failed", traceback=True, model=self._name, version=version)
             raise RefusedError(version, "engine", f"{type(error).__name__}: {self._without_path(error)}") from None
+
+    def _ranker(self, artifact: Artifact) -> Ranker:
+        return Ranker.of(artifact, self._settings, self._items, self._users)
 
     def _fixed(self, version: int) -> Path:
         there = self.versions()

@@ -11,7 +11,7 @@ from ranker.encoding import Packed
 if TYPE_CHECKING:
     from serving.served import Route
 
-STAGES = ("read", "wait", "parse", "encode", "score", "fuse", "respond")
+STAGES = ("read", "wait", "parse", "features", "encode", "score", "fuse", "respond")
 
 
 class DeadlineError(Exception):
@@ -21,7 +21,7 @@ class DeadlineError(Exception):
 class Watch:
     """Seconds by stage, counted from now; ``deadline`` is a time of ``time.monotonic``."""
 
-    __slots__ = ("_last", "begun", "deadline", "packed", "route", "scores", "seconds")
+    __slots__ = ("_last", "begun", "deadline", "packed", "route", "scores", "seconds", "unknown", "user")
 
     def __init__(self, deadline: float | None = None) -> None:
         self.begun = self._last = time.monotonic()
@@ -30,6 +30,10 @@ class Watch:
         self.route: Route | None = None
         self.packed: Packed | None = None
         self.scores: NDArray[np.float32] | None = None
+        self.unknown: int | None = None
+        """Ids that were looked up in vain; ``None`` where none were looked up."""
+        self.user: str | None = None
+        """What became of the user that the request named; ``None`` where it named none."""
 
     def lap(self, stage: str) -> None:
         """End a stage. Raises ``DeadlineError`` where the deadline has passed by then."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding.columns import Mask
-from ranker.encoding.index import splitmix64
+from ranker.encoding.text import splitmix64
 from training.config import SplitAtRandom, SplitByFiles, SplitByTime
 from training.log import Chunk, DataError, Log
 

@@ -1,7 +1,8 @@
 """Raw columns, as a log or a request gives them, to typed arrays.
 
-A column is a NumPy array, a masked array, a :class:`Ragged`, or a plain list with ``None`` for missing values; NaN
-is missing too. Every function here raises :class:`ColumnError` naming the column, the row and the value.
+A column is a NumPy array, a masked array, a :class:`Ragged`, a :class:`~ranker.encoding.text.Text`, or a plain list
+with ``None`` for missing values; NaN is missing too. Every function here raises :class:`ColumnError` naming the column,
+the row and the value.
 """
 
 import reprlib
@@ -12,6 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ranker.encoding.text import Text
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -74,7 +77,7 @@ class Ragged:
         return len(self.offsets) - 1
 
 
-Column: TypeAlias = "NDArray[Any] | Ragged | Sequence[Any]"
+Column: TypeAlias = NDArray[Any] | Ragged | Text | Sequence[Any]
 
 
 def common_rows(columns: Mapping[str, Column], names: Iterable[str]) -> int:

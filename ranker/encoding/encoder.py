@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,23 @@ from ranker.encoding.columns import Integers
 from ranker.encoding.layout import Layout, Packed
 from ranker.encoding.numeric import NumericEncoding
 from ranker.encoding.side import Columns, Parts, SideEncoder
-from ranker.encoding.statistics import Combination, Key, Statistics
+from ranker.encoding.statistics import Combination, Key, Statistics, key_of
 from ranker.encoding.vocabulary import Coder
 from ranker.schema import Schema
 
 HeldOut: TypeAlias = Callable[[Key, Integers], NDArray[np.float32]]
+
+
+class Items(NamedTuple):
+    """N candidates encoded without a context: all that :meth:`Encoder.join` needs of them.
+
+    ``codes`` holds those of the candidate features in keys of label statistics that the context has a part in. The
+    inputs of these keys are zeros in ``numbers``.
+    """
+
+    ids: NDArray[np.int32]
+    numbers: NDArray[np.float32]
+    codes: Mapping[str, Integers]
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,54 @@ class Encoder:
             *contexts.encode(context, codes, context_rows, statistics),
             *candidates.encode(candidate, codes, rows, statistics),
         )
+
+    def encode_items(self, candidate: Columns) -> Items:
+        """Encode candidates [N] for contexts that are not there yet. Raises ``ColumnError`` as :meth:`encode`."""
+        candidates = self._sides[1]
+        rows = candidates.rows(candidate)
+        codes = candidates.codes(candidate)
+        mixed = {key for _, key in self._mixed}
+
+        def statistics(key: Key) -> NDArray[np.float32]:
+            fitted = self.statistics[key]
+            if key in mixed:
+                return np.zeros((rows, 1 + len(fitted.priors)), dtype=np.float32)
+            return fitted.encode(self.combinations[key].codes([codes[name] for name in key]))
+
+        kept = {name: codes[name] for name in self.combined}
+        return Items(*candidates.encode(candidate, codes, rows, statistics), kept)
+
+    def join(self, context: Columns, items: Items) -> Packed:
+        """What :meth:`encode` gives for one context row and the same candidates; writes into ``items.numbers``.
+
+        Raises ``ColumnError`` as :meth:`encode`.
+        """
+        contexts = self._sides[0]
+        if contexts.rows(context) != 1:
+            raise ValueError(f"{contexts.rows(context)} context rows: expected 1")
+        of_context = contexts.codes(context)
+        codes = {**of_context, **items.codes}
+
+        def statistics(key: Key) -> NDArray[np.float32]:
+            joined = self.combinations[key].codes(np.broadcast_arrays(*(codes[name] for name in key)))
+            return self.statistics[key].encode(joined)
+
+        for place, key in self._mixed:
+            items.numbers[:, place] = statistics(key)
+        return Packed(*contexts.encode(context, of_context, 1, statistics), items.ids, items.numbers)
+
+    @cached_property
+    def combined(self) -> tuple[str, ...]:
+        """Candidate features that label statistics combine with the context's: :class:`Items` has codes of these."""
+        names = [name for _, key in self._mixed for name in key if name in self.schema.candidate]
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def _mixed(self) -> list[tuple[slice, Key]]:
+        """Keys of label statistics with features of both sides, and their places among the candidates' numbers."""
+        fields = [(slice(f.start, f.start + f.length), f.feature) for f in self.layout.candidate.numbers]
+        keys = [(place, key_of(name)) for place, name in fields if name not in self.schema.candidate]
+        return [(place, key) for place, key in keys if any(name in self.schema.context for name in key)]
 
     @cached_property
     def _sides(self) -> tuple[SideEncoder, SideEncoder]:

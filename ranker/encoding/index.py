@@ -1,9 +1,9 @@
-"""Positions of integers in a fixed list, looked up for many at once."""
+"""Positions of integers and of strings in a fixed list, looked up for many at once."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranker.encoding.columns import Integers
+from ranker.encoding.text import Text, splitmix64
 
 
 class Index:
@@ -48,9 +48,24 @@ class Index:
         return positions
 
 
-def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Mix the bits of each value. Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014."""
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+class TextIndex:
+    """Positions of strings in a list of distinct strings [V]: by hashes of 64 bits, then byte by byte."""
+
+    def __init__(self, values: list[str]) -> None:
+        self._values = Text.of(values)
+        self._longest = int(self._values.lengths.max(initial=-1))
+        places = np.arange(len(values))
+        self._salt = 0
+        # Two strings of a million share a hash once in forty million lists; other hashes are taken then.
+        while len(np.unique(hashes := self._values.hashes(places, self._salt))) < len(values):
+            self._salt += 1
+        self._index = Index(hashes.view(np.int64))
+
+    def positions(self, text: Text) -> Integers:
+        """Position in the list of each of the text's K strings, -1 for one that is not in it."""
+        found = np.full(len(text.lengths), -1, dtype=np.int64)
+        short = np.flatnonzero(text.lengths <= self._longest)  # none of the others can be in the list
+        found[short] = self._index.positions(text.hashes(short, self._salt).view(np.int64))
+        hits = np.flatnonzero(found >= 0)
+        found[hits[~text.equals(hits, self._values, found[hits])]] = -1
+        return found

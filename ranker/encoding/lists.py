@@ -98,7 +98,8 @@ def vectors(column: Column, name: str, size: int) -> NDArray[np.float32]:
     fits = (lengths == size) | (lengths == 0)
     if not fits.all():
         row = int(np.argmin(fits))
-        value = list(lists.values[lists.offsets[row] : lists.offsets[row + 1]])
+        part = lists.values[lists.offsets[row] : lists.offsets[row + 1]]
+        value = part.tolist() if isinstance(part, np.ndarray) else list(part)
         raise ColumnError(name, row, value, f"a vector of {size} numbers; it has {len(value)}")
     flat = list_codes(numbers, lists, name)
     array = np.zeros((len(lists), size), dtype=np.float32)

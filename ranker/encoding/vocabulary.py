@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 
 from ranker.encoding.columns import MISSING, Column, Integers, integers, strings
-from ranker.encoding.index import Index, splitmix64
+from ranker.encoding.index import Index, TextIndex
+from ranker.encoding.text import Text, splitmix64
 
 ValueType: TypeAlias = Literal["integer", "string"]
 UNSEEN = 1
@@ -34,6 +35,8 @@ class Coder(Protocol):
 
 def value_type(column: Column) -> ValueType | None:
     """Tell whether a column holds integers or strings; ``None`` where it holds no value at all."""
+    if isinstance(column, Text):
+        return "string" if (column.rows >= 0).any() else None
     values: Any = column.compressed() if isinstance(column, np.ma.MaskedArray) else column
     if isinstance(values, np.ndarray) and values.dtype.kind in "iub":
         return "integer" if len(values) else None
@@ -56,6 +59,7 @@ class Vocabulary:
         self._values = values
         self._table: dict[int | str | None, int] | None = None
         self._index: Index | None = None
+        self._text_index: TextIndex | None = None
 
     @property
     def size(self) -> int:
@@ -73,6 +77,7 @@ class Vocabulary:
         """Codes [N], new values being taken up in the order of the rows."""
         table = self._dictionary()
         if self.kind == "string":
+            self._text_index = None
             flat = strings(column, name)
             coded = (table.setdefault(value, len(table) + 1) for value in flat)
             return np.fromiter(coded, dtype=np.int64, count=len(flat))
@@ -93,7 +98,7 @@ class Vocabulary:
         """Codes [N]; a value never added is :data:`UNSEEN`."""
         kind = self.kind or value_type(column)
         if kind == "string":
-            return self._string_codes(column, name)
+            return self._text_codes(column) if isinstance(column, Text) else self._string_codes(column, name)
         if self._index is None:
             self._index = Index(np.asarray(self.values(), dtype=np.int64))
         values = integers(column, name)
@@ -101,6 +106,14 @@ class Vocabulary:
         codes[codes < RESERVED] = UNSEEN
         codes[values == MISSING] = 0
         return codes
+
+    def _text_codes(self, text: Text) -> Integers:
+        if self._text_index is None:
+            values = self.values()
+            self._text_index = TextIndex(values if isinstance(values, list) else [])
+        codes = self._text_index.positions(text) + RESERVED
+        codes[codes < RESERVED] = UNSEEN
+        return np.append(codes, 0)[text.rows]  # null is row -1
 
     def _string_codes(self, column: Column, name: str) -> Integers:
         get = self._dictionary().get
@@ -139,6 +152,8 @@ class HashedVocabulary:
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N], the same in every process and on every machine."""
         if (self.kind or value_type(column)) == "string":
+            if isinstance(column, Text):
+                return np.append(self.codes(column.strings(), name), 0)[column.rows]  # null is row -1
             flat = strings(column, name)
             missing = np.array([value is None for value in flat], dtype=bool)
             # Half of a surrogate pair cannot be written as UTF-8, and yet a log may hold one.

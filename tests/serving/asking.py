@@ -11,12 +11,23 @@ from typing import Any, TypeVar
 
 import httpx
 
+from serving.formats import READERS, Exchange
+from serving.rank import Ranker
+from serving.watch import Watch
+
 Found = TypeVar("Found")
+EXCHANGE = Exchange()
 
 
 def post(url: str, body: Any, **headers: str) -> httpx.Response:
     """One request to rank."""
     return httpx.post(f"{url}/rank", content=json.dumps(body), headers=headers)
+
+
+def answered(ranker: Ranker, body: Any, watch: Watch | None = None, exchange: Exchange = EXCHANGE) -> bytes:
+    """The answer to one request, bytes or what JSON makes bytes of, without HTTP."""
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return ranker.answer(READERS[exchange.reads]().open(body, ranker.checker.max_candidates), watch, exchange)
 
 
 def patiently(found: Callable[[], Found]) -> Found:

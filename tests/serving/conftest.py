@@ -29,7 +29,6 @@ from serving.runtime import OnnxRuntime
 from tests.ranker.conftest import columns_of, schema_of
 
 ROWS = 60
-CANDIDATE = ("item", "tags", "length", "vector")
 
 
 def graph(layout, breaks: bool = False) -> onnx.ModelProto:
@@ -91,16 +90,18 @@ def written(
     fusion: Any = None,
     state: Any = None,
     schema: Schema | None = None,
+    columns: Any = None,
     breaks: bool = False,
     **more: Any,
 ) -> Artifact:
-    schema, columns = schema or schema_of(), columns_of(ROWS)
+    schema, columns = schema or schema_of(), columns or columns_of(ROWS)
     labels = encode_labels(schema, columns)
     fitter = EncoderFitter(schema)
     fitter.add(columns, labels.values, labels.known, np.arange(ROWS) % 4)
     encoder = fitter.fitted()
-    context = {name: values[0] for name, values in plain(columns, schema.context, [0]).items()}
-    candidates = plain(columns, CANDIDATE, range(20))
+    names = {side: list(dict.fromkeys(map(schema.column, getattr(schema, side)))) for side in ("context", "candidate")}
+    context = {name: values[0] for name, values in plain(columns, names["context"], [0]).items()}
+    candidates = plain(columns, names["candidate"], range(20))
     with new_version(root) as folder:
         onnx.save_model(graph(encoder.layout, breaks), str(folder / "model.onnx"))
         packed = encoder.encode({name: [value] for name, value in context.items()}, candidates)
@@ -123,6 +124,50 @@ def written(
 @pytest.fixture(scope="session")
 def artifact(tmp_path_factory) -> Artifact:
     return written(tmp_path_factory.mktemp("artifacts"))
+
+
+def shop_log() -> dict[str, Any]:
+    """Items with names instead of numbers, lists as lists, and statistics of both sides' features together."""
+    columns = columns_of(ROWS)
+    random = np.random.default_rng(5)
+    columns["sku"] = np.array([None if i == 7 else f"sku-{i % 11:04d}-é" for i in range(ROWS)], dtype=object)
+    columns["shelf"] = [None if random.random() < 0.2 else int(random.integers(0, 4)) for _ in range(ROWS)]
+    columns["tags"] = [["red", "blue", "größer"][: i % 4] if i % 5 else None for i in range(ROWS)]
+    columns["similar"] = [[f"sku-{i % 11:04d}-é", None][: i % 3] for i in range(ROWS)]
+    columns["history"] = columns["similar"]
+    columns["vector"] = [None if i % 6 == 0 else random.normal(size=3).tolist() for i in range(ROWS)]
+    schema = schema_of(
+        candidate_id="sku",
+        context={
+            "user": {"kind": "categorical", "dimension": 4},
+            "city": {"kind": "categorical", "dimension": 4},
+            "age": {"kind": "numeric"},
+            "history": {"kind": "sequence", "shares": "sku", "max_length": 3},
+        },
+        candidate={
+            "sku": {"kind": "categorical", "dimension": 4},
+            "shelf": {"kind": "categorical", "dimension": 4, "hash_buckets": 7},
+            "tags": {"kind": "multi", "max_length": 2, "dimension": 2},
+            "similar": {"kind": "sequence", "shares": "sku", "max_length": 3},
+            "length": {"kind": "numeric", "transform": "log1p"},
+            "vector": {"kind": "dense", "size": 3},
+        },
+        label_statistics={"of": ["user", "sku", ["user", "sku"], ["city", "shelf", "sku"]], "folds": 4},
+    )
+    return {"schema": schema, "columns": columns}
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory) -> Artifact:
+    return written(
+        tmp_path_factory.mktemp("shop"),
+        **shop_log(),
+        fusion={
+            "name": "expression",
+            "options": {"formula": "click + 0.01 * coalesce(length, 3)"},
+            "rules": {"special": {"kind": "boost", "where": 'sku == "sku-0003-é" or shelf == 2', "add": 1.0}},
+        },
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,12 @@ import json
 
 import httpx
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from serving.runtime import OnnxRuntime
 from tests.serving.conftest import serving
+from tests.serving.formats.streams import ARROW, sent, table_of
 
 
 def post(url, body):
@@ -46,6 +48,26 @@ def test_scores_are_the_engines_and_the_order_is_the_fusions(url, body, artifact
 
 def test_rows_rank_as_columns_do(url, body):
     assert post(url, rows_of(body)).json() == post(url, body).json()
+
+
+def test_formats_are_agreed_on_by_headers(url, body):
+    def ask(**headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.post(f"{url}/rank", content=json.dumps(body), headers=named)
+
+    expected = ask().json()
+    rows = ask(accept="application/json; layout=rows")
+    assert rows.headers["content-type"] == "application/json; layout=rows"
+    assert [row["id"] for row in rows.json()["candidates"]] == expected["ids"]
+    stream = httpx.post(f"{url}/rank", content=sent(table_of(body)), headers={"Content-Type": ARROW, "Accept": ARROW})
+    assert stream.headers["content-type"] == ARROW
+    assert pa.ipc.open_stream(stream.content).read_all()["id"].to_pylist() == expected["ids"]
+    for status, headers in ((415, {"content_type": "text/csv"}), (406, {"accept": "text/csv"})):
+        refused = ask(**headers)
+        assert refused.status_code == status
+        assert ARROW in refused.json()["detail"][0]["reason"]
+    wrong = httpx.post(f"{url}/rank", content=b"ARROW1", headers={"Content-Type": ARROW, "Accept": ARROW})
+    assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/json")
 
 
 def test_top_k_is_the_head_of_the_whole(url, body):

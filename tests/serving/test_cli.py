@@ -19,7 +19,7 @@ def test_a_missing_artifact_is_one_line(tmp_path):
 
 def test_help_names_every_option():
     text = ranker_serve("--help").stdout
-    secret = {"api_keys", "admin_keys"}  # a command line can be read by others
+    secret = {"api_keys", "admin_keys", "users"}  # a command line can be read by others
     settings = [name for name in Settings.model_fields if name not in secret | {"artifact", "runtime"}]
     options = ["--" + name.replace("_", "-") for name in ("host", "port", "workers", *settings)]
     assert [option for option in options if option not in text] == []

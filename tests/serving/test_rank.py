@@ -9,6 +9,7 @@ from serving.rank import Ranker
 from serving.runtime import EngineError, OnnxRuntime
 from serving.settings import Settings, SettingsError
 from serving.watch import STAGES, DeadlineError, Watch
+from tests.serving.asking import answered
 
 
 def test_golden_requests_that_score_otherwise_are_refused(write_artifact, tmp_path):
@@ -44,7 +45,7 @@ def test_a_bad_setting_is_named():
 def ranked(artifact, **request):
     service = Ranker(artifact, OnnxRuntime(artifact.model_path), max_candidates=100)
     body = {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates, **request}
-    return json.loads(service.answer(body))
+    return json.loads(answered(service, body))
 
 
 def test_calibration_and_rules_of_the_artifact_are_served(write_artifact, tmp_path):
@@ -100,10 +101,10 @@ def test_nothing_is_done_after_the_deadline(artifact):
     body = {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates}
     late = Watch(deadline=0.0)
     with pytest.raises(DeadlineError, match="parse"):
-        service.answer(body, late)
+        answered(service, body, late)
     assert late.packed is None
     timely = Watch(deadline=float("inf"))
-    service.answer(body, timely)
+    answered(service, body, timely)
     assert tuple(timely.seconds) == STAGES[2:]
     assert timely.packed is not None
     assert timely.scores.shape == (20, 3)

@@ -160,3 +160,16 @@ def test_a_column_of_nulls_in_the_first_chunk_does_not_decide_the_type():
     columns["city"] = np.array([None] * 20 + ["Bern"] * 20, dtype=object)
     encoder, _ = fitted(columns, chunks=2)
     assert encoder.encode(*sides(columns)).context_ids[:, 1].tolist() == [0] * 20 + [2] * 20
+
+
+def test_items_joined_with_a_context_are_what_is_encoded_together(rows):
+    context = {name: rows.columns[name][:1] for name in ("user", "city", "age", "history")}
+    candidates = {name: rows.columns[name] for name in ("item", "tags", "length", "vector")}
+    expected = rows.encoder.encode(context, candidates)
+    items = rows.encoder.encode_items(candidates)
+    assert list(items.codes) == ["item"]
+    for part, other in zip(rows.encoder.join(context, items), expected, strict=True):
+        assert part.dtype == other.dtype
+        np.testing.assert_array_equal(part, other)
+    with pytest.raises(ValueError, match="2 context rows: expected 1"):
+        rows.encoder.join({name: values[:2] for name, values in rows.columns.items()}, items)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ranker.encoding.index import Index, splitmix64
+from ranker.encoding.index import Index
+from ranker.encoding.text import splitmix64
 
 LOW, TOP = -(2**63) + 1, 2**63 - 1
 RANDOM = np.random.default_rng(3)

@@ -1,0 +1,111 @@
+"""Columns of text as UTF-8 bytes, as Arrow holds them: hashed and compared many at once, as bytes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+WORD = 8
+"""Bytes that are hashed and compared at a time."""
+_MASKS = np.array([(1 << (8 * n)) - 1 for n in range(WORD + 1)], dtype=np.uint64)
+"""By number of bytes: which bits of a little-endian word they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """Strings of N rows, each one of K strings.
+
+    Attributes
+    ----------
+    data
+        UTF-8 of the K strings, one after the other.
+    offsets
+        String ``k`` is ``data[offsets[k]:offsets[k + 1]]`` [K + 1].
+    rows
+        Which string each row holds [N], -1 for null.
+    """
+
+    data: NDArray[np.uint8]
+    offsets: Integers
+    rows: Integers
+
+    @classmethod
+    def of(cls, values: Sequence[str | None]) -> Self:
+        """One string a row; half of a surrogate pair, which UTF-8 has no bytes for, is written as Python does."""
+        encoded = [b"" if value is None else value.encode("utf-8", "surrogatepass") for value in values]
+        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum([len(value) for value in encoded], out=offsets[1:])
+        missing = np.array([value is None for value in values], dtype=bool)
+        rows = np.where(missing, -1, np.arange(len(encoded)))
+        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets, rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[str | None]:
+        return iter(self.tolist())
+
+    def tolist(self) -> list[str | None]:
+        """Python strings [N], ``None`` for null."""
+        used, rows = np.unique(self.rows, return_inverse=True)
+        found: list[str | None] = [None] * int(used[:1].tolist() == [-1])
+        found += self.strings(used[len(found) :])
+        return [found[row] for row in rows.tolist()]
+
+    def strings(self, which: Integers | None = None) -> list[str]:
+        """The named ones of the K strings, or all of them, as Python strings."""
+        starts, ends = self.offsets[:-1], self.offsets[1:]
+        if which is not None:
+            starts, ends = starts[which], ends[which]
+        data = np.ascontiguousarray(self.data).data
+        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+        return [str(data[start:end], "utf-8", "surrogatepass") for start, end in bounds]
+
+    def __getitem__(self, places: NDArray[np.intp] | slice) -> "Text":
+        return Text(self.data, self.offsets, self.rows[places])
+
+    @cached_property
+    def lengths(self) -> Integers:
+        """Bytes of each of the K strings."""
+        return np.diff(self.offsets)
+
+    def hashes(self, strings: Integers, salt: int = 0) -> NDArray[np.uint64]:
+        """64 bits of each of the named ones of the K strings; equal strings have equal ones."""
+        starts, lengths = self.offsets[strings], self.lengths[strings]
+        found = splitmix64(lengths.astype(np.uint64) + np.uint64(salt << 32))
+        for step in range(0, int(lengths.max(initial=0)), WORD):
+            longer = np.flatnonzero(lengths > step)
+            word = self._words[starts[longer] + step] & _MASKS[np.minimum(lengths[longer] - step, WORD)]
+            found[longer] = splitmix64(found[longer] ^ word)
+        return found
+
+    def equals(self, strings: Integers, other: "Text", others: Integers) -> NDArray[np.bool_]:
+        """Whether each of the named strings is the one of another text beside it."""
+        lengths = self.lengths[strings]
+        same: NDArray[np.bool_] = lengths == other.lengths[others]
+        starts, other_starts = self.offsets[strings], other.offsets[others]
+        for step in range(0, int(lengths.max(initial=0)), WORD):
+            longer = np.flatnonzero(same & (lengths > step))
+            differing = self._words[starts[longer] + step] ^ other._words[other_starts[longer] + step]
+            same[longer] = (differing & _MASKS[np.minimum(lengths[longer] - step, WORD)]) == 0
+        return same
+
+    @cached_property
+    def _words(self) -> NDArray[np.uint64]:
+        """The eight bytes that begin at each byte, zeros behind the last."""
+        padded = self.data
+        if len(padded) < self.offsets[-1] + WORD:
+            padded = np.concatenate([padded[: self.offsets[-1]], np.zeros(WORD, dtype=np.uint8)])
+        return np.ndarray(len(padded) - WORD + 1, dtype="<u8", buffer=padded, strides=(1,))
+
+
+def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix the bits of each value. Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014."""
+    mixed = values + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

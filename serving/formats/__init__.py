@@ -1,0 +1,19 @@
+"""Formats of requests and answers, by media type; adding one is a file and a line here."""
+
+from serving.formats.arrow import ArrowReader
+from serving.formats.base import JSON, READERS, WRITERS, Answer, Opened, Reader
+from serving.formats.json import JsonReader
+from serving.formats.negotiation import Exchange, agreed
+
+__all__ = [
+    "JSON",
+    "READERS",
+    "WRITERS",
+    "Answer",
+    "ArrowReader",
+    "Exchange",
+    "JsonReader",
+    "Opened",
+    "Reader",
+    "agreed",
+]

@@ -1,0 +1,72 @@
+"""JSON: candidates as columns or as rows, both ways."""
+
+from typing import Any
+
+import numpy as np
+import orjson
+
+from ranker.encoding import Text
+from serving.checks import RequestChecker, short
+from serving.formats.base import JSON, READERS, WRITERS, Answer, Opened
+from serving.messages import RankRequest, RequestError
+
+NUMPY = orjson.OPT_SERIALIZE_NUMPY
+
+
+@READERS.register(JSON)
+class JsonReader:
+    """An object with context and candidates; these are an object of columns, or a list of rows."""
+
+    def open(self, body: bytes, most: int) -> Opened:  # noqa: ARG002 - counted once they are checked
+        """Read a body."""
+        try:
+            raw = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise RequestError([("body", f"is not valid JSON (NaN and infinity are none): {error}")]) from None
+        if not isinstance(raw, dict):
+            raise RequestError([("body", f"must be an object with context and candidates, got {short(raw)}")])
+        return Opened(raw)
+
+    def check(self, opened: Opened, checker: RequestChecker) -> RankRequest:
+        """Check it."""
+        raw = opened.content
+        by_row = isinstance(raw.get("candidates"), list)
+        if by_row:
+            raw = {**raw, "candidates": checker.turned(raw["candidates"])}
+        return checker.check(raw, by_row)
+
+
+@WRITERS.register(JSON)
+def columns(answer: Answer) -> bytes:
+    """Columns in ranked order."""
+    explanations = {} if answer.explanations is None else {"explanations": answer.explanations}
+    ranking = {"ids": _plain(answer.ids), "fused": answer.fused, "scores": answer.scores, **explanations}
+    return orjson.dumps({**answer.facts, **ranking}, option=NUMPY)
+
+
+@WRITERS.register(f"{JSON}; layout=rows")
+def rows(answer: Answer) -> bytes:
+    """One object a candidate, in ranked order; those that are explained carry their explanation."""
+    ids, fused = _plain(answer.ids), answer.fused.tolist()
+    ranked = [
+        {"id": name, "fused": value, "scores": scores}
+        for name, value, scores in zip(ids, fused, _by_row(answer.scores, len(fused)), strict=True)
+    ]
+    if answer.explanations is not None:
+        count = len(answer.explanations["baseline"])
+        for candidate, explanation in zip(ranked, _by_row(answer.explanations, count), strict=False):
+            candidate["explanation"] = explanation
+    return orjson.dumps({**answer.facts, "candidates": ranked}, option=NUMPY)
+
+
+def _by_row(columns: Any, count: int) -> list[dict[str, Any]]:
+    """Columns by name, nested or not, to as many objects of the same shape."""
+    names = list(columns)
+    values = [_by_row(v, count) if isinstance(v, dict) else list(v) for v in columns.values()]
+    # Numbers stay NumPy's, which are written with the digits of their own precision.
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)] if names else [{}] * count
+
+
+def _plain(ids: Any) -> Any:
+    """Ids as JSON has them: integers, strings, null."""
+    return ids.tolist() if isinstance(ids, np.ndarray | Text) else ids

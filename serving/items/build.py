@@ -1,0 +1,196 @@
+"""A Parquet file of items, or a folder of them -> a folder that :class:`~serving.items.store.ItemStore` maps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ranker.artifact import Artifact
+from ranker.encoding import Column, ColumnError, Text
+from ranker.encoding.columns import MISSING, integers, numbers
+from ranker.registry import nearest
+from ranker.schema import Numeric
+from serving.arrays import ColumnTooLargeError, column_of
+from serving.items.store import FACTS, IDS, NUMBERS, ORDER, ROWS, Facts, ItemsError
+
+BATCH = 8192
+"""Items encoded at a time; few enough that a worker which builds goes on answering in between."""
+
+
+class Batch(NamedTuple):
+    """Some rows of a file; ``first`` counts from the first row of all files."""
+
+    file: Path
+    within: int
+    first: int
+    columns: dict[str, Column]
+
+
+def files_of(source: Path) -> list[Path]:
+    """The file, or the Parquet files in the folder. Raises ``ItemsError`` where there is none."""
+    files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
+    if not files or not all(file.is_file() for file in files):
+        raise ItemsError(f"{source}: is no Parquet file and no folder with any")
+    return files
+
+
+def raw_features(artifact: Artifact) -> list[str]:
+    """Candidate features whose raw values some fusion of the artifact reads."""
+    read = dict.fromkeys(name for plan in artifact.fusions.values() for name in plan.features)
+    return [name for name in read if name in artifact.schema.candidate]
+
+
+def build(source: Path, artifact: Artifact, folder: Path) -> None:
+    """Encode all items into ``folder``, which is there and empty. Raises ``ItemsError``."""
+    schema, encoder = artifact.schema, artifact.encoder
+    if schema.candidate_id is None:
+        raise ItemsError(f"{source}: items are named by an id, and the artifact's schema has no candidate_id")
+    files = files_of(source)
+    id_column = schema.column(schema.candidate_id)
+    ids = _ids(files, id_column)
+    kind = "string" if isinstance(ids, Text) else "integer"
+    trained = encoder.coders[schema.candidate_id].kind or kind
+    if kind != trained and len(ids):
+        raise ItemsError(
+            f"{source}: column {id_column!r} holds ids of kind {kind}, and the model's are of kind {trained}"
+        )
+    keys, order, salt = _sorted(ids, source, id_column)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    layout = encoder.layout.candidate
+    rows = _file(folder / ROWS, np.int32, (len(order), layout.id_width))
+    values = _file(folder / NUMBERS, np.float32, (len(order), layout.number_width))
+    combined = enumerate(encoder.combined)
+    codes = {name: _file(folder / f"code.{i}.npy", np.int32, (len(order),)) for i, name in combined}
+    raw: dict[str, Any] = {}
+    texts: dict[str, list[Text]] = {schema.candidate_id: [ids]} if isinstance(ids, Text) else {}
+    for name in raw_features(artifact):
+        if name not in texts:
+            kind_of_values = None if isinstance(schema.candidate[name], Numeric) else encoder.coders[name].kind
+            if kind_of_values == "string":
+                texts[name] = []
+            else:
+                raw[name] = _file(folder / f"raw.{len(raw)}.npy", np.float64, (len(order),))
+    columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
+    for batch in _batches(files, columns):
+        try:
+            items = encoder.encode_items(batch.columns)
+            to = place[batch.first : batch.first + len(items.ids)]
+            rows[to], values[to] = items.ids, items.numbers
+            for name, found in items.codes.items():
+                codes[name][to] = found
+            for name, array in raw.items():
+                array[to] = numbers(batch.columns[schema.column(name)], schema.column(name))
+        except ColumnError as error:
+            told = ColumnError(error.column, batch.within + error.row, error.value, error.expected)
+            raise ItemsError(f"{batch.file}: {told}") from None
+        for name, chunks in texts.items():
+            if name != schema.candidate_id:
+                chunks.append(_as_text(batch.columns[schema.column(name)]))
+    for number, chunks in enumerate(texts.values()):
+        text = joined(chunks)
+        np.save(folder / f"text.{number}.npy", text.data)
+        np.save(folder / f"text.{number}.offsets.npy", text.offsets)
+        np.save(folder / f"text.{number}.rows.npy", text.rows)
+    np.save(folder / IDS, keys)
+    np.save(folder / ORDER, order)
+    facts = Facts("string" if isinstance(ids, Text) else "integer", salt, list(codes), list(raw), list(texts))
+    (folder / FACTS).write_bytes(orjson.dumps(facts._asdict()))
+
+
+def _ids(files: list[Path], column: str) -> NDArray[np.int64] | Text:
+    """Ids of all items, in the order of the files. Raises ``ItemsError`` for null and for values of two kinds."""
+    found: list[Any] = []
+    for batch in _batches(files, [column]):
+        values = batch.columns[column]
+        try:
+            part = values if isinstance(values, Text) else integers(values, column)
+        except ColumnError as error:
+            told = ColumnError(column, batch.within + error.row, error.value, "an id: an integer or a string")
+            raise ItemsError(f"{batch.file}: {told}") from None
+        missing = part.rows < 0 if isinstance(part, Text) else part == MISSING
+        if missing.any():
+            row = batch.within + int(np.argmax(missing))
+            raise ItemsError(f"{batch.file}: column {column!r}, row {row}: an item has no id")
+        found.append(part)
+    texts = [part for part in found if isinstance(part, Text)]
+    if texts and len(texts) < len(found):
+        raise ItemsError(f"{files[0].parent}: column {column!r} holds integers in some files and strings in others")
+    return joined(texts) if texts else np.concatenate([np.zeros(0, dtype=np.int64), *found])
+
+
+def _sorted(ids: NDArray[np.int64] | Text, source: Path, column: str) -> tuple[NDArray[Any], NDArray[np.int64], int]:
+    """What ids are looked up by, ascending, the row of each, and the salt of their hashes."""
+    salt = 0
+    while True:
+        keys: Any = ids
+        if isinstance(ids, Text):
+            keys = ids.hashes(np.arange(len(ids.lengths)), salt)[ids.rows]
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        same = np.flatnonzero(keys[1:] == keys[:-1])
+        if isinstance(ids, Text) and len(same):
+            first, second = ids.rows[order[same]], ids.rows[order[same + 1]]
+            same = same[ids.equals(first, ids, second)]
+            if not len(same):  # ids that differ and share a hash; of another salt they will not
+                salt += 1
+                continue
+        if len(same):
+            row = order[same[:1]]
+            name = ids[row].tolist()[0] if isinstance(ids, Text) else int(ids[row][0])
+            raise ItemsError(f"{source}: column {column!r} holds the id {name!r} more than once")
+        return keys, order, salt
+
+
+def _batches(files: list[Path], columns: list[str]) -> Iterator[Batch]:
+    first = 0
+    for file in files:
+        try:
+            parquet = pq.ParquetFile(file)
+            names = parquet.schema_arrow.names
+            for column in columns:
+                if column not in names:
+                    hint = nearest(column, names)
+                    raise ItemsError(f"{file}: has no column {column!r}{'; ' + hint if hint else ''}")
+            within = 0
+            for batch in parquet.iter_batches(batch_size=BATCH, columns=columns):
+                taken = {name: _column(file, name, batch.column(name)) for name in columns}
+                yield Batch(file, within, first + within, taken)
+                within += batch.num_rows
+            first += within
+        except (pa.ArrowException, OSError) as error:
+            raise ItemsError(f"{file}: cannot be read: {error}") from None
+
+
+def _column(file: Path, name: str, array: Any) -> Column:
+    try:
+        column = column_of(array)
+    except ColumnTooLargeError as error:
+        raise ItemsError(f"{file}: column {name!r} {error}") from None
+    if column is None:
+        raise ItemsError(f"{file}: column {name!r} is of type {array.type}, which no feature has")
+    return column
+
+
+def joined(chunks: list[Text]) -> Text:
+    """Chunks of text as one, with the strings of all."""
+    datas, lengths, rows, strings = [np.zeros(0, np.uint8)], [np.zeros(1, np.int64)], [np.zeros(0, np.int64)], 0
+    for chunk in chunks:
+        datas.append(chunk.data[chunk.offsets[0] : chunk.offsets[-1]])
+        lengths.append(chunk.lengths)
+        rows.append(np.where(chunk.rows < 0, -1, chunk.rows + strings))
+        strings += len(chunk.lengths)
+    return Text(np.concatenate(datas), np.cumsum(np.concatenate(lengths)), np.concatenate(rows))
+
+
+def _as_text(column: Column) -> Text:
+    return column if isinstance(column, Text) else Text.of(list(column))  # type: ignore[arg-type] # of nulls
+
+
+def _file(path: Path, kind: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)

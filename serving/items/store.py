@@ -1,0 +1,98 @@
+"""A folder of encoded items, memory-mapped, in the order of their ids.
+
+::
+
+    facts.json      kind of the ids, the salt of their hashes, names of the columns below
+    ids.npy         integer ids, ascending [V]; of strings their hashes, ascending
+    order.npy       the row in the file of each place [V]
+    rows.npy        encoded ids [V, W]
+    numbers.npy     encoded numbers [V, F]
+    code.N.npy      codes [V] of a feature that label statistics combine with the context's
+    raw.N.npy       numbers [V] that fusions read
+    text.N.npy      strings that fusions read, or the ids; text.N.offsets.npy, and by the file's rows text.N.rows.npy
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ranker.encoding import Column, Items, Text
+from ranker.encoding.columns import integers
+
+IDS, ORDER, ROWS, NUMBERS, FACTS = "ids.npy", "order.npy", "rows.npy", "numbers.npy", "facts.json"
+
+
+class ItemsError(RuntimeError):
+    """Items that cannot be served; the text names the file, the column and the value."""
+
+
+class Facts(NamedTuple):
+    """What ``facts.json`` holds: columns by name, as the N of their files."""
+
+    kind: str
+    salt: int
+    codes: list[str]
+    raw: list[str]
+    text: list[str]
+
+
+class ItemStore:
+    """V items; workers share the pages that the system holds of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.facts = Facts(**orjson.loads((folder / FACTS).read_bytes()))
+        self._ids, self._order = self._array(IDS), self._array(ORDER)
+        self._rows, self._numbers = self._array(ROWS), self._array(NUMBERS)
+        self._codes = {name: self._array(f"code.{i}.npy") for i, name in enumerate(self.facts.codes)}
+        self._raw = {name: self._array(f"raw.{i}.npy") for i, name in enumerate(self.facts.raw)}
+        self._text = {name: self._strings(i) for i, name in enumerate(self.facts.text)}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def places(self, ids: Column, id_feature: str) -> NDArray[np.int64]:
+        """Place of each item [N], -1 for one that is not here, and for null."""
+        if self.facts.kind == "string":
+            text = ids if isinstance(ids, Text) else Text.of([v if isinstance(v, str) else None for v in ids])  # type: ignore[union-attr]
+            known = self._text[id_feature]
+            strings = np.arange(len(text.lengths))
+            found = self._found(text.hashes(strings, self.facts.salt))
+            hits = np.flatnonzero(found >= 0)
+            found[hits[~text.equals(hits, known, known.rows[self._order[found[hits]]])]] = -1
+            return np.append(found, -1)[text.rows]
+        if isinstance(ids, Text) or (isinstance(ids, list) and str in set(map(type, ids))):
+            ids = [None if isinstance(value, str) else value for value in ids]
+        return self._found(integers(ids, id_feature))  # null is no id that an item may have
+
+    def encoded(self, places: NDArray[np.int64]) -> Items:
+        """Copies of the encoded items at places [N]."""
+        codes = {name: array[places].astype(np.int64) for name, array in self._codes.items()}
+        return Items(self._rows[places], self._numbers[places], codes)
+
+    def raw(self, feature: str, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Raw values [N] as fusions read them, missing where the place is -1."""
+        if feature in self._raw:
+            known = self._raw[feature]
+            return np.where(places < 0, np.nan, known[places] if len(known) else np.nan)
+        text = self._text[feature]
+        rows = np.full(len(places), -1, dtype=np.int64)
+        rows[places >= 0] = text.rows[self._order[places[places >= 0]]]
+        return np.array(Text(text.data, text.offsets, rows).tolist(), dtype=object)
+
+    def _found(self, keys: NDArray[Any]) -> NDArray[np.int64]:
+        if not len(self._ids):
+            return np.full(len(keys), -1, dtype=np.int64)
+        places = np.minimum(np.searchsorted(self._ids, keys), len(self._ids) - 1)
+        return np.where(self._ids[places] == keys, places, -1)
+
+    def _array(self, name: str) -> NDArray[Any]:
+        mapped = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
+        return mapped.view(np.ndarray)  # type: ignore[no-any-return] # without the subclass's cost at every look-up
+
+    def _strings(self, number: int) -> Text:
+        parts = [self._array(f"text.{number}{part}.npy") for part in ("", ".offsets", ".rows")]
+        return Text(*parts)

@@ -1,0 +1,158 @@
+"""Users by id: features of the context kept in Redis, with a bound on what they may cost a request."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from redis import ConnectionPool, Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from serving.logs import event
+from serving.settings import Settings, SettingsError
+
+OUTCOMES = ("found", "unknown", "timeout", "unavailable", "invalid")
+FAILURES = 5
+"""Look-ups that fail one after the other before no more are tried for a while."""
+PAUSE = 1.0
+"""Seconds for which none is tried then; after them one request tries, and the others go on without."""
+
+
+class Context:
+    """One row of context columns, and what became of the user whose stored features are among them."""
+
+    def __init__(
+        self,
+        columns: Mapping[str, list[Any]],
+        stored: frozenset[str] = frozenset(),
+        facts: dict[str, Any] | None = None,
+    ) -> None:
+        self.columns, self.facts, self._stored = dict(columns), facts, stored
+
+    @property
+    def outcome(self) -> str | None:
+        """One word for the metric; ``None`` where no user was named."""
+        if self.facts is None:
+            return None
+        return "found" if self.facts["found"] else str(self.facts["reason"])
+
+    def forgive(self, column: str) -> bool:
+        """Let a stored value that the encoder refuses count as missing; return whether the column held one."""
+        if column not in self._stored or self.facts is None or self.columns[column] == [None]:
+            return False
+        self.columns[column] = [None]
+        self.facts.setdefault("invalid", []).append(column)
+        return True
+
+
+class Breaker:
+    """Says whether to try: not for a while after several failures in a row, so that a dead store costs nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failed = 0
+        self._until = 0.0
+
+    def closed(self) -> bool:
+        """Whether to try now; once a pause is over, one caller is told so and the next pause begins."""
+        if self._failed < FAILURES:
+            return True
+        with self._lock:
+            if time.monotonic() < self._until:
+                return False
+            self._until = time.monotonic() + PAUSE
+            return True
+
+    def tell(self, failed: bool) -> None:
+        """Count what came of a try."""
+        if not failed and not self._failed:
+            return
+        with self._lock:
+            before, self._failed = self._failed, self._failed + 1 if failed else 0
+            if self._failed == FAILURES:
+                self._until = time.monotonic() + PAUSE
+                event(logging.WARNING, "users are not looked up", failures=FAILURES, seconds=PAUSE)
+            elif not failed and before >= FAILURES:
+                event(logging.INFO, "users are looked up again")
+
+
+class Users:
+    """A Redis whose keys hold JSON objects: features of the context by their columns' names."""
+
+    def __init__(self, url: str, prefix: str, seconds: float, connections: int) -> None:
+        """Raise ``SettingsError`` for a URL that is none; whether anything answers there shows with each request."""
+        try:
+            pool = ConnectionPool.from_url(
+                url,
+                max_connections=connections,
+                socket_timeout=seconds,
+                socket_connect_timeout=seconds,
+                retry=Retry(NoBackoff(), 0),
+            )
+        except ValueError as error:
+            raise SettingsError(f"RANKER_SERVE_USERS: {error}") from None
+        self._redis = Redis(connection_pool=pool)
+        self._prefix = prefix
+        self._breaker = Breaker()
+
+    def context(
+        self, user: int | str, given: Mapping[str, list[Any]], expected: Mapping[str, TypeAdapter[Any]]
+    ) -> Context:
+        """All context columns of one row: as given, else as stored, else missing. Never raises."""
+        facts: dict[str, Any] = {"id": user, "found": True}
+        stored: dict[str, Any] = {}
+        try:
+            held = self._held(user)
+            if held is None:
+                facts |= {"found": False, "reason": "unknown"}
+            else:
+                stored = orjson.loads(held)
+                if not isinstance(stored, dict):
+                    raise ValueError("no object")
+        except RedisTimeoutError:
+            facts |= {"found": False, "reason": "timeout"}
+        except RedisError:
+            facts |= {"found": False, "reason": "unavailable"}
+        except ValueError:
+            stored = {}
+            facts |= {"found": False, "reason": "invalid"}
+        columns = dict(given)
+        wrong = []
+        for name, kind in expected.items():
+            if name in columns:
+                continue
+            value = stored.get(name)
+            try:
+                kind.validate_python(value, strict=True)
+            except ValidationError:
+                wrong.append(name)
+                value = None
+            columns[name] = [value]
+        if wrong:
+            facts["invalid"] = wrong
+        return Context(columns, frozenset(stored) - given.keys(), facts)
+
+    def _held(self, user: int | str) -> bytes | None:
+        """What is stored of a user. Raises ``RedisError``."""
+        if not self._breaker.closed():
+            raise RedisError("not tried")
+        try:
+            held: Any = self._redis.get(f"{self._prefix}{user}")
+        except (RedisError, OSError) as error:
+            self._breaker.tell(failed=True)
+            raise error if isinstance(error, RedisError) else RedisError(str(error)) from None
+        self._breaker.tell(failed=False)
+        return held  # type: ignore[no-any-return]
+
+
+def users_of(settings: Settings) -> Users | None:
+    """The store that the settings name. Raises ``SettingsError``."""
+    if settings.users is None:
+        return None
+    url, seconds = settings.users.get_secret_value(), settings.users_timeout_ms / 1e3
+    return Users(url, settings.users_prefix, seconds, connections=settings.concurrency)
