@@ -37,6 +37,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; each loads the model.")] = 1,
     device: Annotated[str, _option("device", panel=ENGINE)] = "cpu",
+    engine: Annotated[str, _option("engine", panel=ENGINE)] = "auto",
     threads: Annotated[
         int,
         typer.Option(
@@ -65,6 +66,7 @@ def serve(
     options = {
         "artifact": artifact,
         "device": device,
+        "engine": engine,
         "threads": threads or max((os.cpu_count() or 1) // workers, 1),
         "concurrency": concurrency,
         "max_in_flight": max_in_flight,

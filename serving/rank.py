@@ -11,7 +11,7 @@ from ranker.encoding import ColumnError, Packed
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, explain
 from ranker.fusion.checks import require_known
 from serving.messages import FusionChoice, RankRequest, RequestError, RequestParser
-from serving.runtime import ENGINES, Engine
+from serving.runtime import Engine, engine_of
 from serving.settings import Settings
 from serving.watch import Watch
 
@@ -35,7 +35,7 @@ class Ranker:
     @classmethod
     def of(cls, artifact: Artifact, settings: Settings) -> "Ranker":
         """Put a loaded artifact behind its engine. Raises ``ArtifactError`` or ``EngineError``."""
-        engine = ENGINES["onnxruntime"](artifact.model_path, settings.device, settings.threads)
+        engine = engine_of(settings.engine, artifact.model_path, settings.device, settings.threads)
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         return cls(artifact, engine, settings.max_candidates, tolerance)
 
