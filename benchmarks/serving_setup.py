@@ -1,7 +1,8 @@
 """What the serving benchmarks serve: a large and a small PLE over 16 categorical and 16 numeric features.
 
 Each is a real artifact of the training job, fitted for a few steps to drawn rows: how wide it is matters here, and not
-what it learns. Half of the features belong to the context, half to the candidates; half of the categorical ones are text.
+what it learns. Half of the features belong to the context, half to the candidates; half of the categorical ones are
+text.
 """
 
 import shutil
@@ -91,3 +92,44 @@ def experiment(size: str) -> dict[str, Any]:
         "training": {"epochs": 1, "batch_size": 4096, "seed": 0},
         "evaluation": {"bootstrap": 0},
     }
+
+
+def plain_saved_model(artifact: Artifact, folder: Path) -> Path:
+    """The same model as a SavedModel with one input a feature and a look-up each, as a functional Keras model has it.
+
+    Every input has a row a candidate, so the context is not split off. Made where there is none.
+    """
+    if (folder / "saved_model.pb").is_file():
+        return folder
+    from ranker.layers import Sides
+    from training.build import build_model
+    from training.config import Experiment
+
+    import tensorflow as tf  # isort: skip - behind ranker, which chooses Keras 2
+
+    layout = artifact.encoder.layout
+    model = build_model(Experiment.model_validate(artifact.manifest.experiment), layout)
+    trained = tf.saved_model.load(str(artifact.saved_model_path))
+    for variable, value in zip(model.variables, trained.kept, strict=True):
+        variable.assign(value)
+    table = next(iter(model.embedding.tables.values()))
+    signature = {
+        field.feature: tf.TensorSpec([None], dtype, name=field.feature)
+        for _, side in layout.sides()
+        for fields, dtype in ((side.ids, tf.int32), (side.numbers, tf.float32))
+        for field in fields
+    }
+
+    @tf.function(input_signature=[signature])
+    def score(inputs: Any) -> dict[str, Any]:
+        parts = []
+        for _, side in layout.sides():
+            embedded = [tf.nn.embedding_lookup(table, inputs[f.feature] + f.offset) for f in side.ids]
+            parts.append(tf.concat([*embedded, *(inputs[f.feature][:, None] for f in side.numbers)], axis=1))
+        shared = model.architecture.trunk(model.interactions[0](Sides(*parts)))
+        return {"scores": model.funnel.scores(model.architecture.logits(shared, heads=len(model.tasks)))}
+
+    module = tf.Module()
+    module.kept, module.score = list(model.variables), score
+    tf.saved_model.save(module, str(folder), signatures=score)
+    return folder

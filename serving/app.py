@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.routing import Route
 
 import ranker
 from serving.access import allowing
@@ -79,7 +80,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.add_middleware(Edge, lifecycle=lifecycle, log=settings.log_requests)
-    guarded = [Depends(allowing(rank_keys))] if rank_keys else []
+    allowed = allowing(rank_keys) if rank_keys else None
+    guarded = [Depends(allowed)] if allowed else []
     readable = [Depends(allowing(rank_keys, admin_keys))] if rank_keys else []
 
     @app.exception_handler(Refusal)
@@ -99,7 +101,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     async def rank(request: Request) -> Response:
         """Score every candidate on every objective, fuse, and return the candidates in order, best first."""
+        if allowed:
+            await allowed(request)
         return await endpoint.rank(request)
+
+    # The route above is for the document. This one is found first, and has nothing to resolve for each request.
+    app.router.routes.insert(0, Route("/rank", rank, methods=["POST"], include_in_schema=False))
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:

@@ -1,9 +1,8 @@
 """``POST /rank`` under its limits: admitted or refused, read, ranked in a thread, counted."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
-import anyio
-import anyio.to_thread
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
@@ -24,7 +23,8 @@ class RankEndpoint:
         self._settings, self._models, self._metrics = settings, models, metrics
         self._admission = Admission(settings.max_in_flight)
         self._trace = tracing()
-        self._threads = anyio.CapacityLimiter(settings.concurrency)
+        self._turns = asyncio.Semaphore(settings.concurrency)
+        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="rank")
 
     async def rank(self, request: Request) -> Response:
         """Answer one request with the ranker that is served as it begins."""
@@ -58,16 +58,17 @@ class RankEndpoint:
         """Read and rank. Raises ``Refusal`` (504) as soon as the deadline passes before the work has begun."""
         settings = self._settings
         body = await read_body(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
-        answer: bytes | None = None
+        loop = asyncio.get_running_loop()
         try:
             watch.lap("read")
-            with anyio.move_on_at(_on_loop(watch.deadline)):
-                answer = await anyio.to_thread.run_sync(_work, ranker, body, watch, limiter=self._threads)
-        except DeadlineError:
+            async with asyncio.timeout_at(watch.deadline):  # the loop's clock is time.monotonic too
+                await self._turns.acquire()
+            try:
+                return await loop.run_in_executor(self._threads, _work, ranker, body, watch)
+            finally:
+                self._turns.release()
+        except (DeadlineError, TimeoutError):
             raise too_late() from None
-        if answer is None:
-            raise too_late()
-        return answer
 
 
 def refused(refusal: Refusal) -> JSONResponse:
@@ -79,8 +80,3 @@ def refused(refusal: Refusal) -> JSONResponse:
 def _work(ranker: Ranker, body: bytes, watch: Watch) -> bytes:
     watch.lap("wait")
     return ranker.answer(body, watch)
-
-
-def _on_loop(deadline: float | None) -> float:
-    """A time of ``time.monotonic``, which the event loop's clock is too."""
-    return float("inf") if deadline is None else deadline

@@ -8,9 +8,11 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from ranker.artifact import Artifact
+from ranker.encoding import Column
 from ranker.encoding.lists import table_of
 from ranker.registry import nearest
 from ranker.schema import Categorical, Dense, Feature, Multi, Numeric, Sequence
+from serving.typed import Kind, typed
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Integer = Annotated[int, Field(gt=-(2**63), lt=2**63)]
@@ -101,7 +103,7 @@ class RankRequest:
     """A checked request: columns by name, as the encoder takes them."""
 
     context: dict[str, list[Any]]
-    candidates: dict[str, list[Any]]
+    candidates: Mapping[str, Column]
     top_k: int | None = None
     fusion: FusionChoice | None = None
     explain: bool | int = False
@@ -117,6 +119,8 @@ class RequestParser:
         }
         self._limit = max_candidates
         self._columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
+        kinds = {schema.column(name): _kind(artifact, name, feature) for name, feature in schema.candidate.items()}
+        self._kinds: dict[str, Kind] = {name: kind for name, kind in kinds.items() if kind is not None}
         context = _fields({schema.column(name): types[name] for name in schema.context})
         columns = _fields({schema.column(name): _list_of(types[name]) for name in schema.candidate})
         rows = _fields({schema.column(name): types[name] for name in schema.candidate})
@@ -155,11 +159,15 @@ class RequestParser:
         by_row = isinstance(raw.get("candidates"), list)
         if by_row:
             raw = {**raw, "candidates": self._turned(raw["candidates"])}
+        given: Any = raw.get("candidates")
+        known = typed(given, self._kinds) if isinstance(given, dict) else {}
         try:
-            checked: Any = self._model.model_validate(raw)
+            # A column that is known to be right stands there empty, so that it is not looked at again.
+            unknown = {**raw, "candidates": {**given, **{name: [] for name in known}}} if known else raw
+            checked: Any = self._model.model_validate(unknown)
         except ValidationError as error:
             raise RequestError(self._problems(error, by_row)) from None
-        candidates: dict[str, list[Any]] = raw["candidates"]
+        candidates: dict[str, Column] = {**raw["candidates"], **known}
         self._check_lengths(candidates)
         context = {name: [value] for name, value in (raw.get("context") or {}).items()}
         return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain)
@@ -179,7 +187,7 @@ class RequestParser:
                 raise RequestError(missing + unknown)
         return {name: [row[name] for row in rows] for name in self._columns}
 
-    def _check_lengths(self, candidates: Mapping[str, list[Any]]) -> None:
+    def _check_lengths(self, candidates: Mapping[str, Column]) -> None:
         lengths = {name: len(values) for name, values in candidates.items()}
         first, count = next(iter(lengths.items()))
         problems = [
@@ -237,6 +245,13 @@ def _value_type(artifact: Artifact, name: str, feature: Feature) -> Any:
         return str | None
     item: Any = _coded(artifact, table_of(name, feature)) | None
     return _list_of(item) | None
+
+
+def _kind(artifact: Artifact, name: str, feature: Feature) -> Kind | None:
+    """What the values of a column are; ``None`` for lists, and where training saw none."""
+    if isinstance(feature, Numeric):
+        return "number"
+    return artifact.encoder.coders[name].kind if isinstance(feature, Categorical) else None
 
 
 def _coded(artifact: Artifact, feature: str) -> Any:

@@ -138,7 +138,9 @@ class Ranker:
         if name is None:
             return ranked
         ids = request.candidates[self.artifact.schema.column(name)]
-        return [ids[i] for i in ranked.tolist()]
+        if isinstance(ids, np.ndarray):
+            return ids[ranked]
+        return [ids[i] for i in ranked.tolist()]  # type: ignore[index]
 
     def _replay(self, tolerance: float) -> None:
         """Refuse an artifact whose golden requests get other scores here than from the model that was trained."""
