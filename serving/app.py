@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 import ranker
 from serving.access import allowing
@@ -73,7 +74,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.add_middleware(Edge, lifecycle=lifecycle, log=settings.log_requests)
-    guarded = [Depends(allowing(rank_keys, refused=metrics.unauthorised))] if rank_keys else []
+    allowed = allowing(rank_keys, refused=metrics.unauthorised) if rank_keys else None
+    guarded = [Depends(allowed)] if allowed else []
     readable = [Depends(allowing(rank_keys, admin_keys))] if rank_keys else []
 
     @app.exception_handler(Refusal)
@@ -100,7 +102,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     async def rank(request: Request) -> Response:
         """Score every candidate on every objective, fuse, and return the candidates in order, best first."""
+        if allowed:
+            await allowed(request)
         return await endpoint.rank(request)
+
+    # The route above is for the document. This one is found first, and has nothing to resolve for each request.
+    app.router.routes.insert(0, Route("/rank", rank, methods=["POST"], include_in_schema=False))
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:

@@ -57,6 +57,7 @@ class RequestChecker:
         self.max_candidates = max_candidates
         context = {schema.column(n): _expected(artifact, n, feature) for n, feature in schema.context.items()}
         self.columns = {schema.column(n): _expected(artifact, n, feature) for n, feature in schema.candidate.items()}
+        self.kinds = {n: kind.value for n, kind in self.columns.items() if not kind.listed and kind.value != "any"}
         context_model = _model("Context", {name: kind.type for name, kind in context.items()})
         name = schema.column(schema.candidate_id) if by_id and schema.candidate_id else None
         self._id = {name} if name is not None and len(self.columns) > 1 else None

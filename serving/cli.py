@@ -42,6 +42,7 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; each loads the model.")] = 1,
     models: Annotated[Path | None, _option("models", panel=VERSIONS)] = None,
     device: Annotated[str, _option("device", panel=ENGINE)] = "cpu",
+    engine: Annotated[str, _option("engine", panel=ENGINE)] = "auto",
     threads: Annotated[
         int,
         typer.Option(
@@ -75,6 +76,7 @@ def serve(
         "artifact": artifact,
         "models": models,
         "device": device,
+        "engine": engine,
         "threads": threads or max((os.cpu_count() or 1) // workers, 1),
         "concurrency": concurrency,
         "max_in_flight": max_in_flight,

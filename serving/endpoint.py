@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import anyio
-import anyio.to_thread
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
@@ -27,7 +26,8 @@ class RankEndpoint:
         self._settings, self._models, self._metrics = settings, models, metrics
         self._admission = Admission(settings.max_in_flight)
         self._trace = tracing()
-        self._threads = anyio.CapacityLimiter(settings.concurrency)
+        self._turns = asyncio.Semaphore(settings.concurrency)
+        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="rank")
 
     async def rank(self, request: Request) -> Response:
         """Answer one request with what is served as it begins."""
@@ -62,17 +62,17 @@ class RankEndpoint:
         """Read and rank. Raises ``Refusal`` (504) as soon as the deadline passes before the work has begun."""
         settings = self._settings
         body = await read_body(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
-        answer: bytes | None = None
+        work = partial(_work, served, body, request.headers, watch, exchange, settings.max_candidates)
         try:
             watch.lap("read")
-            with anyio.move_on_at(_on_loop(watch.deadline)):
-                work = partial(_work, served, body, request.headers, watch, exchange, settings.max_candidates)
-                answer = await anyio.to_thread.run_sync(work, limiter=self._threads)
-        except DeadlineError:
+            async with asyncio.timeout_at(watch.deadline):  # the loop's clock is time.monotonic too
+                await self._turns.acquire()
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            finally:
+                self._turns.release()
+        except (DeadlineError, TimeoutError):
             raise too_late() from None
-        if answer is None:
-            raise too_late()
-        return answer
 
 
 def refused(refusal: Refusal) -> JSONResponse:
@@ -91,8 +91,3 @@ def _work(
     return route.ranker.answer(
         opened, watch, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment
     )
-
-
-def _on_loop(deadline: float | None) -> float:
-    """A time of ``time.monotonic``, which the event loop's clock is too."""
-    return float("inf") if deadline is None else deadline

@@ -16,7 +16,7 @@ from serving.checks import RequestChecker
 from serving.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.items import ItemSource
 from serving.messages import FusionChoice, RankRequest, RequestError
-from serving.runtime import ENGINES, Engine
+from serving.runtime import Engine, engine_of
 from serving.settings import Settings
 from serving.users import Context, Users
 from serving.watch import Watch
@@ -51,7 +51,7 @@ class Ranker:
         cls, artifact: Artifact, settings: Settings, items: ItemSource | None = None, users: Users | None = None
     ) -> "Ranker":
         """Put a loaded artifact behind its engine. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
-        engine = ENGINES["onnxruntime"](artifact.model_path, settings.device, settings.threads)
+        engine = engine_of(settings.engine, artifact.model_path, settings.device, settings.threads)
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         drop = settings.unknown_items == "drop"
         return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users)

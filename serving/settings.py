@@ -22,6 +22,7 @@ class Settings(Closed):
     artifact: Path | None = Field(None, description="An artifact, or a folder of versions: then the latest.")
     models: Path | None = Field(None, description="A file that names several models, in place of an artifact.")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs.")
+    engine: str = Field("auto", description="What runs the model: auto, onnxruntime, openvino or tensorflow.")
     threads: int = Field(0, ge=0, le=1024, description="Threads of one request's arithmetic; 0 for one a core.")
     concurrency: int = Field(2, ge=1, le=256, description="Requests a worker works on at once; others wait.")
     max_in_flight: int = Field(

@@ -16,6 +16,8 @@ from ranker.model import RankingModel, input_signature
 
 OPSET = 17
 _PREFIX = "table_"
+ROWS = {"context": "contexts", "candidate": "candidates"}
+"""Names of the inputs' first dimension: an engine that knows it has one context fixes ``contexts`` at 1."""
 
 
 def to_onnx(model: RankingModel) -> onnx.ModelProto:
@@ -34,9 +36,18 @@ def to_onnx(model: RankingModel) -> onnx.ModelProto:
             return {"scores": model({name: inputs[name] for name in input_signature(model)})}
 
     converted, _ = tf2onnx.convert.from_function(score, input_signature=[signature], opset=OPSET)
+    _name_rows(converted)
     _fix_tables(converted, {names[key]: table.numpy() for key, table in tables.items()})
     onnx.checker.check_model(converted)
     return converted
+
+
+def _name_rows(model: onnx.ModelProto) -> None:
+    """Give the rows of each side a name, where the conversion made up one for each input."""
+    for node in model.graph.input:
+        side = node.name.partition("_")[0]
+        if side in ROWS:
+            node.type.tensor_type.shape.dim[0].dim_param = ROWS[side]
 
 
 def _fix_tables(model: onnx.ModelProto, tables: Mapping[str, Any]) -> None:

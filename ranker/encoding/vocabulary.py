@@ -48,6 +48,13 @@ def value_type(column: Column) -> ValueType | None:
     return None
 
 
+class _Table(dict[int | str | None, int]):
+    """Codes by value; what is not there is unseen, so that a look-up needs no second argument for each value."""
+
+    def __missing__(self, _: object) -> int:
+        return UNSEEN
+
+
 class Vocabulary:
     """A growing list of distinct values; ``add`` while fitting, ``codes`` ever after.
 
@@ -57,7 +64,7 @@ class Vocabulary:
     def __init__(self, kind: ValueType | None, values: Integers | list[str]) -> None:
         self.kind = kind
         self._values = values
-        self._table: dict[int | str | None, int] | None = None
+        self._table: _Table | None = None
         self._index: Index | None = None
         self._text_index: TextIndex | None = None
 
@@ -116,24 +123,24 @@ class Vocabulary:
         return np.append(codes, 0)[text.rows]  # null is row -1
 
     def _string_codes(self, column: Column, name: str) -> Integers:
-        get = self._dictionary().get
+        look_up = self._dictionary().__getitem__
         values: Any = column.tolist() if isinstance(column, np.ndarray) else column
         if isinstance(values, list):
             # Only strings and None are keys, so types need a check only where something was not found.
             try:
-                codes = np.fromiter(map(get, values, repeat(UNSEEN)), dtype=np.int64, count=len(values))
+                codes = np.fromiter(map(look_up, values), dtype=np.int64, count=len(values))
                 if not (codes == UNSEEN).any():
                     return codes
             except TypeError:
                 pass  # a value that cannot be looked up, such as a list: strings() names it
         flat = strings(values, name)
-        return np.array([get(value, UNSEEN) for value in flat], dtype=np.int64)
+        return np.fromiter(map(look_up, flat), dtype=np.int64, count=len(flat))
 
-    def _dictionary(self) -> dict[int | str | None, int]:
+    def _dictionary(self) -> "_Table":
         if self._table is None:
             values = self._values if isinstance(self._values, list) else self._values.tolist()
             missing = MISSING if self.kind == "integer" else None
-            self._table = {missing: 0, **{value: code for code, value in enumerate(values, RESERVED)}}
+            self._table = _Table({missing: 0, **{value: code for code, value in enumerate(values, RESERVED)}})
         return self._table
 
 

@@ -66,7 +66,8 @@ class Gate(tf.keras.layers.Layer):
         if len(experts) != len(self.experts):
             raise ValueError(f"this gate weighs {len(self.experts)} experts, got {len(experts)}")
         tell(GateReading(self.name, self.experts, weights, experts))
-        return tf.add_n([weights[:, k : k + 1] * expert for k, expert in enumerate(experts)])
+        shares = tf.split(weights, len(experts), axis=1)  # one operation, where slices would be one an expert
+        return tf.add_n([share * expert for share, expert in zip(shares, experts, strict=True)])
 
     def get_config(self) -> dict[str, object]:
         """Return the constructor's arguments."""

@@ -1,0 +1,67 @@
+"""What every peer serves with: this project's encoder, graph and fusion, so that only the service around them differs.
+
+`ranker` is imported from the repository; this part of it needs no TensorFlow.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import orjson
+
+from ranker.artifact import load
+from ranker.encoding import Packed
+from ranker.fusion import Candidates
+
+
+class Scorer:
+    """An artifact's encoder and fusion, around an ONNX Runtime session with the settings that ours has."""
+
+    def __init__(self, artifact: str, threads: int, split: bool = True) -> None:
+        self.artifact = load(Path(artifact))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if split:
+            options.add_free_dimension_override_by_name("contexts", 1)
+        model = str(self.artifact.model_path)
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def encode(self, request: dict[str, Any]) -> Packed:
+        """One request's values to packed arrays."""
+        context = {name: [value] for name, value in request["context"].items()}
+        return self.artifact.encoder.encode(context, request["candidates"])
+
+    def score(self, packed: Packed) -> Any:
+        """Scores [N, T] of one context and N candidates."""
+        return self._session.run(["scores"], packed._asdict())[0]
+
+    def rank(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer, in arrays."""
+        return answer_of(self.artifact, request, self.score(self.encode(request)))
+
+    def bytes(self, request: dict[str, Any]) -> bytes:
+        """The answer as JSON, written the fast way."""
+        return orjson.dumps(self.rank(request), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def answer_of(artifact: Any, request: dict[str, Any], scores: Any) -> dict[str, Any]:
+    """What ours answers, less the fusion's name: ids, fused and scores by objective, best first."""
+    plan = artifact.fusion
+    ranked = plan.rank(Candidates.of(plan.objectives, scores))
+    order = ranked.order(None)
+    ids = request["candidates"][artifact.schema.column(artifact.schema.candidate_id)]
+    by_objective = ranked.scores[order].astype(np.float32)
+    return {
+        "model_version": artifact.manifest.version,
+        "ids": [ids[i] for i in order.tolist()],
+        "fused": ranked.fused[order],
+        "scores": {name: np.ascontiguousarray(by_objective[:, i]) for i, name in enumerate(plan.objectives)},
+    }
+
+
+def plain(answer: dict[str, Any]) -> dict[str, Any]:
+    """The same in lists, for frameworks that write answers themselves."""
+    scores = {name: values.tolist() for name, values in answer["scores"].items()}
+    return {**answer, "fused": answer["fused"].tolist(), "scores": scores}

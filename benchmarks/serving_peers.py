@@ -1,0 +1,289 @@
+"""Our service beside others, over HTTP on loopback: requests a second, p50 and p99, and the bare engine below them.
+
+All serve the same model, to the same request, and must give the same ranking. They are asked in turn, a second or two
+each, by one load generator that is a process of its own, so that all meet the same minutes of the machine. Whoever is
+not asked is stopped (SIGSTOP), so that nothing that polls takes time from others. Compare ratios: each is of one round.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import httpx
+import numpy as np
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.report import versions, write_json
+from benchmarks.serving_setup import SIZES, artifact_of, plain_saved_model, request_of
+from ranker.artifact import Artifact
+
+OURS, BARE, FLOOR = "ours", "bare engine", "sgemm floor"
+PEERS = ("fastapi + saved_model", "fastapi + onnx, unsplit", "litserve", "bentoml", "ray serve")
+LAYOUTS = {1: (1, 2), 16: (2, 1)}
+"""By concurrency: processes, and threads of one request's arithmetic in each. All contestants have the same."""
+
+
+@dataclass
+class Contestant:
+    """A running service, and what was measured of it."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    pausable: bool = True
+    rounds: list[dict[str, float]] = field(default_factory=list)
+
+    def pause(self) -> None:
+        """Stop it; the parent first, so that it does not miss its children."""
+        self._signal(signal.SIGSTOP, [self.process.pid, *descendants(self.process.pid)])
+
+    def resume(self) -> None:
+        """Let it go on; the parent last."""
+        self._signal(signal.SIGCONT, [*descendants(self.process.pid), self.process.pid])
+
+    def _signal(self, number: int, pids: list[int]) -> None:
+        for pid in pids if self.pausable else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            time.sleep(0.02)
+
+
+def main(
+    folder: Annotated[Path, typer.Option(help="Where artifacts are made, or were.")] = Path("runs/serving_peers"),
+    size: Annotated[list[str] | None, typer.Option(help="large, small; all by default.")] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="Ours also on these, beside the default.")] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="Some of the peers; all but ray serve by default.")] = None,
+    candidates: int = 500,
+    rounds: int = 3,
+    seconds: Annotated[float, typer.Option(help="Of each turn.")] = 1.5,
+    peers_python: Path = Path(".peers/bin/python"),
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where to write all of it.")] = None,
+) -> None:
+    """Measure every size at every concurrency, and print how often ours is as fast."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no service is left behind
+    console, results = Console(log_path=False), []
+    for name in size or SIZES:
+        artifact = artifact_of(name, folder)
+        plain = plain_saved_model(artifact, folder / name / "plain")
+        for concurrency in LAYOUTS:
+            with ExitStack() as stack:
+                commands = commands_of(artifact, plain, concurrency, peers_python, engine, peer)
+                found = measured(stack, artifact, commands, concurrency, candidates, rounds, seconds, console)
+            found = {"size": name, "concurrency": concurrency, "candidates": candidates, **found}
+            show(found, console)
+            results.append(found)
+    if json_file is not None:
+        packages = versions("onnxruntime", "openvino", "tensorflow", "numpy", "uvicorn", "fastapi")
+        write_json(json_file, {"benchmark": "serving_peers", "versions": packages, "results": results})
+
+
+def commands_of(
+    artifact: Artifact,
+    plain: Path,
+    concurrency: int,
+    python: Path,
+    engines: list[str] | None,
+    peers: list[str] | None,
+) -> dict[str, list[str]]:
+    """The command of each contestant; ``{port}`` is still to be filled in."""
+    workers, threads = (str(n) for n in LAYOUTS[concurrency])
+    module = [str(python), "-m"]
+    common = [str(artifact.folder), "--port", "{port}", "--workers", workers, "--threads", threads]
+    fastapi = [*module, "benchmarks.peers.serving_fastapi", *common]
+    service = "benchmarks.peers.serving_bentoml:Rank"
+    known = {
+        PEERS[0]: [*fastapi, "--model", "saved_model", "--plain-model", str(plain)],
+        PEERS[1]: [*fastapi, "--model", "onnx"],
+        PEERS[2]: [*module, "benchmarks.peers.serving_litserve", *common],
+        PEERS[3]: [*module, "bentoml", "serve", service, "--port", "{port}", "--host", "127.0.0.1", "-q"],
+        PEERS[4]: [*module, "benchmarks.peers.serving_ray", *common],
+    }
+    ours = [sys.executable, "-c", "from serving.cli import app; app()", *common]
+    ours += ["--concurrency", "2" if concurrency == 1 else "1", "--max-in-flight", "64"]
+    sides = {OURS: ours, **{f"{OURS}, {name}": [*ours, "--engine", name] for name in engines or []}}
+    return {**sides, **{name: known[name] for name in peers or PEERS[:4]}}
+
+
+def measured(
+    stack: ExitStack,
+    artifact: Artifact,
+    commands: Mapping[str, list[str]],
+    concurrency: int,
+    candidates: int,
+    rounds: int,
+    seconds: float,
+    console: Console,
+) -> dict[str, Any]:
+    """Start all, look that they rank alike, and ask them in turn."""
+    body = orjson.dumps(request_of(candidates))
+    message = Path(stack.enter_context(TemporaryDirectory())) / "request"
+    head = (
+        f"POST /rank HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    )
+    message.write_bytes(head.encode() + b"\r\n" + body)
+    workers, threads = LAYOUTS[concurrency]
+    contestants = []
+    for name, command in commands.items():
+        console.log(f"starting {name}")
+        contestants.append(stack.enter_context(running(name, command, artifact, workers, threads)))
+        contestants[-1].pause()
+    expected = None
+    for contestant in contestants:
+        console.log(f"checking {contestant.name}")
+        contestant.resume()
+        expected = checked(contestant, body, expected)
+        contestant.pause()
+    load = stack.enter_context(asked([sys.executable, "-m", "benchmarks.serving_load"]))
+    bare_command = [sys.executable, "-m", "benchmarks.serving_bare", str(artifact.folder), "--engine", "auto"]
+    options = ["--candidates", str(candidates), "--threads", str(threads)]
+    bare = stack.enter_context(asked([*bare_command, *options]))
+    operations = int(bare.stdout.readline())
+    below: dict[str, list[float]] = {BARE: [], FLOOR: []}
+    for number in range(-1, rounds):  # the first round warms all up
+        console.log(f"{concurrency} at once, round {number + 1} of {rounds}")
+        turn = contestants[number % len(contestants) :] + contestants[: number % len(contestants)]
+        for contestant in turn:
+            contestant.resume()
+            task = {"port": contestant.port, "concurrency": concurrency, "file": str(message)}
+            answer = ask(load, {**task, "seconds": seconds if number >= 0 else 0.5})
+            contestant.pause()
+            if answer["failures"]:
+                raise typer.Exit(f"{contestant.name}: {answer['failures']} requests failed")
+            if number >= 0:
+                times = np.array(answer["milliseconds"])
+                p50, p99 = np.quantile(times, [0.5, 0.99])
+                rate = len(times) / answer["seconds"]
+                contestant.rounds.append({"requests_per_s": rate, "p50_ms": float(p50), "p99_ms": float(p99)})
+        for name, side in ((BARE, "auto"), (FLOOR, "floor")):
+            times = ask(bare, {"side": side, "calls": 60})
+            if number >= 0:
+                below[name].append(float(np.median(times)))
+    return {
+        "workers": workers,
+        "threads": threads,
+        "operations": operations,
+        "sides": {contestant.name: contestant.rounds for contestant in contestants},
+        "below": below,
+    }
+
+
+def show(found: Mapping[str, Any], console: Console) -> None:
+    """Print medians over rounds, and the median of the rounds' ratios with the least and the greatest."""
+    sides, below = found["sides"], found["below"]
+    title = f"{found['size']}, {found['candidates']} candidates, {found['concurrency']} at once"
+    layout = f"{found['workers']} process(es) of {found['threads']} thread(s), {found['operations'] / 1e9:.2f} GFLOP"
+    table = Table("", "requests/s", "p50 ms", "p99 ms", "ours is as fast", title=f"{title}\n{layout}")
+    ours = np.array([r["requests_per_s"] for r in sides[OURS]])
+    for name, rounds in sides.items():
+        rates = np.array([r["requests_per_s"] for r in rounds])
+        cells = [f"{np.median([r[key] for r in rounds]):.2f}" for key in ("p50_ms", "p99_ms")]
+        table.add_row(name, f"{np.median(rates):.1f}", *cells, _spread(ours / rates))
+    for name, times in below.items():
+        table.add_row(name, "", f"{np.median(times):.2f}", "", "")
+    console.print(table)
+    p50 = np.array([r["p50_ms"] for r in sides[OURS]])
+    if found["concurrency"] == 1:
+        console.print(f"p50 over the bare engine's: {_spread(p50 / np.array(below[BARE]))}")
+    console.print(f"sgemm floor over the bare engine: {_spread(np.array(below[FLOOR]) / np.array(below[BARE]))}")
+
+
+def checked(contestant: Contestant, body: bytes, expected: Any) -> Any:
+    """Ask until it answers; raises where the scores that rank are not the first one's."""
+    for _ in range(60):  # some open their port before they can answer
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.post(f"http://127.0.0.1:{contestant.port}/rank", content=body, headers=JSON, timeout=60)
+            if answer.status_code == 200:
+                break
+        time.sleep(1)
+    answer.raise_for_status()
+    got = answer.json()
+    fused = np.array([row["fused"] for row in got] if isinstance(got, list) else got["fused"])
+    if expected is not None and not np.allclose(fused, expected, rtol=0, atol=1e-4):
+        raise typer.Exit(f"{contestant.name} ranks by other scores: {np.abs(fused - expected).max():.1e}")
+    return fused if expected is None else expected
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@contextmanager
+def running(name: str, command: list[str], artifact: Artifact, workers: int, threads: int) -> Iterator[Contestant]:
+    """A service that answers; ended, with all that it started, at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {"SERVING_ARTIFACT": artifact.folder, "SERVING_WORKERS": workers, "SERVING_THREADS": threads}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[1:]) if name.startswith(OURS) else os.getcwd()}
+    environment.update({key: str(value) for key, value in settings.items()}, BENTOML_DO_NOT_TRACK="True")
+    arguments = [part.format(port=port) if part == "{port}" else part for part in command]
+    with open(os.devnull, "wb") as nowhere:
+        process = subprocess.Popen(arguments, env=environment, stdout=nowhere, stderr=nowhere, start_new_session=True)
+        contestant = Contestant(name, port, process, pausable=name != PEERS[4])
+        try:
+            for _ in range(600):
+                if process.poll() is not None:
+                    raise typer.Exit(f"{name} ended at once: {' '.join(arguments)}")
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.2)
+            time.sleep(1)
+            yield contestant
+        finally:
+            everyone = [process.pid, *descendants(process.pid)]
+            contestant.resume()
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=20)
+            for pid in everyone:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def asked(command: list[str]) -> Iterator[Any]:
+    """A helper that answers lines."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.stdin.close()  # type: ignore[union-attr]
+        process.wait(timeout=30)
+
+
+def ask(process: Any, task: Mapping[str, Any]) -> Any:
+    """One task of a helper."""
+    process.stdin.write(orjson.dumps(task) + b"\n")
+    process.stdin.flush()
+    return orjson.loads(process.stdout.readline())
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of children, and theirs. Linux only."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def _spread(ratios: Any) -> str:
+    return f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,135 @@
+"""What the serving benchmarks serve: a large and a small PLE over 16 categorical and 16 numeric features.
+
+Each is a real artifact of the training job, fitted for a few steps to drawn rows: how wide it is matters here, and not
+what it learns. Half of the features belong to the context, half to the candidates; half of the categorical ones are
+text.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from ranker.artifact import Artifact, ArtifactError, load
+
+ROWS = 20_000
+DAY = "day"
+SIDES = {"context": "user", "candidate": "item"}
+TASKS = ("click", "like", "share", "buy")
+DIMENSION = 16
+"""Of every embedding, so that the model has 16 x 16 + 16 inputs."""
+VALUES = {
+    "user": (5_000, 1_000, 100, 50, 24, 12, 7, 3),
+    "item": (10_000, 2_000, 200, 100, 50, 20, 10, 5),
+}
+"""Distinct values of each categorical feature; every second one is text, and the first is the id."""
+SIZES: dict[str, dict[str, Any]] = {
+    "large": {"levels": 2, "expert_units": [256, 128], "towers": [64]},
+    "small": {"levels": 1, "expert_units": [64, 32], "towers": [16]},
+}
+
+
+def artifact_of(size: str, folder: Path) -> Artifact:
+    """The artifact of a size below ``folder``, made where there is none; a minute each."""
+    root = folder / size
+    try:
+        return load(root)
+    except ArtifactError:
+        shutil.rmtree(root, ignore_errors=True)
+    from training.config import Experiment
+    from training.job import run
+
+    log = folder / "log.parquet"
+    if not log.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(drawn(ROWS)), log)
+    return run(Experiment.model_validate(experiment(size)), [log], root, Console(file=sys.stderr))
+
+
+def drawn(rows: int, seed: int = 0) -> dict[str, Any]:
+    """Columns of a log of ``rows`` impressions over ten days."""
+    random = np.random.default_rng(seed)
+    columns: dict[str, Any] = {DAY: np.sort(random.integers(0, 10, rows))}
+    for side, sizes in VALUES.items():
+        for i, size in enumerate(sizes):
+            codes = random.integers(0, size, rows)
+            columns[f"{side}_{i}"] = [f"{side} {code}" for code in codes] if i % 2 else codes
+        for i in range(8):
+            columns[f"{side}_number_{i}"] = random.lognormal(size=rows).round(4)
+    columns.update({task: (random.random(rows) < 0.2).astype(np.int64) for task in TASKS})
+    return columns
+
+
+def request_of(candidates: int, seed: int = 1) -> dict[str, Any]:
+    """One user and ``candidates`` items, as clients send them."""
+    columns = {name: values for name, values in drawn(candidates, seed).items() if name not in (DAY, *TASKS)}
+    plain = {name: values if isinstance(values, list) else values.tolist() for name, values in columns.items()}
+    return {
+        "context": {name: values[0] for name, values in plain.items() if name.startswith("user")},
+        "candidates": {name: values for name, values in plain.items() if name.startswith("item")},
+    }
+
+
+def experiment(size: str) -> dict[str, Any]:
+    """The config of a size; shared and task experts as the architecture has them by default."""
+    features: dict[str, Any] = {
+        side: {
+            **{f"{name}_{i}": {"kind": "categorical", "dimension": DIMENSION} for i in range(len(VALUES[name]))},
+            **{f"{name}_number_{i}": {"kind": "numeric", "transform": "log1p"} for i in range(8)},
+        }
+        for side, name in SIDES.items()
+    }
+    return {
+        "data": {"split": {"by": "time", "column": DAY, "last": 1}},
+        "schema": {"candidate_id": "item_0", **features, "tasks": {task: {"kind": "binary"} for task in TASKS}},
+        "architecture": {"name": "ple", **SIZES[size]},
+        "weighting": {"name": "static"},
+        "training": {"epochs": 1, "batch_size": 4096, "seed": 0},
+        "evaluation": {"bootstrap": 0},
+    }
+
+
+def plain_saved_model(artifact: Artifact, folder: Path) -> Path:
+    """The same model as a SavedModel with one input a feature and a look-up each, as a functional Keras model has it.
+
+    Every input has a row a candidate, so the context is not split off. Made where there is none.
+    """
+    if (folder / "saved_model.pb").is_file():
+        return folder
+    from ranker.layers import Sides
+    from training.build import build_model
+    from training.config import Experiment
+
+    import tensorflow as tf  # isort: skip - behind ranker, which chooses Keras 2
+
+    layout = artifact.encoder.layout
+    model = build_model(Experiment.model_validate(artifact.manifest.experiment), layout)
+    trained = tf.saved_model.load(str(artifact.saved_model_path))
+    for variable, value in zip(model.variables, trained.kept, strict=True):
+        variable.assign(value)
+    table = next(iter(model.embedding.tables.values()))
+    signature = {
+        field.feature: tf.TensorSpec([None], dtype, name=field.feature)
+        for _, side in layout.sides()
+        for fields, dtype in ((side.ids, tf.int32), (side.numbers, tf.float32))
+        for field in fields
+    }
+
+    @tf.function(input_signature=[signature])
+    def score(inputs: Any) -> dict[str, Any]:
+        parts = []
+        for _, side in layout.sides():
+            embedded = [tf.nn.embedding_lookup(table, inputs[f.feature] + f.offset) for f in side.ids]
+            parts.append(tf.concat([*embedded, *(inputs[f.feature][:, None] for f in side.numbers)], axis=1))
+        shared = model.architecture.trunk(model.interactions[0](Sides(*parts)))
+        return {"scores": model.funnel.scores(model.architecture.logits(shared, heads=len(model.tasks)))}
+
+    module = tf.Module()
+    module.kept, module.score = list(model.variables), score
+    tf.saved_model.save(module, str(folder), signatures=score)
+    return folder

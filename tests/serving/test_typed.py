@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from serving.typed import typed
+
+
+def column(values, kind):
+    return typed({"c": values}, {"c": kind}).get("c")
+
+
+def test_numbers_become_an_array_with_nan_for_null():
+    np.testing.assert_array_equal(column([1, 2.5, 0, None], "number"), [1.0, 2.5, 0.0, np.nan])
+
+
+def test_integers_become_an_array_and_stay_a_list_where_one_is_null():
+    found = column([3, 0, 1, 2**62], "integer")
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, [3, 0, 1, 2**62])
+    assert column([3, None, 1], "integer") == [3, None, 1]
+
+
+def test_strings_stay_a_list():
+    assert column(["a", None, ""], "string") == ["a", None, ""]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1.0, True], "number"),
+        ([None, False], "number"),
+        ([0.5, "1"], "number"),
+        ([[1.0]], "number"),
+        ([1, True], "integer"),
+        ([None, False], "integer"),
+        ([1, 2.0], "integer"),
+        ([None, 2.0], "integer"),
+        ([1, "2"], "integer"),
+        ([2**63], "integer"),
+        ([-(2**63)], "integer"),
+        ([None, -(2**63)], "integer"),
+        (["a", 1], "string"),
+        ("abc", "string"),
+        (None, "number"),
+        (5, "integer"),
+    ],
+)
+def test_what_a_strict_check_refuses_is_left_to_it(values, kind):
+    assert column(values, kind) is None
+
+
+def test_columns_that_are_missing_or_have_no_kind_are_left_out():
+    assert typed({"a": [1], "b": [2]}, {"b": "integer", "c": "number"}).keys() == {"b"}
