@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from serving.cores import cores
 from serving.logs import CONFIG
 from serving.settings import PREFIX, Settings
 
@@ -68,7 +69,7 @@ def serve(
     options = {
         "artifact": artifact,
         "device": device,
-        "threads": threads or max((os.cpu_count() or 1) // workers, 1),
+        "threads": threads or max(cores() // workers, 1),
         "concurrency": concurrency,
         "max_in_flight": max_in_flight,
         "max_candidates": max_candidates,
