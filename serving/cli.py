@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from serving.cores import cores
 from serving.logs import CONFIG
 from serving.settings import PREFIX, Settings
 
@@ -77,7 +78,7 @@ def serve(
         "models": models,
         "device": device,
         "engine": engine,
-        "threads": threads or max((os.cpu_count() or 1) // workers, 1),
+        "threads": threads or max(cores() // workers, 1),
         "concurrency": concurrency,
         "max_in_flight": max_in_flight,
         "max_candidates": max_candidates,

@@ -1,5 +1,9 @@
 """Several workers on one port: uvicorn's supervisor, which replaces those that die."""
 
+import os
+import signal
+import time
+
 from uvicorn.supervisors import Multiprocess
 
 
@@ -14,3 +18,13 @@ class Supervisor(Multiprocess):
         super().terminate_all()
         for socket in self.sockets:
             socket.close()
+
+    def join_all(self) -> None:
+        """Wait for the workers to end; another SIGTERM skips what is left of their drain."""
+        while living := [worker.pid for worker in self.processes if worker.process.is_alive()]:
+            while self.signal_queue:
+                if self.signal_queue.pop() == signal.SIGTERM:
+                    for pid in filter(None, living):
+                        os.kill(pid, signal.SIGTERM)
+            time.sleep(0.05)
+        super().join_all()

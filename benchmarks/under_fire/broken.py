@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -55,8 +56,10 @@ def _schemathesis(program: Path, url: str, seed: int, examples: int) -> tuple[in
     """Run it over the whole document, admin routes included; return its exit status and the end of what it says."""
     if not program.is_file():
         return -1, f"{program} is not there: see the README of the benchmarks"
-    command = [str(program), "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {ADMIN}"]
+    command = [str(program.resolve()), "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {ADMIN}"]
     command += ["--exclude-checks", UNSAID, "--max-examples", str(examples), "--seed", str(seed), "--no-color"]
     command += ["--request-timeout", "20"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "120"})
+    environment = {**os.environ, "COLUMNS": "120"}
+    with tempfile.TemporaryDirectory() as folder:  # it leaves its findings where it runs
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
     return ended.returncode, (ended.stdout + ended.stderr)[-3000 if ended.returncode else -400 :].strip()

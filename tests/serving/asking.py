@@ -31,8 +31,8 @@ def answered(ranker: Ranker, body: Any, watch: Watch | None = None, exchange: Ex
 
 
 def patiently(found: Callable[[], Found]) -> Found:
-    """Return what is true as soon as it is; fail where it never becomes so."""
-    for _ in range(300):
+    """Return what is true as soon as it is; fail where it never becomes so, on however slow a machine."""
+    for _ in range(1200):
         try:
             answer = found()
         except httpx.TransportError:
@@ -42,6 +42,12 @@ def patiently(found: Callable[[], Found]) -> Found:
             return answer
         time.sleep(0.1)
     raise AssertionError("it did not come about")
+
+
+def metric(url: str, name: str) -> float:
+    """A metric without labels."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
 @dataclass
@@ -64,7 +70,7 @@ def load(url: str, body: dict[str, Any], clients: int = 2, until_closed: bool = 
         with httpx.Client() as client:
             while not stop.is_set():
                 try:
-                    answer = client.post(f"{url}/rank", content=text, timeout=10)
+                    answer = client.post(f"{url}/rank", content=text, timeout=60)
                 except httpx.TransportError as error:
                     tally.errors[type(error).__name__] += 1
                     continue

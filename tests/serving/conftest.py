@@ -2,13 +2,13 @@
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from ranker.metrics import spread
 from ranker.schema import Schema
 from serving.runtime import OnnxRuntime
 from tests.ranker.conftest import columns_of, schema_of
+from tests.serving.asking import patiently
 
 ROWS = 60
 
@@ -195,29 +196,39 @@ class Server:
         return [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
 
 
+def free_port() -> int:
+    """A port outside of those that the system gives to connections, any of which could take it before the server."""
+    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
+def ready(url: str) -> bool:
+    return httpx.get(f"{url}/health/ready").status_code == 200
+
+
 @contextmanager
 def server(*arguments: object, **settings: object) -> Iterator[Server]:
     """A server that is ready; ``settings`` are put into its environment."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-c", "from serving.cli import app; app()", *map(str, arguments), "--port", str(port)]
     given = {f"RANKER_SERVE_{name.upper()}": str(value) for name, value in {"drain": 0, **settings}.items()}
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, env={**os.environ, **given}, stderr=errors, stdout=subprocess.DEVNULL)
         running = Server(f"http://127.0.0.1:{port}", process, errors)
         try:
-            for _ in range(300):
-                assert process.poll() is None, running.log()
-                try:
-                    if httpx.get(f"{running.url}/health/ready").status_code == 200:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.1)
+            patiently(lambda: process.poll() is not None or ready(running.url))
+            assert process.poll() is None, running.log()
             yield running
         finally:
             process.terminate()
-            process.wait(timeout=40)
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 @contextmanager

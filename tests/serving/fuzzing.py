@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-HANG = 20.0
+HANG = 60.0
 """Seconds after which an answer counts as never coming."""
 LONGEST = 100_000
 """Bytes that a refusal may have."""

@@ -12,16 +12,28 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.serving.asking import load, patiently, post
+from tests.serving.asking import load, metric, patiently, post
 from tests.serving.conftest import server, serving
 
 
 @pytest.fixture(scope="module")
 def small(artifact):
-    """One request at a time and one waiting; bodies of at most 20 kB that come within a second."""
-    options = {"max_in_flight": 2, "concurrency": 1, "max_body_bytes": 20_000, "body_timeout": 1}
+    """One request at a time and one waiting; bodies of at most 20 kB, which may take their time."""
+    options = {"max_in_flight": 2, "concurrency": 1, "max_body_bytes": 20_000, "body_timeout": 600}
     with server(artifact.folder, **options) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def strict(artifact):
+    """At most five candidates, in bodies that come within a second."""
+    with serving(artifact.folder, max_candidates=5, body_timeout=1) as url:
+        yield url
+
+
+def holds(url, count):
+    """Wait until the service holds so many requests."""
+    patiently(lambda: metric(url, "ranker_in_flight") == count)
 
 
 def half_sent(url, text):
@@ -40,8 +52,9 @@ def status_of(connection):
 
 def test_more_than_may_be_held_are_refused_at_once_and_the_held_ones_finish(small, body):
     text = json.dumps(body)
+    holds(small.url, 0)
     held = [half_sent(small.url, text) for _ in range(2)]
-    time.sleep(0.2)
+    holds(small.url, 2)
     refused = post(small.url, body)
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "1"
@@ -56,19 +69,21 @@ def test_more_than_may_be_held_are_refused_at_once_and_the_held_ones_finish(smal
 
 
 def test_nothing_is_kept_of_clients_that_leave(small, body):
-    for connection in [half_sent(small.url, json.dumps(body)) for _ in range(2)]:
+    for _ in range(2):
+        connection = half_sent(small.url, json.dumps(body))
+        holds(small.url, 1)
         connection.close()
-    time.sleep(0.2)
+        holds(small.url, 0)
     assert post(small.url, body).status_code == 200
 
 
-def test_a_body_that_does_not_come_is_given_up(small, body):
-    connection = half_sent(small.url, json.dumps(body))
+def test_a_body_that_does_not_come_is_given_up(strict, body):
+    connection = half_sent(strict, json.dumps(body))
     status, answer = status_of(connection)
     connection.close()
     assert status == 408
     assert answer["detail"] == [{"field": "body", "reason": "has not come within 1 s"}]
-    assert post(small.url, body).status_code == 200
+    holds(strict, 0)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -84,12 +99,10 @@ def test_large_bodies_are_refused(small, body, chunked):
 def test_a_deadline_that_passes_before_the_work_is_a_504(small, body):
     connection = socket.create_connection((urlsplit(small.url).hostname, urlsplit(small.url).port))
     connection.sendall(b"POST /rank HTTP/1.1\r\nHost: x\r\nX-Request-Timeout-Ms: 80\r\nContent-Length: 9000\r\n\r\n{")
-    begun = time.monotonic()
-    status, answer = status_of(connection)
+    status, answer = status_of(connection)  # the body never comes, and would be waited for for ten minutes
     connection.close()
     assert status == 504
     assert "deadline of X-Request-Timeout-Ms passed" in answer["detail"][0]["reason"]
-    assert time.monotonic() - begun < 0.9  # the body had a second
     assert post(small.url, body, **{"X-Request-Timeout-Ms": "60000"}).status_code == 200
 
 
@@ -117,22 +130,39 @@ def closed(url):
     return False
 
 
+def finish(connection, text):
+    """Send the other half, and end."""
+    connection.sendall(text.encode()[len(text) // 2 :])
+    assert status_of(connection)[0] == 200
+    connection.close()
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_sigterm_loses_nothing(artifact, body, workers):
-    with server(artifact.folder, "--workers", workers, drain=3, body_timeout=60) as running:
+def test_sigterm_loses_nothing_and_a_second_one_skips_the_drain(artifact, body, workers):
+    with server(artifact.folder, "--workers", workers, drain=600, body_timeout=600) as running:
         held = half_sent(running.url, json.dumps(body))
+        holds(running.url, 1)
         with load(running.url, body, until_closed=True) as tally:
-            time.sleep(0.3)
+            patiently(lambda: tally.statuses[200] > 5)
             running.process.send_signal(signal.SIGTERM)
             patiently(lambda: httpx.get(f"{running.url}/health/ready").status_code == 503)
             assert httpx.get(f"{running.url}/health/live").status_code == 200
+        running.process.send_signal(signal.SIGTERM)
         patiently(lambda: closed(running.url))
-        held.sendall(json.dumps(body).encode()[len(json.dumps(body)) // 2 :])
-        assert status_of(held)[0] == 200
-        held.close()
-        assert running.process.wait(timeout=10) == 0
+        finish(held, json.dumps(body))
+        assert running.process.wait(timeout=60) == 0
         assert tally.statuses.keys() == {200}
         assert not tally.errors
+
+
+def test_the_drain_ends_by_itself(artifact, body):
+    with server(artifact.folder, drain=0.5, body_timeout=600) as running:
+        held = half_sent(running.url, json.dumps(body))
+        holds(running.url, 1)
+        running.process.send_signal(signal.SIGTERM)
+        patiently(lambda: closed(running.url))
+        finish(held, json.dumps(body))
+        assert running.process.wait(timeout=60) == 0
 
 
 def test_a_worker_that_is_killed_is_replaced_while_the_other_answers(artifact, body):
@@ -144,16 +174,15 @@ def test_a_worker_that_is_killed_is_replaced_while_the_other_answers(artifact, b
 
         before = patiently(lambda: len(workers()) == 2 and workers())
         with load(running.url, body) as tally:
-            time.sleep(0.3)
+            patiently(lambda: tally.statuses[200] > 5)
             killed = time.monotonic()
             os.kill(int(next(iter(before))), signal.SIGKILL)
             patiently(lambda: len(workers()) == 2 and workers() != before)
         assert sum(tally.errors.values()) <= 2  # at most what its two clients had in flight
         assert tally.statuses.keys() == {200}
-        assert min(moment for moment in tally.times if moment > killed) - killed < 2
+        assert any(moment > killed for moment in tally.times)
         assert post(running.url, body).status_code == 200
 
 
-def test_the_settings_of_the_environment_are_kept_by_the_command(artifact, body):
-    with serving(artifact.folder, max_candidates=5) as url:
-        assert post(url, body).json()["detail"][0]["reason"] == "may hold at most 5 candidates, got 20"
+def test_the_settings_of_the_environment_are_kept_by_the_command(strict, body):
+    assert post(strict, body).json()["detail"][0]["reason"] == "may hold at most 5 candidates, got 20"

@@ -52,7 +52,12 @@ def test_outcomes_stages_and_candidates_are_counted(own, body):
 
 
 def test_unknown_values_are_counted_by_feature(own, body):
-    before = samples(own)
+    def settled():
+        """Samples once the ids of all requests so far are counted, which is done a few times a second."""
+        found = samples(own)
+        return found if found.get(("ranker_ids_total", "item"), 0) == found.get(("ranker_candidates_sum",), 0) else None
+
+    before = patiently(settled)
     assert post(own, {**body, "candidates": {**body["candidates"], "item": [10**6] * 20}}).status_code == 200
 
     def more(name):

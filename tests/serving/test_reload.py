@@ -24,8 +24,8 @@ def status(url):
     return {**found, **found["models"]["default"]}
 
 
-def resealed(root, version, **changes):
-    """A copy of version 1 under another number, with parts of its files and of its manifest changed."""
+def resealed(root, version, spoil=None, **changes):
+    """A copy of version 1 under another number, with parts of its files changed, and spoilt before it can be seen."""
     folder = root / str(version)
     shutil.copytree(root / "1", root / f".{version}")
     manifest = orjson.loads((root / f".{version}" / "manifest.json").read_bytes())
@@ -34,6 +34,8 @@ def resealed(root, version, **changes):
         file.write_bytes(orjson.dumps(change(orjson.loads(file.read_bytes()))))
         manifest["files"][f"{name}.json"] = digest(file)
     (root / f".{version}" / "manifest.json").write_bytes(orjson.dumps({**manifest, "version": version}))
+    if spoil is not None:
+        spoil(root / f".{version}")
     (root / f".{version}").rename(folder)
     return folder
 
@@ -44,15 +46,19 @@ def wrong_scores(golden):
 
 
 def truncated(root, version):
-    model = resealed(root, version) / "model.onnx"
-    model.write_bytes(model.read_bytes()[:-100])
+    def cut(folder):
+        (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:-100])
+
+    resealed(root, version, cut)
 
 
 def corrupt(root, version):
-    model = resealed(root, version) / "model.onnx"
-    content = bytearray(model.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    model.write_bytes(content)
+    def flip(folder):
+        content = bytearray((folder / "model.onnx").read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        (folder / "model.onnx").write_bytes(content)
+
+    resealed(root, version, flip)
 
 
 def half_there(root, version):
