@@ -6,9 +6,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from serving.formats import ARROW, BY_ROW, JSON, READERS
+from serving.messages import RankingByRow
 from serving.rank import Ranker
 
 EXAMPLE_CANDIDATES = 3
+_STREAM = {"schema": {"type": "string", "format": "binary", "description": "An Arrow IPC stream; see docs/serving.md."}}
 
 
 def document_of(app: FastAPI, served: Callable[[], Ranker]) -> Callable[[], dict[str, Any]]:
@@ -22,7 +25,10 @@ def document_of(app: FastAPI, served: Callable[[], Ranker]) -> Callable[[], dict
         if made is None or made[0]() is not ranker:
             whole = plain()
             # FastAPI would drop the example's nulls, which stand for missing values, so it is put in afterwards.
-            whole["paths"]["/rank"]["post"]["requestBody"] = _body(ranker)
+            rank = whole["paths"]["/rank"]["post"]
+            rank["requestBody"] = _body(ranker)
+            content = rank["responses"]["200"]["content"]
+            rank["responses"]["200"]["content"] = _answers(content[JSON])
             made = (weakref.ref(ranker), whole)
         return made[1]
 
@@ -39,7 +45,14 @@ def example(ranker: Ranker) -> dict[str, Any]:
 def _body(ranker: Ranker) -> dict[str, Any]:
     schema = ranker.checker.model.model_json_schema(ref_template="#/components/schemas/{model}")
     inlined = _inlined(schema, schema.pop("$defs", {}))
-    return {"required": True, "content": {"application/json": {"schema": inlined, "example": example(ranker)}}}
+    content: dict[str, Any] = {JSON: {"schema": inlined, "example": example(ranker)}}
+    return {"required": True, "content": content | {name: _STREAM for name in READERS if name != JSON}}
+
+
+def _answers(columns: dict[str, Any]) -> dict[str, Any]:
+    """What a ranking may come in, by what ``Accept`` may ask for."""
+    rows = RankingByRow.model_json_schema()
+    return {JSON: columns, BY_ROW: {"schema": _inlined(rows, rows.pop("$defs"))}, ARROW: _STREAM}
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:

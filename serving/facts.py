@@ -3,11 +3,12 @@
 from typing import Any
 
 from ranker.fusion import Plan
+from serving.formats import READERS, WRITERS
 from serving.rank import Ranker
 
 
 def facts(ranker: Ranker) -> dict[str, Any]:
-    """Version, tasks, schema, validation metrics, fusions and their parameters' bounds."""
+    """Version, tasks, schema, metrics, fusions and their parameters' bounds, formats, how many items there are."""
     manifest = ranker.artifact.manifest
     return {
         "version": manifest.version,
@@ -16,6 +17,9 @@ def facts(ranker: Ranker) -> dict[str, Any]:
         "schema": manifest.log_schema.model_dump(mode="json"),
         "metrics": manifest.metrics,
         "fusions": {name: _described(plan) for name, plan in ranker.choices().items()},
+        "formats": {"requests": list(READERS), "answers": list(WRITERS)},
+        "items": None if ranker.items is None else len(ranker.items),
+        "users": ranker.by_user,
         "packages": manifest.packages,
     }
 
