@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from serving.messages import Problems
+from serving.formats import ARROW, BY_ROW, JSON, READERS
+from serving.messages import Problems, RankingByRow
 from serving.rank import Ranker
 from serving.served import Served
 
@@ -25,6 +26,7 @@ PROBLEMS = {
     503: "The service holds as many requests as it may (Retry-After says when to try again), or is about to end.",
     504: "The deadline passed.",
 }
+_STREAM = {"schema": {"type": "string", "format": "binary", "description": "An Arrow IPC stream; see docs/serving.md."}}
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -43,7 +45,10 @@ def document_of(app: FastAPI, served: Callable[[], Served]) -> Callable[[], dict
         if made is None or made[0]() is not now:
             whole = plain()
             # FastAPI would drop the examples' nulls, which stand for missing values, so they are put in afterwards.
-            whole["paths"]["/rank"]["post"]["requestBody"] = _body(now)
+            rank = whole["paths"]["/rank"]["post"]
+            rank["requestBody"] = _body(now)
+            content = rank["responses"]["200"]["content"]
+            rank["responses"]["200"]["content"] = _answers(content[JSON])
             made = (weakref.ref(now), whole)
         return made[1]
 
@@ -62,14 +67,16 @@ def _body(served: Served) -> dict[str, Any]:
     default = served.rankers[served.default]
     others = {name: ranker for name, ranker in served.rankers.items() if name != served.default}
     schema = _schema(default, served.default, required=False)
-    if not others:
-        return {"required": True, "content": {"application/json": {"schema": schema, "example": example(default)}}}
-    schemas = [schema, *(_schema(ranker, name, required=True) for name, ranker in others.items())]
-    examples = {
-        served.default: {"value": example(default)},
-        **{name: {"value": {**example(ranker), "model": name}} for name, ranker in others.items()},
-    }
-    return {"required": True, "content": {"application/json": {"schema": {"oneOf": schemas}, "examples": examples}}}
+    if others:
+        schemas = [schema, *(_schema(ranker, name, required=True) for name, ranker in others.items())]
+        examples = {
+            served.default: {"value": example(default)},
+            **{name: {"value": {**example(ranker), "model": name}} for name, ranker in others.items()},
+        }
+        told: dict[str, Any] = {"schema": {"oneOf": schemas}, "examples": examples}
+    else:
+        told = {"schema": schema, "example": example(default)}
+    return {"required": True, "content": {JSON: told, **{name: _STREAM for name in READERS if name != JSON}}}
 
 
 def _schema(ranker: Ranker, name: str, required: bool) -> dict[str, Any]:
@@ -83,6 +90,12 @@ def _schema(ranker: Ranker, name: str, required: bool) -> dict[str, Any]:
     else:
         named["anyOf"] = [{"const": name}, {"type": "null"}]
     return {**inlined, "title": f"Requests to {name}"}
+
+
+def _answers(columns: dict[str, Any]) -> dict[str, Any]:
+    """What a ranking may come in, by what ``Accept`` may ask for."""
+    rows = RankingByRow.model_json_schema()
+    return {JSON: columns, BY_ROW: {"schema": _inlined(rows, rows.pop("$defs"))}, ARROW: _STREAM}
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ranker.fusion import Plan
+from serving.formats import READERS, WRITERS
 from serving.rank import Ranker
 from serving.served import Served
 
@@ -38,6 +39,9 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
         "created": manifest.created.isoformat(),
         "tasks": list(manifest.tasks),
         "fusions": list(ranker.choices()),
+        "formats": {"requests": list(READERS), "answers": list(WRITERS)},
+        "items": None if ranker.items is None else len(ranker.items),
+        "users": ranker.by_user,
     }
 
 

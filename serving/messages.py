@@ -128,6 +128,36 @@ class Ranking(Message):
     user: UserFound | None = Field(None, description="Of a request that names a user.")
 
 
+class Explanation(Message):
+    """Why one candidate ranks where it does, as in :class:`Explanations`."""
+
+    baseline: float
+    contributions: dict[str, float]
+    rank_without: dict[str, int]
+    rules: dict[str, bool]
+
+
+class RankedCandidate(Message):
+    """One candidate of a ranking by rows."""
+
+    id: int | str | None
+    fused: float
+    scores: dict[str, float]
+    explanation: Explanation | None = Field(None, description="Of the first candidates, where the request asks.")
+
+
+class RankingByRow(Message):
+    """Candidates in ranked order, best first; all else as in :class:`Ranking`."""
+
+    model: str
+    model_version: int
+    fusion: FusionUsed
+    experiment: ExperimentUsed | None
+    candidates: list[RankedCandidate]
+    unknown_ids: list[int | str | None] | None = None
+    user: UserFound | None = None
+
+
 class Problem(Message):
     """One thing that is wrong with a request."""
 

@@ -56,6 +56,11 @@ class Ranker:
         drop = settings.unknown_items == "drop"
         return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users)
 
+    @property
+    def by_user(self) -> bool:
+        """Whether requests may name a user."""
+        return self._users is not None
+
     def refresh(self) -> bool:
         """Take the items up anew where their file has changed; return whether it has. Raises ``ItemsError``."""
         if self._source is None or self.items is None or self._source.name(self.artifact) == self.items.folder.name:

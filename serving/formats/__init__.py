@@ -1,11 +1,13 @@
 """Formats of requests and answers, by media type; adding one is a file and a line here."""
 
-from serving.formats.arrow import ArrowReader
-from serving.formats.base import JSON, READERS, WRITERS, Answer, Opened, Reader
+from serving.formats.arrow import ARROW, ArrowReader
+from serving.formats.base import BY_ROW, JSON, READERS, WRITERS, Answer, Opened, Reader
 from serving.formats.json import JsonReader
 from serving.formats.negotiation import Exchange, agreed
 
 __all__ = [
+    "ARROW",
+    "BY_ROW",
     "JSON",
     "READERS",
     "WRITERS",

@@ -12,6 +12,7 @@ from serving.checks import RequestChecker
 from serving.messages import RankRequest
 
 JSON = "application/json"
+BY_ROW = f"{JSON}; layout=rows"
 
 
 class Answer(NamedTuple):

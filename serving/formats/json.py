@@ -7,7 +7,7 @@ import orjson
 
 from ranker.encoding import Text
 from serving.checks import RequestChecker, short
-from serving.formats.base import JSON, READERS, WRITERS, Answer, Opened
+from serving.formats.base import BY_ROW, JSON, READERS, WRITERS, Answer, Opened
 from serving.messages import RankRequest, RequestError
 from serving.typed import typed
 
@@ -51,7 +51,7 @@ def columns(answer: Answer) -> bytes:
     return orjson.dumps({**answer.facts, **ranking}, option=NUMPY)
 
 
-@WRITERS.register(f"{JSON}; layout=rows")
+@WRITERS.register(BY_ROW)
 def rows(answer: Answer) -> bytes:
     """One object a candidate, in ranked order; those that are explained carry their explanation."""
     ids, fused = _plain(answer.ids), answer.fused.tolist()
