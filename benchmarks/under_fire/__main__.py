@@ -4,6 +4,8 @@ A real server is started on a copy of the artifact, and asked by a client in thi
 prints what it measured and which bounds hold, and ends with 1 where one does not.
 """
 
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -143,4 +145,5 @@ def all_commands(
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the server is ended too
     app()

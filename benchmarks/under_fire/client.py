@@ -101,12 +101,12 @@ class Client:
             writer.close()
         return await asyncio.open_connection("127.0.0.1", self._port)
 
-    async def closed(self, clients: int, seconds: float) -> Answers:
-        """So many clients, each asking again as soon as it is answered."""
+    async def closed(self, clients: int, seconds: float, stop: asyncio.Event | None = None) -> Answers:
+        """So many clients, each asking again once it is answered, for some time; with ``stop`` until it is set."""
         end = time.monotonic() + seconds
 
         async def one() -> None:
-            while time.monotonic() < end:
+            while time.monotonic() < end if stop is None else not stop.is_set():
                 await self.ask()
 
         await asyncio.gather(*(one() for _ in range(clients)))

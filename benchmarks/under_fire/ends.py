@@ -15,7 +15,7 @@ from benchmarks.under_fire.client import Client
 from benchmarks.under_fire.service import PORT, Service, body_of, started
 from benchmarks.under_fire.verdict import Verdict, times
 
-DRAIN = 2.0
+DRAIN = 5.0
 
 
 def kill(artifact: Path, seconds: float, candidates: int, every: float = 5, clients: int = 4) -> Verdict:
