@@ -11,7 +11,9 @@ RUN python -m venv /opt/ranker \
       cuda) lock=lock/serve-cuda.txt ;; \
       *) echo "VARIANT is cpu or cuda, got $VARIANT" >&2; exit 2 ;; \
     esac \
- && /opt/ranker/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r "$lock"
+ && /opt/ranker/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r "$lock" \
+ && cd /opt/ranker/lib/python3.11/site-packages/pyarrow \
+ && rm -rf include src tests libarrow_flight* libarrow_python_flight* _flight*  # 45 MB that serving never loads
 COPY pyproject.toml README.md LICENSE ./
 COPY ranker ranker
 COPY serving serving
