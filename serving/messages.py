@@ -12,7 +12,7 @@ from ranker.encoding import Column
 from ranker.encoding.lists import table_of
 from ranker.registry import nearest
 from ranker.schema import Categorical, Dense, Feature, Multi, Numeric, Sequence
-from serving.typed import Kind, typed
+from serving.typed import Kind, may_hold_booleans, typed
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Integer = Annotated[int, Field(gt=-(2**63), lt=2**63)]
@@ -160,7 +160,7 @@ class RequestParser:
         if by_row:
             raw = {**raw, "candidates": self._turned(raw["candidates"])}
         given: Any = raw.get("candidates")
-        known = typed(given, self._kinds) if isinstance(given, dict) else {}
+        known = typed(given, self._kinds, may_hold_booleans(body)) if isinstance(given, dict) else {}
         try:
             # A column that is known to be right stands there empty, so that it is not looked at again.
             unknown = {**raw, "candidates": {**given, **{name: [] for name in known}}} if known else raw

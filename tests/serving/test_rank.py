@@ -44,7 +44,7 @@ def test_a_bad_setting_is_named():
 def ranked(artifact, **request):
     service = Ranker(artifact, OnnxRuntime(artifact.model_path), max_candidates=100)
     body = {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates, **request}
-    return json.loads(service.answer(json.dumps(body)))
+    return json.loads(service.answer(json.dumps(body).encode()))
 
 
 def test_calibration_and_rules_of_the_artifact_are_served(write_artifact, tmp_path):
