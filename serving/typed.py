@@ -1,72 +1,75 @@
 """Columns of JSON -> what the encoder takes, checked by the conversion itself.
 
-A model of pydantic looks at each value of a list. An ``array`` refuses at the speed of C what is of another type; the
-few things that it lets through are looked for afterwards, many at once.
+A model of pydantic looks at each value of a list. Packing them into bytes refuses at the speed of C what is of another
+type; the few things that it lets through are looked for by themselves.
 """
 
-from array import array
+import struct
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranker.encoding import Column
+from ranker.encoding.columns import MISSING
 
 Kind: TypeAlias = Literal["number", "integer", "string"]
+_CODES = {"number": "d", "integer": "q"}
 
 
-def typed(columns: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Column]:
+def typed(columns: Mapping[str, Any], kinds: Mapping[str, Kind], booleans: bool = True) -> dict[str, Column]:
     """Those of the columns that are known to be right, in the form that is read fastest.
 
-    What is not in the answer is wrong, or unusual enough to need a closer look; so is what has no kind.
+    Numbers become arrays, with NaN for null; integers arrays, or stay a list where one is null; strings stay a list.
+    What is not in the answer is wrong, or unusual enough to need a closer look; so is what has no kind. The values are
+    those of parsed JSON: infinite ones and NaN are none. ``booleans`` says whether there may be some.
     """
     found: dict[str, Column] = {}
     for name, kind in kinds.items():
         values = columns.get(name)
         if isinstance(values, list):
-            column = _READERS[kind](values)
-            if column is not None:
+            column = _strings(values) if kind == "string" else _packed(values, kind)
+            if column is not None and not (booleans and bool in set(map(type, values))):
                 found[name] = column
     return found
 
 
-def _numbers(values: list[Any]) -> "Column | None":
-    """Numbers [N] with NaN for null."""
-    try:
-        numbers = np.asarray(array("d", values))
-    except (TypeError, OverflowError):
-        if None not in values:
-            return None
-        try:
-            numbers = np.asarray(array("d", [np.nan if value is None else value for value in values]))
-        except (TypeError, OverflowError):
-            return None
-    return None if _may_hold_booleans(numbers, values) or np.isinf(numbers).any() else numbers
+def may_hold_booleans(body: bytes) -> bool:
+    """Whether a body has the letters of ``true`` or ``false`` anywhere: quicker than a look at each value."""
+    letters = np.frombuffer(body, dtype=np.uint8)
+    return _has(letters, b"rue") or _has(letters, b"als")
 
 
-def _integers(values: list[Any]) -> "Column | None":
-    """Integers [N], or the list itself where it holds nulls."""
+def _has(letters: NDArray[np.uint8], three: bytes) -> bool:
+    first, second, third = three
+    return bool(((letters[:-2] == first) & (letters[1:-1] == second) & (letters[2:] == third)).any())
+
+
+def _packed(values: list[Any], kind: Kind) -> "Column | None":
+    """Values as they are kept; ``None`` where one is of another type, or is the integer that stands for missing."""
+    code = _CODES[kind]
+    nulls = False
     try:
-        integers, column = np.asarray(array("q", values)), None
-    except (TypeError, OverflowError):
-        if None not in values:
+        packed = struct.pack(f"{len(values)}{code}", *values)
+    except (struct.error, OverflowError):
+        nulls = None in values
+        if not nulls:
             return None
+        instead: Any = np.nan if kind == "number" else 0
         try:
-            integers, column = np.asarray(array("q", [0 if value is None else value for value in values])), values
-        except (TypeError, OverflowError):
+            packed = struct.pack(f"{len(values)}{code}", *[instead if value is None else value for value in values])
+        except (struct.error, OverflowError):
             return None
-    if _may_hold_booleans(integers, values) or (integers == np.iinfo(np.int64).min).any():
-        return None
-    return integers if column is None else column
+    array: NDArray[Any] = np.frombuffer(packed, dtype=code)
+    if kind == "integer":
+        return None if len(array) and array.min() == MISSING else values if nulls else array
+    return array
 
 
 def _strings(values: list[Any]) -> "Column | None":
-    return values if {str, type(None)}.issuperset(map(type, values)) else None
-
-
-def _may_hold_booleans(converted: Any, values: list[Any]) -> bool:
-    """Whether there is a ``true`` or ``false``, which an array takes for 1 or 0."""
-    return bool(((converted == 0) | (converted == 1)).any()) and bool in set(map(type, values))
-
-
-_READERS = {"number": _numbers, "integer": _integers, "string": _strings}
+    try:
+        "".join(values)
+    except TypeError:
+        return values if {str, type(None)}.issuperset(map(type, values)) else None
+    return values

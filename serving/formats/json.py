@@ -9,7 +9,7 @@ from ranker.encoding import Text
 from serving.checks import RequestChecker, short
 from serving.formats.base import BY_ROW, JSON, READERS, WRITERS, Answer, Opened
 from serving.messages import RankRequest, RequestError
-from serving.typed import typed
+from serving.typed import may_hold_booleans, typed
 
 NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
@@ -26,7 +26,7 @@ class JsonReader:
             raise RequestError([("body", f"is not valid JSON (NaN and infinity are none): {error}")]) from None
         if not isinstance(raw, dict):
             raise RequestError([("body", f"must be an object with context and candidates, got {short(raw)}")])
-        return Opened(raw)
+        return Opened(raw, may_hold_booleans(body))
 
     def check(self, opened: Opened, checker: RequestChecker) -> RankRequest:
         """Check it."""
@@ -37,7 +37,7 @@ class JsonReader:
         given = raw.get("candidates")
         if not isinstance(given, dict):
             return checker.check(raw)
-        known = typed(given, checker.kinds)
+        known = typed(given, checker.kinds, booleans=opened.rest)
         # A column that is known to be right is shown to the check empty, so that nobody looks at it again.
         shown = {**raw, "candidates": {**given, **{name: [] for name in known}}}
         return checker.check(shown, by_row, {**given, **known})

@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from ranker.encoding import Packed
 from serving.runtime.base import ENGINES, EngineError
 
-SIZES = (128, 512, 1024, 2048)
-"""Numbers of candidates that are compiled for; a request is padded to the next one, a larger one takes any number."""
+SIZES = (100, 200, 500, 1000, 2000)
+"""Numbers of candidates that are compiled for: those that clients ask for are mostly round."""
+PADDING = 1 / 8
+"""A request is padded by up to this share of its own rows; where more is needed, the graph of any size is faster."""
+ANY = -1
 
 
 @ENGINES.register("openvino")
 class OpenVino:
     """One compiled graph a size, and one for any size. Raises ``EngineError`` where OpenVINO is not installed.
 
-    A graph of fixed shapes runs faster than one of any shape, by more than padding costs. Requests of one size that run
-    at the same time each take an inference request of their own, kept for the next.
+    A graph of a fixed shape runs faster than one of any shape, by more than some padding costs. Requests of one size
+    that run at the same time each take an inference request of their own, kept for the next.
     """
 
     def __init__(self, model: Path, device: str = "cpu", threads: int = 0, sizes: tuple[int, ...] = SIZES) -> None:
@@ -47,7 +50,7 @@ class OpenVino:
             self._graph = self._core.read_model(str(model))
             self._names = frozenset(node.any_name for node in self._graph.inputs)
             self._sizes = tuple(sorted(sizes))
-            self._compiled = {size: self._compile(size) for size in (*self._sizes, -1)}
+            self._compiled = {size: self._compile(size) for size in (*self._sizes, ANY)}
         except Exception as error:  # the library's errors share no base class of their own
             raise EngineError(f"{model}: OpenVINO cannot load it: {error}") from error
 
@@ -55,7 +58,9 @@ class OpenVino:
         """One context row and N candidates to scores [N, T]."""
         rows = len(packed.candidate_ids)
         place = bisect.bisect_left(self._sizes, rows)
-        size = self._sizes[place] if place < len(self._sizes) else -1
+        size = self._sizes[place] if place < len(self._sizes) else ANY
+        if size > rows * (1 + PADDING):
+            size = ANY
         feed = {
             name: _padded(array, size) if name.startswith("candidate") else array
             for name, array in packed._asdict().items()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serving.typed import typed
+from serving.typed import may_hold_booleans, typed
 
 
 def column(values, kind):
@@ -46,6 +46,21 @@ def test_strings_stay_a_list():
 )
 def test_what_a_strict_check_refuses_is_left_to_it(values, kind):
     assert column(values, kind) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "may"),
+    [
+        (b'{"a":[1,true]}', True),
+        (b"[false]", True),
+        (b"true", True),
+        (b'{"a": [0, 1, null, "t"]}', False),
+        (b"", False),
+        (b"1", False),
+    ],
+)
+def test_letters_of_booleans_are_seen_anywhere(body, may):
+    assert may_hold_booleans(body) == may
 
 
 def test_columns_that_are_missing_or_have_no_kind_are_left_out():
