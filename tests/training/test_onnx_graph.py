@@ -24,7 +24,10 @@ def worst(tmp_path, name="shared_bottom", interaction="none", funnel="esmm", poo
 
 def difference_of(tmp_path, model) -> float:
     places = model.embedding.layout
-    (tmp_path / "model.onnx").write_bytes(to_onnx(model).SerializeToString())
+    graph = to_onnx(model)
+    rows = {node.name.partition("_")[0]: node.type.tensor_type.shape.dim[0].dim_param for node in graph.graph.input}
+    assert rows == {"context": "contexts", "candidate": "candidates"}
+    (tmp_path / "model.onnx").write_bytes(graph.SerializeToString())
     score = onnx_scorer(tmp_path / "model.onnx")
     random = np.random.default_rng(0)
     differences = []
