@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ranker.encoding import Column, Ragged, Text
-from serving.checks import Expected
+from serving.expected import Expected
 
 LARGEST_TEXT = 32 * 2**20
 """Bytes of text that one column may stand for: a dictionary or a view names the same bytes again and again."""

@@ -2,50 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column
-from ranker.encoding.lists import table_of
 from ranker.registry import nearest
-from ranker.schema import Categorical, Dense, Feature, Multi, Numeric, Sequence
+from serving.expected import expected, list_of
 from serving.messages import (
     FIELD,
     Explained,
     FusionChoice,
-    Integer,
     Message,
-    Number,
     RankRequest,
     RequestError,
     UserId,
     cut,
 )
-
-Value = Literal["number", "integer", "string", "any"]
-TYPES: dict[Value, Any] = {"number": Number, "integer": Integer, "string": str, "any": Integer | str}
-
-
-class Expected(NamedTuple):
-    """What a column holds: values, or lists of them, of ``size`` where it is said; each may be missing.
-
-    ``any`` is an integer or a string: of a feature that had no value in training.
-    """
-
-    value: Value
-    listed: bool = False
-    size: int | None = None
-
-    @property
-    def type(self) -> Any:
-        """As pydantic checks it."""
-        if self.size is not None:
-            vector = Annotated[list[Number], Field(min_length=self.size, max_length=self.size)]
-            return vector | None
-        single = TYPES[self.value] | None
-        return _list_of(single) | None if self.listed else single
 
 
 class RequestChecker:
@@ -55,13 +29,13 @@ class RequestChecker:
         """``by_id`` says that candidates may be ids alone, ``by_user`` that a user's id may stand for context."""
         schema = artifact.schema
         self.max_candidates = max_candidates
-        context = {schema.column(n): _expected(artifact, n, feature) for n, feature in schema.context.items()}
-        self.columns = {schema.column(n): _expected(artifact, n, feature) for n, feature in schema.candidate.items()}
+        context = {schema.column(n): expected(artifact, n, feature) for n, feature in schema.context.items()}
+        self.columns = {schema.column(n): expected(artifact, n, feature) for n, feature in schema.candidate.items()}
         self.kinds = {n: kind.value for n, kind in self.columns.items() if not kind.listed and kind.value != "any"}
         context_model = _model("Context", {name: kind.type for name, kind in context.items()})
         name = schema.column(schema.candidate_id) if by_id and schema.candidate_id else None
         self._id = {name} if name is not None and len(self.columns) > 1 else None
-        columns_model = _model("CandidateColumns", {name: _list_of(kind.type) for name, kind in self.columns.items()})
+        columns_model = _model("CandidateColumns", {name: list_of(kind.type) for name, kind in self.columns.items()})
         row_model = _model("Candidate", {name: kind.type for name, kind in self.columns.items()})
         rest: dict[str, Any] = {
             "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
@@ -81,12 +55,12 @@ class RequestChecker:
         user: Any = (UserId, Field(description="Whose stored features stand for those that the context leaves out."))
         self.context = {column: TypeAdapter(kind.type) for column, kind in context.items()}
         self._by_user = by_user
-        choices, told = columns_model | _list_of(row_model), "Columns, or a list of rows."
+        choices, told = columns_model | list_of(row_model), "Columns, or a list of rows."
         models = [columns_model]
         if name is not None and self._id:
             kind = self.columns[name].type
-            models.append(_model("CandidateIds", {name: _list_of(kind)}))
-            choices = choices | models[1] | _list_of(_model("CandidateId", {name: kind}))
+            models.append(_model("CandidateIds", {name: list_of(kind)}))
+            choices = choices | models[1] | list_of(_model("CandidateId", {name: kind}))
             told += " Ids alone are looked up."
         self._models: dict[tuple[bool, bool], Any] = {}
         for looked_up, model in enumerate(models):
@@ -197,23 +171,6 @@ def _model(name: str, types: Mapping[str, Any], optional: bool = False) -> Any:
         f"field_{i}": (kind, Field(default, alias=column)) for i, (column, kind) in enumerate(types.items())
     }
     return create_model(name, __base__=Message, **fields)
-
-
-def _expected(artifact: Artifact, name: str, feature: Feature) -> Expected:
-    if isinstance(feature, Numeric):
-        return Expected("number")
-    if isinstance(feature, Dense):
-        return Expected("number", listed=True, size=feature.size)
-    if isinstance(feature, Categorical):
-        return Expected(artifact.encoder.coders[name].kind or "any")
-    assert isinstance(feature, Multi | Sequence)
-    if feature.separator is not None:
-        return Expected("string")
-    return Expected(artifact.encoder.coders[table_of(name, feature)].kind or "any", listed=True)
-
-
-def _list_of(item: Any) -> Any:
-    return list.__class_getitem__(item)
 
 
 def _unknown(name: str, known: list[str]) -> str:

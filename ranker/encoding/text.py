@@ -36,6 +36,14 @@ class Text:
     @classmethod
     def of(cls, values: Sequence[str | None]) -> Self:
         """One string a row; half of a surrogate pair, which UTF-8 has no bytes for, is written as Python does."""
+        try:
+            whole = np.frombuffer("\0".join(values).encode("utf-8", "surrogatepass"), dtype=np.uint8)  # type: ignore[arg-type]
+        except TypeError:
+            whole = np.zeros(0, dtype=np.uint8)  # a null is among them
+        ends = np.flatnonzero(whole == 0)
+        if len(whole) and len(ends) == len(values) - 1:  # no string holds a zero itself
+            offsets = np.concatenate([[0], ends - np.arange(len(ends)), [len(whole) - len(ends)]])
+            return cls(whole[whole != 0], offsets, np.arange(len(values)))
         encoded = [b"" if value is None else value.encode("utf-8", "surrogatepass") for value in values]
         offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
         np.cumsum([len(value) for value in encoded], out=offsets[1:])

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ranker.encoding import Column, Text
 from ranker.registry import nearest
 from serving.arrays import ColumnTooLargeError, column_of, fits
-from serving.checks import Expected, RequestChecker, require_few, short
+from serving.checks import RequestChecker, require_few, short
+from serving.expected import Expected
 from serving.formats.base import READERS, WRITERS, Answer, Opened
 from serving.ipc import Stream, StreamError, read_stream
 from serving.messages import RankRequest, RequestError

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ranker.artifact import Artifact
 from ranker.encoding import Column, ColumnError, Text
 from ranker.encoding.columns import MISSING, integers, numbers
+from ranker.encoding.text import WORD
 from ranker.registry import nearest
 from ranker.schema import Numeric
 from serving.arrays import ColumnTooLargeError, column_of
@@ -94,7 +95,8 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
                 chunks.append(_as_text(batch.columns[schema.column(name)]))
     for number, chunks in enumerate(texts.values()):
         text = joined(chunks)
-        np.save(folder / f"text.{number}.npy", text.data)
+        # Padded, so that words can be read up to the last byte without a copy of all.
+        np.save(folder / f"text.{number}.npy", np.append(text.data, np.zeros(WORD, dtype=np.uint8)))
         np.save(folder / f"text.{number}.offsets.npy", text.offsets)
         np.save(folder / f"text.{number}.rows.npy", text.rows)
     np.save(folder / IDS, keys)

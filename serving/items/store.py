@@ -57,7 +57,7 @@ class ItemStore:
     def places(self, ids: Column, id_feature: str) -> NDArray[np.int64]:
         """Place of each item [N], -1 for one that is not here, and for null."""
         if self.facts.kind == "string":
-            text = ids if isinstance(ids, Text) else Text.of([v if isinstance(v, str) else None for v in ids])  # type: ignore[union-attr]
+            text = ids if isinstance(ids, Text) else Text.of(_strings_alone(list(ids)))  # type: ignore[arg-type]
             known = self._text[id_feature]
             strings = np.arange(len(text.lengths))
             found = self._found(text.hashes(strings, self.facts.salt))
@@ -96,3 +96,10 @@ class ItemStore:
     def _strings(self, number: int) -> Text:
         parts = [self._array(f"text.{number}{part}.npy") for part in ("", ".offsets", ".rows")]
         return Text(*parts)
+
+
+def _strings_alone(values: list[Any]) -> list[str | None]:
+    """Values with null in place of what is no string."""
+    if set(map(type, values)) == {str}:
+        return values
+    return [value if isinstance(value, str) else None for value in values]

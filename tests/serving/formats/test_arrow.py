@@ -97,7 +97,7 @@ def test_columns_of_nothing_but_nulls(service, request_):
         {"lenght": [1.0] * 20},
         {"length": None},
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_the_same_mistakes_have_the_same_words(service, request_, change):
     candidates = {name: values for name, values in {**request_["candidates"], **change}.items() if values is not None}
@@ -116,7 +116,7 @@ def test_infinity_is_refused(service, request_):  # JSON has no word for it
 @pytest.mark.parametrize(
     "change",
     [{"top_k": 0}, {"topk": 3}, {"fusion": 3}, {"explain": "yes"}, {"context": {}}, {"context": {"agee": 3}}],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_the_rest_of_a_request_is_checked_alike(service, request_, change):
     body = {**request_, **change}
@@ -145,7 +145,7 @@ def test_counts(service, request_):
         ({"request": '{"candidates": {}}'}, "metadata.request.candidates", "candidates are the stream's columns"),
         ({"pandas": "x" * 3_000_000}, "context", "is required"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_metadata_is_checked(service, request_, metadata, field, reason):
     found = problems(service, sent(table_of(request_).replace_schema_metadata(metadata)), FROM_ARROW)

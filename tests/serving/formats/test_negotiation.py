@@ -24,7 +24,7 @@ def test_what_a_request_is_in(content_type, reads):
     assert agreed(content_type, None) == Exchange(reads, JSON)
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "json", ";", "x" * 9999])
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "json", ";", "x" * 1001])
 def test_other_requests_are_refused_with_what_there_is(content_type):
     with pytest.raises(Refusal) as refusal:
         agreed(content_type, None)
