@@ -70,7 +70,7 @@ class Served:
             return Route(model, self.rankers[model])
         outside = CHOSEN
         if name is None and fusion is None:
-            unit = self._split.unit_of(body.get("context"), headers)
+            unit = self._split.unit_of(body, headers)
             group = None if unit is None else self._split.group_of(unit)
             if group is not None:
                 chosen = self.experiment.groups[group]

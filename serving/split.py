@@ -39,14 +39,16 @@ class Split:
         place = point(self._salt, unit)
         return next((name for begin, end, name in self._ranges if begin <= place < end), None)
 
-    def unit_of(self, context: Any, headers: Mapping[str, str]) -> str | None:
-        """The unit of a request, or ``None`` where it names none. ``context`` is the body's, not yet checked.
+    def unit_of(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
+        """The unit of a request, or ``None`` where it names none. ``body`` is not yet checked.
 
-        Numbers and texts that print alike are one unit: 7 and "7". Null and the empty text are none.
+        A ``user`` whose features are stored is the unit where the context leaves the column out. Numbers and texts that
+        print alike are one unit: 7 and "7". Null and the empty text are none.
         """
         if self._header is not None:
             return headers.get(self._header) or None
-        value = context.get(self._column) if isinstance(context, Mapping) else None
+        context = body.get("context") or {}
+        value = context.get(self._column, body.get("user")) if isinstance(context, Mapping) else None
         if isinstance(value, str):
             return value or None
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else None

@@ -110,13 +110,17 @@ def test_nobody_falls_off_the_end():
     [(7, "7"), ("7", "7"), ("u1", "u1"), (0, "0"), (None, None), ("", None), (True, None), (7.0, None), ([7], None)],
 )
 def test_what_a_unit_is(value, unit):
-    assert Split(experiment({"a": 1})).unit_of({"user": value}, {"user": "9"}) == unit
+    assert Split(experiment({"a": 1})).unit_of({"context": {"user": value}, "user": "9"}, {"user": "9"}) == unit
 
 
 def test_a_missing_unit_is_none_whatever_the_context_is():
     split = Split(experiment({"a": 1}))
-    assert [split.unit_of(context, {}) for context in ({}, None, [], "user", 3)] == [None] * 5
+    assert [split.unit_of({"context": context}, {}) for context in ({}, None, [], "user", 3)] == [None] * 5
+    stored = [
+        split.unit_of({"context": context, "user": "u1"}, {}) for context in ({}, None, {"user": 2}, {"user": None})
+    ]
+    assert stored == ["u1", "u1", "2", None]
     by_header = Split(experiment({"a": 1}, unit=None, header="X-Experiment-Unit"))
-    assert by_header.unit_of({"user": 7}, {"X-Experiment-Unit": "u1"}) == "u1"
-    assert by_header.unit_of({"user": 7}, {"X-Experiment-Unit": ""}) is None
-    assert by_header.unit_of({"user": 7}, {}) is None
+    assert by_header.unit_of({"context": {"user": 7}}, {"X-Experiment-Unit": "u1"}) == "u1"
+    assert by_header.unit_of({"context": {"user": 7}}, {"X-Experiment-Unit": ""}) is None
+    assert by_header.unit_of({"context": {"user": 7}}, {}) is None
