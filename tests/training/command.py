@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 from typer.testing import CliRunner
 
-from training.cli import app
+from training.cli import app, console, problems
+
+WIDTH = 160
 
 
 class Ended(NamedTuple):
@@ -17,7 +19,8 @@ class Ended(NamedTuple):
 
 def ranker_train(*arguments: object, **environment: object) -> Ended:
     """Run it. What it does not explain to a person, it raises."""
-    variables = {"COLUMNS": "160", **{name: str(value) for name, value in environment.items()}}
+    console.width = problems.width = WIDTH  # whatever COLUMNS was as they were made
+    variables = {name: str(value) for name, value in environment.items()}
     found = CliRunner().invoke(app, [str(argument) for argument in arguments], env=variables)
     if found.exception is not None and not isinstance(found.exception, SystemExit):
         raise found.exception
