@@ -71,10 +71,14 @@ class BinnedAuc:
         place = _spread(sample, self.bins)
         cells = self._cells()
         for rows, scores in blocks:
-            place(scores, cells[rows])
-        cells += self._codes
-        counts = np.bincount(cells, minlength=self.bins * self.classes.count).reshape(self.classes.count, self.bins)
-        positives, negatives = _summed(self.classes.positive, counts), _summed(self.classes.negative, counts)
+            block = cells[rows]
+            place(scores, block)
+            block += self._codes[rows]
+        found = np.bincount(cells, minlength=self.bins * self.classes.count)
+        counts = found.reshape(self.classes.count, self.bins).astype(np.float64)
+        positives = _summed(self.classes.positive, counts)
+        # Whole numbers, so that the difference is exact.
+        negatives = counts.sum(axis=0) - positives if self.classes.alike else _summed(self.classes.negative, counts)
         below = np.cumsum(negatives, axis=1) - 0.5 * negatives
         pairs, undefined = self.classes.pairs, np.full(len(positives), np.nan)
         wins, shared = (positives * below).sum(axis=1), 0.5 * (positives * negatives).sum(axis=1)
@@ -88,12 +92,12 @@ class BinnedAuc:
         return cells
 
 
-def _summed(weights: Floats, counts: NDArray[np.intp]) -> Floats:
+def _summed(weights: Floats, counts: Floats) -> Floats:
     """Counts [C, bins] of classes, summed by weights [C, T] to [T, bins]; not by BLAS, as in ``checks.total``."""
     sums = np.zeros((weights.shape[1], counts.shape[1]))
-    for of_class, each in zip(weights, counts.astype(np.float64), strict=True):
+    for of_class, each in zip(weights, counts, strict=True):
         for task in np.flatnonzero(of_class):
-            sums[task] += of_class[task] * each
+            sums[task] += each if of_class[task] == 1 else of_class[task] * each
     return sums
 
 
