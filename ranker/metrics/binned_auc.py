@@ -16,11 +16,11 @@ MARGIN = 0.1
 """By how much of the sample's width the bins go on beyond either end of it."""
 
 Blocks = Iterable[tuple[slice, Floats]]
-"""Scores [N] in parts: which rows, and their scores."""
+"""Scores of P rankings in parts: which rows, and their scores [P, n]."""
 
 
 class BoundedAucs(NamedTuple):
-    """AUCs [T] of a histogram, and how far each may be from the exact one."""
+    """AUCs [T] or [P, T] of histograms, and how far each may be from the exact one."""
 
     values: Floats
     bounds: Floats
@@ -64,16 +64,26 @@ class BinnedAuc:
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != self._codes.shape:
             raise ValueError(f"scores must be [{len(self._codes)}], got shape {list(values.shape)}")
-        return self.of_blocks(values[self.sample], [(slice(0, len(values)), values)])
+        found = self.of_blocks(values[None, self.sample], [(slice(0, len(values)), values[None])])
+        return BoundedAucs(found.values[0], found.bounds[0])
 
-    def of_blocks(self, sample: Floats, blocks: Blocks) -> BoundedAucs:
-        """AUCs of scores that are never in memory at once, given those of the rows ``sample`` first."""
-        place = _spread(sample, self.bins)
-        cells = self._cells()
+    def of_blocks(self, samples: Floats, blocks: Blocks) -> BoundedAucs:
+        """AUCs [P, T] of scores that are never in memory at once, given those of the rows ``sample`` [P, S] first.
+
+        What a block's rows are scored by is read once for all P rankings.
+        """
+        scales = [_spread(sample, self.bins) for sample in samples]
+        cells = self._cells(len(scales))
         for rows, scores in blocks:
-            block = cells[rows]
-            place(scores, block)
-            block += self._codes[rows]
+            for place, ranking, own in zip(scales, scores, cells, strict=True):
+                block = own[rows]
+                place(ranking, block)
+                block += self._codes[rows]
+        found = [self._counted(own) for own in cells]
+        return BoundedAucs(np.array([each.values for each in found]), np.array([each.bounds for each in found]))
+
+    def _counted(self, cells: NDArray[np.int64]) -> BoundedAucs:
+        """AUCs [T] from the bin and class of each row [N]."""
         found = np.bincount(cells, minlength=self.bins * self.classes.count)
         counts = found.reshape(self.classes.count, self.bins).astype(np.float64)
         positives = _summed(self.classes.positive, counts)
@@ -85,11 +95,10 @@ class BinnedAuc:
         values = np.divide(wins, pairs, out=undefined.copy(), where=pairs > 0)
         return BoundedAucs(values, np.divide(shared, pairs, out=undefined, where=pairs > 0))
 
-    def _cells(self) -> NDArray[np.int64]:
-        if not hasattr(self._own, "cells"):
-            self._own.cells = np.empty_like(self._codes)
-        cells: NDArray[np.int64] = self._own.cells
-        return cells
+    def _cells(self, rankings: int) -> list[NDArray[np.int64]]:
+        kept: list[NDArray[np.int64]] = self._own.__dict__.setdefault("cells", [])
+        kept += [np.empty_like(self._codes) for _ in range(rankings - len(kept))]
+        return kept[:rankings]
 
 
 def _summed(weights: Floats, counts: Floats) -> Floats:

@@ -20,7 +20,9 @@ from training.search.space import Sets
 Floats = NDArray[np.float64]
 
 BLOCK = 32_768
-"""Rows fused at a time: what a formula computes of them stays in a core's own cache."""
+"""Fused scores computed at a time: what a formula makes of them stays in a core's own cache."""
+TOGETHER = 4
+"""Sets that share one reading of the rows, where AUCs are binned: threads mostly wait for memory."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,12 @@ class Evaluator:
     def __call__(self, sets: Sets) -> Floats:
         """Metrics [P, M] of P parameter sets."""
         count = len(next(iter(sets.values())))
-        singles = [{name: values[p : p + 1] for name, values in sets.items()} for p in range(count)]
-        if self.jobs == 1 or count == 1:
-            return np.array([self._measured(one) for one in singles])
+        measure, together = (self._binned, TOGETHER) if self._only_bins else (self._measured, 1)
+        parts = [{name: values[p : p + together] for name, values in sets.items()} for p in range(0, count, together)]
+        if self.jobs == 1 or len(parts) == 1:
+            return np.concatenate([measure(part) for part in parts])
         with ThreadPoolExecutor(self.jobs) as pool:
-            return np.array(list(pool.map(self._measured, singles)))
+            return np.concatenate(list(pool.map(measure, parts)))
 
     def today(self) -> Floats:
         """Metrics [M] under the plan's own parameters."""
@@ -95,7 +98,7 @@ class Evaluator:
         """Fused scores [N] under one parameter set, rules included: what a floor sends away is below all others."""
         fused = np.empty(len(self.rows))
         for rows, block in self._blocks(one):
-            fused[rows] = block
+            fused[rows] = block[0]
         low = np.zeros(len(fused), dtype=bool)
         for rule, picked in self._prepared.picked:
             if rule.sends_last or rule.drops:
@@ -142,13 +145,20 @@ class Evaluator:
         assert self._groups is not None
         return self._groups.ranking(fused)
 
-    def _measured(self, one: Sets) -> Floats:
-        found = np.empty(len(self.metrics))
+    @property
+    def _only_bins(self) -> bool:
+        """Whether all that is measured are binned AUCs, and no rule needs to know all scores of a set."""
         sinks = any(rule.sends_last or rule.drops for rule, _ in self._prepared.picked)
-        if isinstance(self._aucs, BinnedAuc) and not self._grouped and not sinks:
-            sample = self._combined(self._aucs.sample, one)
-            found[self._of_auc] = self._aucs.of_blocks(sample, self._blocks(one)).values
-            return found
+        return isinstance(self._aucs, BinnedAuc) and not self._grouped and not sinks
+
+    def _binned(self, sets: Sets) -> Floats:
+        """Metrics [P, M] of some sets, fused block by block."""
+        assert isinstance(self._aucs, BinnedAuc)
+        return self._aucs.of_blocks(self._combined(self._aucs.sample, sets), self._blocks(sets)).values
+
+    def _measured(self, one: Sets) -> Floats:
+        """Metrics [1, M] of one set."""
+        found = np.empty(len(self.metrics))
         fused = self.fused(one)
         if self._aucs is not None:
             aucs = self._aucs(fused)
@@ -159,16 +169,17 @@ class Evaluator:
                 found[i] = mean(self.grouped(ranking, metric), self.group_weights(metric))
                 if np.isnan(found[i]):
                     raise DataError(f"{metric.name}: no group of the {len(self.rows):,} rows has what it needs")
-        return found
+        return found[None]
 
-    def _blocks(self, one: Sets) -> Iterator[tuple[slice, Floats]]:
-        for start in range(0, len(self.rows), BLOCK):
-            rows = slice(start, min(start + BLOCK, len(self.rows)))
-            yield rows, self._combined(rows, one)
+    def _blocks(self, sets: Sets) -> Iterator[tuple[slice, Floats]]:
+        size = BLOCK // len(next(iter(sets.values())))
+        for start in range(0, len(self.rows), size):
+            rows = slice(start, min(start + size, len(self.rows)))
+            yield rows, self._combined(rows, sets)
 
-    def _combined(self, rows: slice | NDArray[np.intp], one: Mapping[str, Floats]) -> Floats:
-        """Fused scores of some rows, boosts included."""
-        fused = self.plan.fusion.formula.combine(self._prepared.columns[rows], one)[0]
+    def _combined(self, rows: slice | NDArray[np.intp], sets: Mapping[str, Floats]) -> Floats:
+        """Fused scores [P, n] of some rows, boosts included."""
+        fused = self.plan.fusion.formula.combine(self._prepared.columns[rows], sets)
         for rule, picked in self._prepared.picked:
             fused = np.where(picked[rows], rule.moved(fused), fused)
         return np.asarray(fused)

@@ -94,10 +94,13 @@ def test_bins_keep_masks_and_weights() -> None:
 
 
 def test_blocks_are_the_whole() -> None:
-    binned, scores = BinnedAuc(LABELS), SCORES["positive"]
-    blocks = [(slice(at, at + 700), scores[at : at + 700]) for at in range(0, ROWS, 700)]
-    found = binned.of_blocks(scores[binned.sample], blocks)
-    np.testing.assert_array_equal(found.values, binned(scores).values)
+    binned, scores = BinnedAuc(LABELS), np.stack([SCORES["positive"], SCORES["both signs"]])
+    blocks = [(slice(at, at + 700), scores[:, at : at + 700]) for at in range(0, ROWS, 700)]
+    found = binned.of_blocks(scores[:, binned.sample], blocks)
+    for ranking, values, bounds in zip(scores, found.values, found.bounds, strict=True):
+        alone = binned(ranking)
+        np.testing.assert_array_equal(values, alone.values)
+        np.testing.assert_array_equal(bounds, alone.bounds)
 
 
 def test_bad_input_is_named() -> None:
