@@ -50,6 +50,7 @@ def test_the_best_set_is_no_worse_than_today_on_the_rows_searched(done) -> None:
     assert path[0] == pytest.approx(objective["today"], abs=1e-12)
     assert path[-1] == pytest.approx(objective["best"], abs=1e-12)
     assert "held-out rows" in ended.stdout
+    assert ("not beyond its noise" in ended.stdout) == (found["held_out"]["gains"]["objective"]["low"] <= 0)
 
 
 def test_every_parameter_has_a_curve_through_the_best(done) -> None:
