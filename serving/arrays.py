@@ -116,10 +116,8 @@ def _dictionary(array: Any) -> Column | None:
     if not isinstance(values, Text):
         return column_of(array.dictionary_decode()) if isinstance(values, np.ndarray) else None
     indices = array.indices
-    places = indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) if indices.null_count else None
-    if places is None:
-        places = indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    else:
+    places = indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if indices.null_count:
         places[missing(indices)] = -1
     rows = np.append(values.rows, -1)[places]
     _require_small(int(np.append(values.lengths, 0)[rows].sum()), LARGEST_TEXT, "bytes of text")

@@ -84,7 +84,7 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
         table.add_column(shown[name], justify="right")
     table.add_column("rows", justify="right")
     for task, report in metrics["tasks"].items():
-        cells = [_cell(report, name) for name in columns]
+        cells = [with_interval(report, name) for name in columns]
         table.add_row(task, *cells, f"{report['rows']:,}")
     return table
 
@@ -112,9 +112,10 @@ def gates_table(gates: Mapping[str, Any]) -> Table:
     return table
 
 
-def _cell(report: Mapping[str, Any], name: str) -> str:
+def with_interval(report: Mapping[str, Any], name: str, between: str = "\n", missing: str = "") -> str:
+    """A metric of a task's report, and half of its interval where it has one."""
     value = report.get(name)
     if value is None:
-        return ""
+        return missing
     low, high = report.get(f"{name}_interval") or (None, None)
-    return f"{value:.4f}" + ("" if low is None or high is None else f"\n±{(high - low) / 2:.4f}")
+    return f"{value:.4f}" + ("" if low is None or high is None else f"{between}±{(high - low) / 2:.4f}")

@@ -136,7 +136,7 @@ class Vocabulary:
         flat = strings(values, name)
         return np.fromiter(map(look_up, flat), dtype=np.int64, count=len(flat))
 
-    def _dictionary(self) -> "_Table":
+    def _dictionary(self) -> _Table:
         if self._table is None:
             values = self._values if isinstance(self._values, list) else self._values.tolist()
             missing = MISSING if self.kind == "integer" else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyarrow as pa
+from tests.serving.formats.streams import ARROW, sent, table_of
 
 HANG = 60.0
 """Seconds after which an answer counts as never coming."""
@@ -46,21 +46,10 @@ def as_json(tree: Any) -> bytes:
     return json.dumps(tree).encode()
 
 
-def as_stream(request: dict[str, Any]) -> bytes:
-    """An Arrow stream: candidates as columns, the rest as metadata."""
-    rest = {name: value for name, value in request.items() if name != "candidates"}
-    columns = {name: pa.array(values) for name, values in request["candidates"].items()}
-    batch = pa.RecordBatch.from_pydict(columns, metadata={"request": json.dumps(rest)})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return bytes(sink.getvalue())
-
-
 FORMATS = [
     Format("columns", "application/json", lambda request: request, as_json),
     Format("rows", "application/json", as_rows, as_json),
-    Format("arrow", "application/vnd.apache.arrow.stream", lambda request: request, as_stream),
+    Format("arrow", ARROW, lambda request: request, lambda request: sent(table_of(request))),
 ]
 
 WILD: list[Any] = [

@@ -13,7 +13,7 @@ from serving.settings import Settings, SettingsError
 from serving.users import FAILURES, PAUSE, Users, users_of
 from tests.serving.asking import answered, load, patiently, post
 from tests.serving.conftest import server
-from tests.serving.formats.streams import FROM_ARROW, problems, sent, table_of
+from tests.serving.formats.streams import ARROW, FROM_ARROW, problems, sent, table_of
 from tests.serving.redis_server import RedisServer
 
 ANNA = {"user": 3, "city": "Bern", "age": 31.5, "history": ["sku-0001-é", None], "unused": [1]}
@@ -156,7 +156,5 @@ def test_redis_stopped_and_started_under_load_is_no_error(shop, redis, candidate
         said = [line["event"] for line in running.log()]
         assert said.index("users are not looked up") < said.index("users are looked up again")
         body = sent(table_of(body))
-        stream = httpx.post(
-            f"{running.url}/rank", content=body, headers={"Content-Type": "application/vnd.apache.arrow.stream"}
-        )
+        stream = httpx.post(f"{running.url}/rank", content=body, headers={"Content-Type": ARROW})
         assert stream.json()["user"]["found"]

@@ -13,6 +13,7 @@ from ranker.schema import Schema
 from training.fusions import add_calibration, learnt
 from training.pages import Page, add_curves, add_gates, add_quality, front, parallel
 from training.pareto.front import non_dominated
+from training.progress import with_interval
 from training.report.kept import Kept
 from training.report.live import add_live
 from training.report.trade_off import SETS, Point, measures, points
@@ -68,16 +69,11 @@ def _requests(kept: Kept) -> str:
 def _metrics(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     tasks = metrics["tasks"]
     names = [name for name in _METRICS if any(report.get(name) is not None for report in tasks.values())]
-    lines = [[task, *(_cell(report, name) for name in names), f"{report['rows']:,}"] for task, report in tasks.items()]
+    lines = [
+        [task, *(with_interval(report, name, " ", "-") for name in names), f"{report['rows']:,}"]
+        for task, report in tasks.items()
+    ]
     return ["objective", *(_METRICS[name] for name in names), "rows"], lines
-
-
-def _cell(report: Mapping[str, Any], name: str) -> str:
-    value = report.get(name)
-    if value is None:
-        return "-"
-    low, high = report.get(f"{name}_interval") or (None, None)
-    return f"{value:.4f}" + ("" if low is None or high is None else f" ±{(high - low) / 2:.4f}")
 
 
 def _add_trade_off(page: Page, schema: Schema, plans: Mapping[str, Plan], kept: Kept, sets: int) -> None:

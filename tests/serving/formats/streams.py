@@ -6,11 +6,10 @@ import json
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from serving.formats import Exchange
+from serving.formats import ARROW, Exchange
 from serving.messages import RequestError
 from tests.serving.asking import answered
 
-ARROW = "application/vnd.apache.arrow.stream"
 FROM_ARROW = Exchange(reads=ARROW)
 
 
