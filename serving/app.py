@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import ranker
 from serving.access import allowing
@@ -37,7 +37,20 @@ SWITCH = 5e-4
 """Seconds after which a thread that ranks lets the event loop in, so that refusals and probes are answered at once."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+class Service(FastAPI):
+    """FastAPI, but for ``POST /rank``: its requests pass none of the layers that they have no use for."""
+
+    rank: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or live through one lifespan."""
+        if scope["type"] == "http" and scope["path"] == "/rank" and scope["method"] == "POST":
+            await self.rank(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None) -> Service:
     """Load the artifact that the settings (by default the environment's) name, and return the application."""
     settings = settings or Settings.from_environment()
     rank_keys = Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
@@ -64,7 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             shutil.rmtree(temporary, ignore_errors=True)
 
     docs = settings.docs if settings.docs is not None else not rank_keys
-    app = FastAPI(
+    app = Service(
         title="ranker",
         version=ranker.__version__,
         description="Ranks the candidates of one request for several objectives at once.",
@@ -102,12 +115,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     async def rank(request: Request) -> Response:
         """Score every candidate on every objective, fuse, and return the candidates in order, best first."""
-        if allowed:
-            await allowed(request)
-        return await endpoint.rank(request)
+        try:
+            if allowed:
+                await allowed(request)
+            return await endpoint.rank(request)
+        except Refusal as refusal:
+            return refused(refusal)
 
-    # The route above is for the document. This one is found first, and has nothing to resolve for each request.
-    app.router.routes.insert(0, Route("/rank", rank, methods=["POST"], include_in_schema=False))
+    async def directly(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await rank(Request(scope, receive))
+        await answer(scope, receive, send)
+
+    app.rank = Edge(directly, lifecycle=lifecycle, log=settings.log_requests)
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:

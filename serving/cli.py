@@ -128,7 +128,8 @@ def _check(settings: Settings) -> None:
     shared.leave()  # this process is no worker
     for name, ranker in served.rankers.items():
         manifest, model = ranker.artifact.manifest, "" if len(served.rankers) == 1 else f" of {name}"
-        print(f"serving version {manifest.version}{model} ({', '.join(manifest.tasks)}) from {ranker.artifact.folder}")
+        what = f"version {manifest.version}{model} ({', '.join(manifest.tasks)})"
+        print(f"serving {what} by {ranker.engine} from {ranker.artifact.folder}")
     sys.stdout.flush()
 
 

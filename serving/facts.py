@@ -37,6 +37,7 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
     return {
         "version": manifest.version,
         "created": manifest.created.isoformat(),
+        "engine": ranker.engine,
         "tasks": list(manifest.tasks),
         "fusions": list(ranker.choices()),
         "formats": {"requests": list(READERS), "answers": list(WRITERS)},

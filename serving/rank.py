@@ -16,6 +16,7 @@ from serving.checks import RequestChecker
 from serving.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.items import ItemSource
 from serving.messages import FusionChoice, RankRequest, RequestError
+from serving.overflow import require_finite, require_moderate
 from serving.runtime import Engine, engine_of
 from serving.settings import Settings
 from serving.users import Context, Users
@@ -55,6 +56,11 @@ class Ranker:
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         drop = settings.unknown_items == "drop"
         return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users)
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that scores."""
+        return self._engine.name
 
     @property
     def by_user(self) -> bool:
@@ -111,10 +117,11 @@ class Ranker:
         self, request: RankRequest, plan: Plan, pool: Pool, context: Context, facts: dict[str, Any], watch: Watch
     ) -> Answer:
         watch.packed = self._encoded(pool, context)
+        require_moderate(self.artifact, watch.packed)
         watch.lap("encode")
         watch.scores = scores = self._engine.score(watch.packed)
         watch.lap("score")
-        self._require_finite(scores)
+        require_finite(self.artifact, scores)
         candidates = self._candidates(plan, scores, pool, context)
         try:
             ranked = plan.rank(candidates)
@@ -159,17 +166,6 @@ class Ranker:
                 row = f".{error.row}" if side == "candidates" else ""
                 reason = f"must be {error.expected}, got {error.value!r}"
                 raise RequestError([(f"{side}.{error.column}{row}", reason)]) from None
-
-    def _require_finite(self, scores: NDArray[np.float32]) -> None:
-        """Refuse candidates whose inputs are so large that the model overflows."""
-        finite = np.isfinite(scores)
-        if not finite.all():
-            tasks = self.artifact.manifest.tasks
-            reason = "has values so large that the model gives no finite score for {}"
-            raise RequestError(
-                (f"candidates.{row}", reason.format(", ".join(tasks[i] for i in np.flatnonzero(~finite[row]))))
-                for row in np.flatnonzero(~finite.all(axis=1)).tolist()
-            )
 
     def _candidates(self, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: Context) -> Candidates:
         """Scores, with the raw values of the features that the fusion reads."""

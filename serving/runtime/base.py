@@ -1,6 +1,8 @@
 """What every engine is."""
 
+import logging
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from ranker.encoding import Packed
 from ranker.registry import Registry, UnknownNameError
+from serving.logs import event
 
 
 class EngineError(RuntimeError):
@@ -17,6 +20,9 @@ class EngineError(RuntimeError):
 
 class Engine(Protocol):
     """A loaded graph; ``score`` may be called from several threads at once."""
+
+    name: str
+    """Its own in :data:`ENGINES`."""
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """One context row and N candidates to scores [N, T], an array of the caller's own."""
@@ -27,14 +33,24 @@ ENGINES: Registry[Callable[[Path, str, int], Engine]] = Registry("engine")
 
 Raises ``EngineError`` where its package is not installed, or where it does not run on the device.
 """
-DEFAULTS = {"cpu": "onnxruntime", "cuda": "onnxruntime"}
-"""The engine that ``auto`` stands for, by device: the one that `benchmarks/serving_peers.py` shows to be best."""
+DEFAULTS = {"cpu": ("openvino", "onnxruntime"), "cuda": ("onnxruntime",)}
+"""What ``auto`` stands for, by device: the first that is installed. `benchmarks/serving_peers.py` found the order."""
 
 
 def engine_of(name: str, model: Path, device: str = "cpu", threads: int = 0) -> Engine:
-    """Load a graph into the engine of a name, or the device's default for ``auto``. Raises ``EngineError``."""
+    """Load a graph into the engine of a name. Raises ``EngineError``.
+
+    ``auto`` is the device's best that is installed, or the next one where that cannot load the graph.
+    """
+    if name == "auto":
+        *better, name = DEFAULTS[device]
+        for found in filter(find_spec, better):
+            try:
+                return ENGINES[found](model, device, threads)
+            except EngineError as error:
+                event(logging.WARNING, "engine not used", engine=found, reason=str(error))
     try:
-        make = ENGINES[DEFAULTS[device] if name == "auto" else name]
+        make = ENGINES[name]
     except UnknownNameError as error:
         raise EngineError(f"{error}; auto is the best one for the device") from None
     return make(model, device, threads)

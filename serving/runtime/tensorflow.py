@@ -20,6 +20,8 @@ class TensorFlow:
     Threads are the process's: TensorFlow takes the number that the first engine of a process asks for.
     """
 
+    name = "tensorflow"
+
     def __init__(self, model: Path, device: str = "cpu", threads: int = 0) -> None:
         try:
             tensorflow: Any = import_module("tensorflow")

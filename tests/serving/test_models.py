@@ -60,7 +60,8 @@ def write(file, experiment=None, **more):
 @pytest.fixture(scope="module")
 def running(root):
     file = write(root / "models.yaml", EXPERIMENT)
-    with server("--models", file, "--workers", 2, **KEYED) as service:
+    # Of all engines ONNX Runtime is the one that can be made to fail.
+    with server("--models", file, "--workers", 2, engine="onnxruntime", **KEYED) as service:
         patiently(lambda: len(status_of(service.url)["workers"]) == 2)
         yield service
 

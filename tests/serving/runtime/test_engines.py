@@ -61,7 +61,6 @@ def expected(artifact, rows):
     return scores[np.arange(rows) % len(scores)]
 
 
-# OpenVINO compiles for 100: 95 are padded, for 101 and 2,100 the graph of any size is taken.
 @pytest.mark.parametrize("rows", [1, 7, 20, 95, 100, 101, 2100])
 def test_scores_are_the_golden_ones(engine, artifact, rows):
     scores = engine.score(packed_of(artifact, rows))
@@ -104,7 +103,13 @@ def test_a_graph_that_cannot_be_read_is_an_engine_error(name, tmp_path):
         engine_of(name, tmp_path / "model.onnx")
 
 
+def test_auto_is_the_best_that_is_installed(model, monkeypatch):
+    assert engine_of("auto", model).name == "openvino"
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert engine_of("auto", model).name == "onnxruntime"
+
+
 def test_auto_is_an_engine_and_an_unknown_name_lists_all(model):
-    assert all(name in ENGINES for name in DEFAULTS.values())
+    assert all(name in ENGINES for names in DEFAULTS.values() for name in names)
     with pytest.raises(EngineError, match=r"unknown engine 'openvin'; did you mean 'openvino'\?.*tensorflow.*auto"):
         engine_of("openvin", model)
