@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from fastapi.responses import JSONResponse, Response
@@ -16,6 +15,7 @@ from serving.models import Models
 from serving.served import Served
 from serving.settings import Settings
 from serving.traces import tracing
+from serving.turns import Finish, Turns
 from serving.watch import DeadlineError, Watch
 
 
@@ -26,8 +26,7 @@ class RankEndpoint:
         self._settings, self._models, self._metrics = settings, models, metrics
         self._admission = Admission(settings.max_in_flight)
         self._trace = tracing()
-        self._turns = asyncio.Semaphore(settings.concurrency)
-        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="rank")
+        self._turns = Turns(settings.concurrency)
 
     async def rank(self, request: Request) -> Response:
         """Answer one request with what is served as it begins."""
@@ -59,19 +58,14 @@ class RankEndpoint:
             self._trace(request.headers, outcome, watch)
 
     async def _ranked(self, request: Request, served: Served, watch: Watch, exchange: Exchange) -> bytes:
-        """Read and rank. Raises ``Refusal`` (504) as soon as the deadline passes before the work has begun."""
+        """Read and rank. Raises ``Refusal`` (504) where the deadline passes first."""
         settings = self._settings
         body = await read_body(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
-        work = partial(_work, served, body, request.headers, watch, exchange, settings.max_candidates)
+        watch.lap("read")
+        work = partial(_prepared, served, body, request.headers, watch, exchange, settings.max_candidates)
         try:
-            watch.lap("read")
-            async with asyncio.timeout_at(watch.deadline):  # the loop's clock is time.monotonic too
-                await self._turns.acquire()
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-            finally:
-                self._turns.release()
-        except (DeadlineError, TimeoutError):
+            return await self._turns.take(work, watch.deadline)
+        except DeadlineError:
             raise too_late() from None
 
 
@@ -81,13 +75,13 @@ def refused(refusal: Refusal) -> JSONResponse:
     return JSONResponse({"detail": detail}, status_code=refusal.status, headers=refusal.headers)
 
 
-def _work(
+def _prepared(
     served: Served, body: bytes, headers: Mapping[str, str], watch: Watch, exchange: Exchange, most: int
-) -> bytes:
-    """Open the body once, find what ranks it, and rank."""
+) -> Finish:
+    """Open the body once, find what ranks it, and prepare that."""
     watch.lap("wait")
     opened = READERS[exchange.reads]().open(body, most)
     watch.route = route = served.route(opened.content, headers)
-    return route.ranker.answer(
+    return route.ranker.prepared(
         opened, watch, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment
     )

@@ -1,6 +1,6 @@
 """Request -> scores -> fusion -> answer, with no HTTP in it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,22 +74,25 @@ class Ranker:
         self.items = self._source.store(self.artifact)  # requests that run keep the one that they began with
         return True
 
-    def answer(
+    def answer(self, opened: Opened, watch: Watch | None = None, exchange: Exchange = DEFAULT_EXCHANGE) -> bytes:
+        """A request that was opened to the answer's bytes. Raises as :meth:`prepared` and what it returns."""
+        return self.prepared(opened, watch or Watch(), exchange)()
+
+    def prepared(
         self,
         opened: Opened,
-        watch: Watch | None = None,
-        exchange: Exchange = DEFAULT_EXCHANGE,
+        watch: Watch,
+        exchange: Exchange,
         *,
         model: str = ONLY,
         fusion: FusionChoice | None = None,
         experiment: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        """A request that was opened to the answer's bytes.
+    ) -> Callable[[], bytes]:
+        """Check and encode a request that was opened; what is returned scores it, fuses, and writes the answer.
 
-        ``fusion`` ranks where the request names none; ``model`` and ``experiment`` are told in the answer. Raises
-        ``RequestError``, and ``DeadlineError`` between stages.
+        ``fusion`` ranks where the request names none; ``model`` and ``experiment`` are told in the answer. Both steps
+        raise ``RequestError``, and ``DeadlineError`` between stages.
         """
-        watch = watch or Watch()
         request = READERS[exchange.reads]().check(opened, self.checker)
         name, plan = self.plan(request.fusion or fusion)
         watch.lap("parse")
@@ -97,6 +100,10 @@ class Ranker:
         watch.unknown = None if pool.unknown is None else len(pool.unknown)
         watch.user = context.outcome
         watch.lap("features")
+        if pool.count:
+            watch.packed = self._encoded(pool, context)
+            require_moderate(self.artifact, watch.packed)
+            watch.lap("encode")
         facts = {
             "model": model,
             "model_version": self.artifact.manifest.version,
@@ -105,21 +112,30 @@ class Ranker:
             **({} if context.facts is None else {"user": context.facts}),
             **({} if pool.unknown is None else {"unknown_ids": pool.unknown}),
         }
-        if pool.count:
-            answer = self._ranked(request, plan, pool, context, facts, watch)
-        else:
-            answer = Answer(facts, [], np.zeros(0), {n: np.zeros(0, np.float32) for n in plan.objectives}, None)
-        written = WRITERS[exchange.writes](answer)
-        watch.lap("respond")
-        return written
+
+        def finish() -> bytes:
+            watch.lap("wait")
+            if watch.packed is not None:
+                answer = self._ranked(watch.packed, request, plan, pool, context, facts, watch)
+            else:
+                answer = Answer(facts, [], np.zeros(0), {n: np.zeros(0, np.float32) for n in plan.objectives}, None)
+            written = WRITERS[exchange.writes](answer)
+            watch.lap("respond")
+            return written
+
+        return finish
 
     def _ranked(
-        self, request: RankRequest, plan: Plan, pool: Pool, context: Context, facts: dict[str, Any], watch: Watch
+        self,
+        packed: Packed,
+        request: RankRequest,
+        plan: Plan,
+        pool: Pool,
+        context: Context,
+        facts: dict[str, Any],
+        watch: Watch,
     ) -> Answer:
-        watch.packed = self._encoded(pool, context)
-        require_moderate(self.artifact, watch.packed)
-        watch.lap("encode")
-        watch.scores = scores = self._engine.score(watch.packed)
+        watch.scores = scores = self._engine.score(packed)
         watch.lap("score")
         require_finite(self.artifact, scores)
         candidates = self._candidates(plan, scores, pool, context)

@@ -1,0 +1,139 @@
+"""Requests that wait are prepared together, and each gets its own answer."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from serving.turns import TOGETHER, Turns
+from serving.watch import DeadlineError
+
+
+class Recorder:
+    """Work that notes its steps, and can be held up."""
+
+    def __init__(self):
+        self.steps = []
+        self.begun, self.free = threading.Event(), threading.Event()
+
+    def work(self, name, held=False, fails=""):
+        def prepare():
+            self.steps.append(f"prepare {name}")
+            if fails == "prepare":
+                raise ValueError(name)
+            return finish
+
+        def finish():
+            if held:
+                self.begun.set()
+                assert self.free.wait(30)
+            self.steps.append(f"finish {name}")
+            if fails == "finish":
+                raise ValueError(name)
+            return name.encode()
+
+        return prepare
+
+
+async def begun(recorder):
+    while not recorder.begun.is_set():
+        await asyncio.sleep(0.001)
+
+
+def behind_one_that_is_held(names, threads=1, fails=()):
+    """Hold one request up, let others wait behind it, then let it go on."""
+
+    async def main():
+        turns, recorder = Turns(threads), Recorder()
+        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        await begun(recorder)
+        others = [asyncio.ensure_future(turns.take(recorder.work(n, fails=dict(fails).get(n, "")))) for n in names]
+        await asyncio.sleep(0)
+        recorder.free.set()
+        return await asyncio.gather(first, *others, return_exceptions=True), recorder.steps
+
+    return asyncio.run(main())
+
+
+def test_those_that_wait_are_prepared_together_and_finished_in_their_order():
+    answers, steps = behind_one_that_is_held(["a", "b", "c"])
+    assert answers == [b"first", b"a", b"b", b"c"]
+    assert steps == [
+        *("prepare first", "finish first"),
+        *("prepare a", "prepare b", "prepare c"),
+        *("finish a", "finish b", "finish c"),
+    ]
+
+
+def test_no_more_than_so_many_are_prepared_together():
+    names = [f"{i}" for i in range(TOGETHER + 3)]
+    answers, steps = behind_one_that_is_held(names)
+    assert answers[1:] == [name.encode() for name in names]
+    first, rest = steps[2 : 2 + 2 * TOGETHER], steps[2 + 2 * TOGETHER :]
+    for group, chosen in ((first, names[:TOGETHER]), (rest, names[TOGETHER:])):
+        assert group == [f"prepare {name}" for name in chosen] + [f"finish {name}" for name in chosen]
+
+
+@pytest.mark.parametrize("step", ["prepare", "finish"])
+def test_one_that_fails_gets_its_error_and_the_others_their_answers(step):
+    answers, steps = behind_one_that_is_held(["a", "b", "c"], fails=[("b", step)])
+    assert [answers[i] for i in (0, 1, 3)] == [b"first", b"a", b"c"]
+    assert isinstance(answers[2], ValueError)
+    assert ("finish b" in steps) == (step == "finish")
+
+
+def test_threads_share_those_that_wait():
+    async def main():
+        turns, recorder = Turns(2), Recorder()
+        held = [asyncio.ensure_future(turns.take(recorder.work("first", held=True))) for _ in range(2)]
+        while recorder.steps.count("prepare first") < 2:
+            await asyncio.sleep(0.001)
+        both = threading.Barrier(2)  # passed only where two threads come to it
+
+        def prepare():
+            both.wait(30)
+            return lambda: b"done"
+
+        others = [asyncio.ensure_future(turns.take(prepare)) for _ in range(2)]
+        await asyncio.sleep(0)
+        recorder.free.set()
+        return await asyncio.gather(*held, *others)
+
+    assert asyncio.run(main()) == [b"first"] * 2 + [b"done"] * 2
+
+
+def test_a_thread_that_was_idle_takes_the_next():
+    async def main():
+        turns, recorder = Turns(1), Recorder()
+        return [await turns.take(recorder.work(name)) for name in "abc"]
+
+    assert asyncio.run(main()) == [b"a", b"b", b"c"]
+
+
+def test_a_deadline_that_passes_before_the_turn_withdraws_the_request():
+    async def main():
+        turns, recorder = Turns(1), Recorder()
+        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        await begun(recorder)
+        with pytest.raises(DeadlineError):
+            await turns.take(recorder.work("late"), deadline=time.monotonic() + 0.05)
+        recorder.free.set()
+        assert await first == b"first"
+        assert await turns.take(recorder.work("next"), deadline=time.monotonic() + 30) == b"next"
+        return recorder.steps
+
+    assert not [step for step in asyncio.run(main()) if "late" in step]
+
+
+def test_a_deadline_that_passes_during_the_turn_is_the_works_own_to_see():
+    async def main():
+        turns, recorder = Turns(1), Recorder()
+        taken = asyncio.ensure_future(turns.take(recorder.work("slow", held=True), deadline=time.monotonic() + 0.05))
+        await begun(recorder)
+        await asyncio.sleep(0.1)
+        assert not taken.done()
+        recorder.free.set()
+        return await taken
+
+    assert asyncio.run(main()) == b"slow"
