@@ -22,7 +22,7 @@ class Scorer:
         self.artifact = load(Path(artifact))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
         if split:
             options.add_free_dimension_override_by_name("contexts", 1)
         model = str(self.artifact.model_path)

@@ -1,8 +1,9 @@
 """AUCs of several label columns from one histogram of the scores: no ordering at all, and a bound on the error."""
 
 import threading
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +16,9 @@ SAMPLE = 4_096
 MARGIN = 0.1
 """By how much of the sample's width the bins go on beyond either end of it."""
 
-Blocks = Iterable[tuple[slice, Floats]]
-"""Scores of P rankings in parts: which rows, and their scores [P, n]."""
+Rows: TypeAlias = slice | NDArray[np.intp]
+Scored: TypeAlias = Callable[[Rows], Floats]
+"""Some of the rows to their scores in P rankings [P, n]."""
 
 
 class BoundedAucs(NamedTuple):
@@ -29,7 +31,8 @@ class BoundedAucs(NamedTuple):
 class BinnedAuc:
     """AUC of each of T label columns under scores [N], of scores rounded to bins.
 
-    One count of bin and class of row (:class:`RowClasses`) holds all columns. A pair in one bin counts one half, where
+    Counts of bins for each class of rows (:class:`RowClasses`) hold all columns. Rows are taken class by class, in
+    ``order`` [N], so that what is counted into stays in a core's own cache. A pair in one bin counts one half, where
     it may have counted 0 or 1, and every other pair counts as it is. So the error is at most half of the share of the
     pairs of a positive and a negative that share a bin, ``sum_b P_b N_b / (2 P N)``, which each call returns with the
     values: about ``1 / (2 bins)`` where positives and negatives spread evenly. What remains in practice is far less,
@@ -53,61 +56,79 @@ class BinnedAuc:
             raise ValueError(f"bins must be >= 2, got {bins}")
         self.classes = RowClasses.of(labels, known, weights)
         rows = len(self.classes.codes)
+        self.order: NDArray[np.intp] = np.argsort(self.classes.codes, kind="stable")
         drawn = np.random.default_rng(seed).choice(rows, min(rows, SAMPLE), replace=False)
-        self.sample: NDArray[np.intp] = np.sort(drawn)
+        self._sample: NDArray[np.intp] = np.sort(drawn)
         self.bins = bins
-        self._codes = self.classes.codes.astype(np.int64) * bins  # where the counts of a row's class begin
+        self._bounds = [0, *np.cumsum(self.classes.rows).tolist()]
         self._own = threading.local()
 
     def __call__(self, scores: ArrayLike) -> BoundedAucs:
         """AUCs of finite scores [N]. Raises ``ValueError`` for another length."""
         values = np.asarray(scores, dtype=np.float64)
-        if values.shape != self._codes.shape:
-            raise ValueError(f"scores must be [{len(self._codes)}], got shape {list(values.shape)}")
-        found = self.of_blocks(values[None, self.sample], [(slice(0, len(values)), values[None])])
+        if values.shape != self.order.shape:
+            raise ValueError(f"scores must be [{len(self.order)}], got shape {list(values.shape)}")
+        ordered = values[self.order][None]
+        found = self.of_rankings(lambda rows: ordered[:, rows], len(values))
         return BoundedAucs(found.values[0], found.bounds[0])
 
-    def of_blocks(self, samples: Floats, blocks: Blocks) -> BoundedAucs:
-        """AUCs [P, T] of scores that are never in memory at once, given those of the rows ``sample`` [P, S] first.
+    def of_rankings(self, scored: Scored, block: int) -> BoundedAucs:
+        """AUCs [P, T] of scores that are never in memory at once.
 
-        What a block's rows are scored by is read once for all P rankings.
+        ``scored`` is asked for a sample of the rows first, then for at most ``block`` rows at a time. It knows them by
+        their places in ``order``.
         """
-        scales = [_spread(sample, self.bins) for sample in samples]
+        scales = [_spread(sample, self.bins) for sample in scored(self._sample)]
+        counts = [_Counts(self.classes, self.bins) for _ in scales]
         cells = self._cells(len(scales))
-        for rows, scores in blocks:
-            for place, ranking, own in zip(scales, scores, cells, strict=True):
-                block = own[rows]
-                place(ranking, block)
-                block += self._codes[rows]
-        found = [self._counted(own) for own in cells]
+        for of_class, (start, stop) in enumerate(pairwise(self._bounds)):
+            for first in range(start, stop, block):
+                last = min(first + block, stop)
+                for place, ranking, own in zip(scales, scored(slice(first, last)), cells, strict=True):
+                    place(ranking, own[first - start : last - start])
+            for count, own in zip(counts, cells, strict=True):
+                count.add(of_class, np.bincount(own[: stop - start], minlength=self.bins))
+        found = [count.aucs() for count in counts]
         return BoundedAucs(np.array([each.values for each in found]), np.array([each.bounds for each in found]))
 
-    def _counted(self, cells: NDArray[np.int64]) -> BoundedAucs:
-        """AUCs [T] from the bin and class of each row [N]."""
-        found = np.bincount(cells, minlength=self.bins * self.classes.count)
-        counts = found.reshape(self.classes.count, self.bins).astype(np.float64)
-        positives = _summed(self.classes.positive, counts)
-        # Whole numbers, so that the difference is exact.
-        negatives = counts.sum(axis=0) - positives if self.classes.alike else _summed(self.classes.negative, counts)
+    def _cells(self, rankings: int) -> list[NDArray[np.int64]]:
+        """A bin for each row of a class, and for each ranking; a thread's own, kept for its next rankings."""
+        kept: list[NDArray[np.int64]] = self._own.__dict__.setdefault("cells", [])
+        largest = int(self.classes.rows.max(initial=0))
+        kept += [np.empty(largest, dtype=np.int64) for _ in range(rankings - len(kept))]
+        return kept[:rankings]
+
+
+class _Counts:
+    """Positives and negatives of each column in each bin, of one ranking."""
+
+    def __init__(self, classes: RowClasses, bins: int) -> None:
+        self._classes = classes
+        self._positives = np.zeros((classes.positive.shape[1], bins))
+        # Where each row is a positive or a negative of each column, negatives are what is left of all rows.
+        self._negatives = np.zeros((1, bins)) if classes.alike else np.zeros_like(self._positives)
+
+    def add(self, of_class: int, counts: NDArray[np.intp]) -> None:
+        """Rows of a class in each bin [bins]."""
+        _add(self._positives, self._classes.positive[of_class], counts)
+        _add(self._negatives, np.ones(1) if self._classes.alike else self._classes.negative[of_class], counts)
+
+    def aucs(self) -> BoundedAucs:
+        """AUCs [T]."""
+        positives, negatives = self._positives, self._negatives
+        if self._classes.alike:
+            negatives = negatives - positives  # of whole numbers, so that the difference is exact
         below = np.cumsum(negatives, axis=1) - 0.5 * negatives
-        pairs, undefined = self.classes.pairs, np.full(len(positives), np.nan)
+        pairs, undefined = self._classes.pairs, np.full(len(positives), np.nan)
         wins, shared = (positives * below).sum(axis=1), 0.5 * (positives * negatives).sum(axis=1)
         values = np.divide(wins, pairs, out=undefined.copy(), where=pairs > 0)
         return BoundedAucs(values, np.divide(shared, pairs, out=undefined, where=pairs > 0))
 
-    def _cells(self, rankings: int) -> list[NDArray[np.int64]]:
-        kept: list[NDArray[np.int64]] = self._own.__dict__.setdefault("cells", [])
-        kept += [np.empty_like(self._codes) for _ in range(rankings - len(kept))]
-        return kept[:rankings]
 
-
-def _summed(weights: Floats, counts: Floats) -> Floats:
-    """Counts [C, bins] of classes, summed by weights [C, T] to [T, bins]; not by BLAS, as in ``checks.total``."""
-    sums = np.zeros((weights.shape[1], counts.shape[1]))
-    for of_class, each in zip(weights, counts, strict=True):
-        for task in np.flatnonzero(of_class):
-            sums[task] += each if of_class[task] == 1 else of_class[task] * each
-    return sums
+def _add(sums: Floats, weights: Floats, counts: NDArray[np.intp]) -> None:
+    """Add counts [bins] by weights [T] to sums [T, bins]; not by BLAS, as in ``checks.total``."""
+    for column in np.flatnonzero(weights):
+        sums[column] += counts if weights[column] == 1 else weights[column] * counts
 
 
 class _Scale(NamedTuple):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ranker.fusion import Candidates, Plan, Requests
 from ranker.fusion.rules import Mask, Rule
-from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs
+from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs, Rows
 from ranker.metrics.grouped import Groups, Ranking
 from ranker.metrics.joint_auc import JointAuc
 from training.log import DataError
@@ -21,8 +21,11 @@ Floats = NDArray[np.float64]
 
 BLOCK = 32_768
 """Fused scores computed at a time: what a formula makes of them stays in a core's own cache."""
-TOGETHER = 4
-"""Sets that share one reading of the rows, where AUCs are binned: threads mostly wait for memory."""
+TOGETHER = 2
+"""Sets that share one reading of the rows, where AUCs are binned."""
+BINNED_BLOCK = 131_072
+"""Rows fused at a time, where AUCs are binned. Fewer would stay in a core's own cache; but threads hand the
+interpreter's lock on at each step of NumPy, and shorter steps leave them waiting for it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class _Prepared:
 
     columns: Floats
     picked: tuple[tuple[Rule, Mask], ...]
+
+    def taken(self, order: NDArray[np.intp]) -> "_Prepared":
+        """The rows in another order."""
+        return _Prepared(np.asfortranarray(self.columns[order]), tuple((rule, m[order]) for rule, m in self.picked))
 
 
 class Evaluator:
@@ -76,9 +83,12 @@ class Evaluator:
             for i, pairs in zip(self._of_auc, self._aucs.classes.pairs, strict=True):
                 if not pairs:
                     raise DataError(f"{self.metrics[i].name}: the {len(rows):,} rows have labels of one kind only")
+        self._by_class: _Prepared | None = None
         self._grouped = {i: metric for i, metric in enumerate(self.metrics) if metric.kind != "auc"}
         self._groups = Groups(rows.groups) if self._grouped else None
         self._ideals: dict[Metric, Floats] = {}
+        if isinstance(self._aucs, BinnedAuc) and self._only_bins:
+            self._by_class = self._prepared.taken(self._aucs.order)
 
     def __call__(self, sets: Sets) -> Floats:
         """Metrics [P, M] of P parameter sets."""
@@ -153,8 +163,10 @@ class Evaluator:
 
     def _binned(self, sets: Sets) -> Floats:
         """Metrics [P, M] of some sets, fused block by block."""
+        by_class = self._by_class
         assert isinstance(self._aucs, BinnedAuc)
-        return self._aucs.of_blocks(self._combined(self._aucs.sample, sets), self._blocks(sets)).values
+        assert by_class is not None
+        return self._aucs.of_rankings(lambda rows: self._combined(by_class, rows, sets), BINNED_BLOCK).values
 
     def _measured(self, one: Sets) -> Floats:
         """Metrics [1, M] of one set."""
@@ -175,12 +187,12 @@ class Evaluator:
         size = BLOCK // len(next(iter(sets.values())))
         for start in range(0, len(self.rows), size):
             rows = slice(start, min(start + size, len(self.rows)))
-            yield rows, self._combined(rows, sets)
+            yield rows, self._combined(self._prepared, rows, sets)
 
-    def _combined(self, rows: slice | NDArray[np.intp], sets: Mapping[str, Floats]) -> Floats:
+    def _combined(self, prepared: _Prepared, rows: Rows, sets: Mapping[str, Floats]) -> Floats:
         """Fused scores [P, n] of some rows, boosts included."""
-        fused = self.plan.fusion.formula.combine(self._prepared.columns[rows], sets)
-        for rule, picked in self._prepared.picked:
+        fused = self.plan.fusion.formula.combine(prepared.columns[rows], sets)
+        for rule, picked in prepared.picked:
             fused = np.where(picked[rows], rule.moved(fused), fused)
         return np.asarray(fused)
 

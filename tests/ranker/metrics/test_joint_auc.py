@@ -93,10 +93,19 @@ def test_bins_keep_masks_and_weights() -> None:
     np.testing.assert_allclose(found.values, JointAuc(LABELS, known, weights)(SCORES["both signs"]), atol=1e-4)
 
 
-def test_blocks_are_the_whole() -> None:
-    binned, scores = BinnedAuc(LABELS), np.stack([SCORES["positive"], SCORES["both signs"]])
-    blocks = [(slice(at, at + 700), scores[:, at : at + 700]) for at in range(0, ROWS, 700)]
-    found = binned.of_blocks(scores[:, binned.sample], blocks)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_blocks_of_several_rankings_are_the_whole(weighted: bool) -> None:
+    binned = BinnedAuc(LABELS, weights=RNG.integers(0, 4, ROWS) if weighted else None)
+    scores = np.stack([SCORES["positive"], SCORES["both signs"]])
+    ordered, asked = scores[:, binned.order], []
+
+    def scored(rows):  # type: ignore[no-untyped-def]
+        asked.append(ordered[:, rows].shape[1])
+        return ordered[:, rows]
+
+    found = binned.of_rankings(scored, 100)
+    assert max(asked[1:]) == 100
+    assert sum(asked[1:]) == ROWS
     for ranking, values, bounds in zip(scores, found.values, found.bounds, strict=True):
         alone = binned(ranking)
         np.testing.assert_array_equal(values, alone.values)
