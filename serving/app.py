@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import shutil
 import sys
 import tempfile
@@ -68,6 +69,8 @@ def create_app(settings: Settings | None = None) -> Service:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         sys.setswitchinterval(SWITCH)
+        gc.collect()
+        gc.freeze()  # no collection looks through what is loaded for good
         lifecycle.listen()
         following = asyncio.create_task(follower.run())
         yield
