@@ -1,4 +1,4 @@
-# The service: ONNX Runtime, FastAPI, and none of what training needs.
+# The service: OpenVINO or ONNX Runtime, FastAPI, and none of what training needs.
 #   docker build -t ranker .                                   for CPUs
 #   docker build -t ranker:cuda --build-arg VARIANT=cuda .     for CUDA
 FROM python:3.11-slim-bookworm AS build
@@ -12,8 +12,13 @@ RUN python -m venv /opt/ranker \
       *) echo "VARIANT is cpu or cuda, got $VARIANT" >&2; exit 2 ;; \
     esac \
  && /opt/ranker/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r "$lock" \
- && cd /opt/ranker/lib/python3.11/site-packages/pyarrow \
- && rm -rf include src tests libarrow_flight* libarrow_python_flight* _flight*  # 45 MB that serving never loads
+ && cd /opt/ranker/lib/python3.11/site-packages \
+ # 120 MB that serving never loads: headers, tests, other devices, readers of other models
+ && (cd pyarrow && rm -rf include src tests libarrow_flight* libarrow_python_flight* _flight*) \
+ && if [ -d openvino ]; then cd openvino && rm -rf include tools frontend/pytorch frontend/tensorflow frontend/paddle frontend/jax \
+      libs/cache.json libs/libopenvino_intel_[gn]pu_plugin.so libs/libopenvino_auto_*plugin.so libs/libopenvino_auto_plugin.so libs/libopenvino_hetero_plugin.so \
+      libs/libopenvino_pytorch_frontend* libs/libopenvino_tensorflow*_frontend* libs/libopenvino_paddle_frontend* \
+      libs/libopenvino_gguf_frontend* libs/libopenvino_jax_frontend*; fi
 COPY pyproject.toml README.md LICENSE ./
 COPY ranker ranker
 COPY serving serving

@@ -8,10 +8,26 @@ from uvicorn.supervisors import Multiprocess
 
 
 class Supervisor(Multiprocess):
-    """Gives up its own hold of the port as it ends, so that the port is closed as soon as the workers have drained.
+    """Replaces a worker as soon as it is dead, and gives up its own hold of the port as it ends.
 
-    Otherwise connections would still be taken in by the system after that, and wait for an answer that never comes.
+    It asks each worker for a sign of life. Of one that dies meanwhile the answer would be waited for as long as of one
+    that is silent, as long as this process holds the worker's end of the pipe too. And with the port held here,
+    connections would still be taken in after the workers have drained, and wait for an answer that never comes.
     """
+
+    def init_processes(self) -> None:
+        """Start all workers."""
+        super().init_processes()
+        self._let_go()
+
+    def keep_subprocess_alive(self) -> None:
+        """Ask all workers for a sign of life, and replace those that give none."""
+        super().keep_subprocess_alive()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for worker in self.processes:
+            worker.child_conn.close()
 
     def terminate_all(self) -> None:
         """End all workers; they hold the port themselves for as long as they drain."""

@@ -109,15 +109,22 @@ async def _changes(service: Service, seconds: float, every: float) -> dict[str, 
 
 async def _refused(service: Service, admin: httpx.AsyncClient, number: int, spoil: Any) -> str:
     """``refused`` where a spoilt version is refused with a reason and the one before goes on; else what happened."""
-    before = (await admin.get("/admin/status")).json()["version"]
+    before = await _version(admin)
     await asyncio.to_thread(spoilt, service.root, number, spoil)
     try:
         answer = await admin.post("/admin/reload", json={"version": number})
-        after = (await admin.get("/admin/status")).json()["version"]
+        after = await _version(admin)
     finally:
         shutil.rmtree(service.root / str(number))
     told = answer.status_code == 409 and answer.json()["detail"][0]["reason"]
     return "refused" if told and after == before else f"{answer.status_code}: {answer.text[:200]}; serves {after}"
+
+
+async def _version(admin: httpx.AsyncClient) -> int:
+    """What is served now, of the only model."""
+    (state,) = (await admin.get("/admin/status")).json()["models"].values()
+    version: int = state["version"]
+    return version
 
 
 def _is_of_one(content: bytes, alone: dict[int, dict[str, Any]]) -> bool:

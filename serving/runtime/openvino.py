@@ -1,9 +1,8 @@
-"""OpenVINO, on the CPU, compiled for the numbers of candidates that clients ask for."""
+"""OpenVINO, on the CPU, compiled for a few numbers of candidates."""
 
-import logging
+import bisect
 import queue
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -13,28 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from serving.logs import event
 from serving.runtime.base import ENGINES, EngineError
 
+SIZES = (100, 200, 300, 400, 500, 1000, 2000)
+"""Numbers of candidates that are compiled for: those that clients ask for are mostly round."""
+PADDING = 1 / 5
+"""A request is padded by up to this share of its own rows; where more is needed, the graph of any size is faster."""
 ANY = -1
-STEPS = 8
-"""Compiled sizes between a power of two and the next: a request is padded by an eighth at most."""
-SMALLEST = 64
-KEPT = 8
-"""Sizes that one engine compiles for; requests of any other run on the graph of any size."""
 
 
 @ENGINES.register("openvino")
 class OpenVino:
-    """A graph for any number of candidates, and one for each of the first ``kept`` sizes that are asked for.
+    """One compiled graph a size, and one for any size. Raises ``EngineError`` where OpenVINO is not installed.
 
-    A graph of one size runs faster than one of any size, by more than some padding costs. It is compiled in the
-    background when a request of its size comes first. Raises ``EngineError`` where OpenVINO is not installed.
+    A graph of a fixed shape runs faster than one of any shape, by more than some padding costs. Which one runs depends
+    on the number of candidates alone, so that a request always gets the same scores, to the last digit.
     """
 
     name = "openvino"
 
-    def __init__(self, model: Path, device: str = "cpu", threads: int = 0, kept: int = KEPT) -> None:
+    def __init__(self, model: Path, device: str = "cpu", threads: int = 0, sizes: tuple[int, ...] = SIZES) -> None:
         if device != "cpu":
             raise EngineError(f"engine 'openvino' runs on device 'cpu', got {device!r}; choose --engine onnxruntime")
         try:
@@ -56,41 +53,19 @@ class OpenVino:
         }
         try:
             self._graph = self._core.read_model(str(model))
-            self._any = self._compile(ANY)
+            self._sizes = tuple(sorted(sizes))
+            self._compiled = {size: self._compile(size) for size in (*self._sizes, ANY)}
         except Exception as error:  # the library's errors share no base class of their own
             raise EngineError(f"{model}: OpenVINO cannot load it: {error}") from error
-        self._sized: dict[int, _Compiled] = {}
-        self._kept, self._wanted, self._lock = kept, set[int](), threading.Lock()
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="compile")
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Numbers of candidates that have a graph of their own by now."""
-        return tuple(sorted(self._sized))
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """One context row and N candidates to scores [N, T]."""
         rows = len(packed.candidate_ids)
-        size = padded(rows)
-        compiled = self._sized.get(size)
-        if compiled is not None:
-            return compiled.score(packed, rows, size)
-        if size not in self._wanted:
-            self._want(size)
-        return self._any.score(packed, rows, rows)
-
-    def _want(self, size: int) -> None:
-        with self._lock:
-            if size in self._wanted or len(self._wanted) >= self._kept:
-                return
-            self._wanted.add(size)
-        self._background.submit(self._add, size)
-
-    def _add(self, size: int) -> None:
-        try:
-            self._sized[size] = self._compile(size)
-        except Exception:  # the graph of any size goes on scoring
-            event(logging.WARNING, "graph not compiled", traceback=True, candidates=size)
+        place = bisect.bisect_left(self._sizes, rows)
+        size = self._sizes[place] if place < len(self._sizes) else ANY
+        if size == ANY or size > rows * (1 + PADDING):
+            return self._compiled[ANY].score(packed, rows, rows)
+        return self._compiled[size].score(packed, rows, size)
 
     def _compile(self, size: int) -> "_Compiled":
         """One context row, and ``size`` candidates, -1 for any number."""
@@ -107,12 +82,6 @@ class OpenVino:
 def _core(openvino: Any) -> Any:
     """The library's core, never let go of: with it goes the stack that signals are handled on, and SIGTERM crashes."""
     return openvino.Core()
-
-
-def padded(rows: int) -> int:
-    """The size that a request of so many candidates is padded to."""
-    step = max(1 << max((rows - 1).bit_length() - 1, 0), SMALLEST) // STEPS
-    return -(-rows // step) * step
 
 
 class _Compiled:

@@ -184,5 +184,22 @@ def test_a_worker_that_is_killed_is_replaced_while_the_other_answers(artifact, b
         assert post(running.url, body).status_code == 200
 
 
+def test_a_worker_that_dies_while_it_is_asked_for_a_sign_of_life_is_replaced_at_once(artifact):
+    with server(artifact.folder, "--workers", 2, admin_keys="a key for administrators") as running:
+        keyed = {"Authorization": "Bearer a key for administrators"}
+
+        def workers():
+            return set(httpx.get(f"{running.url}/admin/status", headers=keyed, timeout=2).json()["workers"])
+
+        before = patiently(lambda: len(workers()) == 2 and workers())
+        victim = int(next(iter(before)))
+        os.kill(victim, signal.SIGSTOP)
+        time.sleep(1.5)  # by now it is asked, and does not answer
+        os.kill(victim, signal.SIGKILL)
+        killed = time.monotonic()
+        patiently(lambda: len(workers()) == 2 and workers() != before)
+        assert time.monotonic() - killed < 40  # silence is put up with for a minute
+
+
 def test_the_settings_of_the_environment_are_kept_by_the_command(strict, body):
     assert post(strict, body).json()["detail"][0]["reason"] == "may hold at most 5 candidates, got 20"
