@@ -114,7 +114,7 @@ def split(model: Path, device: str, packed: Packed, calls: int) -> tuple[dict[st
         onnxruntime.preload_dlls()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as the service's own
+    options.add_session_config_entry("session.intra_op.spin_duration_us", "50")  # as the service's own
     with tempfile.TemporaryDirectory() as folder:
         session = onnxruntime.InferenceSession(str(model), options, providers=[PROVIDERS[device]])
         names = {node.name for node in session.get_inputs()}

@@ -101,7 +101,7 @@ def session_of(model: onnx.ModelProto, threads: int) -> Any:
     """Load as the engine does."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
     options.add_free_dimension_override_by_name("contexts", 1)
     with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
         onnx.save(model, file.name)

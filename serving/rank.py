@@ -16,7 +16,6 @@ from serving.checks import RequestChecker
 from serving.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.items import ItemSource
 from serving.messages import FusionChoice, RankRequest, RequestError
-from serving.overflow import require_finite, require_moderate
 from serving.runtime import Engine, engine_of
 from serving.settings import Settings
 from serving.users import Context, Users
@@ -102,7 +101,6 @@ class Ranker:
         watch.lap("features")
         if pool.count:
             watch.packed = self._encoded(pool, context)
-            require_moderate(self.artifact, watch.packed)
             watch.lap("encode")
         facts = {
             "model": model,
@@ -114,7 +112,7 @@ class Ranker:
         }
 
         def finish() -> bytes:
-            watch.lap("wait")
+            watch.lap("turn")
             if watch.packed is not None:
                 answer = self._ranked(watch.packed, request, plan, pool, context, facts, watch)
             else:
@@ -137,7 +135,7 @@ class Ranker:
     ) -> Answer:
         watch.scores = scores = self._engine.score(packed)
         watch.lap("score")
-        require_finite(self.artifact, scores)
+        self._require_finite(scores)
         candidates = self._candidates(plan, scores, pool, context)
         try:
             ranked = plan.rank(candidates)
@@ -183,6 +181,17 @@ class Ranker:
                 reason = f"must be {error.expected}, got {error.value!r}"
                 raise RequestError([(f"{side}.{error.column}{row}", reason)]) from None
 
+    def _require_finite(self, scores: NDArray[np.float32]) -> None:
+        """Refuse candidates whose inputs are so large that the model overflows."""
+        finite = np.isfinite(scores)
+        if not finite.all():
+            tasks = self.artifact.manifest.tasks
+            reason = "has values so large that the model gives no finite score for {}"
+            raise RequestError(
+                (f"candidates.{row}", reason.format(", ".join(tasks[i] for i in np.flatnonzero(~finite[row]))))
+                for row in np.flatnonzero(~finite.all(axis=1)).tolist()
+            )
+
     def _candidates(self, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: Context) -> Candidates:
         """Scores, with the raw values of the features that the fusion reads."""
         schema = self.artifact.schema
@@ -217,20 +226,27 @@ class Ranker:
 
     def _replay(self, tolerance: float) -> None:
         """Refuse an artifact whose golden requests get other scores here than from the model that was trained."""
-        tasks = self.artifact.manifest.tasks
+        folder, tasks = self.artifact.folder, self.artifact.manifest.tasks
         if not self.artifact.golden:
-            raise ArtifactError(f"{self.artifact.folder}: holds no golden request to check the scores with")
+            raise ArtifactError(f"{folder}: holds no golden request to check the scores with")
         for number, golden in enumerate(self.artifact.golden):
             context = {name: [value] for name, value in golden.context.items()}
-            got = self._engine.score(self._encoded(Sent(self.artifact, golden.candidates), Context(context)))
-            for i, task in enumerate(tasks):
-                expected = np.array(golden.scores[task])
-                worst = difference(got[:, i], expected) if len(expected) == len(got) else np.inf
-                if not worst <= tolerance:
-                    raise ArtifactError(
-                        f"{self.artifact.folder}: golden request {number}, task {task!r}: scores differ by {worst:.2e} "
-                        f"from those the model was exported with, more than {tolerance:.0e}; it is not served"
-                    )
+            packed = self._encoded(Sent(self.artifact, golden.candidates), Context(context))
+            expected = np.array([golden.scores[task] for task in tasks]).T
+            count = len(packed.candidate_ids)
+            for size in (count, *self._engine.sizes) if number == 0 else (count,):
+                rows = np.arange(size) % count  # a graph of a size is asked for as many, over and over the same
+                many = packed._replace(
+                    candidate_ids=packed.candidate_ids[rows], candidate_numbers=packed.candidate_numbers[rows]
+                )
+                got = self._engine.score(many)
+                for i, task in enumerate(tasks):
+                    worst = difference(got[:, i], expected[rows, i]) if len(expected) == count else np.inf
+                    if not worst <= tolerance:
+                        raise ArtifactError(
+                            f"{folder}: golden request {number}, task {task!r}: scores differ by {worst:.2e} from "
+                            f"those the model was exported with, more than {tolerance:.0e}; it is not served"
+                        )
 
 
 def _by_objective(plan: Plan, values: NDArray[Any]) -> dict[str, NDArray[Any]]:

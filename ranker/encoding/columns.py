@@ -24,6 +24,9 @@ MISSING = np.iinfo(np.int64).min
 """Stands for a missing value in an array of integers; no id of a log may have this value."""
 LARGEST = float(np.finfo(np.float32).max)
 """Models read numbers of 32 bits: a larger one would reach them as infinite."""
+LARGEST_INPUT = 1e12
+"""Of numbers that a model reads as they come, not standardised. Products of a few larger ones overflow, which some
+engines turn into a 0."""
 _INTEGER = "an integer from -2**63 + 1 to 2**63 - 1"
 _NUMBER = "a finite number of at most 3.4e38 in size"
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import Column, ColumnError, Integers, Ragged, numbers, require
+from ranker.encoding.columns import LARGEST_INPUT, Column, ColumnError, Integers, Ragged, numbers, require
 from ranker.encoding.vocabulary import ValueType
 from ranker.schema import Multi, Sequence
 
@@ -104,7 +104,7 @@ def vectors(column: Column, name: str, size: int) -> NDArray[np.float32]:
     flat = list_codes(numbers, lists, name)
     array = np.zeros((len(lists), size), dtype=np.float32)
     array[lengths == size] = flat.reshape(-1, size)
-    _require_complete(array, name)
+    _require_fitting(array, name)
     return array
 
 
@@ -118,9 +118,12 @@ def _matrix(matrix: NDArray[Any], name: str, size: int) -> NDArray[np.float32]:
     flat = matrix.reshape(-1)
     offsets = np.arange(len(matrix) + 1) * size
     array: NDArray[np.float32] = list_codes(numbers, Ragged(flat, offsets), name).astype(np.float32).reshape(-1, size)
-    _require_complete(array, name)
+    _require_fitting(array, name)
     return array
 
 
-def _require_complete(array: NDArray[np.float32], name: str) -> None:
+def _require_fitting(array: NDArray[np.float32], name: str) -> None:
     require(np.asarray(~np.isnan(array).any(axis=1)), array, name, "a vector without missing numbers")
+    if array.size and np.abs(array).max() > LARGEST_INPUT:
+        fits = np.asarray((np.abs(array) <= LARGEST_INPUT).all(axis=1))
+        require(fits, array, name, f"a vector of numbers of at most {LARGEST_INPUT:g} in size")

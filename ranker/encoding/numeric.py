@@ -8,7 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import Column, Floats, numbers, require_finite, unchecked_numbers
+from ranker.encoding.columns import (
+    LARGEST_INPUT,
+    Column,
+    Floats,
+    numbers,
+    require,
+    require_finite,
+    unchecked_numbers,
+)
 from ranker.schema import Numeric
 
 SAMPLE = 100_000
@@ -55,6 +63,7 @@ class NumericBlock:
         self._logs = sum(part.transform == "log1p" for part in self._parts)
         self._means = np.array([[part.encoding.mean] for part in self._parts])
         self._deviations = np.array([[part.encoding.deviation] for part in self._parts])
+        self._plain = [row for row, part in enumerate(self._parts) if part.transform == "none"]
         self._limits = np.array([[np.inf if part.transform == "none" else LIMIT] for part in self._parts])
 
     def encode_into(self, inputs: NDArray[np.float32], columns: Mapping[str, Column]) -> None:
@@ -66,6 +75,9 @@ class NumericBlock:
             return
         values = np.stack([unchecked_numbers(columns[name], name) for name in self._columns])
         require_finite(values, self._columns)
+        for row in self._plain:
+            too_large = np.abs(values[row]) > LARGEST_INPUT
+            require(~too_large, values[row], self._columns[row], f"a number of at most {LARGEST_INPUT:g} in size")
         values[: self._logs] = signed_log1p(values[: self._logs])
         missing = np.isnan(values)
         values -= self._means

@@ -23,6 +23,8 @@ class Engine(Protocol):
 
     name: str
     """Its own in :data:`ENGINES`."""
+    sizes: tuple[int, ...]
+    """Numbers of candidates that have a graph of their own."""
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """One context row and N candidates to scores [N, T], an array of the caller's own."""

@@ -21,6 +21,7 @@ class OnnxRuntime:
     """One session. Raises ``EngineError`` where the device's provider cannot be had."""
 
     name = "onnxruntime"
+    sizes: tuple[int, ...] = ()
 
     def __init__(self, model: Path, device: str = "cpu", threads: int = 0) -> None:
         provider = PROVIDERS[device]
@@ -47,12 +48,12 @@ class OnnxRuntime:
         if provider not in self._session.get_providers():
             raise EngineError(f"device {device!r}: ONNX Runtime could not start {provider} on this machine")
         self._names = frozenset(node.name for node in self._session.get_inputs())
-        self._run = self._direct if device == "cpu" else self._bound
         self._device = device
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """One context row and N candidates to scores [N, T]."""
-        return self._run({name: array for name, array in packed._asdict().items() if name in self._names})
+        feed = {name: array for name, array in packed._asdict().items() if name in self._names}
+        return self._direct(feed) if self._device == "cpu" else self._bound(feed)
 
     def _direct(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Read the caller's arrays where they lie."""

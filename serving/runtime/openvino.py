@@ -53,16 +53,16 @@ class OpenVino:
         }
         try:
             self._graph = self._core.read_model(str(model))
-            self._sizes = tuple(sorted(sizes))
-            self._compiled = {size: self._compile(size) for size in (*self._sizes, ANY)}
+            self.sizes = tuple(sorted(sizes))
+            self._compiled = {size: self._compile(size) for size in (*self.sizes, ANY)}
         except Exception as error:  # the library's errors share no base class of their own
             raise EngineError(f"{model}: OpenVINO cannot load it: {error}") from error
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """One context row and N candidates to scores [N, T]."""
         rows = len(packed.candidate_ids)
-        place = bisect.bisect_left(self._sizes, rows)
-        size = self._sizes[place] if place < len(self._sizes) else ANY
+        place = bisect.bisect_left(self.sizes, rows)
+        size = self.sizes[place] if place < len(self.sizes) else ANY
         if size == ANY or size > rows * (1 + PADDING):
             return self._compiled[ANY].score(packed, rows, rows)
         return self._compiled[size].score(packed, rows, size)
@@ -125,6 +125,7 @@ class _Request:
         return scores
 
     def _resize(self, packed: Packed, size: int) -> None:
+        self._size = ANY  # until all of it has gone well
         for name, tensor in self._tensors.items():
             array = getattr(packed, name)
             shape = [size if name.startswith("candidate") else 1, array.shape[1]]

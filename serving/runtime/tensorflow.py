@@ -21,6 +21,7 @@ class TensorFlow:
     """
 
     name = "tensorflow"
+    sizes: tuple[int, ...] = ()
 
     def __init__(self, model: Path, device: str = "cpu", threads: int = 0) -> None:
         try:

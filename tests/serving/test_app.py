@@ -191,7 +191,8 @@ def test_values_that_overflow_the_model_are_refused(url, body):
     vectors = list(body["candidates"]["vector"])
     vectors[3] = [0.0, -1e38, 1e13]
     found = problems(url, changed(body, vector=vectors))
-    assert found == {"candidates.vector.3": "must be of at most 1e+12 in size, got -1e+38"}
+    assert list(found) == ["candidates.vector.3"]
+    assert found["candidates.vector.3"].startswith("must be a vector of numbers of at most 1e+12 in size, got [")
 
 
 def test_health_and_model(url):

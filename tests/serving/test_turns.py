@@ -1,12 +1,15 @@
 """Requests that wait are prepared together, and each gets its own answer."""
 
 import asyncio
+import contextlib
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
-from serving.turns import TOGETHER, Turns
+from serving.turns import PATIENCE, TOGETHER, Turns
 from serving.watch import DeadlineError
 
 
@@ -137,3 +140,107 @@ def test_a_deadline_that_passes_during_the_turn_is_the_works_own_to_see():
         return await taken
 
     assert asyncio.run(main()) == b"slow"
+
+
+def test_a_deadline_that_passes_between_the_steps_is_not_waited_out():
+    async def main():
+        turns, recorder = Turns(1), Recorder()
+        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        await begun(recorder)
+        slow = Recorder()
+        others = [
+            asyncio.ensure_future(turns.take(slow.work("slow", held=True))),
+            asyncio.ensure_future(turns.take(recorder.work("late"), deadline=time.monotonic() + 0.3)),
+        ]
+        await asyncio.sleep(0)
+        recorder.free.set()
+        await first
+        await begun(slow)
+        with pytest.raises(DeadlineError):
+            await others[1]
+        assert not others[0].done()
+        slow.free.set()
+        assert await others[0] == b"slow"
+        return recorder.steps
+
+    assert asyncio.run(main())[2:] == ["prepare late"]
+
+
+def test_one_that_is_cancelled_is_not_worked_on():
+    async def main():
+        turns, recorder = Turns(1), Recorder()
+        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        await begun(recorder)
+        left = asyncio.ensure_future(turns.take(recorder.work("left")))
+        await asyncio.sleep(0)
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        recorder.free.set()
+        assert [await first, await turns.take(recorder.work("next"))] == [b"first", b"next"]
+        return recorder.steps
+
+    assert not [step for step in asyncio.run(main()) if "left" in step]
+
+
+def test_one_that_is_prepared_slowly_holds_the_others_up_no_longer():
+    async def main():
+        turns, recorder = Turns(1), Recorder()
+        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        await begun(recorder)
+
+        def slowly():
+            time.sleep(2 * PATIENCE)
+            return recorder.work("slow")()
+
+        others = [asyncio.ensure_future(turns.take(work)) for work in (slowly, recorder.work("next"))]
+        await asyncio.sleep(0)
+        recorder.free.set()
+        await asyncio.gather(first, *others)
+        return recorder.steps[2:]
+
+    assert asyncio.run(main()) == ["prepare slow", "finish slow", "prepare next", "finish next"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StopIteration, SystemExit])
+@pytest.mark.parametrize("step", ["prepare", "finish"])
+def test_whatever_is_raised_the_thread_goes_on(error, step):
+    def fail():
+        raise error("by a library")
+
+    async def main():
+        turns = Turns(1)
+        with pytest.raises(RuntimeError, match=f"{error.__name__}.'by a library'"):
+            await turns.take(fail if step == "prepare" else lambda: fail)
+        return await turns.take(lambda: lambda: b"next")
+
+    assert asyncio.run(main()) == b"next"
+
+
+@pytest.mark.parametrize("step", ["prepare", "finish"])
+def test_a_request_that_failed_is_let_go_of_at_once(step):
+    class Body:
+        pass
+
+    def failing(body):
+        def fail():
+            assert body
+            raise ValueError("wrong")
+
+        return fail if step == "prepare" else lambda: fail
+
+    async def main():
+        turns = Turns(1)
+        body = Body()
+        kept = weakref.ref(body)
+        with contextlib.suppress(ValueError):  # pytest.raises would keep it
+            await turns.take(failing(body), deadline=time.monotonic() + 30)
+        del body
+        await turns.take(lambda: lambda: b"next")
+        return kept()
+
+    gc.disable()
+    try:
+        assert asyncio.run(main()) is None
+    finally:
+        gc.enable()

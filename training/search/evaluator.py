@@ -183,11 +183,10 @@ class Evaluator:
                     raise DataError(f"{metric.name}: no group of the {len(self.rows):,} rows has what it needs")
         return found[None]
 
-    def _blocks(self, sets: Sets) -> Iterator[tuple[slice, Floats]]:
-        size = BLOCK // len(next(iter(sets.values())))
-        for start in range(0, len(self.rows), size):
-            rows = slice(start, min(start + size, len(self.rows)))
-            yield rows, self._combined(self._prepared, rows, sets)
+    def _blocks(self, one: Sets) -> Iterator[tuple[slice, Floats]]:
+        for start in range(0, len(self.rows), BLOCK):
+            rows = slice(start, min(start + BLOCK, len(self.rows)))
+            yield rows, self._combined(self._prepared, rows, one)
 
     def _combined(self, prepared: _Prepared, rows: Rows, sets: Mapping[str, Floats]) -> Floats:
         """Fused scores [P, n] of some rows, boosts included."""

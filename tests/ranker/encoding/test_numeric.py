@@ -62,7 +62,15 @@ def test_missing_values_are_the_mean_even_where_none_was_met_in_training():
 
 def test_wild_values_are_cut_and_plain_ones_are_not():
     assert encode([1e30, -1e30], "standardise", fit([[1.0, 2.0]])).tolist() == [[LIMIT], [-LIMIT]]
-    assert encode([1e30, -3.0], "none", fit([[1.0, 2.0]], transform="none"))[:, 0] == pytest.approx([1e30, -3.0])
+    assert encode([1e12, -3.0], "none", fit([[1.0, 2.0]], transform="none"))[:, 0] == pytest.approx([1e12, -3.0])
+
+
+def test_a_plain_value_that_would_overflow_a_model_is_named():
+    encoding = fit([[1.0, None]], transform="none")
+    with pytest.raises(
+        ColumnError, match=r"column 'x', row 1: -1100000000000.0 is not a number of at most 1e\+12 in size"
+    ):
+        encode([None, -1.1e12], "none", encoding)
 
 
 @pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, -3e38, 0.0])
@@ -114,7 +122,7 @@ def test_features_of_a_block_are_encoded_as_if_alone():
         "c": ("standardise", NumericEncoding(-1.0, 0.5, True)),
         "d": ("log1p", NumericEncoding(0.1, 0.3, False)),
     }
-    columns = {"a": [1, None], "b": np.array([np.nan, 1e20]), "c": [0.25, float("nan")], "d": [True, -4]}
+    columns = {"a": [1, None], "b": np.array([np.nan, 1e12]), "c": [0.25, float("nan")], "d": [True, -4]}
     starts = dict(zip(parts, [5, 0, 1, 4], strict=True))
     inputs = np.full((2, 7), 9.0, dtype=np.float32)
     block = NumericBlock([BlockPart(name, *parts[name], starts[name]) for name in parts])

@@ -1,7 +1,9 @@
 """What every engine promises, over the registry."""
 
+import gc
 import shutil
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -50,15 +52,16 @@ def engine(request, model):
     return engine_of(request.param, model, "cpu", 1)
 
 
-def packed_of(artifact, rows):
+def packed_of(artifact, rows, first=0):
+    """The golden candidates over and over, beginning with another one where ``first`` says so."""
     golden = artifact.golden[0]
-    many = {name: [values[i % len(values)] for i in range(rows)] for name, values in golden.candidates.items()}
+    many = {name: [v[(first + i) % len(v)] for i in range(rows)] for name, v in golden.candidates.items()}
     return artifact.encoder.encode({name: [value] for name, value in golden.context.items()}, many)
 
 
-def expected(artifact, rows):
+def expected(artifact, rows, first=0):
     scores = np.array([artifact.golden[0].scores[task] for task in artifact.manifest.tasks]).T
-    return scores[np.arange(rows) % len(scores)]
+    return scores[(first + np.arange(rows)) % len(scores)]
 
 
 @pytest.mark.parametrize("rows", [1, 7, 20, 95, 100, 101, 2100])
@@ -69,11 +72,23 @@ def test_scores_are_the_golden_ones(engine, artifact, rows):
 
 
 def test_threads_do_not_mix_up_their_scores(engine, artifact):
-    sizes = [1, 7, 20, 33, 100, 7, 128, 2] * 4
-    packed = [packed_of(artifact, rows) for rows in sizes]
+    asked = [(rows, first) for first, rows in enumerate([1, 7, 20, 100, 100, 7, 128, 2] * 6)]
+    packed = [packed_of(artifact, *each) for each in asked]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(engine.score, packed))
-    assert max(difference(s, expected(artifact, n)) for s, n in zip(found, sizes, strict=True)) < 1e-5
+    assert max(difference(s, expected(artifact, *each)) for s, each in zip(found, asked, strict=True)) < 1e-5
+
+
+def test_an_engine_that_is_let_go_of_is_gone_at_once(model, engine):
+    """With its weights: a service that changes versions must not wait for the garbage collector."""
+    gc.disable()
+    try:
+        other = engine_of(engine.name, model, "cpu", 1)
+        kept = weakref.ref(other)
+        del other
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_scores_stay_when_another_request_is_scored(engine, artifact):
@@ -107,6 +122,17 @@ def test_auto_is_the_best_that_is_installed(model, monkeypatch):
     assert engine_of("auto", model).name == "openvino"
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert engine_of("auto", model).name == "onnxruntime"
+
+
+def test_auto_goes_on_to_the_next_where_the_best_cannot_load(model, monkeypatch, caplog):
+    def fails(*_):
+        raise EngineError("no such operation")
+
+    monkeypatch.setitem(ENGINES._entries, "openvino", fails)
+    assert engine_of("auto", model).name == "onnxruntime"
+    assert [(r.getMessage(), r.fields) for r in caplog.records] == [
+        ("engine not used", {"engine": "openvino", "reason": "no such operation"})
+    ]
 
 
 def test_auto_is_an_engine_and_an_unknown_name_lists_all(model):
