@@ -5,6 +5,7 @@ FROM python:3.11-slim-bookworm AS build
 ARG VARIANT=cpu
 WORKDIR /build
 COPY lock lock
+# What is removed is 120 MB that serving never loads: headers, tests, other devices, readers of other models.
 RUN python -m venv /opt/ranker \
  && case "$VARIANT" in \
       cpu) lock=lock/serve.txt ;; \
@@ -13,12 +14,11 @@ RUN python -m venv /opt/ranker \
     esac \
  && /opt/ranker/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r "$lock" \
  && cd /opt/ranker/lib/python3.11/site-packages \
- # 120 MB that serving never loads: headers, tests, other devices, readers of other models
  && (cd pyarrow && rm -rf include src tests libarrow_flight* libarrow_python_flight* _flight*) \
- && if [ -d openvino ]; then cd openvino && rm -rf include tools frontend/pytorch frontend/tensorflow frontend/paddle frontend/jax \
-      libs/cache.json libs/libopenvino_intel_[gn]pu_plugin.so libs/libopenvino_auto_*plugin.so libs/libopenvino_auto_plugin.so libs/libopenvino_hetero_plugin.so \
-      libs/libopenvino_pytorch_frontend* libs/libopenvino_tensorflow*_frontend* libs/libopenvino_paddle_frontend* \
-      libs/libopenvino_gguf_frontend* libs/libopenvino_jax_frontend*; fi
+ && if [ -d openvino ]; then cd openvino && rm -rf include tools cmake torch libs/cache.json \
+      frontend/pytorch frontend/tensorflow frontend/paddle frontend/jax libs/libopenvino_pytorch* libs/libopenvino_tensorflow* \
+      libs/libopenvino_paddle* libs/libopenvino_gguf* libs/libopenvino_jax* libs/libopenvino_auto* libs/libopenvino_hetero* \
+      libs/libopenvino_intel_gpu* libs/libopenvino_intel_npu*; fi
 COPY pyproject.toml README.md LICENSE ./
 COPY ranker ranker
 COPY serving serving
