@@ -27,10 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import versions, write_json
-from benchmarks.serving_setup import SIZES, artifact_of, plain_saved_model, request_of
+from benchmarks.serving_setup import SIZES, artifact_of, by_id, plain_saved_model, request_of, write_items
 from ranker.artifact import Artifact
 
 OURS, BARE, FLOOR = "ours", "bare engine", "sgemm floor"
+BY_ID = f"{OURS}, items by id"
 PEERS = ("fastapi + saved_model", "fastapi + onnx, unsplit", "litserve", "bentoml", "ray serve")
 LAYOUTS = {1: (1, 2), 16: (2, 1)}
 """By concurrency: processes, and threads of one request's arithmetic in each. All contestants have the same."""
@@ -80,8 +81,10 @@ def main(
         plain = plain_saved_model(artifact, folder / name / "plain")
         for concurrency in LAYOUTS:
             with ExitStack() as stack:
-                commands = commands_of(artifact, plain, concurrency, peers_python, engine, peer)
-                found = measured(stack, artifact, commands, concurrency, candidates, rounds, seconds, console)
+                request = request_of(candidates)
+                write_items(request, items := folder / "items.parquet")
+                commands = commands_of(artifact, plain, items, concurrency, peers_python, engine, peer)
+                found = measured(stack, artifact, commands, concurrency, request, rounds, seconds, console)
             found = {"size": name, "concurrency": concurrency, "candidates": candidates, **found}
             show(found, console)
             results.append(found)
@@ -93,6 +96,7 @@ def main(
 def commands_of(
     artifact: Artifact,
     plain: Path,
+    items: Path,
     concurrency: int,
     python: Path,
     engines: list[str] | None,
@@ -113,7 +117,8 @@ def commands_of(
     }
     ours = [sys.executable, "-c", "from serving.cli import app; app()", *common]
     ours += ["--concurrency", "2" if concurrency == 1 else "1", "--max-in-flight", "64"]
-    sides = {OURS: ours, **{f"{OURS}, {name}": [*ours, "--engine", name] for name in engines or []}}
+    sides = {OURS: ours, BY_ID: [*ours, "--items", str(items)]}
+    sides |= {f"{OURS}, {name}": [*ours, "--engine", name] for name in engines or []}
     return {**sides, **{name: known[name] for name in peers or PEERS[:4]}}
 
 
@@ -122,18 +127,16 @@ def measured(
     artifact: Artifact,
     commands: Mapping[str, list[str]],
     concurrency: int,
-    candidates: int,
+    request: Mapping[str, Any],
     rounds: int,
     seconds: float,
     console: Console,
 ) -> dict[str, Any]:
     """Start all, look that they rank alike, and ask them in turn."""
-    body = orjson.dumps(request_of(candidates))
-    message = Path(stack.enter_context(TemporaryDirectory())) / "request"
-    head = (
-        f"POST /rank HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    )
-    message.write_bytes(head.encode() + b"\r\n" + body)
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    bodies = {name: orjson.dumps(by_id(dict(request)) if name == BY_ID else request) for name in commands}
+    messages = {name: _message(folder / str(number), body) for number, (name, body) in enumerate(bodies.items())}
+    candidates = len(request["candidates"]["item_0"])
     workers, threads = LAYOUTS[concurrency]
     contestants = []
     for name, command in commands.items():
@@ -144,7 +147,7 @@ def measured(
     for contestant in contestants:
         console.log(f"checking {contestant.name}")
         contestant.resume()
-        expected = checked(contestant, body, expected)
+        expected = checked(contestant, bodies[contestant.name], expected)
         contestant.pause()
     load = stack.enter_context(asked([sys.executable, "-m", "benchmarks.serving_load"]))
     bare_command = [sys.executable, "-m", "benchmarks.serving_bare", str(artifact.folder), "--engine", "auto"]
@@ -157,7 +160,7 @@ def measured(
         turn = contestants[number % len(contestants) :] + contestants[: number % len(contestants)]
         for contestant in turn:
             contestant.resume()
-            task = {"port": contestant.port, "concurrency": concurrency, "file": str(message)}
+            task = {"port": contestant.port, "concurrency": concurrency, "file": str(messages[contestant.name])}
             answer = ask(load, {**task, "seconds": seconds if number >= 0 else 0.5})
             contestant.pause()
             if answer["failures"]:
@@ -178,6 +181,15 @@ def measured(
         "sides": {contestant.name: contestant.rounds for contestant in contestants},
         "below": below,
     }
+
+
+def _message(file: Path, body: bytes) -> Path:
+    """The whole request in a file."""
+    head = (
+        f"POST /rank HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    )
+    file.write_bytes(head.encode() + b"\r\n" + body)
+    return file
 
 
 def show(found: Mapping[str, Any], console: Console) -> None:

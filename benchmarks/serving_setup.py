@@ -66,13 +66,29 @@ def drawn(rows: int, seed: int = 0) -> dict[str, Any]:
 
 
 def request_of(candidates: int, seed: int = 1) -> dict[str, Any]:
-    """One user and ``candidates`` items, as clients send them."""
+    """One user and ``candidates`` items, no two of the same id, as clients send them."""
     columns = {name: values for name, values in drawn(candidates, seed).items() if name not in (DAY, *TASKS)}
+    columns["item_0"] = np.random.default_rng(seed).permutation(VALUES["item"][0])[:candidates]
     plain = {name: values if isinstance(values, list) else values.tolist() for name, values in columns.items()}
     return {
         "context": {name: values[0] for name, values in plain.items() if name.startswith("user")},
         "candidates": {name: values for name, values in plain.items() if name.startswith("item")},
     }
+
+
+def by_id(request: dict[str, Any]) -> dict[str, Any]:
+    """The same request with the ids of its items alone."""
+    return {**request, "candidates": {"item_0": request["candidates"]["item_0"]}}
+
+
+def write_items(request: dict[str, Any], file: Path) -> None:
+    """The request's items among as many others as there are ids."""
+    asked = pa.table(request["candidates"])
+    count = VALUES["item"][0]
+    rest = {name: values for name, values in drawn(count, seed=2).items() if name.startswith("item")}
+    rest["item_0"] = np.setdiff1d(np.arange(count), asked["item_0"].to_numpy())
+    others = pa.table({name: values[: len(rest["item_0"])] for name, values in rest.items()}, schema=asked.schema)
+    pq.write_table(pa.concat_tables([others, asked]), file)
 
 
 def experiment(size: str) -> dict[str, Any]:
