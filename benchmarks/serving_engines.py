@@ -4,7 +4,6 @@ Wall time needs a quiet machine; processor time, of all threads together, is als
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,17 +31,12 @@ def main(
     console, results = Console(), []
     for name in size or SIZES:
         artifact = artifact_of(name, folder)
-        made: dict[str, Callable[[int], Any]] = {}
-        for key in engine or ENGINES:
-            loaded = ENGINES[key](artifact.model_path, "cpu", threads)
-            made[key] = lambda _, loaded=loaded: loaded
-        if "openvino" in made:
-            of_any = OpenVino(artifact.model_path, "cpu", threads, sizes=())
-            made["openvino, any number"] = lambda _, loaded=of_any: loaded
+        sides: dict[str, Any] = {key: ENGINES[key](artifact.model_path, "cpu", threads) for key in engine or ENGINES}
+        if "openvino" in sides:
+            sides["openvino, any number"] = OpenVino(artifact.model_path, "cpu", threads, sizes=())
         for count in candidates or (100, 500, 2000):
             body = request_of(count)
             packed = artifact.encoder.encode({key: [v] for key, v in body["context"].items()}, body["candidates"])
-            sides = {key: make(count) for key, make in made.items()}
             first = next(iter(sides.values())).score(packed)
             for key, loaded in sides.items():
                 if not (worst := difference(loaded.score(packed), first)) < 1e-5:
