@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from ranker.encoding import Packed
 from serving.runtime.base import ENGINES, EngineError
+from serving.runtime.openvino_graph import rewrite
 
 SIZES = (100, 200, 300, 400, 500, 1000, 2000)
 """Numbers of candidates that are compiled for: those that clients ask for are mostly round."""
 PADDING = 1 / 5
 """A request is padded by up to this share of its own rows; where more is needed, the graph of any size is faster."""
 ANY = -1
+OPERATIONS = "openvino.opset13"
 
 
 @ENGINES.register("openvino")
@@ -53,6 +55,7 @@ class OpenVino:
         }
         try:
             self._graph = self._core.read_model(str(model))
+            rewrite(self._graph, import_module(OPERATIONS))
             self.sizes = tuple(sorted(sizes))
             self._compiled = {size: self._compile(size) for size in (*self.sizes, ANY)}
         except Exception as error:  # the library's errors share no base class of their own
