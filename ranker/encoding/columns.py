@@ -9,6 +9,7 @@ import reprlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -109,6 +110,25 @@ def _length(column: Column, name: str) -> int:
     raise ColumnError(name, 0, column, "a column: a list or an array")
 
 
+def same_type(columns: Sequence[Any], dtype: type[np.int64 | np.float64]) -> NDArray[Any] | None:
+    """Columns [F, N] of one length as one array, where all are lists or arrays of that type and lack no value.
+
+    ``None`` where they are of other types, or need a closer look.
+    """
+    if all(type(column) is list for column in columns):
+        try:
+            # Refuses other types, and None, at the speed of C.
+            flat: Any = np.asarray(array("q" if dtype is np.int64 else "d", chain.from_iterable(columns)))
+        except (TypeError, OverflowError):
+            return None
+    elif all(type(column) is np.ndarray and column.dtype == dtype and column.ndim == 1 for column in columns):
+        flat = np.concatenate(columns)
+    else:
+        return None
+    stacked: NDArray[Any] = flat.reshape(len(columns), -1)
+    return stacked
+
+
 def integers(column: Column, name: str) -> Integers:
     """Integers [N] with :data:`MISSING` for null; floats are taken where they are whole, booleans as 0 and 1."""
     if isinstance(column, Ragged):
@@ -202,9 +222,9 @@ def unchecked_numbers(column: Column, name: str) -> Floats:
             return np.array([_number(value, name, row) for row, value in enumerate(values)], dtype=np.float64)
 
 
-def require_finite(matrix: Floats, names: Sequence[str]) -> None:
-    """Refuse infinite values and those beyond 32 bits in columns [F, N]."""
-    if (np.abs(matrix) > LARGEST).any():
+def require_finite(matrix: Floats, sizes: Floats, names: Sequence[str]) -> None:
+    """Refuse infinite values and those beyond 32 bits in columns [F, N]; ``sizes`` are without sign."""
+    if (sizes > LARGEST).any():
         for values, name in zip(matrix, names, strict=True):
             numbers(values, name)
 

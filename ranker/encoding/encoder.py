@@ -54,7 +54,7 @@ class Encoder:
         context_rows, rows = contexts.rows(context), candidates.rows(candidate)
         if context_rows not in (1, rows):
             raise ValueError(f"{context_rows} context rows for {rows} candidates: expected 1, or one for each")
-        codes = {**contexts.codes(context), **candidates.codes(candidate)}
+        codes = {**contexts.codes(context, context_rows), **candidates.codes(candidate, rows)}
 
         def statistics(key: Key) -> NDArray[np.float32]:
             joined = self.combinations[key].codes(np.broadcast_arrays(*(codes[name] for name in key)))
@@ -69,7 +69,7 @@ class Encoder:
         """Encode candidates [N] for contexts that are not there yet. Raises ``ColumnError`` as :meth:`encode`."""
         candidates = self._sides[1]
         rows = candidates.rows(candidate)
-        codes = candidates.codes(candidate)
+        codes = candidates.codes(candidate, rows)
         mixed = {key for _, key in self._mixed}
 
         def statistics(key: Key) -> NDArray[np.float32]:
@@ -89,7 +89,7 @@ class Encoder:
         contexts = self._sides[0]
         if contexts.rows(context) != 1:
             raise ValueError(f"{contexts.rows(context)} context rows: expected 1")
-        of_context = contexts.codes(context)
+        of_context = contexts.codes(context, 1)
         codes = {**of_context, **items.codes}
 
         def statistics(key: Key) -> NDArray[np.float32]:

@@ -1,9 +1,19 @@
 """Positions of integers and of strings in a fixed list, looked up for many at once."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ranker.encoding.columns import Integers
 from ranker.encoding.text import Text, splitmix64
+
+
+class Table(NamedTuple):
+    """``positions[value - low]``, and -1 at ``positions[span]``, where every value outside belongs."""
+
+    low: int
+    span: int
+    positions: Integers
 
 
 class Index:
@@ -16,11 +26,12 @@ class Index:
 
     def __init__(self, values: Integers) -> None:
         low, high = (int(values.min()), int(values.max())) if len(values) else (0, -1)
-        self._low, self._span = low, high - low + 1
-        self._dense = self._span <= 4 * len(values) + 1024
-        if self._dense:
-            self._positions = np.full(self._span + 1, -1, dtype=np.int64)
-            self._positions[values - low] = np.arange(len(values))
+        span = high - low + 1
+        self.table: Table | None = None
+        """What it looks up in, where the values lie close together."""
+        if span <= 4 * len(values) + 1024:
+            self.table = Table(low, span, np.full(span + 1, -1, dtype=np.int64))
+            self.table.positions[values - low] = np.arange(len(values))
             return
         prefix_bits = len(values).bit_length() + 1
         self._shift = np.uint64(64 - prefix_bits)
@@ -36,10 +47,11 @@ class Index:
 
     def positions(self, values: Integers) -> Integers:
         """Position [N] of each value [N] in the list, -1 for a value that is not in it."""
-        if self._dense:
+        if self.table is not None:
+            low, span, table = self.table
             # Differences wrap around, so that taken as unsigned those of all values outside are large.
-            places = np.minimum((values - self._low).view(np.uint64), np.uint64(self._span)).view(np.int64)
-            return self._positions[places]
+            places = np.minimum((values - low).view(np.uint64), np.uint64(span)).view(np.int64)
+            return table[places]
         starts = self._starts[(splitmix64(values.view(np.uint64)) >> self._shift).view(np.int64)]
         places = starts[:, None] + self._steps
         rows, steps = np.nonzero(self._keys[places] == values[:, None])

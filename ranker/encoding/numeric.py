@@ -15,6 +15,7 @@ from ranker.encoding.columns import (
     numbers,
     require,
     require_finite,
+    same_type,
     unchecked_numbers,
 )
 from ranker.schema import Numeric
@@ -63,31 +64,42 @@ class NumericBlock:
         self._logs = sum(part.transform == "log1p" for part in self._parts)
         self._means = np.array([[part.encoding.mean] for part in self._parts])
         self._deviations = np.array([[part.encoding.deviation] for part in self._parts])
+        self._places = np.array([part.start for part in self._parts], dtype=np.intp)
+        self._flagged = [row for row, part in enumerate(self._parts) if part.encoding.has_missing]
         self._plain = [row for row, part in enumerate(self._parts) if part.transform == "none"]
         self._limits = np.array([[np.inf if part.transform == "none" else LIMIT] for part in self._parts])
+        self._least = -self._limits
 
-    def encode_into(self, inputs: NDArray[np.float32], columns: Mapping[str, Column]) -> None:
-        """Write each feature's inputs [N, 1], or [N, 2] with 1 for missing where training rows lacked values.
+    def encode_into(self, by_column: NDArray[np.float32], columns: Mapping[str, Column]) -> None:
+        """Write each feature's inputs to its rows of [W, N]: one, and behind it 1 for missing where training met that.
 
         A missing value is the mean. Raises ``ColumnError``.
         """
         if not self._parts:
             return
-        values = np.stack([unchecked_numbers(columns[name], name) for name in self._columns])
-        require_finite(values, self._columns)
+        given = [columns[name] for name in self._columns]
+        values = same_type(given, np.float64)
+        if values is None:
+            values = np.stack(
+                [unchecked_numbers(column, name) for column, name in zip(given, self._columns, strict=True)]
+            )
+        sizes = np.abs(values)
+        require_finite(values, sizes, self._columns)
         for row in self._plain:
-            too_large = np.abs(values[row]) > LARGEST_INPUT
+            too_large = sizes[row] > LARGEST_INPUT
             require(~too_large, values[row], self._columns[row], f"a number of at most {LARGEST_INPUT:g} in size")
-        values[: self._logs] = signed_log1p(values[: self._logs])
+        if self._logs:
+            logarithms = np.log1p(sizes[: self._logs])
+            np.copysign(logarithms, values[: self._logs], out=values[: self._logs])
         missing = np.isnan(values)
         values -= self._means
         values /= self._deviations
-        np.clip(values, -self._limits, self._limits, out=values)
+        np.maximum(values, self._least, out=values)
+        np.minimum(values, self._limits, out=values)
         np.copyto(values, 0.0, where=missing)
-        for row, part in enumerate(self._parts):
-            inputs[:, part.start] = values[row]
-            if part.encoding.has_missing:
-                inputs[:, part.start + 1] = missing[row]
+        by_column[self._places] = values
+        if self._flagged:
+            by_column[self._places[self._flagged] + 1] = missing[self._flagged]
 
 
 @dataclass

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.encoding.categorical import CategoricalBlock, CategoricalPart
 from ranker.encoding.columns import Column, Integers, common_rows
 from ranker.encoding.layout import SideLayout
 from ranker.encoding.lists import list_codes, pad, split, table_of, vectors
@@ -18,7 +19,7 @@ Columns: TypeAlias = Mapping[str, Column]
 StatisticsInputs: TypeAlias = Callable[[Key], NDArray[np.float32]]
 
 
-IdReader: TypeAlias = Callable[[Columns, Mapping[str, Integers]], NDArray[np.int32]]
+IdReader: TypeAlias = Callable[[Columns], NDArray[np.int32]]
 
 
 class Parts(NamedTuple):
@@ -33,16 +34,20 @@ class SideEncoder:
     """The features of one side, in the layout's places."""
 
     def __init__(self, schema: Schema, features: Mapping[str, Feature], layout: SideLayout, parts: Parts) -> None:
-        self._layout, self._parts = layout, parts
+        self._id_width, self._number_width = layout.id_width, layout.number_width
         self._columns = {name: schema.column(name) for name in features}
-        self._categorical = [
-            (name, self._columns[name], parts.coders[name])
-            for name, feature in features.items()
-            if isinstance(feature, Categorical)
-        ]
+        of_ids = [(field, features[field.feature]) for field in layout.ids]
+        self._categorical = CategoricalBlock(
+            [
+                CategoricalPart(name, self._columns[name], parts.coders[name], parts.ids[name], field.start)
+                for name, field, feature in ((field.feature, field, feature) for field, feature in of_ids)
+                if isinstance(feature, Categorical)
+            ]
+        )
         self._ids = [
-            (slice(field.start, field.start + field.length), self._reader(field.feature, features[field.feature]))
-            for field in layout.ids
+            (slice(field.start, field.start + field.length), self._reader(field.feature, feature, parts))
+            for field, feature in of_ids
+            if not isinstance(feature, Categorical)
         ]
         fields = [(field, features.get(field.feature)) for field in layout.numbers]
         self._block = NumericBlock(
@@ -67,33 +72,32 @@ class SideEncoder:
         """Return the number of rows [N]. Raises ``ColumnError`` where a column is missing or of another length."""
         return common_rows(columns, self._columns.values())
 
-    def codes(self, columns: Columns) -> dict[str, Integers]:
+    def codes(self, columns: Columns, rows: int) -> Mapping[str, Integers]:
         """Codes [N] of each categorical feature."""
-        return {name: coder.codes(columns[column], column) for name, column, coder in self._categorical}
+        return self._categorical.codes(columns, rows)
 
     def encode(
         self, columns: Columns, codes: Mapping[str, Integers], rows: int, statistics: StatisticsInputs
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Ids [N, layout.id_width] and numbers [N, layout.number_width]."""
-        ids = np.empty((rows, self._layout.id_width), dtype=np.int32)
+        ids = np.empty((self._id_width, rows), dtype=np.int32)  # written column by column, and turned at the end
+        self._categorical.ids_into(ids, codes)
         for place, read in self._ids:
-            ids[:, place] = read(columns, codes)
-        numbers = np.empty((rows, self._layout.number_width), dtype=np.float32)
+            ids[place] = read(columns).T
+        numbers = np.empty((self._number_width, rows), dtype=np.float32)
         self._block.encode_into(numbers, columns)
         for place, column, size in self._dense:
-            numbers[:, place] = vectors(columns[column], column, size)
+            numbers[place] = vectors(columns[column], column, size).T
         for place, key in self._statistics:
-            numbers[:, place] = statistics(key)
-        return ids, numbers
+            numbers[place] = statistics(key).T
+        return np.ascontiguousarray(ids.T), np.ascontiguousarray(numbers.T)
 
-    def _reader(self, name: str, feature: Feature) -> IdReader:
-        column, parts = self._columns[name], self._parts
+    def _reader(self, name: str, feature: Feature, parts: Parts) -> IdReader:
+        column = self._columns[name]
         if isinstance(feature, Multi | Sequence):
             table = table_of(name, feature)
             return _list_reader(column, feature, parts.coders[table], parts.ids[table])
-        if isinstance(feature, Numeric):
-            return lambda columns, _: parts.numerics[name].bucket(columns[column], column)[:, None]
-        return lambda _, codes: parts.ids[name][codes[name]][:, None]
+        return lambda columns: parts.numerics[name].bucket(columns[column], column)[:, None]
 
 
 def _list_reader(column: str, feature: Multi | Sequence, coder: Coder, ids: NDArray[np.int32]) -> IdReader:
@@ -102,7 +106,7 @@ def _list_reader(column: str, feature: Multi | Sequence, coder: Coder, ids: NDAr
     def first(lengths: Integers) -> Integers:
         return np.maximum(lengths - length, 0) if isinstance(feature, Sequence) else np.zeros_like(lengths)
 
-    def read(columns: Columns, _: Mapping[str, Integers]) -> NDArray[np.int32]:
+    def read(columns: Columns) -> NDArray[np.int32]:
         lists = split(columns[column], column, feature, coder.kind)
         return pad(lists, ids[list_codes(coder.codes, lists, column)], length, first)
 

@@ -14,8 +14,8 @@ from ranker.encoding.index import Index, TextIndex
 from ranker.encoding.text import Text, splitmix64
 
 ValueType: TypeAlias = Literal["integer", "string"]
-UNSEEN = 1
 RESERVED = 2
+UNSEEN = RESERVED - 1
 
 
 class Coder(Protocol):
@@ -106,20 +106,25 @@ class Vocabulary:
         kind = self.kind or value_type(column)
         if kind == "string":
             return self._text_codes(column) if isinstance(column, Text) else self._string_codes(column, name)
-        if self._index is None:
-            self._index = Index(np.asarray(self.values(), dtype=np.int64))
         values = integers(column, name)
-        codes = self._index.positions(values) + RESERVED
-        codes[codes < RESERVED] = UNSEEN
+        codes = self._integers().positions(values) + RESERVED  # at -1 is what is not there, and so becomes UNSEEN
         codes[values == MISSING] = 0
         return codes
+
+    def index(self) -> Index | None:
+        """Where integers are looked up; ``None`` where values are of another type, or there are none."""
+        return self._integers() if self.kind == "integer" else None
+
+    def _integers(self) -> Index:
+        if self._index is None:
+            self._index = Index(np.asarray(self.values(), dtype=np.int64))
+        return self._index
 
     def _text_codes(self, text: Text) -> Integers:
         if self._text_index is None:
             values = self.values()
             self._text_index = TextIndex(values if isinstance(values, list) else [])
-        codes = self._text_index.positions(text) + RESERVED
-        codes[codes < RESERVED] = UNSEEN
+        codes = self._text_index.positions(text) + RESERVED  # as above
         return np.append(codes, 0)[text.rows]  # null is row -1
 
     def _string_codes(self, column: Column, name: str) -> Integers:

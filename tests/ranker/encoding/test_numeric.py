@@ -23,9 +23,9 @@ def fit(columns, seed=0, **feature):
 
 
 def encode(column, transform, encoding):
-    inputs = np.full((len(column), 1 + encoding.has_missing), np.nan, dtype=np.float32)
-    NumericBlock([BlockPart("x", transform, encoding, 0)]).encode_into(inputs, {"x": column})
-    return inputs
+    by_column = np.full((1 + encoding.has_missing, len(column)), np.nan, dtype=np.float32)
+    NumericBlock([BlockPart("x", transform, encoding, 0)]).encode_into(by_column, {"x": column})
+    return by_column.T
 
 
 @pytest.mark.parametrize("transform", ["standardise", "log1p"])
@@ -124,9 +124,10 @@ def test_features_of_a_block_are_encoded_as_if_alone():
     }
     columns = {"a": [1, None], "b": np.array([np.nan, 1e12]), "c": [0.25, float("nan")], "d": [True, -4]}
     starts = dict(zip(parts, [5, 0, 1, 4], strict=True))
-    inputs = np.full((2, 7), 9.0, dtype=np.float32)
+    by_column = np.full((7, 2), 9.0, dtype=np.float32)
     block = NumericBlock([BlockPart(name, *parts[name], starts[name]) for name in parts])
-    block.encode_into(inputs, columns)
+    block.encode_into(by_column, columns)
+    inputs = by_column.T
     for name, (transform, encoding) in parts.items():
         width = 1 + encoding.has_missing
         alone = encode(np.array(columns[name], dtype=float), transform, encoding)
