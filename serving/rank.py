@@ -250,7 +250,7 @@ class Ranker:
 
 
 def _by_objective(plan: Plan, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    return {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(plan.objectives)}
+    return dict(zip(plan.objectives, np.ascontiguousarray(values.T), strict=True))
 
 
 def _explained(plan: Plan, candidates: Candidates, shown: NDArray[np.intp]) -> dict[str, Any]:

@@ -75,5 +75,7 @@ def _by_row(columns: Any, count: int) -> list[dict[str, Any]]:
 
 
 def _plain(ids: Any) -> Any:
-    """Ids as JSON has them: integers, strings, null."""
+    """Ids as JSON has them: integers, strings, null. Arrays of integers are written as they are."""
+    if type(ids) is np.ndarray and ids.dtype.kind in "iu":
+        return ids
     return ids.tolist() if isinstance(ids, np.ndarray | Text) else ids
