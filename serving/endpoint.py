@@ -15,7 +15,7 @@ from serving.models import Models
 from serving.served import Served
 from serving.settings import Settings
 from serving.traces import tracing
-from serving.turns import Finish, Turns
+from serving.turns import Step, Turns
 from serving.watch import DeadlineError, Watch
 
 
@@ -77,7 +77,7 @@ def refused(refusal: Refusal) -> JSONResponse:
 
 def _prepared(
     served: Served, body: bytes, headers: Mapping[str, str], watch: Watch, exchange: Exchange, most: int
-) -> Finish:
+) -> Step:
     """Open the body once, find what ranks it, and prepare that."""
     watch.lap("wait")
     opened = READERS[exchange.reads]().open(body, most)

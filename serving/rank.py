@@ -1,6 +1,6 @@
 """Request -> scores -> fusion -> answer, with no HTTP in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from serving.items import ItemSource
 from serving.messages import FusionChoice, RankRequest, RequestError
 from serving.runtime import Engine, engine_of
 from serving.settings import Settings
+from serving.turns import Step
 from serving.users import Context, Users
 from serving.watch import Watch
 
@@ -75,7 +76,10 @@ class Ranker:
 
     def answer(self, opened: Opened, watch: Watch | None = None, exchange: Exchange = DEFAULT_EXCHANGE) -> bytes:
         """A request that was opened to the answer's bytes. Raises as :meth:`prepared` and what it returns."""
-        return self.prepared(opened, watch or Watch(), exchange)()
+        step = self.prepared(opened, watch or Watch(), exchange)
+        while not isinstance(answer := step(), bytes):
+            step = answer
+        return answer
 
     def prepared(
         self,
@@ -86,10 +90,10 @@ class Ranker:
         model: str = ONLY,
         fusion: FusionChoice | None = None,
         experiment: Mapping[str, Any] | None = None,
-    ) -> Callable[[], bytes]:
-        """Check and encode a request that was opened; what is returned scores it, fuses, and writes the answer.
+    ) -> Step:
+        """Check and encode a request that was opened; what is returned scores it, and then fuses and writes the answer.
 
-        ``fusion`` ranks where the request names none; ``model`` and ``experiment`` are told in the answer. Both steps
+        ``fusion`` ranks where the request names none; ``model`` and ``experiment`` are told in the answer. All steps
         raise ``RequestError``, and ``DeadlineError`` between stages.
         """
         request = READERS[exchange.reads]().check(opened, self.checker)
@@ -111,21 +115,28 @@ class Ranker:
             **({} if pool.unknown is None else {"unknown_ids": pool.unknown}),
         }
 
-        def finish() -> bytes:
+        def score() -> Step:
             watch.lap("turn")
             if watch.packed is not None:
-                answer = self._ranked(watch.packed, request, plan, pool, context, facts, watch)
+                watch.scores = self._engine.score(watch.packed)
+                watch.lap("score")
+            return respond
+
+        def respond() -> bytes:
+            watch.lap("turn")
+            if watch.scores is not None:
+                answer = self._ranked(watch.scores, request, plan, pool, context, facts, watch)
             else:
                 answer = Answer(facts, [], np.zeros(0), {n: np.zeros(0, np.float32) for n in plan.objectives}, None)
             written = WRITERS[exchange.writes](answer)
             watch.lap("respond")
             return written
 
-        return finish
+        return score
 
     def _ranked(
         self,
-        packed: Packed,
+        scores: NDArray[np.float32],
         request: RankRequest,
         plan: Plan,
         pool: Pool,
@@ -133,8 +144,6 @@ class Ranker:
         facts: dict[str, Any],
         watch: Watch,
     ) -> Answer:
-        watch.scores = scores = self._engine.score(packed)
-        watch.lap("score")
         self._require_finite(scores)
         candidates = self._candidates(plan, scores, pool, context)
         try:

@@ -1,11 +1,13 @@
-"""Who is ranked when: requests that wait are prepared together, and finished one after the other.
+"""Who is ranked when: requests that wait are prepared together, scored together, and answered together.
 
-Parsing and encoding are much code over little data, and a run of the engine in between pushes both out of the
-processor's caches. Prepared one right behind the other, requests find them there.
+Parsing, encoding, fusing and writing are much code over little data, and a run of the engine in between pushes both out
+of the processor's caches. One right behind the other, requests find them there, and the engine finds its weights. The
+event loop is told of all answers at once, so that it does not ask for Python's lock between them.
 """
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections import deque
@@ -15,13 +17,13 @@ from typing import TypeAlias
 
 from serving.watch import DeadlineError
 
-Finish: TypeAlias = Callable[[], bytes]
-Prepare: TypeAlias = Callable[[], Finish]
+Step: TypeAlias = "Callable[[], bytes | Step]"
+"""Gives the answer, or what is to be done next. Of a request the steps are: prepare, score, answer."""
 
 TOGETHER = 8
 """Requests that one thread prepares together at most."""
 PATIENCE = 0.01
-"""Seconds after which it prepares no more, so that those that are prepared do not wait for long."""
+"""Seconds after which it takes no more to the next step, so that those that are there do not wait for long."""
 
 
 class Turns:
@@ -33,23 +35,25 @@ class Turns:
         self._waiting: deque[_Job] = deque()
         self._lock = threading.Lock()
 
-    async def take(self, prepare: Prepare, deadline: float | None = None) -> bytes:
-        """Wait for a turn, then for both steps of a request.
+    async def take(self, first: Step, deadline: float | None = None) -> bytes:
+        """Wait for a turn, then for all steps of a request.
 
-        Raises what they raise, and ``DeadlineError`` where the deadline passes while it waits for either of them.
+        Raises what they raise, and ``DeadlineError`` where the deadline passes while it waits for one of them.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bytes] = loop.create_future()
-        job = _Job(prepare, loop, answer)
+        job = _Job(first, loop, answer)
         try:
             self._queue(job)
             if deadline is not None:
                 await asyncio.wait([answer], timeout=deadline - loop.time())  # its clock is time.monotonic too
                 if not answer.done() and self._withdrawn(job):
+                    answer.cancel()  # nobody waits any more for one that is on its way
                     raise DeadlineError("wait")
             return await answer
         except asyncio.CancelledError:
             self._withdrawn(job)
+            answer.cancel()
             raise
         finally:
             # An error holds the frames that it passed, and these must not hold the error: bodies would lie about until
@@ -72,15 +76,27 @@ class Turns:
 
     def _work(self) -> None:
         while share := self._share():
-            ready: deque[_Job] = deque()
-            until = time.monotonic() + PATIENCE
-            while share and (not ready or time.monotonic() < until) and (job := self._next()):
-                if self._done(job):
-                    ready.append(job)
-                share -= 1
-                del job
-            while ready:
-                self._done(ready.popleft())
+            prepared = self._taken_on(self._waiting, share)
+            while prepared:
+                scored = self._taken_on(prepared, len(prepared))
+                while scored:
+                    scored = self._taken_on(scored, len(scored), patience=math.inf)
+
+    def _taken_on(self, jobs: "deque[_Job]", most: int, patience: float = PATIENCE) -> "deque[_Job]":
+        """Do the next step of some jobs; return those that have another one, the others having their answers."""
+        further: deque[_Job] = deque()
+        ended: list[_Ended] = []
+        until = time.monotonic() + patience
+        while most and (not further or time.monotonic() < until) and (job := self._next(jobs)):
+            loop = job.loop
+            if self._done(job, ended):
+                further.append(job)
+            most -= 1
+            del job
+        if ended:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle, ended)
+        return further
 
     def _share(self) -> int:
         """How many of those that wait are a thread's own; 0 where there are none, and then it counts as idle."""
@@ -89,53 +105,55 @@ class Turns:
             self._busy -= not waiting
             return min(-(-waiting // self._threads), TOGETHER)
 
-    def _next(self) -> "_Job | None":
+    def _next(self, jobs: "deque[_Job]") -> "_Job | None":
         with self._lock:
-            return self._waiting.popleft() if self._waiting else None
+            return jobs.popleft() if jobs else None
 
-    def _done(self, job: "_Job") -> bool:
-        """Do a job's next step; return whether there is another one."""
+    def _done(self, job: "_Job", ended: "list[_Ended]") -> bool:
+        """Do a job's next step; return whether there is another one, or else add what came of it to ``ended``."""
         with self._lock:
             if job.withdrawn:
                 return False
             job.runs = True
-        more = job.do()
+        more = job.do(ended)
         with self._lock:
             job.runs = False
             if more and job.withdrawn:  # its deadline passed meanwhile, and somebody waits to hear of it
-                job.tell(DeadlineError("turn"))
+                ended.append(job.end(DeadlineError("turn")))
+                return False
         return more
 
 
 class _Job:
     """A request that waits, or is worked on; its answer belongs to the event loop."""
 
-    def __init__(self, prepare: Prepare, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[bytes]) -> None:
-        self._prepare: Prepare | None = prepare
-        self._finish: Finish | None = None
-        self._loop = loop
+    def __init__(self, first: Step, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[bytes]) -> None:
+        self._next: Step | None = first
+        self.loop = loop
         self._answer: asyncio.Future[bytes] | None = answer
         self.runs = self.withdrawn = False
 
-    def do(self) -> bool:
-        """Do the next step; return whether there is another one."""
+    def do(self, ended: "list[_Ended]") -> bool:
+        """Do the next step; return whether there is another one, or else add what came of it to ``ended``."""
         try:
-            if self._prepare is not None:
-                prepare, self._prepare = self._prepare, None
-                self._finish = prepare()
+            assert self._next is not None
+            step, self._next = self._next, None
+            result = step()
+            if not isinstance(result, bytes):
+                self._next = result
                 return True
-            assert self._finish is not None
-            finish, self._finish = self._finish, None
-            self.tell(finish())
+            ended.append(self.end(result))
         except BaseException as error:  # whoever awaits the answer gets it, and the thread goes on
-            self.tell(_told(error))
+            ended.append(self.end(_told(error)))
         return False
 
-    def tell(self, result: bytes | Exception) -> None:
-        """Give the answer, once, from any thread; the job lets go of it."""
+    def end(self, result: bytes | Exception) -> "_Ended":
+        """Pair what awaits the answer with it; the job lets go of both, since an error's frames hold the job."""
         answer, self._answer = self._answer, None
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(_settle, answer, result)
+        return answer, result
+
+
+_Ended: TypeAlias = tuple[asyncio.Future[bytes] | None, bytes | Exception]
 
 
 def _told(error: BaseException) -> Exception:
@@ -143,10 +161,13 @@ def _told(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) and not isinstance(error, StopIteration) else RuntimeError(repr(error))
 
 
-def _settle(answer: asyncio.Future[bytes] | None, result: bytes | Exception) -> None:
-    if answer is None or answer.done():
-        return
-    if isinstance(result, Exception):
-        answer.set_exception(result)
-    else:
-        answer.set_result(result)
+def _settle(ended: list[_Ended]) -> None:
+    """Give the answers in their order, but for those that nobody waits for any more."""
+    for answer, result in ended:
+        if answer is None or answer.done():
+            continue
+        if isinstance(result, Exception):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
+    ended.clear()

@@ -1,4 +1,4 @@
-"""Requests that wait are prepared together, and each gets its own answer."""
+"""Requests that wait take each step together, and each gets its own answer."""
 
 import asyncio
 import contextlib
@@ -200,6 +200,74 @@ def test_one_that_is_prepared_slowly_holds_the_others_up_no_longer():
         return recorder.steps[2:]
 
     assert asyncio.run(main()) == ["prepare slow", "finish slow", "prepare next", "finish next"]
+
+
+def steps_of_three(seconds=0.0):
+    """What is done for "a" and "b" that wait behind another, each in three steps of which the second takes a while."""
+    done = []
+
+    def work(name):
+        def prepare():
+            done.append(f"prepare {name}")
+            return score
+
+        def score():
+            time.sleep(seconds)
+            done.append(f"score {name}")
+            return answer
+
+        def answer():
+            done.append(f"answer {name}")
+            return name.encode()
+
+        return prepare
+
+    async def main():
+        turns, recorder = Turns(1), Recorder()
+        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        await begun(recorder)
+        others = [asyncio.ensure_future(turns.take(work(name))) for name in "ab"]
+        await asyncio.sleep(0)
+        recorder.free.set()
+        return await asyncio.gather(first, *others)
+
+    assert asyncio.run(main()) == [b"first", b"a", b"b"]
+    return done
+
+
+def test_each_step_is_taken_together():
+    assert steps_of_three() == ["prepare a", "prepare b", "score a", "score b", "answer a", "answer b"]
+
+
+def test_an_answer_does_not_wait_for_one_that_is_scored_slowly():
+    slow = ["prepare a", "prepare b", "score a", "answer a", "score b", "answer b"]
+    assert steps_of_three(2 * PATIENCE) == slow
+
+
+def test_nobody_is_told_of_an_error_behind_the_deadline():
+    def fail():
+        raise ValueError("wrong")
+
+    async def main():
+        complaints = []  # asyncio's, of an error that nobody asks for
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        turns, recorder, other = Turns(1), Recorder(), Recorder()
+        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        await begun(recorder)
+        failed = asyncio.ensure_future(turns.take(fail, deadline=time.monotonic() + 0.2))
+        beside = asyncio.ensure_future(turns.take(other.work("beside", held=True)()))  # held in the step that fails
+        await asyncio.sleep(0)
+        recorder.free.set()
+        await begun(other)
+        with pytest.raises(DeadlineError):
+            await failed
+        other.free.set()
+        assert [await first, await beside] == [b"first", b"beside"]
+        del failed
+        gc.collect()
+        return complaints
+
+    assert asyncio.run(main()) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, StopIteration, SystemExit])
