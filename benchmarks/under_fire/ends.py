@@ -55,9 +55,10 @@ def kill(artifact: Path, seconds: float, candidates: int, every: float = 5, clie
 
 async def _kills(service: Service, client: Client, seconds: float, every: float) -> list[dict[str, float]]:
     kills: list[dict[str, float]] = []
-    begun = time.monotonic()
-    while time.monotonic() < begun + seconds - every / 2:
-        await asyncio.sleep(every / 2 if not kills else every)
+    pause, last = every / 2, time.monotonic() + seconds - every / 4  # clients must still ask when the last is killed
+    while time.monotonic() + pause < last:
+        await asyncio.sleep(pause)
+        pause = every
         victim = await _workers(service, 2)
         os.kill(victim[0], signal.SIGKILL)
         at = time.monotonic()
