@@ -33,7 +33,7 @@ from ranker.artifact import Artifact
 OURS, BARE, FLOOR = "ours", "bare engine", "sgemm floor"
 BY_ID = f"{OURS}, items by id"
 PEERS = ("fastapi + saved_model", "fastapi + onnx, unsplit", "litserve", "bentoml", "ray serve")
-LAYOUTS = {1: (1, 2), 16: (2, 1)}
+LAYOUTS = {1: (1, 2), 4: (2, 1), 16: (2, 1)}
 """By concurrency: processes, and threads of one request's arithmetic in each. All contestants have the same."""
 
 
@@ -68,18 +68,21 @@ def main(
     engine: Annotated[list[str] | None, typer.Option(help="Ours also on these, beside the default.")] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Some of the peers; all but ray serve by default.")] = None,
     candidates: int = 500,
+    at_once: Annotated[list[int] | None, typer.Option(help="1, 4, 16; by default 1 and 16.")] = None,
     rounds: int = 3,
     seconds: Annotated[float, typer.Option(help="Of each turn.")] = 1.5,
     peers_python: Path = Path(".peers/bin/python"),
     json_file: Annotated[Path | None, typer.Option("--json", help="Where to write all of it.")] = None,
 ) -> None:
     """Measure every size at every concurrency, and print how often ours is as fast."""
+    if unknown := set(at_once or ()) - set(LAYOUTS):
+        raise typer.BadParameter(f"--at-once must be one of {sorted(LAYOUTS)}, got {sorted(unknown)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no service is left behind
     console, results = Console(log_path=False), []
     for name in size or SIZES:
         artifact = artifact_of(name, folder)
         plain = plain_saved_model(artifact, folder / name / "plain")
-        for concurrency in LAYOUTS:
+        for concurrency in at_once or (1, 16):
             with ExitStack() as stack:
                 request = request_of(candidates)
                 write_items(request, items := folder / "items.parquet")
@@ -209,6 +212,7 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     p50 = np.array([r["p50_ms"] for r in sides[OURS]])
     if found["concurrency"] == 1:
         console.print(f"p50 over the bare engine's: {_spread(p50 / np.array(below[BARE]))}")
+        console.print(f"share of p50 outside of the engine: {np.median(1 - np.array(below[BARE]) / p50):.0%}")
     console.print(f"sgemm floor over the bare engine: {_spread(np.array(below[FLOOR]) / np.array(below[BARE]))}")
 
 

@@ -123,7 +123,7 @@ class Ranker:
             return respond
 
         def respond() -> bytes:
-            watch.lap("turn")
+            watch.lap("hold")
             if watch.scores is not None:
                 answer = self._ranked(watch.scores, request, plan, pool, context, facts, watch)
             else:

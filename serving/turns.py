@@ -7,7 +7,6 @@ event loop is told of all answers at once, so that it does not ask for Python's 
 
 import asyncio
 import contextlib
-import math
 import threading
 import time
 from collections import deque
@@ -23,7 +22,8 @@ Step: TypeAlias = "Callable[[], bytes | Step]"
 TOGETHER = 8
 """Requests that one thread prepares together at most."""
 PATIENCE = 0.01
-"""Seconds after which it takes no more to the next step, so that those that are there do not wait for long."""
+"""Seconds after which it takes no more to the next step, so that those that are there do not wait for long, and after
+which answers wait for no other one."""
 
 
 class Turns:
@@ -76,26 +76,26 @@ class Turns:
 
     def _work(self) -> None:
         while share := self._share():
-            prepared = self._taken_on(self._waiting, share)
-            while prepared:
-                scored = self._taken_on(prepared, len(prepared))
-                while scored:
-                    scored = self._taken_on(scored, len(scored), patience=math.inf)
+            self._take_through(self._taken_on(self._waiting, share))
 
-    def _taken_on(self, jobs: "deque[_Job]", most: int, patience: float = PATIENCE) -> "deque[_Job]":
-        """Do the next step of some jobs; return those that have another one, the others having their answers."""
+    def _take_through(self, jobs: "deque[_Job]") -> None:
+        """Do all steps that are left of some jobs."""
+        while jobs:
+            self._take_through(self._taken_on(jobs, len(jobs)))
+
+    def _taken_on(self, jobs: "deque[_Job]", most: int) -> "deque[_Job]":
+        """Do the next step of some jobs, as many as there is patience for; return those that have another one."""
         further: deque[_Job] = deque()
         ended: list[_Ended] = []
-        until = time.monotonic() + patience
+        until = time.monotonic() + PATIENCE
         while most and (not further or time.monotonic() < until) and (job := self._next(jobs)):
-            loop = job.loop
             if self._done(job, ended):
                 further.append(job)
             most -= 1
             del job
-        if ended:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_settle, ended)
+            if time.monotonic() >= until:
+                ended = _delivered(ended)
+        _delivered(ended)
         return further
 
     def _share(self) -> int:
@@ -129,7 +129,7 @@ class _Job:
 
     def __init__(self, first: Step, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[bytes]) -> None:
         self._next: Step | None = first
-        self.loop = loop
+        self._loop = loop
         self._answer: asyncio.Future[bytes] | None = answer
         self.runs = self.withdrawn = False
 
@@ -150,10 +150,19 @@ class _Job:
     def end(self, result: bytes | Exception) -> "_Ended":
         """Pair what awaits the answer with it; the job lets go of both, since an error's frames hold the job."""
         answer, self._answer = self._answer, None
-        return answer, result
+        return self._loop, answer, result
 
 
-_Ended: TypeAlias = tuple[asyncio.Future[bytes] | None, bytes | Exception]
+_Ended: TypeAlias = tuple[asyncio.AbstractEventLoop, asyncio.Future[bytes] | None, bytes | Exception]
+
+
+def _delivered(ended: list[_Ended]) -> list[_Ended]:
+    """Tell the event loop; return a list for those to come."""
+    if not ended:
+        return ended
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        ended[0][0].call_soon_threadsafe(_settle, ended)
+    return []
 
 
 def _told(error: BaseException) -> Exception:
@@ -163,7 +172,7 @@ def _told(error: BaseException) -> Exception:
 
 def _settle(ended: list[_Ended]) -> None:
     """Give the answers in their order, but for those that nobody waits for any more."""
-    for answer, result in ended:
+    for _, answer, result in ended:
         if answer is None or answer.done():
             continue
         if isinstance(result, Exception):

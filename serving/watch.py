@@ -11,7 +11,7 @@ from ranker.encoding import Packed
 if TYPE_CHECKING:
     from serving.served import Route
 
-STAGES = ("read", "wait", "parse", "features", "encode", "turn", "score", "fuse", "respond")
+STAGES = ("read", "wait", "parse", "features", "encode", "turn", "score", "hold", "fuse", "respond")
 
 
 class DeadlineError(Exception):
@@ -36,9 +36,9 @@ class Watch:
         """What became of the user that the request named; ``None`` where it named none."""
 
     def lap(self, stage: str) -> None:
-        """End a stage; there may be several of it. Raises ``DeadlineError`` where the deadline has passed by then."""
+        """End a stage. Raises ``DeadlineError`` where the deadline has passed by then."""
         now = time.monotonic()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self.seconds[stage] = now - self._last
         self._last = now
         if self.deadline is not None and now > self.deadline:
             raise DeadlineError(stage)

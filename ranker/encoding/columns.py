@@ -111,9 +111,10 @@ def _length(column: Column, name: str) -> int:
 
 
 def same_type(columns: Sequence[Any], dtype: type[np.int64 | np.float64]) -> NDArray[Any] | None:
-    """Columns [F, N] of one length as one array, where all are lists or arrays of that type and lack no value.
+    """Columns [F, N] of one length as one array, where all are lists or arrays of that type.
 
-    ``None`` where they are of other types, or need a closer look.
+    NaN and :data:`MISSING` may be among the values of arrays. ``None`` where columns, or values of a list, are of
+    another type.
     """
     if all(type(column) is list for column in columns):
         try:

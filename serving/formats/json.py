@@ -47,7 +47,14 @@ class JsonReader:
 def columns(answer: Answer) -> bytes:
     """Columns in ranked order."""
     explanations = {} if answer.explanations is None else {"explanations": answer.explanations}
-    ranking = {"ids": _plain(answer.ids), "fused": answer.fused, "scores": answer.scores, **explanations}
+    # Arrays of integers are written as they are; their single values are not, if they are of C's long long.
+    integers = type(answer.ids) is np.ndarray and answer.ids.dtype.kind in "iu"
+    ranking = {
+        "ids": answer.ids if integers else _plain(answer.ids),
+        "fused": answer.fused,
+        "scores": answer.scores,
+        **explanations,
+    }
     return orjson.dumps({**answer.facts, **ranking}, option=NUMPY)
 
 
@@ -75,7 +82,5 @@ def _by_row(columns: Any, count: int) -> list[dict[str, Any]]:
 
 
 def _plain(ids: Any) -> Any:
-    """Ids as JSON has them: integers, strings, null. Arrays of integers are written as they are."""
-    if type(ids) is np.ndarray and ids.dtype.kind in "iu":
-        return ids
+    """Ids as JSON has them: integers, strings, null."""
     return ids.tolist() if isinstance(ids, np.ndarray | Text) else ids

@@ -47,8 +47,8 @@ def _join_products(graph: Any, operations: Any) -> None:
     for node in _all(graph, "MatMul"):
         matrix = _constant(node.input_value(1))
         plain = not any(node.get_attributes()[name] for name in ("transpose_a", "transpose_b"))
-        if plain and matrix is not None and matrix.ndim == 2 and matrix.shape[1] <= NARROW:
-            source = node.input_value(0)
+        source = node.input_value(0)
+        if plain and matrix is not None and matrix.ndim == 2 and matrix.shape[1] <= NARROW and _columns(source):
             alike[source.get_node().get_name(), source.get_index()].append((node, matrix))
     for found in alike.values():
         if len(found) > 1:
@@ -68,7 +68,8 @@ def _all(graph: Any, kind: str) -> list[Any]:
 def _columns(value: Any) -> int:
     """Columns of a matrix; 0 where it is none, or its columns are of any number."""
     shape = value.get_partial_shape()
-    return shape[1].get_length() if len(shape) == 2 and shape[1].is_static else 0
+    is_matrix = shape.rank.is_static and len(shape) == 2 and shape[1].is_static
+    return shape[1].get_length() if is_matrix else 0
 
 
 def _constant(value: Any) -> Any:

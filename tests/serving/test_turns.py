@@ -244,6 +244,31 @@ def test_an_answer_does_not_wait_for_one_that_is_scored_slowly():
     assert steps_of_three(2 * PATIENCE) == slow
 
 
+def test_an_answer_does_not_wait_for_others_that_are_written_slowly():
+    async def main():
+        turns, recorder = Turns(1), Recorder()
+        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        await begun(recorder)
+        told = threading.Event()
+
+        def slow():
+            time.sleep(2 * PATIENCE)
+            return b"slow"
+
+        def behind():
+            assert told.wait(30)  # longer than it would take for both to be told together
+            return b"behind"
+
+        steps = [asyncio.ensure_future(turns.take(lambda s=step: lambda: lambda: s())) for step in (slow, behind)]
+        await asyncio.sleep(0)
+        recorder.free.set()
+        assert [await first, await steps[0]] == [b"first", b"slow"]
+        told.set()
+        return await steps[1]
+
+    assert asyncio.run(main()) == b"behind"
+
+
 def test_nobody_is_told_of_an_error_behind_the_deadline():
     def fail():
         raise ValueError("wrong")

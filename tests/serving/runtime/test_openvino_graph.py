@@ -83,6 +83,27 @@ def test_narrow_products_of_one_input_are_one():
         np.testing.assert_allclose(is_now, was, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("shape", "values"), [([-1, 16, 6], (5, 16, 6)), ([-1, -1, 6], (5, 9, 6)), ([6], (6,))])
+def test_products_of_what_is_no_matrix_stay_apart(shape, values):
+    inputs = operations.parameter(shape, np.float32)
+    products = [operations.matmul(inputs, operations.constant(numbers(6, 8) + i), False, False) for i in range(2)]
+    graph = graph_of(products, [inputs])
+    before = scored(graph, numbers(*values))
+    rewrite(graph, operations)
+    assert kinds(graph)["MatMul"] == 2
+    for was, is_now in zip(before, scored(graph, numbers(*values)), strict=True):
+        np.testing.assert_array_equal(is_now, was)
+
+
+def test_graphs_of_any_rank_are_left_alone():
+    logits, places = operations.parameter(openvino.PartialShape.dynamic()), operations.parameter([-1], np.int32)
+    table = operations.parameter(openvino.PartialShape.dynamic())
+    outputs = [operations.gather(table, places, operations.constant(0)), operations.softmax(logits, 1)]
+    graph = graph_of(outputs, [logits, places, table])
+    rewrite(graph, operations)
+    assert (kinds(graph)["Gather"], kinds(graph)["Transpose"]) == (1, 0)
+
+
 def test_products_of_different_inputs_and_of_calculated_matrices_stay_apart():
     one, other, matrix = (operations.parameter([-1, 6], np.float32) for _ in range(3))
     fixed = operations.constant(numbers(6, 2))
