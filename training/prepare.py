@@ -16,13 +16,14 @@ from ranker.encoding import (
     Labels,
     Packed,
     Ragged,
+    Text,
     encode_labels,
     encode_weights,
     label_columns,
     weight_columns,
 )
 from ranker.encoding.columns import Integers, Mask
-from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary, value_type
+from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
 from ranker.schema import Schema
 from training.config import Experiment
 from training.encoded import Batch, EncodedRows, EncodedWriter
@@ -58,10 +59,10 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     count = 0
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
         with chunk.naming_rows():
-            labels = encode_labels(schema, chunk.columns)
+            labels, fold = encode_labels(schema, chunk.columns), folds.of(chunk)
         with chunk.naming_rows(mask):
             kept = taken(chunk.columns, mask)
-            fitter.add(kept, labels.values[mask], labels.known[mask], folds.of(chunk)[mask])
+            fitter.add(kept, labels.values[mask], labels.known[mask], fold[mask])
         count += int(mask.sum())
     if not count:
         raise DataError("the split leaves no row to train on; see data.split in the config")
@@ -69,10 +70,10 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
         with chunk.naming_rows():
-            labels = encode_labels(schema, chunk.columns)
+            labels, fold = encode_labels(schema, chunk.columns), folds.of(chunk)
         with chunk.naming_rows(mask):
             kept, labels = taken(chunk.columns, mask), Labels(labels.values[mask], labels.known[mask])
-            arrays = _arrays(fitter.encode(encoder, kept, folds.of(chunk)[mask]), labels)
+            arrays = _arrays(fitter.encode(encoder, kept, fold[mask]), labels)
             weights = encode_weights(schema, kept, labels)
         if weights is not None:
             arrays["weights"] = weights.astype(np.float32)
@@ -150,7 +151,7 @@ def _rows(column: Column, mask: Mask) -> Column:
         lengths = np.diff(column.offsets)
         values = _rows(column.values, np.repeat(mask, lengths))
         return Ragged(values, np.concatenate([[0], np.cumsum(lengths[mask])]))
-    if isinstance(column, np.ndarray):
+    if isinstance(column, np.ndarray | Text):
         return column[mask]
     return [value for value, keep in zip(column, mask.tolist(), strict=True) if keep]
 
@@ -203,20 +204,15 @@ class _Folds:
         self._folds = statistics.folds if statistics else 1
         self._by = statistics.fold_by if statistics else None
         self._seed = seed + 1  # other draws than the split's
-        self._seen: Vocabulary | None = None
+        self._seen = Vocabulary(None, [])
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (self._by,) if self._by else ()
 
     def of(self, chunk: Chunk) -> NDArray[np.int64]:
+        """Folds of all rows of a chunk [N]; nulls share one. Raises ``ColumnError``, its row counted in the chunk."""
         if self._by is None:
             folds: Integers = (uniform(chunk, self._seed) * self._folds).astype(np.int64)
             return folds
-        column = chunk.columns[self._by]
-        if self._seen is None:
-            kind = value_type(column)
-            if kind is None:  # nothing but nulls so far: the type is still open, and nulls share the first fold
-                return np.zeros(chunk.rows, dtype=np.int64)
-            self._seen = Vocabulary(kind, [])
-        return self._seen.add(column, self._by) % self._folds
+        return self._seen.add(chunk.columns[self._by], self._by) % self._folds
