@@ -182,6 +182,7 @@ def _encoded(schema: Schema, encoder: Encoder, chunk: Chunk, mask: Mask, group_b
     with chunk.naming_rows():
         labels = encode_labels(schema, chunk.columns)
     with chunk.naming_rows(mask):
+        encoder.times.check(schema, columns, numbers=False)
         arrays = _arrays(encoder.encode(columns, columns), Labels(labels.values[mask], labels.known[mask]))
         if group_by is not None:
             # A hash of 62 bits stands for the value: equality is all that grouping needs.

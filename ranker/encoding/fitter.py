@@ -11,6 +11,7 @@ from ranker.encoding.layout import Packed, lay_out
 from ranker.encoding.lists import list_codes, split, table_of
 from ranker.encoding.numeric import NumericFitter
 from ranker.encoding.statistics import Combination, Key, OutOfFold, StatisticsFitter
+from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import RESERVED, UNSEEN, Coder, HashedVocabulary, Vocabulary
 from ranker.schema import Binary, Categorical, Multi, Numeric, Schema, Sequence
 
@@ -42,6 +43,7 @@ class EncoderFitter:
         self._combinations = {k: Combination([Vocabulary("integer", []) for _ in k[1:]]) for k in self._keys}
         self._statistics = {k: StatisticsFitter(len(self._labels), self._folds) for k in self._keys}
         self._out_of_fold: dict[Key, OutOfFold] | None = None
+        self._times = Times()
 
     def add(self, columns: Mapping[str, Column], labels: Floats, known: Mask, folds: Integers) -> None:
         """Take up a chunk: columns by name, labels and known [N, T] in the schema's task order, folds [N].
@@ -57,6 +59,7 @@ class EncoderFitter:
             if array.shape != (rows, len(tasks)):
                 raise ValueError(f"{name} must be of shape {(rows, len(tasks))}, got {array.shape}")
         self._check_folds(folds, rows)
+        self._times.learn(self.schema, columns)
         codes: dict[str, Integers] = {}
         for name, feature in self.schema.features.items():
             column = self.schema.column(name)
@@ -90,7 +93,7 @@ class EncoderFitter:
                 statistics[key] = self._statistics[key].fitted(size, binary, smoothing)
         self._out_of_fold = {key: self._statistics[key].out_of_fold(served) for key, served in statistics.items()}
         layout = lay_out(self.schema, tables, numerics, dict.fromkeys(self._keys, len(self._labels)))
-        return Encoder(self.schema, self._coders, ids, numerics, self._combinations, statistics, layout)
+        return Encoder(self.schema, self._coders, ids, numerics, self._combinations, statistics, layout, self._times)
 
     def encode(self, encoder: Encoder, columns: Mapping[str, Column], folds: Integers) -> Packed:
         """Encode training rows [N] with statistics that leave out each row's own fold [N].

@@ -10,6 +10,7 @@ from ranker.encoding.encoder import Encoder
 from ranker.encoding.layout import lay_out
 from ranker.encoding.numeric import NumericEncoding
 from ranker.encoding.statistics import Combination, Key, Statistics, Sums, key_name
+from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import Coder, HashedVocabulary, TextHash, ValueType, Vocabulary
 from ranker.schema import Categorical, Multi, Schema
 
@@ -41,7 +42,12 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
         name: {"mean": n.mean, "deviation": n.deviation, "has_missing": n.has_missing, "edges": list(n.edges)}
         for name, n in encoder.numerics.items()
     }
-    return {"coders": coders, "numerics": numerics, "statistics": statistics}, arrays
+    return {
+        "coders": coders,
+        "numerics": numerics,
+        "statistics": statistics,
+        "times": encoder.times.dated,
+    }, arrays
 
 
 _VECTORS = ("priors", "shift", "scale")
@@ -71,7 +77,8 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
     tables = {name: int(table.max()) + 1 for name, table in ids.items()}
     labels = {key: len(fitted.priors) for key, fitted in statistics.items()}
     layout = lay_out(schema, tables, numerics, labels)
-    return Encoder(schema, coders, ids, numerics, combinations, statistics, layout)
+    times = Times(state.get("times"))
+    return Encoder(schema, coders, ids, numerics, combinations, statistics, layout, times)
 
 
 def _coder(schema: Schema, name: str, saved: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Coder:

@@ -50,19 +50,20 @@ class Typed:
 
     def read(self, column: Column, name: str) -> Integers:
         """Integers [N] of a feature that holds integers, those of ``unsigned`` ones with the same bits."""
-        return integers(self._as_declared(column, name), name, self.kind == "unsigned")
+        return integers(self.as_declared(column, name), name, self.kind == "unsigned")
 
     def check(self, column: Column, name: str) -> None:
         """Take up what a training column [N] teaches about the type of values, but no value."""
-        self._learn(column, name)
+        self.learn(column, name)
 
-    def _as_declared(self, column: Column, name: str) -> Column:
+    def as_declared(self, column: Column, name: str) -> Column:
+        """A column with its values of the type that the schema declares, if it does."""
         return column if self.declared is None else as_declared(column, name, self.declared)
 
-    def _learn(self, column: Column, name: str) -> Integers | Text | list[str | None] | None:
+    def learn(self, column: Column, name: str) -> Integers | Text | list[str | None] | None:
         """Values [N] of a training column as they are held; ``None`` where no row so far held one."""
         require_single(column, name, "one id a row")
-        column = self._as_declared(column, name)
+        column = self.as_declared(column, name)
         self.kind = self.kind or value_type(column)
         if self.kind is None:
             return None
@@ -94,5 +95,5 @@ class Typed:
         )
         if self.declared is not None or not other:
             return error
-        hint = "as in the rows before; `type: string` in the schema takes integers and text alike, as text"
+        hint = "as the values before it are; `type: string` in the schema takes integers and text alike, as text"
         return ColumnError(error.column, error.row, error.value, f"{error.expected}, {hint}")

@@ -30,8 +30,15 @@ class Coder(Protocol):
         """What the values are; ``None`` where no row of the training data held one."""
 
     @property
+    def declared(self) -> ValueType | None:
+        """The schema's word for what the values are, if there is one."""
+
+    @property
     def size(self) -> int:
         """Number of codes, the two reserved ones included."""
+
+    def as_declared(self, column: Column, name: str) -> Column:
+        """A column with its values of the type that the schema declares, if it does."""
 
     def add(self, column: Column, name: str) -> Integers:
         """Codes [N] of a training column [N], what it teaches being taken up."""
@@ -92,7 +99,7 @@ class Vocabulary(Typed):
 
     def add(self, column: Column, name: str) -> Integers:
         """Codes [N], new values being taken up in the order of the rows."""
-        read = self._learn(column, name)
+        read = self.learn(column, name)
         if read is None:
             return np.zeros(len(column), dtype=np.int64)
         if isinstance(read, Text):
@@ -131,7 +138,7 @@ class Vocabulary(Typed):
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N]; a value never added is :data:`UNSEEN`."""
         require_single(column, name, "one id a row")
-        column = self._as_declared(column, name)
+        column = self.as_declared(column, name)
         kind = self.kind or value_type(column)
         if kind == "string":
             return self._text_codes(column) if isinstance(column, Text) else self._string_codes(column, name)
@@ -205,13 +212,13 @@ class HashedVocabulary(Typed):
 
     def add(self, column: Column, name: str) -> Integers:
         """Codes [N]; the first values decide the type of all."""
-        read = self._learn(column, name)
+        read = self.learn(column, name)
         return np.zeros(len(column), dtype=np.int64) if read is None else self._coded(read)
 
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N], the same in every process and on every machine."""
         require_single(column, name, "one id a row")
-        column = self._as_declared(column, name)
+        column = self.as_declared(column, name)
         if (self.kind or value_type(column)) == "string":
             return self._coded(column if isinstance(column, Text) else strings(column, name))
         if self.kind is None:
