@@ -1,6 +1,6 @@
 """A log and an experiment -> a fitted encoder and encoded rows: one pass to fit, one to encode."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -34,6 +34,8 @@ Progress: TypeAlias = Callable[[str, int], None]
 """Called with the name of a stage and the number of rows it has dealt with since the last call."""
 
 GROUP = "group"
+"""Name of the array of group keys [N]; the key of a row whose group is null is :data:`NO_GROUP`."""
+NO_GROUP = 0
 
 
 def no_progress(stage: str, rows: int) -> None:
@@ -95,8 +97,9 @@ def encode_all(
     schema: Schema, encoder: Encoder, log: Log, group_by: str | None, progress: Progress = no_progress
 ) -> Iterator[Batch]:
     """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for."""
+    grouping = _Grouping(group_by) if group_by else None
     for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
-        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), group_by)
+        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), grouping)
         progress("encode", chunk.rows)
 
 
@@ -161,9 +164,10 @@ def _encode_validation(
 ) -> EncodedRows:
     schema, group_by = experiment.log_schema, experiment.evaluation.group_by
     columns = columns_of(schema, [group_by] if group_by else [])
+    grouping = _Grouping(group_by) if group_by else None
     writer = EncodedWriter(folder / "validation")
     for chunk, mask in _selected(rows.validation(columns, labels_of(schema)), progress, "encode validation rows"):
-        writer.write(_encoded(schema, encoder, chunk, mask, group_by))
+        writer.write(_encoded(schema, encoder, chunk, mask, grouping))
     validation = writer.close()
     if not len(validation):
         raise DataError("the split holds out no row to validate on; see data.split in the config")
@@ -177,16 +181,15 @@ def _selected(chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: s
         progress(stage, chunk.rows)
 
 
-def _encoded(schema: Schema, encoder: Encoder, chunk: Chunk, mask: Mask, group_by: str | None) -> Batch:
+def _encoded(schema: Schema, encoder: Encoder, chunk: Chunk, mask: Mask, grouping: "_Grouping | None") -> Batch:
     columns = taken(chunk.columns, mask)
     with chunk.naming_rows():
         labels = encode_labels(schema, chunk.columns)
     with chunk.naming_rows(mask):
         encoder.times.check(schema, columns, numbers=False)
         arrays = _arrays(encoder.encode(columns, columns), Labels(labels.values[mask], labels.known[mask]))
-        if group_by is not None:
-            # A hash of 62 bits stands for the value: equality is all that grouping needs.
-            arrays[GROUP] = HashedVocabulary(1 << 62).codes(columns[group_by], group_by)
+        if grouping is not None:
+            arrays[GROUP] = grouping.of(columns)
     return arrays
 
 
@@ -195,6 +198,19 @@ def _arrays(packed: Packed, labels: Labels) -> Batch:
     arrays["labels"] = labels.values.astype(np.float32)
     arrays["known"] = labels.known.astype(np.float32)
     return arrays
+
+
+class _Grouping:
+    """Keys of a column's values, for grouped metrics. All chunks must hold values of one type."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        # A hash of 62 bits stands for the value: equality is all that grouping needs. The code of null is NO_GROUP.
+        self._hashed = HashedVocabulary(1 << 62)
+
+    def of(self, columns: Mapping[str, Column]) -> NDArray[np.int64]:
+        """Keys [N]. Raises ``ColumnError``."""
+        return self._hashed.add(columns[self._column], self._column)
 
 
 class _Folds:
