@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from ranker.closed import Closed
-from ranker.encoding import Column, Encoder, Ragged, from_state, to_state
+from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
+from ranker.encoding.columns import microseconds
 from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
 from ranker.metrics import Spread
 from ranker.schema import Schema
@@ -255,9 +256,14 @@ def digest(file: Path) -> str:
 
 
 def to_json(column: Column) -> list[Any]:
-    """A column as JSON gives it: plain numbers, strings and lists, ``None`` for what is missing."""
+    """A column as JSON gives it: plain numbers, strings and lists, ``None`` for what is missing.
+
+    Times are microseconds since 1970.
+    """
     if isinstance(column, Ragged):
         values = to_json(column.values)
         return [values[a:b] for a, b in zip(column.offsets[:-1].tolist(), column.offsets[1:].tolist(), strict=True)]
-    plain = column.tolist() if isinstance(column, np.ndarray) else list(column)
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        column = np.ma.MaskedArray(microseconds(column), np.isnat(column))
+    plain = column.tolist() if isinstance(column, np.ndarray | Text) else list(column)
     return [None if isinstance(value, float) and value != value else value for value in plain]

@@ -19,6 +19,7 @@ __all__ = [
     "Closed",
     "Dense",
     "Feature",
+    "IdType",
     "LabelStatistics",
     "Multi",
     "Numeric",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 Side = Literal["context", "candidate"]
+IdType = Literal["integer", "unsigned", "string"]
 TARGET_ATTENTION = ("din", "multi_head")
 """Poolings that read the candidate beside the list."""
 
@@ -39,6 +41,12 @@ class _Feature(Closed):
 
 
 class _Vocabulary(_Feature):
+    type: IdType | None = Field(
+        None,
+        description="What the values are, in logs, items and requests alike; by default what the log first holds. "
+        "string: integers become text, 7 is '7'. integer: text of digits becomes integers, and 02134 is an error. "
+        "unsigned: integers from 0 to 2**64 - 1.",
+    )
     dimension: int = Field(16, ge=1, le=1024, description="Width of the embedding.")
     min_count: int = Field(1, ge=1, description="Values seen less often share the unknown bucket.")
     max_size: int | None = Field(None, ge=1, description="Keep only so many of the most frequent values.")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column, Packed, Ragged, Text
+from ranker.encoding.columns import numbers
 from ranker.schema import Schema
 from serving.items import ItemStore
 
@@ -55,7 +56,7 @@ class Sent:
 
     def raw(self, feature: str) -> NDArray[Any]:
         """From the request's column."""
-        return raw_values(self._columns[self._artifact.schema.column(feature)])
+        return raw_values(_declared(self._artifact, feature, self._columns[self._artifact.schema.column(feature)]))
 
 
 class LookedUp:
@@ -64,7 +65,7 @@ class LookedUp:
     def __init__(self, artifact: Artifact, store: ItemStore, ids: Column, drop: bool) -> None:
         self._artifact, self._store = artifact, store
         self._feature = str(artifact.schema.candidate_id)
-        places = store.places(ids, self._feature)
+        places = store.places(_declared(artifact, self._feature, ids), self._feature)
         missing = np.flatnonzero(places < 0)
         self.unknown: list[Any] | None = _plain(taken(ids, missing))
         if drop and len(missing):
@@ -95,8 +96,14 @@ class LookedUp:
     def raw(self, feature: str) -> NDArray[Any]:
         """From the items; the id from the request."""
         if self._artifact.schema.column(feature) == self._artifact.schema.column(self._feature):
-            return raw_values(self._ids)
+            return raw_values(_declared(self._artifact, self._feature, self._ids))
         return self._store.raw(feature, self._places)
+
+
+def _declared(artifact: Artifact, feature: str, column: Column) -> Column:
+    """A column with its values of the type that the schema declares."""
+    coder = artifact.encoder.coders.get(feature)
+    return column if coder is None else coder.as_declared(column, artifact.schema.column(feature))
 
 
 def taken(column: Column, places: NDArray[np.intp]) -> Column:
@@ -109,8 +116,8 @@ def taken(column: Column, places: NDArray[np.intp]) -> Column:
 
 def raw_values(column: Column) -> NDArray[Any]:
     """A column as fusions read it."""
-    if isinstance(column, np.ma.MaskedArray):
-        return np.ma.filled(column.astype(np.float64), np.nan)
+    if isinstance(column, np.ma.MaskedArray) or (isinstance(column, np.ndarray) and column.dtype.kind == "M"):
+        return numbers(column, "")
     if isinstance(column, np.ndarray):
         return column
     assert not isinstance(column, Ragged), "fusions read features of one value"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ranker.encoding import Column
 from ranker.encoding.columns import MISSING
 
-Kind: TypeAlias = Literal["number", "integer", "string"]
-_CODES = {"number": "d", "integer": "q"}
+Kind: TypeAlias = Literal["number", "integer", "unsigned", "string"]
+_CODES = {"number": "d", "integer": "q", "unsigned": "Q"}
 
 
 def typed(columns: Mapping[str, Any], kinds: Mapping[str, Kind], booleans: bool = True) -> dict[str, Column]:
@@ -64,6 +64,8 @@ def _packed(values: list[Any], kind: Kind) -> "Column | None":
     array: NDArray[Any] = np.frombuffer(packed, dtype=code)
     if kind == "integer":
         return None if len(array) and array.min() == MISSING else values if nulls else array
+    if kind == "unsigned" and nulls:
+        return values
     return array
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ranker.metrics import binary_report, regression_report
 from ranker.schema import Binary, Schema
 from training.encoded import Batch
-from training.prepare import GROUP
+from training.prepare import GROUP, NO_GROUP
 
 Scorer = Callable[[Batch], NDArray[np.float32]]
 """Packed arrays of N rows to scores [N, T]."""
@@ -56,7 +56,7 @@ def measure(schema: Schema, predictions: Predictions, resamples: int, seed: int)
         scores = predictions.scores[rows, i].astype(np.float64)
         groups = predictions.groups[rows] if predictions.groups is not None else None
         tasks[name] = (
-            binary_report(labels, scores, groups, resamples, seed)
+            binary_report(labels, scores, groups, resamples, seed, no_group=NO_GROUP)
             if isinstance(task, Binary)
             else regression_report(labels, scores, resamples, seed)
         )

@@ -10,13 +10,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from ranker.encoding import Column, ColumnError, Ragged
-from ranker.encoding.columns import Mask
+from ranker.arrow_columns import ColumnTypeError, to_column
+from ranker.encoding import Column, ColumnError
+from ranker.encoding.columns import Mask, shortened
 from ranker.registry import nearest
 
 CHUNK = 65_536
@@ -44,10 +43,8 @@ class Chunk:
             yield
         except ColumnError as error:
             row = error.row if selected is None else int(np.flatnonzero(selected)[error.row])
-            raise DataError(
-                f"{self.source}, row {self.first + row}, column {error.column!r}: "
-                f"{error.value!r} is not {error.expected}"
-            ) from None
+            told = ColumnError(error.column, row, error.value, error.expected)
+            raise DataError(_told(self.source, self.first, told)) from None
 
 
 class Log:
@@ -85,7 +82,8 @@ class Log:
             absent = [column for column in columns if column in spare and column not in known]
             for batch in part.batches([column for column in columns if column not in absent]):
                 converted = {
-                    name: to_column(batch.column(i), name, part.name) for i, name in enumerate(batch.schema.names)
+                    name: _converted(batch.column(i), name, part.name, first)
+                    for i, name in enumerate(batch.schema.names)
                 }
                 converted |= {name: np.full(batch.num_rows, np.nan) for name in absent}
                 yield Chunk(part.name, first, number, batch.num_rows, converted)
@@ -139,6 +137,8 @@ class _Part:
                 raise DataError(
                     f"{self.name} has no column {column!r}{'; ' + hint if hint else ''} (columns: {listed})"
                 )
+            if known.count(column) > 1:
+                raise DataError(f"{self.name} has the column {column!r} more than once; which one is meant?")
 
 
 class _File(_Part):
@@ -219,34 +219,17 @@ class _Frame(_Part):
 _FORMATS = {".parquet": _Parquet, ".csv": _Csv}
 
 
-def to_column(array: Any, name: str, source: str) -> Column:
-    """Arrow array to a column of the encoding. Raises ``DataError`` for a type that no feature or label can have."""
-    kind = array.type
-    if pa.types.is_dictionary(kind):
-        return to_column(array.dictionary_decode(), name, source)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        return Ragged(to_column(array.flatten(), name, source), offsets)
-    if pa.types.is_boolean(kind):
-        return to_column(array.cast(pa.int8()), name, source)
-    if pa.types.is_integer(kind):
-        if not array.null_count:
-            return _numpy(array)
-        return np.ma.MaskedArray(_numpy(array.fill_null(0)), mask=_numpy(array.is_null()))
-    if pa.types.is_floating(kind):
-        return _numpy(array)
-    if pa.types.is_decimal(kind):
-        return to_column(array.cast(pa.float64()), name, source)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _numpy(array)
-    if pa.types.is_null(kind):
-        return [None] * len(array)
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return to_column(array.cast(pa.timestamp("us")).cast(pa.int64()), name, source)
-    raise DataError(f"{source}, column {name!r}: the type {kind} is none a feature or a label can have")
+def _converted(array: Any, name: str, source: str, first: int) -> Column:
+    """A column of the encoding. Raises ``DataError`` for a type and for values that no feature or label can have."""
+    try:
+        return to_column(array, name, distinct=True)
+    except ColumnTypeError as error:
+        raise DataError(f"{source}: {error}") from None
+    except ColumnError as error:
+        raise DataError(_told(source, first, error)) from None
 
 
-def _numpy(array: Any) -> NDArray[Any]:
-    values: NDArray[Any] = array.to_numpy(zero_copy_only=False)
-    return values
+def _told(source: str, first: int, error: ColumnError) -> str:
+    """Name the file, the row counted in the file, the column and the value."""
+    shown = f"{shortened(error.value)} is not {error.expected}"
+    return f"{source}, row {first + error.row}, column {error.column!r}: {shown}"

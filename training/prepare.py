@@ -1,6 +1,6 @@
 """A log and an experiment -> a fitted encoder and encoded rows: one pass to fit, one to encode."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,13 +16,14 @@ from ranker.encoding import (
     Labels,
     Packed,
     Ragged,
+    Text,
     encode_labels,
     encode_weights,
     label_columns,
     weight_columns,
 )
 from ranker.encoding.columns import Integers, Mask
-from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary, value_type
+from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
 from ranker.schema import Schema
 from training.config import Experiment
 from training.encoded import Batch, EncodedRows, EncodedWriter
@@ -33,6 +34,8 @@ Progress: TypeAlias = Callable[[str, int], None]
 """Called with the name of a stage and the number of rows it has dealt with since the last call."""
 
 GROUP = "group"
+"""Name of the array of group keys [N]; the key of a row whose group is null is :data:`NO_GROUP`."""
+NO_GROUP = 0
 
 
 def no_progress(stage: str, rows: int) -> None:
@@ -58,10 +61,10 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     count = 0
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
         with chunk.naming_rows():
-            labels = encode_labels(schema, chunk.columns)
+            labels, fold = encode_labels(schema, chunk.columns), folds.of(chunk)
         with chunk.naming_rows(mask):
             kept = taken(chunk.columns, mask)
-            fitter.add(kept, labels.values[mask], labels.known[mask], folds.of(chunk)[mask])
+            fitter.add(kept, labels.values[mask], labels.known[mask], fold[mask])
         count += int(mask.sum())
     if not count:
         raise DataError("the split leaves no row to train on; see data.split in the config")
@@ -69,10 +72,10 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
     training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
         with chunk.naming_rows():
-            labels = encode_labels(schema, chunk.columns)
+            labels, fold = encode_labels(schema, chunk.columns), folds.of(chunk)
         with chunk.naming_rows(mask):
             kept, labels = taken(chunk.columns, mask), Labels(labels.values[mask], labels.known[mask])
-            arrays = _arrays(fitter.encode(encoder, kept, folds.of(chunk)[mask]), labels)
+            arrays = _arrays(fitter.encode(encoder, kept, fold[mask]), labels)
             weights = encode_weights(schema, kept, labels)
         if weights is not None:
             arrays["weights"] = weights.astype(np.float32)
@@ -94,8 +97,9 @@ def encode_all(
     schema: Schema, encoder: Encoder, log: Log, group_by: str | None, progress: Progress = no_progress
 ) -> Iterator[Batch]:
     """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for."""
+    grouping = _Grouping(group_by) if group_by else None
     for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
-        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), group_by)
+        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), grouping)
         progress("encode", chunk.rows)
 
 
@@ -150,7 +154,7 @@ def _rows(column: Column, mask: Mask) -> Column:
         lengths = np.diff(column.offsets)
         values = _rows(column.values, np.repeat(mask, lengths))
         return Ragged(values, np.concatenate([[0], np.cumsum(lengths[mask])]))
-    if isinstance(column, np.ndarray):
+    if isinstance(column, np.ndarray | Text):
         return column[mask]
     return [value for value, keep in zip(column, mask.tolist(), strict=True) if keep]
 
@@ -160,9 +164,10 @@ def _encode_validation(
 ) -> EncodedRows:
     schema, group_by = experiment.log_schema, experiment.evaluation.group_by
     columns = columns_of(schema, [group_by] if group_by else [])
+    grouping = _Grouping(group_by) if group_by else None
     writer = EncodedWriter(folder / "validation")
     for chunk, mask in _selected(rows.validation(columns, labels_of(schema)), progress, "encode validation rows"):
-        writer.write(_encoded(schema, encoder, chunk, mask, group_by))
+        writer.write(_encoded(schema, encoder, chunk, mask, grouping))
     validation = writer.close()
     if not len(validation):
         raise DataError("the split holds out no row to validate on; see data.split in the config")
@@ -176,15 +181,15 @@ def _selected(chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: s
         progress(stage, chunk.rows)
 
 
-def _encoded(schema: Schema, encoder: Encoder, chunk: Chunk, mask: Mask, group_by: str | None) -> Batch:
+def _encoded(schema: Schema, encoder: Encoder, chunk: Chunk, mask: Mask, grouping: "_Grouping | None") -> Batch:
     columns = taken(chunk.columns, mask)
     with chunk.naming_rows():
         labels = encode_labels(schema, chunk.columns)
     with chunk.naming_rows(mask):
+        encoder.times.check(schema, columns, numbers=False)
         arrays = _arrays(encoder.encode(columns, columns), Labels(labels.values[mask], labels.known[mask]))
-        if group_by is not None:
-            # A hash of 62 bits stands for the value: equality is all that grouping needs.
-            arrays[GROUP] = HashedVocabulary(1 << 62).codes(columns[group_by], group_by)
+        if grouping is not None:
+            arrays[GROUP] = grouping.of(columns)
     return arrays
 
 
@@ -195,6 +200,19 @@ def _arrays(packed: Packed, labels: Labels) -> Batch:
     return arrays
 
 
+class _Grouping:
+    """Keys of a column's values, for grouped metrics. All chunks must hold values of one type."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        # A hash of 62 bits stands for the value: equality is all that grouping needs. The code of null is NO_GROUP.
+        self._hashed = HashedVocabulary(1 << 62)
+
+    def of(self, columns: Mapping[str, Column]) -> NDArray[np.int64]:
+        """Keys [N]. Raises ``ColumnError``."""
+        return self._hashed.add(columns[self._column], self._column)
+
+
 class _Folds:
     """The fold of each training row, for out-of-fold label statistics."""
 
@@ -203,20 +221,15 @@ class _Folds:
         self._folds = statistics.folds if statistics else 1
         self._by = statistics.fold_by if statistics else None
         self._seed = seed + 1  # other draws than the split's
-        self._seen: Vocabulary | None = None
+        self._seen = Vocabulary(None, [])
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (self._by,) if self._by else ()
 
     def of(self, chunk: Chunk) -> NDArray[np.int64]:
+        """Folds of all rows of a chunk [N]; nulls share one. Raises ``ColumnError``, its row counted in the chunk."""
         if self._by is None:
             folds: Integers = (uniform(chunk, self._seed) * self._folds).astype(np.int64)
             return folds
-        column = chunk.columns[self._by]
-        if self._seen is None:
-            kind = value_type(column)
-            if kind is None:  # nothing but nulls so far: the type is still open, and nulls share the first fold
-                return np.zeros(chunk.rows, dtype=np.int64)
-            self._seen = Vocabulary(kind, [])
-        return self._seen.add(column, self._by) % self._folds
+        return self._seen.add(chunk.columns[self._by], self._by) % self._folds

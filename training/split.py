@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import Mask
+from ranker.encoding import Text
+from ranker.encoding.columns import Mask, microseconds, require_single
 from ranker.encoding.text import splitmix64
 from training.config import SplitAtRandom, SplitByFiles, SplitByTime
 from training.log import Chunk, DataError, Log
@@ -124,6 +125,12 @@ def _quantile(log: Log, column: str, share: float) -> Any:
 
 def _times(chunk: Chunk, name: str) -> NDArray[Any]:
     column = chunk.columns[name]
+    with chunk.naming_rows():
+        require_single(column, name, "one time a row")
+    if isinstance(column, Text):
+        column = np.array([*column.tolist(), None], dtype=object)[:-1]
+    elif isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        column = np.ma.MaskedArray(microseconds(column), np.isnat(column))
     missing = np.ma.getmaskarray(column) if isinstance(column, np.ndarray) else np.ones(1, dtype=bool)
     values = np.asarray(column)
     if values.dtype.kind == "f":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import MISSING, Column, Integers, integers, same_type
+from ranker.encoding.columns import MISSING, Column, Integers, same_type
 from ranker.encoding.vocabulary import RESERVED, Coder, Vocabulary
 
 
@@ -34,7 +34,7 @@ class CategoricalBlock:
         self._span = np.array([[table.span] for _, table in tables], dtype=np.uint64)
         rest = [part for part, index in zip(parts, indices, strict=True) if not (index and index.table)]
         self._parts = [*(part for part, _ in tables), *rest]
-        self._columns = [part.column for part, _ in tables]
+        self._tabled = [part for part, _ in tables]
 
     def codes(self, columns: Mapping[str, Column], rows: int) -> Mapping[str, Integers]:
         """Codes [N] by feature. Raises ``ColumnError``."""
@@ -52,11 +52,11 @@ class CategoricalBlock:
             part.ids.take(codes[part.name], out=by_column[part.place], mode="clip")
 
     def _look_up(self, columns: Mapping[str, Column], codes: Integers) -> None:
-        given = [columns[name] for name in self._columns]
+        given = [columns[part.column] for part in self._tabled]
         values = same_type(given, np.int64)
         nulls = values is None or (values.size and values.min() == MISSING)
         if values is None or nulls:
-            values = np.stack([integers(column, name) for column, name in zip(given, self._columns, strict=True)])
+            values = np.stack([part.coder.read(columns[part.column], part.column) for part in self._tabled])
         # Differences wrap around, so that taken as unsigned those of all values outside are large.
         places = np.minimum((values - self._low).view(np.uint64), self._span).view(np.int64)
         for table, row, found in zip(self._tables, places, codes, strict=True):

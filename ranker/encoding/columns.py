@@ -1,8 +1,8 @@
 """Raw columns, as a log or a request gives them, to typed arrays.
 
 A column is a NumPy array, a masked array, a :class:`Ragged`, a :class:`~ranker.encoding.text.Text`, or a plain list
-with ``None`` for missing values; NaN is missing too. Every function here raises :class:`ColumnError` naming the column,
-the row and the value.
+with ``None`` for missing values; NaN and NaT are missing too. Times are ``datetime64``, and as numbers they are
+microseconds since 1970. Every function here raises :class:`ColumnError` naming the column, the row and the value.
 """
 
 import reprlib
@@ -29,6 +29,9 @@ LARGEST_INPUT = 1e12
 """Of numbers that a model reads as they come, not standardised. Products of a few larger ones overflow, which some
 engines turn into a 0."""
 _INTEGER = "an integer from -2**63 + 1 to 2**63 - 1"
+_UNSIGNED = "an integer from 0 to 2**64 - 1 other than 2**63, as ids beside values of 2**63 and more must be"
+_EXACT = {np.dtype(np.float16): 2.0**11, np.dtype(np.float32): 2.0**24, np.dtype(np.float64): 2.0**53}
+"""From these sizes on several integers share one float: as an id it would stand for all of them."""
 _NUMBER = "a finite number of at most 3.4e38 in size"
 
 
@@ -47,6 +50,11 @@ class _Shown(reprlib.Repr):
 _SHOWN = _Shown()
 
 
+def shortened(value: object) -> str:
+    """A value written out, but not all of a long one."""
+    return _SHOWN.repr(value)
+
+
 class ColumnError(ValueError):
     """A value that does not fit its column: ``column``, ``row`` (counted from 0 in the batch) and ``value``."""
 
@@ -55,7 +63,7 @@ class ColumnError(ValueError):
         super().__init__(column, row, value, expected)
 
     def __str__(self) -> str:
-        return f"column {self.column!r}, row {self.row}: {_SHOWN.repr(self.value)} is not {self.expected}"
+        return f"column {self.column!r}, row {self.row}: {shortened(self.value)} is not {self.expected}"
 
 
 @dataclass(frozen=True)
@@ -130,59 +138,88 @@ def same_type(columns: Sequence[Any], dtype: type[np.int64 | np.float64]) -> NDA
     return stacked
 
 
-def integers(column: Column, name: str) -> Integers:
-    """Integers [N] with :data:`MISSING` for null; floats are taken where they are whole, booleans as 0 and 1."""
-    if isinstance(column, Ragged):
-        raise ColumnError(name, 0, "a list", "one integer a row")
+def integers(column: Column, name: str, unsigned: bool = False) -> Integers:
+    """Integers [N] with :data:`MISSING` for null; booleans are 0 and 1, times microseconds since 1970.
+
+    Floats are taken where they are whole, and so small that no other integer has the same float. ``unsigned`` ones run
+    from 0 to 2**64 - 1, and their bits are those of the result; 2**63 is refused, whose bits stand for null.
+    """
+    require_single(column, name, "one integer a row")
+    if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind == "M":
+        column = microseconds(column)
+        null = column == MISSING
+        return _integer_array(np.where(null, 0, column), name, unsigned, null)
     if isinstance(column, np.ma.MaskedArray) and column.ndim == 1 and column.dtype.kind in "iubf":
-        data = integers(column.filled(0), name)
-        return np.where(np.ma.getmaskarray(column), MISSING, data)
+        return _integer_array(column.filled(0), name, unsigned, np.ma.getmaskarray(column))
     if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "iubf":
-        return _integer_array(column, name)
+        return _integer_array(column, name, unsigned)
     values = _plain(column)
     try:
-        found = np.asarray(array("q", values))  # refuses floats, text and None, at the speed of C
+        found = np.asarray(array("Q" if unsigned else "q", values))  # refuses floats, text and None, at the speed of C
     except (TypeError, OverflowError):
+        missing = None in values
         try:
-            found = np.asarray(array("q", [MISSING if value is None else value for value in values]))
-            if np.count_nonzero(found == MISSING) == values.count(None):
-                return found
+            if missing:
+                found = np.asarray(array("Q" if unsigned else "q", [0 if value is None else value for value in values]))
+                return _integer_array(found, name, unsigned, np.array([value is None for value in values]))
         except (TypeError, OverflowError):
             pass  # the loop below finds the row
-        return np.array([_integer(value, name, row) for row, value in enumerate(values)], dtype=np.int64)
-    return _integer_array(found, name)
+        plain = [_integer(value, name, row, unsigned) for row, value in enumerate(values)]
+        null = np.array([value is None for value in plain], dtype=bool)
+        filled = np.array([value or 0 for value in plain], dtype=np.uint64 if unsigned else np.int64)
+        return _integer_array(filled, name, unsigned, null)
+    return _integer_array(found, name, unsigned)
 
 
-def _integer_array(values: NDArray[Any], name: str) -> Integers:
+def _integer_array(values: NDArray[Any], name: str, unsigned: bool, null: Mask | None = None) -> Integers:
+    """Integers [N] of numbers [N]; ``null`` says where another value stands for none."""
     if values.dtype.kind == "f":
-        values = values.astype(np.float64, copy=False)  # half precision holds no bound below
-        missing = np.isnan(values)
-        require(missing | (values == np.floor(values)), values, name, "a whole number")
-        require(missing | (np.abs(values) < 2.0**63), values, name, _INTEGER)
-        return np.where(missing, float(MISSING), values).astype(np.int64)
-    if len(values) and values.dtype == np.int64 and values.min() == MISSING:
-        require(values != MISSING, values, name, _INTEGER)
-    if len(values) and values.dtype == np.uint64 and values.max() >= 2**63:
-        require(values < 2**63, values, name, _INTEGER)
-    return values.astype(np.int64, copy=False)
+        nan = np.isnan(values)
+        null = nan if null is None else null | nan
+        values = np.where(nan, 0, values)
+        require(np.isfinite(values) & (values == np.floor(values)), values, name, "a whole number")
+        exact = _EXACT.get(values.dtype, 2.0**53)
+        require(np.abs(values) < exact, values, name, _exact(exact))
+        values = values.astype(np.int64)
+    if unsigned:
+        if len(values) and values.dtype.kind == "i":
+            require(values >= 0, values, name, _UNSIGNED)
+        bits = values.astype(np.uint64, copy=False)
+        if len(bits) and bits.max() >= 2**63:
+            require(bits != 2**63, bits, name, _UNSIGNED)
+        found = bits.view(np.int64)
+    else:
+        if len(values) and values.dtype == np.int64 and values.min() == MISSING:
+            require(values != MISSING, values, name, _INTEGER)
+        if len(values) and values.dtype == np.uint64 and values.max() >= 2**63:
+            require(values < 2**63, values, name, _INTEGER)
+        found = values.astype(np.int64, copy=False)
+    return np.asarray(found if null is None else np.where(null, MISSING, found))
 
 
-def _integer(value: object, name: str, row: int) -> int:
+def _exact(size: float) -> str:
+    return f"an exact id: from {size:.0f} on several integers share one float; write ids as integers or as text"
+
+
+def _integer(value: object, name: str, row: int, unsigned: bool) -> int | None:
     if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
-        return int(MISSING)
+        return None
     if isinstance(value, float | np.floating) and np.isfinite(value) and value == int(value):
+        exact = _EXACT.get(np.dtype(type(value)), 2.0**53)
+        if abs(float(value)) >= exact:
+            raise ColumnError(name, row, value, _exact(exact))
         value = int(value)
     if not isinstance(value, int | np.integer | np.bool_):
         raise ColumnError(name, row, value, "an integer")
-    if not -(2**63) < int(value) < 2**63:
-        raise ColumnError(name, row, value, _INTEGER)
+    low, high = (-1, 2**64) if unsigned else (-(2**63), 2**63)
+    if not low < int(value) < high:
+        raise ColumnError(name, row, value, _UNSIGNED if unsigned else _INTEGER)
     return int(value)
 
 
 def strings(column: Column, name: str) -> list[str | None]:
     """Strings [N] with ``None`` for null."""
-    if isinstance(column, Ragged):
-        raise ColumnError(name, 0, "a list", "one string a row")
+    require_single(column, name, "one string a row")
     values = _plain(column)
     if {str, type(None)}.issuperset(map(type, values)):
         return values
@@ -208,8 +245,10 @@ def numbers(column: Column, name: str) -> Floats:
 
 def unchecked_numbers(column: Column, name: str) -> Floats:
     """Like :func:`numbers`, for callers that check the size of many columns at once by :func:`require_finite`."""
-    if isinstance(column, Ragged):
-        raise ColumnError(name, 0, "a list", "one number a row")
+    require_single(column, name, "one number a row")
+    if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind == "M":
+        times = microseconds(column)
+        return np.where(times == MISSING, np.nan, times)
     if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "iubf":
         plain = column.astype(np.float64, copy=False)
         return np.ma.filled(plain, np.nan) if isinstance(plain, np.ma.MaskedArray) else plain
@@ -239,6 +278,19 @@ def _number(value: object, name: str, row: int) -> float:
         return float(value)
     except OverflowError:
         raise ColumnError(name, row, value, _NUMBER) from None
+
+
+def microseconds(times: NDArray[Any]) -> Integers:
+    """Microseconds since 1970 of ``datetime64`` [N], rounded down, :data:`MISSING` for NaT."""
+    return np.ma.filled(times, np.datetime64("NaT")).astype("datetime64[us]", copy=False).view(np.int64)
+
+
+def require_single(column: Column, name: str, expected: str) -> None:
+    """Raise :class:`ColumnError` for a column of lists, naming the first one that holds a value."""
+    if isinstance(column, Ragged):
+        row = int(np.argmax(np.diff(column.offsets) > 0)) if len(column) else 0
+        items = column.values[column.offsets[row] : column.offsets[row + 1]] if len(column) else []
+        raise ColumnError(name, row, items if isinstance(items, list) else items.tolist(), expected)
 
 
 def require(fits: Mask, column: NDArray[Any], name: str, expected: str) -> None:

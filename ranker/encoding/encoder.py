@@ -1,7 +1,7 @@
 """Raw columns -> packed arrays, the same in training and in serving."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from ranker.encoding.columns import Integers
 from ranker.encoding.layout import Layout, Packed
+from ranker.encoding.lists import table_of
 from ranker.encoding.numeric import NumericEncoding
 from ranker.encoding.side import Columns, Parts, SideEncoder
 from ranker.encoding.statistics import Combination, Key, Statistics, key_of
+from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import Coder
-from ranker.schema import Schema
+from ranker.schema import Multi, Schema, Sequence
 
 HeldOut: TypeAlias = Callable[[Key, Integers], NDArray[np.float32]]
 
@@ -42,6 +44,18 @@ class Encoder:
     combinations: Mapping[Key, Combination]
     statistics: Mapping[Key, Statistics]
     layout: Layout
+    times: Times = field(default_factory=Times)
+    """Which features had times in training; artifacts of before it was written down do not say."""
+
+    @property
+    def temporal(self) -> frozenset[str]:
+        """Features whose columns held times in training."""
+        names = {name: self._table_of(name) for name in self.schema.features}
+        return frozenset(name for name, table in names.items() if self.times.dated.get(table))
+
+    def _table_of(self, name: str) -> str:
+        feature = self.schema.features[name]
+        return table_of(name, feature) if isinstance(feature, Multi | Sequence) else name
 
     def encode(self, context: Columns, candidate: Columns, held_out: HeldOut | None = None) -> Packed:
         """Encode columns, keyed by the log's column names, of N rows a side or of one context row and N candidates.

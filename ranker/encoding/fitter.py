@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import Column, Floats, Integers, Mask, common_rows, integers, strings
+from ranker.encoding.columns import Column, Floats, Integers, Mask, common_rows
 from ranker.encoding.encoder import Encoder
 from ranker.encoding.layout import Packed, lay_out
 from ranker.encoding.lists import list_codes, split, table_of
 from ranker.encoding.numeric import NumericFitter
 from ranker.encoding.statistics import Combination, Key, OutOfFold, StatisticsFitter
-from ranker.encoding.vocabulary import RESERVED, UNSEEN, Coder, HashedVocabulary, ValueType, Vocabulary, value_type
+from ranker.encoding.times import Times
+from ranker.encoding.vocabulary import RESERVED, UNSEEN, Coder, HashedVocabulary, Vocabulary
 from ranker.schema import Binary, Categorical, Multi, Numeric, Schema, Sequence
 
 
@@ -23,7 +24,11 @@ class EncoderFitter:
 
     def __init__(self, schema: Schema, seed: int = 0) -> None:
         self.schema = schema
-        self._coders: dict[str, Coder] = {}
+        self._coders: dict[str, Coder] = {
+            name: _coder(feature)
+            for name, feature in schema.features.items()
+            if isinstance(feature, Categorical | Multi)
+        }
         self._counts: dict[str, Integers] = {}
         self._numerics: dict[str, NumericFitter] = {}
         for name, feature in schema.features.items():
@@ -38,6 +43,7 @@ class EncoderFitter:
         self._combinations = {k: Combination([Vocabulary("integer", []) for _ in k[1:]]) for k in self._keys}
         self._statistics = {k: StatisticsFitter(len(self._labels), self._folds) for k in self._keys}
         self._out_of_fold: dict[Key, OutOfFold] | None = None
+        self._times = Times()
 
     def add(self, columns: Mapping[str, Column], labels: Floats, known: Mask, folds: Integers) -> None:
         """Take up a chunk: columns by name, labels and known [N, T] in the schema's task order, folds [N].
@@ -53,13 +59,14 @@ class EncoderFitter:
             if array.shape != (rows, len(tasks)):
                 raise ValueError(f"{name} must be of shape {(rows, len(tasks))}, got {array.shape}")
         self._check_folds(folds, rows)
+        self._times.learn(self.schema, columns)
         codes: dict[str, Integers] = {}
         for name, feature in self.schema.features.items():
             column = self.schema.column(name)
             if isinstance(feature, Numeric):
                 self._numerics[name].add(columns[column], column)
             elif isinstance(feature, Categorical):
-                codes[name] = self._coded(name, feature, columns[column], column)
+                codes[name] = self._coded(name, columns[column], column)
         for name, feature in self.schema.features.items():  # lists may use the vocabulary of a later feature
             if isinstance(feature, Multi | Sequence):
                 self._add_lists(name, feature, columns[self.schema.column(name)])
@@ -73,8 +80,7 @@ class EncoderFitter:
         ids = {}
         for name, feature in self.schema.features.items():
             if isinstance(feature, Categorical | Multi):
-                coder = self._coders.setdefault(name, _coder(feature, None))
-                ids[name] = _table_ids(feature, coder, self._counts[name])
+                ids[name] = _table_ids(feature, self._coders[name], self._counts[name])
         numerics = {name: fitter.fitted() for name, fitter in self._numerics.items()}
         tables = {name: int(table.max()) + 1 for name, table in ids.items()}
         binary = np.array([isinstance(self.schema.tasks[name], Binary) for name in self._labels], dtype=bool)
@@ -87,7 +93,7 @@ class EncoderFitter:
                 statistics[key] = self._statistics[key].fitted(size, binary, smoothing)
         self._out_of_fold = {key: self._statistics[key].out_of_fold(served) for key, served in statistics.items()}
         layout = lay_out(self.schema, tables, numerics, dict.fromkeys(self._keys, len(self._labels)))
-        return Encoder(self.schema, self._coders, ids, numerics, self._combinations, statistics, layout)
+        return Encoder(self.schema, self._coders, ids, numerics, self._combinations, statistics, layout, self._times)
 
     def encode(self, encoder: Encoder, columns: Mapping[str, Column], folds: Integers) -> Packed:
         """Encode training rows [N] with statistics that leave out each row's own fold [N].
@@ -112,27 +118,19 @@ class EncoderFitter:
         if rows and not 0 <= folds.min() <= folds.max() < self._folds:
             raise ValueError(f"folds must lie in 0 to {self._folds - 1}, got {folds.min()} to {folds.max()}")
 
-    def _coded(self, name: str, feature: Categorical | Multi, column: Column, label: str) -> Integers:
-        if name not in self._coders:
-            kind = value_type(column)
-            if kind is None:  # nothing but nulls so far: the type is still open
-                codes = np.zeros(len(column), dtype=np.int64)
-                self._count(name, codes)
-                return codes
-            self._coders[name] = _coder(feature, kind)
-        coder = self._coders[name]
-        codes = coder.add(column, label) if isinstance(coder, Vocabulary) else coder.codes(column, label)
+    def _coded(self, name: str, column: Column, label: str) -> Integers:
+        codes = self._coders[name].add(column, label)
         self._count(name, codes)
         return codes
 
     def _add_lists(self, name: str, feature: Multi | Sequence, column: Column) -> None:
-        table, label = table_of(name, feature), self.schema.column(name)
-        kind = self._coders[table].kind if table in self._coders else None
-        lists = split(column, label, feature, kind)
+        label = self.schema.column(name)
+        coder = self._coders[table_of(name, feature)]
+        lists = split(column, label, feature, coder.kind)
         if isinstance(feature, Multi):
-            list_codes(lambda values, where: self._coded(name, feature, values, where), lists, label)
-        elif kind is not None:
-            list_codes(_CHECKS[kind], lists, label)  # nothing to learn, but wrong types show
+            list_codes(lambda values, where: self._coded(name, values, where), lists, label)
+        elif coder.kind is not None:
+            list_codes(coder.check, lists, label)  # no value to learn, but wrong types show
 
     def _count(self, name: str, codes: Integers) -> None:
         counts = self._counts[name]
@@ -141,11 +139,10 @@ class EncoderFitter:
         self._counts[name] = new
 
 
-_CHECKS = {"integer": integers, "string": strings}
-
-
-def _coder(feature: Categorical | Multi, kind: ValueType | None) -> Coder:
-    return Vocabulary(kind, []) if feature.hash_buckets is None else HashedVocabulary(feature.hash_buckets, kind)
+def _coder(feature: Categorical | Multi) -> Coder:
+    if feature.hash_buckets is None:
+        return Vocabulary(None, [], feature.type)
+    return HashedVocabulary(feature.hash_buckets, declared=feature.type)
 
 
 def _table_ids(feature: Categorical | Multi, coder: Coder, counts: Integers) -> NDArray[np.int32]:

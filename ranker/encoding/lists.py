@@ -1,7 +1,6 @@
 """Columns of lists, of separated text and of vectors."""
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -9,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding.columns import LARGEST_INPUT, Column, ColumnError, Integers, Ragged, numbers, require
+from ranker.encoding.declared import parsed
 from ranker.encoding.vocabulary import ValueType
 from ranker.schema import Multi, Sequence
 
 T = TypeVar("T")
-_DIGITS = re.compile(r"[+-]?[0-9]{1,100}")
 
 
 def table_of(name: str, feature: Multi | Sequence) -> str:
@@ -53,20 +52,9 @@ def _items(value: object, name: str, row: int, separator: str | None) -> list[An
 def split(column: Column, name: str, feature: Multi | Sequence, kind: ValueType | None) -> Ragged:
     """Lists [N] of a column; pieces of text become integers where the vocabulary holds integers."""
     lists = ragged(column, name, feature.separator)
-    if feature.separator is None or kind != "integer":
+    if feature.separator is None or kind not in ("integer", "unsigned"):
         return lists
-    return Ragged(list_codes(_parsed, lists, name), lists.offsets)
-
-
-def _parsed(values: Iterable[Any], name: str) -> list[Any]:
-    parsed = []
-    for row, piece in enumerate(values):
-        if isinstance(piece, str):
-            if not _DIGITS.fullmatch(piece):  # int() would take 1_000 and other scripts' digits as well
-                raise ColumnError(name, row, piece, "an integer")
-            piece = int(piece)
-        parsed.append(piece)
-    return parsed
+    return Ragged(list_codes(parsed, lists, name), lists.offsets)
 
 
 def list_codes(codes: Callable[[Any, str], T], lists: Ragged, name: str) -> T:

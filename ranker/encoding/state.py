@@ -1,7 +1,7 @@
 """A fitted encoder <-> plain JSON data and arrays, so that it can be saved without pickling."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from ranker.encoding.encoder import Encoder
 from ranker.encoding.layout import lay_out
 from ranker.encoding.numeric import NumericEncoding
 from ranker.encoding.statistics import Combination, Key, Statistics, Sums, key_name
-from ranker.encoding.vocabulary import Coder, HashedVocabulary, ValueType, Vocabulary
-from ranker.schema import Schema
+from ranker.encoding.times import Times
+from ranker.encoding.vocabulary import Coder, HashedVocabulary, TextHash, ValueType, Vocabulary
+from ranker.schema import Categorical, Multi, Schema
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -23,7 +24,7 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
     for name, coder in encoder.coders.items():
         arrays[f"{name}.ids"] = encoder.ids[name]
         if isinstance(coder, HashedVocabulary):
-            coders[name] = {"kind": coder.kind, "buckets": coder.buckets}
+            coders[name] = {"kind": coder.kind, "buckets": coder.buckets, "hash": coder.hashed_by}
         else:
             assert isinstance(coder, Vocabulary)
             coders[name] = {"kind": coder.kind}
@@ -41,7 +42,12 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
         name: {"mean": n.mean, "deviation": n.deviation, "has_missing": n.has_missing, "edges": list(n.edges)}
         for name, n in encoder.numerics.items()
     }
-    return {"coders": coders, "numerics": numerics, "statistics": statistics}, arrays
+    return {
+        "coders": coders,
+        "numerics": numerics,
+        "statistics": statistics,
+        "times": encoder.times.dated,
+    }, arrays
 
 
 _VECTORS = ("priors", "shift", "scale")
@@ -49,12 +55,7 @@ _VECTORS = ("priors", "shift", "scale")
 
 def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Encoder:
     """Rebuild the encoder that :func:`to_state` took apart. Raises ``KeyError`` where something is missing."""
-    coders: dict[str, Coder] = {
-        name: HashedVocabulary(saved["buckets"], saved["kind"])
-        if "buckets" in saved
-        else Vocabulary(saved["kind"], _unpack(name, saved["kind"], arrays))
-        for name, saved in state["coders"].items()
-    }
+    coders = {name: _coder(schema, name, saved, arrays) for name, saved in state["coders"].items()}
     ids = {name: arrays[f"{name}.ids"] for name in coders}
     numerics = {
         name: NumericEncoding(saved["mean"], saved["deviation"], saved["has_missing"], tuple(saved["edges"]))
@@ -76,7 +77,20 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
     tables = {name: int(table.max()) + 1 for name, table in ids.items()}
     labels = {key: len(fitted.priors) for key, fitted in statistics.items()}
     layout = lay_out(schema, tables, numerics, labels)
-    return Encoder(schema, coders, ids, numerics, combinations, statistics, layout)
+    times = Times(state.get("times"))
+    return Encoder(schema, coders, ids, numerics, combinations, statistics, layout, times)
+
+
+def _coder(schema: Schema, name: str, saved: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Coder:
+    feature = schema.features[name]
+    declared = feature.type if isinstance(feature, Categorical | Multi) else None
+    if "buckets" not in saved:
+        return Vocabulary(saved["kind"], _unpack(name, saved["kind"], arrays), declared)
+    # Artifacts that do not name their hash were trained with this one.
+    hashed_by = saved.get("hash", "crc32")
+    if hashed_by not in get_args(TextHash):
+        raise ValueError(f"feature {name!r} is hashed by {hashed_by!r}, which this version of ranker does not know")
+    return HashedVocabulary(saved["buckets"], saved["kind"], declared, hashed_by)
 
 
 def _pack(name: str, vocabulary: Vocabulary) -> Arrays:
@@ -91,7 +105,7 @@ def _pack(name: str, vocabulary: Vocabulary) -> Arrays:
 
 
 def _unpack(name: str, kind: ValueType | None, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    if kind == "integer":
+    if kind in ("integer", "unsigned"):
         return arrays[f"{name}.values"]
     text = arrays[f"{name}.text"].tobytes()
     ends = np.cumsum(arrays[f"{name}.lengths"]).tolist()

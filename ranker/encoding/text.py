@@ -73,7 +73,7 @@ class Text:
         bounds = zip(starts.tolist(), ends.tolist(), strict=True)
         return [str(data[start:end], "utf-8", "surrogatepass") for start, end in bounds]
 
-    def __getitem__(self, places: NDArray[np.intp] | slice) -> "Text":
+    def __getitem__(self, places: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "Text":
         return Text(self.data, self.offsets, self.rows[places])
 
     @cached_property

@@ -4,16 +4,20 @@ Codes: 0 is missing, 1 is unseen, values follow from 2 in the order in which the
 """
 
 import zlib
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ranker.encoding.columns import MISSING, Column, Integers, integers, strings
+from ranker.encoding.columns import MISSING, Column, Integers, integers, require_single, strings
 from ranker.encoding.index import Index, TextIndex
 from ranker.encoding.text import Text, splitmix64
+from ranker.encoding.value_types import Typed, ValueType, integers_of_either_range, value_type
 
-ValueType: TypeAlias = Literal["integer", "string"]
+__all__ = ["RESERVED", "UNSEEN", "Coder", "HashedVocabulary", "TextHash", "ValueType", "Vocabulary", "value_type"]
+
+TextHash: TypeAlias = Literal["crc32", "splitmix64"]
 RESERVED = 2
 UNSEEN = RESERVED - 1
 
@@ -26,26 +30,27 @@ class Coder(Protocol):
         """What the values are; ``None`` where no row of the training data held one."""
 
     @property
+    def declared(self) -> ValueType | None:
+        """The schema's word for what the values are, if there is one."""
+
+    @property
     def size(self) -> int:
         """Number of codes, the two reserved ones included."""
 
+    def as_declared(self, column: Column, name: str) -> Column:
+        """A column with its values of the type that the schema declares, if it does."""
+
+    def add(self, column: Column, name: str) -> Integers:
+        """Codes [N] of a training column [N], what it teaches being taken up."""
+
+    def check(self, column: Column, name: str) -> None:
+        """Take up what a training column [N] teaches about the type of values, but no value."""
+
+    def read(self, column: Column, name: str) -> Integers:
+        """Integers [N] of a feature that holds integers, those of ``unsigned`` ones with the same bits."""
+
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N] of a column [N]."""
-
-
-def value_type(column: Column) -> ValueType | None:
-    """Tell whether a column holds integers or strings; ``None`` where it holds no value at all."""
-    if isinstance(column, Text):
-        return "string" if (column.rows >= 0).any() else None
-    values: Any = column.compressed() if isinstance(column, np.ma.MaskedArray) else column
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iub":
-        return "integer" if len(values) else None
-    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-        return None if np.isnan(values).all() else "integer"
-    for value in values:
-        if value is not None and not (isinstance(value, float) and np.isnan(value)):
-            return "string" if isinstance(value, str) else "integer"
-    return None
 
 
 class _Table(dict[int | str | None, int]):
@@ -55,15 +60,23 @@ class _Table(dict[int | str | None, int]):
         return UNSEEN
 
 
-class Vocabulary:
+class Vocabulary(Typed):
     """A growing list of distinct values; ``add`` while fitting, ``codes`` ever after.
 
-    Without a ``kind`` it holds no value, and every value of any type is unseen.
+    Without a ``kind`` it holds no value, and every value of any type is unseen; the first values added decide it.
+    ``declared`` is the schema's word: values of other types are converted to it, or refused. A vocabulary of integers
+    becomes ``unsigned`` where a value of 2**63 or more is added.
     """
 
-    def __init__(self, kind: ValueType | None, values: Integers | list[str]) -> None:
-        self.kind = kind
-        self._values = values
+    def __init__(
+        self,
+        kind: ValueType | None,
+        values: Integers | NDArray[np.uint64] | list[str],
+        declared: ValueType | None = None,
+    ) -> None:
+        super().__init__(kind, declared)
+        # Arrays of unsigned integers are held as signed ones of the same bits.
+        self._values = values.view(np.int64) if isinstance(values, np.ndarray) else values
         self._table: _Table | None = None
         self._index: Index | None = None
         self._text_index: TextIndex | None = None
@@ -73,22 +86,30 @@ class Vocabulary:
         """Number of codes, the two reserved ones included."""
         return (len(self._values) if self._table is None else len(self._table) - 1) + RESERVED
 
-    def values(self) -> Integers | list[str]:
+    def values(self) -> Integers | NDArray[np.uint64] | list[str]:
         """The distinct values in the order of their codes."""
+        held = self._held()
+        return held.view(np.uint64) if isinstance(held, np.ndarray) and self.kind == "unsigned" else held
+
+    def _held(self) -> Integers | list[str]:
         if self._table is None:
             return self._values
         values: list[Any] = list(self._table)[1:]  # the first stands for missing
-        return np.array(values, dtype=np.int64) if self.kind == "integer" else values
+        return values if self.kind == "string" else np.array(values, dtype=np.int64)
 
     def add(self, column: Column, name: str) -> Integers:
         """Codes [N], new values being taken up in the order of the rows."""
+        read = self.learn(column, name)
+        if read is None:
+            return np.zeros(len(column), dtype=np.int64)
+        if isinstance(read, Text):
+            return self._add_text(read)
         table = self._dictionary()
-        if self.kind == "string":
+        if isinstance(read, list):
             self._text_index = None
-            flat = strings(column, name)
-            coded = (table.setdefault(value, len(table) + 1) for value in flat)
-            return np.fromiter(coded, dtype=np.int64, count=len(flat))
-        values, inverse = np.unique(integers(column, name), return_inverse=True)
+            coded = (table.setdefault(value, len(table) + 1) for value in read)
+            return np.fromiter(coded, dtype=np.int64, count=len(read))
+        values, inverse = np.unique(read, return_inverse=True)
         codes = np.fromiter(map(table.get, values.tolist(), repeat(-1)), dtype=np.int64, count=len(values))
         new = codes < 0
         if new.any():
@@ -101,12 +122,30 @@ class Vocabulary:
         rows: Integers = codes[inverse]
         return rows
 
+    def _add_text(self, text: Text) -> Integers:
+        """As :meth:`add`, with one look-up for each of the K strings that a row holds."""
+        table = self._dictionary()
+        self._text_index = None
+        first = np.full(len(text.lengths) + 1, len(text))  # the row that holds a string first; null is at the end
+        first[text.rows[::-1]] = np.arange(len(text))[::-1]  # of several assignments the last one stays
+        used = np.flatnonzero(first[:-1] < len(text))
+        used = used[np.argsort(first[used])]
+        codes = np.zeros(len(first), dtype=np.int64)
+        coded = (table.setdefault(value, len(table) + 1) for value in text.strings(used))
+        codes[used] = np.fromiter(coded, dtype=np.int64, count=len(used))
+        return codes[text.rows]
+
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N]; a value never added is :data:`UNSEEN`."""
+        require_single(column, name, "one id a row")
+        column = self.as_declared(column, name)
         kind = self.kind or value_type(column)
         if kind == "string":
             return self._text_codes(column) if isinstance(column, Text) else self._string_codes(column, name)
-        values = integers(column, name)
+        if self.kind is None:
+            values, _ = integers_of_either_range(column, name)
+            return np.where(values == MISSING, 0, UNSEEN)
+        values = integers(column, name, kind == "unsigned")
         codes = self._integers().positions(values) + RESERVED  # at -1 is what is not there, and so becomes UNSEEN
         codes[values == MISSING] = 0
         return codes
@@ -117,7 +156,7 @@ class Vocabulary:
 
     def _integers(self) -> Index:
         if self._index is None:
-            self._index = Index(np.asarray(self.values(), dtype=np.int64))
+            self._index = Index(np.asarray(self._held(), dtype=np.int64))
         return self._index
 
     def _text_codes(self, text: Text) -> Integers:
@@ -144,36 +183,61 @@ class Vocabulary:
     def _dictionary(self) -> _Table:
         if self._table is None:
             values = self._values if isinstance(self._values, list) else self._values.tolist()
-            missing = MISSING if self.kind == "integer" else None
+            missing = int(MISSING) if self.kind in ("integer", "unsigned") else None
             self._table = _Table({missing: 0, **{value: code for code, value in enumerate(values, RESERVED)}})
         return self._table
 
 
-class HashedVocabulary:
-    """Values hashed into a fixed number of buckets; nothing to fit but what type they are."""
+class HashedVocabulary(Typed):
+    """Values hashed into a fixed number of buckets; nothing to fit but what type they are.
 
-    def __init__(self, buckets: int, kind: ValueType | None = None) -> None:
+    ``hashed_by`` tells how text is hashed: artifacts of before it was written down have ``crc32``, of 32 bits only.
+    """
+
+    def __init__(
+        self,
+        buckets: int,
+        kind: ValueType | None = None,
+        declared: ValueType | None = None,
+        hashed_by: TextHash = "splitmix64",
+    ) -> None:
+        super().__init__(kind, declared)
         self.buckets = buckets
-        self.kind = kind
+        self.hashed_by = hashed_by
 
     @property
     def size(self) -> int:
         """Number of codes, the two reserved ones included."""
         return self.buckets + RESERVED
 
+    def add(self, column: Column, name: str) -> Integers:
+        """Codes [N]; the first values decide the type of all."""
+        read = self.learn(column, name)
+        return np.zeros(len(column), dtype=np.int64) if read is None else self._coded(read)
+
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N], the same in every process and on every machine."""
+        require_single(column, name, "one id a row")
+        column = self.as_declared(column, name)
         if (self.kind or value_type(column)) == "string":
-            if isinstance(column, Text):
-                return np.append(self.codes(column.strings(), name), 0)[column.rows]  # null is row -1
-            flat = strings(column, name)
-            missing = np.array([value is None for value in flat], dtype=bool)
-            # Half of a surrogate pair cannot be written as UTF-8, and yet a log may hold one.
-            checksums = [0 if value is None else zlib.crc32(value.encode("utf-8", "surrogatepass")) for value in flat]
-            hashed = np.array(checksums, dtype=np.int64) % self.buckets + RESERVED
+            return self._coded(column if isinstance(column, Text) else strings(column, name))
+        if self.kind is None:
+            return self._coded(integers_of_either_range(column, name)[0])
+        return self._coded(integers(column, name, self.kind == "unsigned"))
+
+    def _coded(self, values: Integers | Text | list[str | None]) -> Integers:
+        if isinstance(values, np.ndarray):
+            hashed = self._codes(splitmix64(values.view(np.uint64)))
+            hashed[values == MISSING] = 0
+            return hashed
+        text = values if isinstance(values, Text) else Text.of(values)
+        if self.hashed_by == "crc32":
+            bounds, data = text.offsets.tolist(), text.data.tobytes()
+            checksums = [zlib.crc32(data[start:end]) for start, end in pairwise(bounds)]
+            hashes = np.array(checksums, dtype=np.uint64)
         else:
-            values = integers(column, name)
-            missing = values == MISSING
-            hashed = (splitmix64(values.view(np.uint64)) % np.uint64(self.buckets)).astype(np.int64) + RESERVED
-        hashed[missing] = 0
-        return hashed
+            hashes = text.hashes(np.arange(len(text.lengths)))
+        return np.append(self._codes(hashes), 0)[text.rows]  # null is row -1
+
+    def _codes(self, hashes: NDArray[np.uint64]) -> Integers:
+        return (hashes % np.uint64(self.buckets)).astype(np.int64) + RESERVED

@@ -23,7 +23,12 @@ from ranker.metrics.regression import mae_statistic, rmse_statistic
 
 
 def binary_report(
-    labels: ArrayLike, scores: ArrayLike, groups: ArrayLike | None, resamples: int, seed: int
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike | None,
+    resamples: int,
+    seed: int,
+    no_group: int | str | None = None,
 ) -> dict[str, Any]:
     """Measure predicted probabilities of one objective.
 
@@ -36,13 +41,16 @@ def binary_report(
     resamples, seed
         Of the bootstrap behind the 95% intervals: over rows, and over groups for the grouped AUC. 0 resamples give no
         intervals.
+    no_group
+        The key of rows that belong to no group, such as those without a user; the grouped AUC leaves them out.
 
     Returns
     -------
     dict
         ``auc``, ``log_loss``, ``calibration`` (mean score over mean label), each with ``.._interval`` [low, high];
-        ``calibration_error``; ``positives`` and ``rows``; with groups also ``gauc``, ``gauc_interval`` and
-        ``gauc_groups``, the number of groups that have both classes. ``None`` where a metric is undefined.
+        ``calibration_error``; ``positives`` and ``rows``; with groups also ``gauc``, ``gauc_interval``,
+        ``gauc_groups``, the number of groups that have both classes, and ``gauc_rows_without_group``. ``None`` where
+        a metric is undefined.
 
     Raises
     ------
@@ -58,9 +66,12 @@ def binary_report(
     }
     report = _with_intervals(statistics, len(labels), resamples, seed)
     if groups is not None:
-        found = group_aucs(labels, scores, checked_groups(groups, len(labels)))
+        codes = checked_groups(groups, len(labels))
+        grouped = np.asarray(groups) != no_group if no_group is not None else np.ones(len(labels), dtype=bool)
+        found = group_aucs(labels[grouped], scores[grouped], codes[grouped])
         report |= _with_intervals({"gauc": gauc_statistic(found)}, len(found.rows), resamples, seed)
         report["gauc_groups"] = len(found.rows)
+        report["gauc_rows_without_group"] = len(labels) - int(grouped.sum())
     report["calibration_error"] = _json(calibration_error(labels, scores))
     report["positives"] = int(labels.sum())
     report["rows"] = len(labels)

@@ -8,9 +8,10 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ranker.encoding import Column, Text
+from ranker.arrow_columns import ColumnTooLargeError, ColumnTypeError, Limits, to_column
+from ranker.encoding import Column, ColumnError, Ragged, Text
 from ranker.registry import nearest
-from serving.arrays import ColumnTooLargeError, column_of, fits
+from serving.arrays import fits
 from serving.checks import RequestChecker, require_few, short
 from serving.expected import Expected
 from serving.formats.base import READERS, WRITERS, Answer, Opened
@@ -18,6 +19,7 @@ from serving.ipc import Stream, StreamError, read_stream
 from serving.messages import RankRequest, RequestError
 
 ARROW = "application/vnd.apache.arrow.stream"
+LIMITS = Limits()
 REQUEST, RANKING = "request", "ranking"
 """Entries of the schema's metadata: all of a request but its candidates, all of an answer but its columns."""
 
@@ -48,17 +50,28 @@ class ArrowReader:
 
 
 def _taken(name: str, array: Any, expected: Expected | None) -> tuple[Column, list[Any]]:
-    """A column, and what the check is shown of it: nothing where it is right."""
+    """A column, and what the check is shown of it: nothing where it is right, nor where the name alone is wrong."""
+    if expected is None:
+        return [], []
     try:
-        column = column_of(array)
+        column = to_column(array, name, LIMITS)
     except ColumnTooLargeError as error:
         raise RequestError([(f"candidates.{name}", str(error))]) from None
-    if column is None:
+    except ColumnTypeError:
         return [], [_OfType(array.type)]
-    if expected is None or fits(column, array, expected):
+    except ColumnError as error:
+        raise RequestError([(f"candidates.{name}.{error.row}", f"must be {error.expected}")]) from None
+    if fits(column, array, expected):
         return column, []
+    if _is_dated(column):
+        return [], [_OfType(array.type)]
     values = array.to_pylist()
     return values, values
+
+
+def _is_dated(column: Column) -> bool:
+    values = column.values if isinstance(column, Ragged) else column
+    return isinstance(values, np.ndarray) and values.dtype.kind == "M"
 
 
 class _OfType:

@@ -10,15 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ranker.arrow_columns import ColumnTooLargeError, ColumnTypeError, Limits, to_column
 from ranker.artifact import Artifact
 from ranker.encoding import Column, ColumnError, Text
-from ranker.encoding.columns import MISSING, integers, numbers
+from ranker.encoding.columns import MISSING, numbers
 from ranker.encoding.text import WORD
+from ranker.encoding.value_types import Typed, ValueType
+from ranker.encoding.vocabulary import Coder
 from ranker.registry import nearest
 from ranker.schema import Numeric
-from serving.arrays import ColumnTooLargeError, column_of
 from serving.items.store import FACTS, IDS, NUMBERS, ORDER, ROWS, Facts, ItemsError
 
+LIMITS = Limits()
 BATCH = 8192
 """Items encoded at a time; few enough that a worker which builds goes on answering in between."""
 
@@ -53,13 +56,7 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
         raise ItemsError(f"{source}: items are named by an id, and the artifact's schema has no candidate_id")
     files = files_of(source)
     id_column = schema.column(schema.candidate_id)
-    ids = _ids(files, id_column)
-    kind = "string" if isinstance(ids, Text) else "integer"
-    trained = encoder.coders[schema.candidate_id].kind or kind
-    if kind != trained and len(ids):
-        raise ItemsError(
-            f"{source}: column {id_column!r} holds ids of kind {kind}, and the model's are of kind {trained}"
-        )
+    ids, kind = _ids(files, id_column, encoder.coders[schema.candidate_id])
     keys, order, salt = _sorted(ids, source, id_column)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
@@ -80,6 +77,7 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
     columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
     for batch in _batches(files, columns):
         try:
+            encoder.times.check(schema, batch.columns, numbers=True)
             items = encoder.encode_items(batch.columns)
             to = place[batch.first : batch.first + len(items.ids)]
             rows[to], values[to] = items.ids, items.numbers
@@ -92,7 +90,8 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
             raise ItemsError(f"{batch.file}: {told}") from None
         for name, chunks in texts.items():
             if name != schema.candidate_id:
-                chunks.append(_as_text(batch.columns[schema.column(name)]))
+                column = schema.column(name)
+                chunks.append(_as_text(encoder.coders[name].as_declared(batch.columns[column], column)))
     for number, chunks in enumerate(texts.values()):
         text = joined(chunks)
         # Padded, so that words can be read up to the last byte without a copy of all.
@@ -101,29 +100,33 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
         np.save(folder / f"text.{number}.rows.npy", text.rows)
     np.save(folder / IDS, keys)
     np.save(folder / ORDER, order)
-    facts = Facts("string" if isinstance(ids, Text) else "integer", salt, list(codes), list(raw), list(texts))
+    facts = Facts(kind, salt, list(codes), list(raw), list(texts))
     (folder / FACTS).write_bytes(orjson.dumps(facts._asdict()))
 
 
-def _ids(files: list[Path], column: str) -> NDArray[np.int64] | Text:
-    """Ids of all items, in the order of the files. Raises ``ItemsError`` for null and for values of two kinds."""
-    found: list[Any] = []
+def _ids(files: list[Path], column: str, coder: Coder) -> tuple[NDArray[np.int64] | Text, ValueType]:
+    """Ids of all items, in the order of the files, and their type. Raises ``ItemsError`` for null and for a wrong type.
+
+    Where training met no id, the items' own decide the type. Unsigned ones are signed integers of the same bits.
+    """
+    reader, found = Typed(coder.kind, coder.declared), []
     for batch in _batches(files, [column]):
-        values = batch.columns[column]
         try:
-            part = values if isinstance(values, Text) else integers(values, column)
+            part = reader.learn(batch.columns[column], column)
         except ColumnError as error:
-            told = ColumnError(column, batch.within + error.row, error.value, "an id: an integer or a string")
+            told = ColumnError(column, batch.within + error.row, error.value, f"an id of an item: {error.expected}")
             raise ItemsError(f"{batch.file}: {told}") from None
-        missing = part.rows < 0 if isinstance(part, Text) else part == MISSING
+        text = Text.of(part) if isinstance(part, list) else part
+        missing = (
+            np.ones(1, dtype=bool) if text is None else text.rows < 0 if isinstance(text, Text) else text == MISSING
+        )
         if missing.any():
             row = batch.within + int(np.argmax(missing))
             raise ItemsError(f"{batch.file}: column {column!r}, row {row}: an item has no id")
-        found.append(part)
+        found.append(text)
+    kind = reader.kind or "integer"
     texts = [part for part in found if isinstance(part, Text)]
-    if texts and len(texts) < len(found):
-        raise ItemsError(f"{files[0].parent}: column {column!r} holds integers in some files and strings in others")
-    return joined(texts) if texts else np.concatenate([np.zeros(0, dtype=np.int64), *found])
+    return joined(texts) if kind == "string" else np.concatenate([np.zeros(0, dtype=np.int64), *found]), kind
 
 
 def _sorted(ids: NDArray[np.int64] | Text, source: Path, column: str) -> tuple[NDArray[Any], NDArray[np.int64], int]:
@@ -159,9 +162,11 @@ def _batches(files: list[Path], columns: list[str]) -> Iterator[Batch]:
                 if column not in names:
                     hint = nearest(column, names)
                     raise ItemsError(f"{file}: has no column {column!r}{'; ' + hint if hint else ''}")
+                if names.count(column) > 1:
+                    raise ItemsError(f"{file}: has the column {column!r} more than once; which one is meant?")
             within = 0
             for batch in parquet.iter_batches(batch_size=BATCH, columns=columns):
-                taken = {name: _column(file, name, batch.column(name)) for name in columns}
+                taken = {name: _column(file, name, batch.column(name), within) for name in columns}
                 yield Batch(file, within, first + within, taken)
                 within += batch.num_rows
             first += within
@@ -169,14 +174,16 @@ def _batches(files: list[Path], columns: list[str]) -> Iterator[Batch]:
             raise ItemsError(f"{file}: cannot be read: {error}") from None
 
 
-def _column(file: Path, name: str, array: Any) -> Column:
+def _column(file: Path, name: str, array: Any, within: int) -> Column:
     try:
-        column = column_of(array)
+        return to_column(array, name, LIMITS)
     except ColumnTooLargeError as error:
         raise ItemsError(f"{file}: column {name!r} {error}") from None
-    if column is None:
-        raise ItemsError(f"{file}: column {name!r} is of type {array.type}, which no feature has")
-    return column
+    except ColumnTypeError as error:
+        raise ItemsError(f"{file}: {error}") from None
+    except ColumnError as error:
+        told = ColumnError(name, within + error.row, error.value, error.expected)
+        raise ItemsError(f"{file}: {told}") from None
 
 
 def joined(chunks: list[Text]) -> Text:

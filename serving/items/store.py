@@ -3,7 +3,7 @@
 ::
 
     facts.json      kind of the ids, the salt of their hashes, names of the columns below
-    ids.npy         integer ids, ascending [V]; of strings their hashes, ascending
+    ids.npy         integer ids, ascending [V], unsigned ones as signed of the same bits; of strings their hashes
     order.npy       the row in the file of each place [V]
     rows.npy        encoded ids [V, W]
     numbers.npy     encoded numbers [V, F]
@@ -66,7 +66,9 @@ class ItemStore:
             return np.append(found, -1)[text.rows]
         if isinstance(ids, Text) or (isinstance(ids, list) and str in set(map(type, ids))):
             ids = [None if isinstance(value, str) else value for value in ids]
-        return self._found(integers(ids, id_feature))  # null is no id that an item may have
+        return self._found(
+            integers(ids, id_feature, self.facts.kind == "unsigned")
+        )  # null is no id that an item may have
 
     def encoded(self, places: NDArray[np.int64]) -> Items:
         """Copies of the encoded items at places [N]."""

@@ -44,7 +44,7 @@ def test_integers_of_every_form(column):
         ([np.True_, None], [1, MISSING]),
         (np.array([2.0, np.nan], dtype=np.float32), [2, MISSING]),
         (np.ma.MaskedArray([2.0, np.nan, 0.5], mask=[0, 0, 1]), [2, MISSING, MISSING]),
-        (np.array([2.0**62, -(2.0**62)]), [2**62, -(2**62)]),
+        (np.array([2.0**53 - 1, 1 - 2.0**53]), [2**53 - 1, 1 - 2**53]),
         ([], []),
         (np.array([]), []),
         ([None, None], [MISSING, MISSING]),

@@ -42,13 +42,13 @@ def test_what_is_no_list_is_named(value, separator):
 
 
 def test_pieces_become_integers_where_the_vocabulary_holds_them():
-    column = ["1|-2|+3", "007", None]
+    column = ["1|-2|+3", "7", None]
     assert rows_of(split(column, "x", TEXT, "integer")) == [[1, -2, 3], [7], []]
-    assert rows_of(split(column, "x", TEXT, "string")) == [["1", "-2", "+3"], ["007"], []]
+    assert rows_of(split(column, "x", TEXT, "string")) == [["1", "-2", "+3"], ["7"], []]
     assert rows_of(split([[1, None]], "x", TEXT, "integer")) == [[1, None]]
 
 
-@pytest.mark.parametrize("piece", ["a", "1.0", "1_000", "٣", "--1", "1 2", "9" * 5000])
+@pytest.mark.parametrize("piece", ["a", "1.0", "007", "1_000", "٣", "--1", "1 2", "9" * 5000])
 def test_a_piece_that_is_no_integer_names_its_row(piece):
     with pytest.raises(ColumnError, match=r"column 'x', row 2: .* is not a list whose every value is an integer"):
         split(["1|2|3", "", f"4|{piece}"], "x", TEXT, "integer")

@@ -175,11 +175,11 @@ def test_no_items_at_all(numbered, tmp_path):
         ({"item": [7, 1, 2, 7]}, r"column 'item' holds the id 7 more than once"),
         ({"item": [7, 1, None, 2]}, r"items\.parquet: column 'item', row 2: an item has no id"),
         ({"item": [7, 1, 2, 1.5]}, r"column 'item', row 3: 1\.5 is not an id"),
-        ({"item": ["a", "b", "c", "d"]}, r"holds ids of kind string, and the model's are of kind integer"),
+        ({"item": ["a", "b", "c", "d"]}, r"column 'item', row 0: 'a' is not an id of an item: an integer"),
         ({"length": [1.0, 2.0, float("inf"), 1.0]}, r"column 'length', row 2: inf is not a finite number"),
         ({"length": ["long"] * 4}, r"column 'length', row 0: 'long' is not a number"),
         ({"vector": [[1.0]] * 4}, r"column 'vector', row 0: \[1\.0\] is not a vector of 3 numbers"),
-        ({"tags": [b"a"] * 4}, r"column 'tags' is of type binary, which no feature has"),
+        ({"tags": [[["a"]]] * 4}, r"column 'tags' is of type list<.*list<.*, which no feature and no label can have"),
     ],
 )
 def test_items_that_cannot_be_served_are_named(numbered, tmp_path, changes, reason):
