@@ -64,7 +64,7 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
             fitter.add(kept, labels.values[mask], labels.known[mask], folds.of(chunk)[mask])
         count += int(mask.sum())
     if not count:
-        raise DataError("the split leaves no row to train on; see data.split in the config")
+        raise DataError(f"data.split leaves no row to train on: {rows.counted(columns)}")
     encoder = fitter.fitted()
     training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
@@ -165,7 +165,7 @@ def _encode_validation(
         writer.write(_encoded(schema, encoder, chunk, mask, group_by))
     validation = writer.close()
     if not len(validation):
-        raise DataError("the split holds out no row to validate on; see data.split in the config")
+        raise DataError(f"data.split holds out no row to validate on: {rows.counted(columns)}")
     return validation
 
 

@@ -43,6 +43,12 @@ class Split:
         for chunk in self.log.chunks(self._with_own(columns), optional):
             yield chunk, self.held_out(chunk)
 
+    def counted(self, columns: list[str]) -> str:
+        """How many rows each side has, in words; it reads one of ``columns``."""
+        training = sum(int(mask.sum()) for _, mask in self.training(columns[:1]))
+        validation = sum(int(mask.sum()) for _, mask in self.validation(columns[:1]))
+        return f"{training:,} row(s) for training and {validation:,} for validation"
+
     def _with_own(self, columns: list[str]) -> list[str]:
         return list(dict.fromkeys([*columns, *self.columns]))
 
