@@ -99,6 +99,15 @@ def encode_all(
         progress("encode", chunk.rows)
 
 
+def encode_held_out(
+    schema: Schema, encoder: Encoder, rows: Split, group_by: str | None, progress: Progress = no_progress
+) -> Iterator[Batch]:
+    """Encode the validation rows of a split log, as :func:`encode_all` does all rows."""
+    chunks = rows.validation(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
+    for chunk, mask in _selected(chunks, progress, "encode validation rows"):
+        yield _encoded(schema, encoder, chunk, mask, group_by)
+
+
 def encode_validation(
     experiment: Experiment, encoder: Encoder, log: Log, more: list[str], progress: Progress = no_progress
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
@@ -158,14 +167,14 @@ def _rows(column: Column, mask: Mask) -> Column:
 def _encode_validation(
     experiment: Experiment, rows: Split, encoder: Encoder, folder: Path, progress: Progress
 ) -> EncodedRows:
-    schema, group_by = experiment.log_schema, experiment.evaluation.group_by
-    columns = columns_of(schema, [group_by] if group_by else [])
     writer = EncodedWriter(folder / "validation")
-    for chunk, mask in _selected(rows.validation(columns, labels_of(schema)), progress, "encode validation rows"):
-        writer.write(_encoded(schema, encoder, chunk, mask, group_by))
+    for batch in encode_held_out(experiment.log_schema, encoder, rows, experiment.evaluation.group_by, progress):
+        writer.write(batch)
     validation = writer.close()
     if not len(validation):
-        raise DataError(f"data.split holds out no row to validate on: {rows.counted(columns)}")
+        raise DataError(
+            f"data.split holds out no row to validate on: {rows.counted(columns_of(experiment.log_schema, []))}"
+        )
     return validation
 
 
