@@ -140,8 +140,8 @@ def _in_files(seen: TrainedOn, experiment: Experiment, log: Log) -> list[str]:
         share = f", on about {1 - rule.fraction:.0%} of the rows"
     hint = "" if isinstance(rule, SplitByFiles) else " of these files"
     return [
-        f"caution: the model was trained on {_listed(names)}{share}: metrics on rows that were trained on are too good. "
-        f"With --validation the rows{hint} that were held out are measured alone."
+        f"caution: the model was trained on {_listed(names)}{share}: metrics on rows that were trained on are too "
+        f"good. With --validation the rows{hint} that were held out are measured alone."
     ]
 
 
