@@ -83,13 +83,20 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics to this file.")] = None,
     group_by: Annotated[str | None, typer.Option(help="Column for GAUC; by default the config's.")] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")] = 200,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Measure only on rows that the artifact's own split holds out.")
+    ] = False,
 ) -> None:
-    """Measure an artifact's scores on every row of a log, per objective."""
+    """Measure an artifact's scores on a log, per objective: on every row, or with `--validation` on held-out rows.
+
+    A caution says how many of the rows the artifact was trained on.
+    """
     with _explained():
         with quiet_imports():
             from training.job import evaluate_artifact
 
-        metrics = evaluate_artifact(artifact, _sources(data, more), group_by, bootstrap, console)
+        sources = _sources(data, more)
+        metrics = evaluate_artifact(artifact, sources, group_by, bootstrap, console, validation=validation)
         if json_file is not None:
             json_file.parent.mkdir(parents=True, exist_ok=True)
             json_file.write_text(json.dumps(metrics, indent=2) + "\n")

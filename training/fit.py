@@ -24,6 +24,7 @@ from training.label_facts import label_facts
 from training.log import DataError, Log, Source
 from training.prepare import GROUP, Prepared
 from training.rows import digest, files, opened_rows, prepared_rows
+from training.split_checks import cautions
 from training.state import Checkpoints, RunState
 from training.watcher import Watcher
 
@@ -67,6 +68,8 @@ def train(
     folder = output / RUN
     _start(experiment, log, folder, rows)
     prepared = prepared_rows(experiment, log, rows or folder / ROWS, watcher)
+    for caution in cautions(experiment, log, len(prepared.training), len(prepared.validation)):
+        watcher.note(caution)
     facts = label_facts(prepared.training, build_funnel(experiment))
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, facts, steps)

@@ -1,6 +1,7 @@
 """The commands behind ``ranker-train``: each is a few steps with a display around them."""
 
 import shutil
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from training.evaluate import measure, predict
 from training.export import examples_of, export
 from training.fit import RUN, Run, reopen, train
 from training.fusions import calibration_page, fitted_fusions, learnt, notes, required_columns
-from training.log import Log, Source
+from training.log import DataError, Log, Source
 from training.pages.run import run_page
-from training.prepare import columns_at, encode_all
+from training.prepare import columns_at, encode_all, encode_held_out
 from training.progress import Display, blocks_table, gates_table, metrics_table
 from training.report.kept import keep
 from training.report.kept import read as opened
@@ -27,6 +28,7 @@ from training.report.sample import Indices
 from training.session import onnx_scorer
 from training.split import split
 from training.trace import trace
+from training.trained_on import held_out, overlap, trained_on
 from training.watcher import Watcher
 
 PAGE = "report.html"
@@ -53,19 +55,37 @@ def export_run(folder: Path, output: Path, console: Console) -> Artifact:
 
 
 def evaluate_artifact(
-    path: Path, source: Source, group_by: str | None, bootstrap: int, console: Console
+    path: Path, source: Source, group_by: str | None, bootstrap: int, console: Console, *, validation: bool = False
 ) -> dict[str, Any]:
-    """Score every row of a log with an artifact's own graph, print and return the metrics."""
+    """Score every row of a log, or its ``validation`` rows, with an artifact's own graph, print and return metrics.
+
+    ``cautions`` of the metrics say how many rows the artifact was trained on. Raises ``DataError`` for a log that
+    cannot be used or has no such rows.
+    """
     artifact = load(path)
     saved = Experiment.model_validate(artifact.manifest.experiment)
     group_by = group_by or saved.evaluation.group_by
+    if not len(source):
+        rule = saved.data.split
+        source = list(rule.paths if validation and isinstance(rule, SplitByFiles) else saved.data.paths)
     log = Log(source)
+    schema, encoder = artifact.schema, artifact.encoder
     with Display(console) as display:
         display.expect(len(log))
-        chunks = encode_all(artifact.schema, artifact.encoder, log, group_by, display.rows)
-        predictions = predict(onnx_scorer(artifact.model_path), chunks)
-        metrics = measure(artifact.schema, predictions, bootstrap, saved.training.seed)
-    console.print(metrics_table(metrics, f"{artifact.folder} on {len(predictions.labels):,} rows"))
+        if validation:
+            chunks = encode_held_out(schema, encoder, held_out(artifact, log), group_by, display.rows)
+        else:
+            chunks = encode_all(schema, encoder, log, group_by, display.rows)
+        first = next(chunks, None)
+        if first is None:
+            raise DataError("the data has no row" + (" that the artifact's split holds out" if validation else ""))
+        predictions = predict(onnx_scorer(artifact.model_path), chain([first], chunks))
+        metrics = measure(schema, predictions, bootstrap, saved.training.seed)
+    metrics["cautions"] = [] if validation else overlap(artifact, log)
+    rows = f"{len(predictions.labels):,} {'held-out ' if validation else ''}rows"
+    console.print(metrics_table(metrics, f"{artifact.folder} on {rows}"))
+    for text in metrics["cautions"]:
+        console.print(text, style="yellow", markup=False)
     return metrics
 
 
@@ -100,9 +120,9 @@ def report_artifact(path: Path, output: Path | None, console: Console) -> Path:
 
 def _check_columns(experiment: Experiment, source: Source) -> None:
     """Raise ``DataError`` for a column that a fusion will be fitted to and that the log lacks: before training."""
-    names, held_out = required_columns(experiment), experiment.data.split
+    names, rule = required_columns(experiment), experiment.data.split
     if names:
-        next(Log(held_out.paths if isinstance(held_out, SplitByFiles) else source).chunks(names), None)
+        next(Log(rule.paths if isinstance(rule, SplitByFiles) else source).chunks(names), None)
 
 
 def _finish(trained: Run, output: Path, console: Console) -> Artifact:
@@ -139,4 +159,5 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     kept = keep(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
     encoder, metrics = trained.prepared.encoder, trained.metrics
     scores = trained.predictions.scores
-    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, kept)
+    seen = trained_on(rows)
+    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, kept, seen)

@@ -67,7 +67,7 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
             fitter.add(kept, labels.values[mask], labels.known[mask], fold[mask])
         count += int(mask.sum())
     if not count:
-        raise DataError("the split leaves no row to train on; see data.split in the config")
+        raise DataError(f"data.split leaves no row to train on: {rows.counted(columns)}")
     encoder = fitter.fitted()
     training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
@@ -101,6 +101,16 @@ def encode_all(
     for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
         yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), grouping)
         progress("encode", chunk.rows)
+
+
+def encode_held_out(
+    schema: Schema, encoder: Encoder, rows: Split, group_by: str | None, progress: Progress = no_progress
+) -> Iterator[Batch]:
+    """Encode the validation rows of a split log, as :func:`encode_all` does all rows."""
+    grouping = _Grouping(group_by) if group_by else None
+    chunks = rows.validation(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
+    for chunk, mask in _selected(chunks, progress, "encode validation rows"):
+        yield _encoded(schema, encoder, chunk, mask, grouping)
 
 
 def encode_validation(
@@ -162,15 +172,14 @@ def _rows(column: Column, mask: Mask) -> Column:
 def _encode_validation(
     experiment: Experiment, rows: Split, encoder: Encoder, folder: Path, progress: Progress
 ) -> EncodedRows:
-    schema, group_by = experiment.log_schema, experiment.evaluation.group_by
-    columns = columns_of(schema, [group_by] if group_by else [])
-    grouping = _Grouping(group_by) if group_by else None
     writer = EncodedWriter(folder / "validation")
-    for chunk, mask in _selected(rows.validation(columns, labels_of(schema)), progress, "encode validation rows"):
-        writer.write(_encoded(schema, encoder, chunk, mask, grouping))
+    for batch in encode_held_out(experiment.log_schema, encoder, rows, experiment.evaluation.group_by, progress):
+        writer.write(batch)
     validation = writer.close()
     if not len(validation):
-        raise DataError("the split holds out no row to validate on; see data.split in the config")
+        raise DataError(
+            f"data.split holds out no row to validate on: {rows.counted(columns_of(experiment.log_schema, []))}"
+        )
     return validation
 
 
