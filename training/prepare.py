@@ -114,14 +114,22 @@ def encode_held_out(
 
 
 def encode_validation(
-    experiment: Experiment, encoder: Encoder, log: Log, more: list[str], progress: Progress = no_progress
+    experiment: Experiment,
+    encoder: Encoder,
+    log: Log,
+    more: list[str],
+    group_by: str,
+    progress: Progress = no_progress,
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
-    """Encode the validation rows of a log with a fitted encoder; beside each batch raw columns, also ``more``."""
-    schema = experiment.log_schema
+    """Encode the validation rows of a log with a fitted encoder, and their groups; beside each batch raw columns.
+
+    These are the schema's and ``more``.
+    """
+    schema, grouping = experiment.log_schema, _Grouping(group_by)
     rows = split(log, experiment.data.split, experiment.training.seed)
-    chunks = rows.validation(columns_of(schema, more), labels_of(schema))
+    chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
     for chunk, mask in _selected(chunks, progress, "encode validation rows"):
-        yield _encoded(schema, encoder, chunk, mask, None), taken(chunk.columns, mask)
+        yield _encoded(schema, encoder, chunk, mask, grouping), taken(chunk.columns, mask)
 
 
 def columns_of(schema: Schema, more: list[str]) -> list[str]:
