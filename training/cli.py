@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -83,13 +83,17 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics to this file.")] = None,
     group_by: Annotated[str | None, typer.Option(help="Column for GAUC; by default the config's.")] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")] = 200,
+    given_conflicts: Annotated[
+        Literal["drop", "mask", "keep"] | None,
+        typer.Option(help="What labels mean that contradict `given`; by default what the config's tasks say."),
+    ] = None,
 ) -> None:
     """Measure an artifact's scores on every row of a log, per objective."""
     with _explained():
         with quiet_imports():
             from training.job import evaluate_artifact
 
-        metrics = evaluate_artifact(artifact, _sources(data, more), group_by, bootstrap, console)
+        metrics = evaluate_artifact(artifact, _sources(data, more), group_by, bootstrap, console, given_conflicts)
         if json_file is not None:
             json_file.parent.mkdir(parents=True, exist_ok=True)
             json_file.write_text(json.dumps(metrics, indent=2) + "\n")

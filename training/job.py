@@ -9,23 +9,24 @@ from rich.console import Console
 
 from ranker.artifact import Artifact, load
 from ranker.fusion.named import single_valued
+from ranker.tasks import GivenConflicts
 from training.blocks import Block, blocks
 from training.build import build_model
 from training.callbacks import STEPS
 from training.config import Experiment, SplitByFiles
-from training.evaluate import measure, predict
+from training.evaluate import measure, predict, undefined
 from training.export import examples_of, export
 from training.fit import RUN, Run, reopen, train
 from training.fusions import calibration_page, fitted_fusions, learnt, notes, required_columns
+from training.label_counts import LabelCounts, meaning
 from training.log import Log, Source
 from training.pages.run import run_page
-from training.prepare import columns_at, encode_all
+from training.prepare import columns_at, encode_all, rows_of
 from training.progress import Display, blocks_table, gates_table, metrics_table
 from training.report.kept import keep
 from training.report.kept import read as opened
 from training.report.sample import Indices
 from training.session import onnx_scorer
-from training.split import split
 from training.trace import trace
 from training.watcher import Watcher
 
@@ -53,18 +54,34 @@ def export_run(folder: Path, output: Path, console: Console) -> Artifact:
 
 
 def evaluate_artifact(
-    path: Path, source: Source, group_by: str | None, bootstrap: int, console: Console
+    path: Path,
+    source: Source,
+    group_by: str | None,
+    bootstrap: int,
+    console: Console,
+    given_conflicts: GivenConflicts | None = None,
 ) -> dict[str, Any]:
-    """Score every row of a log with an artifact's own graph, print and return the metrics."""
+    """Score every row of a log with an artifact's own graph, print and return the metrics.
+
+    ``given_conflicts`` takes the place of what the artifact's tasks say. Raises ``DataError`` where many labels
+    contradict `given` and neither says what is meant.
+    """
     artifact = load(path)
+    schema = meaning(artifact.schema, given_conflicts)
+    counts = LabelCounts(schema)
     saved = Experiment.model_validate(artifact.manifest.experiment)
     group_by = group_by or saved.evaluation.group_by
     log = Log(source)
     with Display(console) as display:
         display.expect(len(log))
-        chunks = encode_all(artifact.schema, artifact.encoder, log, group_by, display.rows)
+        chunks = encode_all(schema, artifact.encoder, log, group_by, display.rows, counts)
         predictions = predict(onnx_scorer(artifact.model_path), chunks)
-        metrics = measure(artifact.schema, predictions, bootstrap, saved.training.seed)
+        cautions = counts.check_conflicts()
+        metrics = measure(schema, predictions, bootstrap, saved.training.seed)
+    for task, conflicts in counts.conflicts_of().items():
+        metrics["tasks"][task]["given_conflicts"] = conflicts
+    for text in [*cautions, *undefined(metrics)]:
+        console.print(text, style="yellow", markup=False)
     console.print(metrics_table(metrics, f"{artifact.folder} on {len(predictions.labels):,} rows"))
     return metrics
 
@@ -108,7 +125,7 @@ def _check_columns(experiment: Experiment, source: Source) -> None:
 def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
     experiment = trained.experiment
-    rows = split(trained.log, experiment.data.split, experiment.training.seed)
+    rows = rows_of(experiment, trained.log)
     examples = examples_of(rows, experiment)
     gates, curves = trained.gates.to_dict(), trace(trained.folder / STEPS)
     page = trained.folder / PAGE

@@ -25,9 +25,11 @@ from ranker.encoding.columns import Integers, Mask
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary, value_type
 from ranker.schema import Schema
 from training.config import Experiment
+from training.dropped import Rows, without_dropped
 from training.encoded import Batch, EncodedRows, EncodedWriter
+from training.label_counts import LabelCounts
 from training.log import Chunk, DataError, Log
-from training.split import Split, split, uniform
+from training.split import split, uniform
 
 Progress: TypeAlias = Callable[[str, int], None]
 """Called with the name of a stage and the number of rows it has dealt with since the last call."""
@@ -39,6 +41,10 @@ def no_progress(stage: str, rows: int) -> None:
     """Report nothing."""
 
 
+def no_note(text: str) -> None:
+    """Say nothing."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """The fitted encoder and the encoded rows of both sides of the split."""
@@ -48,30 +54,39 @@ class Prepared:
     validation: EncodedRows
 
 
-def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress = no_progress) -> Prepared:
-    """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``."""
+def prepare(
+    experiment: Experiment,
+    log: Log,
+    folder: Path,
+    progress: Progress = no_progress,
+    note: Callable[[str], None] = no_note,
+) -> Prepared:
+    """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
+
+    The first pass also counts labels: a task that has nothing to learn, and too many labels that contradict `given`,
+    are errors; few contradictions are a ``note``.
+    """
     schema, seed = experiment.log_schema, experiment.training.seed
     rows = split(log, experiment.data.split, seed)
     folds = _Folds(schema, seed)
     columns = columns_of(schema, [*folds.columns, *weight_columns(schema)])
     fitter = EncoderFitter(schema, seed)
-    count = 0
+    counts, count = LabelCounts(schema), 0
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
-        with chunk.naming_rows():
-            labels = encode_labels(schema, chunk.columns)
+        labels, mask = _labels(schema, chunk, mask, counts)
         with chunk.naming_rows(mask):
-            kept = taken(chunk.columns, mask)
-            fitter.add(kept, labels.values[mask], labels.known[mask], folds.of(chunk)[mask])
+            fitter.add(taken(chunk.columns, mask), labels.values, labels.known, folds.of(chunk)[mask])
         count += int(mask.sum())
     if not count:
         raise DataError("the split leaves no row to train on; see data.split in the config")
+    counts.check_conflicts()
+    counts.check_learnable()
     encoder = fitter.fitted()
     training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
-        with chunk.naming_rows():
-            labels = encode_labels(schema, chunk.columns)
+        labels, mask = _labels(schema, chunk, mask)
         with chunk.naming_rows(mask):
-            kept, labels = taken(chunk.columns, mask), Labels(labels.values[mask], labels.known[mask])
+            kept = taken(chunk.columns, mask)
             arrays = _arrays(fitter.encode(encoder, kept, folds.of(chunk)[mask]), labels)
             weights = encode_weights(schema, kept, labels)
         if weights is not None:
@@ -79,7 +94,9 @@ def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress =
             weighed += arrays["weights"].sum(axis=0)
         training.write(arrays)
     _check_weighed(schema, weighed)
-    validation = _encode_validation(experiment, rows, encoder, folder, progress)
+    validation = _encode_validation(experiment, rows, encoder, folder, progress, counts)
+    for text in counts.check_conflicts():
+        note(text)
     return Prepared(encoder, training.close(), validation)
 
 
@@ -91,11 +108,19 @@ def _check_weighed(schema: Schema, totals: NDArray[np.float64]) -> None:
 
 
 def encode_all(
-    schema: Schema, encoder: Encoder, log: Log, group_by: str | None, progress: Progress = no_progress
+    schema: Schema,
+    encoder: Encoder,
+    log: Log,
+    group_by: str | None,
+    progress: Progress = no_progress,
+    counts: LabelCounts | None = None,
 ) -> Iterator[Batch]:
-    """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for."""
+    """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for.
+
+    Labels are counted in ``counts``; the schema's ``given_conflicts: drop`` leaves rows out.
+    """
     for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
-        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), group_by)
+        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), group_by, counts)[0]
         progress("encode", chunk.rows)
 
 
@@ -107,7 +132,13 @@ def encode_validation(
     rows = split(log, experiment.data.split, experiment.training.seed)
     chunks = rows.validation(columns_of(schema, more), labels_of(schema))
     for chunk, mask in _selected(chunks, progress, "encode validation rows"):
-        yield _encoded(schema, encoder, chunk, mask, None), taken(chunk.columns, mask)
+        yield _encoded(schema, encoder, chunk, mask, None)
+
+
+def rows_of(experiment: Experiment, log: Log) -> Rows:
+    """The rows of each side of the split as they are encoded: without those that ``given_conflicts`` drops."""
+    schema = experiment.log_schema
+    return without_dropped(split(log, experiment.data.split, experiment.training.seed), schema, labels_of(schema))
 
 
 def columns_of(schema: Schema, more: list[str]) -> list[str]:
@@ -126,7 +157,7 @@ def taken(columns: Any, mask: Mask) -> dict[str, Column]:
     return dict(columns) if mask.all() else {name: _rows(column, mask) for name, column in columns.items()}
 
 
-def columns_at(rows: Split, names: Sequence[str], chosen: NDArray[np.int64] | None = None) -> dict[str, NDArray[Any]]:
+def columns_at(rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | None = None) -> dict[str, NDArray[Any]]:
     """Raw values of validation rows, ``None`` for a null: those ``chosen`` by number, rising, of all by default.
 
     Rows are numbered in the order in which they are encoded.
@@ -156,13 +187,13 @@ def _rows(column: Column, mask: Mask) -> Column:
 
 
 def _encode_validation(
-    experiment: Experiment, rows: Split, encoder: Encoder, folder: Path, progress: Progress
+    experiment: Experiment, rows: Rows, encoder: Encoder, folder: Path, progress: Progress, counts: LabelCounts
 ) -> EncodedRows:
     schema, group_by = experiment.log_schema, experiment.evaluation.group_by
     columns = columns_of(schema, [group_by] if group_by else [])
     writer = EncodedWriter(folder / "validation")
     for chunk, mask in _selected(rows.validation(columns, labels_of(schema)), progress, "encode validation rows"):
-        writer.write(_encoded(schema, encoder, chunk, mask, group_by))
+        writer.write(_encoded(schema, encoder, chunk, mask, group_by, counts)[0])
     validation = writer.close()
     if not len(validation):
         raise DataError("the split holds out no row to validate on; see data.split in the config")
@@ -176,16 +207,33 @@ def _selected(chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: s
         progress(stage, chunk.rows)
 
 
-def _encoded(schema: Schema, encoder: Encoder, chunk: Chunk, mask: Mask, group_by: str | None) -> Batch:
-    columns = taken(chunk.columns, mask)
+def _labels(schema: Schema, chunk: Chunk, mask: Mask, counts: LabelCounts | None = None) -> tuple[Labels, Mask]:
+    """Count the labels of a chunk's rows; return those of the rows that are not dropped, and which rows these are."""
     with chunk.naming_rows():
         labels = encode_labels(schema, chunk.columns)
+    if counts is not None:
+        counts.add(labels.at(mask))
+    kept = mask & ~labels.dropped
+    return labels.at(kept), kept
+
+
+def _encoded(
+    schema: Schema,
+    encoder: Encoder,
+    chunk: Chunk,
+    mask: Mask,
+    group_by: str | None,
+    counts: LabelCounts | None = None,
+) -> tuple[Batch, dict[str, Column]]:
+    """A chunk's selected rows, encoded and raw."""
+    labels, mask = _labels(schema, chunk, mask, counts)
+    columns = taken(chunk.columns, mask)
     with chunk.naming_rows(mask):
-        arrays = _arrays(encoder.encode(columns, columns), Labels(labels.values[mask], labels.known[mask]))
+        arrays = _arrays(encoder.encode(columns, columns), labels)
         if group_by is not None:
             # A hash of 62 bits stands for the value: equality is all that grouping needs.
             arrays[GROUP] = HashedVocabulary(1 << 62).codes(columns[group_by], group_by)
-    return arrays
+    return arrays, columns
 
 
 def _arrays(packed: Packed, labels: Labels) -> Batch:
