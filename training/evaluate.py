@@ -1,6 +1,6 @@
 """Scores and labels -> metrics of every task."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,10 @@ class Predictions:
     labels: NDArray[np.float32]
     known: NDArray[np.bool_]
     groups: NDArray[np.int64] | None
+
+    def not_finite(self, tasks: Sequence[str]) -> list[str]:
+        """Those of ``tasks`` [T] that have a score of NaN or infinity."""
+        return [task for i, task in enumerate(tasks) if not np.isfinite(self.scores[:, i]).all()]
 
 
 def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> Predictions:

@@ -16,10 +16,11 @@ from training.callbacks import STEPS
 from training.config import Experiment, SplitByFiles
 from training.evaluate import measure, predict, undefined
 from training.export import examples_of, export
+from training.finished import check_replaceable, exported, key_of, mark_exported
 from training.fit import RUN, Run, reopen, train
 from training.fusions import calibration_page, fitted_fusions, learnt, notes, required_columns
 from training.label_counts import LabelCounts, meaning
-from training.log import Log, Source
+from training.log import DataError, Log, Source
 from training.pages.run import run_page
 from training.prepare import columns_at, encode_all, rows_of
 from training.progress import Display, blocks_table, gates_table, metrics_table
@@ -36,16 +37,28 @@ REPORT = "report-{version}.html"
 
 
 def run(experiment: Experiment, source: Source, output: Path, console: Console, *, restart: bool = False) -> Artifact:
-    """Train, print the metrics of the best epoch, export."""
+    """Train, print the metrics of the best epoch, export; a run that was exported before is left as it is.
+
+    Raises ``DataError`` where ``output`` holds an unfinished run of another config or data.
+    """
     if restart:
         shutil.rmtree(output / RUN, ignore_errors=True)
     source = source if len(source) else list(experiment.data.paths)
+    log, folder = Log(source), output / RUN
+    earlier, line = exported(folder, key_of(experiment, log))
+    line = line or check_replaceable(folder, experiment, log)
+    if line is not None:
+        console.print(line, markup=False)
+    if earlier is not None:
+        return earlier
     _check_columns(experiment, source)
     with Display(console) as display:
-        display.expect(len(Log(source)))
+        display.expect(len(log))
         watcher = Watcher(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
         trained = train(experiment, source, output, watcher)
-    return _finish(trained, output, console)
+    artifact = _finish(trained, output, console)
+    mark_exported(folder, artifact)
+    return artifact
 
 
 def export_run(folder: Path, output: Path, console: Console) -> Artifact:
@@ -76,6 +89,8 @@ def evaluate_artifact(
         display.expect(len(log))
         chunks = encode_all(schema, artifact.encoder, log, group_by, display.rows, counts)
         predictions = predict(onnx_scorer(artifact.model_path), chunks)
+        if unusable := predictions.not_finite(list(schema.tasks)):
+            raise DataError(f"{artifact.folder}: scores of {', '.join(unusable)} are not finite in these rows")
         cautions = counts.check_conflicts()
         metrics = measure(schema, predictions, bootstrap, saved.training.seed)
     for task, conflicts in counts.conflicts_of().items():
