@@ -129,6 +129,12 @@ def compare(
         list[Path] | None, typer.Option(help="Data to measure on instead of the validation split; may be repeated.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Cells trained at the same time, sharing the CPU's threads.")] = 1,
+    export_best: Annotated[
+        Path | None, typer.Option(help="Export the best cell as the next version in this folder, without retraining.")
+    ] = None,
+    best_by: Annotated[
+        str | None, typer.Option(help="`mean_auc`, `like.gauc`, ...: what is best; by default early stopping's metric.")
+    ] = None,
 ) -> None:
     """Train and measure every combination of the values, and write one report.
 
@@ -142,7 +148,7 @@ def compare(
         base = load(config)
         cells = comparison.expand(base, [comparison.parse(text) for text in vary], seeds)
         source = _sources(data, more) or [Path(path) for path in base.data.paths]
-        comparison.compare(base, cells, source, test or [], output, jobs, console)
+        comparison.compare(base, cells, source, test or [], output, jobs, console, best_by, export_best)
 
 
 @app.command()

@@ -14,6 +14,8 @@ from training.rows import digest, files
 
 RECORD = "run.json"
 EXPORTED = "exported.json"
+RESULT = "result.json"
+"""Beside the run of a cell that was measured: its metrics."""
 SHOWN = 4
 
 

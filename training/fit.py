@@ -21,7 +21,7 @@ from training.divergence import DivergedError, explained
 from training.early_stopping import stopping_metric
 from training.encoded import Batch, EncodedRows
 from training.evaluate import Predictions, Scorer, UndefinedMetricError, chosen, measure, predict
-from training.finished import RECORD, key_of
+from training.finished import RECORD, RESULT, key_of
 from training.gates import GateReport, look
 from training.label_facts import label_facts
 from training.log import DataError, Log, Source
@@ -129,6 +129,11 @@ def reopen(output: Path) -> Run:
     model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest()
+    if state is None and (output / RESULT).is_file():
+        raise DataError(
+            f"{folder}: the weights were deleted once the model was measured: `compare` keeps those of the best cell, "
+            "which `--export-best DIR` exports, and `pareto` those of the front"
+        )
     if state is None or not state.history:
         raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
     return _best(experiment, log, prepared, model, checkpoints, state, folder)
