@@ -94,7 +94,5 @@ def test_only_regressions_stop_by_their_loss_unless_told_otherwise(tmp_path):
     tasks = {"watch": REGRESSION, "share": REGRESSION}
     assert experiment(tasks).default_metric == "mean_loss"
     assert stopping_metric(experiment(tasks), rows(tmp_path, [[1, 0], [2, 3]])) == ("mean_loss", [])
-    with pytest.raises(
-        ValueError, match=r"early_stopping\.metric: no metric 'mean_auc' \(valid: mean_loss, watch\.mae"
-    ):
+    with pytest.raises(ValueError, match=r"early_stopping\.metric: no metric 'mean_auc' \(valid: mean_loss"):
         experiment(tasks, metric="mean_auc")
