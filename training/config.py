@@ -135,8 +135,10 @@ class EmbeddingOptions(Closed):
 class EarlyStopping(Closed):
     """When to stop; the weights of the best epoch are kept in any case."""
 
-    metric: str = Field(
-        "mean_auc", description="mean_auc, mean_loss, or a task's metric such as is_click.auc or watch.rmse."
+    metric: str | None = Field(
+        None,
+        description="mean_auc, mean_loss, or a task's metric such as is_click.auc or watch.rmse; by default mean_auc "
+        "where a task is binary, else mean_loss.",
     )
     patience: int = Field(2, ge=1, description="Stop after so many evaluations without a better value.")
 
@@ -235,9 +237,15 @@ class Experiment(Closed):
         self.schedule.check(
             list(tasks), self.training.epochs, compares=isinstance(method, GradientBalancer) or method.looks_back
         )
-        if self.early_stopping is not None:
+        if self.early_stopping is not None and self.early_stopping.metric is not None:
             check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
         return self
+
+    @property
+    def default_metric(self) -> str:
+        """What epochs and models are compared by where the config names no metric."""
+        binary = any(isinstance(task, Binary) for task in self.log_schema.tasks.values())
+        return "mean_auc" if binary else "mean_loss"
 
     @property
     def named_fusions(self) -> dict[str, FusionOptions]:

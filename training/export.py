@@ -30,13 +30,13 @@ from ranker.fusion import Plan
 from ranker.metrics import spread
 from ranker.model import INPUTS, RankingModel, served
 from training.config import Experiment
+from training.dropped import Rows
 from training.encoded import Batch
 from training.log import Chunk
 from training.onnx_graph import to_onnx
 from training.prepare import columns_of, taken
 from training.report.kept import Kept, write
 from training.session import onnx_scorer
-from training.split import Split
 from training.trained_on import TrainedOn
 
 GOLDEN_REQUESTS = 3
@@ -95,7 +95,7 @@ def export(
     return load(root / str(manifest.version))
 
 
-def examples_of(split: Split, experiment: Experiment) -> Chunk:
+def examples_of(split: Rows, experiment: Experiment) -> Chunk:
     """Some raw validation rows."""
     for chunk, mask in split.validation(columns_of(experiment.log_schema, [])):
         if mask.any():
