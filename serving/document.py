@@ -78,7 +78,11 @@ def _body(served: Served) -> dict[str, Any]:
         told: dict[str, Any] = {"schema": {"oneOf": schemas}, "examples": examples}
     else:
         told = {"schema": schema, "example": example(default)}
-    return {"description": BODY, "required": True, "content": {JSON: told, **{name: _STREAM for name in READERS if name != JSON}}}
+    return {
+        "description": BODY,
+        "required": True,
+        "content": {JSON: told, **{name: _STREAM for name in READERS if name != JSON}},
+    }
 
 
 def _schema(ranker: Ranker, name: str, required: bool) -> dict[str, Any]:
