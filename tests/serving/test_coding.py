@@ -32,6 +32,7 @@ def unpacked(encoding: str | None, body: bytes, limit: int = 10_000) -> bytes:
         ("deflate", zlib.compress(TEXT)),
         ("Deflate", DEFLATED),
     ],
+    ids=["none", "identity", "gzip", "x-gzip", "members", "zlib", "raw deflate"],  # gzip's bytes hold the time
 )
 def test_what_was_packed_comes_out(encoding: str | None, body: bytes) -> None:
     assert unpacked(encoding, body) == TEXT
@@ -56,6 +57,7 @@ def test_other_encodings_list_those_accepted(encoding: str) -> None:
         ("deflate", gzip.compress(TEXT), "is not deflate"),
         ("deflate", zlib.compress(TEXT) + b"more", "4 bytes follow the end"),
     ],
+    ids=["no gzip", "empty", "cut", "gzip and more", "wrong checksum", "gzip as deflate", "zlib and more"],
 )
 def test_damaged_bodies_are_said_to_be(encoding: str, body: bytes, text: str) -> None:
     with pytest.raises(Refusal, match=text) as caught:
