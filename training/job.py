@@ -173,7 +173,8 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
 
     needed = required_columns(experiment)
     with console.status("fitting fusions"):
-        fusions = fitted_fusions(experiment, trained.predictions, columns_at(rows, needed) if needed else {}, caution)
+        raw = columns_at(experiment.log_schema, rows, needed) if needed else {}
+        fusions = fitted_fusions(experiment, trained.predictions, raw, caution)
     for text in notes(fusions):
         caution(text)
     for text in learnt(fusions):
@@ -185,7 +186,7 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     columns = {name: experiment.log_schema.column(name) for name in single_valued(experiment.log_schema)}
 
     def read(chosen: Indices) -> dict[str, NDArray[Any]]:
-        found = columns_at(rows, list(columns.values()), chosen)
+        found = columns_at(experiment.log_schema, rows, list(columns.values()), chosen)
         return {name: found[column] for name, column in columns.items()}
 
     grouped_by = experiment.evaluation.group_by

@@ -23,8 +23,9 @@ from ranker.encoding import (
     weight_columns,
 )
 from ranker.encoding.columns import Integers, Mask
+from ranker.encoding.declared import as_declared
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
-from ranker.schema import Schema
+from ranker.schema import Categorical, Schema
 from training.config import Experiment
 from training.dropped import Rows, without_dropped
 from training.encoded import Batch, EncodedRows, EncodedWriter
@@ -163,7 +164,8 @@ def encode_validation(
     rows = split(log, experiment.data.split, experiment.training.seed)
     chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
     for chunk, mask in _selected(chunks, progress, "encode validation rows"):
-        yield _encoded(schema, encoder, chunk, mask, grouping)
+        batch, raw = _encoded(schema, encoder, chunk, mask, grouping)
+        yield batch, _declared(schema, raw)
 
 
 def rows_of(schema: Schema, rows: Split) -> Rows:
@@ -187,10 +189,12 @@ def taken(columns: Any, mask: Mask) -> dict[str, Column]:
     return dict(columns) if mask.all() else {name: _rows(column, mask) for name, column in columns.items()}
 
 
-def columns_at(rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | None = None) -> dict[str, NDArray[Any]]:
+def columns_at(
+    schema: Schema, rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | None = None
+) -> dict[str, NDArray[Any]]:
     """Raw values of validation rows, ``None`` for a null: those ``chosen`` by number, rising, of all by default.
 
-    Rows are numbered in the order in which they are encoded.
+    Rows are numbered in the order in which they are encoded. Ids are of the type that the schema declares.
     """
     names, first = list(dict.fromkeys(names)), 0
     parts: dict[str, list[Any]] = {name: [] for name in names}
@@ -201,9 +205,18 @@ def columns_at(rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | Non
             held, first = held[chosen[low:high] - first], first + len(held)
         picked = np.zeros(chunk.rows, dtype=bool)
         picked[held] = True
-        for name, column in taken({name: chunk.columns[name] for name in names}, picked).items() if len(held) else ():
-            parts[name] += to_json(column)
+        if len(held):
+            raw = taken({name: chunk.columns[name] for name in names}, picked)
+            for name, column in _declared(schema, raw).items():
+                parts[name] += to_json(column)
     return {name: np.array([*values, None], dtype=object)[:-1] for name, values in parts.items()}
+
+
+def _declared(schema: Schema, columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Raw columns with ids as fusions meet them when serving: of the type that the schema declares."""
+    features = ((schema.column(name), feature) for name, feature in schema.features.items())
+    types = {column: f.type for column, f in features if isinstance(f, Categorical) and f.type is not None}
+    return {name: as_declared(c, name, types[name]) if name in types else c for name, c in columns.items()}
 
 
 def _rows(column: Column, mask: Mask) -> Column:
