@@ -14,10 +14,11 @@ from training.build import build_model
 from training.callbacks import STEPS
 from training.config import Experiment, SplitByFiles
 from training.evaluate import measure, predict
+from training.experiment_log import open_log, required_columns
 from training.export import examples_of, export
 from training.fit import RUN, Run, reopen, train
-from training.fusions import calibration_page, fitted_fusions, learnt, notes, required_columns
-from training.log import Log, Source
+from training.fusions import calibration_page, fitted_fusions, learnt, notes
+from training.log import Source
 from training.pages.run import run_page
 from training.prepare import columns_at, encode_all
 from training.progress import Display, blocks_table, gates_table, metrics_table
@@ -41,7 +42,7 @@ def run(experiment: Experiment, source: Source, output: Path, console: Console, 
     source = source if len(source) else list(experiment.data.paths)
     _check_columns(experiment, source)
     with Display(console) as display:
-        display.expect(len(Log(source)))
+        display.expect(len(open_log(experiment, source)))
         watcher = Watcher(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
         trained = train(experiment, source, output, watcher)
     return _finish(trained, output, console)
@@ -59,7 +60,9 @@ def evaluate_artifact(
     artifact = load(path)
     saved = Experiment.model_validate(artifact.manifest.experiment)
     group_by = group_by or saved.evaluation.group_by
-    log = Log(source)
+    log = open_log(saved, source, artifact.encoder)
+    for note in log.notes:
+        console.print(note, markup=False)
     with Display(console) as display:
         display.expect(len(log))
         chunks = encode_all(artifact.schema, artifact.encoder, log, group_by, display.rows)
@@ -102,7 +105,8 @@ def _check_columns(experiment: Experiment, source: Source) -> None:
     """Raise ``DataError`` for a column that a fusion will be fitted to and that the log lacks: before training."""
     names, held_out = required_columns(experiment), experiment.data.split
     if names:
-        next(Log(held_out.paths if isinstance(held_out, SplitByFiles) else source).chunks(names), None)
+        paths = held_out.paths if isinstance(held_out, SplitByFiles) else source
+        next(open_log(experiment, paths).chunks(names), None)
 
 
 def _finish(trained: Run, output: Path, console: Console) -> Artifact:

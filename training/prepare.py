@@ -26,7 +26,9 @@ from ranker.encoding.columns import Integers, Mask
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
 from ranker.schema import Schema
 from training.config import Experiment
+from training.data.csv_types import merged, of_kind, schema_kinds
 from training.encoded import Batch, EncodedRows, EncodedWriter
+from training.experiment_log import kinds_of
 from training.log import Chunk, DataError, Log
 from training.split import Split, split, uniform
 
@@ -54,7 +56,7 @@ class Prepared:
 def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress = no_progress) -> Prepared:
     """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``."""
     schema, seed = experiment.log_schema, experiment.training.seed
-    rows = split(log, experiment.data.split, seed)
+    rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
     folds = _Folds(schema, seed)
     columns = columns_of(schema, [*folds.columns, *weight_columns(schema)])
     fitter = EncoderFitter(schema, seed)
@@ -98,6 +100,7 @@ def encode_all(
 ) -> Iterator[Batch]:
     """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for."""
     grouping = _Grouping(group_by) if group_by else None
+    log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
     for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
         yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), grouping)
         progress("encode", chunk.rows)
@@ -108,6 +111,7 @@ def encode_validation(
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
     """Encode the validation rows of a log with a fitted encoder; beside each batch raw columns, also ``more``."""
     schema = experiment.log_schema
+    log = log.typed(merged(kinds_of(experiment, encoder), of_kind("id", more)))
     rows = split(log, experiment.data.split, experiment.training.seed)
     chunks = rows.validation(columns_of(schema, more), labels_of(schema))
     for chunk, mask in _selected(chunks, progress, "encode validation rows"):

@@ -49,13 +49,22 @@ class Split:
 def split(log: Log, rule: SplitByTime | SplitAtRandom | SplitByFiles, seed: int) -> Split:
     """Apply a rule to a log; splitting by time reads its column first. Raises ``DataError``."""
     if isinstance(rule, SplitByFiles):
-        return Split(log, lambda chunk: np.zeros(chunk.rows, dtype=bool), other=Log(rule.paths))
+        return Split(log, lambda chunk: np.zeros(chunk.rows, dtype=bool), other=_validation(log, rule))
     if isinstance(rule, SplitAtRandom):
         fraction = rule.fraction
         return Split(log, lambda chunk: uniform(chunk, seed) < fraction)
+    log = log.typed({rule.column: "time"})
     start = _start(log, rule)
     column = rule.column
     return Split(log, lambda chunk: _times(chunk, column) >= start, columns=(column,))
+
+
+def _validation(log: Log, rule: SplitByFiles) -> Log:
+    """The log of the files to validate on. Raises ``DataError`` for one that is also trained on."""
+    other = log.beside(rule.paths)
+    for path in other.shared(log):
+        raise DataError(f"{path}: is a file to train on and, by data.split.paths, to validate on")
+    return other
 
 
 def uniform(chunk: Chunk, seed: int) -> NDArray[np.float64]:

@@ -60,8 +60,8 @@ def test_at_random_by_the_seed():
 
 
 def test_by_files(tmp_path):
-    FRAME[:10].drop(columns="stamp").to_csv(tmp_path / "v.csv", index=False)
-    training, validation = parts(SplitByFiles(by="files", paths=(str(tmp_path / "v.csv"),)))
+    FRAME[:10].drop(columns="stamp").to_parquet(tmp_path / "v.parquet")
+    training, validation = parts(SplitByFiles(by="files", paths=(str(tmp_path / "v.parquet"),)))
     assert training == list(range(ROWS))
     assert validation == list(range(10))
 

@@ -13,6 +13,7 @@ from training.cells import Cell, Trained, progress_bars, run_cells
 from training.compare.cost import ROUNDS, measure_costs
 from training.compare.summary import Row, summarise, table, to_markdown
 from training.config import Experiment
+from training.experiment_log import open_log
 from training.log import Log, Source
 
 RESULTS = "results.json"
@@ -32,7 +33,7 @@ def compare(
         done = run_cells(cells, source, test, output, jobs, console, progress)
         results = {i: trained.result for i, trained in enumerate(done)}
         _write(output, base, summarise(cells, results, {}))  # whatever happens while costs are measured
-        costs = _costs(done, Log(source), progress)
+        costs = _costs(done, open_log(base, source), progress)
     summary = summarise(cells, results, costs)
     _write(output, base, summary)
     console.print(table(summary))
