@@ -27,8 +27,10 @@ from ranker.encoding.declared import as_declared
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
 from ranker.schema import Categorical, Schema
 from training.config import Experiment
+from training.data.csv_types import merged, of_kind, schema_kinds
 from training.dropped import Rows, without_dropped
 from training.encoded import Batch, EncodedRows, EncodedWriter
+from training.experiment_log import kinds_of
 from training.label_counts import LabelCounts
 from training.log import Chunk, DataError, Log
 from training.split import Split, split, uniform
@@ -71,7 +73,7 @@ def prepare(
     are errors; few contradictions are a ``note``.
     """
     schema, seed = experiment.log_schema, experiment.training.seed
-    rows = split(log, experiment.data.split, seed)
+    rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
     folds = _Folds(schema, seed)
     columns = columns_of(schema, [*folds.columns, *weight_columns(schema)])
     fitter = EncoderFitter(schema, seed)
@@ -128,6 +130,7 @@ def encode_all(
     Labels are counted in ``counts``; the schema's ``given_conflicts: drop`` leaves rows out.
     """
     grouping = _Grouping(group_by) if group_by else None
+    log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
     for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
         yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), grouping, counts)[0]
         progress("encode", chunk.rows)
@@ -161,6 +164,7 @@ def encode_validation(
     These are the schema's and ``more``.
     """
     schema, grouping = experiment.log_schema, _Grouping(group_by)
+    log = log.typed(merged(kinds_of(experiment, encoder), of_kind("id", [group_by, *more])))
     rows = split(log, experiment.data.split, experiment.training.seed)
     chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
     for chunk, mask in _selected(chunks, progress, "encode validation rows"):

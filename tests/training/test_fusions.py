@@ -8,9 +8,10 @@ from tests.training.conftest import CONFIG
 from training.config import Experiment
 from training.config import load as load_config
 from training.evaluate import Predictions
+from training.experiment_log import required_columns
 from training.export import examples_of, export
 from training.fit import reopen
-from training.fusions import calibration_page, crossed, curve, fitted_fusions, learnt, notes, required_columns
+from training.fusions import calibration_page, crossed, curve, fitted_fusions, learnt, notes
 from training.job import run as run_job
 from training.log import DataError, Log
 from training.prepare import columns_at

@@ -47,7 +47,7 @@ def test_a_bad_value_to_fold_by_names_its_row_in_the_file(tmp_path):
     pq.write_table(pa.Table.from_pandas(frame(day=days)), tmp_path / "a.parquet")
     late = pa.Table.from_pandas(frame(1, day=[1] * ROWS))
     pq.write_table(late, tmp_path / "b.parquet")
-    with pytest.raises(DataError, match=r"b\.parquet, row 0, column 'day': 1 is not a string, as the values before"):
+    with pytest.raises(DataError, match=r"column 'day' holds text in .*a\.parquet .* and numbers in .*b\.parquet"):
         prepare(experiment(fold_by="day"), Log([tmp_path]), tmp_path / "out")
     wrong = frame(day=[0.5 if row == ROWS - 1 else float(row) for row in range(ROWS)])
     with pytest.raises(DataError, match=rf"row {ROWS - 1}, column 'day': 0\.5 is not a whole number"):
@@ -77,7 +77,7 @@ def test_a_column_of_times_in_one_file_and_numbers_in_another_is_one_error(tmp_p
     pq.write_table(pa.Table.from_pandas(frame(price=pd.to_datetime("2024-01-01"))), tmp_path / "a.parquet")
     pq.write_table(pa.Table.from_pandas(frame()), tmp_path / "b.parquet")
     with pytest.raises(
-        DataError, match=r"b\.parquet, row \d+, column 'price': 0\.\d+ is not a time, as other training"
+        DataError, match=r"column 'price' holds dates or times in .*a\.parquet .* and numbers in .*b\.pa"
     ):
         prepare(experiment(), Log([tmp_path]), tmp_path / "out")
     plan = experiment()
