@@ -66,6 +66,14 @@ def test_by_files(tmp_path):
     assert validation == list(range(10))
 
 
+def test_a_file_is_trained_on_or_validated_on(tmp_path):
+    FRAME.drop(columns="stamp").to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(
+        DataError, match=r"a\.parquet: is a file to train on and, by data\.split\.paths, to validate on"
+    ):
+        split(Log([tmp_path]), SplitByFiles(by="files", paths=(str(tmp_path / "a.parquet"),)), seed=0)
+
+
 def test_a_column_of_one_value_cannot_be_split():
     with pytest.raises(DataError, match="last: 1 leaves no row to train on: column 'date' has only 1 distinct"):
         parts(time(column="date", last=1), FRAME[:100])
