@@ -40,6 +40,8 @@ def _items(value: object, name: str, row: int, separator: str | None) -> list[An
         return []
     if isinstance(value, str) and separator is not None:
         return [piece for part in value.split(separator) if (piece := part.strip())]
+    if isinstance(value, int) and not isinstance(value, bool) and separator is not None:
+        return [value]  # a column that never holds more than one
     if isinstance(value, np.ndarray) and value.ndim == 1:
         plain: list[Any] = value.tolist()
         return plain

@@ -47,6 +47,11 @@ class Typed:
         self.kind = declared or kind
         self.declared = declared
         self._negative: int | None = None
+        """A value below 0 that was met."""
+        self._beyond: int | None = None
+        """A value of 2**63 or more that was met."""
+        self._wide = False
+        """Whether a column of unsigned integers of 64 bits was met, so that larger values may come."""
 
     def read(self, column: Column, name: str) -> Integers:
         """Integers [N] of a feature that holds integers, those of ``unsigned`` ones with the same bits."""
@@ -75,17 +80,21 @@ class Typed:
             raise self._explained(error) from None
 
     def _learn_integers(self, column: Column, name: str) -> Integers:
-        if self.kind == "unsigned" or self.declared:
+        if self.declared:
             return integers(column, name, self.kind == "unsigned")
         values, kind = integers_of_either_range(column, name)
-        if kind == "unsigned" and self._negative is not None:
-            row = int(np.argmax((values < 0) & (values != MISSING)))
-            expected = f"an integer below 2**63, as it must be beside negative ones such as {self._negative}"
-            raise ColumnError(name, row, int(values[row : row + 1].view(np.uint64)[0]), expected)
-        self.kind = kind
-        if kind == "integer" and self._negative is None and len(values):
-            negative = values[(values < 0) & (values != MISSING)]
-            self._negative = int(negative[0]) if len(negative) else None
+        below = np.flatnonzero((values < 0) & (values != MISSING))  # of unsigned values those of 2**63 or more
+        if kind == "unsigned":
+            self._beyond = int(values[below[:1]].view(np.uint64)[0])
+        elif len(below):
+            self._negative = int(values[below[0]])
+        if self._beyond is not None and self._negative is not None:
+            value, other = (self._beyond, self._negative) if kind == "unsigned" else (self._negative, self._beyond)
+            side = "below 2**63, as beside negative ones" if kind == "unsigned" else "of at least 0, as beside ones"
+            raise ColumnError(name, int(below[0]), value, f"an integer {side} such as {other}")
+        self._wide = self._wide or (isinstance(column, np.ndarray) and column.dtype == np.uint64)
+        unsigned = self._beyond is not None or (self._wide and self._negative is None)
+        self.kind = "unsigned" if unsigned else "integer"
         return values
 
     def _explained(self, error: ColumnError) -> ColumnError:

@@ -58,7 +58,9 @@ def test_evaluate_writes_metrics_of_every_task(trained, tmp_path):
     assert set(metrics["tasks"]) == {"click", "like", "watch_time"}
     assert 0.5 < metrics["tasks"]["click"]["auc"] < 1
     assert "AUC" in ended.stdout
-    by_environment = ranker_train("evaluate", trained.output, "--json", tmp_path / "e.json", RANKER_DATA=trained.log)
+    by_environment = ranker_train(
+        "evaluate", trained.output, "--json", tmp_path / "e.json", RANKER_DATA=":".join(map(str, files))
+    )
     assert by_environment.returncode == 0, by_environment.stderr
     again = json.loads((tmp_path / "e.json").read_text())
     assert again["tasks"]["click"]["auc"] == metrics["tasks"]["click"]["auc"]

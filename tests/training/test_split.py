@@ -182,6 +182,14 @@ def test_a_side_without_rows_is_told_with_the_range_of_the_column(rule, message)
         parts(rule, FRAME[:100])
 
 
+def test_a_file_is_trained_on_or_validated_on(tmp_path):
+    FRAME.drop(columns="stamp").to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(
+        DataError, match=r"a\.parquet: is a file to train on and, by data\.split\.paths, to validate on"
+    ):
+        split(Log([tmp_path]), SplitByFiles(by="files", paths=(str(tmp_path / "a.parquet"),)), seed=0)
+
+
 def test_a_missing_time_is_named():
     frame = pd.DataFrame({"row": [1, 2], "date": [1.0, np.nan]})
     with pytest.raises(DataError, match="DataFrame, row 1, column 'date': no value to split by time on"):

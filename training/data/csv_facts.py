@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.data.csv_values import INTEGER, PLAIN, matches
+from training.data.csv_values import PLAIN, as_integers, matches
 
 if TYPE_CHECKING:
     from training.data.csv import CsvPart
@@ -48,21 +48,11 @@ def facts_of(part: "CsvPart", columns: Sequence[str]) -> dict[str, Facts]:
 
 def facts_of_values(text: Any) -> Facts:
     """Facts of an array of text; null is no value."""
-    integer = unsigned = pc.all(matches(text, INTEGER)).as_py() in (True, None)
-    if integer:
-        integer, unsigned = _fits(text, pa.int64()), _fits(text, pa.uint64())
-        integer = integer and not pc.any(pc.equal(text, str(-(2**63)))).as_py()  # the bits of a missing id
-        unsigned = unsigned and not pc.any(pc.equal(text, str(2**63))).as_py()
+    signed, natural = as_integers(text, pa.int64()), as_integers(text, pa.uint64())
+    integer = signed is not None and not pc.any(pc.equal(signed, -(2**63))).as_py()  # the bits of a missing id
+    unsigned = natural is not None and not pc.any(pc.equal(natural, pa.scalar(2**63, pa.uint64()))).as_py()
     number = integer or unsigned or pc.all(matches(text, PLAIN)).as_py() in (True, None)
     return Facts(integer, unsigned, number)
-
-
-def _fits(text: Any, kind: Any) -> bool:
-    try:
-        pc.cast(text, kind)
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 def _quoted(part: "CsvPart", columns: Sequence[str]) -> set[str]:

@@ -109,7 +109,8 @@ def test_a_sequence_keeps_its_last_ids_and_a_list_its_first(rows):
         ("length", "long", "a number"),
         ("length", float("inf"), "a finite number"),
         ("vector", [1.0], "3"),
-        ("tags", 7, "text separated by ','"),
+        ("tags", {7: 1}, "text separated by ','"),
+        ("tags", 7, "a list whose every value is a string"),
     ],
 )
 def test_a_wrong_value_is_named(rows, column, value, expected):

@@ -32,7 +32,7 @@ def test_text_is_split_and_stripped():
     assert rows_of(ragged(column, "x", "|")) == [["a", "b"], [], [], ["a", "b c"], [], ["a|b", "c"]]
 
 
-@pytest.mark.parametrize(("value", "separator"), [("a,b", None), (5, None), (5, ","), ({"a": 1}, ","), (1.5, None)])
+@pytest.mark.parametrize(("value", "separator"), [("a,b", None), (5, None), (True, ","), ({"a": 1}, ","), (1.5, None)])
 def test_what_is_no_list_is_named(value, separator):
     column = ["a" if separator else ["a"], value]
     with pytest.raises(ColumnError, match=r"column 'x', row 1: .* is not a list") as caught:

@@ -34,6 +34,19 @@ def test_a_vocabulary_widens_to_unsigned_in_whatever_order_values_come(form, chu
     assert vocabulary.codes([None, *asked], "x").tolist() == [0, *expected]
 
 
+@pytest.mark.parametrize("chunks", [["u", "i"], ["i", "u"], ["u"]])
+def test_columns_of_unsigned_64_bits_take_larger_ids_later_unless_negative_ones_are_met(chunks):
+    forms = {"u": np.array([3, 5], dtype=np.uint64), "i": np.array([3, 7]), "-": np.array([-1, 3])}
+    vocabulary = Vocabulary(None, [])
+    for chunk in chunks:
+        vocabulary.add(forms[chunk], "x")
+    assert vocabulary.kind == "unsigned"
+    assert vocabulary.codes([3, HIGH], "x").tolist() == [2, 1]
+    vocabulary.add(forms["-"], "x")
+    assert vocabulary.kind == "integer"
+    assert vocabulary.codes([3, -1, -2], "x").tolist()[::2] == [2, 1]
+
+
 @pytest.mark.parametrize("make", [lambda: Vocabulary(None, []), lambda: HashedVocabulary(1 << 62)])
 @pytest.mark.parametrize(
     ("chunks", "value"), [([[-5, 1], [HIGH]], HIGH), ([[HIGH], [-5]], -5), ([[HIGH, -5]], -5), ([[2**63]], 2**63)]

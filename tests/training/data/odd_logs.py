@@ -55,8 +55,9 @@ INTEGERS = {
     "uint64": Physical(pa.uint64(), _unsigned(64)),
     "double": Physical(pa.float64(), _is_float(53)),
     "float": Physical(pa.float32(), _is_float(24)),
-    "decimal": Physical(pa.decimal128(20, 0), _any),
-    "decimal with cents": Physical(pa.decimal128(24, 2), _any),
+    # Decimals have no sign of their own: that values of 2**63 or more may come is known once one has come.
+    "decimal": Physical(pa.decimal128(20, 0), _signed(64)),
+    "decimal with cents": Physical(pa.decimal128(24, 2), _signed(64)),
     "dictionary of int64": Physical(pa.dictionary(pa.int32(), pa.int64()), _signed(63)),
 }
 TEXTS = {

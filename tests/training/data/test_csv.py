@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ranker.encoding.lists import ragged
 from training.data.csv_options import CsvOptions
 from training.log import DataError, Log
 
@@ -153,3 +154,7 @@ def test_files_that_are_written_otherwise(tmp_path, text, encoding, told):
 def test_options_that_cannot_be(options):
     with pytest.raises(ValueError, match=r"separator|encoding|quote"):
         CsvOptions(**options)
+
+
+def test_an_integer_column_beside_a_separator_is_one_value_a_row():
+    assert list(ragged(np.array([3, 4]), "tags", "|").values) == [3, 4]
