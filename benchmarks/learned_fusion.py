@@ -102,7 +102,9 @@ def halves(run: Any, options: Mapping[str, Any]) -> tuple[Half, Half]:
     experiment = run.experiment
     rows = rows_of(experiment.log_schema, split(run.log, experiment.data.split, experiment.training.seed))
     tasks = tuple(experiment.log_schema.tasks)
-    log = columns_at(rows, [REQUEST, *FEATURES, *(["click", "long_view", "like", "share", "watch_time"])])
+    log = columns_at(
+        experiment.log_schema, rows, [REQUEST, *FEATURES, *(["click", "long_view", "like", "share", "watch_time"])]
+    )
     labels, _, known = worth(options["label"], None, log, np.inf)
     assert known.all()
     codes = Requests.of(log[REQUEST].astype(np.int64)).codes

@@ -20,6 +20,7 @@ from ranker.registry import Registry
 from ranker.schema import Binary, Regression, Schema
 from ranker.turns import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
+from training.data.csv_options import CsvOptions
 from training.optimizer_config import Optimizer
 from training.schedule import Schedule
 
@@ -120,6 +121,7 @@ class Data(Closed):
 
     paths: tuple[str, ...] = Field((), description="Files, folders or globs; --data on the command line goes first.")
     split: SplitRule
+    csv: CsvOptions = Field(CsvOptions(), description="How CSV files are written.")
 
 
 class EmbeddingOptions(Closed):

@@ -21,6 +21,7 @@ from training.divergence import DivergedError, explained
 from training.early_stopping import stopping_metric
 from training.encoded import Batch, EncodedRows
 from training.evaluate import Predictions, Scorer, UndefinedMetricError, chosen, measure, predict
+from training.experiment_log import open_log
 from training.finished import RECORD, RESULT, key_of
 from training.gates import GateReport, look
 from training.label_facts import label_facts
@@ -67,7 +68,9 @@ def train(
     watcher = watcher or Watcher()
     if experiment.training.threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
-    log = Log(source)
+    log = open_log(experiment, source)
+    for note in log.notes:
+        watcher.note(note)
     folder = output / RUN
     _start(experiment, log, folder, rows)
     prepared = prepared_rows(experiment, log, rows or folder / ROWS, watcher)
@@ -123,7 +126,8 @@ def reopen(output: Path) -> Run:
         raise DataError(f"{folder}: holds no run; `fit` makes one")
     try:
         saved = orjson.loads((folder / "run.json").read_bytes())
-        experiment, log = Experiment.model_validate(saved["experiment"]), Log(saved["data"])
+        experiment = Experiment.model_validate(saved["experiment"])
+        log = open_log(experiment, saved["data"])
         prepared = opened_rows(experiment, Path(saved["rows"]) if saved["rows"] else folder / ROWS)
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise DataError(f"{folder}: the run cannot be read; `fit` it again ({error})") from error

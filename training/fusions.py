@@ -19,16 +19,6 @@ BINS = 10
 Floats = NDArray[np.float64]
 
 
-def required_columns(experiment: Experiment) -> list[str]:
-    """Columns of the log that the config's fusions are fitted to, beside scores and labels."""
-    schema, found = experiment.log_schema, []
-    for options in experiment.named_fusions.values():
-        formula = plan_for(schema, StoredFusion(options=options)).fusion.formula
-        if formula.fitted:
-            found += [*formula.columns, *(schema.column(name) for name in formula.features)]
-    return list(dict.fromkeys(found))
-
-
 def fitted_fusions(
     experiment: Experiment,
     predictions: Predictions,

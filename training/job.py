@@ -16,12 +16,13 @@ from training.build import build_model
 from training.callbacks import STEPS
 from training.config import Experiment, SplitByFiles
 from training.evaluate import measure, predict, undefined
+from training.experiment_log import open_log, required_columns
 from training.export import examples_of, export
 from training.finished import check_replaceable, exported, key_of, mark_exported
 from training.fit import RUN, Run, reopen, train
-from training.fusions import calibration_page, fitted_fusions, learnt, notes, required_columns
+from training.fusions import calibration_page, fitted_fusions, learnt, notes
 from training.label_counts import LabelCounts, meaning
-from training.log import DataError, Log, Source
+from training.log import DataError, Source
 from training.pages.run import run_page
 from training.prepare import columns_at, encode_all, encode_held_out, rows_of
 from training.progress import Display, blocks_table, gates_table, metrics_table
@@ -47,7 +48,7 @@ def run(experiment: Experiment, source: Source, output: Path, console: Console, 
     if restart:
         shutil.rmtree(output / RUN, ignore_errors=True)
     source = source if len(source) else list(experiment.data.paths)
-    log, folder = Log(source), output / RUN
+    log, folder = open_log(experiment, source), output / RUN
     earlier, line = exported(folder, key_of(experiment, log))
     line = line or check_replaceable(folder, experiment, log)
     if line is not None:
@@ -93,8 +94,10 @@ def evaluate_artifact(
     if not len(source):
         rule = saved.data.split
         source = list(rule.paths if validation and isinstance(rule, SplitByFiles) else saved.data.paths)
-    log = Log(source)
     encoder = artifact.encoder
+    log = open_log(saved, source, encoder)
+    for note in log.notes:
+        console.print(note, markup=False)
     with Display(console) as display:
         display.expect(len(log))
         if validation:
@@ -154,7 +157,8 @@ def _check_columns(experiment: Experiment, source: Source) -> None:
     """Raise ``DataError`` for a column that a fusion will be fitted to and that the log lacks: before training."""
     names, rule = required_columns(experiment), experiment.data.split
     if names:
-        next(Log(rule.paths if isinstance(rule, SplitByFiles) else source).chunks(names), None)
+        paths = rule.paths if isinstance(rule, SplitByFiles) else source
+        next(open_log(experiment, paths).chunks(names), None)
 
 
 def _finish(trained: Run, output: Path, console: Console) -> Artifact:
@@ -173,7 +177,8 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
 
     needed = required_columns(experiment)
     with console.status("fitting fusions"):
-        fusions = fitted_fusions(experiment, trained.predictions, columns_at(rows, needed) if needed else {}, caution)
+        raw = columns_at(experiment.log_schema, rows, needed) if needed else {}
+        fusions = fitted_fusions(experiment, trained.predictions, raw, caution)
     for text in notes(fusions):
         caution(text)
     for text in learnt(fusions):
@@ -185,7 +190,7 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     columns = {name: experiment.log_schema.column(name) for name in single_valued(experiment.log_schema)}
 
     def read(chosen: Indices) -> dict[str, NDArray[Any]]:
-        found = columns_at(rows, list(columns.values()), chosen)
+        found = columns_at(experiment.log_schema, rows, list(columns.values()), chosen)
         return {name: found[column] for name, column in columns.items()}
 
     grouped_by = experiment.evaluation.group_by

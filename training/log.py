@@ -1,29 +1,32 @@
 """An impression log as a stream of typed columns: Parquet or CSV files, folders, globs, or a DataFrame."""
 
-import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from os.path import abspath, realpath
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from ranker.arrow_columns import ColumnTypeError, to_column
 from ranker.encoding import Column, ColumnError
 from ranker.encoding.columns import Mask, shortened
-from ranker.registry import nearest
+from training.data.csv import CsvPart
+from training.data.csv_options import CsvOptions
+from training.data.csv_types import Kind, Resolved, merged
+from training.data.csv_values import converted
+from training.data.errors import DataError as DataError
+from training.data.find import find_files, is_parquet
+from training.data.frame import FramePart
+from training.data.parquet import ParquetPart
+from training.data.part import FilePart, Part
+from training.data.resolve import check_families, resolve
 
-CHUNK = 65_536
 Source: TypeAlias = "pd.DataFrame | Sequence[str | Path]"
-
-
-class DataError(ValueError):
-    """A log that cannot be used; its text names the file, and the column, row and value where there are any."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,33 @@ class Chunk:
 
 
 class Log:
-    """A log that can be streamed any number of times; memory does not grow with its length."""
+    """A log that can be streamed any number of times; memory does not grow with its length.
 
-    def __init__(self, source: Source) -> None:
-        self._parts: list[_Part]
+    ``kinds`` says what columns are in CSV files; others are text there. ``csv`` says how these files are written.
+    ``notes`` are for the user: what was left out of folders.
+    """
+
+    def __init__(self, source: Source, kinds: Mapping[str, Kind] | None = None, csv: CsvOptions | None = None) -> None:
+        self.notes: list[str] = []
+        self.kinds, self.csv = dict(kinds or {}), csv
+        self._parts: list[Part]
         if isinstance(source, pd.DataFrame):
-            self._parts = [_Frame(source)]
+            self._parts = [FramePart(source)]
         else:
-            self._parts = [_FORMATS[path.suffix](path) for path in find_files(source)]
+            found = find_files(source)
+            self.notes = found.notes
+            self._parts = [ParquetPart(path) if is_parquet(path) else CsvPart(path, csv) for path in found.files]
+
+    def typed(self, kinds: Mapping[str, Kind]) -> "Log":
+        """The same log, knowing more of its columns."""
+        log = Log.__new__(Log)
+        log.notes, log.csv, log._parts = self.notes, self.csv, self._parts
+        log.kinds = merged(self.kinds, kinds)
+        return log
+
+    def beside(self, source: Source) -> "Log":
+        """Another log of the same types, with CSV files that are written alike."""
+        return Log(source, self._resolved, self.csv)
 
     def __len__(self) -> int:
         """Number of rows; CSV files are counted as unknown, that is 0."""
@@ -63,7 +85,12 @@ class Log:
 
     def paths(self) -> list[str]:
         """The files, absolute; none for a DataFrame."""
-        return [str(part.path.resolve()) for part in self._parts if isinstance(part, _File)]
+        return [abspath(part.path) for part in self._parts if isinstance(part, FilePart)]
+
+    def shared(self, other: "Log") -> list[str]:
+        """Names of this log's files that are also another's."""
+        theirs = {realpath(path) for path in other.paths()}
+        return [part.name for part in self._parts if isinstance(part, FilePart) and realpath(part.path) in theirs]
 
     def fingerprint(self) -> list[Any]:
         """What tells this log from another: names, sizes and times of its files."""
@@ -77,156 +104,45 @@ class Log:
         number = 0
         names = [part.columns() for part in self._parts]
         spare = {column for column in optional if any(column in known for known in names)}
+        wanted = []
         for part, known in zip(self._parts, names, strict=True):
+            wanted.append([column for column in columns if column not in spare or column in known])
+            part.check(wanted[-1])
+        check_families(self._parts, self.kinds, columns)
+        for part, present in zip(self._parts, wanted, strict=True):
             first = 0
-            absent = [column for column in columns if column in spare and column not in known]
-            for batch in part.batches([column for column in columns if column not in absent]):
-                converted = {
-                    name: _converted(batch.column(i), name, part.name, first)
-                    for i, name in enumerate(batch.schema.names)
-                }
-                converted |= {name: np.full(batch.num_rows, np.nan) for name in absent}
-                yield Chunk(part.name, first, number, batch.num_rows, converted)
-                first += batch.num_rows
-                number += batch.num_rows
+            for rows, arrays in part.batches([column for column in present if not part.in_path(column)]):
+                found = {name: self._column(part, name, array, first) for name, array in arrays.items()}
+                found |= {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
+                found |= {name: np.full(rows, np.nan) for name in columns if name not in found}
+                yield Chunk(part.name, first, number, rows, found)
+                first += rows
+                number += rows
 
+    @cached_property
+    def _resolved(self) -> dict[str, Resolved]:
+        return resolve(self._parts, self.kinds)
 
-def find_files(paths: Sequence[str | Path]) -> list[Path]:
-    """Files behind paths, folders and globs, sorted within each. Raises ``DataError`` where there are none."""
-    found: list[Path] = []
-    for path in map(str, paths):
-        if Path(path).is_dir():
-            matches = sorted(p for p in Path(path).rglob("*") if p.suffix in _FORMATS and p.is_file())
-        else:
-            matches = sorted(Path(p) for p in glob.glob(path, recursive=True)) or [Path(path)]
-        if not matches:
-            raise DataError(f"{path}: no {' or '.join(_FORMATS)} file in this folder")
-        found.extend(matches)
-    for file in found:
-        if not file.is_file():
-            raise DataError(f"{file}: no such file")
-        if file.suffix not in _FORMATS:
-            raise DataError(f"{file}: a log is {' or '.join(_FORMATS)}, not {file.suffix or 'a file without ending'}")
-    if not found:
-        raise DataError("no data: name files, folders or globs with --data, RANKER_DATA or data.paths in the config")
-    return found
-
-
-class _Part:
-    """One file, or a DataFrame."""
-
-    name: str
-    rows: int = 0
-
-    def columns(self) -> list[str]:
-        """Names of all columns."""
-        raise NotImplementedError
-
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        raise NotImplementedError
-
-    def fingerprint(self) -> Any:
-        raise NotImplementedError
-
-    def _check_columns(self, columns: Sequence[str]) -> None:
-        known = self.columns()
-        for column in columns:
-            if column not in known:
-                hint = nearest(column, list(known))
-                listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
-                raise DataError(
-                    f"{self.name} has no column {column!r}{'; ' + hint if hint else ''} (columns: {listed})"
-                )
-            if known.count(column) > 1:
-                raise DataError(f"{self.name} has the column {column!r} more than once; which one is meant?")
-
-
-class _File(_Part):
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.name = str(path)
-
-    def fingerprint(self) -> Any:
-        status = self.path.stat()
-        return [str(self.path.resolve()), status.st_size, status.st_mtime_ns]
-
-    @contextmanager
-    def _naming_file(self, kind: str) -> Iterator[None]:
+    def _column(self, part: Part, name: str, array: Any, first: int) -> Column:
+        """A column of the encoding. Raises ``DataError`` for a type and for values that no column can have."""
         try:
-            yield
-        except (pa.ArrowException, OSError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise DataError(f"{self.name}: is not a whole {kind} file, or is damaged: {first}") from None
+            if isinstance(part, CsvPart):
+                array = part.typed(array, name, self._resolved.get(name, "text"))
+            return to_column(array, name, distinct=True)
+        except ColumnTypeError as error:
+            raise DataError(f"{part.name}: {error}") from None
+        except ColumnError as error:
+            raise DataError(_told(part.name, first, error)) from None
 
-
-class _Parquet(_File):
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        with self._naming_file("Parquet"), pq.ParquetFile(path) as file:
-            self.rows = file.metadata.num_rows
-            self._columns = list(file.schema_arrow.names)
-
-    def columns(self) -> list[str]:
-        return self._columns
-
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        self._check_columns(columns)
-        with self._naming_file("Parquet"), pq.ParquetFile(self.path, pre_buffer=False) as file:
-            for batch in file.iter_batches(batch_size=CHUNK, columns=list(columns), use_threads=False):
-                yield batch.select(list(columns))
-
-
-class _Csv(_File):
-    def columns(self) -> list[str]:
-        with self._naming_file("CSV"), pyarrow.csv.open_csv(self.path) as reader:
-            return list(reader.schema.names)
-
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        self._check_columns(columns)
-        with self._naming_file("CSV"):
-            options = pyarrow.csv.ConvertOptions(include_columns=list(columns))
-            read = pyarrow.csv.ReadOptions(block_size=8 << 20)
-            with pyarrow.csv.open_csv(self.path, convert_options=options, read_options=read) as reader:
-                for batch in reader:
-                    for start in range(0, batch.num_rows, CHUNK):
-                        yield batch.slice(start, CHUNK)
-
-
-class _Frame(_Part):
-    name = "DataFrame"
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.frame = frame
-        self.rows = len(frame)
-
-    def columns(self) -> list[str]:
-        return [str(name) for name in self.frame.columns]
-
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        self._check_columns(columns)
-        for start in range(0, len(self.frame), CHUNK):
-            part = self.frame[list(columns)].iloc[start : start + CHUNK]
-            try:
-                table = pa.Table.from_pandas(part, preserve_index=False)
-            except (pa.ArrowException, TypeError) as error:
-                raise DataError(f"{self.name}: {error}") from None
-            yield from table.combine_chunks().to_batches()
-
-    def fingerprint(self) -> Any:
-        return [self.name, int(pd.util.hash_pandas_object(self.frame.astype(str)).sum() & 0x7FFFFFFFFFFFFFFF)]
-
-
-_FORMATS = {".parquet": _Parquet, ".csv": _Csv}
-
-
-def _converted(array: Any, name: str, source: str, first: int) -> Column:
-    """A column of the encoding. Raises ``DataError`` for a type and for values that no feature or label can have."""
-    try:
-        return to_column(array, name, distinct=True)
-    except ColumnTypeError as error:
-        raise DataError(f"{source}: {error}") from None
-    except ColumnError as error:
-        raise DataError(_told(source, first, error)) from None
+    def _repeated(self, part: Part, name: str, rows: int) -> Column:
+        """A column of the path."""
+        value = pa.array([part.folders[name]], pa.string())
+        try:
+            array = converted(value, name, self._resolved.get(name, "text"))
+        except ColumnError as error:
+            shown = f"{shortened(error.value)} is not {error.expected}"
+            raise DataError(f"{part.name}, column {name!r} of its path: {shown}") from None
+        return to_column(array.take(pa.array(np.zeros(rows, dtype=np.int64))), name, distinct=True)
 
 
 def _told(source: str, first: int, error: ColumnError) -> str:

@@ -23,11 +23,14 @@ from ranker.encoding import (
     weight_columns,
 )
 from ranker.encoding.columns import Integers, Mask
+from ranker.encoding.declared import as_declared
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
-from ranker.schema import Schema
+from ranker.schema import Categorical, Schema
 from training.config import Experiment
+from training.data.csv_types import merged, of_kind, schema_kinds
 from training.dropped import Rows, without_dropped
 from training.encoded import Batch, EncodedRows, EncodedWriter
+from training.experiment_log import kinds_of
 from training.label_counts import LabelCounts
 from training.log import Chunk, DataError, Log
 from training.split import Split, split, uniform
@@ -70,7 +73,7 @@ def prepare(
     are errors; few contradictions are a ``note``.
     """
     schema, seed = experiment.log_schema, experiment.training.seed
-    rows = split(log, experiment.data.split, seed)
+    rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
     folds = _Folds(schema, seed)
     columns = columns_of(schema, [*folds.columns, *weight_columns(schema)])
     fitter = EncoderFitter(schema, seed)
@@ -127,6 +130,7 @@ def encode_all(
     Labels are counted in ``counts``; the schema's ``given_conflicts: drop`` leaves rows out.
     """
     grouping = _Grouping(group_by) if group_by else None
+    log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
     for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
         yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), grouping, counts)[0]
         progress("encode", chunk.rows)
@@ -160,10 +164,12 @@ def encode_validation(
     These are the schema's and ``more``.
     """
     schema, grouping = experiment.log_schema, _Grouping(group_by)
+    log = log.typed(merged(kinds_of(experiment, encoder), of_kind("id", [group_by, *more])))
     rows = split(log, experiment.data.split, experiment.training.seed)
     chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
     for chunk, mask in _selected(chunks, progress, "encode validation rows"):
-        yield _encoded(schema, encoder, chunk, mask, grouping)
+        batch, raw = _encoded(schema, encoder, chunk, mask, grouping)
+        yield batch, _declared(schema, raw)
 
 
 def rows_of(schema: Schema, rows: Split) -> Rows:
@@ -187,10 +193,12 @@ def taken(columns: Any, mask: Mask) -> dict[str, Column]:
     return dict(columns) if mask.all() else {name: _rows(column, mask) for name, column in columns.items()}
 
 
-def columns_at(rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | None = None) -> dict[str, NDArray[Any]]:
+def columns_at(
+    schema: Schema, rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | None = None
+) -> dict[str, NDArray[Any]]:
     """Raw values of validation rows, ``None`` for a null: those ``chosen`` by number, rising, of all by default.
 
-    Rows are numbered in the order in which they are encoded.
+    Rows are numbered in the order in which they are encoded. Ids are of the type that the schema declares.
     """
     names, first = list(dict.fromkeys(names)), 0
     parts: dict[str, list[Any]] = {name: [] for name in names}
@@ -201,9 +209,18 @@ def columns_at(rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | Non
             held, first = held[chosen[low:high] - first], first + len(held)
         picked = np.zeros(chunk.rows, dtype=bool)
         picked[held] = True
-        for name, column in taken({name: chunk.columns[name] for name in names}, picked).items() if len(held) else ():
-            parts[name] += to_json(column)
+        if len(held):
+            raw = taken({name: chunk.columns[name] for name in names}, picked)
+            for name, column in _declared(schema, raw).items():
+                parts[name] += to_json(column)
     return {name: np.array([*values, None], dtype=object)[:-1] for name, values in parts.items()}
+
+
+def _declared(schema: Schema, columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Raw columns with ids as fusions meet them when serving: of the type that the schema declares."""
+    features = ((schema.column(name), feature) for name, feature in schema.features.items())
+    types = {column: f.type for column, f in features if isinstance(f, Categorical) and f.type is not None}
+    return {name: as_declared(c, name, types[name]) if name in types else c for name, c in columns.items()}
 
 
 def _rows(column: Column, mask: Mask) -> Column:

@@ -27,8 +27,8 @@ def digest(*facts: Any) -> str:
 
 def files(experiment: Experiment, log: Log) -> list[Any]:
     """Fingerprints of every file that a run reads: the log's, and those that validation is split off as."""
-    split = experiment.data.split
-    return [log.fingerprint(), *([Log(split.paths).fingerprint()] if isinstance(split, SplitByFiles) else [])]
+    split, csv = experiment.data.split, experiment.data.csv
+    return [log.fingerprint(), *([Log(split.paths, csv=csv).fingerprint()] if isinstance(split, SplitByFiles) else [])]
 
 
 def fingerprint(experiment: Experiment, log: Log) -> str:
@@ -37,6 +37,7 @@ def fingerprint(experiment: Experiment, log: Log) -> str:
         version("ranker"),
         experiment.log_schema.model_dump(mode="json"),
         experiment.data.split.model_dump(mode="json"),
+        experiment.data.csv.model_dump(mode="json"),
         experiment.evaluation.group_by,
         experiment.training.seed,
         files(experiment, log),

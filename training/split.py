@@ -11,7 +11,7 @@ from ranker.encoding.columns import Mask
 from ranker.encoding.text import splitmix64
 from training.config import SplitAtRandom, SplitByFiles, SplitByGroup, SplitRule
 from training.group_column import GroupColumn
-from training.log import Chunk, Log
+from training.log import Chunk, DataError, Log
 from training.time_column import TimeColumn
 from training.time_split import Window, window
 
@@ -56,16 +56,26 @@ class Split:
 def split(log: Log, rule: SplitRule, seed: int) -> Split:
     """Apply a rule to a log; splitting by time reads its column first. Raises ``DataError``."""
     if isinstance(rule, SplitByFiles):
-        return Split(log, lambda chunk: np.zeros(chunk.rows, dtype=bool), other=Log(rule.paths))
+        return Split(log, lambda chunk: np.zeros(chunk.rows, dtype=bool), other=_validation(log, rule))
     if isinstance(rule, SplitAtRandom):
         fraction = rule.fraction
         return Split(log, lambda chunk: uniform(chunk, seed) < fraction)
     if isinstance(rule, SplitByGroup):
+        log = log.typed({rule.column: "id"})
         groups, share = GroupColumn(rule.column), rule.fraction
         return Split(log, lambda chunk: _unit(groups.whole(chunk), seed) < share, columns=(rule.column,))
+    log = log.typed({rule.column: "time"})
     times = TimeColumn(rule.column, rule.format)
     found = window(log, rule, times)
     return Split(log, lambda chunk: times.of(chunk).values >= found.start, columns=(rule.column,), window=found)
+
+
+def _validation(log: Log, rule: SplitByFiles) -> Log:
+    """The log of the files to validate on. Raises ``DataError`` for one that is also trained on."""
+    other = log.beside(rule.paths)
+    for path in other.shared(log):
+        raise DataError(f"{path}: is a file to train on and, by data.split.paths, to validate on")
+    return other
 
 
 def uniform(chunk: Chunk, seed: int) -> NDArray[np.float64]:

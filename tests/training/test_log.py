@@ -23,7 +23,7 @@ TABLE = pa.table(
 
 
 def columns(source, names):
-    parts = list(Log(source).chunks(names))
+    parts = list(Log(source, dict.fromkeys(names, "number")).chunks(names))
     return parts[0].columns if len(parts) == 1 else parts
 
 
@@ -78,7 +78,11 @@ def test_a_truncated_file_is_named(tmp_path, keep):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("none.parquet", "no such file"), ("a.txt", "a log is .parquet or .csv, not .txt"), ("", "no .parquet")],
+    [
+        ("none.parquet", "no such file"),
+        ("a.txt", "is not a log by its name; a log is .parquet"),
+        ("", "no file in this folder"),
+    ],
 )
 def test_what_is_no_log_is_said(tmp_path, name, expected):
     (tmp_path / "a.txt").write_text("x")
@@ -94,7 +98,7 @@ def test_no_path_at_all_says_where_paths_come_from():
 def test_files_may_lack_a_label(tmp_path):
     pq.write_table(pa.table({"item": [1, 2], "click": [0, 1]}), tmp_path / "a.parquet")
     (tmp_path / "b.csv").write_text("item,like\n3,1\n")
-    log = Log([tmp_path / "a.parquet", tmp_path / "b.csv"])
+    log = Log([tmp_path / "a.parquet", tmp_path / "b.csv"], {"item": "id", "like": "number"})
     first, second = log.chunks(["item", "click", "like"], optional=["click", "like"])
     np.testing.assert_array_equal(first.columns["like"], [np.nan, np.nan])
     np.testing.assert_array_equal(second.columns["click"], [np.nan])

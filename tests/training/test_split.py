@@ -148,8 +148,8 @@ def test_a_group_that_cannot_be_told_is_named(tmp_path):
 
 
 def test_by_files(tmp_path):
-    FRAME[:10].drop(columns="stamp").to_csv(tmp_path / "v.csv", index=False)
-    training, validation = parts(SplitByFiles(by="files", paths=(str(tmp_path / "v.csv"),)))
+    FRAME[:10].drop(columns="stamp").to_parquet(tmp_path / "v.parquet")
+    training, validation = parts(SplitByFiles(by="files", paths=(str(tmp_path / "v.parquet"),)))
     assert training == list(range(ROWS))
     assert validation == list(range(10))
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 from training.callbacks import STEPS
 from training.config import Experiment
 from training.evaluate import measure, predict
+from training.experiment_log import open_log
 from training.finished import RESULT
 from training.fit import RUN, scorer, train
-from training.log import Log
 from training.onnx_graph import to_onnx
 from training.prepare import encode_all
 from training.rows import digest
@@ -58,8 +58,8 @@ def run_cell(
     seconds = time.perf_counter() - started
     metrics = trained.metrics
     if test:
-        schema = chosen.log_schema
-        encoded = encode_all(schema, trained.prepared.encoder, Log(test), chosen.evaluation.group_by)
+        schema, encoder = chosen.log_schema, trained.prepared.encoder
+        encoded = encode_all(schema, encoder, open_log(chosen, test, encoder), chosen.evaluation.group_by)
         predictions = predict(scorer(trained.model), encoded)
         metrics = measure(schema, predictions, chosen.evaluation.bootstrap, chosen.training.seed)
     if onnx:

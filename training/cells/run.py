@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.cells.cell import Cell
 from training.cells.one import finished, key, run_cell
-from training.log import Log, Source
+from training.experiment_log import open_log
+from training.log import Source
 from training.quiet import import_training
 from training.rows import files, fingerprint
 
@@ -54,8 +55,10 @@ def run_cells(
     model as ONNX. ``done`` is called with each cell as soon as its result is there. Raises ``DataError`` for a log that
     cannot be used.
     """
-    log = Log(source)
-    tested = Log(test) if len(test) else None
+    log = open_log(cells[0].experiment, source)
+    tested = open_log(cells[0].experiment, test) if len(test) else None
+    for note in [*log.notes, *(tested.notes if tested else [])]:
+        console.print(note, markup=False)
     tasks = list(cells[0].experiment.log_schema.tasks)
     folders = [output / cell.folder for cell in cells]
     rows = [output / "rows" / fingerprint(cell.experiment, log)[:16] for cell in cells]

@@ -15,6 +15,7 @@ from training.compare.best import Best, export_once
 from training.compare.cost import ROUNDS, measure_costs
 from training.compare.summary import Row, summarise, table, to_markdown
 from training.config import Experiment
+from training.experiment_log import open_log
 from training.finished import RESULT
 from training.log import Log, Source
 
@@ -45,7 +46,7 @@ def compare(
         done = run_cells(cells, source, test, output, jobs, console, progress, onnx=True, done=best.offer)
         results = {i: trained.result for i, trained in enumerate(done)}
         _write(output, base, summarise(cells, results, {}))  # whatever happens while costs are measured
-        costs = _costs(done, Log(source), progress)
+        costs = _costs(done, open_log(base, source), progress)
     summary = summarise(cells, results, costs)
     _write(output, base, summary)
     console.print(table(summary))

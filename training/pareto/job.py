@@ -13,9 +13,10 @@ from ranker.artifact import Artifact, load
 from training.cells import Cell, Trained, progress_bars, run_cells
 from training.cells.one import drop_weights, has_weights
 from training.config import Experiment
+from training.experiment_log import open_log
 from training.finished import RESULT
 from training.job import export_run
-from training.log import Log, Source
+from training.log import Source
 from training.pareto.choice import Choice
 from training.pareto.objectives import knows_nothing
 from training.pareto.summary import DOMINATED, Summary, summarise, table
@@ -75,7 +76,9 @@ def _references(base: Experiment, rows: Path, test: Source) -> tuple[dict[str, A
     validated = knows_nothing(base, prepared.validation.chunks())
     if not len(test):
         return validated, None
-    encoded = encode_all(base.log_schema, prepared.encoder, Log(test), base.evaluation.group_by)
+    encoded = encode_all(
+        base.log_schema, prepared.encoder, open_log(base, test, prepared.encoder), base.evaluation.group_by
+    )
     return validated, knows_nothing(base, encoded)
 
 

@@ -16,7 +16,9 @@ from ranker.artifact import Artifact, load, with_fusions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, Plan
 from ranker.registry import nearest
 from training.config import ConfigError, Experiment
-from training.log import Log, Source
+from training.data.csv_types import of_kind
+from training.experiment_log import open_log
+from training.log import Source
 from training.progress import Display
 from training.rows import digest
 from training.search.bootstrap import OBJECTIVE
@@ -69,7 +71,10 @@ def search_artifact(path: Path, asked: Search, source: Source, output: Path, con
     group_by = asked.group_by or experiment.evaluation.group_by
     if group_by is None:
         raise ConfigError("--group-by: name the column whose equal values compete, such as a request or user id")
-    log = Log(source if len(source) else list(experiment.data.paths))
+    log = open_log(experiment, source if len(source) else list(experiment.data.paths), artifact.encoder)
+    log = log.typed(of_kind("number", [metric.column for metric in goal.metrics]))
+    for note in log.notes:
+        console.print(note, markup=False)
     with Display(console) as display:
         display.expect(len(log))
         more = _columns(artifact, goal, [today, searched])

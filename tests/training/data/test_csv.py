@@ -1,0 +1,155 @@
+import gzip
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from training.data.csv_options import CsvOptions
+from training.log import DataError, Log
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def read(paths, kinds, csv=None):
+    found = {name: [] for name in kinds}
+    for chunk in Log(paths, kinds, csv).chunks(list(kinds)):
+        for name in kinds:
+            column = chunk.columns[name]
+            found[name] += column.tolist() if isinstance(column, np.ndarray) else list(column)
+    return found
+
+
+def test_numbers(tmp_path):
+    path = write(tmp_path / "a.csv", "x,y,z\n1,1.5,true\n,NA,0\n 3 ,+2,FALSE\nnull,1e3,\n")
+    found = read([path], dict.fromkeys("xyz", "number"))
+    assert found["x"] == [1, None, 3, None]
+    assert found["z"] == [1, 0, 0, None]
+    np.testing.assert_array_equal(found["y"], [1.5, np.nan, 2, 1000])
+
+
+def test_dates_of_a_number_are_times(tmp_path):
+    path = write(tmp_path / "a.csv", "t\n1970-01-02\n1970-01-01T00:00:01.1234567Z\n1970-01-01 01:00:00+01:00\n")
+    (chunk,) = Log([path], {"t": "number"}).chunks(["t"])
+    assert chunk.columns["t"].view(np.int64).tolist() == [86_400_000_000, 1_123_456, 0]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("yes", "'yes' is not a number"), ("0x1F", "'0x1F'"), ("2024-01-01", "is not a number"), ("1,5", "'1,5'")],
+)
+def test_what_is_no_number_is_named(tmp_path, value, told):
+    path = write(tmp_path / "a.csv", f'x,y\n1,1\n"{value}",2\n')
+    with pytest.raises(DataError, match=f"a\\.csv, row 1, column 'x': .*{told}"):
+        read([path], {"x": "number"})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1", "", "-7"], [1, None, -7]),
+        (["02134", "10001"], ["02134", "10001"]),
+        (["true", "false"], ["true", "false"]),
+        (["NA", "7"], ["NA", "7"]),
+        (["+7", "8"], ["+7", "8"]),
+        (["1.0", "2.0"], ["1.0", "2.0"]),
+        ([str(2**64 - 1), "7"], [2**64 - 1, 7]),
+        ([str(2**64), "7"], [str(2**64), "7"]),
+        ([str(2**63), "7"], [str(2**63), "7"]),
+        (['"1"', '"2"'], ["1", "2"]),
+        (['""', "x"], [None, "x"]),
+    ],
+)
+def test_ids_are_integers_only_if_all_are(tmp_path, values, expected):
+    path = write(tmp_path / "a.csv", "id,y\n" + "".join(f"{value},1\n" for value in values))
+    assert read([path], {"id": "id"})["id"] == expected
+
+
+def test_one_late_value_of_any_file_makes_all_ids_text(tmp_path):
+    write(tmp_path / "a.csv", "id,y\n" + "1,\n" * 500_000)
+    write(tmp_path / "b.csv", "id,y\nx,\n")
+    assert set(read([tmp_path], {"id": "id"})["id"]) == {"1", "x"}
+
+
+def test_parquet_files_decide_what_ids_of_csv_files_are(tmp_path):
+    path = write(tmp_path / "b.csv", "id,y\n7,\n")
+    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "a.parquet")
+    assert read([tmp_path], {"id": "id"})["id"] == ["a", "7"]
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "a.parquet")
+    assert read([tmp_path], {"id": "id"})["id"] == [1, 7]
+    write(path, "id,y\nb,\n")
+    with pytest.raises(DataError, match=r"b\.csv, row 0, column 'id': 'b' is not an integer"):
+        read([tmp_path], {"id": "id"})
+
+
+def test_declared_kinds_and_times(tmp_path):
+    path = write(tmp_path / "a.csv", "a,b,c,d\n7,7,1.5,20240101\n8,8,2,010124\n")
+    found = read([path], {"a": "text", "b": "unsigned", "c": "time", "d": "time"})
+    assert found == {"a": ["7", "8"], "b": [7, 8], "c": [1.5, 2], "d": ["20240101", "010124"]}
+    write(path, "b,c\n-1,1\n")
+    with pytest.raises(DataError, match=r"a\.csv, row 0, column 'b': '-1' is not an integer from 0"):
+        read([path], {"b": "unsigned"})
+
+
+def test_types_that_show_late(tmp_path):
+    rows = 700_000
+    path = write(tmp_path / "a.csv", "x,y,id\n" + "1,,5\n" * rows + "1.5,2,02134\n")
+    (*_, last) = Log([path], {"x": "number", "y": "number", "id": "id"}).chunks(["x", "y", "id"])
+    assert last.number + last.rows == rows + 1
+    assert last.columns["x"][-1] == 1.5
+    assert last.columns["y"].tolist()[-1] == 2
+    assert list(last.columns["id"])[-2:] == ["5", "02134"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "encoding", "options"),
+    [
+        ("a.tsv", "x\tname\n1.5\té\n", "utf-8", {}),
+        ("a.csv", "\ufeffx,name\n1.5,é\n", "utf-8", {}),
+        ("a.csv", "x;name\n1,5;é\n", "utf-8", {"separator": ";", "decimal": ","}),
+        ("a.csv", "x,name\n1.5,é\n", "utf-16", {"encoding": "utf-16"}),
+        ("a.csv", "x,name\n1.5,é\n", "latin-1", {"encoding": "latin-1"}),
+        ("a.csv", "x,name\n1.5,'é'\n", "utf-8", {"quote": "'"}),
+    ],
+)
+def test_dialects(tmp_path, name, text, encoding, options):
+    path = write(tmp_path / name, text, encoding)
+    assert read([path], {"x": "number", "name": "id"}, CsvOptions(**options)) == {"x": [1.5], "name": ["é"]}
+
+
+def test_compressed_files_and_line_breaks_in_quotes(tmp_path):
+    text = b'x,name\n1,"a\nb"\n'
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text))
+    (tmp_path / "b.csv.zst").write_bytes(pa.Codec("zstd").compress(text, asbytes=True))
+    assert read([tmp_path], {"x": "number", "name": "text"}) == {"x": [1, 1], "name": ["a\nb", "a\nb"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "told"),
+    [
+        ("x;y\n1;2\n", "utf-8", r"look separated by ';'.*csv: \{separator: ';'\}"),
+        ("x\ty\n1\t2\n", "utf-8", r"look separated by a tab"),
+        ("x,y\n1,é\n", "latin-1", r"is not text in utf-8; .*encoding: latin-1"),
+        ("x,y\n1,2\n", "utf-16", r"csv: \{encoding: utf-16\}"),
+        ("x,y\n1,2\n3\n", "utf-8", r"line 3 has 1 field\(s\) and the header 2: '3'"),
+        ("x,y\n1,2\n3,4,5\n", "utf-8", r"line 3 has 3 field\(s\)"),
+        ("1,2\n3,4\n", "utf-8", r"has no column 'x'.*first line must name the columns"),
+        ("", "utf-8", r"is empty"),
+        ("x,y,x\n1,2,3\n", "utf-8", r"has the column 'x' more than once"),
+    ],
+)
+def test_files_that_are_written_otherwise(tmp_path, text, encoding, told):
+    path = write(tmp_path / "a.csv", text, encoding)
+    with pytest.raises(DataError, match=f"a\\.csv.*{told}"):
+        read([path], {"x": "number", "y": "id"})
+
+
+@pytest.mark.parametrize(
+    "options", [{"separator": ",", "decimal": ","}, {"encoding": "latin-99"}, {"separator": "::"}, {"quote": "\n"}]
+)
+def test_options_that_cannot_be(options):
+    with pytest.raises(ValueError, match=r"separator|encoding|quote"):
+        CsvOptions(**options)

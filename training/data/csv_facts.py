@@ -1,0 +1,90 @@
+"""What all values of a CSV column have in common; it decides whether undeclared ids are integers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from training.data.csv_values import INTEGER, PLAIN, matches
+
+if TYPE_CHECKING:
+    from training.data.csv import CsvPart
+
+_SAMPLED = 256
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Whether all values of a column are integers of 64 bits, the same without sign, numbers; none if it is empty."""
+
+    integer: bool = True
+    unsigned: bool = True
+    number: bool = True
+
+    def __and__(self, other: "Facts") -> "Facts":
+        return Facts(self.integer and other.integer, self.unsigned and other.unsigned, self.number and other.number)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no further value can change anything."""
+        return not (self.integer or self.unsigned or self.number)
+
+
+def facts_of(part: "CsvPart", columns: Sequence[str]) -> dict[str, Facts]:
+    """Facts by column of a file, read to where all are settled. Integers in quotes are text."""
+    quoted = _quoted(part, columns)
+    found = {column: Facts(column not in quoted, column not in quoted) for column in columns}
+    with part.opened(columns) as reader:
+        for batch in reader:
+            for column in columns:
+                if not found[column].settled:
+                    found[column] &= facts_of_values(batch.column(column))
+            if all(facts.settled for facts in found.values()):
+                break
+    return found
+
+
+def facts_of_values(text: Any) -> Facts:
+    """Facts of an array of text; null is no value."""
+    integer = unsigned = pc.all(matches(text, INTEGER)).as_py() in (True, None)
+    if integer:
+        integer, unsigned = _fits(text, pa.int64()), _fits(text, pa.uint64())
+        integer = integer and not pc.any(pc.equal(text, str(-(2**63)))).as_py()  # the bits of a missing id
+        unsigned = unsigned and not pc.any(pc.equal(text, str(2**63))).as_py()
+    number = integer or unsigned or pc.all(matches(text, PLAIN)).as_py() in (True, None)
+    return Facts(integer, unsigned, number)
+
+
+def _fits(text: Any, kind: Any) -> bool:
+    try:
+        pc.cast(text, kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _quoted(part: "CsvPart", columns: Sequence[str]) -> set[str]:
+    """Columns whose first integers stand in quotes.
+
+    PyArrow does not tell what was quoted. But where it is told that those integers stand for null unless they are
+    quoted, what is left of them was.
+    """
+    found: set[str] = set()
+    if part.options.quote is None:
+        return found
+    first = _first_batch(part, columns, None)
+    for column in columns:
+        values = first.column(column).unique().drop_null()[:_SAMPLED].to_pylist() if first is not None else []
+        if values:
+            again = _first_batch(part, [column], values)
+            left = again.column(0) if again is not None else pa.array([], pa.string())
+            if pc.any(pc.is_in(left, pa.array(values))).as_py():
+                found.add(column)
+    return found
+
+
+def _first_batch(part: "CsvPart", columns: Sequence[str], null_unless_quoted: Sequence[str] | None) -> Any:
+    with part.opened(columns, block=1 << 20, quoted=null_unless_quoted) as reader:
+        return next(iter(reader), None)

@@ -1,0 +1,117 @@
+"""Text of CSV fields -> Arrow arrays of the kind that the column is, at the speed of C.
+
+Everything here raises ``ColumnError`` naming the row and the value. Fields are ``null`` where they were empty.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ranker.encoding.columns import ColumnError
+from training.data.csv_types import Resolved
+
+NULLS = pa.array(
+    ["#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL", "NaN",
+     "n/a", "nan", "null"]
+)  # fmt: skip
+"""Written for a missing number by pandas, R, SQL and others."""
+INTEGER = r"^(0|-?[1-9][0-9]*)$"
+"""Integers as programs write them; 007 and +7 are text."""
+PLAIN = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+"""Numbers as programs write them."""
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_INFINITE = r"(?i)^[+-]?inf(inity)?$"
+_TRUE, _FALSE = r"(?i)^true$", r"(?i)^false$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = _DATE + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?)?$"
+
+
+def converted(text: Any, name: str, kind: Resolved, decimal: str = ".") -> Any:
+    """An Arrow array [N] of text [N]; ``decimal`` is the mark of fractions."""
+    if kind == "number":
+        return _numbers(text, name, decimal)
+    if kind == "text":
+        return text
+    integers = pa.int64() if kind == "integer" else pa.uint64()
+    low, high = (-(2**63) + 1, 2**63 - 1) if kind == "integer" else (0, 2**64 - 1)
+    expected = f"an integer from {low} to {high} without zeros in front, as this column's ids are read"
+    _require(matches(text, INTEGER), text, name, expected)
+    try:
+        return pc.cast(text, integers)
+    except pa.ArrowInvalid:
+        row = next(i for i, value in enumerate(text.to_pylist()) if value is not None and not low <= int(value) <= high)
+        raise ColumnError(name, row, text[row].as_py(), expected) from None
+
+
+def matches(text: Any, pattern: str) -> Any:
+    """Which rows [N] match; null does."""
+    return pc.fill_null(pc.match_substring_regex(text, pattern), True)
+
+
+def _numbers(text: Any, name: str, decimal: str) -> Any:
+    """Integers where all are whole, else floats; or timestamps where all are dates or times."""
+    fast = _cast(text) if decimal == "." else None
+    if fast is not None:
+        return fast
+    trimmed = pc.utf8_trim_whitespace(text)
+    trimmed = pc.if_else(pc.or_(pc.is_in(trimmed, NULLS), pc.equal(trimmed, "")), None, trimmed)
+    if trimmed.null_count == len(trimmed):
+        return pa.nulls(len(trimmed), pa.float64())
+    times = pc.match_substring_regex(trimmed, _TIME)
+    if pc.all(times).as_py():
+        return _times(trimmed, text, name)
+    plain = pc.replace_substring_regex(trimmed, _TRUE, "1")
+    plain = pc.replace_substring_regex(plain, _FALSE, "0")
+    if decimal != ".":
+        _require(
+            pc.invert(pc.match_substring(plain, ".")), text, name, f"a number with {decimal!r} before its fraction"
+        )
+        plain = pc.replace_substring(plain, decimal, ".")
+    good = pc.or_(matches(plain, _NUMBER), matches(plain, _INFINITE))
+    mixed = ", as other values of the column are" if pc.any(times).as_py() else ""
+    _require(good, text, name, f"a number{mixed}")
+    found = _cast(pc.replace_substring_regex(plain, r"^\+", ""))
+    if found is None:
+        raise ColumnError(name, 0, text[0].as_py(), "a column of numbers")
+    return found
+
+
+def _cast(text: Any) -> Any:
+    """Integers or floats of plain text; ``None`` where some value is neither."""
+    for kind in (pa.int64(), pa.uint64(), pa.float64()):
+        try:
+            found = pc.cast(text, kind)
+        except pa.ArrowInvalid:
+            continue
+        # PyArrow also reads integers in hexadecimal, which no one means.
+        hexadecimal = kind != pa.float64() and pc.any(pc.match_substring(text, "x", ignore_case=True)).as_py()
+        return None if hexadecimal else found
+    return None
+
+
+def _times(trimmed: Any, text: Any, name: str) -> Any:
+    """Timestamps of UTC, rounded down to microseconds."""
+    clock = pc.match_substring(trimmed, ":")
+    whole = pc.if_else(clock, trimmed, pc.binary_join_element_wise(trimmed, "00:00", " "))
+    whole = pc.replace_substring_regex(whole, r"(\.[0-9]{6})[0-9]+", r"\1")
+    whole = pc.replace_substring_regex(whole, r" (Z|[+-][0-9:]+)$", r"\1")
+    zoned = pc.match_substring_regex(whole, r":.*(Z|[+-][0-9:]+)$")
+    whole = pc.if_else(zoned, whole, pc.binary_join_element_wise(whole, "Z", ""))
+    try:
+        return pc.cast(whole, pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:
+        for row, value in enumerate(whole):
+            try:
+                pc.cast(value, pa.timestamp("us", "UTC"))
+            except pa.ArrowInvalid:
+                raise ColumnError(name, row, text[row].as_py(), "a date or time of the calendar") from None
+        raise
+
+
+def _require(fits: Any, text: Any, name: str, expected: str) -> None:
+    good = np.asarray(pc.fill_null(fits, True))
+    if not good.all():
+        row = int(np.argmin(good))
+        raise ColumnError(name, row, text[row].as_py(), expected)

@@ -1,0 +1,159 @@
+"""Which files a log consists of: files, folders and globs -> files in a fixed order, each once.
+
+Folders are walked with whatever symbolic links lead to. Names that begin with ``.`` or ``_`` are hidden, as for Spark
+and Hive: such files and folders are left out, unless they are named themselves or are a Hive partition such as
+``_date=2024-01-01``. Other files that are neither Parquet nor CSV are left out and told in a note.
+"""
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.data.errors import DataError
+
+PARQUET = (".parquet", ".pq", ".parq")
+CSV = (".csv", ".tsv")
+COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+"""Endings of compressed CSV files, and what PyArrow calls them."""
+ENDINGS = ".parquet, .pq, .parq, .csv or .tsv; CSV may be compressed, as .csv.gz, .csv.bz2 or .csv.zst"
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
+_SHOWN = 5
+
+
+@dataclass
+class Files:
+    """The files of a log in their order, and notes on what was left out."""
+
+    files: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def find_files(sources: Sequence[str | Path]) -> Files:
+    """Files behind paths, folders and globs, sorted within each; a file that is reached twice counts once.
+
+    Raises ``DataError`` for a path or glob that finds nothing, saying where it looked.
+    """
+    if not sources:
+        raise DataError("no data: name files, folders or globs with --data, RANKER_DATA or data.paths in the config")
+    found, seen = Files(), set()
+    for source in map(str, sources):
+        files, skipped = _behind(source)
+        if skipped:
+            found.notes.append(_note(source, skipped))
+        for file in files:
+            real = os.path.realpath(file)
+            if real not in seen:
+                seen.add(real)
+                found.files.append(file)
+    return found
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file's name says that it is Parquet."""
+    return path.name.lower().endswith(PARQUET)
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a file's name says that it is CSV, compressed or not."""
+    return csv_ending(path) in CSV
+
+
+def csv_ending(path: Path) -> str:
+    """The ending of a name in lower case, without that of the compression."""
+    name = path.name.lower()
+    for ending in COMPRESSION:
+        name = name.removesuffix(ending)
+    return os.path.splitext(name)[1]
+
+
+def _behind(source: str) -> tuple[list[Path], list[Path]]:
+    """Files of one source, and those left out."""
+    url = _URL.fullmatch(source)
+    if url and not os.path.exists(source):
+        raise DataError(
+            f"{url[1]}://{url[2]}: is an address, and a log is read from this machine's files: download it, or mount it"
+        )
+    path = os.path.expanduser(source)
+    if os.path.isdir(path):
+        files, skipped = _in_folder(Path(path))
+        if not files:
+            left = f" ({_listed(skipped)} {'is' if len(skipped) == 1 else 'are'} not)" if skipped else ""
+            raise DataError(f"{_absolute(path)}: no file in this folder is a log: {ENDINGS}{left}")
+        return files, skipped
+    if os.path.exists(path):
+        if not _readable(Path(path)):
+            raise DataError(f"{_absolute(path)}: is not a log by its name; a log is {ENDINGS}")
+        return [Path(path)], []
+    if not glob.has_magic(path):
+        raise DataError(f"{_absolute(path)}: no such file or folder")
+    return _matching(path)
+
+
+def _matching(pattern: str) -> tuple[list[Path], list[Path]]:
+    """Files that a glob matches, and those in folders that it matches."""
+    files: list[Path] = []
+    skipped: list[Path] = []
+    hidden_too = os.path.basename(pattern.rstrip(os.sep))[:1] in (".", "_")
+    for match in sorted(map(Path, glob.glob(pattern, recursive=True))):
+        if _hidden(match.name, match.is_dir()) and not hidden_too:
+            continue
+        if match.is_dir():
+            inside, others = _in_folder(match)
+            files, skipped = files + inside, skipped + others
+        else:
+            (files if _readable(match) else skipped).append(match)
+    if not files:
+        left = f" that is a log: {ENDINGS} ({_listed(skipped)} matched)" if skipped else ""
+        raise DataError(f"{_absolute(pattern)}: no file matches this glob{left}")
+    return files, skipped
+
+
+def _in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    files: list[Path] = []
+    skipped: list[Path] = []
+    for path in _walk(folder, frozenset()):
+        (files if _readable(path) else skipped).append(path)
+    return sorted(files), sorted(skipped)
+
+
+def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+    """Files below a folder; a link to a folder above itself is not followed."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"{_absolute(folder)}: cannot be listed: {error.strerror}") from None
+    for entry in entries:
+        if _hidden(entry.name, entry.is_dir()):
+            continue
+        if entry.is_dir():
+            yield from _walk(folder / entry.name, above | {real})
+        elif entry.is_file():
+            yield folder / entry.name
+        elif entry.is_symlink():
+            raise DataError(f"{_absolute(folder / entry.name)}: is a symbolic link that leads nowhere")
+
+
+def _hidden(name: str, is_folder: bool) -> bool:
+    return name.startswith((".", "_")) and not (is_folder and name.startswith("_") and "=" in name)
+
+
+def _readable(path: Path) -> bool:
+    return is_parquet(path) or is_csv(path)
+
+
+def _note(source: str, skipped: list[Path]) -> str:
+    return f"{source}: skipped {len(skipped)} file(s) that are neither Parquet nor CSV by name: {_listed(skipped)}"
+
+
+def _listed(paths: list[Path]) -> str:
+    return ", ".join(path.name for path in paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(path)

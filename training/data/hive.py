@@ -1,0 +1,20 @@
+"""Columns that the folders of a path give: ``date=2024-01-01/part.parquet`` has the column ``date``.
+
+Every ``key=value`` folder of the path counts, as the path was named and below. Values are text as in CSV.
+"""
+
+from pathlib import Path
+from urllib.parse import unquote
+
+NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+def hive_columns(path: Path) -> dict[str, str | None]:
+    """Values by column, ``None`` for null; of a key that comes twice the innermost."""
+    found: dict[str, str | None] = {}
+    for folder in path.parts[:-1]:
+        key, equals, value = folder.partition("=")
+        if equals and key:
+            decoded = unquote(value)
+            found[unquote(key)] = None if decoded in (NULL, "") else decoded
+    return found
