@@ -1,18 +1,20 @@
 """``ranker-serve``: check an artifact, then serve it."""
 
 import contextlib
+import inspect
 import os
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
 from serving.cores import cores
 from serving.logs import CONFIG
-from serving.settings import PREFIX, Settings
+from serving.settings import PREFIX, Group, Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
@@ -21,94 +23,52 @@ GRACE = 30
 SILENCE = 60
 """Seconds without a sign of life after which a worker is replaced. One that loads a large model on busy cores gives
 none for a while; replaced too soon, it would begin again for ever."""
+METAVARS: Mapping[Any, str] = {int: "INTEGER", float: "FLOAT", Path | None: "PATH"}
 
 
-def _option(name: str, *flags: str, panel: str, **checks: Any) -> Any:
-    """Return an option for a setting: its text and its variable are the setting's own."""
-    text = Settings.model_fields[name].description
-    return typer.Option(*flags, envvar=PREFIX + name.upper(), help=text, rich_help_panel=panel, **checks)
+def _options() -> Iterator[inspect.Parameter]:
+    """An option for each setting of a group, in text that ``Settings`` checks."""
+    for name, field in Settings.model_fields.items():
+        for group in field.metadata:
+            if isinstance(group, Group):
+                kind: Any = bool if field.annotation in (bool, bool | None) else str
+                flag = f"--{name}/--no-{name.removeprefix('allow_')}" if kind is bool else f"--{name}"
+                default = field.default if kind is bool or field.default is None else str(field.default)
+                option = typer.Option(
+                    default,
+                    flag.replace("_", "-"),
+                    envvar=PREFIX + name.upper(),
+                    help=field.description,
+                    show_default=default not in (None, ""),
+                    rich_help_panel=group.title,
+                    metavar=None if kind is bool else _metavar(field.annotation),
+                )
+                yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind | None)
 
 
-NETWORK, LIMITS, VERSIONS = "Network", "Limits", "Versions"
-ACCESS, ENGINE, STORES = "Access and logs", "Engine", "Items and users"
+def _metavar(annotation: Any) -> str:
+    """How help names the values of a setting: those that it may have, or their kind."""
+    if get_origin(annotation) is Literal:
+        return f"[{'|'.join(get_args(annotation))}]"
+    return METAVARS.get(annotation, "TEXT")
 
 
-@app.command(help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`.")
 def serve(
     artifact: Annotated[
         Path | None,
-        typer.Argument(envvar="RANKER_SERVE_ARTIFACT", help="An artifact, or a folder of versions: the latest."),
+        typer.Argument(envvar=f"{PREFIX}ARTIFACT", help=Settings.model_fields["artifact"].description),
     ] = None,
-    host: Annotated[str, _option("host", panel=NETWORK)] = "127.0.0.1",
-    port: Annotated[str, _option("port", panel=NETWORK, metavar="INTEGER")] = "8000",
-    workers: Annotated[int, _option("workers", panel=NETWORK)] = 1,
-    root_path: Annotated[str, _option("root_path", panel=NETWORK)] = "",
-    cors_origins: Annotated[str, _option("cors_origins", panel=NETWORK)] = "",
-    models: Annotated[Path | None, _option("models", panel=VERSIONS)] = None,
-    device: Annotated[str, _option("device", panel=ENGINE)] = "cpu",
-    engine: Annotated[str, _option("engine", panel=ENGINE)] = "auto",
-    threads: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            envvar="RANKER_SERVE_THREADS",
-            rich_help_panel=ENGINE,
-            help="Threads of one request's arithmetic; 0 shares the cores out.",
-        ),
-    ] = 0,
-    concurrency: Annotated[int, _option("concurrency", panel=LIMITS)] = 2,
-    max_in_flight: Annotated[int, _option("max_in_flight", panel=LIMITS)] = 32,
-    max_candidates: Annotated[int, _option("max_candidates", panel=LIMITS)] = 5000,
-    max_body_bytes: Annotated[int, _option("max_body_bytes", panel=LIMITS)] = 8 * 2**20,
-    body_timeout: Annotated[float, _option("body_timeout", panel=LIMITS)] = 10.0,
-    drain: Annotated[float, _option("drain", panel=LIMITS)] = 2.0,
-    watch: Annotated[float, _option("watch", panel=VERSIONS)] = 0.0,
-    allow_schema_change: Annotated[
-        bool, _option("allow_schema_change", "--allow-schema-change/--no-schema-change", panel=VERSIONS)
-    ] = False,
-    items: Annotated[Path | None, _option("items", panel=STORES)] = None,
-    unknown_items: Annotated[str, _option("unknown_items", panel=STORES)] = "score",
-    users_prefix: Annotated[str, _option("users_prefix", panel=STORES)] = "user:",
-    users_timeout_ms: Annotated[int, _option("users_timeout_ms", panel=STORES)] = 20,
-    docs: Annotated[bool | None, _option("docs", "--docs/--no-docs", panel=ACCESS)] = None,
-    log_requests: Annotated[str, _option("log_requests", panel=ACCESS)] = "errors",
-    api_keys_file: Annotated[Path | None, _option("api_keys_file", panel=ACCESS)] = None,
-    admin_keys_file: Annotated[Path | None, _option("admin_keys_file", panel=ACCESS)] = None,
+    **options: str | bool | None,
 ) -> None:
     """Load and check the artifact once, then start the workers."""
-    options = {
-        "artifact": artifact,
-        "models": models,
-        "host": host,
-        "port": port,
-        "workers": workers,
-        "root_path": root_path,
-        "cors_origins": cors_origins,
-        "device": device,
-        "engine": engine,
-        "threads": threads or max(cores() // max(workers, 1), 1),
-        "concurrency": concurrency,
-        "max_in_flight": max_in_flight,
-        "max_candidates": max_candidates,
-        "max_body_bytes": max_body_bytes,
-        "body_timeout": body_timeout,
-        "drain": drain,
-        "watch": watch,
-        "allow_schema_change": allow_schema_change,
-        "items": items,
-        "unknown_items": unknown_items,
-        "users_prefix": users_prefix,
-        "users_timeout_ms": users_timeout_ms,
-        "docs": docs,
-        "log_requests": log_requests,
-        "api_keys_file": api_keys_file,
-        "admin_keys_file": admin_keys_file,
-    }
     with tempfile.TemporaryDirectory(prefix="ranker-serve-") as runtime:
+        options = {"artifact": None if artifact is None else str(artifact), **options}
         given = {PREFIX + name.upper(): str(value) for name, value in options.items() if value is not None}
         environment = {f"{PREFIX}RUNTIME": runtime, **os.environ, **given}
         try:
             settings = Settings.from_environment(environment)
+            if not settings.threads:
+                settings = settings.model_copy(update={"threads": max(cores() // settings.workers, 1)})
             _check(settings)
         except (ValueError, RuntimeError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
@@ -119,6 +79,13 @@ def serve(
             metrics.mkdir()
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # read by each worker as it imports the client
         _run(settings)
+
+
+# Typer reads a command's options from its signature: here they stand for **options.
+_plain = inspect.signature(serve)
+_signature = _plain.replace(parameters=[_plain.parameters["artifact"], *_options()])
+setattr(serve, "__signature__", _signature)  # noqa: B010 - a function's type has no such attribute
+app.command(help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`.")(serve)
 
 
 def _check(settings: Settings) -> None:

@@ -27,7 +27,7 @@ CLOSE = (b"connection", b"close")
 
 
 class Edge:
-    """The outermost layer, in plain ASGI: it sees each message and copies none."""
+    """The outermost layer but CORS, in plain ASGI: it sees each message and copies none."""
 
     def __init__(self, app: ASGIApp, lifecycle: Lifecycle, log: Literal["all", "errors", "none"]) -> None:
         self._app, self._lifecycle, self._log = app, lifecycle, log

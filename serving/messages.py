@@ -92,7 +92,8 @@ class Explanations(Message):
 
     baseline: list[float] = Field(description="What the formula gives a candidate in the middle of every objective.")
     contributions: dict[str, list[float]] = Field(
-        description="By objective: the formula's score less the one without the objective, before rules."
+        description="By objective: what it gives the formula's score, before rules: the score less the one without the "
+        "objective, or its Shapley value where the fusion is learned."
     )
     rank_without: dict[str, list[int]] = Field(
         description="By objective: the place among all candidates without the objective, from 1."

@@ -264,9 +264,9 @@ def _by_objective(plan: Plan, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 def _explained(plan: Plan, candidates: Candidates, shown: NDArray[np.intp]) -> dict[str, Any]:
     """Explanations of the candidates ``shown``, by their positions in the request."""
-    told = explain(plan, candidates)
+    told = explain(plan, candidates, shown)
     return {
-        "baseline": told.baseline[shown],
-        "contributions": _by_objective(plan, told.contributions[shown]),
-        "rank_without": _by_objective(plan, told.rank_without[shown]),
+        "baseline": told.baseline,
+        "contributions": _by_objective(plan, told.contributions),
+        "rank_without": _by_objective(plan, told.rank_without),
     }

@@ -3,8 +3,9 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -12,6 +13,16 @@ from ranker.closed import Closed
 
 PREFIX = "RANKER_SERVE_"
 
+
+@dataclass(frozen=True)
+class Group:
+    """Settings that the command's help lists together, each as an option; one in no group is none."""
+
+    title: str
+
+
+NETWORK, LIMITS, VERSIONS = Group("Network"), Group("Limits"), Group("Versions")
+ACCESS, ENGINE, STORES = Group("Access and logs"), Group("Engine"), Group("Items and users")
 
 LINK = re.compile(r"(tcp|udp|sctp)://")
 LINKED = re.compile(r"SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?")
@@ -27,48 +38,76 @@ class Settings(Closed):
     """Every setting is the environment variable of its name in capitals behind ``RANKER_SERVE_``."""
 
     artifact: Path | None = Field(None, description="An artifact, or a folder of versions: then the latest.")
-    models: Path | None = Field(None, description="A file that names several models, in place of an artifact.")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs.")
-    engine: str = Field("auto", description="What runs the model: auto, onnxruntime, openvino or tensorflow.")
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
-    workers: int = Field(1, ge=1, le=256, description="Processes; each loads the model.")
-    root_path: str = Field(
+    models: Annotated[Path | None, VERSIONS] = Field(
+        None, description="A file that names several models, in place of an artifact."
+    )
+    device: Annotated[Literal["cpu", "cuda"], ENGINE] = Field("cpu", description="Where the model runs.")
+    engine: Annotated[str, ENGINE] = Field(
+        "auto", description="What runs the model: auto, onnxruntime, openvino or tensorflow."
+    )
+    host: Annotated[str, NETWORK] = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: Annotated[int, NETWORK] = Field(8000, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
+    workers: Annotated[int, NETWORK] = Field(1, ge=1, le=256, description="Processes; each loads the model.")
+    root_path: Annotated[str, NETWORK] = Field(
         "",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         description="Prefix under which a proxy publishes the service, such as /ranker; removed or not on the way.",
     )
-    cors_origins: str = Field(
+    cors_origins: Annotated[str, NETWORK] = Field(
         "", description="Origins whose pages may call the service from a browser, between commas; * for all."
     )
-    threads: int = Field(0, ge=0, le=1024, description="Threads of one request's arithmetic; 0 for one a core.")
-    concurrency: int = Field(2, ge=1, le=256, description="Requests a worker works on at once; others wait.")
-    max_in_flight: int = Field(
+    threads: Annotated[int, ENGINE] = Field(
+        0, ge=0, le=1024, description="Threads of one request's arithmetic; 0 shares the cores out."
+    )
+    concurrency: Annotated[int, LIMITS] = Field(
+        2, ge=1, le=256, description="Requests a worker works on at once; others wait."
+    )
+    max_in_flight: Annotated[int, LIMITS] = Field(
         32, ge=1, le=100_000, description="Requests a worker holds, waiting ones included; more are a 503."
     )
-    max_candidates: int = Field(5000, ge=1, description="Candidates a request may have at most; more are a 422.")
-    max_body_bytes: int = Field(8 * 2**20, ge=1024, description="Bytes a body may have at most; more are a 413.")
-    body_timeout: float = Field(10.0, gt=0, description="Seconds in which a body must have come; then a 408.")
-    drain: float = Field(2.0, ge=0, le=600, description="Seconds between SIGTERM and closing the port.")
-    items: Path | None = Field(
+    max_candidates: Annotated[int, LIMITS] = Field(
+        5000, ge=1, description="Candidates a request may have at most; more are a 422."
+    )
+    max_body_bytes: Annotated[int, LIMITS] = Field(
+        8 * 2**20, ge=1024, description="Bytes a body may have at most; more are a 413."
+    )
+    body_timeout: Annotated[float, LIMITS] = Field(
+        10.0, gt=0, description="Seconds in which a body must have come; then a 408."
+    )
+    drain: Annotated[float, LIMITS] = Field(
+        2.0, ge=0, le=600, description="Seconds between SIGTERM and closing the port."
+    )
+    items: Annotated[Path | None, STORES] = Field(
         None, description="Items that requests may name by id: a Parquet file, or a folder of them."
     )
-    unknown_items: Literal["score", "drop"] = Field(
+    unknown_items: Annotated[Literal["score", "drop"], STORES] = Field(
         "score", description="What becomes of ids that the items do not have; the answer lists them either way."
     )
     users: SecretStr | None = Field(None, description="Where users' features are kept: redis://host:port/db.")
-    users_prefix: str = Field("user:", description="What stands before a user's id in the names of Redis's keys.")
-    users_timeout_ms: int = Field(
+    users_prefix: Annotated[str, STORES] = Field(
+        "user:", description="What stands before a user's id in the names of Redis's keys."
+    )
+    users_timeout_ms: Annotated[int, STORES] = Field(
         20, ge=1, le=10_000, description="Milliseconds that a user's features may take; then defaults are used."
     )
-    watch: float = Field(0.0, ge=0, description="Seconds between looks for a new version; 0 for never.")
-    allow_schema_change: bool = Field(False, description="Also take versions whose requests or objectives differ.")
-    docs: bool | None = Field(None, description="Serve /docs; by default only where no API key is asked for.")
-    log_requests: Literal["all", "errors", "none"] = Field("errors", description="Which requests get a log line.")
+    watch: Annotated[float, VERSIONS] = Field(
+        0.0, ge=0, description="Seconds between looks for a new version; 0 for never."
+    )
+    allow_schema_change: Annotated[bool, VERSIONS] = Field(
+        False, description="Also take versions whose requests or objectives differ."
+    )
+    docs: Annotated[bool | None, ACCESS] = Field(
+        None, description="Serve /docs; by default only where no API key is asked for."
+    )
+    log_requests: Annotated[Literal["all", "errors", "none"], ACCESS] = Field(
+        "errors", description="Which requests get a log line."
+    )
     api_keys: SecretStr | None = Field(None, description="Keys for ranking, between commas.")
-    api_keys_file: Path | None = Field(None, description="A file with keys for ranking, one a line.")
+    api_keys_file: Annotated[Path | None, ACCESS] = Field(None, description="A file with keys for ranking, one a line.")
     admin_keys: SecretStr | None = Field(None, description="Keys for the admin routes, between commas.")
-    admin_keys_file: Path | None = Field(None, description="A file with keys for the admin routes, one a line.")
+    admin_keys_file: Annotated[Path | None, ACCESS] = Field(
+        None, description="A file with keys for the admin routes, one a line."
+    )
     runtime: Path | None = Field(None, description="Where workers leave word for each other; the command makes one.")
 
     @model_validator(mode="after")

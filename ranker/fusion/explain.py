@@ -1,5 +1,6 @@
 """Why a candidate ranks where it does: what each objective gives it, and where it would rank without."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,29 +8,32 @@ from numpy.typing import NDArray
 
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.candidates import Candidates
+from ranker.fusion.formula import Attribution
 from ranker.fusion.plan import Plan, Ranked
+from ranker.fusion.shapley import Score, shapley
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What T objectives do for the N candidates of a request.
+    """What T objectives do for M explained candidates of a request.
 
-    Without an objective, every candidate has the one that stands in the middle of the request on it: the lower median
-    of its scores, or of the ranks or shares that the formula makes of them. The objective tells candidates apart no
-    more, and the formula works in its usual range.
+    Without an objective, every candidate has the request's middle on it: the lower median of its scores, or of the
+    ranks or shares that the formula makes of them. The objective then no longer tells candidates apart, and the formula
+    works in its usual range.
 
     Attributes
     ----------
     baseline
-        What the formula gives a candidate that is in the middle on every objective [N]. Candidates differ by the
+        The formula's score of a candidate that is in the middle on every objective [M]. Candidates differ by the
         features that the formula reads, if any.
     contributions
-        Fused score less the one without the objective [N, T], before rules. Where the formula is a sum over
-        objectives, baseline and contributions add up to the fused score.
+        What each objective gives the fused score, before rules [M, T], as the formula's ``attribution`` says:
+        ``leave_one_out``, the fused score less the one without the objective, or ``shapley``. Baseline and
+        contributions add up to the fused score with ``shapley``, and wherever the formula is a sum over objectives.
     rank
-        Place of each candidate [N], from 1, rules included; 0 for one that is dropped.
+        Place of each candidate among all [M], from 1, rules included; 0 for one that is dropped.
     rank_without
-        The same without each objective [N, T].
+        The same without each objective [M, T].
     """
 
     baseline: Floats
@@ -38,26 +42,48 @@ class Explanation:
     rank_without: NDArray[np.intp]
 
 
-def explain(plan: Plan, candidates: Candidates) -> Explanation:
-    """Explain the ranking of one request's candidates. Raises ``FusionError`` as ``Plan.rank``, and for several."""
+def explain(plan: Plan, candidates: Candidates, shown: NDArray[np.intp] | None = None) -> Explanation:
+    """Explain the ranking of one request's candidates: those at the positions ``shown`` [M], or all, in their order.
+
+    Raises ``FusionError`` as ``Plan.rank``, and for several requests.
+    """
     if candidates.requests.count != 1:
         raise FusionError(f"one request is explained at a time, got {candidates.requests.count}")
     calibrated = plan.calibrated(candidates)
     prepared = plan.prepare(calibrated)
+    shown = np.arange(len(prepared)) if shown is None else shown
     objectives = len(plan.objectives)
     middle = prepared.copy()
     for i in range(objectives):
         middle[:, i] = candidates.requests.middle(prepared[:, i])
-    fused = _fused(plan, prepared)
-    contributions = np.empty((len(prepared), objectives))
-    rank_without = np.empty((len(prepared), objectives), dtype=np.intp)
+
+    def fused(rows: Floats) -> Floats:
+        return plan.fusion.formula.combine(rows, plan.fusion.arrays)
+
+    def placed(scores: Floats) -> NDArray[np.intp]:
+        return places(plan.finish(calibrated, scores))[shown]
+
+    rank_without = np.empty((len(shown), objectives), dtype=np.intp)
     for i in range(objectives):
-        without = prepared.copy()
-        without[:, i] = middle[:, i]
-        changed = _fused(plan, without)
-        contributions[:, i] = fused - changed
-        rank_without[:, i] = places(plan.finish(calibrated, changed))
-    return Explanation(_fused(plan, middle), contributions, places(plan.finish(calibrated, fused)), rank_without)
+        rank_without[:, i] = placed(fused(_without(i, prepared, middle)))
+    attributed = ATTRIBUTIONS[plan.fusion.formula.attribution]
+    contributions = attributed(fused, prepared[shown], middle[shown], objectives)
+    return Explanation(fused(middle[shown]), contributions, placed(fused(prepared)), rank_without)
+
+
+def leave_one_out(score: Score, present: Floats, absent: Floats, inputs: int) -> Floats:
+    """Scores of ``present`` less those with one of the first T = ``inputs`` columns of ``absent`` [M, T]."""
+    full = score(present)
+    values = np.empty((len(present), inputs))
+    for i in range(inputs):
+        values[:, i] = full - score(_without(i, present, absent))
+    return values
+
+
+ATTRIBUTIONS: Mapping[Attribution, Callable[[Score, Floats, Floats, int], Floats]] = {
+    "leave_one_out": leave_one_out,
+    "shapley": shapley,
+}
 
 
 def places(ranked: Ranked) -> NDArray[np.intp]:
@@ -68,5 +94,7 @@ def places(ranked: Ranked) -> NDArray[np.intp]:
     return found
 
 
-def _fused(plan: Plan, prepared: Floats) -> Floats:
-    return plan.fusion.formula.combine(prepared, plan.fusion.arrays)
+def _without(column: int, present: Floats, absent: Floats) -> Floats:
+    changed = present.copy()
+    changed[:, column] = absent[:, column]
+    return changed

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from ranker.registry import Registry
 
 BLOCK = 65_536
 """Fused scores that ``Formula.sweep`` computes at a time: 512 KB, and as much for each step of a formula."""
+
+Attribution = Literal["leave_one_out", "shapley"]
+"""How an explanation says what an objective gives: the score less the one without it, or its Shapley value."""
 
 State: TypeAlias = Mapping[str, Any]
 """What fitting found, of plain numbers, strings, lists and mappings, as an artifact stores it."""
@@ -41,6 +44,8 @@ class Formula(ABC):
     invariant_to
         The changes of the scores that leave the ranking as it was, each with the parameter values that it
         depends on (none: it holds for all). Those not named do change the ranking.
+    attribution
+        How explanations divide the fused score among the objectives.
     fitted
         Whether the formula works only with the state that ``fit`` finds.
     features
@@ -53,6 +58,7 @@ class Formula(ABC):
     parameters: tuple[Parameter, ...] = ()
     direction: ClassVar[str | None]
     invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]]
+    attribution: ClassVar[Attribution] = "leave_one_out"
     fitted: ClassVar[bool] = False
     features: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()

@@ -66,6 +66,7 @@ class Learned(Formula):
     )
     direction = None
     invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {}
+    attribution = "shapley"  # trees join objectives in ways that nobody chose
     fitted = True
 
     def __init__(

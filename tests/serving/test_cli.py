@@ -1,17 +1,25 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from serving import example
 from serving.cores import cores
 from serving.settings import Settings
+from tests.serving.asking import patiently
+from tests.serving.conftest import free_port, ready, serving
+
+COMMAND = [sys.executable, "-c", "from serving.cli import app; app()"]
 
 
-def ranker_serve(*arguments):
-    command = [sys.executable, "-c", "from serving.cli import app; app()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def ranker_serve(*arguments, **settings):
+    given = {f"RANKER_SERVE_{name.upper()}": value for name, value in settings.items()}
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **given}, timeout=120
+    )
 
 
 def test_a_missing_artifact_is_one_line(tmp_path):
@@ -27,6 +35,57 @@ def test_help_names_every_option():
     settings = [name for name in Settings.model_fields if name not in secret | {"artifact", "runtime"}]
     options = ["--" + name.replace("_", "-") for name in ("host", "port", "workers", *settings)]
     assert [option for option in options if option not in text] == []
+
+
+def test_host_port_and_workers_are_read_from_the_environment(artifact):
+    port = free_port()
+    given = {"RANKER_SERVE_HOST": "127.0.0.2", "RANKER_SERVE_PORT": str(port), "RANKER_SERVE_WORKERS": "2"}
+    command = [*COMMAND, str(artifact.folder)]
+    environment = {**os.environ, **given, "RANKER_SERVE_DRAIN": "0"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            patiently(lambda: process.poll() is not None or ready(f"http://127.0.0.2:{port}"))
+            assert process.poll() is None
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            assert len(children) >= 2  # none where one process does all
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def test_the_address_of_a_kubernetes_service_is_no_port_and_an_option_stands_before_it(artifact):
+    ended = ranker_serve(artifact.folder, port="tcp://10.0.0.1:80")
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "RANKER_SERVE_PORT: is the address of a Kubernetes service" in ended.stderr
+    assert "enableServiceLinks: false" in ended.stderr
+    with serving(artifact.folder, port="tcp://10.0.0.1:80", port_80_tcp="tcp://10.0.0.1:80") as url:  # and --port
+        assert ready(url)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--workers", "0", "greater than or equal to 1"),
+        ("--workers", "two", "valid integer"),
+        ("--port", "65536", "less than or equal to 65535"),
+        ("--log-requests", "some", "'all', 'errors' or 'none'"),
+        ("--body-timeout", "0", "greater than 0"),
+        ("--threads", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_an_option_out_of_range_is_an_error_that_names_it(artifact, option, value, said):
+    ended = ranker_serve(artifact.folder, option, value)
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert f"RANKER_SERVE_{option.removeprefix('--').replace('-', '_').upper()}: " in ended.stderr
+    assert said in ended.stderr
+    assert f"got '{value}'" in ended.stderr
+
+
+def test_an_empty_variable_is_as_if_not_set(artifact):
+    with serving(artifact.folder, workers="", log_requests="", root_path="") as url:
+        assert ready(url)
 
 
 @pytest.mark.parametrize(

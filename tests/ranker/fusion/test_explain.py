@@ -3,7 +3,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ranker.fusion import FUSIONS, Candidates, FusionError, FusionOptions, Plan, Requests, build_plan, explain
+from ranker.fusion import (
+    FUSIONS,
+    Candidates,
+    FusionError,
+    FusionOptions,
+    FusionState,
+    Plan,
+    Requests,
+    build_plan,
+    explain,
+)
 
 TASKS: Any = {"click": "binary", "like": "binary", "hide": "binary"}
 OBJECTIVES = tuple(TASKS)
@@ -74,6 +84,59 @@ def test_rules_hold_without_an_objective_too() -> None:
     kept = np.arange(1, (~dropped).sum() + 1)
     for ranks in (told.rank, *told.rank_without.T):
         np.testing.assert_array_equal(np.sort(ranks[~dropped]), kept)
+
+
+def learned(trees: list[Any], score: list[float]) -> Plan:
+    """A learned fusion of click, like and hide, with these trees and weights of the scores."""
+    linear = {"bias": 0.5, "score": score, "log": [0.0] * 3}
+    config = FusionOptions.model_validate({"name": "learned", "options": {"label": "click"}})
+    return build_plan(config, TASKS, (), FusionState(formula={"linear": linear, "trees": trees}))
+
+
+def tree(first: int, second: int, values: list[float]) -> dict[str, Any]:
+    """Values where a score is at most 0.5; else where another is; else."""
+    links = {"left": [-1, -2], "right": [1, -3], "missing_left": [True, True]}
+    return {"feature": [first, second], "threshold": [0.5, 0.5], "value": values, **links}
+
+
+# The middle is 0.2 on every objective.
+LIKED = [[0.8, 0.8, 0.2], [0.8, 0.1, 0.2], [0.1, 0.2, 0.2], [0.2, 0.1, 0.2], [0.2, 0.8, 0.2]]
+
+
+def test_objectives_of_a_learned_fusion_share_what_trees_give_them_together() -> None:
+    made = learned([tree(0, 1, [0.0, 0.0, 3.0])], [0.0, 0.0, 1.0])  # 3 where both click and like are above 0.5
+    told = explain(made, Candidates.of(OBJECTIVES, LIKED))
+    np.testing.assert_allclose(told.contributions, [[1.5, 1.5, 0.0], *[[0.0] * 3] * 4], atol=1e-12)
+    np.testing.assert_allclose(told.baseline, [0.5 + 0.2] * 5)
+
+
+def test_an_objective_with_a_negative_weight_gets_its_part_of_what_trees_give() -> None:
+    # 10 where click or like is above 0.5, less the like's score. Left out alone, click would give 0 and like -0.6.
+    made = learned([tree(0, 1, [0.0, 10.0, 10.0]), tree(1, 0, [0.0, 10.0, 0.0])], [0.0, -1.0, 0.0])
+    told = explain(made, Candidates.of(OBJECTIVES, LIKED))
+    np.testing.assert_allclose(told.contributions[0], [5.0, 5.0 - 0.6, 0.0], atol=1e-12)
+
+
+def test_weights_of_a_learned_fusion_are_told_as_they_are() -> None:
+    made = learned([], [4.0, -2.0, 0.0])
+    told = explain(made, Candidates.of(OBJECTIVES, LIKED))
+    expected = (np.array(LIKED) - 0.2) * [4.0, -2.0, 0.0]
+    np.testing.assert_allclose(told.contributions, expected, atol=1e-12)
+
+
+def test_learned_contributions_add_up_to_the_score() -> None:
+    trees = [tree(first, second, [0.3, -1.0, 2.0]) for first in range(3) for second in range(3) if first != second]
+    made, candidates = learned(trees, [1.0, -2.0, 0.3]), Candidates.of(OBJECTIVES, SCORES)
+    told = explain(made, candidates)
+    np.testing.assert_allclose(told.baseline + told.contributions.sum(axis=1), made.rank(candidates).fused, atol=1e-12)
+
+
+@pytest.mark.parametrize("made", [plan(name="multiplicative"), learned([tree(0, 2, [1.0, 2.0, 5.0])], [1.0, 2.0, 3.0])])
+def test_some_candidates_are_explained_as_among_all(made: Plan) -> None:
+    candidates, shown = Candidates.of(OBJECTIVES, SCORES), np.array([7, 0, 40])
+    some, every = explain(made, candidates, shown), explain(made, candidates)
+    for name in ("baseline", "contributions", "rank", "rank_without"):
+        np.testing.assert_allclose(getattr(some, name), getattr(every, name)[shown], rtol=1e-12)
 
 
 def test_features_are_in_the_baseline() -> None:
