@@ -201,7 +201,7 @@ def _explained(error: yaml.MarkedYAMLError) -> str:
         problem = "a tab; indent with spaces"
     elif "expected a single document" in (error.context or ""):
         problem = "a second document begins; a config is one"
-    elif error.context and error.context_mark and error.problem_mark and error.problem:
+    elif mark and error.context and error.context_mark and error.problem:
         since = error.context_mark.line + 1
         problem = f"{problem} ({error.context}{f' that begins on line {since}' if since != mark.line + 1 else ''})"
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
