@@ -33,12 +33,14 @@ def _values_fit(values: Any, expected: Expected) -> bool:
         return True
     if isinstance(values, Ragged):
         return False
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M" and not expected.temporal:
+        return False
     if expected.declared is not None:
         return _converted(values, expected)
     if isinstance(values, Text):
         return kind in ("string", "any")
     if values.dtype.kind == "M":
-        return expected.temporal
+        return True
     if kind == "number":
         return values.dtype.kind != "f" or not np.isinf(values).any()
     return kind != "string" and _are_integers(values, kind == "unsigned")

@@ -8,7 +8,7 @@ import numpy as np
 from ranker.encoding.columns import Column, ColumnError, Ragged
 from ranker.encoding.lists import table_of
 from ranker.encoding.value_types import value_type
-from ranker.schema import Categorical, Dense, Multi, Schema, Sequence
+from ranker.schema import Dense, Multi, Schema, Sequence
 
 
 class Times:
@@ -39,21 +39,27 @@ class Times:
             if table not in self.dated or column not in columns:
                 continue
             found = _is_dated(columns[column])
-            text = isinstance(feature, Categorical) and value_type(columns[column]) == "string"
-            if found is not None and found != self.dated[table] and (found or not numbers or text):
+            if found is None or found == self.dated[table]:
+                continue
+            if found or not numbers or value_type(_values(columns[column])) == "string":
                 raise _mixed(columns[column], column, found)
 
 
 def _is_dated(column: Column) -> bool | None:
     """Whether a column holds times; ``None`` where it holds no value."""
-    values: Any = column.values if isinstance(column, Ragged) else column
+    values = _values(column)
     if value_type(values) is None:
         return None
     return isinstance(values, np.ndarray) and values.dtype.kind == "M"
 
 
+def _values(column: Column) -> Any:
+    """A column's values, those of all lists one after the other."""
+    return column.values if isinstance(column, Ragged) else column
+
+
 def _mixed(column: Column, name: str, dated: bool) -> ColumnError:
-    values: Any = column.values if isinstance(column, Ragged) else column
+    values = _values(column)
     plain = values.astype(str).tolist() if dated else list(values)
     place = next(i for i, v in enumerate(plain) if v is not None and v is not np.ma.masked and v == v and v != "NaT")
     row = int(np.searchsorted(column.offsets, place, side="right")) - 1 if isinstance(column, Ragged) else place

@@ -16,10 +16,12 @@ def test_binary_report_gathers_the_metrics() -> None:
     assert set(report) == {
         *("auc", "auc_interval", "gauc", "gauc_interval", "gauc_groups", "log_loss", "log_loss_interval"),
         *("calibration", "calibration_interval", "calibration_error", "positives", "rows"),
+        "gauc_rows_without_group",
     }
     assert report["auc"] == auc(LABELS, SCORES)
     assert report["gauc"] == gauc(LABELS, SCORES, USERS).value
     assert report["gauc_groups"] == gauc(LABELS, SCORES, USERS).groups
+    assert report["gauc_rows_without_group"] == 0
     assert report["log_loss"] == log_loss(LABELS, SCORES)
     assert report["calibration"] == calibration(LABELS, SCORES)
     assert report["calibration_error"] == calibration_error(LABELS, SCORES)
@@ -77,3 +79,11 @@ def test_bad_inputs_are_named() -> None:
         regression_report([1.0, 2.0], [1.0, float("nan")], 1, 0)
     with pytest.raises(ValueError, match=r"groups must have 1 rows.*got 2"):
         binary_report([1], [0.5], [1, 2], 1, 0)
+
+
+def test_rows_of_no_group_are_left_out_of_gauc_and_counted() -> None:
+    alone = binary_report([1, 0, 1, 0], [0.9, 0.1, 0.2, 0.8], [1, 1, 2, 2], resamples=0, seed=0)
+    labels, scores = [1, 0, 1, 0, 1, 0], [0.9, 0.1, 0.2, 0.8, 0.1, 0.9]
+    report = binary_report(labels, scores, [1, 1, 2, 2, 0, 0], resamples=0, seed=0, no_group=0)
+    assert (report["gauc"], report["gauc_groups"], report["gauc_rows_without_group"]) == (alone["gauc"], 2, 2)
+    assert report["rows"] == 6
