@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ranker.command_line import Command, debug
 from serving.cores import cores
 from serving.logs import CONFIG
 from serving.settings import PREFIX, Settings
@@ -33,7 +34,9 @@ NETWORK, LIMITS, VERSIONS = "Network", "Limits", "Versions"
 ACCESS, ENGINE, STORES = "Access and logs", "Engine", "Items and users"
 
 
-@app.command(help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`.")
+@app.command(
+    cls=Command, help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`."
+)
 def serve(
     artifact: Annotated[
         Path | None,
@@ -74,8 +77,12 @@ def serve(
     log_requests: Annotated[str, _option("log_requests", panel=ACCESS)] = "errors",
     api_keys_file: Annotated[Path | None, _option("api_keys_file", panel=ACCESS)] = None,
     admin_keys_file: Annotated[Path | None, _option("admin_keys_file", panel=ACCESS)] = None,
+    debug_errors: Annotated[
+        bool, typer.Option("--debug", help="Show the stack trace of an error; so does RANKER_DEBUG=1.")
+    ] = False,
 ) -> None:
     """Load and check the artifact once, then start the workers."""
+    debug(debug_errors)
     options = {
         "artifact": artifact,
         "models": models,
@@ -107,12 +114,8 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="ranker-serve-") as runtime:
         given = {PREFIX + name.upper(): str(value) for name, value in options.items() if value is not None}
         environment = {f"{PREFIX}RUNTIME": runtime, **os.environ, **given}
-        try:
-            settings = Settings.from_environment(environment)
-            _check(settings)
-        except (ValueError, RuntimeError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+        settings = Settings.from_environment(environment)
+        _check(settings)
         os.environ.update(settings.environment())
         if settings.workers > 1:
             metrics = Path(runtime) / "metrics"
