@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from ranker.command_line import Commands, debug
+from ranker.command_line import REFUSED, Commands, debug
 from training.quiet import quiet_imports
 
 
@@ -241,8 +241,12 @@ def search(
     jobs: Annotated[int | None, typer.Option(min=1, help="Threads; by default one for each core.")] = None,
     export: Annotated[
         Path | None,
-        typer.Option(help="Write the artifact with the best parameters as the next version in this folder."),
+        typer.Option(
+            help="Write the artifact with the best parameters as the next version in this folder. If the held-out rows "
+            "show no gain beyond noise, or break a `--require`, nothing is written and the exit status is 3."
+        ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --export: write the version in any case.")] = False,
 ) -> None:
     """Search the parameters of an artifact's fusion on the validation rows of a log.
 
@@ -258,6 +262,9 @@ def search(
     )  # fmt: skip
     found = search_artifact(artifact, asked, _sources(data, more), output, console)
     if export is not None:
+        if found.doubts and not force:
+            typer.echo(f"nothing is exported to {export}: {found.doubts[0]}; --force exports it anyway", err=True)
+            raise typer.Exit(REFUSED)
         written = export_found(artifact, asked, found, export)
         console.print(f"artifact: [bold]{written.folder}[/bold]    serve it: ranker-serve {export}")
 
