@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from ranker.command_line import REFUSED, Commands, debug
+from training.early_checks import check_config, split_variation
 from training.quiet import quiet_imports
 
 
@@ -80,6 +81,7 @@ def fit(
 
     A run that was killed goes on where it was when the same command is given again.
     """
+    check_config(config)
     with quiet_imports():
         from training.config import load
         from training.job import run
@@ -160,6 +162,9 @@ def compare(
 
     A comparison that was stopped goes on where it was when the same command is given again.
     """
+    check_config(config)
+    for text in vary:
+        split_variation(text)
     with quiet_imports():
         from training import compare as comparison
         from training.config import load
@@ -198,6 +203,7 @@ def pareto(
     Stopped, it goes on where it was when the same command is given again; more points, another rule or other
     objectives train only what is new.
     """
+    check_config(config)
     with quiet_imports():
         from training import pareto as fronts
         from training.config import load

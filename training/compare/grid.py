@@ -14,6 +14,7 @@ from ranker.yaml_core import YamlError
 from ranker.yaml_core import parse as read_yaml
 from training.cells import Cell, checked
 from training.config import CHOICES, ConfigError, Experiment
+from training.early_checks import split_variation
 
 EVERY = "all"
 
@@ -33,11 +34,7 @@ def parse(text: str) -> Variation:
 
     Values are YAML; commas inside brackets or braces do not divide. Raises ``ConfigError``.
     """
-    key, equals, rest = text.partition("=")
-    key = key.strip()
-    if not equals or not key or not rest.strip():
-        raise ConfigError(f"--vary {text!r}: say KEY=VALUE,VALUE, for example architecture=mmoe,ple")
-    words = [word.strip() for word in _divided(rest)]
+    key, words = split_variation(text)
     every = words == [EVERY] and key in CHOICES
     if every:
         words = sorted(CHOICES[key])
@@ -147,17 +144,6 @@ def _chosen(section: str, before: Any, value: Any) -> Any:
     defaults = other().model_dump(mode="json")
     kept = {k: v for k, v in before.items() if k in common.model_fields and v != defaults.get(k)}
     return {**kept, **options, "name": name}
-
-
-def _divided(text: str) -> Iterator[str]:
-    """Parts between commas that lie in no bracket."""
-    depth, start = 0, 0
-    for place, c in enumerate(text):
-        depth += (c in "[{") - (c in "]}")
-        if c == "," and depth == 0:
-            yield text[start:place]
-            start = place + 1
-    yield text[start:]
 
 
 def _text(value: Any) -> str:
