@@ -1,8 +1,9 @@
 """The base of every config model, and the types of names and formulas in configs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -47,3 +48,40 @@ class Closed(BaseModel):
                 text = f"unknown key {key!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})"
                 raise PydanticCustomError("unknown_key", "{text}", {"text": text, "key": str(key)})
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_boolean_for_number(cls, data: Any) -> Any:
+        """Refuse ``true`` for a number, which Pydantic would take for 1."""
+        for name, field in cls.model_fields.items() if isinstance(data, Mapping) else ():
+            for key in {name, field.alias or name}:
+                if _boolean_for_number(field.annotation, data.get(key)):
+                    text = f"a number is needed, got {str(data[key]).lower():.80}"
+                    raise PydanticCustomError("boolean_for_number", "{text}", {"text": text, "key": key})
+        return data
+
+
+def _boolean_for_number(annotation: Any, value: Any) -> bool:
+    """Whether ``value`` is, or holds, a boolean where ``annotation`` has a number and no boolean."""
+    if not isinstance(value, bool | Mapping | list | tuple):
+        return False
+    options = list(_options(annotation))
+    if isinstance(value, bool):
+        texts = (get_args(option) for option in options if get_origin(option) is Literal)
+        return bool({int, float} & set(options)) and bool not in options and not any(value in text for text in texts)
+    kinds, inner = ((Mapping, dict), -1) if isinstance(value, Mapping) else ((Sequence, list, tuple), 0)
+    inside = [get_args(option)[inner] for option in options if get_origin(option) in kinds and get_args(option)]
+    values = value.values() if isinstance(value, Mapping) else value
+    return bool(inside) and any(all(_boolean_for_number(kind, part) for kind in inside) for part in values)
+
+
+def _options(annotation: Any) -> Iterator[Any]:
+    """The members of a union, without what is said about them."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _options(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for option in get_args(annotation):
+            yield from _options(option)
+    else:
+        yield annotation

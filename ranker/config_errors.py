@@ -6,6 +6,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from ranker.yaml_core import written
+
+NAMED = ("unknown_key", "boolean_for_number")
+"""Kinds of mistakes that a model reports of one of its keys; their context holds the key."""
+LONGEST = 200
+"""Characters of a value that a message shows."""
+
 
 def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> Iterator[str]:
     """Yield a line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file."""
@@ -13,19 +20,21 @@ def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | No
     for mistake in error.errors(include_url=False):
         path = _resolve(schema, mistake["loc"])
         message = mistake["msg"].removeprefix("Value error, ")
-        if mistake["type"] == "unknown_key":
+        if mistake["type"] in NAMED:
             path.append(mistake["ctx"]["key"])
         if not path:  # a check of several sections at once names its place in its text
             named, _, rest = message.partition(": ")
             parts = named.split(".")
             if rest and parts[0] in schema["properties"] and " " not in named:
                 path, message = list(parts), rest
-        line = _line(tree, path)
+        line, node = _find(tree, path)
         if mistake["type"] == "missing":
             message = "is required"
-        elif mistake["type"] != "unknown_key" and not isinstance(mistake["input"], Mapping):
-            given = repr(mistake["input"])
+        elif mistake["type"] not in NAMED and not isinstance(mistake["input"], Mapping):
+            given = _shown(mistake["input"], node)
             message = message if given in message else f"{message}, got {given}"
+            if mistake["type"] == "string_type" and (text := written(node)):
+                message += f'; text is written in quotes: "{text}"'
         where = ".".join(str(part) for part in path) or "the config as a whole"
         yield f"line {line}, {where}: {message}"
 
@@ -76,18 +85,27 @@ def _follow(schema: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
     return node if isinstance(node, Mapping) else {}
 
 
-def _line(tree: yaml.Node | None, path: list[int | str]) -> int:
-    """Line of the deepest part of ``path`` that the file has, counted from 1."""
+def _shown(value: Any, node: yaml.Node | None) -> str:
+    """The value, and how the file writes it where that is another text."""
+    shown = repr(value)
+    shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+    text = written(node)
+    plain = text is None or isinstance(value, bool) or text in (shown, str(value))
+    return shown if plain else f"{shown} (written {text:.{LONGEST}})"
+
+
+def _find(tree: yaml.Node | None, path: list[int | str]) -> tuple[int, yaml.Node | None]:
+    """Line, counted from 1, of the deepest part of ``path`` that the file has, and the node of the whole path."""
     line, node = 1, tree
     for part in path:
         if isinstance(node, yaml.MappingNode):
             found = [(key, value) for key, value in node.value if key.value == str(part)]
             if not found:
-                break
+                return line, None
             line, node = found[0][0].start_mark.line + 1, found[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line + 1
         else:
-            break
-    return line
+            return line, None
+    return line, node

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
+from ranker.command_line import Command, debug
 from serving.cores import cores
 from serving.logs import CONFIG
 from serving.settings import PREFIX, Group, Settings
@@ -58,21 +59,21 @@ def serve(
         Path | None,
         typer.Argument(envvar=f"{PREFIX}ARTIFACT", help=Settings.model_fields["artifact"].description),
     ] = None,
+    debug_errors: Annotated[
+        bool, typer.Option("--debug", help="Show the stack trace of an error; so does RANKER_DEBUG=1.")
+    ] = False,
     **options: str | bool | None,
 ) -> None:
     """Load and check the artifact once, then start the workers."""
+    debug(debug_errors)
     with tempfile.TemporaryDirectory(prefix="ranker-serve-") as runtime:
         options = {"artifact": None if artifact is None else str(artifact), **options}
         given = {PREFIX + name.upper(): str(value) for name, value in options.items() if value is not None}
         environment = {f"{PREFIX}RUNTIME": runtime, **os.environ, **given}
-        try:
-            settings = Settings.from_environment(environment)
-            if not settings.threads:
-                settings = settings.model_copy(update={"threads": max(cores() // settings.workers, 1)})
-            _check(settings)
-        except (ValueError, RuntimeError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+        settings = Settings.from_environment(environment)
+        if not settings.threads:
+            settings = settings.model_copy(update={"threads": max(cores() // settings.workers, 1)})
+        _check(settings)
         os.environ.update(settings.environment())
         if settings.workers > 1:
             metrics = Path(runtime) / "metrics"
@@ -83,9 +84,11 @@ def serve(
 
 # Typer reads a command's options from its signature: here they stand for **options.
 _plain = inspect.signature(serve)
-_signature = _plain.replace(parameters=[_plain.parameters["artifact"], *_options()])
+_signature = _plain.replace(parameters=[*list(_plain.parameters.values())[:-1], *_options()])
 setattr(serve, "__signature__", _signature)  # noqa: B010 - a function's type has no such attribute
-app.command(help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`.")(serve)
+app.command(
+    cls=Command, help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`."
+)(serve)
 
 
 def _check(settings: Settings) -> None:

@@ -3,25 +3,30 @@
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from ranker.command_line import REFUSED, Commands, debug
+from training.early_checks import check_config, split_variation
 from training.quiet import quiet_imports
+
+
+class _Commands(Commands):
+    stopped = "stopped; the same command goes on where it was"
+
 
 app = typer.Typer(
     name="ranker-train",
+    cls=_Commands,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="Train one ranking model for several objectives, measure it per objective, export it for `ranker-serve`.",
 )
 console = Console()
-problems = Console(stderr=True)
 
 Paths = Annotated[
     list[Path] | None,
@@ -30,6 +35,16 @@ Paths = Annotated[
     ),
 ]
 More = Annotated[list[Path] | None, typer.Argument(help="More data paths, as a shell expands `--data part-*.parquet`.")]
+
+
+@app.callback()
+def main(
+    debug_errors: Annotated[
+        bool, typer.Option("--debug", help="Show the stack trace of an error; so does RANKER_DEBUG=1.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    debug(debug_errors)
 
 
 @app.command()
@@ -44,7 +59,7 @@ def simulate(
     from training.simulator import SimulatorConfig
     from training.simulator import simulate as draw
 
-    with _explained(), Display(console) as display:
+    with Display(console) as display:
         done = 0
 
         def progress(total: int) -> None:
@@ -69,12 +84,12 @@ def fit(
 
     A run that was killed goes on where it was when the same command is given again.
     """
-    with _explained():
-        with quiet_imports():
-            from training.config import load
-            from training.job import run
+    check_config(config)
+    with quiet_imports():
+        from training.config import load
+        from training.job import run
 
-        artifact = run(load(config), _sources(data, more), output, console, restart=restart)
+    artifact = run(load(config), _sources(data, more), output, console, restart=restart)
     console.print(f"artifact: [bold]{artifact.folder}[/bold]    serve it: ranker-serve {output}")
 
 
@@ -98,18 +113,17 @@ def evaluate(
 
     A caution says how many of the rows the artifact was trained on.
     """
-    with _explained():
-        with quiet_imports():
-            from training.job import evaluate_artifact
+    with quiet_imports():
+        from training.job import evaluate_artifact
 
-        sources = _sources(data, more)
-        metrics = evaluate_artifact(
-            artifact, sources, group_by, bootstrap, console, validation=validation, given_conflicts=given_conflicts
-        )
-        if json_file is not None:
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(metrics, indent=2) + "\n")
-            console.print(f"metrics: {json_file}")
+    sources = _sources(data, more)
+    metrics = evaluate_artifact(
+        artifact, sources, group_by, bootstrap, console, validation=validation, given_conflicts=given_conflicts
+    )
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(metrics, indent=2) + "\n")
+        console.print(f"metrics: {json_file}")
 
 
 @app.command()
@@ -118,11 +132,10 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; by default the same folder.")] = None,
 ) -> None:
     """Export the best epoch so far of a run, without training on."""
-    with _explained():
-        with quiet_imports():
-            from training.job import export_run
+    with quiet_imports():
+        from training.job import export_run
 
-        artifact = export_run(run, output or run, console)
+    artifact = export_run(run, output or run, console)
     console.print(f"artifact: [bold]{artifact.folder}[/bold]")
 
 
@@ -152,15 +165,17 @@ def compare(
 
     A comparison that was stopped goes on where it was when the same command is given again.
     """
-    with _explained():
-        with quiet_imports():
-            from training import compare as comparison
-            from training.config import load
+    check_config(config)
+    for text in vary:
+        split_variation(text)
+    with quiet_imports():
+        from training import compare as comparison
+        from training.config import load
 
-        base = load(config)
-        cells = comparison.expand(base, [comparison.parse(text) for text in vary], seeds)
-        source = _sources(data, more) or [Path(path) for path in base.data.paths]
-        comparison.compare(base, cells, source, test or [], output, jobs, console, best_by, export_best)
+    base = load(config)
+    cells = comparison.expand(base, [comparison.parse(text) for text in vary], seeds)
+    source = _sources(data, more) or [Path(path) for path in base.data.paths]
+    comparison.compare(base, cells, source, test or [], output, jobs, console, best_by, export_best)
 
 
 @app.command()
@@ -191,16 +206,16 @@ def pareto(
     Stopped, it goes on where it was when the same command is given again; more points, another rule or other
     objectives train only what is new.
     """
-    with _explained():
-        with quiet_imports():
-            from training import pareto as fronts
-            from training.config import load
+    check_config(config)
+    with quiet_imports():
+        from training import pareto as fronts
+        from training.config import load
 
-        base = load(config)
-        choice = fronts.choice(base, objectives, pick, prefer)
-        cells = fronts.expand(base, points, total, method or ["pe_ltr"])
-        source = _sources(data, more) or [Path(path) for path in base.data.paths]
-        _, artifact = fronts.pareto(base, cells, choice, source, test or [], output, jobs, console)
+    base = load(config)
+    choice = fronts.choice(base, objectives, pick, prefer)
+    cells = fronts.expand(base, points, total, method or ["pe_ltr"])
+    source = _sources(data, more) or [Path(path) for path in base.data.paths]
+    _, artifact = fronts.pareto(base, cells, choice, source, test or [], output, jobs, console)
     console.print(f"artifact: [bold]{artifact.folder}[/bold]    serve it: ranker-serve {output}")
 
 
@@ -235,26 +250,32 @@ def search(
     jobs: Annotated[int | None, typer.Option(min=1, help="Threads; by default one for each core.")] = None,
     export: Annotated[
         Path | None,
-        typer.Option(help="Write the artifact with the best parameters as the next version in this folder."),
+        typer.Option(
+            help="Write the artifact with the best parameters as the next version in this folder. If the held-out rows "
+            "show no gain beyond noise, or break a `--require`, nothing is written and the exit status is 3."
+        ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --export: write the version in any case.")] = False,
 ) -> None:
     """Search the parameters of an artifact's fusion on the validation rows of a log.
 
     A search that was stopped goes on where it was when the same command is given again.
     """
-    with _explained():
-        with quiet_imports():
-            from training.search.job import Search, export_found, search_artifact
+    with quiet_imports():
+        from training.search.job import Search, export_found, search_artifact
 
-        asked = Search(
-            maximise=maximise, require=require or [], fusion=fusion, formula=formula, vary=vary or [], trust=trust,
-            method=method, budget=budget, held_out=held_out, group_by=group_by, binned=binned, seed=seed,
-            bootstrap=bootstrap, jobs=jobs or os.cpu_count() or 1,
-        )  # fmt: skip
-        found = search_artifact(artifact, asked, _sources(data, more), output, console)
-        if export is not None:
-            written = export_found(artifact, asked, found, export)
-            console.print(f"artifact: [bold]{written.folder}[/bold]    serve it: ranker-serve {export}")
+    asked = Search(
+        maximise=maximise, require=require or [], fusion=fusion, formula=formula, vary=vary or [], trust=trust,
+        method=method, budget=budget, held_out=held_out, group_by=group_by, binned=binned, seed=seed,
+        bootstrap=bootstrap, jobs=jobs or os.cpu_count() or 1,
+    )  # fmt: skip
+    found = search_artifact(artifact, asked, _sources(data, more), output, console)
+    if export is not None:
+        if found.doubts and not force:
+            typer.echo(f"nothing is exported to {export}: {found.doubts[0]}; --force exports it anyway", err=True)
+            raise typer.Exit(REFUSED)
+        written = export_found(artifact, asked, found, export)
+        console.print(f"artifact: [bold]{written.folder}[/bold]    serve it: ranker-serve {export}")
 
 
 @app.command()
@@ -263,11 +284,10 @@ def inspect(
     depth: Annotated[int, typer.Option(min=0, max=8, help="How deep to look into the blocks.")] = 2,
 ) -> None:
     """Print a model's blocks: output widths, parameters, arithmetic per request and per candidate; and its gates."""
-    with _explained():
-        with quiet_imports():
-            from training.job import inspect_artifact
+    with quiet_imports():
+        from training.job import inspect_artifact
 
-        inspect_artifact(artifact, depth, console)
+    inspect_artifact(artifact, depth, console)
 
 
 @app.command()
@@ -282,11 +302,10 @@ def report(
 
     The page needs no network and no log: artifacts carry a sample of their validation rows.
     """
-    with _explained():
-        with quiet_imports():
-            from training.job import report_artifact
+    with quiet_imports():
+        from training.job import report_artifact
 
-        page = report_artifact(artifact, output, console)
+    page = report_artifact(artifact, output, console)
     console.print(f"report: [bold]{page}[/bold]")
 
 
@@ -305,22 +324,6 @@ def _sources(data: list[Path] | None, more: list[Path] | None) -> list[Path]:
         return [*(data or []), *(more or [])]
     between = r":(?!//)" if os.pathsep == ":" else re.escape(os.pathsep)  # s3://... is one path, and is refused as one
     return [Path(path.strip()) for path in re.split(between, os.environ.get("RANKER_DATA", "")) if path.strip()]
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Print an expected error as a line and exit with 1; let an unexpected one show itself."""
-    try:
-        yield
-    except (ValueError, OSError, RuntimeError) as error:
-        problems.print(f"[bold red]error:[/bold red] {_plain(error)}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from (error if os.environ.get("RANKER_DEBUG") else None)
-
-
-def _plain(error: Exception) -> Any:
-    from rich.markup import escape
-
-    return escape(str(error) or type(error).__name__)
 
 
 if __name__ == "__main__":

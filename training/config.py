@@ -258,7 +258,10 @@ class Experiment(Closed):
         for name in self.fusions:
             if name == DEFAULT or name in FUSIONS:
                 taken = "the fusion under `fusion`" if name == DEFAULT else "a formula"
-                raise ValueError(f"fusions.{name}: is the name of {taken}, which requests use too; take another")
+                raise ValueError(
+                    f"fusions.{name}: is the name of {taken}, and a request that asks for fusion {name!r} "
+                    f"could mean either. Choose another name, such as 'my_{name}'"
+                )
         for path, options in {"fusion": self.fusion, **{f"fusions.{n}": o for n, o in self.fusions.items()}}.items():
             try:
                 plan_for(self.log_schema, StoredFusion(options=options))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from typer.testing import CliRunner
 
-from training.cli import app, console, problems
+from training.cli import app, console
 
 WIDTH = 160
 
@@ -18,8 +18,8 @@ class Ended(NamedTuple):
 
 
 def ranker_train(*arguments: object, **environment: object) -> Ended:
-    """Run it. What it does not explain to a person, it raises."""
-    console.width = problems.width = WIDTH  # whatever COLUMNS was as they were made
+    """Run it. Raises what the command does not report."""
+    console.width = WIDTH  # whatever COLUMNS was as they were made
     variables = {name: str(value) for name, value in environment.items()}
     found = CliRunner().invoke(app, [str(argument) for argument in arguments], env=variables)
     if found.exception is not None and not isinstance(found.exception, SystemExit):

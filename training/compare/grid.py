@@ -1,6 +1,5 @@
 """A config and what to vary -> one config a cell of the grid."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -10,8 +9,12 @@ from typing import Any
 
 import yaml
 
+from ranker.registry import nearest
+from ranker.yaml_core import YamlError
+from ranker.yaml_core import parse as read_yaml
 from training.cells import Cell, checked
 from training.config import CHOICES, ConfigError, Experiment
+from training.early_checks import split_variation
 
 EVERY = "all"
 
@@ -31,19 +34,14 @@ def parse(text: str) -> Variation:
 
     Values are YAML; commas inside brackets or braces do not divide. Raises ``ConfigError``.
     """
-    key, equals, rest = text.partition("=")
-    key = key.strip()
-    if not equals or not key or not rest.strip():
-        raise ConfigError(f"--vary {text!r}: say KEY=VALUE,VALUE, for example architecture=mmoe,ple")
-    words = [word.strip() for word in _divided(rest)]
+    key, words = split_variation(text)
     every = words == [EVERY] and key in CHOICES
     if every:
         words = sorted(CHOICES[key])
     try:
-        values = tuple(yaml.safe_load(word) for word in words)
-    except yaml.YAMLError as error:
+        values = tuple(read_yaml(word).data for word in words)
+    except YamlError as error:
         raise ConfigError(f"--vary {text!r}: {error}") from None
-    values = tuple(_number(value) for value in values)
     if len({str(value) for value in values}) < len(values):
         raise ConfigError(f"--vary {text!r}: a value is listed twice")
     return Variation(key, values, every)
@@ -65,6 +63,8 @@ def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> lis
     variations = sorted(variations, key=lambda variation: variation.key not in CHOICES)
     keys = [variation.key for variation in variations]
     raw = base.model_dump(mode="json", by_alias=True)
+    for key in keys:
+        _check_key(raw, key)
     values_of = [_fitting(raw, variation) for variation in variations]
     cells = []
     for seed in range(base.training.seed, base.training.seed + seeds):
@@ -77,6 +77,25 @@ def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> lis
             varied = ", ".join(f"{key}={value}" for key, value in texts.items())
             cells.append(Cell(texts, seed, checked(changed, f"--vary {varied}")))
     return cells
+
+
+def _check_key(raw: Mapping[str, Any], key: str) -> None:
+    """Refuse a key whose section the config lacks, naming the key that ends like it or is spelt nearly so."""
+    section = key.partition(".")[0]
+    if section in raw:
+        return
+    known = list(_paths(raw))
+    ending = [path for path in known if path.endswith(f".{key}")]
+    hint = f"did you mean {ending[0]!r}?" if ending else nearest(key, known)
+    raise ConfigError(f"--vary {key}: unknown key {section!r}{'; ' + hint if hint else ''} (known: {', '.join(raw)})")
+
+
+def _paths(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """All keys of a config, dotted."""
+    for key, value in config.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{prefix}{key}.")
 
 
 def _fitting(raw: dict[str, Any], variation: Variation) -> list[Any]:
@@ -125,28 +144,6 @@ def _chosen(section: str, before: Any, value: Any) -> Any:
     defaults = other().model_dump(mode="json")
     kept = {k: v for k, v in before.items() if k in common.model_fields and v != defaults.get(k)}
     return {**kept, **options, "name": name}
-
-
-def _divided(text: str) -> Iterator[str]:
-    """Parts between commas that lie in no bracket."""
-    depth, start = 0, 0
-    for place, c in enumerate(text):
-        depth += (c in "[{") - (c in "]}")
-        if c == "," and depth == 0:
-            yield text[start:place]
-            start = place + 1
-    yield text[start:]
-
-
-def _number(value: Any) -> Any:
-    """YAML reads 1e-3 as text; take what is a number for one."""
-    if isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            return value
-        return number if math.isfinite(number) else value
-    return value
 
 
 def _text(value: Any) -> str:

@@ -21,7 +21,6 @@ from training.experiment_log import open_log
 from training.log import Source
 from training.progress import Display
 from training.rows import digest
-from training.search.bootstrap import OBJECTIVE
 from training.search.evaluator import Evaluator
 from training.search.goal import Goal, default_goal, parse_goal
 from training.search.report import gain_lines, to_html
@@ -179,18 +178,8 @@ def _print(found: Found, console: Console, output: Path) -> None:
         for line in gain_lines(half):
             table.add_row(*line[:4], line[4].replace("[", "\\["))
         console.print(table)
-    for constraint in found.broken:
-        console.print(
-            f"on the held-out rows the best parameters do not keep {constraint}", style="yellow", markup=False
-        )
-    gain = found.held_out.gains[OBJECTIVE]
-    if found.moved and gain.low <= 0:
-        console.print(
-            "on the held-out rows the gain is not beyond its noise: search more rows, or fewer parameters",
-            style="yellow",
-        )
-    if not found.moved:
-        console.print("no set that was tried is better than today's parameters", style="yellow")
+    for doubt in found.doubts:
+        console.print(doubt, style="yellow", markup=False)
     console.print(
         f"report: [bold]{output / REPORT}[/bold]    to paste into the config: [bold]{output / PARAMETERS}[/bold]"
     )

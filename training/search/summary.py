@@ -74,6 +74,16 @@ class Found:
     front: Sequence[Mapping[str, Any]]
     """Of each set tried: the terms, and whether it is on the front of all, the best, or dominated."""
 
+    @property
+    def doubts(self) -> list[str]:
+        """Reasons not to serve the best parameters, a sentence each."""
+        found = [f"on the held-out rows the best parameters do not keep {constraint}" for constraint in self.broken]
+        if not self.moved:
+            found.append("no set that was tried is better than today's parameters")
+        elif self.held_out.gains[OBJECTIVE].low <= 0:
+            found.append("on the held-out rows the gain is not beyond its noise: search more rows, or fewer parameters")
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
         return asdict(self)

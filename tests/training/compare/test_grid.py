@@ -98,7 +98,8 @@ def test_deeper_keys_change_one_option():
     [
         ("architecture=mmo", "architecture"),
         ("architecture.depth=3", "unknown key 'depth'"),
-        ("trainin.epochs=3", "unknown key 'trainin'; did you mean 'training'"),
+        ("label_statistics.smoothing=3", "did you mean 'schema.label_statistics.smoothing'"),
+        ("trainin.epochs=3", "unknown key 'trainin'; did you mean 'training.epochs'"),
         ("training.epochs.more=3", "training.epochs has no keys"),
     ],
 )

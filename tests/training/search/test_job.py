@@ -30,7 +30,7 @@ def done(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("searched")
     ended = ranker_train(
         *("search", trained.output, "--data", trained.log, "--output", folder, "--export", folder / "artifacts"),
-        *("--maximise", GOAL, "--require", KEPT, "--budget", 40, "--bootstrap", 20, "--jobs", 2),
+        *("--maximise", GOAL, "--require", KEPT, "--budget", 40, "--bootstrap", 20, "--jobs", 2, "--force"),
     )
     assert ended.returncode == 0, ended.stderr
     return folder, ended, json.loads((folder / "search.json").read_text())
@@ -137,6 +137,22 @@ def test_a_value_column_of_the_log_is_maximised(trained, tmp_path) -> None:
 def test_mistakes_are_named(trained, tmp_path, asked, problem) -> None:
     with pytest.raises(ValueError, match=problem):
         searched(trained, tmp_path, **asked)
+
+
+def test_a_gain_that_the_held_out_rows_do_not_confirm_is_exported_only_by_force(trained, tmp_path) -> None:
+    command = (
+        *("search", trained.output, "--data", trained.log, "--output", tmp_path, "--export", tmp_path / "artifacts"),
+        *("--budget", 2, "--bootstrap", 20, "--vary", "power.like=0.5:0.50001", "--method", "random"),
+    )
+    ended = ranker_train(*command)
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("nothing is exported to ")
+    assert "--force" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert not (tmp_path / "artifacts").exists()
+    forced = ranker_train(*command, "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert (tmp_path / "artifacts" / "1" / "manifest.json").exists()
 
 
 def test_a_mistake_is_one_line(trained, tmp_path) -> None:
