@@ -23,7 +23,7 @@ from rich.table import Table
 from ranker.fusion import FUSIONS, Candidates, Floats, Formula, Requests, build_fusion
 from ranker.fusion.worth import measure, worth
 from training.fit import reopen
-from training.prepare import columns_at
+from training.prepare import columns_at, rows_of
 from training.split import split
 
 REQUEST = "request_id"
@@ -100,9 +100,11 @@ def _stated(parameter: Any, drawn: Floats, formula: Formula, spread: Floats) -> 
 def halves(run: Any, options: Mapping[str, Any]) -> tuple[Half, Half]:
     """Rows to fit to and rows to measure on, by request."""
     experiment = run.experiment
-    rows = split(run.log, experiment.data.split, experiment.training.seed)
+    rows = rows_of(experiment.log_schema, split(run.log, experiment.data.split, experiment.training.seed))
     tasks = tuple(experiment.log_schema.tasks)
-    log = columns_at(rows, [REQUEST, *FEATURES, *(["click", "long_view", "like", "share", "watch_time"])])
+    log = columns_at(
+        experiment.log_schema, rows, [REQUEST, *FEATURES, *(["click", "long_view", "like", "share", "watch_time"])]
+    )
     labels, _, known = worth(options["label"], None, log, np.inf)
     assert known.all()
     codes = Requests.of(log[REQUEST].astype(np.int64)).codes

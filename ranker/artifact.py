@@ -62,6 +62,9 @@ class Manifest(Closed):
     metrics: dict[str, Any] = Field(description="Validation metrics by task.")
     gates: dict[str, Any] = Field(default_factory=dict, description="What the gates did with validation rows.")
     experiment: dict[str, Any] = Field(description="The config the model was trained with.")
+    trained_on: dict[str, Any] = Field(
+        default_factory=dict, description="Files and time of the training rows; empty where the artifact does not say."
+    )
     packages: dict[str, str] = Field(description="Versions the artifact was made with.")
     files: dict[str, str] = Field(description="SHA-256 of every other file, by path.")
 

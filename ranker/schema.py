@@ -38,6 +38,11 @@ TARGET_ATTENTION = ("din", "multi_head")
 
 class _Feature(Closed):
     column: ColumnName | None = Field(None, description="Column of the log; by default the feature's own name.")
+    required: bool = Field(
+        True,
+        description="false: requests, stored users and item files may leave the column out, and its values are then "
+        "missing. The training log always has it.",
+    )
 
 
 class _Vocabulary(_Feature):
@@ -215,6 +220,8 @@ class Schema(Closed):
         if self.candidate_id is not None:
             known = [n for n, f in self.candidate.items() if isinstance(f, Categorical)]
             _require(self.candidate_id, known, "candidate_id", "categorical candidate feature")
+            if not self.candidate[self.candidate_id].required:
+                raise ValueError(f"candidate.{self.candidate_id}.required: candidate_id names it, so it must be true")
         return self
 
     @model_validator(mode="after")

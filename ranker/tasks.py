@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from ranker.closed import Closed, ColumnName, Formula, formula
 
+GivenConflicts = Literal["drop", "mask", "keep"]
+
 
 class _Task(Closed):
     column: ColumnName | None = Field(None, description="Column of the label; by default the task's own name.")
@@ -16,6 +18,11 @@ class _Task(Closed):
     given: str | None = Field(
         None, description="Another task, binary: this task's label exists only where that one's is 1."
     )
+    given_conflicts: GivenConflicts | None = Field(
+        None,
+        description="Rows whose label is not 0 although the label of `given` is 0. drop: leave these rows out for all "
+        "tasks; mask: this label is unknown there; keep: this label counts as 0. By default more than 1 % is an error.",
+    )
     weight: Formula | None = Field(
         None, description="A formula of columns: each row's weight in this task's training loss, at least 0."
     )
@@ -25,6 +32,16 @@ class _Task(Closed):
         if self.column is not None and self.label is not None:
             raise ValueError("name column or label, not both: label is a formula that takes the column's place")
         return self
+
+    @model_validator(mode="after")
+    def _conflicts_with_a_task(self) -> Self:
+        if self.given_conflicts is not None and self.given is None:
+            raise ValueError("given_conflicts says what to do with labels that contradict `given`; name that task too")
+        return self
+
+    def source(self, name: str) -> str:
+        """The formula or the column of the label, for messages; ``name`` is the task's."""
+        return f"formula {self.label!r}" if self.label is not None else f"column {self.column or name!r}"
 
     def outcomes(self, name: str) -> set[str]:
         """Columns that tell what happened by themselves: the label's and the mask; ``name`` is the task's."""

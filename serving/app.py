@@ -14,7 +14,8 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 
 import ranker
 from serving.access import allowing
@@ -31,24 +32,12 @@ from serving.limits import Refusal
 from serving.messages import Ranking
 from serving.metrics import CONTENT_TYPE, Metrics
 from serving.models import Models
+from serving.routes import Route, Service
 from serving.settings import Settings
 from serving.shared import Shared
 
 SWITCH = 5e-4
 """Seconds after which a thread that ranks lets the event loop in, so that refusals and probes are answered at once."""
-
-
-class Service(FastAPI):
-    """FastAPI, but for ``POST /rank``: its requests pass none of the layers that they have no use for."""
-
-    rank: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or live through one lifespan."""
-        if scope["type"] == "http" and scope["path"] == "/rank" and scope["method"] == "POST":
-            await self.rank(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> Service:
@@ -88,7 +77,19 @@ def create_app(settings: Settings | None = None) -> Service:
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
         lifespan=lifespan,
+        root_path=settings.root_path,
+        redirect_slashes=False,  # a redirect would name the scheme and host that the proxy uses, not the client's
     )
+    app.router.route_class = Route
+    app.outer = app.dispatch
+    if settings.origins:
+        app.outer = CORSMiddleware(
+            app.dispatch,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After", "Accept-Encoding"],
+        )
     app.add_middleware(Edge, lifecycle=lifecycle, log=settings.log_requests)
     allowed = allowing(rank_keys, refused=metrics.unauthorised) if rank_keys else None
     guarded = [Depends(allowed)] if allowed else []
@@ -107,8 +108,11 @@ def create_app(settings: Settings | None = None) -> Service:
     @app.exception_handler(HTTPException)
     async def name(request: Request, error: HTTPException) -> JSONResponse:
         """No such route, or not by this method: in the shape that every other problem has."""
+        headers = dict(error.headers or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"
         detail = [{"field": f"{request.method} {request.url.path[:100]}", "reason": str(error.detail)}]
-        return JSONResponse({"detail": detail}, status_code=error.status_code, headers=error.headers)
+        return JSONResponse({"detail": detail}, status_code=error.status_code, headers=headers)
 
     @app.post(
         "/rank",

@@ -1,15 +1,17 @@
 """What a request must be, by the artifact's own schema: one check for all formats, with the same words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column
+from ranker.encoding.columns import unchecked_numbers
 from ranker.registry import nearest
-from serving.expected import expected, list_of
+from serving.expected import Expected, expected_columns, list_of
 from serving.messages import (
     FIELD,
     Explained,
@@ -29,14 +31,17 @@ class RequestChecker:
         """``by_id`` says that candidates may be ids alone, ``by_user`` that a user's id may stand for context."""
         schema = artifact.schema
         self.max_candidates = max_candidates
-        context = {schema.column(n): expected(artifact, n, feature) for n, feature in schema.context.items()}
-        self.columns = {schema.column(n): expected(artifact, n, feature) for n, feature in schema.candidate.items()}
+        self.context_columns = expected_columns(artifact, schema.context)
+        self.columns = expected_columns(artifact, schema.candidate)
         self.kinds = {n: kind.value for n, kind in self.columns.items() if not kind.listed and kind.value != "any"}
-        context_model = _model("Context", {name: kind.type for name, kind in context.items()})
+        optional = {column for column, kind in self.context_columns.items() if not kind.required}
+        context = {name: kind.type for name, kind in self.context_columns.items()}
+        context_model = _model("Context", context, optional)
         name = schema.column(schema.candidate_id) if by_id and schema.candidate_id else None
         self._id = {name} if name is not None and len(self.columns) > 1 else None
-        columns_model = _model("CandidateColumns", {name: list_of(kind.type) for name, kind in self.columns.items()})
-        row_model = _model("Candidate", {name: kind.type for name, kind in self.columns.items()})
+        self._optional = {column for column, kind in self.columns.items() if not kind.required}
+        columns_model = _model("CandidateColumns", {n: kind.column for n, kind in self.columns.items()}, self._optional)
+        row_model = _model("Candidate", {name: kind.type for name, kind in self.columns.items()}, self._optional)
         rest: dict[str, Any] = {
             "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
             "fusion": (FusionChoice | None, None),
@@ -46,21 +51,22 @@ class RequestChecker:
                 Field(False, description="true: explain every candidate returned; a number: so many of the best."),
             ),
         }
-        whole = (context_model, Field(... if schema.context else None, description="One value a feature."))
-        partial = _model("PartialContext", {name: kind.type for name, kind in context.items()}, optional=True)
+        needed_context = len(optional) < len(context)
+        whole = (context_model, Field(... if needed_context else None, description="One value a feature."))
+        partial = _model("PartialContext", context, set(context))
         some = (
             partial | None,
             Field(None, description="One value a feature; what is left out is the user's, if one is named."),
         )
         user: Any = (UserId, Field(description="Whose stored features stand for those that the context leaves out."))
-        self.context = {column: TypeAdapter(kind.type) for column, kind in context.items()}
+        self.context = {column: TypeAdapter(kind) for column, kind in context.items()}
         self._by_user = by_user
         choices, told = columns_model | list_of(row_model), "Columns, or a list of rows."
         models = [columns_model]
         if name is not None and self._id:
-            kind = self.columns[name].type
-            models.append(_model("CandidateIds", {name: list_of(kind)}))
-            choices = choices | models[1] | list_of(_model("CandidateId", {name: kind}))
+            kind = self.columns[name]
+            models.append(_model("CandidateIds", {name: kind.column}))
+            choices = choices | models[1] | list_of(_model("CandidateId", {name: kind.type}))
             told += " Ids alone are looked up."
         self._models: dict[tuple[bool, bool], Any] = {}
         for looked_up, model in enumerate(models):
@@ -91,9 +97,17 @@ class RequestChecker:
             checked: Any = model.model_validate(raw)
         except ValidationError as error:
             raise RequestError(_problems(model, error, by_row)) from None
-        candidates = dict(raw["candidates"] if columns is None else columns)
-        self._check_lengths(candidates)
-        context = {name: [value] for name, value in (raw.get("context") or {}).items()}
+        # The model's values are converted; it has none of the columns that it was shown empty.
+        candidates = {
+            name: values if values or columns is None else columns[name] for name, values in _given(checked.candidates)
+        }
+        count = self._count(candidates)
+        if not by_id:
+            self._check_units(candidates, by_row)
+            candidates |= {n: _nulls(self.columns[n], count) for n in self.columns if n not in candidates}
+        context = {} if checked.context is None else {name: [value] for name, value in _given(checked.context)}
+        if not by_user:
+            context |= {name: [None] for name in self.context if name not in context}
         user = checked.user if by_user else None
         return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain, by_id, user)
 
@@ -101,23 +115,50 @@ class RequestChecker:
         """Rows to columns. Raises ``RequestError``."""
         if not rows:
             raise RequestError([("candidates", "must hold at least one candidate, got none")])
-        names = list(self.columns)
-        if self._id is not None and isinstance(rows[0], dict) and set(rows[0]) == self._id:
-            names = list(self._id)
+        names = list(self._id if self._id is not None and self._are_ids(rows) else self.columns)
         expected = set(names)
+        lacking = False
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
                 raise RequestError([(f"candidates.{number}", f"must be an object, got {short(row)}")])
             if row.keys() != expected:
                 where = f"candidates.{number}"
-                missing = ((f"{where}.{name}", "is required") for name in names if name not in row)
-                unknown = ((f"{where}.{name}", _unknown(name, names)) for name in row if name not in expected)
-                raise RequestError(chain(missing, unknown))
+                missing = [name for name in names if name not in row and name not in self._optional]
+                unknown = [name for name in row if name not in expected]
+                if missing or unknown:
+                    needed = ((f"{where}.{name}", "is required") for name in missing)
+                    raise RequestError(chain(needed, ((f"{where}.{n}", _unknown(n, names)) for n in unknown)))
+                lacking = True
+        if lacking:
+            return {name: [row.get(name) for row in rows] for name in names}
         return {name: [row[name] for row in rows] for name in names}
 
-    def _check_lengths(self, candidates: Mapping[str, Column]) -> None:
+    def _are_ids(self, rows: list[Any]) -> bool:
+        """Whether rows hold ids alone: the first one tells, unless all else may be left out."""
+        looked_at = rows if self._optional | (self._id or set()) >= self.columns.keys() else rows[:1]
+        return all(isinstance(row, dict) and row.keys() == self._id for row in looked_at)
+
+    def _check_units(self, candidates: Mapping[str, Column], by_row: bool) -> None:
+        """Refuse numbers of seconds or the like for times. Those in lists have been looked at one by one."""
+        for name, kind in self.columns.items():
+            column = candidates.get(name)
+            if kind.trained is None or not isinstance(column, np.ndarray) or column.dtype.kind not in "iuf":
+                continue
+            values = unchecked_numbers(column, name)
+            wrong = np.flatnonzero(kind.trained.other_units(values)).tolist()
+            if wrong:
+                raise RequestError(
+                    (
+                        f"candidates.{row}.{name}" if by_row else f"candidates.{name}.{row}",
+                        f"{kind.trained.other_unit(values[row])}, got {values[row]:.15g}",
+                    )
+                    for row in wrong
+                )
+
+    def _count(self, candidates: Mapping[str, Column]) -> int:
+        """The number of candidates. Raises ``RequestError`` where there is none, or columns differ in length."""
         lengths = {name: len(values) for name, values in candidates.items()}
-        first, count = next(iter(lengths.items()))
+        first, count = next(iter(lengths.items()), ("", 0))
         problems = [
             (f"candidates.{name}", f"has {length} values where {first} has {count}: all columns must be of one length")
             for name, length in lengths.items()
@@ -128,6 +169,7 @@ class RequestChecker:
         if problems:
             raise RequestError(problems)
         require_few(count, self.max_candidates)
+        return count
 
 
 def require_few(count: int, most: int) -> None:
@@ -164,13 +206,27 @@ def short(value: Any) -> str:
     return cut(repr(value), 60)
 
 
-def _model(name: str, types: Mapping[str, Any], optional: bool = False) -> Any:
+def _model(name: str, types: Mapping[str, Any], optional: Collection[str] = ()) -> Any:
     """A model of columns; names are kept as aliases, since a column may be called anything."""
-    default = None if optional else ...
-    fields: dict[str, Any] = {
-        f"field_{i}": (kind, Field(default, alias=column)) for i, (column, kind) in enumerate(types.items())
-    }
+    fields: dict[str, Any] = {}
+    for number, (column, kind) in enumerate(types.items()):
+        # A factory, since a default would stand in the OpenAPI document as a value that may be sent.
+        field: Any = Field(default_factory=lambda: None, alias=column) if column in optional else Field(alias=column)
+        fields[f"field_{number}"] = (kind, field)
     return create_model(name, __base__=Message, **fields)
+
+
+def _given(model: BaseModel) -> Iterator[tuple[str, Any]]:
+    """Columns of a model of columns that a request gave, with their values."""
+    fields = type(model).model_fields
+    for name in fields:
+        if name in model.model_fields_set:
+            yield fields[name].alias or name, getattr(model, name)
+
+
+def _nulls(expected: Expected, count: int) -> Column:
+    """A column of missing values, as one that was sent would be read."""
+    return np.full(count, np.nan) if expected.value == "number" and not expected.listed else [None] * count
 
 
 def _unknown(name: str, known: list[str]) -> str:

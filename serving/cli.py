@@ -29,7 +29,8 @@ def _option(name: str, *flags: str, panel: str, **checks: Any) -> Any:
     return typer.Option(*flags, envvar=PREFIX + name.upper(), help=text, rich_help_panel=panel, **checks)
 
 
-LIMITS, VERSIONS, ACCESS, ENGINE, STORES = "Limits", "Versions", "Access and logs", "Engine", "Items and users"
+NETWORK, LIMITS, VERSIONS = "Network", "Limits", "Versions"
+ACCESS, ENGINE, STORES = "Access and logs", "Engine", "Items and users"
 
 
 @app.command(help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`.")
@@ -38,9 +39,11 @@ def serve(
         Path | None,
         typer.Argument(envvar="RANKER_SERVE_ARTIFACT", help="An artifact, or a folder of versions: the latest."),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; each loads the model.")] = 1,
+    host: Annotated[str, _option("host", panel=NETWORK)] = "127.0.0.1",
+    port: Annotated[str, _option("port", panel=NETWORK, metavar="INTEGER")] = "8000",
+    workers: Annotated[int, _option("workers", panel=NETWORK)] = 1,
+    root_path: Annotated[str, _option("root_path", panel=NETWORK)] = "",
+    cors_origins: Annotated[str, _option("cors_origins", panel=NETWORK)] = "",
     models: Annotated[Path | None, _option("models", panel=VERSIONS)] = None,
     device: Annotated[str, _option("device", panel=ENGINE)] = "cpu",
     engine: Annotated[str, _option("engine", panel=ENGINE)] = "auto",
@@ -76,9 +79,14 @@ def serve(
     options = {
         "artifact": artifact,
         "models": models,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "root_path": root_path,
+        "cors_origins": cors_origins,
         "device": device,
         "engine": engine,
-        "threads": threads or max(cores() // workers, 1),
+        "threads": threads or max(cores() // max(workers, 1), 1),
         "concurrency": concurrency,
         "max_in_flight": max_in_flight,
         "max_candidates": max_candidates,
@@ -106,11 +114,11 @@ def serve(
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
         os.environ.update(settings.environment())
-        if workers > 1:
+        if settings.workers > 1:
             metrics = Path(runtime) / "metrics"
             metrics.mkdir()
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # read by each worker as it imports the client
-        _run(host, port, workers)
+        _run(settings)
 
 
 def _check(settings: Settings) -> None:
@@ -133,7 +141,7 @@ def _check(settings: Settings) -> None:
     sys.stdout.flush()
 
 
-def _run(host: str, port: int, workers: int) -> None:
+def _run(settings: Settings) -> None:
     from uvicorn import Config, Server
 
     from serving.supervisor import Supervisor
@@ -141,9 +149,9 @@ def _run(host: str, port: int, workers: int) -> None:
     config = Config(
         "serving.app:create_app",
         factory=True,
-        host=host,
-        port=port,
-        workers=workers,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
         loop="uvloop",
         http="httptools",
         access_log=False,
@@ -153,7 +161,7 @@ def _run(host: str, port: int, workers: int) -> None:
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=SILENCE,
     )
-    if workers > 1:
+    if settings.workers > 1:
         Supervisor(config, sockets=[config.bind_socket()]).run()
         return
     # The server ends by raising the signal again; as an exception it lets the runtime folder be removed.

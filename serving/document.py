@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from serving.coding import ACCEPTED
 from serving.formats import ARROW, BY_ROW, JSON, READERS
 from serving.messages import Problems, RankingByRow
 from serving.rank import Ranker
@@ -19,13 +20,14 @@ PROBLEMS = {
     406: "No format that Accept allows; lists those there are.",
     408: "The body came too slowly.",
     409: "The version is refused, or there is none to go back to; the one that is served goes on.",
-    413: "The body is too large.",
-    415: "Not a format that requests come in; lists those there are.",
+    413: "The body is too large, as it comes or unpacked.",
+    415: "Not a format or Content-Encoding that requests come in; lists those there are.",
     422: "What is wrong with the request, field by field.",
     500: "The service failed; its log says why, under the request id of the answer.",
     503: "The service holds as many requests as it may (Retry-After says when to try again), or is about to end.",
     504: "The deadline passed.",
 }
+BODY = f"May be compressed: Content-Encoding {', '.join(ACCEPTED)}."
 _STREAM = {"schema": {"type": "string", "format": "binary", "description": "An Arrow IPC stream; see docs/serving.md."}}
 
 
@@ -76,7 +78,11 @@ def _body(served: Served) -> dict[str, Any]:
         told: dict[str, Any] = {"schema": {"oneOf": schemas}, "examples": examples}
     else:
         told = {"schema": schema, "example": example(default)}
-    return {"required": True, "content": {JSON: told, **{name: _STREAM for name in READERS if name != JSON}}}
+    return {
+        "description": BODY,
+        "required": True,
+        "content": {JSON: told, **{name: _STREAM for name in READERS if name != JSON}},
+    }
 
 
 def _schema(ranker: Ranker, name: str, required: bool) -> dict[str, Any]:

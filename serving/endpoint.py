@@ -7,6 +7,7 @@ from functools import partial
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
+from serving.coding import Unpack, unpacker
 from serving.formats import READERS, Exchange, agreed
 from serving.limits import Admission, Refusal, deadline_of, read_body, too_late
 from serving.messages import RequestError
@@ -35,8 +36,9 @@ class RankEndpoint:
         try:
             watch.deadline = deadline_of(request.headers)
             exchange = agreed(request.headers.get("content-type"), request.headers.get("accept"))
+            unpack = unpacker(request.headers.get("content-encoding"), self._settings.max_body_bytes)
             with self._admission.one(), self._metrics.in_flight.track_inprogress():
-                answer = await self._ranked(request, served, watch, exchange)
+                answer = await self._ranked(request, served, watch, exchange, unpack)
             outcome = "ok"
             return Response(answer, headers={"Content-Type": exchange.writes})
         except Refusal as refusal:
@@ -57,12 +59,14 @@ class RankEndpoint:
         if self._trace is not None:
             self._trace(request.headers, outcome, watch)
 
-    async def _ranked(self, request: Request, served: Served, watch: Watch, exchange: Exchange) -> bytes:
+    async def _ranked(
+        self, request: Request, served: Served, watch: Watch, exchange: Exchange, unpack: Unpack | None
+    ) -> bytes:
         """Read and rank. Raises ``Refusal`` (504) where the deadline passes first."""
         settings = self._settings
         body = await read_body(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
         watch.lap("read")
-        work = partial(_prepared, served, body, request.headers, watch, exchange, settings.max_candidates)
+        work = partial(_prepared, served, body, request.headers, watch, exchange, unpack, settings.max_candidates)
         try:
             return await self._turns.take(work, watch.deadline)
         except DeadlineError:
@@ -76,11 +80,17 @@ def refused(refusal: Refusal) -> JSONResponse:
 
 
 def _prepared(
-    served: Served, body: bytes, headers: Mapping[str, str], watch: Watch, exchange: Exchange, most: int
+    served: Served,
+    body: bytes,
+    headers: Mapping[str, str],
+    watch: Watch,
+    exchange: Exchange,
+    unpack: Unpack | None,
+    most: int,
 ) -> Step:
-    """Open the body once, find what ranks it, and prepare that."""
+    """Unpack and open the body, find what ranks it, and prepare that."""
     watch.lap("wait")
-    opened = READERS[exchange.reads]().open(body, most)
+    opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, most)
     watch.route = route = served.route(opened.content, headers)
     return route.ranker.prepared(
         opened, watch, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment

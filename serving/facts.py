@@ -3,6 +3,7 @@
 from typing import Any
 
 from ranker.fusion import Plan
+from serving.expected import UNIT, Expected
 from serving.formats import READERS, WRITERS
 from serving.rank import Ranker
 from serving.served import Served
@@ -19,16 +20,30 @@ def overview(served: Served) -> dict[str, Any]:
 
 
 def facts(served: Served, name: str) -> dict[str, Any]:
-    """Of one model: version, tasks, schema, validation metrics, fusions and their parameters' bounds."""
+    """Of one model: version, tasks, schema, columns of requests, metrics, fusions and their parameters' bounds."""
     ranker = served.rankers[name]
     manifest = ranker.artifact.manifest
     return {
         "name": name,
         **_in_short(ranker),
         "schema": manifest.log_schema.model_dump(mode="json"),
+        "requests": {
+            "context": {name: _field(kind) for name, kind in ranker.checker.context_columns.items()},
+            "candidates": {name: _field(kind) for name, kind in ranker.checker.columns.items()},
+        },
         "metrics": manifest.metrics,
         "fusions": {name: _described(plan) for name, plan in ranker.choices().items()},
         "packages": manifest.packages,
+    }
+
+
+def _field(kind: Expected) -> dict[str, Any]:
+    """What a request's column holds: a value's JSON Schema, whether lists of them, the unit, whether it is required."""
+    return {
+        "type": kind.json(),
+        "list": kind.listed,
+        "unit": UNIT if kind.temporal else None,
+        "required": kind.required,
     }
 
 

@@ -68,7 +68,7 @@ async def read_body(request: Request, limit: int, seconds: float, deadline: floa
     """
     said = request.headers.get("content-length", "0")
     if said.isdigit() and int(said) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     until = time.monotonic() + seconds
     late = deadline is not None and deadline < until
     left = (min(until, deadline) if deadline is not None else until) - time.monotonic()
@@ -78,7 +78,7 @@ async def read_body(request: Request, limit: int, seconds: float, deadline: floa
             async for part in request.stream():
                 size += len(part)
                 if size > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
                 parts.append(part)
     except TimeoutError:
         if late:
@@ -88,6 +88,7 @@ async def read_body(request: Request, limit: int, seconds: float, deadline: floa
     return b"".join(parts)
 
 
-def _too_large(limit: int) -> Refusal:
+def too_large(limit: int, when: str = "") -> Refusal:
+    """What a body gets that has more than ``limit`` bytes (413). ``when``: "unpacked", of a compressed one."""
     # The connection stays open and the rest is thrown away as it comes: closing it would lose the answer on its way.
-    return Refusal(413, "too_large", "body", f"may have at most {limit} bytes")
+    return Refusal(413, "too_large", "body", f"may have at most {limit} bytes{when and ' ' + when}")

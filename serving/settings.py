@@ -1,15 +1,22 @@
 """How a server runs: from the environment, so that every worker process reads the same."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from ranker.closed import Closed
 
 PREFIX = "RANKER_SERVE_"
+
+
+LINK = re.compile(r"(tcp|udp|sctp)://")
+LINKED = re.compile(r"SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?")
+"""Variables, behind the prefix, that Kubernetes sets in the pods beside a service named ranker-serve."""
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#,*]+")
 
 
 class SettingsError(ValueError):
@@ -23,6 +30,17 @@ class Settings(Closed):
     models: Path | None = Field(None, description="A file that names several models, in place of an artifact.")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where the model runs.")
     engine: str = Field("auto", description="What runs the model: auto, onnxruntime, openvino or tensorflow.")
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
+    workers: int = Field(1, ge=1, le=256, description="Processes; each loads the model.")
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Prefix under which a proxy publishes the service, such as /ranker; removed or not on the way.",
+    )
+    cors_origins: str = Field(
+        "", description="Origins whose pages may call the service from a browser, between commas; * for all."
+    )
     threads: int = Field(0, ge=0, le=1024, description="Threads of one request's arithmetic; 0 for one a core.")
     concurrency: int = Field(2, ge=1, le=256, description="Requests a worker works on at once; others wait.")
     max_in_flight: int = Field(
@@ -63,6 +81,29 @@ class Settings(Closed):
             raise ValueError("items are named for each model in the file of models, not beside it")
         return self
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _no_service_link(cls, value: object) -> object:
+        if isinstance(value, str) and LINK.match(value):
+            raise ValueError(
+                "is the address of a Kubernetes service, not a port: set enableServiceLinks: false in the pod, or give "
+                "the service a name other than ranker-serve"
+            )
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        for origin in filter(None, map(str.strip, value.split(","))):
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin; one is scheme://host or scheme://host:port, with no path")
+        return value
+
+    @property
+    def origins(self) -> list[str]:
+        """What ``cors_origins`` lists."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
     def environment(self) -> dict[str, str]:
         """Variables that :meth:`from_environment` reads these settings back from."""
         given = {name: value for name, value in self if value is not None}
@@ -70,8 +111,12 @@ class Settings(Closed):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the settings. Raises ``SettingsError`` for a variable with a bad value, or an unknown one."""
-        given = {k.removeprefix(PREFIX).lower(): v for k, v in environment.items() if k.startswith(PREFIX)}
+        """Read the settings, leaving out what Kubernetes tells of a service named ranker-serve.
+
+        Raises ``SettingsError`` for a variable with a bad value, or an unknown one.
+        """
+        named = {k.removeprefix(PREFIX): v for k, v in environment.items() if k.startswith(PREFIX)}
+        given = {name.lower(): value for name, value in named.items() if not LINKED.fullmatch(name)}
         try:
             return cls.model_validate(given)
         except ValidationError as error:

@@ -128,7 +128,7 @@ class Users:
                 continue
             value = stored.get(name)
             try:
-                kind.validate_python(value, strict=True)
+                value = kind.validate_python(value, strict=True)
             except ValidationError:
                 wrong.append(name)
                 value = None

@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 import tensorflow as tf
 
+from training.divergence import DivergedError
 from training.gates import GateReport
 from training.state import Checkpoints, RunState
 
@@ -114,9 +115,12 @@ class Recorder(tf.keras.callbacks.Callback):
         self._total = np.array(state.loss_total) if state.loss_total else None
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        """Record the step, and save now and then."""
+        """Record the step, and save now and then. Raises ``DivergedError`` for a loss that is not finite."""
         step = self._state.step + batch + 1
         losses = np.asarray(logs["losses"], dtype=np.float64)
+        if not np.isfinite(losses).all():
+            tasks = [task for task, loss in zip(self.model.tasks, losses, strict=True) if not np.isfinite(loss)]
+            raise DivergedError(tasks, self._state.epoch + 1, step)
         self._total = losses if self._total is None else self._total + losses
         self._log.step(self._state.epoch * self._steps + step, logs)
         self._progress(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -86,13 +86,26 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics to this file.")] = None,
     group_by: Annotated[str | None, typer.Option(help="Column for GAUC; by default the config's.")] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")] = 200,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Measure only on rows that the artifact's own split holds out.")
+    ] = False,
+    given_conflicts: Annotated[
+        Literal["drop", "mask", "keep"] | None,
+        typer.Option(help="What labels mean that contradict `given`; by default what the config's tasks say."),
+    ] = None,
 ) -> None:
-    """Measure an artifact's scores on every row of a log, per objective."""
+    """Measure an artifact's scores on a log, per objective: on every row, or with `--validation` on held-out rows.
+
+    A caution says how many of the rows the artifact was trained on.
+    """
     with _explained():
         with quiet_imports():
             from training.job import evaluate_artifact
 
-        metrics = evaluate_artifact(artifact, _sources(data, more), group_by, bootstrap, console)
+        sources = _sources(data, more)
+        metrics = evaluate_artifact(
+            artifact, sources, group_by, bootstrap, console, validation=validation, given_conflicts=given_conflicts
+        )
         if json_file is not None:
             json_file.parent.mkdir(parents=True, exist_ok=True)
             json_file.write_text(json.dumps(metrics, indent=2) + "\n")
@@ -128,6 +141,12 @@ def compare(
         list[Path] | None, typer.Option(help="Data to measure on instead of the validation split; may be repeated.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Cells trained at the same time, sharing the CPU's threads.")] = 1,
+    export_best: Annotated[
+        Path | None, typer.Option(help="Export the best cell as the next version in this folder, without retraining.")
+    ] = None,
+    best_by: Annotated[
+        str | None, typer.Option(help="`mean_auc`, `like.gauc`, ...: what is best; by default early stopping's metric.")
+    ] = None,
 ) -> None:
     """Train and measure every combination of the values, and write one report.
 
@@ -141,7 +160,7 @@ def compare(
         base = load(config)
         cells = comparison.expand(base, [comparison.parse(text) for text in vary], seeds)
         source = _sources(data, more) or [Path(path) for path in base.data.paths]
-        comparison.compare(base, cells, source, test or [], output, jobs, console)
+        comparison.compare(base, cells, source, test or [], output, jobs, console, best_by, export_best)
 
 
 @app.command()

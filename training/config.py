@@ -2,12 +2,12 @@
 
 import operator
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ranker.architectures import ARCHITECTURES, ArchitectureOptions
 from ranker.closed import Closed, Name
@@ -56,16 +56,39 @@ class SplitByTime(Closed):
     """The latest rows are held out."""
 
     by: Literal["time"]
-    column: str = Field(description="A column that grows with time: a timestamp, a number, or a date.")
+    column: str = Field(description="A column that grows with time: a timestamp, a date, a number, or text of these.")
     fraction: float | None = Field(None, gt=0, lt=1, description="Share of the rows to hold out.")
     last: int | None = Field(None, ge=1, description="Hold out the last so many distinct values, e.g. days of a date.")
-    start: int | float | date | str | None = Field(None, description="Hold out rows from this value on.")
+    start: int | float | datetime | date | str | None = Field(
+        None, description="Hold out rows from this value on; a date or time without a zone is UTC."
+    )
+    unit: Literal["hour", "day", "week"] | None = Field(
+        None, description="With `last`: count hours, days or weeks (from Monday) of UTC instead of distinct values."
+    )
+    format: str | None = Field(
+        None, description="How dates are written, as in Python's strptime, if not in ISO form: `%m/%d/%Y`."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if sum(way is not None for way in (self.fraction, self.last, self.start)) != 1:
             raise ValueError("name exactly one of fraction, last and start")
+        if self.unit is not None and self.last is None:
+            raise ValueError("unit: counts what `last` holds out; it needs last")
         return self
+
+    @field_validator("format")
+    @classmethod
+    def _check_format(cls, value: str | None) -> str | None:
+        if value is not None:
+            if "%" not in value:
+                raise ValueError(f"must have directives such as %Y, got {value!r}")
+            try:
+                datetime.strptime("", value)
+            except ValueError as error:
+                if "does not match" not in str(error):
+                    raise ValueError(f"{error}, got {value!r}") from None
+        return value
 
 
 class SplitAtRandom(Closed):
@@ -75,6 +98,14 @@ class SplitAtRandom(Closed):
     fraction: float = Field(gt=0, lt=1, description="Share of the rows to hold out.")
 
 
+class SplitByGroup(Closed):
+    """All rows of a group, for example of one list or user, are held out or trained on together."""
+
+    by: Literal["group"]
+    column: str = Field(description="Column whose values are the groups: a request, search, session or user id.")
+    fraction: float = Field(gt=0, lt=1, description="Share of the groups to hold out, by a hash of value and seed.")
+
+
 class SplitByFiles(Closed):
     """Other files are the validation set."""
 
@@ -82,11 +113,14 @@ class SplitByFiles(Closed):
     paths: tuple[str, ...] = Field(min_length=1, description="Files, folders or globs to validate on.")
 
 
+SplitRule: TypeAlias = Annotated[SplitByTime | SplitAtRandom | SplitByGroup | SplitByFiles, Field(discriminator="by")]
+
+
 class Data(Closed):
     """Where the log is and how it is split."""
 
     paths: tuple[str, ...] = Field((), description="Files, folders or globs; --data on the command line goes first.")
-    split: Annotated[SplitByTime | SplitAtRandom | SplitByFiles, Field(discriminator="by")]
+    split: SplitRule
     csv: CsvOptions = Field(CsvOptions(), description="How CSV files are written.")
 
 
@@ -103,8 +137,10 @@ class EmbeddingOptions(Closed):
 class EarlyStopping(Closed):
     """When to stop; the weights of the best epoch are kept in any case."""
 
-    metric: str = Field(
-        "mean_auc", description="mean_auc, mean_loss, or a task's metric such as is_click.auc or watch.rmse."
+    metric: str | None = Field(
+        None,
+        description="mean_auc, mean_loss, or a task's metric such as is_click.auc or watch.rmse; by default mean_auc "
+        "where a task is binary, else mean_loss.",
     )
     patience: int = Field(2, ge=1, description="Stop after so many evaluations without a better value.")
 
@@ -126,7 +162,7 @@ class Training(Closed):
 
     epochs: int = Field(10, ge=1, le=10_000, description="Passes over the training rows at most.")
     batch_size: int = Field(4096, ge=1, description="Rows a step.")
-    seed: int = Field(0, ge=0, description="Of initial weights, shuffling, dropout and random splits.")
+    seed: int = Field(0, ge=0, description="Of initial weights, shuffling, dropout, and splits by chance or group.")
     shuffle_rows: int = Field(262_144, ge=1, description="Rows held in memory to be shuffled.")
     checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints; one more after every epoch.")
     threads: int | None = Field(None, ge=1, description="CPU threads of TensorFlow; all by default.")
@@ -203,9 +239,15 @@ class Experiment(Closed):
         self.schedule.check(
             list(tasks), self.training.epochs, compares=isinstance(method, GradientBalancer) or method.looks_back
         )
-        if self.early_stopping is not None:
+        if self.early_stopping is not None and self.early_stopping.metric is not None:
             check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
         return self
+
+    @property
+    def default_metric(self) -> str:
+        """What epochs and models are compared by where the config names no metric."""
+        binary = any(isinstance(task, Binary) for task in self.log_schema.tasks.values())
+        return "mean_auc" if binary else "mean_loss"
 
     @property
     def named_fusions(self) -> dict[str, FusionOptions]:

@@ -1,6 +1,6 @@
 """Scores and labels -> metrics of every task."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,10 @@ Scorer = Callable[[Batch], NDArray[np.float32]]
 LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "calibration_error"})
 
 
+class UndefinedMetricError(ValueError):
+    """A metric that these rows do not define: of one class, of groups of one class, or of no row."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """Scores, labels and whether each label is known, [N, T]; group keys [N] where rows have them."""
@@ -26,6 +30,10 @@ class Predictions:
     labels: NDArray[np.float32]
     known: NDArray[np.bool_]
     groups: NDArray[np.int64] | None
+
+    def not_finite(self, tasks: Sequence[str]) -> list[str]:
+        """Those of ``tasks`` [T] that have a score of NaN or infinity."""
+        return [task for i, task in enumerate(tasks) if not np.isfinite(self.scores[:, i]).all()]
 
 
 def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> Predictions:
@@ -64,8 +72,20 @@ def measure(schema: Schema, predictions: Predictions, resamples: int, seed: int)
     return {"tasks": tasks, "mean_auc": float(np.mean(aucs)) if aucs else None}
 
 
+def undefined(metrics: Mapping[str, Any]) -> list[str]:
+    """A line for each task that lacks its AUC, or has no row, saying why."""
+    lines = []
+    for name, report in metrics["tasks"].items():
+        if not report["rows"]:
+            lines.append(f"{name}: no label is known in these rows, so it has no metrics")
+        elif "auc" in report and report["auc"] is None:
+            label = 1 if report["positives"] else 0
+            lines.append(f"{name}: every label in these rows is {label}, so its AUC is undefined")
+    return lines
+
+
 def chosen(metric: str, metrics: Mapping[str, Any]) -> float:
-    """The value of an early-stopping metric, signed so that higher is better; minus infinity if undefined."""
+    """The value of an early-stopping metric, signed so that higher is better. Raises ``UndefinedMetricError``."""
     if metric == "mean_auc":
         value, sign = metrics["mean_auc"], 1.0
     elif metric == "mean_loss":
@@ -73,4 +93,6 @@ def chosen(metric: str, metrics: Mapping[str, Any]) -> float:
     else:
         task, _, name = metric.rpartition(".")
         value, sign = metrics["tasks"][task][name], -1.0 if name in LOWER_IS_BETTER else 1.0
-    return -np.inf if value is None else sign * float(value)
+    if value is None or not np.isfinite(value):
+        raise UndefinedMetricError(metric)
+    return sign * float(value)

@@ -30,13 +30,14 @@ from ranker.fusion import Plan
 from ranker.metrics import spread
 from ranker.model import INPUTS, RankingModel, served
 from training.config import Experiment
+from training.dropped import Rows
 from training.encoded import Batch
 from training.log import Chunk
 from training.onnx_graph import to_onnx
 from training.prepare import columns_of, taken
 from training.report.kept import Kept, write
 from training.session import onnx_scorer
-from training.split import Split
+from training.trained_on import TrainedOn
 
 GOLDEN_REQUESTS = 3
 GOLDEN_CANDIDATES = 20
@@ -58,11 +59,12 @@ def export(
     scores: NDArray[np.float32],
     gates: Mapping[str, Any] | None = None,
     kept: Kept | None = None,
+    seen: TrainedOn | None = None,
 ) -> Artifact:
     """Write the next numbered version below ``root``, with fitted fusions.
 
     ``examples`` are raw rows that golden requests are made of, ``scores`` the validation scores [N, T]; ``kept`` is
-    what a report will show.
+    what a report will show, ``seen`` what the model was trained on.
 
     Raises ``ExportError`` where ONNX and Keras differ by more than 1e-5; nothing is kept then.
     """
@@ -86,13 +88,14 @@ def export(
                 "metrics": metrics,
                 "gates": gates or {},
                 "experiment": experiment.model_dump(mode="json", by_alias=True),
+                "trained_on": seen.model_dump(mode="json") if seen else {},
                 "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
             },
         )
     return load(root / str(manifest.version))
 
 
-def examples_of(split: Split, experiment: Experiment) -> Chunk:
+def examples_of(split: Rows, experiment: Experiment) -> Chunk:
     """Some raw validation rows."""
     for chunk, mask in split.validation(columns_of(experiment.log_schema, [])):
         if mask.any():

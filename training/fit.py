@@ -17,14 +17,18 @@ from ranker.optimizers import averaged
 from training.build import build_funnel, build_model
 from training.callbacks import Recorder, StepLog
 from training.config import Experiment
+from training.divergence import DivergedError, explained
+from training.early_stopping import stopping_metric
 from training.encoded import Batch, EncodedRows
-from training.evaluate import Predictions, Scorer, chosen, measure, predict
+from training.evaluate import Predictions, Scorer, UndefinedMetricError, chosen, measure, predict
 from training.experiment_log import open_log
+from training.finished import RECORD, RESULT, key_of
 from training.gates import GateReport, look
 from training.label_facts import label_facts
 from training.log import DataError, Log, Source
 from training.prepare import GROUP, Prepared
-from training.rows import digest, files, opened_rows, prepared_rows
+from training.rows import opened_rows, prepared_rows
+from training.split_checks import cautions as split_cautions
 from training.state import Checkpoints, RunState
 from training.watcher import Watcher
 
@@ -58,8 +62,8 @@ def train(
     """Train in ``output/run``, going on with an unfinished run of the same config and data that is found there.
 
     Encoded rows are kept in ``rows``, by default in the run's folder, and used again by whatever run needs the same.
-    Raises ``DataError`` for a log that cannot be used, and ``RuntimeError`` where ``training.threads`` is set after
-    TensorFlow has started with another number.
+    Raises ``DataError`` for a log that cannot be used, ``DivergedError`` where losses stop being finite, and
+    ``RuntimeError`` where ``training.threads`` is set after TensorFlow has started with another number.
     """
     watcher = watcher or Watcher()
     if experiment.training.threads is not None:
@@ -70,6 +74,10 @@ def train(
     folder = output / RUN
     _start(experiment, log, folder, rows)
     prepared = prepared_rows(experiment, log, rows or folder / ROWS, watcher)
+    metric, cautions = stopping_metric(experiment, prepared.validation)
+    of_split = split_cautions(experiment, log, len(prepared.training), len(prepared.validation))
+    for caution in [*of_split, *cautions]:
+        watcher.note(caution)
     facts = label_facts(prepared.training, build_funnel(experiment))
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, facts, steps)
@@ -80,10 +88,35 @@ def train(
         raise DataError(str(error)) from None
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest() or RunState()
-    if state.epoch or state.step:
+    if _finished(experiment, state):
+        watcher.note(f"the run in {folder} has finished training after epoch {state.epoch}")
+    elif state.epoch or state.step:
         watcher.note(f"going on from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
-    state = _epochs(experiment, model, prepared, state, checkpoints, folder, watcher)
+    try:
+        state = _epochs(experiment, metric, model, prepared, state, checkpoints, folder, watcher)
+    except DivergedError as error:
+        raise _kept(error, experiment, prepared, checkpoints, folder) from None
     return _best(experiment, log, prepared, model, checkpoints, state, folder)
+
+
+def _kept(
+    error: DivergedError, experiment: Experiment, prepared: Prepared, checkpoints: Checkpoints, folder: Path
+) -> DivergedError:
+    """The error with what is kept of the run; a run without a finished epoch leaves nothing."""
+    state = checkpoints.latest() or RunState()
+    best = [int(record["epoch"]) for record in state.history if record["best"]]
+    if not best:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    error.args = (explained(error, experiment, prepared.training, max(best, default=None), str(folder.parent)),)
+    return error
+
+
+def _finished(experiment: Experiment, state: RunState) -> bool:
+    """Whether all epochs are done, or early stopping has ended the run."""
+    stopping = experiment.early_stopping
+    return state.epoch >= experiment.training.epochs or (
+        stopping is not None and state.without_gain >= stopping.patience
+    )
 
 
 def reopen(output: Path) -> Run:
@@ -102,6 +135,11 @@ def reopen(output: Path) -> Run:
     model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest()
+    if state is None and (output / RESULT).is_file():
+        raise DataError(
+            f"{folder}: the weights were deleted once the model was measured: `compare` keeps those of the best cell, "
+            "which `--export-best DIR` exports, and `pareto` those of the front"
+        )
     if state is None or not state.history:
         raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
     return _best(experiment, log, prepared, model, checkpoints, state, folder)
@@ -110,7 +148,7 @@ def reopen(output: Path) -> Run:
 def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None) -> None:
     """Clear away what an earlier run of another config or other data left, but for encoded rows."""
     config = experiment.model_dump(mode="json", by_alias=True)
-    key, mark = digest(config, files(experiment, log)), folder / "run.json"
+    key, mark = key_of(experiment, log), folder / RECORD
     run = {"key": key, "experiment": config, "data": log.paths(), "rows": str(rows.resolve()) if rows else None}
     folder.mkdir(parents=True, exist_ok=True)
     if _key_of(mark) != key:
@@ -154,6 +192,7 @@ def scorer(model: RankingModel) -> Scorer:
 
 def _epochs(
     experiment: Experiment,
+    metric: str | None,
     model: RankingModel,
     prepared: Prepared,
     state: RunState,
@@ -161,13 +200,12 @@ def _epochs(
     folder: Path,
     watcher: Watcher,
 ) -> RunState:
-    settings, stopping = experiment.training, experiment.early_stopping
-    patience = settings.epochs if stopping is None else stopping.patience
+    settings = experiment.training
     steps = prepared.training.steps(settings.batch_size)
     steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
     score, losses = scorer(model), tf.function(model.test_step, reduce_retracing=True, autograph=False)
     with closing(steplog):
-        while state.epoch < settings.epochs and state.without_gain < patience:
+        while not _finished(experiment, state):
             if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
                 model.embedding.reinitialise(settings.seed + state.epoch)
             recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, watcher.step)
@@ -175,11 +213,14 @@ def _epochs(
             model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
             model.fit(data, verbose=0, callbacks=[recorder])
             with averaged(model.optimizer):
-                metrics = measure(experiment.log_schema, predict(score, prepared.validation.chunks()), 0, settings.seed)
+                predictions = predict(score, prepared.validation.chunks())
+                if unusable := predictions.not_finite(model.tasks):
+                    raise DivergedError(unusable, state.epoch + 1)
+                metrics = measure(experiment.log_schema, predictions, 0, settings.seed)
                 metrics["mean_loss"] = mean_loss(losses, prepared.validation)
-            value = 0.0 if stopping is None else chosen(stopping.metric, metrics)
+            value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
             final = experiment.schedule.final(state.epoch)  # what comes before is kept until there is better
-            better = stopping is None or not final or state.best == float("-inf") or value > state.best
+            better = metric is None or not final or state.best == float("-inf") or value > state.best
             record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
             steplog.validation((state.epoch + 1) * steps, metrics)
             seen = look(model, prepared.validation)
@@ -193,6 +234,14 @@ def _epochs(
             checkpoints.save(state)
             watcher.epoch(record)
     return state
+
+
+def _value(metric: str, metrics: dict[str, Any], epoch: int) -> float:
+    """The early-stopping metric. Labels define it (``stopping_metric``), so that only a model can spoil it."""
+    try:
+        return chosen(metric, metrics)
+    except UndefinedMetricError:
+        raise DivergedError([metric.partition(".")[0]], epoch) from None
 
 
 def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) -> tf.data.Dataset:

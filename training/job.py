@@ -1,6 +1,7 @@
 """The commands behind ``ranker-train``: each is a few steps with a display around them."""
 
 import shutil
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,21 @@ from rich.console import Console
 
 from ranker.artifact import Artifact, load
 from ranker.fusion.named import single_valued
+from ranker.tasks import GivenConflicts
 from training.blocks import Block, blocks
 from training.build import build_model
 from training.callbacks import STEPS
 from training.config import Experiment, SplitByFiles
-from training.evaluate import measure, predict
+from training.evaluate import measure, predict, undefined
 from training.experiment_log import open_log, required_columns
 from training.export import examples_of, export
+from training.finished import check_replaceable, exported, key_of, mark_exported
 from training.fit import RUN, Run, reopen, train
 from training.fusions import calibration_page, fitted_fusions, learnt, notes
-from training.log import Source
+from training.label_counts import LabelCounts, meaning
+from training.log import DataError, Source
 from training.pages.run import run_page
-from training.prepare import columns_at, encode_all
+from training.prepare import columns_at, encode_all, encode_held_out, rows_of
 from training.progress import Display, blocks_table, gates_table, metrics_table
 from training.report.kept import keep
 from training.report.kept import read as opened
@@ -28,6 +32,7 @@ from training.report.sample import Indices
 from training.session import onnx_scorer
 from training.split import split
 from training.trace import trace
+from training.trained_on import held_out, overlap, trained_on
 from training.watcher import Watcher
 
 PAGE = "report.html"
@@ -36,16 +41,28 @@ REPORT = "report-{version}.html"
 
 
 def run(experiment: Experiment, source: Source, output: Path, console: Console, *, restart: bool = False) -> Artifact:
-    """Train, print the metrics of the best epoch, export."""
+    """Train, print the metrics of the best epoch, export; a run that was exported before is left as it is.
+
+    Raises ``DataError`` where ``output`` holds an unfinished run of another config or data.
+    """
     if restart:
         shutil.rmtree(output / RUN, ignore_errors=True)
     source = source if len(source) else list(experiment.data.paths)
+    log, folder = open_log(experiment, source), output / RUN
+    earlier, line = exported(folder, key_of(experiment, log))
+    line = line or check_replaceable(folder, experiment, log)
+    if line is not None:
+        console.print(line, markup=False)
+    if earlier is not None:
+        return earlier
     _check_columns(experiment, source)
     with Display(console) as display:
-        display.expect(len(open_log(experiment, source)))
+        display.expect(len(log))
         watcher = Watcher(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
         trained = train(experiment, source, output, watcher)
-    return _finish(trained, output, console)
+    artifact = _finish(trained, output, console)
+    mark_exported(folder, artifact)
+    return artifact
 
 
 def export_run(folder: Path, output: Path, console: Console) -> Artifact:
@@ -54,21 +71,56 @@ def export_run(folder: Path, output: Path, console: Console) -> Artifact:
 
 
 def evaluate_artifact(
-    path: Path, source: Source, group_by: str | None, bootstrap: int, console: Console
+    path: Path,
+    source: Source,
+    group_by: str | None,
+    bootstrap: int,
+    console: Console,
+    *,
+    validation: bool = False,
+    given_conflicts: GivenConflicts | None = None,
 ) -> dict[str, Any]:
-    """Score every row of a log with an artifact's own graph, print and return the metrics."""
+    """Score every row of a log, or its ``validation`` rows, with an artifact's own graph, print and return metrics.
+
+    ``cautions`` of the metrics say how many rows the artifact was trained on. ``given_conflicts`` takes the place of
+    what the artifact's tasks say. Raises ``DataError`` for a log that cannot be used or has no such rows, and where
+    many labels contradict `given` and neither says what is meant.
+    """
     artifact = load(path)
+    schema = meaning(artifact.schema, given_conflicts)
+    counts = LabelCounts(schema)
     saved = Experiment.model_validate(artifact.manifest.experiment)
     group_by = group_by or saved.evaluation.group_by
-    log = open_log(saved, source, artifact.encoder)
+    if not len(source):
+        rule = saved.data.split
+        source = list(rule.paths if validation and isinstance(rule, SplitByFiles) else saved.data.paths)
+    encoder = artifact.encoder
+    log = open_log(saved, source, encoder)
     for note in log.notes:
         console.print(note, markup=False)
     with Display(console) as display:
         display.expect(len(log))
-        chunks = encode_all(artifact.schema, artifact.encoder, log, group_by, display.rows)
-        predictions = predict(onnx_scorer(artifact.model_path), chunks)
-        metrics = measure(artifact.schema, predictions, bootstrap, saved.training.seed)
-    console.print(metrics_table(metrics, f"{artifact.folder} on {len(predictions.labels):,} rows"))
+        if validation:
+            rows = held_out(artifact, log)
+            chunks = encode_held_out(schema, encoder, rows, group_by, display.rows, counts)
+        else:
+            chunks = encode_all(schema, encoder, log, group_by, display.rows, counts)
+        first = next(chunks, None)
+        if first is None:
+            raise DataError("the data has no row" + (" that the artifact's split holds out" if validation else ""))
+        predictions = predict(onnx_scorer(artifact.model_path), chain([first], chunks))
+        if unusable := predictions.not_finite(list(schema.tasks)):
+            raise DataError(f"{artifact.folder}: scores of {', '.join(unusable)} are not finite in these rows")
+        conflicting = counts.check_conflicts()
+        metrics = measure(schema, predictions, bootstrap, saved.training.seed)
+    for task, conflicts in counts.conflicts_of().items():
+        metrics["tasks"][task]["given_conflicts"] = conflicts
+    trained = [] if validation else overlap(artifact, log)
+    metrics["cautions"] = [*trained, *conflicting, *undefined(metrics)]
+    told = f"{len(predictions.labels):,} {'held-out ' if validation else ''}rows"
+    console.print(metrics_table(metrics, f"{artifact.folder} on {told}"))
+    for text in metrics["cautions"]:
+        console.print(text, style="yellow", markup=False)
     return metrics
 
 
@@ -103,16 +155,17 @@ def report_artifact(path: Path, output: Path | None, console: Console) -> Path:
 
 def _check_columns(experiment: Experiment, source: Source) -> None:
     """Raise ``DataError`` for a column that a fusion will be fitted to and that the log lacks: before training."""
-    names, held_out = required_columns(experiment), experiment.data.split
+    names, rule = required_columns(experiment), experiment.data.split
     if names:
-        paths = held_out.paths if isinstance(held_out, SplitByFiles) else source
+        paths = rule.paths if isinstance(rule, SplitByFiles) else source
         next(open_log(experiment, paths).chunks(names), None)
 
 
 def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
     experiment = trained.experiment
-    rows = split(trained.log, experiment.data.split, experiment.training.seed)
+    divided = split(trained.log, experiment.data.split, experiment.training.seed)
+    rows = rows_of(experiment.log_schema, divided)
     examples = examples_of(rows, experiment)
     gates, curves = trained.gates.to_dict(), trace(trained.folder / STEPS)
     page = trained.folder / PAGE
@@ -124,7 +177,8 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
 
     needed = required_columns(experiment)
     with console.status("fitting fusions"):
-        fusions = fitted_fusions(experiment, trained.predictions, columns_at(rows, needed) if needed else {}, caution)
+        raw = columns_at(experiment.log_schema, rows, needed) if needed else {}
+        fusions = fitted_fusions(experiment, trained.predictions, raw, caution)
     for text in notes(fusions):
         caution(text)
     for text in learnt(fusions):
@@ -136,11 +190,12 @@ def _finish(trained: Run, output: Path, console: Console) -> Artifact:
     columns = {name: experiment.log_schema.column(name) for name in single_valued(experiment.log_schema)}
 
     def read(chosen: Indices) -> dict[str, NDArray[Any]]:
-        found = columns_at(rows, list(columns.values()), chosen)
+        found = columns_at(experiment.log_schema, rows, list(columns.values()), chosen)
         return {name: found[column] for name, column in columns.items()}
 
     grouped_by = experiment.evaluation.group_by
     kept = keep(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
     encoder, metrics = trained.prepared.encoder, trained.metrics
     scores = trained.predictions.scores
-    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, kept)
+    seen = trained_on(divided)
+    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, kept, seen)

@@ -23,12 +23,15 @@ from ranker.encoding import (
     weight_columns,
 )
 from ranker.encoding.columns import Integers, Mask
+from ranker.encoding.declared import as_declared
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
-from ranker.schema import Schema
+from ranker.schema import Categorical, Schema
 from training.config import Experiment
 from training.data.csv_types import merged, of_kind, schema_kinds
+from training.dropped import Rows, without_dropped
 from training.encoded import Batch, EncodedRows, EncodedWriter
 from training.experiment_log import kinds_of
+from training.label_counts import LabelCounts
 from training.log import Chunk, DataError, Log
 from training.split import Split, split, uniform
 
@@ -44,6 +47,10 @@ def no_progress(stage: str, rows: int) -> None:
     """Report nothing."""
 
 
+def no_note(text: str) -> None:
+    """Say nothing."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """The fitted encoder and the encoded rows of both sides of the split."""
@@ -53,38 +60,53 @@ class Prepared:
     validation: EncodedRows
 
 
-def prepare(experiment: Experiment, log: Log, folder: Path, progress: Progress = no_progress) -> Prepared:
-    """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``."""
+def prepare(
+    experiment: Experiment,
+    log: Log,
+    folder: Path,
+    progress: Progress = no_progress,
+    note: Callable[[str], None] = no_note,
+) -> Prepared:
+    """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
+
+    The first pass also counts labels: a task that has nothing to learn, and too many labels that contradict `given`,
+    are errors; few contradictions are a ``note``.
+    """
     schema, seed = experiment.log_schema, experiment.training.seed
     rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
     folds = _Folds(schema, seed)
     columns = columns_of(schema, [*folds.columns, *weight_columns(schema)])
     fitter = EncoderFitter(schema, seed)
-    count = 0
+    counts, count = LabelCounts(schema), 0
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
+        labels, kept = _labels(schema, chunk, mask, counts)
         with chunk.naming_rows():
-            labels, fold = encode_labels(schema, chunk.columns), folds.of(chunk)
-        with chunk.naming_rows(mask):
-            kept = taken(chunk.columns, mask)
-            fitter.add(kept, labels.values[mask], labels.known[mask], fold[mask])
-        count += int(mask.sum())
+            fold = folds.of(chunk)
+        with chunk.naming_rows(kept):
+            fitter.add(taken(chunk.columns, kept), labels.values, labels.known, fold[kept])
+        count += int(kept.sum())
     if not count:
-        raise DataError("the split leaves no row to train on; see data.split in the config")
+        raise DataError(f"data.split leaves no row to train on: {rows.counted(columns)}")
+    counts.check_conflicts()
+    counts.check_learnable()
     encoder = fitter.fitted()
     training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
+        labels, selected = _labels(schema, chunk, mask)
         with chunk.naming_rows():
-            labels, fold = encode_labels(schema, chunk.columns), folds.of(chunk)
-        with chunk.naming_rows(mask):
-            kept, labels = taken(chunk.columns, mask), Labels(labels.values[mask], labels.known[mask])
-            arrays = _arrays(fitter.encode(encoder, kept, fold[mask]), labels)
-            weights = encode_weights(schema, kept, labels)
+            fold = folds.of(chunk)
+        with chunk.naming_rows(selected):
+            columns_kept = taken(chunk.columns, selected)
+            arrays = _arrays(fitter.encode(encoder, columns_kept, fold[selected]), labels)
+            weights = encode_weights(schema, columns_kept, labels)
         if weights is not None:
             arrays["weights"] = weights.astype(np.float32)
             weighed += arrays["weights"].sum(axis=0)
         training.write(arrays)
     _check_weighed(schema, weighed)
-    validation = _encode_validation(experiment, rows, encoder, folder, progress)
+    validation = _encode_validation(experiment, rows, encoder, folder, progress, counts)
+    for text in counts.check_conflicts():
+        note(text)
     return Prepared(encoder, training.close(), validation)
 
 
@@ -96,26 +118,63 @@ def _check_weighed(schema: Schema, totals: NDArray[np.float64]) -> None:
 
 
 def encode_all(
-    schema: Schema, encoder: Encoder, log: Log, group_by: str | None, progress: Progress = no_progress
+    schema: Schema,
+    encoder: Encoder,
+    log: Log,
+    group_by: str | None,
+    progress: Progress = no_progress,
+    counts: LabelCounts | None = None,
 ) -> Iterator[Batch]:
-    """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for."""
+    """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for.
+
+    Labels are counted in ``counts``; the schema's ``given_conflicts: drop`` leaves rows out.
+    """
     grouping = _Grouping(group_by) if group_by else None
     log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
     for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
-        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), grouping)
+        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), grouping, counts)[0]
         progress("encode", chunk.rows)
 
 
-def encode_validation(
-    experiment: Experiment, encoder: Encoder, log: Log, more: list[str], progress: Progress = no_progress
-) -> Iterator[tuple[Batch, dict[str, Column]]]:
-    """Encode the validation rows of a log with a fitted encoder; beside each batch raw columns, also ``more``."""
-    schema = experiment.log_schema
-    log = log.typed(merged(kinds_of(experiment, encoder), of_kind("id", more)))
-    rows = split(log, experiment.data.split, experiment.training.seed)
-    chunks = rows.validation(columns_of(schema, more), labels_of(schema))
+def encode_held_out(
+    schema: Schema,
+    encoder: Encoder,
+    rows: Rows,
+    group_by: str | None,
+    progress: Progress = no_progress,
+    counts: LabelCounts | None = None,
+) -> Iterator[Batch]:
+    """Encode the validation rows of a split log, as :func:`encode_all` does all rows."""
+    grouping = _Grouping(group_by) if group_by else None
+    chunks = rows.validation(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
     for chunk, mask in _selected(chunks, progress, "encode validation rows"):
-        yield _encoded(schema, encoder, chunk, mask, None), taken(chunk.columns, mask)
+        yield _encoded(schema, encoder, chunk, mask, grouping, counts)[0]
+
+
+def encode_validation(
+    experiment: Experiment,
+    encoder: Encoder,
+    log: Log,
+    more: list[str],
+    group_by: str,
+    progress: Progress = no_progress,
+) -> Iterator[tuple[Batch, dict[str, Column]]]:
+    """Encode the validation rows of a log with a fitted encoder, and their groups; beside each batch raw columns.
+
+    These are the schema's and ``more``.
+    """
+    schema, grouping = experiment.log_schema, _Grouping(group_by)
+    log = log.typed(merged(kinds_of(experiment, encoder), of_kind("id", [group_by, *more])))
+    rows = split(log, experiment.data.split, experiment.training.seed)
+    chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
+    for chunk, mask in _selected(chunks, progress, "encode validation rows"):
+        batch, raw = _encoded(schema, encoder, chunk, mask, grouping)
+        yield batch, _declared(schema, raw)
+
+
+def rows_of(schema: Schema, rows: Split) -> Rows:
+    """The rows of each side of a split as they are encoded: without those that ``given_conflicts`` drops."""
+    return without_dropped(rows, schema, labels_of(schema))
 
 
 def columns_of(schema: Schema, more: list[str]) -> list[str]:
@@ -134,10 +193,12 @@ def taken(columns: Any, mask: Mask) -> dict[str, Column]:
     return dict(columns) if mask.all() else {name: _rows(column, mask) for name, column in columns.items()}
 
 
-def columns_at(rows: Split, names: Sequence[str], chosen: NDArray[np.int64] | None = None) -> dict[str, NDArray[Any]]:
+def columns_at(
+    schema: Schema, rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | None = None
+) -> dict[str, NDArray[Any]]:
     """Raw values of validation rows, ``None`` for a null: those ``chosen`` by number, rising, of all by default.
 
-    Rows are numbered in the order in which they are encoded.
+    Rows are numbered in the order in which they are encoded. Ids are of the type that the schema declares.
     """
     names, first = list(dict.fromkeys(names)), 0
     parts: dict[str, list[Any]] = {name: [] for name in names}
@@ -148,9 +209,18 @@ def columns_at(rows: Split, names: Sequence[str], chosen: NDArray[np.int64] | No
             held, first = held[chosen[low:high] - first], first + len(held)
         picked = np.zeros(chunk.rows, dtype=bool)
         picked[held] = True
-        for name, column in taken({name: chunk.columns[name] for name in names}, picked).items() if len(held) else ():
-            parts[name] += to_json(column)
+        if len(held):
+            raw = taken({name: chunk.columns[name] for name in names}, picked)
+            for name, column in _declared(schema, raw).items():
+                parts[name] += to_json(column)
     return {name: np.array([*values, None], dtype=object)[:-1] for name, values in parts.items()}
+
+
+def _declared(schema: Schema, columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Raw columns with ids as fusions meet them when serving: of the type that the schema declares."""
+    features = ((schema.column(name), feature) for name, feature in schema.features.items())
+    types = {column: f.type for column, f in features if isinstance(f, Categorical) and f.type is not None}
+    return {name: as_declared(c, name, types[name]) if name in types else c for name, c in columns.items()}
 
 
 def _rows(column: Column, mask: Mask) -> Column:
@@ -164,17 +234,17 @@ def _rows(column: Column, mask: Mask) -> Column:
 
 
 def _encode_validation(
-    experiment: Experiment, rows: Split, encoder: Encoder, folder: Path, progress: Progress
+    experiment: Experiment, rows: Split, encoder: Encoder, folder: Path, progress: Progress, counts: LabelCounts
 ) -> EncodedRows:
-    schema, group_by = experiment.log_schema, experiment.evaluation.group_by
-    columns = columns_of(schema, [group_by] if group_by else [])
-    grouping = _Grouping(group_by) if group_by else None
     writer = EncodedWriter(folder / "validation")
-    for chunk, mask in _selected(rows.validation(columns, labels_of(schema)), progress, "encode validation rows"):
-        writer.write(_encoded(schema, encoder, chunk, mask, grouping))
+    group_by = experiment.evaluation.group_by
+    for batch in encode_held_out(experiment.log_schema, encoder, rows, group_by, progress, counts):
+        writer.write(batch)
     validation = writer.close()
     if not len(validation):
-        raise DataError("the split holds out no row to validate on; see data.split in the config")
+        raise DataError(
+            f"data.split holds out no row to validate on: {rows.counted(columns_of(experiment.log_schema, []))}"
+        )
     return validation
 
 
@@ -185,16 +255,33 @@ def _selected(chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: s
         progress(stage, chunk.rows)
 
 
-def _encoded(schema: Schema, encoder: Encoder, chunk: Chunk, mask: Mask, grouping: "_Grouping | None") -> Batch:
-    columns = taken(chunk.columns, mask)
+def _labels(schema: Schema, chunk: Chunk, mask: Mask, counts: LabelCounts | None = None) -> tuple[Labels, Mask]:
+    """Count the labels of a chunk's rows; return those of the rows that are not dropped, and which rows these are."""
     with chunk.naming_rows():
         labels = encode_labels(schema, chunk.columns)
+    if counts is not None:
+        counts.add(labels.at(mask))
+    kept = mask & ~labels.dropped
+    return labels.at(kept), kept
+
+
+def _encoded(
+    schema: Schema,
+    encoder: Encoder,
+    chunk: Chunk,
+    mask: Mask,
+    grouping: "_Grouping | None",
+    counts: LabelCounts | None = None,
+) -> tuple[Batch, dict[str, Column]]:
+    """A chunk's selected rows, encoded and raw."""
+    labels, mask = _labels(schema, chunk, mask, counts)
+    columns = taken(chunk.columns, mask)
     with chunk.naming_rows(mask):
         encoder.times.check(schema, columns, numbers=False)
-        arrays = _arrays(encoder.encode(columns, columns), Labels(labels.values[mask], labels.known[mask]))
+        arrays = _arrays(encoder.encode(columns, columns), labels)
         if grouping is not None:
             arrays[GROUP] = grouping.of(columns)
-    return arrays
+    return arrays, columns
 
 
 def _arrays(packed: Packed, labels: Labels) -> Batch:

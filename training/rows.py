@@ -57,7 +57,7 @@ def prepared_rows(experiment: Experiment, log: Log, folder: Path, watcher: Watch
         mark.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        prepared = prepare(experiment, log, folder, watcher.rows)
+        prepared = prepare(experiment, log, folder, watcher.rows, watcher.note)
         state, encoded = to_state(prepared.encoder)
         (folder / "encoder.json").write_bytes(orjson.dumps(state))
         np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)

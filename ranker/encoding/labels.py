@@ -14,23 +14,33 @@ class Labels(NamedTuple):
     """Values [N, T] and whether each is known [N, T]; an unknown value is 0.
 
     A task given another has the value 0 where the other's label is 0, and is known there: the label of an
-    impression, not of a click.
+    impression, not of a click. Where the log says otherwise the row is in ``conflicts`` [N, T], and the task's
+    ``given_conflicts`` decides: ``mask`` makes the value unknown, ``drop`` puts the row into ``dropped`` [N], which
+    callers leave out.
     """
 
     values: Floats
     known: Mask
+    conflicts: Mask
+    dropped: Mask
+
+    def at(self, rows: Mask) -> "Labels":
+        """The labels of some rows [N]."""
+        return Labels(self.values[rows], self.known[rows], self.conflicts[rows], self.dropped[rows])
 
 
 def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
     """Check and stack the labels. Raises ``ColumnError`` for a binary label outside {0, 1} and the like.
 
-    A label that is a formula is unknown where nulls make it so. What stands where a mask is 0, or where the task that
-    this one is given has the label 0, is not looked at.
+    A label that is a formula is unknown where nulls make it so. What stands where a mask is 0 is not looked at. Where
+    the task that this one is given has the label 0, a label of 1, or any amount but 0, is a conflict.
     """
     rows = common_rows(columns, label_columns(schema))
     names = list(schema.tasks)
     values = np.zeros((rows, len(names)))
     known = np.zeros((rows, len(names)), dtype=bool)
+    conflicts = np.zeros((rows, len(names)), dtype=bool)
+    dropped = np.zeros(rows, dtype=bool)
     for name in sorted(names, key=lambda task: len(list(schema.parents(task)))):  # parents first
         task, at = schema.tasks[name], names.index(name)
         value, column, null = _read(task, name, columns)
@@ -42,8 +52,15 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
         follows = np.zeros(rows, dtype=bool)
         if task.given is not None:
             parent = names.index(task.given)
-            used &= known[:, parent] & (values[:, parent] == 1)
             follows = known[:, parent] & (values[:, parent] == 0)
+            conflict = used & follows & np.isfinite(value)
+            conflict &= value == 1 if isinstance(task, Binary) else value != 0
+            conflicts[:, at] = conflict
+            used &= known[:, parent] & (values[:, parent] == 1)
+            if task.given_conflicts == "mask":
+                follows &= ~conflict
+            elif task.given_conflicts == "drop":
+                dropped |= conflict
         place = f" (tasks.{name}.label)" if task.label is not None else ""
         require(~used | (np.abs(value) <= LARGEST), value, column, f"a finite number{place}")
         if isinstance(task, Binary):
@@ -53,7 +70,7 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
             require(~used | (value >= 0), value, column, expected)
         values[used, at] = value[used]
         known[:, at] = used | follows
-    return Labels(values, known)
+    return Labels(values, known, conflicts, dropped)
 
 
 def label_columns(schema: Schema) -> list[str]:

@@ -100,7 +100,8 @@ class Learned(Formula):
         label, weight, request = self.options.label, self.options.weight, self.options.request
         labels, weights, used = worth(label, weight, log, self._most)
         keys = np.arange(len(labels)) if request is None else np.asarray(log[request])
-        # Nulls and strings cannot be sorted together: as text they can.
+        if keys.dtype == object:  # rows of no request are compared with none
+            used &= np.array([key is not None for key in keys], dtype=bool)
         codes = Requests.of(keys[used].astype(str) if keys.dtype == object else keys[used]).codes
         rows = Rows(self.prepare(candidates)[used], labels[used], weights[used], codes)
         found = boost(rows, self._settings)

@@ -1,6 +1,6 @@
 """A Parquet file of items, or a folder of them -> a folder that :class:`~serving.items.store.ItemStore` maps."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from ranker.encoding.text import WORD
 from ranker.encoding.value_types import Typed, ValueType
 from ranker.encoding.vocabulary import Coder
 from ranker.registry import nearest
-from ranker.schema import Numeric
+from ranker.schema import Numeric, Schema
 from serving.items.store import FACTS, IDS, NUMBERS, ORDER, ROWS, Facts, ItemsError
 
 LIMITS = Limits()
@@ -75,7 +75,8 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
             else:
                 raw[name] = _file(folder / f"raw.{len(raw)}.npy", np.float64, (len(order),))
     columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
-    for batch in _batches(files, columns):
+    optional = optional_columns(schema)
+    for batch in _batches(files, columns, optional):
         try:
             encoder.times.check(schema, batch.columns, numbers=True)
             items = encoder.encode_items(batch.columns)
@@ -152,21 +153,30 @@ def _sorted(ids: NDArray[np.int64] | Text, source: Path, column: str) -> tuple[N
         return keys, order, salt
 
 
-def _batches(files: list[Path], columns: list[str]) -> Iterator[Batch]:
+def optional_columns(schema: Schema) -> set[str]:
+    """Columns of candidate features that items need not have: those that no feature requires."""
+    features = [(schema.column(name), feature.required) for name, feature in schema.candidate.items()]
+    return {column for column, _ in features} - {column for column, required in features if required}
+
+
+def _batches(files: list[Path], columns: list[str], optional: Collection[str] = ()) -> Iterator[Batch]:
+    """Rows of the files; of an optional column that a file does not have, all values are missing."""
     first = 0
     for file in files:
         try:
             parquet = pq.ParquetFile(file)
             names = parquet.schema_arrow.names
             for column in columns:
-                if column not in names:
+                if column not in names and column not in optional:
                     hint = nearest(column, names)
                     raise ItemsError(f"{file}: has no column {column!r}{'; ' + hint if hint else ''}")
                 if names.count(column) > 1:
                     raise ItemsError(f"{file}: has the column {column!r} more than once; which one is meant?")
             within = 0
-            for batch in parquet.iter_batches(batch_size=BATCH, columns=columns):
-                taken = {name: _column(file, name, batch.column(name), within) for name in columns}
+            present = [name for name in columns if name in names]
+            for batch in parquet.iter_batches(batch_size=BATCH, columns=present):
+                taken: dict[str, Column] = {name: [None] * batch.num_rows for name in columns}
+                taken |= {name: _column(file, name, batch.column(name), within) for name in present}
                 yield Batch(file, within, first + within, taken)
                 within += batch.num_rows
             first += within

@@ -65,3 +65,11 @@ def test_letters_of_booleans_are_seen_anywhere(body, may):
 
 def test_columns_that_are_missing_or_have_no_kind_are_left_out():
     assert typed({"a": [1], "b": [2]}, {"b": "integer", "c": "number"}).keys() == {"b"}
+
+
+def test_unsigned_ids_are_packed_and_negative_ones_are_not():
+    high = 2**64 - 1
+    assert typed({"x": [high, 0]}, {"x": "unsigned"})["x"].tolist() == [high, 0]
+    assert typed({"x": [high, None]}, {"x": "unsigned"})["x"] == [high, None]
+    for wrong in ([-1], [2**64], ["1"], [1.0], [True]):
+        assert typed({"x": wrong}, {"x": "unsigned"}) == {}

@@ -77,6 +77,32 @@ def test_evaluate_on_the_held_out_rows_repeats_the_validation(trained, tmp_path)
         assert metrics["tasks"][task][name] == pytest.approx(saved["tasks"][task][name], abs=1e-5)
 
 
+def test_evaluate_on_the_validation_rows_alone_repeats_the_validation(trained, tmp_path):
+    ended = ranker_train(
+        "evaluate", trained.output, "--data", trained.log, "--validation", "--json", tmp_path / "m.json"
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "held-out rows" in ended.stdout
+    assert "caution" not in ended.stdout
+    metrics = json.loads((tmp_path / "m.json").read_text())
+    saved = json.loads((trained.output / "1" / "manifest.json").read_text())["metrics"]
+    for task, name in (("click", "auc"), ("like", "gauc"), ("watch_time", "rmse")):
+        assert metrics["tasks"][task][name] == pytest.approx(saved["tasks"][task][name], abs=1e-5)
+    assert metrics["cautions"] == []
+
+
+def test_evaluate_says_how_many_rows_were_trained_on(trained, tmp_path):
+    dates = table_of(trained.log)["date"].to_pylist()
+    seen = sum(date < sorted(set(dates))[-2] for date in dates)
+    ended = ranker_train(
+        "evaluate", trained.output, "--data", trained.log, "--json", tmp_path / "m.json", "--bootstrap", 0
+    )
+    (caution,) = json.loads((tmp_path / "m.json").read_text())["cautions"]
+    assert f"{seen:,} of 4,000 rows" in caution
+    assert "--validation" in caution
+    assert "caution: " in ended.stdout
+
+
 def test_export_takes_the_best_epoch_of_a_run(trained, tmp_path):
     ended = ranker_train("export", trained.output, "--output", tmp_path)
     assert ended.returncode == 0, ended.stderr

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.schema import Schema
-from training.evaluate import Predictions, chosen, measure
+from training.evaluate import Predictions, UndefinedMetricError, chosen, measure
 
 SCHEMA = Schema.model_validate(
     {
@@ -35,4 +35,6 @@ def test_values_for_stopping_are_signed():
     assert chosen("mean_loss", metrics) == -0.5
     assert chosen("watch.mae", metrics) == pytest.approx(-2 / 3)
     assert chosen("click.gauc", metrics) == pytest.approx(0.5)
-    assert chosen("mean_auc", {"mean_auc": None}) == -np.inf
+    for undefined in ({"mean_auc": None}, {"mean_auc": float("nan")}):
+        with pytest.raises(UndefinedMetricError, match="mean_auc"):
+            chosen("mean_auc", undefined)

@@ -44,7 +44,8 @@ def test_training_rows_have_statistics_of_other_days_only(trained, tmp_path):
     frame = pd.concat([pd.read_parquet(path) for path in sorted(trained.log.glob("*.parquet"))])
     day = sorted(frame["date"].unique())[2]
     today = (frame["date"] == day).to_numpy()
-    turned = frame.assign(click=np.where(today, 1 - frame["click"], frame["click"]))
+    click = np.where(today, 1 - frame["click"], frame["click"])
+    turned = frame.assign(click=click, like=frame["like"] * click, watch_time=frame["watch_time"] * click)
     numbers = []
     for i, log in enumerate((frame, turned)):
         prepared = prepare(trained.experiment, Log(log), tmp_path / str(i))

@@ -62,7 +62,7 @@ def test_a_learned_fusion_reads_the_validation_rows_of_the_log(trained, tmp_path
     changed = run.experiment.model_copy(update={"fusions": {"held": FusionOptions.model_validate(LEARNED)}})
     assert required_columns(changed) == ["click", "watch_time", "request_id", "duration_s"]
     rows = split(run.log, changed.data.split, changed.training.seed)
-    log = columns_at(rows, required_columns(changed))
+    log = columns_at(changed.log_schema, rows, required_columns(changed))
     np.testing.assert_array_equal(log["click"].astype(float), run.predictions.labels[:, 0])
     fitted = fitted_fusions(changed, run.predictions, log)
     told = fitted["held"].fusion.state["held_out"]
@@ -80,9 +80,9 @@ def test_columns_at_picks_rows_by_their_number(trained):
     experiment = load_config(trained.config)
     rows = split(Log([trained.log]), experiment.data.split, experiment.training.seed)
     names = ["item_id", "duration_s", "device"]
-    whole = columns_at(rows, names)
+    whole = columns_at(experiment.log_schema, rows, names)
     chosen = np.array([0, 3, 4, len(whole["device"]) - 1])
-    for name, column in columns_at(rows, names, chosen).items():
+    for name, column in columns_at(experiment.log_schema, rows, names, chosen).items():
         assert column.tolist() == whole[name][chosen].tolist()
 
 

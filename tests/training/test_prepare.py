@@ -25,14 +25,14 @@ def frame(seed=0, **columns):
     return pd.DataFrame({**values, **columns})
 
 
-def experiment(group_by=None, fold_by=None, price="numeric", **data):
+def experiment(group_by=None, fold_by=None, price="numeric", item_type=None, **data):
     statistics = {"label_statistics": {"of": ["item"], "fold_by": fold_by, "folds": 3}} if fold_by else {}
     return Experiment.model_validate(
         {
             "data": {"split": {"by": "random", "fraction": 0.3}, **data},
             "schema": {
                 "context": {"user": {"kind": "categorical"}},
-                "candidate": {"item": {"kind": "categorical"}, "price": {"kind": price}},
+                "candidate": {"item": {"kind": "categorical", "type": item_type}, "price": {"kind": price}},
                 "tasks": {"click": {"kind": "binary"}},
                 **statistics,
             },
@@ -98,8 +98,15 @@ def test_nanoseconds_before_1970_are_rounded_down(tmp_path):
 def test_raw_columns_are_plain_values(tmp_path):
     day = [np.datetime64("1970-01-02") if row % 2 else None for row in range(ROWS)]
     log = frame(day=pd.array(day, dtype="datetime64[us]"), name=["a" if row % 2 else None for row in range(ROWS)])
-    found = columns_at(split(Log(log), experiment().data.split, 0), ["day", "name"])
+    plan = experiment()
+    found = columns_at(plan.log_schema, split(Log(log), plan.data.split, 0), ["day", "name"])
     assert set(zip(found["day"], found["name"], strict=True)) == {(None, None), (86_400_000_000, "a")}
+
+
+def test_raw_ids_are_of_the_declared_type_as_fusions_meet_them_in_serving():
+    plan = experiment(item_type="string")
+    found = columns_at(plan.log_schema, split(Log(frame()), plan.data.split, 0), ["item"])
+    assert {type(value) for value in found["item"]} == {str}
 
 
 @pytest.mark.parametrize(

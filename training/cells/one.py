@@ -12,13 +12,12 @@ from training.callbacks import STEPS
 from training.config import Experiment
 from training.evaluate import measure, predict
 from training.experiment_log import open_log
+from training.finished import RESULT
 from training.fit import RUN, scorer, train
 from training.onnx_graph import to_onnx
 from training.prepare import encode_all
 from training.rows import digest
 from training.trace import trace
-
-RESULT = "result.json"
 
 
 def key(experiment: Experiment, facts: Any) -> str:
@@ -43,13 +42,13 @@ def run_cell(
     rows: str,
     expected: str,
     threads: int,
-    keep_weights: bool,
+    onnx: bool,
 ) -> dict[str, Any]:
     """Train one config, given as JSON, and measure it on its validation rows, and on ``test`` if any is given.
 
-    Goes on with an unfinished run in ``folder``, and leaves there the model as ONNX, or with ``keep_weights`` its
-    checkpoints instead, of which it can be made. The result is written before it is returned. Its ``metrics`` are the
-    test's where there is one; ``validation`` holds those of the validation rows in any case.
+    Goes on with an unfinished run in ``folder``, and leaves its checkpoints there, and with ``onnx`` the model as
+    ONNX. The result is written before it is returned. Its ``metrics`` are the test's where there is one; ``validation``
+    holds those of the validation rows in any case, and the ``mean_loss``.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -63,12 +62,12 @@ def run_cell(
         encoded = encode_all(schema, encoder, open_log(chosen, test, encoder), chosen.evaluation.group_by)
         predictions = predict(scorer(trained.model), encoded)
         metrics = measure(schema, predictions, chosen.evaluation.bootstrap, chosen.training.seed)
-    if not keep_weights:
+    if onnx:
         (place / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())
     result = {
         "key": expected,
         "metrics": metrics,
-        "validation": trained.metrics,
+        "validation": {**trained.metrics, "mean_loss": trained.history[trained.best_epoch - 1]["mean_loss"]},
         "best_epoch": trained.best_epoch,
         "epochs": len(trained.history),
         "seconds": seconds,
@@ -78,8 +77,6 @@ def run_cell(
     partial = place / f".{RESULT}"
     partial.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
     partial.replace(place / RESULT)
-    if not keep_weights:
-        drop_weights(place)
     return result
 
 

@@ -2,7 +2,8 @@
 
 import multiprocessing
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -45,13 +46,14 @@ def run_cells(
     console: Console,
     progress: Progress,
     *,
-    keep_weights: bool = False,
+    onnx: bool = False,
+    done: Callable[[Trained], None] = lambda _: None,
 ) -> list[Trained]:
     """Train and measure every cell in a folder of its own below ``output``; cells done earlier are not run again.
 
-    Cells of one schema, split and seed share their encoded rows. Each leaves its model as ONNX, or with
-    ``keep_weights`` its checkpoints instead, so that it can be opened again. Raises ``DataError`` for a log that cannot
-    be used.
+    Cells of one schema, split and seed share their encoded rows. Each leaves its checkpoints, and with ``onnx`` its
+    model as ONNX. ``done`` is called with each cell as soon as its result is there. Raises ``DataError`` for a log that
+    cannot be used.
     """
     log = open_log(cells[0].experiment, source)
     tested = open_log(cells[0].experiment, test) if len(test) else None
@@ -67,19 +69,26 @@ def run_cells(
         earlier = finished(folder, keys[i])
         if earlier is not None:
             results[i] = earlier
+    for i, result in results.items():
+        done(Trained(cells[i], folders[i], rows[i], result))
     if results:
         console.print(f"{len(results)} of {len(cells)} cells are done already in {output}")
     paths, test_paths = [str(p) for p in log.paths()], [str(p) for p in tested.paths()] if tested else []
     threads = max(1, (os.cpu_count() or 1) // jobs)
     output.mkdir(parents=True, exist_ok=True)
     pending = [i for i in range(len(cells)) if i not in results]
+    if len(pending) > 1:
+        console.print(
+            f"{len(pending)} trainings, {min(jobs, len(pending))} at a time; the first tells how long they take"
+        )
+    started = time.perf_counter()
     bar = progress.add_task("cells", total=len(cells), completed=len(results))
     with ThreadPoolExecutor(jobs) as pool:
         futures: dict[Future[dict[str, Any]], int] = {}
         for i in pending:
             arguments = (cells[i].experiment.model_dump_json(by_alias=True), paths, test_paths, str(folders[i]))
             folders[i].mkdir(parents=True, exist_ok=True)
-            about = (str(rows[i]), keys[i], threads, keep_weights)
+            about = (str(rows[i]), keys[i], threads, onnx)
             futures[pool.submit(_in_own_process, *arguments, *about)] = i
         try:
             for future in as_completed(futures):
@@ -87,6 +96,11 @@ def run_cells(
                 results[i] = future.result()
                 progress.advance(bar)
                 console.print(_line(cells[i], results[i], tasks))
+                left = len(cells) - len(results)
+                if left and left == len(pending) - 1:
+                    each = time.perf_counter() - started
+                    console.print(f"about {_duration(max(each, each * left / jobs))} to go for {left} more")
+                done(Trained(cells[i], folders[i], rows[i], results[i]))
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -110,6 +124,13 @@ def _in_own_process(*arguments: Any) -> dict[str, Any]:
             return {"error": "its process was killed; out of memory? (fewer --jobs need less)"}
         except Exception as error:
             return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _duration(seconds: float) -> str:
+    """A rough time: in seconds, minutes or hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _line(cell: Cell, result: dict[str, Any], tasks: Sequence[str]) -> str:

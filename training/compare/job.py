@@ -10,10 +10,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from training.cells import Cell, Trained, progress_bars, run_cells
+from training.cells.one import has_weights
+from training.compare.best import Best, export_once
 from training.compare.cost import ROUNDS, measure_costs
 from training.compare.summary import Row, summarise, table, to_markdown
 from training.config import Experiment
 from training.experiment_log import open_log
+from training.finished import RESULT
 from training.log import Log, Source
 
 RESULTS = "results.json"
@@ -22,15 +25,25 @@ MARKDOWN = "results.md"
 
 
 def compare(
-    base: Experiment, cells: Sequence[Cell], source: Source, test: Source, output: Path, jobs: int, console: Console
+    base: Experiment,
+    cells: Sequence[Cell],
+    source: Source,
+    test: Source,
+    output: Path,
+    jobs: int,
+    console: Console,
+    best_by: str | None = None,
+    export_best: Path | None = None,
 ) -> list[Row]:
     """Train, measure and report every cell of ``base``'s grid. A comparison that was stopped goes on where it was.
 
-    Raises ``DataError`` for a log that cannot be used; a cell that fails is named in the report with its error, and
-    the others go on.
+    Of all cells, the one that is best by the metric ``best_by`` on the validation rows keeps its weights, and
+    ``export_best`` exports it there; by default the metric is that of early stopping. Raises ``DataError`` for a log
+    that cannot be used; a cell that fails is named in the report with its error, and the others go on.
     """
+    best = Best(base, best_by)
     with progress_bars(console) as progress:
-        done = run_cells(cells, source, test, output, jobs, console, progress)
+        done = run_cells(cells, source, test, output, jobs, console, progress, onnx=True, done=best.offer)
         results = {i: trained.result for i, trained in enumerate(done)}
         _write(output, base, summarise(cells, results, {}))  # whatever happens while costs are measured
         costs = _costs(done, open_log(base, source), progress)
@@ -38,6 +51,21 @@ def compare(
     _write(output, base, summary)
     console.print(table(summary))
     console.print(f"report: [bold]{output / REPORT}[/bold]    numbers: {output / RESULTS}, {output / MARKDOWN}")
+    if export_best is not None:
+        picked = best.found
+        if not has_weights(picked.folder):  # of an earlier comparison by another metric
+            console.print(f"the weights of {picked.cell.name} were deleted before: training it again", markup=False)
+            (picked.folder / RESULT).unlink()
+            with progress_bars(console) as progress:
+                again = run_cells([picked.cell], source, test, output, 1, console, progress, onnx=True)
+            if again[0].error is not None:
+                raise RuntimeError(f"the best cell could not be trained again: {again[0].error}")
+        export_once(picked, export_best, console)
+    elif best:
+        console.print(
+            f"best by {best.metric}: {best.found.cell.name}, seed {best.found.cell.seed} (--export-best DIR)",
+            markup=False,
+        )
     return summary
 
 

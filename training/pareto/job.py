@@ -11,9 +11,10 @@ from rich.console import Console
 
 from ranker.artifact import Artifact, load
 from training.cells import Cell, Trained, progress_bars, run_cells
-from training.cells.one import RESULT, drop_weights, has_weights
+from training.cells.one import drop_weights, has_weights
 from training.config import Experiment
 from training.experiment_log import open_log
+from training.finished import RESULT
 from training.job import export_run
 from training.log import Source
 from training.pareto.choice import Choice
@@ -45,7 +46,7 @@ def pareto(
     trained; a cell that fails is named in the report, and the others go on.
     """
     with progress_bars(console) as progress:
-        done = run_cells(cells, source, test, output / CELLS, jobs, console, progress, keep_weights=True)
+        done = run_cells(cells, source, test, output / CELLS, jobs, console, progress)
         whole = [trained for trained in done if trained.error is None]
         if not whole:
             raise RuntimeError(f"no model could be trained; the first failed with: {done[0].error}")
@@ -55,7 +56,7 @@ def pareto(
         if not has_weights(picked.folder):
             console.print("the picked model was dominated before, and its weights are gone: training it again")
             (picked.folder / RESULT).unlink()
-            again = run_cells([picked.cell], source, test, output / CELLS, jobs, console, progress, keep_weights=True)
+            again = run_cells([picked.cell], source, test, output / CELLS, jobs, console, progress)
             if again[0].error is not None:
                 raise RuntimeError(f"the picked model could not be trained again: {again[0].error}")
     for trained, model in zip(whole, summary.models, strict=True):

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column, Ragged
+from ranker.encoding.columns import numbers
 from training.config import ConfigError, Experiment
 from training.evaluate import predict
 from training.log import DataError, Log
-from training.prepare import Progress, encode_validation
+from training.prepare import NO_GROUP, Progress, encode_validation
 from training.rows import digest, files
 from training.session import onnx_scorer
 
@@ -94,24 +95,21 @@ def scored_rows(
     raw: list[Mapping[str, Column]] = []
 
     def batches() -> Any:
-        for batch, columns in encode_validation(experiment, artifact.encoder, log, [group_by, *more], progress):
-            raw.append({name: columns[name] for name in [group_by, *more]})
+        for batch, columns in encode_validation(experiment, artifact.encoder, log, [*more], group_by, progress):
+            raw.append({name: columns[name] for name in more})
             yield batch
 
     found = predict(onnx_scorer(artifact.model_path), batches())
-    keys = np.concatenate([plain(part[group_by], group_by) for part in raw])
-    if keys.dtype.kind == "O":
-        unknown = any(key is None for key in keys)
-    else:
-        unknown = keys.dtype.kind == "f" and bool(np.isnan(keys).any())
+    assert found.groups is not None
+    unknown = int((found.groups == NO_GROUP).sum())
     if unknown:
-        raise DataError(f"column {group_by!r} has rows without a value, so their group is unknown")
+        raise DataError(f"column {group_by!r} has {unknown} rows without a value, so their group is unknown")
     rows = ScoredRows(
         artifact.manifest.tasks,
         found.scores.astype(np.float64),
         found.labels.astype(np.float64),
         found.known,
-        np.unique(keys.astype(str) if keys.dtype.kind == "O" else keys, return_inverse=True)[1].astype(np.intp),
+        np.unique(found.groups, return_inverse=True)[1].astype(np.intp),
         {name: np.concatenate([plain(part[name], name) for part in raw]) for name in more},
     )
     _write(rows, path)
@@ -122,6 +120,8 @@ def plain(column: Column, name: str) -> NDArray[Any]:
     """A column of the log as one array [N]: numbers with NaN, or text with None, where one is missing."""
     if isinstance(column, Ragged):
         raise ConfigError(f"column {name!r} holds lists; a search reads columns of one value a row")
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        return numbers(column, name)
     if isinstance(column, np.ma.MaskedArray):
         if not np.ma.getmaskarray(column).any():
             return np.asarray(column)

@@ -154,3 +154,52 @@ def test_formulas_under_conditions_and_masks():
 def test_what_a_formula_must_not_give_is_named(task, match):
     with pytest.raises(ColumnError, match=match):
         encoded({"y": task}, click=[1, 0])
+
+
+CONTRADICTING = {"cart": [0, 0, 1, None, 1], "buy": [1, 0, 1, 1, None]}
+
+
+@pytest.mark.parametrize(
+    ("meant", "known", "dropped"),
+    [
+        (None, [True, True, True, False, False], []),
+        ("keep", [True, True, True, False, False], []),
+        ("mask", [False, True, True, False, False], []),
+        ("drop", [True, True, True, False, False], [0]),
+    ],
+)
+def test_labels_that_contradict_the_task_they_are_given(meant, known, dropped):
+    tasks = {"cart": {"kind": "binary"}, "buy": {"kind": "binary", "given": "cart", "given_conflicts": meant}}
+    labels = encoded(tasks, **CONTRADICTING)
+    assert labels.conflicts.tolist() == [[False, True], *[[False, False]] * 4]
+    assert labels.values[:, 1].tolist() == [0, 0, 1, 0, 0]
+    assert labels.known[:, 1].tolist() == known
+    assert np.flatnonzero(labels.dropped).tolist() == dropped
+    assert labels.at(np.array([0, 1, 0, 0, 1], dtype=bool)).known.tolist() == [[True, True], [True, False]]
+
+
+def test_what_is_masked_null_or_no_number_contradicts_nothing():
+    tasks = {
+        "click": {"kind": "binary"},
+        "watch": {"kind": "regression", "given": "click", "mask": "measured"},
+        "ratio": {"kind": "regression", "label": "watch / length", "given": "click"},
+    }
+    labels = encoded(tasks, click=[0, 0, 0, 0], watch=[3, 3, None, 0], measured=[1, 0, 1, 1], length=[1, 0, 1, 0])
+    assert labels.conflicts[:, 1].tolist() == [True, False, False, False]
+    assert labels.conflicts[:, 2].tolist() == [True, False, False, False]
+
+
+def test_a_masked_conflict_hides_the_tasks_that_follow():
+    tasks = {
+        "click": {"kind": "binary"},
+        "cart": {"kind": "binary", "given": "click", "given_conflicts": "mask"},
+        "buy": {"kind": "binary", "given": "cart"},
+    }
+    labels = encoded(tasks, click=[0, 0], cart=[1, 0], buy=[1, 0])
+    assert labels.known.tolist() == [[True, False, False], [True, True, True]]
+    assert not labels.conflicts[:, 2].any()
+
+
+def test_conflicts_need_a_task_to_contradict():
+    with pytest.raises(ValueError, match="given_conflicts says what to do with labels that contradict `given`"):
+        encoded({"buy": {"kind": "binary", "given_conflicts": "drop"}}, buy=[1])

@@ -4,7 +4,7 @@ from training.report.sample import examples, sampled
 
 
 def test_whole_requests_are_drawn_up_to_the_limit():
-    groups = np.random.default_rng(0).integers(0, 50, 1000) * 7
+    groups = np.random.default_rng(0).integers(1, 51, 1000) * 7
     rows, requests = sampled(groups, 1000, 300)
     assert 250 < len(rows) <= 300
     assert (np.diff(rows) > 0).all()
@@ -20,9 +20,18 @@ def test_all_rows_where_they_are_few_and_runs_where_nothing_groups_them():
     rows, requests = sampled(None, 45, 1000)
     assert rows.tolist() == list(range(45))
     assert requests.tolist() == [0] * 20 + [1] * 20 + [2] * 5
-    rows, requests = sampled(np.zeros(100, dtype=np.int64), 100, 30)  # one request of more rows than the limit
+    rows, requests = sampled(np.full(100, 7), 100, 30)  # one request of more rows than the limit
     assert len(rows) == 30
     assert not requests.any()
+
+
+def test_rows_of_no_group_are_left_out():
+    rows, requests = sampled(np.array([0, 9, 0, 4, 9, 0]), 6, 100)
+    assert rows.tolist() == [1, 3, 4]
+    assert requests.tolist() == [1, 0, 1]
+    rows, requests = sampled(np.zeros(25, dtype=np.int64), 25, 100)  # no row has one: as if nothing grouped them
+    assert rows.tolist() == list(range(25))
+    assert requests.tolist() == [0] * 20 + [1] * 5
 
 
 def test_examples_are_of_handy_size_with_responses_to_many_objectives():

@@ -1,0 +1,93 @@
+"""Prefixes, slashes, HEAD, OPTIONS and browsers, against a real server."""
+
+import httpx
+import pytest
+
+from serving.settings import Settings, SettingsError
+from tests.serving.conftest import serving
+
+ORIGIN = "https://app.example.com"
+
+
+@pytest.fixture(scope="module")
+def published(artifact):
+    keys = {"api_keys": "k" * 32, "docs": "true"}
+    with serving(artifact.folder, root_path="/ranker", cors_origins=f"{ORIGIN}, https://b.example", **keys) as url:
+        yield url
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/model", "/models", "/docs"])
+def test_head_is_get_without_a_body(url, path):
+    head, got = httpx.head(url + path), httpx.get(url + path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    if path != "/metrics":  # it counts on between the two
+        assert head.headers["content-length"] == str(len(got.content))
+
+
+@pytest.mark.parametrize(("path", "allow"), [("/rank", "POST"), ("/model", "GET, HEAD")])
+def test_options_without_cors_says_what_is_allowed(url, path, allow):
+    answer = httpx.options(url + path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+    assert answer.json()["detail"][0]["field"] == f"OPTIONS {path}"
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_nothing_is_redirected(url, body):
+    plain = httpx.post(f"{url}/rank", json=body)
+    answer = httpx.post(f"{url}/rank/", json=body, headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.json()) == (200, plain.json())
+    assert httpx.get(f"{url}/health/live/").status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["", "/ranker"])
+def test_a_prefix_is_served_whether_or_not_the_proxy_removes_it(published, body, prefix):
+    key = {"Authorization": "Bearer " + "k" * 32}
+    assert httpx.post(f"{published}{prefix}/rank", json=body, headers=key).status_code == 200
+    assert httpx.get(f"{published}{prefix}/model", headers=key).status_code == 200
+    assert "/ranker/openapi.json" in httpx.get(f"{published}{prefix}/docs").text
+    assert httpx.get(f"{published}{prefix}/openapi.json").json()["servers"] == [{"url": "/ranker"}]
+    assert httpx.get(f"{published}/rankers/model", headers=key).status_code == 404
+
+
+def test_a_browsers_preflight_needs_no_key(published):
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+    answer = httpx.options(f"{published}/rank", headers={"Origin": ORIGIN, **asked})
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert "authorization" in answer.headers["access-control-allow-headers"]
+    assert int(answer.headers["access-control-max-age"]) > 0
+    refused = httpx.options(f"{published}/rank", headers={"Origin": "https://c.example", **asked})
+    assert refused.status_code == 400
+    assert "access-control-allow-origin" not in refused.headers
+
+
+def test_a_browser_reads_errors_too(published):
+    for answer in (
+        httpx.post(f"{published}/rank", json={}, headers={"Origin": ORIGIN}),
+        httpx.post(f"{published}/rank", json={}, headers={"Origin": ORIGIN, "Authorization": "Bearer " + "k" * 32}),
+        httpx.get(f"{published}/nothing", headers={"Origin": ORIGIN}),
+    ):
+        assert answer.status_code in (401, 404, 422)
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+        assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_setting():
+    given = {"RANKER_SERVE_ARTIFACT": "a", "RANKER_SERVE_SERVICE_HOST": "10.0.0.1", "RANKER_SERVE_SERVICE_PORT": "80"}
+    links = {"RANKER_SERVE_SERVICE_PORT_HTTP": "80", "RANKER_SERVE_PORT_80_TCP": "tcp://10.0.0.1:80"}
+    more = {"RANKER_SERVE_PORT_80_TCP_ADDR": "10.0.0.1", "RANKER_SERVE_PORT": "9000", "RANKER_SERVE_WORKERS": "2"}
+    found = Settings.from_environment({**given, **links, **more})
+    assert (found.port, found.workers, found.host) == (9000, 2, "127.0.0.1")
+    with pytest.raises(SettingsError, match=r"RANKER_SERVE_PORT: .*enableServiceLinks: false"):
+        Settings.from_environment({**given, "RANKER_SERVE_PORT": "tcp://10.0.0.1:80"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [("CORS_ORIGINS", "app.example.com", "is no origin"), ("ROOT_PATH", "ranker/", "pattern")],
+)
+def test_wrong_settings_are_named(name, value, text):
+    with pytest.raises(SettingsError, match=rf"RANKER_SERVE_{name}: .*{text}"):
+        Settings.from_environment({"RANKER_SERVE_ARTIFACT": "a", f"RANKER_SERVE_{name}": value})
