@@ -51,6 +51,40 @@ def test_what_is_no_number_is_named(tmp_path, value, told):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
+        (["9007199254740993", "1"], [2**53 + 1, 1]),
+        ([str(2**64 - 1), "+7"], [2**64 - 1, 7]),
+        ([str(2**63), "1.5"], [2.0**63, 1.5]),
+        (["1.0", "2"], [1, 2]),
+        (["True", "0", "NA", "true"], [1, 0, None, 1]),
+        (["1.5", "NA", " 2 ", "#N/A"], [1.5, np.nan, 2, np.nan]),
+    ],
+)
+def test_numbers_as_they_are_written(tmp_path, values, expected):
+    path = write(tmp_path / "a.csv", "x,y\n" + "".join(f"{value},\n" for value in values))
+    found = read([path], {"x": "number"})["x"]
+    assert [None if number is None else float(number).hex() for number in found] == [
+        None if number is None else float(number).hex() for number in expected
+    ]
+    assert all(int(number) == right for number, right in zip(found, expected, strict=True) if isinstance(right, int))
+
+
+def test_the_first_row_of_a_bad_value_is_named(tmp_path):
+    path = write(tmp_path / "a.csv", "x,y\n" + "1,\n" * 100_000 + "2,\nyes,\ntrue,\nno,\nyes,\n")
+    with pytest.raises(DataError, match=r"a\.csv, row 100001, column 'x': 'yes' is not a number"):
+        read([path], {"x": "number"})
+
+
+def test_the_line_of_a_bad_row_far_down(tmp_path):
+    rows = 2_500_000  # more than a block
+    path = write(tmp_path / "a.csv", "x,id\n" + "1,2\n" * rows + "3\n" + "1,2\n" * 1000 + "4\n")
+    with pytest.raises(DataError, match=rf"a\.csv: line {rows + 2} has 1 field\(s\) and the header 2: '3'"):
+        for _ in Log([path], {"x": "number", "id": "text"}).chunks(["x", "id"]):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
         (["1", "", "-7"], [1, None, -7]),
         (["02134", "10001"], ["02134", "10001"]),
         (["true", "false"], ["true", "false"]),
