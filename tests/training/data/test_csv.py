@@ -6,7 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranker.encoding.lists import ragged
+from ranker.schema import Schema
 from training.data.csv_options import CsvOptions
+from training.data.csv_types import schema_kinds
 from training.log import DataError, Log
 
 
@@ -192,3 +194,36 @@ def test_options_that_cannot_be(options):
 
 def test_an_integer_column_beside_a_separator_is_one_value_a_row():
     assert list(ragged(np.array([3, 4]), "tags", "|").values) == [3, 4]
+
+
+def both(column="zip"):
+    """Kinds of a column that is a numeric feature and a categorical with ``type: string``."""
+    features = {
+        "far": {"kind": "numeric", "column": column, "transform": "none"},
+        "place": {"kind": "categorical", "type": "string", "column": column, "dimension": 2},
+    }
+    return schema_kinds(Schema.model_validate({"candidate": features, "tasks": {"click": {"kind": "binary"}}}))
+
+
+@pytest.mark.parametrize("bad", ["02134", '"7"', "1.5", "x"])
+def test_a_column_of_numbers_and_text_is_refused_where_it_cannot_be_both(tmp_path, bad):
+    path = write(tmp_path / "a.csv", f"zip,click\n2134,1\n{bad},0\n")
+    if bad == '"7"':
+        write(path, f"zip,click\n{bad},0\n")
+    with pytest.raises(DataError, match=r"'zip' is read as a number .* and as text .*type: string.*a\.csv"):
+        read([path], both())
+
+
+def test_a_column_of_integers_is_numbers_and_text(tmp_path):
+    path = write(tmp_path / "a.csv", "zip,click\n2134,1\n,0\n-7,0\n")
+    assert read([path], both())["zip"] == [2134, None, -7]
+    pq.write_table(pa.table({"zip": [1.5], "click": [1]}), tmp_path / "b.parquet")
+    assert read([tmp_path / "b.parquet"], both())["zip"] == [1.5]
+
+
+def test_a_column_of_the_path_that_one_file_lacks_names_both(tmp_path):
+    for folder in ("date=1", "day=2"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "a.csv", "x,y\n1,2\n")
+    with pytest.raises(DataError, match=r"day=2/a\.csv has no column 'date'.*date=1/a\.csv has it by a folder"):
+        read([tmp_path], {"x": "number", "date": "id"})
