@@ -1,7 +1,7 @@
 """The log of an experiment: its files, read by what its config says of their columns."""
 
 from ranker.encoding import Encoder
-from ranker.fusion import StoredFusion, plan_for
+from ranker.fusion import Formula, StoredFusion, plan_for
 from training.config import Experiment, SplitByTime
 from training.data.csv_types import Kind, merged, of_kind, schema_kinds
 from training.log import Log, Source
@@ -17,7 +17,8 @@ def kinds_of(experiment: Experiment, encoder: Encoder | None = None) -> dict[str
     rule = experiment.data.split
     return merged(
         schema_kinds(experiment.log_schema, encoder),
-        of_kind("number", set(required_columns(experiment)) - {*experiment.log_schema.input_columns()}),
+        *(of_kind("number", formula.columns) for formula in _fitted(experiment)),
+        *(of_kind("id", formula.keys) for formula in _fitted(experiment)),
         of_kind("time" if isinstance(rule, SplitByTime) else "id", [getattr(rule, "column", None)]),
         of_kind("id", [experiment.evaluation.group_by]),
     )
@@ -26,8 +27,12 @@ def kinds_of(experiment: Experiment, encoder: Encoder | None = None) -> dict[str
 def required_columns(experiment: Experiment) -> list[str]:
     """Columns of the log that the config's fusions are fitted to, beside scores and labels."""
     schema, found = experiment.log_schema, []
-    for options in experiment.named_fusions.values():
-        formula = plan_for(schema, StoredFusion(options=options)).fusion.formula
-        if formula.fitted:
-            found += [*formula.columns, *(schema.column(name) for name in formula.features)]
+    for formula in _fitted(experiment):
+        found += [*formula.columns, *formula.keys, *(schema.column(name) for name in formula.features)]
     return list(dict.fromkeys(found))
+
+
+def _fitted(experiment: Experiment) -> list[Formula]:
+    """Formulas of the config's fusions that are fitted to the log."""
+    plans = (plan_for(experiment.log_schema, StoredFusion(options=o)) for o in experiment.named_fusions.values())
+    return [plan.fusion.formula for plan in plans if plan.fusion.formula.fitted]

@@ -107,7 +107,7 @@ class Log:
         wanted = []
         for part, known in zip(self._parts, names, strict=True):
             wanted.append([column for column in columns if column not in spare or column in known])
-            part.check(wanted[-1])
+            part.check(wanted[-1], self._parts)
         check_families(self._parts, self.kinds, columns)
         for part, present in zip(self._parts, wanted, strict=True):
             first = 0

@@ -51,7 +51,9 @@ class Formula(ABC):
     features
         Names of the candidates' features that it reads.
     columns
-        Columns of the log that ``fit`` reads beside what candidates have, such as those of a label's formula.
+        Columns of numbers in the log that ``fit`` reads beside what candidates have: those of a label's formula.
+    keys
+        Columns of ids in the log that ``fit`` reads to tell rows apart, such as the request.
     """
 
     Options: ClassVar[type[FormulaOptions]] = FormulaOptions
@@ -62,6 +64,7 @@ class Formula(ABC):
     fitted: ClassVar[bool] = False
     features: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
 
     def __init__(
         self, objectives: tuple[str, ...], options: FormulaOptions | None = None, state: State | None = None
@@ -78,7 +81,8 @@ class Formula(ABC):
     def fit(self, candidates: Candidates, log: Mapping[str, Any]) -> State:  # noqa: ARG002
         """Return what the formula needs to know of a reference population; nothing, for most.
 
-        ``log`` has the raw values of ``columns``, [N] each. Raises ``FusionError`` for what cannot be fitted to.
+        ``log`` has the raw values of ``columns`` and ``keys``, [N] each. Raises ``FusionError`` for what cannot
+        be fitted to.
         """
         return {}
 

@@ -83,8 +83,8 @@ class Learned(Formula):
         self.features = self.options.features
         texts = [text for text in (self.options.label, self.options.weight) if text is not None]
         read = [name for text in texts for name in formula(text).names]
-        asked = [] if self.options.request is None else [self.options.request]
-        self.columns = tuple(dict.fromkeys([*read, *asked]))
+        self.columns = tuple(dict.fromkeys(read))
+        self.keys = () if self.options.request is None else (self.options.request,)
 
     @cached_property
     def _trees(self) -> Trees:

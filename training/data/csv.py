@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,9 @@ class CsvPart(FilePart):
 
     def typed(self, array: Any, name: str, kind: Resolved) -> Any:
         """An array [N] of text [N]. Raises ``ColumnError``."""
-        return converted(array, name, kind, self.options.decimal)
+        facts = self._facts.get(name)
+        proven = facts is not None and (facts.integer if kind == "integer" else facts.unsigned)
+        return converted(array, name, kind, self.options.decimal, proven)
 
     def facts(self, columns: Sequence[str]) -> dict[str, Facts]:
         """What all values of columns have in common, found by reading the file once."""
@@ -67,8 +69,13 @@ class CsvPart(FilePart):
         return {column: self._facts[column] for column in columns if column in self._facts}
 
     @contextmanager
-    def opened(self, columns: Sequence[str], block: int = BLOCK, quoted: Sequence[str] | None = None) -> Iterator[Any]:
-        """A reader of columns as text. With ``quoted`` such values are null unless quotes stand around them."""
+    def opened(
+        self, columns: Sequence[str], block: int = BLOCK, quoted: Sequence[str] | None = None, threads: bool = True
+    ) -> Iterator[Any]:
+        """A reader of columns as text. With ``quoted`` such values are null unless quotes stand around them.
+
+        With ``threads`` it is faster, and does not know on which line a bad row is.
+        """
         options = self.options
         parse = pyarrow.csv.ParseOptions(
             delimiter=self.separator,
@@ -83,15 +90,15 @@ class CsvPart(FilePart):
             strings_can_be_null=True,
             quoted_strings_can_be_null=quoted is None,
         )
-        read = pyarrow.csv.ReadOptions(block_size=block, encoding=options.encoding, use_threads=False)
+        read = pyarrow.csv.ReadOptions(block_size=block, encoding=options.encoding, use_threads=threads)
         with self._stream() as stream:
             yield pyarrow.csv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert)
 
     def told(self, error: Exception) -> str:
         """What is wrong with the file, in words."""
-        bad, self._bad_row = self._bad_row, None
         text = str(error)
-        if bad is not None:
+        if self._bad_row is not None:
+            bad = self._first_bad_row()
             place = f"line {bad.number}" if bad.number is not None else "a line"
             return (
                 f"{place} has {bad.actual_columns} field(s) and the header {bad.expected_columns}: "
@@ -149,6 +156,17 @@ class CsvPart(FilePart):
         compression = COMPRESSION.get(self.path.suffix.lower())
         with pa.input_stream(str(self.path), compression=compression) as stream:
             yield stream
+
+    def _first_bad_row(self) -> Any:
+        """The bad row with its number, found by reading the file again in one thread."""
+        with (
+            suppress(pa.ArrowException, OSError, UnicodeError),
+            self.opened(self._columns[:1], threads=False) as reader,
+        ):
+            for _ in reader:
+                pass
+        bad, self._bad_row = self._bad_row, None
+        return bad
 
     def _refuse(self, row: Any) -> str:
         self._bad_row = row

@@ -48,9 +48,14 @@ def facts_of(part: "CsvPart", columns: Sequence[str]) -> dict[str, Facts]:
 
 def facts_of_values(text: Any) -> Facts:
     """Facts of an array of text; null is no value."""
-    signed, natural = as_integers(text, pa.int64()), as_integers(text, pa.uint64())
-    integer = signed is not None and not pc.any(pc.equal(signed, -(2**63))).as_py()  # the bits of a missing id
-    unsigned = natural is not None and not pc.any(pc.equal(natural, pa.scalar(2**63, pa.uint64()))).as_py()
+    signed = as_integers(text, pa.int64())
+    if signed is not None:
+        low = pc.min(signed).as_py()
+        integer, unsigned = low is None or low > -(2**63), low is None or low >= 0  # the former: bits of a missing id
+    else:
+        natural = as_integers(text, pa.uint64())
+        integer = False
+        unsigned = natural is not None and not pc.any(pc.equal(natural, pa.scalar(2**63, pa.uint64()))).as_py()
     number = integer or unsigned or pc.all(matches(text, PLAIN)).as_py() in (True, None)
     return Facts(integer, unsigned, number)
 
@@ -76,5 +81,5 @@ def _quoted(part: "CsvPart", columns: Sequence[str]) -> set[str]:
 
 
 def _first_batch(part: "CsvPart", columns: Sequence[str], null_unless_quoted: Sequence[str] | None) -> Any:
-    with part.opened(columns, block=1 << 20, quoted=null_unless_quoted) as reader:
+    with part.opened(columns, block=1 << 20, quoted=null_unless_quoted, threads=False) as reader:
         return next(iter(reader), None)

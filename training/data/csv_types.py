@@ -15,9 +15,12 @@ from ranker.encoding.weights import weight_columns
 from ranker.schema import Categorical, Multi, Numeric, Schema, Sequence
 
 Resolved: TypeAlias = Literal["number", "text", "unsigned", "integer"]
-Kind: TypeAlias = Resolved | Literal["id", "time"]
-ORDER: tuple[Kind, ...] = ("number", "text", "unsigned", "integer", "id", "time")
-"""Of several kinds that one column has, the first counts: a number also serves as an id, an id also as a time."""
+Kind: TypeAlias = Resolved | Literal["id", "time", "number and text"]
+ORDER: tuple[Kind, ...] = ("number and text", "number", "text", "unsigned", "integer", "id", "time")
+"""Of several kinds that one column has, the first counts: a number also serves as an id, an id also as a time.
+
+But no number is text as it stands: such a column is of the first kind, and :mod:`training.data.resolve` decides.
+"""
 
 
 def merged(*tables: Mapping[str, Kind]) -> dict[str, Kind]:
@@ -25,7 +28,8 @@ def merged(*tables: Mapping[str, Kind]) -> dict[str, Kind]:
     found: dict[str, Kind] = {}
     for table in tables:
         for column, kind in table.items():
-            found[column] = min(found.get(column, kind), kind, key=ORDER.index)
+            both = {found.get(column, kind), kind}
+            found[column] = "number and text" if both == {"number", "text"} else min(both, key=ORDER.index)
     return found
 
 

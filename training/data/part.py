@@ -1,7 +1,7 @@
 """One part of a log: a file, or a DataFrame."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -45,8 +45,8 @@ class Part:
         """Whether it is the path that gives a column."""
         return column in self.folders and column not in self.own_columns()
 
-    def check(self, columns: Sequence[str]) -> None:
-        """Raise ``DataError`` for a column that is not there, or there twice."""
+    def check(self, columns: Sequence[str], others: Iterable["Part"] = ()) -> None:
+        """Raise ``DataError`` for a column that is not there, though by its path one of ``others`` has it, or twice."""
         known = self.columns()
         for column in columns:
             if column not in known:
@@ -54,6 +54,9 @@ class Part:
                 listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
                 raise DataError(
                     f"{self.name} has no column {column!r}{'; ' + hint if hint else ''} (columns: {listed})"
+                    + next(
+                        (f"; {part.name} has it by a folder of its path" for part in others if part.in_path(column)), ""
+                    )
                     + self.hint()
                 )
             if known.count(column) > 1:

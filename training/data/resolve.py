@@ -19,7 +19,7 @@ Family: TypeAlias = Literal["numbers", "text", "dates or times", "lists"]
 def check_families(parts: Sequence[Part], kinds: Mapping[str, Kind], columns: Iterable[str]) -> None:
     """Raise ``DataError`` naming two Parquet files that hold ids or numbers of types that do not mix."""
     for column in columns:
-        if kinds.get(column) not in ("id", "number"):
+        if kinds.get(column) not in ("id", "number", "number and text"):
             continue
         typed = [(part, _family_of(part, column)) for part in parts]
         held = [(part, family) for part, family in typed if family is not None]
@@ -35,9 +35,10 @@ def resolve(parts: Sequence[Part], kinds: Mapping[str, Kind]) -> dict[str, Resol
     """Kinds by column, those of ids and times that are not declared by what all files hold.
 
     Ids are what the Parquet files hold; without any, integers if every value in the CSV files and folders is an
-    integer as programs write them, and not in quotes, else text.
+    integer as programs write them, and not in quotes, else text. Raises ``DataError`` for a column that is read as a
+    number and as text, unless all its values are such integers, which are the same as either.
     """
-    open_ = [column for column, kind in kinds.items() if kind in ("id", "time")]
+    open_ = [column for column, kind in kinds.items() if kind in ("id", "time", "number and text")]
     held = {column: _held(parts, column) for column in open_ if kinds[column] == "id"}
     unknown = [column for column in open_ if held.get(column) in (None, "integer")]
     facts = dict.fromkeys(unknown, Facts())
@@ -54,6 +55,8 @@ def resolve(parts: Sequence[Part], kinds: Mapping[str, Kind]) -> dict[str, Resol
             resolved[column] = _id_kind(held[column], facts.get(column))
         elif kind == "time":
             resolved[column] = "number" if facts[column].number else "text"
+        elif kind == "number and text":
+            resolved[column] = _both(parts, column, facts[column])
         else:
             resolved[column] = kind
     return resolved
@@ -63,6 +66,21 @@ def _id_kind(held: Resolved | None, facts: Facts | None) -> Resolved:
     if facts is None:
         return held or "text"
     return "unsigned" if facts.unsigned and not facts.integer else held or ("integer" if facts.integer else "text")
+
+
+def _both(parts: Sequence[Part], column: str, facts: Facts) -> Resolved:
+    if facts.integer or facts.unsigned:
+        return "integer" if facts.integer else "unsigned"
+    name = next(
+        part.name
+        for part in parts
+        if part.in_path(column) or (isinstance(part, CsvPart) and column in part.own_columns())
+    )
+    raise DataError(
+        f"column {column!r} is read as a number (by a numeric feature, a label, a mask or a formula) and as text (by a "
+        f"categorical with type: string, or a multi or sequence); in CSV files and folders such as {name} that needs "
+        "values that are all integers without quotes and zeros in front. Give the uses a column each, or use Parquet"
+    )
 
 
 def _held(parts: Sequence[Part], column: str) -> Resolved | None:

@@ -6,7 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranker.encoding.lists import ragged
+from ranker.schema import Schema
 from training.data.csv_options import CsvOptions
+from training.data.csv_types import schema_kinds
 from training.log import DataError, Log
 
 
@@ -46,6 +48,40 @@ def test_what_is_no_number_is_named(tmp_path, value, told):
     path = write(tmp_path / "a.csv", f'x,y\n1,1\n"{value}",2\n')
     with pytest.raises(DataError, match=f"a\\.csv, row 1, column 'x': .*{told}"):
         read([path], {"x": "number"})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["9007199254740993", "1"], [2**53 + 1, 1]),
+        ([str(2**64 - 1), "+7"], [2**64 - 1, 7]),
+        ([str(2**63), "1.5"], [2.0**63, 1.5]),
+        (["1.0", "2"], [1, 2]),
+        (["True", "0", "NA", "true"], [1, 0, None, 1]),
+        (["1.5", "NA", " 2 ", "#N/A"], [1.5, np.nan, 2, np.nan]),
+    ],
+)
+def test_numbers_as_they_are_written(tmp_path, values, expected):
+    path = write(tmp_path / "a.csv", "x,y\n" + "".join(f"{value},\n" for value in values))
+    found = read([path], {"x": "number"})["x"]
+    assert [None if number is None else float(number).hex() for number in found] == [
+        None if number is None else float(number).hex() for number in expected
+    ]
+    assert all(int(number) == right for number, right in zip(found, expected, strict=True) if isinstance(right, int))
+
+
+def test_the_first_row_of_a_bad_value_is_named(tmp_path):
+    path = write(tmp_path / "a.csv", "x,y\n" + "1,\n" * 100_000 + "2,\nyes,\ntrue,\nno,\nyes,\n")
+    with pytest.raises(DataError, match=r"a\.csv, row 100001, column 'x': 'yes' is not a number"):
+        read([path], {"x": "number"})
+
+
+def test_the_line_of_a_bad_row_far_down(tmp_path):
+    rows = 2_500_000  # more than a block
+    path = write(tmp_path / "a.csv", "x,id\n" + "1,2\n" * rows + "3\n" + "1,2\n" * 1000 + "4\n")
+    with pytest.raises(DataError, match=rf"a\.csv: line {rows + 2} has 1 field\(s\) and the header 2: '3'"):
+        for _ in Log([path], {"x": "number", "id": "text"}).chunks(["x", "id"]):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -158,3 +194,36 @@ def test_options_that_cannot_be(options):
 
 def test_an_integer_column_beside_a_separator_is_one_value_a_row():
     assert list(ragged(np.array([3, 4]), "tags", "|").values) == [3, 4]
+
+
+def both(column="zip"):
+    """Kinds of a column that is a numeric feature and a categorical with ``type: string``."""
+    features = {
+        "far": {"kind": "numeric", "column": column, "transform": "none"},
+        "place": {"kind": "categorical", "type": "string", "column": column, "dimension": 2},
+    }
+    return schema_kinds(Schema.model_validate({"candidate": features, "tasks": {"click": {"kind": "binary"}}}))
+
+
+@pytest.mark.parametrize("bad", ["02134", '"7"', "1.5", "x"])
+def test_a_column_of_numbers_and_text_is_refused_where_it_cannot_be_both(tmp_path, bad):
+    path = write(tmp_path / "a.csv", f"zip,click\n2134,1\n{bad},0\n")
+    if bad == '"7"':
+        write(path, f"zip,click\n{bad},0\n")
+    with pytest.raises(DataError, match=r"'zip' is read as a number .* and as text .*type: string.*a\.csv"):
+        read([path], both())
+
+
+def test_a_column_of_integers_is_numbers_and_text(tmp_path):
+    path = write(tmp_path / "a.csv", "zip,click\n2134,1\n,0\n-7,0\n")
+    assert read([path], both())["zip"] == [2134, None, -7]
+    pq.write_table(pa.table({"zip": [1.5], "click": [1]}), tmp_path / "b.parquet")
+    assert read([tmp_path / "b.parquet"], both())["zip"] == [1.5]
+
+
+def test_a_column_of_the_path_that_one_file_lacks_names_both(tmp_path):
+    for folder in ("date=1", "day=2"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "a.csv", "x,y\n1,2\n")
+    with pytest.raises(DataError, match=r"day=2/a\.csv has no column 'date'.*date=1/a\.csv has it by a folder"):
+        read([tmp_path], {"x": "number", "date": "id"})
