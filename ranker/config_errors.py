@@ -39,7 +39,8 @@ def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | No
             if mistake["type"] == "string_type" and (text := written(node)):
                 message += f'; text is written in quotes: "{text}"'
         where = ".".join(f"{part!s:.{LONGEST}}" for part in path) or "the config as a whole"
-        yield f"line {line}, {where}: {message if len(message) <= LONGEST_MESSAGE else f'{message[:LONGEST_MESSAGE]}...'}"
+        rest = "..." if len(message) > LONGEST_MESSAGE else ""
+        yield f"line {line}, {where}: {message[:LONGEST_MESSAGE]}{rest}"
 
 
 @lru_cache(maxsize=16)

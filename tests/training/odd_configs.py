@@ -23,8 +23,8 @@ TEXTS = [
     *("", " ", "=", "<<", "~", "on", "no", "null", "*", "[", "{", "-", "#", "x" * 20_000, "\0", "\ud800", "\u2028"),
     *("é", "日本", "🙂", "a b", "a.b", "a\nb", "\t", "../..", "2024-01-01", "12:30", "1e999", "0x1f", "1_000", "nan"),
     *("%", "%Y", "%Y-%", "%z" * 300, "all", "default", "click", "like", "item_id", "user_id", "date", "mean_auc"),
-    *("click + like", "click /", "1/0", "log(click)", "f(x, y", "(" * 2000, "-" * 2000 + "1", "1" * 5000, "a" + "+a" * 3000),
-    *("power(click, 9999999999)", "9**9**9**9", "click.auc", "click[0]", "if click else", "__import__('os')", "λ"),
+    *("click + like", "click /", "1/0", "log(click)", "f(x, y", "(" * 2000, "-" * 2000 + "1", "1" * 5000),
+    *("a" + "+a" * 3000, "power(click, 9999999999)", "9**9**9**9", "click.auc", "click[0]", "if click else", "λ"),
 ]  # fmt: skip
 NUMBERS = [0, -0.0, 1, -1, 2, 0.5, 1e-320, 1e308, -1e308, 2**31, 2**63, -(2**63), 2**64, 10**350, 10**450]
 NUMBERS += [math.nan, math.inf, -math.inf]
