@@ -45,7 +45,7 @@ class Closed(BaseModel):
         for key in data if isinstance(data, Mapping) else ():
             if key not in known:
                 hint = nearest(str(key), known)
-                text = f"unknown key {key!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})"
+                text = f"unknown key {key!r:.200}{'; ' + hint if hint else ''} (known: {', '.join(known)})"
                 raise PydanticCustomError("unknown_key", "{text}", {"text": text, "key": str(key)})
         return data
 

@@ -1,6 +1,7 @@
 """Pydantic's errors about a YAML file -> one line each: which line, which path, what is wrong."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -11,12 +12,14 @@ from ranker.yaml_core import written
 NAMED = ("unknown_key", "boolean_for_number")
 """Kinds of mistakes that a model reports of one of its keys; their context holds the key."""
 LONGEST = 200
-"""Characters of a value that a message shows."""
+"""Characters of a value, or of a key, that a message shows."""
+LONGEST_MESSAGE = 2000
+"""Characters of a message; some list everything that is valid, and quote what is not."""
 
 
 def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> Iterator[str]:
     """Yield a line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     for mistake in error.errors(include_url=False):
         path = _resolve(schema, mistake["loc"])
         message = mistake["msg"].removeprefix("Value error, ")
@@ -35,8 +38,15 @@ def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | No
             message = message if given in message else f"{message}, got {given}"
             if mistake["type"] == "string_type" and (text := written(node)):
                 message += f'; text is written in quotes: "{text}"'
-        where = ".".join(str(part) for part in path) or "the config as a whole"
-        yield f"line {line}, {where}: {message}"
+        where = ".".join(f"{part!s:.{LONGEST}}" for part in path) or "the config as a whole"
+        rest = "..." if len(message) > LONGEST_MESSAGE else ""
+        yield f"line {line}, {where}: {message[:LONGEST_MESSAGE]}{rest}"
+
+
+@lru_cache(maxsize=16)
+def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+    """The JSON Schema of a model; it is kept, for that of a whole experiment takes a good part of a second."""
+    return model.model_json_schema()
 
 
 def _resolve(schema: Mapping[str, Any], loc: tuple[int | str, ...]) -> list[int | str]:

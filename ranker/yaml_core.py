@@ -105,7 +105,7 @@ def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
             raise YamlError(f"line {_line(key)}: a key must be a name, not a mapping or a list")
         name = _text(key)
         if name in lines:
-            raise YamlError(f"line {_line(key)}: the key {name!r} is there twice, first on line {lines[name]}")
+            raise YamlError(f"line {_line(key)}: the key {name!r:.80} is there twice, first on line {lines[name]}")
         lines[name] = _line(key)
         if name == "<<" and key.style is None:
             merged += value.value if isinstance(value, yaml.SequenceNode) else [value]

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ranker.command_line import REFUSED, Commands, debug
 from training.early_checks import check_config, split_variation
+from training.outputs import check_file, check_folder
 from training.quiet import quiet_imports
 
 
@@ -55,6 +56,7 @@ def simulate(
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier simulation in the folder.")] = False,
 ) -> None:
     """Draw an impression log with five partly conflicting objectives and a known true utility."""
+    check_folder("--output", output)
     from training.progress import Display
     from training.simulator import SimulatorConfig
     from training.simulator import simulate as draw
@@ -85,6 +87,7 @@ def fit(
     A run that was killed goes on where it was when the same command is given again.
     """
     check_config(config)
+    check_folder("--output", output)
     with quiet_imports():
         from training.config import load
         from training.job import run
@@ -113,6 +116,8 @@ def evaluate(
 
     A caution says how many of the rows the artifact was trained on.
     """
+    if json_file is not None:
+        check_file("--json", json_file)
     with quiet_imports():
         from training.job import evaluate_artifact
 
@@ -132,6 +137,8 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; by default the same folder.")] = None,
 ) -> None:
     """Export the best epoch so far of a run, without training on."""
+    if output is not None:
+        check_folder("--output", output)
     with quiet_imports():
         from training.job import export_run
 
@@ -168,6 +175,9 @@ def compare(
     check_config(config)
     for text in vary:
         split_variation(text)
+    check_folder("--output", output)
+    if export_best is not None:
+        check_folder("--export-best", export_best)
     with quiet_imports():
         from training import compare as comparison
         from training.config import load
@@ -207,6 +217,7 @@ def pareto(
     objectives train only what is new.
     """
     check_config(config)
+    check_folder("--output", output)
     with quiet_imports():
         from training import pareto as fronts
         from training.config import load
@@ -261,6 +272,9 @@ def search(
 
     A search that was stopped goes on where it was when the same command is given again.
     """
+    check_folder("--output", output)
+    if export is not None:
+        check_folder("--export", export)
     with quiet_imports():
         from training.search.job import Search, export_found, search_artifact
 
@@ -302,6 +316,8 @@ def report(
 
     The page needs no network and no log: artifacts carry a sample of their validation rows.
     """
+    if output is not None:
+        check_file("--output", output)
     with quiet_imports():
         from training.job import report_artifact
 

@@ -147,3 +147,12 @@ def test_paths_that_are_no_file(tmp_path):
             read(path, Outer)
     with pytest.raises(ConfigError, match="cannot be read"):
         read(tmp_path / "a\0b", Outer)
+
+
+@pytest.mark.parametrize(
+    "content", ["{k}: 1", "inner: {{? {k} : 1}}", "parts: {{? {k} : {{size: x}}}}", "sizes: [{k}]"]
+)
+def test_a_long_key_or_value_is_cut_in_the_message(tmp_path, content):
+    text = refused(tmp_path, content.format(k="x" * 1000))
+    assert "line 1, " in text
+    assert len(text) < 1200 + len(str(tmp_path))
