@@ -1,6 +1,7 @@
 """One YAML file -> a closed, frozen experiment; every mistake is named by its path, line and nearest valid key."""
 
 import operator
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import reduce
@@ -85,9 +86,11 @@ class SplitByTime(Closed):
                 raise ValueError(f"must have directives such as %Y, got {value!r}")
             try:
                 datetime.strptime("", value)
-            except ValueError as error:
+            except (ValueError, re.error) as error:
                 if "does not match" not in str(error):
                     raise ValueError(f"{error}, got {value!r}") from None
+            if not set("YyGxc") & set(re.findall(r"%(.)", value.replace("%%", ""))):
+                raise ValueError(f"must hold the year, such as %Y, so that times of all days sort; got {value!r}")
         return value
 
 

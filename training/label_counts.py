@@ -1,6 +1,7 @@
 """How many labels of each task are known, positive, and contradict the task that it is given."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranker.encoding import Labels
 from ranker.schema import Binary, Schema, Task
@@ -23,9 +24,18 @@ class LabelCounts:
         """Count some rows."""
         kept = labels.at(~labels.dropped)
         self.rows += len(labels.known)
-        self.known += kept.known.sum(axis=0)
+        self.known += self._told(kept).sum(axis=0)
         self.positive += (kept.known & (kept.values != 0)).sum(axis=0)
         self.conflicts += labels.conflicts.sum(axis=0)
+
+    def _told(self, labels: Labels) -> NDArray[np.bool_]:
+        """Where a label [N, T] is known; an amount only where it is its own, not the 0 of the task that it is given."""
+        told, names = labels.known.copy(), list(self._tasks)
+        for at, task in enumerate(self._tasks.values()):
+            if task.given is not None and not isinstance(task, Binary):
+                parent = names.index(task.given)
+                told[:, at] &= labels.known[:, parent] & (labels.values[:, parent] != 0)
+        return told
 
     def conflicts_of(self) -> dict[str, int]:
         """Number of contradicting labels of each task that is given another."""

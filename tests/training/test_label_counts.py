@@ -71,6 +71,14 @@ def test_a_task_with_nothing_to_learn_is_named_with_its_column(task, values, why
         counts.check_learnable()
 
 
+def test_an_amount_is_known_only_where_it_is_told_itself():
+    tasks = {"click": CLICK, "watch": {"kind": "regression", "given": "click"}}
+    click, nothing = np.array([1, 0, 0, 1]), np.full(4, np.nan)
+    with pytest.raises(DataError, match=r"tasks\.watch: no label is known"):
+        counted(tasks, click=click, watch=nothing).check_learnable()
+    counted(tasks, click=click, watch=np.array([5, np.nan, 0, np.nan])).check_learnable()
+
+
 def test_tasks_with_labels_of_both_classes_or_of_any_amount_can_learn():
     columns = {"y": np.array([0, 1, 0, 0]), "amount": np.zeros(4)}
     counted({"y": CLICK, "amount": {"kind": "regression"}}, **columns).check_learnable()

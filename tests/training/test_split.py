@@ -143,7 +143,7 @@ def test_a_group_that_cannot_be_told_is_named(tmp_path):
         parts(rule, pd.DataFrame({"row": [1, 2], "list": [[1], [2]]}))
     pd.DataFrame({"row": [1], "list": [1]}).to_parquet(tmp_path / "a.parquet")
     pd.DataFrame({"row": [1], "list": ["1"]}).to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(DataError, match=r"'list' holds numbers in .*a\.parquet and text in .*b\.parquet"):
+    with pytest.raises(DataError, match=r"'list' holds numbers in .*a\.parquet .*and text in .*b\.parquet"):
         parts(rule, [tmp_path])
 
 
@@ -239,6 +239,8 @@ def test_units_are_of_times():
         ({"fraction": 0.1, "unit": "day"}, "unit: counts what `last` holds out; it needs last"),
         ({"last": 1, "format": "month"}, "must have directives such as %Y, got 'month'"),
         ({"last": 1, "format": "%Y-%Q"}, "'Q' is a bad directive"),
+        ({"last": 1, "format": "%Y%Y"}, "redefinition of group name 'Y'"),
+        ({"last": 1, "format": "%H:%M"}, "must hold the year, such as %Y"),
         ({"last": 1, "start": 2}, "name exactly one of fraction, last and start"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.data.csv_values import PLAIN, as_integers, matches
+from training.data.csv_values import PLAIN, WHOLE, as_integers, matches
 
 if TYPE_CHECKING:
     from training.data.csv import CsvPart
@@ -17,14 +17,30 @@ _SAMPLED = 256
 
 @dataclass(frozen=True)
 class Facts:
-    """Whether all values of a column are integers of 64 bits, the same without sign, numbers; none if it is empty."""
+    """Whether all values of a column are integers of 64 bits, the same without sign, numbers; none if it is empty.
+
+    Among the integers are whole floats; ``whole`` and ``plain`` say whether some value is one, and some is not.
+    """
 
     integer: bool = True
     unsigned: bool = True
     number: bool = True
+    whole: bool = False
+    plain: bool = False
 
     def __and__(self, other: "Facts") -> "Facts":
-        return Facts(self.integer and other.integer, self.unsigned and other.unsigned, self.number and other.number)
+        return Facts(
+            self.integer and other.integer,
+            self.unsigned and other.unsigned,
+            self.number and other.number,
+            self.whole or other.whole,
+            self.plain or other.plain,
+        )
+
+    @property
+    def as_ids(self) -> "Facts":
+        """The same, where ids such as 1.0 and 2.0 alone, as of versions, are text."""
+        return Facts(False, False, self.number) if self.whole and not self.plain else self
 
     @property
     def settled(self) -> bool:
@@ -57,7 +73,10 @@ def facts_of_values(text: Any) -> Facts:
         integer = False
         unsigned = natural is not None and not pc.any(pc.equal(natural, pa.scalar(2**63, pa.uint64()))).as_py()
     number = integer or unsigned or pc.all(matches(text, PLAIN)).as_py() in (True, None)
-    return Facts(integer, unsigned, number)
+    whole = pc.fill_null(pc.match_substring_regex(text, WHOLE), False) if integer or unsigned else pa.array([False])
+    some = pc.any(whole).as_py() is True
+    plain = len(text) - text.null_count > pc.sum(whole).as_py() if some else len(text) > text.null_count
+    return Facts(integer, unsigned, number, some, plain)
 
 
 def _quoted(part: "CsvPart", columns: Sequence[str]) -> set[str]:

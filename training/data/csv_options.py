@@ -1,6 +1,5 @@
 """How CSV files are written, as ``data.csv`` of a config says."""
 
-import codecs
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -31,8 +30,8 @@ class CsvOptions(Closed):
     @classmethod
     def _known(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
-        except LookupError:
+            "a".encode(value)  # refuses codecs that are not of text, too, such as zlib
+        except (LookupError, ValueError):
             raise ValueError(f"{value!r} is no encoding; for example utf-8, utf-16, latin-1 or cp1252") from None
         return value
 

@@ -19,6 +19,8 @@ NULLS = pa.array(
 """Written for a missing number by pandas, R, SQL and others."""
 INTEGER = r"^(0|-?[1-9][0-9]*)$"
 """Integers as programs write them; 007 and +7 are text."""
+WHOLE = r"^(0|-?[1-9][0-9]*)\.0+$"
+"""Integers as programs write them in a column of floats."""
 PLAIN = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 """Numbers as programs write them."""
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -44,16 +46,31 @@ def converted(text: Any, name: str, kind: Resolved, decimal: str = ".", proven: 
     integers = pa.int64() if kind == "integer" else pa.uint64()
     low, high = (-(2**63) + 1, 2**63 - 1) if kind == "integer" else (0, 2**64 - 1)
     expected = f"an integer from {low} to {high} without zeros in front, as this column's ids are read"
-    found = cast_or_none(text, integers) if proven else as_integers(text, integers)
+    found = cast_or_none(text, integers) if proven else None
+    found = as_integers(text, integers) if found is None else found
     if found is None:
-        _require(matches(text, INTEGER), text, name, expected)
-        row = next(i for i, value in enumerate(text.to_pylist()) if value is not None and not low <= int(value) <= high)
+        _require(pc.or_(matches(text, INTEGER), matches(text, WHOLE)), text, name, expected)
+        row = next(
+            i
+            for i, value in enumerate(text.to_pylist())
+            if value is not None and not low <= int(value.split(".")[0]) <= high
+        )
         raise ColumnError(name, row, text[row].as_py(), expected)
     return found
 
 
 def as_integers(text: Any, kind: Any) -> Any:
-    """Integers [N] of text [N] that programs write so; ``None`` where some value is none: 007, +7 or 0x7 are text."""
+    """Integers [N] of text [N] that programs write so; ``None`` where some value is none: 007, +7 or 0x7 are text.
+
+    A whole float such as ``7.0`` is one, too: so pandas writes a column of integers in which one is missing.
+    """
+    found = _same_integers(text, kind)
+    if found is None and pc.any(pc.match_substring_regex(text, WHOLE)).as_py():
+        found = _same_integers(pc.replace_substring_regex(text, r"\.0+$", ""), kind)
+    return found
+
+
+def _same_integers(text: Any, kind: Any) -> Any:
     found = cast_or_none(text, kind)
     if found is None:
         return None

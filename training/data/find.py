@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from training.data.errors import DataError
@@ -96,9 +97,11 @@ def _matching(pattern: str) -> tuple[list[Path], list[Path]]:
     """Files that a glob matches, and those in folders that it matches."""
     files: list[Path] = []
     skipped: list[Path] = []
-    hidden_too = os.path.basename(pattern.rstrip(os.sep))[:1] in (".", "_")
+    spelt = [part for part in Path(pattern).parts if part[:1] in (".", "_")]
     for match in sorted(map(Path, glob.glob(pattern, recursive=True))):
-        if _hidden(match.name, match.is_dir()) and not hidden_too:
+        hidden = [part for part in match.parts[:-1] if _hidden(part, True)]
+        hidden += [match.name] if _hidden(match.name, match.is_dir()) else []
+        if any(not any(fnmatchcase(name, part) for part in spelt) for name in hidden):
             continue
         if match.is_dir():
             inside, others = _in_folder(match)

@@ -65,11 +65,12 @@ def resolve(parts: Sequence[Part], kinds: Mapping[str, Kind]) -> dict[str, Resol
 def _id_kind(held: Resolved | None, facts: Facts | None) -> Resolved:
     if facts is None:
         return held or "text"
+    facts = facts if held else facts.as_ids
     return "unsigned" if facts.unsigned and not facts.integer else held or ("integer" if facts.integer else "text")
 
 
 def _both(parts: Sequence[Part], column: str, facts: Facts) -> Resolved:
-    if facts.integer or facts.unsigned:
+    if (facts.integer or facts.unsigned) and not facts.whole:
         return "integer" if facts.integer else "unsigned"
     name = next(
         part.name

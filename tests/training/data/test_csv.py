@@ -93,6 +93,9 @@ def test_the_line_of_a_bad_row_far_down(tmp_path):
         (["NA", "7"], ["NA", "7"]),
         (["+7", "8"], ["+7", "8"]),
         (["1.0", "2.0"], ["1.0", "2.0"]),
+        (["1.0", "2", ""], [1, 2, None]),
+        (["01.0", "2"], ["01.0", "2"]),
+        (["1.5", "2"], ["1.5", "2"]),
         ([str(2**64 - 1), "7"], [2**64 - 1, 7]),
         ([str(2**64), "7"], [str(2**64), "7"]),
         ([str(2**63), "7"], [str(2**63), "7"]),
@@ -103,6 +106,15 @@ def test_the_line_of_a_bad_row_far_down(tmp_path):
 def test_ids_are_integers_only_if_all_are(tmp_path, values, expected):
     path = write(tmp_path / "a.csv", "id,y\n" + "".join(f"{value},1\n" for value in values))
     assert read([path], {"id": "id"})["id"] == expected
+
+
+def test_whole_floats_beside_integers_are_the_same_ids(tmp_path):
+    write(tmp_path / "a.csv", "id,y\n1110,1\n7,1\n")
+    write(tmp_path / "b.csv", "id,y\n1110.0,1\n,1\n")  # as pandas writes integers of which one is missing
+    assert read([tmp_path], {"id": "id"})["id"] == [1110, 7, 1110, None]
+    assert read([tmp_path / "b.csv"], {"id": "integer"})["id"] == [1110, None]
+    with pytest.raises(DataError, match=r"row 0, column 'id': '9223372036854775808\.0' is not an integer from"):
+        read([write(tmp_path / "c.csv", f"id,y\n{2**63}.0,1\n")], {"id": "integer"})
 
 
 def test_one_late_value_of_any_file_makes_all_ids_text(tmp_path):
@@ -185,7 +197,15 @@ def test_files_that_are_written_otherwise(tmp_path, text, encoding, told):
 
 
 @pytest.mark.parametrize(
-    "options", [{"separator": ",", "decimal": ","}, {"encoding": "latin-99"}, {"separator": "::"}, {"quote": "\n"}]
+    "options",
+    [
+        {"separator": ",", "decimal": ","},
+        {"encoding": "latin-99"},
+        {"encoding": "zlib"},
+        {"encoding": "rot13"},
+        {"separator": "::"},
+        {"quote": "\n"},
+    ],
 )
 def test_options_that_cannot_be(options):
     with pytest.raises(ValueError, match=r"separator|encoding|quote"):

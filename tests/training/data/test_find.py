@@ -47,6 +47,11 @@ def test_hidden_files_are_left_out_unless_they_are_named(here):
     assert names("log") == ["log/_date=1/f.parquet"]
     assert names("log/_e.parquet", "log/.d*") == ["log/_e.parquet", "log/.d.parquet"]
     assert find_files(["log"]).notes == []
+    for pattern in ("log/**", "log/**/*.parquet", "log/*/*.parquet"):
+        assert names(pattern) == ["log/_date=1/f.parquet"]
+    with pytest.raises(DataError, match="no file matches"):
+        names("log/*/*/*.parquet")
+    assert names("log/_temporary/*/*.parquet") == ["log/_temporary/0/b.parquet"]
 
 
 def test_other_files_are_told(here):
