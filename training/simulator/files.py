@@ -30,7 +30,7 @@ def simulate(
     """Write the log of ``config`` to ``directory``; return its Parquet parts in the order of time.
 
     Parts of 250,000 rows are written one after the other under a temporary name and appear, with
-    ``simulation.json``, when all are complete; memory does not grow with ``config.rows``.
+    ``_simulation.json``, when all are complete; memory does not grow with ``config.rows``.
 
     Parameters
     ----------

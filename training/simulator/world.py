@@ -27,7 +27,7 @@ UTILITY: Mapping[str, float] = MappingProxyType(
 # Watched share of the video: LONG_VIEW + (1 - LONG_VIEW) * U for a long view, with U uniform.
 MEAN_LONG = LONG_VIEW + (1.0 - LONG_VIEW) / 2.0
 ABANDON_INTERCEPT = -0.4
-MANIFEST = "simulation.json"
+MANIFEST = "_simulation.json"  # readers of logs leave out names that begin with an underscore
 _CALIBRATION_SESSIONS = 4000
 
 

@@ -19,7 +19,7 @@ def test_parts_hold_the_log_in_order(tmp_path: Path) -> None:
     seen: list[int] = []
     parts = simulate(config, tmp_path / "new" / "log", progress=seen.append)
     assert [part.name for part in parts] == ["part-00000.parquet", "part-00001.parquet"]
-    assert listing(tmp_path / "new" / "log") == ["part-00000.parquet", "part-00001.parquet", "simulation.json"]
+    assert listing(tmp_path / "new" / "log") == ["_simulation.json", "part-00000.parquet", "part-00001.parquet"]
     metadata = [pq.read_metadata(part) for part in parts]
     assert [m.num_rows for m in metadata] == [250_000, 10_007]
     assert [metadata[0].row_group(n).num_rows for n in range(metadata[0].num_row_groups)] == [50_000] * 5
@@ -45,7 +45,7 @@ def test_load_rejects_what_is_no_simulation_or_another(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"simulation\.json is missing"):
         World.load(tmp_path)
     simulate(SMALL, tmp_path)
-    path = tmp_path / "simulation.json"
+    path = tmp_path / "_simulation.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps(manifest | {"probe": [value * 1.01 for value in manifest["probe"]]}))
     with pytest.raises(ValueError, match="draws another world from seed 2"):
@@ -64,7 +64,7 @@ def test_an_earlier_simulation_is_replaced_only_on_request(tmp_path: Path) -> No
         simulate(SMALL, tmp_path)
     assert len(listing(tmp_path)) == 3
     simulate(SMALL, tmp_path, overwrite=True)
-    assert listing(tmp_path) == ["part-00000.parquet", "simulation.json"]
+    assert listing(tmp_path) == ["_simulation.json", "part-00000.parquet"]
     assert pq.read_table(tmp_path / "part-00000.parquet").equals(log_table(SMALL))
 
 
@@ -86,6 +86,6 @@ def test_a_failure_leaves_the_earlier_simulation_as_it_was(tmp_path: Path) -> No
 
     with pytest.raises(RuntimeError, match="stopped at"):
         simulate(SMALL.model_copy(update={"seed": 9}), tmp_path, overwrite=True, progress=fail)
-    assert listing(tmp_path) == ["part-00000.parquet", "simulation.json"]
+    assert listing(tmp_path) == ["_simulation.json", "part-00000.parquet"]
     assert World.load(tmp_path).config == SMALL
     assert pq.read_table(tmp_path / "part-00000.parquet").equals(log_table(SMALL))
