@@ -77,7 +77,8 @@ def test_the_time_in_another_form_is_counted_and_of_another_kind_is_told(artifac
     ],
 )
 def test_a_file_that_was_trained_on_is_known_by_its_content(artifact_of, file, tmp_path, rule, told):
-    rule = {name: [str(file)] if name == "paths" else value for name, value in rule.items()}
+    FRAME[500:].to_parquet(tmp_path / "held-out.parquet")
+    rule = {name: [str(tmp_path / "held-out.parquet")] if name == "paths" else value for name, value in rule.items()}
     artifact = artifact_of(rule, [file])
     (tmp_path / "copy.parquet").write_bytes(file.read_bytes())
     FRAME[:500].to_parquet(tmp_path / "other.parquet")

@@ -178,7 +178,7 @@ class OddLog:
 
 def canonical(value: Any) -> str | None:
     """What tells an id from another, whatever type it was written as; ``None`` where it is missing."""
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, datetime.datetime):
         return str(round((value - EPOCH) / datetime.timedelta(microseconds=1)))
@@ -288,7 +288,7 @@ def _spoil(draw: st.DrawFn, part: Part) -> None:
         part.columns[at] = (name.swapcase(), kind, values)
     if part.format != ".parquet" and part.columns[at:] and what in ("type", "value"):
         name, kind, values = part.columns[at]
-        part.columns[at] = (name, kind, [None if value is None else _csv(value) for value in values])
+        part.columns[at] = (name, kind, [_csv(value) or None for value in values])  # an empty field is missing
 
 
 def _schema(draw: st.DrawFn, names: Mapping[str, str], families: Mapping[str, str]) -> dict[str, Any]:
