@@ -27,13 +27,18 @@ def fits(column: Column, array: Any, expected: Expected) -> bool:
 
 
 def _values_fit(values: Any, expected: Expected) -> bool:
-    """What training takes is taken here: booleans as 0 and 1, whole floats as ids, times where training met some."""
+    """What training takes is taken here: booleans as 0 and 1, whole floats as ids, times where training met some.
+
+    Text and numbers of another unit that stand for times do not fit: they are converted, or refused, one by one.
+    """
     kind = expected.value
     if isinstance(values, list):
         return True
     if isinstance(values, Ragged):
         return False
     if isinstance(values, np.ndarray) and values.dtype.kind == "M" and not expected.temporal:
+        return False
+    if expected.temporal and not _are_times(values, expected):
         return False
     if expected.declared is not None:
         return _converted(values, expected)
@@ -44,6 +49,13 @@ def _values_fit(values: Any, expected: Expected) -> bool:
     if kind == "number":
         return values.dtype.kind != "f" or not np.isinf(values).any()
     return kind != "string" and _are_integers(values, kind == "unsigned")
+
+
+def _are_times(values: Any, expected: Expected) -> bool:
+    if isinstance(values, Text) or values.dtype.kind == "b":
+        return False
+    guard = expected.guard
+    return values.dtype.kind == "M" or guard is None or not guard.wrong(np.ma.filled(values, 0)).any()
 
 
 def _converted(values: Any, expected: Expected) -> bool:

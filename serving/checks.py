@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column
-from ranker.encoding.columns import unchecked_numbers
 from ranker.registry import nearest
 from serving.expected import Expected, expected_columns, list_of
 from serving.messages import (
@@ -35,6 +34,7 @@ class RequestChecker:
         self.columns = expected_columns(artifact, schema.candidate)
         self.kinds = {n: kind.value for n, kind in self.columns.items() if not kind.listed and kind.value != "any"}
         optional = {column for column, kind in self.context_columns.items() if not kind.required}
+        self._guards = {name: kind.guard for name, kind in self.columns.items() if kind.guard is not None}
         context = {name: kind.type for name, kind in self.context_columns.items()}
         context_model = _model("Context", context, optional)
         name = schema.column(schema.candidate_id) if by_id and schema.candidate_id else None
@@ -103,13 +103,23 @@ class RequestChecker:
         }
         count = self._count(candidates)
         if not by_id:
-            self._check_units(candidates, by_row)
             candidates |= {n: _nulls(self.columns[n], count) for n in self.columns if n not in candidates}
         context = {} if checked.context is None else {name: [value] for name, value in _given(checked.context)}
         if not by_user:
             context |= {name: [None] for name in self.context if name not in context}
         user = checked.user if by_user else None
         return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain, by_id, user)
+
+    def in_microseconds(self, columns: Mapping[str, Column]) -> dict[str, Column]:
+        """Columns of numbers, less those where a number stands for a time in another unit, so that these are told."""
+        return {name: values for name, values in columns.items() if not self._in_another_unit(name, values)}
+
+    def _in_another_unit(self, name: str, values: Any) -> bool:
+        guard = self._guards.get(name)
+        if guard is None:
+            return False
+        numbers = values if isinstance(values, np.ndarray) else [0 if value is None else value for value in values]
+        return bool(guard.wrong(np.asarray(numbers)).any())
 
     def turned(self, rows: list[Any]) -> dict[str, list[Any]]:
         """Rows to columns. Raises ``RequestError``."""
@@ -137,23 +147,6 @@ class RequestChecker:
         """Whether rows hold ids alone: the first one tells, unless all else may be left out."""
         looked_at = rows if self._optional | (self._id or set()) >= self.columns.keys() else rows[:1]
         return all(isinstance(row, dict) and row.keys() == self._id for row in looked_at)
-
-    def _check_units(self, candidates: Mapping[str, Column], by_row: bool) -> None:
-        """Refuse numbers of seconds or the like for times. Those in lists have been looked at one by one."""
-        for name, kind in self.columns.items():
-            column = candidates.get(name)
-            if kind.trained is None or not isinstance(column, np.ndarray) or column.dtype.kind not in "iuf":
-                continue
-            values = unchecked_numbers(column, name)
-            wrong = np.flatnonzero(kind.trained.other_units(values)).tolist()
-            if wrong:
-                raise RequestError(
-                    (
-                        f"candidates.{row}.{name}" if by_row else f"candidates.{name}.{row}",
-                        f"{kind.trained.other_unit(values[row])}, got {values[row]:.15g}",
-                    )
-                    for row in wrong
-                )
 
     def _count(self, candidates: Mapping[str, Column]) -> int:
         """The number of candidates. Raises ``RequestError`` where there is none, or columns differ in length."""

@@ -9,7 +9,7 @@ from ranker.artifact import Artifact
 from ranker.encoding.lists import table_of
 from ranker.schema import Categorical, Dense, Feature, IdType, Multi, Numeric, Sequence
 from serving.messages import Integer, Number
-from serving.units import TimeRange, time_range
+from serving.units import Guard, guard_of
 from serving.values import id_reader, number_reader
 
 Value = Literal["number", "integer", "unsigned", "string", "any"]
@@ -28,8 +28,9 @@ class Expected(NamedTuple):
     """What a column holds: values, or lists of them, of ``size`` where it is said; each may be missing.
 
     ``any`` is an integer or a string: of a feature that had no value in training. ``declared`` is the schema's word for
-    ids, by which values of other types are converted. ``temporal`` features had times in training, and numeric ones
-    ``trained`` in that range. A column that is not ``required`` may be left out, and its values are missing then.
+    ids, by which values of other types are converted. ``temporal`` features had times in training, and ``guard`` tells
+    which plain numbers may stand for one. A column that is not ``required`` may be left out, and its values are missing
+    then.
     """
 
     value: Value
@@ -38,7 +39,7 @@ class Expected(NamedTuple):
     declared: IdType | None = None
     temporal: bool = False
     required: bool = True
-    trained: TimeRange | None = None
+    guard: Guard | None = None
 
     @property
     def type(self) -> Any:
@@ -65,7 +66,7 @@ class Expected(NamedTuple):
 
     def _strict(self) -> Any:
         """The type of values that need no conversion, which pydantic checks fast; ``None`` where all need a look."""
-        return None if self.trained is not None else self._shaped(TYPES[self.value])
+        return None if self.temporal else self._shaped(TYPES[self.value])
 
     def _converted(self) -> Any:
         return self._shaped(Annotated[TYPES[self.value], BeforeValidator(self._reader())])
@@ -79,27 +80,26 @@ class Expected(NamedTuple):
 
     def _reader(self) -> Callable[[Any], Any]:
         if self.value == "number":
-            return number_reader(self.temporal, self.trained)
-        return id_reader(self.declared, self.temporal, self.value in ("string", "any"))
+            return number_reader(self.temporal, self.guard)
+        return id_reader(self.declared, self.temporal, self.guard)
 
 
 def expected(artifact: Artifact, name: str, feature: Feature) -> Expected:
     """What a feature's column must hold: its kind by the schema, its values' by what training met."""
     encoder, required = artifact.encoder, feature.required
-    temporal = name in encoder.temporal
+    temporal, guard = name in encoder.temporal, guard_of(encoder, name, feature)
     if isinstance(feature, Numeric):
-        trained = time_range(feature, encoder.numerics[name]) if temporal else None
-        return Expected("number", temporal=temporal, required=required, trained=trained)
+        return Expected("number", temporal=temporal, required=required, guard=guard)
     if isinstance(feature, Dense):
         return Expected("number", listed=True, size=feature.size, required=required)
     if isinstance(feature, Categorical):
         coder = encoder.coders[name]
-        return Expected(coder.kind or "any", declared=feature.type, temporal=temporal, required=required)
+        return Expected(coder.kind or "any", False, None, feature.type, temporal, required, guard)
     assert isinstance(feature, Multi | Sequence)
     if feature.separator is not None:
         return Expected("string", required=required)
     coder = encoder.coders[table_of(name, feature)]
-    return Expected(coder.kind or "any", True, declared=coder.declared, temporal=temporal, required=required)
+    return Expected(coder.kind or "any", True, None, coder.declared, temporal, required, guard)
 
 
 def expected_columns(artifact: Artifact, features: Mapping[str, Feature]) -> dict[str, Expected]:

@@ -1,12 +1,14 @@
-"""Whether numbers of a feature that held times in training were sent in seconds in place of microseconds."""
+"""What refuses plain numbers that were sent for times in another unit than microseconds."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.encoding import Encoder
 from ranker.encoding.numeric import LIMIT, NumericEncoding
-from ranker.schema import Numeric
+from ranker.encoding.plain_times import PlainTimes
+from ranker.schema import Feature, Numeric
 
 _UNITS = {"seconds": 1e6, "milliseconds": 1e3, "nanoseconds": 1e-3}
 _EARLIEST = 1e14
@@ -14,14 +16,17 @@ _EARLIEST = 1e14
 
 
 class TimeRange(NamedTuple):
-    """Microseconds since 1970 that training met: a typical time, and the range outside of which none was."""
+    """The check for artifacts whose encoder does not keep :class:`PlainTimes`: a typical time, and a range about it.
+
+    All are microseconds since 1970; outside of the range training had next to nothing.
+    """
 
     typical: float
     low: float
     high: float
 
-    def other_units(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which values [N] are no times of training's, but would be of about the same years in another unit.
+    def wrong(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which values [N] lie outside of the range, but would be of about the same years in another unit.
 
         Half to double the typical time, about the years 1997 to 2078 for times of 2024: such numbers of seconds,
         taken as microseconds, are all within the first hour of 1970.
@@ -32,14 +37,27 @@ class TimeRange(NamedTuple):
             alike |= (values >= self.typical / 2 / factor) & (values <= self.typical * 2 / factor)
         return np.asarray(outside & alike)
 
-    def other_unit(self, value: float) -> str | None:
-        """What to say of a value that :meth:`other_units` finds."""
+    def told(self, value: float) -> str | None:
+        """Why a value is refused; ``None`` where it is taken."""
         if self.low <= value <= self.high:
             return None
         for unit, factor in _UNITS.items():
             if self.typical / 2 <= value * factor <= self.typical * 2:
-                return f"must be in microseconds since 1970-01-01 UTC, or ISO 8601 text; this looks like {unit}"
+                return f"this looks like {unit}"
         return None
+
+
+Guard: TypeAlias = PlainTimes | TimeRange
+
+
+def guard_of(encoder: Encoder, name: str, feature: Feature) -> Guard | None:
+    """What plain numbers of a feature are checked by; ``None`` where training had no times, or nothing tells."""
+    if name not in encoder.temporal:
+        return None
+    plain = encoder.plain_times(name)
+    if plain is None and isinstance(feature, Numeric):
+        return time_range(feature, encoder.numerics[name])
+    return plain
 
 
 def time_range(feature: Numeric, fitted: NumericEncoding) -> TimeRange | None:

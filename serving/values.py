@@ -14,7 +14,7 @@ from ranker.encoding import ColumnError
 from ranker.encoding.columns import integers
 from ranker.encoding.declared import as_declared
 from ranker.schema import IdType
-from serving.units import TimeRange
+from serving.units import Guard
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,33 +37,40 @@ def microseconds(text: str) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
-def number_reader(temporal: bool, trained: TimeRange | None) -> Callable[[Any], Any]:
-    """What converts a value of a numeric feature; ``trained`` is the range of its times in training."""
-    return partial(_number, temporal, trained)
+def number_reader(temporal: bool, guard: Guard | None) -> Callable[[Any], Any]:
+    """What converts a value of a numeric feature; ``guard`` refuses numbers that are times in another unit."""
+    return partial(_time, guard) if temporal else _number
 
 
-def _number(temporal: bool, trained: TimeRange | None, value: Any) -> Any:
+def _number(value: Any) -> Any:
+    return int(value) if type(value) is bool else value
+
+
+def _time(guard: Guard | None, value: Any) -> Any:
+    """A value of a feature that had times in training, where ``true`` is none."""
     kind = type(value)
-    if kind is bool:
-        return int(value)
-    if temporal and kind is str:
+    if kind is str:
         return microseconds(value)
-    if trained is not None and kind in (int, float) and (unit := trained.other_unit(value)):
-        raise ValueError(unit)
+    if kind is bool:
+        raise ValueError(f"must be {TIME}")
+    if guard is not None and kind in (int, float) and (told := guard.told(value)):
+        raise ValueError(f"must be in microseconds since 1970-01-01 UTC, or ISO 8601 text; {told}")
     return value
 
 
-def id_reader(declared: IdType | None, temporal: bool, text: bool) -> Callable[[Any], Any]:
-    """What converts an id; ``text`` says whether the feature may hold text."""
-    if declared is not None:
-        return partial(_declared_id, declared, temporal)
-    return partial(_id, temporal, text)
+def id_reader(declared: IdType | None, temporal: bool, guard: Guard | None) -> Callable[[Any], Any]:
+    """What converts an id; ids that were times in training are read as times are."""
+    if temporal:
+        return partial(_time_id, guard)
+    return _id if declared is None else partial(_declared_id, declared)
 
 
-def _id(temporal: bool, text: bool, value: Any) -> Any:
+def _time_id(guard: Guard | None, value: Any) -> Any:
+    return _id(_time(guard, value))
+
+
+def _id(value: Any) -> Any:
     kind = type(value)
-    if kind is str and temporal and not text:
-        return microseconds(value)
     if kind is bool:
         return int(value)
     if kind is float and value.is_integer():
@@ -71,9 +78,7 @@ def _id(temporal: bool, text: bool, value: Any) -> Any:
     return value
 
 
-def _declared_id(declared: IdType, temporal: bool, value: Any) -> Any:
-    if type(value) is str and temporal and declared != "string":
-        return microseconds(value)
+def _declared_id(declared: IdType, value: Any) -> Any:
     if declared == "string":
         if type(value) is bool:
             raise ValueError("must be text or an integer")
@@ -84,7 +89,7 @@ def _declared_id(declared: IdType, temporal: bool, value: Any) -> Any:
         return value
     if type(value) is str:
         return _checked(partial(as_declared, [value], "", declared))[0]
-    return _id(False, False, value)
+    return _id(value)
 
 
 def _checked(convert: Callable[[], Any], instead: Any = None) -> Any:

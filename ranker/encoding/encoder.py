@@ -12,6 +12,7 @@ from ranker.encoding.columns import Integers
 from ranker.encoding.layout import Layout, Packed
 from ranker.encoding.lists import table_of
 from ranker.encoding.numeric import NumericEncoding
+from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.side import Columns, Parts, SideEncoder
 from ranker.encoding.statistics import Combination, Key, Statistics, key_of
 from ranker.encoding.times import Times
@@ -52,6 +53,10 @@ class Encoder:
         """Features whose columns held times in training."""
         names = {name: self._table_of(name) for name in self.schema.features}
         return frozenset(name for name, table in names.items() if self.times.dated.get(table))
+
+    def plain_times(self, feature: str) -> PlainTimes | None:
+        """Which plain numbers may stand for a feature's times; ``None`` where it had none, or nothing says so."""
+        return self.times.plain.get(self._table_of(feature))
 
     def _table_of(self, name: str) -> str:
         feature = self.schema.features[name]

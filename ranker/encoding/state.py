@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ranker.encoding.encoder import Encoder
 from ranker.encoding.layout import lay_out
 from ranker.encoding.numeric import NumericEncoding
+from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.statistics import Combination, Key, Statistics, Sums, key_name
 from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import Coder, HashedVocabulary, TextHash, ValueType, Vocabulary
@@ -47,6 +48,7 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
         "numerics": numerics,
         "statistics": statistics,
         "times": encoder.times.dated,
+        "plain_times": {name: plain.state() for name, plain in encoder.times.plain.items()},
     }, arrays
 
 
@@ -77,7 +79,8 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
     tables = {name: int(table.max()) + 1 for name, table in ids.items()}
     labels = {key: len(fitted.priors) for key, fitted in statistics.items()}
     layout = lay_out(schema, tables, numerics, labels)
-    times = Times(state.get("times"))
+    plain = {name: PlainTimes(**saved) for name, saved in state.get("plain_times", {}).items()}
+    times = Times(state.get("times"), plain)
     return Encoder(schema, coders, ids, numerics, combinations, statistics, layout, times)
 
 

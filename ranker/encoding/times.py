@@ -1,24 +1,27 @@
-"""Which features had times in training: as numbers they are microseconds, which must not mix with other numbers."""
+"""Which features had times in training, and which plain numbers may stand for times in requests and items."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ranker.encoding.columns import Column, ColumnError, Ragged
+from ranker.encoding.columns import MISSING, Column, ColumnError, Ragged, microseconds
 from ranker.encoding.lists import table_of
+from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.value_types import value_type
 from ranker.schema import Dense, Multi, Schema, Sequence
 
 
 class Times:
-    """By feature whether its column holds times; features without a value so far are left out.
+    """By feature whether its column holds times, and for those what numbers may stand for one.
 
-    Lists of ids are of the feature whose vocabulary they share.
+    Features without a value so far are left out. Lists of ids count as the feature whose vocabulary they share.
+    Artifacts made before ``plain`` was kept have it empty; their numbers are not checked here.
     """
 
-    def __init__(self, dated: Mapping[str, bool] | None = None) -> None:
+    def __init__(self, dated: Mapping[str, bool] | None = None, plain: Mapping[str, PlainTimes] | None = None) -> None:
         self.dated = dict(dated or {})
+        self.plain = dict(plain or {})
 
     def learn(self, schema: Schema, columns: Mapping[str, Column]) -> None:
         """Take up a chunk of training rows. Raises ``ColumnError`` where times meet numbers or text."""
@@ -30,9 +33,15 @@ class Times:
             table = table_of(name, feature) if isinstance(feature, Multi | Sequence) else name
             if found is not None and self.dated.setdefault(table, found) != found:
                 raise _mixed(columns[column], column, found)
+            if found:
+                times = microseconds(_values(columns[column]))
+                self.plain.setdefault(table, PlainTimes()).add(times[times != MISSING])
 
     def check(self, schema: Schema, columns: Mapping[str, Column], numbers: bool) -> None:
-        """Raise ``ColumnError`` for times where training had none; with ``numbers`` these may stand for times."""
+        """Raise ``ColumnError`` for times where training had none, and for anything else where it had times.
+
+        With ``numbers`` microseconds may stand for times, unless they look like another unit; booleans may not.
+        """
         for name, feature in schema.features.items():
             column = schema.column(name)
             table = table_of(name, feature) if isinstance(feature, Multi | Sequence) else name
@@ -41,8 +50,12 @@ class Times:
             found = _is_dated(columns[column])
             if found is None or found == self.dated[table]:
                 continue
-            if found or not numbers or value_type(_values(columns[column])) == "string":
+            values = _values(columns[column])
+            array = isinstance(values, np.ndarray) and values.dtype.kind in "iuf"
+            if found or not numbers or not array:
                 raise _mixed(columns[column], column, found)
+            if table in self.plain:
+                _require_microseconds(columns[column], column, self.plain[table])
 
 
 def _is_dated(column: Column) -> bool | None:
@@ -58,11 +71,26 @@ def _values(column: Column) -> Any:
     return column.values if isinstance(column, Ragged) else column
 
 
+def _require_microseconds(column: Column, name: str, plain: PlainTimes) -> None:
+    values = np.ma.filled(_values(column), 0)
+    wrong = plain.wrong(values)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        told = f"in microseconds since 1970-01-01 UTC, or a timestamp; {plain.told(values[place].item())}"
+        raise ColumnError(name, _row(column, place), values[place].item(), told)
+
+
+def _row(column: Column, place: int) -> int:
+    """The row of the value at a place among the values of all rows."""
+    return int(np.searchsorted(column.offsets, place, side="right")) - 1 if isinstance(column, Ragged) else place
+
+
 def _mixed(column: Column, name: str, dated: bool) -> ColumnError:
     values = _values(column)
     plain = values.astype(str).tolist() if dated else list(values)
     place = next(i for i, v in enumerate(plain) if v is not None and v is not np.ma.masked and v == v and v != "NaT")
-    row = int(np.searchsorted(column.offsets, place, side="right")) - 1 if isinstance(column, Ragged) else place
     here, there = ("a time", "a number or text") if dated else ("a number or text", "a time")
     value = plain[place].item() if isinstance(plain[place], np.generic) else plain[place]
-    return ColumnError(name, row, value, f"{there}, as other training rows hold: {here} and {there} must not mix")
+    return ColumnError(
+        name, _row(column, place), value, f"{there}, as other training rows hold: {here} and {there} must not mix"
+    )

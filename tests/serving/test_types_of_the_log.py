@@ -16,8 +16,10 @@ from ranker.encoding import ColumnError, EncoderFitter
 from ranker.schema import Schema
 from serving.checks import RequestChecker
 from serving.contract import differences_of
+from serving.expected import UNIT
 from serving.formats import ARROW, JSON, READERS
 from serving.items.build import build
+from serving.items.store import ItemsError
 from serving.messages import RequestError
 from serving.users import Users
 from tests.serving.formats.streams import sent
@@ -203,22 +205,6 @@ def test_stored_values_of_a_user_are_converted_as_sent_ones():
 
 
 @pytest.mark.parametrize(
-    ("text", "micros"),
-    [
-        ("2024-02-01", 1706745600000000),
-        ("2024-02-01T00:00:00", 1706745600000000),
-        ("2024-02-01 00:00", 1706745600000000),
-        ("2024-02-01T00:00:00.5Z", 1706745600500000),
-        ("2024-02-01T00:00:00.123456789Z", 1706745600123456),
-        ("2024-02-01T01:00:00+01:00", 1706745600000000),
-        ("1969-12-31T23:59:59.999999Z", -1),
-    ],
-)
-def test_iso_text_is_microseconds(text, micros):
-    assert asked(member(), member=1, since=text, zip=None).context["since"] == [micros]
-
-
-@pytest.mark.parametrize(
     ("context", "field", "reason"),
     [
         ({"since": "31.1.2024"}, "context.since", "must be a time in ISO 8601"),
@@ -226,6 +212,9 @@ def test_iso_text_is_microseconds(text, micros):
         ({"since": 1706745600}, "context.since", "looks like seconds, got 1706745600"),
         ({"since": 1706745600000}, "context.since", "looks like milliseconds"),
         ({"since": 1706745600000000000}, "context.since", "looks like nanoseconds"),
+        ({"since": 19737}, "context.since", "looks like days, got 19737"),
+        ({"since": 473700}, "context.since", "looks like hours, got 473700"),
+        ({"since": True}, "context.since", "must be a time in ISO 8601"),
         ({"member": 1.5}, "context.member", "valid integer, got 1.5"),
         ({"member": 2.0**53}, "context.member", "an exact id"),
         ({"member": "true"}, "context.member", "valid integer, got 'true'"),
@@ -266,6 +255,124 @@ def test_a_time_in_seconds_is_named_beside_good_ones(candidates):
     (problem,) = caught.value.problems
     assert problem["field"] == ("candidates.1.since" if isinstance(candidates, list) else "candidates.since.1")
     assert "must be in microseconds since 1970-01-01 UTC" in problem["reason"]
+
+
+TIMED = {
+    "since": {"kind": "numeric"},
+    "log": {"kind": "numeric", "transform": "log1p", "column": "since"},
+    "bucket": {"kind": "numeric", "transform": "buckets", "column": "since"},
+    "plain": {"kind": "numeric", "transform": "none"},
+    "day": {"kind": "categorical"},
+    "hashed": {"kind": "categorical", "hash_buckets": 9, "column": "day"},
+    "declared": {"kind": "categorical", "type": "integer"},
+    "days": {"kind": "multi"},
+    "visits": {"kind": "sequence", "shares": "day"},
+}
+YEARS = np.repeat(np.array(["2024-01-01", "2024-06-01", "NaT"], dtype="datetime64[us]"), 20)
+
+
+@pytest.fixture(scope="module", params=["plain", "1970", "9999"])
+def timed(request):
+    """Every feature that takes times, over a log some of whose times stand in for `never`."""
+    times = (
+        YEARS if request.param == "plain" else np.where(np.arange(60) % 3, YEARS, np.datetime64(request.param, "us"))
+    )
+    lists = pa.array([[when] for when in times.tolist()], pa.list_(pa.timestamp("us")))
+    short = np.where(np.isnat(YEARS), YEARS, np.datetime64(0, "us"))  # numbers as they come are at most 1e12
+    table = {"since": times, "plain": short, "day": times, "declared": times}
+    table = {name: pa.array(values) for name, values in table.items()} | {"days": lists, "visits": lists}
+    schema = Schema.model_validate({"candidate": TIMED, "tasks": {"click": {"kind": "binary"}}})
+    columns = {name: to_column(array, name) for name, array in table.items()}
+    fitter = EncoderFitter(schema)
+    fitter.add(columns, np.ones((60, 1)), np.ones((60, 1), dtype=bool), np.zeros(60, dtype=np.int64))
+    return SimpleNamespace(schema=schema, encoder=fitter.fitted(), fusions={})
+
+
+UNUSUAL = datetime.datetime(1970, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def candidates_of(artifact, column, values, kind=None):
+    """Good rows of every column as a table and as JSON, with other values in one of them."""
+    good = [TIME, None, LATER]
+    table, plain = {}, {}
+    for name in artifact.schema.input_columns():
+        listed = name in ("days", "visits")
+        given = values if name == column else [UNUSUAL.replace(hour=0)] * 3 if name == "plain" else good
+        of = (kind if name == column else None) or pa.timestamp("us", "UTC")
+        given = [[value] for value in given] if listed else given
+        table[name] = pa.array(given, pa.list_(of) if listed else of)
+        plain[name] = as_json(given)
+    return pa.table(table), {"candidates": plain}
+
+
+@pytest.mark.parametrize("column", ["since", "plain", "day", "declared", "days", "visits"])
+@pytest.mark.parametrize(
+    ("value", "kind", "told"),
+    [
+        (19737, pa.int16(), "this looks like days, got 19737"),
+        (473700, pa.uint32(), "this looks like hours, got 473700"),
+        (1706745600, pa.int64(), "this looks like seconds, got 1706745600"),
+        (1706745600000.0, pa.float64(), "this looks like milliseconds, got 1706745600000.0"),
+        (1706745600 * 10**9, pa.uint64(), "this looks like nanoseconds, got 1706745600000000000"),
+        (-1, pa.int8(), "this is within four months of 1970-01-01, where training had no such time, got -1"),
+        (
+            True,
+            pa.bool_(),
+            f"must be a time in ISO 8601, such as 2024-01-31 or 2024-01-31T12:30:00Z, or {UNIT}, got True",
+        ),
+    ],
+)
+def test_plain_numbers_of_another_unit_are_named_in_every_format(timed, column, value, kind, told):
+    table, body = candidates_of(timed, column, [None, value, None], kind)
+    for media, sent_body in ((JSON, json.dumps(body).encode()), (ARROW, sent(table))):
+        with pytest.raises(RequestError) as caught:
+            read(timed, media, sent_body)
+        place = "1.0" if column in ("days", "visits") else "1"
+        assert [problem["field"] for problem in caught.value.problems] == [f"candidates.{column}.{place}"]
+        assert caught.value.problems[0]["reason"].endswith(told)
+
+
+@pytest.mark.parametrize("column", ["since", "plain", "day", "declared", "days", "visits"])
+def test_times_that_are_no_plain_numbers_are_taken_however_unusual(timed, column):
+    values = [UNUSUAL.replace(day=9), None, UNUSUAL]
+    table, body = candidates_of(timed, column, values)
+    expected = encoded(timed, read(timed, ARROW, sent(table)))
+    require_same(encoded(timed, read(timed, JSON, json.dumps(body).encode())), expected, "text")
+    text, _ = candidates_of(timed, column, [value and value.isoformat() for value in values], pa.string())
+    require_same(encoded(timed, read(timed, ARROW, sent(text))), expected, "text in Arrow")
+
+
+@pytest.mark.parametrize("column", ["since", "day", "declared", "days", "visits"])
+def test_microseconds_outside_of_training_are_taken(timed, column):
+    times = [datetime.datetime(1990, 1, 1, tzinfo=UTC), None, datetime.datetime(1970, 1, 1, tzinfo=UTC)]
+    expected = encoded(timed, read(timed, ARROW, sent(candidates_of(timed, column, times)[0])))
+    numbers = [631_152_000_000_000, None, 0]
+    for kind in (pa.int64(), pa.float64(), pa.decimal128(20, 0)):
+        table, body = candidates_of(timed, column, numbers, kind)
+        require_same(encoded(timed, read(timed, ARROW, sent(table))), expected, kind)
+        require_same(encoded(timed, read(timed, JSON, json.dumps(body).encode())), expected, "JSON")
+
+
+def test_items_follow_the_same_rule(tmp_path):
+    when = pa.array([TIME, LATER], pa.timestamp("us", "UTC"))
+    for feature, value in (("standardise", pa.array([0, 19737])), ("categorical", pa.array([0, 1706745600]))):
+        artifact, _ = fitted(feature, {"item": pa.array([1, 2]), "value": when})
+        for wrong, told in (
+            (value, "row 1: .* this looks like (days|seconds)"),
+            (pa.array([None, True]), "row 1: True"),
+        ):
+            pq.write_table(pa.table({"item": [1, 2], "value": wrong}), tmp_path / "items.parquet")
+            with pytest.raises(ItemsError, match=rf"items\.parquet: column 'value', {told}"):
+                build(tmp_path / "items.parquet", artifact, tmp_path)
+
+
+def test_an_artifact_of_before_keeps_its_guard():
+    artifact = member(**PRICED)
+    artifact.encoder.times.plain.clear()
+    for since, told in ((1706745600, "this looks like seconds"), (True, "must be a time in ISO 8601")):
+        with pytest.raises(RequestError, match=told):
+            asked(artifact, {"item": [1, 2], "since": [None, since]})
+    assert asked(artifact, {"item": [1, 2], "since": [None, 19737]}).candidates["since"].tolist()[1] == 19737
 
 
 def test_optional_features_that_are_left_out_are_missing():

@@ -1,4 +1,4 @@
-"""Unsigned ids, the schema's word for ids, and times that must not mix with numbers."""
+"""Unsigned ids, and the types of values that the encoder's state keeps."""
 
 import numpy as np
 import pytest
@@ -84,23 +84,6 @@ def test_a_float_is_an_id_only_where_no_other_integer_shares_it(kind, bound):
         assert caught.value.value == bound
 
 
-@pytest.mark.parametrize(
-    "column",
-    [
-        [7, -3, None, 2**60 + 1],
-        ["7", "-3", None, str(2**60 + 1)],
-        [7, "-3", None, 2**60 + 1],
-        Text.of(["7", "-3", None, str(2**60 + 1)]),
-        np.ma.MaskedArray([7, -3, 1, 2**60 + 1], [0, 0, 1, 0]),
-    ],
-    ids=lambda column: type(column).__name__,
-)
-def test_a_declared_type_reads_integers_and_text_alike(column):
-    assert as_declared(column, "x", "string").__class__ in (list, Text)
-    assert list(as_declared(column, "x", "string")) == ["7", "-3", None, str(2**60 + 1)]
-    assert integers(as_declared(column, "x", "integer"), "x").tolist() == [7, -3, -(2**63), 2**60 + 1]
-
-
 def test_declared_unsigned_ids_as_text():
     for column in (Text.of([str(HIGH), None]), [str(HIGH), None], np.ma.MaskedArray([np.uint64(HIGH)] * 2, [0, 1])):
         assert as_declared(column, "x", "string" if isinstance(column, np.ndarray) else "unsigned")[:1] is not None
@@ -108,23 +91,6 @@ def test_declared_unsigned_ids_as_text():
         assert vocabulary.add(column, "x").tolist() == [2, 0]
         assert vocabulary.values().tolist() == [HIGH]
     assert list(as_declared(np.array([HIGH], dtype=np.uint64), "x", "string")) == [str(HIGH)]
-
-
-@pytest.mark.parametrize("text", ["02134", "1.0", "1e3", "", " 7", "٣", "abc", str(2**63), "-" + str(2**63)])
-@pytest.mark.parametrize("form", [list, Text.of])
-def test_text_that_is_no_integer_names_its_row(form, text):
-    with pytest.raises(ColumnError) as caught:
-        integers(as_declared(form(["7", None, text]), "x", "integer"), "x")
-    assert caught.value.row == 2
-    assert str(caught.value.value) == text
-
-
-@pytest.mark.parametrize(
-    "column", [[True], np.array([True]), [1.5], np.array([1.5]), np.array(["2024"], "M8[us]"), [[1]]]
-)
-def test_what_is_neither_text_nor_integer_is_no_declared_text(column):
-    with pytest.raises(ColumnError):
-        as_declared(column, "x", "string")
 
 
 SCHEMA = Schema.model_validate(
@@ -185,28 +151,6 @@ def test_an_encoder_of_before_names_no_hash_and_keeps_its_own():
     old["shop"]["hash"] = "md5"
     with pytest.raises(ValueError, match="'shop' is hashed by 'md5', which this version of ranker does not know"):
         from_state(SCHEMA, {**state, "coders": old}, arrays)
-
-
-@pytest.mark.parametrize(
-    "column", [[1.5, None, 2.5], np.array([np.nan, 3.0, 1.0]), Text.of(["2024-01-01", None, None])]
-)
-def test_times_do_not_mix_with_numbers_or_text(column):
-    other = {**ROWS, "when": column}
-    with pytest.raises(ColumnError, match=r"column 'when', row [01]: .* is not a time, as other training rows hold"):
-        fitted(ROWS, other)
-    encoder = fitted(ROWS)
-    with pytest.raises(ColumnError, match="is not a time"):
-        encoder.times.check(SCHEMA, other, numbers=False)
-    if not isinstance(column, Text):
-        encoder.times.check(SCHEMA, other, numbers=True)
-        with pytest.raises(ColumnError, match=r"row 0: '2024-01-01T00:00:00.000000' is not a number or text"):
-            fitted(other, ROWS)
-
-
-def test_columns_without_a_value_decide_nothing_about_times():
-    for nothing in ([None] * 3, np.full(3, np.nan), np.full(3, np.datetime64("NaT", "us"))):
-        assert fitted({**ROWS, "when": nothing}, ROWS).temporal == frozenset({"when"})
-        assert fitted({**ROWS, "when": nothing}, {**ROWS, "when": [1, 2, 3]}).temporal == frozenset()
 
 
 @pytest.mark.parametrize("name", ["item", "shop", "big", "when"])
