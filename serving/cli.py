@@ -15,7 +15,7 @@ import typer
 from ranker.command_line import Command, debug
 from serving.cores import cores
 from serving.logs import CONFIG
-from serving.settings import PREFIX, Group, Settings
+from serving.settings import PREFIX, Group, Settings, unset_empty
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
@@ -66,6 +66,7 @@ def serve(
 ) -> None:
     """Load and check the artifact once, then start the workers."""
     debug(debug_errors)
+    unset_empty(os.environ)
     with tempfile.TemporaryDirectory(prefix="ranker-serve-") as runtime:
         options = {"artifact": None if artifact is None else str(artifact), **options}
         given = {PREFIX + name.upper(): str(value) for name, value in options.items() if value is not None}

@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ranker.closed import Closed
 
@@ -27,6 +27,8 @@ ACCESS, ENGINE, STORES = Group("Access and logs"), Group("Engine"), Group("Items
 LINK = re.compile(r"(tcp|udp|sctp)://")
 LINKED = re.compile(r"SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?")
 """Variables, behind the prefix, that Kubernetes sets in the pods beside a service named ranker-serve."""
+KEYS = ("api_keys", "api_keys_file", "admin_keys", "admin_keys_file")
+MAY_BE_EMPTY = ("root_path", "cors_origins", "users_prefix")
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#,*]+")
 
 
@@ -120,6 +122,13 @@ class Settings(Closed):
             raise ValueError("items are named for each model in the file of models, not beside it")
         return self
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_empty(cls, value: object, info: ValidationInfo) -> object:
+        if value == "" and info.field_name not in MAY_BE_EMPTY:
+            raise ValueError("is empty; give it a value, or leave it out")
+        return value
+
     @field_validator("port", mode="before")
     @classmethod
     def _no_service_link(cls, value: object) -> object:
@@ -164,6 +173,16 @@ class Settings(Closed):
             if not first["loc"]:  # the input is all settings then, keys too
                 raise SettingsError(f"{PREFIX}*: {message}") from None
             raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {message}, got {first['input']!r}") from None
+
+
+def unset_empty(environment: MutableMapping[str, str]) -> None:
+    """Remove the empty variables of settings, as templates write them for what has no value.
+
+    Empty keys stay, to be refused: a secret that did not arrive must not open the service to everybody.
+    """
+    for name in Settings.model_fields:
+        if name not in KEYS and environment.get(PREFIX + name.upper()) == "":
+            del environment[PREFIX + name.upper()]
 
 
 def _text(value: object) -> str:

@@ -2,12 +2,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from typer.testing import CliRunner
 
-from serving import example
+from serving import cli, example
 from serving.cores import cores
-from serving.settings import Settings
+from serving.settings import KEYS, Settings
 from tests.serving.asking import patiently
 from tests.serving.conftest import free_port, ready, serving
 
@@ -83,8 +85,46 @@ def test_an_option_out_of_range_is_an_error_that_names_it(artifact, option, valu
     assert f"got '{value}'" in ended.stderr
 
 
-def test_an_empty_variable_is_as_if_not_set(artifact):
-    with serving(artifact.folder, workers="", log_requests="", root_path="") as url:
+def told(monkeypatch, *arguments, **variables):
+    """Settings that the command starts with, and those that its workers will read."""
+    found = []
+    monkeypatch.setattr(cli, "_check", lambda _: None)
+    monkeypatch.setattr(cli, "_run", lambda settings: found.extend((settings, Settings.from_environment())))
+    with mock.patch.dict(os.environ, variables):  # the command sets variables for its workers
+        ended = CliRunner().invoke(cli.app, list(arguments))
+    assert ended.exit_code == 0, ended.output
+    return found
+
+
+def test_empty_variables_are_as_if_not_set_for_every_setting(monkeypatch):
+    names = [name for name in Settings.model_fields if name not in (*KEYS, "runtime", "threads")]
+    empty = {f"RANKER_SERVE_{name.upper()}": "" for name in names}
+    started, workers = told(monkeypatch, "a", **empty)
+    assert started == workers
+    assert started.model_dump(include=set(names)) == Settings(artifact="a").model_dump(include=set(names))
+
+
+def test_an_empty_text_may_be_an_option(monkeypatch):
+    started, workers = told(monkeypatch, "a", "--users-prefix", "", "--root-path", "", RANKER_SERVE_USERS_PREFIX="x")
+    assert started.users_prefix == workers.users_prefix == ""
+
+
+@pytest.mark.parametrize("name", ["items", "models", "host", "engine", "device", "watch"])
+def test_an_empty_option_is_an_error_where_a_value_is_needed(name):
+    ended = CliRunner().invoke(cli.app, ["a", f"--{name}", ""])
+    assert ended.exit_code == 1
+    assert f"RANKER_SERVE_{name.upper()}: is empty; give it a value, or leave it out" in ended.output
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_empty_keys_are_refused(name):
+    ended = CliRunner().invoke(cli.app, ["a"], env={f"RANKER_SERVE_{name.upper()}": ""})
+    assert ended.exit_code == 1
+    assert f"RANKER_SERVE_{name.upper()}: is empty" in ended.output
+
+
+def test_a_server_with_empty_variables_starts(artifact):
+    with serving(artifact.folder, workers="", log_requests="", root_path="", items="", models="", users="") as url:
         assert ready(url)
 
 
