@@ -1,5 +1,6 @@
 """JSON: candidates as columns or as rows, both ways."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,12 @@ import orjson
 from ranker.encoding import Text
 from serving.checks import RequestChecker, short
 from serving.formats.base import BY_ROW, JSON, READERS, WRITERS, Answer, Opened
+from serving.formats.parsing import exactly, parsed
 from serving.messages import RankRequest, RequestError
 from serving.typed import may_hold_booleans, typed
 
 NUMPY = orjson.OPT_SERIALIZE_NUMPY
+LARGE = re.compile(rb"[0-9]{19}")
 
 
 @READERS.register(JSON)
@@ -20,24 +23,31 @@ class JsonReader:
 
     def open(self, body: bytes, most: int) -> Opened:  # noqa: ARG002 - counted once they are checked
         """Read a body."""
-        try:
-            raw = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise RequestError([("body", f"is not valid JSON (NaN and infinity are none): {error}")]) from None
+        raw = parsed(body, "body")
         if not isinstance(raw, dict):
             raise RequestError([("body", f"must be an object with context and candidates, got {short(raw)}")])
-        return Opened(raw, may_hold_booleans(body))
+        return Opened(raw, (body, may_hold_booleans(body)))
 
     def check(self, opened: Opened, checker: RequestChecker) -> RankRequest:
         """Check it."""
-        raw = opened.content
+        body, booleans = opened.rest
+        try:
+            return self._checked(opened.content, booleans, checker)
+        except RequestError:
+            # Integers beyond 64 bits were read as floats; what is said of them is said of what was sent.
+            exact = exactly(body) if LARGE.search(body) else None
+            if exact is None:
+                raise
+            return self._checked(exact, booleans, checker)
+
+    def _checked(self, raw: dict[str, Any], booleans: bool, checker: RequestChecker) -> RankRequest:
         by_row = isinstance(raw.get("candidates"), list)
         if by_row:
             raw = {**raw, "candidates": checker.turned(raw["candidates"])}
         given = raw.get("candidates")
         if not isinstance(given, dict):
             return checker.check(raw)
-        known = checker.in_microseconds(typed(given, checker.kinds, booleans=opened.rest))
+        known = checker.in_microseconds(typed(given, checker.kinds, booleans=booleans))
         # A column that is known to be right is shown to the check empty, so that nobody looks at it again.
         shown = {**raw, "candidates": {**given, **{name: [] for name in known}}}
         return checker.check(shown, by_row, {**given, **known})

@@ -47,3 +47,34 @@ def test_of_very_many_problems_the_first_are_told(service, shop):
         answered(service, body)
     assert len(error.value.problems) == PROBLEMS + 1
     assert error.value.problems[-1] == {"field": "body", "reason": "has more problems than these 100"}
+
+
+def test_a_column_that_stands_twice_is_named(service, shop):
+    body = json.dumps({"context": shop.golden[0].context, "candidates": shop.golden[0].candidates})
+    with pytest.raises(RequestError) as caught:
+        answered(service, body.replace('"length": ', '"length": [1], "length": ').encode())
+    assert caught.value.problems == [{"field": "candidates.length", "reason": "stands twice in one object"}]
+
+
+def test_an_integer_beyond_64_bits_is_told_as_it_was_sent(service, shop):
+    golden = shop.golden[0]
+    for value in (18446744073709551616, -9223372036854775809, 10**30):
+        shelf = [value, *golden.candidates["shelf"][1:]]
+        body = {"context": {**golden.context, "user": value}, "candidates": {**golden.candidates, "shelf": shelf}}
+        with pytest.raises(RequestError) as caught:
+            answered(service, body)
+        assert [problem["field"] for problem in caught.value.problems] == ["context.user", "candidates.shelf.0"]
+        for problem in caught.value.problems:
+            assert problem["reason"].endswith(f", got {value}")
+
+
+def test_other_mistakes_beside_a_number_of_very_many_digits_are_told(service, shop):
+    body = json.dumps({"context": shop.golden[0].context, "candidates": {"sku": 1}, "top_k": 7}).replace("7", "9" * 300)
+    assert "candidates" in told(service, body)
+    assert "is not valid JSON" in told(service, body.replace("9" * 300, "9" * 5000))
+
+
+def told(service, body):
+    with pytest.raises(RequestError) as caught:
+        answered(service, body.encode())
+    return str(caught.value)

@@ -1,0 +1,85 @@
+"""JSON in which no object has a key twice, and integers of any size."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+
+from serving.messages import RequestError
+
+
+def parsed(body: bytes, where: str) -> Any:
+    """What a body of JSON says; ``where`` names it in errors.
+
+    Raises ``RequestError`` for other text, and for an object that has a key twice: parsers would keep the last.
+    """
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError([(where, f"is not valid JSON (NaN and infinity are none): {error}")]) from None
+    if _may_repeat_keys(body, _keys(content)):
+        twice = [
+            (f"{where}.{path}" if where != "body" else path, "stands twice in one object") for path in _twice(body)
+        ]
+        if twice:
+            raise RequestError(twice)
+    return content
+
+
+def exactly(body: bytes) -> Any:
+    """The same with every integer exact; orjson makes floats of those beyond 64 bits. ``None`` where it is too deep."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        return None
+
+
+def _keys(content: Any) -> int:
+    """How many keys the objects of a request have; those within lists only where a list begins with one."""
+    if isinstance(content, dict):
+        inner = [v for v in content.values() if type(v) is dict or (type(v) is list and v and type(v[0]) is dict)]
+        return len(content) + sum(map(_keys, inner))
+    return sum(len(row) for row in content if type(row) is dict) if isinstance(content, list) else 0
+
+
+def _may_repeat_keys(body: bytes, keys: int) -> bool:
+    """Whether a body may have more keys than were kept: each has a colon, behind a quote or white space.
+
+    Colons within strings, of times for one, are mostly behind other letters.
+    """
+    letters = np.frombuffer(body, dtype=np.uint8)
+    colons = letters == ord(":")
+    if np.count_nonzero(colons) == keys:
+        return False
+    before = letters[np.flatnonzero(colons) - 1]
+    return int(np.count_nonzero(before <= ord('"'))) != keys
+
+
+class _Members(dict[str, Any]):
+    """An object, with the keys that it has twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+def _members(pairs: list[tuple[str, Any]]) -> Any:
+    found = _Members(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        found.twice = tuple(name for name in found if names.count(name) > 1)
+    return found
+
+
+def _twice(body: bytes) -> Iterator[str]:
+    """Paths of the keys that stand twice in one object."""
+    try:
+        content = json.loads(body, object_pairs_hook=_members, parse_int=float)
+    except RecursionError:  # so deep that it is no request
+        return
+    parts: list[tuple[str, Any]] = [("", content)]  # grows as objects within are found
+    for path, part in parts:
+        if isinstance(part, _Members):
+            yield from (f"{path}{name}" for name in part.twice)
+        inner = part.items() if isinstance(part, dict) else enumerate(part)
+        parts += ((f"{path}{name}.", value) for name, value in inner if isinstance(value, dict | list))
