@@ -5,7 +5,7 @@ Arrow                                 column
 ====================================  ===============================================================================
 integers, booleans                    array, masked where there are nulls
 floats                                array, NaN for null
-decimals                              integers where all are whole and fit 64 bits, else float64
+decimals                              integers where all are whole and fit 64 bits, else float64 that knows the decimals
 timestamps, dates                     ``datetime64[us]``, NaT for null; nanoseconds are rounded down
 text, binary that is UTF-8            :class:`~ranker.encoding.text.Text`
 dictionaries, run-end encoded         as the values that they stand for
@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import MISSING, Column, ColumnError, Ragged
+from ranker.encoding.columns import MISSING, Column, ColumnError, Decimals, Ragged
 from ranker.encoding.text import Text
 
 _MICROSECONDS = {"s": 10**6, "ms": 10**3, "us": 1}
@@ -111,7 +111,8 @@ class _Reader:
                 return self.whole(array.cast(kind))
             except pa.ArrowInvalid:
                 pass  # a fraction, or beyond 64 bits
-        return _numpy(array.cast(pa.string()).cast(pa.float64()))  # text is read to the nearest double
+        nearest = _numpy(array.cast(pa.string()).cast(pa.float64()))  # text is read to the nearest double
+        return Decimals.of(nearest, array.to_pylist)
 
     def times(self, array: Any) -> NDArray[Any]:
         """Timestamps of any unit and zone, and dates."""

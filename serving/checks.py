@@ -1,6 +1,7 @@
 """What a request must be, by the artifact's own schema: one check for all formats, with the same words."""
 
 from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
 from itertools import chain
 from typing import Annotated, Any
 
@@ -196,7 +197,7 @@ def _known(model: Any, loc: tuple[int | str, ...]) -> list[str]:
 
 def short(value: Any) -> str:
     """A value written out, but not all of a long one."""
-    return cut(repr(value), 60)
+    return cut(f"{value:f}" if isinstance(value, Decimal) else repr(value), 60)
 
 
 def _model(name: str, types: Mapping[str, Any], optional: Collection[str] = ()) -> Any:

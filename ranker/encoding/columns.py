@@ -7,8 +7,9 @@ microseconds since 1970. Every function here raises :class:`ColumnError` naming 
 
 import reprlib
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -45,6 +46,10 @@ class _Shown(reprlib.Repr):
     def repr_int(self, x: int, level: int) -> str:
         """Write an integer; Python refuses to write out one of thousands of digits."""
         return super().repr_int(x, level) if x.bit_length() < 1024 else f"an integer of {x.bit_length()} bits"
+
+    def repr_Decimal(self, x: Decimal, _: int) -> str:  # noqa: N802 - looked up by the type's name
+        """Write a decimal with all of its digits."""
+        return f"{x:f}"
 
 
 _SHOWN = _Shown()
@@ -87,6 +92,22 @@ class Ragged:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+
+class Decimals(np.ndarray[Any, np.dtype[np.float64]]):
+    """Numbers [N] nearest to decimals, one of which at least is no integer of 64 bits; NaN for null.
+
+    ``exact`` gives the decimals, so that an error names the value as it was sent; it is unknown of parts of the column.
+    """
+
+    exact: Callable[[], list[Decimal | None]] | None = None
+
+    @classmethod
+    def of(cls, nearest: Floats, exact: Callable[[], list[Decimal | None]]) -> "Decimals":
+        """Numbers [N] and what gives the decimals [N] that they are nearest to."""
+        found = nearest.view(cls)
+        found.exact = exact
+        return found
 
 
 Column: TypeAlias = NDArray[Any] | Ragged | Text | Sequence[Any]
@@ -145,6 +166,8 @@ def integers(column: Column, name: str, unsigned: bool = False) -> Integers:
     from 0 to 2**64 - 1, and their bits are those of the result; 2**63 is refused, whose bits stand for null.
     """
     require_single(column, name, "one integer a row")
+    if isinstance(column, Decimals) and column.exact is not None:
+        return integers([None if value is None else _whole(value) for value in column.exact()], name, unsigned)
     if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind == "M":
         column = microseconds(column)
         null = column == MISSING
@@ -197,6 +220,10 @@ def _integer_array(values: NDArray[Any], name: str, unsigned: bool, null: Mask |
     return np.asarray(found if null is None else np.where(null, MISSING, found))
 
 
+def _whole(value: Decimal) -> int | Decimal:
+    return int(value) if value == value.to_integral_value() else value
+
+
 def _exact(size: float) -> str:
     return f"an exact id: from {size:.0f} on several integers share one float; write ids as integers or as text"
 
@@ -210,7 +237,7 @@ def _integer(value: object, name: str, row: int, unsigned: bool) -> int | None:
             raise ColumnError(name, row, value, _exact(exact))
         value = int(value)
     if not isinstance(value, int | np.integer | np.bool_):
-        raise ColumnError(name, row, value, "an integer")
+        raise ColumnError(name, row, value, "a whole number" if isinstance(value, Decimal) else "an integer")
     low, high = (-1, 2**64) if unsigned else (-(2**63), 2**63)
     if not low < int(value) < high:
         raise ColumnError(name, row, value, _UNSIGNED if unsigned else _INTEGER)

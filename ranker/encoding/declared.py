@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ranker.encoding.columns import MISSING, Column, ColumnError, integers, require_single
+from ranker.encoding.columns import MISSING, Column, ColumnError, Decimals, integers, require_single
 from ranker.encoding.text import Text
 from ranker.schema import IdType
 
@@ -60,7 +60,7 @@ def _as_text(column: Column, name: str) -> Column:
     if isinstance(column, np.ndarray) and column.dtype.kind != "O":
         if column.dtype.kind not in "iuf" and len(column):
             raise ColumnError(name, 0, column[0], "text or an integer, as `type: string` takes them")
-        unsigned = column.dtype == np.uint64
+        unsigned = column.dtype == np.uint64 or (isinstance(column, Decimals) and not (column < 0).any())
         values, rows = np.unique(integers(column, name, unsigned), return_inverse=True)
         missing = int(len(values) > 0 and values[0] == MISSING)  # the least of all integers
         plain: Any = values[missing:].view(np.uint64) if unsigned else values[missing:]

@@ -1,6 +1,7 @@
 """Arrow IPC streams: candidates as record batches, the rest of a request as JSON in the schema's metadata."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from serving.arrays import fits
 from serving.checks import RequestChecker, require_few, short
 from serving.expected import Expected
 from serving.formats.base import READERS, WRITERS, Answer, Opened
+from serving.formats.parsing import parsed
 from serving.ipc import Stream, StreamError, read_stream
 from serving.messages import RankRequest, RequestError
 
@@ -65,8 +67,17 @@ def _taken(name: str, array: Any, expected: Expected | None) -> tuple[Column, li
         return column, []
     if _is_dated(column):
         return [], [_OfType(array.type)]
-    values = array.to_pylist()
+    values = [_as_json(value, expected) for value in array.to_pylist()]
     return values, values
+
+
+def _as_json(value: Any, expected: Expected) -> Any:
+    """A value as JSON would have it, but for fractions of decimals, which no id may have and an error shows."""
+    if isinstance(value, list):
+        return [_as_json(each, expected) for each in value]
+    if isinstance(value, Decimal) and expected.value == "number":
+        return float(value)
+    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
 
 
 def _is_dated(column: Column) -> bool:
@@ -93,10 +104,7 @@ def _rest(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
                 raise RequestError([("metadata", f"has {key!r:.50}; did you mean {REQUEST!r}?")])
         return {}
     where = f"metadata.{REQUEST}"
-    try:
-        rest = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise RequestError([(where, f"is not valid JSON (NaN and infinity are none): {error}")]) from None
+    rest = parsed(text, where)
     if not isinstance(rest, dict):
         raise RequestError([(where, f"must be an object with context, top_k and the like, got {short(rest)}")])
     if "candidates" in rest:

@@ -11,6 +11,8 @@ import pytest
 from ranker.arrow_columns import ColumnTooLargeError, ColumnTypeError, Limits, to_column
 from ranker.encoding import ColumnError, Ragged, Text
 from ranker.encoding.columns import integers, numbers
+from ranker.encoding.lists import list_codes
+from ranker.encoding.vocabulary import Vocabulary
 
 DAY = 86_400 * 10**6
 WORDS = ["a", "", "b" * 40]
@@ -172,3 +174,37 @@ def test_text_of_a_log_is_coded_by_its_distinct_strings():
     column = to_column(pa.array(["b", "a", None, "b"] * 100), "x", distinct=True)
     assert isinstance(column, Text)
     assert column.strings() == ["b", "a"]
+
+
+WIDE, FRACTION = Decimal("18446744073709551616"), Decimal("9007199254740993.50")
+
+
+@pytest.mark.parametrize(
+    ("values", "row", "shown", "expected"),
+    [
+        ([2**60 + 1, None, FRACTION], 2, "9007199254740993.50", "a whole number"),
+        ([2**60 + 1, WIDE], 1, str(WIDE), "an integer from 0 to 2**64 - 1"),
+        ([2**63 + 5, 1, Decimal("1.25")], 2, "1.25", "a whole number"),
+        ([-(10**30)], 0, str(-(10**30)), "an integer from"),
+    ],
+)
+@pytest.mark.parametrize("declared", [None, "string"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_decimal_that_is_no_id_names_its_own_row_and_digits(values, row, shown, expected, declared, listed):
+    kind = pa.decimal128(38, 2)
+    decimals = [None if value is None else Decimal(value) for value in values]
+    array = pa.array([[x, None] for x in decimals], pa.list_(kind)) if listed else pa.array(decimals, kind)
+    column = to_column(array, "x")
+    vocabulary = Vocabulary(None, [], None if listed else declared)
+    with pytest.raises(ColumnError) as caught:
+        list_codes(vocabulary.add, column, "x") if listed else vocabulary.add(column, "x")
+    assert caught.value.row == row
+    assert f"row {row}: {shown} is not" in str(caught.value)
+    if declared is None:
+        assert expected in str(caught.value)
+
+
+def test_parts_of_decimals_are_the_nearest_numbers():
+    column = to_column(pa.array([Decimal("1.25"), Decimal("7.00")]), "x")
+    assert integers(column[1:], "x").tolist() == [7]
+    assert numbers(column, "x").tolist() == [1.25, 7.0]

@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -104,6 +105,35 @@ def test_the_same_mistakes_have_the_same_words(service, request_, change):
     found = problems(service, sent(table_of(body)), FROM_ARROW)
     assert found == problems(service, json.dumps(body).encode(), Exchange())
     assert found
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ("1.25", "Input should be a valid integer, got 1.25"),
+        ("9007199254740993.50", "Input should be a valid integer, got 9007199254740993.50"),
+        ("18446744073709551616", "Input should be less than 9223372036854775808, got 18446744073709551616"),
+        ("9223372036854775808.00", "Input should be less than 9223372036854775808, got 9223372036854775808"),
+    ],
+)
+def test_a_decimal_that_is_no_id_is_named_alone(service, request_, wrong, reason):
+    shelf = [Decimal(wrong) if i == 3 else None if i == 5 else Decimal(i % 4) for i in range(20)]
+    found = problems(service, sent(table_of(request_, shelf=pa.array(shelf, pa.decimal128(38, 2)))), FROM_ARROW)
+    assert found == [{"field": "candidates.shelf.3", "reason": reason}]
+
+
+def test_decimals_of_lists_that_do_not_fit_are_named_alone(service, request_):
+    vector = [[Decimal("1.25")] * (2 if i == 4 else 3) for i in range(20)]
+    (found,) = problems(service, sent(table_of(request_, vector=pa.array(vector))), FROM_ARROW)
+    assert found["field"] == "candidates.vector.4"
+    assert "at least 3 items" in found["reason"]
+
+
+def test_a_key_that_stands_twice_in_the_metadata_is_named(service, request_):
+    table = table_of(request_)
+    text = table.schema.metadata[b"request"].replace(b'"explain": 3', b'"explain": 3, "explain": 4')
+    found = problems(service, sent(table.replace_schema_metadata({"request": text})), FROM_ARROW)
+    assert found == [{"field": "metadata.request.explain", "reason": "stands twice in one object"}]
 
 
 def test_infinity_is_refused(service, request_):  # JSON has no word for it
