@@ -344,6 +344,16 @@ def test_a_learned_fusion_is_served_and_moved(several, body, middle):
     expected = np.where(scores["buy"] > middle["buy"], 2.0, np.where(scores["click"] > middle["click"], 0.0, -1.0))
     assert len(set(expected)) == 3
     np.testing.assert_array_equal(answer["fused"], expected)
+    explained = answer["explanations"]
+    # The tree reads buy and click; at the middle of both it gives -1.
+    assert explained["baseline"] == [-1.0] * len(expected)
+    given = {name: np.array(values) for name, values in explained["contributions"].items()}
+    np.testing.assert_allclose(sum(given.values()), expected + 1, atol=1e-6)
+    np.testing.assert_array_equal(given["watch"], 0.0)
+    buy, click = scores["buy"] > middle["buy"], scores["click"] > middle["click"]
+    # Shapley values of f(buy, click): half of what each adds alone, half of what it adds to the other.
+    of_buy = np.where(buy, np.where(click, (3 + 2) / 2, 3), 0)
+    np.testing.assert_allclose(given["buy"], of_buy, atol=1e-6)
     moved = post(several, {**body, "fusion": {"name": "learnt", "parameters": {"share": {"watch": 1.0}}}}).json()
     by_id = sorted(zip(moved["fused"], moved["scores"]["watch"], strict=True))
     assert all(abs((fused - watch) - round(fused - watch)) < 1e-6 for fused, watch in by_id)

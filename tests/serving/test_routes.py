@@ -74,6 +74,17 @@ def test_a_browser_reads_errors_too(published):
         assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
 
 
+def test_a_browser_reads_a_ranking(published, body):
+    key = {"Authorization": "Bearer " + "k" * 32}
+    plain = httpx.post(f"{published}/rank", json=body, headers=key)
+    assert "access-control-allow-origin" not in plain.headers
+    for origin, allowed in ((ORIGIN, ORIGIN), ("https://b.example", "https://b.example"), ("https://c.example", None)):
+        answer = httpx.post(f"{published}/rank", json=body, headers={"Origin": origin, **key})
+        assert (answer.status_code, answer.json()) == (200, plain.json())
+        assert answer.headers.get("access-control-allow-origin") == allowed
+        assert "access-control-allow-credentials" not in answer.headers
+
+
 def test_what_kubernetes_sets_for_a_service_is_no_setting():
     given = {"RANKER_SERVE_ARTIFACT": "a", "RANKER_SERVE_SERVICE_HOST": "10.0.0.1", "RANKER_SERVE_SERVICE_PORT": "80"}
     links = {"RANKER_SERVE_SERVICE_PORT_HTTP": "80", "RANKER_SERVE_PORT_80_TCP": "tcp://10.0.0.1:80"}
