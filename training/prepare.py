@@ -33,13 +33,14 @@ from training.encoded import Batch, EncodedRows, EncodedWriter
 from training.experiment_log import kinds_of
 from training.label_counts import LabelCounts
 from training.log import Chunk, DataError, Log
+from training.missing import missing
 from training.split import Split, split, uniform
 
 Progress: TypeAlias = Callable[[str, int], None]
 """Called with the name of a stage and the number of rows it has dealt with since the last call."""
 
 GROUP = "group"
-"""Name of the array of group keys [N]; the key of a row whose group is null is :data:`NO_GROUP`."""
+"""Name of the array of group keys [N]; the key of a row whose group is null or empty text is :data:`NO_GROUP`."""
 NO_GROUP = 0
 
 
@@ -301,7 +302,9 @@ class _Grouping:
 
     def of(self, columns: Mapping[str, Column]) -> NDArray[np.int64]:
         """Keys [N]. Raises ``ColumnError``."""
-        return self._hashed.add(columns[self._column], self._column)
+        column = columns[self._column]
+        keys = self._hashed.add(column, self._column)
+        return keys if isinstance(column, Ragged) else np.where(missing(column), NO_GROUP, keys)
 
 
 class _Folds:
