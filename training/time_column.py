@@ -19,15 +19,14 @@ from numpy.typing import NDArray
 from ranker.encoding import Ragged
 from ranker.encoding.columns import Mask
 from ranker.encoding.text import Text
+from training.data.iso_text import is_iso, plain
 from training.log import Chunk, DataError
 from training.missing import missing
 
 Kind: TypeAlias = Literal["instant", "number"]
 Values: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 
-ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
 DIGITS = r"^\d{1,18}$"
-FRACTION = r"(\.\d{6})\d+"  # digits beyond microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 
@@ -123,8 +122,7 @@ def parse(texts: list[str], form: str | None = None) -> tuple[NDArray[np.int64],
     """Microseconds of UTC since 1970 [K] of texts in ISO form, or in a ``strptime`` form, and which [K] can be read."""
     array = pa.array(texts, pa.string())
     if form is None:
-        iso = pc.match_substring_regex(array, ISO)
-        array = pc.replace_substring_regex(pc.if_else(iso, array, None), FRACTION, r"\1")
+        array = plain(pc.if_else(is_iso(array), array, None))
     found = pd.to_datetime(array.to_pandas(), format=form or "ISO8601", utc=True, errors="coerce")
     instants = pd.DatetimeIndex(found).as_unit("us").tz_localize(None).to_numpy()
     return instants.view(np.int64), ~np.isnat(instants)
