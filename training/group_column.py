@@ -29,15 +29,14 @@ class GroupColumn:
         column = chunk.columns[self.name]
         if isinstance(column, Ragged):
             raise DataError(f"{chunk.source}, column {self.name!r}: holds lists; a group is one value a row")
-        plain = isinstance(column, np.ndarray) and column.dtype.kind in "iubfM"
         known = ~missing(column)
-        if plain and column.dtype.kind == "f":  # type: ignore[union-attr]
-            infinite = known & np.isinf(np.ma.getdata(column))
-            if infinite.any():
+        if isinstance(column, np.ndarray) and column.dtype.kind in "iubfM":
+            if column.dtype.kind == "f" and (infinite := known & np.isinf(np.ma.getdata(column))).any():
                 raise self._error(chunk, infinite, "an infinite number is no group")
-        hashes = _of_array(column, known) if plain else _of_text(column)
+            hashes, kind = _of_array(column, known), "dates or times" if column.dtype.kind == "M" else "numbers"
+        else:
+            hashes, kind = _of_text(column), "text"
         if known.any():
-            kind = "text" if not plain else "dates or times" if column.dtype.kind == "M" else "numbers"  # type: ignore[union-attr]
             first, expected = self._first = self._first or (chunk.source, kind)
             if kind != expected:
                 raise DataError(

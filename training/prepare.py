@@ -30,6 +30,7 @@ from training.config import Experiment
 from training.data.csv_types import merged, of_kind, schema_kinds
 from training.dropped import Rows, without_dropped
 from training.encoded import Batch, EncodedRows, EncodedWriter
+from training.encoding_checks import cautions
 from training.experiment_log import kinds_of
 from training.label_counts import LabelCounts
 from training.log import Chunk, DataError, Log
@@ -71,7 +72,7 @@ def prepare(
     """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
 
     The first pass also counts labels: a task that has nothing to learn, and too many labels that contradict `given`,
-    are errors; few contradictions are a ``note``.
+    are errors; few contradictions are a ``note``, and so are features without a value.
     """
     schema, seed = experiment.log_schema, experiment.training.seed
     rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
@@ -91,6 +92,8 @@ def prepare(
     counts.check_conflicts()
     counts.check_learnable()
     encoder = fitter.fitted()
+    for text in cautions(fitter, encoder):
+        note(text)
     training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
         labels, selected = _labels(schema, chunk, mask)
