@@ -23,6 +23,7 @@ from training.fit import RUN, Run, reopen, train
 from training.fusions import calibration_page, fitted_fusions, learnt, notes
 from training.label_counts import LabelCounts, meaning
 from training.log import DataError, Source
+from training.outputs import check_file
 from training.pages.run import run_page
 from training.prepare import columns_at, encode_all, encode_held_out, rows_of
 from training.progress import Display, blocks_table, gates_table, metrics_table
@@ -139,11 +140,15 @@ def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
 
 
 def report_artifact(path: Path, output: Path | None, console: Console) -> Path:
-    """Write the page of an artifact, by default beside it, and return where. Raises ``ArtifactError``."""
+    """Write the page of an artifact, by default beside it, and return where.
+
+    Raises ``ArtifactError``, and ``ValueError`` where no page can be written.
+    """
     from training.report.page import to_html  # here: other commands need no charts of it
 
     artifact = load(path)
     page = output or artifact.folder.parent / REPORT.format(version=artifact.manifest.version)
+    check_file("--output", page)
     with console.status(f"reading {artifact.folder}"):
         kept = opened(artifact.folder)
     with console.status("trying parameters of the fusion"):
