@@ -15,6 +15,7 @@ from training.blocks import Block, blocks
 from training.build import build_model
 from training.callbacks import STEPS
 from training.config import Experiment, SplitByFiles
+from training.data.csv_types import of_kind
 from training.evaluate import measure, predict, undefined
 from training.experiment_log import open_log, required_columns
 from training.export import examples_of, export
@@ -26,7 +27,7 @@ from training.log import DataError, Source
 from training.outputs import check_file
 from training.pages.run import run_page
 from training.prepare import columns_at, encode_all, encode_held_out, rows_of
-from training.progress import Display, blocks_table, gates_table, metrics_table
+from training.progress import Display, blocks_table, gates_table, metrics_table, show_notes
 from training.report.kept import keep
 from training.report.kept import read as opened
 from training.report.sample import Indices
@@ -96,9 +97,8 @@ def evaluate_artifact(
         rule = saved.data.split
         source = list(rule.paths if validation and isinstance(rule, SplitByFiles) else saved.data.paths)
     encoder = artifact.encoder
-    log = open_log(saved, source, encoder)
-    for note in log.notes:
-        console.print(note, markup=False)
+    log = open_log(saved, source, encoder).typed(of_kind("id", [group_by]))
+    show_notes(console, log)
     with Display(console) as display:
         display.expect(len(log))
         if validation:
