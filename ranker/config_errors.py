@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from ranker.config_words import kind, one_of, words
 from ranker.yaml_core import written
 
 NAMED = ("unknown_key", "boolean_for_number")
@@ -17,30 +18,67 @@ LONGEST_MESSAGE = 2000
 """Characters of a message; some list everything that is valid, and quote what is not."""
 
 
-def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> Iterator[str]:
-    """Yield a line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file."""
+class _Mistake(NamedTuple):
+    """What Pydantic says of one place; ``union`` is the place of the alternatives of which it is one, if it is."""
+
+    path: list[int | str]
+    union: tuple[int | str, ...] | None
+    found: Mapping[str, Any]
+
+
+def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> list[str]:
+    """A line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file."""
     schema = _schema(model)
-    for mistake in error.errors(include_url=False):
-        path = _resolve(schema, mistake["loc"])
-        message = mistake["msg"].removeprefix("Value error, ")
-        if mistake["type"] in NAMED:
-            path.append(mistake["ctx"]["key"])
-        if not path:  # a check of several sections at once names its place in its text
-            named, _, rest = message.partition(": ")
-            parts = named.split(".")
-            if rest and parts[0] in schema["properties"] and " " not in named:
-                path, message = list(parts), rest
-        line, node = _find(tree, path)
-        if mistake["type"] == "missing":
-            message = "is required"
-        elif mistake["type"] not in NAMED and not isinstance(mistake["input"], Mapping):
-            given = _shown(mistake["input"], node)
-            message = message if given in message else f"{message}, got {given}"
-            if mistake["type"] == "string_type" and (text := written(node)):
-                message += f'; text is written in quotes: "{text}"'
-        where = ".".join(f"{part!s:.{LONGEST}}" for part in path) or "the config as a whole"
-        rest = "..." if len(message) > LONGEST_MESSAGE else ""
-        yield f"line {line}, {where}: {message[:LONGEST_MESSAGE]}{rest}"
+    mistakes = [_Mistake(*_resolve(schema, found["loc"]), found) for found in error.errors(include_url=False)]
+    return [_line(schema, mistake, text, tree) for mistake, text in _distinct(mistakes)]
+
+
+def _distinct(mistakes: list[_Mistake]) -> Iterator[tuple[_Mistake, str]]:
+    """Mistakes and their words; a value that is none of several alternatives is one mistake."""
+    done: set[tuple[int | str, ...]] = set()
+    for mistake in mistakes:
+        if mistake.found["type"] == "too_short" and any(_below(tuple(mistake.path), other) for other in mistakes):
+            continue  # the list lacks only the items that are wrong themselves
+        if mistake.union is None:
+            yield mistake, words(mistake.found)
+        elif mistake.union not in done:
+            done.add(mistake.union)
+            yield from _of_union([other for other in mistakes if other.union == mistake.union])
+
+
+def _of_union(mistakes: list[_Mistake]) -> Iterator[tuple[_Mistake, str]]:
+    """What to say of a value that is none of its alternatives: where one is of the right kind, its mistakes alone."""
+    fitting = [each for each in mistakes if kind(each.found) is None or _below(each.union or (), each)]
+    if fitting:
+        yield from ((each, words(each.found)) for each in fitting)
+    else:
+        yield mistakes[-1], one_of(str(kind(each.found)) for each in mistakes)
+
+
+def _below(place: tuple[int | str, ...], mistake: _Mistake) -> bool:
+    return len(mistake.path) > len(place) and tuple(mistake.path[: len(place)]) == place
+
+
+def _line(schema: Mapping[str, Any], mistake: _Mistake, message: str, tree: yaml.Node | None) -> str:
+    path, found = mistake.path, mistake.found
+    if found["type"] in NAMED:
+        path = [*path, found["ctx"]["key"]]
+    if not path:  # a check of several sections at once names its place in its text
+        named, _, rest = message.partition(": ")
+        parts = named.split(".")
+        if rest and parts[0] in schema["properties"] and " " not in named:
+            path, message = list(parts), rest
+    line, node = _find(tree, path)
+    if found["type"] not in (*NAMED, "missing") and not isinstance(found["input"], Mapping):
+        given = _shown(found["input"], node)
+        message = message if given in message else f"{message}, got {given}"
+        if found["type"] == "string_type" and mistake.union is None and (text := written(node)):
+            message += f'; text is written in quotes: "{text}"'
+    elif kind(found) is not None:
+        message = f"{message}, got a mapping"
+    where = ".".join(f"{part!s:.{LONGEST}}" for part in path) or "the config as a whole"
+    rest = "..." if len(message) > LONGEST_MESSAGE else ""
+    return f"line {line}, {where}: {message[:LONGEST_MESSAGE]}{rest}"
 
 
 @lru_cache(maxsize=16)
@@ -49,38 +87,43 @@ def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
     return model.model_json_schema()
 
 
-def _resolve(schema: Mapping[str, Any], loc: tuple[int | str, ...]) -> list[int | str]:
-    """Drop from a location what is not in the file: the tags of unions."""
+def _resolve(
+    schema: Mapping[str, Any], loc: tuple[int | str, ...]
+) -> tuple[list[int | str], tuple[int | str, ...] | None]:
+    """A location without what is not in the file (the tags of unions), and the place of its outermost plain union."""
     path: list[int | str] = []
+    union: tuple[int | str, ...] | None = None
     node = _follow(schema, schema)
     for part in loc:
         if part in ("[key]", "function-after", "constrained-str"):
             continue
         if "discriminator" in node and part in node["discriminator"]["mapping"]:
             node = _follow(schema, {"$ref": node["discriminator"]["mapping"][part]})
-            continue
-        properties = _properties(schema, node)
-        if isinstance(part, int):
+        elif "anyOf" in node:  # the name of one of its members, such as `float` or `dict[str,float]`
+            union = tuple(path) if union is None else union
+            node = _member(schema, node, str(part))
+        else:
             path.append(part)
-            node = _follow(schema, node.get("items", {}))
-        elif part in properties:
-            path.append(part)
-            node = _follow(schema, properties[part])
-        elif values := _values(node):
-            path.append(part)
-            node = _follow(schema, values)
-        elif properties or not path:
-            path.append(part)
-            node = {}
-        # else: the name of a member of a plain union, such as `float` or `dict[str,float]`
-    return path
+            node = _child(schema, node, part)
+    return path, union
 
 
-def _properties(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: dict[str, Any] = dict(node.get("properties", {}))
-    for option in node.get("anyOf", []):
-        found.update(_follow(schema, option).get("properties", {}))
-    return found
+def _child(schema: Mapping[str, Any], node: Mapping[str, Any], part: int | str) -> Mapping[str, Any]:
+    """Schema of an item of a list, of a key of a model, or of a value of a mapping."""
+    if isinstance(part, int):
+        return _follow(schema, node.get("items", {}))
+    properties = node.get("properties", {})
+    return _follow(schema, properties[part] if part in properties else _values(node) or {})
+
+
+def _member(schema: Mapping[str, Any], node: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Schema of the member of a plain union that Pydantic calls so; nothing is known of one without parts."""
+    options = [_follow(schema, option) for option in node["anyOf"]]
+    if name.startswith("dict["):
+        return next((option for option in options if _values(option)), {})
+    if "[" in name:
+        return next((option for option in options if "items" in option), {})
+    return next((option for option in options if option.get("title") == name), {})
 
 
 def _values(node: Mapping[str, Any]) -> Any:
@@ -90,9 +133,16 @@ def _values(node: Mapping[str, Any]) -> Any:
 
 
 def _follow(schema: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
-    while isinstance(node, Mapping) and "$ref" in node:
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-    return node if isinstance(node, Mapping) else {}
+    """The schema that a reference names, or that is there where a value is not null."""
+    while isinstance(node, Mapping):
+        options = [option for option in node.get("anyOf", []) if option.get("type") != "null"]
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        elif len(options) == 1:
+            node = options[0]
+        else:
+            return node
+    return {}
 
 
 def _shown(value: Any, node: yaml.Node | None) -> str:

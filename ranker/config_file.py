@@ -42,8 +42,9 @@ def check(path: Path, found: Document, model: type[Config]) -> Config:
     try:
         return model.model_validate(found.data)
     except ValidationError as error:
-        mistakes = "\n".join(f"  {line}" for line in explain(error, model, found.tree))
-        raise ConfigError(f"{path} has {error.error_count()} mistake(s):\n{mistakes}") from None
+        lines = explain(error, model, found.tree)
+        mistakes = "\n".join(f"  {line}" for line in lines)
+        raise ConfigError(f"{path} has {len(lines)} mistake(s):\n{mistakes}") from None
 
 
 def _text(path: Path) -> str:

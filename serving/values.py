@@ -4,21 +4,17 @@ Each function returns what it does not convert as it is, for the type's own chec
 ``ValueError`` where it knows better than that check what is wrong.
 """
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from ranker import iso_times
 from ranker.encoding import ColumnError
 from ranker.encoding.columns import integers
 from ranker.encoding.declared import as_declared
 from ranker.schema import IdType
 from serving.units import Guard
 
-_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 TIME = "a time in ISO 8601, such as 2024-01-31 or 2024-01-31T12:30:00Z, or microseconds since 1970-01-01 UTC"
 
 
@@ -27,14 +23,10 @@ def microseconds(text: str) -> int:
 
     Digits beyond microseconds are cut off. Raises ``ValueError`` for other text.
     """
-    if not _ISO.fullmatch(text):
-        raise ValueError(f"must be {TIME}")
     try:
-        time = datetime.fromisoformat(text)
+        return iso_times.microseconds(text)
     except ValueError as error:
         raise ValueError(f"must be {TIME}: {error}") from None
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
-    return (time - _EPOCH) // _MICROSECOND
 
 
 def number_reader(temporal: bool, guard: Guard | None) -> Callable[[Any], Any]:

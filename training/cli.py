@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from ranker.command_line import REFUSED, Commands, debug
-from training.early_checks import check_config, split_variation
+from training.early_checks import FRONT_METHODS, SEARCH_METHODS, check_config, check_name, split_variation
 from training.outputs import check_file, check_folder
 from training.quiet import quiet_imports
 
@@ -137,8 +137,7 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; by default the same folder.")] = None,
 ) -> None:
     """Export the best epoch so far of a run, without training on."""
-    if output is not None:
-        check_folder("--output", output)
+    check_folder("--output", output or run)
     with quiet_imports():
         from training.job import export_run
 
@@ -217,6 +216,8 @@ def pareto(
     objectives train only what is new.
     """
     check_config(config)
+    for name in method or []:
+        check_name("--method", name, FRONT_METHODS)
     check_folder("--output", output)
     with quiet_imports():
         from training import pareto as fronts
@@ -272,6 +273,7 @@ def search(
 
     A search that was stopped goes on where it was when the same command is given again.
     """
+    check_name("--method", method, SEARCH_METHODS)
     check_folder("--output", output)
     if export is not None:
         check_folder("--export", export)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranker.metrics import binary_report, regression_report
 from ranker.schema import Binary, Schema
 from training.encoded import Batch
+from training.log import DataError
 from training.prepare import GROUP, NO_GROUP
 
 Scorer = Callable[[Batch], NDArray[np.float32]]
@@ -37,7 +38,7 @@ class Predictions:
 
 
 def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> Predictions:
-    """Score every row of the chunks."""
+    """Score every row of the chunks. Raises ``DataError`` where they have none."""
     scores, labels, known, groups = [], [], [], []
     for chunk in chunks:
         inputs = {name: a for name, a in chunk.items() if name not in ("labels", "known", GROUP)}
@@ -46,6 +47,8 @@ def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> 
         labels.append(chunk["labels"])
         known.append(chunk["known"] > 0)
         groups.append(chunk.get(GROUP, np.empty(0, dtype=np.int64)))
+    if not scores:
+        raise DataError("no row is left to score")
     grouped = np.concatenate(groups)
     return Predictions(
         np.concatenate(scores), np.concatenate(labels), np.concatenate(known), grouped if len(grouped) else None

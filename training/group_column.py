@@ -10,6 +10,7 @@ from ranker.encoding import Ragged
 from ranker.encoding.columns import Mask
 from ranker.encoding.text import Text, splitmix64
 from training.log import Chunk, DataError
+from training.missing import missing
 
 
 class GroupColumn:
@@ -20,17 +21,22 @@ class GroupColumn:
         self._first: tuple[str, str] | None = None
 
     def of(self, chunk: Chunk) -> tuple[NDArray[np.uint64], Mask]:
-        """Hashes [N], and which rows [N] have a value.
+        """Hashes [N], and which rows [N] have a group: null, NaN and empty text are none.
 
-        Raises ``DataError`` for lists, and where one file holds text and another numbers: their values never meet.
+        Raises ``DataError`` for lists and infinite numbers, and where one file holds text and another numbers: their
+        values never meet.
         """
         column = chunk.columns[self.name]
         if isinstance(column, Ragged):
             raise DataError(f"{chunk.source}, column {self.name!r}: holds lists; a group is one value a row")
-        plain = isinstance(column, np.ndarray) and column.dtype.kind in "iubfM"
-        hashes, known = _of_array(column) if plain else _of_text(column)
+        known = ~missing(column)
+        if isinstance(column, np.ndarray) and column.dtype.kind in "iubfM":
+            if column.dtype.kind == "f" and (infinite := known & np.isinf(np.ma.getdata(column))).any():
+                raise self._error(chunk, infinite, "an infinite number is no group")
+            hashes, kind = _of_array(column, known), "dates or times" if column.dtype.kind == "M" else "numbers"
+        else:
+            hashes, kind = _of_text(column), "text"
         if known.any():
-            kind = "text" if not plain else "dates or times" if column.dtype.kind == "M" else "numbers"  # type: ignore[union-attr]
             first, expected = self._first = self._first or (chunk.source, kind)
             if kind != expected:
                 raise DataError(
@@ -40,34 +46,37 @@ class GroupColumn:
         return hashes, known
 
     def whole(self, chunk: Chunk) -> NDArray[np.uint64]:
-        """Hashes [N]. Raises ``DataError`` naming the first row without a value as well."""
+        """Hashes [N]. Raises ``DataError`` naming the first row without a group as well."""
         hashes, known = self.of(chunk)
         if not known.all():
-            row = chunk.first + int(np.argmin(known))
-            raise DataError(f"{chunk.source}, row {row}, column {self.name!r}: no value to split by group on")
+            raise self._error(
+                chunk, ~known, "no value to split by group on; leave such rows out, or give each a group of its own"
+            )
         return hashes
 
+    def _error(self, chunk: Chunk, wrong: Mask, what: str) -> DataError:
+        """About the first of the wrong rows [N]."""
+        return DataError(f"{chunk.source}, row {chunk.first + int(np.argmax(wrong))}, column {self.name!r}: {what}")
 
-def _of_array(column: Any) -> tuple[NDArray[np.uint64], Mask]:
-    known = ~np.ma.getmaskarray(column)
+
+def _of_array(column: Any, known: Mask) -> NDArray[np.uint64]:
     values = np.ma.getdata(column)
     if values.dtype.kind == "M":
-        known = known & ~np.isnat(values)
         values = values.astype("datetime64[us]").view(np.int64)
     elif values.dtype.kind == "f":
         values = values.astype(np.float64)
-        known = known & ~np.isnan(values)
         whole = known & (values == np.floor(values)) & (np.abs(values) < 2.0**63)
         bits = (values + 0.0).view(np.uint64)
-        return splitmix64(np.where(whole, np.where(whole, values, 0.0).astype(np.int64).view(np.uint64), bits)), known
+        return splitmix64(np.where(whole, np.where(whole, values, 0.0).astype(np.int64).view(np.uint64), bits))
     bits = values if values.dtype == np.uint64 else values.astype(np.int64).view(np.uint64)
-    return splitmix64(bits), known
+    return splitmix64(bits)
 
 
-def _of_text(column: Any) -> tuple[NDArray[np.uint64], Mask]:
+def _of_text(column: Any) -> NDArray[np.uint64]:
     if not isinstance(column, Text):
         places, texts = pd.factorize(np.array([*column, None], dtype=object)[:-1])  # null is at -1
-        found = Text.of([str(text) for text in texts])
-        column = Text(found.data, found.offsets, places.astype(np.int64))
+        distinct = Text.of([str(text) for text in texts])
+        column = Text(distinct.data, distinct.offsets, places.astype(np.int64))
     hashes = np.append(column.hashes(np.arange(len(column.offsets) - 1)), np.uint64(0))
-    return hashes[column.rows], column.rows >= 0
+    found: NDArray[np.uint64] = hashes[column.rows]
+    return found

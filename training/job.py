@@ -15,6 +15,7 @@ from training.blocks import Block, blocks
 from training.build import build_model
 from training.callbacks import STEPS
 from training.config import Experiment, SplitByFiles
+from training.data.csv_types import of_kind
 from training.evaluate import measure, predict, undefined
 from training.experiment_log import open_log, required_columns
 from training.export import examples_of, export
@@ -23,9 +24,10 @@ from training.fit import RUN, Run, reopen, train
 from training.fusions import calibration_page, fitted_fusions, learnt, notes
 from training.label_counts import LabelCounts, meaning
 from training.log import DataError, Source
+from training.outputs import check_file
 from training.pages.run import run_page
 from training.prepare import columns_at, encode_all, encode_held_out, rows_of
-from training.progress import Display, blocks_table, gates_table, metrics_table
+from training.progress import Display, blocks_table, gates_table, metrics_table, show_notes
 from training.report.kept import keep
 from training.report.kept import read as opened
 from training.report.sample import Indices
@@ -95,9 +97,8 @@ def evaluate_artifact(
         rule = saved.data.split
         source = list(rule.paths if validation and isinstance(rule, SplitByFiles) else saved.data.paths)
     encoder = artifact.encoder
-    log = open_log(saved, source, encoder)
-    for note in log.notes:
-        console.print(note, markup=False)
+    log = open_log(saved, source, encoder).typed(of_kind("id", [group_by]))
+    show_notes(console, log)
     with Display(console) as display:
         display.expect(len(log))
         if validation:
@@ -139,11 +140,15 @@ def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
 
 
 def report_artifact(path: Path, output: Path | None, console: Console) -> Path:
-    """Write the page of an artifact, by default beside it, and return where. Raises ``ArtifactError``."""
+    """Write the page of an artifact, by default beside it, and return where.
+
+    Raises ``ArtifactError``, and ``ValueError`` where no page can be written.
+    """
     from training.report.page import to_html  # here: other commands need no charts of it
 
     artifact = load(path)
     page = output or artifact.folder.parent / REPORT.format(version=artifact.manifest.version)
+    check_file("--output", page)
     with console.status(f"reading {artifact.folder}"):
         kept = opened(artifact.folder)
     with console.status("trying parameters of the fusion"):

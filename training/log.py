@@ -22,6 +22,7 @@ from training.data.csv_values import converted
 from training.data.errors import DataError as DataError
 from training.data.find import find_files, is_parquet
 from training.data.frame import FramePart
+from training.data.hive import unpadded
 from training.data.parquet import ParquetPart
 from training.data.part import FilePart, Part
 from training.data.resolve import check_families, resolve
@@ -136,9 +137,10 @@ class Log:
 
     def _repeated(self, part: Part, name: str, rows: int) -> Column:
         """A column of the path."""
-        value = pa.array([part.folders[name]], pa.string())
+        kind, text = self._resolved.get(name, "text"), part.folders[name]
+        value = pa.array([unpadded(text) if kind in ("integer", "unsigned") else text], pa.string())
         try:
-            array = converted(value, name, self._resolved.get(name, "text"))
+            array = converted(value, name, kind)
         except ColumnError as error:
             shown = f"{shortened(error.value)} is not {error.expected}"
             raise DataError(f"{part.name}, column {name!r} of its path: {shown}") from None

@@ -17,7 +17,7 @@ def check_file(option: str, path: Path) -> None:
     _check(option, path)
     if path.is_dir():
         raise ValueError(f"{option} {str(path)!r}: is a folder; name a file")
-    _check_writable(option, path, path if path.exists() else path.parent)
+    _check_writable(option, path, path)
 
 
 def _check(option: str, path: Path) -> None:
@@ -33,6 +33,8 @@ def _check(option: str, path: Path) -> None:
 def _check_writable(option: str, path: Path, place: Path) -> None:
     """Look at ``place``, or at the nearest folder above it that is there, in which the rest would be made."""
     while not place.exists() and place != place.parent:
+        if place.is_symlink():
+            raise ValueError(f"{option} {str(path)!r}: cannot be written: {str(place)!r} is a link that leads nowhere")
         place = place.parent
     if place != path and not place.is_dir():
         raise ValueError(f"{option} {str(path)!r}: cannot be written: {str(place)!r} is a file, not a folder")

@@ -30,17 +30,20 @@ from training.config import Experiment
 from training.data.csv_types import merged, of_kind, schema_kinds
 from training.dropped import Rows, without_dropped
 from training.encoded import Batch, EncodedRows, EncodedWriter
+from training.encoding_checks import cautions
 from training.experiment_log import kinds_of
 from training.label_counts import LabelCounts
 from training.log import Chunk, DataError, Log
+from training.missing import missing
 from training.split import Split, split, uniform
 
 Progress: TypeAlias = Callable[[str, int], None]
 """Called with the name of a stage and the number of rows it has dealt with since the last call."""
 
 GROUP = "group"
-"""Name of the array of group keys [N]; the key of a row whose group is null is :data:`NO_GROUP`."""
+"""Name of the array of group keys [N]; the key of a row whose group is null or empty text is :data:`NO_GROUP`."""
 NO_GROUP = 0
+VALIDATION = "encode validation rows"
 
 
 def no_progress(stage: str, rows: int) -> None:
@@ -70,7 +73,7 @@ def prepare(
     """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
 
     The first pass also counts labels: a task that has nothing to learn, and too many labels that contradict `given`,
-    are errors; few contradictions are a ``note``.
+    are errors; few contradictions are a ``note``, and so are features without a value.
     """
     schema, seed = experiment.log_schema, experiment.training.seed
     rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
@@ -90,6 +93,8 @@ def prepare(
     counts.check_conflicts()
     counts.check_learnable()
     encoder = fitter.fitted()
+    for text in cautions(fitter, encoder):
+        note(text)
     training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
         labels, selected = _labels(schema, chunk, mask)
@@ -129,11 +134,11 @@ def encode_all(
 
     Labels are counted in ``counts``; the schema's ``given_conflicts: drop`` leaves rows out.
     """
-    grouping = _Grouping(group_by) if group_by else None
     log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
-    for chunk in log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema)):
-        yield _encoded(schema, encoder, chunk, np.ones(chunk.rows, dtype=bool), grouping, counts)[0]
-        progress("encode", chunk.rows)
+    chunks = log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
+    every = ((chunk, np.ones(chunk.rows, dtype=bool)) for chunk in chunks)
+    for batch, _ in _encoded(schema, encoder, _selected(every, progress, "encode"), group_by, counts):
+        yield batch
 
 
 def encode_held_out(
@@ -145,30 +150,17 @@ def encode_held_out(
     counts: LabelCounts | None = None,
 ) -> Iterator[Batch]:
     """Encode the validation rows of a split log, as :func:`encode_all` does all rows."""
-    grouping = _Grouping(group_by) if group_by else None
     chunks = rows.validation(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
-    for chunk, mask in _selected(chunks, progress, "encode validation rows"):
-        yield _encoded(schema, encoder, chunk, mask, grouping, counts)[0]
+    for batch, _ in _encoded(schema, encoder, _selected(chunks, progress, VALIDATION), group_by, counts):
+        yield batch
 
 
-def encode_validation(
-    experiment: Experiment,
-    encoder: Encoder,
-    log: Log,
-    more: list[str],
-    group_by: str,
-    progress: Progress = no_progress,
+def encode_with_columns(
+    schema: Schema, encoder: Encoder, rows: Rows, more: list[str], group_by: str, progress: Progress = no_progress
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
-    """Encode the validation rows of a log with a fitted encoder, and their groups; beside each batch raw columns.
-
-    These are the schema's and ``more``.
-    """
-    schema, grouping = experiment.log_schema, _Grouping(group_by)
-    log = log.typed(merged(kinds_of(experiment, encoder), of_kind("id", [group_by, *more])))
-    rows = split(log, experiment.data.split, experiment.training.seed)
+    """As :func:`encode_held_out`, and beside each batch raw columns: the schema's and ``more``."""
     chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
-    for chunk, mask in _selected(chunks, progress, "encode validation rows"):
-        batch, raw = _encoded(schema, encoder, chunk, mask, grouping)
+    for batch, raw in _encoded(schema, encoder, _selected(chunks, progress, VALIDATION), group_by):
         yield batch, _declared(schema, raw)
 
 
@@ -268,20 +260,21 @@ def _labels(schema: Schema, chunk: Chunk, mask: Mask, counts: LabelCounts | None
 def _encoded(
     schema: Schema,
     encoder: Encoder,
-    chunk: Chunk,
-    mask: Mask,
-    grouping: "_Grouping | None",
+    chunks: Iterator[tuple[Chunk, Mask]],
+    group_by: str | None,
     counts: LabelCounts | None = None,
-) -> tuple[Batch, dict[str, Column]]:
-    """A chunk's selected rows, encoded and raw."""
-    labels, mask = _labels(schema, chunk, mask, counts)
-    columns = taken(chunk.columns, mask)
-    with chunk.naming_rows(mask):
-        encoder.times.check(schema, columns, numbers=False)
-        arrays = _arrays(encoder.encode(columns, columns), labels)
-        if grouping is not None:
-            arrays[GROUP] = grouping.of(columns)
-    return arrays, columns
+) -> Iterator[tuple[Batch, dict[str, Column]]]:
+    """The selected rows of chunks, encoded and raw."""
+    grouping = _Grouping(group_by) if group_by else None
+    for chunk, mask in chunks:
+        labels, kept = _labels(schema, chunk, mask, counts)
+        columns = taken(chunk.columns, kept)
+        with chunk.naming_rows(kept):
+            encoder.times.check(schema, columns, numbers=False)
+            arrays = _arrays(encoder.encode(columns, columns), labels)
+            if grouping is not None:
+                arrays[GROUP] = grouping.of(columns)
+        yield arrays, columns
 
 
 def _arrays(packed: Packed, labels: Labels) -> Batch:
@@ -301,7 +294,9 @@ class _Grouping:
 
     def of(self, columns: Mapping[str, Column]) -> NDArray[np.int64]:
         """Keys [N]. Raises ``ColumnError``."""
-        return self._hashed.add(columns[self._column], self._column)
+        column = columns[self._column]
+        keys = self._hashed.add(column, self._column)
+        return keys if isinstance(column, Ragged) else np.where(missing(column), NO_GROUP, keys)
 
 
 class _Folds:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:  # at run time it would import TensorFlow for a progress bar
     from training.blocks import Block
+    from training.log import Log
 
 
 class Display:
@@ -65,6 +66,13 @@ class Display:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, detail="")
         return self._tasks[name]
+
+
+def show_notes(console: Console, *logs: "Log") -> None:
+    """Print what logs have to say: files that were left out."""
+    for log in logs:
+        for note in log.notes:
+            console.print(note, markup=False)
 
 
 def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:

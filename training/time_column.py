@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from ranker.encoding import Ragged
 from ranker.encoding.columns import Mask
 from ranker.encoding.text import Text
+from training.data.iso_text import is_iso, plain
 from training.log import Chunk, DataError
+from training.missing import missing
 
 Kind: TypeAlias = Literal["instant", "number"]
 Values: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 
-ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
 DIGITS = r"^\d{1,18}$"
-FRACTION = r"(\.\d{6})\d+"  # digits beyond microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 
@@ -64,9 +64,9 @@ class TimeColumn:
             raise self._of_type(chunk, "lists")
         if isinstance(column, np.ndarray) and column.dtype.kind == "b":
             raise self._of_type(chunk, "booleans")
-        missing = _missing(column)
-        if missing.any():
-            row = chunk.first + int(np.argmax(missing))
+        lacking = missing(column)
+        if lacking.any():
+            row = chunk.first + int(np.argmax(lacking))
             raise DataError(f"{chunk.source}, row {row}, column {self.name!r}: no value to split by time on")
         if not isinstance(column, np.ndarray) or column.dtype.kind in "OUT":
             return self._parsed(*_distinct(column), chunk)
@@ -122,8 +122,7 @@ def parse(texts: list[str], form: str | None = None) -> tuple[NDArray[np.int64],
     """Microseconds of UTC since 1970 [K] of texts in ISO form, or in a ``strptime`` form, and which [K] can be read."""
     array = pa.array(texts, pa.string())
     if form is None:
-        iso = pc.match_substring_regex(array, ISO)
-        array = pc.replace_substring_regex(pc.if_else(iso, array, None), FRACTION, r"\1")
+        array = plain(pc.if_else(is_iso(array), array, None))
     found = pd.to_datetime(array.to_pandas(), format=form or "ISO8601", utc=True, errors="coerce")
     instants = pd.DatetimeIndex(found).as_unit("us").tz_localize(None).to_numpy()
     return instants.view(np.int64), ~np.isnat(instants)
@@ -162,22 +161,6 @@ def holds(kind: Kind, low: float, high: float) -> str:
 
 
 _PLURAL: dict[Kind, str] = {"instant": "dates or times", "number": "numbers"}
-
-
-def _missing(column: "NDArray[Any] | Text | Sequence[Any]") -> Mask:
-    """Which rows [N] have no value; empty text is none."""
-    if isinstance(column, Text):
-        empty = np.append(column.lengths == 0, True)  # the last stands for null
-        found: Mask = empty[column.rows]
-        return found
-    if isinstance(column, np.ndarray) and column.dtype.kind in "iubfM":
-        lacking = np.ma.getmaskarray(column)
-        values = np.asarray(column)
-        if values.dtype.kind == "f":
-            return np.asarray(lacking | np.isnan(values))
-        return np.asarray(lacking | np.isnat(values)) if values.dtype.kind == "M" else lacking
-    texts = np.array([*column, None], dtype=object)[:-1]
-    return np.array([not isinstance(value, str) or not value for value in texts], dtype=np.bool_)
 
 
 def _distinct(column: "NDArray[Any] | Text | Sequence[Any]") -> tuple[list[str], NDArray[np.intp]]:

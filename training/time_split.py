@@ -12,12 +12,11 @@ from training.config import SplitByTime
 from training.log import DataError, Log
 from training.quantile import at_rank
 from training.time_column import SECOND, Kind, TimeColumn, Values, holds, parse, shown, started
+from training.time_units import EPOCHS, Units
 
 DAY = 86_400 * SECOND
 UNITS = {"hour": (3_600 * SECOND, 0), "day": (DAY, 0), "week": (7 * DAY, 3 * DAY)}
 """Length, and how long before 1970 a unit began: weeks begin on Mondays, and 1970 did on a Thursday."""
-EPOCHS = {"seconds": SECOND, "milliseconds": 1_000, "microseconds": 1}
-"""Microseconds of the units that numbers since 1970 are usually in."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,17 @@ def window(log: Log, rule: SplitByTime, column: TimeColumn) -> Window:
 
 def _survey(log: Log, column: TimeColumn) -> _Survey:
     kind: Kind = "number"
-    rows, ends = 0, []
+    rows, ends, units = 0, [], Units()
     for chunk in log.chunks([column.name]):
         if chunk.rows:
             times = column.of(chunk)
             kind, rows = times.kind, rows + chunk.rows
             ends.append((times.values.min().item(), times.values.max().item()))
+            if kind == "number":
+                units.add(chunk.source, times.values)
     if not rows:
         raise DataError("the log has no rows")
+    units.check(column.name)
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     if any(isinstance(end[0], float) for end in ends):  # a file holds floats: all are compared as such
         low, high = float(low), float(high)
@@ -130,7 +132,7 @@ def _other_kind(start: float | date | str, survey: _Survey, here: str) -> str:
     if parse([f"{survey.low:.0f}", f"{survey.high:.0f}"], "%Y%m%d")[1].all():
         day = shown(int(instants[0]), "instant")[:10].replace("-", "")
         return f"{text}; write start: {day}, or format: '%Y%m%d' to read such numbers as dates"
-    for unit, size in EPOCHS.items():
-        if 10**8 * SECOND <= survey.high * size < 10**10 * SECOND:  # from 1973 to 2286
-            return f"{text}; as {unit} since 1970 it is {int(instants[0]) // size}"
+    for unit, a_second in EPOCHS.items():
+        if 10**8 <= survey.high / a_second < 10**10:  # from 1973 to 2286
+            return f"{text}; as {unit} since 1970 it is {int(instants[0]) * a_second // SECOND}"
     return f"{text}; write it as the column's numbers are"

@@ -18,6 +18,7 @@ from training.config import Experiment, SplitAtRandom, SplitByFiles, SplitByGrou
 from training.log import Chunk, DataError, Log
 from training.split import Split, split
 from training.time_column import Kind, TimeColumn, shown
+from training.time_units import unit_of
 
 ENDS = 65_536
 """Bytes of each end of a file that its digest covers; a Parquet file's last ones describe all of it."""
@@ -51,6 +52,12 @@ class SeenTime(Closed):
             raise DataError(
                 f"{chunk.source}, column {self.column!r}: holds {found.kind}s where the log that the model was trained "
                 f"on held {self.kind}s"
+            )
+        unit, trained = unit_of(float(np.median(found.values))) if chunk.rows else None, unit_of(self.end)
+        if found.kind == "number" and None not in (unit, trained) and unit != trained:
+            raise DataError(
+                f"{chunk.source}, column {self.column!r}: looks like {unit} since 1970, where the log that the model "
+                f"was trained on held {trained}"
             )
         return found.values
 

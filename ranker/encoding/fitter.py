@@ -36,6 +36,7 @@ class EncoderFitter:
                 self._numerics[name] = NumericFitter(feature, seed)
             elif isinstance(feature, Categorical | Multi):
                 self._counts[name] = np.zeros(RESERVED, dtype=np.int64)
+        self._sequences: set[str] = set()  # those that have held a value
         statistics = schema.label_statistics
         self._keys: tuple[Key, ...] = statistics.key_features() if statistics else ()
         self._labels = list(statistics.labels or schema.tasks) if statistics else []
@@ -95,6 +96,20 @@ class EncoderFitter:
         layout = lay_out(self.schema, tables, numerics, dict.fromkeys(self._keys, len(self._labels)))
         return Encoder(self.schema, self._coders, ids, numerics, self._combinations, statistics, layout, self._times)
 
+    def empty(self) -> list[str]:
+        """Features, but for dense ones, of which no row that was added held a value."""
+        found = []
+        for name, feature in self.schema.features.items():
+            if isinstance(feature, Numeric):
+                filled = self._numerics[name].count > 0
+            elif isinstance(feature, Sequence):
+                filled = name in self._sequences
+            else:
+                filled = name not in self._counts or bool(self._counts[name][1:].any())  # code 0 is missing
+            if not filled:
+                found.append(name)
+        return found
+
     def encode(self, encoder: Encoder, columns: Mapping[str, Column], folds: Integers) -> Packed:
         """Encode training rows [N] with statistics that leave out each row's own fold [N].
 
@@ -127,6 +142,8 @@ class EncoderFitter:
         label = self.schema.column(name)
         coder = self._coders[table_of(name, feature)]
         lists = split(column, label, feature, coder.kind)
+        if isinstance(feature, Sequence) and len(lists.values):
+            self._sequences.add(name)
         if isinstance(feature, Multi):
             list_codes(lambda values, where: self._coded(name, values, where), lists, label)
         elif coder.kind is not None:

@@ -32,8 +32,9 @@ class Labels(NamedTuple):
 def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
     """Check and stack the labels. Raises ``ColumnError`` for a binary label outside {0, 1} and the like.
 
-    A label that is a formula is unknown where nulls make it so. What stands where a mask is 0 is not looked at. Where
-    the task that this one is given has the label 0, a label of 1, or any amount but 0, is a conflict.
+    A label that is a formula is unknown where nulls make it so. Values where the task's own ``mask`` is 0 are not
+    checked. Where the task that this one is given has the label 0 or none, a value that no label can have is still an
+    error, except an infinite one of a formula; with the label 0, a label of 1, or any amount but 0, is a conflict.
     """
     rows = common_rows(columns, label_columns(schema))
     names = list(schema.tasks)
@@ -49,11 +50,12 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
             mask = numbers(columns[task.mask], task.mask)
             require((mask == 0) | (mask == 1), mask, task.mask, "a mask in {0, 1}")
             used &= mask == 1
+        told = used & np.isfinite(value)
         follows = np.zeros(rows, dtype=bool)
         if task.given is not None:
             parent = names.index(task.given)
             follows = known[:, parent] & (values[:, parent] == 0)
-            conflict = used & follows & np.isfinite(value)
+            conflict = told & follows
             conflict &= value == 1 if isinstance(task, Binary) else value != 0
             conflicts[:, at] = conflict
             used &= known[:, parent] & (values[:, parent] == 1)
@@ -64,10 +66,11 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
         place = f" (tasks.{name}.label)" if task.label is not None else ""
         require(~used | (np.abs(value) <= LARGEST), value, column, f"a finite number{place}")
         if isinstance(task, Binary):
-            require(~used | (value == 0) | (value == 1), value, column, f"a label in {{0, 1}}{place}")
+            fits, expected = (value == 0) | (value == 1), f"a label in {{0, 1}}{place}"
+            require(~told | fits, value, column, expected + _excluded(told & ~fits, used, name, task))
         elif task.needs_positive:
-            expected = f"a value of at least 0, as {task.needs_positive} needs{place}"
-            require(~used | (value >= 0), value, column, expected)
+            fits, expected = value >= 0, f"a value of at least 0, as {task.needs_positive} needs{place}"
+            require(~told | fits, value, column, expected + _excluded(told & ~fits, used, name, task))
         values[used, at] = value[used]
         known[:, at] = used | follows
     return Labels(values, known, conflicts, dropped)
@@ -76,6 +79,16 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
 def label_columns(schema: Schema) -> list[str]:
     """Columns of the log that labels and masks are read from, without repeats."""
     return list(dict.fromkeys(column for name, task in schema.tasks.items() for column in task.label_columns(name)))
+
+
+def _excluded(wrong: Mask, used: Mask, name: str, task: Task) -> str:
+    """What to do about the first of the wrong rows [N], if it is not ``used`` [N] because of the task's ``given``."""
+    if not wrong.any() or used[np.argmax(wrong)]:
+        return ""
+    return (
+        f", though the label of {task.given!r}, which tasks.{name} is given, is not 1 there; where there is no label, "
+        f"write null, or 0 into the column that tasks.{name}.mask names"
+    )
 
 
 def _read(task: Task, name: str, columns: Mapping[str, Column]) -> tuple[Floats, str, Mask]:

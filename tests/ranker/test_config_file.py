@@ -1,5 +1,8 @@
 """What a YAML file may hold, and the one line that is said of what it may not."""
 
+from datetime import date, datetime
+from typing import Annotated, Literal
+
 import pytest
 from pydantic import Field
 
@@ -14,12 +17,27 @@ class Inner(Closed):
     deep: bool = False
 
 
+class Red(Closed):
+    kind: Literal["red"]
+
+
+class Blue(Closed):
+    kind: Literal["blue"]
+
+
 class Outer(Closed):
     inner: Inner = Inner()
     name: str = ""
     shares: dict[str, float] = Field(default_factory=dict)
     sizes: tuple[int, ...] = ()
     parts: dict[str, Inner] = Field(default_factory=dict)
+    pair: tuple[int, ...] = Field((1,), min_length=1)
+    weights: Annotated[float, Field(gt=0)] | dict[str, float] = 1.0
+    start: int | float | datetime | date | str | None = None
+    names: tuple[str | tuple[str, ...], ...] = ()
+    colour: Annotated[Red | Blue, Field(discriminator="kind")] = Red(kind="red")
+    one: Inner | Red | None = None
+    often: Literal["always"] | int = 1
 
 
 def written(tmp_path, content):
@@ -129,6 +147,40 @@ def test_what_is_no_config_is_said_in_a_line(tmp_path, content, expected):
     assert expected in message
     assert len(message.splitlines()) <= 2
     assert len(message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("inner: 3", "line 1, inner: must be a mapping of keys to values, got 3"),
+        ("inner: {size: 1.5}", "line 1, inner.size: must be a whole number, got 1.5"),
+        ("inner: {size: many}", "line 1, inner.size: must be a whole number, got 'many'"),
+        ("inner: {share: a}", "line 1, inner.share: must be a number, got 'a'"),
+        ("inner: {share: .inf}", "line 1, inner.share: must be a finite number, got inf (written .inf)"),
+        ("inner: {deep: maybe}", "line 1, inner.deep: must be true or false, got 'maybe'"),
+        ("name: [a]", "line 1, name: must be text, got ['a']"),
+        ("sizes: 3", "line 1, sizes: must be a list, such as [a, b], got 3"),
+        ("sizes: {a: 1}", "line 1, sizes: must be a list, such as [a, b], got a mapping"),
+        ("shares: [1]", "line 1, shares: must be a mapping of keys to values, got [1]"),
+        ("pair: []", "line 1, pair: must have at least 1 value(s), and has 0, got []"),
+        ("pair:\n  - [1]", "line 2, pair.0: must be a whole number, got [1]"),
+        ("weights: [1]", "line 1, weights: must be a number or a mapping of keys to values, got [1]"),
+        ("weights: -1", "line 1, weights: must be greater than 0, got -1"),
+        ("weights:\n  a: x", "line 2, weights.a: must be a number, got 'x'"),
+        ("start: .inf", "line 1, start: must be a finite number, a date or time or text, got inf (written .inf)"),
+        ("start: [1]", "line 1, start: must be a number, a date or time or text, got [1]"),
+        ("start: {a: 1}", "line 1, start: must be a number, a date or time or text, got a mapping"),
+        ("names: [a, 1]", "line 1, names.1: must be text or a list, such as [a, b], got 1"),
+        ("names: [[a, 1]]", "line 1, names.0.1: must be text, got 1"),
+        ("colour: {kind: bleu}", "line 1, colour: unknown name 'bleu'; did you mean 'blue'? (known: red, blue)"),
+        ("colour: {shade: 1}", "line 1, colour: needs the key 'kind'"),
+        ("colour: 1", "line 1, colour: must be a mapping of keys to values, got 1"),
+        ("one: 1", "line 1, one: must be a mapping of keys to values, got 1"),
+        ("often: never", "line 1, often: must be 'always' or a whole number, got 'never'"),
+    ],
+)
+def test_a_wrong_value_is_one_line_in_the_words_of_yaml(tmp_path, content, line):
+    assert refused(tmp_path, content) == f"{tmp_path / 'config.yaml'} has 1 mistake(s):\n  {line}"
 
 
 def test_booleans_stay_where_they_are_meant(tmp_path):

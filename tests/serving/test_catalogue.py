@@ -63,9 +63,9 @@ def test_an_artifact_alone_is_one_model(tmp_path):
         ),
         ("share: 0.1", "share: 0.2", "line 5, experiment: the groups' shares must sum to 1, got 1.1"),
         ("share: 0.1", "shar: 0.1", "unknown key 'shar'; did you mean 'share'?"),
-        ("share: 0.1", "share: -0.1", "experiment.groups.bold.share: Input should be greater than or equal to 0"),
+        ("share: 0.1", "share: -0.1", "experiment.groups.bold.share: must be greater than or equal to 0"),
         ("  unit: user_id\n", "", "name exactly one of unit"),
-        ("unit: user_id", "header: 'X Unit'", "experiment.header: String should match pattern"),
+        ("unit: user_id", "header: 'X Unit'", "experiment.header: must match pattern"),
         ("version: 3", "version: latest", "line 3, models.challenger.version: "),
         (
             "artifact: artifacts/main",

@@ -40,7 +40,7 @@ wieghting: {name: static}
     lines = refused(tmp_path, text.replace("wieghting: {name: static}\n", "")).splitlines()
     assert "4 mistake(s)" in lines[0] or "5 mistake(s)" in lines[0]
     assert "line 4, schema.candidate.item.dimention: unknown key 'dimention'; did you mean 'dimension'?" in lines[1]
-    assert "line 5, schema.candidate.price.transform: Input should be 'standardise'" in lines[2]
+    assert "line 5, schema.candidate.price.transform: must be 'standardise'" in lines[2]
     assert "line 8, architecture" in lines[3]
     assert "'plee'" in lines[3]
     assert "line 11, training.batchsize: unknown key 'batchsize'; did you mean 'batch_size'?" in lines[4]
@@ -106,7 +106,7 @@ def test_options_that_do_not_fit_are_named_by_line_and_path(tmp_path, section, v
     [
         ({"fusion": {"name": "additve"}}, "fusion.name: unknown fusion 'additve'; did you mean 'additive'"),
         ({"fusion": {"calibration": {"clik": "platt"}}}, "fusion.calibration.clik: 'clik' is no objective"),
-        ({"fusion": {"normalisation": "z_scor"}}, "fusion.normalisation: Input should be 'none', 'min_max'"),
+        ({"fusion": {"normalisation": "z_scor"}}, "fusion.normalisation: must be 'none', 'min_max'"),
         (
             {"fusions": {"mine": {"parameters": {"share": {"click": 200}}}}},
             "fusions.mine.parameters: fusion 'additive': parameter 'share' for objective 'click' must be a number in "

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from training.config import top_level_keys
-from training.early_checks import SECTIONS, check_config, split_variation
+from training.early_checks import FRONT_METHODS, SEARCH_METHODS, SECTIONS, check_config, split_variation
+from training.pareto import METHODS as FRONTS
+from training.search.methods import METHODS as SEARCHES
 
 PROGRAM = (
     "import sys, atexit\natexit.register(lambda: print('tensorflow' in sys.modules))\n"
@@ -18,6 +20,11 @@ def test_the_sections_are_those_of_an_experiment():
     assert sorted(SECTIONS) == sorted(top_level_keys())
 
 
+def test_the_methods_are_those_that_there_are():
+    assert tuple(FRONTS) == FRONT_METHODS
+    assert tuple(sorted(SEARCHES)) == SEARCH_METHODS
+
+
 @pytest.mark.parametrize(
     ("config", "arguments", "message"),
     [
@@ -26,10 +33,16 @@ def test_the_sections_are_those_of_an_experiment():
         ("data: {}\ndata: {}\n", ["pareto", "--points", "3"], "is there twice"),
         ("data: {}\ntrainning: {}\n", ["fit"], "did you mean 'training'?"),
         ("data: {}\n", ["compare", "--vary", "mmoe"], "say KEY=VALUE"),
+        (
+            "data: {}\n",
+            ["pareto", "--points", "3", "--method", "statik"],
+            "--method statik: unknown; did you mean 'static'?",
+        ),
+        (None, ["search", "--method", "random_"], "--method random_: unknown; did you mean 'random'?"),
         ("data: {}\n", ["fit", "--restrt"], "--restart"),
         ("data: {}\n", ["fitt"], "'fit'"),
     ],
-    ids=["missing", "yaml", "twice", "key", "vary", "option", "command"],
+    ids=["missing", "yaml", "twice", "key", "vary", "front", "search", "option", "command"],
 )
 def test_a_typo_is_reported_without_tensorflow(tmp_path, config, arguments, message):
     path = tmp_path / "config.yaml"

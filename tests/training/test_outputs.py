@@ -1,8 +1,11 @@
 import os
+import shutil
 
 import pytest
+from rich.console import Console
 
 from tests.training.command import ranker_train
+from training.job import report_artifact
 from training.outputs import check_file, check_folder
 
 COMMANDS = {
@@ -49,6 +52,36 @@ def test_a_file_is_new_or_a_file(tmp_path):
     check_file("--json", tmp_path / "a" / "b.json")
     with pytest.raises(ValueError, match=r"--json .*: is a folder; name a file"):
         check_file("--json", tmp_path)
+
+
+@pytest.mark.parametrize("check", [check_folder, check_file])
+@pytest.mark.parametrize("below", ["", "a", "a/b"])
+def test_a_link_that_leads_nowhere_is_named(tmp_path, check, below):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(ValueError, match=r"--output .*: cannot be written: '.*/link' is a link that leads nowhere"):
+        check("--output", tmp_path / "link" / below)
+    (tmp_path / "gone").mkdir()
+    check("--output", tmp_path / "link" / "new")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_export_and_report_check_where_they_write_by_default(tmp_path, trained):
+    (tmp_path / "run").mkdir(mode=0o500)
+    ended = ranker_train("export", tmp_path / "run")
+    assert "no permission to write to" in ended.stderr
+    shutil.copytree(trained.output / "1", tmp_path / "versions" / "1")
+    (tmp_path / "versions").chmod(0o500)
+    with pytest.raises(ValueError, match=r"--output .*report-1\.html': .*no permission to write to"):
+        report_artifact(tmp_path / "versions", None, Console(quiet=True))
+    (tmp_path / "versions").chmod(0o700)
+
+
+def test_a_report_that_cannot_be_written_is_known_first(tmp_path, trained):
+    (tmp_path / "versions").mkdir()
+    shutil.copytree(trained.output / "1", tmp_path / "versions" / "1")
+    (tmp_path / "versions" / "report-1.html").mkdir()
+    with pytest.raises(ValueError, match=r"--output .*report-1\.html': is a folder; name a file"):
+        report_artifact(tmp_path / "versions", None, Console(quiet=True))
 
 
 @pytest.mark.parametrize("check", [check_folder, check_file])

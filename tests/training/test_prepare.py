@@ -62,7 +62,10 @@ def test_lists_where_one_value_is_due_are_named(tmp_path, place):
         prepare(experiment(**{place: "day"}), Log(frame(day=[[[1, 2]]] * ROWS)), tmp_path)
 
 
-@pytest.mark.parametrize("values", [["plumless", "buckeroo", None], [2**60 + 1, 2**60 + 2, None], [1.0, 2.0, None]])
+@pytest.mark.parametrize(
+    "values",
+    [["plumless", "buckeroo", None], ["plumless", "buckeroo", ""], [2**60 + 1, 2**60 + 2, None], [1.0, 2.0, None]],
+)
 def test_groups_are_told_apart_and_a_null_is_none(tmp_path, values):
     log = frame(session=pd.array(values * (ROWS // 3) + values[: ROWS % 3]).astype(object))
     plan = experiment(group_by="session")
@@ -70,7 +73,7 @@ def test_groups_are_told_apart_and_a_null_is_none(tmp_path, values):
     (batch,) = encode_all(plan.log_schema, prepared.encoder, Log(log), "session")
     keys = batch[GROUP]
     assert len(set(keys.tolist())) == 3
-    np.testing.assert_array_equal(keys == NO_GROUP, log["session"].isna())
+    np.testing.assert_array_equal(keys == NO_GROUP, log["session"].isna() | (log["session"] == ""))
 
 
 def test_a_column_of_times_in_one_file_and_numbers_in_another_is_one_error(tmp_path):

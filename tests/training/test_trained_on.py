@@ -68,6 +68,18 @@ def test_the_time_in_another_form_is_counted_and_of_another_kind_is_told(artifac
         assert "whether the model was trained on rows of this time is not known: DataFrame" in caution
 
 
+def test_a_log_of_another_unit_of_time_is_told(artifact_of, tmp_path):
+    seconds, other = tmp_path / "seconds.parquet", tmp_path / "milliseconds.parquet"
+    at = FRAME["at"].to_numpy("datetime64[s]").astype(np.int64)
+    FRAME.assign(at=at).to_parquet(seconds)
+    FRAME.assign(at=at * 1000).to_parquet(other)
+    artifact = artifact_of({"by": "time", "column": "at", "last": 2}, [seconds])
+    told = "milliseconds since 1970, where the log that the model was trained on held seconds"
+    assert told in overlap(artifact, Log([other]))[0]
+    with pytest.raises(DataError, match=told):
+        rows_of(held_out(artifact, Log([other])))
+
+
 @pytest.mark.parametrize(
     ("rule", "told"),
     [

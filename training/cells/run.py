@@ -18,6 +18,7 @@ from training.cells.cell import Cell
 from training.cells.one import finished, key, run_cell
 from training.experiment_log import open_log
 from training.log import Source
+from training.progress import show_notes
 from training.quiet import import_training
 from training.rows import files, fingerprint
 
@@ -57,8 +58,7 @@ def run_cells(
     """
     log = open_log(cells[0].experiment, source)
     tested = open_log(cells[0].experiment, test) if len(test) else None
-    for note in [*log.notes, *(tested.notes if tested else [])]:
-        console.print(note, markup=False)
+    show_notes(console, log, *([tested] if tested else []))
     tasks = list(cells[0].experiment.log_schema.tasks)
     folders = [output / cell.folder for cell in cells]
     rows = [output / "rows" / fingerprint(cell.experiment, log)[:16] for cell in cells]

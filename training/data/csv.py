@@ -16,6 +16,7 @@ from training.data.csv_types import Resolved
 from training.data.csv_values import converted
 from training.data.errors import DataError
 from training.data.find import COMPRESSION, csv_ending
+from training.data.magic import check_format, check_unpacked
 from training.data.parquet import CHUNK
 from training.data.part import Batch, FilePart
 
@@ -118,9 +119,13 @@ class CsvPart(FilePart):
         return "; its first line must name the columns"
 
     def _header(self) -> list[str]:
+        compression = self.path.suffix.lower() if self.path.suffix.lower() in COMPRESSION else None
         with self.naming_file():
+            check_format(self.path, compression or ".csv")
             with self._stream() as stream:
                 start = stream.read(SAMPLE)
+            if compression is not None:
+                check_unpacked(self.path, start)
             if not start.strip():
                 raise DataError(f"{self.name}: is empty: not even a header names its columns")
             for mark, encoding in _MARKS:

@@ -1,23 +1,29 @@
 """How CSV files are written, as ``data.csv`` of a config says."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ranker.closed import Closed
-
-_Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 
 
 class CsvOptions(Closed):
     """How CSV files are written."""
 
-    separator: _Character | None = Field(
+    separator: str | None = Field(
         None, description="Between the fields of a row; by default a comma, and a tab in .tsv files."
     )
-    quote: _Character | None = Field('"', description="Around fields that hold separators; null: none is special.")
+    quote: str | None = Field('"', description="Around fields that hold separators; null: none is special.")
     encoding: str = Field("utf-8", description="Of the text: utf-8, utf-16, latin-1, cp1252 or another of Python's.")
     decimal: Literal[".", ","] = Field(".", description="Before the fraction of a number.")
+
+    @field_validator("separator", "quote", mode="before")
+    @classmethod
+    def _one_character(cls, value: object) -> object:
+        if isinstance(value, str) and len(value) != 1:
+            hint = '; in YAML a tab is "\\t" in double quotes' if value.lower() in ("\\t", "tab") else ""
+            raise ValueError(f"must be one character, got {value!r:.200}{hint}")
+        return value
 
     @field_validator("separator", "quote")
     @classmethod

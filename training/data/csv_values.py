@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ranker.encoding.columns import ColumnError
 from training.data.csv_types import Resolved
+from training.data.iso_text import is_iso, plain
 
 NULLS = pa.array(
     ["#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL", "NaN",
@@ -30,8 +31,6 @@ _FIRST = 64
 _EXACT = 2.0**53
 """From here on floats do not tell all integers apart."""
 _TRUE, _FALSE = r"(?i)^true$", r"(?i)^false$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = _DATE + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?)?$"
 
 
 def converted(text: Any, name: str, kind: Resolved, decimal: str = ".", proven: bool = False) -> Any:
@@ -120,20 +119,20 @@ def _unusual_numbers(text: Any, name: str, decimal: str) -> Any:
         found = _cast(pc.replace_substring(trimmed, decimal, "."))
         if found is not None:
             return found
-    times = pc.match_substring_regex(trimmed, _TIME)
+    times = is_iso(trimmed)
     if pc.all(times).as_py():
         return _times(trimmed, text, name)
-    plain = pc.replace_substring_regex(trimmed, _TRUE, "1")
-    plain = pc.replace_substring_regex(plain, _FALSE, "0")
+    written = pc.replace_substring_regex(trimmed, _TRUE, "1")
+    written = pc.replace_substring_regex(written, _FALSE, "0")
     if decimal != ".":
         _require(
-            pc.invert(pc.match_substring(plain, ".")), text, name, f"a number with {decimal!r} before its fraction"
+            pc.invert(pc.match_substring(written, ".")), text, name, f"a number with {decimal!r} before its fraction"
         )
-        plain = pc.replace_substring(plain, decimal, ".")
-    good = pc.or_(matches(plain, _NUMBER), matches(plain, _INFINITE))
+        written = pc.replace_substring(written, decimal, ".")
+    good = pc.or_(matches(written, _NUMBER), matches(written, _INFINITE))
     mixed = ", as other values of the column are" if pc.any(times).as_py() else ""
     _require(good, text, name, f"a number{mixed}")
-    found = _cast(plain)
+    found = _cast(written)
     if found is None:
         raise ColumnError(name, 0, text[0].as_py(), "a column of numbers")
     return found
@@ -161,10 +160,8 @@ def _cast(text: Any) -> Any:
 
 def _times(trimmed: Any, text: Any, name: str) -> Any:
     """Timestamps of UTC, rounded down to microseconds."""
-    clock = pc.match_substring(trimmed, ":")
-    whole = pc.if_else(clock, trimmed, pc.binary_join_element_wise(trimmed, "00:00", " "))
-    whole = pc.replace_substring_regex(whole, r"(\.[0-9]{6})[0-9]+", r"\1")
-    whole = pc.replace_substring_regex(whole, r" (Z|[+-][0-9:]+)$", r"\1")
+    whole = plain(trimmed)
+    whole = pc.if_else(pc.match_substring(whole, ":"), whole, pc.binary_join_element_wise(whole, "00:00", " "))
     zoned = pc.match_substring_regex(whole, r":.*(Z|[+-][0-9:]+)$")
     whole = pc.if_else(zoned, whole, pc.binary_join_element_wise(whole, "Z", ""))
     try:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from urllib.parse import unquote
 
 from training.data.errors import DataError
 
@@ -74,6 +75,8 @@ def _behind(source: str) -> tuple[list[Path], list[Path]]:
     """Files of one source, and those left out."""
     url = _URL.fullmatch(source)
     if url and not os.path.exists(source):
+        if url[1].lower() == "file":
+            return _behind(f"/{unquote(url[2])}")
         raise DataError(
             f"{url[1]}://{url[2]}: is an address, and a log is read from this machine's files: download it, or mount it"
         )

@@ -3,6 +3,7 @@
 Every ``key=value`` folder of the path counts, as the path was named and below. Values are text as in CSV.
 """
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,3 +19,8 @@ def hive_columns(path: Path) -> dict[str, str | None]:
             decoded = unquote(value)
             found[unquote(key)] = None if decoded in (NULL, "") else decoded
     return found
+
+
+def unpadded(value: str | None) -> str | None:
+    """A value that is read as an integer without the zeros that tools write in front: ``hour=01`` is 1."""
+    return str(int(value)) if value is not None and re.fullmatch(r"-?0[0-9]{1,30}", value) else value

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from training.data.magic import check_format
 from training.data.part import Batch, FilePart
 
 CHUNK = 65_536
@@ -18,6 +19,8 @@ class ParquetPart(FilePart):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        with self.naming_file():
+            check_format(path, ".parquet")
         with self.naming_file(), pq.ParquetFile(path) as file:
             self.rows = file.metadata.num_rows
             self.schema: pa.Schema = file.schema_arrow

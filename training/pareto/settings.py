@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.registry import nearest
 from ranker.weighting import WEIGHTINGS
 from training.cells import Cell, checked
 from training.config import ConfigError, Experiment
+from training.early_checks import check_name
 
 Points = NDArray[np.float64]
 
@@ -79,9 +79,7 @@ def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) 
         )
     cells, raw = [], base.model_dump(mode="json", by_alias=True)
     for method in methods:
-        if method not in METHODS:
-            hint = nearest(method, list(METHODS))
-            raise ConfigError(f"--method {method}: unknown{'; ' + hint if hint else ''} (known: {', '.join(METHODS)})")
+        check_name("--method", method, METHODS)
         if methods.count(method) > 1:
             raise ConfigError(f"--method {method}: is given twice")
         option, options = METHODS[method].option, WEIGHTINGS[method].Options

@@ -19,7 +19,7 @@ from training.config import ConfigError, Experiment
 from training.data.csv_types import of_kind
 from training.experiment_log import open_log
 from training.log import Source
-from training.progress import Display
+from training.progress import Display, show_notes
 from training.rows import digest
 from training.search.evaluator import Evaluator
 from training.search.goal import Goal, default_goal, parse_goal
@@ -72,8 +72,7 @@ def search_artifact(path: Path, asked: Search, source: Source, output: Path, con
         raise ConfigError("--group-by: name the column whose equal values compete, such as a request or user id")
     log = open_log(experiment, source if len(source) else list(experiment.data.paths), artifact.encoder)
     log = log.typed(of_kind("number", [metric.column for metric in goal.metrics]))
-    for note in log.notes:
-        console.print(note, markup=False)
+    show_notes(console, log)
     with Display(console) as display:
         display.expect(len(log))
         more = _columns(artifact, goal, [today, searched])

@@ -14,11 +14,13 @@ from ranker.artifact import Artifact
 from ranker.encoding import Column, Ragged
 from ranker.encoding.columns import numbers
 from training.config import ConfigError, Experiment
+from training.data.csv_types import of_kind
 from training.evaluate import predict
 from training.log import DataError, Log
-from training.prepare import NO_GROUP, Progress, encode_validation
+from training.prepare import NO_GROUP, Progress, encode_with_columns
 from training.rows import digest, files
 from training.session import onnx_scorer
+from training.trained_on import held_out
 
 FORMAT = 1
 
@@ -80,7 +82,7 @@ class ScoredRows:
 def scored_rows(
     artifact: Artifact, log: Log, group_by: str, more: Sequence[str], folder: Path, progress: Progress
 ) -> tuple[ScoredRows, str]:
-    """Scores of the log's validation rows, as the artifact's config splits it, and what they depend on, as a SHA-256.
+    """Scores of the log's rows that the artifact's training held out, and what they depend on, as a SHA-256.
 
     They are kept in ``folder`` as ``scores-<SHA-256>.parquet``, and read from there where they are. ``more`` names
     columns besides. Raises ``DataError`` for a log that cannot be used.
@@ -88,16 +90,28 @@ def scored_rows(
     experiment = Experiment.model_validate(artifact.manifest.experiment)
     model = [artifact.manifest.files[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
     rule = experiment.data.split.model_dump(mode="json")
-    key = digest(FORMAT, model, files(experiment, log), rule, experiment.training.seed, group_by, sorted(more))
+    key = digest(
+        FORMAT,
+        model,
+        files(experiment, log),
+        rule,
+        experiment.training.seed,
+        artifact.manifest.trained_on,
+        group_by,
+        sorted(more),
+    )
     path = folder / f"scores-{key[:16]}.parquet"
     if path.is_file():
         return _read(path, artifact.manifest.tasks, more), key
     raw: list[Mapping[str, Column]] = []
+    held = held_out(artifact, log.typed(of_kind("id", [group_by, *more])))
 
     def batches() -> Any:
-        for batch, columns in encode_validation(experiment, artifact.encoder, log, [*more], group_by, progress):
+        for batch, columns in encode_with_columns(artifact.schema, artifact.encoder, held, [*more], group_by, progress):
             raw.append({name: columns[name] for name in more})
             yield batch
+        if not raw:
+            raise DataError("the data has no row that the artifact's split holds out")
 
     found = predict(onnx_scorer(artifact.model_path), batches())
     assert found.groups is not None

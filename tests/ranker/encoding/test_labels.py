@@ -64,14 +64,33 @@ def test_labels_of_every_form(column):
     assert labels.known[:, 0].tolist() == [True, False, True]
 
 
-def test_what_a_mask_or_a_condition_rules_out_is_not_looked_at():
+def test_values_where_a_mask_is_0_are_not_checked():
     tasks = {
         "click": {"kind": "binary", "mask": "shown"},
         "watch": {"kind": "regression", "transform": "log1p", "given": "click"},
     }
-    labels = encoded(tasks, click=[-1, 0, 1], shown=[0, 1, 1], watch=[-1, -1, 5])
+    labels = encoded(tasks, click=[-1, 0, 1], shown=[0, 1, 1], watch=[None, 0, 5])
     np.testing.assert_array_equal(labels.values, [[0, 0], [0, 0], [1, 5]])
     np.testing.assert_array_equal(labels.known, [[False, False], [True, True], [True, True]])
+
+
+@pytest.mark.parametrize("parent", [0, None])
+@pytest.mark.parametrize(
+    ("task", "value", "told"),
+    [
+        ({"kind": "binary"}, -1, r"-1\.0 is not a label in \{0, 1\}"),
+        ({"kind": "binary"}, 2, r"2\.0 is not a label in \{0, 1\}"),
+        ({"kind": "regression", "transform": "log1p"}, -1, r"-1\.0 is not a value of at least 0"),
+    ],
+)
+def test_a_value_that_no_label_can_have_is_refused_where_the_parent_is_not_1(task, value, told, parent):
+    tasks = {"click": {"kind": "binary"}, "y": {**task, "given": "click", "mask": "shown"}}
+    columns = {"click": [1, parent], "y": [1, value]}
+    with pytest.raises(
+        ColumnError, match=f"column 'y', row 1: {told}.*'click', which tasks.y is given, is not 1 there"
+    ):
+        encoded(tasks, **columns, shown=[1, 1])
+    assert encoded(tasks, **columns, shown=[1, 0]).values[:, 1].tolist() == [1, 0]
 
 
 def test_a_task_is_unknown_where_its_own_mask_or_its_condition_is():

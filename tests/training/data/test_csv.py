@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from ranker.encoding.lists import ragged
 from ranker.schema import Schema
@@ -247,3 +248,13 @@ def test_a_column_of_the_path_that_one_file_lacks_names_both(tmp_path):
         write(tmp_path / folder / "a.csv", "x,y\n1,2\n")
     with pytest.raises(DataError, match=r"day=2/a\.csv has no column 'date'.*date=1/a\.csv has it by a folder"):
         read([tmp_path], {"x": "number", "date": "id"})
+
+
+@pytest.mark.parametrize("value", ["\\t", "tab"])
+def test_a_tab_is_told_to_who_writes_it_without_quotes(value):
+    with pytest.raises(
+        ValidationError, match=r'must be one character, got .*; in YAML a tab is "\\t" in double quotes'
+    ):
+        CsvOptions(separator=value)
+    with pytest.raises(ValidationError, match="must be one character, got '::'"):
+        CsvOptions(separator="::")

@@ -109,6 +109,26 @@ def test_columns_of_folders_are_typed_as_csv_is_and_the_files_own_wins(here):
     assert values(["log/hour=10"], "hour") == ["x"]
 
 
+@pytest.mark.parametrize("kind", ["integer", "unsigned"])
+def test_integers_of_folders_may_be_padded_where_the_schema_says_so(here, kind):
+    for hour in ("00", "01", "23"):
+        write(here / "log" / f"hour={hour}" / "a.parquet")
+    assert values(["log"], "hour", kind) == [0, 1, 23]
+    assert values(["log"], "hour") == ["00", "01", "23"]
+    write(here / "log" / "hour=x1" / "a.parquet")
+    with pytest.raises(DataError, match=r"hour=x1.*column 'hour' of its path: 'x1' is not an integer"):
+        values(["log"], "hour", kind)
+
+
+def test_urls_of_files_are_paths(here):
+    write(here / "my log" / "a.parquet")
+    url = f"file://{here}/my%20log"
+    expected = [str(here / "my log" / "a.parquet")]
+    assert names(url) == names(f"{url}/*.parquet") == names(f"file:{here}/my%20log/a.parquet") == expected
+    with pytest.raises(DataError, match=r"^/none: no such file or folder"):
+        find_files(["file:///none"])
+
+
 def test_a_file_that_changes_or_goes_is_named(here):
     path = write(here / "a.parquet")
     log = Log([path])

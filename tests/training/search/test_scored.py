@@ -1,6 +1,7 @@
 """Rows that are scored once, and split by groups."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ranker.artifact import load
@@ -33,6 +34,23 @@ def test_validation_rows_are_scored_once_and_read_again(trained, tmp_path) -> No
     other, _ = scored_rows(artifact, Log([trained.log]), "item_id", columns, tmp_path, progress)
     assert stages
     assert not np.array_equal(other.groups, rows.groups)
+
+
+def test_rows_are_those_that_training_held_out_though_the_log_has_grown(trained, tmp_path) -> None:
+    artifact = load(trained.output)
+    later = pd.read_parquet(trained.log)
+    held_out = artifact.manifest.metrics["tasks"]["click"]["rows"]
+    new = later[:50].assign(date=later["date"].max() + (later["date"].max() - later["date"].min()))
+    pd.concat([later, new]).to_parquet(tmp_path / "log.parquet")
+    rows, _ = scored_rows(artifact, Log([tmp_path / "log.parquet"]), "user_id", [], tmp_path, lambda *_: None)
+    assert len(rows) == held_out + 50
+
+
+def test_a_log_without_held_out_rows_is_told(trained, tmp_path) -> None:
+    first = pd.read_parquet(trained.log)
+    first[first["date"] == first["date"].min()].to_parquet(tmp_path / "log.parquet")
+    with pytest.raises(DataError, match="no row that the artifact's split holds out"):
+        scored_rows(load(trained.output), Log([tmp_path / "log.parquet"]), "user_id", [], tmp_path, lambda *_: None)
 
 
 def test_halves_share_no_group_and_leave_out_no_row(rows) -> None:

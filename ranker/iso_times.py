@@ -1,0 +1,50 @@
+"""Dates and times as text in ISO 8601: which forms are read, in a log and in a request alike, and as what.
+
+A date alone, or a date and a time with hours, minutes and, if wanted, seconds and their fraction; with a zone or
+without, then it is UTC. ``T`` or a space stands between date and time, and a space may stand before the zone.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_ZONE = r"( ?([Zz]|UTC|[+-]\d{2}(:?\d{2})?))?"
+_EXTENDED = r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?" + _ZONE + ")?"
+_BASIC = r"\d{8}[Tt]\d{4}(\d{2}([.,]\d+)?)?" + _ZONE
+FORM = f"^({_EXTENDED}|{_BASIC})$"
+"""What is read: 2024-01-09, 2024-01-09T18:30:00.5Z, 2024-01-09 18:30 +02:00, 20240109T183000Z and the like."""
+PLAIN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+"""What needs none of the :data:`REWRITES`."""
+REWRITES = (
+    (r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})", r"\1-\2-\3T\4:\5"),
+    (r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(\d{2})", r"\1:\2"),
+    (r"^(.{10})[t ]", r"\1T"),
+    (r",", "."),
+    (r"(\.\d{6})\d+", r"\1"),
+    (r" ?([Zz]|UTC)$", "Z"),
+    (r" ([+-][0-9:]+)$", r"\1"),
+)
+"""Patterns and replacements that give each text the plain form; digits beyond microseconds are cut off.
+
+They, and the patterns above, mean the same to Python's ``re`` and to RE2, which PyArrow has.
+"""
+_COMPILED = re.compile(FORM, re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(text: str) -> int:
+    """Microseconds since 1970-01-01 UTC of a text. Raises ``ValueError`` for other forms and 30 February."""
+    if not _COMPILED.fullmatch(text):
+        raise ValueError("it is written in another form")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = datetime.fromisoformat(_plain(text))
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def _plain(text: str) -> str:
+    for pattern, replacement in REWRITES:
+        text = re.sub(pattern, replacement, text, flags=re.ASCII)
+    return text

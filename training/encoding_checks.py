@@ -1,0 +1,32 @@
+"""What a person should know of the features that an encoder was fitted to."""
+
+from collections.abc import Iterator
+
+from ranker.encoding import Encoder, EncoderFitter
+from ranker.encoding.vocabulary import Vocabulary
+
+_WORDS = (("true", "True", "TRUE"), ("false", "False", "FALSE"))
+"""Spellings of truth values, as SQL, pandas and R write them."""
+_SPELLINGS = frozenset(spelling for spellings in _WORDS for spelling in spellings)
+
+
+def cautions(fitter: EncoderFitter, encoder: Encoder) -> Iterator[str]:
+    """Features without any value in training, and truth values that became two categories by their spelling."""
+    schema = encoder.schema
+    for name in fitter.empty():
+        yield (
+            f"caution: schema feature {name!r} (column {schema.column(name)!r}) has no value in any training row, so "
+            "the model learns nothing from it; is it the right column?"
+        )
+    for name, coder in encoder.coders.items():
+        if not isinstance(coder, Vocabulary) or coder.kind != "string":
+            continue
+        found = _SPELLINGS.intersection(coder.values())
+        for spellings in _WORDS:
+            several = [spelling for spelling in spellings if spelling in found]
+            if len(several) > 1:
+                listed = " and ".join(map(repr, several))
+                yield (
+                    f"caution: schema feature {name!r} (column {schema.column(name)!r}) holds {listed}, which are "
+                    f"{len(several)} categories; write them alike in all files and requests"
+                )
