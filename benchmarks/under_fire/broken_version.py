@@ -27,7 +27,12 @@ def broken_version(artifact: Path, candidates: int) -> Verdict:
         begun = service.ranking(body)["model_version"]
         refused = service.status()["models"]["default"]["refused"]
         with meanwhile(service, body) as watched:
-            causes = {cause: service.metric("ranker_reloads_total", outcome=cause) for cause in refused.values()}
+            _until(
+                lambda: service.metric("ranker_reloads_total", outcome="scores") > 0
+            )  # by the first worker's first tick
+            causes = {
+                cause: service.metric("ranker_reloads_total", outcome=cause) for cause in sorted({*refused.values()})
+            }
             gauge = service.metric("ranker_version_refused")
             victim = int(next(iter(service.status()["workers"])))
             os.kill(victim, signal.SIGKILL)
