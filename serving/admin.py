@@ -49,7 +49,8 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             "version": models.served.version(name),
             "previous": list(versions.previous) if versions else [],
             "available": sorted(slot.versions()),
-            "pinned": slot.pinned,
+            "refused": {str(number): why.cause for number, why in versions.refused.items()} if versions else {},
+            "pinned": slot.pinned or slot.follows_file,
             "items": None if items is None else len(items),
         }
 
@@ -80,8 +81,12 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
     async def changed(name: str, change: Callable[[], None]) -> dict[str, Any]:
         """Make a change in a thread, then wait for the other workers."""
         if models.slots[name].pinned:
-            reason = "serves one version's own folder, or the one version that the file of models names"
+            reason = "serves one version's own folder, or the one version that the settings or the file of models name"
             raise Refusal(409, "pinned", f"model {name}", reason)
+        if models.slots[name].follows_file:
+            raise Refusal(
+                409, "pinned", f"model {name}", "serves the version that its version file names: edit that file"
+            )
         try:
             await anyio.to_thread.run_sync(change)
         except RefusedError as refused:
@@ -124,7 +129,7 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             raise Refusal(404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})")
         if models.served.rankers[name].items is not None:
             await renewed()
-            if slot.pinned and asked.version is None:
+            if (slot.pinned or slot.follows_file) and asked.version is None:
                 return about(name)
         if version == current and not slot.pinned:
             return about(name)

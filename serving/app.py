@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import gc
+import os
 import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -32,6 +31,7 @@ from serving.limits import Refusal
 from serving.messages import Ranking
 from serving.metrics import CONTENT_TYPE, Metrics
 from serving.models import Models
+from serving.process.runtime_folder import new_folder
 from serving.routes import Route, Service
 from serving.settings import Settings
 from serving.shared import Shared
@@ -45,15 +45,16 @@ def create_app(settings: Settings | None = None) -> Service:
     settings = settings or Settings.from_environment()
     rank_keys = Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     admin_keys = Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
-    temporary = None if settings.runtime else tempfile.mkdtemp(prefix="ranker-serve-")
+    temporary = None if settings.runtime else new_folder()
     if temporary:
-        settings = settings.model_copy(update={"runtime": Path(temporary)})
-    shared = Shared(settings.runtime or Path(str(temporary)))
-    metrics = Metrics()
+        settings = settings.model_copy(update={"runtime": temporary[0]})
+    assert settings.runtime is not None
+    shared = Shared(settings.runtime)
+    metrics = Metrics(settings.runtime)
     models = Models(settings, shared, metrics)
     lifecycle = Lifecycle(settings.drain)
     endpoint = RankEndpoint(settings, models, metrics)
-    follower = Follower(models, shared, metrics, settings.watch, settings.allow_schema_change)
+    follower = Follower(models, shared, metrics, settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -66,7 +67,8 @@ def create_app(settings: Settings | None = None) -> Service:
         following.cancel()
         shared.leave()
         if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(temporary[0], ignore_errors=True)
+            os.close(temporary[1])
 
     docs = settings.docs if settings.docs is not None else not rank_keys
     app = Service(

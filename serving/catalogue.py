@@ -21,9 +21,18 @@ class Source(Closed):
 
     artifact: Path = Field(description="An artifact, or a folder of versions; relative to the file that says so.")
     version: int | None = Field(None, ge=1, lt=2**31, description="Serve this version and no other.")
+    version_file: Path | None = Field(
+        None, description="Serve the version whose number this file holds, and follow it; relative as `artifact`."
+    )
     items: Path | None = Field(
         None, description="Items that its requests may name by id, as the setting `items`; relative as `artifact`."
     )
+
+    @model_validator(mode="after")
+    def _one_version(self) -> Self:
+        if self.version is not None and self.version_file is not None:
+            raise ValueError("name a version or a version_file, not both")
+        return self
 
 
 class Catalogue(Closed):
@@ -60,7 +69,13 @@ class Catalogue(Closed):
             except ConfigError as error:
                 raise SettingsError(f"RANKER_SERVE_MODELS: {error}") from None
         assert settings.artifact is not None
-        return cls(models={ONLY: Source(artifact=settings.artifact, items=settings.items)}, default=ONLY)
+        source = Source(
+            artifact=settings.artifact,
+            version=settings.version,
+            version_file=settings.version_file,
+            items=settings.items,
+        )
+        return cls(models={ONLY: source}, default=ONLY)
 
     @classmethod
     def read(cls, file: Path) -> "Catalogue":
@@ -69,8 +84,8 @@ class Catalogue(Closed):
         folder = file.resolve().parent
 
         def placed(source: Source) -> Source:
-            items = None if source.items is None else folder / source.items
-            return source.model_copy(update={"artifact": folder / source.artifact, "items": items})
+            named = {name: getattr(source, name) for name in ("artifact", "version_file", "items")}
+            return source.model_copy(update={name: folder / path for name, path in named.items() if path is not None})
 
         return found.model_copy(update={"models": {name: placed(source) for name, source in found.models.items()}})
 

@@ -2,10 +2,10 @@
 
 import contextlib
 import inspect
+import logging.config
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -15,16 +15,14 @@ import typer
 from ranker.command_line import Command, debug
 from serving.cores import cores
 from serving.logs import CONFIG
+from serving.process.runtime_folder import runtime_folder
 from serving.settings import PREFIX, Group, Settings, unset_empty
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
 GRACE = 30
 """Seconds that requests have to finish once the port is closed."""
-SILENCE = 60
-"""Seconds without a sign of life after which a worker is replaced. One that loads a large model on busy cores gives
-none for a while; replaced too soon, it would begin again for ever."""
-METAVARS: Mapping[Any, str] = {int: "INTEGER", float: "FLOAT", Path | None: "PATH"}
+METAVARS: Mapping[Any, str] = {int: "INTEGER", float: "FLOAT", int | None: "INTEGER", Path | None: "PATH"}
 
 
 def _options() -> Iterator[inspect.Parameter]:
@@ -67,17 +65,18 @@ def serve(
     """Load and check the artifact once, then start the workers."""
     debug(debug_errors)
     unset_empty(os.environ)
-    with tempfile.TemporaryDirectory(prefix="ranker-serve-") as runtime:
+    logging.config.dictConfig(CONFIG)
+    with runtime_folder() as runtime:
         options = {"artifact": None if artifact is None else str(artifact), **options}
         given = {PREFIX + name.upper(): str(value) for name, value in options.items() if value is not None}
-        environment = {f"{PREFIX}RUNTIME": runtime, **os.environ, **given}
+        environment = {f"{PREFIX}RUNTIME": str(runtime), **os.environ, **given}
         settings = Settings.from_environment(environment)
         if not settings.threads:
             settings = settings.model_copy(update={"threads": max(cores() // settings.workers, 1)})
         _check(settings)
         os.environ.update(settings.environment())
         if settings.workers > 1:
-            metrics = Path(runtime) / "metrics"
+            metrics = runtime / "metrics"
             metrics.mkdir()
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # read by each worker as it imports the client
         _run(settings)
@@ -115,7 +114,8 @@ def _check(settings: Settings) -> None:
 def _run(settings: Settings) -> None:
     from uvicorn import Config, Server
 
-    from serving.supervisor import Supervisor
+    from serving.observability.worker_counts import WorkerCounts
+    from serving.process.supervisor import Supervisor
 
     config = Config(
         "serving.app:create_app",
@@ -130,10 +130,14 @@ def _run(settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
-        timeout_worker_healthcheck=SILENCE,
     )
     if settings.workers > 1:
-        Supervisor(config, sockets=[config.bind_socket()]).run()
+        counts = WorkerCounts(settings.runtime)
+        supervisor = Supervisor(
+            config, [config.bind_socket()], counts, settings.hung_after, settings.start_timeout, settings.drain
+        )
+        if status := supervisor.run():
+            sys.exit(status)
         return
     # The server ends by raising the signal again; as an exception it lets the runtime folder be removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from pathlib import Path
+from contextlib import suppress
 
 import anyio.to_thread
 
@@ -11,25 +11,30 @@ from serving.items import ItemsError
 from serving.logs import event
 from serving.metrics import Metrics
 from serving.models import Models
+from serving.registry.rollout import Rollout, jittered
 from serving.served import ExperimentError
+from serving.settings import Settings
 from serving.shared import Shared, State, Versions
-from serving.slot import RefusedError
+from serving.slot import RefusedError, VersionFileError
 
 TICK = 0.25
 """Seconds between looks at what the workers share; a change reaches all of them this much later."""
+UNWATCHED = 5.0
+"""Seconds between looks at version files, and at whether refused versions are still there, without a watch."""
 
 
 class Follower:
     """Runs beside a worker's requests until cancelled."""
 
-    def __init__(self, models: Models, shared: Shared, metrics: Metrics, watch: float, allow: bool) -> None:
+    def __init__(self, models: Models, shared: Shared, metrics: Metrics, settings: Settings) -> None:
         self._models, self._shared, self._metrics = models, shared, metrics
-        self._watch, self._allow = watch, allow
-        self._looked = 0.0
+        self._watch, self._allow = settings.watch, settings.allow_schema_change
+        self._rollout = Rollout(settings.watch_fraction, settings.watch_delay)
+        self._look_at = 0.0
         self._looked_at_items = time.monotonic()
         self._asked = 0
-        self._refusal = ""
-        self._refused: dict[tuple[str, int], int] = {}
+        self._items_problem = ""
+        self._file_problems: dict[str, str] = {}
         self._followed: State | None = None
 
     async def run(self) -> None:
@@ -42,22 +47,32 @@ class Follower:
                 event(logging.ERROR, "looking for versions failed", traceback=True)
 
     def _tick(self) -> None:
+        self._mend()
         self._metrics.measure()
         self._follow()
         self._follow_items()
         if self._shared.leads():
             for pid in self._shared.buried():
-                event(logging.WARNING, "worker died", worker=pid)
                 self._metrics.bury(pid)
-            if self._watch and time.monotonic() - self._looked >= self._watch:
-                self._looked = time.monotonic()
+            self._models.count_refused()
+            if time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + jittered(self._watch or UNWATCHED)
                 self._look()
+
+    def _mend(self) -> None:
+        gone = self._shared.mend()
+        if self._metrics.mend():
+            gone.append("metrics (those of workers that run are lost until they are started again)")
+        if gone:
+            event(logging.WARNING, "runtime files were removed", gone=gone)
 
     def _follow(self) -> None:
         state = self._shared.state()
         if state is None or state is self._followed:
             return
         self._followed = state  # what is refused is logged, and not tried again until something else changes
+        for model, versions in state.versions.items():
+            self._metrics.show_refused(model, bool(versions.refused))
         try:
             self._models.follow()
         except ExperimentError as error:
@@ -73,33 +88,57 @@ class Follower:
         self._asked, self._looked_at_items = asked, time.monotonic()
         try:
             self._models.refresh()
-            self._refusal = ""
+            self._items_problem = ""
         except ItemsError as error:
-            if str(error) != self._refusal:
-                self._refusal = str(error)
-                event(logging.ERROR, "items refused", reason=self._refusal)
+            if str(error) != self._items_problem:
+                self._items_problem = str(error)
+                event(logging.ERROR, "items refused", reason=self._items_problem)
 
     def _look(self) -> None:
         state = self._shared.state()
         for model, versions in state.versions.items() if state else ():
-            self._look_for(model, versions)
+            if self._models.slots[model].follows_file:
+                self._follow_file(model, versions)
+            else:
+                there = self._models.slots[model].versions()
+                if not versions.refused.keys() <= there.keys():
+                    self._models.keep_refused(model, there)
+                if self._watch:
+                    self._look_for(model, versions)
 
     def _look_for(self, model: str, versions: Versions) -> None:
         """Serve the highest version that nobody has considered yet; one that was refused, once its files change."""
-        for version, folder in sorted(self._models.slots[model].versions().items(), reverse=True):
+        slot = self._models.slots[model]
+        for version in sorted(slot.versions(), reverse=True):
             if version <= versions.highest:
                 return
-            stamp = _stamp(folder)
-            if self._refused.get((model, version)) == stamp:
+            refused = versions.refused.get(version)
+            if (refused and refused.stamp == slot.stamp(version)) or not self._rollout.is_due(model, version):
                 continue
             try:
                 self._models.change(model, version, self._allow)
                 return
-            except RefusedError:
-                self._refused[model, version] = stamp
+            except RefusedError:  # logged, counted, and noted
+                pass
 
-
-def _stamp(folder: Path) -> int:
-    """A number that changes with any file of a folder."""
-    facts = [(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(folder.rglob("*"))]
-    return hash(tuple(facts))
+    def _follow_file(self, model: str, versions: Versions) -> None:
+        """Serve the version that the version file names; where it names none, what is served goes on."""
+        slot = self._models.slots[model]
+        try:
+            version = slot.named()
+        except VersionFileError as error:
+            if self._file_problems.get(model) != str(error):
+                self._file_problems[model] = str(error)
+                self._metrics.reloads.labels(model, "version_file").inc()
+                event(logging.ERROR, "version file refused", model=model, reason=str(error), serving=versions.current)
+            return
+        assert version is not None, "there is a version file"
+        self._file_problems.pop(model, None)
+        if not versions.refused.keys() <= {version}:
+            self._models.keep_refused(model, {version})
+        refused = versions.refused.get(version)
+        if version == versions.current or (refused and refused.stamp == slot.stamp(version)):
+            return
+        with suppress(RefusedError):  # logged, counted, and noted
+            # Clients of a version that was served before were there before.
+            self._models.change(model, version, self._allow or version in versions.previous)

@@ -1,11 +1,14 @@
 """What Prometheus reads, by model and group: outcomes, seconds, candidates, unknown values, drift, versions."""
 
 import os
+import time
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.drift import Drift
+from serving.observability.worker_counts import WorkerCounts
 from serving.rank import Ranker
 from serving.users import OUTCOMES
 from serving.watch import STAGES, Watch
@@ -15,13 +18,14 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
 CANDIDATES = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", "experiment", "items")
+RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", "experiment", "items", "version_file")
 
 
 class Metrics:
     """One worker's metrics; several workers write below ``PROMETHEUS_MULTIPROC_DIR``, and any one reads them all."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: Path | None = None) -> None:
+        """``runtime`` is the folder that the workers share."""
         own = self._own = CollectorRegistry()
         self._requests = Counter(
             "ranker_requests",
@@ -67,6 +71,22 @@ class Metrics:
             registry=own,
             multiprocess_mode="liveall",
         )
+        self._age = Gauge(
+            "ranker_model_age_seconds",
+            "Time since the version that is served was exported.",
+            ["model"],
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._refused = Gauge(
+            "ranker_version_refused",
+            "1 while a version that would be served is refused.",
+            ["model"],
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._workers = WorkerCounts(runtime)
+        own.register(self._workers)
         self._items = Gauge(
             "ranker_items",
             "Items that a worker looks up by id.",
@@ -88,9 +108,14 @@ class Metrics:
             self.reloads.labels(model, outcome)  # a rate can be taken only of a series that was there before
         self._drift[model] = ranker, Drift(ranker.artifact)
         self._version.labels(model).set(ranker.artifact.manifest.version)
+        self._refused.labels(model)
         for task in ranker.artifact.spreads:
             self._index.labels(model, task).set(0)
         self.serve_items(model, ranker)
+
+    def show_refused(self, model: str, refused: bool) -> None:
+        """Say whether a version that would be served is refused."""
+        self._refused.labels(model).set(refused)
 
     def serve_items(self, model: str, ranker: Ranker) -> None:
         """Other items are looked up from now on."""
@@ -122,12 +147,21 @@ class Metrics:
 
     def measure(self) -> None:
         """Bring what was kept into the metrics; called a few times a second, outside of any request."""
-        for model, (_, drift) in list(self._drift.items()):
+        for model, (ranker, drift) in list(self._drift.items()):
+            self._age.labels(model).set(time.time() - ranker.artifact.manifest.created.timestamp())
             for feature, (ids, unknown) in drift.take().items():
                 self._ids.labels(model, feature).inc(ids)
                 self._unknown.labels(model, feature).inc(unknown)
             for task, index in drift.indices().items():
                 self._index.labels(model, task).set(index)
+
+    def mend(self) -> bool:
+        """Make the folder of several workers' metrics where somebody removed it; return whether it was gone."""
+        folder = Path(os.environ.get(MULTIPROCESS, "."))
+        if folder.is_dir():
+            return False
+        folder.mkdir(parents=True, exist_ok=True)
+        return True
 
     def bury(self, pid: int) -> None:
         """Forget the gauges of a worker that died."""
@@ -139,5 +173,6 @@ class Metrics:
         if MULTIPROCESS not in os.environ:
             return generate_latest(self._own)
         together = CollectorRegistry()
+        together.register(self._workers)
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 
 from ranker.artifact import ArtifactError
@@ -16,7 +16,7 @@ from serving.rank import Ranker
 from serving.runtime import EngineError
 from serving.served import ExperimentError, Served
 from serving.settings import Settings, SettingsError
-from serving.shared import Serving, Shared, State
+from serving.shared import Refused, Serving, Shared, State, Versions
 from serving.slot import RefusedError, Slot
 from serving.users import users_of
 
@@ -46,15 +46,25 @@ class Models:
                 with self._naming(name):
                     self.slots[name] = Slot(name, source, settings, users)
             known = before.versions if before else {}
-            begun = {name: slot.begun(known.get(name)) for name, slot in self.slots.items()}
-            state = State(catalogue=catalogue, versions={name: found for name, found in begun.items() if found})
+            chosen: dict[str, Ranker] = {}
+            versions: dict[str, Versions] = {}
+            for name, slot in self.slots.items():
+                agreed = known.get(name)
+                if slot.pinned:
+                    continue
+                if agreed is not None and slot.keeps(agreed) and not begins:
+                    versions[name] = agreed
+                    continue
+                with self._naming(name):
+                    chosen[name], versions[name] = slot.begin(agreed)
+            state = State(catalogue=catalogue, versions=versions)
             shared.write(state)
         self.default = catalogue.default
         self.served = Served({}, self.default)
         rankers: dict[str, Ranker] = {}
         for name, slot in self.slots.items():
             with self._naming(name):
-                rankers[name] = slot.first(state.versions.get(name))
+                rankers[name] = chosen[name] if name in chosen else slot.first(versions.get(name))
         served = Served(rankers, self.default, state.catalogue.experiment)
         try:
             served.check()
@@ -70,10 +80,36 @@ class Models:
         with self._alone() as state:
             if version == self.served.version(model):
                 return
-            served = self._with(model, version, allow_schema_change)
+            stamp = self.slots[model].stamp(version)
+            try:
+                served = self._with(model, version, allow_schema_change)
+            except RefusedError as refused:
+                self._note(state, model, refused, stamp)
+                raise
             self._shared.write(state.now(model, state.versions[model].moved(version)))
             self._adopt(served)
         event(logging.INFO, "version changed", model=model, version=version)
+
+    def keep_refused(self, model: str, versions: Collection[int]) -> None:
+        """Forget that versions other than these were refused: they are gone, or nobody wants them any more."""
+        with self._changing, self._shared.alone():
+            state = self._state()
+            refused = {number: why for number, why in state.versions[model].refused.items() if number in versions}
+            self._shared.write(state.now(model, state.versions[model].with_refused(refused)))
+
+    def count_refused(self) -> None:
+        """Count versions that were refused before there was a worker to count them."""
+        if not any(not why.counted for found in self._state().versions.values() for why in found.refused.values()):
+            return
+        with self._changing, self._shared.alone():
+            state = self._state()
+            for model, versions in state.versions.items():
+                for why in versions.refused.values():
+                    if not why.counted:
+                        self._metrics.reloads.labels(model, why.cause).inc()
+                counted = {n: why.model_copy(update={"counted": True}) for n, why in versions.refused.items()}
+                state = state.now(model, versions.with_refused(counted))
+            self._shared.write(state)
 
     def back(self, model: str) -> None:
         """Serve the version before. Raises ``LookupError`` where there is none, and ``RefusedError``."""
@@ -173,6 +209,16 @@ class Models:
             return Served({**now.rankers, model: ranker}, now.default, now.experiment)
 
         return replaced(self._load(model, version, allow_schema_change, lambda ranker: replaced(ranker).check()))
+
+    def _note(self, state: State, model: str, refused: RefusedError, stamp: str) -> None:
+        """Note for all workers that a version was refused which the watch would take otherwise."""
+        versions = state.versions[model]
+        if refused.version < versions.current and not self.slots[model].follows_file:
+            return
+        if refused.cause == "schema" and self._settings.allow_schema_change:
+            return  # the watch may do what this request may not
+        noted = {**versions.refused, refused.version: Refused(stamp=stamp, cause=refused.cause)}
+        self._shared.write(state.now(model, versions.with_refused(noted)))
 
     def _load(
         self, model: str, version: int, allow_schema_change: bool = True, fits: Callable[[Ranker], None] | None = None

@@ -76,6 +76,14 @@ class Settings(Closed):
     body_timeout: Annotated[float, LIMITS] = Field(
         10.0, gt=0, description="Seconds in which a body must have come; then a 408."
     )
+    hung_after: Annotated[float, LIMITS] = Field(
+        10.0,
+        ge=1,
+        description="Seconds without a sign of life after which one of several workers is replaced.",
+    )
+    start_timeout: Annotated[float, LIMITS] = Field(
+        600.0, gt=0, description="Seconds in which each of several workers must have loaded its models."
+    )
     drain: Annotated[float, LIMITS] = Field(
         2.0, ge=0, le=600, description="Seconds between SIGTERM and closing the port."
     )
@@ -94,6 +102,18 @@ class Settings(Closed):
     )
     watch: Annotated[float, VERSIONS] = Field(
         0.0, ge=0, description="Seconds between looks for a new version; 0 for never."
+    )
+    watch_fraction: Annotated[float, VERSIONS] = Field(
+        1.0, ge=0, le=1, description="Fraction of the service's hosts that take a new version at once."
+    )
+    watch_delay: Annotated[float, VERSIONS] = Field(
+        600.0, ge=0, description="Seconds after which the other hosts take it."
+    )
+    version: Annotated[int | None, VERSIONS] = Field(
+        None, ge=1, lt=2**31, description="Serve this version of the folder and no other."
+    )
+    version_file: Annotated[Path | None, VERSIONS] = Field(
+        None, description="A file that holds the number of the version to serve; it is followed while serving."
     )
     allow_schema_change: Annotated[bool, VERSIONS] = Field(
         False, description="Also take versions whose requests or objectives differ."
@@ -120,6 +140,10 @@ class Settings(Closed):
             raise ValueError(f"name an artifact or a file of models, not both: got {self.artifact} and {self.models}")
         if self.models is not None and self.items is not None:
             raise ValueError("items are named for each model in the file of models, not beside it")
+        if self.models is not None and (self.version is not None or self.version_file is not None):
+            raise ValueError("a version is named for each model in the file of models, not beside it")
+        if self.version is not None and self.version_file is not None:
+            raise ValueError(f"name a version or a version_file, not both: got {self.version} and {self.version_file}")
         return self
 
     @field_validator("*", mode="before")

@@ -2,18 +2,18 @@
 
 ::
 
-    state.json          what the models' file said; by model the version to serve, and those served before
-    workers/PID.json    what a worker serves now
-    watch.lock          held by the one worker that looks for new versions
+    state.json              what the models' file said; by model the version to serve, and those served before
+    workers/PID-START.json  what a worker serves now; START is when its process began, since ids are used again
+    watch.lock              held by the one worker that looks for new versions
 
 Every file is written whole under another name and renamed; changes of the state are made under a lock of the system,
-which ends with the process that held it.
+which ends with the process that held it. What somebody removes, such as a cleaner of temporary files, is written again.
 """
 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import Field
@@ -21,8 +21,19 @@ from pydantic import Field
 from ranker.closed import Closed
 from serving.catalogue import Catalogue
 from serving.experiment import Experiment
+from serving.process.files import replace_file
+from serving.process.proc import start_time
+from serving.process.runtime_folder import hold, is_still
 
 HISTORY = 10
+
+
+class Refused(Closed):
+    """A version that was refused, and is not tried again before its files change."""
+
+    stamp: str = Field(description="Of its files as they were; see `Slot.stamp`.")
+    cause: str = Field(description="As the metric counts it.")
+    counted: bool = Field(True, description="No for one that was refused before any worker could count it.")
 
 
 class Versions(Closed):
@@ -31,17 +42,25 @@ class Versions(Closed):
     current: int
     previous: tuple[int, ...] = Field((), description="Versions served before, the latest last.")
     highest: int = Field(description="No version up to this one is picked up by the watch.")
+    refused: dict[int, Refused] = Field(
+        default_factory=dict, description="By number, those that would be served if they were not refused."
+    )
 
     def moved(self, version: int) -> "Versions":
         """Serve another version."""
         previous = (*self.previous, self.current)[-HISTORY:]
-        return Versions(current=version, previous=previous, highest=max(self.highest, version))
+        refused = {number: why for number, why in self.refused.items() if number > version}
+        return Versions(current=version, previous=previous, highest=max(self.highest, version), refused=refused)
 
     def back(self) -> "Versions":
         """Serve the version before. Raises ``LookupError`` where there is none."""
         if not self.previous:
             raise LookupError("no version was served before this one")
-        return Versions(current=self.previous[-1], previous=self.previous[:-1], highest=self.highest)
+        return self.model_copy(update={"current": self.previous[-1], "previous": self.previous[:-1]})
+
+    def with_refused(self, refused: dict[int, Refused]) -> "Versions":
+        """The same, with other versions refused."""
+        return self.model_copy(update={"refused": refused})
 
 
 class State(Closed):
@@ -77,57 +96,94 @@ class Shared:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._workers = folder / "workers"
-        self._workers.mkdir(parents=True, exist_ok=True)
+        self._own = self._workers / f"{os.getpid()}-{start_time(os.getpid())}.json"
         self._leading: int | None = None
         self._seen: tuple[int, State] | None = None
+        self._serving: Serving | None = None
+        self._lock: int | None = None
+        self._make()
 
     def state(self) -> State | None:
-        """What to serve, or ``None`` before any worker has begun. A look costs one stat."""
+        """What to serve, or ``None`` before any worker has begun. A look costs one stat.
+
+        Where the file was removed, it is the state that was seen last.
+        """
         file = self._folder / "state.json"
+        seen = self._seen
         try:
             stamp = file.stat().st_mtime_ns ^ file.stat().st_ino
-            seen = self._seen  # another thread may forget it meanwhile
             if seen is None or seen[0] != stamp:
                 seen = self._seen = (stamp, State.model_validate_json(file.read_bytes()))
         except FileNotFoundError:
-            return None
-        return seen[1]
+            pass
+        return None if seen is None else seen[1]
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """No other worker changes the state meanwhile; it waits, and the lock ends with the process that holds it."""
-        with (self._folder / "state.lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            self._seen = None
-            yield
+        file = self._folder / "state.lock"
+        while True:
+            self._make()
+            with file.open("a") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                if is_still(file, handle.fileno()):  # else another worker may hold the lock on a new file
+                    if self._seen is not None:
+                        self._seen = (0, self._seen[1])
+                    yield
+                    return
 
     def write(self, state: State) -> None:
         """Change the state, :meth:`alone`."""
-        _write(self._folder / "state.json", state.model_dump_json().encode())
+        file = self._folder / "state.json"
+        replace_file(file, state.model_dump_json().encode())
+        self._seen = (0, state)
 
     def report(self, serving: Serving) -> None:
         """Say what this worker serves."""
-        _write(self._workers / f"{os.getpid()}.json", serving.model_dump_json().encode())
+        self._serving = serving
+        replace_file(self._own, serving.model_dump_json().encode())
+
+    def mend(self) -> list[str]:
+        """Write again what somebody removed from the folder, or the folder itself; return the names of what was gone.
+
+        Each worker tells of its own file, and the first one to miss the state of that.
+        """
+        gone = [] if self._folder.is_dir() else [str(self._folder)]
+        self._make()
+        if self._serving is not None and not self._own.is_file():
+            self.report(self._serving)
+            gone.append(self._own.name)
+        if self._seen is not None and not (self._folder / "state.json").is_file():
+            with self.alone():
+                if not (self._folder / "state.json").is_file():
+                    self.write(self._seen[1])
+                    gone.append("state.json")
+        return gone
 
     def workers(self) -> dict[int, Serving]:
         """What every living worker serves, by its process id."""
         found = {}
-        for file in sorted(self._workers.glob("[0-9]*.json")):
-            if _lives(int(file.stem)):
-                found[int(file.stem)] = Serving.model_validate_json(file.read_bytes())
+        for file in self._files():
+            with suppress(FileNotFoundError):  # it ends, or a cleaner came by
+                if _lives(file):
+                    found[_pid(file)] = Serving.model_validate_json(file.read_bytes())
         return found
 
     def buried(self) -> list[int]:
         """Process ids of workers that died since the last look; each is told once."""
-        dead = [file for file in self._workers.glob("[0-9]*.json") if not _lives(int(file.stem))]
+        dead = [file for file in self._files() if not _lives(file)]
         for file in dead:
             file.unlink(missing_ok=True)
-        return [int(file.stem) for file in dead]
+        return [_pid(file) for file in dead]
 
     def leads(self) -> bool:
         """Whether this worker is the one that does what only one should; another takes over when it ends."""
+        file = self._folder / "watch.lock"
+        if self._leading is not None and not is_still(file, self._leading):
+            os.close(self._leading)  # removed by somebody: another worker may have made it anew
+            self._leading = None
         if self._leading is None:
-            handle = os.open(self._folder / "watch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -138,23 +194,29 @@ class Shared:
 
     def leave(self) -> None:
         """Say that this worker ends."""
-        (self._workers / f"{os.getpid()}.json").unlink(missing_ok=True)
-        if self._leading is not None:
-            os.close(self._leading)
-            self._leading = None
+        self._own.unlink(missing_ok=True)
+        for handle in (self._leading, self._lock):
+            if handle is not None:
+                os.close(handle)
+        self._leading = self._lock = self._serving = None
+
+    def _make(self) -> None:
+        """Make the folder where it is not there, and say by a lock on it that its service lives."""
+        self._workers.mkdir(parents=True, exist_ok=True)
+        if self._lock is not None and not is_still(self._folder, self._lock):
+            os.close(self._lock)
+            self._lock = None
+        if self._lock is None:
+            self._lock = hold(self._folder)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._workers.glob("[0-9]*-[0-9]*.json"))
 
 
-def _write(file: Path, content: bytes) -> None:
-    whole = file.with_name(f".{file.name}.{os.getpid()}")
-    whole.write_bytes(content)
-    os.replace(whole, file)
+def _pid(file: Path) -> int:
+    return int(file.stem.partition("-")[0])
 
 
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _lives(file: Path) -> bool:
+    """Whether the process lives that wrote a worker's file, and not only one that has its id by now."""
+    return start_time(_pid(file)) == int(file.stem.partition("-")[2])

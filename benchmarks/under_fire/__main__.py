@@ -13,10 +13,13 @@ from typing import Annotated
 import typer
 
 from benchmarks.under_fire.broken import broken
+from benchmarks.under_fire.broken_version import broken_version
 from benchmarks.under_fire.ends import kill, term
+from benchmarks.under_fire.hung import hung
 from benchmarks.under_fire.overload import overload
 from benchmarks.under_fire.reloads import reloads
 from benchmarks.under_fire.soak import soak
+from benchmarks.under_fire.stale import stale
 from benchmarks.under_fire.verdict import Verdict, show, write
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -94,6 +97,24 @@ def term_command(
     _run({"term": lambda: term(artifact, seconds, candidates)}, json_file)
 
 
+@app.command("hung")
+def hung_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JSON = None) -> None:
+    """SIGSTOP and SIGKILL of workers at once, SIGTERM with a hung worker, SIGKILL of the supervisor."""
+    _run({"hung": lambda: hung(artifact, candidates)}, json_file)
+
+
+@app.command("stale")
+def stale_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JSON = None) -> None:
+    """Services killed again and again, and runtime files that are removed: nothing is left, the service goes on."""
+    _run({"stale": lambda: stale(artifact, candidates)}, json_file)
+
+
+@app.command("broken-version")
+def broken_version_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JSON = None) -> None:
+    """Start where the newest versions are broken, and follow a version file: the newest that passes is served."""
+    _run({"broken-version": lambda: broken_version(artifact, candidates)}, json_file)
+
+
 @app.command("soak")
 def soak_command(
     artifact: ARTIFACT,
@@ -137,6 +158,9 @@ def all_commands(
             "reload": lambda: reloads(artifact, seconds, candidates, 1),
             "kill": lambda: kill(artifact, seconds, candidates),
             "term": lambda: term(artifact, seconds / 2, candidates),
+            "hung": lambda: hung(artifact, candidates),
+            "stale": lambda: stale(artifact, candidates),
+            "broken-version": lambda: broken_version(artifact, candidates),
             "fuzz": lambda: broken(artifact, count, 0, schemathesis, examples),
             "soak": lambda: soak(artifact, soak_seconds, candidates, 1),
         },

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,21 @@ class Service:
 
 
 @contextlib.contextmanager
-def started(artifact: Path, workers: int = 1, **settings: object) -> Iterator[Service]:
-    """Run a server on a copy of the artifact, as version 1 of a folder of its own, until the block ends."""
+def started(
+    artifact: Path, workers: int = 1, prepare: Callable[[Path], object] | None = None, **settings: object
+) -> Iterator[Service]:
+    """Run a server on a copy of the artifact, as version 1 of a folder of its own, until the block ends.
+
+    ``prepare`` may add to the folder before the server starts.
+    """
     with tempfile.TemporaryDirectory(prefix="under-fire-") as folder:
         root = Path(folder)
         shutil.copytree(locate(artifact), root / "1", ignore=shutil.ignore_patterns("saved_model"))
         manifest = orjson.loads((root / "1" / "manifest.json").read_bytes())
         manifest["files"] = {n: d for n, d in manifest["files"].items() if not n.startswith("saved_model/")}
         (root / "1" / "manifest.json").write_bytes(orjson.dumps({**manifest, "version": 1}))
+        if prepare is not None:
+            prepare(root)
         given = {"admin_keys": ADMIN, "drain": 0, **settings}
         environment = {**os.environ, **{f"RANKER_SERVE_{k.upper()}": str(v) for k, v in given.items()}}
         command = [sys.executable, "-c", "from serving.cli import app; app()", str(root), "--port", str(PORT)]

@@ -14,6 +14,7 @@ from serving.items.build import build, files_of
 from serving.items.store import FACTS, ItemsError, ItemStore
 
 FORMAT = 1
+WRITING = ".writing-"
 KEPT = 3
 """Folders that stay, the latest used: one for the version that is served, one to roll back to, one to spare."""
 
@@ -34,6 +35,7 @@ class ItemSource:
             fcntl.flock(handle, fcntl.LOCK_EX)
             folder = self._cache / self.name(artifact)
             if not (folder / FACTS).is_file():
+                self._forget_unfinished()
                 self._build(artifact, folder)
             os.utime(folder)
             store = ItemStore(folder)
@@ -53,12 +55,17 @@ class ItemSource:
         return hashlib.sha256(key).hexdigest()[:32]
 
     def _build(self, artifact: Artifact, folder: Path) -> None:
-        writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=self._cache))
+        writing = Path(tempfile.mkdtemp(prefix=WRITING, dir=self._cache))
         try:
             build(self._source, artifact, writing)
             os.replace(writing, folder)
         finally:
             shutil.rmtree(writing, ignore_errors=True)
+
+    def _forget_unfinished(self) -> None:
+        """Remove what killed processes were writing: only the holder of the lock writes."""
+        for folder in self._cache.glob(f"{WRITING}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _forget(self) -> None:
         """Remove folders not used for longest; whoever has one mapped keeps what is in it."""

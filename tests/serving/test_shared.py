@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -7,8 +8,9 @@ import time
 import pytest
 
 from serving.catalogue import Catalogue
+from serving.process.proc import start_time
 from serving.settings import Settings
-from serving.shared import Serving, Shared, State, Versions
+from serving.shared import Refused, Serving, Shared, State, Versions
 
 
 def test_versions_move_and_go_back():
@@ -58,10 +60,71 @@ def test_the_dead_are_told_once(tmp_path):
     shared.report(serving)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    (tmp_path / "workers" / f"{ended.pid}.json").write_text("{}")
+    (tmp_path / "workers" / f"{ended.pid}-77.json").write_text("{}")
     assert shared.workers() == {os.getpid(): serving}
     assert shared.buried() == [ended.pid]
     assert shared.buried() == []
+
+
+def test_a_process_that_has_a_dead_workers_id_is_no_worker(tmp_path):
+    shared = Shared(tmp_path)
+    shared.report(Serving(models={"a": 1}))
+    (own,) = (tmp_path / "workers").iterdir()
+    later = start_time(os.getpid()) - 1
+    own.rename(own.with_name(f"{os.getpid()}-{later}.json"))  # as of one that began earlier
+    assert shared.workers() == {}
+    assert shared.buried() == [os.getpid()]
+
+
+def agreed(folder):
+    shared = Shared(folder)
+    state = State(catalogue=Catalogue.of(Settings(artifact=folder)), versions={"a": Versions(current=3, highest=3)})
+    with shared.alone():
+        shared.write(state)
+    shared.report(Serving(models={"a": 3}))
+    return shared
+
+
+def test_what_a_cleaner_removes_is_written_again(tmp_path):
+    one, other = agreed(tmp_path), Shared(tmp_path)
+    assert other.state().versions["a"].current == 3
+    for file in ("state.json", "state.lock"):
+        (tmp_path / file).unlink()
+    assert one.state().versions["a"].current == 3  # as it was seen last
+    (own,) = (tmp_path / "workers").iterdir()
+    own.unlink()
+    assert one.mend() == [own.name, "state.json"]
+    assert one.mend() == other.mend() == []
+    assert other.workers() == {os.getpid(): Serving(models={"a": 3})}
+    assert Shared(tmp_path).state().versions["a"].current == 3
+
+
+def test_the_folder_is_made_anew_where_it_was_removed(tmp_path):
+    one = agreed(tmp_path / "runtime")
+    assert one.leads()
+    shutil.rmtree(tmp_path / "runtime")
+    with one.alone():
+        one.write(one.state().with_new_items())
+    shutil.rmtree(tmp_path / "runtime")
+    assert str(tmp_path / "runtime") in one.mend()
+    assert one.leads()
+    assert Shared(tmp_path / "runtime").state().items == 1
+
+
+def test_a_leader_whose_lock_was_removed_takes_its_turn_with_others(tmp_path):
+    one, other = Shared(tmp_path), Shared(tmp_path)
+    assert one.leads()
+    (tmp_path / "watch.lock").unlink()
+    assert other.leads()
+    assert not one.leads()
+
+
+def test_refused_versions_are_forgotten_once_a_higher_one_is_served():
+    refused = {version: Refused(stamp="x", cause="scores") for version in (2, 4)}
+    versions = Versions(current=1, highest=1).with_refused(refused)
+    assert Versions.model_validate_json(versions.model_dump_json()) == versions
+    assert list(versions.moved(3).refused) == [4]
+    assert list(versions.moved(5).back().refused) == []
 
 
 def test_one_waits_while_another_changes_the_state(tmp_path):

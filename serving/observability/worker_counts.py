@@ -1,0 +1,53 @@
+"""How often workers died and were started again: counted by the supervisor, shown by any worker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from serving.process.files import replace_file
+
+REASONS = ("killed", "exited", "hung", "failed_to_load")
+FILE = "supervisor.json"
+
+
+class WorkerCounts(Collector):
+    """Counts in a file of the runtime folder, which the supervisor writes; all of them are 0 without such a file."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = None if folder is None else folder / FILE
+        self._deaths, self._restarts = dict.fromkeys(REASONS, 0), 0
+
+    def count_death(self, reason: str) -> None:
+        """Count a worker that died. Raises ``OSError`` where the file cannot be written; the count is kept."""
+        self._deaths[reason] += 1
+        self._write()
+
+    def count_restart(self) -> None:
+        """Count a worker that was started in place of one that died. Raises ``OSError`` as :meth:`count_death`."""
+        self._restarts += 1
+        self._write()
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """What Prometheus reads."""
+        deaths, restarts = self._read()
+        family = CounterMetricFamily("ranker_worker_deaths", "Workers that died, by reason.", labels=["reason"])
+        for reason, count in deaths.items():
+            family.add_metric([reason], count)
+        yield family
+        yield CounterMetricFamily(
+            "ranker_worker_restarts", "Workers started in place of ones that died.", value=restarts
+        )
+
+    def _write(self) -> None:
+        if self._file is not None:
+            replace_file(self._file, orjson.dumps({"deaths": self._deaths, "restarts": self._restarts}))
+
+    def _read(self) -> tuple[dict[str, int], int]:
+        try:
+            found = orjson.loads(self._file.read_bytes()) if self._file is not None else {}
+        except FileNotFoundError:
+            found = {}
+        return {**self._deaths, **found.get("deaths", {})}, found.get("restarts", self._restarts)

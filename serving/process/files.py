@@ -1,0 +1,15 @@
+"""Files that processes read while another one writes them."""
+
+import os
+from pathlib import Path
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file under another name and rename it, so that readers see all of the old or all of the new content.
+
+    Makes the folder where somebody removed it. Raises ``OSError``.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    whole = file.with_name(f".{file.name}.{os.getpid()}")
+    whole.write_bytes(content)
+    os.replace(whole, file)

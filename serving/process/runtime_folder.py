@@ -1,0 +1,86 @@
+"""The folder that one service's processes share, and the folders that killed services have left behind.
+
+Every process of a service holds a shared lock on its folder for as long as it lives, so a folder on which an exclusive
+lock can be had belongs to nobody. (systemd-tmpfiles leaves folders alone that it cannot lock.)
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from serving.logs import event
+
+PREFIX = "ranker-serve-run-"
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextmanager
+def runtime_folder() -> Iterator[Path]:
+    """A new folder in the system's temporary folder, removed behind the block; stale ones are removed first."""
+    folder, lock = new_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def new_folder() -> tuple[Path, int]:
+    """Remove stale folders, make a new one, and lock it; return it and the lock's descriptor."""
+    remove_stale(Path(tempfile.gettempdir()))
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        lock = hold(folder)
+        if lock is not None:
+            return folder, lock
+
+
+def hold(folder: Path) -> int | None:
+    """Lock a folder until the descriptor that is returned is closed; ``None`` where another service removes it."""
+    try:
+        lock = os.open(folder, FOLDER)
+    except FileNotFoundError:
+        return None
+    with suppress(OSError):  # a file system without locks
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+    if not is_still(folder, lock):
+        os.close(lock)
+        return None
+    return lock
+
+
+def is_still(path: Path, descriptor: int) -> bool:
+    """Whether a path still leads to what was opened there."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def remove_stale(parent: Path) -> None:
+    """Remove the folders of services of which no process lives; other users' folders are left alone."""
+    for folder in sorted(parent.glob(f"{PREFIX}*")):
+        try:
+            lock = os.open(folder, FOLDER | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            if os.fstat(lock).st_uid != os.geteuid():
+                continue
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_still(folder, lock):
+                shutil.rmtree(folder, ignore_errors=True)
+                event(logging.WARNING, "stale runtime folder removed", folder=str(folder))
+        except OSError:  # a process of its service lives, or the file system has no locks
+            continue
+        finally:
+            os.close(lock)
