@@ -6,11 +6,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.drift import Drift
+from serving.observability import reserved_metrics
 from serving.rank import Ranker
 from serving.users import OUTCOMES
 from serving.watch import STAGES, Watch
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+reserved_metrics.install()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)

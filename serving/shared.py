@@ -11,6 +11,7 @@ which ends with the process that held it.
 """
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from pydantic import Field
 from ranker.closed import Closed
 from serving.catalogue import Catalogue
 from serving.experiment import Experiment
+from serving.logs import event
 
 HISTORY = 10
 
@@ -106,8 +108,11 @@ class Shared:
         _write(self._folder / "state.json", state.model_dump_json().encode())
 
     def report(self, serving: Serving) -> None:
-        """Say what this worker serves."""
-        _write(self._workers / f"{os.getpid()}.json", serving.model_dump_json().encode())
+        """Say what this worker serves; on a full disk it serves all the same, and only ``/admin/status`` misses it."""
+        try:
+            _write(self._workers / f"{os.getpid()}.json", serving.model_dump_json().encode())
+        except OSError as error:
+            event(logging.ERROR, "worker not listed", reason=str(error))
 
     def workers(self) -> dict[int, Serving]:
         """What every living worker serves, by its process id."""
@@ -146,8 +151,12 @@ class Shared:
 
 def _write(file: Path, content: bytes) -> None:
     whole = file.with_name(f".{file.name}.{os.getpid()}")
-    whole.write_bytes(content)
-    os.replace(whole, file)
+    try:
+        whole.write_bytes(content)
+        os.replace(whole, file)
+    except OSError:
+        whole.unlink(missing_ok=True)
+        raise
 
 
 def _lives(pid: int) -> bool:

@@ -10,6 +10,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 from redis import ConnectionPool, Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -138,11 +139,17 @@ class Users:
         return Context(columns, frozenset(stored) - given.keys(), facts)
 
     def _held(self, user: int | str) -> bytes | None:
-        """What is stored of a user. Raises ``RedisError``."""
+        """What is stored of a user. Raises ``RedisError``, and ``ValueError`` for a key that holds no string."""
         if not self._breaker.closed():
             raise RedisError("not tried")
         try:
             held: Any = self._redis.get(f"{self._prefix}{user}")
+        except ResponseError as error:
+            wrong_type = str(error).startswith("WRONGTYPE")  # Redis answered: it is this user's key that is no string
+            self._breaker.tell(failed=not wrong_type)
+            if wrong_type:
+                raise ValueError("no string") from None
+            raise
         except (RedisError, OSError) as error:
             self._breaker.tell(failed=True)
             raise error if isinstance(error, RedisError) else RedisError(str(error)) from None

@@ -74,7 +74,7 @@ def test_what_the_request_gives_comes_first_and_what_nobody_has_is_missing(servi
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("nobody", "unknown"), ("list", "invalid"), ("text", "invalid"), ("hash", "unavailable")]
+    ("name", "reason"), [("nobody", "unknown"), ("list", "invalid"), ("text", "invalid"), ("hash", "invalid")]
 )
 def test_without_features_defaults_are_used_and_it_is_said(service, candidates, name, reason):
     nothing = dict.fromkeys(("user", "city", "age", "history"))
@@ -128,6 +128,13 @@ def test_a_frozen_redis_costs_the_timeout_a_few_times_and_then_nothing(shop, red
     assert set(reasons[FAILURES:]) == {"unavailable"}
     time.sleep(PAUSE)
     assert ranked(service, user="anna", candidates=candidates)["user"] == {"id": "anna", "found": True}
+    assert ranked(service, user="anna", candidates=candidates)["user"] == {"id": "anna", "found": True}
+
+
+def test_keys_of_a_wrong_type_are_their_users_own_and_the_others_are_looked_up(service, candidates):
+    for _ in range(3 * FAILURES):
+        answer = ranked(service, user="hash", candidates=candidates)
+        assert answer["user"] == {"id": "hash", "found": False, "reason": "invalid"}
     assert ranked(service, user="anna", candidates=candidates)["user"] == {"id": "anna", "found": True}
 
 
