@@ -37,7 +37,7 @@ from ranker.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
 from ranker.encoding.columns import microseconds
 from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
-from ranker.metrics import Spread
+from ranker.metrics import SHIFT, Spread
 from ranker.schema import Schema
 
 FORMAT = 2
@@ -164,7 +164,10 @@ def load(path: Path) -> Artifact:
 
 def _spreads(file: Path) -> dict[str, Spread]:
     stored = orjson.loads(file.read_bytes())
-    return {task: Spread(np.array(s["edges"], float), np.array(s["shares"], float)) for task, s in stored.items()}
+    return {
+        task: Spread(np.array(s["edges"], float), np.array(s["shares"], float), float(s.get("threshold", SHIFT)))
+        for task, s in stored.items()
+    }
 
 
 def _fusions(schema: Schema, raw: bytes) -> dict[str, Plan]:

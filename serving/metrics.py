@@ -5,8 +5,9 @@ import os
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from serving.drift import Drift
+from serving.drift import Drift, features_with_ids
 from serving.observability import reserved_metrics
+from serving.observability.process_metrics import ProcessMetrics
 from serving.rank import Ranker
 from serving.users import OUTCOMES
 from serving.watch import STAGES, Watch
@@ -62,6 +63,13 @@ class Metrics:
             registry=own,
             multiprocess_mode="livemax",
         )
+        self._threshold = Gauge(
+            "ranker_score_psi_threshold",
+            "Index above which served scores are spread otherwise than parts of the validation scores.",
+            ["model", "objective"],
+            registry=own,
+            multiprocess_mode="livemax",
+        )
         self._version = Gauge(
             "ranker_model_version",
             "Version of a model that a worker serves.",
@@ -83,6 +91,7 @@ class Metrics:
         self._users = {outcome: users.labels(outcome) for outcome in OUTCOMES}
         self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["model", "outcome"], registry=own)
         self._drift: dict[str, tuple[Ranker, Drift]] = {}
+        self._process = ProcessMetrics(own)
 
     def serve(self, model: str, ranker: Ranker) -> None:
         """A model's other version is served from now on; its drift is measured anew."""
@@ -90,8 +99,14 @@ class Metrics:
             self.reloads.labels(model, outcome)  # a rate can be taken only of a series that was there before
         self._drift[model] = ranker, Drift(ranker.artifact)
         self._version.labels(model).set(ranker.artifact.manifest.version)
-        for task in ranker.artifact.spreads:
+        for task, spread in ranker.artifact.spreads.items():
             self._index.labels(model, task).set(0)
+            self._threshold.labels(model, task).set(spread.threshold)
+        for feature in features_with_ids(ranker.artifact):
+            self._ids.labels(model, feature)
+            self._unknown.labels(model, feature)
+        if ranker.items is not None:
+            self._unknown_items.labels(model)
         self.serve_items(model, ranker)
 
     def serve_items(self, model: str, ranker: Ranker) -> None:
@@ -124,6 +139,7 @@ class Metrics:
 
     def measure(self) -> None:
         """Bring what was kept into the metrics; called a few times a second, outside of any request."""
+        self._process.measure()
         for model, (_, drift) in list(self._drift.items()):
             for feature, (ids, unknown) in drift.take().items():
                 self._ids.labels(model, feature).inc(ids)

@@ -84,6 +84,9 @@ class Settings(Closed):
         "score", description="What becomes of ids that the items do not have; the answer lists them either way."
     )
     users: SecretStr | None = Field(None, description="Where users' features are kept: redis://host:port/db.")
+    users_file: Annotated[Path | None, STORES] = Field(
+        None, description="A file that holds this URL, for one with a password."
+    )
     users_prefix: Annotated[str, STORES] = Field(
         "user:", description="What stands before a user's id in the names of Redis's keys."
     )
@@ -118,6 +121,8 @@ class Settings(Closed):
             raise ValueError(f"name an artifact or a file of models, not both: got {self.artifact} and {self.models}")
         if self.models is not None and self.items is not None:
             raise ValueError("items are named for each model in the file of models, not beside it")
+        if self.users is not None and self.users_file is not None:
+            raise ValueError("name users or users_file, not both")
         return self
 
     @field_validator("port", mode="before")

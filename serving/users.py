@@ -158,8 +158,14 @@ class Users:
 
 
 def users_of(settings: Settings) -> Users | None:
-    """The store that the settings name. Raises ``SettingsError``."""
-    if settings.users is None:
+    """The store that the settings name, if any. Raises ``SettingsError``."""
+    if settings.users is not None:
+        url = settings.users.get_secret_value()
+    elif settings.users_file is not None:
+        try:
+            url = settings.users_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"RANKER_SERVE_USERS_FILE: cannot be read: {error}") from None
+    else:
         return None
-    url, seconds = settings.users.get_secret_value(), settings.users_timeout_ms / 1e3
-    return Users(url, settings.users_prefix, seconds, connections=settings.concurrency)
+    return Users(url, settings.users_prefix, settings.users_timeout_ms / 1e3, connections=settings.concurrency)
