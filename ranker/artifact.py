@@ -12,19 +12,21 @@
       report.json     with report.npz: a sample of validation rows, and how training went; only reports read them
       scores.json     how validation scores were spread, to tell drift by; artifacts of before it have none
 
-Nothing is pickled. A version is written under a temporary name, then renamed, so that none is ever half there.
+Nothing is pickled. A version is written under a temporary name, then renamed, so that none is ever half there. Exports
+into one folder share a lock; one that finds no other removes what killed ones have left.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import orjson
@@ -35,7 +37,7 @@ from ranker.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
 from ranker.encoding.columns import microseconds
 from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
-from ranker.metrics import Spread
+from ranker.metrics import SHIFT, Spread
 from ranker.schema import Schema
 
 FORMAT = 2
@@ -45,6 +47,8 @@ MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 SAVED_MODEL = "saved_model"
 SCORES = "scores.json"
+WRITING = ".writing-"
+EXPORT_LOCK = ".export.lock"
 
 
 class ArtifactError(ValueError):
@@ -160,7 +164,10 @@ def load(path: Path) -> Artifact:
 
 def _spreads(file: Path) -> dict[str, Spread]:
     stored = orjson.loads(file.read_bytes())
-    return {task: Spread(np.array(s["edges"], float), np.array(s["shares"], float)) for task, s in stored.items()}
+    return {
+        task: Spread(np.array(s["edges"], float), np.array(s["shares"], float), float(s.get("threshold", SHIFT)))
+        for task, s in stored.items()
+    }
 
 
 def _fusions(schema: Schema, raw: bytes) -> dict[str, Plan]:
@@ -186,15 +193,30 @@ def _manifest(folder: Path) -> Manifest:
 def new_version(root: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill; it becomes the next numbered version only if ``seal`` was called on it."""
     root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
-    try:
-        yield folder
-        if not (folder / MANIFEST).is_file():
-            raise ArtifactError(f"{folder}: was not sealed")
-        folder.chmod(0o755)
-        os.replace(folder, root / orjson.loads((folder / MANIFEST).read_bytes())["version"].__str__())
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (root / EXPORT_LOCK).open("a") as lock:
+        _remove_abandoned(root, lock)
+        folder = Path(tempfile.mkdtemp(prefix=WRITING, dir=root))
+        try:
+            yield folder
+            if not (folder / MANIFEST).is_file():
+                raise ArtifactError(f"{folder}: was not sealed")
+            folder.chmod(0o755)
+            os.replace(folder, root / orjson.loads((folder / MANIFEST).read_bytes())["version"].__str__())
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(root: Path, lock: TextIO) -> None:
+    """Take a share of the lock that every export holds, after removing what killed exports left if none runs.
+
+    Where the file system has no locks nothing is removed.
+    """
+    with suppress(OSError):  # another export holds it, or there are no locks
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for folder in root.glob(f"{WRITING}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_SH)
 
 
 def write_parts(

@@ -19,6 +19,8 @@ HALF_LIFE = 600.0
 """Seconds after which a score counts half."""
 FEWEST = 1000.0
 """Scores that an index needs: of fewer it says more about chance than about a shift."""
+FEWEST_REQUESTS = 100.0
+"""Requests that they must come from: scores of one request are alike, so many of a few requests say little."""
 
 
 class Drift:
@@ -30,6 +32,7 @@ class Drift:
         self._tasks = artifact.manifest.tasks
         self._kept: deque[tuple[Packed, NDArray[np.float32]]] = deque(maxlen=REQUESTS)
         self._counts = {task: np.zeros(len(spread.shares)) for task, spread in self._spreads.items()}
+        self._requests = 0.0
         self._aged = time.monotonic()
 
     def keep(self, packed: Packed, scores: NDArray[np.float32]) -> None:
@@ -48,6 +51,7 @@ class Drift:
         self._aged = now
         for counts in self._counts.values():
             counts *= fade
+        self._requests = self._requests * fade + len(kept)
         if not kept:
             return {}
         scores = np.concatenate([scores for _, _, scores in kept])
@@ -59,12 +63,19 @@ class Drift:
         return {**found, **_unknown(candidate, np.concatenate([ids for _, ids, _ in kept]))}
 
     def indices(self) -> dict[str, float]:
-        """Population stability index of each objective's scores against validation, where there are enough."""
+        """Population stability index of each objective's scores against validation; 0 while there are too few."""
         return {
             task: stability_index(self._spreads[task].shares, counts / counts.sum())
+            if counts.sum() >= FEWEST and self._requests >= FEWEST_REQUESTS
+            else 0.0
             for task, counts in self._counts.items()
-            if counts.sum() >= FEWEST
         }
+
+
+def features_with_ids(artifact: Artifact) -> list[str]:
+    """Features whose ids are counted."""
+    layout = artifact.encoder.layout
+    return [field.feature for _, side in layout.sides() for field in side.ids]
 
 
 def _unknown(side: SideLayout, ids: NDArray[np.int32]) -> dict[str, tuple[int, int]]:

@@ -7,13 +7,16 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from serving.drift import Drift
+from serving.drift import Drift, features_with_ids
+from serving.observability import reserved_metrics
+from serving.observability.process_metrics import ProcessMetrics
 from serving.observability.worker_counts import WorkerCounts
 from serving.rank import Ranker
 from serving.users import OUTCOMES
 from serving.watch import STAGES, Watch
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+reserved_metrics.install()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
@@ -64,6 +67,13 @@ class Metrics:
             registry=own,
             multiprocess_mode="livemax",
         )
+        self._threshold = Gauge(
+            "ranker_score_psi_threshold",
+            "Index above which served scores are spread otherwise than parts of the validation scores.",
+            ["model", "objective"],
+            registry=own,
+            multiprocess_mode="livemax",
+        )
         self._version = Gauge(
             "ranker_model_version",
             "Version of a model that a worker serves.",
@@ -101,6 +111,7 @@ class Metrics:
         self._users = {outcome: users.labels(outcome) for outcome in OUTCOMES}
         self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["model", "outcome"], registry=own)
         self._drift: dict[str, tuple[Ranker, Drift]] = {}
+        self._process = ProcessMetrics(own)
 
     def serve(self, model: str, ranker: Ranker) -> None:
         """A model's other version is served from now on; its drift is measured anew."""
@@ -109,8 +120,14 @@ class Metrics:
         self._drift[model] = ranker, Drift(ranker.artifact)
         self._version.labels(model).set(ranker.artifact.manifest.version)
         self._refused.labels(model)
-        for task in ranker.artifact.spreads:
+        for task, spread in ranker.artifact.spreads.items():
             self._index.labels(model, task).set(0)
+            self._threshold.labels(model, task).set(spread.threshold)
+        for feature in features_with_ids(ranker.artifact):
+            self._ids.labels(model, feature)
+            self._unknown.labels(model, feature)
+        if ranker.items is not None:
+            self._unknown_items.labels(model)
         self.serve_items(model, ranker)
 
     def show_refused(self, model: str, refused: bool) -> None:
@@ -147,6 +164,7 @@ class Metrics:
 
     def measure(self) -> None:
         """Bring what was kept into the metrics; called a few times a second, outside of any request."""
+        self._process.measure()
         for model, (ranker, drift) in list(self._drift.items()):
             self._age.labels(model).set(time.time() - ranker.artifact.manifest.created.timestamp())
             for feature, (ids, unknown) in drift.take().items():

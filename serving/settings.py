@@ -94,6 +94,9 @@ class Settings(Closed):
         "score", description="What becomes of ids that the items do not have; the answer lists them either way."
     )
     users: SecretStr | None = Field(None, description="Where users' features are kept: redis://host:port/db.")
+    users_file: Annotated[Path | None, STORES] = Field(
+        None, description="A file that holds this URL, for one with a password."
+    )
     users_prefix: Annotated[str, STORES] = Field(
         "user:", description="What stands before a user's id in the names of Redis's keys."
     )
@@ -144,6 +147,8 @@ class Settings(Closed):
             raise ValueError("a version is named for each model in the file of models, not beside it")
         if self.version is not None and self.version_file is not None:
             raise ValueError(f"name a version or a version_file, not both: got {self.version} and {self.version_file}")
+        if self.users is not None and self.users_file is not None:
+            raise ValueError("name users or users_file, not both")
         return self
 
     @field_validator("*", mode="before")

@@ -11,6 +11,7 @@ which ends with the process that held it. What somebody removes, such as a clean
 """
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from pydantic import Field
 from ranker.closed import Closed
 from serving.catalogue import Catalogue
 from serving.experiment import Experiment
+from serving.logs import event
 from serving.process.files import replace_file
 from serving.process.proc import start_time
 from serving.process.runtime_folder import hold, is_still
@@ -139,9 +141,12 @@ class Shared:
         self._seen = (0, state)
 
     def report(self, serving: Serving) -> None:
-        """Say what this worker serves."""
+        """Say what this worker serves; on a full disk it serves all the same, and only ``/admin/status`` misses it."""
         self._serving = serving
-        replace_file(self._own, serving.model_dump_json().encode())
+        try:
+            replace_file(self._own, serving.model_dump_json().encode())
+        except OSError as error:
+            event(logging.ERROR, "worker not listed", reason=str(error))
 
     def mend(self) -> list[str]:
         """Write again what somebody removed from the folder, or the folder itself; return the names of what was gone.

@@ -10,6 +10,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 from redis import ConnectionPool, Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -138,11 +139,17 @@ class Users:
         return Context(columns, frozenset(stored) - given.keys(), facts)
 
     def _held(self, user: int | str) -> bytes | None:
-        """What is stored of a user. Raises ``RedisError``."""
+        """What is stored of a user. Raises ``RedisError``, and ``ValueError`` for a key that holds no string."""
         if not self._breaker.closed():
             raise RedisError("not tried")
         try:
             held: Any = self._redis.get(f"{self._prefix}{user}")
+        except ResponseError as error:
+            wrong_type = str(error).startswith("WRONGTYPE")  # Redis answered: it is this user's key that is no string
+            self._breaker.tell(failed=not wrong_type)
+            if wrong_type:
+                raise ValueError("no string") from None
+            raise
         except (RedisError, OSError) as error:
             self._breaker.tell(failed=True)
             raise error if isinstance(error, RedisError) else RedisError(str(error)) from None
@@ -151,8 +158,14 @@ class Users:
 
 
 def users_of(settings: Settings) -> Users | None:
-    """The store that the settings name. Raises ``SettingsError``."""
-    if settings.users is None:
+    """The store that the settings name, if any. Raises ``SettingsError``."""
+    if settings.users is not None:
+        url = settings.users.get_secret_value()
+    elif settings.users_file is not None:
+        try:
+            url = settings.users_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"RANKER_SERVE_USERS_FILE: cannot be read: {error}") from None
+    else:
         return None
-    url, seconds = settings.users.get_secret_value(), settings.users_timeout_ms / 1e3
-    return Users(url, settings.users_prefix, seconds, connections=settings.concurrency)
+    return Users(url, settings.users_prefix, settings.users_timeout_ms / 1e3, connections=settings.concurrency)

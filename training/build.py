@@ -11,6 +11,7 @@ from ranker.model import RankingModel
 from ranker.weighting import WEIGHTINGS, LabelFacts
 from training.config import Experiment
 from training.optimizers import build_optimizer
+from training.table_sizes import check_tables, table_sizes
 
 
 def build_funnel(experiment: Experiment) -> Funnel:
@@ -24,7 +25,7 @@ def build_model(
     """Draw initial weights by the experiment's seed; with ``steps_per_epoch``, compile it to be trained.
 
     Learning rates' schedules end after so many steps times the config's epochs. Raises ``ValueError`` for optimiser
-    settings that this model or this number of steps cannot have.
+    settings that this model or this number of steps cannot have, and for tables that are too large to be exported.
     """
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
@@ -33,6 +34,7 @@ def build_model(
         [*schema.tasks, *funnel.extra_heads], experiment.architecture, layout
     )
     sets = architecture.embedding_sets
+    check_tables(table_sizes(layout, sets))
     model = RankingModel(
         schema,
         embedding=Embedding(layout, dropout=experiment.embedding.dropout, l2=experiment.embedding.l2, sets=sets),

@@ -30,6 +30,7 @@ from ranker.fusion import Plan
 from ranker.metrics import spread
 from ranker.model import INPUTS, RankingModel, served
 from training.config import Experiment
+from training.disk_full import telling
 from training.dropped import Rows
 from training.encoded import Batch
 from training.log import Chunk
@@ -66,9 +67,10 @@ def export(
     ``examples`` are raw rows that golden requests are made of, ``scores`` the validation scores [N, T]; ``kept`` is
     what a report will show, ``seen`` what the model was trained on.
 
-    Raises ``ExportError`` where ONNX and Keras differ by more than 1e-5; nothing is kept then.
+    Raises ``ExportError`` where ONNX and Keras differ by more than 1e-5, and ``DiskFullError``; nothing is kept then.
     """
-    with new_version(root) as folder:
+    full = f"{root}: no space left on the disk for the export; what was trained is kept: make room and run this again"
+    with telling(full), new_version(root) as folder:
         function = served(model)
         _save(model, function, folder / SAVED_MODEL)
         onnx.save_model(to_onnx(model), str(folder / MODEL))

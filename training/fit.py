@@ -17,6 +17,7 @@ from ranker.optimizers import averaged
 from training.build import build_funnel, build_model
 from training.callbacks import Recorder, StepLog
 from training.config import Experiment
+from training.disk_full import is_disk_full
 from training.divergence import DivergedError, explained
 from training.early_stopping import stopping_metric
 from training.encoded import Batch, EncodedRows
@@ -30,6 +31,7 @@ from training.prepare import GROUP, Prepared
 from training.rows import opened_rows, prepared_rows
 from training.split_checks import cautions as split_cautions
 from training.state import Checkpoints, RunState
+from training.table_sizes import table_sizes, told
 from training.watcher import Watcher
 
 RUN = "run"
@@ -81,6 +83,8 @@ def train(
     facts = label_facts(prepared.training, build_funnel(experiment))
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, facts, steps)
+    if sizes := table_sizes(model.embedding.layout, model.embedding.sets):
+        watcher.note(told(sizes))
     try:
         for caution in model.weighting.cautions(experiment.log_schema.tasks, facts):
             watcher.note(caution)
@@ -96,6 +100,10 @@ def train(
         state = _epochs(experiment, metric, model, prepared, state, checkpoints, folder, watcher)
     except DivergedError as error:
         raise _kept(error, experiment, prepared, checkpoints, folder) from None
+    except (OSError, tf.errors.OpError) as error:
+        if not is_disk_full(error):
+            raise
+        raise checkpoints.full(folder) from None
     return _best(experiment, log, prepared, model, checkpoints, state, folder)
 
 

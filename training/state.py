@@ -1,5 +1,6 @@
 """Where a run is, saved together with the weights, so that it can be taken up after a kill at any moment."""
 
+import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import orjson
 import tensorflow as tf
 
 from ranker.model import RankingModel
+from training.disk_full import DiskFullError
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Checkpoints:
     """Saves weights, optimiser, balancing and state as one; the best epoch's weights apart."""
 
     def __init__(self, model: RankingModel, folder: Path) -> None:
+        self._folder = folder
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
         whole = tf.train.Checkpoint(model=model, optimizer=model.optimizer, weighting=model.weighting, state=self._text)
         self._manager = tf.train.CheckpointManager(whole, str(folder / "latest"), max_to_keep=2)
@@ -66,3 +69,15 @@ class Checkpoints:
     def restore_best(self) -> None:
         """Put the best weights into the model."""
         self._best.read(self._best_path).expect_partial()
+
+    def full(self, folder: Path) -> DiskFullError:
+        """Clear away the halves of a save that a full disk ended; return an error that says what is kept of the run."""
+        for partial in self._folder.glob("*/*_temp*"):
+            shutil.rmtree(partial, ignore_errors=True)
+        state = self.latest()
+        if state is None:
+            kept = "nothing of the training is kept, but the rows that were encoded are"
+        else:
+            until = f"epoch {state.epoch + 1}, step {state.step}" if state.step else f"the end of epoch {state.epoch}"
+            kept = f"the run up to {until} is kept"
+        return DiskFullError(f"{folder}: no space left on the disk; {kept}. Make room and run the same command again")

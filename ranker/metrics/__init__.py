@@ -15,9 +15,10 @@ from ranker.metrics.log_loss import log_loss
 from ranker.metrics.ndcg import Ndcg, ndcg
 from ranker.metrics.regression import mae, rmse
 from ranker.metrics.report import binary_report, regression_report
-from ranker.metrics.stability import Spread, binned, spread, stability_index
+from ranker.metrics.stability import SHIFT, Spread, binned, spread, stability_index
 
 __all__ = [
+    "SHIFT",
     "BinnedAuc",
     "BoundedAucs",
     "Gauc",

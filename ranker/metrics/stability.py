@@ -9,6 +9,13 @@ from numpy.typing import NDArray
 BINS = 10
 LEAST_SHARE = 1e-4
 """Shares are taken to be at least this, so that an empty bin gives a large index and no infinite one."""
+SHIFT = 0.25
+"""Index of a shift, by custom; the lowest threshold."""
+PART = 1000
+"""Values of one part of those that a threshold is calibrated on, one after the other in the log."""
+FEWEST_PARTS = 5
+MARGIN, QUANTILE = 1.5, 0.95
+"""A threshold is so many times the index that so large a share of the parts stays below."""
 
 
 class Spread(NamedTuple):
@@ -16,16 +23,31 @@ class Spread(NamedTuple):
 
     edges: NDArray[np.float64]
     shares: NDArray[np.float64]
+    threshold: float = SHIFT
+    """Index above which other values are spread otherwise than parts of these are."""
 
 
 def spread(values: NDArray[np.floating], bins: int = BINS) -> Spread:
-    """Bins that hold equal shares of the values [N], fewer where values are tied. Raises ``ValueError`` for none."""
+    """Bins that hold equal shares of the values [N], fewer where values are tied. Raises ``ValueError`` for none.
+
+    The threshold is above the indices of parts of the values, taken in their order. Neighbours in a log are alike, as
+    those of one request or hour are, so it is higher where values vary more from one to the next.
+    """
     if not len(values):
         raise ValueError("no values to measure the spread of")
-    ordered = np.asarray(values, dtype=np.float64)
-    edges = np.unique(np.quantile(ordered, np.arange(1, bins) / bins))
-    counts = binned(ordered, edges)
-    return Spread(edges, counts / counts.sum())
+    numbers = np.asarray(values, dtype=np.float64)
+    edges = np.unique(np.quantile(numbers, np.arange(1, bins) / bins))
+    counts = binned(numbers, edges)
+    shares = counts / counts.sum()
+    return Spread(edges, shares, _threshold(numbers, edges, shares))
+
+
+def _threshold(values: NDArray[np.float64], edges: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
+    parts = np.split(values[: len(values) // PART * PART], len(values) // PART) if len(values) >= PART else []
+    if len(parts) < FEWEST_PARTS:
+        return SHIFT
+    indices = [stability_index(shares, binned(part, edges) / PART) for part in parts]
+    return max(SHIFT, MARGIN * float(np.quantile(indices, QUANTILE)))
 
 
 def binned(values: NDArray[np.floating], edges: NDArray[np.float64] | Sequence[float]) -> NDArray[np.int64]:

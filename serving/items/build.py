@@ -19,6 +19,7 @@ from ranker.encoding.value_types import Typed, ValueType
 from ranker.encoding.vocabulary import Coder
 from ranker.registry import nearest
 from ranker.schema import Numeric, Schema
+from serving.items.reserved import new_array, save_array
 from serving.items.store import FACTS, IDS, NUMBERS, ORDER, ROWS, Facts, ItemsError
 
 LIMITS = Limits()
@@ -50,7 +51,10 @@ def raw_features(artifact: Artifact) -> list[str]:
 
 
 def build(source: Path, artifact: Artifact, folder: Path) -> None:
-    """Encode all items into ``folder``, which is there and empty. Raises ``ItemsError``."""
+    """Encode all items into ``folder``, which is there and empty.
+
+    Raises ``ItemsError``, and ``OSError`` where the folder has no room for them.
+    """
     schema, encoder = artifact.schema, artifact.encoder
     if schema.candidate_id is None:
         raise ItemsError(f"{source}: items are named by an id, and the artifact's schema has no candidate_id")
@@ -61,10 +65,10 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     layout = encoder.layout.candidate
-    rows = _file(folder / ROWS, np.int32, (len(order), layout.id_width))
-    values = _file(folder / NUMBERS, np.float32, (len(order), layout.number_width))
+    rows = new_array(folder / ROWS, np.int32, (len(order), layout.id_width))
+    values = new_array(folder / NUMBERS, np.float32, (len(order), layout.number_width))
     combined = enumerate(encoder.combined)
-    codes = {name: _file(folder / f"code.{i}.npy", np.int32, (len(order),)) for i, name in combined}
+    codes = {name: new_array(folder / f"code.{i}.npy", np.int32, (len(order),)) for i, name in combined}
     raw: dict[str, Any] = {}
     texts: dict[str, list[Text]] = {schema.candidate_id: [ids]} if isinstance(ids, Text) else {}
     for name in raw_features(artifact):
@@ -73,7 +77,7 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
             if kind_of_values == "string":
                 texts[name] = []
             else:
-                raw[name] = _file(folder / f"raw.{len(raw)}.npy", np.float64, (len(order),))
+                raw[name] = new_array(folder / f"raw.{len(raw)}.npy", np.float64, (len(order),))
     columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
     optional = optional_columns(schema)
     for batch in _batches(files, columns, optional):
@@ -96,11 +100,11 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
     for number, chunks in enumerate(texts.values()):
         text = joined(chunks)
         # Padded, so that words can be read up to the last byte without a copy of all.
-        np.save(folder / f"text.{number}.npy", np.append(text.data, np.zeros(WORD, dtype=np.uint8)))
-        np.save(folder / f"text.{number}.offsets.npy", text.offsets)
-        np.save(folder / f"text.{number}.rows.npy", text.rows)
-    np.save(folder / IDS, keys)
-    np.save(folder / ORDER, order)
+        save_array(folder / f"text.{number}.npy", np.append(text.data, np.zeros(WORD, dtype=np.uint8)))
+        save_array(folder / f"text.{number}.offsets.npy", text.offsets)
+        save_array(folder / f"text.{number}.rows.npy", text.rows)
+    save_array(folder / IDS, keys)
+    save_array(folder / ORDER, order)
     facts = Facts(kind, salt, list(codes), list(raw), list(texts))
     (folder / FACTS).write_bytes(orjson.dumps(facts._asdict()))
 
@@ -209,7 +213,3 @@ def joined(chunks: list[Text]) -> Text:
 
 def _as_text(column: Column) -> Text:
     return column if isinstance(column, Text) else Text.of(list(column))  # type: ignore[arg-type] # of nulls
-
-
-def _file(path: Path, kind: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)

@@ -16,7 +16,7 @@ from serving.items.store import FACTS, ItemsError, ItemStore
 FORMAT = 1
 WRITING = ".writing-"
 KEPT = 3
-"""Folders that stay, the latest used: one for the version that is served, one to roll back to, one to spare."""
+"""Folders that the cache holds at most: the version that is served, one to roll back to, and one to come."""
 
 
 class ItemSource:
@@ -28,19 +28,22 @@ class ItemSource:
     def store(self, artifact: Artifact) -> ItemStore:
         """The items as the file holds them now, encoded for an artifact; one worker encodes, and others wait for it.
 
-        Raises ``ItemsError``; nothing is left behind then.
+        Raises ``ItemsError``, also where the cache has no room for them; nothing is left behind then.
         """
-        self._cache.mkdir(parents=True, exist_ok=True)
-        with (self._cache / "build.lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            folder = self._cache / self.name(artifact)
-            if not (folder / FACTS).is_file():
-                self._forget_unfinished()
-                self._build(artifact, folder)
-            os.utime(folder)
-            store = ItemStore(folder)
-            self._forget()
-        return store
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            with (self._cache / "build.lock").open("a") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                folder = self._cache / self.name(artifact)
+                if not (folder / FACTS).is_file():
+                    self._forget()
+                    self._build(artifact, folder)
+                os.utime(folder)
+                return ItemStore(folder)
+        except OSError as error:
+            raise ItemsError(
+                f"{self._source}: cannot be encoded into {self._cache}: {error.strerror or error}"
+            ) from None
 
     def name(self, artifact: Artifact) -> str:
         """Changes with the file of items and with whatever of the artifact they are encoded by."""
@@ -62,13 +65,13 @@ class ItemSource:
         finally:
             shutil.rmtree(writing, ignore_errors=True)
 
-    def _forget_unfinished(self) -> None:
-        """Remove what killed processes were writing: only the holder of the lock writes."""
-        for folder in self._cache.glob(f"{WRITING}*"):
-            shutil.rmtree(folder, ignore_errors=True)
-
     def _forget(self) -> None:
-        """Remove folders not used for longest; whoever has one mapped keeps what is in it."""
+        """Remove folders not used for longest, and unfinished ones of workers that were killed while they encoded.
+
+        Called with the lock held, before another folder is made, so that the cache never holds more than ``KEPT``.
+        A worker that has a removed folder mapped keeps what is in it.
+        """
         folders = [entry for entry in self._cache.iterdir() if entry.is_dir()]
-        for folder in sorted(folders, key=lambda entry: entry.stat().st_mtime_ns)[:-KEPT]:
+        whole = [entry for entry in folders if not entry.name.startswith(WRITING)]
+        for folder in {*folders} - {*sorted(whole, key=lambda entry: entry.stat().st_mtime_ns)[1 - KEPT :]}:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,1 +1,1 @@
-"""What operators can read about the service."""
+"""What operators see of a service."""

@@ -11,5 +11,9 @@ def replace_file(file: Path, content: bytes) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     whole = file.with_name(f".{file.name}.{os.getpid()}")
-    whole.write_bytes(content)
-    os.replace(whole, file)
+    try:
+        whole.write_bytes(content)
+        os.replace(whole, file)
+    except OSError:
+        whole.unlink(missing_ok=True)  # half of it, where the disk is full
+        raise

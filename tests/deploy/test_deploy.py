@@ -1,6 +1,7 @@
 """What is in ``deploy`` is valid by its schemas, and agrees with the service and with itself."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 
 from serving.cli import GRACE
 from serving.cli import app as cli
+from serving.keys import Keys
 from serving.metrics import Metrics
 from serving.settings import PREFIX, Settings
 
@@ -25,6 +27,12 @@ def read(*path):
 
 OBJECTS = {file.name: read("kubernetes", file.name) for file in sorted((DEPLOY / "kubernetes").glob("*.yaml"))}
 KUSTOMIZATION = OBJECTS.pop("kustomization.yaml")
+SETTINGS = dict(
+    line.split("=", 1)
+    for line in (DEPLOY / "kubernetes" / "settings.env").read_text().splitlines()
+    if not line.startswith("#")
+)
+OFFERED = dict(re.findall(r"^#(\w+)=(.*)$", (DEPLOY / "kubernetes" / "settings.env").read_text(), re.M))
 DEPLOYMENT = OBJECTS["deployment.yaml"]["spec"]["template"]["spec"]
 CONTAINER = DEPLOYMENT["containers"][0]
 COMPOSE = read("compose.yaml")
@@ -60,10 +68,77 @@ def test_the_kustomization_names_every_object_once():
     named = set(KUSTOMIZATION["resources"])
     assert named | {"hpa-cpu.yaml", "secret.example.yaml"} == set(OBJECTS)
     assert {image["name"] for image in KUSTOMIZATION["images"]} == {CONTAINER["image"]}
+    (made,) = KUSTOMIZATION["configMapGenerator"]
+    assert made["envs"] == ["settings.env"]
+    assert "disableNameSuffixHash" not in str(KUSTOMIZATION)  # the hash is what rolls the pods
+
+
+def test_no_image_is_the_latest():
+    built = [image["newTag"] for image in KUSTOMIZATION["images"]]
+    built += [service["image"].partition(":")[2] for service in SERVICES.values()]
+    assert all(built)
+    assert "latest" not in built
+
+
+def test_the_operators_rules_are_those_of_prometheus():
+    rule = read("kubernetes", "monitoring", "prometheusrule.yaml")
+    assert rule["spec"] == read("prometheus", "alerts.yaml")
+    files = {"kustomization.yaml", *read("kubernetes", "monitoring", "kustomization.yaml")["resources"]}
+    assert files == {file.name for file in (DEPLOY / "kubernetes" / "monitoring").iterdir()}
+
+
+def test_the_operator_finds_the_service_and_its_key():
+    monitor = read("kubernetes", "monitoring", "servicemonitor.yaml")["spec"]
+    labels = OBJECTS["service.yaml"]["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= labels.items()
+    assert labels[monitor["jobLabel"]] == "ranker"
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in OBJECTS["service.yaml"]["spec"]["ports"]}
+    secret = OBJECTS["secret.example.yaml"]
+    key = endpoint["authorization"]["credentials"]
+    assert key["name"] == secret["metadata"]["name"]
+    assert secret["stringData"][key["key"]] in secret["stringData"]["rank"].split()
+
+
+def test_pods_that_the_policy_names_are_the_services():
+    policy = OBJECTS["networkpolicy.yaml"]["spec"]
+    assert policy["podSelector"] == {"matchLabels": OBJECTS["service.yaml"]["spec"]["selector"]}
+    assert policy["ingress"][0]["ports"] == [{"port": CONTAINER["ports"][0]["name"]}]
+
+
+def test_pods_are_spread_over_nodes_for_certain():
+    spread = {c["topologyKey"]: c for c in DEPLOYMENT["topologySpreadConstraints"]}
+    assert spread["kubernetes.io/hostname"]["whenUnsatisfiable"] == "DoNotSchedule"
+    assert spread["kubernetes.io/hostname"]["matchLabelKeys"] == ["pod-template-hash"]
+
+
+def test_memory_holds_the_folder_in_memory_too():
+    size = {volume["name"]: volume for volume in DEPLOYMENT["volumes"]}["tmp"]["emptyDir"]["sizeLimit"]
+    limits, requests = CONTAINER["resources"]["limits"], CONTAINER["resources"]["requests"]
+    assert size == "64Mi"
+    assert limits["memory"] == requests["memory"] == "2Gi"
+
+
+def test_keys_of_compose_are_those_that_are_made(tmp_path):
+    shutil.copy(DEPLOY / "make_keys", tmp_path)
+    subprocess.run([tmp_path / "make_keys"], check=True)
+    files = {secret["file"] for secret in COMPOSE["secrets"].values()}
+    assert files == {f"./keys/{file.name}" for file in (tmp_path / "keys").iterdir()}
+    assert Keys.read("keys", None, tmp_path / "keys" / "rank")
+    password = (tmp_path / "keys" / "redis").read_text().split()[1]
+    assert f":{password}@redis:6379" in (tmp_path / "keys" / "users").read_text()
+    again = subprocess.run([tmp_path / "make_keys"], check=True, capture_output=True, text=True)
+    assert "is there already" in again.stderr
+    paths = {Path(value).name for name, value in SERVICES["ranker"]["environment"].items() if name.endswith("_FILE")}
+    assert paths == set(SERVICES["ranker"]["secrets"])
+    job = read("prometheus", "prometheus.yaml")["scrape_configs"][0]
+    assert Path(job["authorization"]["credentials_file"]).name in SERVICES["prometheus"]["secrets"]
 
 
 def test_settings_and_options_of_every_file_are_the_services():
-    assert problems_of(OBJECTS["configmap.yaml"]["data"], CONTAINER["args"]) == []
+    assert problems_of(SETTINGS, CONTAINER["args"]) == []
+    for name, value in OFFERED.items():
+        assert problems_of({**SETTINGS, name: value}, []) == []
     service = SERVICES["ranker"]
     of_compose = {name: value for name, value in service["environment"].items() if value is not None}
     assert {
@@ -73,7 +148,7 @@ def test_settings_and_options_of_every_file_are_the_services():
 
 
 def test_a_pod_is_given_the_time_that_its_end_takes():
-    drain = float(OBJECTS["configmap.yaml"]["data"][f"{PREFIX}DRAIN"])
+    drain = float(SETTINGS[f"{PREFIX}DRAIN"])
     assert DEPLOYMENT["terminationGracePeriodSeconds"] > drain + GRACE
     drain = float(SERVICES["ranker"]["environment"][f"{PREFIX}DRAIN"])
     assert float(SERVICES["ranker"]["stop_grace_period"].removesuffix("s")) > drain + GRACE
@@ -95,14 +170,16 @@ def test_a_pod_has_no_rights_and_writes_nowhere_but_into_memory():
 
 def test_paths_in_settings_are_mounted():
     mounts = [mount["mountPath"] for mount in CONTAINER["volumeMounts"]]
-    files = [value for name, value in OBJECTS["configmap.yaml"]["data"].items() if name.endswith("_FILE")]
+    files = [value for name, value in {**SETTINGS, **OFFERED}.items() if name.endswith("_FILE")]
     for path in [*files, CONTAINER["args"][0]]:
         assert any(path == mount or path.startswith(f"{mount}/") for mount in mounts)
-    assert {Path(file).name for file in files} == set(OBJECTS["secret.example.yaml"]["stringData"])
+    keys = {Path(file).name for file in files if "/keys/" in file}
+    assert keys | {"metrics"} == set(OBJECTS["secret.example.yaml"]["stringData"])
 
 
 def test_placeholders_for_keys_are_refused_by_the_service():
-    assert all(len(key) < 16 for key in OBJECTS["secret.example.yaml"]["stringData"].values())
+    values = OBJECTS["secret.example.yaml"]["stringData"]
+    assert all(len(key) < 16 for name in ("rank", "admin") for key in values[name].split())
 
 
 def test_objects_name_each_other():
@@ -115,7 +192,7 @@ def test_objects_name_each_other():
     assert OBJECTS["service.yaml"]["spec"]["ports"][0]["targetPort"] in ports
     for scaler in ("hpa.yaml", "hpa-cpu.yaml"):
         assert OBJECTS[scaler]["spec"]["scaleTargetRef"]["name"] == OBJECTS["deployment.yaml"]["metadata"]["name"]
-    assert CONTAINER["envFrom"] == [{"configMapRef": {"name": OBJECTS["configmap.yaml"]["metadata"]["name"]}}]
+    assert CONTAINER["envFrom"] == [{"configMapRef": {"name": KUSTOMIZATION["configMapGenerator"][0]["name"]}}]
     claims = {v["persistentVolumeClaim"]["claimName"] for v in DEPLOYMENT["volumes"] if "persistentVolumeClaim" in v}
     assert claims == {OBJECTS["volume.yaml"]["metadata"]["name"]}
 

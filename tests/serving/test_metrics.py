@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ranker.encoding import Packed
-from serving.drift import FEWEST, Drift
+from serving.drift import FEWEST, FEWEST_REQUESTS, Drift
 from serving.watch import STAGES
 from tests.serving.asking import patiently, post
 from tests.serving.conftest import server
@@ -87,15 +87,15 @@ def test_scores_spread_as_in_validation_give_no_index_and_shifted_ones_a_large_o
         middles[task] = np.concatenate([[spread.edges[0] - 1], (spread.edges[:-1] + spread.edges[1:]) / 2, [9.0]])
     same = np.stack([np.repeat(m, 12) for m in middles.values()], axis=1).astype(np.float32)
     assert len(same) == 120
-    for _ in range(9):
-        assert not drift.indices()
+    for _ in range(int(FEWEST_REQUESTS)):
+        assert set(drift.indices().values()) == {0.0}
         drift.keep(packed_for(artifact, len(same)), same)
         unknown = drift.take()
         assert unknown["item"] == (120, 0)
         assert unknown["user"] == (1, 1)
-    assert FEWEST <= 9 * 120
-    assert all(index < 1e-6 for index in drift.indices().values())
-    for _ in range(9):
+    assert FEWEST <= FEWEST_REQUESTS * 120
+    assert all(0 <= index < 1e-6 for index in drift.indices().values())
+    for _ in range(100):
         drift.keep(packed_for(artifact, len(same)), np.full_like(same, 9.0))
         drift.take()
     assert all(index > 1 for index in drift.indices().values())
@@ -103,15 +103,42 @@ def test_scores_spread_as_in_validation_give_no_index_and_shifted_ones_a_large_o
 
 def test_scores_fade_with_time(artifact, monkeypatch):
     drift = Drift(artifact)
-    for _ in range(12):
-        drift.keep(packed_for(artifact, 125), np.zeros((125, 3), np.float32))
+    for _ in range(120):
+        drift.keep(packed_for(artifact, 12), np.zeros((12, 3), np.float32))
         drift.take()
-    assert drift.indices()
-    assert all(math.isfinite(index) for index in drift.indices().values())
+    assert all(0 < index < math.inf for index in drift.indices().values())
     now = drift._aged + 600
     monkeypatch.setattr("serving.drift.time.monotonic", lambda: now)
     drift.take()
-    assert drift.indices() == {}  # 750 scores are too few
+    assert set(drift.indices().values()) == {0.0}  # 720 scores are too few
+
+
+def test_many_scores_of_few_requests_give_no_index(artifact):
+    drift = Drift(artifact)
+    for _ in range(50):
+        drift.keep(packed_for(artifact, 120), np.zeros((120, 3), np.float32))
+        drift.take()
+    assert set(drift.indices().values()) == {0.0}
+
+
+def test_what_alerts_compare_is_there_from_the_start(own):
+    found = samples(own)
+    for name in ("ranker_ids_total", "ranker_unknown_ids_total"):
+        assert (name, "default", "item") in found
+        assert (name, "default", "user") in found
+    assert found["ranker_score_psi_threshold", "click", "default"] == 0.25
+
+
+def test_what_the_process_takes_is_measured(own, artifact):
+    found = patiently(lambda: (now := samples(own))["process_open_fds",] and now)
+    assert found["process_resident_memory_bytes",] > 2e7
+    assert 10 < found["process_open_fds",] < found["process_max_fds",]
+    assert found["process_cpu_seconds_total",] > 0.1
+    with server(artifact.folder, "--workers", 2) as running:
+        both = patiently(
+            lambda: (more := samples(running.url))["process_open_fds",] > 1.5 * found["process_open_fds",] and more
+        )
+    assert both["process_resident_memory_bytes",] > 1.5 * found["process_resident_memory_bytes",]
 
 
 def test_of_many_requests_and_candidates_a_sample_is_counted(artifact):

@@ -4,13 +4,18 @@ import json
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
-from serving.metrics import RELOADS, Metrics
+from serving.metrics import RELOADS
 from serving.settings import Settings
+from tests.serving.asking import post
+from tests.serving.conftest import server
 
 ROOT = Path(__file__).parents[2]
+RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 DOCS = (ROOT / "docs" / "serving.md").read_text()
 ALERTS = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text())["groups"][0]["rules"]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "ranker.json").read_text())
@@ -19,12 +24,22 @@ QUERIES = [rule["expr"] for rule in ALERTS] + [
 ]
 
 
+SAMPLES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+
+
 @pytest.fixture(scope="module")
-def names():
+def shown(artifact, body):
+    """What a real server shows Prometheus after one request."""
+    with server(artifact.folder, engine="onnxruntime") as running:
+        assert post(running.url, body).status_code == 200
+        return list(text_string_to_metric_families(httpx.get(f"{running.url}/metrics").text))
+
+
+@pytest.fixture(scope="module")
+def names(shown):
     """Every name that can be queried."""
-    families = Metrics()._own.collect()
-    suffixes = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
-    return {family.name + suffix for family in families for suffix in suffixes[family.type]}
+    families = [family for family in shown if not family.name.endswith("_created")]
+    return {family.name + suffix for family in families for suffix in SAMPLES[family.type]}
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -41,20 +56,19 @@ def test_every_metric_is_documented(names):
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_every_alert_is_explained(rule):
-    assert f"| `{rule['alert']}` |" in DOCS
+    assert f"### `{rule['alert']}`" in RUNBOOK
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are(names, query):
-    asked = set(re.findall(r"\branker_\w+", query))
+    asked = set(re.findall(r"\b(?:ranker|process)_\w+", query))
     assert asked <= names
     assert asked or "up{" in query
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_alerts_and_dashboard_group_by_labels_that_there_are(query):
-    parts = [part for part in vars(Metrics()).values() if hasattr(part, "_labelnames")]
-    known = {label for part in parts for label in part._labelnames} | {"instance", "job", "le", "stage"}
+def test_alerts_and_dashboard_group_by_labels_that_there_are(shown, query):
+    known = {label for family in shown for sample in family.samples for label in sample.labels} | {"instance", "job"}
     grouped = [label for labels in re.findall(r"by \(([^)]*)\)", query) for label in labels.split(", ")]
     matched = [label for labels in re.findall(r"{([^}]*)}", query) for label in re.findall(r"(\w+)(?:=|!=|!~)", labels)]
     assert {*grouped, *matched} <= known

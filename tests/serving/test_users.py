@@ -74,7 +74,7 @@ def test_what_the_request_gives_comes_first_and_what_nobody_has_is_missing(servi
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("nobody", "unknown"), ("list", "invalid"), ("text", "invalid"), ("hash", "unavailable")]
+    ("name", "reason"), [("nobody", "unknown"), ("list", "invalid"), ("text", "invalid"), ("hash", "invalid")]
 )
 def test_without_features_defaults_are_used_and_it_is_said(service, candidates, name, reason):
     nothing = dict.fromkeys(("user", "city", "age", "history"))
@@ -131,10 +131,32 @@ def test_a_frozen_redis_costs_the_timeout_a_few_times_and_then_nothing(shop, red
     assert ranked(service, user="anna", candidates=candidates)["user"] == {"id": "anna", "found": True}
 
 
+def test_keys_of_a_wrong_type_are_their_users_own_and_the_others_are_looked_up(service, candidates):
+    for _ in range(3 * FAILURES):
+        answer = ranked(service, user="hash", candidates=candidates)
+        assert answer["user"] == {"id": "hash", "found": False, "reason": "invalid"}
+    assert ranked(service, user="anna", candidates=candidates)["user"] == {"id": "anna", "found": True}
+
+
 def test_settings_that_name_no_redis_are_refused():
     with pytest.raises(SettingsError, match="RANKER_SERVE_USERS: Redis URL must specify one of"):
         users_of(Settings(artifact="a", users="http://127.0.0.1"))
     assert users_of(Settings(artifact="a")) is None
+    with pytest.raises(SettingsError, match="RANKER_SERVE_USERS_FILE: cannot be read: "):
+        users_of(Settings(artifact="a", users_file="none"))
+    with pytest.raises(ValueError, match="name users or users_file, not both"):
+        Settings(artifact="a", users="redis://a", users_file="b")
+
+
+def test_a_url_with_a_password_is_read_from_a_file(redis, tmp_path):
+    (tmp_path / "users").write_text(f"{redis.url.replace('//', '//:a-password@')}\n")
+    redis.client.config_set("requirepass", "a-password")
+    try:
+        users = users_of(Settings(artifact="a", users_file=tmp_path / "users", users_timeout_ms=1000))
+        assert users.context("anna", {}, {}).facts == {"id": "anna", "found": True}
+    finally:
+        redis.client.execute_command("AUTH", "a-password")
+        redis.client.config_set("requirepass", "")
 
 
 def test_redis_stopped_and_started_under_load_is_no_error(shop, redis, candidates):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -7,10 +8,12 @@ import onnx
 import pytest
 import tensorflow as tf
 
-from ranker.artifact import ArtifactError, difference, load
+from ranker.artifact import ArtifactError, difference, load, new_version
 from ranker.fusion import Candidates
 from ranker.metrics import binned
+from tests.training.disk_full import small_files
 from training.config import Experiment
+from training.disk_full import DiskFullError
 from training.export import ExportError, examples_of, export
 from training.fit import reopen
 from training.fusions import fitted_fusions
@@ -90,8 +93,33 @@ def test_versions_count_up_and_a_failed_export_leaves_nothing(run, tmp_path, mon
     monkeypatch.setattr("training.export.TOLERANCE", -1.0)
     with pytest.raises(ExportError, match="ONNX and Keras differ"):
         exported(run, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".export.lock", "1", "2"]
     assert load(tmp_path).manifest.version == 2
+
+
+def test_what_killed_exports_left_is_removed_and_what_is_being_written_is_not(tmp_path):
+    (tmp_path / ".writing-killed").mkdir()
+    (tmp_path / ".writing-killed" / "model.onnx").write_bytes(b"half")
+
+    def left():
+        return sorted(path for path in tmp_path.iterdir() if path.name.startswith(".writing-"))
+
+    with suppress(ArtifactError), new_version(tmp_path) as folder:
+        assert left() == [folder]
+        with suppress(ArtifactError), new_version(tmp_path) as another:
+            assert left() == sorted([folder, another])
+        (tmp_path / ".writing-killed").mkdir()
+        with suppress(ArtifactError), new_version(tmp_path):
+            assert folder in left()
+    with suppress(ArtifactError), new_version(tmp_path) as folder:
+        assert left() == [folder]
+    assert left() == []
+
+
+def test_an_export_to_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path):
+    with small_files(4096), pytest.raises(DiskFullError, match="no space left on the disk for the export"):
+        exported(run, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".export.lock"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,9 @@ import pytest
 import tensorflow as tf
 
 from tests.training.conftest import QUICK, quick, written
+from tests.training.disk_full import small_files
 from training.config import load
+from training.disk_full import DiskFullError
 from training.encoded import EncodedRows
 from training.fit import reopen, train
 from training.log import DataError, Log
@@ -119,6 +123,25 @@ def test_killed_in_the_middle_of_an_epoch_it_goes_on_to_the_same_result(trained,
     metrics = json.loads((tmp_path / "1" / "manifest.json").read_text())["metrics"]
     assert metrics["tasks"] == whole.metrics["tasks"]
     assert lines(tmp_path / "run") == lines(tmp_path / "whole" / "run")
+
+
+def test_a_disk_that_fills_up_ends_a_run_in_one_line_and_it_goes_on_later(trained, tmp_path):
+    notes, limit = [], ExitStack()
+
+    def fill(record):
+        limit.enter_context(small_files(4096))
+
+    with limit, pytest.raises(DiskFullError) as error:
+        train(quick(tmp_path), [trained.log], tmp_path, Watcher(epoch=fill, note=notes.append))
+    assert any(note.startswith("embedding tables: ") for note in notes)
+    assert re.fullmatch(
+        rf"{tmp_path}/run: no space left on the disk; the run up to the end of epoch 1 is kept. Make room and .* again",
+        str(error.value),
+    )
+    assert not list(tmp_path.glob("run/checkpoints/*/*_temp*"))
+    run = train(quick(tmp_path), [trained.log], tmp_path, Watcher(note=notes.append))
+    assert any("going on from epoch 2, step 0" in note for note in notes)
+    assert [record["epoch"] for record in run.history] == [1, 2, 3]
 
 
 def test_another_config_starts_anew(trained, tmp_path):

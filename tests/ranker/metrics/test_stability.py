@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ranker.metrics import binned, spread, stability_index
+from ranker.metrics import SHIFT, binned, spread, stability_index
 
 
 def test_bins_hold_equal_shares():
@@ -47,3 +47,18 @@ def test_the_same_distribution_gives_a_small_index_and_another_a_large_one():
 
     assert index(random.normal(size=20_000)) < 0.005
     assert index(random.normal(1.0, size=20_000)) > 0.25
+
+
+def test_a_threshold_is_what_parts_of_the_values_stay_below():
+    random = np.random.default_rng(0)
+    alike = spread(random.normal(size=50_000))
+    assert alike.threshold == SHIFT
+    hours = np.repeat(random.normal(scale=1.5, size=50), 1000)
+    values = random.normal(size=50_000) + hours
+    found = spread(values)
+    indices = [stability_index(found.shares, binned(part, found.edges) / 1000) for part in np.split(values, 50)]
+    assert found.threshold > SHIFT
+    assert np.mean(np.array(indices) < found.threshold) > 0.95
+    shifted = stability_index(found.shares, binned(values + 6, found.edges) / len(values))
+    assert shifted > found.threshold
+    assert spread(random.normal(size=4999)).threshold == SHIFT

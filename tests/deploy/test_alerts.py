@@ -1,0 +1,49 @@
+"""Alerts fire when they should, as Prometheus itself evaluates them; without promtool these tests fail."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "prometheus"
+RULES = yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"][0]["rules"]
+CASES = yaml.safe_load((FOLDER / "alerts_test.yaml").read_text())["tests"]
+
+
+@pytest.fixture(scope="module")
+def promtool():
+    found = shutil.which("promtool")
+    assert found, "no promtool on PATH: install Debian's package `prometheus`"
+    return found
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=FOLDER)
+
+
+def test_every_case_holds(promtool):
+    ended = run(promtool, "test", "rules", "alerts_test.yaml")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_a_wrong_rule_is_seen(promtool, tmp_path):
+    rules = (FOLDER / "alerts.yaml").read_text()
+    (tmp_path / "alerts.yaml").write_text(rules.replace("ranker_version_refused) > 0", "ranker_version_refused) > 1"))
+    shutil.copy(FOLDER / "alerts_test.yaml", tmp_path)
+    ended = run(promtool, "test", "rules", str(tmp_path / "alerts_test.yaml"))
+    assert ended.returncode != 0
+    assert "RankerVersionRefused" in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("alert", [rule["alert"] for rule in RULES])
+def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert):
+    tests = [test for case in CASES for test in case["alert_rule_test"] if test["alertname"] == alert]
+    assert any(test.get("exp_alerts") for test in tests)
+    assert any(not test.get("exp_alerts") for test in tests)
+
+
+def test_prometheus_takes_its_configuration(promtool):
+    ended = run(promtool, "check", "config", "--syntax-only", "prometheus.yaml")  # Debian's knows no Kubernetes
+    assert ended.returncode == 0, ended.stdout + ended.stderr
