@@ -1,6 +1,7 @@
 """What Prometheus reads, by model and group: outcomes, seconds, candidates, unknown values, drift, versions."""
 
 import os
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -15,6 +16,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
 CANDIDATES = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+REQUESTS = (
+    "ok", "invalid", "overloaded", "deadline", "too_large", "slow_body", "left", "failed", "unauthorised",
+)  # fmt: skip
+"""Outcomes of requests to /rank."""
 RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", "experiment", "items")
 
 
@@ -45,6 +50,22 @@ class Metrics:
         )
         self.in_flight = Gauge(
             "ranker_in_flight", "Requests that are held now.", registry=own, multiprocess_mode="livesum"
+        )
+        sampled = {
+            "waiting": "Requests that wait for a thread.",
+            "receiving": "Requests whose body is still coming.",
+            "connections": "Open connections.",
+        }
+        self._sampled = {
+            name: Gauge(f"ranker_{name}", told, registry=own, multiprocess_mode="livesum")
+            for name, told in sampled.items()
+        }
+        self._samples: dict[str, Callable[[], int]] = {}
+        self.connections_refused = Counter(
+            "ranker_connections_refused",
+            "Connections ended before their request reached a route, by cause.",
+            ["cause"],
+            registry=own,
         )
         self._ids = Counter("ranker_ids", "Ids in a sample of requests.", ["model", "feature"], registry=own)
         self._unknown = Counter(
@@ -81,13 +102,22 @@ class Metrics:
         self._users = {outcome: users.labels(outcome) for outcome in OUTCOMES}
         self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["model", "outcome"], registry=own)
         self._drift: dict[str, tuple[Ranker, Drift]] = {}
+        for outcome in REQUESTS:
+            self._requests.labels(outcome, "", "", "")
+
+    def sample(self, name: str, count: Callable[[], int]) -> None:
+        """Look at a count now and then; ``name`` is that of the gauge behind ``ranker_``."""
+        self._samples[name] = count
 
     def serve(self, model: str, ranker: Ranker) -> None:
         """A model's other version is served from now on; its drift is measured anew."""
         for outcome in RELOADS:
             self.reloads.labels(model, outcome)  # a rate can be taken only of a series that was there before
         self._drift[model] = ranker, Drift(ranker.artifact)
-        self._version.labels(model).set(ranker.artifact.manifest.version)
+        version = ranker.artifact.manifest.version
+        self._version.labels(model).set(version)
+        for outcome in ("ok", "invalid", "deadline", "failed"):
+            self._requests.labels(outcome, model, str(version), "")
         for task in ranker.artifact.spreads:
             self._index.labels(model, task).set(0)
         self.serve_items(model, ranker)
@@ -122,6 +152,8 @@ class Metrics:
 
     def measure(self) -> None:
         """Bring what was kept into the metrics; called a few times a second, outside of any request."""
+        for name, count in self._samples.items():
+            self._sampled[name].set(count())
         for model, (_, drift) in list(self._drift.items()):
             for feature, (ids, unknown) in drift.take().items():
                 self._ids.labels(model, feature).inc(ids)

@@ -74,6 +74,21 @@ class Settings(Closed):
     body_timeout: Annotated[float, LIMITS] = Field(
         10.0, gt=0, description="Seconds in which a body must have come; then a 408."
     )
+    max_receiving: Annotated[int, LIMITS] = Field(
+        256, ge=1, description="Bodies a worker receives at once; for one more, the slowest gets a 408."
+    )
+    max_receiving_bytes: Annotated[int, LIMITS] = Field(
+        64 * 2**20, ge=1024, description="Bytes of such bodies together; beyond, the slowest gets a 408."
+    )
+    max_connections: Annotated[int, LIMITS] = Field(
+        1000, ge=1, le=1_000_000, description="Connections of a worker; for one more, the longest idle is closed."
+    )
+    max_head_bytes: Annotated[int, LIMITS] = Field(
+        32 * 2**10, ge=1024, description="Bytes a request's head may have at most; more are a 431."
+    )
+    head_timeout: Annotated[float, LIMITS] = Field(
+        10.0, gt=0, description="Seconds in which a request's head must have come; then a 408."
+    )
     drain: Annotated[float, LIMITS] = Field(
         2.0, ge=0, le=600, description="Seconds between SIGTERM and closing the port."
     )
@@ -116,6 +131,11 @@ class Settings(Closed):
             raise ValueError("name what to serve: an artifact, or a file of models")
         if self.artifact is not None and self.models is not None:
             raise ValueError(f"name an artifact or a file of models, not both: got {self.artifact} and {self.models}")
+        if self.max_receiving_bytes < self.max_body_bytes:
+            raise ValueError(
+                f"max_receiving_bytes ({self.max_receiving_bytes}) must be at least max_body_bytes "
+                f"({self.max_body_bytes}), or no body of that size could come"
+            )
         if self.models is not None and self.items is not None:
             raise ValueError("items are named for each model in the file of models, not beside it")
         return self

@@ -35,6 +35,10 @@ class Turns:
         self._waiting: deque[_Job] = deque()
         self._lock = threading.Lock()
 
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return len(self._waiting)
+
     async def take(self, first: Step, deadline: float | None = None) -> bytes:
         """Wait for a turn, then for all steps of a request.
 
