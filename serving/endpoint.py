@@ -97,7 +97,7 @@ def _prepared(
 ) -> Step:
     """Unpack and open the body, find what ranks it, and prepare that."""
     watch.lap("wait")
-    opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, most)
+    opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, most, served.most_columns)
     watch.route = route = served.route(opened.content, headers)
     return route.ranker.prepared(
         opened, watch, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment

@@ -132,7 +132,7 @@ class Metrics:
 
     def record(self, outcome: str, watch: Watch) -> None:
         """Count a request that has its answer; arrays are only kept by reference, for :meth:`measure`."""
-        for stage, seconds in watch.seconds.items():
+        for stage, seconds in list(watch.seconds.items()):  # a thread may still be in a stage
             self._stages[stage].observe(seconds)
         route = watch.route
         if route is None:  # refused before it was read

@@ -6,6 +6,7 @@ import numpy as np
 import orjson
 
 from ranker.encoding import Text
+from serving.bounds import MOST_COLUMNS, require_few_objects
 from serving.checks import RequestChecker, short
 from serving.formats.base import BY_ROW, JSON, READERS, WRITERS, Answer, Opened
 from serving.messages import RankRequest, RequestError
@@ -18,8 +19,9 @@ NUMPY = orjson.OPT_SERIALIZE_NUMPY
 class JsonReader:
     """An object with context and candidates; these are an object of columns, or a list of rows."""
 
-    def open(self, body: bytes, most: int) -> Opened:  # noqa: ARG002 - counted once they are checked
-        """Read a body."""
+    def open(self, body: bytes, most: int, most_columns: int = MOST_COLUMNS) -> Opened:  # noqa: ARG002 - see check
+        """Read a body; candidates and columns are counted once it is known whose."""
+        require_few_objects(body)
         try:
             raw = orjson.loads(body)
         except orjson.JSONDecodeError as error:
