@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.drift import Drift
+from serving.observability.log_queue import dropped_lines
 from serving.rank import Ranker
 from serving.users import OUTCOMES
 from serving.watch import STAGES, Watch
@@ -67,6 +68,10 @@ class Metrics:
             ["cause"],
             registry=own,
         )
+        self._dropped = Counter(
+            "ranker_log_lines_dropped", "Lines of the log that could not be written in time.", registry=own
+        )
+        self._dropped_before = 0
         self._ids = Counter("ranker_ids", "Ids in a sample of requests.", ["model", "feature"], registry=own)
         self._unknown = Counter(
             "ranker_unknown_ids",
@@ -154,6 +159,9 @@ class Metrics:
         """Bring what was kept into the metrics; called a few times a second, outside of any request."""
         for name, count in self._samples.items():
             self._sampled[name].set(count())
+        dropped = dropped_lines()
+        self._dropped.inc(dropped - self._dropped_before)
+        self._dropped_before = dropped
         for model, (_, drift) in list(self._drift.items()):
             for feature, (ids, unknown) in drift.take().items():
                 self._ids.labels(model, feature).inc(ids)

@@ -219,7 +219,7 @@ def test_of_very_many_problems_the_first_are_listed(url, body):
         answer = post(url, spoilt)
         assert answer.status_code == 422
         assert len(answer.json()["detail"]) == count
-        assert answer.json()["detail"][-1] == {"field": "body", "reason": "has more problems than these 100"}
+        assert (answer.json()["detail"][-1]["reason"] == "has more problems than these 100") == (count > 1)
 
 
 @pytest.mark.parametrize("where", ["body", "candidates", "fusion"])
