@@ -128,7 +128,8 @@ def _run(settings: Settings) -> None:
         access_log=False,
         log_config=CONFIG,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=settings.forwarded_allow_ips is not None,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=SILENCE,
     )

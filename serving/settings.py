@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -52,6 +53,10 @@ class Settings(Closed):
         "",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         description="Prefix under which a proxy publishes the service, such as /ranker; removed or not on the way.",
+    )
+    forwarded_allow_ips: Annotated[str | None, NETWORK] = Field(
+        None,
+        description="Proxies, by address or network and between commas, whose X-Forwarded-For and -Proto are believed.",
     )
     cors_origins: Annotated[str, NETWORK] = Field(
         "", description="Origins whose pages may call the service from a browser, between commas; * for all."
@@ -148,6 +153,16 @@ class Settings(Closed):
                 "is the address of a Kubernetes service, not a port: set enableServiceLinks: false in the pod, or give "
                 "the service a name other than ranker-serve"
             )
+        return value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _proxies(cls, value: str | None) -> str | None:
+        for proxy in [] if value is None else map(str.strip, value.split(",")):
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(f"{proxy!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/8") from None
         return value
 
     @field_validator("cors_origins")
