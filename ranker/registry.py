@@ -7,9 +7,13 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+LONGEST_NAME = 200
+"""Characters of a name that are compared with others: comparing takes memory for each."""
+
+
 def nearest(name: str, known: list[str]) -> str:
     """Return ``did you mean 'x'?`` for the known name nearest to ``name``, or an empty string."""
-    match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    match = difflib.get_close_matches(name[:LONGEST_NAME], known, n=1, cutoff=0.5)
     return f"did you mean {match[0]!r}?" if match else ""
 
 

@@ -25,6 +25,10 @@ from serving.edge import Edge
 from serving.endpoint import RankEndpoint, refused
 from serving.facts import facts, overview
 from serving.follow import Follower
+from serving.http.bodies import Bodies
+from serving.http.connections import Connections
+from serving.http.protocol import STATE
+from serving.http.small_bodies import SmallBodies
 from serving.keys import Keys
 from serving.lifecycle import Lifecycle
 from serving.limits import Refusal
@@ -53,17 +57,18 @@ def create_app(settings: Settings | None = None) -> Service:
     metrics = Metrics(settings.runtime)
     models = Models(settings, shared, metrics)
     lifecycle = Lifecycle(settings.drain)
-    endpoint = RankEndpoint(settings, models, metrics)
+    bodies = Bodies(settings.max_receiving, settings.max_receiving_bytes)
+    endpoint = RankEndpoint(settings, models, metrics, bodies)
     follower = Follower(models, shared, metrics, settings)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         sys.setswitchinterval(SWITCH)
         gc.collect()
         gc.freeze()  # no collection looks through what is loaded for good
         lifecycle.listen()
         following = asyncio.create_task(follower.run())
-        yield
+        yield {STATE: Connections(settings, metrics)}
         following.cancel()
         shared.leave()
         if temporary:
@@ -92,6 +97,7 @@ def create_app(settings: Settings | None = None) -> Service:
             allow_headers=["*"],
             expose_headers=["X-Request-ID", "Retry-After", "Accept-Encoding"],
         )
+    app.add_middleware(SmallBodies, bodies=bodies, seconds=settings.body_timeout)
     app.add_middleware(Edge, lifecycle=lifecycle, log=settings.log_requests)
     allowed = allowing(rank_keys, refused=metrics.unauthorised) if rank_keys else None
     guarded = [Depends(allowed)] if allowed else []

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 from ranker.artifact import Artifact
 from ranker.encoding import Column
 from ranker.registry import nearest
+from serving.bounds import require_few_keys
 from serving.expected import Expected, expected_columns, list_of
 from serving.messages import (
     FIELD,
@@ -22,6 +23,9 @@ from serving.messages import (
     UserId,
     cut,
 )
+
+SHOWN = 60
+"""Characters that are shown of a wrong value."""
 
 
 class RequestChecker:
@@ -90,7 +94,10 @@ class RequestChecker:
         ``columns`` are the candidates in the format's own arrays; ``raw`` then has an empty list for each of them
         that is known to be right. ``by_row`` says that the client sent rows, so that problems name those.
         """
+        require_few_keys(raw, len(self.context_columns), len(self.columns))
         given = raw.get("candidates")
+        if isinstance(given, Mapping):
+            require_few(max((len(v) for v in given.values() if isinstance(v, list)), default=0), self.max_candidates)
         by_id = isinstance(given, Mapping) and set(given) == self._id
         by_user = self._by_user and raw.get("user") is not None
         model = self._models[by_id, by_user]
@@ -126,6 +133,7 @@ class RequestChecker:
         """Rows to columns. Raises ``RequestError``."""
         if not rows:
             raise RequestError([("candidates", "must hold at least one candidate, got none")])
+        require_few(len(rows), self.max_candidates)
         names = list(self._id if self._id is not None and self._are_ids(rows) else self.columns)
         expected = set(names)
         lacking = False
@@ -197,7 +205,27 @@ def _known(model: Any, loc: tuple[int | str, ...]) -> list[str]:
 
 def short(value: Any) -> str:
     """A value written out, but not all of a long one."""
-    return cut(f"{value:f}" if isinstance(value, Decimal) else repr(value), 60)
+    return cut(_written(value, SHOWN), SHOWN)
+
+
+def _written(value: Any, room: int) -> str:
+    """The beginning of what ``repr`` gives, of a value however large or deep: at least ``room`` characters of it."""
+    if isinstance(value, str | bytes):
+        return repr(value[:room])
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if not isinstance(value, list | dict):
+        return repr(value)
+    text = "[" if isinstance(value, list) else "{"
+    end = "]" if isinstance(value, list) else "}"
+    for number, part in enumerate(value):
+        if len(text) > room:
+            return text
+        text += ", " if number else ""
+        text += _written(part, room - len(text))
+        if isinstance(value, dict):
+            text += ": " + _written(value[part], room - len(text) - 2)
+    return text + end
 
 
 def _model(name: str, types: Mapping[str, Any], optional: Collection[str] = ()) -> Any:

@@ -124,11 +124,13 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http="serving.http.protocol:BoundedProtocol",
+        ws="none",
         access_log=False,
         log_config=CONFIG,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=settings.forwarded_allow_ips is not None,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=GRACE,
     )
     if settings.workers > 1:

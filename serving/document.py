@@ -18,7 +18,7 @@ PROBLEMS = {
     401: "No API key, or one that is not known.",
     404: "There is no such model or version.",
     406: "No format that Accept allows; lists those there are.",
-    408: "The body came too slowly.",
+    408: "The body came too slowly, or was the slowest of too many.",
     409: "The version is refused, or there is none to go back to; the one that is served goes on.",
     413: "The body is too large, as it comes or unpacked.",
     415: "Not a format or Content-Encoding that requests come in; lists those there are.",

@@ -71,6 +71,7 @@ class Edge:
                 request_id=name,
                 method=scope["method"],
                 path=scope["path"],
+                client=scope["client"][0] if scope.get("client") else None,
                 status=status,
                 ms=round((time.monotonic() - begun) * 1e3, 3),
             )

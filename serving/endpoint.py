@@ -9,7 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from serving.coding import Unpack, unpacker
 from serving.formats import READERS, Exchange, agreed
-from serving.limits import Admission, Refusal, deadline_of, read_body, too_late
+from serving.http.bodies import Bodies
+from serving.limits import Admission, Refusal, deadline_of, too_late
 from serving.messages import RequestError
 from serving.metrics import Metrics
 from serving.models import Models
@@ -23,11 +24,13 @@ from serving.watch import DeadlineError, Watch
 class RankEndpoint:
     """One worker's side of every request to ``/rank``."""
 
-    def __init__(self, settings: Settings, models: Models, metrics: Metrics) -> None:
-        self._settings, self._models, self._metrics = settings, models, metrics
+    def __init__(self, settings: Settings, models: Models, metrics: Metrics, bodies: Bodies) -> None:
+        self._settings, self._models, self._metrics, self._bodies = settings, models, metrics, bodies
         self._admission = Admission(settings.max_in_flight)
         self._trace = tracing()
         self._turns = Turns(settings.concurrency)
+        metrics.sample("waiting", self._turns.waiting)
+        metrics.sample("receiving", bodies.count)
 
     async def rank(self, request: Request) -> Response:
         """Answer one request with what is served as it begins."""
@@ -37,8 +40,7 @@ class RankEndpoint:
             watch.deadline = deadline_of(request.headers)
             exchange = agreed(request.headers.get("content-type"), request.headers.get("accept"))
             unpack = unpacker(request.headers.get("content-encoding"), self._settings.max_body_bytes)
-            with self._admission.one(), self._metrics.in_flight.track_inprogress():
-                answer = await self._ranked(request, served, watch, exchange, unpack)
+            answer = await self._ranked(request, served, watch, exchange, unpack)
             outcome = "ok"
             return Response(answer, headers={"Content-Type": exchange.writes})
         except Refusal as refusal:
@@ -62,13 +64,18 @@ class RankEndpoint:
     async def _ranked(
         self, request: Request, served: Served, watch: Watch, exchange: Exchange, unpack: Unpack | None
     ) -> bytes:
-        """Read and rank. Raises ``Refusal`` (504) where the deadline passes first."""
+        """Read and rank. Raises ``Refusal`` (504) where the deadline passes first.
+
+        A request takes one of the places once its body is there. Where all are taken before, it is not read.
+        """
         settings = self._settings
-        body = await read_body(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
-        watch.lap("read")
+        self._admission.require_place()
+        body = await self._bodies.read(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
         work = partial(_prepared, served, body, request.headers, watch, exchange, unpack, settings.max_candidates)
         try:
-            return await self._turns.take(work, watch.deadline)
+            watch.lap("read")
+            with self._admission.one(), self._metrics.in_flight.track_inprogress():
+                return await self._turns.take(work, watch.deadline)
         except DeadlineError:
             raise too_late() from None
 
@@ -90,7 +97,7 @@ def _prepared(
 ) -> Step:
     """Unpack and open the body, find what ranks it, and prepare that."""
     watch.lap("wait")
-    opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, most)
+    opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, most, served.most_columns)
     watch.route = route = served.route(opened.content, headers)
     return route.ranker.prepared(
         opened, watch, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment

@@ -75,8 +75,9 @@ class Expected(NamedTuple):
         if self.temporal or self.declared is not None:
             value = Annotated[value, WithJsonSchema(self.json())]
         if self.size is not None:
-            return Annotated[list_of(value), Field(min_length=self.size, max_length=self.size)] | None
-        return list_of(value | None) | None if self.listed else value | None
+            return Annotated[list_of(value), Field(min_length=self.size, max_length=self.size, fail_fast=True)] | None
+        # Of a list the first mistake is told: there may be millions, and each costs more than the rest of a request.
+        return Annotated[list_of(value | None), Field(fail_fast=True)] | None if self.listed else value | None
 
     def _reader(self) -> Callable[[Any], Any]:
         if self.value == "number":

@@ -27,14 +27,16 @@ class Stream(NamedTuple):
     arrays: list[Any]
 
 
-def read_stream(body: bytes, require_few: Callable[[int], None]) -> Stream:
+def read_stream(body: bytes, require_few: Callable[[int], None], most_columns: int) -> Stream:
     """Read and validate a stream; ``require_few`` is told the number of rows beforehand and may refuse them.
+
+    A stream may have ``most_columns`` columns: reading one and refusing its name costs more than its bytes.
 
     Raises ``StreamError``. Nothing is unpacked, so that what is read is no larger than what was sent.
     """
     buffer = pa.py_buffer(body)
     try:
-        _look_through(buffer, require_few)
+        _look_through(buffer, require_few, most_columns)
         if not body.endswith(END):
             raise StreamError("ends without an end-of-stream mark: it is cut short, or its writer was not closed")
         return _read(buffer)
@@ -56,12 +58,14 @@ def _read(buffer: Any) -> Stream:
     return Stream(dict(schema.metadata or {}), schema.names, arrays)
 
 
-def _look_through(buffer: Any, require_few: Callable[[int], None]) -> None:
+def _look_through(buffer: Any, require_few: Callable[[int], None], most_columns: int) -> None:
     """Look at the messages' heads before anything is made of their bodies."""
     rows = 0
     for number, message in enumerate(pa.ipc.MessageReader.open_stream(buffer)):
         if number > MOST_BATCHES:
             raise StreamError(f"has more than {MOST_BATCHES} batches: send the candidates in one")
+        if message.type == "schema":
+            _require_few_fields(message.metadata.to_pybytes(), most_columns)
         if message.type not in ("record batch", "dictionary"):
             continue
         metadata = message.metadata.to_pybytes()
@@ -75,6 +79,37 @@ def _look_through(buffer: Any, require_few: Callable[[int], None]) -> None:
 
 # Fields of the tables in Arrow's Message.fbs, by their places there.
 HEADER, DATA, LENGTH, COMPRESSION = 2, 1, 0, 3
+FIELDS, METADATA, CHILDREN = 1, 2, 5
+
+
+def _require_few_fields(metadata: bytes, most: int) -> None:
+    """Raise ``StreamError`` where a schema has too many columns, or as many entries of metadata or nested columns."""
+    schema = _child(Table(metadata, encode.Get(packer.uoffset, metadata, 0)), HEADER)
+    if schema is None:
+        return
+    columns, nested = _vector(schema, FIELDS), 0
+    for count, kind in ((len(columns), "columns"), (len(_vector(schema, METADATA)), "entries of metadata")):
+        if count > most:
+            raise StreamError(f"may have at most {most} {kind}, got {count}")
+    further = [columns]
+    while further:
+        places = further.pop()
+        nested += len(places)
+        if nested > 4 * most:
+            raise StreamError(f"may have at most {4 * most} columns, nested ones included")
+        inner = [_vector(Table(metadata, _indirect(metadata, place)), CHILDREN) for place in places]
+        further += [found for found in inner if found]
+
+
+def _vector(table: Table, field: int) -> range:
+    """Places of the entries of a vector of tables."""
+    at = _offset(table, field)
+    begin = table.Vector(at) if at else 0
+    return range(begin, begin + 4 * table.VectorLen(at), 4) if at else range(0)
+
+
+def _indirect(metadata: bytes, place: int) -> int:
+    return place + int(encode.Get(packer.uoffset, metadata, place))
 
 
 def _batch(metadata: bytes, of_dictionary: bool) -> Table | None:

@@ -1,12 +1,10 @@
-"""What the service takes on: so many requests at once, so many bytes each, and none after its deadline."""
+"""What the service takes on: so many requests at once, and none after its deadline."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 LONGEST_MS = 600_000
@@ -34,14 +32,18 @@ class Admission:
     @contextmanager
     def one(self) -> Iterator[None]:
         """Hold one request. Raises ``Refusal`` (503) at once where the limit is reached: nobody queues."""
-        if self.held >= self._limit:
-            reason = f"the service holds {self._limit} requests already; try again in {RETRY_AFTER} s"
-            raise Refusal(503, "overloaded", "service", reason, {"Retry-After": RETRY_AFTER})
+        self.require_place()
         self.held += 1
         try:
             yield
         finally:
             self.held -= 1
+
+    def require_place(self) -> None:
+        """Raise ``Refusal`` (503) where the limit is reached."""
+        if self.held >= self._limit:
+            reason = f"the service holds {self._limit} requests already; try again in {RETRY_AFTER} s"
+            raise Refusal(503, "overloaded", "service", reason, {"Retry-After": RETRY_AFTER})
 
 
 def deadline_of(headers: Headers) -> float | None:
@@ -58,34 +60,6 @@ def deadline_of(headers: Headers) -> float | None:
 def too_late() -> Refusal:
     """What a request gets whose deadline passed (504)."""
     return Refusal(504, "deadline", "service", f"the deadline of {TIMEOUT_HEADER} passed before the ranking was made")
-
-
-async def read_body(request: Request, limit: int, seconds: float, deadline: float | None) -> bytes:
-    """Read a body of at most ``limit`` bytes in at most ``seconds``.
-
-    Raises ``Refusal``: 413 where it is larger, whether or not it says so beforehand, 408 where it is slower, 504
-    where the deadline passes first.
-    """
-    said = request.headers.get("content-length", "0")
-    if said.isdigit() and int(said) > limit:
-        raise too_large(limit)
-    until = time.monotonic() + seconds
-    late = deadline is not None and deadline < until
-    left = (min(until, deadline) if deadline is not None else until) - time.monotonic()
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(left):
-            async for part in request.stream():
-                size += len(part)
-                if size > limit:
-                    raise too_large(limit)
-                parts.append(part)
-    except TimeoutError:
-        if late:
-            raise too_late() from None
-        reason = f"has not come within {seconds:g} s"
-        raise Refusal(408, "slow_body", "body", reason, {"Connection": "close"}) from None
-    return b"".join(parts)
 
 
 def too_large(limit: int, when: str = "") -> Refusal:

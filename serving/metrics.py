@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -9,6 +10,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from serving.drift import Drift, features_with_ids
 from serving.observability import reserved_metrics
+from serving.observability.log_queue import dropped_lines
 from serving.observability.process_metrics import ProcessMetrics
 from serving.observability.worker_counts import WorkerCounts
 from serving.rank import Ranker
@@ -21,6 +23,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
 CANDIDATES = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+REQUESTS = (
+    "ok", "invalid", "overloaded", "deadline", "too_large", "slow_body", "left", "failed", "unauthorised",
+)  # fmt: skip
+"""Outcomes of requests to /rank."""
 RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", "experiment", "items", "version_file")
 
 
@@ -53,6 +59,26 @@ class Metrics:
         self.in_flight = Gauge(
             "ranker_in_flight", "Requests that are held now.", registry=own, multiprocess_mode="livesum"
         )
+        sampled = {
+            "waiting": "Requests that wait for a thread.",
+            "receiving": "Requests whose body is still coming.",
+            "connections": "Open connections.",
+        }
+        self._sampled = {
+            name: Gauge(f"ranker_{name}", told, registry=own, multiprocess_mode="livesum")
+            for name, told in sampled.items()
+        }
+        self._samples: dict[str, Callable[[], int]] = {}
+        self.connections_refused = Counter(
+            "ranker_connections_refused",
+            "Connections ended before their request reached a route, by cause.",
+            ["cause"],
+            registry=own,
+        )
+        self._dropped = Counter(
+            "ranker_log_lines_dropped", "Lines of the log that could not be written in time.", registry=own
+        )
+        self._dropped_before = 0
         self._ids = Counter("ranker_ids", "Ids in a sample of requests.", ["model", "feature"], registry=own)
         self._unknown = Counter(
             "ranker_unknown_ids",
@@ -112,13 +138,22 @@ class Metrics:
         self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["model", "outcome"], registry=own)
         self._drift: dict[str, tuple[Ranker, Drift]] = {}
         self._process = ProcessMetrics(own)
+        for outcome in REQUESTS:
+            self._requests.labels(outcome, "", "", "")
+
+    def sample(self, name: str, count: Callable[[], int]) -> None:
+        """Look at a count now and then; ``name`` is that of the gauge behind ``ranker_``."""
+        self._samples[name] = count
 
     def serve(self, model: str, ranker: Ranker) -> None:
         """A model's other version is served from now on; its drift is measured anew."""
         for outcome in RELOADS:
             self.reloads.labels(model, outcome)  # a rate can be taken only of a series that was there before
         self._drift[model] = ranker, Drift(ranker.artifact)
-        self._version.labels(model).set(ranker.artifact.manifest.version)
+        version = ranker.artifact.manifest.version
+        self._version.labels(model).set(version)
+        for outcome in ("ok", "invalid", "deadline", "failed"):
+            self._requests.labels(outcome, model, str(version), "")
         self._refused.labels(model)
         for task, spread in ranker.artifact.spreads.items():
             self._index.labels(model, task).set(0)
@@ -144,7 +179,7 @@ class Metrics:
 
     def record(self, outcome: str, watch: Watch) -> None:
         """Count a request that has its answer; arrays are only kept by reference, for :meth:`measure`."""
-        for stage, seconds in watch.seconds.items():
+        for stage, seconds in list(watch.seconds.items()):  # a thread may still be in a stage
             self._stages[stage].observe(seconds)
         route = watch.route
         if route is None:  # refused before it was read
@@ -165,6 +200,11 @@ class Metrics:
     def measure(self) -> None:
         """Bring what was kept into the metrics; called a few times a second, outside of any request."""
         self._process.measure()
+        for name, count in self._samples.items():
+            self._sampled[name].set(count())
+        dropped = dropped_lines()
+        self._dropped.inc(dropped - self._dropped_before)
+        self._dropped_before = dropped
         for model, (ranker, drift) in list(self._drift.items()):
             self._age.labels(model).set(time.time() - ranker.artifact.manifest.created.timestamp())
             for feature, (ids, unknown) in drift.take().items():

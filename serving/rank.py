@@ -12,7 +12,7 @@ from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, expla
 from ranker.fusion.checks import require_known
 from serving.candidates import LookedUp, Pool, Sent
 from serving.catalogue import ONLY
-from serving.checks import RequestChecker
+from serving.checks import RequestChecker, short
 from serving.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.items import ItemSource
 from serving.messages import FusionChoice, RankRequest, RequestError
@@ -187,7 +187,7 @@ class Ranker:
                     continue  # what is stored of a user is not the client's mistake
                 side = "context" if error.column in context.columns else "candidates"
                 row = f".{error.row}" if side == "candidates" else ""
-                reason = f"must be {error.expected}, got {error.value!r}"
+                reason = f"must be {error.expected}, got {short(error.value)}"
                 raise RequestError([(f"{side}.{error.column}{row}", reason)]) from None
 
     def _require_finite(self, scores: NDArray[np.float32]) -> None:

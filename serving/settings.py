@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -55,6 +56,10 @@ class Settings(Closed):
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         description="Prefix under which a proxy publishes the service, such as /ranker; removed or not on the way.",
     )
+    forwarded_allow_ips: Annotated[str | None, NETWORK] = Field(
+        None,
+        description="Proxies, by address or network and between commas, whose X-Forwarded-For and -Proto are believed.",
+    )
     cors_origins: Annotated[str, NETWORK] = Field(
         "", description="Origins whose pages may call the service from a browser, between commas; * for all."
     )
@@ -83,6 +88,21 @@ class Settings(Closed):
     )
     start_timeout: Annotated[float, LIMITS] = Field(
         600.0, gt=0, description="Seconds in which each of several workers must have loaded its models."
+    )
+    max_receiving: Annotated[int, LIMITS] = Field(
+        256, ge=1, description="Bodies a worker receives at once; for one more, the slowest gets a 408."
+    )
+    max_receiving_bytes: Annotated[int, LIMITS] = Field(
+        64 * 2**20, ge=1024, description="Bytes of such bodies together; beyond, the slowest gets a 408."
+    )
+    max_connections: Annotated[int, LIMITS] = Field(
+        1000, ge=1, le=1_000_000, description="Connections of a worker; for one more, the longest idle is closed."
+    )
+    max_head_bytes: Annotated[int, LIMITS] = Field(
+        32 * 2**10, ge=1024, description="Bytes a request's head may have at most; more are a 431."
+    )
+    head_timeout: Annotated[float, LIMITS] = Field(
+        10.0, gt=0, description="Seconds in which a request's head must have come; then a 408."
     )
     drain: Annotated[float, LIMITS] = Field(
         2.0, ge=0, le=600, description="Seconds between SIGTERM and closing the port."
@@ -141,6 +161,11 @@ class Settings(Closed):
             raise ValueError("name what to serve: an artifact, or a file of models")
         if self.artifact is not None and self.models is not None:
             raise ValueError(f"name an artifact or a file of models, not both: got {self.artifact} and {self.models}")
+        if self.max_receiving_bytes < self.max_body_bytes:
+            raise ValueError(
+                f"max_receiving_bytes ({self.max_receiving_bytes}) must be at least max_body_bytes "
+                f"({self.max_body_bytes}), or no body of that size could come"
+            )
         if self.models is not None and self.items is not None:
             raise ValueError("items are named for each model in the file of models, not beside it")
         if self.models is not None and (self.version is not None or self.version_file is not None):
@@ -166,6 +191,16 @@ class Settings(Closed):
                 "is the address of a Kubernetes service, not a port: set enableServiceLinks: false in the pod, or give "
                 "the service a name other than ranker-serve"
             )
+        return value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _proxies(cls, value: str | None) -> str | None:
+        for proxy in [] if value is None else map(str.strip, value.split(",")):
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(f"{proxy!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/8") from None
         return value
 
     @field_validator("cors_origins")

@@ -56,7 +56,7 @@ def _with_sdk() -> Trace:
             "POST /rank", context=extract(headers), kind=SpanKind.SERVER, attributes=facts, start_time=begun
         )
         within = set_span_in_context(span)
-        for stage, seconds in watch.seconds.items():
+        for stage, seconds in list(watch.seconds.items()):  # a thread may still be in a stage
             end = begun + int(seconds * 1e9)
             tracer.start_span(stage, context=within, start_time=begun).end(end)
             begun = end

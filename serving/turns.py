@@ -35,10 +35,15 @@ class Turns:
         self._waiting: deque[_Job] = deque()
         self._lock = threading.Lock()
 
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return len(self._waiting)
+
     async def take(self, first: Step, deadline: float | None = None) -> bytes:
         """Wait for a turn, then for all steps of a request.
 
-        Raises what they raise, and ``DeadlineError`` where the deadline passes while it waits for one of them.
+        Raises what they raise, and ``DeadlineError`` where the deadline passes first; a step that runs then runs to its
+        end, and nothing of it is used.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bytes] = loop.create_future()
@@ -47,12 +52,13 @@ class Turns:
             self._queue(job)
             if deadline is not None:
                 await asyncio.wait([answer], timeout=deadline - loop.time())  # its clock is time.monotonic too
-                if not answer.done() and self._withdrawn(job):
+                if not answer.done():
+                    self._withdraw(job)
                     answer.cancel()  # nobody waits any more for one that is on its way
                     raise DeadlineError("wait")
             return await answer
         except asyncio.CancelledError:
-            self._withdrawn(job)
+            self._withdraw(job)
             answer.cancel()
             raise
         finally:
@@ -68,11 +74,10 @@ class Turns:
             self._pool.submit(self._work)  # where no thread can be started, nobody is counted as busy
             self._busy += 1
 
-    def _withdrawn(self, job: "_Job") -> bool:
-        """Whether no step of a job has to be waited for any more; a step that runs sees the deadline itself."""
+    def _withdraw(self, job: "_Job") -> None:
+        """Let no further step of a job be done."""
         with self._lock:
             job.withdrawn = True
-            return not job.runs
 
     def _work(self) -> None:
         while share := self._share():
@@ -114,14 +119,7 @@ class Turns:
         with self._lock:
             if job.withdrawn:
                 return False
-            job.runs = True
-        more = job.do(ended)
-        with self._lock:
-            job.runs = False
-            if more and job.withdrawn:  # its deadline passed meanwhile, and somebody waits to hear of it
-                ended.append(job.end(DeadlineError("turn")))
-                return False
-        return more
+        return job.do(ended)
 
 
 class _Job:
@@ -131,7 +129,7 @@ class _Job:
         self._next: Step | None = first
         self._loop = loop
         self._answer: asyncio.Future[bytes] | None = answer
-        self.runs = self.withdrawn = False
+        self.withdrawn = False
 
     def do(self, ended: "list[_Ended]") -> bool:
         """Do the next step; return whether there is another one, or else add what came of it to ``ended``."""

@@ -1,5 +1,6 @@
 """Arrow IPC streams: candidates as record batches, the rest of a request as JSON in the schema's metadata."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from ranker.arrow_columns import ColumnTooLargeError, ColumnTypeError, Limits, t
 from ranker.encoding import Column, ColumnError, Ragged, Text
 from ranker.registry import nearest
 from serving.arrays import fits
+from serving.bounds import MOST_COLUMNS
 from serving.checks import RequestChecker, require_few, short
 from serving.expected import Expected
 from serving.formats.base import READERS, WRITERS, Answer, Opened
@@ -22,6 +24,8 @@ from serving.messages import RankRequest, RequestError
 
 ARROW = "application/vnd.apache.arrow.stream"
 LIMITS = Limits()
+MOST_LISTED = 2**18
+"""Values of a column of lists that are looked at one by one, where the column as a whole is not of the right type."""
 REQUEST, RANKING = "request", "ranking"
 """Entries of the schema's metadata: all of a request but its candidates, all of an answer but its columns."""
 
@@ -30,10 +34,10 @@ REQUEST, RANKING = "request", "ranking"
 class ArrowReader:
     """Columns are checked as arrays; one that is not right is shown to the check that all formats share."""
 
-    def open(self, body: bytes, most: int) -> Opened:
+    def open(self, body: bytes, most: int, most_columns: int = MOST_COLUMNS) -> Opened:
         """Read a body."""
         try:
-            stream = read_stream(body, lambda count: require_few(count, most))
+            stream = read_stream(body, lambda count: require_few(count, most), most_columns)
         except StreamError as error:
             raise RequestError([("body", str(error))]) from None
         return Opened(_rest(stream.metadata), stream)
@@ -41,7 +45,7 @@ class ArrowReader:
     def check(self, opened: Opened, checker: RequestChecker) -> RankRequest:
         """Check it."""
         stream: Stream = opened.rest
-        twice = [name for name in dict.fromkeys(stream.names) if stream.names.count(name) > 1]
+        twice = [name for name, count in Counter(stream.names).items() if count > 1]
         if twice:
             raise RequestError((f"candidates.{name}", "stands twice among the columns") for name in twice)
         columns: dict[str, Column] = {}
@@ -65,7 +69,7 @@ def _taken(name: str, array: Any, expected: Expected | None) -> tuple[Column, li
         raise RequestError([(f"candidates.{name}.{error.row}", f"must be {error.expected}")]) from None
     if fits(column, array, expected):
         return column, []
-    if _is_dated(column):
+    if _is_dated(column) or _is_large(array):
         return [], [_OfType(array.type)]
     values = [_as_json(value, expected) for value in array.to_pylist()]
     return values, values
@@ -83,6 +87,15 @@ def _as_json(value: Any, expected: Expected) -> Any:
 def _is_dated(column: Column) -> bool:
     values = column.values if isinstance(column, Ragged) else column
     return isinstance(values, np.ndarray) and values.dtype.kind == "M"
+
+
+def _is_large(array: Any) -> bool:
+    """Whether an array of lists has so many values that each of them on its own would cost too much."""
+    while pa.types.is_nested(array.type) and len(array) <= MOST_LISTED:
+        array = array.flatten() if hasattr(array, "flatten") else array.values
+        if isinstance(array, list):  # of a struct's fields, which are no values
+            return True
+    return len(array) > MOST_LISTED
 
 
 class _OfType:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ranker.encoding import Column
 from ranker.registry import Registry
+from serving.bounds import MOST_COLUMNS
 from serving.checks import RequestChecker
 from serving.messages import RankRequest
 
@@ -39,8 +40,11 @@ class Opened(NamedTuple):
 class Reader(Protocol):
     """Reads requests of one media type, in two steps: which model a request is for stands in the request."""
 
-    def open(self, body: bytes, most: int) -> Opened:
-        """Read a body of at most ``most`` candidates. Raises ``RequestError``, and nothing else whatever it holds."""
+    def open(self, body: bytes, most: int, most_columns: int = MOST_COLUMNS) -> Opened:
+        """Read a body of at most ``most`` candidates in at most ``most_columns``.
+
+        Raises ``RequestError``, and nothing else whatever it holds.
+        """
 
     def check(self, opened: Opened, checker: RequestChecker) -> RankRequest:
         """Check what was opened. Raises ``RequestError`` with every problem found."""

@@ -214,11 +214,12 @@ def test_wrong_routes_and_methods_are_named_as_all_problems_are(url):
 
 def test_of_very_many_problems_the_first_are_listed(url, body):
     wild = {f"k{i}": 1 for i in range(50_000)}
-    for spoilt in ({**body, **wild}, {**body, "candidates": [wild]}, changed(body, length=["x"] * 50_000)):
+    many = {**body, **wild}, changed(body, length=["x"] * 50_000)  # too many to be looked at
+    for spoilt, count in (({**body, "candidates": [wild]}, 101), *((each, 1) for each in many)):
         answer = post(url, spoilt)
         assert answer.status_code == 422
-        assert len(answer.json()["detail"]) == 101
-        assert answer.json()["detail"][-1] == {"field": "body", "reason": "has more problems than these 100"}
+        assert len(answer.json()["detail"]) == count
+        assert (answer.json()["detail"][-1]["reason"] == "has more problems than these 100") == (count > 1)
 
 
 @pytest.mark.parametrize("where", ["body", "candidates", "fusion"])

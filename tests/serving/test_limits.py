@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from serving.limits import Admission, Refusal
 from tests.serving.asking import load, metric, patiently, post
 from tests.serving.conftest import server, serving
 
@@ -31,15 +32,15 @@ def strict(artifact):
         yield url
 
 
-def holds(url, count):
-    """Wait until the service holds so many requests."""
-    patiently(lambda: metric(url, "ranker_in_flight") == count)
+def receives(url, count):
+    """Wait until so many bodies are on their way to the service."""
+    patiently(lambda: metric(url, "ranker_receiving") == count)
 
 
-def half_sent(url, text):
+def half_sent(url, text, path="/rank"):
     """A connection on which the head of a request and half of its body were sent."""
     connection = socket.create_connection((urlsplit(url).hostname, urlsplit(url).port))
-    head = f"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text)}\r\n\r\n"
     connection.sendall(head.encode() + text.encode()[: len(text) // 2])
     return connection
 
@@ -50,30 +51,67 @@ def status_of(connection):
     return response.status, json.loads(response.read())
 
 
-def test_more_than_may_be_held_are_refused_at_once_and_the_held_ones_finish(small, body):
+def test_bodies_that_come_slowly_take_no_place(small, body):
     text = json.dumps(body)
-    holds(small.url, 0)
-    held = [half_sent(small.url, text) for _ in range(2)]
-    holds(small.url, 2)
-    refused = post(small.url, body)
-    assert refused.status_code == 503
-    assert refused.headers["retry-after"] == "1"
-    assert "holds 2 requests already" in refused.json()["detail"][0]["reason"]
+    receives(small.url, 0)
+    held = [half_sent(small.url, text) for _ in range(40)]
+    receives(small.url, 40)
+    assert [post(small.url, body).status_code for _ in range(5)] == [200] * 5
+    assert metric(small.url, "ranker_in_flight") == 0
     for connection in held:
         connection.sendall(text.encode()[len(text) // 2 :])
-        status, answer = status_of(connection)
-        assert status == 200
-        assert answer["model_version"] == 1
+        assert status_of(connection)[0] in (200, 503)  # they may all be whole at once now
         connection.close()
-    assert post(small.url, body).status_code == 200
+
+
+@pytest.mark.parametrize(("options", "many"), [({"max_receiving": 3}, 3), ({"max_receiving_bytes": 20_000}, 0)])
+def test_of_too_many_slow_bodies_the_slowest_is_given_up(artifact, body, options, many):
+    text = json.dumps(body).ljust(18_000)
+    with serving(artifact.folder, max_body_bytes=20_000, body_timeout=600, **options) as url:
+        first, *others = [half_sent(url, text) for _ in range(many or 3)]
+        if many:
+            receives(url, many)
+            assert post(url, body).status_code == 200
+        status, answer = status_of(first)
+        assert status == 408
+        assert "slowest of too many" in answer["detail"][0]["reason"]
+        receives(url, 2)
+        assert post(url, body).status_code == 200 if many else True
+        for connection in (first, *others):
+            connection.close()
+        receives(url, 0)
+        assert post(url, body).status_code == 200
+
+
+def test_more_than_may_be_held_are_refused_at_once_and_the_held_ones_finish():
+    admission = Admission(2)
+    with admission.one():
+        admission.require_place()
+        with admission.one(), pytest.raises(Refusal, match="holds 2 requests already") as refused:
+            admission.require_place()
+        assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+        admission.require_place()
+    assert admission.held == 0
+
+
+def test_other_routes_take_small_bodies_alone(artifact):
+    with serving(artifact.folder, admin_keys="a key for administrators", body_timeout=1) as url:
+        answer = httpx.post(f"{url}/admin/reload", content=b"{" * 100_000)
+        assert answer.status_code == 413
+        slow = half_sent(url, "{" * 1000, "/admin/reload")
+        assert status_of(slow)[0] == 408
+        slow.close()
+        assert httpx.post(f"{url}/admin/reload", content=b"{}").status_code == 401
+        key = {"Authorization": "Bearer a key for administrators"}
+        assert httpx.post(f"{url}/admin/rollback", json={"model": "none"}, headers=key).status_code == 404
 
 
 def test_nothing_is_kept_of_clients_that_leave(small, body):
     for _ in range(2):
         connection = half_sent(small.url, json.dumps(body))
-        holds(small.url, 1)
+        receives(small.url, 1)
         connection.close()
-        holds(small.url, 0)
+        receives(small.url, 0)
     assert post(small.url, body).status_code == 200
 
 
@@ -83,7 +121,7 @@ def test_a_body_that_does_not_come_is_given_up(strict, body):
     connection.close()
     assert status == 408
     assert answer["detail"] == [{"field": "body", "reason": "has not come within 1 s"}]
-    holds(strict, 0)
+    receives(strict, 0)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -104,6 +142,21 @@ def test_a_deadline_that_passes_before_the_work_is_a_504(small, body):
     assert status == 504
     assert "deadline of X-Request-Timeout-Ms passed" in answer["detail"][0]["reason"]
     assert post(small.url, body, **{"X-Request-Timeout-Ms": "60000"}).status_code == 200
+
+
+def test_a_deadline_that_passes_as_the_body_is_whole_is_a_504(small, body):
+    """However the deadline and the end of the body fall together."""
+    text = json.dumps(body).encode()
+    statuses = set()
+    for number in range(60):
+        with socket.create_connection((urlsplit(small.url).hostname, urlsplit(small.url).port)) as connection:
+            head = f"POST /rank HTTP/1.1\r\nHost: x\r\nX-Request-Timeout-Ms: 3\r\nContent-Length: {len(text)}\r\n\r\n"
+            connection.sendall(head.encode() + text[:-1])
+            time.sleep(0.0015 + number * 0.00004)
+            connection.sendall(text[-1:])
+            statuses.add(status_of(connection)[0])
+    assert 504 in statuses
+    assert statuses <= {200, 504}
 
 
 @pytest.mark.parametrize("wrong", ["", "0", "-5", "1.5", "soon", "600001", "99999999999999", "\u0663".encode()])
@@ -141,7 +194,7 @@ def finish(connection, text):
 def test_sigterm_loses_nothing_and_a_second_one_skips_the_drain(artifact, body, workers):
     with server(artifact.folder, "--workers", workers, drain=600, body_timeout=600) as running:
         held = half_sent(running.url, json.dumps(body))
-        holds(running.url, 1)
+        receives(running.url, 1)
         with load(running.url, body, until_closed=True) as tally:
             patiently(lambda: tally.statuses[200] > 5)
             running.process.send_signal(signal.SIGTERM)
@@ -158,7 +211,7 @@ def test_sigterm_loses_nothing_and_a_second_one_skips_the_drain(artifact, body, 
 def test_the_drain_ends_by_itself(artifact, body):
     with server(artifact.folder, drain=0.5, body_timeout=600) as running:
         held = half_sent(running.url, json.dumps(body))
-        holds(running.url, 1)
+        receives(running.url, 1)
         running.process.send_signal(signal.SIGTERM)
         patiently(lambda: closed(running.url))
         finish(held, json.dumps(body))

@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from serving.settings import Settings, SettingsError
-from tests.serving.conftest import serving
+from tests.serving.asking import patiently
+from tests.serving.conftest import server, serving
 
 ORIGIN = "https://app.example.com"
 
@@ -85,6 +86,21 @@ def test_a_browser_reads_a_ranking(published, body):
         assert "access-control-allow-credentials" not in answer.headers
 
 
+@pytest.mark.parametrize("trusted", [None, "127.0.0.0/8"])
+def test_forwarded_headers_are_believed_of_named_proxies_alone(artifact, trusted):
+    """As a proxy with TLS asks, with headers that its own client chose beside."""
+    given = {} if trusted is None else {"forwarded_allow_ips": trusted}
+    headers = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https", "Host": "evil.example"}
+    with server(artifact.folder, log_requests="all", docs="true", **given) as running:
+        for path in ("/docs", "/models/", "/openapi.json", "/nothing"):
+            answer = httpx.get(running.url + path, headers={**headers, "X-Request-ID": "proxied"})
+            assert "evil.example" not in answer.text
+            assert "http://" not in answer.text
+            assert "location" not in answer.headers
+        found = patiently(lambda: [line for line in running.log() if line.get("request_id") == "proxied"][3:])
+    assert found[0]["client"] == ("127.0.0.1" if trusted is None else "203.0.113.9")
+
+
 def test_what_kubernetes_sets_for_a_service_is_no_setting():
     given = {"RANKER_SERVE_ARTIFACT": "a", "RANKER_SERVE_SERVICE_HOST": "10.0.0.1", "RANKER_SERVE_SERVICE_PORT": "80"}
     links = {"RANKER_SERVE_SERVICE_PORT_HTTP": "80", "RANKER_SERVE_PORT_80_TCP": "tcp://10.0.0.1:80"}
@@ -97,7 +113,11 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting():
 
 @pytest.mark.parametrize(
     ("name", "value", "text"),
-    [("CORS_ORIGINS", "app.example.com", "is no origin"), ("ROOT_PATH", "ranker/", "pattern")],
+    [
+        ("FORWARDED_ALLOW_IPS", "proxy", "no address or network"),
+        ("CORS_ORIGINS", "app.example.com", "is no origin"),
+        ("ROOT_PATH", "ranker/", "pattern"),
+    ],
 )
 def test_wrong_settings_are_named(name, value, text):
     with pytest.raises(SettingsError, match=rf"RANKER_SERVE_{name}: .*{text}"):

@@ -1,0 +1,379 @@
+"""HTTP/1.1 on a socket, within bounds that hold before any key is looked at.
+
+uvicorn's protocol parses all that it is given at once, and starts or queues a task for each request in it. Here, what
+comes is parsed piece by piece: never more than a few milliseconds at a time, and no request before the one in front of
+it is answered. Until then nothing more is read, so that the client's own buffers fill.
+"""
+
+import asyncio
+import time
+from typing import Any, Literal
+
+import httptools
+import orjson
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from serving.http.connections import Cause, Connections
+
+STATE = "connections"
+"""Entry of the lifespan's state that holds the worker's ``Connections``."""
+LONGEST_URL = 8192
+MOST_HEADERS = 100
+MOST_PIPELINED = 16
+"""Requests that stand behind the end of a chunked body, which shows only when it is parsed; others are not parsed."""
+FEW_CHUNKS, SMALL_CHUNK = 1000, 32
+"""More chunks than that must have so many bytes on average: each one costs, however small."""
+HEAD_PIECE, BODY_PIECE, CHUNKED_PIECE = 8192, 65536, 4096
+TURN = 0.002
+"""Seconds that one connection parses before others have their turn."""
+LINGER = 2.0
+"""Seconds for which the rest of a refused request is thrown away, so that its client reads the answer."""
+STALL = 30.0
+"""Seconds in which a client must take some of an answer that is too large for the buffers between."""
+
+
+class Refused(Exception):  # noqa: N818 - an answer rather than a mistake
+    """A request that is answered with an error by the protocol itself; the connection ends."""
+
+    def __init__(self, status: int, cause: Cause, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.cause, self.reason = status, cause, reason
+
+
+class Flow(FlowControl):
+    """Pauses reading, as uvicorn does, and also while something that was read is still to be parsed."""
+
+    held = False
+
+    def hold(self) -> None:
+        """Read no more until :meth:`release`."""
+        self.held = True
+        self.pause_reading()
+
+    def release(self) -> None:
+        """All is parsed: read on."""
+        self.held = False
+        self.resume_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, unless something is still to be parsed."""
+        if not self.held:
+            super().resume_reading()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. Its limits are those of ``app_state["connections"]``, which the application makes."""
+
+    flow: Flow
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits: Connections = app_state[STATE]
+        self._data, self._at = b"", 0
+        self._part: Literal["none", "head", "body"] = "none"
+        """What of a request the parser is in."""
+        self._head_bytes = self._head_fed = self._headers = 0
+        self._body_left: int | None = 0
+        """Bytes that the request's ``Content-Length`` promises still; ``None`` of a chunked body."""
+        self._body_bytes = self._chunks = 0
+        self._ended = self._deaf = False
+        """Whether the client sends no more, and whether nobody listens to what it sends."""
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._turn: asyncio.Handle | None = None
+        self._refusal: Refused | None = None
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, or refuse it where there are too many."""
+        super().connection_made(transport)
+        self.flow = Flow(transport)
+        if not self._limits.opened():
+            self._deaf = True
+            self._write(503, "the service has too many connections; try again", b"retry-after: 1\r\n")
+            self._end()
+            return
+        self._limits.idle(self)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._limits.closed(self)
+        self._deaf, self._data = True, b""
+        for timer in (self._head_timer, self._stall_timer, self._turn):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, as far as it is its turn."""
+        if self._deaf or self.transport.is_closing():
+            return
+        self._data, self._at = (self._data[self._at :] + data if self._data else data), 0
+        self._advance()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whether the connection stays open for an answer: the client sends no more, but may still read."""
+        self._ended = True
+        if self._deaf or self.cycle is None or self.cycle.response_complete or self._part != "none":
+            return False
+        if not self.pipeline:
+            self.cycle.keep_alive = False
+        return True
+
+    def pause_writing(self) -> None:
+        """Give a client that does not read its answer a while."""
+        super().pause_writing()
+        self._limits.idle(self)
+        self._abort_after(STALL)
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        super().resume_writing()
+        if self._stall_timer is not None and not self.transport.is_closing():
+            self._stall_timer.cancel()
+            self._stall_timer = None
+            self._limits.busy(self)
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._part = "head"
+        self._head_bytes = self._head_fed = self._headers = 0
+        self._body_left = self._body_bytes = self._chunks = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the URL."""
+        if len(self.url) + len(url) > LONGEST_URL:
+            raise self._refused(414, "url_size", f"the URL may have at most {LONGEST_URL} bytes")
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; one behind a chunked body is none that the service knows, and is left out."""
+        self._headers += 1
+        self._head_bytes += len(name) + len(value) + 4
+        if self._headers > MOST_HEADERS:
+            raise self._refused(431, "head_size", f"a request may have at most {MOST_HEADERS} header lines")
+        if self._head_bytes > self._limits.max_head_bytes:
+            raise self._refused(431, "head_size", self._too_large())
+        if self._part == "head":
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request whose head is whole and means one thing only."""
+        self._check_head()
+        self._part = "body"
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        self._limits.busy(self)
+        super().on_headers_complete()
+        if self.parser.should_upgrade():  # is not done, and whatever comes behind it is no request
+            self.cycle.keep_alive = False
+            self._deaf = True
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._body_bytes += len(body)
+        if self._body_left is not None:
+            self._body_left -= len(body)
+        super().on_body(body)
+
+    def on_chunk_header(self) -> None:
+        """Count a chunk."""
+        self._chunks += 1
+        if self._chunks > FEW_CHUNKS and self._body_bytes < SMALL_CHUNK * (self._chunks - 1):
+            raise self._refused(400, "malformed", f"the body comes in {self._chunks} chunks of a few bytes each")
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._part = "none"
+        super().on_message_complete()
+
+    # What answers call
+
+    def on_response_complete(self) -> None:
+        """Go on with what waits behind the request that was answered."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._abort_after(STALL)
+            return
+        self._limits.idle(self)
+        if self._part == "body":  # the rest of it is thrown away, but not for ever
+            if self._body_left is None:
+                self._linger()
+            else:
+                self._await_head()
+        elif self._data:
+            self._advance()
+        if self._ended and self._part == "none" and not self.pipeline and self.cycle.response_complete:
+            self._end()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has rested for long enough."""
+        super().timeout_keep_alive_handler()
+        self._abort_after(STALL)
+
+    def dismiss(self) -> None:
+        """Close this connection for the sake of another one."""
+        self._deaf = True
+        self.transport.abort()
+
+    def _advance(self) -> None:
+        """Parse what has come, unless a request waits for its answer, for as long as a turn lasts."""
+        self._turn = None
+        begun = 0.0
+        while self._data and not self._deaf:
+            if self._part == "none" and self.cycle is not None and not self.cycle.response_complete:
+                self.flow.hold()
+                return
+            now = time.monotonic()
+            begun = begun or now
+            if now - begun > TURN:
+                self.flow.hold()
+                self._turn = self.loop.call_soon(self._advance)
+                return
+            self._unset_keepalive_if_required()
+            self._parse(self._piece())
+        if self._deaf or self.parser is None:
+            self._data = b""
+            return
+        if self.flow.held:
+            self.flow.release()
+        if self._part == "head" or (self._part == "none" and (self.cycle is None or self.cycle.response_complete)):
+            self._await_head()
+
+    def _piece(self) -> memoryview:
+        """The next piece: no more than the head that it begins with or is in, or than is left of a body."""
+        data, at = self._data, self._at
+        if self._part == "body":
+            size = CHUNKED_PIECE if self._body_left is None else min(BODY_PIECE, self._body_left or 1)
+            end = at + size
+        else:
+            found = data.find(b"\r\n\r\n", at, at + HEAD_PIECE)
+            end = found + 4 if found >= 0 else at + HEAD_PIECE
+        if end >= len(data):
+            self._data, self._at = b"", 0
+        else:
+            self._at = end
+        return memoryview(data)[at:end]
+
+    def _parse(self, piece: memoryview) -> None:
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            pass
+        except httptools.HttpParserError as error:
+            malformed = Refused(400, "malformed", f"the request is no valid HTTP/1.1: {error}")
+            self._refuse(self._refusal or malformed)
+            return
+        if self._part == "head":
+            self._head_fed += len(piece)
+            if self._head_fed > self._limits.max_head_bytes + HEAD_PIECE:
+                self._refuse(self._refused(431, "head_size", self._too_large()))
+
+    def _check_head(self) -> None:
+        """Raise ``Refused`` for what two programs could read in two ways (RFC 9112, sections 3.2, 6.1 and 7)."""
+        hosts, lengths, codings, version = 0, 0, [], self.parser.get_http_version()
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                lengths += 1
+                self._body_left = int(value) if value.isdigit() else 0
+            elif name == b"transfer-encoding":
+                codings.append(value.strip().lower())
+        if version not in ("1.0", "1.1"):
+            raise self._refused(505, "malformed", f"the version must be HTTP/1.1 or 1.0, got {version}")
+        if hosts > 1 or (not hosts and version == "1.1"):
+            raise self._refused(400, "malformed", f"the header Host must be there once, got {hosts}")
+        if codings and (codings != [b"chunked"] or version == "1.0"):
+            raise self._refused(400, "malformed", "Transfer-Encoding can only be chunked, once, in HTTP/1.1")
+        if codings:
+            self._body_left = None
+        if self.parser.should_upgrade() and (codings or self._body_left or self.parser.get_method() == b"CONNECT"):
+            raise self._refused(400, "malformed", "a request with a body cannot ask for another protocol")
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise self._refused(400, "malformed", f"more than {MOST_PIPELINED} requests wait behind another one")
+
+    def _refused(self, status: int, cause: Cause, reason: str) -> Refused:
+        """What the parser's callbacks raise; it is kept, since the parser raises an error of its own."""
+        self._refusal = Refused(status, cause, reason)
+        return self._refusal
+
+    def _too_large(self) -> str:
+        return f"the head of a request may have at most {self._limits.max_head_bytes} bytes"
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer, unless an answer is on its way, and end the connection."""
+        self._limits.refused(refused.cause, refused.reason, self.client[0] if self.client else None)
+        self._data = b""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if not answering or not (self.cycle.response_started or self.pipeline):
+            self._write(refused.status, refused.reason)
+        self._linger()
+
+    def _write(self, status: int, reason: str, more: bytes = b"") -> None:
+        body = orjson.dumps({"detail": [{"field": "request", "reason": reason}]})
+        parts = [STATUS_LINE[status]]
+        for name, value in self.server_state.default_headers:
+            parts += [name, b": ", value, b"\r\n"]
+        parts += [b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body), more]
+        parts += [b"cache-control: no-store\r\nconnection: close\r\n\r\n", body]
+        self.transport.write(b"".join(parts))
+
+    def _linger(self) -> None:
+        """Send no more, and throw away what comes for a moment: with bytes unread, a close would lose the answer."""
+        self._deaf = True
+        self._limits.idle(self)
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            return
+        self.transport.write_eof()
+        self.flow.release()
+        self._abort_after(LINGER)
+
+    def _end(self) -> None:
+        self.transport.close()
+        self._abort_after(STALL)
+
+    def _await_head(self) -> None:
+        """Give the client a while to send a head, however slowly it comes."""
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self._limits.head_timeout, self._no_head)
+
+    def _no_head(self) -> None:
+        self._head_timer = None
+        if self.transport.is_closing() or self._deaf:
+            return
+        if self._part == "head":
+            seconds = f"{self._limits.head_timeout:g} s"
+            self._refuse(Refused(408, "slow_head", f"the head of the request has not come within {seconds}"))
+        else:
+            self._end()
+
+    def _abort_after(self, seconds: float) -> None:
+        if self._stall_timer is None:
+            self._stall_timer = self.loop.call_later(seconds, self._stalled)
+
+    def _stalled(self) -> None:
+        if not self._deaf:
+            client = self.client[0] if self.client else None
+            self._limits.refused("slow_reader", f"the client has taken nothing of its answer for {STALL:g} s", client)
+        self.transport.abort()
