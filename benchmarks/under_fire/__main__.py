@@ -14,6 +14,7 @@ import typer
 
 from benchmarks.under_fire.broken import broken
 from benchmarks.under_fire.ends import kill, term
+from benchmarks.under_fire.hostile import hostile
 from benchmarks.under_fire.overload import overload
 from benchmarks.under_fire.reloads import reloads
 from benchmarks.under_fire.soak import soak
@@ -119,6 +120,17 @@ def fuzz_command(
     _run({"fuzz": lambda: broken(artifact, count, seed, schemathesis, examples)}, json_file)
 
 
+@app.command("hostile")
+def hostile_command(
+    artifact: ARTIFACT,
+    seconds: Annotated[float, typer.Option(min=1, help="How long each attack goes on.")] = 5,
+    candidates: CANDIDATES = 500,
+    json_file: JSON = None,
+) -> None:
+    """Attacks on heads, pipelines, connections, bodies and checks: small, alive and useful throughout."""
+    _run({"hostile": lambda: hostile(artifact, seconds, candidates)}, json_file)
+
+
 @app.command("all")
 def all_commands(
     artifact: ARTIFACT,
@@ -138,6 +150,7 @@ def all_commands(
             "kill": lambda: kill(artifact, seconds, candidates),
             "term": lambda: term(artifact, seconds / 2, candidates),
             "fuzz": lambda: broken(artifact, count, 0, schemathesis, examples),
+            "hostile": lambda: hostile(artifact, 5, candidates),
             "soak": lambda: soak(artifact, soak_seconds, candidates, 1),
         },
         json_file,
