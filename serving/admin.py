@@ -15,7 +15,7 @@ from serving.items import ItemsError
 from serving.limits import Refusal
 from serving.models import Models
 from serving.served import ExperimentError
-from serving.shared import Serving, Shared
+from serving.shared import Serving, Shared, StateError
 from serving.slot import RefusedError
 
 PATIENCE = 30.0
@@ -35,6 +35,11 @@ class Reload(Chosen):
 
     version: Annotated[int, Field(ge=1, lt=2**31)] | None = Field(None, description="By default the highest.")
     allow_schema_change: bool = Field(False, description="Also if its requests or objectives differ.")
+
+
+def unwritten(error: StateError) -> Refusal:
+    """What a change gets that cannot be written down for the other workers (507); what is served goes on."""
+    return Refusal(507, "no_space", "service", str(error))
 
 
 def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) -> APIRouter:
@@ -95,6 +100,8 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             raise Refusal(409, "experiment", "experiment", str(error)) from None
         except LookupError as error:
             raise Refusal(409, "no_version", "version", str(error)) from None
+        except StateError as error:
+            raise unwritten(error) from None
         version = models.served.version(name)
         await settled(lambda serving: serving.models.get(name) == version)
         return about(name)
@@ -105,7 +112,10 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             await anyio.to_thread.run_sync(models.refresh)
         except ItemsError as error:
             raise Refusal(409, "items", "items", str(error)) from None
-        await anyio.to_thread.run_sync(models.ask_for_items)
+        try:
+            await anyio.to_thread.run_sync(models.ask_for_items)
+        except StateError as error:
+            raise unwritten(error) from None
 
     @router.get("/status", responses=documented(401))
     async def get_status() -> dict[str, Any]:
@@ -117,7 +127,7 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             **by_worker(lambda serving: serving.model_dump()),
         }
 
-    @router.post("/reload", responses=documented(400, 401, 404, 409, 422))
+    @router.post("/reload", responses=documented(400, 401, 404, 409, 422, 507))
     async def reload(wanted: Reload | None = None) -> dict[str, Any]:
         """Check a version and serve it, in all workers, and take items up anew; what does not hold is refused."""
         asked = wanted or Reload()
@@ -135,19 +145,21 @@ def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) ->
             return about(name)
         return await changed(name, lambda: models.change(name, version, asked.allow_schema_change))
 
-    @router.post("/rollback", responses=documented(400, 401, 404, 409, 422))
+    @router.post("/rollback", responses=documented(400, 401, 404, 409, 422, 507))
     async def rollback(wanted: Chosen | None = None) -> dict[str, Any]:
         """Serve the version that was served before this one."""
         name = named(wanted.model if wanted else None)
         return await changed(name, lambda: models.back(name))
 
-    @router.post("/experiment/reload", responses=documented(401, 409))
+    @router.post("/experiment/reload", responses=documented(401, 409, 507))
     async def reload_experiment() -> dict[str, Any]:
         """Read the experiment of the models' file anew; one that cannot be served is refused, and the old goes on."""
         try:
             await anyio.to_thread.run_sync(models.change_experiment)
         except ExperimentError as error:
             raise Refusal(409, "experiment", "experiment", str(error)) from None
+        except StateError as error:
+            raise unwritten(error) from None
         experiment = models.served.experiment
         revision = experiment.revision if experiment else None
         await settled(lambda serving: serving.experiment == revision)

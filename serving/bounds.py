@@ -10,7 +10,7 @@ MOST_COLUMNS = 1000
 UNKNOWN_KEYS = 100
 """Keys that an object may have beyond those that there are: so many mistakes are told one by one."""
 MOST_OBJECTS = 2**18
-"""Lists and objects of a body of JSON: each costs as much as a hundred bytes of text."""
+"""Lists and objects of a body of JSON: an empty one is two bytes of text, and some sixty in memory."""
 
 
 def require_few_objects(body: bytes) -> None:

@@ -26,6 +26,7 @@ PROBLEMS = {
     500: "The service failed; its log says why, under the request id of the answer.",
     503: "The service holds as many requests as it may (Retry-After says when to try again), or is about to end.",
     504: "The deadline passed.",
+    507: "The runtime folder cannot be written to; what is served goes on.",
 }
 BODY = f"May be compressed: Content-Encoding {', '.join(ACCEPTED)}."
 _STREAM = {"schema": {"type": "string", "format": "binary", "description": "An Arrow IPC stream; see docs/serving.md."}}

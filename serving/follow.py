@@ -14,7 +14,7 @@ from serving.models import Models
 from serving.registry.rollout import Rollout, jittered
 from serving.served import ExperimentError
 from serving.settings import Settings
-from serving.shared import Shared, State, Versions
+from serving.shared import Shared, State, StateError, Versions
 from serving.slot import RefusedError, VersionFileError
 
 TICK = 0.25
@@ -43,6 +43,8 @@ class Follower:
             await asyncio.sleep(TICK)
             try:
                 await anyio.to_thread.run_sync(self._tick)
+            except StateError as error:
+                event(logging.ERROR, "state not written", reason=str(error))
             except Exception:
                 event(logging.ERROR, "looking for versions failed", traceback=True)
 

@@ -92,6 +92,10 @@ class Serving(Closed):
     experiment: str | None = Field(None, description="The experiment's revision.")
 
 
+class StateError(RuntimeError):
+    """The state cannot be written, since the disk is full for one; the text names the folder and the reason."""
+
+
 class Shared:
     """The folder; every worker holds one of these."""
 
@@ -135,9 +139,12 @@ class Shared:
                     return
 
     def write(self, state: State) -> None:
-        """Change the state, :meth:`alone`."""
+        """Change the state, :meth:`alone`. Raises ``StateError``, and then the state is what it was."""
         file = self._folder / "state.json"
-        replace_file(file, state.model_dump_json().encode())
+        try:
+            replace_file(file, state.model_dump_json().encode())
+        except OSError as error:
+            raise StateError(f"{self._folder} cannot be written to: {error.strerror or error}") from None
         self._seen = (0, state)
 
     def report(self, serving: Serving) -> None:

@@ -15,6 +15,7 @@ import typer
 from benchmarks.under_fire.broken import broken
 from benchmarks.under_fire.broken_version import broken_version
 from benchmarks.under_fire.ends import kill, term
+from benchmarks.under_fire.hostile import hostile
 from benchmarks.under_fire.hung import hung
 from benchmarks.under_fire.overload import overload
 from benchmarks.under_fire.reloads import reloads
@@ -140,6 +141,17 @@ def fuzz_command(
     _run({"fuzz": lambda: broken(artifact, count, seed, schemathesis, examples)}, json_file)
 
 
+@app.command("hostile")
+def hostile_command(
+    artifact: ARTIFACT,
+    seconds: Annotated[float, typer.Option(min=1, help="How long each attack goes on.")] = 5,
+    candidates: CANDIDATES = 500,
+    json_file: JSON = None,
+) -> None:
+    """Attacks on heads, pipelines, connections, bodies and checks: small, alive and useful throughout."""
+    _run({"hostile": lambda: hostile(artifact, seconds, candidates)}, json_file)
+
+
 @app.command("all")
 def all_commands(
     artifact: ARTIFACT,
@@ -162,6 +174,7 @@ def all_commands(
             "stale": lambda: stale(artifact, candidates),
             "broken-version": lambda: broken_version(artifact, candidates),
             "fuzz": lambda: broken(artifact, count, 0, schemathesis, examples),
+            "hostile": lambda: hostile(artifact, 5, candidates),
             "soak": lambda: soak(artifact, soak_seconds, candidates, 1),
         },
         json_file,

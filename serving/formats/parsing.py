@@ -1,6 +1,7 @@
 """JSON in which no object has a key twice, and integers of any size."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,10 +39,15 @@ def exactly(body: bytes) -> Any:
 
 def _keys(content: Any) -> int:
     """How many keys the objects of a request have; those within lists only where a list begins with one."""
-    if isinstance(content, dict):
-        inner = [v for v in content.values() if type(v) is dict or (type(v) is list and v and type(v[0]) is dict)]
-        return len(content) + sum(map(_keys, inner))
-    return sum(len(row) for row in content if type(row) is dict) if isinstance(content, list) else 0
+    keys, parts = 0, [content]  # no recursion: a body may be as deep as it is long
+    while parts:
+        part = parts.pop()
+        if type(part) is dict:
+            keys += len(part)
+            parts += [v for v in part.values() if type(v) is dict or (type(v) is list and v and type(v[0]) is dict)]
+        elif type(part) is list:
+            keys += sum(len(row) for row in part if type(row) is dict)
+    return keys
 
 
 def _may_repeat_keys(body: bytes, keys: int) -> bool:
@@ -67,7 +73,8 @@ def _members(pairs: list[tuple[str, Any]]) -> Any:
     found = _Members(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        found.twice = tuple(name for name in found if names.count(name) > 1)
+        counts = Counter(names)
+        found.twice = tuple(name for name in found if counts[name] > 1)
     return found
 
 

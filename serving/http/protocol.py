@@ -169,8 +169,11 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._refused(431, "head_size", f"a request may have at most {MOST_HEADERS} header lines")
         if self._head_bytes > self._limits.max_head_bytes:
             raise self._refused(431, "head_size", self._too_large())
-        if self._part == "head":
-            super().on_header(name, value)
+        if self._part == "head":  # as uvicorn does, without another call for each header
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request whose head is whole and means one thing only."""

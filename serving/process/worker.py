@@ -146,6 +146,7 @@ def _end_with_supervisor(server: Server, signs: socket.socket) -> None:
         while signs.recv(1):  # it says nothing; the connection ends with the process that holds its other end
             pass
     if not server.started:
+        logging.shutdown()  # lines that wait for the log's thread
         os._exit(STARTUP_FAILURE)
     for _ in range(2):  # the second SIGTERM skips the drain, so that another service can have the port
         os.kill(os.getpid(), signal.SIGTERM)
