@@ -1,6 +1,7 @@
 """One worker process: a server that tells its supervisor that it lives, and ends when its supervisor does."""
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal

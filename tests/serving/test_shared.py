@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from serving.catalogue import Catalogue
 from serving.process.proc import start_time
 from serving.settings import Settings
-from serving.shared import Refused, Serving, Shared, State, Versions
+from serving.shared import Refused, Serving, Shared, State, StateError, Versions
 
 
 def test_versions_move_and_go_back():
@@ -141,3 +142,21 @@ def test_one_waits_while_another_changes_the_state(tmp_path):
         order.append("one")
     waiting.join()
     assert order == ["one", "other"]
+
+
+def test_a_state_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path, monkeypatch):
+    shared = Shared(tmp_path)
+    before = State(
+        catalogue=Catalogue.of(Settings(artifact=tmp_path)), versions={"default": Versions(current=1, highest=1)}
+    )
+    shared.write(before)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        with pytest.raises(StateError, match=rf"{tmp_path} cannot be written to: No space left on device"):
+            shared.write(before.now("default", before.versions["default"].moved(2)))
+    assert Shared(tmp_path).state() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".state")] == []
