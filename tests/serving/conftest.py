@@ -1,6 +1,7 @@
 """An artifact with a small ONNX graph made by hand, and a real server over it."""
 
 import json
+import logging.config
 import os
 import random
 import socket
@@ -30,6 +31,12 @@ from tests.ranker.conftest import columns_of, schema_of
 from tests.serving.asking import patiently
 
 ROWS = 60
+
+
+@pytest.fixture(autouse=True)
+def _logs_stay_as_they_are(monkeypatch):
+    """The command sets up its process's logs, which closes all handlers; in the tests' process these are pytest's."""
+    monkeypatch.setattr(logging.config, "dictConfig", lambda _: None)
 
 
 def graph(layout, breaks: bool = False) -> onnx.ModelProto:
