@@ -1,6 +1,8 @@
 """What Prometheus would read, of real requests."""
 
 import math
+import resource
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -135,10 +137,22 @@ def test_what_the_process_takes_is_measured(own, artifact):
     assert 10 < found["process_open_fds",] < found["process_max_fds",]
     assert found["process_cpu_seconds_total",] > 0.1
     with server(artifact.folder, "--workers", 2) as running:
-        both = patiently(
-            lambda: (more := samples(running.url))["process_open_fds",] > 1.5 * found["process_open_fds",] and more
-        )
-    assert both["process_resident_memory_bytes",] > 1.5 * found["process_resident_memory_bytes",]
+        pids = patiently(lambda: workers_of(running))
+        assert patiently(lambda: measured_of(running, pids))
+
+
+def workers_of(running):
+    """Process ids of a service's two workers, once both run."""
+    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+    found = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return found if len(found) == 2 else None
+
+
+def measured_of(running, pids):
+    """Whether the service's memory is that of all its workers together, as the system tells it."""
+    pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids]
+    resident = sum(pages) * resource.getpagesize()
+    return 0.9 < samples(running.url)["process_resident_memory_bytes",] / resident < 1.1
 
 
 def test_of_many_requests_and_candidates_a_sample_is_counted(artifact):
