@@ -150,9 +150,9 @@ def test_another_config_starts_anew(trained, tmp_path):
     train(quick(tmp_path, training=small), [trained.log], tmp_path / "out")
     other = quick(tmp_path, training={**small, "seed": 5})
     train(other, [trained.log], tmp_path / "out", Watcher(note=notes.append))
-    assert notes == []
+    assert not any("using the rows encoded" in note for note in notes)
     train(other, [trained.log], tmp_path / "out", Watcher(note=notes.append))
-    assert "using the rows encoded" in notes[0]
+    assert any("using the rows encoded" in note for note in notes)
 
 
 def test_a_dataframe_trains_as_files_do(trained, tmp_path):
