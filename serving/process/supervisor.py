@@ -70,7 +70,7 @@ class Supervisor:
             try:
                 while not self._received:
                     self._start_due()
-                    self._wait(woken)
+                    self._wait(woken, self._workers())
                     self._look()
                     if self._hopeless():
                         return 1
@@ -97,9 +97,9 @@ class Supervisor:
                     self._counts.count_restart()
             place.started = True
 
-    def _wait(self, woken: socket.socket) -> None:
-        """Wait for a signal, the death of a worker, or the next tick."""
-        wait([woken, *(worker.process.sentinel for worker in self._workers())], TICK)
+    def _wait(self, woken: socket.socket, workers: list[Worker]) -> None:
+        """Wait for a signal, the death of one of ``workers``, or the next tick."""
+        wait([woken, *(worker.process.sentinel for worker in workers)], TICK)
         with suppress(BlockingIOError):
             while woken.recv(64):
                 pass
@@ -174,20 +174,24 @@ class Supervisor:
         self._received.clear()
         grace = max((worker.grace for worker in workers), default=0.0)
         latest = time.monotonic() + self._drain + grace
+        killed: set[Worker] = set()
         while workers := [worker for worker in workers if worker.alive]:
-            wait([woken, *(worker.process.sentinel for worker in workers)], TICK)
+            self._wait(woken, workers)
             now = time.monotonic()
             passed, self._last = min(now - self._last, LONGEST_TICK), now
             again, self._received = signal.SIGTERM in self._received, []
             if again:  # it skips what is left of the drain
                 latest = min(latest, now + grace)
             for worker in workers:
+                if worker in killed:  # the system has not ended it yet
+                    continue
                 worker.listen()
                 if again:
                     worker.terminate()
                 if now > latest or worker.liveness.is_hung(passed, lambda pid=worker.pid: activity(pid)):  # type: ignore[misc]
                     event(logging.ERROR, "worker killed", worker=worker.pid, reason="it did not end in time")
                     worker.kill()
+                    killed.add(worker)
 
     def _count(self, reason: str) -> None:
         with self._written():
