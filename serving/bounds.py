@@ -1,16 +1,55 @@
 """Sizes of a request, looked at before anything is made of it: a check must cost no more than the reading."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from serving.messages import RequestError
 
 MOST_COLUMNS = 1000
-"""Columns of an Arrow stream, where no model has more."""
+"""Columns of an Arrow stream, where no model has so many."""
 UNKNOWN_KEYS = 100
 """Keys that an object may have beyond those that there are: so many mistakes are told one by one."""
 MOST_OBJECTS = 2**18
 """Lists and objects of a body of JSON: an empty one is two bytes of text, and some sixty in memory."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much a request may hold: ``candidates``, and ``columns`` of them and the context together."""
+
+    candidates: int
+    columns: int
+
+    @property
+    def arrow_columns(self) -> int:
+        """Columns of an Arrow stream, unknown ones included: these are told by name."""
+        return max(MOST_COLUMNS, self.columns + UNKNOWN_KEYS)
+
+    @property
+    def keys(self) -> int:
+        """Keys in a body of JSON: twice what all candidates have as rows, and those of other objects."""
+        return 2 * self.candidates * self.columns + 10 * UNKNOWN_KEYS
+
+
+def count_keys(body: bytes) -> int:
+    """About how many keys a body of JSON has, seldom too many and never too few.
+
+    Each has a colon, behind a quote or white space. Colons within strings, of times for one, are mostly behind other
+    letters.
+    """
+    letters = np.frombuffer(body, dtype=np.uint8)
+    before = letters[np.flatnonzero(letters == ord(":")) - 1]
+    return int(np.count_nonzero(before <= ord('"')))
+
+
+def require_few_keys_in(body: bytes, bounds: Bounds) -> None:
+    """Raise ``RequestError`` where a body of JSON has many more keys than any request."""
+    if body.count(b":") > bounds.keys and (found := count_keys(body)) > bounds.keys:
+        told = f"twice what {bounds.candidates} candidates have as rows"
+        raise RequestError([("body", f"may have at most {bounds.keys} keys ({told}), got {found}")])
 
 
 def require_few_objects(body: bytes) -> None:

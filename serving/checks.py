@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 from ranker.artifact import Artifact
 from ranker.encoding import Column
 from ranker.registry import nearest
-from serving.bounds import require_few_keys
+from serving.bounds import Bounds, require_few_keys
 from serving.expected import Expected, expected_columns, list_of
 from serving.messages import (
     FIELD,
@@ -85,6 +85,11 @@ class RequestChecker:
         either: dict[str, Any] = {"user": (UserId | None, user[1])} if by_user else {}
         either |= {"context": some if by_user else whole, "candidates": (choices, Field(description=told)), **rest}
         self.model = create_model("RankRequest", __base__=Message, **either)
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much a request may hold."""
+        return Bounds(self.max_candidates, len(self.columns) + len(self.context))
 
     def check(
         self, raw: Mapping[str, Any], by_row: bool = False, columns: Mapping[str, Column] | None = None

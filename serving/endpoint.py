@@ -71,7 +71,7 @@ class RankEndpoint:
         settings = self._settings
         self._admission.require_place()
         body = await self._bodies.read(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
-        work = partial(_prepared, served, body, request.headers, watch, exchange, unpack, settings.max_candidates)
+        work = partial(_prepared, served, body, request.headers, watch, exchange, unpack)
         try:
             watch.lap("read")
             with self._admission.one(), self._metrics.in_flight.track_inprogress():
@@ -93,11 +93,10 @@ def _prepared(
     watch: Watch,
     exchange: Exchange,
     unpack: Unpack | None,
-    most: int,
 ) -> Step:
     """Unpack and open the body, find what ranks it, and prepare that."""
     watch.lap("wait")
-    opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, most, served.most_columns)
+    opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, served.bounds)
     watch.route = route = served.route(opened.content, headers)
     return route.ranker.prepared(
         opened, watch, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment

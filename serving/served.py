@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from serving.bounds import MOST_COLUMNS, UNKNOWN_KEYS
+from serving.bounds import Bounds
 from serving.catalogue import unknown
 from serving.contract import differences_of
 from serving.experiment import Experiment
@@ -57,10 +57,10 @@ class Served:
         return None if self.experiment is None else Split(self.experiment)
 
     @cached_property
-    def most_columns(self) -> int:
-        """Columns that a request may have: those of the model with most of them, and some unknown ones to be told."""
-        most = max(len(ranker.checker.columns) for ranker in self.rankers.values())
-        return max(MOST_COLUMNS, most + UNKNOWN_KEYS)
+    def bounds(self) -> Bounds:
+        """How much a request may hold before it is known which model it is for."""
+        each = [ranker.checker.bounds for ranker in self.rankers.values()]
+        return Bounds(max(bounds.candidates for bounds in each), max(bounds.columns for bounds in each))
 
     def version(self, model: str) -> int:
         """Number of a model's version."""

@@ -14,7 +14,7 @@ from ranker.arrow_columns import ColumnTooLargeError, ColumnTypeError, Limits, t
 from ranker.encoding import Column, ColumnError, Ragged, Text
 from ranker.registry import nearest
 from serving.arrays import fits
-from serving.bounds import MOST_COLUMNS
+from serving.bounds import Bounds
 from serving.checks import RequestChecker, require_few, short
 from serving.expected import Expected
 from serving.formats.base import READERS, WRITERS, Answer, Opened
@@ -34,10 +34,10 @@ REQUEST, RANKING = "request", "ranking"
 class ArrowReader:
     """Columns are checked as arrays; one that is not right is shown to the check that all formats share."""
 
-    def open(self, body: bytes, most: int, most_columns: int = MOST_COLUMNS) -> Opened:
+    def open(self, body: bytes, bounds: Bounds) -> Opened:
         """Read a body."""
         try:
-            stream = read_stream(body, lambda count: require_few(count, most), most_columns)
+            stream = read_stream(body, lambda count: require_few(count, bounds.candidates), bounds.arrow_columns)
         except StreamError as error:
             raise RequestError([("body", str(error))]) from None
         return Opened(_rest(stream.metadata), stream)

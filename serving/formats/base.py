@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ranker.encoding import Column
 from ranker.registry import Registry
-from serving.bounds import MOST_COLUMNS
+from serving.bounds import Bounds
 from serving.checks import RequestChecker
 from serving.messages import RankRequest
 
@@ -40,8 +40,8 @@ class Opened(NamedTuple):
 class Reader(Protocol):
     """Reads requests of one media type, in two steps: which model a request is for stands in the request."""
 
-    def open(self, body: bytes, most: int, most_columns: int = MOST_COLUMNS) -> Opened:
-        """Read a body of at most ``most`` candidates in at most ``most_columns``.
+    def open(self, body: bytes, bounds: Bounds) -> Opened:
+        """Read a body that keeps within ``bounds``.
 
         Raises ``RequestError``, and nothing else whatever it holds.
         """

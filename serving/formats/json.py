@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 
 from ranker.encoding import Text
-from serving.bounds import MOST_COLUMNS, require_few_objects
+from serving.bounds import Bounds, require_few_keys_in, require_few_objects
 from serving.checks import RequestChecker, short
 from serving.formats.base import BY_ROW, JSON, READERS, WRITERS, Answer, Opened
 from serving.formats.parsing import exactly, parsed
@@ -22,9 +22,10 @@ LARGE = re.compile(rb"[0-9]{19}")
 class JsonReader:
     """An object with context and candidates; these are an object of columns, or a list of rows."""
 
-    def open(self, body: bytes, most: int, most_columns: int = MOST_COLUMNS) -> Opened:  # noqa: ARG002 - see check
+    def open(self, body: bytes, bounds: Bounds) -> Opened:
         """Read a body; candidates and columns are counted once it is known whose."""
         require_few_objects(body)
+        require_few_keys_in(body, bounds)
         raw = parsed(body, "body")
         if not isinstance(raw, dict):
             raise RequestError([("body", f"must be an object with context and candidates, got {short(raw)}")])

@@ -27,7 +27,7 @@ def post(url: str, body: Any, **headers: str) -> httpx.Response:
 def answered(ranker: Ranker, body: Any, watch: Watch | None = None, exchange: Exchange = EXCHANGE) -> bytes:
     """The answer to one request, bytes or what JSON makes bytes of, without HTTP."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return ranker.answer(READERS[exchange.reads]().open(body, ranker.checker.max_candidates), watch, exchange)
+    return ranker.answer(READERS[exchange.reads]().open(body, ranker.checker.bounds), watch, exchange)
 
 
 def patiently(found: Callable[[], Found]) -> Found:

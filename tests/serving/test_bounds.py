@@ -6,7 +6,7 @@ import tracemalloc
 import pyarrow as pa
 import pytest
 
-from serving.bounds import MOST_COLUMNS, MOST_OBJECTS
+from serving.bounds import MOST_COLUMNS, MOST_OBJECTS, Bounds
 from serving.messages import RequestError
 from serving.rank import Ranker
 from serving.runtime import OnnxRuntime
@@ -73,6 +73,22 @@ def test_keys_are_counted_before_they_are_checked(service, good, path, most):
         place = place.setdefault(name, {})
     place |= {f"key {i}": 0 for i in range(most + 1 - len(place))}
     assert refused(service, body) == (".".join(path) or "body", f"may have at most {most} keys, got {most + 1}")
+
+
+def test_keys_of_a_whole_body_are_counted_before_it_is_parsed(service, good):
+    bounds = service.checker.bounds
+    assert bounds == Bounds(candidates=1000, columns=6 + 4)
+    assert bounds.keys == 2 * 1000 * 10 + 1000
+    for colon in (":", " :", "\n:"):
+        body = "".join(f'"{i}"{colon}0,' for i in range(bounds.keys + 1))
+        field, reason = refused(service, b'{"candidates": {' + body.encode() + b'"": 0}}')
+        assert field == "body"
+        assert reason == "may have at most 21000 keys (twice what 1000 candidates have as rows), got 21003"
+
+
+def test_colons_in_text_are_not_keys(service, good):
+    times = ["12:30:59"] * service.checker.bounds.keys
+    assert refused(service, {**good, "context": {**good["context"], "times": times}})[0] == "context.times"
 
 
 def test_lists_and_objects_are_counted_before_they_are_made(service):

@@ -94,7 +94,7 @@ def as_items(artifact, file, folder):
 
 def as_request(artifact, table):
     reader, checker = READERS[ARROW](), RequestChecker(artifact, max_candidates=100)
-    return artifact.encoder.encode({}, reader.check(reader.open(sent(table), 100), checker).candidates)
+    return artifact.encoder.encode({}, reader.check(reader.open(sent(table), checker.bounds), checker).candidates)
 
 
 def outcome(call, *errors):

@@ -102,8 +102,8 @@ def encoded(artifact, request):
 
 
 def read(artifact, media, body):
-    reader = READERS[media]()
-    return reader.check(reader.open(body, 100), RequestChecker(artifact, 100))
+    reader, checker = READERS[media](), RequestChecker(artifact, 100)
+    return reader.check(reader.open(body, checker.bounds), checker)
 
 
 def places_of(artifact, table, folder: Path):
