@@ -32,7 +32,7 @@ class Follower:
         self._rollout = Rollout(settings.watch_fraction, settings.watch_delay)
         self._look_at = 0.0
         self._looked_at_items = time.monotonic()
-        self._asked = 0
+        self._asked = -1  # looks once, since a worker may begin with older items than the file has
         self._items_problem = ""
         self._file_problems: dict[str, str] = {}
         self._followed: State | None = None

@@ -57,8 +57,9 @@ class Models:
                     continue
                 with self._naming(name):
                     chosen[name], versions[name] = slot.begin(agreed)
-            state = State(catalogue=catalogue, versions=versions)
-            shared.write(state)
+            state = State(catalogue=catalogue, versions=versions, items=before.items if before else 0)
+            if state != before:  # a worker that comes later needs no room to begin
+                shared.write(state)
         self.default = catalogue.default
         self.served = Served({}, self.default)
         rankers: dict[str, Ranker] = {}

@@ -45,7 +45,7 @@ class Ranker:
         self._replay(tolerance)
         self._source, self._drop_unknown = source, drop_unknown
         self._users = users
-        self.items = source.store(artifact) if source is not None else None
+        self.items = source.first(artifact) if source is not None else None
 
     @classmethod
     def of(

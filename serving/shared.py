@@ -107,6 +107,7 @@ class Shared:
         self._seen: tuple[int, State] | None = None
         self._serving: Serving | None = None
         self._lock: int | None = None
+        self._unlisted = ""
         self._make()
 
     def state(self) -> State | None:
@@ -152,8 +153,11 @@ class Shared:
         self._serving = serving
         try:
             replace_file(self._own, serving.model_dump_json().encode())
+            self._unlisted = ""
         except OSError as error:
-            event(logging.ERROR, "worker not listed", reason=str(error))
+            if str(error) != self._unlisted:
+                self._unlisted = str(error)
+                event(logging.ERROR, "worker not listed", reason=str(error))
 
     def mend(self) -> list[str]:
         """Write again what somebody removed from the folder, or the folder itself; return the names of what was gone.
@@ -163,8 +167,9 @@ class Shared:
         gone = [] if self._folder.is_dir() else [str(self._folder)]
         self._make()
         if self._serving is not None and not self._own.is_file():
+            if not self._unlisted:
+                gone.append(self._own.name)
             self.report(self._serving)
-            gone.append(self._own.name)
         if self._seen is not None and not (self._folder / "state.json").is_file():
             with self.alone():
                 if not (self._folder / "state.json").is_file():

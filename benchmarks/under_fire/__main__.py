@@ -20,6 +20,7 @@ from benchmarks.under_fire.hung import hung
 from benchmarks.under_fire.overload import overload
 from benchmarks.under_fire.reloads import reloads
 from benchmarks.under_fire.soak import soak
+from benchmarks.under_fire.space import space
 from benchmarks.under_fire.stale import stale
 from benchmarks.under_fire.verdict import Verdict, show, write
 
@@ -110,6 +111,12 @@ def stale_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: J
     _run({"stale": lambda: stale(artifact, candidates)}, json_file)
 
 
+@app.command("space")
+def space_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JSON = None) -> None:
+    """A runtime folder without room (needs root, to mount one): items are refused, nothing else is lost."""
+    _run({"space": lambda: space(artifact, candidates)}, json_file)
+
+
 @app.command("broken-version")
 def broken_version_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JSON = None) -> None:
     """Start where the newest versions are broken, and follow a version file: the newest that passes is served."""
@@ -172,6 +179,7 @@ def all_commands(
             "term": lambda: term(artifact, seconds / 2, candidates),
             "hung": lambda: hung(artifact, candidates),
             "stale": lambda: stale(artifact, candidates),
+            "space": lambda: space(artifact, candidates),
             "broken-version": lambda: broken_version(artifact, candidates),
             "fuzz": lambda: broken(artifact, count, 0, schemathesis, examples),
             "hostile": lambda: hostile(artifact, 5, candidates),

@@ -75,9 +75,8 @@ def started(
             prepare(root)
         given = {"admin_keys": ADMIN, "drain": 0, **settings}
         environment = {**os.environ, **{f"RANKER_SERVE_{k.upper()}": str(v) for k, v in given.items()}}
-        command = [sys.executable, "-c", "from serving.cli import app; app()", str(root), "--port", str(PORT)]
         with (root / ".log").open("wb") as log:
-            process = subprocess.Popen([*command, "--workers", str(workers)], env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen(command(root, workers), env=environment, stdout=log, stderr=log)
         service = Service(root, process)
         try:
             _await_workers(service, workers)
@@ -89,6 +88,12 @@ def started(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def command(root: Path, workers: int = 1) -> list[str]:
+    """Starts a server."""
+    start = [sys.executable, "-c", "from serving.cli import app; app()", str(root)]
+    return [*start, "--port", str(PORT), "--workers", str(workers)]
 
 
 def _await_workers(service: Service, workers: int) -> None:

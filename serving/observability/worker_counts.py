@@ -19,16 +19,23 @@ class WorkerCounts(Collector):
     def __init__(self, folder: Path | None) -> None:
         self._file = None if folder is None else folder / FILE
         self._deaths, self._restarts = dict.fromkeys(REASONS, 0), 0
+        self._unwritten = False
 
     def count_death(self, reason: str) -> None:
-        """Count a worker that died. Raises ``OSError`` where the file cannot be written; the count is kept."""
+        """Count a worker that died."""
         self._deaths[reason] += 1
-        self._write()
+        self._unwritten = True
 
     def count_restart(self) -> None:
-        """Count a worker that was started in place of one that died. Raises ``OSError`` as :meth:`count_death`."""
+        """Count a worker that was started in place of one that died."""
         self._restarts += 1
-        self._write()
+        self._unwritten = True
+
+    def write(self) -> None:
+        """Write what was counted since the last call. Raises ``OSError``; the next call tries again then."""
+        if self._unwritten and self._file is not None:
+            replace_file(self._file, orjson.dumps({"deaths": self._deaths, "restarts": self._restarts}))
+        self._unwritten = False
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """What Prometheus reads."""
@@ -40,10 +47,6 @@ class WorkerCounts(Collector):
         yield CounterMetricFamily(
             "ranker_worker_restarts", "Workers started in place of ones that died.", value=restarts
         )
-
-    def _write(self) -> None:
-        if self._file is not None:
-            replace_file(self._file, orjson.dumps({"deaths": self._deaths, "restarts": self._restarts}))
 
     def _read(self) -> tuple[dict[str, int], int]:
         try:

@@ -62,6 +62,7 @@ class Supervisor:
         self._places = [Place() for _ in range(config.workers)]
         self._killed: list[Worker] = []
         self._received: list[int] = []
+        self._unwritten = ""
         self._last = time.monotonic()
 
     def run(self) -> int:
@@ -72,6 +73,7 @@ class Supervisor:
                     self._start_due()
                     self._wait(woken, self._workers())
                     self._look()
+                    self._write_counts()
                     if self._hopeless():
                         return 1
                 self._end(woken)
@@ -93,8 +95,7 @@ class Supervisor:
                 self._failed(place, None, {"reason": f"the system cannot start a process: {error.strerror}"})
                 continue
             if place.started:
-                with self._written():
-                    self._counts.count_restart()
+                self._counts.count_restart()
             place.started = True
 
     def _wait(self, woken: socket.socket, workers: list[Worker]) -> None:
@@ -136,7 +137,7 @@ class Supervisor:
         reason = "hung" if worker.hung else "killed" if worker.ended_by.startswith("SIG") else "exited"
         silent = {"silent_for": self._hung_after} if worker.hung else {"ended_by": worker.ended_by, **worker.failure}
         event(logging.ERROR, "worker died", worker=worker.pid, reason=reason, **silent)
-        self._count(reason)
+        self._counts.count_death(reason)
         place.due = 0.0
 
     def _failed(self, place: Place, pid: int | None, failure: dict[str, Any]) -> None:
@@ -151,7 +152,7 @@ class Supervisor:
             again_in=round(pause, 1),
             **failure,
         )
-        self._count("failed_to_load")
+        self._counts.count_death("failed_to_load")
 
     def _hopeless(self) -> bool:
         """Whether no worker serves and one could not load again and again, which is logged."""
@@ -193,17 +194,15 @@ class Supervisor:
                     worker.kill()
                     killed.add(worker)
 
-    def _count(self, reason: str) -> None:
-        with self._written():
-            self._counts.count_death(reason)
-
-    @contextmanager
-    def _written(self) -> Iterator[None]:
-        """Go on where the counts cannot be written: workers matter more."""
+    def _write_counts(self) -> None:
+        """Go on where the counts cannot be written, and try again at the next look: workers matter more."""
         try:
-            yield
+            self._counts.write()
+            self._unwritten = ""
         except OSError as error:
-            event(logging.WARNING, "worker counts not written", reason=str(error))
+            if str(error) != self._unwritten:
+                self._unwritten = str(error)
+                event(logging.WARNING, "worker counts not written", reason=str(error))
 
     @contextmanager
     def _signals(self) -> Iterator[socket.socket]:

@@ -64,11 +64,16 @@ def test_a_full_disk_refuses_items_and_costs_no_worker_and_no_answer(shop, disk,
         assert post(running.url, body).json()["unknown_ids"] == ids[2:]
 
         os.kill(int(min(workers, key=int)), signal.SIGKILL)  # another begins with what is there
-        patiently(lambda: all(post(running.url, body).status_code == 200 for _ in range(8)))
+        patiently(lambda: str(status()["answered_by"]) not in workers)
+        # What the dead one held is free now, so that a few items may find room.
+        assert all(post(running.url, body).json()["unknown_ids"] in (ids[2:], []) for _ in range(8))
         assert patiently(lambda: said("metrics kept in memory"))
 
         disk.free()
         patiently(lambda: all(post(running.url, body).json()["unknown_ids"] == [] for _ in range(8)))
+        assert patiently(lambda: len({*status()["workers"]} - workers) == 1)
+        patiently(lambda: 'ranker_worker_deaths_total{reason="killed"} 1.0' in httpx.get(f"{running.url}/metrics").text)
+        assert len(said("worker not listed")) <= 1  # however long the disk is full
         assert running.process.poll() is None
 
 

@@ -144,6 +144,21 @@ def test_one_waits_while_another_changes_the_state(tmp_path):
     assert order == ["one", "other"]
 
 
+def test_a_worker_that_cannot_be_listed_is_told_once_and_listed_later(tmp_path, monkeypatch, caplog):
+    shared = Shared(tmp_path)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        shared.report(Serving(models={"a": 1}))
+        assert shared.mend() == shared.mend() == []
+    assert [record.message for record in caplog.records] == ["worker not listed"]
+    assert shared.mend() == []
+    assert shared.workers() == {os.getpid(): Serving(models={"a": 1})}
+
+
 def test_a_state_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path, monkeypatch):
     shared = Shared(tmp_path)
     before = State(

@@ -1,5 +1,8 @@
 """Items that change while a service answers."""
 
+import os
+import signal
+
 import httpx
 import pyarrow.parquet as pq
 
@@ -39,6 +42,10 @@ def test_a_new_file_of_items_is_taken_up_and_a_wrong_one_is_not(shop, tmp_path):
             assert unknown() == []
         assert tally.statuses.keys() == {200}
         assert not tally.errors
+        workers = {int(pid) for pid in status()["workers"]}
+        os.kill(min(workers), signal.SIGKILL)  # another one begins with the items that there are
+        patiently(lambda: status()["answered_by"] not in workers and len(status()["workers"]) == 2)
+        assert all(unknown() == [] for _ in range(8))
         refused = httpx.post(f"{running.url}/admin/reload", headers=KEY, timeout=30)
         assert refused.status_code == 409
         assert "more than once" in refused.json()["detail"][0]["reason"]
