@@ -15,7 +15,7 @@ import typer
 from ranker.command_line import Command, debug
 from serving.cores import cores
 from serving.logs import CONFIG
-from serving.process.runtime_folder import runtime_folder
+from serving.process.runtime_folder import owned, runtime_folder
 from serving.settings import PREFIX, Group, Settings, unset_empty
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
@@ -73,13 +73,15 @@ def serve(
         settings = Settings.from_environment(environment)
         if not settings.threads:
             settings = settings.model_copy(update={"threads": max(cores() // settings.workers, 1)})
-        _check(settings)
-        os.environ.update(settings.environment())
-        if settings.workers > 1:
-            metrics = runtime / "metrics"
-            metrics.mkdir()
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # read by each worker as it imports the client
-        _run(settings)
+        assert settings.runtime is not None
+        with owned(settings.runtime):
+            _check(settings)
+            os.environ.update(settings.environment())
+            if settings.workers > 1:
+                metrics = runtime / "metrics"
+                metrics.mkdir()
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # read by each worker as it imports the client
+            _run(settings)
 
 
 # Typer reads a command's options from its signature: here they stand for **options.

@@ -14,8 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from serving.logs import event
+from serving.settings import SettingsError
 
 PREFIX = "ranker-serve-run-"
+OWNER = "service.lock"
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -28,6 +30,28 @@ def runtime_folder() -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Make a folder that settings name this service's own while the block runs.
+
+    Raises ``SettingsError`` where another service runs on it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / OWNER).open("a")
+    except OSError as error:
+        raise SettingsError(f"RANKER_SERVE_RUNTIME: {folder} cannot be written to: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            reason = "belongs to another service that runs; each needs its own"
+            raise SettingsError(f"RANKER_SERVE_RUNTIME: {folder} {reason}") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
 
 
 def new_folder() -> tuple[Path, int]:

@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from serving.process.runtime_folder import hold, new_folder, remove_stale, runtime_folder
+from serving.process.runtime_folder import hold, new_folder, owned, remove_stale, runtime_folder
+from serving.settings import SettingsError
 
 
 @pytest.fixture
@@ -67,6 +68,18 @@ def test_a_folder_that_another_service_removes_while_it_is_made_is_made_again(te
     assert not made[0].exists()
     assert folder.is_dir()
     os.close(lock)
+
+
+def test_a_folder_of_ones_own_has_one_service(tmp_path):
+    folder = tmp_path / "new" / "runtime"
+    reason = rf"RANKER_SERVE_RUNTIME: {folder} belongs to another service"
+    with owned(folder), pytest.raises(SettingsError, match=reason), owned(folder):
+        pass
+    with owned(folder):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"file cannot be written to: File exists"), owned(tmp_path / "file"):
+        pass
 
 
 def test_what_only_has_the_name_is_left_alone(temporary):
