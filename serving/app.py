@@ -84,9 +84,9 @@ def create_app(settings: Settings | None = None) -> Service:
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
         lifespan=lifespan,
-        root_path=settings.root_path,
         redirect_slashes=False,  # a redirect would name the scheme and host that the proxy uses, not the client's
     )
+    app.root_path = settings.root_path  # FastAPI would warn of it as an argument, for the server's sake
     app.router.route_class = Route
     app.outer = app.dispatch
     if settings.origins:

@@ -213,7 +213,7 @@ def test_wrong_routes_and_methods_are_named_as_all_problems_are(url):
 
 
 def test_of_very_many_problems_the_first_are_listed(url, body):
-    wild = {f"k{i}": 1 for i in range(50_000)}
+    wild = {f"k{i}": 1 for i in range(2000)}
     many = {**body, **wild}, changed(body, length=["x"] * 50_000)  # too many to be looked at
     for spoilt, count in (({**body, "candidates": [wild]}, 101), *((each, 1) for each in many)):
         answer = post(url, spoilt)

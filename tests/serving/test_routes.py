@@ -5,7 +5,7 @@ import pytest
 
 from serving.settings import Settings, SettingsError
 from tests.serving.asking import patiently
-from tests.serving.conftest import server, serving
+from tests.serving.conftest import server
 
 ORIGIN = "https://app.example.com"
 
@@ -13,8 +13,9 @@ ORIGIN = "https://app.example.com"
 @pytest.fixture(scope="module")
 def published(artifact):
     keys = {"api_keys": "k" * 32, "docs": "true"}
-    with serving(artifact.folder, root_path="/ranker", cors_origins=f"{ORIGIN}, https://b.example", **keys) as url:
-        yield url
+    with server(artifact.folder, root_path="/ranker", cors_origins=f"{ORIGIN}, https://b.example", **keys) as running:
+        yield running.url
+        assert running.log()  # every line is JSON
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/model", "/models", "/docs"])
