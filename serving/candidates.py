@@ -26,6 +26,10 @@ class Pool(Protocol):
     def unknown(self) -> list[Any] | None:
         """Ids that the items do not have; ``None`` where nothing was looked up."""
 
+    @property
+    def looked_up(self) -> int:
+        """How many ids were looked up."""
+
     def ids(self, ranked: NDArray[np.intp]) -> Column:
         """Ids of some candidates, or their positions where they have none."""
 
@@ -39,7 +43,7 @@ class Pool(Protocol):
 class Sent:
     """Candidates whose features came with the request."""
 
-    unknown = None
+    unknown, looked_up = None, 0
 
     def __init__(self, artifact: Artifact, columns: Mapping[str, Column]) -> None:
         self._artifact, self._columns = artifact, columns
@@ -66,6 +70,7 @@ class LookedUp:
         self._artifact, self._store = artifact, store
         self._feature = str(artifact.schema.candidate_id)
         places = store.places(_declared(artifact, self._feature, ids), self._feature)
+        self.looked_up = len(places)
         missing = np.flatnonzero(places < 0)
         self.unknown: list[Any] | None = _plain(taken(ids, missing))
         if drop and len(missing):

@@ -130,6 +130,7 @@ class Metrics:
             registry=own,
             multiprocess_mode="livemin",
         )
+        self._looked_up = Counter("ranker_looked_up_items", "Ids looked up among the items.", ["model"], registry=own)
         self._unknown_items = Counter(
             "ranker_unknown_items", "Ids looked up that the items do not have.", ["model"], registry=own
         )
@@ -162,6 +163,7 @@ class Metrics:
             self._ids.labels(model, feature)
             self._unknown.labels(model, feature)
         if ranker.items is not None:
+            self._looked_up.labels(model)
             self._unknown_items.labels(model)
         self.serve_items(model, ranker)
 
@@ -186,7 +188,8 @@ class Metrics:
             self._requests.labels(outcome, "", "", "").inc()
             return
         self._requests.labels(outcome, route.model, str(route.version), route.group).inc()
-        if watch.unknown:
+        if watch.looked_up:
+            self._looked_up.labels(route.model).inc(watch.looked_up)
             self._unknown_items.labels(route.model).inc(watch.unknown)
         if watch.user is not None:
             self._users[watch.user].inc()

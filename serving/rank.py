@@ -100,7 +100,7 @@ class Ranker:
         name, plan = self.plan(request.fusion or fusion)
         watch.lap("parse")
         pool, context = self._pool(request), self._context(request)
-        watch.unknown = None if pool.unknown is None else len(pool.unknown)
+        watch.looked_up, watch.unknown = pool.looked_up, len(pool.unknown or ())
         watch.user = context.outcome
         watch.lap("features")
         if pool.count:

@@ -21,7 +21,7 @@ class DeadlineError(Exception):
 class Watch:
     """Seconds by stage, counted from now; ``deadline`` is a time of ``time.monotonic``."""
 
-    __slots__ = ("_last", "begun", "deadline", "packed", "route", "scores", "seconds", "unknown", "user")
+    __slots__ = ("_last", "begun", "deadline", "looked_up", "packed", "route", "scores", "seconds", "unknown", "user")
 
     def __init__(self, deadline: float | None = None) -> None:
         self.begun = self._last = time.monotonic()
@@ -30,8 +30,8 @@ class Watch:
         self.route: Route | None = None
         self.packed: Packed | None = None
         self.scores: NDArray[np.float32] | None = None
-        self.unknown: int | None = None
-        """Ids that were looked up in vain; ``None`` where none were looked up."""
+        self.looked_up = self.unknown = 0
+        """Ids looked up among the items, and how many of them these do not have."""
         self.user: str | None = None
         """What became of the user that the request named; ``None`` where it named none."""
 

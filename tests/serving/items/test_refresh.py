@@ -1,6 +1,7 @@
 """Items that change while a service answers."""
 
 import os
+import re
 import signal
 
 import httpx
@@ -11,6 +12,11 @@ from tests.serving.conftest import server
 from tests.serving.items.test_items import items_of
 
 KEY = {"Authorization": "Bearer a key for administrators"}
+
+
+def counted(metrics, name):
+    (value,) = re.findall(rf'ranker_{name}_total{{model="default"}} (\S+)', metrics)
+    return float(value)
 
 
 def test_a_new_file_of_items_is_taken_up_and_a_wrong_one_is_not(shop, tmp_path):
@@ -56,4 +62,10 @@ def test_a_new_file_of_items_is_taken_up_and_a_wrong_one_is_not(shop, tmp_path):
         assert status()["models"]["default"]["items"] == 1
         metrics = httpx.get(f"{running.url}/metrics").text
         assert 'ranker_items{model="default"} 1.0' in metrics
-        assert "ranker_unknown_items_total" in metrics
+        unknown_items, looked_up = counted(metrics, "unknown_items"), counted(metrics, "looked_up_items")
+        full = {**body, "candidates": {name: values[:1] for name, values in shop.golden[0].candidates.items()}}
+        assert post(running.url, full).status_code == 200  # looks nothing up
+        assert len(post(running.url, body).json()["unknown_ids"]) == 2
+        metrics = httpx.get(f"{running.url}/metrics").text
+        assert counted(metrics, "unknown_items") == unknown_items + 2
+        assert counted(metrics, "looked_up_items") == looked_up + 3
