@@ -6,6 +6,7 @@ requests and probes.
 
 import logging
 import os
+import select
 import threading
 import time
 from collections import deque
@@ -16,6 +17,10 @@ MOST_BYTES = 4 * 2**20
 LAST = 2.0
 """Seconds that the end of a process waits for its last lines."""
 STDERR = 2
+PAUSE = 0.02
+"""Seconds for which lines gather: each time that the thread runs, it takes the interpreter from the requests."""
+WHOLE = select.PIPE_BUF
+"""Bytes of lines in one write; no other process' lines come between them."""
 
 
 class QueuedHandler(logging.Handler):
@@ -48,7 +53,8 @@ class QueuedHandler(logging.Handler):
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="log", daemon=True)
             self._thread.start()
-        self._there.set()
+        if not self._there.is_set():
+            self._there.set()
 
     def flush(self) -> None:
         """Wait for the lines that were taken, but not for ever."""
@@ -59,13 +65,23 @@ class QueuedHandler(logging.Handler):
     def _write(self) -> None:
         while True:
             self._there.wait()
+            time.sleep(PAUSE)
             self._there.clear()
             while self._lines:
-                line = self._lines.popleft()
-                if not self._put(line):
-                    self.dropped += 1
-                self._written += len(line)
+                lines = self._next()
+                text = b"".join(lines)
+                if not self._put(text):
+                    self.dropped += len(lines)
+                self._written += len(text)
                 self._tell()
+
+    def _next(self) -> list[bytes]:
+        """Take the first line, and those behind it that fit into the same write."""
+        lines = [self._lines.popleft()]
+        size = len(lines[0])
+        while self._lines and (size := size + len(self._lines[0])) <= WHOLE:
+            lines.append(self._lines.popleft())
+        return lines
 
     def _tell(self) -> None:
         """Say how many lines are missing, as soon as lines are written again."""
@@ -80,11 +96,11 @@ class QueuedHandler(logging.Handler):
             if self._put(self.format(record).encode() + b"\n"):
                 self._told = dropped
 
-    def _put(self, line: bytes) -> bool:
-        """Write a line; return whether that was possible."""
+    def _put(self, text: bytes) -> bool:
+        """Write lines; return whether that was possible."""
         try:
-            while line:  # one line a write, so that lines of several processes stay whole
-                line = line[os.write(self._descriptor, line) :]
+            while text:
+                text = text[os.write(self._descriptor, text) :]
         except OSError:
             return False
         return True
