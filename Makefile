@@ -4,7 +4,7 @@ PORT ?= 8000
 ROWS ?= 400000
 BIN := .venv/bin
 
-.PHONY: help setup demo test check lock clean
+.PHONY: help setup demo test programs check lock clean
 
 help:
 	@echo "make demo    simulate a log, train, export, serve, send one request"
@@ -34,8 +34,11 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check
+test: programs check
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+
+programs:
+	@tests/install_programs.sh
 
 lock:
 	for extra in dev serve serve-cuda; do \
