@@ -17,28 +17,28 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 import ranker
-from serving.access import allowing
-from serving.admin import admin_routes
-from serving.catalogue import unknown
-from serving.document import document_of, documented
-from serving.edge import Edge
-from serving.endpoint import RankEndpoint, refused
-from serving.facts import facts, overview
-from serving.follow import Follower
-from serving.http.bodies import Bodies
+from serving.http.admin_routes import admin_routes
+from serving.http.admission import Refusal
+from serving.http.api_keys import Keys
+from serving.http.auth import allowing
 from serving.http.connections import Connections
-from serving.http.protocol import STATE
+from serving.http.http11 import STATE
+from serving.http.middleware import Edge
+from serving.http.model_info import facts, overview
+from serving.http.openapi import document_of, documented
+from serving.http.rank_route import RankEndpoint, refused
+from serving.http.request_bodies import Bodies
+from serving.http.routing import Route, Service
 from serving.http.small_bodies import SmallBodies
-from serving.keys import Keys
-from serving.lifecycle import Lifecycle
-from serving.limits import Refusal
-from serving.messages import Ranking
-from serving.metrics import CONTENT_TYPE, Metrics
-from serving.models import Models
+from serving.observability.metrics import CONTENT_TYPE, Metrics
 from serving.process.runtime_folder import new_folder
-from serving.routes import Route, Service
+from serving.process.shutdown import Lifecycle
+from serving.protocol.messages import Ranking
+from serving.registry.catalog import unknown
+from serving.registry.registry import Models
+from serving.registry.shared_state import Shared
+from serving.registry.watcher import Follower
 from serving.settings import Settings
-from serving.shared import Shared
 
 SWITCH = 5e-4
 """Seconds after which a thread that ranks lets the event loop in, so that refusals and probes are answered at once."""

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 
 from ranker.command_line import Command, debug
-from serving.cores import cores
 from serving.logs import CONFIG
+from serving.process.cpus import cores
 from serving.process.runtime_folder import owned, runtime_folder
 from serving.settings import PREFIX, Group, Settings, unset_empty
 
@@ -95,10 +95,10 @@ app.command(
 
 def _check(settings: Settings) -> None:
     """Load everything once, so that what is wrong is said in one line before any worker starts."""
-    from serving.keys import Keys
-    from serving.metrics import Metrics
-    from serving.models import Models
-    from serving.shared import Shared
+    from serving.http.api_keys import Keys
+    from serving.observability.metrics import Metrics
+    from serving.registry.registry import Models
+    from serving.registry.shared_state import Shared
 
     Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
@@ -126,7 +126,7 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="serving.http.protocol:BoundedProtocol",
+        http="serving.http.http11:BoundedProtocol",
         ws="none",
         access_log=False,
         log_config=CONFIG,

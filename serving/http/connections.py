@@ -5,7 +5,7 @@ import resource
 from typing import Literal, Protocol, TypeAlias
 
 from serving.logs import event
-from serving.metrics import Metrics
+from serving.observability.metrics import Metrics
 from serving.settings import Settings
 
 Cause: TypeAlias = Literal["head_size", "url_size", "malformed", "slow_head", "slow_reader", "connections"]

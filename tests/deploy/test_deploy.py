@@ -13,8 +13,8 @@ import yaml
 
 from serving.cli import GRACE
 from serving.cli import app as cli
-from serving.keys import Keys
-from serving.metrics import Metrics
+from serving.http.api_keys import Keys
+from serving.observability.metrics import Metrics
 from serving.settings import PREFIX, Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from serving.formats import READERS, Exchange
-from serving.rank import Ranker
-from serving.watch import Watch
+from serving.protocol.formats import READERS, Exchange
+from serving.ranking.ranker import Ranker
+from serving.ranking.request_trace import Watch
 
 Found = TypeVar("Found")
 EXCHANGE = Exchange()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.serving.formats.streams import ARROW, sent, table_of
+from tests.serving.protocol.formats.streams import ARROW, sent, table_of
 
 HANG = 60.0
 """Seconds after which an answer counts as never coming."""

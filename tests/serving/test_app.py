@@ -9,7 +9,7 @@ import pytest
 
 from serving.runtime import OnnxRuntime
 from tests.serving.conftest import serving
-from tests.serving.formats.streams import ARROW, sent, table_of
+from tests.serving.protocol.formats.streams import ARROW, sent, table_of
 
 
 def post(url, body):

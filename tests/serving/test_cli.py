@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from serving import cli, example
-from serving.cores import cores
+from serving.process.cpus import cores
 from serving.settings import KEYS, Settings
 from tests.serving.asking import patiently
 from tests.serving.conftest import free_port, ready, serving

@@ -12,8 +12,8 @@ import pytest
 
 from tests.serving.asking import load, patiently, post
 from tests.serving.conftest import free_port, server
+from tests.serving.features.items.test_items import items_of
 from tests.serving.full_disk import KINDS, mounted, small_disk
-from tests.serving.items.test_items import items_of
 
 KEY = {"Authorization": "Bearer a key for administrators"}
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.metrics import RELOADS
+from serving.observability.metrics import RELOADS
 from serving.settings import Settings
 from tests.serving.asking import post
 from tests.serving.conftest import server

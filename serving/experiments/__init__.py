@@ -1,0 +1,1 @@
+"""A/B experiments: their configuration and the group of each request."""

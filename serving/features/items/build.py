@@ -1,0 +1,215 @@
+"""A Parquet file of items, or a folder of them -> a folder that :class:`ItemStore` maps."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ranker.arrow_columns import ColumnTooLargeError, ColumnTypeError, Limits, to_column
+from ranker.artifact import Artifact
+from ranker.encoding import Column, ColumnError, Text
+from ranker.encoding.columns import MISSING, numbers
+from ranker.encoding.text import WORD
+from ranker.encoding.value_types import Typed, ValueType
+from ranker.encoding.vocabulary import Coder
+from ranker.registry import nearest
+from ranker.schema import Numeric, Schema
+from serving.features.items.reserved import new_array, save_array
+from serving.features.items.store import FACTS, IDS, NUMBERS, ORDER, ROWS, Facts, ItemsError
+
+LIMITS = Limits()
+BATCH = 8192
+"""Items encoded at a time; few enough that a worker which builds goes on answering in between."""
+
+
+class Batch(NamedTuple):
+    """Some rows of a file; ``first`` counts from the first row of all files."""
+
+    file: Path
+    within: int
+    first: int
+    columns: dict[str, Column]
+
+
+def files_of(source: Path) -> list[Path]:
+    """The file, or the Parquet files in the folder. Raises ``ItemsError`` where there is none."""
+    files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
+    if not files or not all(file.is_file() for file in files):
+        raise ItemsError(f"{source}: is no Parquet file and no folder with any")
+    return files
+
+
+def raw_features(artifact: Artifact) -> list[str]:
+    """Candidate features whose raw values some fusion of the artifact reads."""
+    read = dict.fromkeys(name for plan in artifact.fusions.values() for name in plan.features)
+    return [name for name in read if name in artifact.schema.candidate]
+
+
+def build(source: Path, artifact: Artifact, folder: Path) -> None:
+    """Encode all items into ``folder``, which is there and empty.
+
+    Raises ``ItemsError``, and ``OSError`` where the folder has no room for them.
+    """
+    schema, encoder = artifact.schema, artifact.encoder
+    if schema.candidate_id is None:
+        raise ItemsError(f"{source}: items are named by an id, and the artifact's schema has no candidate_id")
+    files = files_of(source)
+    id_column = schema.column(schema.candidate_id)
+    ids, kind = _ids(files, id_column, encoder.coders[schema.candidate_id])
+    keys, order, salt = _sorted(ids, source, id_column)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    layout = encoder.layout.candidate
+    rows = new_array(folder / ROWS, np.int32, (len(order), layout.id_width))
+    values = new_array(folder / NUMBERS, np.float32, (len(order), layout.number_width))
+    combined = enumerate(encoder.combined)
+    codes = {name: new_array(folder / f"code.{i}.npy", np.int32, (len(order),)) for i, name in combined}
+    raw: dict[str, Any] = {}
+    texts: dict[str, list[Text]] = {schema.candidate_id: [ids]} if isinstance(ids, Text) else {}
+    for name in raw_features(artifact):
+        if name not in texts:
+            kind_of_values = None if isinstance(schema.candidate[name], Numeric) else encoder.coders[name].kind
+            if kind_of_values == "string":
+                texts[name] = []
+            else:
+                raw[name] = new_array(folder / f"raw.{len(raw)}.npy", np.float64, (len(order),))
+    columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
+    optional = optional_columns(schema)
+    for batch in _batches(files, columns, optional):
+        try:
+            encoder.times.check(schema, batch.columns, numbers=True)
+            items = encoder.encode_items(batch.columns)
+            to = place[batch.first : batch.first + len(items.ids)]
+            rows[to], values[to] = items.ids, items.numbers
+            for name, found in items.codes.items():
+                codes[name][to] = found
+            for name, array in raw.items():
+                array[to] = numbers(batch.columns[schema.column(name)], schema.column(name))
+        except ColumnError as error:
+            told = ColumnError(error.column, batch.within + error.row, error.value, error.expected)
+            raise ItemsError(f"{batch.file}: {told}") from None
+        for name, chunks in texts.items():
+            if name != schema.candidate_id:
+                column = schema.column(name)
+                chunks.append(_as_text(encoder.coders[name].as_declared(batch.columns[column], column)))
+    for number, chunks in enumerate(texts.values()):
+        text = joined(chunks)
+        # Padded, so that words can be read up to the last byte without a copy of all.
+        save_array(folder / f"text.{number}.npy", np.append(text.data, np.zeros(WORD, dtype=np.uint8)))
+        save_array(folder / f"text.{number}.offsets.npy", text.offsets)
+        save_array(folder / f"text.{number}.rows.npy", text.rows)
+    save_array(folder / IDS, keys)
+    save_array(folder / ORDER, order)
+    facts = Facts(kind, salt, list(codes), list(raw), list(texts))
+    (folder / FACTS).write_bytes(orjson.dumps(facts._asdict()))
+
+
+def _ids(files: list[Path], column: str, coder: Coder) -> tuple[NDArray[np.int64] | Text, ValueType]:
+    """Ids of all items, in the order of the files, and their type. Raises ``ItemsError`` for null and for a wrong type.
+
+    Where training met no id, the items' own decide the type. Unsigned ones are signed integers of the same bits.
+    """
+    reader, found = Typed(coder.kind, coder.declared), []
+    for batch in _batches(files, [column]):
+        try:
+            part = reader.learn(batch.columns[column], column)
+        except ColumnError as error:
+            told = ColumnError(column, batch.within + error.row, error.value, f"an id of an item: {error.expected}")
+            raise ItemsError(f"{batch.file}: {told}") from None
+        text = Text.of(part) if isinstance(part, list) else part
+        missing = (
+            np.ones(1, dtype=bool) if text is None else text.rows < 0 if isinstance(text, Text) else text == MISSING
+        )
+        if missing.any():
+            row = batch.within + int(np.argmax(missing))
+            raise ItemsError(f"{batch.file}: column {column!r}, row {row}: an item has no id")
+        found.append(text)
+    kind = reader.kind or "integer"
+    texts = [part for part in found if isinstance(part, Text)]
+    return joined(texts) if kind == "string" else np.concatenate([np.zeros(0, dtype=np.int64), *found]), kind
+
+
+def _sorted(ids: NDArray[np.int64] | Text, source: Path, column: str) -> tuple[NDArray[Any], NDArray[np.int64], int]:
+    """What ids are looked up by, ascending, the row of each, and the salt of their hashes."""
+    salt = 0
+    while True:
+        keys: Any = ids
+        if isinstance(ids, Text):
+            keys = ids.hashes(np.arange(len(ids.lengths)), salt)[ids.rows]
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        same = np.flatnonzero(keys[1:] == keys[:-1])
+        if isinstance(ids, Text) and len(same):
+            first, second = ids.rows[order[same]], ids.rows[order[same + 1]]
+            same = same[ids.equals(first, ids, second)]
+            if not len(same):  # ids that differ and share a hash; of another salt they will not
+                salt += 1
+                continue
+        if len(same):
+            row = order[same[:1]]
+            name = ids[row].tolist()[0] if isinstance(ids, Text) else int(ids[row][0])
+            raise ItemsError(f"{source}: column {column!r} holds the id {name!r} more than once")
+        return keys, order, salt
+
+
+def optional_columns(schema: Schema) -> set[str]:
+    """Columns of candidate features that items need not have: those that no feature requires."""
+    features = [(schema.column(name), feature.required) for name, feature in schema.candidate.items()]
+    return {column for column, _ in features} - {column for column, required in features if required}
+
+
+def _batches(files: list[Path], columns: list[str], optional: Collection[str] = ()) -> Iterator[Batch]:
+    """Rows of the files; of an optional column that a file does not have, all values are missing."""
+    first = 0
+    for file in files:
+        try:
+            parquet = pq.ParquetFile(file)
+            names = parquet.schema_arrow.names
+            for column in columns:
+                if column not in names and column not in optional:
+                    hint = nearest(column, names)
+                    raise ItemsError(f"{file}: has no column {column!r}{'; ' + hint if hint else ''}")
+                if names.count(column) > 1:
+                    raise ItemsError(f"{file}: has the column {column!r} more than once; which one is meant?")
+            within = 0
+            present = [name for name in columns if name in names]
+            for batch in parquet.iter_batches(batch_size=BATCH, columns=present):
+                taken: dict[str, Column] = {name: [None] * batch.num_rows for name in columns}
+                taken |= {name: _column(file, name, batch.column(name), within) for name in present}
+                yield Batch(file, within, first + within, taken)
+                within += batch.num_rows
+            first += within
+        except (pa.ArrowException, OSError) as error:
+            raise ItemsError(f"{file}: cannot be read: {error}") from None
+
+
+def _column(file: Path, name: str, array: Any, within: int) -> Column:
+    try:
+        return to_column(array, name, LIMITS)
+    except ColumnTooLargeError as error:
+        raise ItemsError(f"{file}: column {name!r} {error}") from None
+    except ColumnTypeError as error:
+        raise ItemsError(f"{file}: {error}") from None
+    except ColumnError as error:
+        told = ColumnError(name, within + error.row, error.value, error.expected)
+        raise ItemsError(f"{file}: {told}") from None
+
+
+def joined(chunks: list[Text]) -> Text:
+    """Chunks of text as one, with the strings of all."""
+    datas, lengths, rows, strings = [np.zeros(0, np.uint8)], [np.zeros(1, np.int64)], [np.zeros(0, np.int64)], 0
+    for chunk in chunks:
+        datas.append(chunk.data[chunk.offsets[0] : chunk.offsets[-1]])
+        lengths.append(chunk.lengths)
+        rows.append(np.where(chunk.rows < 0, -1, chunk.rows + strings))
+        strings += len(chunk.lengths)
+    return Text(np.concatenate(datas), np.cumsum(np.concatenate(lengths)), np.concatenate(rows))
+
+
+def _as_text(column: Column) -> Text:
+    return column if isinstance(column, Text) else Text.of(list(column))  # type: ignore[arg-type] # of nulls

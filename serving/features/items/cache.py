@@ -1,0 +1,106 @@
+"""The file of items that a service was told, and the folders that were made of it for each artifact."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ranker.artifact import Artifact
+from serving.features.items.build import build, files_of
+from serving.features.items.store import FACTS, ItemsError, ItemStore
+
+FORMAT = 1
+WRITING = ".writing-"
+KEPT = 3
+"""Folders that the cache holds at most: the version that is served, one to roll back to, and one to come."""
+
+
+class ItemSource:
+    """Where items come from; workers that share ``cache`` encode them once between them."""
+
+    def __init__(self, source: Path, cache: Path) -> None:
+        self._source, self._cache = source, cache
+
+    def store(self, artifact: Artifact) -> ItemStore:
+        """The items as the file holds them now, encoded for an artifact; one worker encodes, and others wait for it.
+
+        Raises ``ItemsError``, also where the cache has no room for them; nothing is left behind then.
+        """
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            with (self._cache / "build.lock").open("a") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                folder = self._cache / self.name(artifact)
+                if not (folder / FACTS).is_file():
+                    self._forget()
+                    self._build(artifact, folder)
+                os.utime(folder)
+                return ItemStore(folder)
+        except OSError as error:
+            raise ItemsError(
+                f"{self._source}: cannot be encoded into {self._cache}: {error.strerror or error}"
+            ) from None
+
+    def first(self, artifact: Artifact) -> ItemStore:
+        """As :meth:`store`; where that fails, the items that were encoded before for the artifact, if there are any.
+
+        So a worker that begins later serves what the others do, though the file was replaced by one that nobody can
+        take.
+        """
+        try:
+            return self.store(artifact)
+        except ItemsError:
+            before = [entry for entry in self._whole() if entry.name.startswith(f"{_made_by(artifact)}-")]
+            for folder in sorted(before, key=lambda entry: entry.stat().st_mtime_ns, reverse=True):
+                with suppress(OSError):  # another worker removes it
+                    return ItemStore(folder)
+            raise
+
+    def name(self, artifact: Artifact) -> str:
+        """Changes with the file of items and with whatever of the artifact they are encoded by."""
+        try:
+            stamps = [(str(f), s.st_size, s.st_mtime_ns, s.st_ino) for f in files_of(self._source) if (s := f.stat())]
+        except OSError as error:
+            raise ItemsError(f"{self._source}: cannot be read: {error}") from None
+        return f"{_made_by(artifact)}-{_digest(stamps)}"
+
+    def _build(self, artifact: Artifact, folder: Path) -> None:
+        writing = Path(tempfile.mkdtemp(prefix=WRITING, dir=self._cache))
+        try:
+            build(self._source, artifact, writing)
+            os.replace(writing, folder)
+        finally:
+            shutil.rmtree(writing, ignore_errors=True)
+
+    def _forget(self) -> None:
+        """Remove folders not used for longest, and unfinished ones of workers that were killed while they encoded.
+
+        Called with the lock held, before another folder is made, so that the cache never holds more than ``KEPT``.
+        A worker that has a removed folder mapped keeps what is in it.
+        """
+        folders = {entry for entry in self._cache.iterdir() if entry.is_dir()}
+        for folder in folders - {*sorted(self._whole(), key=lambda entry: entry.stat().st_mtime_ns)[1 - KEPT :]}:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _whole(self) -> list[Path]:
+        try:
+            return [entry for entry in self._cache.iterdir() if entry.is_dir() and not entry.name.startswith(WRITING)]
+        except OSError:
+            return []
+
+
+def _made_by(artifact: Artifact) -> str:
+    """Changes with whatever of an artifact items are encoded by."""
+    files = artifact.manifest.files
+    made_by = [files[name] for name in ("encoder.json", "encoder.npz", "fusion.json")]
+    return _digest([FORMAT, made_by, artifact.schema.model_dump(mode="json")])
+
+
+def _digest(facts: list[Any]) -> str:
+    return hashlib.sha256(orjson.dumps(facts)).hexdigest()[:32]

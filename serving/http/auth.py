@@ -1,0 +1,32 @@
+"""Who may call a route: a dependency that looks for a key."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Security
+from fastapi.security import HTTPBearer
+from fastapi.security.http import HTTPAuthorizationCredentials
+from starlette.requests import Request
+
+from serving.http.admission import Refusal
+from serving.http.api_keys import Keys
+
+BEARER = HTTPBearer(auto_error=False, description="An API key.")
+
+
+def allowing(*keys: Keys, refused: Callable[[], None] = lambda: None) -> Callable[..., Awaitable[None]]:
+    """Let a request through that carries one of the keys. The dependency raises ``Refusal`` (401).
+
+    ``refused`` is called for each one that is not let through.
+    """
+
+    async def allowed(
+        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None
+    ) -> None:
+        header = request.headers.get("authorization")
+        if not any(known.allow(header) for known in keys):
+            refused()
+            reason = "carries no key that is known here; send 'Authorization: Bearer KEY'"
+            raise Refusal(401, "unauthorised", "header Authorization", reason, {"WWW-Authenticate": "Bearer"})
+
+    return allowed

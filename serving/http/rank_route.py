@@ -1,0 +1,103 @@
+"""``POST /rank`` under its limits: admitted or refused, read, ranked in a thread, counted."""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+
+from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect, Request
+
+from serving.http.admission import Admission, Refusal, deadline_of, too_late
+from serving.http.content_encoding import Unpack, unpacker
+from serving.http.request_bodies import Bodies
+from serving.observability.metrics import Metrics
+from serving.observability.tracing import tracing
+from serving.protocol.formats import READERS, Exchange, agreed
+from serving.protocol.messages import RequestError
+from serving.ranking.request_trace import DeadlineError, Watch
+from serving.ranking.scheduler import Step, Turns
+from serving.registry.registry import Models
+from serving.registry.snapshot import Served
+from serving.settings import Settings
+
+
+class RankEndpoint:
+    """One worker's side of every request to ``/rank``."""
+
+    def __init__(self, settings: Settings, models: Models, metrics: Metrics, bodies: Bodies) -> None:
+        self._settings, self._models, self._metrics, self._bodies = settings, models, metrics, bodies
+        self._admission = Admission(settings.max_in_flight)
+        self._trace = tracing()
+        self._turns = Turns(settings.concurrency)
+        metrics.sample("waiting", self._turns.waiting)
+        metrics.sample("receiving", bodies.count)
+
+    async def rank(self, request: Request) -> Response:
+        """Answer one request with what is served as it begins."""
+        watch, served = Watch(), self._models.served
+        outcome = "failed"
+        try:
+            watch.deadline = deadline_of(request.headers)
+            exchange = agreed(request.headers.get("content-type"), request.headers.get("accept"))
+            unpack = unpacker(request.headers.get("content-encoding"), self._settings.max_body_bytes)
+            answer = await self._ranked(request, served, watch, exchange, unpack)
+            outcome = "ok"
+            return Response(answer, headers={"Content-Type": exchange.writes})
+        except Refusal as refusal:
+            outcome = refusal.outcome
+            return refused(refusal)
+        except RequestError as error:
+            outcome = "invalid"
+            return JSONResponse({"detail": error.problems}, status_code=422)
+        except ClientDisconnect:
+            outcome = "left"
+            raise
+        finally:
+            # The answer is on its way before it is counted.
+            asyncio.get_running_loop().call_soon(self._record, request, outcome, watch)
+
+    def _record(self, request: Request, outcome: str, watch: Watch) -> None:
+        self._metrics.record(outcome, watch)
+        if self._trace is not None:
+            self._trace(request.headers, outcome, watch)
+
+    async def _ranked(
+        self, request: Request, served: Served, watch: Watch, exchange: Exchange, unpack: Unpack | None
+    ) -> bytes:
+        """Read and rank. Raises ``Refusal`` (504) where the deadline passes first.
+
+        A request takes one of the places once its body is there. Where all are taken before, it is not read.
+        """
+        settings = self._settings
+        self._admission.require_place()
+        body = await self._bodies.read(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
+        work = partial(_prepared, served, body, request.headers, watch, exchange, unpack)
+        try:
+            watch.lap("read")
+            with self._admission.one(), self._metrics.in_flight.track_inprogress():
+                return await self._turns.take(work, watch.deadline)
+        except DeadlineError:
+            raise too_late() from None
+
+
+def refused(refusal: Refusal) -> JSONResponse:
+    """The answer that a refusal stands for."""
+    detail = [{"field": refusal.field, "reason": refusal.reason}]
+    return JSONResponse({"detail": detail}, status_code=refusal.status, headers=refusal.headers)
+
+
+def _prepared(
+    served: Served,
+    body: bytes,
+    headers: Mapping[str, str],
+    watch: Watch,
+    exchange: Exchange,
+    unpack: Unpack | None,
+) -> Step:
+    """Unpack and open the body, find what ranks it, and prepare that."""
+    watch.lap("wait")
+    opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, served.bounds)
+    watch.route = route = served.route(opened.content, headers)
+    return route.ranker.prepared(
+        opened, watch, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment
+    )

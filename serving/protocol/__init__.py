@@ -1,0 +1,1 @@
+"""What requests and answers hold, whatever way they come: messages, validation, formats."""

@@ -1,0 +1,261 @@
+"""What a request must be, by the artifact's own schema: one check for all formats, with the same words."""
+
+from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
+from itertools import chain
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
+
+from ranker.artifact import Artifact
+from ranker.encoding import Column
+from ranker.registry import nearest
+from serving.protocol.bounds import Bounds, require_few_keys
+from serving.protocol.column_types import Expected, expected_columns, list_of
+from serving.protocol.messages import (
+    FIELD,
+    Explained,
+    FusionChoice,
+    Message,
+    RankRequest,
+    RequestError,
+    UserId,
+    cut,
+)
+
+SHOWN = 60
+"""Characters that are shown of a wrong value."""
+
+
+class RequestChecker:
+    """Turns what a format has read into a checked request. Types follow the schema and the types met in training."""
+
+    def __init__(self, artifact: Artifact, max_candidates: int, by_id: bool = False, by_user: bool = False) -> None:
+        """``by_id`` says that candidates may be ids alone, ``by_user`` that a user's id may stand for context."""
+        schema = artifact.schema
+        self.max_candidates = max_candidates
+        self.context_columns = expected_columns(artifact, schema.context)
+        self.columns = expected_columns(artifact, schema.candidate)
+        self.kinds = {n: kind.value for n, kind in self.columns.items() if not kind.listed and kind.value != "any"}
+        optional = {column for column, kind in self.context_columns.items() if not kind.required}
+        self._guards = {name: kind.guard for name, kind in self.columns.items() if kind.guard is not None}
+        context = {name: kind.type for name, kind in self.context_columns.items()}
+        context_model = _model("Context", context, optional)
+        name = schema.column(schema.candidate_id) if by_id and schema.candidate_id else None
+        self._id = {name} if name is not None and len(self.columns) > 1 else None
+        self._optional = {column for column, kind in self.columns.items() if not kind.required}
+        columns_model = _model("CandidateColumns", {n: kind.column for n, kind in self.columns.items()}, self._optional)
+        row_model = _model("Candidate", {name: kind.type for name, kind in self.columns.items()}, self._optional)
+        rest: dict[str, Any] = {
+            "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
+            "fusion": (FusionChoice | None, None),
+            "model": (str | None, Field(None, description="One of the service's models (see /models).")),
+            "explain": (
+                Explained,
+                Field(False, description="true: explain every candidate returned; a number: so many of the best."),
+            ),
+        }
+        needed_context = len(optional) < len(context)
+        whole = (context_model, Field(... if needed_context else None, description="One value a feature."))
+        partial = _model("PartialContext", context, set(context))
+        some = (
+            partial | None,
+            Field(None, description="One value a feature; what is left out is the user's, if one is named."),
+        )
+        user: Any = (UserId, Field(description="Whose stored features stand for those that the context leaves out."))
+        self.context = {column: TypeAdapter(kind) for column, kind in context.items()}
+        self._by_user = by_user
+        choices, told = columns_model | list_of(row_model), "Columns, or a list of rows."
+        models = [columns_model]
+        if name is not None and self._id:
+            kind = self.columns[name]
+            models.append(_model("CandidateIds", {name: kind.column}))
+            choices = choices | models[1] | list_of(_model("CandidateId", {name: kind.type}))
+            told += " Ids alone are looked up."
+        self._models: dict[tuple[bool, bool], Any] = {}
+        for looked_up, model in enumerate(models):
+            needed: dict[str, Any] = {"candidates": (model, ...), **rest}
+            self._models[bool(looked_up), False] = create_model(
+                "CheckedRequest", __base__=Message, context=whole, **needed
+            )
+            self._models[bool(looked_up), True] = create_model(
+                "CheckedRequest", __base__=Message, user=user, context=some, **needed
+            )
+        either: dict[str, Any] = {"user": (UserId | None, user[1])} if by_user else {}
+        either |= {"context": some if by_user else whole, "candidates": (choices, Field(description=told)), **rest}
+        self.model = create_model("RankRequest", __base__=Message, **either)
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much a request may hold."""
+        return Bounds(self.max_candidates, len(self.columns) + len(self.context))
+
+    def check(
+        self, raw: Mapping[str, Any], by_row: bool = False, columns: Mapping[str, Column] | None = None
+    ) -> RankRequest:
+        """Check a request whose candidates are columns. Raises ``RequestError`` with every problem found.
+
+        ``columns`` are the candidates in the format's own arrays; ``raw`` then has an empty list for each of them
+        that is known to be right. ``by_row`` says that the client sent rows, so that problems name those.
+        """
+        require_few_keys(raw, len(self.context_columns), len(self.columns))
+        given = raw.get("candidates")
+        if isinstance(given, Mapping):
+            require_few(max((len(v) for v in given.values() if isinstance(v, list)), default=0), self.max_candidates)
+        by_id = isinstance(given, Mapping) and set(given) == self._id
+        by_user = self._by_user and raw.get("user") is not None
+        model = self._models[by_id, by_user]
+        try:
+            checked: Any = model.model_validate(raw)
+        except ValidationError as error:
+            raise RequestError(_problems(model, error, by_row)) from None
+        # The model's values are converted; it has none of the columns that it was shown empty.
+        candidates = {
+            name: values if values or columns is None else columns[name] for name, values in _given(checked.candidates)
+        }
+        count = self._count(candidates)
+        if not by_id:
+            candidates |= {n: _nulls(self.columns[n], count) for n in self.columns if n not in candidates}
+        context = {} if checked.context is None else {name: [value] for name, value in _given(checked.context)}
+        if not by_user:
+            context |= {name: [None] for name in self.context if name not in context}
+        user = checked.user if by_user else None
+        return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain, by_id, user)
+
+    def in_microseconds(self, columns: Mapping[str, Column]) -> dict[str, Column]:
+        """Columns of numbers, less those where a number stands for a time in another unit, so that these are told."""
+        return {name: values for name, values in columns.items() if not self._in_another_unit(name, values)}
+
+    def _in_another_unit(self, name: str, values: Any) -> bool:
+        guard = self._guards.get(name)
+        if guard is None:
+            return False
+        numbers = values if isinstance(values, np.ndarray) else [0 if value is None else value for value in values]
+        return bool(guard.wrong(np.asarray(numbers)).any())
+
+    def turned(self, rows: list[Any]) -> dict[str, list[Any]]:
+        """Rows to columns. Raises ``RequestError``."""
+        if not rows:
+            raise RequestError([("candidates", "must hold at least one candidate, got none")])
+        require_few(len(rows), self.max_candidates)
+        names = list(self._id if self._id is not None and self._are_ids(rows) else self.columns)
+        expected = set(names)
+        lacking = False
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise RequestError([(f"candidates.{number}", f"must be an object, got {short(row)}")])
+            if row.keys() != expected:
+                where = f"candidates.{number}"
+                missing = [name for name in names if name not in row and name not in self._optional]
+                unknown = [name for name in row if name not in expected]
+                if missing or unknown:
+                    needed = ((f"{where}.{name}", "is required") for name in missing)
+                    raise RequestError(chain(needed, ((f"{where}.{n}", _unknown(n, names)) for n in unknown)))
+                lacking = True
+        if lacking:
+            return {name: [row.get(name) for row in rows] for name in names}
+        return {name: [row[name] for row in rows] for name in names}
+
+    def _are_ids(self, rows: list[Any]) -> bool:
+        """Whether rows hold ids alone: the first one tells, unless all else may be left out."""
+        looked_at = rows if self._optional | (self._id or set()) >= self.columns.keys() else rows[:1]
+        return all(isinstance(row, dict) and row.keys() == self._id for row in looked_at)
+
+    def _count(self, candidates: Mapping[str, Column]) -> int:
+        """The number of candidates. Raises ``RequestError`` where there is none, or columns differ in length."""
+        lengths = {name: len(values) for name, values in candidates.items()}
+        first, count = next(iter(lengths.items()), ("", 0))
+        problems = [
+            (f"candidates.{name}", f"has {length} values where {first} has {count}: all columns must be of one length")
+            for name, length in lengths.items()
+            if length != count
+        ]
+        if not problems and not count:
+            problems = [("candidates", "must hold at least one candidate, got none")]
+        if problems:
+            raise RequestError(problems)
+        require_few(count, self.max_candidates)
+        return count
+
+
+def require_few(count: int, most: int) -> None:
+    """Raise ``RequestError`` where there are more candidates than a request may have."""
+    if count > most:
+        raise RequestError([("candidates", f"may hold at most {most} candidates, got {count}")])
+
+
+def _problems(model: Any, error: ValidationError, by_row: bool) -> Iterator[tuple[str, str]]:
+    for mistake in error.errors(include_url=False):
+        loc = [str(part) for part in mistake["loc"]]
+        if by_row and loc[0] == "candidates" and len(loc) > 2:
+            loc[1], loc[2] = loc[2], loc[1]
+        if mistake["type"] == "extra_forbidden":
+            reason = _unknown(loc[-1], _known(model, mistake["loc"]))
+        elif mistake["type"] == "missing":
+            reason = "is required"
+        elif mistake["type"] == "value_error":
+            reason = f"{mistake['ctx']['error']}, got {short(mistake['input'])}"
+        else:
+            reason = f"{mistake['msg']}, got {short(mistake['input'])}"
+        yield ".".join(part or '""' for part in loc), reason
+
+
+def _known(model: Any, loc: tuple[int | str, ...]) -> list[str]:
+    for part in loc[:-1]:
+        found = [f.annotation for n, f in model.model_fields.items() if (f.alias or n) == part]
+        model = next((m for m in found if isinstance(m, type) and issubclass(m, BaseModel)), FusionChoice)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def short(value: Any) -> str:
+    """A value written out, but not all of a long one."""
+    return cut(_written(value, SHOWN), SHOWN)
+
+
+def _written(value: Any, room: int) -> str:
+    """The beginning of what ``repr`` gives, of a value however large or deep: at least ``room`` characters of it."""
+    if isinstance(value, str | bytes):
+        return repr(value[:room])
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if not isinstance(value, list | dict):
+        return repr(value)
+    text = "[" if isinstance(value, list) else "{"
+    end = "]" if isinstance(value, list) else "}"
+    for number, part in enumerate(value):
+        if len(text) > room:
+            return text
+        text += ", " if number else ""
+        text += _written(part, room - len(text))
+        if isinstance(value, dict):
+            text += ": " + _written(value[part], room - len(text) - 2)
+    return text + end
+
+
+def _model(name: str, types: Mapping[str, Any], optional: Collection[str] = ()) -> Any:
+    """A model of columns; names are kept as aliases, since a column may be called anything."""
+    fields: dict[str, Any] = {}
+    for number, (column, kind) in enumerate(types.items()):
+        # A factory, since a default would stand in the OpenAPI document as a value that may be sent.
+        field: Any = Field(default_factory=lambda: None, alias=column) if column in optional else Field(alias=column)
+        fields[f"field_{number}"] = (kind, field)
+    return create_model(name, __base__=Message, **fields)
+
+
+def _given(model: BaseModel) -> Iterator[tuple[str, Any]]:
+    """Columns of a model of columns that a request gave, with their values."""
+    fields = type(model).model_fields
+    for name in fields:
+        if name in model.model_fields_set:
+            yield fields[name].alias or name, getattr(model, name)
+
+
+def _nulls(expected: Expected, count: int) -> Column:
+    """A column of missing values, as one that was sent would be read."""
+    return np.full(count, np.nan) if expected.value == "number" and not expected.listed else [None] * count
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    hint = nearest(cut(name, FIELD), known)
+    return f"is unknown{'; ' + hint if hint else ''} (known: {', '.join(known)})"

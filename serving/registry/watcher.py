@@ -1,0 +1,146 @@
+"""What a worker does beside requests: follows changes, looks for new versions, brings metrics up to date."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+import anyio.to_thread
+
+from serving.features.items import ItemsError
+from serving.logs import event
+from serving.observability.metrics import Metrics
+from serving.registry.registry import Models
+from serving.registry.rollout import Rollout, jittered
+from serving.registry.shared_state import Shared, State, StateError, Versions
+from serving.registry.snapshot import ExperimentError
+from serving.registry.version_loader import RefusedError, VersionFileError
+from serving.settings import Settings
+
+TICK = 0.25
+"""Seconds between looks at what the workers share; a change reaches all of them this much later."""
+UNWATCHED = 5.0
+"""Seconds between looks at version files, and at whether refused versions are still there, without a watch."""
+
+
+class Follower:
+    """Runs beside a worker's requests until cancelled."""
+
+    def __init__(self, models: Models, shared: Shared, metrics: Metrics, settings: Settings) -> None:
+        self._models, self._shared, self._metrics = models, shared, metrics
+        self._watch, self._allow = settings.watch, settings.allow_schema_change
+        self._rollout = Rollout(settings.watch_fraction, settings.watch_delay)
+        self._look_at = 0.0
+        self._looked_at_items = time.monotonic()
+        self._asked = -1  # looks once, since a worker may begin with older items than the file has
+        self._items_problem = ""
+        self._file_problems: dict[str, str] = {}
+        self._followed: State | None = None
+
+    async def run(self) -> None:
+        """Tick for ever; what goes wrong in one tick is logged, and the next one comes."""
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                await anyio.to_thread.run_sync(self._tick)
+            except StateError as error:
+                event(logging.ERROR, "state not written", reason=str(error))
+            except Exception:
+                event(logging.ERROR, "looking for versions failed", traceback=True)
+
+    def _tick(self) -> None:
+        self._mend()
+        self._metrics.measure()
+        self._follow()
+        self._follow_items()
+        if self._shared.leads():
+            for pid in self._shared.buried():
+                self._metrics.bury(pid)
+            self._models.count_refused()
+            if time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + jittered(self._watch or UNWATCHED)
+                self._look()
+
+    def _mend(self) -> None:
+        gone = self._shared.mend()
+        if self._metrics.mend():
+            gone.append("metrics (those of workers that run are lost until they are started again)")
+        if gone:
+            event(logging.WARNING, "runtime files were removed", gone=gone)
+
+    def _follow(self) -> None:
+        state = self._shared.state()
+        if state is None or state is self._followed:
+            return
+        self._followed = state  # what is refused is logged, and not tried again until something else changes
+        for model, versions in state.versions.items():
+            self._metrics.show_refused(model, bool(versions.refused))
+        try:
+            self._models.follow()
+        except ExperimentError as error:
+            event(logging.ERROR, "experiment refused", reason=str(error))
+
+    def _follow_items(self) -> None:
+        """Look at the file of items: after a reload was asked for, and as often as the watch looks."""
+        state = self._shared.state()
+        asked = state.items if state is not None else 0
+        due = bool(self._watch) and time.monotonic() - self._looked_at_items >= self._watch
+        if not due and asked == self._asked:
+            return
+        self._asked, self._looked_at_items = asked, time.monotonic()
+        try:
+            self._models.refresh()
+            self._items_problem = ""
+        except ItemsError as error:
+            if str(error) != self._items_problem:
+                self._items_problem = str(error)
+                event(logging.ERROR, "items refused", reason=self._items_problem)
+
+    def _look(self) -> None:
+        state = self._shared.state()
+        for model, versions in state.versions.items() if state else ():
+            if self._models.slots[model].follows_file:
+                self._follow_file(model, versions)
+            else:
+                there = self._models.slots[model].versions()
+                if not versions.refused.keys() <= there.keys():
+                    self._models.keep_refused(model, there)
+                if self._watch:
+                    self._look_for(model, versions)
+
+    def _look_for(self, model: str, versions: Versions) -> None:
+        """Serve the highest version that nobody has considered yet; one that was refused, once its files change."""
+        slot = self._models.slots[model]
+        for version in sorted(slot.versions(), reverse=True):
+            if version <= versions.highest:
+                return
+            refused = versions.refused.get(version)
+            if (refused and refused.stamp == slot.stamp(version)) or not self._rollout.is_due(model, version):
+                continue
+            try:
+                self._models.change(model, version, self._allow)
+                return
+            except RefusedError:  # logged, counted, and noted
+                pass
+
+    def _follow_file(self, model: str, versions: Versions) -> None:
+        """Serve the version that the version file names; where it names none, what is served goes on."""
+        slot = self._models.slots[model]
+        try:
+            version = slot.named()
+        except VersionFileError as error:
+            if self._file_problems.get(model) != str(error):
+                self._file_problems[model] = str(error)
+                self._metrics.reloads.labels(model, "version_file").inc()
+                event(logging.ERROR, "version file refused", model=model, reason=str(error), serving=versions.current)
+            return
+        assert version is not None, "there is a version file"
+        self._file_problems.pop(model, None)
+        if not versions.refused.keys() <= {version}:
+            self._models.keep_refused(model, {version})
+        refused = versions.refused.get(version)
+        if version == versions.current or (refused and refused.stamp == slot.stamp(version)):
+            return
+        with suppress(RefusedError):  # logged, counted, and noted
+            # Clients of a version that was served before were there before.
+            self._models.change(model, version, self._allow or version in versions.previous)

@@ -1,0 +1,87 @@
+"""What refuses numbers of another unit: by what the encoder keeps, or, for older artifacts, by what was fitted."""
+
+import numpy as np
+import pytest
+
+from ranker.encoding import EncoderFitter
+from ranker.encoding.numeric import NumericEncoding
+from ranker.encoding.plain_times import PlainTimes
+from ranker.schema import Numeric, Schema
+from serving.protocol.time_units import TimeRange, guard_of, time_range
+
+YEAR_2024 = 1_704_067_200_000_000
+DAY = 86_400_000_000
+
+
+def encoding(mean=0.0, deviation=1.0, edges=()):
+    return NumericEncoding(mean, deviation, False, edges)
+
+
+def test_the_range_is_eight_deviations_about_the_mean():
+    found = time_range(Numeric(kind="numeric"), encoding(float(YEAR_2024), float(DAY)))
+    assert found == TimeRange(YEAR_2024, YEAR_2024 - 8 * DAY, YEAR_2024 + 8 * DAY)
+
+
+def test_the_range_of_logarithms_is_that_of_their_times():
+    found = time_range(Numeric(kind="numeric", transform="log1p"), encoding(np.log1p(YEAR_2024), 0.125))
+    np.testing.assert_allclose(found, [YEAR_2024, YEAR_2024 / np.e, YEAR_2024 * np.e], rtol=1e-9)
+
+
+def test_the_range_of_buckets_is_that_of_their_edges():
+    edges = (YEAR_2024 - DAY, YEAR_2024, YEAR_2024 + 3 * DAY)
+    assert time_range(Numeric(kind="numeric", transform="buckets"), encoding(edges=edges)) == TimeRange(
+        YEAR_2024, edges[0], edges[2]
+    )
+    assert time_range(Numeric(kind="numeric", transform="buckets"), encoding()) is None
+
+
+def test_nothing_is_told_of_times_near_1970_and_of_numbers_as_they_come():
+    assert time_range(Numeric(kind="numeric"), encoding(9e13, 1e12)) is None
+    assert time_range(Numeric(kind="numeric", transform="none"), encoding()) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (YEAR_2024 // 10**6, "this looks like seconds"),
+        (YEAR_2024 // 10**3, "this looks like milliseconds"),
+        (YEAR_2024 * 1000, "this looks like nanoseconds"),
+        (YEAR_2024 // 10**6 // 2, "this looks like seconds"),  # 1997
+        (YEAR_2024 // 10**6 // 3, None),
+        (YEAR_2024, None),
+        (YEAR_2024 * 2, None),
+        (0, None),
+    ],
+)
+def test_half_to_double_the_typical_time_in_another_unit_is_told(value, told):
+    found = TimeRange(YEAR_2024, YEAR_2024 - DAY, YEAR_2024 + DAY)
+    assert found.told(value) == told
+    assert found.wrong(np.array([value, YEAR_2024])).tolist() == [told is not None, False]
+
+
+def test_a_wide_range_takes_all_within_it():
+    found = TimeRange(YEAR_2024, -1e16, 1e16)
+    assert found.told(YEAR_2024 // 10**6) is None
+    assert not found.wrong(np.array([YEAR_2024 // 10**6])).any()
+
+
+def test_the_guard_is_what_the_encoder_keeps_and_else_the_range():
+    schema = Schema.model_validate(
+        {
+            "candidate": {"when": {"kind": "numeric"}, "day": {"kind": "categorical"}, "price": {"kind": "numeric"}},
+            "tasks": {"click": {"kind": "binary"}},
+        }
+    )
+    when = np.array(["2024-01-01", "2024-01-03"], dtype="datetime64[us]")
+    fitter = EncoderFitter(schema)
+    columns = {"when": when, "day": when, "price": np.array([1.0, 2.0])}
+    fitter.add(columns, np.ones((2, 1)), np.ones((2, 1), dtype=bool), np.zeros(2, dtype=np.int64))
+    encoder = fitter.fitted()
+
+    def guards():
+        return [guard_of(encoder, name, feature) for name, feature in schema.candidate.items()]
+
+    kept = PlainTimes(count=2, extent=YEAR_2024 + 2 * DAY)
+    assert guards() == [kept, kept, None]
+    encoder.times.plain.clear()
+    assert guards() == [TimeRange(YEAR_2024 + DAY, YEAR_2024 - 7 * DAY, YEAR_2024 + 9 * DAY), None, None]
