@@ -23,7 +23,7 @@ from serving.http.api_keys import Keys
 from serving.http.auth import allowing
 from serving.http.connections import Connections
 from serving.http.http11 import STATE
-from serving.http.middleware import Edge
+from serving.http.middleware import Middleware
 from serving.http.model_info import facts, overview
 from serving.http.openapi import document_of, documented
 from serving.http.rank_route import RankEndpoint, refused
@@ -35,9 +35,9 @@ from serving.process.runtime_folder import new_folder
 from serving.process.shutdown import Lifecycle
 from serving.protocol.messages import Ranking
 from serving.registry.catalog import unknown
-from serving.registry.registry import Models
-from serving.registry.shared_state import Shared
-from serving.registry.watcher import Follower
+from serving.registry.registry import ModelRegistry
+from serving.registry.shared_state import SharedState
+from serving.registry.watcher import Watcher
 from serving.settings import Settings
 
 SWITCH = 5e-4
@@ -53,13 +53,13 @@ def create_app(settings: Settings | None = None) -> Service:
     if temporary:
         settings = settings.model_copy(update={"runtime": temporary[0]})
     assert settings.runtime is not None
-    shared = Shared(settings.runtime)
+    shared = SharedState(settings.runtime)
     metrics = Metrics(settings.runtime)
-    models = Models(settings, shared, metrics)
+    models = ModelRegistry(settings, shared, metrics)
     lifecycle = Lifecycle(settings.drain)
     bodies = Bodies(settings.max_receiving, settings.max_receiving_bytes)
     endpoint = RankEndpoint(settings, models, metrics, bodies)
-    follower = Follower(models, shared, metrics, settings)
+    follower = Watcher(models, shared, metrics, settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -98,7 +98,7 @@ def create_app(settings: Settings | None = None) -> Service:
             expose_headers=["X-Request-ID", "Retry-After", "Accept-Encoding"],
         )
     app.add_middleware(SmallBodies, bodies=bodies, seconds=settings.body_timeout)
-    app.add_middleware(Edge, lifecycle=lifecycle, log=settings.log_requests)
+    app.add_middleware(Middleware, lifecycle=lifecycle, log=settings.log_requests)
     allowed = allowing(rank_keys, refused=metrics.unauthorised) if rank_keys else None
     guarded = [Depends(allowed)] if allowed else []
     readable = [Depends(allowing(rank_keys, admin_keys))] if rank_keys else []
@@ -141,7 +141,7 @@ def create_app(settings: Settings | None = None) -> Service:
         answer = await rank(Request(scope, receive))
         await answer(scope, receive, send)
 
-    app.rank = Edge(directly, lifecycle=lifecycle, log=settings.log_requests)
+    app.rank = Middleware(directly, lifecycle=lifecycle, log=settings.log_requests)
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:

@@ -97,14 +97,14 @@ def _check(settings: Settings) -> None:
     """Load everything once, so that what is wrong is said in one line before any worker starts."""
     from serving.http.api_keys import Keys
     from serving.observability.metrics import Metrics
-    from serving.registry.registry import Models
-    from serving.registry.shared_state import Shared
+    from serving.registry.registry import ModelRegistry
+    from serving.registry.shared_state import SharedState
 
     Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
     assert settings.runtime is not None
-    shared = Shared(settings.runtime)
-    served = Models(settings, shared, Metrics(), begins=True).served
+    shared = SharedState(settings.runtime)
+    served = ModelRegistry(settings, shared, Metrics(), begins=True).served
     shared.leave()  # this process is no worker
     for name, ranker in served.rankers.items():
         manifest, model = ranker.artifact.manifest, "" if len(served.rankers) == 1 else f" of {name}"

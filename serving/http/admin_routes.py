@@ -13,8 +13,8 @@ from serving.features.items import ItemsError
 from serving.http.admission import Refusal
 from serving.http.openapi import documented
 from serving.registry.catalog import unknown
-from serving.registry.registry import Models
-from serving.registry.shared_state import Serving, Shared, StateError
+from serving.registry.registry import ModelRegistry
+from serving.registry.shared_state import Serving, SharedState, StateError
 from serving.registry.snapshot import ExperimentError
 from serving.registry.version_loader import RefusedError
 
@@ -42,7 +42,7 @@ def unwritten(error: StateError) -> Refusal:
     return Refusal(507, "no_space", "service", str(error))
 
 
-def admin_routes(models: Models, shared: Shared, allowed: Callable[..., Any]) -> APIRouter:
+def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[..., Any]) -> APIRouter:
     """The routes below ``/admin``, for those whom ``allowed`` lets in."""
     router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)])
 

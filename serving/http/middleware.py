@@ -26,7 +26,7 @@ NO_CONTENT = (b"content-security-policy", b"default-src 'none'; frame-ancestors 
 CLOSE = (b"connection", b"close")
 
 
-class Edge:
+class Middleware:
     """The outermost layer but CORS, in plain ASGI: it sees each message and copies none."""
 
     def __init__(self, app: ASGIApp, lifecycle: Lifecycle, log: Literal["all", "errors", "none"]) -> None:

@@ -6,10 +6,10 @@ from ranker.fusion import Plan
 from serving.protocol.column_types import UNIT, Expected
 from serving.protocol.formats import READERS, WRITERS
 from serving.ranking.ranker import Ranker
-from serving.registry.snapshot import Served
+from serving.registry.snapshot import Snapshot
 
 
-def overview(served: Served) -> dict[str, Any]:
+def overview(served: Snapshot) -> dict[str, Any]:
     """All models in short, the default one's name, and the experiment's groups."""
     experiment = served.experiment
     return {
@@ -19,7 +19,7 @@ def overview(served: Served) -> dict[str, Any]:
     }
 
 
-def facts(served: Served, name: str) -> dict[str, Any]:
+def facts(served: Snapshot, name: str) -> dict[str, Any]:
     """Of one model: version, tasks, schema, columns of requests, metrics, fusions and their parameters' bounds."""
     ranker = served.rankers[name]
     manifest = ranker.artifact.manifest

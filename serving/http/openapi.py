@@ -10,7 +10,7 @@ from serving.http.content_encoding import ACCEPTED
 from serving.protocol.formats import ARROW, BY_ROW, JSON, READERS
 from serving.protocol.messages import Problems, RankingByRow
 from serving.ranking.ranker import Ranker
-from serving.registry.snapshot import Served
+from serving.registry.snapshot import Snapshot
 
 EXAMPLE_CANDIDATES = 3
 PROBLEMS = {
@@ -37,10 +37,10 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problems, "description": PROBLEMS[status]} for status in statuses}
 
 
-def document_of(app: FastAPI, served: Callable[[], Served]) -> Callable[[], dict[str, Any]]:
+def document_of(app: FastAPI, served: Callable[[], Snapshot]) -> Callable[[], dict[str, Any]]:
     """What makes the document; it is made anew when something else is served."""
     plain = app.openapi
-    made: tuple[weakref.ref[Served], dict[str, Any]] | None = None  # the document keeps no old model alive
+    made: tuple[weakref.ref[Snapshot], dict[str, Any]] | None = None  # the document keeps no old model alive
 
     def document() -> dict[str, Any]:
         nonlocal made
@@ -65,7 +65,7 @@ def example(ranker: Ranker) -> dict[str, Any]:
     return {**({"context": golden.context} if golden.context else {}), "candidates": candidates}
 
 
-def _body(served: Served) -> dict[str, Any]:
+def _body(served: Snapshot) -> dict[str, Any]:
     """The default model's requests; with others beside it, one of several, told apart by ``model``."""
     default = served.rankers[served.default]
     others = {name: ranker for name, ranker in served.rankers.items() if name != served.default}

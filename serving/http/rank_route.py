@@ -14,27 +14,27 @@ from serving.observability.metrics import Metrics
 from serving.observability.tracing import tracing
 from serving.protocol.formats import READERS, Exchange, agreed
 from serving.protocol.messages import RequestError
-from serving.ranking.request_trace import DeadlineError, Watch
-from serving.ranking.scheduler import Step, Turns
-from serving.registry.registry import Models
-from serving.registry.snapshot import Served
+from serving.ranking.request_trace import DeadlineError, RequestTrace
+from serving.ranking.scheduler import Scheduler, Step
+from serving.registry.registry import ModelRegistry
+from serving.registry.snapshot import Snapshot
 from serving.settings import Settings
 
 
 class RankEndpoint:
     """One worker's side of every request to ``/rank``."""
 
-    def __init__(self, settings: Settings, models: Models, metrics: Metrics, bodies: Bodies) -> None:
+    def __init__(self, settings: Settings, models: ModelRegistry, metrics: Metrics, bodies: Bodies) -> None:
         self._settings, self._models, self._metrics, self._bodies = settings, models, metrics, bodies
         self._admission = Admission(settings.max_in_flight)
         self._trace = tracing()
-        self._turns = Turns(settings.concurrency)
+        self._turns = Scheduler(settings.concurrency)
         metrics.sample("waiting", self._turns.waiting)
         metrics.sample("receiving", bodies.count)
 
     async def rank(self, request: Request) -> Response:
         """Answer one request with what is served as it begins."""
-        watch, served = Watch(), self._models.served
+        watch, served = RequestTrace(), self._models.served
         outcome = "failed"
         try:
             watch.deadline = deadline_of(request.headers)
@@ -56,13 +56,13 @@ class RankEndpoint:
             # The answer is on its way before it is counted.
             asyncio.get_running_loop().call_soon(self._record, request, outcome, watch)
 
-    def _record(self, request: Request, outcome: str, watch: Watch) -> None:
+    def _record(self, request: Request, outcome: str, watch: RequestTrace) -> None:
         self._metrics.record(outcome, watch)
         if self._trace is not None:
             self._trace(request.headers, outcome, watch)
 
     async def _ranked(
-        self, request: Request, served: Served, watch: Watch, exchange: Exchange, unpack: Unpack | None
+        self, request: Request, served: Snapshot, watch: RequestTrace, exchange: Exchange, unpack: Unpack | None
     ) -> bytes:
         """Read and rank. Raises ``Refusal`` (504) where the deadline passes first.
 
@@ -87,10 +87,10 @@ def refused(refusal: Refusal) -> JSONResponse:
 
 
 def _prepared(
-    served: Served,
+    served: Snapshot,
     body: bytes,
     headers: Mapping[str, str],
-    watch: Watch,
+    watch: RequestTrace,
     exchange: Exchange,
     unpack: Unpack | None,
 ) -> Step:

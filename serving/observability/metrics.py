@@ -15,7 +15,7 @@ from serving.observability.log_queue import dropped_lines
 from serving.observability.process_metrics import ProcessMetrics
 from serving.observability.worker_counts import WorkerCounts
 from serving.ranking.ranker import Ranker
-from serving.ranking.request_trace import STAGES, Watch
+from serving.ranking.request_trace import STAGES, RequestTrace
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 reserved_metrics.install()
@@ -179,7 +179,7 @@ class Metrics:
         """Count a request that was let in no further for want of a key."""
         self._requests.labels("unauthorised", "", "", "").inc()
 
-    def record(self, outcome: str, watch: Watch) -> None:
+    def record(self, outcome: str, watch: RequestTrace) -> None:
         """Count a request that has its answer; arrays are only kept by reference, for :meth:`measure`."""
         for stage, seconds in list(watch.seconds.items()):  # a thread may still be in a stage
             self._stages[stage].observe(seconds)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 
 from serving.logs import event
-from serving.ranking.request_trace import Watch
+from serving.ranking.request_trace import RequestTrace
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SDK = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
-Trace = Callable[[Mapping[str, str], str, Watch], None]
+Trace = Callable[[Mapping[str, str], str, RequestTrace], None]
 """Takes a request's headers, outcome and watch once it is answered; spans are sent by the SDK's own thread."""
 
 
@@ -47,7 +47,7 @@ def _with_sdk() -> Trace:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     tracer = provider.get_tracer("ranker.serving")
 
-    def trace(headers: Mapping[str, str], outcome: str, watch: Watch) -> None:
+    def trace(headers: Mapping[str, str], outcome: str, watch: RequestTrace) -> None:
         begun = time.time_ns() - int((time.monotonic() - watch.begun) * 1e9)
         facts: dict[str, str | int] = {"ranker.outcome": outcome}
         if route := watch.route:

@@ -16,7 +16,7 @@ from serving.protocol.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.protocol.messages import FusionChoice, RankRequest, RequestError
 from serving.protocol.validation import RequestChecker, short
 from serving.ranking.candidates import LookedUp, Pool, Sent
-from serving.ranking.request_trace import Watch
+from serving.ranking.request_trace import RequestTrace
 from serving.ranking.scheduler import Step
 from serving.registry.catalog import ONLY
 from serving.runtime import Engine, engine_of
@@ -74,9 +74,9 @@ class Ranker:
         self.items = self._source.store(self.artifact)  # requests that run keep the one that they began with
         return True
 
-    def answer(self, opened: Opened, watch: Watch | None = None, exchange: Exchange = DEFAULT_EXCHANGE) -> bytes:
+    def answer(self, opened: Opened, watch: RequestTrace | None = None, exchange: Exchange = DEFAULT_EXCHANGE) -> bytes:
         """A request that was opened to the answer's bytes. Raises as :meth:`prepared` and what it returns."""
-        step = self.prepared(opened, watch or Watch(), exchange)
+        step = self.prepared(opened, watch or RequestTrace(), exchange)
         while not isinstance(answer := step(), bytes):
             step = answer
         return answer
@@ -84,7 +84,7 @@ class Ranker:
     def prepared(
         self,
         opened: Opened,
-        watch: Watch,
+        watch: RequestTrace,
         exchange: Exchange,
         *,
         model: str = ONLY,
@@ -142,7 +142,7 @@ class Ranker:
         pool: Pool,
         context: Context,
         facts: dict[str, Any],
-        watch: Watch,
+        watch: RequestTrace,
     ) -> Answer:
         self._require_finite(scores)
         candidates = self._candidates(plan, scores, pool, context)

@@ -18,7 +18,7 @@ class DeadlineError(Exception):
     """The request's deadline passed; nothing more is done for it."""
 
 
-class Watch:
+class RequestTrace:
     """Seconds by stage, counted from now; ``deadline`` is a time of ``time.monotonic``."""
 
     __slots__ = ("_last", "begun", "deadline", "looked_up", "packed", "route", "scores", "seconds", "unknown", "user")

@@ -26,7 +26,7 @@ PATIENCE = 0.01
 which answers wait for no other one."""
 
 
-class Turns:
+class Scheduler:
     """A few threads that rank, for one event loop."""
 
     def __init__(self, threads: int) -> None:

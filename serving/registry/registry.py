@@ -14,21 +14,21 @@ from serving.logs import event
 from serving.observability.metrics import Metrics
 from serving.ranking.ranker import Ranker
 from serving.registry.catalog import Catalogue
-from serving.registry.shared_state import Refused, Serving, Shared, State, Versions
-from serving.registry.snapshot import ExperimentError, Served
-from serving.registry.version_loader import RefusedError, Slot
+from serving.registry.shared_state import Refused, Serving, SharedState, State, Versions
+from serving.registry.snapshot import ExperimentError, Snapshot
+from serving.registry.version_loader import RefusedError, VersionLoader
 from serving.runtime import EngineError
 from serving.settings import Settings, SettingsError
 
 
-class Models:
-    """Holds the one ``Served`` that new requests take; a request keeps the one it took.
+class ModelRegistry:
+    """Holds the one ``Snapshot`` that new requests take; a request keeps the one it took.
 
     ``served`` changes by a single assignment, so a request is ranked by one version or by another and never by parts
     of both; an old version is gone when its last request is.
     """
 
-    def __init__(self, settings: Settings, shared: Shared, metrics: Metrics, begins: bool = False) -> None:
+    def __init__(self, settings: Settings, shared: SharedState, metrics: Metrics, begins: bool = False) -> None:
         """Load all models. Raises ``SettingsError``, ``ArtifactError``, ``EngineError`` and ``ItemsError``.
 
         ``begins`` says that the service begins with this and reads its file of models. A worker that comes later
@@ -36,7 +36,7 @@ class Models:
         """
         self._settings, self._shared, self._metrics = settings, shared, metrics
         self._changing = threading.Lock()
-        self.slots: dict[str, Slot] = {}
+        self.slots: dict[str, VersionLoader] = {}
         users = users_of(settings)
         with shared.alone():
             before = shared.state()
@@ -44,7 +44,7 @@ class Models:
             self._catalogue = catalogue = others.catalogue if others else Catalogue.of(settings)
             for name, source in catalogue.models.items():
                 with self._naming(name):
-                    self.slots[name] = Slot(name, source, settings, users)
+                    self.slots[name] = VersionLoader(name, source, settings, users)
             known = before.versions if before else {}
             chosen: dict[str, Ranker] = {}
             versions: dict[str, Versions] = {}
@@ -61,12 +61,12 @@ class Models:
             if state != before:  # a worker that comes later needs no room to begin
                 shared.write(state)
         self.default = catalogue.default
-        self.served = Served({}, self.default)
+        self.served = Snapshot({}, self.default)
         rankers: dict[str, Ranker] = {}
         for name, slot in self.slots.items():
             with self._naming(name):
                 rankers[name] = chosen[name] if name in chosen else slot.first(versions.get(name))
-        served = Served(rankers, self.default, state.catalogue.experiment)
+        served = Snapshot(rankers, self.default, state.catalogue.experiment)
         try:
             served.check()
         except ExperimentError as error:
@@ -131,7 +131,7 @@ class Models:
         with self._alone() as state:
             try:
                 experiment = self._read_experiment()
-                served = Served(self.served.rankers, self.default, experiment)
+                served = Snapshot(self.served.rankers, self.default, experiment)
                 served.check()
             except ExperimentError as error:
                 event(logging.ERROR, "experiment refused", reason=str(error))
@@ -192,7 +192,7 @@ class Models:
             if versions.current != now.version(name):
                 with suppress(RefusedError):  # it is logged
                     rankers[name] = self._load(name, versions.current)
-        served = Served(rankers, self.default, state.catalogue.experiment)
+        served = Snapshot(rankers, self.default, state.catalogue.experiment)
         if rankers != now.rankers or served.experiment != now.experiment:
             served.check()
             self._adopt(served)
@@ -202,12 +202,12 @@ class Models:
         assert state is not None, "a service wrote its state when it began"
         return state
 
-    def _with(self, model: str, version: int, allow_schema_change: bool) -> Served:
+    def _with(self, model: str, version: int, allow_schema_change: bool) -> Snapshot:
         """What is served, with another version of one model. Raises ``RefusedError``."""
         now = self.served
 
-        def replaced(ranker: Ranker) -> Served:
-            return Served({**now.rankers, model: ranker}, now.default, now.experiment)
+        def replaced(ranker: Ranker) -> Snapshot:
+            return Snapshot({**now.rankers, model: ranker}, now.default, now.experiment)
 
         return replaced(self._load(model, version, allow_schema_change, lambda ranker: replaced(ranker).check()))
 
@@ -247,7 +247,7 @@ class Models:
             )
         return found.experiment
 
-    def _adopt(self, served: Served) -> None:
+    def _adopt(self, served: Snapshot) -> None:
         before = self.served.rankers
         self.served = served
         experiment = served.experiment.revision if served.experiment else None

@@ -33,7 +33,7 @@ HISTORY = 10
 class Refused(Closed):
     """A version that was refused, and is not tried again before its files change."""
 
-    stamp: str = Field(description="Of its files as they were; see `Slot.stamp`.")
+    stamp: str = Field(description="Of its files as they were; see `VersionLoader.stamp`.")
     cause: str = Field(description="As the metric counts it.")
     counted: bool = Field(True, description="No for one that was refused before any worker could count it.")
 
@@ -96,7 +96,7 @@ class StateError(RuntimeError):
     """The state cannot be written, since the disk is full for one; the text names the folder and the reason."""
 
 
-class Shared:
+class SharedState:
     """The folder; every worker holds one of these."""
 
     def __init__(self, folder: Path) -> None:

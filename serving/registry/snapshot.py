@@ -45,7 +45,7 @@ class Route:
 
 
 @dataclass(frozen=True, eq=False)
-class Served:
+class Snapshot:
     """One moment's models and experiment; nothing of it changes, so a request that holds it sees one moment."""
 
     rankers: Mapping[str, Ranker]

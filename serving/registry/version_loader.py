@@ -36,7 +36,7 @@ class VersionFileError(ValueError):
     """A version file that names no version; its text names the file and what it holds."""
 
 
-class Slot:
+class VersionLoader:
     """One model's place."""
 
     def __init__(self, name: str, source: Source, settings: Settings, users: Users | None) -> None:

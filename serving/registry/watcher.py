@@ -10,9 +10,9 @@ import anyio.to_thread
 from serving.features.items import ItemsError
 from serving.logs import event
 from serving.observability.metrics import Metrics
-from serving.registry.registry import Models
+from serving.registry.registry import ModelRegistry
 from serving.registry.rollout import Rollout, jittered
-from serving.registry.shared_state import Shared, State, StateError, Versions
+from serving.registry.shared_state import SharedState, State, StateError, Versions
 from serving.registry.snapshot import ExperimentError
 from serving.registry.version_loader import RefusedError, VersionFileError
 from serving.settings import Settings
@@ -23,10 +23,10 @@ UNWATCHED = 5.0
 """Seconds between looks at version files, and at whether refused versions are still there, without a watch."""
 
 
-class Follower:
+class Watcher:
     """Runs beside a worker's requests until cancelled."""
 
-    def __init__(self, models: Models, shared: Shared, metrics: Metrics, settings: Settings) -> None:
+    def __init__(self, models: ModelRegistry, shared: SharedState, metrics: Metrics, settings: Settings) -> None:
         self._models, self._shared, self._metrics = models, shared, metrics
         self._watch, self._allow = settings.watch, settings.allow_schema_change
         self._rollout = Rollout(settings.watch_fraction, settings.watch_delay)

@@ -13,7 +13,7 @@ import httpx
 
 from serving.protocol.formats import READERS, Exchange
 from serving.ranking.ranker import Ranker
-from serving.ranking.request_trace import Watch
+from serving.ranking.request_trace import RequestTrace
 
 Found = TypeVar("Found")
 EXCHANGE = Exchange()
@@ -24,7 +24,7 @@ def post(url: str, body: Any, **headers: str) -> httpx.Response:
     return httpx.post(f"{url}/rank", content=json.dumps(body), headers=headers)
 
 
-def answered(ranker: Ranker, body: Any, watch: Watch | None = None, exchange: Exchange = EXCHANGE) -> bytes:
+def answered(ranker: Ranker, body: Any, watch: RequestTrace | None = None, exchange: Exchange = EXCHANGE) -> bytes:
     """The answer to one request, bytes or what JSON makes bytes of, without HTTP."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     return ranker.answer(READERS[exchange.reads]().open(body, ranker.checker.bounds), watch, exchange)

@@ -6,7 +6,7 @@ import pytest
 from ranker.artifact import ArtifactError, load
 from serving.protocol.messages import RequestError
 from serving.ranking.ranker import Ranker
-from serving.ranking.request_trace import STAGES, DeadlineError, Watch
+from serving.ranking.request_trace import STAGES, DeadlineError, RequestTrace
 from serving.runtime import EngineError, OnnxRuntime
 from serving.settings import Settings, SettingsError
 from tests.serving.asking import answered
@@ -99,11 +99,11 @@ def test_a_request_may_name_another_fusion_of_the_artifact(write_artifact, tmp_p
 def test_nothing_is_done_after_the_deadline(artifact):
     service = Ranker(artifact, OnnxRuntime(artifact.model_path), max_candidates=100)
     body = {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates}
-    late = Watch(deadline=0.0)
+    late = RequestTrace(deadline=0.0)
     with pytest.raises(DeadlineError, match="parse"):
         answered(service, body, late)
     assert late.packed is None
-    timely = Watch(deadline=float("inf"))
+    timely = RequestTrace(deadline=float("inf"))
     answered(service, body, timely)
     assert tuple(timely.seconds) == STAGES[2:]
     assert timely.packed is not None

@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 from serving.ranking.request_trace import DeadlineError
-from serving.ranking.scheduler import PATIENCE, TOGETHER, Turns
+from serving.ranking.scheduler import PATIENCE, TOGETHER, Scheduler
 
 
 class Recorder:
@@ -48,7 +48,7 @@ def behind_one_that_is_held(names, threads=1, fails=()):
     """Hold one request up, let others wait behind it, then let it go on."""
 
     async def main():
-        turns, recorder = Turns(threads), Recorder()
+        turns, recorder = Scheduler(threads), Recorder()
         first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
         await begun(recorder)
         others = [asyncio.ensure_future(turns.take(recorder.work(n, fails=dict(fails).get(n, "")))) for n in names]
@@ -88,7 +88,7 @@ def test_one_that_fails_gets_its_error_and_the_others_their_answers(step):
 
 def test_threads_share_those_that_wait():
     async def main():
-        turns, recorder = Turns(2), Recorder()
+        turns, recorder = Scheduler(2), Recorder()
         held = [asyncio.ensure_future(turns.take(recorder.work("first", held=True))) for _ in range(2)]
         while recorder.steps.count("prepare first") < 2:
             await asyncio.sleep(0.001)
@@ -108,7 +108,7 @@ def test_threads_share_those_that_wait():
 
 def test_a_thread_that_was_idle_takes_the_next():
     async def main():
-        turns, recorder = Turns(1), Recorder()
+        turns, recorder = Scheduler(1), Recorder()
         return [await turns.take(recorder.work(name)) for name in "abc"]
 
     assert asyncio.run(main()) == [b"a", b"b", b"c"]
@@ -116,7 +116,7 @@ def test_a_thread_that_was_idle_takes_the_next():
 
 def test_a_deadline_that_passes_before_the_turn_withdraws_the_request():
     async def main():
-        turns, recorder = Turns(1), Recorder()
+        turns, recorder = Scheduler(1), Recorder()
         first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
         await begun(recorder)
         with pytest.raises(DeadlineError):
@@ -131,7 +131,7 @@ def test_a_deadline_that_passes_before_the_turn_withdraws_the_request():
 
 def test_a_deadline_that_passes_during_a_step_is_not_waited_out():
     async def main():
-        turns, recorder = Turns(1), Recorder()
+        turns, recorder = Scheduler(1), Recorder()
         taken = asyncio.ensure_future(turns.take(recorder.work("slow", held=True), deadline=time.monotonic() + 0.05))
         await begun(recorder)
         with pytest.raises(DeadlineError):
@@ -144,7 +144,7 @@ def test_a_deadline_that_passes_during_a_step_is_not_waited_out():
 
 def test_a_deadline_that_passes_between_the_steps_is_not_waited_out():
     async def main():
-        turns, recorder = Turns(1), Recorder()
+        turns, recorder = Scheduler(1), Recorder()
         first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
         await begun(recorder)
         slow = Recorder()
@@ -168,7 +168,7 @@ def test_a_deadline_that_passes_between_the_steps_is_not_waited_out():
 
 def test_one_that_is_cancelled_is_not_worked_on():
     async def main():
-        turns, recorder = Turns(1), Recorder()
+        turns, recorder = Scheduler(1), Recorder()
         first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
         await begun(recorder)
         left = asyncio.ensure_future(turns.take(recorder.work("left")))
@@ -185,7 +185,7 @@ def test_one_that_is_cancelled_is_not_worked_on():
 
 def test_one_that_is_prepared_slowly_holds_the_others_up_no_longer():
     async def main():
-        turns, recorder = Turns(1), Recorder()
+        turns, recorder = Scheduler(1), Recorder()
         first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
         await begun(recorder)
 
@@ -223,7 +223,7 @@ def steps_of_three(seconds=0.0):
         return prepare
 
     async def main():
-        turns, recorder = Turns(1), Recorder()
+        turns, recorder = Scheduler(1), Recorder()
         first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
         await begun(recorder)
         others = [asyncio.ensure_future(turns.take(work(name))) for name in "ab"]
@@ -246,7 +246,7 @@ def test_an_answer_does_not_wait_for_one_that_is_scored_slowly():
 
 def test_an_answer_does_not_wait_for_others_that_are_written_slowly():
     async def main():
-        turns, recorder = Turns(1), Recorder()
+        turns, recorder = Scheduler(1), Recorder()
         first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
         await begun(recorder)
         told = threading.Event()
@@ -276,7 +276,7 @@ def test_nobody_is_told_of_an_error_behind_the_deadline():
     async def main():
         complaints = []  # asyncio's, of an error that nobody asks for
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-        turns, recorder, other = Turns(1), Recorder(), Recorder()
+        turns, recorder, other = Scheduler(1), Recorder(), Recorder()
         first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
         await begun(recorder)
         failed = asyncio.ensure_future(turns.take(fail, deadline=time.monotonic() + 0.2))
@@ -302,7 +302,7 @@ def test_whatever_is_raised_the_thread_goes_on(error, step):
         raise error("by a library")
 
     async def main():
-        turns = Turns(1)
+        turns = Scheduler(1)
         with pytest.raises(RuntimeError, match=f"{error.__name__}.'by a library'"):
             await turns.take(fail if step == "prepare" else lambda: fail)
         return await turns.take(lambda: lambda: b"next")
@@ -323,7 +323,7 @@ def test_a_request_that_failed_is_let_go_of_at_once(step):
         return fail if step == "prepare" else lambda: fail
 
     async def main():
-        turns = Turns(1)
+        turns = Scheduler(1)
         body = Body()
         kept = weakref.ref(body)
         with contextlib.suppress(ValueError):  # pytest.raises would keep it

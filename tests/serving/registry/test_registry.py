@@ -14,8 +14,8 @@ from ranker.artifact import load
 from serving.experiments.assignment import Split
 from serving.experiments.config import Experiment
 from serving.observability.metrics import Metrics
-from serving.registry.registry import Models
-from serving.registry.shared_state import Shared
+from serving.registry.registry import ModelRegistry
+from serving.registry.shared_state import SharedState
 from serving.settings import Settings, SettingsError
 from tests.ranker.conftest import schema_of
 from tests.serving.asking import patiently, post
@@ -290,7 +290,7 @@ def test_a_failure_of_the_engine_is_a_500_and_the_next_request_is_ranked(running
 
 
 def loaded(file, folder, begins=True):
-    return Models(Settings(models=file), Shared(folder), Metrics(), begins)
+    return ModelRegistry(Settings(models=file), SharedState(folder), Metrics(), begins)
 
 
 def test_a_service_does_not_start_on_an_experiment_that_cannot_be_served(root, tmp_path):

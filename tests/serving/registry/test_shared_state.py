@@ -10,7 +10,7 @@ import pytest
 
 from serving.process.proc import start_time
 from serving.registry.catalog import Catalogue
-from serving.registry.shared_state import Refused, Serving, Shared, State, StateError, Versions
+from serving.registry.shared_state import Refused, Serving, SharedState, State, StateError, Versions
 from serving.settings import Settings
 
 
@@ -31,7 +31,7 @@ def test_history_is_bounded():
 
 
 def test_what_one_writes_another_reads(tmp_path):
-    one, other = Shared(tmp_path), Shared(tmp_path)
+    one, other = SharedState(tmp_path), SharedState(tmp_path)
     assert other.state() is None
     catalogue = Catalogue.of(Settings(artifact=tmp_path))
     versions = {"a": Versions(current=3, highest=3), "b": Versions(current=1, highest=1)}
@@ -46,7 +46,7 @@ def test_what_one_writes_another_reads(tmp_path):
 
 
 def test_only_one_leads_until_it_leaves(tmp_path):
-    one, other = Shared(tmp_path), Shared(tmp_path)
+    one, other = SharedState(tmp_path), SharedState(tmp_path)
     assert one.leads()
     assert one.leads()
     assert not other.leads()
@@ -56,7 +56,7 @@ def test_only_one_leads_until_it_leaves(tmp_path):
 
 
 def test_the_dead_are_told_once(tmp_path):
-    shared = Shared(tmp_path)
+    shared = SharedState(tmp_path)
     serving = Serving(models={"a": 2})
     shared.report(serving)
     ended = subprocess.Popen([sys.executable, "-c", ""])
@@ -68,7 +68,7 @@ def test_the_dead_are_told_once(tmp_path):
 
 
 def test_a_process_that_has_a_dead_workers_id_is_no_worker(tmp_path):
-    shared = Shared(tmp_path)
+    shared = SharedState(tmp_path)
     shared.report(Serving(models={"a": 1}))
     (own,) = (tmp_path / "workers").iterdir()
     later = start_time(os.getpid()) - 1
@@ -78,7 +78,7 @@ def test_a_process_that_has_a_dead_workers_id_is_no_worker(tmp_path):
 
 
 def agreed(folder):
-    shared = Shared(folder)
+    shared = SharedState(folder)
     state = State(catalogue=Catalogue.of(Settings(artifact=folder)), versions={"a": Versions(current=3, highest=3)})
     with shared.alone():
         shared.write(state)
@@ -87,7 +87,7 @@ def agreed(folder):
 
 
 def test_what_a_cleaner_removes_is_written_again(tmp_path):
-    one, other = agreed(tmp_path), Shared(tmp_path)
+    one, other = agreed(tmp_path), SharedState(tmp_path)
     assert other.state().versions["a"].current == 3
     for file in ("state.json", "state.lock"):
         (tmp_path / file).unlink()
@@ -97,7 +97,7 @@ def test_what_a_cleaner_removes_is_written_again(tmp_path):
     assert one.mend() == [own.name, "state.json"]
     assert one.mend() == other.mend() == []
     assert other.workers() == {os.getpid(): Serving(models={"a": 3})}
-    assert Shared(tmp_path).state().versions["a"].current == 3
+    assert SharedState(tmp_path).state().versions["a"].current == 3
 
 
 def test_the_folder_is_made_anew_where_it_was_removed(tmp_path):
@@ -109,11 +109,11 @@ def test_the_folder_is_made_anew_where_it_was_removed(tmp_path):
     shutil.rmtree(tmp_path / "runtime")
     assert str(tmp_path / "runtime") in one.mend()
     assert one.leads()
-    assert Shared(tmp_path / "runtime").state().items == 1
+    assert SharedState(tmp_path / "runtime").state().items == 1
 
 
 def test_a_leader_whose_lock_was_removed_takes_its_turn_with_others(tmp_path):
-    one, other = Shared(tmp_path), Shared(tmp_path)
+    one, other = SharedState(tmp_path), SharedState(tmp_path)
     assert one.leads()
     (tmp_path / "watch.lock").unlink()
     assert other.leads()
@@ -129,7 +129,7 @@ def test_refused_versions_are_forgotten_once_a_higher_one_is_served():
 
 
 def test_one_waits_while_another_changes_the_state(tmp_path):
-    one, other, order = Shared(tmp_path), Shared(tmp_path), []
+    one, other, order = SharedState(tmp_path), SharedState(tmp_path), []
 
     def later():
         with other.alone():
@@ -145,7 +145,7 @@ def test_one_waits_while_another_changes_the_state(tmp_path):
 
 
 def test_a_worker_that_cannot_be_listed_is_told_once_and_listed_later(tmp_path, monkeypatch, caplog):
-    shared = Shared(tmp_path)
+    shared = SharedState(tmp_path)
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -160,7 +160,7 @@ def test_a_worker_that_cannot_be_listed_is_told_once_and_listed_later(tmp_path, 
 
 
 def test_a_state_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path, monkeypatch):
-    shared = Shared(tmp_path)
+    shared = SharedState(tmp_path)
     before = State(
         catalogue=Catalogue.of(Settings(artifact=tmp_path)), versions={"default": Versions(current=1, highest=1)}
     )
@@ -173,5 +173,5 @@ def test_a_state_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path,
         patched.setattr(os, "replace", full)
         with pytest.raises(StateError, match=rf"{tmp_path} cannot be written to: No space left on device"):
             shared.write(before.now("default", before.versions["default"].moved(2)))
-    assert Shared(tmp_path).state() == before
+    assert SharedState(tmp_path).state() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".state")] == []

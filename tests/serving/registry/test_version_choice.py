@@ -8,8 +8,8 @@ from tests.serving.test_reload import KEYED, ask, causes, corrupt, other_scores,
 
 from serving.observability.metrics import Metrics
 from serving.registry.catalog import Catalogue
-from serving.registry.registry import Models
-from serving.registry.shared_state import Shared
+from serving.registry.registry import ModelRegistry
+from serving.registry.shared_state import SharedState
 from serving.settings import Settings, SettingsError
 from tests.serving.asking import patiently, post
 from tests.serving.conftest import server
@@ -114,7 +114,7 @@ def test_a_version_file_is_followed(write_artifact, tmp_path, body):
 
 def begun(folder, runtime, **settings):
     settings = Settings(artifact=folder, runtime=runtime, **settings)
-    return Models(settings, Shared(runtime), Metrics(), begins=True)
+    return ModelRegistry(settings, SharedState(runtime), Metrics(), begins=True)
 
 
 def test_a_service_that_starts_takes_what_the_version_file_names(write_artifact, tmp_path):
