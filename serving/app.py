@@ -18,7 +18,6 @@ from starlette.types import Receive, Scope, Send
 
 import ranker
 from serving.http.admin_routes import admin_routes
-from serving.http.admission import Refusal
 from serving.http.api_keys import Keys
 from serving.http.auth import allowing
 from serving.http.connections import Connections
@@ -33,6 +32,7 @@ from serving.http.small_bodies import SmallBodies
 from serving.observability.metrics import CONTENT_TYPE, Metrics
 from serving.process.runtime_folder import new_folder
 from serving.process.shutdown import Lifecycle
+from serving.protocol.errors import Refusal
 from serving.protocol.messages import Ranking
 from serving.registry.catalog import unknown
 from serving.registry.registry import ModelRegistry

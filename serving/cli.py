@@ -116,8 +116,8 @@ def _check(settings: Settings) -> None:
 def _run(settings: Settings) -> None:
     from uvicorn import Config, Server
 
-    from serving.observability.worker_counts import WorkerCounts
     from serving.process.supervisor import Supervisor
+    from serving.process.worker_counts import WorkerCounts
 
     config = Config(
         "serving.app:create_app",

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from serving.features.items import ItemsError
-from serving.http.admission import Refusal
 from serving.http.openapi import documented
+from serving.protocol.errors import Refusal
 from serving.registry.catalog import unknown
 from serving.registry.registry import ModelRegistry
 from serving.registry.shared_state import Serving, SharedState, StateError

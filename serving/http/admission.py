@@ -6,20 +6,11 @@ from contextlib import contextmanager
 
 from starlette.datastructures import Headers
 
+from serving.protocol.errors import Refusal
+
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 LONGEST_MS = 600_000
 RETRY_AFTER = "1"
-
-
-class Refusal(Exception):  # noqa: N818 - an answer rather than a mistake
-    """An answer other than a ranking: status, the outcome that is counted, and what to tell the client."""
-
-    def __init__(
-        self, status: int, outcome: str, field: str, reason: str, headers: dict[str, str] | None = None
-    ) -> None:
-        super().__init__(reason)
-        self.status, self.outcome, self.field, self.reason = status, outcome, field, reason
-        self.headers = headers
 
 
 class Admission:

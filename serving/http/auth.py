@@ -8,8 +8,8 @@ from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 from starlette.requests import Request
 
-from serving.http.admission import Refusal
 from serving.http.api_keys import Keys
+from serving.protocol.errors import Refusal
 
 BEARER = HTTPBearer(auto_error=False, description="An API key.")
 

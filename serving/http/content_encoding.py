@@ -3,7 +3,8 @@
 import zlib
 from collections.abc import Callable
 
-from serving.http.admission import Refusal, too_large
+from serving.http.admission import too_large
+from serving.protocol.errors import Refusal
 
 ACCEPTED = ("gzip", "deflate", "identity")
 """What ``Content-Encoding`` may name; ``x-gzip`` is another name of gzip."""

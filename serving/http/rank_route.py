@@ -7,13 +7,13 @@ from functools import partial
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
-from serving.http.admission import Admission, Refusal, deadline_of, too_late
+from serving.http.admission import Admission, deadline_of, too_late
 from serving.http.content_encoding import Unpack, unpacker
 from serving.http.request_bodies import Bodies
 from serving.observability.metrics import Metrics
 from serving.observability.tracing import tracing
+from serving.protocol.errors import Refusal, RequestError
 from serving.protocol.formats import READERS, Exchange, agreed
-from serving.protocol.messages import RequestError
 from serving.ranking.request_trace import DeadlineError, RequestTrace
 from serving.ranking.scheduler import Scheduler, Step
 from serving.registry.registry import ModelRegistry

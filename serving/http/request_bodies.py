@@ -5,7 +5,8 @@ import time
 
 from starlette.requests import Request
 
-from serving.http.admission import Refusal, too_large, too_late
+from serving.http.admission import too_large, too_late
+from serving.protocol.errors import Refusal
 
 GIVEN_UP = "is the slowest of too many that come at once; try again"
 

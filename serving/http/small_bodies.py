@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.http.admission import Refusal
 from serving.http.rank_route import refused
 from serving.http.request_bodies import Bodies
+from serving.protocol.errors import Refusal
 
 LARGEST = 65536
 """Bytes that a body may have."""

@@ -13,7 +13,7 @@ from serving.observability import reserved_metrics
 from serving.observability.drift import Drift, features_with_ids
 from serving.observability.log_queue import dropped_lines
 from serving.observability.process_metrics import ProcessMetrics
-from serving.observability.worker_counts import WorkerCounts
+from serving.process.worker_counts import WorkerCounts
 from serving.ranking.ranker import Ranker
 from serving.ranking.request_trace import STAGES, RequestTrace
 

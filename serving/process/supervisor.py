@@ -14,9 +14,9 @@ from typing import Any
 from uvicorn import Config
 
 from serving.logs import event
-from serving.observability.worker_counts import WorkerCounts
 from serving.process.proc import activity
 from serving.process.worker import Worker
+from serving.process.worker_counts import WorkerCounts
 
 TICK = 0.25
 """Seconds between looks at the workers; the death of one is seen at once."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.protocol.messages import RequestError
+from serving.protocol.errors import RequestError
 
 MOST_COLUMNS = 1000
 """Columns of an Arrow stream, where no model has so many."""

@@ -1,8 +1,7 @@
 """What requests and answers hold, whatever format they come and go in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -25,26 +24,6 @@ Explained = Annotated[
     BeforeValidator(_how_many),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
 ]
-
-
-PROBLEMS, FIELD, REASON = 100, 200, 4000
-"""How many problems are listed, and characters of each: a short body must not get a long answer, nor one that costs."""
-
-
-class RequestError(ValueError):
-    """What is wrong with a request: a list of fields and reasons, the first ones where there are very many."""
-
-    def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
-        rest = iter(problems)
-        self.problems = [{"field": cut(f, FIELD), "reason": cut(r, REASON)} for f, r in islice(rest, PROBLEMS)]
-        if next(rest, None) is not None:
-            self.problems.append({"field": "body", "reason": f"has more problems than these {PROBLEMS}"})
-        super().__init__("; ".join(f"{p['field']}: {p['reason']}" for p in self.problems))
-
-
-def cut(text: str, length: int) -> str:
-    """A text of at most so many characters."""
-    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 class Message(BaseModel):

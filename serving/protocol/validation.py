@@ -13,16 +13,8 @@ from ranker.encoding import Column
 from ranker.registry import nearest
 from serving.protocol.bounds import Bounds, require_few_keys
 from serving.protocol.column_types import Expected, expected_columns, list_of
-from serving.protocol.messages import (
-    FIELD,
-    Explained,
-    FusionChoice,
-    Message,
-    RankRequest,
-    RequestError,
-    UserId,
-    cut,
-)
+from serving.protocol.errors import FIELD, RequestError, cut
+from serving.protocol.messages import Explained, FusionChoice, Message, RankRequest, UserId
 
 SHOWN = 60
 """Characters that are shown of a wrong value."""

@@ -12,17 +12,19 @@ from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, expla
 from ranker.fusion.checks import require_known
 from serving.features.items import ItemSource
 from serving.features.users import Context, Users
+from serving.protocol.errors import RequestError
 from serving.protocol.formats import READERS, WRITERS, Answer, Exchange, Opened
-from serving.protocol.messages import FusionChoice, RankRequest, RequestError
+from serving.protocol.messages import FusionChoice, RankRequest
 from serving.protocol.validation import RequestChecker, short
 from serving.ranking.candidates import LookedUp, Pool, Sent
 from serving.ranking.request_trace import RequestTrace
 from serving.ranking.scheduler import Step
-from serving.registry.catalog import ONLY
 from serving.runtime import Engine, engine_of
 from serving.settings import Settings
 
 CUDA_TOLERANCE = 1e-3
+ONLY_MODEL = "default"
+"""Model name when one artifact is served."""
 DEFAULT_EXCHANGE = Exchange()
 
 
@@ -87,7 +89,7 @@ class Ranker:
         watch: RequestTrace,
         exchange: Exchange,
         *,
-        model: str = ONLY,
+        model: str = ONLY_MODEL,
         fusion: FusionChoice | None = None,
         experiment: Mapping[str, Any] | None = None,
     ) -> Step:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranker.encoding import Packed
 
 if TYPE_CHECKING:
-    from serving.registry.snapshot import Route
+    from serving.ranking.route import Route
 
 STAGES = ("read", "wait", "parse", "features", "encode", "turn", "score", "hold", "fuse", "respond")
 

@@ -10,10 +10,8 @@ from ranker.closed import Closed
 from ranker.config_file import ConfigError, read
 from ranker.registry import nearest
 from serving.experiments.config import Experiment, Named
+from serving.ranking.ranker import ONLY_MODEL
 from serving.settings import Settings, SettingsError
-
-ONLY = "default"
-"""What the model is called of a service that was started on an artifact."""
 
 
 class Source(Closed):
@@ -75,7 +73,7 @@ class Catalogue(Closed):
             version_file=settings.version_file,
             items=settings.items,
         )
-        return cls(models={ONLY: source}, default=ONLY)
+        return cls(models={ONLY_MODEL: source}, default=ONLY_MODEL)
 
     @classmethod
     def read(cls, file: Path) -> "Catalogue":

@@ -9,8 +9,9 @@ from serving.experiments.assignment import Split
 from serving.experiments.config import Experiment
 from serving.protocol.bounds import Bounds
 from serving.protocol.compatibility import differences_of
-from serving.protocol.messages import FusionChoice, RequestError
+from serving.protocol.errors import RequestError
 from serving.ranking.ranker import Ranker
+from serving.ranking.route import Route
 from serving.registry.catalog import unknown
 
 CHOSEN, NO_UNIT, NOT_COVERED = "chosen", "no_unit", "not_covered"
@@ -19,29 +20,6 @@ CHOSEN, NO_UNIT, NOT_COVERED = "chosen", "no_unit", "not_covered"
 
 class ExperimentError(ValueError):
     """An experiment that the models cannot serve; its text says which group and why."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """What ranks one request, and why."""
-
-    model: str
-    ranker: Ranker
-    fusion: FusionChoice | None = None
-    """The group's, where there is one; a request that names a fusion is in no group."""
-    experiment: dict[str, str | None] | None = None
-    """As answers tell it."""
-
-    @property
-    def version(self) -> int:
-        """Number of the model's version."""
-        return self.ranker.artifact.manifest.version
-
-    @property
-    def group(self) -> str:
-        """The metrics' label: the group, or why there is none behind ``_``; empty without an experiment."""
-        told = self.experiment
-        return "" if told is None else told["group"] or f"_{told['outside']}"
 
 
 @dataclass(frozen=True, eq=False)

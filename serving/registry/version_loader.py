@@ -12,7 +12,7 @@ from serving.features.items import ItemsError, ItemSource
 from serving.features.users import Users
 from serving.logs import event
 from serving.protocol.compatibility import differences_of
-from serving.protocol.messages import RequestError
+from serving.protocol.errors import RequestError
 from serving.ranking.ranker import Ranker
 from serving.registry.catalog import Source
 from serving.registry.shared_state import Refused, Versions

@@ -15,11 +15,12 @@ from ranker.encoding import Column, ColumnError, Ragged, Text
 from ranker.registry import nearest
 from serving.protocol.bounds import Bounds
 from serving.protocol.column_types import Expected
+from serving.protocol.errors import RequestError
 from serving.protocol.formats.arrow_columns import fits
 from serving.protocol.formats.arrow_stream import Stream, StreamError, read_stream
 from serving.protocol.formats.base import READERS, WRITERS, Answer, Opened
 from serving.protocol.formats.json_parsing import parsed
-from serving.protocol.messages import RankRequest, RequestError
+from serving.protocol.messages import RankRequest
 from serving.protocol.validation import RequestChecker, require_few, short
 
 ARROW = "application/vnd.apache.arrow.stream"

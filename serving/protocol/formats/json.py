@@ -8,10 +8,11 @@ import orjson
 
 from ranker.encoding import Text
 from serving.protocol.bounds import Bounds, require_few_keys_in, require_few_objects
+from serving.protocol.errors import RequestError
 from serving.protocol.formats.base import BY_ROW, JSON, READERS, WRITERS, Answer, Opened
 from serving.protocol.formats.json_columns import may_hold_booleans, typed
 from serving.protocol.formats.json_parsing import exactly, parsed
-from serving.protocol.messages import RankRequest, RequestError
+from serving.protocol.messages import RankRequest
 from serving.protocol.validation import RequestChecker, short
 
 NUMPY = orjson.OPT_SERIALIZE_NUMPY

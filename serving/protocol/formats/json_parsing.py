@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from serving.protocol.bounds import count_keys
-from serving.protocol.messages import RequestError
+from serving.protocol.errors import RequestError
 
 
 def parsed(body: bytes, where: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from serving.http.admission import Refusal
+from serving.protocol.errors import Refusal
 from serving.protocol.formats.base import JSON, READERS, WRITERS
 
 LONGEST = 1000

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from serving.http.admission import Admission, Refusal
+from serving.http.admission import Admission
+from serving.protocol.errors import Refusal
 from tests.serving.asking import load, metric, patiently, post
 from tests.serving.conftest import server, serving
 

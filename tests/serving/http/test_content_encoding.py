@@ -7,8 +7,8 @@ import zlib
 import httpx
 import pytest
 
-from serving.http.admission import Refusal
 from serving.http.content_encoding import unpacker
+from serving.protocol.errors import Refusal
 from tests.serving.protocol.formats.streams import ARROW, sent, table_of
 
 TEXT = b'{"candidates": {}}' * 50

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from serving.protocol.bounds import MOST_COLUMNS, MOST_OBJECTS, Bounds
-from serving.protocol.messages import RequestError
+from serving.protocol.errors import RequestError
 from serving.ranking.ranker import Ranker
 from serving.runtime import OnnxRuntime
 from tests.serving.asking import answered

@@ -12,9 +12,9 @@ from ranker.encoding import ColumnError, EncoderFitter
 from ranker.schema import Schema
 from serving.features.items.build import build
 from serving.features.items.store import ItemsError, ItemStore
+from serving.protocol.errors import RequestError
 from serving.protocol.formats.arrow import ARROW
 from serving.protocol.formats.base import READERS
-from serving.protocol.messages import RequestError
 from serving.protocol.validation import RequestChecker
 from tests.serving.protocol.formats.streams import sent
 from training.log import DataError, Log

@@ -19,8 +19,8 @@ from serving.features.items.store import ItemsError
 from serving.features.users import Users
 from serving.protocol.column_types import UNIT
 from serving.protocol.compatibility import differences_of
+from serving.protocol.errors import RequestError
 from serving.protocol.formats import ARROW, JSON, READERS
-from serving.protocol.messages import RequestError
 from serving.protocol.validation import RequestChecker
 from tests.serving.protocol.formats.streams import sent
 

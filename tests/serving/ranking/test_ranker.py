@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ranker.artifact import ArtifactError, load
-from serving.protocol.messages import RequestError
+from serving.protocol.errors import RequestError
 from serving.ranking.ranker import Ranker
 from serving.ranking.request_trace import STAGES, DeadlineError, RequestTrace
 from serving.runtime import EngineError, OnnxRuntime

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from serving.registry.catalog import ONLY, Catalogue
+from serving.ranking.ranker import ONLY_MODEL
+from serving.registry.catalog import Catalogue
 from serving.settings import Settings, SettingsError
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "models.yaml"
@@ -48,7 +49,7 @@ def test_json_is_read_too_and_one_model_is_the_default(tmp_path):
 
 def test_an_artifact_alone_is_one_model(tmp_path):
     found = Catalogue.of(Settings(artifact=tmp_path))
-    assert (list(found.models), found.default) == ([ONLY], ONLY)
+    assert (list(found.models), found.default) == ([ONLY_MODEL], ONLY_MODEL)
 
 
 @pytest.mark.parametrize(

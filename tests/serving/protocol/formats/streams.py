@@ -6,8 +6,8 @@ import json
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from serving.protocol.errors import RequestError
 from serving.protocol.formats import ARROW, Exchange
-from serving.protocol.messages import RequestError
 from tests.serving.asking import answered
 
 FROM_ARROW = Exchange(reads=ARROW)

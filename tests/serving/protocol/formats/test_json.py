@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from serving.protocol.errors import PROBLEMS, RequestError
 from serving.protocol.formats import JSON, Exchange
-from serving.protocol.messages import PROBLEMS, RequestError
 from serving.ranking.ranker import Ranker
 from serving.runtime import OnnxRuntime
 from tests.serving.asking import answered

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from serving.protocol.errors import RequestError
 from serving.protocol.formats.json_parsing import exactly, parsed
-from serving.protocol.messages import RequestError
 
 
 def told(text, where="body"):

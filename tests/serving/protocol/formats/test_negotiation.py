@@ -1,6 +1,6 @@
 import pytest
 
-from serving.http.admission import Refusal
+from serving.protocol.errors import Refusal
 from serving.protocol.formats import JSON, WRITERS, Exchange, agreed
 from tests.serving.protocol.formats.streams import ARROW
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from serving.observability.worker_counts import WorkerCounts
+from serving.process.worker_counts import WorkerCounts
 
 
 def shown(counts):
