@@ -1,8 +1,5 @@
 """Users by id: features of the context kept in Redis, with a bound on what they may cost a request."""
 
-import logging
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,14 +11,10 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from serving.logs import event
+from serving.features.circuit_breaker import CircuitBreaker
 from serving.settings import Settings, SettingsError
 
 OUTCOMES = ("found", "unknown", "timeout", "unavailable", "invalid")
-FAILURES = 5
-"""Look-ups that fail one after the other before no more are tried for a while."""
-PAUSE = 1.0
-"""Seconds for which none is tried then; after them one request tries, and the others go on without."""
 
 
 class Context:
@@ -51,37 +44,6 @@ class Context:
         return True
 
 
-class Breaker:
-    """Says whether to try: not for a while after several failures in a row, so that a dead store costs nothing."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._failed = 0
-        self._until = 0.0
-
-    def closed(self) -> bool:
-        """Whether to try now; once a pause is over, one caller is told so and the next pause begins."""
-        if self._failed < FAILURES:
-            return True
-        with self._lock:
-            if time.monotonic() < self._until:
-                return False
-            self._until = time.monotonic() + PAUSE
-            return True
-
-    def tell(self, failed: bool) -> None:
-        """Count what came of a try."""
-        if not failed and not self._failed:
-            return
-        with self._lock:
-            before, self._failed = self._failed, self._failed + 1 if failed else 0
-            if self._failed == FAILURES:
-                self._until = time.monotonic() + PAUSE
-                event(logging.WARNING, "users are not looked up", failures=FAILURES, seconds=PAUSE)
-            elif not failed and before >= FAILURES:
-                event(logging.INFO, "users are looked up again")
-
-
 class Users:
     """A Redis whose keys hold JSON objects: features of the context by their columns' names."""
 
@@ -99,7 +61,7 @@ class Users:
             raise SettingsError(f"RANKER_SERVE_USERS: {error}") from None
         self._redis = Redis(connection_pool=pool)
         self._prefix = prefix
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker()
 
     def context(
         self, user: int | str, given: Mapping[str, list[Any]], expected: Mapping[str, TypeAdapter[Any]]

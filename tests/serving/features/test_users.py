@@ -7,7 +7,8 @@ import time
 import httpx
 import pytest
 
-from serving.features.users import FAILURES, PAUSE, Users, users_of
+from serving.features.circuit_breaker import FAILURES, PAUSE
+from serving.features.users import Users, users_of
 from serving.ranking.ranker import Ranker
 from serving.runtime import OnnxRuntime
 from serving.settings import Settings, SettingsError

@@ -1,0 +1,43 @@
+"""Whether to try a store that may be down."""
+
+import logging
+import threading
+import time
+
+from serving.logs import event
+
+FAILURES = 5
+"""Look-ups that fail one after the other before no more are tried for a while."""
+PAUSE = 1.0
+"""Seconds for which none is tried then; after them one request tries, and the others go on without."""
+
+
+class CircuitBreaker:
+    """Says whether to try: not for a while after several failures in a row, so that a dead store costs nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failed = 0
+        self._until = 0.0
+
+    def closed(self) -> bool:
+        """Whether to try now; once a pause is over, one caller is told so and the next pause begins."""
+        if self._failed < FAILURES:
+            return True
+        with self._lock:
+            if time.monotonic() < self._until:
+                return False
+            self._until = time.monotonic() + PAUSE
+            return True
+
+    def tell(self, failed: bool) -> None:
+        """Count what came of a try."""
+        if not failed and not self._failed:
+            return
+        with self._lock:
+            before, self._failed = self._failed, self._failed + 1 if failed else 0
+            if self._failed == FAILURES:
+                self._until = time.monotonic() + PAUSE
+                event(logging.WARNING, "users are not looked up", failures=FAILURES, seconds=PAUSE)
+            elif not failed and before >= FAILURES:
+                event(logging.INFO, "users are looked up again")
