@@ -10,7 +10,7 @@ from serving.ranking.ranker import ONLY_MODEL
 from serving.registry.catalog import Catalogue
 from serving.settings import Settings, SettingsError
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "models.yaml"
+SHIPPED = Path(__file__).parents[3] / "deploy" / "models.yaml"
 GOOD = """models:
   main: {artifact: artifacts/main}
   challenger: {artifact: /elsewhere/challenger, version: 3}

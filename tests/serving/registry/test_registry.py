@@ -8,7 +8,6 @@ import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from tests.serving.test_reload import KEYED, ask, corrupt
 
 from ranker.artifact import load
 from serving.experiments.assignment import Split
@@ -20,6 +19,7 @@ from serving.settings import Settings, SettingsError
 from tests.ranker.conftest import schema_of
 from tests.serving.asking import patiently, post
 from tests.serving.conftest import server
+from tests.serving.registry.test_reload import KEYED, ask, corrupt
 
 MODELS = ("main", "challenger", "broken", "other")
 BOLD = {"options": {"name": "multiplicative"}}

@@ -4,7 +4,6 @@ import shutil
 
 import httpx
 import pytest
-from tests.serving.test_reload import KEYED, ask, causes, corrupt, other_scores, resealed, status
 
 from serving.observability.metrics import Metrics
 from serving.registry.catalog import Catalogue
@@ -13,6 +12,7 @@ from serving.registry.shared_state import SharedState
 from serving.settings import Settings, SettingsError
 from tests.serving.asking import patiently, post
 from tests.serving.conftest import server
+from tests.serving.registry.test_reload import KEYED, ask, causes, corrupt, other_scores, resealed, status
 from tests.serving.test_cli import ranker_serve
 
 
