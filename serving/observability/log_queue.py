@@ -18,7 +18,7 @@ LAST = 2.0
 """Seconds that the end of a process waits for its last lines."""
 STDERR = 2
 PAUSE = 0.02
-"""Seconds for which lines gather: each time that the thread runs, it takes the interpreter from the requests."""
+"""Seconds between writes, in which lines gather: the thread takes the interpreter from requests each time it runs."""
 WHOLE = select.PIPE_BUF
 """Bytes of lines in one write; no other process' lines come between them."""
 
@@ -65,7 +65,6 @@ class QueuedHandler(logging.Handler):
     def _write(self) -> None:
         while True:
             self._there.wait()
-            time.sleep(PAUSE)
             self._there.clear()
             while self._lines:
                 lines = self._next()
@@ -74,6 +73,7 @@ class QueuedHandler(logging.Handler):
                     self.dropped += len(lines)
                 self._written += len(text)
                 self._tell()
+            time.sleep(PAUSE)
 
     def _next(self) -> list[bytes]:
         """Take the first line, and those behind it that fit into the same write."""

@@ -202,6 +202,10 @@ class Server:
         text = os.pread(self.errors.fileno(), 2**24, 0)
         return [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
 
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Those of an event; a line is there a moment after what it tells of."""
+        return [line for line in self.log() if line["event"] == event]
+
 
 def free_port() -> int:
     """A port outside of those that the system gives to connections, any of which could take it before the server."""

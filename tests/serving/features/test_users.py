@@ -176,6 +176,7 @@ def test_redis_stopped_and_started_under_load_is_no_error(shop, redis, candidate
         text = httpx.get(f"{running.url}/metrics").text
         assert 'ranker_users_total{outcome="found"}' in text
         assert 'ranker_users_total{outcome="unavailable"}' in text
+        patiently(lambda: running.logged("users are looked up again"))
         said = [line["event"] for line in running.log()]
         assert said.index("users are not looked up") < said.index("users are looked up again")
         body = sent(table_of(body))

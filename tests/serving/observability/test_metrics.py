@@ -169,5 +169,5 @@ def test_an_endpoint_for_traces_without_their_packages_is_said_and_does_no_harm(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     with server(artifact.folder) as running:
         assert post(running.url, body).status_code == 200
-        said = [line for line in running.log() if line["event"] == "no traces"]
+        said = patiently(lambda: running.logged("no traces"))
     assert "opentelemetry-sdk" in said[0]["reason"]

@@ -355,6 +355,6 @@ def test_the_watch_looks_at_every_model(write_artifact, tmp_path, body):
             "challenger": 2,
         }
         assert post(service.url, body).json()["model_version"] == 1
-        refused = [line for line in service.log() if line["event"] == "version refused"]
+        refused = patiently(lambda: service.logged("version refused"))
         assert [(line["model"], line["version"], line["cause"]) for line in refused] == [("main", 7, "unreadable")]
     assert load(tmp_path / "other").manifest.version == 2

@@ -37,7 +37,7 @@ def test_a_service_starts_with_the_newest_version_that_passes(write_artifact, tm
     half_copied(tmp_path, 4)
     with server(tmp_path, watch=0.2, **KEYED) as service:
         assert post(service.url, body).json()["model_version"] == 2
-        assert causes(service) == [(4, "unreadable"), (3, "scores")]
+        patiently(lambda: causes(service) == [(4, "unreadable"), (3, "scores")])
         assert status(service.url)["refused"] == {"4": "unreadable", "3": "scores"}
         patiently(lambda: sample(service.url, 'ranker_version_refused{model="default"}') == 1)
         patiently(lambda: sample(service.url, 'ranker_reloads_total{model="default",outcome="scores"}') == 1)
