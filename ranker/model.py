@@ -239,7 +239,7 @@ def input_signature(model: RankingModel) -> dict[str, tf.TensorSpec]:
 def served(model: RankingModel) -> Any:
     """Return the function to export: one context row, or one a candidate, and N candidates to scores [N, T]."""
 
-    @tf.function(input_signature=[input_signature(model)])
+    @tf.function(input_signature=[input_signature(model)], autograph=False)
     def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"scores": model(inputs)}
 

@@ -30,7 +30,7 @@ def to_onnx(model: RankingModel) -> onnx.ModelProto:
         **{names[key]: tf.TensorSpec(table.shape, table.dtype, name=names[key]) for key, table in tables.items()},
     }
 
-    @tf.function(input_signature=[signature])
+    @tf.function(input_signature=[signature], autograph=False)
     def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         with embedding.reading({key: inputs[name] for key, name in names.items()}):
             return {"scores": model({name: inputs[name] for name in input_signature(model)})}

@@ -74,7 +74,7 @@ def test_the_constant_loss_is_the_least_that_a_constant_logit_has(tmp_path):
     given = tf.constant(chunk["labels"])
     weights = errors.row_weights(given, tf.constant(chunk["known"])) * chunk["weights"]
 
-    @tf.function
+    @tf.function(autograph=False)
     def losses(logit):
         logits = [tf.fill([rows], logit)] * 4
         return funnel.losses(

@@ -12,7 +12,7 @@ def walked(decay, steps):
     x, count = tf.Variable(0.0), tf.Variable(0, dtype=tf.int64)
     group = Group(SGD(1.0), [x], lambda: tf.constant(1.0))
     optimizer = GroupedOptimizer([group], count, WeightAverage([x], decay))
-    step = tf.function(lambda: optimizer.apply_gradients([(tf.constant(-1.0), x)]))
+    step = tf.function(lambda: optimizer.apply_gradients([(tf.constant(-1.0), x)]), autograph=False)
     for _ in range(steps):
         step()
     return optimizer, x

@@ -26,7 +26,7 @@ def walk(optimizer, gradients, weights=None):
     x = tf.Variable(tf.zeros(gradients.shape[2]))
     weights = tf.ones(gradients.shape[1]) if weights is None else tf.constant(weights)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(by_task):
         optimizer.apply_gradients([(TaskParts(tuple(tf.unstack(by_task)), weights), x)])
 
@@ -151,7 +151,7 @@ def test_where_steps_are_linear_tasks_apart_are_tasks_together(rows, architectur
 def test_a_task_has_moments_of_what_its_loss_reaches(rows):
     """In soft sharing each task has its own network in the trunk; what ties them is divided among those it reaches."""
     model = compiled(rows, "soft_sharing", lambda rate: OPTIMIZERS["adam"].make(learning_rate=rate), funnel="masked")
-    tf.function(model.train_step)(batch_of(rows))
+    tf.function(model.train_step, autograph=False)(batch_of(rows))
     optimizers = model.optimizer.groups[0].optimizer.of_tasks
     trunk = model.architecture.trunk.trainable_variables
     own = len(trunk) // 3
@@ -162,7 +162,7 @@ def test_a_task_has_moments_of_what_its_loss_reaches(rows):
 def test_a_model_learns_all_tasks(rows, name):
     make = OPTIMIZERS[name].make
     model = compiled(rows, "shared_bottom", lambda rate: make(learning_rate=rate))
-    batch, step = batch_of(rows), tf.function(model.train_step)
+    batch, step = batch_of(rows), tf.function(model.train_step, autograph=False)
     before = np.array(model.compute_loss(batch))
     for _ in range(60):
         step(batch)

@@ -25,7 +25,7 @@ def saved_model(graph, folder) -> None:
         for name, width in widths.items()
     }
 
-    @tf.function(input_signature=[signature])
+    @tf.function(input_signature=[signature], autograph=False)
     def score(inputs):
         context, candidate = (
             tf.add_n([tf.cast(inputs[n], tf.float32) @ weights[f"{n}_kernel"] for n in widths if n.startswith(side)])
