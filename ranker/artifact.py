@@ -116,7 +116,7 @@ class Artifact:
 
 def locate(path: Path) -> Path:
     """A version's own folder, or the highest version in a folder of versions. Raises ``ArtifactError``."""
-    if (path / MANIFEST).is_file():
+    if path.is_dir() and _has_manifest(path):
         return path
     versions = numbered(path)
     if not versions:
@@ -125,14 +125,31 @@ def locate(path: Path) -> Path:
 
 
 def numbered(root: Path) -> dict[int, Path]:
-    """Whole versions in a folder, by number."""
-    folders = root.iterdir() if root.is_dir() else iter(())
-    return {int(f.name): f for f in folders if f.name.isdecimal() and (f / MANIFEST).is_file()}
+    """Whole versions in a folder, by number; those that cannot be looked into count. Raises ``ArtifactError``."""
+    try:
+        folders = list(root.iterdir()) if root.is_dir() else []
+    except OSError as error:
+        raise ArtifactError(f"{root}: cannot be read: {error.strerror}") from None
+    return {int(f.name): f for f in folders if f.name.isdecimal() and _has_manifest(f)}
+
+
+def _has_manifest(folder: Path) -> bool:
+    try:
+        return (folder / MANIFEST).is_file()
+    except OSError:  # whoever loads it says why
+        return True
 
 
 def load(path: Path) -> Artifact:
     """Load a version, or the highest in a folder of versions. Raises ``ArtifactError`` for anything amiss."""
     folder = locate(path)
+    try:
+        return _load(folder)
+    except OSError as error:
+        raise ArtifactError(f"{error.filename or folder}: cannot be read: {error.strerror or error}") from error
+
+
+def _load(folder: Path) -> Artifact:
     manifest = _manifest(folder)
     for name, expected in manifest.files.items():
         if name.startswith("/") or ".." in name.split("/"):

@@ -29,6 +29,8 @@ LINK = re.compile(r"(tcp|udp|sctp)://")
 LINKED = re.compile(r"SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?")
 """Variables, behind the prefix, that Kubernetes sets in the pods beside a service named ranker-serve."""
 KEYS = ("api_keys", "api_keys_file", "admin_keys", "admin_keys_file")
+ROUTES = ("rank", "model", "models", "metrics", "health", "admin", "docs", "openapi.json")
+"""First parts of the service's own paths."""
 MAY_BE_EMPTY = ("root_path", "cors_origins", "users_prefix")
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#,*]+")
 
@@ -161,6 +163,11 @@ class Settings(Closed):
             raise ValueError("name what to serve: an artifact, or a file of models")
         if self.artifact is not None and self.models is not None:
             raise ValueError(f"name an artifact or a file of models, not both: got {self.artifact} and {self.models}")
+        if (first := self.root_path.split("/")[1:2]) and first[0] in ROUTES:
+            raise ValueError(
+                f"root_path cannot be {self.root_path}: the service has routes of its own at /{first[0]}; publish it "
+                "under another prefix"
+            )
         if self.max_receiving_bytes < self.max_body_bytes:
             raise ValueError(
                 f"max_receiving_bytes ({self.max_receiving_bytes}) must be at least max_body_bytes "

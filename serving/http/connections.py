@@ -31,6 +31,8 @@ class Connections:
         self._limit = _possible(settings.max_connections)
         self._refused = {cause: metrics.connections_refused.labels(cause) for cause in CAUSES}
         self._open = 0
+        self.parsing = 0
+        """Connections that have more to parse than their turn let them."""
         metrics.sample("connections", lambda: self._open)
         self._idle: dict[Connection, None] = {}
 

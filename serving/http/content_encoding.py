@@ -11,6 +11,9 @@ ACCEPTED = ("gzip", "deflate", "identity")
 GZIP, ZLIB, RAW = 31, 15, -15
 """What zlib calls the formats: a gzip member, a zlib stream, and deflate without a header, which some clients send."""
 
+MEMBERS = 16
+"""Members that a gzip body may have: what is behind one is copied before the next."""
+
 Unpack = Callable[[bytes], bytes]
 
 
@@ -42,7 +45,7 @@ def _unpacked(body: bytes, wbits: int, name: str, limit: int) -> bytes:
     """The whole body; gzip may have several members, one after the other."""
     parts: list[bytes] = []
     room = limit
-    while True:
+    for _ in range(MEMBERS):
         unpacks = zlib.decompressobj(wbits)
         try:
             part = unpacks.decompress(body, room + 1)
@@ -60,6 +63,7 @@ def _unpacked(body: bytes, wbits: int, name: str, limit: int) -> bytes:
             return b"".join(parts)
         if wbits != GZIP:
             raise _damaged(f"{len(body)} bytes follow the end of its {name} data")
+    raise _damaged(f"has more than {MEMBERS} gzip members, one after the other")
 
 
 def _damaged(reason: str) -> Refusal:

@@ -6,6 +6,7 @@ it is answered. Until then nothing more is read, so that the client's own buffer
 """
 
 import asyncio
+import re
 import time
 from typing import Any, Literal
 
@@ -28,7 +29,13 @@ FEW_CHUNKS, SMALL_CHUNK = 1000, 32
 """More chunks than that must have so many bytes on average: each one costs, however small."""
 HEAD_PIECE, BODY_PIECE, CHUNKED_PIECE = 8192, 65536, 4096
 TURN = 0.002
-"""Seconds that one connection parses before others have their turn."""
+"""Seconds that connections parse before all else has its turn: those that have more to parse share them."""
+BLANKS = re.compile(rb"[\r\n]*")
+MOST_BLANKS = 16
+"""Bytes of empty lines before a request; one such line is to be ignored (RFC 9112, section 2.2)."""
+H2C = re.compile(rb"^upgrade:[ \t]*h2c[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
+NO_UPGRADE = b"x-no-upgrade: h2c\r"
+"""Stands for an offer to speak HTTP/2, which is not taken up (RFC 9110, 7.8): the request is answered as it is."""
 LINGER = 2.0
 """Seconds for which the rest of a refused request is thrown away, so that its client reads the answer."""
 STALL = 30.0
@@ -81,12 +88,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._data, self._at = b"", 0
         self._part: Literal["none", "head", "body"] = "none"
         """What of a request the parser is in."""
-        self._head_bytes = self._head_fed = self._headers = 0
+        self._head_bytes = self._head_fed = self._headers = self._blanks = 0
         self._body_left: int | None = 0
         """Bytes that the request's ``Content-Length`` promises still; ``None`` of a chunked body."""
         self._body_bytes = self._chunks = 0
         self._ended = self._deaf = False
         """Whether the client sends no more, and whether nobody listens to what it sends."""
+        self._last = False
+        """Whether what comes behind the request may be in another protocol."""
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None
@@ -110,6 +119,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Forget the connection."""
         self._limits.closed(self)
         self._deaf, self._data = True, b""
+        if self._turn is not None:
+            self._limits.parsing -= 1
         for timer in (self._head_timer, self._stall_timer, self._turn):
             if timer is not None:
                 timer.cancel()
@@ -152,7 +163,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self._part = "head"
-        self._head_bytes = self._head_fed = self._headers = 0
+        self._head_bytes = self._head_fed = self._headers = self._blanks = 0
         self._body_left = self._body_bytes = self._chunks = 0
 
     def on_url(self, url: bytes) -> None:
@@ -184,6 +195,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_timer = None
         self._limits.busy(self)
         super().on_headers_complete()
+        if self._last:
+            self.cycle.keep_alive = False
         if self.parser.should_upgrade():  # is not done, and whatever comes behind it is no request
             self.cycle.keep_alive = False
             self._deaf = True
@@ -205,6 +218,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """End a request."""
         self._part = "none"
         super().on_message_complete()
+        self._deaf = self._deaf or self._last
 
     # What answers call
 
@@ -237,19 +251,24 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _advance(self) -> None:
         """Parse what has come, unless a request waits for its answer, for as long as a turn lasts."""
-        self._turn = None
-        begun = 0.0
+        if self._turn is not None:
+            self._turn = None
+            self._limits.parsing -= 1
+        begun, turn = 0.0, TURN / (1 + self._limits.parsing)
         while self._data and not self._deaf:
             if self._part == "none" and self.cycle is not None and not self.cycle.response_complete:
                 self.flow.hold()
                 return
             now = time.monotonic()
             begun = begun or now
-            if now - begun > TURN:
+            if now - begun > turn:
                 self.flow.hold()
+                self._limits.parsing += 1
                 self._turn = self.loop.call_soon(self._advance)
                 return
             self._unset_keepalive_if_required()
+            if self._part == "none" and not self._skip_blanks():
+                break
             self._parse(self._piece())
         if self._deaf or self.parser is None:
             self._data = b""
@@ -259,7 +278,19 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._part == "head" or (self._part == "none" and (self.cycle is None or self.cycle.response_complete)):
             self._await_head()
 
-    def _piece(self) -> memoryview:
+    def _skip_blanks(self) -> bool:
+        """Leave out empty lines before a request; return whether anything is behind them."""
+        found = BLANKS.match(self._data, self._at)
+        end = found.end() if found else self._at
+        self._blanks += end - self._at
+        self._at = end
+        if self._blanks > MOST_BLANKS:
+            self._refuse(self._refused(400, "malformed", f"more than {MOST_BLANKS} bytes of empty lines"))
+        elif end == len(self._data):
+            self._data, self._at = b"", 0
+        return bool(self._data)
+
+    def _piece(self) -> bytes | memoryview:
         """The next piece: no more than the head that it begins with or is in, or than is left of a body."""
         data, at = self._data, self._at
         if self._part == "body":
@@ -268,13 +299,17 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             found = data.find(b"\r\n\r\n", at, at + HEAD_PIECE)
             end = found + 4 if found >= 0 else at + HEAD_PIECE
+        whole_head = self._part == "none" and data.endswith(b"\r\n\r\n", at, end)
         if end >= len(data):
             self._data, self._at = b"", 0
         else:
             self._at = end
+        if whole_head and H2C.search(data, at, end):
+            self._last = True
+            return H2C.sub(NO_UPGRADE, data[at:end])
         return memoryview(data)[at:end]
 
-    def _parse(self, piece: memoryview) -> None:
+    def _parse(self, piece: bytes | memoryview) -> None:
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:

@@ -4,6 +4,13 @@ import os
 from pathlib import Path
 
 
+def remove_metrics_of(pid: int) -> None:
+    """Remove what a worker that never served has counted: each try to start one would leave files behind."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    for file in Path(folder).glob(f"*_{pid}.db") if folder else ():
+        file.unlink(missing_ok=True)
+
+
 def replace_file(file: Path, content: bytes) -> None:
     """Write a file under another name and rename it, so that readers see all of the old or all of the new content.
 

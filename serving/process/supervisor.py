@@ -14,6 +14,7 @@ from typing import Any
 from uvicorn import Config
 
 from serving.logs import event
+from serving.process.files import remove_metrics_of
 from serving.process.proc import activity
 from serving.process.worker import Worker
 from serving.process.worker_counts import WorkerCounts
@@ -26,6 +27,8 @@ LONGEST_PAUSE = 60.0
 """Seconds between two starts of a worker that cannot load; the first pause is a second, and each is twice the last."""
 FAILURES = 5
 """The service ends once a worker could not load so many times in a row, and no other worker serves."""
+WELL = ("exit status 0", "SIGTERM", "SIGINT")
+"""How a worker ends that was asked to."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -133,6 +136,7 @@ class Supervisor:
         if not worker.liveness.served:
             limit = f"it was not ready within {self._start_timeout:g} s" if worker.hung else worker.ended_by
             self._failed(place, worker.pid, {"reason": limit, **worker.failure})
+            remove_metrics_of(worker.pid)
             return
         reason = "hung" if worker.hung else "killed" if worker.ended_by.startswith("SIG") else "exited"
         silent = {"silent_for": self._hung_after} if worker.hung else {"ended_by": worker.ended_by, **worker.failure}
@@ -176,7 +180,7 @@ class Supervisor:
         grace = max((worker.grace for worker in workers), default=0.0)
         latest = time.monotonic() + self._drain + grace
         killed: set[Worker] = set()
-        while workers := [worker for worker in workers if worker.alive]:
+        while workers := [worker for worker in workers if self._goes_on(worker, killed)]:
             self._wait(woken, workers)
             now = time.monotonic()
             passed, self._last = min(now - self._last, LONGEST_TICK), now
@@ -193,6 +197,14 @@ class Supervisor:
                     event(logging.ERROR, "worker killed", worker=worker.pid, reason="it did not end in time")
                     worker.kill()
                     killed.add(worker)
+
+    def _goes_on(self, worker: Worker, killed: set[Worker]) -> bool:
+        """Whether a worker still ends; one that was killed by others meanwhile is logged."""
+        if worker.alive:
+            return True
+        if worker not in killed and worker.liveness.served and worker.ended_by not in WELL:
+            event(logging.ERROR, "worker died", worker=worker.pid, reason="killed", ended_by=worker.ended_by)
+        return False
 
     def _write_counts(self) -> None:
         """Go on where the counts cannot be written, and try again at the next look: workers matter more."""

@@ -16,7 +16,7 @@ from serving.ranking.ranker import Ranker
 from serving.registry.catalog import Catalogue
 from serving.registry.shared_state import Refused, Serving, SharedState, State, Versions
 from serving.registry.snapshot import ExperimentError, Snapshot
-from serving.registry.version_loader import RefusedError, VersionLoader
+from serving.registry.version_loader import RefusedError, VersionLoader, digest_of
 from serving.runtime import EngineError
 from serving.settings import Settings, SettingsError
 
@@ -45,7 +45,7 @@ class ModelRegistry:
             for name, source in catalogue.models.items():
                 with self._naming(name):
                     self.slots[name] = VersionLoader(name, source, settings, users)
-            known = before.versions if before else {}
+            known = before.versions_of(catalogue) if before else {}
             chosen: dict[str, Ranker] = {}
             versions: dict[str, Versions] = {}
             for name, slot in self.slots.items():
@@ -87,7 +87,8 @@ class ModelRegistry:
             except RefusedError as refused:
                 self._note(state, model, refused, stamp)
                 raise
-            self._shared.write(state.now(model, state.versions[model].moved(version)))
+            digest = digest_of(served.rankers[model].artifact)
+            self._shared.write(state.now(model, state.versions[model].moved(version).loaded_as(digest)))
             self._adopt(served)
         event(logging.INFO, "version changed", model=model, version=version)
 
@@ -118,7 +119,8 @@ class ModelRegistry:
             versions = state.versions[model].back()
             version = versions.current
             served = self._with(model, version, allow_schema_change=True)  # clients of it were there before
-            self._shared.write(state.now(model, versions))
+            digest = digest_of(served.rankers[model].artifact)
+            self._shared.write(state.now(model, versions.loaded_as(digest)))
             self._adopt(served)
         self._metrics.reloads.labels(model, "rolled_back").inc()
         event(logging.WARNING, "rolled back", model=model, version=version)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from ranker.closed import Closed
 from serving.experiments.config import Experiment
@@ -44,6 +44,7 @@ class Versions(Closed):
     current: int
     previous: tuple[int, ...] = Field((), description="Versions served before, the latest last.")
     highest: int = Field(description="No version up to this one is picked up by the watch.")
+    digest: str = Field("", description="Of the files of `current`, so that no worker serves others under its number.")
     refused: dict[int, Refused] = Field(
         default_factory=dict, description="By number, those that would be served if they were not refused."
     )
@@ -58,7 +59,11 @@ class Versions(Closed):
         """Serve the version before. Raises ``LookupError`` where there is none."""
         if not self.previous:
             raise LookupError("no version was served before this one")
-        return self.model_copy(update={"current": self.previous[-1], "previous": self.previous[:-1]})
+        return self.model_copy(update={"current": self.previous[-1], "previous": self.previous[:-1], "digest": ""})
+
+    def loaded_as(self, digest: str) -> "Versions":
+        """The same, with what the files of the version are."""
+        return self.model_copy(update={"digest": digest})
 
     def with_refused(self, refused: dict[int, Refused]) -> "Versions":
         """The same, with other versions refused."""
@@ -71,6 +76,14 @@ class State(Closed):
     catalogue: Catalogue = Field(description="As it was read; the file may have changed since.")
     versions: dict[str, Versions] = Field(description="By model, but for those of one version only.")
     items: int = Field(0, description="How often the items were to be taken up anew.")
+
+    def versions_of(self, catalogue: Catalogue) -> dict[str, Versions]:
+        """Versions of those models that come from the same folder there: numbers of another folder mean nothing."""
+        return {
+            name: versions
+            for name, versions in self.versions.items()
+            if name in catalogue.models and catalogue.models[name].artifact == self.catalogue.models[name].artifact
+        }
 
     def now(self, model: str, versions: Versions) -> "State":
         """The same with other versions of one model."""
@@ -108,21 +121,26 @@ class SharedState:
         self._serving: Serving | None = None
         self._lock: int | None = None
         self._unlisted = ""
+        self._damaged: int | None = None
+        """The stamp of a file that cannot be read."""
         self._make()
 
     def state(self) -> State | None:
         """What to serve, or ``None`` before any worker has begun. A look costs one stat.
 
-        Where the file was removed, it is the state that was seen last.
+        Where the file was removed or damaged, it is the state that was seen last.
         """
         file = self._folder / "state.json"
         seen = self._seen
         try:
             stamp = file.stat().st_mtime_ns ^ file.stat().st_ino
-            if seen is None or seen[0] != stamp:
+            if stamp != self._damaged and (seen is None or seen[0] != stamp):
                 seen = self._seen = (stamp, State.model_validate_json(file.read_bytes()))
         except FileNotFoundError:
             pass
+        except ValidationError as error:  # cut off, or of another release
+            self._damaged = stamp
+            event(logging.ERROR, "state not readable", file=str(file), reason=str(error.errors()[0]["msg"]))
         return None if seen is None else seen[1]
 
     @contextmanager
@@ -170,28 +188,38 @@ class SharedState:
             if not self._unlisted:
                 gone.append(self._own.name)
             self.report(self._serving)
-        if self._seen is not None and not (self._folder / "state.json").is_file():
+        if self._seen is not None and self._is_gone():
             with self.alone():
-                if not (self._folder / "state.json").is_file():
+                if self._is_gone():
                     self.write(self._seen[1])
                     gone.append("state.json")
         return gone
+
+    def _is_gone(self) -> bool:
+        """Whether the state's file was removed or damaged."""
+        try:
+            facts = (self._folder / "state.json").stat()
+        except FileNotFoundError:
+            return True
+        return facts.st_mtime_ns ^ facts.st_ino == self._damaged
 
     def workers(self) -> dict[int, Serving]:
         """What every living worker serves, by its process id."""
         found = {}
         for file in self._files():
-            with suppress(FileNotFoundError):  # it ends, or a cleaner came by
+            with suppress(FileNotFoundError, ValidationError):  # it ends, or somebody changed its file
                 if _lives(file):
                     found[_pid(file)] = Serving.model_validate_json(file.read_bytes())
         return found
 
     def buried(self) -> list[int]:
-        """Process ids of workers that died since the last look; each is told once."""
-        dead = [file for file in self._files() if not _lives(file)]
+        """Process ids of workers that died since the last look, each told once; not those that others have by now."""
+        files = self._files()
+        dead = [file for file in files if not _lives(file)]
         for file in dead:
             file.unlink(missing_ok=True)
-        return [_pid(file) for file in dead]
+        living = {_pid(file) for file in files if file not in dead}  # ids are used again
+        return [_pid(file) for file in dead if _pid(file) not in living]
 
     def leads(self) -> bool:
         """Whether this worker is the one that does what only one should; another takes over when it ends."""

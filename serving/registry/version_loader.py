@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from ranker.artifact import Artifact, ArtifactError, load, locate, numbered
 from serving.features.items import ItemsError, ItemSource
 from serving.features.users import Users
@@ -30,6 +32,11 @@ class RefusedError(Exception):
     def __init__(self, version: int, cause: str, text: str) -> None:
         super().__init__(text)
         self.version, self.cause = version, cause
+
+
+def digest_of(artifact: Artifact) -> str:
+    """Changes with any file of an artifact."""
+    return hashlib.blake2b(orjson.dumps(sorted(artifact.manifest.files.items())), digest_size=16).hexdigest()
 
 
 class VersionFileError(ValueError):
@@ -87,9 +94,10 @@ class VersionLoader:
         digest = hashlib.blake2b(digest_size=16)
         folder = self._root / str(version)
         for file in sorted(folder.rglob("*")):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 facts = file.stat()
-                digest.update(f"{file.relative_to(folder)} {facts.st_mtime_ns} {facts.st_size}\n".encode())
+                told = f"{file.relative_to(folder)} {facts.st_mtime_ns} {facts.st_size}\n"
+                digest.update(told.encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def keeps(self, agreed: Versions) -> bool:
@@ -116,15 +124,23 @@ class VersionLoader:
             fresh = Versions(current=version, highest=version)
             versions = fresh if known is None else known if version == known.current else known.moved(version)
             newer = {number: why for number, why in refused.items() if number > version}
-            return ranker, versions.with_refused({**versions.refused, **newer})
+            versions = versions.with_refused({**versions.refused, **newer})
+            return ranker, versions.loaded_as(digest_of(ranker.artifact))
         if first is None:
             raise ArtifactError(f"{self._source.artifact}: holds no version of an artifact any more")
         raise self._none_passes(*first, list(refused))
 
     def first(self, versions: Versions | None) -> Ranker:
         """Load what other workers serve. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
-        folder = self._only if versions is None or self._root is None else self._root / str(versions.current)
-        return self._ranker(load(folder))
+        if versions is None or self._root is None:
+            return self._ranker(load(self._only))
+        artifact = load(self._root / str(versions.current))
+        if versions.digest and digest_of(artifact) != versions.digest:
+            raise ArtifactError(
+                f"{artifact.folder}: its files are not those of the version {versions.current} that the other workers "
+                "serve; put them back, or export what is new under a new number"
+            )
+        return self._ranker(artifact)
 
     def loaded(
         self, version: int, old: Artifact, allow_schema_change: bool, fits: Callable[[Ranker], None] | None

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import anyio.to_thread
 
+from ranker.artifact import ArtifactError
 from serving.features.items import ItemsError
 from serving.logs import event
 from serving.observability.metrics import Metrics
@@ -35,6 +36,7 @@ class Watcher:
         self._asked = -1  # looks once, since a worker may begin with older items than the file has
         self._items_problem = ""
         self._file_problems: dict[str, str] = {}
+        self._folder_problems: dict[str, str] = {}
         self._followed: State | None = None
 
     async def run(self) -> None:
@@ -74,7 +76,7 @@ class Watcher:
             return
         self._followed = state  # what is refused is logged, and not tried again until something else changes
         for model, versions in state.versions.items():
-            self._metrics.show_refused(model, bool(versions.refused))
+            self._show_refused(model, versions)
         try:
             self._models.follow()
         except ExperimentError as error:
@@ -99,14 +101,35 @@ class Watcher:
     def _look(self) -> None:
         state = self._shared.state()
         for model, versions in state.versions.items() if state else ():
-            if self._models.slots[model].follows_file:
-                self._follow_file(model, versions)
-            else:
-                there = self._models.slots[model].versions()
-                if not versions.refused.keys() <= there.keys():
-                    self._models.keep_refused(model, there)
-                if self._watch:
-                    self._look_for(model, versions)
+            try:
+                self._look_after(model, versions)
+                if self._folder_problems.pop(model, None):
+                    self._show_refused(model, versions)
+            except ArtifactError as error:  # of the folder itself; other models are looked at all the same
+                if self._folder_problems.get(model) != str(error):
+                    self._folder_problems[model] = str(error)
+                    self._show_refused(model, versions)
+                    self._metrics.reloads.labels(model, "unreadable").inc()
+                    event(logging.ERROR, "no newer version", model=model, serving=versions.current, reason=str(error))
+
+    def _look_after(self, model: str, versions: Versions) -> None:
+        if self._models.slots[model].follows_file:
+            self._follow_file(model, versions)
+        else:
+            there = self._models.slots[model].versions()
+            if not versions.refused.keys() <= there.keys():
+                self._models.keep_refused(model, there)
+            if self._watch:
+                self._look_for(model, versions)
+            if there and versions.current not in there and max(there) <= versions.highest:
+                raise ArtifactError(
+                    f"version {versions.current} is gone, and none of those that are there is higher than "
+                    f"{versions.highest}: {sorted(there)}; export under a higher number, or ask for one by its number"
+                )
+
+    def _show_refused(self, model: str, versions: Versions) -> None:
+        problem = model in self._file_problems or model in self._folder_problems
+        self._metrics.show_refused(model, bool(versions.refused) or problem)
 
     def _look_for(self, model: str, versions: Versions) -> None:
         """Serve the highest version that nobody has considered yet; one that was refused, once its files change."""
@@ -129,13 +152,15 @@ class Watcher:
         try:
             version = slot.named()
         except VersionFileError as error:
+            self._metrics.show_refused(model, True)
             if self._file_problems.get(model) != str(error):
                 self._file_problems[model] = str(error)
                 self._metrics.reloads.labels(model, "version_file").inc()
                 event(logging.ERROR, "version file refused", model=model, reason=str(error), serving=versions.current)
             return
         assert version is not None, "there is a version file"
-        self._file_problems.pop(model, None)
+        if self._file_problems.pop(model, None):
+            self._show_refused(model, versions)
         if not versions.refused.keys() <= {version}:
             self._models.keep_refused(model, {version})
         refused = versions.refused.get(version)

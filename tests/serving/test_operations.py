@@ -1,5 +1,6 @@
 """What operators read agrees with what the service does."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -17,9 +18,11 @@ from tests.serving.conftest import server
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 DOCS = (ROOT / "docs" / "serving.md").read_text()
-ALERTS = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text())["groups"][0]["rules"]
+RULES = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text())["groups"][0]["rules"]
+ALERTS = [rule for rule in RULES if "alert" in rule]
+RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "ranker.json").read_text())
-QUERIES = [rule["expr"] for rule in ALERTS] + [
+QUERIES = [rule["expr"] for rule in RULES] + [
     target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]
 ]
 
@@ -54,6 +57,20 @@ def test_every_metric_is_documented(names):
     assert all(f"`{outcome}`" in DOCS for outcome in RELOADS)
 
 
+def events():
+    """What the service logs, by the texts in its source."""
+    for file in (ROOT / "serving").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "event":
+                yield node.args[1].value
+
+
+def test_every_log_event_is_documented():
+    found = set(events())
+    assert len(found) > 30
+    assert {name for name in found if f"`{name}`" not in DOCS} == set()
+
+
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_every_alert_is_explained(rule):
     assert f"### `{rule['alert']}`" in RUNBOOK
@@ -61,8 +78,8 @@ def test_every_alert_is_explained(rule):
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are(names, query):
-    asked = set(re.findall(r"\b(?:ranker|process)_\w+", query))
-    assert asked <= names
+    asked = set(re.findall(r"\b(?:ranker|process)[_:][\w:]+", query))
+    assert asked <= names | RECORDED
     assert asked or "up{" in query
 
 

@@ -79,6 +79,14 @@ def test_many_members_share_one_bound() -> None:
         unpacked("gzip", gzip.compress(TEXT) * 3, 2 * len(TEXT))
 
 
+def test_very_many_members_are_refused_for_each_costs_a_copy() -> None:
+    unpack = unpacker("gzip", 1000)
+    assert unpack is not None
+    with pytest.raises(Refusal, match="more than 16 gzip members") as refused:
+        unpack(gzip.compress(b"") * 100_000)
+    assert (refused.value.status, refused.value.field) == (422, "body")
+
+
 def test_a_server_ranks_what_is_compressed(url, body) -> None:
     text = json.dumps(body).encode()
     plain = httpx.post(f"{url}/rank", content=text).json()

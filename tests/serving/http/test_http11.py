@@ -116,6 +116,21 @@ def test_what_follows_a_request_to_upgrade_is_no_request(strict, parts):
         assert until_closed(connection).count(b"HTTP/1.1 200 OK") == 1
 
 
+def test_an_offer_of_http_2_is_not_taken_up_and_the_request_is_answered(strict, body):
+    more = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    (answer,) = said(strict.url, post(body, more) + NEXT)
+    assert answer[0] == 200
+    assert answer[1]["connection"] == "close"
+    assert len(answer[2]["ids"]) == len(body["candidates"]["item"])
+
+
+def test_an_empty_line_before_a_request_is_left_out_and_many_are_refused(strict):
+    assert [status for status, _, _ in said(strict.url, b"\r\n" + NEXT)] == [200]
+    assert [status for status, _, _ in said(strict.url, HEAD + b"\r\n\r\n\r\n" + NEXT)] == [200, 200]
+    ((status, _, answer),) = said(strict.url, b"\r\n" * 9 + NEXT)
+    assert (status, answer["detail"][0]["reason"]) == (400, "more than 16 bytes of empty lines")
+
+
 def test_pipelined_requests_are_answered_in_order_and_few_of_them_are_held(strict, body):
     pid, count = strict.process.pid, 200_000
     before = resident(pid)

@@ -100,6 +100,28 @@ def test_what_a_cleaner_removes_is_written_again(tmp_path):
     assert SharedState(tmp_path).state().versions["a"].current == 3
 
 
+@pytest.mark.parametrize("content", [b"", b'{"catalogue": 1}'])
+def test_a_damaged_state_is_written_again(tmp_path, content, caplog):
+    one = agreed(tmp_path)
+    (tmp_path / "state.json").write_bytes(content)
+    assert SharedState(tmp_path).state() is None  # a service that begins has no other
+    assert one.state().versions["a"].current == 3
+    assert one.mend() == ["state.json"]
+    assert one.mend() == []
+    assert SharedState(tmp_path).state().versions["a"].current == 3
+    assert "state not readable" in [record.message for record in caplog.records]
+
+
+def test_an_id_that_a_living_worker_has_is_not_buried(tmp_path):
+    shared = SharedState(tmp_path)
+    shared.report(Serving(models={"a": 1}))
+    (tmp_path / "workers" / f"{os.getpid()}-1.json").write_text("{}")
+    (tmp_path / "workers" / "999999-1.json").write_text("{}")
+    assert shared.buried() == [999999]
+    assert list(shared.workers()) == [os.getpid()]
+    assert len(list((tmp_path / "workers").iterdir())) == 1
+
+
 def test_the_folder_is_made_anew_where_it_was_removed(tmp_path):
     one = agreed(tmp_path / "runtime")
     assert one.leads()

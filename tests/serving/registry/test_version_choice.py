@@ -1,10 +1,16 @@
 """Which version a service starts with, and a version that is named by a setting or a file: real servers."""
 
+import errno
+import json
+import os
 import shutil
+from pathlib import Path
 
 import httpx
 import pytest
 
+import ranker.artifact
+from ranker.artifact import ArtifactError
 from serving.observability.metrics import Metrics
 from serving.registry.catalog import Catalogue
 from serving.registry.registry import ModelRegistry
@@ -112,9 +118,9 @@ def test_a_version_file_is_followed(write_artifact, tmp_path, body):
         assert status(service.url)["version"] == 1
 
 
-def begun(folder, runtime, **settings):
+def begun(folder, runtime, begins=True, **settings):
     settings = Settings(artifact=folder, runtime=runtime, **settings)
-    return ModelRegistry(settings, SharedState(runtime), Metrics(), begins=True)
+    return ModelRegistry(settings, SharedState(runtime), Metrics(), begins=begins)
 
 
 def test_a_service_that_starts_takes_what_the_version_file_names(write_artifact, tmp_path):
@@ -143,6 +149,85 @@ def test_what_was_rolled_back_stays_so_where_the_runtime_folder_outlives_a_resta
     assert begun(root, tmp_path / "runtime").served.version("default") == 1
     (root / "1" / "model.onnx").write_bytes(b"")
     assert begun(root, tmp_path / "runtime").served.version("default") == 2
+
+
+def test_a_runtime_folder_of_other_versions_says_nothing_of_these(write_artifact, tmp_path):
+    for name, count in (("one", 3), ("other", 2)):
+        for _ in range(count):
+            write_artifact(tmp_path / name)
+    assert begun(tmp_path / "one", tmp_path / "runtime").served.version("default") == 3
+    assert begun(tmp_path / "other", tmp_path / "runtime").served.version("default") == 2
+    assert SharedState(tmp_path / "runtime").state().versions["default"].highest == 2
+
+
+def test_a_later_worker_does_not_serve_other_files_under_the_same_number(write_artifact, tmp_path):
+    root, runtime = tmp_path / "versions", tmp_path / "runtime"
+    write_artifact(root)
+    begun(root, runtime)
+    assert begun(root, runtime, begins=False).served.version("default") == 1
+    other_scores(root, 2)
+    shutil.rmtree(root / "1")
+    manifest = json.loads((root / "2" / "manifest.json").read_text())
+    (root / "2" / "manifest.json").write_text(json.dumps({**manifest, "version": 1}))
+    (root / "2").rename(root / "1")
+    with pytest.raises(ArtifactError, match="its files are not those of the version 1 that the other workers serve"):
+        begun(root, runtime, begins=False)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_version_that_may_not_be_read_is_refused_and_an_older_one_serves(write_artifact, tmp_path, monkeypatch, kind):
+    root = tmp_path / "versions"
+    for _ in range(2):
+        write_artifact(root)
+    closed = root / "2" if kind == "folder" else root / "2" / "model.onnx"
+
+    def checked(call):  # root may read everything, so permissions alone would show nothing
+        def inner(path, *arguments, **options):
+            if closed == path or closed in path.parents:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return call(path, *arguments, **options)
+
+        return inner
+
+    monkeypatch.setattr(ranker.artifact, "digest", checked(ranker.artifact.digest))
+    if kind == "folder":
+        for name in ("is_file", "read_bytes"):
+            monkeypatch.setattr(Path, name, checked(getattr(Path, name)))
+    models = begun(root, tmp_path / "runtime")
+    assert models.served.version("default") == 1
+    refused = SharedState(tmp_path / "runtime").state().versions["default"].refused
+    assert {number: why.cause for number, why in refused.items()} == {2: "unreadable"}
+
+
+def test_a_name_that_is_no_utf_8_hinders_nothing(write_artifact, tmp_path):
+    root = tmp_path / "versions"
+    write_artifact(root)
+    Path(os.fsdecode(os.fsencode(root / "1") + b"/caf\xe9")).touch()
+    assert begun(root, tmp_path / "runtime").served.version("default") == 1
+
+
+def test_versions_whose_numbers_began_anew_are_told(write_artifact, tmp_path):
+    for _ in range(3):
+        write_artifact(tmp_path)
+    with server(tmp_path, watch=0.2, **KEYED) as service:
+        for number in (2, 3):
+            shutil.rmtree(tmp_path / str(number))
+        said = patiently(lambda: service.logged("no newer version"))
+        assert said[0]["reason"].startswith(
+            "version 3 is gone, and none of those that are there is higher than 3: [1];"
+        )
+        patiently(lambda: sample(service.url, 'ranker_version_refused{model="default"}') == 1)
+        resealed(tmp_path, 4)
+        patiently(lambda: status(service.url)["version"] == 4)
+        patiently(lambda: sample(service.url, 'ranker_version_refused{model="default"}') == 0)
+
+
+def test_a_version_file_that_is_not_there_at_the_start_is_told_and_shown(write_artifact, tmp_path):
+    write_artifact(tmp_path / "versions")
+    with server(tmp_path / "versions", version_file=tmp_path / "file", watch=0.2, **KEYED) as service:
+        patiently(lambda: sample(service.url, 'ranker_version_refused{model="default"}') == 1)
+        (tmp_path / "file").write_text("1")
+        patiently(lambda: sample(service.url, 'ranker_version_refused{model="default"}') == 0)
 
 
 def test_a_model_of_several_may_have_a_version_file(write_artifact, tmp_path):
