@@ -1,6 +1,7 @@
 """Clients that mean harm, one kind after another, while good ones ask: the service stays small, alive and useful."""
 
 import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -22,8 +23,10 @@ HEAD = b"POST /rank HTTP/1.1\r\nHost: x\r\n"
 KEYED = f"Authorization: Bearer {KEY}\r\n".encode()
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 MIB = 2**20
-SLOW, MANY = 40, 1200
-"""Connections whose bodies trickle, more than ``max_in_flight``; and connections more than a worker may have."""
+SLOW, MANY, CROWD = 40, 1200, 300
+"""Connections whose bodies trickle, more than ``max_in_flight``; more than a worker may have; and a third of those."""
+PAUSE = 0.5
+"""Seconds between two crowds: without it, this machine would do nothing but open connections."""
 LATE = 1.0
 """Seconds after an attack within which a good request must be answered."""
 
@@ -116,6 +119,10 @@ def attacks(body: bytes) -> dict[str, Attack]:
     return {
         "short header lines without end": lambda s: _flood(s, GET[:-2], b"A: b\r\n" * 10_000),
         "one header without end": lambda s: _flood(s, GET[:-2] + b"A: ", b"b" * MIB),
+        "empty lines from many": lambda s: _crowd(s, b"\r\n" * 32_768),
+        "pipelines from many": lambda s: _crowd(s, GET * 1000),
+        "tiny chunks from many": lambda s: _crowd(s, chunks + b"1\r\na\r\n" * 10_000),
+        "gzip members": lambda s: _posts(s, gzip.compress(b"") * 400_000, b"Content-Encoding: gzip\r\n"),
         "pipelined requests": lambda s: _flood(s, b"", GET * 10_000),
         "tiny chunks": lambda s: _flood(s, chunks, b"1\r\na\r\n" * 10_000),
         "connections": _connections,
@@ -161,6 +168,19 @@ def _again_and_again(seconds: float, head: bytes, rest: bytes) -> None:
         with contextlib.suppress(OSError), _connected() as connection:
             connection.sendall(head + rest)
             connection.recv(4096)
+
+
+def _crowd(seconds: float, text: bytes) -> None:
+    """The same from many connections at once, each of which is closed as soon as the text is on its way."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.ExitStack() as stack:
+            for _ in range(CROWD):
+                with contextlib.suppress(OSError):
+                    connection = stack.enter_context(_connected(1))
+                    connection.setblocking(False)
+                    connection.send(text)
+        time.sleep(PAUSE)
 
 
 def _posts(seconds: float, body: bytes, more: bytes = b"") -> None:

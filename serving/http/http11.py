@@ -25,14 +25,14 @@ LONGEST_URL = 8192
 MOST_HEADERS = 100
 MOST_PIPELINED = 16
 """Requests that stand behind the end of a chunked body, which shows only when it is parsed; others are not parsed."""
-FEW_CHUNKS, SMALL_CHUNK = 1000, 32
+FEW_CHUNKS, SMALL_CHUNK = 200, 32
 """More chunks than that must have so many bytes on average: each one costs, however small."""
 HEAD_PIECE, BODY_PIECE, CHUNKED_PIECE = 8192, 65536, 4096
 TURN = 0.002
 """Seconds that connections parse before all else has its turn: those that have more to parse share them."""
-BLANKS = re.compile(rb"[\r\n]*")
 MOST_BLANKS = 16
 """Bytes of empty lines before a request; one such line is to be ignored (RFC 9112, section 2.2)."""
+BLANKS = re.compile(rb"[\r\n]{0,%d}" % (MOST_BLANKS + 1))
 H2C = re.compile(rb"^upgrade:[ \t]*h2c[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
 NO_UPGRADE = b"x-no-upgrade: h2c\r"
 """Stands for an offer to speak HTTP/2, which is not taken up (RFC 9110, 7.8): the request is answered as it is."""

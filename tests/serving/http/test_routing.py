@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from serving.settings import Settings, SettingsError
+from serving.settings import ROUTES, Settings, SettingsError
 from tests.serving.asking import patiently
 from tests.serving.conftest import server
 
@@ -123,3 +123,11 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting():
 def test_wrong_settings_are_named(name, value, text):
     with pytest.raises(SettingsError, match=rf"RANKER_SERVE_{name}: .*{text}"):
         Settings.from_environment({"RANKER_SERVE_ARTIFACT": "a", f"RANKER_SERVE_{name}": value})
+
+
+def test_every_route_begins_with_a_name_that_no_prefix_may_have(url):
+    paths = httpx.get(f"{url}/openapi.json").json()["paths"]
+    assert {path.split("/")[1] for path in paths} | {"docs", "openapi.json", "admin"} == set(ROUTES)
+    for name in ROUTES:
+        with pytest.raises(SettingsError, match=rf"root_path cannot be /{name}/x: the service has routes of its own"):
+            Settings.from_environment({"RANKER_SERVE_ARTIFACT": "a", "RANKER_SERVE_ROOT_PATH": f"/{name}/x"})

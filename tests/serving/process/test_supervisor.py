@@ -89,6 +89,19 @@ def test_sigterm_is_heard_at_once_with_a_hung_worker(artifact):
         assert [line["worker"] for line in running.log() if line["event"] == "worker killed"] == [hung]
 
 
+def test_a_worker_that_is_killed_while_it_drains_is_logged(artifact):
+    with server(artifact.folder, "--workers", 2, admin_keys=ADMIN, drain=600) as running:
+        killed, other = two(running)
+        running.process.send_signal(signal.SIGTERM)
+        patiently(lambda: {line["pid"] for line in running.logged("draining")} == {killed, other})
+        os.kill(killed, signal.SIGKILL)
+        (line,) = patiently(lambda: running.logged("worker died"))
+        assert (line["worker"], line["reason"], line["ended_by"]) == (killed, "killed", "SIGKILL")
+        running.process.send_signal(signal.SIGTERM)  # skips what is left of the drain
+        assert running.process.wait(timeout=60) == 0
+        assert len(running.logged("worker died")) == 1
+
+
 def test_workers_end_with_their_supervisor_and_free_the_port(artifact):
     with server(artifact.folder, "--workers", 2, admin_keys=ADMIN, drain=600) as running:
         workers = two(running)
