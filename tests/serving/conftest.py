@@ -220,12 +220,16 @@ def ready(url: str) -> bool:
     return httpx.get(f"{url}/health/ready").status_code == 200
 
 
+QUICK = {"drain": 0, "engine": "onnxruntime"}
+"""OpenVINO, the default engine, takes a second longer to start; the server of most tests (``url``) has it."""
+
+
 @contextmanager
 def server(*arguments: object, **settings: object) -> Iterator[Server]:
     """A server that is ready; ``settings`` are put into its environment."""
     port = free_port()
     command = [sys.executable, "-c", "from serving.cli import app; app()", *map(str, arguments), "--port", str(port)]
-    given = {f"RANKER_SERVE_{name.upper()}": str(value) for name, value in {"drain": 0, **settings}.items()}
+    given = {f"RANKER_SERVE_{name.upper()}": str(value) for name, value in {**QUICK, **settings}.items()}
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, env={**os.environ, **given}, stderr=errors, stdout=subprocess.DEVNULL)
         running = Server(f"http://127.0.0.1:{port}", process, errors)
@@ -251,5 +255,5 @@ def serving(*arguments: object, **settings: object) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def url(artifact) -> Iterator[str]:
-    with serving(artifact.folder, "--max-candidates", 100) as address:
+    with serving(artifact.folder, "--max-candidates", 100, engine="auto") as address:
         yield address
