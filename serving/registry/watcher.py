@@ -121,11 +121,11 @@ class Watcher:
                 self._models.keep_refused(model, there)
             if self._watch:
                 self._look_for(model, versions)
-            if there and versions.current not in there and max(there) <= versions.highest:
-                raise ArtifactError(
-                    f"version {versions.current} is gone, and none of those that are there is higher than "
-                    f"{versions.highest}: {sorted(there)}; export under a higher number, or ask for one by its number"
-                )
+                if there and versions.current not in there and max(there) <= versions.highest:
+                    raise ArtifactError(
+                        f"version {versions.current} is gone, and none of those that are there is higher than "
+                        f"{versions.highest}: {sorted(there)}; export under a higher number, or ask for one by number"
+                    )
 
     def _show_refused(self, model: str, versions: Versions) -> None:
         problem = model in self._file_problems or model in self._folder_problems
