@@ -32,6 +32,26 @@ def event(level: int, text: str, traceback: bool = False, **fields: Any) -> None
     LOGGER.log(level, text, extra={"fields": fields}, exc_info=traceback)
 
 
+class Problems:
+    """Problems that last, by name: each is logged once, until it is over or becomes another."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+
+    def note(self, name: str, text: str) -> bool:
+        """Note a problem; return whether it is to be logged."""
+        new = self._texts.get(name) != text
+        self._texts[name] = text
+        return new
+
+    def end(self, name: str) -> bool:
+        """Say that there is no problem; return whether there was one."""
+        return self._texts.pop(name, None) is not None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._texts
+
+
 CONFIG: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -13,7 +13,7 @@ from typing import Any
 
 from uvicorn import Config
 
-from serving.logs import event
+from serving.logs import Problems, event
 from serving.process.files import remove_metrics_of
 from serving.process.proc import activity
 from serving.process.worker import Worker
@@ -65,7 +65,7 @@ class Supervisor:
         self._places = [Place() for _ in range(config.workers)]
         self._killed: list[Worker] = []
         self._received: list[int] = []
-        self._unwritten = ""
+        self._problems = Problems()
         self._last = time.monotonic()
 
     def run(self) -> int:
@@ -210,10 +210,9 @@ class Supervisor:
         """Go on where the counts cannot be written, and try again at the next look: workers matter more."""
         try:
             self._counts.write()
-            self._unwritten = ""
+            self._problems.end("counts")
         except OSError as error:
-            if str(error) != self._unwritten:
-                self._unwritten = str(error)
+            if self._problems.note("counts", str(error)):
                 event(logging.WARNING, "worker counts not written", reason=str(error))
 
     @contextmanager

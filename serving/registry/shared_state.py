@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 
 from ranker.closed import Closed
 from serving.experiments.config import Experiment
-from serving.logs import event
+from serving.logs import Problems, event
 from serving.process.files import replace_file
 from serving.process.proc import start_time
 from serving.process.runtime_folder import hold, is_still
@@ -120,7 +120,7 @@ class SharedState:
         self._seen: tuple[int, State] | None = None
         self._serving: Serving | None = None
         self._lock: int | None = None
-        self._unlisted = ""
+        self._problems = Problems()
         self._damaged: int | None = None
         """The stamp of a file that cannot be read."""
         self._make()
@@ -133,7 +133,7 @@ class SharedState:
         file = self._folder / "state.json"
         seen = self._seen
         try:
-            stamp = file.stat().st_mtime_ns ^ file.stat().st_ino
+            stamp = _stamp(file)
             if stamp != self._damaged and (seen is None or seen[0] != stamp):
                 seen = self._seen = (stamp, State.model_validate_json(file.read_bytes()))
         except FileNotFoundError:
@@ -171,10 +171,9 @@ class SharedState:
         self._serving = serving
         try:
             replace_file(self._own, serving.model_dump_json().encode())
-            self._unlisted = ""
+            self._problems.end("report")
         except OSError as error:
-            if str(error) != self._unlisted:
-                self._unlisted = str(error)
+            if self._problems.note("report", str(error)):
                 event(logging.ERROR, "worker not listed", reason=str(error))
 
     def mend(self) -> list[str]:
@@ -185,7 +184,7 @@ class SharedState:
         gone = [] if self._folder.is_dir() else [str(self._folder)]
         self._make()
         if self._serving is not None and not self._own.is_file():
-            if not self._unlisted:
+            if "report" not in self._problems:
                 gone.append(self._own.name)
             self.report(self._serving)
         if self._seen is not None and self._is_gone():
@@ -198,10 +197,9 @@ class SharedState:
     def _is_gone(self) -> bool:
         """Whether the state's file was removed or damaged."""
         try:
-            facts = (self._folder / "state.json").stat()
+            return _stamp(self._folder / "state.json") == self._damaged
         except FileNotFoundError:
             return True
-        return facts.st_mtime_ns ^ facts.st_ino == self._damaged
 
     def workers(self) -> dict[int, Serving]:
         """What every living worker serves, by its process id."""
@@ -256,6 +254,12 @@ class SharedState:
 
     def _files(self) -> list[Path]:
         return sorted(self._workers.glob("[0-9]*-[0-9]*.json"))
+
+
+def _stamp(file: Path) -> int:
+    """Changes whenever the file is replaced. Raises ``FileNotFoundError``."""
+    facts = file.stat()
+    return facts.st_mtime_ns ^ facts.st_ino
 
 
 def _pid(file: Path) -> int:

@@ -9,7 +9,7 @@ import anyio.to_thread
 
 from ranker.artifact import ArtifactError
 from serving.features.items import ItemsError
-from serving.logs import event
+from serving.logs import Problems, event
 from serving.observability.metrics import Metrics
 from serving.registry.registry import ModelRegistry
 from serving.registry.rollout import Rollout, jittered
@@ -34,9 +34,9 @@ class Watcher:
         self._look_at = 0.0
         self._looked_at_items = time.monotonic()
         self._asked = -1  # looks once, since a worker may begin with older items than the file has
-        self._items_problem = ""
-        self._file_problems: dict[str, str] = {}
-        self._folder_problems: dict[str, str] = {}
+        self._items_problems = Problems()
+        self._file_problems = Problems()
+        self._folder_problems = Problems()
         self._followed: State | None = None
 
     async def run(self) -> None:
@@ -92,22 +92,20 @@ class Watcher:
         self._asked, self._looked_at_items = asked, time.monotonic()
         try:
             self._models.refresh()
-            self._items_problem = ""
+            self._items_problems.end("items")
         except ItemsError as error:
-            if str(error) != self._items_problem:
-                self._items_problem = str(error)
-                event(logging.ERROR, "items refused", reason=self._items_problem)
+            if self._items_problems.note("items", str(error)):
+                event(logging.ERROR, "items refused", reason=str(error))
 
     def _look(self) -> None:
         state = self._shared.state()
         for model, versions in state.versions.items() if state else ():
             try:
                 self._look_after(model, versions)
-                if self._folder_problems.pop(model, None):
+                if self._folder_problems.end(model):
                     self._show_refused(model, versions)
             except ArtifactError as error:  # of the folder itself; other models are looked at all the same
-                if self._folder_problems.get(model) != str(error):
-                    self._folder_problems[model] = str(error)
+                if self._folder_problems.note(model, str(error)):
                     self._show_refused(model, versions)
                     self._metrics.reloads.labels(model, "unreadable").inc()
                     event(logging.ERROR, "no newer version", model=model, serving=versions.current, reason=str(error))
@@ -153,13 +151,12 @@ class Watcher:
             version = slot.named()
         except VersionFileError as error:
             self._metrics.show_refused(model, True)
-            if self._file_problems.get(model) != str(error):
-                self._file_problems[model] = str(error)
+            if self._file_problems.note(model, str(error)):
                 self._metrics.reloads.labels(model, "version_file").inc()
                 event(logging.ERROR, "version file refused", model=model, reason=str(error), serving=versions.current)
             return
         assert version is not None, "there is a version file"
-        if self._file_problems.pop(model, None):
+        if self._file_problems.end(model):
             self._show_refused(model, versions)
         if not versions.refused.keys() <= {version}:
             self._models.keep_refused(model, {version})
