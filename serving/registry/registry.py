@@ -87,9 +87,7 @@ class ModelRegistry:
             except RefusedError as refused:
                 self._note(state, model, refused, stamp)
                 raise
-            digest = digest_of(served.rankers[model].artifact)
-            self._shared.write(state.now(model, state.versions[model].moved(version).loaded_as(digest)))
-            self._adopt(served)
+            self._agree(state, model, state.versions[model].moved(version), served)
         event(logging.INFO, "version changed", model=model, version=version)
 
     def keep_refused(self, model: str, versions: Collection[int]) -> None:
@@ -119,9 +117,7 @@ class ModelRegistry:
             versions = state.versions[model].back()
             version = versions.current
             served = self._with(model, version, allow_schema_change=True)  # clients of it were there before
-            digest = digest_of(served.rankers[model].artifact)
-            self._shared.write(state.now(model, versions.loaded_as(digest)))
-            self._adopt(served)
+            self._agree(state, model, versions, served)
         self._metrics.reloads.labels(model, "rolled_back").inc()
         event(logging.WARNING, "rolled back", model=model, version=version)
 
@@ -248,6 +244,12 @@ class ModelRegistry:
                 f"{file.name}: has other models, or another default, than are served; restart for that"
             )
         return found.experiment
+
+    def _agree(self, state: State, model: str, versions: Versions, served: Snapshot) -> None:
+        """Have all workers serve what was loaded here."""
+        digest = digest_of(served.rankers[model].artifact)
+        self._shared.write(state.now(model, versions.loaded_as(digest)))
+        self._adopt(served)
 
     def _adopt(self, served: Snapshot) -> None:
         before = self.served.rankers
