@@ -56,8 +56,8 @@ class ItemSource:
         try:
             return self.store(artifact)
         except ItemsError:
-            before = [entry for entry in self._whole() if entry.name.startswith(f"{_made_by(artifact)}-")]
-            for folder in sorted(before, key=lambda entry: entry.stat().st_mtime_ns, reverse=True):
+            prefix = f"{_made_by(artifact)}-"
+            for folder in (entry for entry in reversed(self._whole()) if entry.name.startswith(prefix)):
                 with suppress(OSError):  # another worker removes it
                     return ItemStore(folder)
             raise
@@ -85,14 +85,18 @@ class ItemSource:
         A worker that has a removed folder mapped keeps what is in it.
         """
         folders = {entry for entry in self._cache.iterdir() if entry.is_dir()}
-        for folder in folders - {*sorted(self._whole(), key=lambda entry: entry.stat().st_mtime_ns)[1 - KEPT :]}:
+        for folder in folders - {*self._whole()[1 - KEPT :]}:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _whole(self) -> list[Path]:
-        try:
-            return [entry for entry in self._cache.iterdir() if entry.is_dir() and not entry.name.startswith(WRITING)]
-        except OSError:
-            return []
+        """Finished folders, the one used last behind the others; those that another worker removes are left out."""
+        used: dict[Path, int] = {}
+        with suppress(FileNotFoundError):
+            for entry in self._cache.iterdir():
+                if entry.is_dir() and not entry.name.startswith(WRITING):
+                    with suppress(FileNotFoundError):
+                        used[entry] = entry.stat().st_mtime_ns
+        return sorted(used, key=lambda entry: used[entry])
 
 
 def _made_by(artifact: Artifact) -> str:
