@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -18,6 +19,8 @@ from serving.ranking.ranker import Ranker
 from serving.ranking.request_trace import STAGES, RequestTrace
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+Several: TypeAlias = Literal["liveall", "livemax", "livemin", "livesum"]
+"""How the values of several workers become one sample or many; dead workers have none."""
 reserved_metrics.install()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -36,6 +39,10 @@ class Metrics:
     def __init__(self, runtime: Path | None = None) -> None:
         """``runtime`` is the folder that the workers share."""
         own = self._own = CollectorRegistry()
+
+        def gauge(name: str, told: str, labels: list[str], several: Several) -> Gauge:
+            return Gauge(name, told, labels, registry=own, multiprocess_mode=several)
+
         self._requests = Counter(
             "ranker_requests",
             "Requests to /rank by outcome, and by model, version and group where it came to that.",
@@ -56,18 +63,13 @@ class Metrics:
         self._candidates = Histogram(
             "ranker_candidates", "Candidates of a ranked request.", ["model", "group"], buckets=CANDIDATES, registry=own
         )
-        self.in_flight = Gauge(
-            "ranker_in_flight", "Requests that are held now.", registry=own, multiprocess_mode="livesum"
-        )
+        self.in_flight = gauge("ranker_in_flight", "Requests that are held now.", [], "livesum")
         sampled = {
             "waiting": "Requests that wait for a thread.",
             "receiving": "Requests whose body is still coming.",
             "connections": "Open connections.",
         }
-        self._sampled = {
-            name: Gauge(f"ranker_{name}", told, registry=own, multiprocess_mode="livesum")
-            for name, told in sampled.items()
-        }
+        self._sampled = {name: gauge(f"ranker_{name}", told, [], "livesum") for name, told in sampled.items()}
         self._samples: dict[str, Callable[[], int]] = {}
         self.connections_refused = Counter(
             "ranker_connections_refused",
@@ -86,50 +88,28 @@ class Metrics:
             ["model", "feature"],
             registry=own,
         )
-        self._index = Gauge(
+        self._index = gauge(
             "ranker_score_psi",
             "Population stability index of served scores against validation scores.",
             ["model", "objective"],
-            registry=own,
-            multiprocess_mode="livemax",
+            "livemax",
         )
-        self._threshold = Gauge(
+        self._threshold = gauge(
             "ranker_score_psi_threshold",
             "Index above which served scores are spread otherwise than parts of the validation scores.",
             ["model", "objective"],
-            registry=own,
-            multiprocess_mode="livemax",
+            "livemax",
         )
-        self._version = Gauge(
-            "ranker_model_version",
-            "Version of a model that a worker serves.",
-            ["model"],
-            registry=own,
-            multiprocess_mode="liveall",
+        self._version = gauge("ranker_model_version", "Version of a model that a worker serves.", ["model"], "liveall")
+        self._age = gauge(
+            "ranker_model_age_seconds", "Time since the version that is served was exported.", ["model"], "livemax"
         )
-        self._age = Gauge(
-            "ranker_model_age_seconds",
-            "Time since the version that is served was exported.",
-            ["model"],
-            registry=own,
-            multiprocess_mode="livemax",
-        )
-        self._refused = Gauge(
-            "ranker_version_refused",
-            "1 while a version that would be served is refused.",
-            ["model"],
-            registry=own,
-            multiprocess_mode="livemax",
+        self._refused = gauge(
+            "ranker_version_refused", "1 while a version that would be served is refused.", ["model"], "livemax"
         )
         self._workers = WorkerCounts(runtime)
         own.register(self._workers)
-        self._items = Gauge(
-            "ranker_items",
-            "Items that a worker looks up by id.",
-            ["model"],
-            registry=own,
-            multiprocess_mode="livemin",
-        )
+        self._items = gauge("ranker_items", "Items that a worker looks up by id.", ["model"], "livemin")
         self._looked_up = Counter("ranker_looked_up_items", "Ids looked up among the items.", ["model"], registry=own)
         self._unknown_items = Counter(
             "ranker_unknown_items", "Ids looked up that the items do not have.", ["model"], registry=own
