@@ -90,6 +90,18 @@ def started(
                 process.wait()
 
 
+@contextlib.contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """Servers that are started in the block have their temporary files there; this process' own stay where they are."""
+    tempfile.gettempdir()
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop("TMPDIR") if before is None else os.environ.update(TMPDIR=before)
+
+
 def command(root: Path, workers: int = 1) -> list[str]:
     """Starts a server."""
     start = [sys.executable, "-c", "from serving.cli import app; app()", str(root)]

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.under_fire.meanwhile import meanwhile
-from benchmarks.under_fire.service import Service, command, started
+from benchmarks.under_fire.service import Service, command, started, temporary_files_in
 from benchmarks.under_fire.verdict import Verdict
 from ranker.artifact import Artifact, load, locate
 
@@ -112,18 +112,15 @@ def _full(
 @contextlib.contextmanager
 def _small_disk(folder: Path) -> Iterator[Path]:
     """Temporary files of what is started meanwhile are in it."""
-    tempfile.gettempdir()  # this process' own stay where they are
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder)]
     ended = subprocess.run(mount, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise PermissionError(f"a small disk cannot be mounted ({ended.stderr.strip()}): run this as root")
-    before = os.environ.get("TMPDIR")
-    os.environ["TMPDIR"] = str(folder)
     try:
-        yield folder
+        with temporary_files_in(folder):
+            yield folder
     finally:
-        os.environ.pop("TMPDIR") if before is None else os.environ.update(TMPDIR=before)
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 

@@ -1,6 +1,5 @@
 """Services that are killed again and again, and a cleaner of temporary files that removes what a living one needs."""
 
-import os
 import shutil
 import tempfile
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.under_fire.meanwhile import meanwhile
-from benchmarks.under_fire.service import KEYED, Service, body_of, started
+from benchmarks.under_fire.service import KEYED, Service, body_of, started, temporary_files_in
 from benchmarks.under_fire.verdict import Verdict
 from benchmarks.under_fire.versions import sound
 
@@ -18,13 +17,8 @@ KILLS = 4
 
 def stale(artifact: Path, candidates: int) -> Verdict:
     """SIGKILL of a service four times; then its state, its workers' files and its whole folder are removed."""
-    before = os.environ.get("TMPDIR")
-    with tempfile.TemporaryDirectory(prefix="under-fire-") as temporary:
-        os.environ["TMPDIR"] = temporary
-        try:
-            return _stale(artifact, candidates, Path(temporary))
-        finally:
-            os.environ.pop("TMPDIR") if before is None else os.environ.update(TMPDIR=before)
+    with tempfile.TemporaryDirectory(prefix="under-fire-") as temporary, temporary_files_in(Path(temporary)):
+        return _stale(artifact, candidates, Path(temporary))
 
 
 def _stale(artifact: Path, candidates: int, temporary: Path) -> Verdict:
