@@ -18,10 +18,10 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.report import versions, write_json
 from ranker.fusion import FusionOptions, Plan, build_plan
-from training.search.evaluator import Evaluator
-from training.search.goal import Metric
-from training.search.scored import ScoredRows
-from training.search.space import Sets
+from training.fusion_search.evaluator import Evaluator
+from training.fusion_search.objective import Metric
+from training.fusion_search.scored_rows import ScoredRows
+from training.fusion_search.space import Sets
 
 OBJECTIVES = ("click", "long_view", "like", "share")
 RATES = (0.35, 0.20, 0.03, 0.01)

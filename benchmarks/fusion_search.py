@@ -24,16 +24,16 @@ from rich.table import Table
 from benchmarks.report import write_json
 from ranker.artifact import load
 from ranker.fusion import Plan
-from training.log import Log
-from training.search.bootstrap import OBJECTIVE, gains
-from training.search.evaluator import Evaluator
-from training.search.goal import parse_goal
-from training.search.job import Search, search_artifact
-from training.search.methods import METHODS
-from training.search.report import path, sensitivity
-from training.search.run import search
-from training.search.scored import ScoredRows, scored_rows
-from training.search.space import Space, space
+from training.commands.search import Search, search_artifact
+from training.data.log_reader import Log
+from training.fusion_search.confidence import OBJECTIVE, gains
+from training.fusion_search.evaluator import Evaluator
+from training.fusion_search.loop import search
+from training.fusion_search.methods import METHODS
+from training.fusion_search.objective import parse_goal
+from training.fusion_search.scored_rows import ScoredRows, scored_rows
+from training.fusion_search.space import Space, space
+from training.reports.search import path, sensitivity
 from training.simulator import World
 
 UTILITY = "utility"

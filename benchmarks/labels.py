@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from training.quiet import import_training
+from training.quiet import TRAINING, import_quietly
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "click": {"kind": "binary", "column": "click"},
@@ -46,10 +46,10 @@ COLUMNS = {"calibration": 2, "mae": 2, "rmse": 2, "clicks": 3, "seconds": 1}
 
 def measured(task: dict[str, Any], data: Path, seed: int) -> dict[str, float]:
     """Train one task and measure it beside what really happened."""
-    import_training()
-    from training.config import Experiment
-    from training.evaluate import predict
-    from training.fit import scorer, train
+    import_quietly(TRAINING)
+    from training.config.experiment import Experiment
+    from training.evaluation.evaluate import predict
+    from training.trainer.train import scorer, train
 
     base = yaml.safe_load(CONFIG.read_text())
     schema = {key: base["schema"][key] for key in ("candidate_id", "context", "candidate")}

@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ranker.fusion import FUSIONS, Candidates, Floats, Formula, Requests, build_fusion
-from ranker.fusion.worth import measure, worth
-from training.fit import reopen
-from training.prepare import columns_at, rows_of
-from training.split import split
+from ranker.fusion.labels import measure, worth
+from training.data.encode import columns_at, rows_of
+from training.data.split.held_out import split
+from training.trainer.train import reopen
 
 REQUEST = "request_id"
 FEATURES = ("duration_s", "item_age_days")

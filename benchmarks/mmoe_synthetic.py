@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from training.quiet import import_training
+from training.quiet import TRAINING, import_quietly
 
 DIMENSIONS = 100
 SINES = 4
@@ -98,7 +98,10 @@ def main(
     cells = [(m, p, seed) for seed in range(seeds) for m, p in product(MODELS, correlations)]
     pending = [cell for cell in cells if cell not in done]
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=import_training) as pool, kept.open("a") as file:
+    with (
+        ProcessPoolExecutor(jobs, mp_context=spawn, initializer=import_quietly, initargs=(TRAINING,)) as pool,
+        kept.open("a") as file,
+    ):
         futures = {pool.submit(final_loss, *cell, steps): cell for cell in pending}
         for future in track(as_completed(futures), total=len(pending), description="trainings"):
             done[futures[future]] = future.result()

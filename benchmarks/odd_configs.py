@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.training.odd_configs import complaint, odd_config, smallest
+from tests.training.config.odd_configs import complaint, odd_config, smallest
 
 
 def main() -> None:

@@ -37,8 +37,9 @@ def main(
 ) -> None:
     """Run every seed, print hypervolumes on the test day, write `pareto_front.json`. Goes on where it was stopped."""
     with quiet_imports():
-        from training import pareto as fronts
-        from training.config import load
+        from training.commands import pareto as command
+        from training.config.experiment import load
+        from training.sweeps import pareto as fronts
 
     console = Console()
     base, found = load(config), []
@@ -52,7 +53,7 @@ def main(
             for cell in fronts.expand(scaled_by(of_seed, scaled), points, total, METHODS)
         ]
         folder = output / f"{config.stem}_{seed}_{rows}"
-        summary, _ = fronts.pareto(of_seed, cells, choice, [log], [test], folder, jobs, console)
+        summary, _ = command.pareto(of_seed, cells, choice, [log], [test], folder, jobs, console)
         found.append(summary)
         if figure is not None and seed == 0:
             draw(choice.objectives, summary, figure)
@@ -107,9 +108,9 @@ def draw(objectives: Any, summary: Any, path: Path) -> None:
     import altair as alt
     import numpy as np
 
-    from training.pages import front
-    from training.pareto.front import non_dominated
-    from training.pareto.report import pair_records
+    from training.evaluation.pareto_front import non_dominated
+    from training.reports import front
+    from training.reports.pareto import pair_records
 
     models = []
     for method in summary.hypervolume:

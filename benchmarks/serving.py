@@ -20,7 +20,7 @@ from rich.table import Table
 
 from ranker.artifact import Artifact, difference, load
 from ranker.encoding import Packed
-from serving.runtime import OnnxRuntime
+from ranker.engines import OnnxRuntime
 
 
 def main(

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.serving_setup import request_of
 from ranker.artifact import Artifact, load
-from serving.runtime import engine_of
+from ranker.engines import engine_of
 
 
 def products_of(model: Path, candidates: int) -> list[tuple[int, int, int]]:

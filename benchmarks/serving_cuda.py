@@ -26,7 +26,7 @@ from benchmarks.under_fire.service import PORT, body_of, started
 from benchmarks.under_fire.verdict import quantile
 from ranker.artifact import Artifact, difference, load
 from ranker.encoding import Packed
-from serving.runtime import ENGINES, Engine
+from ranker.engines import ENGINES, Engine
 
 TOLERANCE = 1e-3
 CLIENTS = 16

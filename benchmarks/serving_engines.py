@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.report import write_json
 from benchmarks.serving_setup import SIZES, artifact_of, request_of
 from ranker.artifact import difference
-from serving.runtime import ENGINES, OpenVino
+from ranker.engines import ENGINES, OpenVino
 
 
 def main(

@@ -41,8 +41,8 @@ def artifact_of(size: str, folder: Path) -> Artifact:
         return load(root)
     except ArtifactError:
         shutil.rmtree(root, ignore_errors=True)
-    from training.config import Experiment
-    from training.job import run
+    from training.commands.fit import run
+    from training.config.experiment import Experiment
 
     log = folder / "log.parquet"
     if not log.is_file():
@@ -118,8 +118,8 @@ def plain_saved_model(artifact: Artifact, folder: Path) -> Path:
     if (folder / "saved_model.pb").is_file():
         return folder
     from ranker.layers import Sides
-    from training.build import build_model
-    from training.config import Experiment
+    from training.config.experiment import Experiment
+    from training.trainer.build_model import build_model
 
     import tensorflow as tf  # isort: skip - behind ranker, which chooses Keras 2
 

@@ -33,7 +33,7 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
 from ranker.encoding.columns import microseconds
 from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for

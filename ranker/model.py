@@ -17,7 +17,7 @@ from ranker.losses import TaskErrors
 from ranker.optimizers import kept_apart, task_parts
 from ranker.quality import batch_quality
 from ranker.schema import Schema
-from ranker.turns import ALL, EMBEDDINGS, SHARED, Turn, cycled
+from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
 from ranker.weighting import Evidence, GradientBalancer, LabelFacts, Weighting
 
 INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")

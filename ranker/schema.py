@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ranker.closed import Closed, ColumnName, Formula, Name, formula
+from ranker.config.closed import Closed, ColumnName, Formula, Name, formula
 from ranker.registry import nearest
 from ranker.tasks import Binary, Regression, Task
 

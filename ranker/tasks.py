@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ranker.closed import Closed, ColumnName, Formula, formula
+from ranker.config.closed import Closed, ColumnName, Formula, formula
 
 GivenConflicts = Literal["drop", "mask", "keep"]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 
 PREFIX = "RANKER_SERVE_"
 

@@ -5,6 +5,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+
+TRAINING = "training.trainer.train"
+"""The module that brings all that a training process needs."""
 
 
 @contextmanager
@@ -30,7 +34,7 @@ def quiet_imports() -> Iterator[None]:
             os.close(kept)
 
 
-def import_training() -> None:
-    """Import what a training process needs; for processes that would otherwise do it at a louder moment."""
+def import_quietly(module: str) -> None:
+    """Import a module; for processes that would otherwise do it at a louder moment."""
     with quiet_imports():
-        import training.fit  # noqa: F401
+        import_module(module)

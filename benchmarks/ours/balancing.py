@@ -11,8 +11,8 @@ import yaml
 from benchmarks.balancing_setup import SETUP, batches
 from benchmarks.training_speed_setup import serve
 from ranker.encoding.layout import LayoutBuilder
-from training.build import build_model
-from training.config import Experiment
+from training.config.experiment import Experiment
+from training.trainer.build_model import build_model
 
 
 def experiment(architecture: str, weighting: str) -> Experiment:

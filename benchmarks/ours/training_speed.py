@@ -12,12 +12,12 @@ import typer
 
 from benchmarks.kuairand import CATEGORICAL, DAY, NUMERIC, TASKS
 from benchmarks.training_speed_setup import SETUP, serve
-from training.build import build_model
-from training.config import Experiment
-from training.encoded import EncodedRows
-from training.fit import dataset
-from training.log import Log
-from training.prepare import prepare
+from training.config.experiment import Experiment
+from training.data.encode import prepare
+from training.data.encoded_rows import EncodedRows
+from training.data.log_reader import Log
+from training.trainer.build_model import build_model
+from training.trainer.train import dataset
 
 CANDIDATE = {"video_id", "duration_ms", *(name for name in (*CATEGORICAL, *NUMERIC) if name.startswith("i_"))}
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from ranker.encoding.layout import Layout
 from ranker.layers import Inputs
 from ranker.registry import Registry, nearest

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ranker.closed import formula
+from ranker.config.closed import formula
 from ranker.encoding.columns import Column, Floats, Mask, require
 from ranker.encoding.formulas import computed
 from ranker.encoding.labels import Labels

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import tensorflow as tf
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from ranker.registry import Registry
 from ranker.schema import Binary, Regression, Schema
 

@@ -4,25 +4,25 @@
 of its own that registers itself in ``FUSIONS``; importing it here is what makes it known.
 """
 
-from ranker.fusion.additive import Additive
+from ranker.fusion.artifact_fusions import DEFAULT, plan_for
 from ranker.fusion.base import Floats, FusionError, Invariance, Parameter
 from ranker.fusion.build import Fusion, build_fusion
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.explain import Explanation, explain
-from ranker.fusion.expression import TextFormula
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions
-from ranker.fusion.learned import Learned
-from ranker.fusion.multiplicative import Multiplicative
-from ranker.fusion.named import DEFAULT, plan_for
+from ranker.fusion.formulas.additive import Additive
+from ranker.fusion.formulas.expression import TextFormula
+from ranker.fusion.formulas.multiplicative import Multiplicative
+from ranker.fusion.formulas.percentile import Percentile
+from ranker.fusion.formulas.powered_product import PoweredProduct
+from ranker.fusion.formulas.powered_sum import PoweredSum
+from ranker.fusion.formulas.rank_bucket import RankBucket
+from ranker.fusion.formulas.rank_power import RankPower
+from ranker.fusion.formulas.reciprocal_rank import ReciprocalRank
+from ranker.fusion.learned.formula import Learned
 from ranker.fusion.options import FusionOptions, FusionState, StoredFusion
 from ranker.fusion.order import order
-from ranker.fusion.percentile import Percentile
 from ranker.fusion.plan import Plan, Ranked, build_plan
-from ranker.fusion.powered_product import PoweredProduct
-from ranker.fusion.powered_sum import PoweredSum
-from ranker.fusion.rank_bucket import RankBucket
-from ranker.fusion.rank_power import RankPower
-from ranker.fusion.reciprocal_rank import ReciprocalRank
 from ranker.fusion.requests import Requests
 
 __all__ = [

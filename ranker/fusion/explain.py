@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.formula import Attribution
+from ranker.fusion.learned.shapley import Score, shapley
 from ranker.fusion.plan import Plan, Ranked
-from ranker.fusion.shapley import Score, shapley
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from ranker.fusion.base import Floats, Invariance, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.registry import Registry

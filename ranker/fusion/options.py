@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from ranker.closed import Closed, Name
+from ranker.config.closed import Closed, Name
 from ranker.fusion.calibration import Fitted
 from ranker.fusion.normalisation import NormalisationName
 from ranker.fusion.rules import AnyRule

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from ranker.closed import Closed, Name
+from ranker.config.closed import Closed, Name
 from ranker.expressions import Expression, ExpressionError, parse
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.candidates import Candidates

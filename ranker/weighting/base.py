@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from ranker.registry import Registry, nearest
 from ranker.schema import Binary, Regression
 

@@ -1,5 +1,6 @@
 """Request -> scores -> fusion -> answer, with no HTTP in it."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,10 +9,12 @@ from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference
 from ranker.encoding import ColumnError, Packed
+from ranker.engines import Engine, engine_of
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, explain
 from ranker.fusion.checks import require_known
 from serving.features.items import ItemSource
 from serving.features.users import Context, Users
+from serving.logs import event
 from serving.protocol.errors import RequestError
 from serving.protocol.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.protocol.messages import FusionChoice, RankRequest
@@ -19,13 +22,16 @@ from serving.protocol.validation import RequestChecker, short
 from serving.ranking.candidates import LookedUp, Pool, Sent
 from serving.ranking.request_trace import RequestTrace
 from serving.ranking.scheduler import Step
-from serving.runtime import Engine, engine_of
 from serving.settings import Settings
 
 CUDA_TOLERANCE = 1e-3
 ONLY_MODEL = "default"
 """Model name when one artifact is served."""
 DEFAULT_EXCHANGE = Exchange()
+
+
+def _skipped(engine: str, reason: str) -> None:
+    event(logging.WARNING, "engine not used", engine=engine, reason=reason)
 
 
 class Ranker:
@@ -54,7 +60,7 @@ class Ranker:
         cls, artifact: Artifact, settings: Settings, items: ItemSource | None = None, users: Users | None = None
     ) -> "Ranker":
         """Put a loaded artifact behind its engine. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
-        engine = engine_of(settings.engine, artifact.model_path, settings.device, settings.threads)
+        engine = engine_of(settings.engine, artifact.model_path, settings.device, settings.threads, _skipped)
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         drop = settings.unknown_items == "drop"
         return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users)

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from ranker.closed import Closed
-from ranker.config_file import ConfigError, read
+from ranker.config.closed import Closed
+from ranker.config.file import ConfigError, read
 from ranker.registry import nearest
 from serving.experiments.config import Experiment, Named
 from serving.ranking.ranker import ONLY_MODEL

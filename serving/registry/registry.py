@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 
 from ranker.artifact import ArtifactError
-from ranker.config_file import ConfigError
+from ranker.config.file import ConfigError
+from ranker.engines import EngineError
 from serving.experiments.config import Experiment
 from serving.features.items import ItemsError
 from serving.features.users import users_of
@@ -17,7 +18,6 @@ from serving.registry.catalog import Catalogue
 from serving.registry.shared_state import Refused, Serving, SharedState, State, Versions
 from serving.registry.snapshot import ExperimentError, Snapshot
 from serving.registry.version_loader import RefusedError, VersionLoader, digest_of
-from serving.runtime import EngineError
 from serving.settings import Settings, SettingsError
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from serving.experiments.config import Experiment
 from serving.logs import Problems, event
 from serving.process.files import replace_file

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from ranker.artifact import Artifact, ArtifactError, load, locate, numbered
+from ranker.engines import EngineError
 from serving.features.items import ItemsError, ItemSource
 from serving.features.users import Users
 from serving.logs import event
@@ -19,7 +20,6 @@ from serving.ranking.ranker import Ranker
 from serving.registry.catalog import Source
 from serving.registry.shared_state import Refused, Versions
 from serving.registry.snapshot import ExperimentError
-from serving.runtime import EngineError
 from serving.settings import Settings
 
 TRIED = 10

@@ -23,10 +23,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ranker.artifact import Artifact, Golden, load, new_version, seal, write_parts
 from ranker.encoding import EncoderFitter, encode_labels
+from ranker.engines import OnnxRuntime
 from ranker.fusion import DEFAULT, FusionOptions, FusionState, StoredFusion, plan_for
 from ranker.metrics import spread
 from ranker.schema import Schema
-from serving.runtime import OnnxRuntime
 from tests.ranker.conftest import columns_of, schema_of
 from tests.serving.asking import patiently
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from serving.runtime import OnnxRuntime
+from ranker.engines import OnnxRuntime
 from tests.serving.conftest import serving
 from tests.serving.protocol.formats.streams import ARROW, sent, table_of
 

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from typer.testing import CliRunner
 
-from training.cli import app, console
+from training.cli import app
+from training.cli.terminal import console
 
 WIDTH = 160
 

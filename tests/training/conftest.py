@@ -9,8 +9,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from training.config import Experiment, load
-from training.job import run
+from training.commands.fit import run
+from training.config.experiment import Experiment, load
 from training.simulator import SimulatorConfig, simulate
 
 CONFIG = {

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from training.config import SplitByGroup, SplitByTime
-from training.log import Log
-from training.split import split
+from training.config.experiment import SplitByGroup, SplitByTime
+from training.data.log_reader import Log
+from training.data.split.held_out import split
 
 ROWS = 3000
 FRAME = pd.DataFrame(

@@ -1,1 +1,1 @@
-"""How the files of a log are found and read; :mod:`training.log` puts them together."""
+"""How the files of a log are found and read; :mod:`training.data.log_reader` puts them together."""

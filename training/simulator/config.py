@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from ranker.registry import nearest
 
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]

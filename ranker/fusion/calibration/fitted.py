@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from pydantic import Field
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from ranker.fusion.base import Floats
 from ranker.fusion.calibration.base import CALIBRATIONS, CalibrationError
 

@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from ranker.layers.dropout import Draws
 from ranker.layers.expert import Expert
 from ranker.layers.gating.rules import RULES

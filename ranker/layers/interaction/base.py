@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from ranker.closed import Closed
+from ranker.config.closed import Closed
 from ranker.encoding.layout import Layout
 from ranker.layers.sides import Sides
 from ranker.registry import Registry

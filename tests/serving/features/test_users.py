@@ -7,10 +7,10 @@ import time
 import httpx
 import pytest
 
+from ranker.engines import OnnxRuntime
 from serving.features.circuit_breaker import FAILURES, PAUSE
 from serving.features.users import Users, users_of
 from serving.ranking.ranker import Ranker
-from serving.runtime import OnnxRuntime
 from serving.settings import Settings, SettingsError
 from tests.serving.asking import answered, load, patiently, post
 from tests.serving.conftest import server

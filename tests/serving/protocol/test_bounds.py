@@ -6,10 +6,10 @@ import tracemalloc
 import pyarrow as pa
 import pytest
 
+from ranker.engines import OnnxRuntime
 from serving.protocol.bounds import MOST_COLUMNS, MOST_OBJECTS, Bounds
 from serving.protocol.errors import RequestError
 from serving.ranking.ranker import Ranker
-from serving.runtime import OnnxRuntime
 from tests.serving.asking import answered
 from tests.serving.protocol.formats.streams import FROM_ARROW, problems, sent, table_of
 

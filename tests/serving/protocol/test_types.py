@@ -17,7 +17,7 @@ from serving.protocol.formats.arrow import ARROW
 from serving.protocol.formats.base import READERS
 from serving.protocol.validation import RequestChecker
 from tests.serving.protocol.formats.streams import sent
-from training.log import DataError, Log
+from training.data.log_reader import DataError, Log
 
 ROWS = 5
 IDS = ["integer", "unsigned", "string"]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ranker.artifact import ArtifactError, load
+from ranker.engines import EngineError, OnnxRuntime
 from serving.protocol.errors import RequestError
 from serving.ranking.ranker import Ranker
 from serving.ranking.request_trace import STAGES, DeadlineError, RequestTrace
-from serving.runtime import EngineError, OnnxRuntime
 from serving.settings import Settings, SettingsError
 from tests.serving.asking import answered
 

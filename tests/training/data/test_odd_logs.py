@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from ranker.encoding import Encoder
 from tests.training.data.odd_logs import OddLog, canonical, logs, number, pieces
-from training.config import Experiment
-from training.log import DataError, Log
-from training.prepare import prepare
+from training.config.experiment import Experiment
+from training.data.encode import prepare
+from training.data.log_reader import DataError, Log
 
 SLICE = settings(
     max_examples=150,

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranker.encoding import Text
+from ranker.engines import OnnxRuntime
 from serving.features.items import ItemsError, ItemSource
 from serving.protocol.formats import Exchange
 from serving.ranking.ranker import Ranker
-from serving.runtime import OnnxRuntime
 from tests.serving.asking import answered
 from tests.serving.conftest import shop_log
 from tests.serving.protocol.formats.streams import ARROW, FROM_ARROW, sent, table_of, types_of

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ranker.engines import OnnxRuntime
 from serving.protocol.formats import Exchange
 from serving.ranking.ranker import Ranker
-from serving.runtime import OnnxRuntime
 from tests.serving.asking import answered
 from tests.serving.protocol.formats.streams import ARROW, FROM_ARROW, problems, sent, table_of, types_of
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from ranker.engines import OnnxRuntime
 from serving.protocol.errors import PROBLEMS, RequestError
 from serving.protocol.formats import JSON, Exchange
 from serving.ranking.ranker import Ranker
-from serving.runtime import OnnxRuntime
 from tests.serving.asking import answered
 
 ROWS = Exchange(writes=f"{JSON}; layout=rows")

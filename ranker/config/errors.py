@@ -1,0 +1,171 @@
+"""Pydantic's errors about a YAML file -> one line each: which line, which path, what is wrong."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ranker.config.words import kind, one_of, words
+from ranker.config.yaml import written
+
+NAMED = ("unknown_key", "boolean_for_number")
+"""Kinds of mistakes that a model reports of one of its keys; their context holds the key."""
+LONGEST = 200
+"""Characters of a value, or of a key, that a message shows."""
+LONGEST_MESSAGE = 2000
+"""Characters of a message; some list everything that is valid, and quote what is not."""
+
+
+class _Mistake(NamedTuple):
+    """What Pydantic says of one place; ``union`` is the place of the alternatives of which it is one, if it is."""
+
+    path: list[int | str]
+    union: tuple[int | str, ...] | None
+    found: Mapping[str, Any]
+
+
+def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> list[str]:
+    """A line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file."""
+    schema = _schema(model)
+    mistakes = [_Mistake(*_resolve(schema, found["loc"]), found) for found in error.errors(include_url=False)]
+    return [_line(schema, mistake, text, tree) for mistake, text in _distinct(mistakes)]
+
+
+def _distinct(mistakes: list[_Mistake]) -> Iterator[tuple[_Mistake, str]]:
+    """Mistakes and their words; a value that is none of several alternatives is one mistake."""
+    done: set[tuple[int | str, ...]] = set()
+    for mistake in mistakes:
+        if mistake.found["type"] == "too_short" and any(_below(tuple(mistake.path), other) for other in mistakes):
+            continue  # the list lacks only the items that are wrong themselves
+        if mistake.union is None:
+            yield mistake, words(mistake.found)
+        elif mistake.union not in done:
+            done.add(mistake.union)
+            yield from _of_union([other for other in mistakes if other.union == mistake.union])
+
+
+def _of_union(mistakes: list[_Mistake]) -> Iterator[tuple[_Mistake, str]]:
+    """What to say of a value that is none of its alternatives: where one is of the right kind, its mistakes alone."""
+    fitting = [each for each in mistakes if kind(each.found) is None or _below(each.union or (), each)]
+    if fitting:
+        yield from ((each, words(each.found)) for each in fitting)
+    else:
+        yield mistakes[-1], one_of(str(kind(each.found)) for each in mistakes)
+
+
+def _below(place: tuple[int | str, ...], mistake: _Mistake) -> bool:
+    return len(mistake.path) > len(place) and tuple(mistake.path[: len(place)]) == place
+
+
+def _line(schema: Mapping[str, Any], mistake: _Mistake, message: str, tree: yaml.Node | None) -> str:
+    path, found = mistake.path, mistake.found
+    if found["type"] in NAMED:
+        path = [*path, found["ctx"]["key"]]
+    if not path:  # a check of several sections at once names its place in its text
+        named, _, rest = message.partition(": ")
+        parts = named.split(".")
+        if rest and parts[0] in schema["properties"] and " " not in named:
+            path, message = list(parts), rest
+    line, node = _find(tree, path)
+    if found["type"] not in (*NAMED, "missing") and not isinstance(found["input"], Mapping):
+        given = _shown(found["input"], node)
+        message = message if given in message else f"{message}, got {given}"
+        if found["type"] == "string_type" and mistake.union is None and (text := written(node)):
+            message += f'; text is written in quotes: "{text}"'
+    elif kind(found) is not None:
+        message = f"{message}, got a mapping"
+    where = ".".join(f"{part!s:.{LONGEST}}" for part in path) or "the config as a whole"
+    rest = "..." if len(message) > LONGEST_MESSAGE else ""
+    return f"line {line}, {where}: {message[:LONGEST_MESSAGE]}{rest}"
+
+
+@lru_cache(maxsize=16)
+def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+    """The JSON Schema of a model; it is kept, for that of a whole experiment takes a good part of a second."""
+    return model.model_json_schema()
+
+
+def _resolve(
+    schema: Mapping[str, Any], loc: tuple[int | str, ...]
+) -> tuple[list[int | str], tuple[int | str, ...] | None]:
+    """A location without what is not in the file (the tags of unions), and the place of its outermost plain union."""
+    path: list[int | str] = []
+    union: tuple[int | str, ...] | None = None
+    node = _follow(schema, schema)
+    for part in loc:
+        if part in ("[key]", "function-after", "constrained-str"):
+            continue
+        if "discriminator" in node and part in node["discriminator"]["mapping"]:
+            node = _follow(schema, {"$ref": node["discriminator"]["mapping"][part]})
+        elif "anyOf" in node:  # the name of one of its members, such as `float` or `dict[str,float]`
+            union = tuple(path) if union is None else union
+            node = _member(schema, node, str(part))
+        else:
+            path.append(part)
+            node = _child(schema, node, part)
+    return path, union
+
+
+def _child(schema: Mapping[str, Any], node: Mapping[str, Any], part: int | str) -> Mapping[str, Any]:
+    """Schema of an item of a list, of a key of a model, or of a value of a mapping."""
+    if isinstance(part, int):
+        return _follow(schema, node.get("items", {}))
+    properties = node.get("properties", {})
+    return _follow(schema, properties[part] if part in properties else _values(node) or {})
+
+
+def _member(schema: Mapping[str, Any], node: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Schema of the member of a plain union that Pydantic calls so; nothing is known of one without parts."""
+    options = [_follow(schema, option) for option in node["anyOf"]]
+    if name.startswith("dict["):
+        return next((option for option in options if _values(option)), {})
+    if "[" in name:
+        return next((option for option in options if "items" in option), {})
+    return next((option for option in options if option.get("title") == name), {})
+
+
+def _values(node: Mapping[str, Any]) -> Any:
+    """Schema of a mapping's values, whether or not its keys must match a pattern."""
+    patterns = list(node.get("patternProperties", {}).values())
+    return patterns[0] if patterns else node.get("additionalProperties")
+
+
+def _follow(schema: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
+    """The schema that a reference names, or that is there where a value is not null."""
+    while isinstance(node, Mapping):
+        options = [option for option in node.get("anyOf", []) if option.get("type") != "null"]
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        elif len(options) == 1:
+            node = options[0]
+        else:
+            return node
+    return {}
+
+
+def _shown(value: Any, node: yaml.Node | None) -> str:
+    """The value, and how the file writes it where that is another text."""
+    shown = repr(value)
+    shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+    text = written(node)
+    plain = text is None or isinstance(value, bool) or text in (shown, str(value))
+    return shown if plain else f"{shown} (written {text:.{LONGEST}})"
+
+
+def _find(tree: yaml.Node | None, path: list[int | str]) -> tuple[int, yaml.Node | None]:
+    """Line, counted from 1, of the deepest part of ``path`` that the file has, and the node of the whole path."""
+    line, node = 1, tree
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not found:
+                return line, None
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line, None
+    return line, node

@@ -1,0 +1,74 @@
+"""A YAML file (JSON is YAML too) -> a closed, frozen model; every mistake is named by its path and line."""
+
+import codecs
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ranker.config.errors import explain
+from ranker.config.yaml import Document, YamlError, parse
+
+Config = TypeVar("Config", bound=BaseModel)
+
+LARGEST = 4 * 2**20
+"""Bytes that a config may have."""
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; its text is meant for the person who wrote the file."""
+
+
+def read(path: Path, model: type[Config]) -> Config:
+    """Read and check a file. Raises ``ConfigError`` naming each mistake by path and line."""
+    return check(path, document(path), model)
+
+
+def document(path: Path) -> Document:
+    """Read a file as YAML that is a mapping, whatever its keys are. Raises ``ConfigError``."""
+    text = _text(path)
+    try:
+        found = parse(text)
+    except YamlError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(found.data, dict):
+        kind = {list: "is a list", type(None): "is empty"}.get(type(found.data), "is a single value")
+        raise ConfigError(f"{path} {kind}; a config is a mapping of keys to values")
+    return found
+
+
+def check(path: Path, found: Document, model: type[Config]) -> Config:
+    """Check what a file says. Raises ``ConfigError`` naming each mistake by path and line."""
+    try:
+        return model.model_validate(found.data)
+    except ValidationError as error:
+        lines = explain(error, model, found.tree)
+        mistakes = "\n".join(f"  {line}" for line in lines)
+        raise ConfigError(f"{path} has {len(lines)} mistake(s):\n{mistakes}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: cannot be read: there is no such file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder; name the YAML file in it") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(f"{str(path)!r}: cannot be read: {reason}") from None
+    if len(raw) > LARGEST:
+        raise ConfigError(f"{path}: has more than {LARGEST // 2**20} MB; is it a config?")
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigError(f"{path}: is encoded as UTF-16; save it as UTF-8")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}: the byte 0x{raw[error.start]:02x} is not UTF-8") from None
+
+
+def keys(model: type[BaseModel]) -> list[str]:
+    """Names of a config's sections."""
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,8 @@
+"""Engines that run an exported graph, by name; adding one is a file and a line here."""
+
+from ranker.engines.base import DEFAULTS, ENGINES, Engine, EngineError, engine_of
+from ranker.engines.onnxruntime import OnnxRuntime
+from ranker.engines.openvino import OpenVino
+from ranker.engines.tensorflow import TensorFlow
+
+__all__ = ["DEFAULTS", "ENGINES", "Engine", "EngineError", "OnnxRuntime", "OpenVino", "TensorFlow", "engine_of"]

@@ -1,0 +1,139 @@
+"""OpenVINO, on the CPU, compiled for a few numbers of candidates."""
+
+import bisect
+import queue
+import threading
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.encoding import Packed
+from ranker.engines.base import ENGINES, EngineError
+from ranker.engines.openvino_graph import rewrite
+
+SIZES = (100, 200, 300, 400, 500, 1000, 2000)
+"""Numbers of candidates that are compiled for: those that clients ask for are mostly round."""
+PADDING = 1 / 5
+"""A request is padded by up to this share of its own rows; where more is needed, the graph of any size is faster."""
+ANY = -1
+OPERATIONS = "openvino.opset13"
+
+
+@ENGINES.register("openvino")
+class OpenVino:
+    """One compiled graph a size, and one for any size. Raises ``EngineError`` where OpenVINO is not installed.
+
+    A graph of a fixed shape runs faster than one of any shape, by more than some padding costs. Which one runs depends
+    on the number of candidates alone, so that a request always gets the same scores, to the last digit.
+    """
+
+    name = "openvino"
+
+    def __init__(self, model: Path, device: str = "cpu", threads: int = 0, sizes: tuple[int, ...] = SIZES) -> None:
+        if device != "cpu":
+            raise EngineError(f"engine 'openvino' runs on device 'cpu', got {device!r}; choose --engine onnxruntime")
+        try:
+            openvino: Any = import_module("openvino")
+        except ImportError as error:
+            raise EngineError(
+                f"engine 'openvino' needs the package openvino ({error}); install ranker[serve], or choose "
+                "--engine onnxruntime"
+            ) from None
+        self._core = _core(openvino)
+        self._options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            # On processors that have bfloat16, OpenVINO would calculate in it, and scores would differ by 1e-3.
+            "INFERENCE_PRECISION_HINT": "f32",
+            # Each process would pin its threads to the first cores, so that several workers share these alone.
+            "ENABLE_CPU_PINNING": False,
+            **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
+        }
+        try:
+            self._graph = self._core.read_model(str(model))
+            rewrite(self._graph, import_module(OPERATIONS))
+            self.sizes = tuple(sorted(sizes))
+            self._compiled = {size: self._compile(size) for size in (*self.sizes, ANY)}
+        except Exception as error:  # the library's errors share no base class of their own
+            raise EngineError(f"{model}: OpenVINO cannot load it: {error}") from error
+
+    def score(self, packed: Packed) -> NDArray[np.float32]:
+        """One context row and N candidates to scores [N, T]."""
+        rows = len(packed.candidate_ids)
+        place = bisect.bisect_left(self.sizes, rows)
+        size = self.sizes[place] if place < len(self.sizes) else ANY
+        if size == ANY or size > rows * (1 + PADDING):
+            return self._compiled[ANY].score(packed, rows, rows)
+        return self._compiled[size].score(packed, rows, size)
+
+    def _compile(self, size: int) -> "_Compiled":
+        """One context row, and ``size`` candidates, -1 for any number."""
+        shapes = {
+            node.any_name: [1 if node.any_name.startswith("context") else size, node.partial_shape[1].get_length()]
+            for node in self._graph.inputs
+        }
+        graph = self._graph.clone()
+        graph.reshape(shapes)
+        return _Compiled(self._core.compile_model(graph, "CPU", self._options))
+
+
+@cache
+def _core(openvino: Any) -> Any:
+    """The library's core, never let go of: with it goes the stack that signals are handled on, and SIGTERM crashes."""
+    return openvino.Core()
+
+
+class _Compiled:
+    """A compiled graph and its idle inference requests; one of these may work for one thread at a time."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        self._making = threading.Lock()
+
+    def score(self, packed: Packed, rows: int, size: int) -> NDArray[np.float32]:
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            with self._making:
+                request = _Request(self._compiled)
+        try:
+            return request.score(packed, rows, size)
+        finally:
+            self._idle.put(request)
+
+
+class _Request:
+    """An inference request with tensors of its own: copying into them costs less than binding the caller's arrays."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self._tensors = {node.any_name: self._request.get_tensor(node) for node in compiled.inputs}
+        self._views: dict[str, NDArray[Any]] = {}
+        self._size = ANY
+
+    def score(self, packed: Packed, rows: int, size: int) -> NDArray[np.float32]:
+        """Rows behind the caller's are an earlier request's; each row is scored by itself, so they change nothing."""
+        if size != self._size:
+            self._resize(packed, size)
+        for name, view in self._views.items():
+            array = getattr(packed, name)
+            view[: len(array)] = array
+        self._request.infer(share_outputs=True)
+        scores: NDArray[np.float32] = self._request.get_output_tensor(0).data[:rows].copy()  # the next one writes there
+        return scores
+
+    def _resize(self, packed: Packed, size: int) -> None:
+        self._size = ANY  # until all of it has gone well
+        for name, tensor in self._tensors.items():
+            array = getattr(packed, name)
+            shape = [size if name.startswith("candidate") else 1, array.shape[1]]
+            if list(tensor.shape) != shape:
+                tensor.shape = shape
+            self._views[name] = tensor.data
+            self._views[name][:] = 0  # an id of rows that nobody wrote must be one that the table has
+        self._size = size

@@ -1,0 +1,55 @@
+"""TensorFlow, on the exported SavedModel: the reference that other engines are compared with."""
+
+import contextlib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.artifact import SAVED_MODEL
+from ranker.encoding import Packed
+from ranker.engines.base import ENGINES, EngineError
+
+
+@ENGINES.register("tensorflow")
+class TensorFlow:
+    """The SavedModel beside the ONNX file. Raises ``EngineError`` where TensorFlow is not installed.
+
+    Threads are the process's: TensorFlow takes the number that the first engine of a process asks for.
+    """
+
+    name = "tensorflow"
+    sizes: tuple[int, ...] = ()
+
+    def __init__(self, model: Path, device: str = "cpu", threads: int = 0) -> None:
+        try:
+            tensorflow: Any = import_module("tensorflow")
+        except ImportError as error:
+            raise EngineError(
+                f"engine 'tensorflow' needs the package tensorflow ({error}); install ranker[serve,train], or choose "
+                "--engine onnxruntime"
+            ) from None
+        with contextlib.suppress(RuntimeError):  # it has begun to run, so its threads stay as they are
+            tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+        place = {"cpu": "/CPU:0", "cuda": "/GPU:0"}[device]
+        if device == "cuda" and not tensorflow.config.list_physical_devices("GPU"):
+            raise EngineError("device 'cuda': TensorFlow finds no GPU on this machine; choose --device cpu")
+        folder = model.parent / SAVED_MODEL
+        try:
+            with tensorflow.device(place):
+                self._loaded = tensorflow.saved_model.load(str(folder))  # the function lives no longer than this
+        except (OSError, ValueError) as error:
+            raise EngineError(f"{folder}: TensorFlow cannot load it: {error}") from error
+        self._function: Any = self._loaded.signatures["serving_default"]
+        self._names = frozenset(self._function.structured_input_signature[1])
+        self._tensorflow, self._place = tensorflow, place
+
+    def score(self, packed: Packed) -> NDArray[np.float32]:
+        """One context row and N candidates to scores [N, T]."""
+        constant = self._tensorflow.constant
+        with self._tensorflow.device(self._place):
+            feed = {name: constant(array) for name, array in packed._asdict().items() if name in self._names}
+            scores: NDArray[np.float32] = self._function(**feed)["scores"].numpy()
+        return scores

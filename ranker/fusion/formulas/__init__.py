@@ -1,0 +1,1 @@
+"""Fusion formulas, one a file; importing one in :mod:`ranker.fusion` is what makes it known."""

@@ -1,0 +1,140 @@
+"""What every engine promises, over the registry."""
+
+import gc
+import shutil
+import sys
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+from onnx import numpy_helper
+
+from ranker.artifact import SAVED_MODEL, difference
+from ranker.engines import DEFAULTS, ENGINES, EngineError, engine_of
+
+
+def saved_model(graph, folder) -> None:
+    """The test's graph as a SavedModel: the same sums of the same weights."""
+    weights = {w.name: numpy_helper.to_array(w) for w in onnx.load(graph).graph.initializer}
+    widths = {name.removesuffix("_kernel"): w.shape[0] for name, w in weights.items() if name.endswith("_kernel")}
+    signature = {
+        name: tf.TensorSpec([None, width], tf.int32 if name.endswith("ids") else tf.float32, name=name)
+        for name, width in widths.items()
+    }
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def score(inputs):
+        context, candidate = (
+            tf.add_n([tf.cast(inputs[n], tf.float32) @ weights[f"{n}_kernel"] for n in widths if n.startswith(side)])
+            for side in ("context", "candidate")
+        )
+        return {"scores": tf.sigmoid(context + candidate)}
+
+    module = tf.Module()
+    module.score = score
+    tf.saved_model.save(module, str(folder), signatures=score)
+
+
+@pytest.fixture(scope="module")
+def model(artifact, tmp_path_factory):
+    """The artifact's graph with a SavedModel beside it."""
+    folder = tmp_path_factory.mktemp("engines")
+    shutil.copy(artifact.model_path, folder / "model.onnx")
+    saved_model(folder / "model.onnx", folder / SAVED_MODEL)
+    return folder / "model.onnx"
+
+
+@pytest.fixture(scope="module", params=list(ENGINES))
+def engine(request, model):
+    return engine_of(request.param, model, "cpu", 1)
+
+
+def packed_of(artifact, rows, first=0):
+    """The golden candidates over and over, beginning with another one where ``first`` says so."""
+    golden = artifact.golden[0]
+    many = {name: [v[(first + i) % len(v)] for i in range(rows)] for name, v in golden.candidates.items()}
+    return artifact.encoder.encode({name: [value] for name, value in golden.context.items()}, many)
+
+
+def expected(artifact, rows, first=0):
+    scores = np.array([artifact.golden[0].scores[task] for task in artifact.manifest.tasks]).T
+    return scores[(first + np.arange(rows)) % len(scores)]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 20, 95, 100, 101, 2100])
+def test_scores_are_the_golden_ones(engine, artifact, rows):
+    scores = engine.score(packed_of(artifact, rows))
+    assert scores.shape == (rows, len(artifact.manifest.tasks))
+    assert difference(scores, expected(artifact, rows)) < 1e-5
+
+
+def test_threads_do_not_mix_up_their_scores(engine, artifact):
+    asked = [(rows, first) for first, rows in enumerate([1, 7, 20, 100, 100, 7, 128, 2] * 6)]
+    packed = [packed_of(artifact, *each) for each in asked]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(engine.score, packed))
+    assert max(difference(s, expected(artifact, *each)) for s, each in zip(found, asked, strict=True)) < 1e-5
+
+
+def test_an_engine_that_is_let_go_of_is_gone_at_once(model, engine):
+    """With its weights: a service that changes versions must not wait for the garbage collector."""
+    gc.disable()
+    try:
+        other = engine_of(engine.name, model, "cpu", 1)
+        kept = weakref.ref(other)
+        del other
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+def test_scores_stay_when_another_request_is_scored(engine, artifact):
+    first = engine.score(packed_of(artifact, 7))
+    kept = first.copy()
+    engine.score(packed_of(artifact, 20))
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("name", ["openvino", "tensorflow"])
+def test_an_engine_whose_package_is_missing_says_what_to_install(name, model, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)  # an import of it fails then
+    with pytest.raises(EngineError, match=rf"engine '{name}' needs the package {name}.*install ranker\[serve"):
+        engine_of(name, model)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_refuses_a_device_that_it_cannot_run_on(name, model):
+    with pytest.raises(EngineError, match="cuda"):
+        engine_of(name, model, "cuda")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_graph_that_cannot_be_read_is_an_engine_error(name, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(EngineError, match="cannot load it"):
+        engine_of(name, tmp_path / "model.onnx")
+
+
+def test_auto_is_the_best_that_is_installed(model, monkeypatch):
+    assert engine_of("auto", model).name == "openvino"
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert engine_of("auto", model).name == "onnxruntime"
+
+
+def test_auto_goes_on_to_the_next_where_the_best_cannot_load(model, monkeypatch):
+    def fails(*_):
+        raise EngineError("no such operation")
+
+    monkeypatch.setitem(ENGINES._entries, "openvino", fails)
+    skipped = []
+    assert engine_of("auto", model, skipped=lambda *what: skipped.append(what)).name == "onnxruntime"
+    assert skipped == [("openvino", "no such operation")]
+
+
+def test_auto_is_an_engine_and_an_unknown_name_lists_all(model):
+    assert all(name in ENGINES for names in DEFAULTS.values() for name in names)
+    with pytest.raises(EngineError, match=r"unknown engine 'openvin'; did you mean 'openvino'\?.*tensorflow.*auto"):
+        engine_of("openvin", model)

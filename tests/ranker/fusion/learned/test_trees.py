@@ -1,0 +1,47 @@
+import lightgbm
+import numpy as np
+import pytest
+
+from ranker.fusion.learned.boosting import arrays_of
+from ranker.fusion.learned.trees import MOST_LEAVES, Trees
+
+BY_HAND = {
+    # x0 <= 0.5 ? (x1 <= 2 ? 1 : 10) : 100, a missing x0 to the right and a missing x1 to the left
+    "feature": [0, 1],
+    "threshold": [0.5, 2.0],
+    "missing_left": [False, True],
+    "left": [1, -1],
+    "right": [-3, -2],
+    "value": [1.0, 10.0, 100.0],
+}
+LEAF = {"feature": [], "threshold": [], "missing_left": [], "left": [], "right": [], "value": [0.25]}
+NAN = float("nan")
+
+
+def test_two_trees_by_hand():
+    rows = np.array([[0.5, 2.0], [0.5, 2.1], [0.51, 0.0], [NAN, 0.0], [0.0, NAN], [-1e300, 1e300]])
+    np.testing.assert_array_equal(Trees(2, [BY_HAND])(rows), [1, 10, 100, 100, 1, 10])
+    np.testing.assert_array_equal(Trees(3, [BY_HAND, LEAF])(np.pad(rows, ((0, 0), (0, 1))))[:3], [1.25, 10.25, 100.25])
+    assert Trees(2, [BY_HAND])(np.empty((0, 2))).shape == (0,)
+    np.testing.assert_array_equal(Trees(2, [LEAF])(rows), [0.25] * 6)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("leaves", [2, 7, MOST_LEAVES])
+def test_the_numbers_of_lightgbm(leaves, missing):
+    rng = np.random.default_rng(leaves)
+    inputs = rng.normal(size=(3000, 4)).round(1)  # values that lie on thresholds
+    label = np.sin(2 * inputs[:, 0]) + inputs[:, 1] * inputs[:, 2]
+    if missing:
+        inputs[rng.random(inputs.shape) < 0.2] = NAN
+    options = {"num_leaves": leaves, "min_data_in_leaf": 5, "verbosity": -1, "num_threads": 1}
+    booster = lightgbm.train(options, lightgbm.Dataset(inputs, label), 40)
+    other = rng.normal(size=(500, 4)).round(1)
+    other[rng.random(other.shape) < 0.1] = NAN  # also where none was missing in fitting
+    for rows in (inputs, other):
+        np.testing.assert_allclose(Trees(4, arrays_of(booster))(rows), booster.predict(rows), rtol=0, atol=1e-9)
+
+
+def test_a_booster_that_found_nothing_is_its_mean():
+    booster = lightgbm.train({"verbosity": -1}, lightgbm.Dataset(np.zeros((200, 2)), np.full(200, 3.0)), 5)
+    np.testing.assert_allclose(Trees(2, arrays_of(booster))(np.zeros((3, 2))), booster.predict(np.zeros((3, 2))))

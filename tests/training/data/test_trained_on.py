@@ -1,0 +1,126 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ranker.artifact import load
+from tests.training.conftest import quick
+from training.config.experiment import Experiment
+from training.data.log_reader import DataError, Log
+from training.data.split.held_out import split
+from training.data.trained_on import held_out, overlap, trained_on
+
+ROWS = 1000
+DAYS = [f"2026-01-{1 + i // 100:02d}" for i in range(ROWS)]
+FRAME = pd.DataFrame({"row": np.arange(ROWS), "list": np.arange(ROWS) // 4, "day": DAYS, "at": pd.to_datetime(DAYS)})
+BY_DAY = {"by": "time", "column": "day", "last": 2}
+
+
+@pytest.fixture
+def artifact_of(trained, tmp_path):
+    """An artifact as if it had been trained on files, split by a rule."""
+
+    def made(rule, files, **changes):
+        artifact = load(trained.output)
+        experiment: Experiment = quick(tmp_path, data={"split": rule})
+        seen = trained_on(split(Log(files), experiment.data.split, experiment.training.seed))
+        manifest = artifact.manifest.model_copy(
+            update={
+                "experiment": experiment.model_dump(mode="json", by_alias=True),
+                "trained_on": seen.model_dump(mode="json"),
+                **changes,
+            }
+        )
+        return replace(artifact, manifest=manifest)
+
+    return made
+
+
+@pytest.fixture
+def file(tmp_path):
+    FRAME.to_parquet(tmp_path / "log.parquet")
+    return tmp_path / "log.parquet"
+
+
+def rows_of(made):
+    return [r for chunk, mask in made.validation(["row"]) for r in np.asarray(chunk.columns["row"])[mask].tolist()]
+
+
+@pytest.mark.parametrize("column", ["day", "at"])
+def test_rows_of_the_training_time_are_counted(artifact_of, file, column):
+    artifact = artifact_of({**BY_DAY, "column": column}, [file])
+    (caution,) = overlap(artifact, Log([file]))
+    assert f"800 of 1,000 rows (80.0%) are of the time that the model was trained on ({column} from 2026-01-01 to " in (
+        caution
+    )
+    assert "to before 2026-01-09)" in caution
+    assert overlap(artifact, Log(FRAME[800:])) == []
+    assert "100 of 300 rows (33.3%)" in overlap(artifact, Log(FRAME[700:]))[0]
+
+
+def test_the_time_in_another_form_is_counted_and_of_another_kind_is_told(artifact_of, file):
+    artifact = artifact_of(BY_DAY, [file])
+    stamps = FRAME.assign(day=FRAME["at"])
+    assert "800 of 1,000 rows" in overlap(artifact, Log(stamps))[0]
+    for other in (FRAME.assign(day=1), FRAME.drop(columns="day")):
+        (caution,) = overlap(artifact, Log(other))
+        assert "whether the model was trained on rows of this time is not known: DataFrame" in caution
+
+
+def test_a_log_of_another_unit_of_time_is_told(artifact_of, tmp_path):
+    seconds, other = tmp_path / "seconds.parquet", tmp_path / "milliseconds.parquet"
+    at = FRAME["at"].to_numpy("datetime64[s]").astype(np.int64)
+    FRAME.assign(at=at).to_parquet(seconds)
+    FRAME.assign(at=at * 1000).to_parquet(other)
+    artifact = artifact_of({"by": "time", "column": "at", "last": 2}, [seconds])
+    told = "milliseconds since 1970, where the log that the model was trained on held seconds"
+    assert told in overlap(artifact, Log([other]))[0]
+    with pytest.raises(DataError, match=told):
+        rows_of(held_out(artifact, Log([other])))
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"by": "random", "fraction": 0.25}, "the model was trained on copy.parquet, on about 75% of the rows"),
+        ({"by": "group", "column": "list", "fraction": 0.25}, "trained on copy.parquet, on about 75% of the rows"),
+        ({"by": "files", "paths": ["FILE"]}, "the model was trained on copy.parquet: metrics"),
+    ],
+)
+def test_a_file_that_was_trained_on_is_known_by_its_content(artifact_of, file, tmp_path, rule, told):
+    FRAME[500:].to_parquet(tmp_path / "held-out.parquet")
+    rule = {name: [str(tmp_path / "held-out.parquet")] if name == "paths" else value for name, value in rule.items()}
+    artifact = artifact_of(rule, [file])
+    (tmp_path / "copy.parquet").write_bytes(file.read_bytes())
+    FRAME[:500].to_parquet(tmp_path / "other.parquet")
+    (caution,) = overlap(artifact, Log([tmp_path / "copy.parquet", tmp_path / "other.parquet"]))
+    assert told in caution
+    assert overlap(artifact, Log([tmp_path / "other.parquet"])) == []
+
+
+def test_no_folder_of_the_log_is_kept(artifact_of, file):
+    assert str(file.parent) not in str(artifact_of(BY_DAY, [file]).manifest.trained_on)
+
+
+def test_an_artifact_of_before_says_that_it_does_not_know(artifact_of, file):
+    (caution,) = overlap(artifact_of(BY_DAY, [file], trained_on={}), Log([file]))
+    assert "does not say which rows it was trained on" in caution
+
+
+def test_rows_are_held_out_where_the_artifacts_were(artifact_of, file):
+    artifact = artifact_of(BY_DAY, [file])
+    longer = pd.concat([FRAME, FRAME[:100].assign(day="2026-01-11", row=np.arange(1000, 1100))])
+    assert rows_of(held_out(artifact, Log(longer))) == list(range(800, 1100))
+    assert rows_of(held_out(artifact, Log(FRAME[:300]))) == []
+    for rule in ({"by": "random", "fraction": 0.25}, {"by": "group", "column": "list", "fraction": 0.25}):
+        artifact = artifact_of(rule, [file])
+        own = split(Log([file]), Experiment.model_validate(artifact.manifest.experiment).data.split, 0)
+        assert rows_of(held_out(artifact, Log([file]))) == rows_of(own) != []
+
+
+def test_a_random_split_of_other_files_is_refused(artifact_of, file, tmp_path):
+    artifact = artifact_of({"by": "random", "fraction": 0.25}, [file])
+    FRAME[:500].to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(DataError, match=r"only in the same files in the same order: log\.parquet"):
+        held_out(artifact, Log([tmp_path / "other.parquet"]))

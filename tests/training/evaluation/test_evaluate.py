@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from ranker.schema import Schema
+from training.evaluation.evaluate import Predictions, UndefinedMetricError, chosen, measure
+
+SCHEMA = Schema.model_validate(
+    {
+        "candidate": {"item": {"kind": "categorical"}},
+        "tasks": {"click": {"kind": "binary"}, "watch": {"kind": "regression"}},
+    }
+)
+PREDICTIONS = Predictions(
+    scores=np.array([[0.9, 2.0], [0.2, 1.0], [0.4, 5.0], [0.6, 0.0]], np.float32),
+    labels=np.array([[1, 2.0], [0, 3.0], [1, 0.0], [0, 0.0]], np.float32),
+    known=np.array([[1, 1], [1, 1], [1, 0], [1, 1]], bool),
+    groups=np.array([1, 1, 2, 2]),
+)
+
+
+def test_metrics_by_hand_over_known_rows():
+    metrics = measure(SCHEMA, PREDICTIONS, resamples=0, seed=0)
+    click, watch = metrics["tasks"]["click"], metrics["tasks"]["watch"]
+    assert click["auc"] == pytest.approx(3 / 4)
+    assert click["gauc"] == pytest.approx((1 + 0) / 2)
+    assert click["calibration"] == pytest.approx(2.1 / 2)
+    assert watch["rows"] == 3
+    assert watch["mae"] == pytest.approx(2 / 3)
+    assert metrics["mean_auc"] == click["auc"]
+
+
+def test_values_for_stopping_are_signed():
+    metrics = {**measure(SCHEMA, PREDICTIONS, resamples=0, seed=0), "mean_loss": 0.5}
+    assert chosen("mean_auc", metrics) == pytest.approx(0.75)
+    assert chosen("mean_loss", metrics) == -0.5
+    assert chosen("watch.mae", metrics) == pytest.approx(-2 / 3)
+    assert chosen("click.gauc", metrics) == pytest.approx(0.5)
+    for undefined in ({"mean_auc": None}, {"mean_auc": float("nan")}):
+        with pytest.raises(UndefinedMetricError, match="mean_auc"):
+            chosen("mean_auc", undefined)

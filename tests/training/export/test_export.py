@@ -1,0 +1,184 @@
+import json
+import shutil
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+
+from ranker.artifact import ArtifactError, difference, load, new_version
+from ranker.fusion import Candidates
+from ranker.metrics import binned
+from tests.training.disk_full import small_files
+from training.config.experiment import Experiment
+from training.data.encode import encode_all
+from training.data.log_reader import Log
+from training.data.split.held_out import split
+from training.disk_full import DiskFullError
+from training.evaluation.onnx_scorer import onnx_scorer
+from training.export.export import ExportError, examples_of, export
+from training.export.fit_fusions import fitted_fusions
+from training.trainer.train import reopen
+
+
+@pytest.fixture(scope="module")
+def run(trained):
+    return reopen(trained.output)
+
+
+@pytest.fixture(scope="module")
+def batch(trained):
+    artifact = load(trained.output)
+    chunk = next(encode_all(artifact.schema, artifact.encoder, Log([trained.log]), None))
+    return {name: array for name, array in chunk.items() if name not in ("labels", "known")}
+
+
+def test_onnx_and_savedmodel_score_as_keras_does(trained, run, batch):
+    artifact = load(trained.output)
+    expected = run.model({name: tf.constant(array) for name, array in batch.items()}).numpy()
+    assert difference(onnx_scorer(artifact.model_path)(batch), expected) < 1e-5
+    saved = tf.saved_model.load(str(artifact.saved_model_path)).signatures["serving_default"]
+    assert difference(saved(**{n: tf.constant(a) for n, a in batch.items()})["scores"].numpy(), expected) < 1e-5
+
+
+def test_one_context_row_scores_as_joined_rows_do(trained, batch):
+    score = onnx_scorer(load(trained.output).model_path)
+    one = {name: array[:1] if name.startswith("context") else array[:50] for name, array in batch.items()}
+    joined = {
+        name: np.repeat(array, 50, axis=0) if name.startswith("context") else array for name, array in one.items()
+    }
+    assert difference(score(one), score(joined)) < 1e-6
+
+
+def test_tables_are_initialisers_and_not_copied(trained, run):
+    graph = onnx.load(str(load(trained.output).model_path)).graph
+    sizes = {node.name: int(np.prod(node.dims)) for node in graph.initializer}
+    tables = {f"table_{key}": int(np.prod(table.shape)) for key, table in run.model.embedding.tables.items()}
+    assert {name: sizes.get(name) for name in tables} == tables
+    assert sorted(node.name for node in graph.input) == sorted(batch_names(run))
+
+
+def batch_names(run):
+    return [
+        f"{side}_{kind}"
+        for side, layout in run.model.embedding.layout.sides()
+        for kind in ("ids", "numbers")
+        if (layout.ids if kind == "ids" else layout.numbers)
+    ]
+
+
+def test_the_manifest_says_what_it_is_and_names_no_place(trained):
+    text = (trained.output / "1" / "manifest.json").read_text()
+    manifest = json.loads(text)
+    assert manifest["tasks"] == ["click", "like", "watch_time"]
+    assert {"model.onnx", "encoder.json", "encoder.npz", "fusion.json", "golden.json"} <= set(manifest["files"])
+    assert "tensorflow" in manifest["packages"]
+    assert str(trained.output) not in text
+
+
+def exported(run, root):
+    rows = split(run.log, run.experiment.data.split, run.experiment.training.seed)
+    fusions = fitted_fusions(run.experiment, run.predictions)
+    examples = examples_of(rows, run.experiment)
+    return export(
+        root, run.experiment, run.prepared.encoder, run.model, fusions, run.metrics, examples, run.predictions.scores
+    )
+
+
+def test_versions_count_up_and_a_failed_export_leaves_nothing(run, tmp_path, monkeypatch):
+    assert exported(run, tmp_path).manifest.version == 1
+    assert exported(run, tmp_path).manifest.version == 2
+    monkeypatch.setattr("training.export.export.TOLERANCE", -1.0)
+    with pytest.raises(ExportError, match="ONNX and Keras differ"):
+        exported(run, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".export.lock", "1", "2"]
+    assert load(tmp_path).manifest.version == 2
+
+
+def test_what_killed_exports_left_is_removed_and_what_is_being_written_is_not(tmp_path):
+    (tmp_path / ".writing-killed").mkdir()
+    (tmp_path / ".writing-killed" / "model.onnx").write_bytes(b"half")
+
+    def left():
+        return sorted(path for path in tmp_path.iterdir() if path.name.startswith(".writing-"))
+
+    with suppress(ArtifactError), new_version(tmp_path) as folder:
+        assert left() == [folder]
+        with suppress(ArtifactError), new_version(tmp_path) as another:
+            assert left() == sorted([folder, another])
+        (tmp_path / ".writing-killed").mkdir()
+        with suppress(ArtifactError), new_version(tmp_path):
+            assert folder in left()
+    with suppress(ArtifactError), new_version(tmp_path) as folder:
+        assert left() == [folder]
+    assert left() == []
+
+
+def test_an_export_to_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path):
+    with small_files(4096), pytest.raises(DiskFullError, match="no space left on the disk for the export"):
+        exported(run, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".export.lock"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda f: (f / "model.onnx").unlink(), r"model\.onnx: is missing"),
+        (lambda f: (f / "model.onnx").write_bytes((f / "model.onnx").read_bytes()[:-9]), r"model\.onnx: differs from"),
+        (lambda f: (f / "golden.json").write_text("[]"), r"golden\.json: differs from"),
+        (lambda f: (f / "manifest.json").write_text("{"), r"manifest\.json: cannot be read"),
+        (lambda f: (f / "manifest.json").write_text('{"format": 99}'), "format 99; this version of ranker reads"),
+    ],
+)
+def test_a_spoilt_artifact_is_refused(trained, tmp_path, spoil, expected):
+    shutil.copytree(trained.output / "1", tmp_path / "1")
+    spoil(tmp_path / "1")
+    with pytest.raises(ArtifactError, match=expected):
+        load(tmp_path)
+
+
+def test_fusions_come_back_as_they_were_fitted(run, tmp_path):
+    fusions = {
+        "shares": {"name": "percentile", "calibration": {"click": "platt", "watch_time": "scale"}},
+        "fresh": {"rules": {"new": {"kind": "boost", "where": "duration_s < 10", "multiply": 2}}},
+    }
+    plain = run.experiment.model_dump(mode="json", by_alias=True)
+    changed = replace(run, experiment=Experiment.model_validate({**plain, "fusions": fusions}))
+    fitted = fitted_fusions(changed.experiment, run.predictions)
+    artifact = exported(changed, tmp_path)
+    assert list(artifact.fusions) == ["default", "shares", "fresh"]
+    features = {"duration_s": [5.0] * 50 + [60.0] * 50}
+    candidates = Candidates.of(artifact.manifest.tasks, run.predictions.scores[:100], features=features)
+    for name, plan in artifact.fusions.items():
+        np.testing.assert_array_equal(plan.rank(candidates).fused, fitted[name].rank(candidates).fused)
+    known = run.predictions.known[:, 0]
+    everything = Candidates.of(artifact.manifest.tasks, run.predictions.scores)
+    scores = artifact.fusions["shares"].calibrated(everything).scores
+    assert scores[known, 0].mean() == pytest.approx(run.predictions.labels[known, 0].mean(), rel=1e-4)
+    assert artifact.fusion.fusion.values["power"] == {"click": 1.0, "like": 0.5, "watch_time": 1.0}
+
+
+def test_an_empty_folder_is_no_artifact(tmp_path):
+    with pytest.raises(ArtifactError, match=r"holds no manifest\.json and no numbered version"):
+        load(tmp_path)
+
+
+def test_the_spread_of_validation_scores_is_sealed(trained, run):
+    artifact = load(trained.output)
+    assert "scores.json" in artifact.manifest.files
+    assert list(artifact.spreads) == list(run.experiment.log_schema.tasks)
+    for i, spread in enumerate(artifact.spreads.values()):
+        counts = binned(run.predictions.scores[:, i], spread.edges)
+        np.testing.assert_allclose(spread.shares, counts / counts.sum(), atol=1e-9)
+        assert len(spread.shares) == len(spread.edges) + 1
+
+
+def test_an_artifact_without_spreads_is_loaded(trained, tmp_path):
+    shutil.copytree(trained.output / "1", tmp_path / "1")
+    (tmp_path / "1" / "scores.json").unlink()
+    manifest = json.loads((tmp_path / "1" / "manifest.json").read_text())
+    del manifest["files"]["scores.json"]
+    (tmp_path / "1" / "manifest.json").write_text(json.dumps(manifest))
+    assert load(tmp_path).spreads == {}

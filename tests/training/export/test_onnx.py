@@ -1,0 +1,71 @@
+"""Every architecture, interaction and funnel must survive the conversion to ONNX."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ranker.architectures import ARCHITECTURES
+from ranker.artifact import difference
+from ranker.funnels import FUNNELS
+from ranker.layers import GateOptions
+from ranker.layers.interaction import INTERACTIONS
+from ranker.layers.pooling import POOLINGS
+from tests.ranker.models import SCHEMA, architecture, assemble, layout
+from training.evaluation.onnx_scorer import onnx_scorer
+from training.export.onnx import to_onnx
+
+
+def worst(tmp_path, name="shared_bottom", interaction="none", funnel="esmm", pooling="mean") -> float:
+    tf.keras.utils.set_random_seed(1)
+    places = layout(pooling)
+    model = assemble(SCHEMA, places, lambda tasks: architecture(name, tasks), interaction, funnel=funnel, scale=1.0)
+    return difference_of(tmp_path, model)
+
+
+def difference_of(tmp_path, model) -> float:
+    places = model.embedding.layout
+    graph = to_onnx(model)
+    rows = {node.name.partition("_")[0]: node.type.tensor_type.shape.dim[0].dim_param for node in graph.graph.input}
+    assert rows == {"context": "contexts", "candidate": "candidates"}
+    (tmp_path / "model.onnx").write_bytes(graph.SerializeToString())
+    score = onnx_scorer(tmp_path / "model.onnx")
+    random = np.random.default_rng(0)
+    differences = []
+    for contexts in (1, 6):
+        batch = {}
+        for side, part in places.sides():
+            rows = contexts if side == "context" else 6
+            batch[f"{side}_ids"] = random.integers(0, 9, (rows, part.id_width)).astype(np.int32)
+            batch[f"{side}_numbers"] = random.normal(size=(rows, part.number_width)).astype(np.float32)
+        expected = model({key: tf.constant(array) for key, array in batch.items()}).numpy()
+        differences.append(difference(score(batch), expected))
+    return max(differences)
+
+
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_architectures(tmp_path, name):
+    assert worst(tmp_path, name) < 1e-5
+
+
+@pytest.mark.parametrize("interaction", [name for name in INTERACTIONS if name != "none"])
+def test_interactions(tmp_path, interaction):
+    assert worst(tmp_path, interaction=interaction) < 1e-5
+
+
+@pytest.mark.parametrize("funnel", list(FUNNELS))
+def test_funnels(tmp_path, funnel):
+    assert worst(tmp_path, funnel=funnel) < 1e-5
+
+
+@pytest.mark.parametrize("pooling", list(POOLINGS))
+def test_poolings(tmp_path, pooling):
+    assert worst(tmp_path, pooling=pooling) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["top_k", "dselect_k"])
+def test_sparse_gates(tmp_path, kind):
+    tf.keras.utils.set_random_seed(1)
+    model = assemble(
+        SCHEMA, layout(), lambda tasks: architecture("mmoe", tasks, gate=GateOptions(kind=kind)), scale=1.0
+    )
+    assert difference_of(tmp_path, model) < 1e-5

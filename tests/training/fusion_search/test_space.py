@@ -1,0 +1,84 @@
+"""The trust region around today's parameters."""
+
+import numpy as np
+import pytest
+
+from ranker.fusion import build_fusion
+from training.config.experiment import ConfigError
+from training.fusion_search.space import space
+
+TASKS = ("click", "like")
+PRODUCT = build_fusion("multiplicative", TASKS, {"power": {"click": 1.0, "like": 0.25}})
+BUCKETS = build_fusion("rank_bucket", TASKS, {"weight": {"like": -2.0}, "buckets": 9})
+
+
+def regions(fusion, *vary: str, trust: float = 1.0) -> dict[str, tuple[float, float]]:
+    return {d.name: (d.low, d.high) for d in space(fusion, vary, trust).dimensions}
+
+
+def test_parameters_move_by_their_size_within_bounds_and_keep_their_direction() -> None:
+    assert regions(PRODUCT) == {
+        "power.click": (0.0, 2.0),
+        "power.like": (0.0, 1.25),  # the size is the default's, 1; a power of an objective does not turn negative
+        "shift.click": (0.0, 0.5),  # a twentieth of [0, 10]
+        "shift.like": (0.0, 0.5),
+    }
+    assert regions(PRODUCT, trust=0.5)["power.click"] == (0.5, 1.5)
+    assert regions(BUCKETS) == {"weight.click": (0.0, 2.0), "weight.like": (-4.0, 0.0), "buckets": (2.0, 109.0)}
+
+
+def test_what_does_not_affect_the_order_is_left_alone() -> None:
+    assert set(regions(build_fusion("additive", TASKS, {}))) == {"share.click", "share.like"}
+
+
+def test_varying_some_in_regions_of_their_own() -> None:
+    assert regions(PRODUCT, "power") == {"power.click": (0.0, 2.0), "power.like": (0.0, 1.25)}
+    assert regions(PRODUCT, "power.like=0.2:3", "shift.click") == {"power.like": (0.2, 3.0), "shift.click": (0.0, 0.5)}
+
+
+def test_points_become_sets_and_fusions_with_the_same_numbers() -> None:
+    found = space(BUCKETS, [], 1.0)
+    np.testing.assert_allclose(found.values(found.start), [1.0, -2.0, 9.0])
+    points = np.random.default_rng(0).random((20, 3))
+    sets = found.sets(points)
+    assert sets["weight"].shape == (20, 2)
+    assert sets["buckets"].shape == (20,)
+    np.testing.assert_array_equal(sets["buckets"], np.round(sets["buckets"]))
+    for p in range(20):
+        for name, values in found.at(points[p]).arrays.items():
+            np.testing.assert_array_equal(values, sets[name][p])
+    corners = found.values(np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
+    np.testing.assert_array_equal(corners, [[0.0, -4.0, 2.0], [2.0, 0.0, 109.0]])
+
+
+def test_parameters_that_are_not_varied_stay() -> None:
+    sets = space(PRODUCT, ["power.click"], 1.0).sets(np.array([[0.0], [1.0]]))
+    np.testing.assert_array_equal(sets["power"], [[0.0, 0.25], [2.0, 0.25]])
+    np.testing.assert_array_equal(sets["shift"], np.zeros((2, 2)))
+
+
+def test_numbers_have_six_digits() -> None:
+    values = space(PRODUCT, [], 1.0).values(np.full((1, 4), 1 / 3))[0]
+    np.testing.assert_array_equal(values, np.round(values, 6))
+
+
+@pytest.mark.parametrize(
+    ("vary", "trust", "problem"),
+    [
+        (["pwer"], 1.0, r"has no parameter 'pwer'; did you mean 'power'\?"),
+        (["power.clik"], 1.0, r"did you mean 'power.click'\?"),
+        (["power=1"], 1.0, "a region is LOW:HIGH"),
+        (["power.like=2:1"], 1.0, "rising"),
+        (["power.like=0:1000"], 1.0, "a region of power.like is within"),
+        (["power.like=1:2"], 1.0, "leaves out the present power.like, 0.25"),
+        ([], 0.0, "--trust 0: must be above 0"),
+    ],
+)
+def test_mistakes_are_named(vary: list[str], trust: float, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        space(PRODUCT, vary, trust)
+
+
+def test_a_formula_without_parameters_cannot_be_searched() -> None:
+    with pytest.raises(ConfigError, match="nothing to search"):
+        space(build_fusion("expression", TASKS, {}, {"formula": "click + like"}), [], 1.0)

@@ -1,0 +1,31 @@
+import os
+import signal
+
+import pytest
+from rich.console import Console
+
+from training.sweeps import runner
+
+
+def ended(how: str) -> dict[str, str]:
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "raises":
+        raise ValueError("no [/such] thing")
+    return {"fine": how}
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [("well", {"fine": "well"}), ("killed", "was killed"), ("raises", "ValueError: no [/such] thing")],
+)
+def test_whatever_happens_to_a_cell_is_that_cells_alone(monkeypatch, how, expected):
+    monkeypatch.setattr(runner, "run_cell", ended)
+    result = runner._in_own_process(how)
+    assert result == expected or expected in result["error"]
+
+
+def test_what_looks_like_markup_is_printed_as_it_is(capsys):
+    cell = type("Cell", (), {"name": "domain=[user]", "seed": 1})
+    Console(width=200).print(runner._line(cell, {"error": "no [/such] thing"}, []))
+    assert "domain=[user], seed 1: no [/such] thing" in capsys.readouterr().out

@@ -1,0 +1,68 @@
+import io
+import shutil
+
+import pytest
+from rich.console import Console
+
+from tests.training.conftest import CONFIG, written
+from training.commands.fit import run
+from training.config.experiment import load
+from training.data.log_reader import DataError, Log
+from training.trainer.run_folder import EXPORTED, check_replaceable, exported, key_of
+
+
+@pytest.fixture
+def unfinished(trained, tmp_path):
+    """What a run of the trained model's config leaves while it is under way."""
+    folder = tmp_path / "out" / "run"
+    (folder / "checkpoints" / "latest").mkdir(parents=True)
+    (folder / "checkpoints" / "latest" / "checkpoint").touch()
+    shutil.copy(trained.output / "run" / "run.json", folder)
+    return folder
+
+
+def test_a_finished_run_is_neither_trained_nor_exported_again(trained):
+    screen = io.StringIO()
+    artifact = run(trained.experiment, [trained.log], trained.output, Console(file=screen, width=400))
+    assert artifact.folder == trained.output / "1"
+    assert "this run is finished, and was exported as version 1" in screen.getvalue()
+    assert "--restart trains anew" in screen.getvalue()
+    assert not (trained.output / "2").exists()
+
+
+def test_an_export_that_is_gone_is_made_again(trained, unfinished):
+    shutil.copy(trained.output / "run" / EXPORTED, unfinished)
+    key = key_of(trained.experiment, Log([trained.log]))
+    assert exported(unfinished, key)[0] is not None
+    (unfinished / EXPORTED).write_text((unfinished / EXPORTED).read_text().replace('"manifest": "', '"manifest": "0'))
+    artifact, line = exported(unfinished, key)
+    assert artifact is None
+    assert "version 1 that was exported of it is gone: exporting it again" in line
+    assert exported(unfinished, "another key") == (None, None)
+
+
+def test_an_unfinished_run_of_another_config_is_kept(trained, unfinished, tmp_path):
+    log = Log([trained.log])
+    assert check_replaceable(unfinished, trained.experiment, log) is None
+    other = load(written(tmp_path, CONFIG, training={**CONFIG["training"], "epochs": 5}))
+    with pytest.raises(DataError) as refused:
+        check_replaceable(unfinished, other, log)
+    for part in ("training.epochs (3 there, 5 now)", "`fit --restart` discards it", "another --output keeps it"):
+        assert part in str(refused.value)
+    assert "data files" not in str(refused.value)
+
+
+def test_an_unfinished_run_of_other_files_is_kept(trained, unfinished, tmp_path):
+    shutil.copy(sorted(trained.log.glob("*.parquet"))[0], tmp_path / "more.parquet")
+    with pytest.raises(DataError, match="an unfinished run that differs in the data files"):
+        check_replaceable(unfinished, trained.experiment, Log([trained.log, tmp_path / "more.parquet"]))
+
+
+def test_what_has_not_trained_or_is_exported_may_be_replaced(trained, unfinished, tmp_path):
+    log = Log([trained.log])
+    other = load(written(tmp_path, CONFIG, training={**CONFIG["training"], "epochs": 5}))
+    shutil.copy(trained.output / "run" / EXPORTED, unfinished)
+    assert "replacing the finished run" in check_replaceable(unfinished, other, log)
+    shutil.rmtree(unfinished / "checkpoints")
+    (unfinished / EXPORTED).unlink()
+    assert check_replaceable(unfinished, other, log) is None

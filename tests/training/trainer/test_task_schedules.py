@@ -1,0 +1,105 @@
+"""Fits that train some tasks at a time, compare gradients now and then, or read tasks from different files."""
+
+import numpy as np
+import orjson
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from tests.training.conftest import QUICK, quick
+from training.data.encoded_rows import EncodedWriter
+from training.data.log_reader import DataError
+from training.listener import RunListener
+from training.trainer.train import mean_loss, train
+
+
+def steps(folder):
+    return [orjson.loads(line) for line in (folder / "run" / "steps.jsonl").read_bytes().splitlines()]
+
+
+def config_of(folder, *phases, weighting=None, **changes):
+    schedule = {"phases": list(phases)}
+    return quick(folder, schedule=schedule, weighting=weighting or {"name": "static"}, **changes)
+
+
+def test_tasks_start_one_after_another(trained, tmp_path):
+    plan = [{"tasks": ["click"], "epochs": 1}, {"tasks": ["click", "like"], "epochs": 1}, {}]
+    run = train(config_of(tmp_path, *plan), [trained.log], tmp_path)
+    weights = [step["weight"] for step in steps(tmp_path)]
+    count = len(weights) // len(run.history)
+    for epoch, active in enumerate((["click"], ["click", "like"], ["click", "like", "watch_time"])):
+        for weight in weights[epoch * count : (epoch + 1) * count]:
+            assert [task for task, value in weight.items() if value] == active
+    assert run.best_epoch == 3  # what came before was not yet the whole
+
+
+def test_an_alternating_fit_takes_tasks_in_turn(trained, tmp_path):
+    training = {"epochs": 1, "batch_size": 128}
+    train(config_of(tmp_path, {"alternating": True}, training=training), [trained.log], tmp_path)
+    tasks = [[task for task, value in step["weight"].items() if value] for step in steps(tmp_path)]
+    order = ["click", "like", "watch_time"]
+    assert tasks == [[order[i % 3]] for i in range(len(tasks))]
+
+
+class CutError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "weighting",
+    [
+        {"name": "pe_ltr", "bounds": 0.1, "gradients_of": "shared_with_embeddings", "every": 3},
+        {"name": "famo"},
+        {"name": "dwa", "window": 4},
+    ],
+    ids=lambda weighting: weighting["name"],
+)
+def test_cut_short_it_goes_on_to_the_same_result(trained, tmp_path, weighting):
+    training = {"epochs": 2, "batch_size": 128, "checkpoint_every": 12}
+    plan = [{"tasks": ["click", "watch_time"], "epochs": 1}, {}]
+    config = config_of(tmp_path, *plan, weighting=weighting, training=training)
+    whole = train(config, [trained.log], tmp_path / "whole")
+
+    def cut(record):
+        if record["epoch"] == 1:
+            raise CutError
+
+    with pytest.raises(CutError):
+        train(config, [trained.log], tmp_path / "cut", RunListener(epoch=cut))
+    again = train(config, [trained.log], tmp_path / "cut")
+    assert again.metrics == whole.metrics
+    assert steps(tmp_path / "cut") == steps(tmp_path / "whole")
+
+
+def test_tasks_from_different_files(trained, tmp_path):
+    frame = pd.concat([pd.read_parquet(path) for path in sorted(trained.log.glob("*.parquet"))])
+    parts = [frame.iloc[::2].drop(columns=["watch_time"]), frame.iloc[1::2].drop(columns=["click"])]
+    for name, part in zip("ab", parts, strict=True):
+        part.to_parquet(tmp_path / f"{name}.parquet", index=False)
+    tasks = {"click": {"kind": "binary"}, "watch_time": {"kind": "regression", "transform": "log1p"}}
+    changes = {"schema": {**QUICK["schema"], "tasks": tasks}, "training": {"epochs": 1, "batch_size": 512}}
+    files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    with pytest.raises(DataError, match="no row has labels of both 'click' and 'watch_time'"):
+        train(quick(tmp_path, weighting={"name": "mgda"}, **changes), files, tmp_path / "out")
+    exact = {"name": "pe_ltr", "bounds": 0.1, "gradients_of": "shared"}
+    run = train(quick(tmp_path, weighting=exact, **changes), files, tmp_path / "out")
+    assert set(run.metrics["tasks"]) == set(tasks)
+    assert all(min(step["weight"].values()) > 0.1 - 1e-5 for step in steps(tmp_path / "out"))
+
+
+def test_the_mean_validation_loss_counts_rows_with_labels_and_tasks_that_have_any(tmp_path):
+    writer = EncodedWriter(tmp_path / "rows")
+    for known in ([[1, 0, 0]], [[1, 1, 0], [1, 0, 0], [0, 1, 0]]):
+        writer.write({"known": np.array(known, np.float32)})
+    losses = iter([[3.0, 0.0, 0.0], [6.0, 2.0, 0.0]])
+    found = mean_loss(lambda _: {"losses": tf.constant(next(losses))}, writer.close())
+    assert found == pytest.approx((5.0 + 2.0) / 2)
+
+
+def test_losses_of_unlike_magnitude_are_noted(trained, tmp_path):
+    notes = []
+    tasks = {"click": {"kind": "binary"}, "watch_time": {"kind": "regression"}}
+    changes = {"schema": {**QUICK["schema"], "tasks": tasks}, "training": {"epochs": 1, "batch_size": 512}}
+    config = quick(tmp_path, weighting={"name": "dwa"}, **changes)
+    train(config, [trained.log], tmp_path / "out", RunListener(note=notes.append))
+    assert any("dwa weighs losses that are of unlike magnitude, 'watch_time'" in note for note in notes)

@@ -1,0 +1,48 @@
+"""``ranker-train``: one file a command. Adding one is a file and a line here; heavy imports stay inside functions."""
+
+from typing import Annotated
+
+import typer
+
+from ranker.command_line import Commands, debug
+from training.cli.compare import compare
+from training.cli.evaluate import evaluate
+from training.cli.export import export
+from training.cli.fit import fit
+from training.cli.inspect import inspect
+from training.cli.pareto import pareto
+from training.cli.report import report
+from training.cli.schema import schema
+from training.cli.search import search
+from training.cli.simulate import simulate
+
+COMMANDS = (simulate, fit, evaluate, export, compare, pareto, search, inspect, report, schema)
+"""In the order of the help."""
+
+
+class _Commands(Commands):
+    stopped = "stopped; the same command goes on where it was"
+
+
+app = typer.Typer(
+    name="ranker-train",
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Train one ranking model for several objectives, measure it per objective, export it for `ranker-serve`.",
+)
+
+
+@app.callback()
+def main(
+    debug_errors: Annotated[
+        bool, typer.Option("--debug", help="Show the stack trace of an error; so does RANKER_DEBUG=1.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    debug(debug_errors)
+
+
+for _command in COMMANDS:
+    app.command()(_command)

@@ -1,0 +1,54 @@
+"""``ranker-train compare``: a grid of variations."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli.options import More, Paths, sources
+from training.cli.terminal import console
+from training.commands.outputs import check_folder
+from training.config.early_checks import check_config, split_variation
+from training.quiet import quiet_imports
+
+
+def compare(
+    config: Annotated[Path, typer.Argument(help="The experiment that is varied, a YAML file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the cells and the report.")],
+    vary: Annotated[
+        list[str],
+        typer.Option(help="KEY=VALUE,VALUE: `architecture=mmoe,ple`, `weighting=all`, `training.batch_size=512,4096`."),
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each variation, under as many seeds.")] = 1,
+    more: More = None,
+    data: Paths = None,
+    test: Annotated[
+        list[Path] | None, typer.Option(help="Data to measure on instead of the validation split; may be repeated.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells trained at the same time, sharing the CPU's threads.")] = 1,
+    export_best: Annotated[
+        Path | None, typer.Option(help="Export the best cell as the next version in this folder, without retraining.")
+    ] = None,
+    best_by: Annotated[
+        str | None, typer.Option(help="`mean_auc`, `like.gauc`, ...: what is best; by default early stopping's metric.")
+    ] = None,
+) -> None:
+    """Train and measure every combination of the values, and write one report.
+
+    A comparison that was stopped goes on where it was when the same command is given again.
+    """
+    check_config(config)
+    for text in vary:
+        split_variation(text)
+    check_folder("--output", output)
+    if export_best is not None:
+        check_folder("--export-best", export_best)
+    with quiet_imports():
+        from training.commands import compare as command
+        from training.config.experiment import load
+        from training.sweeps import compare as grid
+
+    base = load(config)
+    cells = grid.expand(base, [grid.parse(text) for text in vary], seeds)
+    source = sources(data, more) or [Path(path) for path in base.data.paths]
+    command.compare(base, cells, source, test or [], output, jobs, console, best_by, export_best)

@@ -1,0 +1,51 @@
+"""``ranker-train evaluate``: an artifact's metrics on a log."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from training.cli.options import More, Paths, sources
+from training.cli.terminal import console
+from training.commands.outputs import check_file
+from training.quiet import quiet_imports
+
+
+def evaluate(
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
+    more: More = None,
+    data: Paths = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics to this file.")] = None,
+    group_by: Annotated[str | None, typer.Option(help="Column for GAUC; by default the config's.")] = None,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")] = 200,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Measure only on rows that the artifact's own split holds out.")
+    ] = False,
+    given_conflicts: Annotated[
+        Literal["drop", "mask", "keep"] | None,
+        typer.Option(help="What labels mean that contradict `given`; by default what the config's tasks say."),
+    ] = None,
+) -> None:
+    """Measure an artifact's scores on a log, per objective: on every row, or with `--validation` on held-out rows.
+
+    A caution says how many of the rows the artifact was trained on.
+    """
+    if json_file is not None:
+        check_file("--json", json_file)
+    with quiet_imports():
+        from training.commands.evaluate import evaluate_artifact
+
+    metrics = evaluate_artifact(
+        artifact,
+        sources(data, more),
+        group_by,
+        bootstrap,
+        console,
+        validation=validation,
+        given_conflicts=given_conflicts,
+    )
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(metrics, indent=2) + "\n")
+        console.print(f"metrics: {json_file}")

@@ -1,0 +1,23 @@
+"""``ranker-train export``: the best epoch of a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli.terminal import console
+from training.commands.outputs import check_folder
+from training.quiet import quiet_imports
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The output folder of a `fit` that was stopped, or finished.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; by default the same folder.")] = None,
+) -> None:
+    """Export the best epoch so far of a run, without training on."""
+    check_folder("--output", output or run)
+    with quiet_imports():
+        from training.commands.export import export_run
+
+    artifact = export_run(run, output or run, console)
+    console.print(f"artifact: [bold]{artifact.folder}[/bold]")

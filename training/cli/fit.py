@@ -1,0 +1,33 @@
+"""``ranker-train fit``: train and export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli.options import More, Paths, sources
+from training.cli.terminal import console
+from training.commands.outputs import check_folder
+from training.config.early_checks import check_config
+from training.quiet import quiet_imports
+
+
+def fit(
+    config: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for artifacts, and for the run itself.")],
+    more: More = None,
+    data: Paths = None,
+    restart: Annotated[bool, typer.Option(help="Discard an unfinished run instead of going on with it.")] = False,
+) -> None:
+    """Train, evaluate on the validation split, and export the artifact into the output folder.
+
+    A run that was killed goes on where it was when the same command is given again.
+    """
+    check_config(config)
+    check_folder("--output", output)
+    with quiet_imports():
+        from training.commands.fit import run
+        from training.config.experiment import load
+
+    artifact = run(load(config), sources(data, more), output, console, restart=restart)
+    console.print(f"artifact: [bold]{artifact.folder}[/bold]    serve it: ranker-serve {output}")

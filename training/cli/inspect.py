@@ -1,0 +1,20 @@
+"""``ranker-train inspect``: a model's blocks and gates."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli.terminal import console
+from training.quiet import quiet_imports
+
+
+def inspect(
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
+    depth: Annotated[int, typer.Option(min=0, max=8, help="How deep to look into the blocks.")] = 2,
+) -> None:
+    """Print a model's blocks: output widths, parameters, arithmetic per request and per candidate; and its gates."""
+    with quiet_imports():
+        from training.commands.inspect import inspect_artifact
+
+    inspect_artifact(artifact, depth, console)

@@ -1,0 +1,76 @@
+"""``ranker-train search``: a fusion's parameters."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ranker.command_line import REFUSED
+from training.cli.options import More, Paths, sources
+from training.cli.terminal import console
+from training.commands.outputs import check_folder
+from training.config.early_checks import SEARCH_METHODS, check_name
+from training.quiet import quiet_imports
+
+
+def search(
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report, and for the search itself.")],
+    more: More = None,
+    data: Paths = None,
+    maximise: Annotated[
+        str | None,
+        typer.Option(help="`click.auc + 2*like.gauc + watch_time.ndcg@10`; by default the sum of all AUCs."),
+    ] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(help="`like.auc >= today`, `>= today - 0.001`, `>= 0.7`; may be repeated.")
+    ] = None,
+    fusion: Annotated[str, typer.Option(help="Which of the artifact's fusions is today's.")] = "default",
+    formula: Annotated[str | None, typer.Option(help="Search another formula, from its defaults.")] = None,
+    vary: Annotated[
+        list[str] | None, typer.Option(help="`power`, `power.like`, `power.like=0:3`; may be repeated. Default: all.")
+    ] = None,
+    trust: Annotated[float, typer.Option(help="How far from today: 1 is from 0 to twice of what is.")] = 1.0,
+    method: Annotated[
+        str, typer.Option(help="cross_entropy, cma_es, gaussian_process, tpe, nsga2, random, ...")
+    ] = "cross_entropy",
+    budget: Annotated[int, typer.Option(min=2, help="Parameter sets to try.")] = 500,
+    held_out: Annotated[float, typer.Option(help="Share of the groups that chooses nothing.")] = 0.5,
+    group_by: Annotated[str | None, typer.Option(help="Column of what competes; by default the config's.")] = None,
+    binned: Annotated[bool, typer.Option(help="AUCs from histograms: faster, off by some 1e-6.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the search, the held-out groups and the bootstrap.")] = 0,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")] = 200,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Threads; by default one for each core.")] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the artifact with the best parameters as the next version in this folder. If the held-out rows "
+            "show no gain beyond noise, or break a `--require`, nothing is written and the exit status is 3."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --export: write the version in any case.")] = False,
+) -> None:
+    """Search the parameters of an artifact's fusion on the validation rows of a log.
+
+    A search that was stopped goes on where it was when the same command is given again.
+    """
+    check_name("--method", method, SEARCH_METHODS)
+    check_folder("--output", output)
+    if export is not None:
+        check_folder("--export", export)
+    with quiet_imports():
+        from training.commands.search import Search, export_found, search_artifact
+
+    asked = Search(
+        maximise=maximise, require=require or [], fusion=fusion, formula=formula, vary=vary or [], trust=trust,
+        method=method, budget=budget, held_out=held_out, group_by=group_by, binned=binned, seed=seed,
+        bootstrap=bootstrap, jobs=jobs or os.cpu_count() or 1,
+    )  # fmt: skip
+    found = search_artifact(artifact, asked, sources(data, more), output, console)
+    if export is not None:
+        if found.doubts and not force:
+            typer.echo(f"nothing is exported to {export}: {found.doubts[0]}; --force exports it anyway", err=True)
+            raise typer.Exit(REFUSED)
+        written = export_found(artifact, asked, found, export)
+        console.print(f"artifact: [bold]{written.folder}[/bold]    serve it: ranker-serve {export}")

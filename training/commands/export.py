@@ -1,0 +1,89 @@
+"""Exports the best epoch of a run: fusions fitted, pages written, the artifact checked."""
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from rich.console import Console
+
+from ranker.artifact import Artifact
+from ranker.fusion.artifact_fusions import single_valued
+from training.data.encode import columns_at, rows_of
+from training.data.experiment_log import required_columns
+from training.data.split.held_out import split
+from training.data.trained_on import trained_on
+from training.display import metrics_table
+from training.export.export import examples_of, export
+from training.export.fit_fusions import fitted_fusions, learnt, notes
+from training.export.report_data import keep
+from training.export.row_sample import Indices
+from training.reports.calibration import calibration_page
+from training.reports.run import run_page
+from training.sweeps import Trained
+from training.trainer.callbacks import STEPS
+from training.trainer.curves import trace
+from training.trainer.run_folder import RECORD, exported, mark_exported, read
+from training.trainer.train import RUN, Run, reopen
+
+PAGE = "report.html"
+CALIBRATION = "calibration.html"
+
+
+def export_run(folder: Path, output: Path, console: Console) -> Artifact:
+    """Export the best epoch so far of a run in ``folder``."""
+    return finish(reopen(folder), output, console)
+
+
+def finish(trained: Run, output: Path, console: Console) -> Artifact:
+    """Show a run's metrics, fit the fusions, write the pages and export the best epoch as the next version."""
+    console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
+    experiment = trained.experiment
+    divided = split(trained.log, experiment.data.split, experiment.training.seed)
+    rows = rows_of(experiment.log_schema, divided)
+    examples = examples_of(rows, experiment)
+    gates, curves = trained.gates.to_dict(), trace(trained.folder / STEPS)
+    page = trained.folder / PAGE
+    page.write_text(run_page(curves, trained.history, gates, trained.best_epoch), encoding="utf-8")
+    console.print(f"losses, weights and gradients over time: [bold]{page}[/bold]")
+
+    def caution(text: str) -> None:
+        console.print(text, style="yellow", markup=False)
+
+    needed = required_columns(experiment)
+    with console.status("fitting fusions"):
+        raw = columns_at(experiment.log_schema, rows, needed) if needed else {}
+        fusions = fitted_fusions(experiment, trained.predictions, raw, caution)
+    for text in notes(fusions):
+        caution(text)
+    for text in learnt(fusions):
+        console.print(text, markup=False)
+    reliability = calibration_page(experiment, fusions, trained.predictions)
+    if reliability is not None:
+        (output / CALIBRATION).write_text(reliability.html(), encoding="utf-8")
+        console.print(f"calibration: {output / CALIBRATION}", markup=False)
+    columns = {name: experiment.log_schema.column(name) for name in single_valued(experiment.log_schema)}
+
+    def read(chosen: Indices) -> dict[str, NDArray[Any]]:
+        found = columns_at(experiment.log_schema, rows, list(columns.values()), chosen)
+        return {name: found[column] for name, column in columns.items()}
+
+    grouped_by = experiment.evaluation.group_by
+    kept = keep(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
+    encoder, metrics = trained.prepared.encoder, trained.metrics
+    scores = trained.predictions.scores
+    seen = trained_on(divided)
+    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, kept, seen)
+
+
+def export_once(trained: Trained, output: Path, console: Console) -> Artifact:
+    """Export a cell as the next version in ``output``, unless it was exported there before."""
+    folder = trained.folder / RUN
+    earlier, _ = exported(folder, str(read(folder / RECORD).get("key")))
+    if earlier is not None and earlier.folder.parent.resolve() == output.resolve():
+        artifact, how = earlier, "was exported before"
+    else:
+        artifact, how = export_run(trained.folder, output, console), "exported"
+        mark_exported(folder, artifact)
+    cell = trained.cell
+    console.print(f"best cell {how}: {cell.name}, seed {cell.seed}: {artifact.folder}", markup=False)
+    return artifact

@@ -1,0 +1,189 @@
+"""The command behind ``ranker-train search``: scores once, searches, measures, reports, exports."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ranker.artifact import Artifact, load, with_fusions
+from ranker.fusion import DEFAULT, FUSIONS, FusionError, Plan
+from ranker.registry import nearest
+from training.config.experiment import ConfigError, Experiment
+from training.data.cache import digest
+from training.data.experiment_log import open_log
+from training.data.files.csv_types import of_kind
+from training.data.log_reader import Source
+from training.display import Display, show_notes
+from training.fusion_search.evaluator import Evaluator
+from training.fusion_search.loop import History, search
+from training.fusion_search.objective import Goal, default_goal, parse_goal
+from training.fusion_search.scored_rows import ScoredRows, scored_rows
+from training.fusion_search.space import space
+from training.fusion_search.summary import Found, Halves, summarise
+from training.reports.search import gain_lines, to_html
+
+REPORT = "search.html"
+RESULTS = "search.json"
+PARAMETERS = "fusion.yaml"
+STATE = "state.npz"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is asked of a search; ``None`` where the artifact's own is meant."""
+
+    maximise: str | None = None
+    require: Sequence[str] = ()
+    fusion: str = DEFAULT
+    formula: str | None = None
+    vary: Sequence[str] = ()
+    trust: float = 1.0
+    method: str = "cross_entropy"
+    budget: int = 500
+    held_out: float = 0.5
+    group_by: str | None = None
+    binned: bool = False
+    seed: int = 0
+    bootstrap: int = 200
+    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+
+def search_artifact(path: Path, asked: Search, source: Source, output: Path, console: Console) -> Found:
+    """Search the parameters of an artifact's fusion, and write report, numbers and config into ``output``.
+
+    Stopped, it goes on where it was. Raises ``ConfigError`` for what cannot be searched, and ``DataError`` for a log
+    that cannot be used.
+    """
+    artifact = load(path)
+    experiment = Experiment.model_validate(artifact.manifest.experiment)
+    goal = parse_goal(asked.maximise or default_goal(artifact.schema), asked.require, artifact.schema)
+    today = _plan(artifact, asked.fusion)
+    searched = _started(today, asked.formula)
+    around = space(searched.fusion, asked.vary, asked.trust)
+    group_by = asked.group_by or experiment.evaluation.group_by
+    if group_by is None:
+        raise ConfigError("--group-by: name the column whose equal values compete, such as a request or user id")
+    log = open_log(experiment, source if len(source) else list(experiment.data.paths), artifact.encoder)
+    log = log.typed(of_kind("number", [metric.column for metric in goal.metrics]))
+    show_notes(console, log)
+    with Display(console) as display:
+        display.expect(len(log))
+        more = _columns(artifact, goal, [today, searched])
+        rows, key = scored_rows(artifact, log, group_by, sorted(set(more.values())), output, display.rows)
+    rows = rows.renamed(more)
+    parts = rows.halves(asked.held_out, asked.seed)
+    halves = [_halves(today, searched, part, goal, asked) for part in parts]
+    present = halves[0].today.today()
+    mark = digest(key, goal.text, [c.text for c in goal.constraints], today.stored().model_dump(mode="json"),
+                  searched.stored().model_dump(mode="json"), [str(d) for d in around.dimensions], asked.method,
+                  asked.budget, asked.held_out, asked.binned, asked.seed)  # fmt: skip
+    with _bar(console) as progress:
+        bar = progress.add_task(asked.method, total=asked.budget, detail="")
+
+        def show(tried: int, best: float) -> None:
+            progress.update(bar, completed=tried, detail=f"best {best:.5f}" if best > -1e5 else "none allowed yet")
+
+        history = search(
+            asked.method, around.start, goal, present, lambda points: halves[0].searched(around.sets(points)),
+            budget=asked.budget, seed=asked.seed, state=output / STATE, key=mark, progress=show,
+        )  # fmt: skip
+    _check_found(history, goal, present)
+    exact = [Halves(_exact(half.today), _exact(half.searched)) for half in halves] if asked.binned else halves
+    found = summarise(goal, asked.method, around, history, exact[0], exact[1], asked.bootstrap, asked.seed)
+    _write(output, found, goal, searched)
+    _print(found, console, output)
+    return found
+
+
+def export_found(path: Path, asked: Search, found: Found, output: Path) -> Artifact:
+    """The artifact with the best parameters in place of today's, as the next version below ``output``."""
+    artifact = load(path)
+    plan = _started(_plan(artifact, asked.fusion), asked.formula).replaced(found.parameters)
+    experiment = dict(artifact.manifest.experiment)
+    options = plan.stored().options.model_dump(mode="json")
+    if asked.fusion == DEFAULT:
+        experiment["fusion"] = options
+    else:
+        experiment["fusions"] = {**experiment.get("fusions", {}), asked.fusion: options}
+    return with_fusions(artifact, {**artifact.fusions, asked.fusion: plan}, experiment, output)
+
+
+def _plan(artifact: Artifact, name: str) -> Plan:
+    if name not in artifact.fusions:
+        hint = nearest(name, list(artifact.fusions))
+        known = ", ".join(artifact.fusions)
+        raise ConfigError(f"--fusion {name}: the artifact has none{'; ' + hint if hint else ''} (known: {known})")
+    return artifact.fusions[name]
+
+
+def _started(today: Plan, formula: str | None) -> Plan:
+    if formula is None or formula == today.fusion.name:
+        return today
+    try:
+        return today.with_formula(formula, {})
+    except FusionError as error:
+        raise ConfigError(f"--formula {formula}: {error} (formulas: {', '.join(FUSIONS)})") from None
+
+
+def _columns(artifact: Artifact, goal: Goal, plans: Sequence[Plan]) -> dict[str, str]:
+    """Columns of the log by what they are called here: features that fusions read, values of metrics."""
+    features = {feature: artifact.schema.column(feature) for plan in plans for feature in plan.features}
+    values = {metric.column: metric.column for metric in goal.metrics if metric.column not in artifact.schema.tasks}
+    return {**features, **values}
+
+
+def _halves(today: Plan, searched: Plan, rows: ScoredRows, goal: Goal, asked: Search) -> Halves:
+    ways: Mapping[str, Any] = {"binned": asked.binned, "jobs": asked.jobs}
+    one = Evaluator(today, rows, goal.metrics, **ways)
+    return Halves(one, one if searched is today else Evaluator(searched, rows, goal.metrics, **ways))
+
+
+def _exact(evaluator: Evaluator) -> Evaluator:
+    return Evaluator(evaluator.plan, evaluator.rows, evaluator.metrics, jobs=evaluator.jobs)
+
+
+def _check_found(history: History, goal: Goal, today: Any) -> None:
+    least = float(goal.violation(history.measured, today).min())
+    if least > 0:
+        raise ConfigError(
+            f"none of {len(history.points)} sets keeps {' and '.join(c.text for c in goal.constraints)}; the nearest "
+            f"falls short by {least:.3g}: require less, or give a larger --budget or --trust"
+        )
+
+
+def _write(output: Path, found: Found, goal: Goal, plan: Plan) -> None:
+    options = plan.replaced(found.parameters).stored().options
+    shown = options.model_dump(mode="json", exclude_defaults=True) | {"name": options.name}
+    config = yaml.safe_dump({"fusion": dict(sorted(shown.items(), key=_name_first))}, sort_keys=False)
+    (output / PARAMETERS).write_text(config, encoding="utf-8")
+    (output / RESULTS).write_bytes(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2))
+    (output / REPORT).write_text(to_html(found, goal, config), encoding="utf-8")
+
+
+def _name_first(item: tuple[str, Any]) -> bool:
+    return item[0] != "name"
+
+
+def _print(found: Found, console: Console, output: Path) -> None:
+    for title, half in (("rows searched on", found.search), ("held-out rows", found.held_out)):
+        table = Table("", "today", "best", "gain", "95 % interval", title=f"{half.rows:,} {title}")
+        for line in gain_lines(half):
+            table.add_row(*line[:4], line[4].replace("[", "\\["))
+        console.print(table)
+    for doubt in found.doubts:
+        console.print(doubt, style="yellow", markup=False)
+    console.print(
+        f"report: [bold]{output / REPORT}[/bold]    to paste into the config: [bold]{output / PARAMETERS}[/bold]"
+    )
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[detail]}"), console=console, transient=True)

@@ -1,0 +1,292 @@
+"""One YAML file -> a closed, frozen experiment; every mistake is named by its path, line and nearest valid key."""
+
+import operator
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Field, field_validator, model_validator
+
+from ranker.architectures import ARCHITECTURES, ArchitectureOptions
+from ranker.config.closed import Closed, Name
+from ranker.config.file import ConfigError as ConfigError
+from ranker.config.file import keys, read
+from ranker.funnels import FUNNELS, FunnelOptions
+from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
+from ranker.layers.interaction import INTERACTIONS, InteractionOptions
+from ranker.registry import Registry
+from ranker.schema import Binary, Regression, Schema
+from ranker.step_plan import EMBEDDINGS
+from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
+from training.config.csv_options import CsvOptions
+from training.config.optimizer import Optimizer
+from training.config.task_schedule import Schedule
+
+
+def _choice(registry: Registry[Any]) -> Any:
+    options = [registry[name].Options for name in sorted(registry)]
+    union = reduce(operator.or_, options)
+    return Annotated[union, Field(discriminator="name")] if len(options) > 1 else union
+
+
+if TYPE_CHECKING:
+    ArchitectureChoice: TypeAlias = ArchitectureOptions
+    FunnelChoice: TypeAlias = FunnelOptions
+    InteractionChoice: TypeAlias = InteractionOptions
+    WeightingChoice: TypeAlias = WeightingOptions
+else:  # a union of what the registries hold, so that a new entry needs no line here
+    ArchitectureChoice = _choice(ARCHITECTURES)
+    FunnelChoice = _choice(FUNNELS)
+    InteractionChoice = _choice(INTERACTIONS)
+    WeightingChoice = _choice(WEIGHTINGS)
+
+
+CHOICES: dict[str, Registry[Any]] = {
+    "architecture": ARCHITECTURES,
+    "interaction": INTERACTIONS,
+    "funnel": FUNNELS,
+    "weighting": WEIGHTINGS,
+}
+"""Sections of a config that name a class, and where the names are."""
+
+
+class SplitByTime(Closed):
+    """The latest rows are held out."""
+
+    by: Literal["time"]
+    column: str = Field(description="A column that grows with time: a timestamp, a date, a number, or text of these.")
+    fraction: float | None = Field(None, gt=0, lt=1, description="Share of the rows to hold out.")
+    last: int | None = Field(None, ge=1, description="Hold out the last so many distinct values, e.g. days of a date.")
+    start: int | float | datetime | date | str | None = Field(
+        None, description="Hold out rows from this value on; a date or time without a zone is UTC."
+    )
+    unit: Literal["hour", "day", "week"] | None = Field(
+        None, description="With `last`: count hours, days or weeks (from Monday) of UTC instead of distinct values."
+    )
+    format: str | None = Field(
+        None, description="How dates are written, as in Python's strptime, if not in ISO form: `%m/%d/%Y`."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(way is not None for way in (self.fraction, self.last, self.start)) != 1:
+            raise ValueError("name exactly one of fraction, last and start")
+        if self.unit is not None and self.last is None:
+            raise ValueError("unit: counts what `last` holds out; it needs last")
+        return self
+
+    @field_validator("format")
+    @classmethod
+    def _check_format(cls, value: str | None) -> str | None:
+        if value is not None:
+            if "%" not in value:
+                raise ValueError(f"must have directives such as %Y, got {value!r}")
+            try:
+                datetime.strptime("", value)
+            except (ValueError, re.error) as error:
+                if "does not match" not in str(error):
+                    raise ValueError(f"{error}, got {value!r}") from None
+            if not set("YyGxc") & set(re.findall(r"%(.)", value.replace("%%", ""))):
+                raise ValueError(f"must hold the year, such as %Y, so that times of all days sort; got {value!r}")
+        return value
+
+
+class SplitAtRandom(Closed):
+    """Rows are held out by a hash of their place, the same for the same seed."""
+
+    by: Literal["random"]
+    fraction: float = Field(gt=0, lt=1, description="Share of the rows to hold out.")
+
+
+class SplitByGroup(Closed):
+    """All rows of a group, for example of one list or user, are held out or trained on together."""
+
+    by: Literal["group"]
+    column: str = Field(description="Column whose values are the groups: a request, search, session or user id.")
+    fraction: float = Field(gt=0, lt=1, description="Share of the groups to hold out, by a hash of value and seed.")
+
+
+class SplitByFiles(Closed):
+    """Other files are the validation set."""
+
+    by: Literal["files"]
+    paths: tuple[str, ...] = Field(min_length=1, description="Files, folders or globs to validate on.")
+
+
+SplitRule: TypeAlias = Annotated[SplitByTime | SplitAtRandom | SplitByGroup | SplitByFiles, Field(discriminator="by")]
+
+
+class Data(Closed):
+    """Where the log is and how it is split."""
+
+    paths: tuple[str, ...] = Field((), description="Files, folders or globs; --data on the command line goes first.")
+    split: SplitRule
+    csv: CsvOptions = Field(CsvOptions(), description="How CSV files are written.")
+
+
+class EmbeddingOptions(Closed):
+    """What keeps ids from being learnt by heart."""
+
+    l2: float = Field(0.0, ge=0, description="Times the squared norm of the embeddings a row looks up.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of ids replaced by the unknown id while training.")
+    reinitialise_each_epoch: bool = Field(
+        False, description="Draw the tables afresh at each epoch's start and keep the rest (MEDA, 2023)."
+    )
+
+
+class EarlyStopping(Closed):
+    """When to stop; the weights of the best epoch are kept in any case."""
+
+    metric: str | None = Field(
+        None,
+        description="mean_auc, mean_loss, or a task's metric such as is_click.auc or watch.rmse; by default mean_auc "
+        "where a task is binary, else mean_loss.",
+    )
+    patience: int = Field(2, ge=1, description="Stop after so many evaluations without a better value.")
+
+
+def check_metric(metric: str, tasks: Mapping[str, Binary | Regression], *, grouped: bool) -> None:
+    """Raise ``ValueError`` listing the valid names if a validation report holds no such metric."""
+    valid = ["mean_loss"]
+    if any(isinstance(task, Binary) for task in tasks.values()):
+        valid.append("mean_auc")
+    of_binary = ["auc", "log_loss", "calibration_error", *(["gauc"] if grouped else [])]
+    for name, task in tasks.items():
+        valid += [f"{name}.{m}" for m in (of_binary if isinstance(task, Binary) else ["mae", "rmse"])]
+    if metric not in valid:
+        raise ValueError(f"early_stopping.metric: no metric {metric!r} (valid: {', '.join(valid)})")
+
+
+class Training(Closed):
+    """How long, how large, how often."""
+
+    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the training rows at most.")
+    batch_size: int = Field(4096, ge=1, description="Rows a step.")
+    seed: int = Field(0, ge=0, description="Of initial weights, shuffling, dropout, and splits by chance or group.")
+    shuffle_rows: int = Field(262_144, ge=1, description="Rows held in memory to be shuffled.")
+    checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints; one more after every epoch.")
+    threads: int | None = Field(None, ge=1, description="CPU threads of TensorFlow; all by default.")
+
+
+class Evaluation(Closed):
+    """What validation reports beside each task's metrics."""
+
+    group_by: str | None = Field(None, description="Column whose values group rows for GAUC, e.g. user_id.")
+    bootstrap: int = Field(200, ge=0, le=10_000, description="Resamples behind each interval; 0 for none.")
+
+
+class Experiment(Closed):
+    """Everything a training run depends on but the log itself."""
+
+    data: Data
+    log_schema: Schema = Field(alias="schema", description="Features by side, tasks, label statistics.")
+    architecture: ArchitectureChoice = Field(description="How tasks share.")
+    interaction: InteractionChoice = Field(default_factory=INTERACTIONS["none"].Options, description="Before sharing.")
+    funnel: FunnelChoice = Field(
+        default_factory=FUNNELS["esmm"].Options, description="How tasks with `given` are trained."
+    )
+    weighting: WeightingChoice = Field(default_factory=WEIGHTINGS["static"].Options, description="How tasks balance.")
+    embedding: EmbeddingOptions = EmbeddingOptions()
+    optimizer: Optimizer = Optimizer()
+    training: Training = Training()
+    schedule: Schedule = Field(Schedule(), description="Which tasks are trained when; all at once by default.")
+    early_stopping: EarlyStopping | None = Field(
+        default_factory=EarlyStopping, description="null: train all epochs and keep the last one's weights."
+    )
+    evaluation: Evaluation = Evaluation()
+    fusion: FusionOptions = Field(FusionOptions(), description="From scores to the ranking, by default.")
+    fusions: dict[Name, FusionOptions] = Field(default_factory=dict, description="Other fusions, by name.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, data: Any) -> Any:
+        """Take a bare word for a choice without options: ``architecture: mmoe``."""
+        if not isinstance(data, Mapping):
+            return data
+        return {k: {"name": v} if k in CHOICES and isinstance(v, str) else v for k, v in data.items()}
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        tasks = self.log_schema.tasks
+        sections: dict[str, Any] = {
+            "architecture": self.architecture,
+            "funnel": self.funnel,
+            "interaction": self.interaction,
+        }
+        for name, section in sections.items():
+            try:
+                section.check(self.log_schema)
+            except ValueError as error:
+                raise ValueError(f"{name}.{error}") from None
+        heads = [*tasks, *FUNNELS[self.funnel.name](self.log_schema, self.funnel).extra_heads]
+        try:
+            self.optimizer.check(heads)
+        except ValueError as error:
+            raise ValueError(f"optimizer.{error}") from None
+        if self.optimizer.average is not None and self.embedding.reinitialise_each_epoch:
+            raise ValueError(
+                "optimizer.average: would mix the tables of epochs, which embedding.reinitialise_each_epoch draws "
+                "afresh; use one of the two"
+            )
+        if self.embedding.reinitialise_each_epoch and any(EMBEDDINGS in p.freeze for p in self.schedule.phases):
+            raise ValueError(
+                "schedule.phases: freezing embeddings would leave tables as embedding.reinitialise_each_epoch draws "
+                "them, untrained; use one of the two"
+            )
+        self._check_fusions()
+        method = WEIGHTINGS[self.weighting.name](self.weighting)
+        method.build(tasks)
+        self.schedule.check(
+            list(tasks), self.training.epochs, compares=isinstance(method, GradientBalancer) or method.looks_back
+        )
+        if self.early_stopping is not None and self.early_stopping.metric is not None:
+            check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
+        return self
+
+    @property
+    def default_metric(self) -> str:
+        """What epochs and models are compared by where the config names no metric."""
+        binary = any(isinstance(task, Binary) for task in self.log_schema.tasks.values())
+        return "mean_auc" if binary else "mean_loss"
+
+    @property
+    def named_fusions(self) -> dict[str, FusionOptions]:
+        """The default fusion and the others, by name."""
+        return {DEFAULT: self.fusion, **self.fusions}
+
+    def _check_fusions(self) -> None:
+        for name in self.fusions:
+            if name == DEFAULT or name in FUSIONS:
+                taken = "the fusion under `fusion`" if name == DEFAULT else "a formula"
+                raise ValueError(
+                    f"fusions.{name}: is the name of {taken}, and a request that asks for fusion {name!r} "
+                    f"could mean either. Choose another name, such as 'my_{name}'"
+                )
+        for path, options in {"fusion": self.fusion, **{f"fusions.{n}": o for n, o in self.fusions.items()}}.items():
+            try:
+                plan_for(self.log_schema, StoredFusion(options=options))
+            except FusionError as error:
+                raise ValueError(f"{path}.{error}") from None
+
+
+def load(path: Path) -> Experiment:
+    """Read and check a YAML file. Raises ``ConfigError`` naming each mistake by path and line."""
+    return read(path, Experiment)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a config, for editors; choices may be a bare word."""
+    schema = Experiment.model_json_schema(by_alias=True)
+    for section, registry in CHOICES.items():
+        whole = schema["properties"][section]
+        word = {"type": "string", "enum": sorted(registry)}
+        schema["properties"][section] = {"anyOf": [word, whole], "description": whole.get("description", "")}
+    return schema
+
+
+def top_level_keys() -> list[str]:
+    """Names of the sections of a config."""
+    return keys(Experiment)

@@ -1,0 +1,79 @@
+"""Encoded rows in a folder, made once for all runs of the same data, schema, split and seed."""
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from ranker.encoding import from_state, to_state
+from training.config.experiment import Experiment, SplitByFiles
+from training.data.encode import Prepared, prepare
+from training.data.encoded_rows import EncodedRows
+from training.data.log_reader import Log
+from training.listener import RunListener
+
+
+def digest(*facts: Any) -> str:
+    """SHA-256 of plain data: equal for equal facts."""
+    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
+
+
+def files(experiment: Experiment, log: Log) -> list[Any]:
+    """Fingerprints of every file that a run reads: the log's, and those that validation is split off as."""
+    split, csv = experiment.data.split, experiment.data.csv
+    return [log.fingerprint(), *([Log(split.paths, csv=csv).fingerprint()] if isinstance(split, SplitByFiles) else [])]
+
+
+def fingerprint(experiment: Experiment, log: Log) -> str:
+    """What encoded rows depend on, as a SHA-256."""
+    return digest(
+        version("ranker"),
+        experiment.log_schema.model_dump(mode="json"),
+        experiment.data.split.model_dump(mode="json"),
+        experiment.data.csv.model_dump(mode="json"),
+        experiment.evaluation.group_by,
+        experiment.training.seed,
+        files(experiment, log),
+    )
+
+
+def prepared_rows(experiment: Experiment, log: Log, folder: Path, listener: RunListener) -> Prepared:
+    """Rows that ``folder`` holds already, or new ones; of several processes one encodes and the others wait."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.with_name(f"{folder.name}.lock")):
+        mark, expected = folder / "fingerprint", fingerprint(experiment, log)
+        if mark.is_file() and mark.read_text() == expected:
+            with suppress(FileNotFoundError):  # a part was deleted: encode anew
+                kept = opened_rows(experiment, folder)
+                listener.note(f"using the rows encoded in {folder}")
+                return kept
+        mark.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        prepared = prepare(experiment, log, folder, listener.rows, listener.note)
+        state, encoded = to_state(prepared.encoder)
+        (folder / "encoder.json").write_bytes(orjson.dumps(state))
+        np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)
+        mark.write_text(expected)  # last: from here on the folder can be used
+        return prepared
+
+
+def opened_rows(experiment: Experiment, folder: Path) -> Prepared:
+    """Rows that were encoded into a folder. Raises ``FileNotFoundError`` where a part is missing."""
+    with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
+        encoder = from_state(experiment.log_schema, orjson.loads((folder / "encoder.json").read_bytes()), dict(arrays))
+    return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

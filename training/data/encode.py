@@ -1,0 +1,315 @@
+"""A log and an experiment -> a fitted encoder and encoded rows: one pass to fit, one to encode."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.artifact import to_json
+from ranker.encoding import (
+    Column,
+    Encoder,
+    EncoderFitter,
+    Labels,
+    Packed,
+    Ragged,
+    Text,
+    encode_labels,
+    encode_weights,
+    label_columns,
+    weight_columns,
+)
+from ranker.encoding.columns import Integers, Mask
+from ranker.encoding.declared import as_declared
+from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
+from ranker.schema import Categorical, Schema
+from training.config.experiment import Experiment
+from training.data.dropped_rows import Rows, without_dropped
+from training.data.encoded_rows import Batch, EncodedRows, EncodedWriter
+from training.data.encoding_checks import cautions
+from training.data.experiment_log import kinds_of
+from training.data.files.csv_types import merged, of_kind, schema_kinds
+from training.data.label_counts import LabelCounts
+from training.data.log_reader import Chunk, DataError, Log
+from training.data.split.held_out import Split, split, uniform
+from training.data.split.missing import missing
+from training.listener import Progress, no_progress
+
+GROUP = "group"
+"""Name of the array of group keys [N]; the key of a row whose group is null or empty text is :data:`NO_GROUP`."""
+NO_GROUP = 0
+VALIDATION = "encode validation rows"
+
+
+def no_note(text: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The fitted encoder and the encoded rows of both sides of the split."""
+
+    encoder: Encoder
+    training: EncodedRows
+    validation: EncodedRows
+
+
+def prepare(
+    experiment: Experiment,
+    log: Log,
+    folder: Path,
+    progress: Progress = no_progress,
+    note: Callable[[str], None] = no_note,
+) -> Prepared:
+    """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
+
+    The first pass also counts labels: a task that has nothing to learn, and too many labels that contradict `given`,
+    are errors; few contradictions are a ``note``, and so are features without a value.
+    """
+    schema, seed = experiment.log_schema, experiment.training.seed
+    rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
+    folds = _Folds(schema, seed)
+    columns = columns_of(schema, [*folds.columns, *weight_columns(schema)])
+    fitter = EncoderFitter(schema, seed)
+    counts, count = LabelCounts(schema), 0
+    for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
+        labels, kept = _labels(schema, chunk, mask, counts)
+        with chunk.naming_rows():
+            fold = folds.of(chunk)
+        with chunk.naming_rows(kept):
+            fitter.add(taken(chunk.columns, kept), labels.values, labels.known, fold[kept])
+        count += int(kept.sum())
+    if not count:
+        raise DataError(f"data.split leaves no row to train on: {rows.counted(columns)}")
+    counts.check_conflicts()
+    counts.check_learnable()
+    encoder = fitter.fitted()
+    for text in cautions(fitter, encoder):
+        note(text)
+    training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
+    for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
+        labels, selected = _labels(schema, chunk, mask)
+        with chunk.naming_rows():
+            fold = folds.of(chunk)
+        with chunk.naming_rows(selected):
+            columns_kept = taken(chunk.columns, selected)
+            arrays = _arrays(fitter.encode(encoder, columns_kept, fold[selected]), labels)
+            weights = encode_weights(schema, columns_kept, labels)
+        if weights is not None:
+            arrays["weights"] = weights.astype(np.float32)
+            weighed += arrays["weights"].sum(axis=0)
+        training.write(arrays)
+    _check_weighed(schema, weighed)
+    validation = _encode_validation(experiment, rows, encoder, folder, progress, counts)
+    for text in counts.check_conflicts():
+        note(text)
+    return Prepared(encoder, training.close(), validation)
+
+
+def _check_weighed(schema: Schema, totals: NDArray[np.float64]) -> None:
+    """Raise ``DataError`` where a weighted task has no training row that counts; ``totals`` [T] are sums of weights."""
+    for (name, task), total in zip(schema.tasks.items(), totals, strict=True):
+        if (task.weight or schema.sample_weight) and total == 0:
+            raise DataError(f"tasks.{name}: no training row counts: each has an unknown label or the weight 0")
+
+
+def encode_all(
+    schema: Schema,
+    encoder: Encoder,
+    log: Log,
+    group_by: str | None,
+    progress: Progress = no_progress,
+    counts: LabelCounts | None = None,
+) -> Iterator[Batch]:
+    """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for.
+
+    Labels are counted in ``counts``; the schema's ``given_conflicts: drop`` leaves rows out.
+    """
+    log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
+    chunks = log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
+    every = ((chunk, np.ones(chunk.rows, dtype=bool)) for chunk in chunks)
+    for batch, _ in _encoded(schema, encoder, _selected(every, progress, "encode"), group_by, counts):
+        yield batch
+
+
+def encode_held_out(
+    schema: Schema,
+    encoder: Encoder,
+    rows: Rows,
+    group_by: str | None,
+    progress: Progress = no_progress,
+    counts: LabelCounts | None = None,
+) -> Iterator[Batch]:
+    """Encode the validation rows of a split log, as :func:`encode_all` does all rows."""
+    chunks = rows.validation(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
+    for batch, _ in _encoded(schema, encoder, _selected(chunks, progress, VALIDATION), group_by, counts):
+        yield batch
+
+
+def encode_with_columns(
+    schema: Schema, encoder: Encoder, rows: Rows, more: list[str], group_by: str, progress: Progress = no_progress
+) -> Iterator[tuple[Batch, dict[str, Column]]]:
+    """As :func:`encode_held_out`, and beside each batch raw columns: the schema's and ``more``."""
+    chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
+    for batch, raw in _encoded(schema, encoder, _selected(chunks, progress, VALIDATION), group_by):
+        yield batch, _declared(schema, raw)
+
+
+def rows_of(schema: Schema, rows: Split) -> Rows:
+    """The rows of each side of a split as they are encoded: without those that ``given_conflicts`` drops."""
+    return without_dropped(rows, schema, labels_of(schema))
+
+
+def columns_of(schema: Schema, more: list[str]) -> list[str]:
+    """Columns of the log that a schema reads, and ``more``, without repeats."""
+    return list(dict.fromkeys([*schema.input_columns(), *label_columns(schema), *more]))
+
+
+def labels_of(schema: Schema) -> list[str]:
+    """Columns of labels alone: a file without one of them has no label of that task, and may have others."""
+    needed = {*schema.input_columns(), *(task.mask for task in schema.tasks.values())}
+    return [column for column in label_columns(schema) if column not in needed]
+
+
+def taken(columns: Any, mask: Mask) -> dict[str, Column]:
+    """Rows [N] of columns where ``mask`` is true."""
+    return dict(columns) if mask.all() else {name: _rows(column, mask) for name, column in columns.items()}
+
+
+def columns_at(
+    schema: Schema, rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Raw values of validation rows, ``None`` for a null: those ``chosen`` by number, rising, of all by default.
+
+    Rows are numbered in the order in which they are encoded. Ids are of the type that the schema declares.
+    """
+    names, first = list(dict.fromkeys(names)), 0
+    parts: dict[str, list[Any]] = {name: [] for name in names}
+    for chunk, mask in rows.validation(names):
+        held = np.flatnonzero(mask)
+        if chosen is not None:
+            low, high = np.searchsorted(chosen, [first, first + len(held)])
+            held, first = held[chosen[low:high] - first], first + len(held)
+        picked = np.zeros(chunk.rows, dtype=bool)
+        picked[held] = True
+        if len(held):
+            raw = taken({name: chunk.columns[name] for name in names}, picked)
+            for name, column in _declared(schema, raw).items():
+                parts[name] += to_json(column)
+    return {name: np.array([*values, None], dtype=object)[:-1] for name, values in parts.items()}
+
+
+def _declared(schema: Schema, columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Raw columns with ids as fusions meet them when serving: of the type that the schema declares."""
+    features = ((schema.column(name), feature) for name, feature in schema.features.items())
+    types = {column: f.type for column, f in features if isinstance(f, Categorical) and f.type is not None}
+    return {name: as_declared(c, name, types[name]) if name in types else c for name, c in columns.items()}
+
+
+def _rows(column: Column, mask: Mask) -> Column:
+    if isinstance(column, Ragged):
+        lengths = np.diff(column.offsets)
+        values = _rows(column.values, np.repeat(mask, lengths))
+        return Ragged(values, np.concatenate([[0], np.cumsum(lengths[mask])]))
+    if isinstance(column, np.ndarray | Text):
+        return column[mask]
+    return [value for value, keep in zip(column, mask.tolist(), strict=True) if keep]
+
+
+def _encode_validation(
+    experiment: Experiment, rows: Split, encoder: Encoder, folder: Path, progress: Progress, counts: LabelCounts
+) -> EncodedRows:
+    writer = EncodedWriter(folder / "validation")
+    group_by = experiment.evaluation.group_by
+    for batch in encode_held_out(experiment.log_schema, encoder, rows, group_by, progress, counts):
+        writer.write(batch)
+    validation = writer.close()
+    if not len(validation):
+        raise DataError(
+            f"data.split holds out no row to validate on: {rows.counted(columns_of(experiment.log_schema, []))}"
+        )
+    return validation
+
+
+def _selected(chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: str) -> Iterator[tuple[Chunk, Mask]]:
+    for chunk, mask in chunks:
+        if mask.any():
+            yield chunk, mask
+        progress(stage, chunk.rows)
+
+
+def _labels(schema: Schema, chunk: Chunk, mask: Mask, counts: LabelCounts | None = None) -> tuple[Labels, Mask]:
+    """Count the labels of a chunk's rows; return those of the rows that are not dropped, and which rows these are."""
+    with chunk.naming_rows():
+        labels = encode_labels(schema, chunk.columns)
+    if counts is not None:
+        counts.add(labels.at(mask))
+    kept = mask & ~labels.dropped
+    return labels.at(kept), kept
+
+
+def _encoded(
+    schema: Schema,
+    encoder: Encoder,
+    chunks: Iterator[tuple[Chunk, Mask]],
+    group_by: str | None,
+    counts: LabelCounts | None = None,
+) -> Iterator[tuple[Batch, dict[str, Column]]]:
+    """The selected rows of chunks, encoded and raw."""
+    grouping = _Grouping(group_by) if group_by else None
+    for chunk, mask in chunks:
+        labels, kept = _labels(schema, chunk, mask, counts)
+        columns = taken(chunk.columns, kept)
+        with chunk.naming_rows(kept):
+            encoder.times.check(schema, columns, numbers=False)
+            arrays = _arrays(encoder.encode(columns, columns), labels)
+            if grouping is not None:
+                arrays[GROUP] = grouping.of(columns)
+        yield arrays, columns
+
+
+def _arrays(packed: Packed, labels: Labels) -> Batch:
+    arrays: Batch = {name: array for name, array in packed._asdict().items() if array.shape[1]}
+    arrays["labels"] = labels.values.astype(np.float32)
+    arrays["known"] = labels.known.astype(np.float32)
+    return arrays
+
+
+class _Grouping:
+    """Keys of a column's values, for grouped metrics. All chunks must hold values of one type."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        # A hash of 62 bits stands for the value: equality is all that grouping needs. The code of null is NO_GROUP.
+        self._hashed = HashedVocabulary(1 << 62)
+
+    def of(self, columns: Mapping[str, Column]) -> NDArray[np.int64]:
+        """Keys [N]. Raises ``ColumnError``."""
+        column = columns[self._column]
+        keys = self._hashed.add(column, self._column)
+        return keys if isinstance(column, Ragged) else np.where(missing(column), NO_GROUP, keys)
+
+
+class _Folds:
+    """The fold of each training row, for out-of-fold label statistics."""
+
+    def __init__(self, schema: Schema, seed: int) -> None:
+        statistics = schema.label_statistics
+        self._folds = statistics.folds if statistics else 1
+        self._by = statistics.fold_by if statistics else None
+        self._seed = seed + 1  # other draws than the split's
+        self._seen = Vocabulary(None, [])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self._by,) if self._by else ()
+
+    def of(self, chunk: Chunk) -> NDArray[np.int64]:
+        """Folds of all rows of a chunk [N]; nulls share one. Raises ``ColumnError``, its row counted in the chunk."""
+        if self._by is None:
+            folds: Integers = (uniform(chunk, self._seed) * self._folds).astype(np.int64)
+            return folds
+        return self._seen.add(chunk.columns[self._by], self._by) % self._folds

@@ -1,0 +1,38 @@
+"""The log of an experiment: its files, read by what its config says of their columns."""
+
+from ranker.encoding import Encoder
+from ranker.fusion import Formula, StoredFusion, plan_for
+from training.config.experiment import Experiment, SplitByTime
+from training.data.files.csv_types import Kind, merged, of_kind, schema_kinds
+from training.data.log_reader import Log, Source
+
+
+def open_log(experiment: Experiment, source: Source, encoder: Encoder | None = None) -> Log:
+    """A log, with the types of CSV columns that the config gives, and ids as an ``encoder`` was fitted to them."""
+    return Log(source, kinds_of(experiment, encoder), experiment.data.csv)
+
+
+def kinds_of(experiment: Experiment, encoder: Encoder | None = None) -> dict[str, Kind]:
+    """Kinds by column of whatever an experiment reads of its log."""
+    rule = experiment.data.split
+    return merged(
+        schema_kinds(experiment.log_schema, encoder),
+        *(of_kind("number", formula.columns) for formula in _fitted(experiment)),
+        *(of_kind("id", formula.keys) for formula in _fitted(experiment)),
+        of_kind("time" if isinstance(rule, SplitByTime) else "id", [getattr(rule, "column", None)]),
+        of_kind("id", [experiment.evaluation.group_by]),
+    )
+
+
+def required_columns(experiment: Experiment) -> list[str]:
+    """Columns of the log that the config's fusions are fitted to, beside scores and labels."""
+    schema, found = experiment.log_schema, []
+    for formula in _fitted(experiment):
+        found += [*formula.columns, *formula.keys, *(schema.column(name) for name in formula.features)]
+    return list(dict.fromkeys(found))
+
+
+def _fitted(experiment: Experiment) -> list[Formula]:
+    """Formulas of the config's fusions that are fitted to the log."""
+    plans = (plan_for(experiment.log_schema, StoredFusion(options=o)) for o in experiment.named_fusions.values())
+    return [plan.fusion.formula for plan in plans if plan.fusion.formula.fitted]

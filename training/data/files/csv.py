@@ -1,0 +1,178 @@
+"""CSV files: every column is read as text, an empty field as null; see :mod:`~training.data.files.csv_values`."""
+
+import codecs
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from ranker.encoding.columns import shortened
+from training.config.csv_options import CsvOptions
+from training.data.errors import DataError
+from training.data.files.csv_facts import Facts, facts_of
+from training.data.files.csv_types import Resolved
+from training.data.files.csv_values import converted
+from training.data.files.find import COMPRESSION, csv_ending
+from training.data.files.magic import check_format, check_unpacked
+from training.data.files.parquet import CHUNK
+from training.data.files.part import Batch, FilePart
+
+BLOCK = 8 << 20
+SAMPLE = 1 << 20
+_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
+_SAID = {";": "';'", "\t": r'"\t"', "|": "'|'", ",": "','"}
+_MARKS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+class CsvPart(FilePart):
+    """A CSV file, compressed or not, streamed by chunks of rows."""
+
+    kind = "CSV"
+
+    def __init__(self, path: Path, options: CsvOptions | None = None) -> None:
+        super().__init__(path)
+        self.options = options or CsvOptions()
+        self.separator = self.options.separator or ("\t" if csv_ending(path) == ".tsv" else ",")
+        self._bad_row: Any = None
+        self._facts: dict[str, Facts] = {}
+        self._columns = self._header()
+
+    def own_columns(self) -> list[str]:
+        """Names in the header."""
+        return self._columns
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        """Stream columns as text."""
+        self.check_unchanged()
+        # Without any column PyArrow would read all, and not know the number of rows.
+        read = list(columns) or self._columns[:1]
+        with self.naming_file(), self.opened(read) as reader:
+            for whole in reader:
+                for start in range(0, whole.num_rows, CHUNK):
+                    batch = whole.slice(start, CHUNK)
+                    yield batch.num_rows, {name: batch.column(name) for name in columns}
+
+    def typed(self, array: Any, name: str, kind: Resolved) -> Any:
+        """An array [N] of text [N]. Raises ``ColumnError``."""
+        facts = self._facts.get(name)
+        proven = facts is not None and (facts.integer if kind == "integer" else facts.unsigned)
+        return converted(array, name, kind, self.options.decimal, proven)
+
+    def facts(self, columns: Sequence[str]) -> dict[str, Facts]:
+        """What all values of columns have in common, found by reading the file once."""
+        new = [column for column in columns if column not in self._facts and self._columns.count(column) == 1]
+        if new:
+            with self.naming_file():
+                self._facts |= facts_of(self, new)
+        return {column: self._facts[column] for column in columns if column in self._facts}
+
+    @contextmanager
+    def opened(
+        self, columns: Sequence[str], block: int = BLOCK, quoted: Sequence[str] | None = None, threads: bool = True
+    ) -> Iterator[Any]:
+        """A reader of columns as text. With ``quoted`` such values are null unless quotes stand around them.
+
+        With ``threads`` it is faster, and does not know on which line a bad row is.
+        """
+        options = self.options
+        parse = pyarrow.csv.ParseOptions(
+            delimiter=self.separator,
+            quote_char=options.quote or False,
+            newlines_in_values=options.quote is not None,
+            invalid_row_handler=self._refuse,
+        )
+        convert = pyarrow.csv.ConvertOptions(
+            column_types={column: pa.string() for column in columns},
+            include_columns=list(columns),
+            null_values=list(quoted) if quoted is not None else [""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=quoted is None,
+        )
+        read = pyarrow.csv.ReadOptions(block_size=block, encoding=options.encoding, use_threads=threads)
+        with self._stream() as stream:
+            yield pyarrow.csv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert)
+
+    def told(self, error: Exception) -> str:
+        """What is wrong with the file, in words."""
+        text = str(error)
+        if self._bad_row is not None:
+            bad = self._first_bad_row()
+            place = f"line {bad.number}" if bad.number is not None else "a line"
+            return (
+                f"{place} has {bad.actual_columns} field(s) and the header {bad.expected_columns}: "
+                f"{shortened(bad.text)}"
+            )
+        if isinstance(error, UnicodeError) or "invalid UTF8" in text or "codec can't decode" in text:
+            return (
+                f"is not text in {self.options.encoding}; say how it is written by data.csv in the config, for "
+                "example csv: {encoding: latin-1}"
+            )
+        if "straddling object" in text:
+            return f"a row is longer than {BLOCK >> 20} MiB; is a closing quote missing?"
+        return super().told(error)
+
+    def hint(self) -> str:
+        """What else to say where a column is missing."""
+        return "; its first line must name the columns"
+
+    def _header(self) -> list[str]:
+        compression = self.path.suffix.lower() if self.path.suffix.lower() in COMPRESSION else None
+        with self.naming_file():
+            check_format(self.path, compression or ".csv")
+            with self._stream() as stream:
+                start = stream.read(SAMPLE)
+            if compression is not None:
+                check_unpacked(self.path, start)
+            if not start.strip():
+                raise DataError(f"{self.name}: is empty: not even a header names its columns")
+            for mark, encoding in _MARKS:
+                if start.startswith(mark) and self.options.encoding.lower().replace("_", "-") == "utf-8":
+                    raise DataError(
+                        f"{self.name}: is text in {encoding}; say so by data.csv in the config: "
+                        f"csv: {{encoding: {encoding}}}"
+                    )
+            columns = self._first_row(start)
+        if len(columns) == 1:
+            for separator, shown in _SEPARATORS.items():
+                if separator in columns[0] and separator != self.separator:
+                    raise DataError(
+                        f"{self.name}: its fields look separated by {shown}; say so by data.csv in the config: "
+                        f"csv: {{separator: {_SAID[separator]}}}"
+                    )
+        return columns
+
+    def _first_row(self, start: bytes) -> list[str]:
+        """Names in the header, as PyArrow reads them."""
+        text = codecs.getincrementaldecoder(self.options.encoding)().decode(start).removeprefix("\ufeff")
+        parse = pyarrow.csv.ParseOptions(
+            delimiter=self.separator, quote_char=self.options.quote or False, invalid_row_handler=lambda _: "skip",
+            newlines_in_values=self.options.quote is not None,
+        )  # fmt: skip
+        read = pyarrow.csv.ReadOptions(block_size=2 * SAMPLE, use_threads=False)
+        encoded = pa.BufferReader(text.encode())
+        with pyarrow.csv.open_csv(encoded, read_options=read, parse_options=parse) as reader:
+            return list(reader.schema.names)
+
+    @contextmanager
+    def _stream(self) -> Iterator[Any]:
+        compression = COMPRESSION.get(self.path.suffix.lower())
+        with pa.input_stream(str(self.path), compression=compression) as stream:
+            yield stream
+
+    def _first_bad_row(self) -> Any:
+        """The bad row with its number, found by reading the file again in one thread."""
+        with (
+            suppress(pa.ArrowException, OSError, UnicodeError),
+            self.opened(self._columns[:1], threads=False) as reader,
+        ):
+            for _ in reader:
+                pass
+        bad, self._bad_row = self._bad_row, None
+        return bad
+
+    def _refuse(self, row: Any) -> str:
+        self._bad_row = row
+        return "error"

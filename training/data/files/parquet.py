@@ -1,0 +1,39 @@
+"""Parquet files."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from training.data.files.magic import check_format
+from training.data.files.part import Batch, FilePart
+
+CHUNK = 65_536
+
+
+class ParquetPart(FilePart):
+    """A Parquet file, streamed by chunks of rows."""
+
+    kind = "Parquet"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with self.naming_file():
+            check_format(path, ".parquet")
+        with self.naming_file(), pq.ParquetFile(path) as file:
+            self.rows = file.metadata.num_rows
+            self.schema: pa.Schema = file.schema_arrow
+            self._columns = list(self.schema.names)
+
+    def own_columns(self) -> list[str]:
+        """Names of the file's columns."""
+        return self._columns
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        """Stream columns."""
+        self.check_unchanged()
+        with self.naming_file(), pq.ParquetFile(self.path, pre_buffer=False) as file:
+            # PyArrow takes the columns' names for paths: `a` also reads `a.b`, which is left out here.
+            for batch in file.iter_batches(batch_size=CHUNK, columns=list(columns), use_threads=False):
+                yield batch.num_rows, {name: batch.column(name) for name in columns}

@@ -1,0 +1,114 @@
+"""How many labels of each task are known, positive, and contradict the task that it is given."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.encoding import Labels
+from ranker.schema import Binary, Schema, Task
+from ranker.tasks import GivenConflicts
+from training.data.log_reader import DataError
+
+TOLERATED = 0.01
+"""Share of a task's positive labels that may contradict `given` before `given_conflicts` must be set."""
+
+
+class LabelCounts:
+    """Counts [T] over all labels that were added, dropped rows included where they conflict."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._tasks = schema.tasks
+        self.rows = 0
+        self.known, self.positive, self.conflicts = np.zeros((3, len(schema.tasks)), dtype=np.int64)
+
+    def add(self, labels: Labels) -> None:
+        """Count some rows."""
+        kept = labels.at(~labels.dropped)
+        self.rows += len(labels.known)
+        self.known += self._told(kept).sum(axis=0)
+        self.positive += (kept.known & (kept.values != 0)).sum(axis=0)
+        self.conflicts += labels.conflicts.sum(axis=0)
+
+    def _told(self, labels: Labels) -> NDArray[np.bool_]:
+        """Where a label [N, T] is known; an amount only where it is its own, not the 0 of the task that it is given."""
+        told, names = labels.known.copy(), list(self._tasks)
+        for at, task in enumerate(self._tasks.values()):
+            if task.given is not None and not isinstance(task, Binary):
+                parent = names.index(task.given)
+                told[:, at] &= labels.known[:, parent] & (labels.values[:, parent] != 0)
+        return told
+
+    def conflicts_of(self) -> dict[str, int]:
+        """Number of contradicting labels of each task that is given another."""
+        return {
+            name: int(count)
+            for (name, task), count in zip(self._tasks.items(), self.conflicts, strict=True)
+            if task.given is not None
+        }
+
+    def check_conflicts(self) -> list[str]:
+        """A line for each task with contradictions. Raises ``DataError`` where they are many and nothing is set."""
+        return [
+            self._conflict(name, task, int(count), int(positive + count))
+            for (name, task), count, positive in zip(self._tasks.items(), self.conflicts, self.positive, strict=True)
+            if count
+        ]
+
+    def check_learnable(self) -> None:
+        """Raise ``DataError`` for a task whose training labels are all unknown, or all of one class."""
+        for (name, task), known, positive in zip(self._tasks.items(), self.known, self.positive, strict=True):
+            why = _nothing_to_learn(task, int(known), int(positive))
+            if why is not None:
+                masked = f", where {task.mask!r} is 1" if task.mask is not None else ""
+                raise DataError(
+                    f"tasks.{name}: {why} in the {self.rows:,} training rows ({task.source(name)}{masked}), so there "
+                    "is nothing to learn; mend the labels, or remove the task"
+                )
+
+    def _conflict(self, name: str, task: Task, count: int, positives: int) -> str:
+        label = f"is {'1' if isinstance(task, Binary) else 'not 0'}"
+        parent = self._tasks[str(task.given)]
+        found = (
+            f"tasks.{name}: the label ({task.source(name)}) {label} in {positives:,} rows, and in {count:,} of them "
+            f"({count / positives:.1%}) the label of {task.given!r}, which it is given, is 0"
+        )
+        if task.given_conflicts is not None:
+            return f"{found}; given_conflicts: {task.given_conflicts} {_MEANINGS[task.given_conflicts]}"
+        if count <= TOLERATED * positives:
+            return f"{found}; they count as 0. `given_conflicts: drop`, `mask` or `keep` says what is meant"
+        mend = ""
+        if isinstance(task, Binary) and parent.label is None and task.label is None:
+            columns = f"max({parent.column or task.given}, {task.column or name})"
+            mend = f"If a {name} implies a {task.given}, write tasks.{task.given}.label: {columns}. "
+        raise DataError(
+            f"{found}. {mend}If tasks.{name} does not need {task.given!r} first, remove `given`. Or set "
+            f"tasks.{name}.given_conflicts: drop (leave these rows out), mask (the label is unknown there) or keep "
+            "(the label counts as 0)"
+        )
+
+
+def meaning(schema: Schema, given_conflicts: GivenConflicts | None) -> Schema:
+    """The schema with another ``given_conflicts`` for every task that is given one; with None as it is."""
+    if given_conflicts is None:
+        return schema
+    tasks = {
+        name: task.model_copy(update={"given_conflicts": given_conflicts}) if task.given is not None else task
+        for name, task in schema.tasks.items()
+    }
+    return schema.model_copy(update={"tasks": tasks})
+
+
+_MEANINGS = {
+    "drop": "leaves these rows out",
+    "mask": "takes the label as unknown there",
+    "keep": "takes the label as 0 there",
+}
+
+
+def _nothing_to_learn(task: Task, known: int, positive: int) -> str | None:
+    if not known:
+        return "no label is known"
+    if not isinstance(task, Binary):
+        return "no label is above 0" if task.weighted_logistic and not positive else None
+    if not positive:
+        return "no label is 1"
+    return "every known label is 1" if positive == known else None

@@ -1,0 +1,153 @@
+"""An impression log as a stream of typed columns: Parquet or CSV files, folders, globs, or a DataFrame."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from os.path import abspath, realpath
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ranker.arrow_columns import ColumnTypeError, to_column
+from ranker.encoding import Column, ColumnError
+from ranker.encoding.columns import Mask, shortened
+from training.config.csv_options import CsvOptions
+from training.data.errors import DataError as DataError
+from training.data.files.csv import CsvPart
+from training.data.files.csv_types import Kind, Resolved, merged
+from training.data.files.csv_values import converted
+from training.data.files.find import find_files, is_parquet
+from training.data.files.frame import FramePart
+from training.data.files.hive import unpadded
+from training.data.files.parquet import ParquetPart
+from training.data.files.part import FilePart, Part
+from training.data.files.resolve import check_families, resolve
+
+Source: TypeAlias = "pd.DataFrame | Sequence[str | Path]"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of one file: ``first`` counts within the file, ``number`` over the whole log."""
+
+    source: str
+    first: int
+    number: int
+    rows: int
+    columns: Mapping[str, Column]
+
+    @contextmanager
+    def naming_rows(self, selected: Mask | None = None) -> Iterator[None]:
+        """Turn a ``ColumnError`` about these columns, or about their ``selected`` rows, into a ``DataError``."""
+        try:
+            yield
+        except ColumnError as error:
+            row = error.row if selected is None else int(np.flatnonzero(selected)[error.row])
+            told = ColumnError(error.column, row, error.value, error.expected)
+            raise DataError(_told(self.source, self.first, told)) from None
+
+
+class Log:
+    """A log that can be streamed any number of times; memory does not grow with its length.
+
+    ``kinds`` says what columns are in CSV files; others are text there. ``csv`` says how these files are written.
+    ``notes`` are for the user: what was left out of folders.
+    """
+
+    def __init__(self, source: Source, kinds: Mapping[str, Kind] | None = None, csv: CsvOptions | None = None) -> None:
+        self.notes: list[str] = []
+        self.kinds, self.csv = dict(kinds or {}), csv
+        self._parts: list[Part]
+        if isinstance(source, pd.DataFrame):
+            self._parts = [FramePart(source)]
+        else:
+            found = find_files(source)
+            self.notes = found.notes
+            self._parts = [ParquetPart(path) if is_parquet(path) else CsvPart(path, csv) for path in found.files]
+
+    def typed(self, kinds: Mapping[str, Kind]) -> "Log":
+        """The same log, knowing more of its columns."""
+        log = Log.__new__(Log)
+        log.notes, log.csv, log._parts = self.notes, self.csv, self._parts
+        log.kinds = merged(self.kinds, kinds)
+        return log
+
+    def beside(self, source: Source) -> "Log":
+        """Another log of the same types, with CSV files that are written alike."""
+        return Log(source, self._resolved, self.csv)
+
+    def __len__(self) -> int:
+        """Number of rows; CSV files are counted as unknown, that is 0."""
+        return sum(part.rows for part in self._parts)
+
+    def paths(self) -> list[str]:
+        """The files, absolute; none for a DataFrame."""
+        return [abspath(part.path) for part in self._parts if isinstance(part, FilePart)]
+
+    def shared(self, other: "Log") -> list[str]:
+        """Names of this log's files that are also another's."""
+        theirs = {realpath(path) for path in other.paths()}
+        return [part.name for part in self._parts if isinstance(part, FilePart) and realpath(part.path) in theirs]
+
+    def fingerprint(self) -> list[Any]:
+        """What tells this log from another: names, sizes and times of its files."""
+        return [part.fingerprint() for part in self._parts]
+
+    def chunks(self, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Chunk]:
+        """Stream the columns in chunks. A file without an ``optional`` column, which some file has, gives nulls.
+
+        Raises ``DataError`` for a missing column, a wrong type, a broken file.
+        """
+        number = 0
+        names = [part.columns() for part in self._parts]
+        spare = {column for column in optional if any(column in known for known in names)}
+        wanted = []
+        for part, known in zip(self._parts, names, strict=True):
+            wanted.append([column for column in columns if column not in spare or column in known])
+            part.check(wanted[-1], self._parts)
+        check_families(self._parts, self.kinds, columns)
+        for part, present in zip(self._parts, wanted, strict=True):
+            first = 0
+            for rows, arrays in part.batches([column for column in present if not part.in_path(column)]):
+                found = {name: self._column(part, name, array, first) for name, array in arrays.items()}
+                found |= {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
+                found |= {name: np.full(rows, np.nan) for name in columns if name not in found}
+                yield Chunk(part.name, first, number, rows, found)
+                first += rows
+                number += rows
+
+    @cached_property
+    def _resolved(self) -> dict[str, Resolved]:
+        return resolve(self._parts, self.kinds)
+
+    def _column(self, part: Part, name: str, array: Any, first: int) -> Column:
+        """A column of the encoding. Raises ``DataError`` for a type and for values that no column can have."""
+        try:
+            if isinstance(part, CsvPart):
+                array = part.typed(array, name, self._resolved.get(name, "text"))
+            return to_column(array, name, distinct=True)
+        except ColumnTypeError as error:
+            raise DataError(f"{part.name}: {error}") from None
+        except ColumnError as error:
+            raise DataError(_told(part.name, first, error)) from None
+
+    def _repeated(self, part: Part, name: str, rows: int) -> Column:
+        """A column of the path."""
+        kind, text = self._resolved.get(name, "text"), part.folders[name]
+        value = pa.array([unpadded(text) if kind in ("integer", "unsigned") else text], pa.string())
+        try:
+            array = converted(value, name, kind)
+        except ColumnError as error:
+            shown = f"{shortened(error.value)} is not {error.expected}"
+            raise DataError(f"{part.name}, column {name!r} of its path: {shown}") from None
+        return to_column(array.take(pa.array(np.zeros(rows, dtype=np.int64))), name, distinct=True)
+
+
+def _told(source: str, first: int, error: ColumnError) -> str:
+    """Name the file, the row counted in the file, the column and the value."""
+    shown = f"{shortened(error.value)} is not {error.expected}"
+    return f"{source}, row {first + error.row}, column {error.column!r}: {shown}"

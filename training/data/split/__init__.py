@@ -1,0 +1,1 @@
+"""Which rows are held out for validation: by time, by group, at random or by file."""

@@ -1,0 +1,89 @@
+"""Which rows of a log are held out for validation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.encoding.columns import Mask
+from ranker.encoding.text import splitmix64
+from training.config.experiment import SplitAtRandom, SplitByFiles, SplitByGroup, SplitRule
+from training.data.log_reader import Chunk, DataError, Log
+from training.data.split.group_column import GroupColumn
+from training.data.split.time_column import TimeColumn
+from training.data.split.time_split import Window, window
+
+HeldOut: TypeAlias = Callable[[Chunk], Mask]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training rows are those of ``log`` that are not held out; with ``other``, the validation rows are all of it."""
+
+    log: Log
+    held_out: HeldOut
+    columns: tuple[str, ...] = ()
+    other: Log | None = None
+    window: Window | None = None
+    """Of a split by time."""
+
+    def training(self, columns: list[str], optional: Sequence[str] = ()) -> Iterator[tuple[Chunk, Mask]]:
+        """Chunks with the rows to train on."""
+        for chunk in self.log.chunks(self._with_own(columns), optional):
+            yield chunk, ~self.held_out(chunk)
+
+    def validation(self, columns: list[str], optional: Sequence[str] = ()) -> Iterator[tuple[Chunk, Mask]]:
+        """Chunks with the rows to validate on."""
+        if self.other is not None:
+            for chunk in self.other.chunks(columns, optional):
+                yield chunk, np.ones(chunk.rows, dtype=bool)
+            return
+        for chunk in self.log.chunks(self._with_own(columns), optional):
+            yield chunk, self.held_out(chunk)
+
+    def counted(self, columns: list[str]) -> str:
+        """How many rows each side has, in words; it reads one of ``columns``."""
+        training = sum(int(mask.sum()) for _, mask in self.training(columns[:1]))
+        validation = sum(int(mask.sum()) for _, mask in self.validation(columns[:1]))
+        return f"{training:,} row(s) for training and {validation:,} for validation"
+
+    def _with_own(self, columns: list[str]) -> list[str]:
+        return list(dict.fromkeys([*columns, *self.columns]))
+
+
+def split(log: Log, rule: SplitRule, seed: int) -> Split:
+    """Apply a rule to a log; splitting by time reads its column first. Raises ``DataError``."""
+    if isinstance(rule, SplitByFiles):
+        return Split(log, lambda chunk: np.zeros(chunk.rows, dtype=bool), other=_validation(log, rule))
+    if isinstance(rule, SplitAtRandom):
+        fraction = rule.fraction
+        return Split(log, lambda chunk: uniform(chunk, seed) < fraction)
+    if isinstance(rule, SplitByGroup):
+        log = log.typed({rule.column: "id"})
+        groups, share = GroupColumn(rule.column), rule.fraction
+        return Split(log, lambda chunk: _unit(groups.whole(chunk), seed) < share, columns=(rule.column,))
+    log = log.typed({rule.column: "time"})
+    times = TimeColumn(rule.column, rule.format)
+    found = window(log, rule, times)
+    return Split(log, lambda chunk: times.of(chunk).values >= found.start, columns=(rule.column,), window=found)
+
+
+def _validation(log: Log, rule: SplitByFiles) -> Log:
+    """The log of the files to validate on. Raises ``DataError`` for one that is also trained on."""
+    other = log.beside(rule.paths)
+    for path in other.shared(log):
+        raise DataError(f"{path}: is a file to train on and, by data.split.paths, to validate on")
+    return other
+
+
+def uniform(chunk: Chunk, seed: int) -> NDArray[np.float64]:
+    """A number in [0, 1) for each row, by its place in the log and the seed alone."""
+    return _unit(np.arange(chunk.number, chunk.number + chunk.rows, dtype=np.uint64), seed)
+
+
+def _unit(values: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+    """A number in [0, 1) for each value, by the value and the seed alone."""
+    salt = splitmix64(np.array([seed], dtype=np.uint64))
+    return (splitmix64(values ^ salt) >> np.uint64(11)) / float(1 << 53)

@@ -1,0 +1,129 @@
+"""What a person sees while a run goes on, and the table at its end."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:  # at run time it would import TensorFlow for a progress bar
+    from training.data.log_reader import Log
+    from training.evaluation.model_summary import Block
+
+
+class Display:
+    """Bars for rows read and steps taken, a line for each epoch."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._console = console
+        self._progress = Progress(*columns, TextColumn("{task.fields[detail]}"), console=console, transient=True)
+        self._tasks: dict[str, TaskID] = {}
+        self._expected: int | None = None
+
+    def __enter__(self) -> "Display":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def expect(self, rows: int) -> None:
+        """Say how many rows each stage will read; 0 for unknown."""
+        self._expected = rows or None
+
+    def rows(self, stage: str, rows: int) -> None:
+        """Advance a stage."""
+        self._progress.advance(self._bar(stage, self._expected), rows)
+
+    def step(self, epoch: int, step: int, steps: int, losses: Mapping[str, float]) -> None:
+        """Show a training step."""
+        detail = "  ".join(f"{task} {loss:.4f}" for task, loss in losses.items())
+        self._progress.update(self._bar(f"epoch {epoch}", steps), completed=step, detail=detail)
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        """Print an epoch's validation metrics."""
+        parts = []
+        for task, report in record["tasks"].items():
+            name = "auc" if "auc" in report else "rmse"
+            value = report[name]
+            parts.append(f"{task} {name} " + ("-" if value is None else f"{value:.4f}"))
+        mean = record["mean_auc"]
+        mark = "  [green]best so far[/green]" if record["best"] else ""
+        self._console.print(
+            f"epoch {record['epoch']}: " + "  ".join(parts) + (f"  mean auc {mean:.4f}" if mean else "") + mark
+        )
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text, markup=False)
+
+    def _bar(self, name: str, total: int | None) -> TaskID:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total, detail="")
+        return self._tasks[name]
+
+
+def show_notes(console: Console, *logs: "Log") -> None:
+    """Print what logs have to say: files that were left out."""
+    for log in logs:
+        for note in log.notes:
+            console.print(note, markup=False)
+
+
+def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
+    """Metrics by task; ± is half of the 95 % bootstrap interval, where one was computed."""
+    table = Table(title=title)
+    shown = {
+        "auc": "AUC",
+        "gauc": "GAUC",
+        "log_loss": "log loss",
+        "calibration": "calib.",
+        "mae": "MAE",
+        "rmse": "RMSE",
+    }
+    columns = [name for name in shown if any(name in report for report in metrics["tasks"].values())]
+    table.add_column("task", no_wrap=True, overflow="fold")
+    for name in columns:
+        table.add_column(shown[name], justify="right")
+    table.add_column("rows", justify="right")
+    for task, report in metrics["tasks"].items():
+        cells = [with_interval(report, name) for name in columns]
+        table.add_row(task, *cells, f"{report['rows']:,}")
+    return table
+
+
+def blocks_table(blocks: "Sequence[Block]", title: str) -> Table:
+    """Blocks, indented by depth."""
+    table = Table(title=title)
+    for head in ("block", "kind", "output"):
+        table.add_column(head, overflow="fold")
+    for head in ("parameters", "FLOPs a request", "FLOPs a candidate"):
+        table.add_column(head, justify="right")
+    for block in blocks:
+        name = "  " * block.depth + block.path.rpartition("/")[2]
+        numbers = (block.parameters, block.flops_per_request, block.flops_per_candidate)
+        table.add_row(name, block.kind, block.shape, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def gates_table(gates: Mapping[str, Any]) -> Table:
+    """Mean weight of each gate's experts over validation rows, and the entropy of its weights."""
+    table = Table("gate", "entropy", "mean weight of each expert", title="gates")
+    for view in gates["gates"]:
+        weights = "  ".join(f"{expert} {weight:.2f}" for expert, weight in view["weights"].items())
+        table.add_row(view["gate"], f"{view['entropy']:.2f}", weights)
+    return table
+
+
+def with_interval(report: Mapping[str, Any], name: str, between: str = "\n", missing: str = "") -> str:
+    """A metric of a task's report, and half of its interval where it has one."""
+    value = report.get(name)
+    if value is None:
+        return missing
+    low, high = report.get(f"{name}_interval") or (None, None)
+    return f"{value:.4f}" + ("" if low is None or high is None else f"{between}±{(high - low) / 2:.4f}")

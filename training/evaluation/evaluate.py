@@ -1,0 +1,101 @@
+"""Scores and labels -> metrics of every task."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.metrics import binary_report, regression_report
+from ranker.schema import Binary, Schema
+from training.data.encode import GROUP, NO_GROUP
+from training.data.encoded_rows import Batch
+from training.data.log_reader import DataError
+
+Scorer = Callable[[Batch], NDArray[np.float32]]
+"""Packed arrays of N rows to scores [N, T]."""
+
+LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "calibration_error"})
+
+
+class UndefinedMetricError(ValueError):
+    """A metric that these rows do not define: of one class, of groups of one class, or of no row."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Scores, labels and whether each label is known, [N, T]; group keys [N] where rows have them."""
+
+    scores: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    groups: NDArray[np.int64] | None
+
+    def not_finite(self, tasks: Sequence[str]) -> list[str]:
+        """Those of ``tasks`` [T] that have a score of NaN or infinity."""
+        return [task for i, task in enumerate(tasks) if not np.isfinite(self.scores[:, i]).all()]
+
+
+def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> Predictions:
+    """Score every row of the chunks. Raises ``DataError`` where they have none."""
+    scores, labels, known, groups = [], [], [], []
+    for chunk in chunks:
+        inputs = {name: a for name, a in chunk.items() if name not in ("labels", "known", GROUP)}
+        for start in range(0, len(chunk["labels"]), batch_size):
+            scores.append(scorer({name: a[start : start + batch_size] for name, a in inputs.items()}))
+        labels.append(chunk["labels"])
+        known.append(chunk["known"] > 0)
+        groups.append(chunk.get(GROUP, np.empty(0, dtype=np.int64)))
+    if not scores:
+        raise DataError("no row is left to score")
+    grouped = np.concatenate(groups)
+    return Predictions(
+        np.concatenate(scores), np.concatenate(labels), np.concatenate(known), grouped if len(grouped) else None
+    )
+
+
+def measure(schema: Schema, predictions: Predictions, resamples: int, seed: int) -> dict[str, Any]:
+    """Metrics by task, over the rows whose label is known, and the mean AUC of the binary tasks.
+
+    A task with ``given`` is measured over all impressions, as it is served; its label is 0 where the condition fails.
+    """
+    tasks: dict[str, Any] = {}
+    for i, (name, task) in enumerate(schema.tasks.items()):
+        rows = predictions.known[:, i]
+        labels = predictions.labels[rows, i].astype(np.float64)
+        scores = predictions.scores[rows, i].astype(np.float64)
+        groups = predictions.groups[rows] if predictions.groups is not None else None
+        tasks[name] = (
+            binary_report(labels, scores, groups, resamples, seed, no_group=NO_GROUP)
+            if isinstance(task, Binary)
+            else regression_report(labels, scores, resamples, seed)
+        )
+    aucs = [report["auc"] for report in tasks.values() if report.get("auc") is not None]
+    return {"tasks": tasks, "mean_auc": float(np.mean(aucs)) if aucs else None}
+
+
+def undefined(metrics: Mapping[str, Any]) -> list[str]:
+    """A line for each task that lacks its AUC, or has no row, saying why."""
+    lines = []
+    for name, report in metrics["tasks"].items():
+        if not report["rows"]:
+            lines.append(f"{name}: no label is known in these rows, so it has no metrics")
+        elif "auc" in report and report["auc"] is None:
+            label = 1 if report["positives"] else 0
+            lines.append(f"{name}: every label in these rows is {label}, so its AUC is undefined")
+    return lines
+
+
+def chosen(metric: str, metrics: Mapping[str, Any]) -> float:
+    """The value of an early-stopping metric, signed so that higher is better. Raises ``UndefinedMetricError``."""
+    if metric == "mean_auc":
+        value, sign = metrics["mean_auc"], 1.0
+    elif metric == "mean_loss":
+        value, sign = metrics["mean_loss"], -1.0
+    else:
+        task, _, name = metric.rpartition(".")
+        value, sign = metrics["tasks"][task][name], -1.0 if name in LOWER_IS_BETTER else 1.0
+    if value is None or not np.isfinite(value):
+        raise UndefinedMetricError(metric)
+    return sign * float(value)

@@ -1,0 +1,166 @@
+"""A trained model -> an artifact: SavedModel and ONNX, checked against Keras before anything is kept."""
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ranker.artifact import (
+    MODEL,
+    SAVED_MODEL,
+    TOLERANCE,
+    Artifact,
+    Golden,
+    difference,
+    load,
+    new_version,
+    seal,
+    to_json,
+    write_parts,
+)
+from ranker.encoding import Column, Encoder
+from ranker.fusion import Plan
+from ranker.metrics import spread
+from ranker.model import INPUTS, RankingModel, served
+from training.config.experiment import Experiment
+from training.data.dropped_rows import Rows
+from training.data.encode import columns_of, taken
+from training.data.encoded_rows import Batch
+from training.data.log_reader import Chunk
+from training.data.trained_on import TrainedOn
+from training.disk_full import telling
+from training.evaluation.onnx_scorer import onnx_scorer
+from training.export.onnx import to_onnx
+from training.export.report_data import Kept, write
+
+GOLDEN_REQUESTS = 3
+GOLDEN_CANDIDATES = 20
+PACKAGES = ("ranker", "tensorflow", "tf-keras", "tensorflow-recommenders", "tf2onnx", "onnx", "numpy")
+
+
+class ExportError(RuntimeError):
+    """A model whose exported graph does not give the scores of the model itself."""
+
+
+def export(
+    root: Path,
+    experiment: Experiment,
+    encoder: Encoder,
+    model: RankingModel,
+    fusions: Mapping[str, Plan],
+    metrics: Mapping[str, Any],
+    examples: Chunk,
+    scores: NDArray[np.float32],
+    gates: Mapping[str, Any] | None = None,
+    kept: Kept | None = None,
+    seen: TrainedOn | None = None,
+) -> Artifact:
+    """Write the next numbered version below ``root``, with fitted fusions.
+
+    ``examples`` are raw rows that golden requests are made of, ``scores`` the validation scores [N, T]; ``kept`` is
+    what a report will show, ``seen`` what the model was trained on.
+
+    Raises ``ExportError`` where ONNX and Keras differ by more than 1e-5, and ``DiskFullError``; nothing is kept then.
+    """
+    full = f"{root}: no space left on the disk for the export; what was trained is kept: make room and run this again"
+    with telling(full), new_version(root) as folder:
+        function = served(model)
+        _save(model, function, folder / SAVED_MODEL)
+        onnx.save_model(to_onnx(model), str(folder / MODEL))
+        golden = _golden(experiment, encoder, model, examples)
+        _verify(model, folder / MODEL, encoder, golden)
+        spreads = {task: spread(scores[:, i]) for i, task in enumerate(experiment.log_schema.tasks)}
+        write_parts(folder, encoder, fusions, golden, spreads)
+        if kept is not None:
+            write(folder, kept)
+        manifest = seal(
+            folder,
+            root,
+            {
+                "created": datetime.now(UTC),
+                "tasks": list(experiment.log_schema.tasks),
+                "schema": experiment.log_schema.model_dump(mode="json"),
+                "metrics": metrics,
+                "gates": gates or {},
+                "experiment": experiment.model_dump(mode="json", by_alias=True),
+                "trained_on": seen.model_dump(mode="json") if seen else {},
+                "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+            },
+        )
+    return load(root / str(manifest.version))
+
+
+def examples_of(split: Rows, experiment: Experiment) -> Chunk:
+    """Some raw validation rows."""
+    for chunk, mask in split.validation(columns_of(experiment.log_schema, [])):
+        if mask.any():
+            rows = min(int(mask.sum()), GOLDEN_REQUESTS * GOLDEN_CANDIDATES)
+            first = np.flatnonzero(mask)[:rows]
+            chosen = np.zeros(chunk.rows, dtype=bool)
+            chosen[first] = True
+            return Chunk(chunk.source, chunk.first, chunk.number, rows, taken(chunk.columns, chosen))
+    raise ValueError("no validation rows to make golden requests of")
+
+
+def _save(model: RankingModel, function: Any, folder: Path) -> None:
+    module = tf.Module()
+    module.kept = list(model.variables)  # what the function captures must be reachable to be saved
+    module.score = function
+    tf.saved_model.save(module, str(folder), signatures=function)
+
+
+def _golden(experiment: Experiment, encoder: Encoder, model: RankingModel, examples: Chunk) -> tuple[Golden, ...]:
+    schema = experiment.log_schema
+    sides = {
+        side: {schema.column(name): to_json(examples.columns[schema.column(name)]) for name in features}
+        for side, features in (("context", schema.context), ("candidate", schema.candidate))
+    }
+    size = -(-examples.rows // GOLDEN_REQUESTS)
+    requests = []
+    for start in range(0, examples.rows, size):
+        context = {name: values[start] for name, values in sides["context"].items()}
+        candidates = {name: values[start : start + size] for name, values in sides["candidate"].items()}
+        scores = model(_tensors(_request_inputs(encoder, context, candidates))).numpy()
+        by_task = dict(zip(model.tasks, scores.T.tolist(), strict=True))
+        requests.append(Golden(context=context, candidates=candidates, scores=by_task))
+    return tuple(requests)
+
+
+def _request_inputs(encoder: Encoder, context: Mapping[str, Any], candidates: Mapping[str, Column]) -> Batch:
+    packed = encoder.encode({name: [value] for name, value in context.items()}, candidates)
+    return {name: array for name, array in zip(INPUTS, packed, strict=True) if array.shape[1]}
+
+
+def _verify(model: RankingModel, path: Path, encoder: Encoder, golden: tuple[Golden, ...]) -> None:
+    """Compare ONNX Runtime with Keras on the golden requests and on random inputs, split and joined."""
+    score = onnx_scorer(path)
+    batches = [_request_inputs(encoder, request.context, request.candidates) for request in golden]
+    random = np.random.default_rng(0)
+    for context_rows in (1, 64):
+        batches.append(_random_inputs(model, random, context_rows, 64))
+    for batch in batches:
+        worst = difference(score(batch), model(_tensors(batch)).numpy())
+        if not worst <= TOLERANCE:
+            raise ExportError(f"ONNX and Keras differ by {worst:.2e}, more than {TOLERANCE:.0e}: not exported")
+
+
+def _random_inputs(model: RankingModel, random: np.random.Generator, contexts: int, candidates: int) -> Batch:
+    arrays: Batch = {}
+    for side, layout in model.embedding.layout.sides():
+        rows = contexts if side == "context" else candidates
+        if layout.ids:
+            arrays[f"{side}_ids"] = random.integers(0, 2, (rows, layout.id_width)).astype(np.int32)
+        if layout.numbers:
+            arrays[f"{side}_numbers"] = random.normal(size=(rows, layout.number_width)).astype(np.float32)
+    return arrays
+
+
+def _tensors(batch: Mapping[str, NDArray[Any]]) -> dict[str, tf.Tensor]:
+    return {name: tf.constant(array) for name, array in batch.items()}

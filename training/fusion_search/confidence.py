@@ -1,0 +1,81 @@
+"""What a parameter set is worth against today's, with the uncertainty of the rows: groups are drawn, not rows."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.metrics.auc import auc_statistic
+from ranker.metrics.bootstrap import Interval, bootstrap_intervals
+from training.fusion_search.evaluator import Evaluator, mean
+from training.fusion_search.objective import Goal
+from training.fusion_search.space import Sets
+
+Floats = NDArray[np.float64]
+
+OBJECTIVE = "objective"
+
+Statistics = Callable[[Floats], Floats]
+"""How often each group counts [G] -> metrics [M]."""
+
+
+def gains(
+    goal: Goal,
+    today: tuple[Evaluator, Sets],
+    found: tuple[Evaluator, Sets],
+    resamples: int,
+    seed: int,
+) -> Mapping[str, Interval]:
+    """95 % intervals of what ``found`` gains over ``today``, for the objective and for each metric.
+
+    Both are measured on the same resampled groups, so that what groups have in common does not count as noise.
+    """
+    before, after = (_Once(statistics(evaluator, one)) for evaluator, one in (today, found))
+
+    def gain(i: int) -> Callable[[Floats], float]:
+        return lambda counts: float(after(counts)[i] - before(counts)[i])
+
+    def of_objective(counts: Floats) -> float:
+        return float(goal.objective(after(counts)) - goal.objective(before(counts)))
+
+    wanted = {OBJECTIVE: of_objective} | {metric.name: gain(i) for i, metric in enumerate(goal.metrics)}
+    groups = int(found[0].rows.groups.max(initial=-1)) + 1
+    return bootstrap_intervals(wanted, groups, resamples, seed)
+
+
+def statistics(evaluator: Evaluator, one: Sets) -> Statistics:
+    """The metrics of one parameter set as a function of how often each group counts: sorted once."""
+    fused, rows = evaluator.fused(one), evaluator.rows
+    ranking = evaluator.ranking(fused) if any(metric.kind != "auc" for metric in evaluator.metrics) else None
+    parts: list[Callable[[Floats], float]] = []
+    for metric in evaluator.metrics:
+        if metric.kind == "auc":
+            i = rows.objectives.index(metric.column)
+            known = rows.known[:, i]
+            parts.append(_of_rows(auc_statistic(rows.labels[known, i], fused[known]), rows.groups[known]))
+        else:
+            assert ranking is not None
+            parts.append(_of_groups(evaluator.grouped(ranking, metric), evaluator.group_weights(metric)))
+    return lambda counts: np.array([part(counts) for part in parts])
+
+
+def _of_rows(statistic: Callable[[Floats], float], groups: NDArray[np.intp]) -> Callable[[Floats], float]:
+    return lambda counts: statistic(counts[groups])
+
+
+def _of_groups(values: Floats, weights: Floats) -> Callable[[Floats], float]:
+    return lambda counts: mean(values, weights * counts)
+
+
+class _Once:
+    """Remembers the last answer: each resample is asked about by every metric in turn."""
+
+    def __init__(self, statistic: Statistics) -> None:
+        self._statistic = statistic
+        self._counts: Floats | None = None
+        self._answer: Floats = np.empty(0)
+
+    def __call__(self, counts: Floats) -> Floats:
+        if counts is not self._counts:
+            self._counts, self._answer = counts, self._statistic(counts)
+        return self._answer

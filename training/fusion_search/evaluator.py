@@ -1,0 +1,213 @@
+"""Parameter sets -> metrics of the rankings that they make: one fused pass and one ordering a set, sets in threads."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.fusion import Candidates, Plan, Requests
+from ranker.fusion.rules import Mask, Rule
+from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs, Rows
+from ranker.metrics.grouped import Groups, Ranking
+from ranker.metrics.joint_auc import JointAuc
+from training.data.log_reader import DataError
+from training.fusion_search.objective import Metric
+from training.fusion_search.scored_rows import ScoredRows
+from training.fusion_search.space import Sets
+
+Floats = NDArray[np.float64]
+
+BLOCK = 32_768
+"""Fused scores computed at a time: what a formula makes of them stays in a core's own cache."""
+TOGETHER = 2
+"""Sets that share one reading of the rows, where AUCs are binned."""
+BINNED_BLOCK = 131_072
+"""Rows fused at a time, where AUCs are binned. Fewer would stay in a core's own cache; but threads hand the
+interpreter's lock on at each step of NumPy, and shorter steps leave them waiting for it."""
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What does not depend on parameters: what the formula reads, column by column, and where rules apply."""
+
+    columns: Floats
+    picked: tuple[tuple[Rule, Mask], ...]
+
+    def taken(self, order: NDArray[np.intp]) -> "_Prepared":
+        """The rows in another order."""
+        return _Prepared(np.asfortranarray(self.columns[order]), tuple((rule, m[order]) for rule, m in self.picked))
+
+
+class Evaluator:
+    """Measures fusions of N scored rows.
+
+    Parameters
+    ----------
+    plan
+        Calibration, normalisation, formula and rules; its parameters are those that the sets replace.
+    rows
+        What is ranked.
+    metrics
+        What is measured, M of them.
+    binned
+        Whether AUCs come from histograms (:class:`ranker.metrics.binned_auc.BinnedAuc`) instead of an exact ordering.
+    jobs
+        Threads, each with a set of its own.
+
+    Raises
+    ------
+    DataError
+        Where a metric is undefined on these rows whatever the ranking.
+    """
+
+    def __init__(
+        self, plan: Plan, rows: ScoredRows, metrics: Sequence[Metric], *, binned: bool = False, jobs: int = 1
+    ) -> None:
+        self.plan, self.rows, self.metrics, self.jobs = plan, rows, tuple(metrics), jobs
+        requests = Requests(rows.groups, int(rows.groups.max(initial=-1)) + 1)
+        features = {name: rows.columns[name] for name in plan.features}
+        calibrated = plan.calibrated(Candidates.of(plan.objectives, rows.scores, requests, features))
+        rules = plan.options.rules.values()
+        self._prepared = _Prepared(
+            np.asfortranarray(plan.prepare(calibrated)),
+            tuple((rule, rule.picks(plan.objectives, calibrated)) for rule in rules),
+        )
+        self._of_auc = [i for i, metric in enumerate(self.metrics) if metric.kind == "auc"]
+        self._aucs: JointAuc | BinnedAuc | None = None
+        if self._of_auc:
+            columns = [self.rows.objectives.index(self.metrics[i].column) for i in self._of_auc]
+            labels = (rows.labels[:, columns], rows.known[:, columns])
+            self._aucs = BinnedAuc(*labels) if binned else JointAuc(*labels)
+            for i, pairs in zip(self._of_auc, self._aucs.classes.pairs, strict=True):
+                if not pairs:
+                    raise DataError(f"{self.metrics[i].name}: the {len(rows):,} rows have labels of one kind only")
+        self._by_class: _Prepared | None = None
+        self._grouped = {i: metric for i, metric in enumerate(self.metrics) if metric.kind != "auc"}
+        self._groups = Groups(rows.groups) if self._grouped else None
+        self._ideals: dict[Metric, Floats] = {}
+        if isinstance(self._aucs, BinnedAuc) and self._only_bins:
+            self._by_class = self._prepared.taken(self._aucs.order)
+
+    def __call__(self, sets: Sets) -> Floats:
+        """Metrics [P, M] of P parameter sets."""
+        count = len(next(iter(sets.values())))
+        measure, together = (self._binned, TOGETHER) if self._only_bins else (self._measured, 1)
+        parts = [{name: values[p : p + together] for name, values in sets.items()} for p in range(0, count, together)]
+        if self.jobs == 1 or len(parts) == 1:
+            return np.concatenate([measure(part) for part in parts])
+        with ThreadPoolExecutor(self.jobs) as pool:
+            return np.concatenate(list(pool.map(measure, parts)))
+
+    def today(self) -> Floats:
+        """Metrics [M] under the plan's own parameters."""
+        return np.asarray(self({name: values[None] for name, values in self.plan.fusion.arrays.items()})[0])
+
+    def fused(self, one: Sets) -> Floats:
+        """Fused scores [N] under one parameter set, rules included: what a floor sends away is below all others."""
+        fused = np.empty(len(self.rows))
+        for rows, block in self._blocks(one):
+            fused[rows] = block[0]
+        low = np.zeros(len(fused), dtype=bool)
+        for rule, picked in self._prepared.picked:
+            if rule.sends_last or rule.drops:
+                low |= picked
+        if low.any():
+            least, span = fused.min(), np.ptp(fused)
+            fused[low] = least - 1.0 - span + (fused[low] - least)
+        return fused
+
+    def grouped(self, ranking: Ranking, metric: Metric) -> Floats:
+        """A grouped metric of each group [G]; NaN where it is undefined."""
+        if metric.column in self.rows.objectives:
+            i = self.rows.objectives.index(metric.column)
+            known = self.rows.known[:, i]
+            values = np.where(known, self.rows.labels[:, i], 0.0)
+        else:
+            values, known = _numbers(self.rows, metric.column), np.ones(len(self.rows), dtype=bool)
+        if metric.kind == "gauc":
+            return ranking.aucs(values * known, (1.0 - values) * known)
+        assert metric.k is not None
+        if metric.kind == "map":
+            return ranking.average_precision(values, metric.k)
+        if metric.kind == "mean":
+            return ranking.mean(values, metric.k)
+        if values.min(initial=0.0) < 0:
+            raise DataError(f"{metric.name}: gains must be >= 0, and column {metric.column!r} has {values.min():g}")
+        ideal = self._ideal(metric, values)
+        undefined = np.full(len(ideal), np.nan)
+        return np.asarray(np.divide(ranking.dcg(values, metric.k), ideal, out=undefined, where=ideal > 0))
+
+    def _ideal(self, metric: Metric, gains: Floats) -> Floats:
+        """What the best order gives each group [G], the same for all parameter sets."""
+        if metric not in self._ideals:
+            self._ideals[metric] = self.ranking(gains).dcg(gains, metric.k)
+        return self._ideals[metric]
+
+    def group_weights(self, metric: Metric) -> Floats:
+        """What each group counts in a grouped metric's mean [G]: its rows for GAUC, 1 for others."""
+        assert self._groups is not None
+        return self._groups.sizes.astype(np.float64) if metric.kind == "gauc" else np.ones(self._groups.count)
+
+    def ranking(self, fused: Floats) -> Ranking:
+        """The groups' rankings by fused scores [N]."""
+        assert self._groups is not None
+        return self._groups.ranking(fused)
+
+    @property
+    def _only_bins(self) -> bool:
+        """Whether all that is measured are binned AUCs, and no rule needs to know all scores of a set."""
+        sinks = any(rule.sends_last or rule.drops for rule, _ in self._prepared.picked)
+        return isinstance(self._aucs, BinnedAuc) and not self._grouped and not sinks
+
+    def _binned(self, sets: Sets) -> Floats:
+        """Metrics [P, M] of some sets, fused block by block."""
+        by_class = self._by_class
+        assert isinstance(self._aucs, BinnedAuc)
+        assert by_class is not None
+        return self._aucs.of_rankings(lambda rows: self._combined(by_class, rows, sets), BINNED_BLOCK).values
+
+    def _measured(self, one: Sets) -> Floats:
+        """Metrics [1, M] of one set."""
+        found = np.empty(len(self.metrics))
+        fused = self.fused(one)
+        if self._aucs is not None:
+            aucs = self._aucs(fused)
+            found[self._of_auc] = aucs.values if isinstance(aucs, BoundedAucs) else aucs
+        if self._grouped:
+            ranking = self.ranking(fused)
+            for i, metric in self._grouped.items():
+                found[i] = mean(self.grouped(ranking, metric), self.group_weights(metric))
+                if np.isnan(found[i]):
+                    raise DataError(f"{metric.name}: no group of the {len(self.rows):,} rows has what it needs")
+        return found[None]
+
+    def _blocks(self, one: Sets) -> Iterator[tuple[slice, Floats]]:
+        for start in range(0, len(self.rows), BLOCK):
+            rows = slice(start, min(start + BLOCK, len(self.rows)))
+            yield rows, self._combined(self._prepared, rows, one)
+
+    def _combined(self, prepared: _Prepared, rows: Rows, sets: Mapping[str, Floats]) -> Floats:
+        """Fused scores [P, n] of some rows, boosts included."""
+        fused = self.plan.fusion.formula.combine(prepared.columns[rows], sets)
+        for rule, picked in prepared.picked:
+            fused = np.where(picked[rows], rule.moved(fused), fused)
+        return np.asarray(fused)
+
+
+def mean(values: Floats, weights: Floats) -> float:
+    """Weighted mean of the values [G] that are known; NaN where there is none."""
+    known = ~np.isnan(values)
+    total = weights[known].sum()
+    return float((values[known] * weights[known]).sum() / total) if total > 0 else float("nan")
+
+
+def _numbers(rows: ScoredRows, name: str) -> Floats:
+    try:
+        values = rows.columns[name].astype(np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"column {name!r} holds no numbers, which a metric needs") from None
+    if not np.isfinite(values).all():
+        raise DataError(f"column {name!r} has rows without a number")
+    return values

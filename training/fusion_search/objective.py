@@ -1,0 +1,177 @@
+"""What a search maximises, and what it must keep: metrics of the fused ranking, in text."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.registry import nearest
+from ranker.schema import Binary, Schema
+from training.config.experiment import ConfigError
+
+Values = NDArray[np.float64]
+
+OF_BINARY = ("auc", "gauc", "map")
+OF_ALL = ("ndcg", "mean")
+AT_K = ("ndcg", "map", "mean")
+
+_METRIC = r"(?P<column>[A-Za-z_]\w*)\.(?P<kind>[a-z]+)(?:@(?P<k>\d+))?"
+_TERM = re.compile(rf"\s*(?P<sign>[+-]?)\s*(?:(?P<weight>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*\*\s*)?{_METRIC}\s*")
+_CONSTRAINT = re.compile(
+    rf"\s*{_METRIC}\s*>=\s*(?:(?P<today>today)\s*(?:(?P<sign>[+-])\s*(?P<change>[\d.]+))?|(?P<least>-?[\d.]+))\s*"
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the fused ranking against one column: a task's label, or another column of the log."""
+
+    column: str
+    kind: str
+    k: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As on the command line: ``click.auc``, ``watch_time.ndcg@10``."""
+        return f"{self.column}.{self.kind}{self._places}"
+
+    @property
+    def title(self) -> str:
+        """For people: ``click AUC``, ``watch_time NDCG@10``."""
+        return f"{self.column} {self.kind if self.kind == 'mean' else self.kind.upper()}{self._places}"
+
+    @property
+    def _places(self) -> str:
+        return "" if self.k is None else f"@{self.k}"
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A metric that must be at least ``least``, or at least today's plus ``least``."""
+
+    metric: Metric
+    least: float
+    of_today: bool
+
+    @property
+    def text(self) -> str:
+        """As on the command line."""
+        change = "" if not self.least else f" {'+' if self.least > 0 else '-'} {abs(self.least):g}"
+        return f"{self.metric.name} >= " + (f"today{change}" if self.of_today else f"{self.least:g}")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A weighted sum of metrics to be maximised under constraints."""
+
+    weights: tuple[float, ...]
+    terms: tuple[Metric, ...]
+    constraints: tuple[Constraint, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """As on the command line."""
+        pairs = zip(self.weights, self.terms, strict=True)
+        return " + ".join(m.name if w == 1 else f"{w:g}*{m.name}" for w, m in pairs).replace("+ -", "- ")
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """All M metrics to be measured: those of the terms first."""
+        return tuple(dict.fromkeys([*self.terms, *(constraint.metric for constraint in self.constraints)]))
+
+    def objective(self, measured: Values) -> Values:
+        """The weighted sum [...] of measured metrics [..., M]."""
+        return np.asarray(measured[..., : len(self.terms)] @ np.array(self.weights))
+
+    def violation(self, measured: Values, today: Values) -> Values:
+        """How far metrics [..., M] stay below what is required [...], 0 where all hold; ``today`` [M]."""
+        total = np.zeros(measured.shape[:-1])
+        for constraint in self.constraints:
+            i = self.metrics.index(constraint.metric)
+            least = constraint.least + (today[i] if constraint.of_today else 0.0)
+            # What is rounded in measuring today's own parameters twice is no violation.
+            total = total + np.maximum(least - measured[..., i] - 1e-12, 0.0)
+        return total
+
+    def worth(self, measured: Values, today: Values) -> Values:
+        """What a search is told [n]: the objective, and below all of these, by violation, what breaks a constraint.
+
+        Deb 2000, "An efficient constraint handling method for genetic algorithms".
+        """
+        violation = self.violation(measured, today)
+        return np.where(violation > 0, -1e6 * (1.0 + violation), self.objective(measured))
+
+    def front(self, measured: Values, today: Values) -> Values:
+        """Terms by which fronts are drawn [n, terms], signed so that more is better; minus infinity for violations."""
+        gains = measured[..., : len(self.terms)] * np.sign(self.weights)
+        return np.where((self.violation(measured, today) > 0)[..., None], -np.inf, gains)
+
+
+def default_goal(schema: Schema) -> str:
+    """The sum of the AUCs of the binary tasks. Raises ``ConfigError`` where there is none."""
+    names = [f"{name}.auc" for name, task in schema.tasks.items() if isinstance(task, Binary)]
+    if not names:
+        raise ConfigError("--maximise: there is no binary task with an AUC; name a metric, such as watch_time.ndcg@10")
+    return " + ".join(names)
+
+
+def parse_goal(text: str, constraints: Sequence[str], schema: Schema) -> Goal:
+    """``click.auc + 2*like.auc`` and ``like.auc >= today - 0.001``. Raises ``ConfigError``."""
+    weights: list[float] = []
+    terms: list[Metric] = []
+    at = 0
+    while at < len(text):
+        found = _TERM.match(text, at)
+        if found is None or (terms and not found["sign"]):
+            raise ConfigError(
+                f"--maximise {text!r}: cannot read {text[at:].strip()!r}; write a sum such as click.auc + 2*like.gauc"
+            )
+        metric = _metric("--maximise", found, schema)
+        if metric in terms:
+            raise ConfigError(f"--maximise: {metric.name} is there twice")
+        weight = (-1.0 if found["sign"] == "-" else 1.0) * float(found["weight"] or 1.0)
+        if not weight:
+            raise ConfigError(f"--maximise: {metric.name} has the weight 0; leave it out")
+        weights.append(weight)
+        terms.append(metric)
+        at = found.end()
+    if not terms:
+        raise ConfigError("--maximise: name at least one metric, such as click.auc")
+    return Goal(tuple(weights), tuple(terms), tuple(_constraint(one, schema) for one in constraints))
+
+
+def _constraint(text: str, schema: Schema) -> Constraint:
+    found = _CONSTRAINT.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError(text)
+        least = float(found["least"] or found["change"] or 0.0)
+    except ValueError:
+        raise ConfigError(
+            f"--require {text!r}: write METRIC >= today, METRIC >= today - 0.001 or METRIC >= 0.7, "
+            "for example like.auc >= today"
+        ) from None
+    metric = _metric("--require", found, schema)
+    return Constraint(metric, -least if found["sign"] == "-" else least, of_today=found["today"] is not None)
+
+
+def _metric(option: str, found: "re.Match[str]", schema: Schema) -> Metric:
+    column, kind = found["column"], found["kind"]
+    task = schema.tasks.get(column)
+    fitting = [*(OF_BINARY if isinstance(task, Binary) else ()), *OF_ALL]
+    name = f"{column}.{kind}"
+    if kind not in fitting:
+        hint = nearest(kind, fitting)
+        if kind in OF_BINARY and task is None:
+            hint = nearest(column, list(schema.tasks)) or f"{column!r} is no binary task"
+        of = f"a {task.kind} task" if task is not None else f"the column {column!r}"
+        raise ConfigError(f"{option}: no metric {name!r}{'; ' + hint if hint else ''} (of {of}: {', '.join(fitting)})")
+    if kind in AT_K and not found["k"]:
+        raise ConfigError(f"{option} {name}: say how many places count, for example {name}@10")
+    if kind not in AT_K and found["k"]:
+        raise ConfigError(f"{option} {name}@{found['k']}: an AUC has no @; write {name}")
+    if found["k"] and not int(found["k"]):
+        raise ConfigError(f"{option} {name}@0: at least one place must count")
+    return Metric(column, kind, int(found["k"]) if found["k"] else None)

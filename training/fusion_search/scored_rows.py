@@ -1,0 +1,173 @@
+"""The rows that a search is about: a model's scores, labels, groups; saved once, so that no search scores twice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ranker.artifact import Artifact
+from ranker.encoding import Column, Ragged
+from ranker.encoding.columns import numbers
+from training.config.experiment import ConfigError, Experiment
+from training.data.cache import digest, files
+from training.data.encode import NO_GROUP, encode_with_columns
+from training.data.files.csv_types import of_kind
+from training.data.log_reader import DataError, Log
+from training.data.trained_on import held_out
+from training.evaluation.evaluate import predict
+from training.evaluation.onnx_scorer import onnx_scorer
+from training.listener import Progress
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRows:
+    """N rows of a log.
+
+    Attributes
+    ----------
+    objectives
+        Names of the T objectives.
+    scores, labels, known
+        The model's scores, labels, and whether each is known [N, T].
+    groups
+        The group of each row [N], from 0: rows of one group compete.
+    columns
+        Other columns by name [N]: features that the fusion reads, values to be maximised.
+    """
+
+    objectives: tuple[str, ...]
+    scores: NDArray[np.float64]
+    labels: NDArray[np.float64]
+    known: NDArray[np.bool_]
+    groups: NDArray[np.intp]
+    columns: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def taken(self, rows: NDArray[np.bool_]) -> "ScoredRows":
+        """The rows where a mask [N] is true, their groups counted from 0 again."""
+        return ScoredRows(
+            self.objectives,
+            self.scores[rows],
+            self.labels[rows],
+            self.known[rows],
+            np.unique(self.groups[rows], return_inverse=True)[1].astype(np.intp),
+            {name: column[rows] for name, column in self.columns.items()},
+        )
+
+    def renamed(self, names: Mapping[str, str]) -> "ScoredRows":
+        """The same rows, with other columns by new names, each of which ``names`` gives its old one."""
+        return replace(self, columns={name: self.columns[old] for name, old in names.items()})
+
+    def halves(self, held_out: float, seed: int) -> tuple["ScoredRows", "ScoredRows"]:
+        """Rows to search on, and a share of the groups that is held out. Raises ``DataError`` for too few groups."""
+        count = int(self.groups.max(initial=-1)) + 1
+        aside = round(held_out * count)
+        if not 0 < aside < count:
+            raise DataError(
+                f"{count} groups cannot be split into those to search on and a held-out share of {held_out:g}"
+            )
+        held = np.zeros(count, dtype=bool)
+        held[np.random.default_rng(seed).permutation(count)[:aside]] = True
+        return self.taken(~held[self.groups]), self.taken(held[self.groups])
+
+
+def scored_rows(
+    artifact: Artifact, log: Log, group_by: str, more: Sequence[str], folder: Path, progress: Progress
+) -> tuple[ScoredRows, str]:
+    """Scores of the log's rows that the artifact's training held out, and what they depend on, as a SHA-256.
+
+    They are kept in ``folder`` as ``scores-<SHA-256>.parquet``, and read from there where they are. ``more`` names
+    columns besides. Raises ``DataError`` for a log that cannot be used.
+    """
+    experiment = Experiment.model_validate(artifact.manifest.experiment)
+    model = [artifact.manifest.files[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
+    rule = experiment.data.split.model_dump(mode="json")
+    key = digest(
+        FORMAT,
+        model,
+        files(experiment, log),
+        rule,
+        experiment.training.seed,
+        artifact.manifest.trained_on,
+        group_by,
+        sorted(more),
+    )
+    path = folder / f"scores-{key[:16]}.parquet"
+    if path.is_file():
+        return _read(path, artifact.manifest.tasks, more), key
+    raw: list[Mapping[str, Column]] = []
+    held = held_out(artifact, log.typed(of_kind("id", [group_by, *more])))
+
+    def batches() -> Any:
+        for batch, columns in encode_with_columns(artifact.schema, artifact.encoder, held, [*more], group_by, progress):
+            raw.append({name: columns[name] for name in more})
+            yield batch
+        if not raw:
+            raise DataError("the data has no row that the artifact's split holds out")
+
+    found = predict(onnx_scorer(artifact.model_path), batches())
+    assert found.groups is not None
+    unknown = int((found.groups == NO_GROUP).sum())
+    if unknown:
+        raise DataError(f"column {group_by!r} has {unknown} rows without a value, so their group is unknown")
+    rows = ScoredRows(
+        artifact.manifest.tasks,
+        found.scores.astype(np.float64),
+        found.labels.astype(np.float64),
+        found.known,
+        np.unique(found.groups, return_inverse=True)[1].astype(np.intp),
+        {name: np.concatenate([plain(part[name], name) for part in raw]) for name in more},
+    )
+    _write(rows, path)
+    return rows, key
+
+
+def plain(column: Column, name: str) -> NDArray[Any]:
+    """A column of the log as one array [N]: numbers with NaN, or text with None, where one is missing."""
+    if isinstance(column, Ragged):
+        raise ConfigError(f"column {name!r} holds lists; a search reads columns of one value a row")
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        return numbers(column, name)
+    if isinstance(column, np.ma.MaskedArray):
+        if not np.ma.getmaskarray(column).any():
+            return np.asarray(column)
+        return np.ma.filled(column.astype(np.float64), np.nan)
+    if isinstance(column, np.ndarray):
+        return column
+    found = np.empty(len(column), dtype=object)
+    found[:] = list(column)
+    return found
+
+
+def _write(rows: ScoredRows, path: Path) -> None:
+    table: dict[str, Any] = {"group": rows.groups}
+    for i, name in enumerate(rows.objectives):
+        table[f"score.{name}"] = rows.scores[:, i]
+        table[f"label.{name}"] = pa.array(rows.labels[:, i], mask=~rows.known[:, i])
+    table |= {f"column.{name}": pa.array(column, from_pandas=True) for name, column in rows.columns.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    pq.write_table(pa.table(table), partial)
+    partial.replace(path)
+
+
+def _read(path: Path, objectives: tuple[str, ...], more: Sequence[str]) -> ScoredRows:
+    table = pq.read_table(path)
+    labels = [table[f"label.{name}"] for name in objectives]
+    return ScoredRows(
+        objectives,
+        np.stack([table[f"score.{name}"].to_numpy() for name in objectives], axis=1),
+        np.stack([column.fill_null(0.0).to_numpy() for column in labels], axis=1),
+        np.stack([column.is_valid().to_numpy() for column in labels], axis=1),
+        table["group"].to_numpy().astype(np.intp),
+        {name: table[f"column.{name}"].to_numpy() for name in more},
+    )

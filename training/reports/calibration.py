@@ -1,0 +1,77 @@
+"""Reliability before and after calibration, on validation rows."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.fusion import Plan
+from ranker.fusion.calibration import fit
+from ranker.metrics import calibration, calibration_error
+from ranker.schema import Binary, Schema
+from training.config.experiment import Experiment
+from training.evaluation.evaluate import Predictions
+from training.reports.charts import reliability
+from training.reports.page import Page
+
+BINS = 10
+
+Floats = NDArray[np.float64]
+
+
+def calibration_page(experiment: Experiment, plans: Mapping[str, Plan], predictions: Predictions) -> Page | None:
+    """Reliability before and after each calibration; ``None`` where no fusion calibrates.
+
+    What is shown as calibrated was calibrated by the other half of the rows, so that it is no praise of itself.
+    """
+    asked = sorted({pair for plan in plans.values() for pair in plan.options.calibration.items()})
+    if not asked:
+        return None
+    page = Page("Calibration on validation rows")
+    page.text(
+        f"Rows in {BINS} bins of equally many, by score: how often what was predicted came true. Calibrated scores are "
+        "fitted on one half of the rows and shown on the other; the artifact's are fitted on all of them."
+    )
+    add_calibration(page, experiment.log_schema, asked, predictions)
+    return page
+
+
+def add_calibration(
+    page: Page, schema: Schema, asked: Iterable[tuple[str, str | None]], predictions: Predictions
+) -> None:
+    """Add a diagram for each objective and method, ``None`` for the model's own scores alone, and a table of all."""
+    lines, charts = [], []
+    for objective, method in asked:
+        i = list(schema.tasks).index(objective)
+        rows = predictions.known[:, i]
+        labels = predictions.labels[rows, i].astype(np.float64)
+        states = {"model": predictions.scores[rows, i].astype(np.float64)}
+        if method is not None:
+            states[method] = crossed(method, states["model"], labels)
+        binary = isinstance(schema.tasks[objective], Binary)
+        for state, scores in states.items():
+            error = f"{calibration_error(labels, scores):.4f}" if binary and len(labels) else "-"
+            ratio = f"{calibration(labels, scores):.3f}" if len(labels) else "-"
+            lines.append([objective, state, f"{len(labels):,}", ratio, error])
+        records = [record for state, scores in states.items() for record in curve(scores, labels, state)]
+        charts.append(reliability(records, f"{objective}, {method}" if method else objective))
+    heads = ["objective", "scores", "rows", "mean prediction / mean label", "calibration error"]
+    page.beside(charts).table(heads, lines)
+
+
+def crossed(method: str, scores: Floats, labels: Floats) -> Floats:
+    """Each half of the rows [M], every other one, calibrated by the other half."""
+    after = np.empty_like(scores)
+    for half in (0, 1):
+        after[half::2] = fit(method, scores[1 - half :: 2], labels[1 - half :: 2]).apply(scores[half::2])
+    return after
+
+
+def curve(scores: Floats, labels: Floats, state: str) -> list[dict[str, Any]]:
+    """Mean score and mean label of each bin."""
+    bins = [rows for rows in np.array_split(np.argsort(scores, kind="stable"), BINS) if len(rows)]
+    return [
+        {"scores": state, "predicted": float(scores[rows].mean()), "observed": float(labels[rows].mean())}
+        for rows in bins
+    ]

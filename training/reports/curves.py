@@ -1,0 +1,37 @@
+"""How losses, weights and gradients went, as a row of charts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from training.reports.charts import lines
+from training.reports.page import Page
+from training.trainer.curves import CURVES
+
+LOGARITHMIC = ("loss", "norm")
+
+
+def add_curves(page: Page, curves: Mapping[str, Any]) -> None:
+    """Add a chart for each kind of curve that a run has; nothing for one without steps."""
+    for kind, title in CURVES.items():
+        log = kind in LOGARITHMIC
+        records = [
+            {"step": step, "of": name, title: value}
+            for name, values in curves.get(kind, {}).items()
+            for step, value in zip(curves["step"], values, strict=True)
+            if value is not None and (value > 0 or not log)
+        ]
+        if records:
+            page.chart(lines(records, x="step", y=title, colour="of", log=log))
+
+
+def add_quality(page: Page, history: Sequence[Mapping[str, Any]]) -> None:
+    """Add the validation AUC of each task by epoch under a heading, where there is any."""
+    records = [
+        {"epoch": record["epoch"], "of": task, "validation AUC": report["auc"]}
+        for record in history
+        for task, report in record["tasks"].items()
+        if report.get("auc") is not None
+    ]
+    if records:
+        page.heading("Quality by epoch")
+        page.chart(lines(records, x="epoch", y="validation AUC", colour="of", points=True))

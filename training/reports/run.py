@@ -1,0 +1,22 @@
+"""The page of one training run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from training.reports.curves import add_curves, add_quality
+from training.reports.gates import add_gates
+from training.reports.page import Page
+
+
+def run_page(
+    curves: Mapping[str, Any], history: Sequence[Mapping[str, Any]], gates: Mapping[str, Any], best_epoch: int
+) -> str:
+    """Validation by epoch, the curves of balancing, what the gates do."""
+    page = Page("Training run").text(f"{len(history)} epoch(s); the weights of epoch {best_epoch} were kept.")
+    add_quality(page, history)
+    page.heading("Balancing").text("Means over windows of steps. Cosines below 0 are gradients in conflict.")
+    add_curves(page, curves)
+    if gates.get("gates"):
+        page.heading("Gates")
+        add_gates(page, gates)
+    return page.html()

@@ -1,0 +1,102 @@
+"""What each variation costs: parameters, arithmetic, training speed and serving time, measured in turn."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from training.data.cache import prepared_rows
+from training.data.encode import GROUP
+from training.data.encoded_rows import Batch
+from training.data.log_reader import Log
+from training.evaluation.model_summary import blocks, dense_parameters, totals
+from training.evaluation.onnx_scorer import onnx_scorer
+from training.listener import RunListener
+from training.sweeps import Cell
+from training.trainer.build_model import build_model
+
+ROUNDS = 7
+STEPS = 3
+LONGEST_CYCLE = 12
+"""Methods that compare gradients in each so many steps are timed over whole cycles up to this length."""
+CANDIDATES = 500
+
+
+def measure_costs(
+    cells: Sequence[Cell], folders: Sequence[Path], rows: Sequence[Path], log: Log, step: Callable[[], None]
+) -> list[dict[str, Any]]:
+    """Costs of each cell, which has been trained in its folder; ``step`` is called after each turn.
+
+    Each round gives every cell a turn, so that a noisy minute hits all; medians over rounds. All models are in memory.
+    ``samples_per_second``: training steps of the config's batch size on rows in memory. ``serving_ms``: one context
+    and 500 candidates through ONNX Runtime on packed arrays, on TensorFlow's number of threads or all.
+    """
+    contestants = [_contestant(*of_cell, log) for of_cell in zip(cells, folders, rows, strict=True)]
+    for _ in range(ROUNDS):
+        for contestant in contestants:
+            if contestant is not None:
+                contestant.turn()
+            step()
+    return [contestant.costs() if contestant is not None else {} for contestant in contestants]
+
+
+def _contestant(cell: Cell, folder: Path, rows: Path, log: Log) -> "_Contestant | None":
+    """None for a model that this process cannot hold or open: its costs stay unknown, and the report stands."""
+    try:
+        return _Contestant(cell, folder, rows, log)
+    except (OSError, ValueError, MemoryError, tf.errors.OpError):
+        return None
+
+
+class _Contestant:
+    def __init__(self, cell: Cell, folder: Path, rows: Path, log: Log) -> None:
+        prepared = prepared_rows(cell.experiment, log, rows, RunListener())
+        settings = cell.experiment.training
+        steps = prepared.training.steps(settings.batch_size)
+        self.model = build_model(cell.experiment, prepared.encoder.layout, steps_per_epoch=steps)
+        batch = next(prepared.training.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch=0))
+        self.batch = {name: tf.constant(array) for name, array in batch.items() if name != GROUP}
+        self.batches = iter(tf.data.Dataset.from_tensors(self.batch).repeat())
+        self.train_step = self.model.make_train_function()
+        every = self.model.weighting.every
+        self.steps = every * -(-STEPS // every) if every <= LONGEST_CYCLE else STEPS
+        for _ in range(self.steps):
+            self.train_step(self.batches)  # traces
+        self.score, self.request = onnx_scorer(folder / "model.onnx"), _request(batch)
+        self.score(self.request)
+        self.training: list[float] = []
+        self.serving: list[float] = []
+
+    def turn(self) -> None:
+        started = time.perf_counter()
+        for _ in range(self.steps):
+            losses = self.train_step(self.batches)["losses"]
+        losses.numpy()
+        self.training.append((time.perf_counter() - started) / self.steps)
+        for _ in range(STEPS):
+            started = time.perf_counter()
+            self.score(self.request)
+            self.serving.append(time.perf_counter() - started)
+
+    def costs(self) -> dict[str, Any]:
+        return {
+            **totals(blocks(self.model, depth=0)),
+            "dense_parameters": dense_parameters(self.model),
+            "samples_per_second": len(self.batch["labels"]) / median(self.training),
+            "serving_ms": 1000 * median(self.serving),
+        }
+
+
+def _request(batch: Batch) -> Batch:
+    """One context row and 500 candidate rows of a batch, repeated where it has fewer."""
+    sides = {"context": np.zeros(1, dtype=np.int64), "candidate": np.arange(CANDIDATES) % len(batch["labels"])}
+    return {
+        name: batch[name][at]
+        for side, at in sides.items()
+        for name in (f"{side}_ids", f"{side}_numbers")
+        if name in batch
+    }

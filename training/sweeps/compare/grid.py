@@ -1,0 +1,154 @@
+"""A config and what to vary -> one config a cell of the grid."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import yaml
+
+from ranker.config.yaml import YamlError
+from ranker.config.yaml import parse as read_yaml
+from ranker.registry import nearest
+from training.config.early_checks import split_variation
+from training.config.experiment import CHOICES, ConfigError, Experiment
+from training.sweeps import Cell, checked
+
+EVERY = "all"
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A key of the config, dotted where it lies deeper, and the values to try."""
+
+    key: str
+    values: tuple[Any, ...]
+    every: bool = False
+    """Whether a whole registry is meant: then what does not fit the tasks is left out."""
+
+
+def parse(text: str) -> Variation:
+    """``architecture=mmoe,ple`` or ``optimizer.dense.learning_rate=1e-3,3e-3``; ``all`` stands for a whole registry.
+
+    Values are YAML; commas inside brackets or braces do not divide. Raises ``ConfigError``.
+    """
+    key, words = split_variation(text)
+    every = words == [EVERY] and key in CHOICES
+    if every:
+        words = sorted(CHOICES[key])
+    try:
+        values = tuple(read_yaml(word).data for word in words)
+    except YamlError as error:
+        raise ConfigError(f"--vary {text!r}: {error}") from None
+    if len({str(value) for value in values}) < len(values):
+        raise ConfigError(f"--vary {text!r}: a value is listed twice")
+    return Variation(key, values, every)
+
+
+def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> list[Cell]:
+    """Every combination of the values under every seed, from the config's own seed on. Raises ``ConfigError``.
+
+    Where a choice such as ``architecture`` changes its name, the options that the new one also has are kept and the
+    others are left at their defaults.
+    """
+    keys = [variation.key for variation in variations]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ConfigError(f"--vary {key}: is given twice; list all its values in one")
+        if key == "training.seed":
+            raise ConfigError("--vary training.seed: say --seeds 3 for three of them, from the config's own on")
+    # Choices first: their options can then be varied too, and one that a choice lacks is an error.
+    variations = sorted(variations, key=lambda variation: variation.key not in CHOICES)
+    keys = [variation.key for variation in variations]
+    raw = base.model_dump(mode="json", by_alias=True)
+    for key in keys:
+        _check_key(raw, key)
+    values_of = [_fitting(raw, variation) for variation in variations]
+    cells = []
+    for seed in range(base.training.seed, base.training.seed + seeds):
+        for values in product(*values_of):
+            changed = deepcopy(raw)
+            changed["training"]["seed"] = seed
+            for key, value in zip(keys, values, strict=True):
+                _set(changed, key, value)
+            texts = {key: _text(value) for key, value in zip(keys, values, strict=True)}
+            varied = ", ".join(f"{key}={value}" for key, value in texts.items())
+            cells.append(Cell(texts, seed, checked(changed, f"--vary {varied}")))
+    return cells
+
+
+def _check_key(raw: Mapping[str, Any], key: str) -> None:
+    """Refuse a key whose section the config lacks, naming the key that ends like it or is spelt nearly so."""
+    section = key.partition(".")[0]
+    if section in raw:
+        return
+    known = list(_paths(raw))
+    ending = [path for path in known if path.endswith(f".{key}")]
+    hint = f"did you mean {ending[0]!r}?" if ending else nearest(key, known)
+    raise ConfigError(f"--vary {key}: unknown key {section!r}{'; ' + hint if hint else ''} (known: {', '.join(raw)})")
+
+
+def _paths(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """All keys of a config, dotted."""
+    for key, value in config.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{prefix}{key}.")
+
+
+def _fitting(raw: dict[str, Any], variation: Variation) -> list[Any]:
+    """The values; of a whole registry only what the config can have with nothing else changed."""
+    if not variation.every:
+        return list(variation.values)
+    fitting = []
+    for name in variation.values:
+        changed = deepcopy(raw)
+        _set(changed, variation.key, name)
+        with suppress(ConfigError):
+            checked(changed, name)
+            fitting.append(name)
+    return fitting
+
+
+def _set(config: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    node = config
+    for depth, part in enumerate(path):
+        child = node.get(part)
+        if child is None:
+            child = node[part] = {}
+        if not isinstance(child, dict):
+            raise ConfigError(f"--vary {key}: {'.'.join(path[: depth + 1])} has no keys")
+        node = child
+    if not path and last in CHOICES:
+        value = _chosen(last, config.get(last), value)
+    node[last] = value
+
+
+def _chosen(section: str, before: Any, value: Any) -> Any:
+    """A choice's new options: given whole, or a name with whatever fits of those before."""
+    options = {"name": value} if isinstance(value, str) else dict(value) if isinstance(value, Mapping) else value
+    if not isinstance(options, dict) or not isinstance(before, Mapping):
+        return options
+    name = str(options.get("name", before["name"]))
+    if name not in CHOICES[section]:
+        return {**options, "name": name}
+    if name == before["name"]:
+        return {**before, **options}
+    # Only what the config set by itself is worth keeping: another class' defaults are not this one's. And only what
+    # means the same there: options of the nearest class that both are made from.
+    kind, other = CHOICES[section][name].Options, CHOICES[section][before["name"]].Options
+    common = next(base for base in kind.__mro__ if issubclass(other, base))
+    defaults = other().model_dump(mode="json")
+    kept = {k: v for k, v in before.items() if k in common.model_fields and v != defaults.get(k)}
+    return {**kept, **options, "name": name}
+
+
+def _text(value: Any) -> str:
+    return (
+        value
+        if isinstance(value, str)
+        else yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("...").strip()
+    )

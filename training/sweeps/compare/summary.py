@@ -1,0 +1,119 @@
+"""Results of cells -> one row a variation: mean and spread over seeds, and costs."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from training.sweeps import Cell
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation over seeds; the latter is ``None`` with one."""
+
+    mean: float
+    deviation: float | None
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f}" + ("" if self.deviation is None else f" ± {self.deviation:.4f}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variation: quality by task and metric, the mean AUC, costs, gates and curves of the first seed, errors."""
+
+    name: str
+    values: Mapping[str, str]
+    seeds: int
+    tasks: Mapping[str, Mapping[str, Spread]]
+    mean_auc: Spread | None
+    costs: Mapping[str, Any]
+    gates: Mapping[str, Any]
+    curves: Mapping[str, Any]
+    errors: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self)
+
+
+SHOWN = ("auc", "gauc", "log_loss", "calibration_error", "mae", "rmse")
+
+
+def summarise(
+    cells: Sequence[Cell], results: Mapping[int, Mapping[str, Any]], costs: Mapping[str, Mapping[str, Any]]
+) -> list[Row]:
+    """One row for each variation, in the order of the cells."""
+    names = list(dict.fromkeys(cell.name for cell in cells))
+    rows = []
+    for name in names:
+        mine = [i for i, cell in enumerate(cells) if cell.name == name]
+        done = [results[i] for i in mine if "error" not in results[i]]
+        errors = tuple(f"seed {cells[i].seed}: {results[i]['error']}" for i in mine if "error" in results[i])
+        tasks = {}
+        for task in cells[mine[0]].experiment.log_schema.tasks:
+            reports = [result["metrics"]["tasks"][task] for result in done]
+            found = {metric: _spread([report.get(metric) for report in reports]) for metric in SHOWN}
+            tasks[task] = {metric: spread for metric, spread in found.items() if spread is not None}
+        mean = _spread([result["metrics"]["mean_auc"] for result in done])
+        gates, curves = (done[0].get(part, {}) if done else {} for part in ("gates", "curves"))
+        rows.append(
+            Row(name, cells[mine[0]].values, len(done), tasks, mean, costs.get(name, {}), gates, curves, errors)
+        )
+    return rows
+
+
+def _spread(values: Sequence[float | None]) -> Spread | None:
+    numbers = [value for value in values if value is not None]
+    if not numbers or len(numbers) < len(values):
+        return None
+    return Spread(statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None)
+
+
+COSTS = {
+    "dense_parameters": ("dense parameters", "{:,.0f}"),
+    "parameters": ("parameters", "{:,.0f}"),
+    "flops_per_candidate": ("FLOPs a candidate", "{:,.0f}"),
+    "samples_per_second": ("samples/s", "{:,.0f}"),
+    "serving_ms": ("serving ms", "{:.2f}"),
+}
+
+
+def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Heads and cells of a table: AUC, or RMSE, by task, the mean AUC, costs."""
+    measures = [
+        (task, "auc" if any("auc" in row.tasks[task] for row in rows) else "rmse")
+        for task in rows[0].tasks
+        if any(row.tasks[task] for row in rows)
+    ]
+    heads = ["", *(task if metric == "auc" else f"{task} RMSE" for task, metric in measures), "mean AUC"]
+    heads += [title for title, _ in COSTS.values()]
+    lines = []
+    for row in rows:
+        quality = [str(row.tasks[task].get(metric, "-")) for task, metric in measures]
+        costs = [text.format(row.costs[name]) if name in row.costs else "-" for name, (_, text) in COSTS.items()]
+        lines.append([row.name, *quality, str(row.mean_auc or "-"), *costs])
+    return heads, lines
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """The table for a terminal."""
+    heads, lines = columns(rows)
+    drawn = Table(title=f"mean ± standard deviation over {max(row.seeds for row in rows)} seed(s)")
+    for place, head in enumerate(heads):
+        drawn.add_column(head, justify="right" if place else "left", overflow="fold")
+    for line in lines:
+        drawn.add_row(*(Text(cell) for cell in line))
+    return drawn
+
+
+def to_markdown(rows: Sequence[Row]) -> str:
+    """The table for a document."""
+    heads, lines = columns(rows)
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    rule = ["---", *["---:"] * (len(heads) - 1)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [heads, rule, *lines])

@@ -1,0 +1,7 @@
+"""One config under many preferences over its tasks, and the front of the best trade-offs."""
+
+from training.sweeps.pareto.preferences import METHODS, expand
+from training.sweeps.pareto.request import Choice, choice
+from training.sweeps.pareto.summary import Summary
+
+__all__ = ["METHODS", "Choice", "Summary", "choice", "expand"]

@@ -1,0 +1,116 @@
+"""N well-spread preferences over the tasks -> one config for each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from math import comb
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.weighting import WEIGHTINGS
+from training.config.early_checks import check_name
+from training.config.experiment import ConfigError, Experiment
+from training.sweeps import Cell, checked
+
+Points = NDArray[np.float64]
+
+_CANDIDATES = 5000
+_MOST = 500
+
+
+@dataclass(frozen=True)
+class Method:
+    """A weighting, its option that holds a preference, and how a point [T] of the simplex becomes that option."""
+
+    option: str
+    values: Callable[[Points, float], Points]
+
+
+def _share(point: Points, total: float) -> Points:
+    return total * point
+
+
+def _mixed(point: Points, total: float) -> Points:
+    """A point mixed with equal parts, so that no task has a weight of 0; the mean is 1."""
+    return total * len(point) * point + (1.0 - total)
+
+
+METHODS = {
+    "pe_ltr": Method("bounds", _share),
+    "static": Method("weights", _mixed),
+    "smooth_tchebycheff": Method("preference", _mixed),
+}
+
+
+def spread(tasks: int, points: int) -> Points:
+    """Return ``points`` [N, T] of the simplex, spread evenly: the centre, the corners, then whatever is farthest.
+
+    Farthest-point selection (Gonzalez 1985) on a lattice of the simplex (Scheffe 1958), ties by the lattice's order.
+    The first N of M > N points are the same points, so that a larger front goes on with a smaller one.
+    """
+    lattice = _lattice(tasks)
+    chosen = [np.full(tasks, 1.0 / tasks), *np.eye(tasks)][:points]
+    distance = np.min([np.linalg.norm(lattice - point, axis=1) for point in chosen], axis=0)
+    while len(chosen) < points:
+        best = lattice[np.argmax(np.round(distance, 9))]  # rounded: points of equal distance differ in their last bit
+        chosen.append(best)
+        distance = np.minimum(distance, np.linalg.norm(lattice - best, axis=1))
+    return np.array(chosen)
+
+
+def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) -> list[Cell]:
+    """``base`` under ``points`` settings of each method. Raises ``ConfigError``.
+
+    A point p of the simplex becomes the bounds ``total * p`` of PE-LTR, which balances what they leave. For ``static``
+    and ``smooth_tchebycheff`` it becomes weights of mean 1 in the proportions ``total * p + (1 - total) / T``: what
+    the bounds leave, in equal parts.
+    """
+    tasks = list(base.log_schema.tasks)
+    if len(tasks) < 2:
+        raise ConfigError(f"a front needs at least 2 tasks; the config has only {tasks[0]!r}")
+    if not 0.0 < total <= 1.0:
+        raise ConfigError(f"--total {total:g}: bounds sum to more than 0 and at most 1; 0.8 leaves 0.2 to be balanced")
+    if not len(tasks) < points <= _MOST:
+        raise ConfigError(
+            f"--points {points}: {len(tasks)} tasks need at least {len(tasks) + 1} (equal bounds, and one setting that "
+            f"favours each task), and {_MOST} is the most"
+        )
+    cells, raw = [], base.model_dump(mode="json", by_alias=True)
+    for method in methods:
+        check_name("--method", method, METHODS)
+        if methods.count(method) > 1:
+            raise ConfigError(f"--method {method}: is given twice")
+        option, options = METHODS[method].option, WEIGHTINGS[method].Options
+        common: Any = next(kind for kind in options.__mro__ if isinstance(base.weighting, kind))
+        kept = {k: v for k, v in raw["weighting"].items() if k in common.model_fields}
+        for point in spread(len(tasks), points):
+            values = dict(zip(tasks, _tidy(METHODS[method].values(point, total)), strict=True))
+            text = ", ".join(f"{task} {value:.3g}" for task, value in values.items() if value)
+            chosen = checked(
+                {**raw, "weighting": {**kept, "name": method, option: values}}, f"--method {method}, {option} {text}"
+            )
+            cells.append(Cell({"weighting": method, option: text}, base.training.seed, chosen))
+    return cells
+
+
+def _tidy(values: Points) -> list[float]:
+    """Digits that a person reads, rounded down so that a sum of at most 1 stays one."""
+    return [float(value) for value in np.floor(values * 1e6 + 1e-3) / 1e6]
+
+
+def _lattice(tasks: int) -> Points:
+    """All points of the simplex whose coordinates are multiples of 1/h, h being as fine as 5000 points allow."""
+    finest = 1
+    while comb(finest + tasks, tasks - 1) <= _CANDIDATES:
+        finest += 1
+    whole = finest - finest % 12 or finest  # halves, thirds and quarters are points then
+    return np.array(list(_compositions(whole, tasks)), dtype=np.float64) / whole
+
+
+def _compositions(total: int, parts: int) -> Iterator[list[int]]:
+    """Ways to write a number as a sum: where ``parts - 1`` bars stand among it."""
+    for bars in combinations(range(total + parts - 1), parts - 1):
+        edges = [-1, *bars, total + parts - 1]
+        yield [right - left - 1 for left, right in pairwise(edges)]

@@ -1,0 +1,90 @@
+"""One cell: a config trained and measured in a process of its own, its result remembered in a file."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import tensorflow as tf
+
+from training.config.experiment import Experiment
+from training.data.cache import digest
+from training.data.encode import encode_all
+from training.data.experiment_log import open_log
+from training.evaluation.evaluate import measure, predict
+from training.export.onnx import to_onnx
+from training.trainer.callbacks import STEPS
+from training.trainer.curves import trace
+from training.trainer.run_folder import RESULT
+from training.trainer.train import RUN, scorer, train
+
+
+def key(experiment: Experiment, facts: Any) -> str:
+    """What a result depends on: the config and the files' fingerprints."""
+    return digest(experiment.model_dump(mode="json", by_alias=True), facts)
+
+
+def finished(folder: Path, expected: str) -> dict[str, Any] | None:
+    """The result of an earlier run of the same cell."""
+    file = folder / RESULT
+    if not file.is_file():
+        return None
+    result: dict[str, Any] = orjson.loads(file.read_bytes())
+    return result if result["key"] == expected else None
+
+
+def run_cell(
+    experiment: str,
+    data: list[str],
+    test: list[str],
+    folder: str,
+    rows: str,
+    expected: str,
+    threads: int,
+    onnx: bool,
+) -> dict[str, Any]:
+    """Train one config, given as JSON, and measure it on its validation rows, and on ``test`` if any is given.
+
+    Goes on with an unfinished run in ``folder``, and leaves its checkpoints there, and with ``onnx`` the model as
+    ONNX. The result is written before it is returned. Its ``metrics`` are the test's where there is one; ``validation``
+    holds those of the validation rows in any case, and the ``mean_loss``.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    chosen, place = Experiment.model_validate_json(experiment), Path(folder)
+    started = time.perf_counter()
+    trained = train(chosen, data, place, rows=Path(rows))
+    seconds = time.perf_counter() - started
+    metrics = trained.metrics
+    if test:
+        schema, encoder = chosen.log_schema, trained.prepared.encoder
+        encoded = encode_all(schema, encoder, open_log(chosen, test, encoder), chosen.evaluation.group_by)
+        predictions = predict(scorer(trained.model), encoded)
+        metrics = measure(schema, predictions, chosen.evaluation.bootstrap, chosen.training.seed)
+    if onnx:
+        (place / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())
+    result = {
+        "key": expected,
+        "metrics": metrics,
+        "validation": {**trained.metrics, "mean_loss": trained.history[trained.best_epoch - 1]["mean_loss"]},
+        "best_epoch": trained.best_epoch,
+        "epochs": len(trained.history),
+        "seconds": seconds,
+        "gates": trained.gates.to_dict(),
+        "curves": trace(trained.folder / STEPS),
+    }
+    partial = place / f".{RESULT}"
+    partial.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
+    partial.replace(place / RESULT)
+    return result
+
+
+def drop_weights(folder: Path) -> None:
+    """Delete a cell's checkpoints; its result stays."""
+    shutil.rmtree(folder / RUN / "checkpoints", ignore_errors=True)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a cell's model can be opened again."""
+    return (folder / RUN / "checkpoints").is_dir()

@@ -1,0 +1,1 @@
+"""Trains one model: builds it, runs the epochs, keeps checkpoints, stops early."""

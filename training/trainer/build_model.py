@@ -1,0 +1,50 @@
+"""An experiment and a fitted layout -> a compiled model."""
+
+import tensorflow as tf
+
+from ranker.architectures import ARCHITECTURES
+from ranker.encoding import Layout
+from ranker.funnels import FUNNELS, Funnel
+from ranker.layers import Embedding
+from ranker.layers.interaction import INTERACTIONS
+from ranker.model import RankingModel
+from ranker.weighting import WEIGHTINGS, LabelFacts
+from training.config.experiment import Experiment
+from training.trainer.build_optimizer import build_optimizer
+from training.trainer.table_sizes import check_tables, table_sizes
+
+
+def build_funnel(experiment: Experiment) -> Funnel:
+    """What the tasks are trained on."""
+    return FUNNELS[experiment.funnel.name](experiment.log_schema, experiment.funnel)
+
+
+def build_model(
+    experiment: Experiment, layout: Layout, facts: LabelFacts | None = None, steps_per_epoch: int | None = None
+) -> RankingModel:
+    """Draw initial weights by the experiment's seed; with ``steps_per_epoch``, compile it to be trained.
+
+    Learning rates' schedules end after so many steps times the config's epochs. Raises ``ValueError`` for optimiser
+    settings that this model or this number of steps cannot have, and for tables that are too large to be exported.
+    """
+    tf.keras.utils.set_random_seed(experiment.training.seed)
+    schema = experiment.log_schema
+    funnel = build_funnel(experiment)
+    architecture = ARCHITECTURES[experiment.architecture.name].of_layout(
+        [*schema.tasks, *funnel.extra_heads], experiment.architecture, layout
+    )
+    sets = architecture.embedding_sets
+    check_tables(table_sizes(layout, sets))
+    model = RankingModel(
+        schema,
+        embedding=Embedding(layout, dropout=experiment.embedding.dropout, l2=experiment.embedding.l2, sets=sets),
+        interactions=[INTERACTIONS[experiment.interaction.name](layout, experiment.interaction) for _ in range(sets)],
+        architecture=architecture,
+        weighting=WEIGHTINGS[experiment.weighting.name](experiment.weighting),
+        funnel=funnel,
+        facts=facts,
+    )
+    if steps_per_epoch is not None:
+        steps = steps_per_epoch * experiment.training.epochs
+        model.compile(optimizer=build_optimizer(model, experiment.optimizer, steps))
+    return model

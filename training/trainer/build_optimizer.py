@@ -1,0 +1,70 @@
+"""A model and the config's groups -> its optimiser."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from ranker.model import RankingModel
+from ranker.optimizers import OPTIMIZERS, Group, GroupedOptimizer, PerTaskOptimizer, WeightAverage, learning_rate
+from training.config.optimizer import Optimizer, OptimizerGroup
+
+
+def build_optimizer(model: RankingModel, options: Optimizer, steps: int) -> GroupedOptimizer:
+    """One optimiser a group that the config sets; schedules end after ``steps``.
+
+    Raises ``ValueError`` naming a group that the config sets and this model does not have, or a warm-up that leaves
+    no step.
+    """
+    step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+    settings = dict(options.groups())
+    variables = _by_group(model, settings)
+    groups = []
+    for path, members in variables.items():
+        if not members:
+            continue
+        group = settings[path]
+        try:
+            rate = learning_rate(
+                step, group.learning_rate, group.schedule, steps=steps, warmup=group.warmup_steps, final=group.final
+            )
+        except ValueError as error:
+            raise ValueError(f"optimizer.{path}.{error}") from None
+        make = _maker(group)
+        per_task = path == "shared" and options.shared is not None and options.shared.per_task
+        optimizer = PerTaskOptimizer(make, len(model.tasks), rate) if per_task else make(rate)
+        groups.append(Group(optimizer, members, rate, group.weight_decay))
+    average = None if options.average is None else WeightAverage(model.trainable_variables, options.average)
+    return GroupedOptimizer(groups, step, average)
+
+
+def _by_group(model: RankingModel, settings: dict[str, OptimizerGroup]) -> dict[str, list[tf.Variable]]:
+    """Every variable under the most particular group that the config sets for it."""
+    tables, wide = list(model.embedding.tables.values()), model.wide_variables
+    apart = {variable.ref() for variable in (*tables, *wide)}
+    parts = {
+        "embeddings": tables,
+        "wide": wide,
+        "shared": [variable for variable in model.shared_variables if variable.ref() not in apart],
+        "weighting": list(model.weighting.trainable_variables),
+        **{
+            f"towers.by_task.{task}": list(head.trainable_variables)
+            for task, head in zip(model.architecture.tasks, model.architecture.heads, strict=True)
+        },
+    }
+    found: dict[str, list[tf.Variable]] = {path: [] for path in settings}
+    for path, members in parts.items():
+        wider = [path, path.split(".")[0], "dense"]
+        found[next(group for group in wider if group in settings)] += members
+    has = {path.split(".")[0]: None for path, members in parts.items() if members}
+    for path in ("shared", "wide", "weighting"):
+        if path in settings and not parts[path]:
+            raise ValueError(f"optimizer.{path}: this model has no such variables; it has {', '.join(has)}")
+    return found
+
+
+def _maker(group: OptimizerGroup) -> Callable[[Callable[[], tf.Tensor]], tf.keras.optimizers.legacy.Optimizer]:
+    kind = OPTIMIZERS[group.name]
+    extra: dict[str, float] = {} if group.clip_norm is None else {"clipnorm": group.clip_norm}
+    if kind.l1:
+        extra[kind.l1] = group.l1
+    return lambda rate: kind.make(learning_rate=rate, **extra)

@@ -1,0 +1,143 @@
+"""What happens at each step of Keras' fit: checkpoints, progress, and the record of losses, weights and Gramians."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import tensorflow as tf
+
+from training.evaluation.gates import GateReport
+from training.trainer.checkpoints import Checkpoints, RunState
+from training.trainer.divergence import DivergedError
+
+STEPS = "steps.jsonl"
+BOARD_EVERY = 20
+"""Steps between points in TensorBoard: writing all of them costs more than a small model's step."""
+
+
+class StepLog:
+    """Losses, task weights and the Gramian: of every step in ``steps.jsonl``, of some in TensorBoard."""
+
+    def __init__(self, folder: Path, tasks: Sequence[str], resume_at: int) -> None:
+        self._tasks = list(tasks)
+        self._gates = folder / "gates.jsonl"
+        if self._gates.is_file():
+            lines = self._gates.read_bytes().splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith(b"\n") and orjson.loads(line)["step"] <= resume_at]
+            self._gates.write_bytes(b"".join(whole))
+        path = folder / STEPS
+        kept = _before(path, resume_at)
+        self._file = path.open("wb")
+        self._file.writelines(kept)
+        self._next_comparison = 0
+        self._board = tf.summary.create_file_writer(str(folder / "tensorboard"))
+
+    def step(self, number: int, logs: Mapping[str, Any]) -> None:
+        """Record one step; ``number`` counts from 1 over all epochs."""
+        record: dict[str, Any] = {"step": number}
+        for kind, values in (("loss", logs["losses"]), ("weight", logs["weights"])):
+            record[kind] = dict(zip(self._tasks, np.asarray(values).tolist(), strict=True))
+        if "gramian" in logs:
+            record["gramian"] = np.asarray(logs["gramian"], dtype=np.float64).tolist()
+        self._file.write(orjson.dumps(record) + b"\n")
+        compared = "gramian" in record and number >= self._next_comparison
+        if number % BOARD_EVERY == 0 or compared:  # comparisons may be rare, and fall on no such step
+            self._draw(record, number)
+        if compared:
+            self._next_comparison = number + BOARD_EVERY
+
+    def validation(self, number: int, metrics: Mapping[str, Any]) -> None:
+        """Record an epoch's metrics after so many steps."""
+        with self._board.as_default():
+            for task, report in metrics["tasks"].items():
+                for name, value in report.items():
+                    if isinstance(value, float):
+                        tf.summary.scalar(f"validation_{name}/{task}", value, step=number)
+        self.flush()
+
+    def gates(self, number: int, report: GateReport) -> None:
+        """Record what the gates do after so many steps: in ``gates.jsonl`` and TensorBoard."""
+        if not report.gates:
+            return
+        with self._gates.open("ab") as file:
+            file.write(orjson.dumps({"step": number, **report.to_dict()}) + b"\n")
+        with self._board.as_default():
+            for view in report.gates:
+                tf.summary.scalar(f"gate_entropy/{view.gate}", view.entropy, step=number)
+                for expert, weight in zip(view.experts, view.weights, strict=True):
+                    tf.summary.scalar(f"gate_weight/{view.gate}/{expert}", weight, step=number)
+
+    def flush(self) -> None:
+        """Write out what is buffered."""
+        self._file.flush()
+        self._board.flush()
+
+    def close(self) -> None:
+        """Write out and close."""
+        self._file.close()
+        self._board.close()
+
+    def _draw(self, record: Mapping[str, Any], number: int) -> None:
+        with self._board.as_default():
+            for kind in ("loss", "weight"):
+                for task, value in record[kind].items():
+                    tf.summary.scalar(f"{kind}/{task}", value, step=number)
+            if "gramian" in record:
+                self._cosines(np.array(record["gramian"]), number)
+
+    def _cosines(self, gramian: Any, number: int) -> None:
+        norms = np.sqrt(np.maximum(np.diag(gramian), 0.0))
+        for i, first in enumerate(self._tasks):
+            tf.summary.scalar(f"gradient_norm/{first}", norms[i], step=number)
+            for j in range(i):
+                scale = norms[i] * norms[j]
+                cosine = gramian[i, j] / scale if scale else 0.0
+                tf.summary.scalar(f"gradient_cosine/{self._tasks[j]}-{first}", cosine, step=number)
+
+
+class Recorder(tf.keras.callbacks.Callback):
+    """Follows one epoch from the state it started in."""
+
+    def __init__(
+        self,
+        state: RunState,
+        steps: int,
+        checkpoint_every: int,
+        checkpoints: Checkpoints,
+        log: StepLog,
+        progress: Callable[[int, int, int, dict[str, float]], None],
+    ) -> None:
+        super().__init__()
+        self._state, self._steps, self._every = state, steps, checkpoint_every
+        self._checkpoints, self._log, self._progress = checkpoints, log, progress
+        self._total = np.array(state.loss_total) if state.loss_total else None
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
+        """Record the step, and save now and then. Raises ``DivergedError`` for a loss that is not finite."""
+        step = self._state.step + batch + 1
+        losses = np.asarray(logs["losses"], dtype=np.float64)
+        if not np.isfinite(losses).all():
+            tasks = [task for task, loss in zip(self.model.tasks, losses, strict=True) if not np.isfinite(loss)]
+            raise DivergedError(tasks, self._state.epoch + 1, step)
+        self._total = losses if self._total is None else self._total + losses
+        self._log.step(self._state.epoch * self._steps + step, logs)
+        self._progress(
+            self._state.epoch + 1, step, self._steps, dict(zip(self.model.tasks, losses.tolist(), strict=True))
+        )
+        if step % self._every == 0 and step < self._steps:
+            self._log.flush()
+            self._checkpoints.save(self._state.after_step(step, self._total.tolist()))
+
+    def mean_losses(self) -> dict[str, float]:
+        """Mean training loss of each task over the epoch."""
+        assert self._total is not None
+        return dict(zip(self.model.tasks, (self._total / self._steps).tolist(), strict=True))
+
+
+def _before(path: Path, step: int) -> list[bytes]:
+    """Lines of an earlier run's record up to a step; what came after is done again."""
+    if not path.is_file():
+        return []
+    return [line for line in path.read_bytes().splitlines(keepends=True)[:step] if line.endswith(b"\n")]

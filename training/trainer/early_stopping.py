@@ -1,0 +1,63 @@
+"""By which metric a run stops early, and whether its validation rows define that metric at all."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.config.experiment import Experiment
+from training.data.encoded_rows import Batch, EncodedRows
+from training.data.log_reader import DataError
+from training.evaluation.evaluate import UndefinedMetricError, chosen, measure, predict, undefined
+
+
+def stopping_metric(experiment: Experiment, validation: EncodedRows) -> tuple[str | None, list[str]]:
+    """The metric, None where nothing stops the run, and cautions about what the validation rows leave undefined.
+
+    Whether a metric is defined depends on labels and groups alone, so it is known before training. Raises
+    ``DataError`` for a metric that the config names and the rows do not define; where the config names none,
+    ``mean_loss`` takes the place of an undefined ``mean_auc``.
+    """
+    metrics = _of_constant_scores(experiment, validation)
+    reports = metrics["tasks"]
+    cautions = [f"validation: {line}" for line in undefined(metrics)]
+    if not any(report["rows"] for report in reports.values()):
+        raise DataError("validation: no task has a known label in the held-out rows; see data.split in the config")
+    stopping = experiment.early_stopping
+    if stopping is None:
+        return None, cautions
+    metric = stopping.metric or experiment.default_metric
+    try:
+        chosen(metric, metrics)
+    except UndefinedMetricError:
+        if stopping.metric is not None:
+            raise DataError(f"early_stopping.metric: {metric} is undefined: {_why(metric, reports)}") from None
+        return "mean_loss", [*cautions, "validation: no task has an AUC, so early stopping goes by mean_loss"]
+    lacking = [name for name, report in reports.items() if "auc" in report and report["auc"] is None]
+    if metric == "mean_auc" and lacking:
+        cautions.append(f"early stopping: mean_auc is the mean of the other tasks, without {', '.join(lacking)}")
+    return metric, cautions
+
+
+def _of_constant_scores(experiment: Experiment, rows: EncodedRows) -> dict[str, Any]:
+    """Metrics of a model that scores every row alike: those that are None would be so for any model."""
+    tasks = len(experiment.log_schema.tasks)
+
+    def constant(batch: Batch) -> NDArray[np.float32]:
+        return np.full((len(next(iter(batch.values()))), tasks), 0.5, dtype=np.float32)
+
+    metrics = measure(experiment.log_schema, predict(constant, rows.chunks()), resamples=0, seed=0)
+    return {**metrics, "mean_loss": 0.0}
+
+
+def _why(metric: str, reports: Mapping[str, Any]) -> str:
+    if metric == "mean_auc":
+        return "no binary task has labels of 0 and of 1 in the validation rows"
+    task, _, name = metric.rpartition(".")
+    report = reports[task]
+    if not report["rows"]:
+        return f"no validation row has a known label of {task}"
+    if name in ("auc", "gauc") and report["positives"] in (0, report["rows"]):
+        return f"every validation label of {task} is {1 if report['positives'] else 0}"
+    return f"no group of evaluation.group_by has validation labels of {task} of 0 and of 1"

@@ -1,0 +1,108 @@
+"""What a run's folder remembers beside the run: what was exported of it, and whether another run may replace it."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ranker.artifact import MANIFEST, Artifact, ArtifactError, load
+from training.config.experiment import Experiment
+from training.data.cache import digest, files
+from training.data.log_reader import DataError, Log
+
+RECORD = "run.json"
+EXPORTED = "exported.json"
+RESULT = "result.json"
+"""Beside the run of a cell that was measured: its metrics."""
+SHOWN = 4
+
+
+def key_of(experiment: Experiment, log: Log) -> str:
+    """What tells one run from another: the config and the files' fingerprints."""
+    return digest(experiment.model_dump(mode="json", by_alias=True), files(experiment, log))
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one where it is missing or broken."""
+    try:
+        content = orjson.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def mark_exported(folder: Path, artifact: Artifact) -> None:
+    """Remember in a run's folder that the run is finished, and which version it was exported as."""
+    record = {
+        "key": read(folder / RECORD).get("key"),
+        "artifact": str(artifact.folder.resolve()),
+        "version": artifact.manifest.version,
+        "manifest": _sha256(artifact.folder / MANIFEST),
+    }
+    (folder / EXPORTED).write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
+
+
+def exported(folder: Path, key: str) -> tuple[Artifact | None, str | None]:
+    """The artifact of a finished run, if it is there still, and a line about it; two None for any other run."""
+    record = read(folder / EXPORTED)
+    if record.get("key") != key or read(folder / RECORD).get("key") != key:
+        return None, None
+    place, version = Path(record["artifact"]), record["version"]
+    if not place.is_dir():  # the output folder may have been moved
+        place = folder.parent / str(version)
+    try:
+        if _sha256(place / MANIFEST) == record["manifest"]:
+            line = f"this run is finished, and was exported as version {version} ({place}); --restart trains anew"
+            return load(place), line
+    except (OSError, ArtifactError):
+        pass
+    return None, f"this run is finished, but version {version} that was exported of it is gone: exporting it again"
+
+
+def check_replaceable(folder: Path, experiment: Experiment, log: Log) -> str | None:
+    """A line where a finished run of another config or data will be replaced.
+
+    Raises ``DataError`` where the other run is unfinished and has trained already: its checkpoints would be lost.
+    """
+    record, key = read(folder / RECORD), key_of(experiment, log)
+    if not record or record.get("key") == key or not (folder / "checkpoints" / "latest" / "checkpoint").is_file():
+        return None
+    differs = _differences(record, experiment, log)
+    if read(folder / EXPORTED).get("key") == record.get("key"):
+        return f"replacing the finished run in {folder}, which differs in {differs}; its artifacts stay"
+    raise DataError(
+        f"{folder} holds an unfinished run that differs in {differs}. `ranker-train export {folder.parent}` exports "
+        "its best epoch so far; `fit --restart` discards it; another --output keeps it"
+    )
+
+
+def _differences(record: Mapping[str, Any], experiment: Experiment, log: Log) -> str:
+    saved = record.get("experiment")
+    before = dict(_flat(saved)) if isinstance(saved, dict) else {}
+    now = dict(_flat(orjson.loads(orjson.dumps(experiment.model_dump(mode="json", by_alias=True)))))
+    keys = [key for key in dict.fromkeys([*before, *now]) if before.get(key) != now.get(key)]
+    found = [f"{key} ({_shown(before.get(key))} there, {_shown(now.get(key))} now)" for key in keys[:SHOWN]]
+    if len(keys) > SHOWN:
+        found.append(f"{len(keys) - SHOWN} more keys")
+    if not keys or sorted(record.get("data") or []) != sorted(log.paths()):
+        found.append("the data files")
+    return ", ".join(found)
+
+
+def _flat(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
+def _shown(value: Any) -> str:
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

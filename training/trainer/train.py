@@ -1,0 +1,277 @@
+"""Train an experiment on a log: prepare, fit, keep the best epoch, export. Killed, it goes on where it was."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ranker.model import RankingModel
+from ranker.optimizers import averaged
+from training.config.experiment import Experiment
+from training.data.cache import opened_rows, prepared_rows
+from training.data.encode import GROUP, Prepared
+from training.data.encoded_rows import Batch, EncodedRows
+from training.data.experiment_log import open_log
+from training.data.label_facts import label_facts
+from training.data.log_reader import DataError, Log, Source
+from training.data.split.checks import cautions as split_cautions
+from training.disk_full import is_disk_full
+from training.evaluation.evaluate import Predictions, Scorer, UndefinedMetricError, chosen, measure, predict
+from training.evaluation.gates import GateReport, look
+from training.listener import RunListener
+from training.trainer.build_model import build_funnel, build_model
+from training.trainer.callbacks import Recorder, StepLog
+from training.trainer.checkpoints import Checkpoints, RunState
+from training.trainer.divergence import DivergedError, explained
+from training.trainer.early_stopping import stopping_metric
+from training.trainer.run_folder import RECORD, RESULT, key_of
+from training.trainer.table_sizes import table_sizes, told
+
+RUN = "run"
+ROWS = "rows"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with the weights of its best epoch, what it was trained with, what it predicts on validation."""
+
+    experiment: Experiment
+    log: Log
+    prepared: Prepared
+    model: RankingModel
+    metrics: dict[str, Any]
+    history: list[dict[str, Any]]
+    gates: GateReport
+    folder: Path
+    predictions: Predictions
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights were kept, counted from 1."""
+        return max(int(record["epoch"]) for record in self.history if record["best"])
+
+
+def train(
+    experiment: Experiment, source: Source, output: Path, listener: RunListener | None = None, rows: Path | None = None
+) -> Run:
+    """Train in ``output/run``, going on with an unfinished run of the same config and data that is found there.
+
+    Encoded rows are kept in ``rows``, by default in the run's folder, and used again by whatever run needs the same.
+    Raises ``DataError`` for a log that cannot be used, ``DivergedError`` where losses stop being finite, and
+    ``RuntimeError`` where ``training.threads`` is set after TensorFlow has started with another number.
+    """
+    listener = listener or RunListener()
+    if experiment.training.threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
+    log = open_log(experiment, source)
+    for note in log.notes:
+        listener.note(note)
+    folder = output / RUN
+    _start(experiment, log, folder, rows)
+    prepared = prepared_rows(experiment, log, rows or folder / ROWS, listener)
+    metric, cautions = stopping_metric(experiment, prepared.validation)
+    of_split = split_cautions(experiment, log, len(prepared.training), len(prepared.validation))
+    for caution in [*of_split, *cautions]:
+        listener.note(caution)
+    facts = label_facts(prepared.training, build_funnel(experiment))
+    steps = prepared.training.steps(experiment.training.batch_size)
+    model = build_model(experiment, prepared.encoder.layout, facts, steps)
+    if sizes := table_sizes(model.embedding.layout, model.embedding.sets):
+        listener.note(told(sizes))
+    try:
+        for caution in model.weighting.cautions(experiment.log_schema.tasks, facts):
+            listener.note(caution)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    checkpoints = Checkpoints(model, folder / "checkpoints")
+    state = checkpoints.latest() or RunState()
+    if _finished(experiment, state):
+        listener.note(f"the run in {folder} has finished training after epoch {state.epoch}")
+    elif state.epoch or state.step:
+        listener.note(f"going on from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
+    try:
+        state = _epochs(experiment, metric, model, prepared, state, checkpoints, folder, listener)
+    except DivergedError as error:
+        raise _kept(error, experiment, prepared, checkpoints, folder) from None
+    except (OSError, tf.errors.OpError) as error:
+        if not is_disk_full(error):
+            raise
+        raise checkpoints.full(folder) from None
+    return _best(experiment, log, prepared, model, checkpoints, state, folder)
+
+
+def _kept(
+    error: DivergedError, experiment: Experiment, prepared: Prepared, checkpoints: Checkpoints, folder: Path
+) -> DivergedError:
+    """The error with what is kept of the run; a run without a finished epoch leaves nothing."""
+    state = checkpoints.latest() or RunState()
+    best = [int(record["epoch"]) for record in state.history if record["best"]]
+    if not best:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    error.args = (explained(error, experiment, prepared.training, max(best, default=None), str(folder.parent)),)
+    return error
+
+
+def _finished(experiment: Experiment, state: RunState) -> bool:
+    """Whether all epochs are done, or early stopping has ended the run."""
+    stopping = experiment.early_stopping
+    return state.epoch >= experiment.training.epochs or (
+        stopping is not None and state.without_gain >= stopping.patience
+    )
+
+
+def reopen(output: Path) -> Run:
+    """The best epoch so far of the run in ``output/run``. Raises ``DataError`` where there is none."""
+    folder = output / RUN
+    if not (folder / "run.json").is_file():
+        raise DataError(f"{folder}: holds no run; `fit` makes one")
+    try:
+        saved = orjson.loads((folder / "run.json").read_bytes())
+        experiment = Experiment.model_validate(saved["experiment"])
+        log = open_log(experiment, saved["data"])
+        prepared = opened_rows(experiment, Path(saved["rows"]) if saved["rows"] else folder / ROWS)
+    except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
+        raise DataError(f"{folder}: the run cannot be read; `fit` it again ({error})") from error
+    steps = prepared.training.steps(experiment.training.batch_size)
+    model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
+    checkpoints = Checkpoints(model, folder / "checkpoints")
+    state = checkpoints.latest()
+    if state is None and (output / RESULT).is_file():
+        raise DataError(
+            f"{folder}: the weights were deleted once the model was measured: `compare` keeps those of the best cell, "
+            "which `--export-best DIR` exports, and `pareto` those of the front"
+        )
+    if state is None or not state.history:
+        raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
+    return _best(experiment, log, prepared, model, checkpoints, state, folder)
+
+
+def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None) -> None:
+    """Clear away what an earlier run of another config or other data left, but for encoded rows."""
+    config = experiment.model_dump(mode="json", by_alias=True)
+    key, mark = key_of(experiment, log), folder / RECORD
+    run = {"key": key, "experiment": config, "data": log.paths(), "rows": str(rows.resolve()) if rows else None}
+    folder.mkdir(parents=True, exist_ok=True)
+    if _key_of(mark) != key:
+        mark.unlink(missing_ok=True)  # first: without it, whatever is left counts as another run's
+        for part in folder.iterdir():
+            if part.name not in (ROWS, f"{ROWS}.lock"):
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+    partial = folder / ".run.json"
+    partial.write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+    partial.replace(mark)
+
+
+def _key_of(mark: Path) -> str | None:
+    try:
+        return str(orjson.loads(mark.read_bytes())["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _best(
+    experiment: Experiment,
+    log: Log,
+    prepared: Prepared,
+    model: RankingModel,
+    checkpoints: Checkpoints,
+    state: RunState,
+    folder: Path,
+) -> Run:
+    checkpoints.restore_best()
+    predictions = predict(scorer(model), prepared.validation.chunks())
+    metrics = measure(experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed)
+    gates = look(model, prepared.validation)
+    return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions)
+
+
+def scorer(model: RankingModel) -> Scorer:
+    """The model as a function of packed arrays."""
+    compiled = tf.function(model.call, reduce_retracing=True, autograph=False)
+    return lambda batch: compiled({name: tf.constant(a) for name, a in batch.items()}).numpy()
+
+
+def _epochs(
+    experiment: Experiment,
+    metric: str | None,
+    model: RankingModel,
+    prepared: Prepared,
+    state: RunState,
+    checkpoints: Checkpoints,
+    folder: Path,
+    listener: RunListener,
+) -> RunState:
+    settings = experiment.training
+    steps = prepared.training.steps(settings.batch_size)
+    steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
+    score, losses = scorer(model), tf.function(model.test_step, reduce_retracing=True, autograph=False)
+    with closing(steplog):
+        while not _finished(experiment, state):
+            if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
+                model.embedding.reinitialise(settings.seed + state.epoch)
+            recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, listener.step)
+            data = dataset(prepared.training, experiment, state.epoch, state.step)
+            model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
+            model.fit(data, verbose=0, callbacks=[recorder])
+            with averaged(model.optimizer):
+                predictions = predict(score, prepared.validation.chunks())
+                if unusable := predictions.not_finite(model.tasks):
+                    raise DivergedError(unusable, state.epoch + 1)
+                metrics = measure(experiment.log_schema, predictions, 0, settings.seed)
+                metrics["mean_loss"] = mean_loss(losses, prepared.validation)
+            value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
+            final = experiment.schedule.final(state.epoch)  # what comes before is kept until there is better
+            better = metric is None or not final or state.best == float("-inf") or value > state.best
+            record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
+            steplog.validation((state.epoch + 1) * steps, metrics)
+            seen = look(model, prepared.validation)
+            steplog.gates((state.epoch + 1) * steps, seen)
+            for warning in seen.warnings():
+                listener.note(warning)
+            state = state.after_epoch(record, value if final else float("-inf"), better)
+            if better:
+                with averaged(model.optimizer):
+                    checkpoints.save_best()
+            checkpoints.save(state)
+            listener.epoch(record)
+    return state
+
+
+def _value(metric: str, metrics: dict[str, Any], epoch: int) -> float:
+    """The early-stopping metric. Labels define it (``stopping_metric``), so that only a model can spoil it."""
+    try:
+        return chosen(metric, metrics)
+    except UndefinedMetricError:
+        raise DivergedError([metric.partition(".")[0]], epoch) from None
+
+
+def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) -> tf.data.Dataset:
+    """One epoch's shuffled batches from step ``skip`` on."""
+    settings = experiment.training
+    first = next(rows.chunks())
+    signature = {n: tf.TensorSpec([None, *a.shape[1:]], tf.as_dtype(a.dtype)) for n, a in first.items()}
+
+    def batches() -> Iterator[Batch]:
+        return rows.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch, skip)
+
+    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
+
+
+def mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:
+    """Mean validation loss of the tasks that have labels; ``step`` maps a batch to its mean losses [T]."""
+    totals: list[NDArray[np.float64]] = []
+    labelled: list[NDArray[np.float64]] = []
+    for chunk in rows.chunks():
+        batch = {name: tf.constant(a) for name, a in chunk.items() if name != GROUP}
+        known = chunk["known"].sum(axis=0, dtype=np.float64)
+        totals.append(known * np.asarray(step(batch)["losses"], dtype=np.float64))
+        labelled.append(known)
+    rows_of = np.sum(labelled, axis=0)
+    return float(np.mean(np.sum(totals, axis=0)[rows_of > 0] / rows_of[rows_of > 0]))
