@@ -6,6 +6,11 @@ and imports nothing else.
 
 import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ranker.inference import Model
 
 __version__ = "0.1.0"
 
@@ -23,3 +28,13 @@ if os.environ["TF_USE_LEGACY_KERAS"] != "1":
 
 # ONNX Runtime reports usage to its makers unless told not to before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+def load(path: str | Path, *, engine: str = "auto", device: str = "cpu", threads: int = 0) -> "Model":
+    """Load an artifact for scoring and ranking in this process; needs no TensorFlow.
+
+    Parameters, errors and methods are those of :meth:`ranker.inference.Model.load`.
+    """
+    from ranker.inference import Model  # here, so that importing the package stays light
+
+    return Model.load(path, engine=engine, device=device, threads=threads)

@@ -18,12 +18,15 @@ SPIN_US = "50"
 
 @ENGINES.register("onnxruntime")
 class OnnxRuntime:
-    """One session. Raises ``EngineError`` where the device's provider cannot be had."""
+    """One session. Raises ``EngineError`` where the device's provider cannot be had.
+
+    With ``one_context`` false, batches may have a context row for each candidate, as a log has them.
+    """
 
     name = "onnxruntime"
     sizes: tuple[int, ...] = ()
 
-    def __init__(self, model: Path, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(self, model: Path, device: str = "cpu", threads: int = 0, *, one_context: bool = True) -> None:
         provider = PROVIDERS[device]
         if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # CUDA's libraries, where they came as Python packages
@@ -38,8 +41,8 @@ class OnnxRuntime:
         # Threads that spin between requests take the cores from what encodes and answers them; those that sleep
         # between two products of one request are woken late.
         options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
-        # With one row of context known beforehand, its sums become biases of the candidates' matrix products.
-        options.add_free_dimension_override_by_name("contexts", 1)
+        if one_context:  # known beforehand, its sums become biases of the candidates' matrix products
+            options.add_free_dimension_override_by_name("contexts", 1)
         options.log_severity_level = 4  # its errors are raised; lines of its own would not be JSON
         try:
             self._session = onnxruntime.InferenceSession(str(model), options, providers=[provider])

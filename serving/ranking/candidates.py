@@ -1,26 +1,19 @@
 """The candidates of one request: with features of their own, or named by id and looked up."""
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.artifact import Artifact
-from ranker.encoding import Column, Packed, Ragged, Text
-from ranker.encoding.columns import numbers
+from ranker.encoding import Column, Packed
+from ranker.inference.pool import ContextColumns, Pool, Sent, declared, plain, raw_values, taken
 from ranker.schema import Schema
 from serving.features.items import ItemStore
 
-ContextColumns = Mapping[str, list[Any]]
 
-
-class Pool(Protocol):
-    """N candidates to rank."""
-
-    @property
-    def count(self) -> int:
-        """N."""
+class RequestPool(Pool, Protocol):
+    """Candidates of a request, some of which may have been looked up by id."""
 
     @property
     def unknown(self) -> list[Any] | None:
@@ -30,37 +23,11 @@ class Pool(Protocol):
     def looked_up(self) -> int:
         """How many ids were looked up."""
 
-    def ids(self, ranked: NDArray[np.intp]) -> Column:
-        """Ids of some candidates, or their positions where they have none."""
 
-    def packed(self, context: ContextColumns) -> Packed:
-        """Encode them for a context of one row. Raises ``ColumnError``."""
-
-    def raw(self, feature: str) -> NDArray[Any]:
-        """Raw values [N] of a feature: NaN for a missing number, ``None`` for a missing string."""
-
-
-class Sent:
+class SentRequest(Sent):
     """Candidates whose features came with the request."""
 
     unknown, looked_up = None, 0
-
-    def __init__(self, artifact: Artifact, columns: Mapping[str, Column]) -> None:
-        self._artifact, self._columns = artifact, columns
-        self.count = len(next(iter(columns.values())))
-
-    def ids(self, ranked: NDArray[np.intp]) -> Column:
-        """From the request's column."""
-        name = self._artifact.schema.candidate_id
-        return ranked if name is None else taken(self._columns[self._artifact.schema.column(name)], ranked)
-
-    def packed(self, context: ContextColumns) -> Packed:
-        """All encoded together."""
-        return self._artifact.encoder.encode(context, self._columns)
-
-    def raw(self, feature: str) -> NDArray[Any]:
-        """From the request's column."""
-        return raw_values(_declared(self._artifact, feature, self._columns[self._artifact.schema.column(feature)]))
 
 
 class LookedUp:
@@ -69,10 +36,10 @@ class LookedUp:
     def __init__(self, artifact: Artifact, store: ItemStore, ids: Column, drop: bool) -> None:
         self._artifact, self._store = artifact, store
         self._feature = str(artifact.schema.candidate_id)
-        places = store.places(_declared(artifact, self._feature, ids), self._feature)
+        places = store.places(declared(artifact, self._feature, ids), self._feature)
         self.looked_up = len(places)
         missing = np.flatnonzero(places < 0)
-        self.unknown: list[Any] | None = _plain(taken(ids, missing))
+        self.unknown: list[Any] | None = plain(taken(ids, missing))
         if drop and len(missing):
             known = np.flatnonzero(places >= 0)
             ids, places = taken(ids, known), places[known]
@@ -101,33 +68,5 @@ class LookedUp:
     def raw(self, feature: str) -> NDArray[Any]:
         """From the items; the id from the request."""
         if self._artifact.schema.column(feature) == self._artifact.schema.column(self._feature):
-            return raw_values(_declared(self._artifact, self._feature, self._ids))
+            return raw_values(declared(self._artifact, self._feature, self._ids))
         return self._store.raw(feature, self._places)
-
-
-def _declared(artifact: Artifact, feature: str, column: Column) -> Column:
-    """A column with its values of the type that the schema declares."""
-    coder = artifact.encoder.coders.get(feature)
-    return column if coder is None else coder.as_declared(column, artifact.schema.column(feature))
-
-
-def taken(column: Column, places: NDArray[np.intp]) -> Column:
-    """Some rows of a column."""
-    if isinstance(column, np.ndarray | Text):
-        return column[places]
-    assert not isinstance(column, Ragged), "ids are single values"
-    return [column[place] for place in places.tolist()]
-
-
-def raw_values(column: Column) -> NDArray[Any]:
-    """A column as fusions read it."""
-    if isinstance(column, np.ma.MaskedArray) or (isinstance(column, np.ndarray) and column.dtype.kind == "M"):
-        return numbers(column, "")
-    if isinstance(column, np.ndarray):
-        return column
-    assert not isinstance(column, Ragged), "fusions read features of one value"
-    return np.array(list(column), dtype=object)
-
-
-def _plain(column: Column) -> list[Any]:
-    return column.tolist() if isinstance(column, np.ndarray | Text) else list(column)  # type: ignore[arg-type]

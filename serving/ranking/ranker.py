@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.artifact import TOLERANCE, Artifact, ArtifactError, difference
+from ranker.artifact import TOLERANCE, Artifact
 from ranker.encoding import ColumnError, Packed
 from ranker.engines import Engine, engine_of
-from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan, explain
-from ranker.fusion.checks import require_known
+from ranker.fusion import FusionError, Plan
+from ranker.inference.model import CUDA_TOLERANCE, Model
+from ranker.inference.model import facts as fusion_facts
+from ranker.inference.ranking import by_objective, explained
 from serving.features.items import ItemSource
 from serving.features.users import Context, Users
 from serving.logs import event
@@ -19,12 +21,11 @@ from serving.protocol.errors import RequestError
 from serving.protocol.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.protocol.messages import FusionChoice, RankRequest
 from serving.protocol.validation import RequestChecker, short
-from serving.ranking.candidates import LookedUp, Pool, Sent
+from serving.ranking.candidates import LookedUp, RequestPool, SentRequest
 from serving.ranking.request_trace import RequestTrace
 from serving.ranking.scheduler import Step
 from serving.settings import Settings
 
-CUDA_TOLERANCE = 1e-3
 ONLY_MODEL = "default"
 """Model name when one artifact is served."""
 DEFAULT_EXCHANGE = Exchange()
@@ -47,10 +48,9 @@ class Ranker:
         drop_unknown: bool = False,
         users: Users | None = None,
     ) -> None:
+        self.model = Model(artifact, engine, tolerance)
         self.artifact = artifact
         self.checker = RequestChecker(artifact, max_candidates, by_id=source is not None, by_user=users is not None)
-        self._engine = engine
-        self._replay(tolerance)
         self._source, self._drop_unknown = source, drop_unknown
         self._users = users
         self.items = source.first(artifact) if source is not None else None
@@ -68,7 +68,7 @@ class Ranker:
     @property
     def engine(self) -> str:
         """Name of the engine that scores."""
-        return self._engine.name
+        return self.model.engine.name
 
     @property
     def by_user(self) -> bool:
@@ -117,7 +117,7 @@ class Ranker:
         facts = {
             "model": model,
             "model_version": self.artifact.manifest.version,
-            "fusion": {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values},
+            "fusion": fusion_facts(name, plan),
             "experiment": experiment,
             **({} if context.facts is None else {"user": context.facts}),
             **({} if pool.unknown is None else {"unknown_ids": pool.unknown}),
@@ -126,7 +126,7 @@ class Ranker:
         def score() -> Step:
             watch.lap("turn")
             if watch.packed is not None:
-                watch.scores = self._engine.score(watch.packed)
+                watch.scores = self.model.engine.score(watch.packed)
                 watch.lap("score")
             return respond
 
@@ -147,13 +147,13 @@ class Ranker:
         scores: NDArray[np.float32],
         request: RankRequest,
         plan: Plan,
-        pool: Pool,
+        pool: RequestPool,
         context: Context,
         facts: dict[str, Any],
         watch: RequestTrace,
     ) -> Answer:
         self._require_finite(scores)
-        candidates = self._candidates(plan, scores, pool, context)
+        candidates = self.model.fused(plan, scores, pool, context.columns)
         try:
             ranked = plan.rank(candidates)
         except FusionError as error:
@@ -163,19 +163,17 @@ class Ranker:
         explanations = None
         if request.explain:
             shown = order if request.explain is True else order[: request.explain]
-            picked = {rule: mask[shown] for rule, mask in ranked.picked.items()}
-            explanations = {**_explained(plan, candidates, shown), "rules": picked}
-        scored = _by_objective(plan, ranked.scores[order].astype(np.float32))
+            explanations = vars(explained(plan, candidates, shown, ranked.picked))
+        scored = by_objective(plan, ranked.scores[order].astype(np.float32))
         return Answer(facts, pool.ids(order), ranked.fused[order], scored, explanations)
 
     def choices(self) -> dict[str, Plan]:
         """What a request may name: the artifact's fusions, and the formulas that need no more than parameters."""
-        formulas = (name for name, formula in FUSIONS.items() if formula.stands_alone())
-        return {name: self._named(name) for name in dict.fromkeys([*self.artifact.fusions, *formulas])}
+        return self.model.choices()
 
-    def _pool(self, request: RankRequest) -> Pool:
+    def _pool(self, request: RankRequest) -> RequestPool:
         if not request.by_id:
-            return Sent(self.artifact, request.candidates)
+            return SentRequest(self.artifact, request.candidates)
         assert self.items is not None, "only where there are items does the check let ids alone pass"
         (ids,) = request.candidates.values()
         return LookedUp(self.artifact, self.items, ids, self._drop_unknown)
@@ -186,7 +184,7 @@ class Ranker:
         assert self._users is not None, "only where there are users does the check let one pass"
         return self._users.context(request.user, request.context, self.checker.context)
 
-    def _encoded(self, pool: Pool, context: Context) -> Packed:
+    def _encoded(self, pool: RequestPool, context: Context) -> Packed:
         while True:
             try:
                 return pool.packed(context.columns)
@@ -200,81 +198,13 @@ class Ranker:
 
     def _require_finite(self, scores: NDArray[np.float32]) -> None:
         """Refuse candidates whose inputs are so large that the model overflows."""
-        finite = np.isfinite(scores)
-        if not finite.all():
-            tasks = self.artifact.manifest.tasks
+        if unusable := self.model.not_finite(scores):
             reason = "has values so large that the model gives no finite score for {}"
-            raise RequestError(
-                (f"candidates.{row}", reason.format(", ".join(tasks[i] for i in np.flatnonzero(~finite[row]))))
-                for row in np.flatnonzero(~finite.all(axis=1)).tolist()
-            )
-
-    def _candidates(self, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: Context) -> Candidates:
-        """Scores, with the raw values of the features that the fusion reads."""
-        schema = self.artifact.schema
-        features = {
-            name: np.array(context.columns[schema.column(name)][0], dtype=object)
-            if name in schema.context
-            else pool.raw(name)
-            for name in plan.features
-        }
-        return Candidates.of(plan.objectives, scores, features=features)
+            raise RequestError((f"candidates.{row}", reason.format(", ".join(of))) for row, of in unusable.items())
 
     def plan(self, choice: FusionChoice | None) -> tuple[str, Plan]:
         """What is asked for, and the name that a request has for it. Raises ``RequestError``."""
-        if choice is None:
-            return DEFAULT, self.artifact.fusion
-        name = choice.name or DEFAULT
         try:
-            return name, self._named(name).replaced(choice.parameters)
+            return self.model.plan() if choice is None else self.model.plan(choice.name, choice.parameters)
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None
-
-    def _named(self, name: str) -> Plan:
-        """A fusion of the artifact, or a formula within the steps of the default one. Raises ``FusionError``."""
-        default = self.artifact.fusion
-        if name in self.artifact.fusions:
-            return self.artifact.fusions[name]
-        if name == default.fusion.name:  # its formula, with the parameters of the config
-            return default
-        if name not in FUSIONS:
-            require_known(name, list(self.choices()), f"no fusion is named {name!r}")
-        return default.with_formula(name, {})
-
-    def _replay(self, tolerance: float) -> None:
-        """Refuse an artifact whose golden requests get other scores here than from the model that was trained."""
-        folder, tasks = self.artifact.folder, self.artifact.manifest.tasks
-        if not self.artifact.golden:
-            raise ArtifactError(f"{folder}: holds no golden request to check the scores with")
-        for number, golden in enumerate(self.artifact.golden):
-            context = {name: [value] for name, value in golden.context.items()}
-            packed = self._encoded(Sent(self.artifact, golden.candidates), Context(context))
-            expected = np.array([golden.scores[task] for task in tasks]).T
-            count = len(packed.candidate_ids)
-            for size in (count, *self._engine.sizes) if number == 0 else (count,):
-                rows = np.arange(size) % count  # a graph of a size is asked for as many, over and over the same
-                many = packed._replace(
-                    candidate_ids=packed.candidate_ids[rows], candidate_numbers=packed.candidate_numbers[rows]
-                )
-                got = self._engine.score(many)
-                for i, task in enumerate(tasks):
-                    worst = difference(got[:, i], expected[rows, i]) if len(expected) == count else np.inf
-                    if not worst <= tolerance:
-                        raise ArtifactError(
-                            f"{folder}: golden request {number}, task {task!r}: scores differ by {worst:.2e} from "
-                            f"those the model was exported with, more than {tolerance:.0e}; it is not served"
-                        )
-
-
-def _by_objective(plan: Plan, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    return dict(zip(plan.objectives, np.ascontiguousarray(values.T), strict=True))
-
-
-def _explained(plan: Plan, candidates: Candidates, shown: NDArray[np.intp]) -> dict[str, Any]:
-    """Explanations of the candidates ``shown``, by their positions in the request."""
-    told = explain(plan, candidates, shown)
-    return {
-        "baseline": told.baseline,
-        "contributions": _by_objective(plan, told.contributions),
-        "rank_without": _by_objective(plan, told.rank_without),
-    }

@@ -12,8 +12,8 @@ from ranker.engines import OnnxRuntime
 from serving.features.items import ItemsError, ItemSource
 from serving.protocol.formats import Exchange
 from serving.ranking.ranker import Ranker
+from tests.artifacts import shop_log
 from tests.serving.asking import answered
-from tests.serving.conftest import shop_log
 from tests.serving.protocol.formats.streams import ARROW, FROM_ARROW, sent, table_of, types_of
 
 COLUMNS = Exchange()

@@ -1,0 +1,81 @@
+"""The candidates of one request, as encoding and fusion read them."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.artifact import Artifact
+from ranker.encoding import Column, Packed, Ragged, Text
+from ranker.encoding.columns import numbers
+
+ContextColumns = Mapping[str, Column]
+"""By column: one value each."""
+
+
+class Pool(Protocol):
+    """N candidates to rank."""
+
+    @property
+    def count(self) -> int:
+        """N."""
+
+    def ids(self, ranked: NDArray[np.intp]) -> Column:
+        """Ids of some candidates, or their positions where they have none."""
+
+    def packed(self, context: ContextColumns) -> Packed:
+        """Encode them for a context of one row. Raises ``ColumnError``."""
+
+    def raw(self, feature: str) -> NDArray[Any]:
+        """Raw values [N] of a feature: NaN for a missing number, ``None`` for a missing string."""
+
+
+class Sent:
+    """Candidates whose features came with the request, by the log's column names."""
+
+    def __init__(self, artifact: Artifact, columns: Mapping[str, Column]) -> None:
+        self._artifact, self._columns = artifact, columns
+        self.count = len(next(iter(columns.values())))
+
+    def ids(self, ranked: NDArray[np.intp]) -> Column:
+        """From the request's column."""
+        name = self._artifact.schema.candidate_id
+        return ranked if name is None else taken(self._columns[self._artifact.schema.column(name)], ranked)
+
+    def packed(self, context: ContextColumns) -> Packed:
+        """All encoded together."""
+        return self._artifact.encoder.encode(context, self._columns)
+
+    def raw(self, feature: str) -> NDArray[Any]:
+        """From the request's column."""
+        return raw_values(declared(self._artifact, feature, self._columns[self._artifact.schema.column(feature)]))
+
+
+def declared(artifact: Artifact, feature: str, column: Column) -> Column:
+    """A column with its values of the type that the schema declares."""
+    coder = artifact.encoder.coders.get(feature)
+    return column if coder is None else coder.as_declared(column, artifact.schema.column(feature))
+
+
+def taken(column: Column, places: NDArray[np.intp]) -> Column:
+    """Some rows of a column of single values."""
+    if isinstance(column, np.ndarray | Text):
+        return column[places]
+    assert not isinstance(column, Ragged), "ids are single values"
+    return [column[place] for place in places.tolist()]
+
+
+def raw_values(column: Column) -> NDArray[Any]:
+    """A column as fusions read it."""
+    if isinstance(column, np.ma.MaskedArray) or (isinstance(column, np.ndarray) and column.dtype.kind == "M"):
+        return numbers(column, "")
+    if isinstance(column, np.ndarray):
+        return column
+    assert not isinstance(column, Ragged), "fusions read features of one value"
+    return np.array(list(column), dtype=object)
+
+
+def plain(column: Column) -> list[Any]:
+    """A column of single values as Python objects."""
+    return column.tolist() if isinstance(column, np.ndarray | Text) else list(column)  # type: ignore[arg-type]
