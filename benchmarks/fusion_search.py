@@ -24,11 +24,11 @@ from rich.table import Table
 from benchmarks.report import write_json
 from ranker.artifact import load
 from ranker.fusion import Plan
-from training.commands.search import Search, search_artifact
+from training.commands.search import SearchOptions, search
 from training.data.log_reader import Log
 from training.fusion_search.confidence import OBJECTIVE, gains
 from training.fusion_search.evaluator import Evaluator
-from training.fusion_search.loop import search
+from training.fusion_search.loop import search as searched_by
 from training.fusion_search.methods import METHODS
 from training.fusion_search.objective import parse_goal
 from training.fusion_search.scored_rows import ScoredRows, scored_rows
@@ -111,7 +111,7 @@ def _searched(
     method: str, around: Space, goal: Any, today: Any, evaluator: Evaluator, budget: int, seed: int
 ) -> dict[str, Any]:
     begun = time.perf_counter()
-    history = search(
+    history = searched_by(
         method, around.start, goal, today, lambda points: evaluator(around.sets(points)), budget=budget, seed=seed
     )
     best = history.points[history.best]
@@ -202,8 +202,8 @@ def kuairand(artifact: Path, data: Path, output: Path, split: int) -> None:
 def figure(artifact: Path, data: Path, output: Path, split: int) -> None:
     """Two charts of a search's report, as ``fusion_search.svg``."""
     with TemporaryDirectory() as folder:
-        asked = Search(maximise="click.auc + 2*like.auc + 2*share.auc", vary=["power"], budget=300, seed=split)
-        found = search_artifact(artifact, asked, [data], Path(folder), Console())
+        asked = SearchOptions(maximise="click.auc + 2*like.auc + 2*share.auc", vary=["power"], budget=300, seed=split)
+        found = search(artifact, [data], asked, output=folder)
     charts = [chart.properties(width=560, height=170) for chart in (sensitivity(found), path(found))]
     drawn = alt.vconcat(*charts).resolve_scale(color="independent")
     (output / "fusion_search.svg").write_text(vl_convert.vegalite_to_svg(drawn.to_json()), encoding="utf-8")

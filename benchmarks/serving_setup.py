@@ -41,14 +41,13 @@ def artifact_of(size: str, folder: Path) -> Artifact:
         return load(root)
     except ArtifactError:
         shutil.rmtree(root, ignore_errors=True)
-    from training.commands.fit import run
-    from training.config.experiment import Experiment
+    from training.commands.fit import fit
 
     log = folder / "log.parquet"
     if not log.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table(drawn(ROWS)), log)
-    return run(Experiment.model_validate(experiment(size)), [log], root, Console(file=sys.stderr))
+    return fit(experiment(size), log, output=root, progress=Console(file=sys.stderr)).export()
 
 
 def drawn(rows: int, seed: int = 0) -> dict[str, Any]:

@@ -1,3 +1,37 @@
-"""The offline job: data, training, evaluation, export. Importing it imports `ranker` first, which chooses Keras 2."""
+"""The offline job: data, training, evaluation, export. Importing it imports `ranker` first, which chooses Keras 2.
+
+``fit``, ``evaluate``, ``compare`` and ``search`` are the commands of ``ranker-train`` as functions; naming one imports
+TensorFlow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import ranker  # noqa: F401
+from training.quiet import quiet_imports
+
+if TYPE_CHECKING:
+    from training.commands.compare import Comparison, compare
+    from training.commands.evaluate import evaluate
+    from training.commands.fit import TrainingRun, fit
+    from training.commands.search import SearchOptions, search
+
+__all__ = ["Comparison", "SearchOptions", "TrainingRun", "compare", "evaluate", "fit", "search"]
+
+_MODULES = {
+    "Comparison": "training.commands.compare",
+    "SearchOptions": "training.commands.search",
+    "TrainingRun": "training.commands.fit",
+    "compare": "training.commands.compare",
+    "evaluate": "training.commands.evaluate",
+    "fit": "training.commands.fit",
+    "search": "training.commands.search",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a command when it is first named."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'training' has no attribute {name!r}")
+    with quiet_imports():
+        return getattr(import_module(_MODULES[name]), name)

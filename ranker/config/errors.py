@@ -27,7 +27,7 @@ class _Mistake(NamedTuple):
 
 
 def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> list[str]:
-    """A line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file."""
+    """A line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file, if it came from one."""
     schema = _schema(model)
     mistakes = [_Mistake(*_resolve(schema, found["loc"]), found) for found in error.errors(include_url=False)]
     return [_line(schema, mistake, text, tree) for mistake, text in _distinct(mistakes)]
@@ -78,7 +78,8 @@ def _line(schema: Mapping[str, Any], mistake: _Mistake, message: str, tree: yaml
         message = f"{message}, got a mapping"
     where = ".".join(f"{part!s:.{LONGEST}}" for part in path) or "the config as a whole"
     rest = "..." if len(message) > LONGEST_MESSAGE else ""
-    return f"line {line}, {where}: {message[:LONGEST_MESSAGE]}{rest}"
+    place = where if tree is None else f"line {line}, {where}"
+    return f"{place}: {message[:LONGEST_MESSAGE]}{rest}"
 
 
 @lru_cache(maxsize=16)

@@ -1,9 +1,11 @@
 """A YAML file (JSON is YAML too) -> a closed, frozen model; every mistake is named by its path and line."""
 
 import codecs
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from ranker.config.errors import explain
@@ -39,12 +41,21 @@ def document(path: Path) -> Document:
 
 def check(path: Path, found: Document, model: type[Config]) -> Config:
     """Check what a file says. Raises ``ConfigError`` naming each mistake by path and line."""
+    return _checked(found.data, model, str(path), found.tree)
+
+
+def check_data(content: Mapping[str, Any], model: type[Config]) -> Config:
+    """Check what a dict says. Raises ``ConfigError`` naming each mistake by path."""
+    return _checked(content, model, "the config", None)
+
+
+def _checked(content: Any, model: type[Config], name: str, tree: yaml.Node | None) -> Config:
     try:
-        return model.model_validate(found.data)
+        return model.model_validate(content)
     except ValidationError as error:
-        lines = explain(error, model, found.tree)
+        lines = explain(error, model, tree)
         mistakes = "\n".join(f"  {line}" for line in lines)
-        raise ConfigError(f"{path} has {len(lines)} mistake(s):\n{mistakes}") from None
+        raise ConfigError(f"{name} has {len(lines)} mistake(s):\n{mistakes}") from None
 
 
 def _text(path: Path) -> str:

@@ -1,5 +1,6 @@
 """ONNX Runtime, on the CPU or on CUDA."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,11 @@ class OnnxRuntime:
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """One context row and N candidates to scores [N, T]."""
-        feed = {name: array for name, array in packed._asdict().items() if name in self._names}
+        return self.score_arrays(packed._asdict())
+
+    def score_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """The same of arrays by input; those that the graph does not read may be left out, or given in vain."""
+        feed = {name: array for name, array in arrays.items() if name in self._names}
         return self._direct(feed) if self._device == "cpu" else self._bound(feed)
 
     def _direct(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.float32]:

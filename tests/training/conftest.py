@@ -9,7 +9,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from training.commands.fit import run
+from training.commands.fit import fit
 from training.config.experiment import Experiment, load
 from training.simulator import SimulatorConfig, simulate
 
@@ -96,5 +96,5 @@ def trained(log, tmp_path_factory) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
     config = written(folder)
     screen = io.StringIO()
-    run(load(config), [log], folder / "out", Console(file=screen, width=160))
+    fit(load(config), log, output=folder / "out", progress=Console(file=screen, width=160)).export()
     return Trained(log, config, load(config), folder / "out", screen.getvalue())

@@ -44,11 +44,9 @@ def compare(
     if export_best is not None:
         check_folder("--export-best", export_best)
     with quiet_imports():
-        from training.commands import compare as command
-        from training.config.experiment import load
-        from training.sweeps import compare as grid
+        from training.commands.compare import compare as command
 
-    base = load(config)
-    cells = grid.expand(base, [grid.parse(text) for text in vary], seeds)
-    source = sources(data, more) or [Path(path) for path in base.data.paths]
-    command.compare(base, cells, source, test or [], output, jobs, console, best_by, export_best)
+    command(
+        config, sources(data, more), vary=vary, output=output, seeds=seeds, test=test, jobs=jobs, best_by=best_by,
+        export_best=export_best, progress=console,
+    )  # fmt: skip

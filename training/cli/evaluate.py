@@ -34,17 +34,12 @@ def evaluate(
     if json_file is not None:
         check_file("--json", json_file)
     with quiet_imports():
-        from training.commands.evaluate import evaluate_artifact
+        from training.commands.evaluate import evaluate as command
 
-    metrics = evaluate_artifact(
-        artifact,
-        sources(data, more),
-        group_by,
-        bootstrap,
-        console,
-        validation=validation,
-        given_conflicts=given_conflicts,
-    )
+    metrics = command(
+        artifact, sources(data, more) or None, validation=validation, group_by=group_by, bootstrap=bootstrap,
+        given_conflicts=given_conflicts, progress=console,
+    )  # fmt: skip
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(metrics, indent=2) + "\n")

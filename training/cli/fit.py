@@ -26,8 +26,7 @@ def fit(
     check_config(config)
     check_folder("--output", output)
     with quiet_imports():
-        from training.commands.fit import run
-        from training.config.experiment import load
+        from training.commands.fit import fit as command
 
-    artifact = run(load(config), sources(data, more), output, console, restart=restart)
-    console.print(f"artifact: [bold]{artifact.folder}[/bold]    serve it: ranker-serve {output}")
+    run = command(config, sources(data, more), output=output, restart=restart, progress=console)
+    console.print(f"artifact: [bold]{run.export().folder}[/bold]    serve it: ranker-serve {output}")

@@ -60,14 +60,15 @@ def search(
     if export is not None:
         check_folder("--export", export)
     with quiet_imports():
-        from training.commands.search import Search, export_found, search_artifact
+        from training.commands.search import SearchOptions, export_found
+        from training.commands.search import search as command
 
-    asked = Search(
+    asked = SearchOptions(
         maximise=maximise, require=require or [], fusion=fusion, formula=formula, vary=vary or [], trust=trust,
         method=method, budget=budget, held_out=held_out, group_by=group_by, binned=binned, seed=seed,
         bootstrap=bootstrap, jobs=jobs or os.cpu_count() or 1,
     )  # fmt: skip
-    found = search_artifact(artifact, asked, sources(data, more), output, console)
+    found = command(artifact, sources(data, more), asked, output=output, progress=console)
     if export is not None:
         if found.doubts and not force:
             typer.echo(f"nothing is exported to {export}: {found.doubts[0]}; --force exports it anyway", err=True)

@@ -2,12 +2,14 @@
 
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
 
-from ranker.artifact import load
+from ranker.artifact import Artifact
 from ranker.tasks import GivenConflicts
+from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import Experiment, SplitByFiles
 from training.data.encode import encode_all, encode_held_out
 from training.data.experiment_log import open_log
@@ -20,30 +22,70 @@ from training.evaluation.evaluate import measure, predict, undefined
 from training.evaluation.onnx_scorer import onnx_scorer
 
 
-def evaluate_artifact(
-    path: Path,
-    source: Source,
-    group_by: str | None,
-    bootstrap: int,
-    console: Console,
+def evaluate(
+    artifact: str | Path | Artifact,
+    data: Data = None,
     *,
     validation: bool = False,
+    group_by: str | None = None,
+    bootstrap: int = 200,
     given_conflicts: GivenConflicts | None = None,
+    progress: Progress = True,
 ) -> dict[str, Any]:
-    """Score every row of a log, or its ``validation`` rows, with an artifact's own graph, print and return metrics.
+    """Score rows of a log with an artifact's own graph, and measure every objective.
 
-    ``cautions`` of the metrics say how many rows the artifact was trained on. ``given_conflicts`` takes the place of
-    what the artifact's tasks say. Raises ``DataError`` for a log that cannot be used or has no such rows, and where
-    many labels contradict `given` and neither says what is meant.
+    Parameters
+    ----------
+    artifact
+        A folder that ``fit`` exported to, the folder of one version, or an ``Artifact``.
+    data
+        A DataFrame, an Arrow table, or files, folders and globs; by default those of the config.
+    validation
+        Measure only on the rows that the artifact's own split holds out.
+    group_by
+        Column for GAUC; by default the config's.
+    bootstrap
+        Resamples behind each 95 % interval; 0 for none.
+    given_conflicts
+        What labels mean that contradict ``given``; by default what the config's tasks say.
+    progress
+        Whether to show how it goes, or the Rich console to show it on.
+
+    Returns
+    -------
+    ``mean_auc``, metrics by task under ``tasks``, and ``cautions``, such as rows that the artifact was trained on.
+
+    Raises
+    ------
+    ArtifactError
+        For an artifact that cannot be read.
+    DataError
+        For a log that cannot be used or has no such rows, and where many labels contradict ``given`` and neither the
+        config nor ``given_conflicts`` says what is meant.
     """
-    artifact = load(path)
+    loaded, console = artifact_of(artifact), console_of(progress)
+    saved = Experiment.model_validate(loaded.manifest.experiment)
+    rule = saved.data.split
+    if validation and data is None and isinstance(rule, SplitByFiles):
+        data = rule.paths
+    with TemporaryDirectory() as folder:
+        source = source_of(saved, data, Path(folder), console)
+        return _evaluated(loaded, saved, source, validation, group_by, bootstrap, given_conflicts, console)
+
+
+def _evaluated(
+    artifact: Artifact,
+    saved: Experiment,
+    source: Source,
+    validation: bool,
+    group_by: str | None,
+    bootstrap: int,
+    given_conflicts: GivenConflicts | None,
+    console: Console,
+) -> dict[str, Any]:
     schema = meaning(artifact.schema, given_conflicts)
     counts = LabelCounts(schema)
-    saved = Experiment.model_validate(artifact.manifest.experiment)
     group_by = group_by or saved.evaluation.group_by
-    if not len(source):
-        rule = saved.data.split
-        source = list(rule.paths if validation and isinstance(rule, SplitByFiles) else saved.data.paths)
     encoder = artifact.encoder
     log = open_log(saved, source, encoder).typed(of_kind("id", [group_by]))
     show_notes(console, log)

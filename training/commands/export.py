@@ -31,12 +31,13 @@ CALIBRATION = "calibration.html"
 
 def export_run(folder: Path, output: Path, console: Console) -> Artifact:
     """Export the best epoch so far of a run in ``folder``."""
-    return finish(reopen(folder), output, console)
+    trained = reopen(folder)
+    console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
+    return finish(trained, output, console)
 
 
 def finish(trained: Run, output: Path, console: Console) -> Artifact:
-    """Show a run's metrics, fit the fusions, write the pages and export the best epoch as the next version."""
-    console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
+    """Fit the fusions, write the pages and export the best epoch as the next version."""
     experiment = trained.experiment
     divided = split(trained.log, experiment.data.split, experiment.training.seed)
     rows = rows_of(experiment.log_schema, divided)

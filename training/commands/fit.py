@@ -1,44 +1,135 @@
-"""Trains an experiment, shows how it goes, and exports its best epoch."""
+"""Trains an experiment and exports its best epoch."""
 
 import shutil
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from ranker.artifact import Artifact
 from training.commands.export import finish
+from training.commands.inputs import Config, Data, Progress, console_of, experiment_of, in_memory, source_of
 from training.config.experiment import Experiment, SplitByFiles
 from training.data.experiment_log import open_log, required_columns
+from training.data.files.stored_table import prune
 from training.data.log_reader import Source
-from training.display import Display
+from training.display import Display, metrics_table
 from training.listener import RunListener
 from training.trainer.run_folder import check_replaceable, exported, key_of, mark_exported
-from training.trainer.train import RUN, train
+from training.trainer.train import RUN, Run, reopen, train
 
 
-def run(experiment: Experiment, source: Source, output: Path, console: Console, *, restart: bool = False) -> Artifact:
-    """Train, print the metrics of the best epoch, export; a run that was exported before is left as it is.
+class TrainingRun:
+    """A finished training run in a folder.
 
-    Raises ``DataError`` where ``output`` holds an unfinished run of another config or data.
+    Attributes
+    ----------
+    folder
+        The ``output`` of the run: it holds ``run/`` with checkpoints and records, and artifacts as ``1/``, ``2/``, ...
+    experiment
+        The config.
+    artifact
+        What was exported of the run; ``None`` before :meth:`export`.
     """
+
+    def __init__(
+        self, folder: Path, experiment: Experiment, console: Console, trained: Run | None, artifact: Artifact | None
+    ) -> None:
+        self.folder, self.experiment, self.artifact = folder, experiment, artifact
+        self._console, self._trained = console, trained
+
+    @cached_property
+    def trained(self) -> Run:
+        """The Keras model with the weights of the best epoch, its predictions on validation rows, its history."""
+        return self._trained or reopen(self.folder)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Metrics of the best epoch on the validation rows: ``mean_auc``, and by task under ``tasks``."""
+        return dict(self.artifact.manifest.metrics) if self.artifact is not None else self.trained.metrics
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A record of each epoch: its number, mean training losses, validation metrics, whether it was the best."""
+        return self.trained.history
+
+    def export(self, output: str | Path | None = None) -> Artifact:
+        """Export the best epoch as the next version in ``output``, by default the run's own folder.
+
+        A run that was exported there before is not exported again. The artifact's ``folder`` is what
+        :func:`ranker.load` and ``ranker-serve`` take. Raises ``ExportError`` where the exported graph gives other
+        scores than the model.
+        """
+        place = Path(output) if output is not None else self.folder
+        if self.artifact is not None and self.artifact.folder.parent.resolve() == place.resolve():
+            return self.artifact
+        artifact = finish(self.trained, place, self._console)
+        if place.resolve() == self.folder.resolve():
+            mark_exported(self.folder / RUN, artifact)
+        self.artifact = artifact
+        return artifact
+
+    def __repr__(self) -> str:
+        state = f"exported as version {self.artifact.manifest.version}" if self.artifact is not None else "not exported"
+        return f"<TrainingRun in {str(self.folder)!r}, {state}>"
+
+
+def fit(
+    config: Config, data: Data = None, *, output: str | Path, restart: bool = False, progress: Progress = True
+) -> TrainingRun:
+    """Train an experiment, and keep the weights of its best epoch.
+
+    A run that was stopped is taken up where it was when it is called again with the same config and data; one that is
+    finished is not trained again.
+
+    Parameters
+    ----------
+    config
+        The path of a YAML file, its content as a dict, or an ``Experiment``.
+    data
+        A DataFrame, an Arrow table, or files, folders and globs of Parquet and CSV; by default the config's
+        ``data.paths``. Tables are stored in ``output/tables``, so that the run can be taken up and exported later.
+    output
+        Folder of the run and of its artifacts.
+    restart
+        Discard an unfinished run in ``output`` instead of going on with it.
+    progress
+        Whether to show how it goes, or the Rich console to show it on.
+
+    Returns
+    -------
+    The run, with ``metrics`` of the best epoch and ``export()``.
+
+    Raises
+    ------
+    ConfigError
+        For mistakes in the config, each named by its path.
+    DataError
+        For a log that cannot be used, and where ``output`` holds an unfinished run of another config or data.
+    DivergedError
+        Where losses or scores stop being finite.
+    """
+    experiment, console, output = experiment_of(config), console_of(progress), Path(output)
     if restart:
         shutil.rmtree(output / RUN, ignore_errors=True)
-    source = source if len(source) else list(experiment.data.paths)
+    source = source_of(experiment, data, output, console)
     log, folder = open_log(experiment, source), output / RUN
     earlier, line = exported(folder, key_of(experiment, log))
     line = line or check_replaceable(folder, experiment, log)
     if line is not None:
         console.print(line, markup=False)
     if earlier is not None:
-        return earlier
+        return TrainingRun(output, experiment, console, None, earlier)
     _check_columns(experiment, source)
     with Display(console) as display:
         display.expect(len(log))
         listener = RunListener(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
         trained = train(experiment, source, output, listener)
-    artifact = finish(trained, output, console)
-    mark_exported(folder, artifact)
-    return artifact
+    if in_memory(data):
+        prune(Path(source[0]))
+    console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
+    return TrainingRun(output, experiment, console, trained, None)
 
 
 def _check_columns(experiment: Experiment, source: Source) -> None:

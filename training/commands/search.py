@@ -9,12 +9,14 @@ from typing import Any
 import orjson
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 
-from ranker.artifact import Artifact, load, with_fusions
+from ranker.artifact import Artifact, with_fusions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, Plan
 from ranker.registry import nearest
+from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import ConfigError, Experiment
 from training.data.cache import digest
 from training.data.experiment_log import open_log
@@ -22,7 +24,8 @@ from training.data.files.csv_types import of_kind
 from training.data.log_reader import Source
 from training.display import Display, show_notes
 from training.fusion_search.evaluator import Evaluator
-from training.fusion_search.loop import History, search
+from training.fusion_search.loop import History
+from training.fusion_search.loop import search as searched_by
 from training.fusion_search.objective import Goal, default_goal, parse_goal
 from training.fusion_search.scored_rows import ScoredRows, scored_rows
 from training.fusion_search.space import space
@@ -36,7 +39,7 @@ STATE = "state.npz"
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchOptions:
     """What is asked of a search; ``None`` where the artifact's own is meant."""
 
     maximise: str | None = None
@@ -55,14 +58,48 @@ class Search:
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
 
 
-def search_artifact(path: Path, asked: Search, source: Source, output: Path, console: Console) -> Found:
+def search(
+    artifact: str | Path | Artifact,
+    data: Data = None,
+    options: SearchOptions | None = None,
+    *,
+    output: str | Path,
+    progress: Progress = True,
+) -> Found:
     """Search the parameters of an artifact's fusion, and write report, numbers and config into ``output``.
 
-    Stopped, it goes on where it was. Raises ``ConfigError`` for what cannot be searched, and ``DataError`` for a log
-    that cannot be used.
+    A search that was stopped goes on where it was when it is called again.
+
+    Parameters
+    ----------
+    artifact
+        A folder that ``fit`` exported to, the folder of one version, or an ``Artifact``.
+    data
+        A DataFrame, an Arrow table, or files, folders and globs whose validation rows are searched on; by default
+        those of the config.
+    options
+        What to maximise and require, which fusion, how.
+    output
+        Folder for the report, and for the search itself.
+    progress
+        Whether to show how it goes, or the Rich console to show it on.
+
+    Raises
+    ------
+    ConfigError
+        For options that the artifact's fusion cannot have.
+    DataError
+        For a log that cannot be used.
     """
-    artifact = load(path)
-    experiment = Experiment.model_validate(artifact.manifest.experiment)
+    loaded, console, output = artifact_of(artifact), console_of(progress), Path(output)
+    experiment = Experiment.model_validate(loaded.manifest.experiment)
+    source = source_of(experiment, data, output, console)
+    return _searched(loaded, experiment, options or SearchOptions(), source, output, console)
+
+
+def _searched(
+    artifact: Artifact, experiment: Experiment, asked: SearchOptions, source: Source, output: Path, console: Console
+) -> Found:
     goal = parse_goal(asked.maximise or default_goal(artifact.schema), asked.require, artifact.schema)
     today = _plan(artifact, asked.fusion)
     searched = _started(today, asked.formula)
@@ -70,7 +107,7 @@ def search_artifact(path: Path, asked: Search, source: Source, output: Path, con
     group_by = asked.group_by or experiment.evaluation.group_by
     if group_by is None:
         raise ConfigError("--group-by: name the column whose equal values compete, such as a request or user id")
-    log = open_log(experiment, source if len(source) else list(experiment.data.paths), artifact.encoder)
+    log = open_log(experiment, source, artifact.encoder)
     log = log.typed(of_kind("number", [metric.column for metric in goal.metrics]))
     show_notes(console, log)
     with Display(console) as display:
@@ -90,7 +127,7 @@ def search_artifact(path: Path, asked: Search, source: Source, output: Path, con
         def show(tried: int, best: float) -> None:
             progress.update(bar, completed=tried, detail=f"best {best:.5f}" if best > -1e5 else "none allowed yet")
 
-        history = search(
+        history = searched_by(
             asked.method, around.start, goal, present, lambda points: halves[0].searched(around.sets(points)),
             budget=asked.budget, seed=asked.seed, state=output / STATE, key=mark, progress=show,
         )  # fmt: skip
@@ -102,17 +139,17 @@ def search_artifact(path: Path, asked: Search, source: Source, output: Path, con
     return found
 
 
-def export_found(path: Path, asked: Search, found: Found, output: Path) -> Artifact:
+def export_found(artifact: str | Path | Artifact, asked: SearchOptions, found: Found, output: str | Path) -> Artifact:
     """The artifact with the best parameters in place of today's, as the next version below ``output``."""
-    artifact = load(path)
-    plan = _started(_plan(artifact, asked.fusion), asked.formula).replaced(found.parameters)
-    experiment = dict(artifact.manifest.experiment)
+    loaded, output = artifact_of(artifact), Path(output)
+    plan = _started(_plan(loaded, asked.fusion), asked.formula).replaced(found.parameters)
+    experiment = dict(loaded.manifest.experiment)
     options = plan.stored().options.model_dump(mode="json")
     if asked.fusion == DEFAULT:
         experiment["fusion"] = options
     else:
         experiment["fusions"] = {**experiment.get("fusions", {}), asked.fusion: options}
-    return with_fusions(artifact, {**artifact.fusions, asked.fusion: plan}, experiment, output)
+    return with_fusions(loaded, {**loaded.fusions, asked.fusion: plan}, experiment, output)
 
 
 def _plan(artifact: Artifact, name: str) -> Plan:
@@ -139,7 +176,7 @@ def _columns(artifact: Artifact, goal: Goal, plans: Sequence[Plan]) -> dict[str,
     return {**features, **values}
 
 
-def _halves(today: Plan, searched: Plan, rows: ScoredRows, goal: Goal, asked: Search) -> Halves:
+def _halves(today: Plan, searched: Plan, rows: ScoredRows, goal: Goal, asked: SearchOptions) -> Halves:
     ways: Mapping[str, Any] = {"binned": asked.binned, "jobs": asked.jobs}
     one = Evaluator(today, rows, goal.metrics, **ways)
     return Halves(one, one if searched is today else Evaluator(searched, rows, goal.metrics, **ways))
@@ -184,6 +221,6 @@ def _print(found: Found, console: Console, output: Path) -> None:
     )
 
 
-def _bar(console: Console) -> Progress:
+def _bar(console: Console) -> Bars:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, TextColumn("{task.fields[detail]}"), console=console, transient=True)
+    return Bars(*columns, TextColumn("{task.fields[detail]}"), console=console, transient=True)

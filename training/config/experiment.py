@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from ranker.architectures import ARCHITECTURES, ArchitectureOptions
 from ranker.config.closed import Closed, Name
 from ranker.config.file import ConfigError as ConfigError
-from ranker.config.file import keys, read
+from ranker.config.file import check_data, keys, read
 from ranker.funnels import FUNNELS, FunnelOptions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
@@ -270,6 +270,11 @@ class Experiment(Closed):
                 plan_for(self.log_schema, StoredFusion(options=options))
             except FusionError as error:
                 raise ValueError(f"{path}.{error}") from None
+
+
+def checked(content: Mapping[str, Any]) -> Experiment:
+    """Check a config that is data already. Raises ``ConfigError`` naming each mistake by path."""
+    return check_data(content, Experiment)
 
 
 def load(path: Path) -> Experiment:

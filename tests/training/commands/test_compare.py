@@ -12,9 +12,9 @@ from ranker.artifact import load as load_artifact
 from tests.training.conftest import quick
 from training.commands import compare as job
 from training.commands.compare import compare
-from training.commands.evaluate import evaluate_artifact
+from training.commands.evaluate import evaluate
 from training.sweeps import runner
-from training.sweeps.compare import expand, parse
+from training.sweeps.compare import expand, variations
 from training.sweeps.run_trial import has_weights, run_cell
 from training.trainer.run_folder import RESULT
 
@@ -30,9 +30,11 @@ def in_this_process(monkeypatch):
 
 def test_the_best_cell_is_exported_and_loads(in_this_process, log, tmp_path):
     base = quick(tmp_path, training={"epochs": 1, "batch_size": 256})
-    cells = expand(base, [parse("architecture.bottom=[6],[3]")], 1)
+    vary = {"architecture.bottom": [[6], [3]]}
+    cells = expand(base, variations(vary), 1)
     screen, best = io.StringIO(), tmp_path / "best"
-    compare(base, cells, [log], [], tmp_path / "out", 1, Console(file=screen, width=200), "mean_auc", best)
+    asked = {"vary": vary, "output": tmp_path / "out", "best_by": "mean_auc", "export_best": best}
+    compare(base, [log], **asked, progress=Console(file=screen, width=200))
     results = {cell.folder: orjson.loads((tmp_path / "out" / cell.folder / RESULT).read_bytes()) for cell in cells}
     values = {folder: result["validation"]["mean_auc"] for folder, result in results.items()}
     winner = max(values, key=values.__getitem__)
@@ -40,8 +42,8 @@ def test_the_best_cell_is_exported_and_loads(in_this_process, log, tmp_path):
     assert f"{best / '1'}" in screen.getvalue()
     artifact = load_artifact(best)
     assert artifact.manifest.metrics["mean_auc"] == pytest.approx(values[winner])
-    held_out = evaluate_artifact(best, [log], None, 0, Console(quiet=True), validation=True)
+    held_out = evaluate(best, [log], bootstrap=0, validation=True, progress=False)
     np.testing.assert_allclose(held_out["mean_auc"], values[winner], atol=1e-4)
-    compare(base, cells, [log], [], tmp_path / "out", 1, Console(file=screen, width=200), "mean_auc", best)
+    compare(base, [log], **asked, progress=Console(file=screen, width=200))
     assert "was exported before" in screen.getvalue()
     assert [path.name for path in best.iterdir() if path.name.isdigit()] == ["1"]

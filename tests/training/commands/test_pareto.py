@@ -14,7 +14,7 @@ from rich.console import Console
 from ranker.artifact import load as load_artifact
 from tests.training.conftest import QUICK, written
 from tests.training.reports.browser import dom
-from training.commands.evaluate import evaluate_artifact
+from training.commands.evaluate import evaluate
 from training.commands.pareto import pareto
 from training.config.experiment import load
 from training.sweeps.pareto import choice, expand
@@ -77,7 +77,7 @@ def test_what_was_killed_goes_on_and_ends_with_a_front_and_an_artifact(finished,
     assert artifact.manifest.experiment["weighting"] == picked["weighting"]
     for task in TASKS:
         assert artifact.manifest.metrics["tasks"][task]["auc"] == pytest.approx(picked["validation"][f"{task}.auc"])
-    on_log = evaluate_artifact(output, [log], None, 0, Console(file=io.StringIO()))
+    on_log = evaluate(output, [log], bootstrap=0, progress=False)
     for task in TASKS:
         assert on_log["tasks"][task]["auc"] == pytest.approx(picked["test"][f"{task}.auc"], abs=1e-6)
 

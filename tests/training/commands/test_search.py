@@ -1,28 +1,26 @@
 """``ranker-train search`` from an artifact and a log to a report, a config and the next artifact."""
 
-import io
 import json
 
 import numpy as np
 import orjson
 import pytest
 import yaml
-from rich.console import Console
 
 from ranker.artifact import load
 from ranker.fusion import Candidates, FusionOptions, StoredFusion, plan_for
 from tests.training.cli.test_cli import table_of
 from tests.training.command import ranker_train
 from tests.training.reports.browser import dom
-from training.commands.search import Search, search_artifact
+from training.commands.search import SearchOptions, search
 
 GOAL, KEPT = "click.auc + 2*like.auc + watch_time.ndcg@5", "click.auc >= today - 0.02"
 
 
 def searched(trained, folder, **asked):
     """The search itself, without a process of its own, which would import TensorFlow anew."""
-    search = Search(budget=40, bootstrap=20, jobs=2, **asked)
-    return search_artifact(trained.output, search, [trained.log], folder, Console(file=io.StringIO()))
+    options = SearchOptions(budget=40, bootstrap=20, jobs=2, **asked)
+    return search(trained.output, [trained.log], options, output=folder, progress=False)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
-from rich.console import Console
 
 from ranker.artifact import load
 from ranker.fusion import Candidates, FusionError, FusionOptions
 from tests.training.conftest import CONFIG
-from training.commands.fit import run as run_job
+from training.commands.fit import fit as fit_run
 from training.config.experiment import Experiment
 from training.config.experiment import load as load_config
 from training.data.encode import columns_at
@@ -104,7 +103,7 @@ def test_what_cannot_be_learnt_is_left_out_and_said_or_refused(predictions):
 def test_a_column_that_the_log_lacks_is_named_before_training(trained, tmp_path):
     options = {**LEARNED, "options": {**LEARNED["options"], "label": "clicked"}}
     with pytest.raises(DataError, match=r"no column 'clicked'; did you mean 'click'"):
-        run_job(experiment(fusion=options), [trained.log], tmp_path / "out", Console(quiet=True))
+        fit_run(experiment(fusion=options), trained.log, output=tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()
 
 

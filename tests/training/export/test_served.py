@@ -1,16 +1,13 @@
 """From a log to answers of a server: what a config says of requests holds when its artifact is served."""
 
-import io
-
 import httpx
 import numpy as np
 import pytest
-from rich.console import Console
 
 from ranker.artifact import load
 from tests.serving.conftest import serving
 from tests.training.conftest import CONFIG, quick
-from training.commands.fit import run
+from training.commands.fit import fit
 
 SCHEMA = {
     "candidate_id": "item_id",
@@ -32,7 +29,7 @@ SCHEMA = {
 def served(log, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     config = quick(folder, schema=SCHEMA, training={"epochs": 1, "batch_size": 1024})
-    run(config, [log], folder / "out", Console(file=io.StringIO()))
+    fit(config, log, output=folder / "out", progress=False).export()
     artifact = load(folder / "out")
     with serving(artifact.folder) as url:
         yield url, artifact.golden[0]

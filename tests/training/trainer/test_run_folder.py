@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from tests.training.conftest import CONFIG, written
-from training.commands.fit import run
+from training.commands.fit import fit
 from training.config.experiment import load
 from training.data.log_reader import DataError, Log
 from training.trainer.run_folder import EXPORTED, check_replaceable, exported, key_of
@@ -23,7 +23,8 @@ def unfinished(trained, tmp_path):
 
 def test_a_finished_run_is_neither_trained_nor_exported_again(trained):
     screen = io.StringIO()
-    artifact = run(trained.experiment, [trained.log], trained.output, Console(file=screen, width=400))
+    console = Console(file=screen, width=400)
+    artifact = fit(trained.experiment, trained.log, output=trained.output, progress=console).export()
     assert artifact.folder == trained.output / "1"
     assert "this run is finished, and was exported as version 1" in screen.getvalue()
     assert "--restart trains anew" in screen.getvalue()

@@ -29,6 +29,28 @@ class Variation:
     """Whether a whole registry is meant: then what does not fit the tasks is left out."""
 
 
+def variations(vary: Mapping[str, Any] | Sequence[str]) -> list[Variation]:
+    """Variations from a mapping of keys to values, or from texts. Raises ``ConfigError``."""
+    if not isinstance(vary, Mapping):
+        return [parse(text) for text in ([vary] if isinstance(vary, str) else vary)]
+    return [_listed(key, values) for key, values in vary.items()]
+
+
+def _listed(key: str, values: Any) -> Variation:
+    if values == EVERY:
+        return parse(f"{key}={EVERY}")
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise ConfigError(f"vary[{key!r}]: must be a list of values to try, got {values!r}")
+    return _distinct(f"vary[{key!r}]", Variation(key, tuple(values)))
+
+
+def _distinct(named: str, variation: Variation) -> Variation:
+    """Raise ``ConfigError`` where a value is there twice."""
+    if len({str(value) for value in variation.values}) < len(variation.values):
+        raise ConfigError(f"{named}: a value is listed twice")
+    return variation
+
+
 def parse(text: str) -> Variation:
     """``architecture=mmoe,ple`` or ``optimizer.dense.learning_rate=1e-3,3e-3``; ``all`` stands for a whole registry.
 
@@ -42,9 +64,7 @@ def parse(text: str) -> Variation:
         values = tuple(read_yaml(word).data for word in words)
     except YamlError as error:
         raise ConfigError(f"--vary {text!r}: {error}") from None
-    if len({str(value) for value in values}) < len(values):
-        raise ConfigError(f"--vary {text!r}: a value is listed twice")
-    return Variation(key, values, every)
+    return _distinct(f"--vary {text!r}", Variation(key, values, every))
 
 
 def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> list[Cell]:

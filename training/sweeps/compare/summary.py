@@ -40,6 +40,14 @@ class Row:
         """Return plain JSON data."""
         return asdict(self)
 
+    def flat(self) -> dict[str, Any]:
+        """Values that were varied, the mean AUC, and each task's metrics as ``TASK.METRIC``; means over seeds."""
+        found: dict[str, Any] = {**self.values, "seeds": self.seeds}
+        found["mean_auc"] = None if self.mean_auc is None else self.mean_auc.mean
+        for task, metrics in self.tasks.items():
+            found |= {f"{task}.{metric}": spread.mean for metric, spread in metrics.items()}
+        return {**found, "errors": "; ".join(self.errors)}
+
 
 SHOWN = ("auc", "gauc", "log_loss", "calibration_error", "mae", "rmse")
 

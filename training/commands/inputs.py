@@ -1,0 +1,66 @@
+"""What callers give a command: a config, data, a place to print to."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pandas as pd
+from rich.console import Console
+
+from ranker.artifact import Artifact
+from ranker.artifact import load as load_artifact
+from training.config.experiment import Experiment, checked, load
+from training.data.experiment_log import kinds_of
+from training.data.files.stored_table import stored
+from training.data.log_reader import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Config: TypeAlias = Experiment | Mapping[str, Any] | str | Path
+"""An experiment, its content as a dict, or the path of its YAML file."""
+Data: TypeAlias = "pd.DataFrame | pa.Table | str | Path | Sequence[str | Path] | None"
+"""Rows of a log: a DataFrame, an Arrow table, or files, folders and globs; ``None`` for those in the config."""
+Progress: TypeAlias = bool | Console
+"""``True`` prints to standard output or into the notebook, ``False`` prints nothing; or a console of one's own."""
+
+FRAMES = "tables"
+
+
+def experiment_of(config: Config) -> Experiment:
+    """The experiment that a caller means. Raises ``ConfigError`` naming each mistake by its path, in a file by line."""
+    if isinstance(config, Experiment):
+        return config
+    if isinstance(config, str | Path):
+        return load(Path(config))
+    return checked(config)
+
+
+def artifact_of(artifact: str | Path | Artifact) -> Artifact:
+    """The artifact that a caller means. Raises ``ArtifactError``."""
+    return artifact if isinstance(artifact, Artifact) else load_artifact(Path(artifact))
+
+
+def source_of(experiment: Experiment, data: Data, folder: Path, console: Console) -> Source:
+    """Files of a log; tables in memory are written into ``folder`` first, so that a run can be taken up again.
+
+    Raises ``DataError`` for a table that cannot be written.
+    """
+    if data is None:
+        return list(experiment.data.paths)
+    if isinstance(data, str | Path):
+        return [data]
+    if isinstance(data, Sequence):
+        return list(data) or list(experiment.data.paths)
+    reads = kinds_of(experiment)
+    return [stored(data, folder / FRAMES, reads, lambda text: console.print(text, markup=False))]
+
+
+def in_memory(data: Data) -> bool:
+    """Whether data is a table, and not files."""
+    return data is not None and not isinstance(data, str | Path | Sequence)
+
+
+def console_of(progress: Progress) -> Console:
+    """Where to print."""
+    return progress if isinstance(progress, Console) else Console(quiet=not progress)
