@@ -1,16 +1,47 @@
 """What a person sees while a run goes on, and the table at its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 if TYPE_CHECKING:  # at run time it would import TensorFlow for a progress bar
     from training.data.log_reader import Log
     from training.evaluation.model_summary import Block
+
+
+def live(console: Console) -> bool:
+    """Whether the console can redraw what it shows; a notebook without ipywidgets gets plain lines."""
+    return not console.is_jupyter or find_spec("ipywidgets") is not None
+
+
+def bars(console: Console, *columns: ProgressColumn) -> Progress:
+    """Progress bars that vanish when they are done."""
+    return Progress(*columns, console=console, transient=True, disable=not live(console))
+
+
+@contextmanager
+def status(console: Console, text: str) -> Iterator[None]:
+    """Say what is being done while it lasts."""
+    if not live(console):
+        console.print(text, markup=False)
+        yield
+        return
+    with console.status(text):
+        yield
 
 
 class Display:
@@ -19,7 +50,7 @@ class Display:
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._console = console
-        self._progress = Progress(*columns, TextColumn("{task.fields[detail]}"), console=console, transient=True)
+        self._progress = bars(console, *columns, TextColumn("{task.fields[detail]}"))
         self._tasks: dict[str, TaskID] = {}
         self._expected: int | None = None
 

@@ -27,7 +27,7 @@ class _Mistake(NamedTuple):
 
 
 def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> list[str]:
-    """A line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the composed YAML file, if it came from one."""
+    """A line for each mistake: ``line 12, training.epochs: ...``; ``tree`` is the YAML file, if any."""
     schema = _schema(model)
     mistakes = [_Mistake(*_resolve(schema, found["loc"]), found) for found in error.errors(include_url=False)]
     return [_line(schema, mistake, text, tree) for mistake, text in _distinct(mistakes)]

@@ -12,7 +12,7 @@ from training.data.encode import columns_at, rows_of
 from training.data.experiment_log import required_columns
 from training.data.split.held_out import split
 from training.data.trained_on import trained_on
-from training.display import metrics_table
+from training.display import metrics_table, status
 from training.export.export import examples_of, export
 from training.export.fit_fusions import fitted_fusions, learnt, notes
 from training.export.report_data import keep
@@ -51,7 +51,7 @@ def finish(trained: Run, output: Path, console: Console) -> Artifact:
         console.print(text, style="yellow", markup=False)
 
     needed = required_columns(experiment)
-    with console.status("fitting fusions"):
+    with status(console, "fitting fusions"):
         raw = columns_at(experiment.log_schema, rows, needed) if needed else {}
         fusions = fitted_fusions(experiment, trained.predictions, raw, caution)
     for text in notes(fusions):

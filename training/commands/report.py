@@ -6,6 +6,7 @@ from rich.console import Console
 
 from ranker.artifact import load
 from training.commands.outputs import check_file
+from training.display import status
 from training.export.report_data import read as opened
 
 REPORT = "report-{version}.html"
@@ -21,9 +22,9 @@ def report_artifact(path: Path, output: Path | None, console: Console) -> Path:
     artifact = load(path)
     page = output or artifact.folder.parent / REPORT.format(version=artifact.manifest.version)
     check_file("--output", page)
-    with console.status(f"reading {artifact.folder}"):
+    with status(console, f"reading {artifact.folder}"):
         kept = opened(artifact.folder)
-    with console.status("trying parameters of the fusion"):
+    with status(console, "trying parameters of the fusion"):
         text = to_html(artifact, kept)
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(text, encoding="utf-8")

@@ -22,7 +22,7 @@ from training.data.cache import digest
 from training.data.experiment_log import open_log
 from training.data.files.csv_types import of_kind
 from training.data.log_reader import Source
-from training.display import Display, show_notes
+from training.display import Display, bars, show_notes
 from training.fusion_search.evaluator import Evaluator
 from training.fusion_search.loop import History
 from training.fusion_search.loop import search as searched_by
@@ -223,4 +223,4 @@ def _print(found: Found, console: Console, output: Path) -> None:
 
 def _bar(console: Console) -> Bars:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Bars(*columns, TextColumn("{task.fields[detail]}"), console=console, transient=True)
+    return bars(console, *columns, TextColumn("{task.fields[detail]}"))

@@ -113,7 +113,13 @@ def _save(model: RankingModel, function: Any, folder: Path) -> None:
     module = tf.Module()
     module.kept = list(model.variables)  # what the function captures must be reachable to be saved
     module.score = function
-    tf.saved_model.save(module, str(folder), signatures=function)
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")  # it would say where a temporary folder is
+    try:
+        tf.saved_model.save(module, str(folder), signatures=function)
+    finally:
+        logger.setLevel(level)
 
 
 def _golden(experiment: Experiment, encoder: Encoder, model: RankingModel, examples: Chunk) -> tuple[Golden, ...]:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from training.data.cache import files, fingerprint
 from training.data.experiment_log import open_log
 from training.data.log_reader import Source
-from training.display import show_notes
+from training.display import bars, show_notes
 from training.quiet import TRAINING, import_quietly
 from training.sweeps.run_trial import finished, key, run_cell
 from training.sweeps.trial import Cell
@@ -110,7 +110,7 @@ def run_cells(
 def progress_bars(console: Console) -> Progress:
     """Bars for cells, and for whatever else a job counts."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
+    return bars(console, *columns, TimeElapsedColumn(), TimeRemainingColumn())
 
 
 def _in_own_process(*arguments: Any) -> dict[str, Any]:

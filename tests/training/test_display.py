@@ -1,0 +1,22 @@
+"""Progress in a notebook, where nothing can be redrawn without ipywidgets."""
+
+import warnings
+
+from rich.console import Console
+
+from training.display import Display, live, status
+
+
+def test_a_notebook_without_widgets_gets_lines_and_no_warning(monkeypatch):
+    monkeypatch.setattr("training.display.find_spec", lambda _: None)
+    console = Console(record=True, width=80)
+    monkeypatch.setattr(console, "is_jupyter", True)
+    assert not live(console)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with Display(console) as display, status(console, "fitting fusions"):
+            display.expect(10)
+            display.rows("encode", 10)
+            display.step(1, 1, 2, {"click": 0.5})
+            display.note("a note")
+    assert console.export_text().splitlines() == ["fitting fusions", "a note"]
