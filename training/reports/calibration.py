@@ -41,7 +41,8 @@ def add_calibration(
     page: Page, schema: Schema, asked: Iterable[tuple[str, str | None]], predictions: Predictions
 ) -> None:
     """Add a diagram for each objective and method, ``None`` for the model's own scores alone, and a table of all."""
-    lines, charts = [], []
+    lines: list[list[str]] = []
+    drawn: list[tuple[list[dict[str, Any]], str]] = []
     for objective, method in asked:
         i = list(schema.tasks).index(objective)
         rows = predictions.known[:, i]
@@ -55,9 +56,12 @@ def add_calibration(
             ratio = f"{calibration(labels, scores):.3f}" if len(labels) else "-"
             lines.append([objective, state, f"{len(labels):,}", ratio, error])
         records = [record for state, scores in states.items() for record in curve(scores, labels, state)]
-        charts.append(reliability(records, f"{objective}, {method}" if method else objective))
+        drawn.append((records, f"{objective}, {method}" if method else objective))
     heads = ["objective", "scores", "rows", "mean prediction / mean label", "calibration error"]
-    page.beside(charts).table(heads, lines)
+    names = list(dict.fromkeys(str(record["scores"]) for records, _ in drawn for record in records))
+    if len(names) > 1:
+        page.legend(names)
+    page.beside([reliability(records, title, names) for records, title in drawn]).table(heads, lines)
 
 
 def crossed(method: str, scores: Floats, labels: Floats) -> Floats:

@@ -9,6 +9,14 @@ Records: TypeAlias = Sequence[Mapping[str, Any]]
 Chart: TypeAlias = Any  # Altair's methods return unions that no caller needs told apart
 
 
+PALETTE = (
+    "#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#b279a2", "#eeca3b", "#ff9da6", "#9d755d", "#bab0ac",
+)  # fmt: skip
+"""Colours of lines, in the order of their names."""
+FEW = 15
+"""So many whole numbers, such as epochs, are all written at an axis."""
+
+
 def _data(records: Records) -> Any:
     return alt.Data(values=list(records))  # type: ignore[no-untyped-call]
 
@@ -34,18 +42,27 @@ def scatter(records: Records, x: str, y: str, label: str, error: str | None = No
 STANDINGS = ("picked", "on the front", "dominated")
 
 
-def front(records: Records, x: str, y: str, label: str, group: str, lower: Sequence[str] = ()) -> Chart:
+def front(
+    records: Records,
+    x: str,
+    y: str,
+    label: str,
+    group: str,
+    lower: Sequence[str] = (),
+    names: Sequence[str] | None = None,
+) -> Chart:
     """Points of two objectives, up and right being better: axes named in ``lower`` are turned round.
 
     A record says its ``standing``, one of :data:`STANDINGS`: dominated points are grey, the picked one has a ring. A
-    line a ``group`` runs along the records whose ``step`` is a number, in its order.
+    line a ``group`` runs along the records whose ``step`` is a number, in its order. ``names`` of groups as in
+    :func:`lines`.
     """
     axes = {name: alt.Scale(zero=False, padding=24, reverse=name in lower) for name in (x, y)}
     base = alt.Chart(_data(records)).encode(
         x=alt.X(f"{_key(x)}:Q", scale=axes[x], title=_better(x, lower)),
         y=alt.Y(f"{_key(y)}:Q", scale=axes[y], title=_better(y, lower)),
     )
-    colour = alt.Color(f"{_key(group)}:N", title=None, legend=alt.Legend(orient="bottom"))
+    colour = _coloured(group, names)
     tooltip = [alt.Tooltip(f"{_key(name)}:{'Q' if name in (x, y) else 'N'}", title=name) for name in (label, x, y)]
     line = base.transform_filter("isNumber(datum.step)").mark_line(
         interpolate="step-before", opacity=0.5, strokeWidth=1.5
@@ -90,7 +107,7 @@ def heatmap(records: Records, x: str, y: str, value: str, title: str = "") -> Ch
     """Cells coloured from 0 to 1, with their numbers."""
     base = alt.Chart(_data(records)).encode(
         x=alt.X(f"{_key(x)}:N", sort=None, title=x, axis=alt.Axis(labelAngle=-40)),
-        y=alt.Y(f"{_key(y)}:N", sort=None, title=y),
+        y=alt.Y(f"{_key(y)}:N", sort=None, title=y, axis=alt.Axis(labelLimit=0)),
     )
     colour = alt.Color(f"{_key(value)}:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), title=value)
     dark = alt.condition(f"datum['{value}'] > 0.6", alt.value("white"), alt.value("black"))
@@ -103,23 +120,38 @@ def bars(records: Records, x: str, y: str, title: str = "") -> Chart:
     return (
         alt.Chart(_data(records))
         .mark_bar()
-        .encode(x=alt.X(f"{_key(x)}:Q", title=x), y=alt.Y(f"{_key(y)}:N", sort=None, title=y))
+        .encode(
+            x=alt.X(f"{_key(x)}:Q", title=x), y=alt.Y(f"{_key(y)}:N", sort=None, title=y, axis=alt.Axis(labelLimit=0))
+        )
         .properties(title=title, width=420)
     )
 
 
 def lines(
-    records: Records, x: str, y: str, colour: str, title: str = "", log: bool = False, points: bool = False
+    records: Records,
+    x: str,
+    y: str,
+    colour: str,
+    title: str = "",
+    log: bool = False,
+    points: bool = False,
+    names: Sequence[str] | None = None,
 ) -> Chart:
-    """A line for each value of ``colour``; with ``log`` the height is logarithmic."""
+    """A line for each value of ``colour``; with ``log`` the height is logarithmic.
+
+    With ``names`` the lines have the colours of :meth:`Page.legend`, and the chart has no legend of its own.
+    """
+    places = sorted({record[x] for record in records})
+    few = len(places) <= FEW and all(float(place).is_integer() for place in places)
+    axis = alt.Axis(values=places, format=",d") if few else alt.Axis()
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
     return (
         alt.Chart(_data(records))
         .mark_line(point=points, clip=True)
         .encode(
-            x=alt.X(f"{_key(x)}:Q", title=x),
+            x=alt.X(f"{_key(x)}:Q", title=x, axis=axis),
             y=alt.Y(f"{_key(y)}:Q", scale=scale, title=y),
-            color=alt.Color(f"{_key(colour)}:N", sort=None, title=""),
+            color=_coloured(colour, names),
             tooltip=[
                 alt.Tooltip(f"{_key(name)}:{'N' if name == colour else 'Q'}", title=name) for name in (colour, x, y)
             ],
@@ -128,8 +160,11 @@ def lines(
     )
 
 
-def reliability(records: Records, title: str = "") -> Chart:
-    """Lines of ``observed`` over ``predicted``, one for each value of ``scores``, beside the diagonal of the right."""
+def reliability(records: Records, title: str = "", names: Sequence[str] | None = None) -> Chart:
+    """Lines of ``observed`` over ``predicted``, one for each value of ``scores``, beside the diagonal of the right.
+
+    ``names`` as in :func:`lines`.
+    """
     most = max((max(r["predicted"], r["observed"]) for r in records), default=1.0)
     right = alt.Chart(_data([{"at": 0.0}, {"at": most}])).mark_line(strokeDash=[4, 4], color="gray")
     drawn = (
@@ -138,10 +173,17 @@ def reliability(records: Records, title: str = "") -> Chart:
         .encode(
             x=alt.X("predicted:Q", title="mean score"),
             y=alt.Y("observed:Q", title="mean label"),
-            color=alt.Color("scores:N", sort=None),
+            color=_coloured("scores", names),
         )
     )
     return alt.layer(right.encode(x="at:Q", y="at:Q"), drawn).properties(title=title, width=300, height=300)
+
+
+def _coloured(column: str, names: Sequence[str] | None) -> Any:
+    if names is None:
+        return alt.Color(f"{_key(column)}:N", sort=None, title="")
+    colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
+    return alt.Color(f"{_key(column)}:N", scale=alt.Scale(domain=list(names), range=colours), legend=None)
 
 
 def _key(name: str) -> str:

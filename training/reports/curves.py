@@ -12,6 +12,10 @@ LOGARITHMIC = ("loss", "norm")
 
 def add_curves(page: Page, curves: Mapping[str, Any]) -> None:
     """Add a chart for each kind of curve that a run has; nothing for one without steps."""
+    kinds = [kind for kind in CURVES if curves.get(kind)]
+    names = list(curves[kinds[0]]) if kinds else []
+    if len(kinds) > 1:
+        page.legend(names)
     for kind, title in CURVES.items():
         log = kind in LOGARITHMIC
         records = [
@@ -21,7 +25,8 @@ def add_curves(page: Page, curves: Mapping[str, Any]) -> None:
             if value is not None and (value > 0 or not log)
         ]
         if records:
-            page.chart(lines(records, x="step", y=title, colour="of", log=log))
+            shared = names if len(kinds) > 1 and set(curves[kind]) <= set(names) else None
+            page.chart(lines(records, x="step", y=title, colour="of", log=log, names=shared))
 
 
 def add_quality(page: Page, history: Sequence[Mapping[str, Any]]) -> None:
@@ -34,4 +39,6 @@ def add_quality(page: Page, history: Sequence[Mapping[str, Any]]) -> None:
     ]
     if records:
         page.heading("Quality by epoch")
-        page.chart(lines(records, x="epoch", y="validation AUC", colour="of", points=True))
+        names = list(history[0]["tasks"])  # of all tasks, so that each has its colour in all charts of the page
+        page.legend([name for name in names if any(record["of"] == name for record in records)], names)
+        page.chart(lines(records, x="epoch", y="validation AUC", colour="of", points=True, names=names))

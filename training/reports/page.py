@@ -8,10 +8,18 @@ from typing import Any, Self
 
 import vl_convert
 
+from training.reports.charts import PALETTE
+
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #222; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
-.wide { overflow-x: auto; } .beside { display: flex; flex-wrap: wrap; gap: 1rem; }
+.wide { overflow-x: auto; } .legend span { margin-right: 1.2rem; white-space: nowrap; }
+.legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .35rem; border-radius: 2px; }
+div.wide:has(> table) { /* shadows at the edges beyond which there is more to scroll to */
+  background: linear-gradient(90deg, #fff, #fff0) 0/2.5rem 100%, linear-gradient(270deg, #fff, #fff0) 100%/2.5rem 100%,
+    linear-gradient(90deg, #0003, #0000) 0/.7rem 100%, linear-gradient(270deg, #0003, #0000) 100%/.7rem 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
+.beside { display: flex; flex-wrap: wrap; gap: 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
@@ -53,6 +61,16 @@ class Page:
         self._parts.append(
             f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         )
+        return self
+
+    def legend(self, names: Sequence[str], among: Sequence[str] | None = None) -> Self:
+        """Add one legend for charts that draw ``names``, in the colours that they have ``among`` others."""
+        places = [(names if among is None else among).index(name) for name in names]
+        entries = "".join(
+            f'<span><i style="background:{PALETTE[i % len(PALETTE)]}"></i>{html.escape(name)}</span>'
+            for i, name in zip(places, names, strict=True)
+        )
+        self._parts.append(f'<p class="legend">{entries}</p>')
         return self
 
     def code(self, text: str) -> Self:

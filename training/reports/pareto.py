@@ -59,9 +59,11 @@ def to_html(base: Experiment, choice: Choice, summary: Summary) -> str:
         "Up and to the right is better. Grey models are dominated; one that seems so in one picture is better in "
         "another. Lines join what is best of these two objectives alone."
     )
+    names = list(dict.fromkeys(model.method for model in models))
+    page.legend(names)
     for x, y in combinations(objectives, 2):
         lower = [o.title for o in (x, y) if o.sign < 0]
-        page.chart(front(pair_records(models, x, y), x.title, y.title, "setting", "method", lower))
+        page.chart(front(pair_records(models, x, y), x.title, y.title, "setting", "method", lower, names))
     page.heading("The trade-off as a whole").text("A line a model; 0 is the worst of all models, 1 the best.")
     page.chart(parallel(_lines(models, objectives), axis="objective", value="better", label="setting"))
     page.heading("Models")

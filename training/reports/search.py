@@ -50,7 +50,9 @@ def to_html(found: Found, goal: Goal, config: str) -> str:
         records = [{**record, "method": found.method, "step": None} for record in found.front]
         lower = [term.title for term, weight in zip(goal.terms, goal.weights, strict=True) if weight < 0]
         for x, y in combinations([term.title for term in goal.terms], 2):
-            page.chart(front(records, x, y, "setting", "method", [name for name in lower if name in (x, y)]))
+            page.chart(
+                front(records, x, y, "setting", "method", [name for name in lower if name in (x, y)], [found.method])
+            )
     return page.html()
 
 

@@ -91,7 +91,11 @@ def _add_trade_off(page: Page, schema: Schema, plans: Mapping[str, Plan], kept: 
     missing = [name for name in measures(schema).values() if name not in objectives]
     if missing:
         page.note(f"Not shown, as all labels of the sample are alike: {', '.join(missing)}.")
-    page.beside([front(_pair(found, x, y), x, y, "setting", "kind") for x, y in combinations(objectives, 2)])
+    pairs = [(_pair(found, x, y), x, y) for x, y in combinations(objectives, 2)]
+    kinds = list(dict.fromkeys(str(record["kind"]) for records, _, _ in pairs for record in records))
+    if pairs:
+        page.legend(kinds)
+    page.beside([front(records, x, y, "setting", "kind", names=kinds) for records, x, y in pairs])
     if len(objectives) > 1:
         page.text("A line a set; 0 is the worst of all sets, 1 the best.")
         page.chart(parallel(_lines(found, objectives), axis="objective", value="better", label="setting"))
