@@ -17,14 +17,12 @@ from ranker.encoding import Column, ColumnError
 from ranker.encoding.columns import Mask, shortened
 from training.config.csv_options import CsvOptions
 from training.data.errors import DataError as DataError
-from training.data.files.csv import CsvPart
+from training.data.files import FilePart, FramePart, Part
 from training.data.files.csv_types import Kind, Resolved, merged
 from training.data.files.csv_values import converted
-from training.data.files.find import find_files, is_parquet
-from training.data.files.frame import FramePart
+from training.data.files.find import find_files
 from training.data.files.hive import unpadded
-from training.data.files.parquet import ParquetPart
-from training.data.files.part import FilePart, Part
+from training.data.files.part import format_by_name
 from training.data.files.resolve import check_families, resolve
 
 Source: TypeAlias = "pd.DataFrame | Sequence[str | Path]"
@@ -67,7 +65,7 @@ class Log:
         else:
             found = find_files(source)
             self.notes = found.notes
-            self._parts = [ParquetPart(path) if is_parquet(path) else CsvPart(path, csv) for path in found.files]
+            self._parts = [_opened(path, csv) for path in found.files]
 
     def typed(self, kinds: Mapping[str, Kind]) -> "Log":
         """The same log, knowing more of its columns."""
@@ -127,9 +125,8 @@ class Log:
     def _column(self, part: Part, name: str, array: Any, first: int) -> Column:
         """A column of the encoding. Raises ``DataError`` for a type and for values that no column can have."""
         try:
-            if isinstance(part, CsvPart):
-                array = part.typed(array, name, self._resolved.get(name, "text"))
-            return to_column(array, name, distinct=True)
+            kind = self._resolved.get(name, "text") if part.holds_text(name) else "text"
+            return to_column(part.typed(array, name, kind), name, distinct=True)
         except ColumnTypeError as error:
             raise DataError(f"{part.name}: {error}") from None
         except ColumnError as error:
@@ -145,6 +142,12 @@ class Log:
             shown = f"{shortened(error.value)} is not {error.expected}"
             raise DataError(f"{part.name}, column {name!r} of its path: {shown}") from None
         return to_column(array.take(pa.array(np.zeros(rows, dtype=np.int64))), name, distinct=True)
+
+
+def _opened(path: Path, csv: CsvOptions | None) -> FilePart:
+    part = format_by_name(path)
+    assert part is not None, "find_files finds no others"
+    return part(path, csv)
 
 
 def _told(source: str, first: int, error: ColumnError) -> str:

@@ -1,1 +1,11 @@
-"""Files of a log: finding them, reading Parquet and CSV, one type for each column over all of them."""
+"""Files of a log: finding them, reading each format, one type for each column over all of them.
+
+A format is a file of its own that registers itself in ``FILE_FORMATS``; importing it here is what makes it known.
+"""
+
+from training.data.files.csv import CsvPart
+from training.data.files.frame import FramePart
+from training.data.files.parquet import ParquetPart
+from training.data.files.part import FILE_FORMATS, FilePart, Part
+
+__all__ = ["FILE_FORMATS", "CsvPart", "FilePart", "FramePart", "ParquetPart", "Part"]

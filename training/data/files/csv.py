@@ -15,10 +15,9 @@ from training.data.errors import DataError
 from training.data.files.csv_facts import Facts, facts_of
 from training.data.files.csv_types import Resolved
 from training.data.files.csv_values import converted
-from training.data.files.find import COMPRESSION, csv_ending
 from training.data.files.magic import check_format, check_unpacked
 from training.data.files.parquet import CHUNK
-from training.data.files.part import Batch, FilePart
+from training.data.files.part import COMPRESSION, FILE_FORMATS, Batch, FilePart, without_compression
 
 BLOCK = 8 << 20
 SAMPLE = 1 << 20
@@ -27,15 +26,20 @@ _SAID = {";": "';'", "\t": r'"\t"', "|": "'|'", ",": "','"}
 _MARKS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
+@FILE_FORMATS.register("csv")
 class CsvPart(FilePart):
     """A CSV file, compressed or not, streamed by chunks of rows."""
 
     kind = "CSV"
+    endings = (".csv", ".tsv")
+    compressed = True
 
-    def __init__(self, path: Path, options: CsvOptions | None = None) -> None:
-        super().__init__(path)
-        self.options = options or CsvOptions()
-        self.separator = self.options.separator or ("\t" if csv_ending(path) == ".tsv" else ",")
+    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
+        super().__init__(path, csv)
+        self.options = csv or CsvOptions()
+        self.separator = self.options.separator or (
+            "\t" if without_compression(path.name.lower()).endswith(".tsv") else ","
+        )
         self._bad_row: Any = None
         self._facts: dict[str, Facts] = {}
         self._columns = self._header()
@@ -55,11 +59,15 @@ class CsvPart(FilePart):
                     batch = whole.slice(start, CHUNK)
                     yield batch.num_rows, {name: batch.column(name) for name in columns}
 
-    def typed(self, array: Any, name: str, kind: Resolved) -> Any:
+    def holds_text(self, column: str) -> bool:
+        """All columns are text."""
+        return super().holds_text(column) or column in self._columns
+
+    def typed(self, array: Any, column: str, kind: Resolved) -> Any:
         """An array [N] of text [N]. Raises ``ColumnError``."""
-        facts = self._facts.get(name)
+        facts = self._facts.get(column)
         proven = facts is not None and (facts.integer if kind == "integer" else facts.unsigned)
-        return converted(array, name, kind, self.options.decimal, proven)
+        return converted(array, column, kind, self.options.decimal, proven)
 
     def facts(self, columns: Sequence[str]) -> dict[str, Facts]:
         """What all values of columns have in common, found by reading the file once."""

@@ -2,7 +2,8 @@
 
 Folders are walked with whatever symbolic links lead to. Names that begin with ``.`` or ``_`` are hidden, as for Spark
 and Hive: such files and folders are left out, unless they are named themselves or are a Hive partition such as
-``_date=2024-01-01``. Other files that are neither Parquet nor CSV are left out and told in a note.
+``_date=2024-01-01``. Other files whose names end like no
+format in ``FILE_FORMATS`` are left out and told in a note.
 """
 
 import glob
@@ -15,12 +16,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from training.data.errors import DataError
+from training.data.files.part import format_by_name, known_endings
 
-PARQUET = (".parquet", ".pq", ".parq")
-CSV = (".csv", ".tsv")
-COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
-"""Endings of compressed CSV files, and what PyArrow calls them."""
-ENDINGS = ".parquet, .pq, .parq, .csv or .tsv; CSV may be compressed, as .csv.gz, .csv.bz2 or .csv.zst"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 _SHOWN = 5
 
@@ -53,24 +50,6 @@ def find_files(sources: Sequence[str | Path]) -> Files:
     return found
 
 
-def is_parquet(path: Path) -> bool:
-    """Whether a file's name says that it is Parquet."""
-    return path.name.lower().endswith(PARQUET)
-
-
-def is_csv(path: Path) -> bool:
-    """Whether a file's name says that it is CSV, compressed or not."""
-    return csv_ending(path) in CSV
-
-
-def csv_ending(path: Path) -> str:
-    """The ending of a name in lower case, without that of the compression."""
-    name = path.name.lower()
-    for ending in COMPRESSION:
-        name = name.removesuffix(ending)
-    return os.path.splitext(name)[1]
-
-
 def _behind(source: str) -> tuple[list[Path], list[Path]]:
     """Files of one source, and those left out."""
     url = _URL.fullmatch(source)
@@ -85,11 +64,11 @@ def _behind(source: str) -> tuple[list[Path], list[Path]]:
         files, skipped = _in_folder(Path(path))
         if not files:
             left = f" ({_listed(skipped)} {'is' if len(skipped) == 1 else 'are'} not)" if skipped else ""
-            raise DataError(f"{_absolute(path)}: no file in this folder is a log: {ENDINGS}{left}")
+            raise DataError(f"{_absolute(path)}: no file in this folder is a log: {known_endings()}{left}")
         return files, skipped
     if os.path.exists(path):
         if not _readable(Path(path)):
-            raise DataError(f"{_absolute(path)}: is not a log by its name; a log is {ENDINGS}")
+            raise DataError(f"{_absolute(path)}: is not a log by its name; a log is {known_endings()}")
         return [Path(path)], []
     if not glob.has_magic(path):
         raise DataError(f"{_absolute(path)}: no such file or folder")
@@ -112,7 +91,7 @@ def _matching(pattern: str) -> tuple[list[Path], list[Path]]:
         else:
             (files if _readable(match) else skipped).append(match)
     if not files:
-        left = f" that is a log: {ENDINGS} ({_listed(skipped)} matched)" if skipped else ""
+        left = f" that is a log: {known_endings()} ({_listed(skipped)} matched)" if skipped else ""
         raise DataError(f"{_absolute(pattern)}: no file matches this glob{left}")
     return files, skipped
 
@@ -150,11 +129,11 @@ def _hidden(name: str, is_folder: bool) -> bool:
 
 
 def _readable(path: Path) -> bool:
-    return is_parquet(path) or is_csv(path)
+    return format_by_name(path) is not None
 
 
 def _note(source: str, skipped: list[Path]) -> str:
-    return f"{source}: skipped {len(skipped)} file(s) that are neither Parquet nor CSV by name: {_listed(skipped)}"
+    return f"{source}: skipped {len(skipped)} file(s) that are no log by their names: {_listed(skipped)}"
 
 
 def _listed(paths: list[Path]) -> str:

@@ -6,19 +6,22 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from training.config.csv_options import CsvOptions
 from training.data.files.magic import check_format
-from training.data.files.part import Batch, FilePart
+from training.data.files.part import FILE_FORMATS, Batch, FilePart
 
 CHUNK = 65_536
 
 
+@FILE_FORMATS.register("parquet")
 class ParquetPart(FilePart):
     """A Parquet file, streamed by chunks of rows."""
 
     kind = "Parquet"
+    endings = (".parquet", ".pq", ".parq")
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
+        super().__init__(path, csv)
         with self.naming_file():
             check_format(path, ".parquet")
         with self.naming_file(), pq.ParquetFile(path) as file:
@@ -29,6 +32,10 @@ class ParquetPart(FilePart):
     def own_columns(self) -> list[str]:
         """Names of the file's columns."""
         return self._columns
+
+    def type_of(self, column: str) -> pa.DataType | None:
+        """The column's type in the file's schema; none for a column that is there twice."""
+        return self.schema.field(column).type if self._columns.count(column) == 1 else None
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Stream columns."""

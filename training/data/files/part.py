@@ -4,12 +4,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import pyarrow as pa
 
-from ranker.registry import nearest
+from ranker.registry import Registry, nearest
+from training.config.csv_options import CsvOptions
 from training.data.errors import DataError
+from training.data.files.csv_facts import Facts
+from training.data.files.csv_types import Resolved
 from training.data.files.hive import hive_columns
 
 Batch: TypeAlias = tuple[int, Mapping[str, Any]]
@@ -66,13 +69,43 @@ class Part:
         """What else to say where a column is missing."""
         return ""
 
+    def holds_text(self, column: str) -> bool:
+        """Whether values of the column are text that the log's schema gives a type."""
+        return self.in_path(column)
+
+    def type_of(self, column: str) -> pa.DataType | None:
+        """The Arrow type of the column; ``None`` where nothing is known of it, or its values are text to be typed."""
+        del column
+        return None
+
+    def typed(self, array: Any, column: str, kind: Resolved) -> Any:
+        """Values [N] of a column, as a kind that :func:`~training.data.files.resolve.resolve` found.
+
+        Raises ``ColumnError``.
+        """
+        del column, kind
+        return array
+
+    def facts(self, columns: Sequence[str]) -> Mapping[str, Facts]:
+        """What all values of columns of text have in common, which decides of what type they are."""
+        del columns
+        return {}
+
 
 class FilePart(Part):
-    """A file, which must stay as it is while the log is read."""
+    """A file, which must stay as it is while the log is read.
 
-    kind: str
+    A format's class names itself in ``kind`` and its endings in ``endings``, in lower case and with their dots.
+    """
 
-    def __init__(self, path: Path) -> None:
+    kind: ClassVar[str]
+    endings: ClassVar[tuple[str, ...]]
+    compressed: ClassVar[bool] = False
+    """Whether endings of compression may follow, such as ``.gz``."""
+
+    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
+        """Open a file; ``csv`` says how files of text are written. Raises ``DataError``."""
+        del csv
         self.path = path
         self.name = str(path)
         self.folders = hive_columns(path)
@@ -112,3 +145,36 @@ class FilePart(Part):
         """What is wrong with the file, in words."""
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return f"is not a whole {self.kind} file, or is damaged: {first}"
+
+
+FILE_FORMATS: Registry[type[FilePart]] = Registry("file format")
+"""Formats of a log's files, found by the endings of their names."""
+COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+"""Endings of compressed files of text, and what PyArrow calls them."""
+
+
+def format_by_name(path: Path) -> type[FilePart] | None:
+    """The format that a file's name says, if any."""
+    name = path.name.lower()
+    for part in FILE_FORMATS.values():
+        if os.path.splitext(without_compression(name) if part.compressed else name)[1] in part.endings:
+            return part
+    return None
+
+
+def without_compression(name: str) -> str:
+    """A name in lower case without the endings of compression."""
+    for ending in COMPRESSION:
+        name = name.removesuffix(ending)
+    return name
+
+
+def known_endings() -> str:
+    """The endings of all formats, in words."""
+    *most, last = [ending for part in FILE_FORMATS.values() for ending in part.endings]
+    compressed = [
+        f"{part.kind} may be compressed, as {', '.join(part.endings[0] + ending for ending in COMPRESSION)}"
+        for part in FILE_FORMATS.values()
+        if part.compressed
+    ]
+    return "; ".join([f"{', '.join(most)} or {last}", *compressed])

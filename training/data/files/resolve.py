@@ -7,10 +7,8 @@ from typing import Any, Literal, TypeAlias
 import pyarrow as pa
 
 from training.data.errors import DataError
-from training.data.files.csv import CsvPart
 from training.data.files.csv_facts import Facts, facts_of_values
 from training.data.files.csv_types import Kind, Resolved
-from training.data.files.parquet import ParquetPart
 from training.data.files.part import Part
 
 Family: TypeAlias = Literal["numbers", "text", "dates or times", "lists"]
@@ -43,9 +41,8 @@ def resolve(parts: Sequence[Part], kinds: Mapping[str, Kind]) -> dict[str, Resol
     unknown = [column for column in open_ if held.get(column) in (None, "integer")]
     facts = dict.fromkeys(unknown, Facts())
     for part in parts:
-        if isinstance(part, CsvPart):
-            for column, found in part.facts([c for c in unknown if c in part.own_columns()]).items():
-                facts[column] &= found
+        for column, found in part.facts([c for c in unknown if c in part.own_columns()]).items():
+            facts[column] &= found
         for column in unknown:
             if part.in_path(column):
                 facts[column] &= facts_of_values(pa.array([part.folders[column]], pa.string()))
@@ -72,11 +69,7 @@ def _id_kind(held: Resolved | None, facts: Facts | None) -> Resolved:
 def _both(parts: Sequence[Part], column: str, facts: Facts) -> Resolved:
     if (facts.integer or facts.unsigned) and not facts.whole:
         return "integer" if facts.integer else "unsigned"
-    name = next(
-        part.name
-        for part in parts
-        if part.in_path(column) or (isinstance(part, CsvPart) and column in part.own_columns())
-    )
+    name = next(part.name for part in parts if part.holds_text(column))
     raise DataError(
         f"column {column!r} is read as a number (by a numeric feature, a label, a mask or a formula) and as text (by a "
         f"categorical with type: string, or a multi or sequence); in CSV files and folders such as {name} that needs "
@@ -96,10 +89,8 @@ def _held(parts: Sequence[Part], column: str) -> Resolved | None:
 
 
 def _type_of(part: Part, column: str) -> Any:
-    if not isinstance(part, ParquetPart) or part.own_columns().count(column) != 1:
-        return None
-    kind = part.schema.field(column).type
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+    kind = part.type_of(column)
+    return kind.value_type if kind is not None and pa.types.is_dictionary(kind) else kind
 
 
 def _family_of(part: Part, column: str) -> Family | None:

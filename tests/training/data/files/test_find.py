@@ -58,7 +58,7 @@ def test_other_files_are_told(here):
     write(here / "log" / "a.parquet")
     for name in ("b.orc", "c.csv.zip", "notes.txt"):
         (here / "log" / name).touch()
-    expected = "log: skipped 3 file(s) that are neither Parquet nor CSV by name: b.orc, c.csv.zip, notes.txt"
+    expected = "log: skipped 3 file(s) that are no log by their names: b.orc, c.csv.zip, notes.txt"
     assert Log(["log"]).notes == [expected]
     assert names("log/*") == ["log/a.parquet"]
 
