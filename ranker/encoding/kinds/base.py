@@ -180,15 +180,18 @@ class _FixedFitter(Fitter):
 class Encoding(ABC):
     """A fitted feature. It writes ids [N, L], numbers [N, K], or both, at the places that :meth:`lay_out` reserves."""
 
+    feature: FeatureKind
+    """The config."""
+
     @property
     @abstractmethod
     def request_type(self) -> RequestType:
         """The values that requests hold."""
 
     @property
-    @abstractmethod
     def csv_type(self) -> CsvType | None:
-        """As :attr:`FeatureKind.csv_type`, where ids are of the type that was fitted."""
+        """As :attr:`FeatureKind.csv_type`; kinds of ids know the type that training met."""
+        return self.feature.csv_type
 
     def reserve(self, builder: LayoutBuilder, name: str) -> None:  # noqa: B027 - most kinds have no table
         """Reserve rows of the embedding table, if the feature has one; called for all features before ``lay_out``."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ranker.encoding.columns import LARGEST_INPUT, Column, ColumnError, Ragged, numbers, require
-from ranker.encoding.kinds.base import FEATURE_KINDS, CsvType, Encoding, FixedKind, RequestType
+from ranker.encoding.kinds.base import FEATURE_KINDS, Encoding, FixedKind, RequestType
 from ranker.encoding.layout import LayoutBuilder, Side
 from ranker.encoding.lists import list_codes, ragged
 
@@ -37,11 +37,6 @@ class DenseEncoding(Encoding):
     def request_type(self) -> RequestType:
         """A list of ``size`` numbers."""
         return RequestType("number", listed=True, size=self.feature.size, times=False)
-
-    @property
-    def csv_type(self) -> CsvType | None:
-        """CSV holds no vectors."""
-        return self.feature.csv_type
 
     def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
         """Add ``size`` numbers."""

@@ -63,11 +63,6 @@ class MultiEncoding(CodedEncoding):
         """A list of ids, or text to split."""
         return RequestType.of_lists(self.feature.separator, self.coder.kind, self.coder.declared)
 
-    @property
-    def csv_type(self) -> CsvType | None:
-        """Text, to be split."""
-        return self.feature.csv_type
-
     def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
         """Add ``max_length`` columns of ids that are pooled."""
         builder.ids(side, name, name, self.feature.max_length, self.feature.pooling)

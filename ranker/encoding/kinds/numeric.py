@@ -103,11 +103,6 @@ class NumericEncoding(Encoding):
         """One number."""
         return RequestType("number")
 
-    @property
-    def csv_type(self) -> CsvType | None:
-        """A number."""
-        return self.feature.csv_type
-
     def reserve(self, builder: LayoutBuilder, name: str) -> None:
         """Reserve a row for each bucket and one for missing values."""
         if self.feature.bucketed:

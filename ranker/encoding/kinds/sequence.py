@@ -119,11 +119,6 @@ class SequenceEncoding(Encoding):
         """A list of ids, or text to split."""
         return RequestType.of_lists(self.feature.separator, self.shared.coder.kind, self.shared.coder.declared)
 
-    @property
-    def csv_type(self) -> CsvType | None:
-        """Text, to be split."""
-        return self.feature.csv_type
-
     def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
         """Add ``max_length`` columns of ids that are pooled, or weighed by the candidate."""
         feature = self.feature
