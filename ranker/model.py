@@ -11,6 +11,7 @@ from ranker.architectures import Architecture
 from ranker.encoding.layout import Layout
 from ranker.funnels import EntireSpace, Funnel
 from ranker.gradients import TaskGradients
+from ranker.heads import task_of
 from ranker.layers import Embedding
 from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
@@ -200,7 +201,7 @@ class RankingModel(tfrs.Model):
         heads = [
             variable
             for name, head in zip(names, self.architecture.heads, strict=True)
-            if turn.takes(name.partition(".")[0]) and name.partition(".")[0] not in turn.frozen
+            if turn.takes(task_of(name)) and task_of(name) not in turn.frozen
             for variable in head.trainable_variables
         ]
         return shared, heads, list(self.weighting.trainable_variables) if turn.compare else []

@@ -17,6 +17,13 @@ def nearest(name: str, known: list[str]) -> str:
     return f"did you mean {match[0]!r}?" if match else ""
 
 
+def require_known(name: str, known: list[str], path: str, what: str) -> None:
+    """Raise ``ValueError``, beginning with ``path`` and listing all known names, for a name that is none of them."""
+    if name not in known:
+        hint = nearest(name, known)
+        raise ValueError(f"{path}: {name!r} is no {what}{'; ' + hint if hint else ''} (known: {', '.join(known)})")
+
+
 class Registry(Mapping[str, T], Generic[T]):
     """A read-only mapping from a config's word to the class it stands for.
 

@@ -3,125 +3,34 @@
 All models are closed and frozen: an unknown key is an error, and nothing changes after validation.
 """
 
+import operator
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from ranker.config.closed import Closed, ColumnName, Formula, Name, formula
-from ranker.registry import nearest
+from ranker.encoding.kinds import FEATURE_KINDS, FeatureKind
+from ranker.encoding.layout import Side
+from ranker.registry import require_known
 from ranker.tasks import Binary, Regression, Task
 
 __all__ = [
-    "TARGET_ATTENTION",
     "Binary",
-    "Categorical",
     "Closed",
-    "Dense",
     "Feature",
-    "IdType",
     "LabelStatistics",
-    "Multi",
-    "Numeric",
     "Regression",
     "Schema",
-    "Sequence",
     "Side",
     "Task",
 ]
 
-Side = Literal["context", "candidate"]
-IdType = Literal["integer", "unsigned", "string"]
-TARGET_ATTENTION = ("din", "multi_head")
-"""Poolings that read the candidate beside the list."""
-
-
-class _Feature(Closed):
-    column: ColumnName | None = Field(None, description="Column of the log; by default the feature's own name.")
-    required: bool = Field(
-        True,
-        description="false: requests, stored users and item files may leave the column out, and its values are then "
-        "missing. The training log always has it.",
-    )
-
-
-class _Vocabulary(_Feature):
-    type: IdType | None = Field(
-        None,
-        description="What the values are, in logs, items and requests alike; by default what the log first holds. "
-        "string: integers become text, 7 is '7'. integer: text of digits becomes integers, and 02134 is an error. "
-        "unsigned: integers from 0 to 2**64 - 1.",
-    )
-    dimension: int = Field(16, ge=1, le=1024, description="Width of the embedding.")
-    min_count: int = Field(1, ge=1, description="Values seen less often share the unknown bucket.")
-    max_size: int | None = Field(None, ge=1, description="Keep only so many of the most frequent values.")
-    hash_buckets: int | None = Field(
-        None, ge=2, le=2**30, description="Hash values into so many buckets instead of keeping a vocabulary."
-    )
-
-    @model_validator(mode="after")
-    def _one_way_to_index(self) -> Self:
-        if self.hash_buckets is not None and (self.min_count != 1 or self.max_size is not None):
-            raise ValueError("hash_buckets excludes min_count and max_size: a hashed feature keeps no vocabulary")
-        return self
-
-
-class Categorical(_Vocabulary):
-    """One integer or string a row."""
-
-    kind: Literal["categorical"]
-
-
-class Multi(_Vocabulary):
-    """Several values a row, in any order: a list column, or text with a separator."""
-
-    kind: Literal["multi"]
-    separator: str | None = Field(None, min_length=1, description="Splits a text column into values.")
-    max_length: int = Field(8, ge=1, le=1024, description="Keep the first so many values of a row.")
-    pooling: Literal["mean", "sum"] = "mean"
-
-
-class Sequence(_Feature):
-    """Ids in time order, oldest first, that share the embedding table of another feature."""
-
-    kind: Literal["sequence"]
-    shares: str = Field(description="The categorical feature whose vocabulary and table these ids use.")
-    separator: str | None = Field(None, min_length=1, description="Splits a text column into ids.")
-    max_length: int = Field(20, ge=1, le=1024, description="Keep the last so many ids of a row.")
-    pooling: Literal["mean", "sum", "din", "multi_head"] = Field(
-        "mean",
-        description="mean, sum; or target attention: din, multi_head, which weigh the ids by the candidate's own "
-        "feature that they share the table of.",
-    )
-    heads: int = Field(2, ge=1, le=64, description="Attention heads, for pooling: multi_head.")
-
-    @property
-    def attends(self) -> bool:
-        """Whether the pooling weighs the ids by the candidate."""
-        return self.pooling in TARGET_ATTENTION
-
-
-class Numeric(_Feature):
-    """One number a row; null and NaN mean missing."""
-
-    kind: Literal["numeric"]
-    transform: Literal["standardise", "log1p", "buckets", "none"] = Field(
-        "standardise",
-        description="standardise: (x - mean) / sd. log1p: sign(x) log(1 + |x|), then standardised. "
-        "buckets: quantile buckets, embedded. none: the value as it is.",
-    )
-    buckets: int = Field(32, ge=2, le=1024, description="Number of quantile buckets, for transform: buckets.")
-    dimension: int = Field(16, ge=1, le=1024, description="Width of the embedding, for transform: buckets.")
-
-
-class Dense(_Feature):
-    """A vector of fixed size a row, for example a content embedding; null means all zeros."""
-
-    kind: Literal["dense"]
-    size: int = Field(ge=1, le=65536, description="Length of the vector.")
-
-
-Feature = Annotated[Categorical | Multi | Sequence | Numeric | Dense, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    Feature: TypeAlias = FeatureKind
+else:  # a union of what the registry holds, so that a new kind needs no line here
+    Feature = Annotated[reduce(operator.or_, FEATURE_KINDS.values()), Field(discriminator="kind")]
 Features = dict[Name, Feature]
 
 
@@ -192,9 +101,12 @@ class Schema(Closed):
 
     def embedding_widths(self) -> set[int]:
         """Widths of the embeddings that features have."""
-        bucketed = [f for f in self.features.values() if isinstance(f, Numeric) and f.transform == "buckets"]
-        coded = [f for f in self.features.values() if isinstance(f, Categorical | Multi)]
-        return {feature.dimension for feature in [*coded, *bucketed]}
+        widths = (feature.embedding_width for feature in self.features.values())
+        return {width for width in widths if width is not None}
+
+    def by_source(self) -> list[tuple[str, Feature]]:
+        """Every feature with its name; those that use what another one learns come behind all others."""
+        return sorted(self.features.items(), key=lambda named: named[1].source_of(named[0]) != named[0])
 
     def input_columns(self) -> list[str]:
         """Columns of the log that features read, without repeats."""
@@ -209,17 +121,10 @@ class Schema(Closed):
         for name in self.context.keys() & self.candidate.keys():
             raise ValueError(f"feature {name!r} is under both context and candidate; it belongs to one side")
         for name, feature in self.features.items():
-            if isinstance(feature, Sequence):
-                path = f"{self.side(name)}.{name}"
-                self._require_vocabulary(feature.shares, f"{path}.shares")
-                if feature.attends and feature.shares not in self.candidate:
-                    raise ValueError(
-                        f"{path}.pooling: {feature.pooling} weighs ids by the candidate, so `shares` must name a "
-                        f"candidate feature, and {feature.shares!r} is of the context"
-                    )
+            feature.check(f"{self.side(name)}.{name}", self.context, self.candidate)
         if self.candidate_id is not None:
-            known = [n for n, f in self.candidate.items() if isinstance(f, Categorical)]
-            _require(self.candidate_id, known, "candidate_id", "categorical candidate feature")
+            known = [n for n, f in self.candidate.items() if f.identifies]
+            require_known(self.candidate_id, known, "candidate_id", "categorical candidate feature")
             if not self.candidate[self.candidate_id].required:
                 raise ValueError(f"candidate.{self.candidate_id}.required: candidate_id names it, so it must be true")
         return self
@@ -229,7 +134,7 @@ class Schema(Closed):
         for name, task in self.tasks.items():
             if task.given is None:
                 continue
-            _require(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "other task")
+            require_known(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "other task")
             if not isinstance(self.tasks[task.given], Binary):
                 raise ValueError(f"tasks.{name}.given: {task.given!r} is not a binary task")
         for name in self.tasks:  # every parent is known by now, so that chains can be followed
@@ -246,7 +151,7 @@ class Schema(Closed):
         for column in self.known_before:
             if column in outcomes:
                 raise ValueError(f"known_before: {column!r} is a task's label or mask")
-            _require(column, list(computed), "known_before", "column of a label's or a weight's formula")
+            require_known(column, list(computed), "known_before", "column of a label's or a weight's formula")
         for name in self.features:
             column = self.column(name)
             if column in outcomes:
@@ -266,7 +171,8 @@ class Schema(Closed):
         seen: set[frozenset[str]] = set()
         for key in statistics.key_features():
             for name in key:
-                self._require_vocabulary(name, "label_statistics.of")
+                identifying = [n for n, f in self.features.items() if f.identifies]
+                require_known(name, identifying, "label_statistics.of", "categorical feature")
             if not key or len(set(key)) != len(key):
                 raise ValueError(f"label_statistics.of: {list(key)} must name one feature or several different ones")
             if frozenset(key) in seen:
@@ -274,7 +180,7 @@ class Schema(Closed):
             seen.add(frozenset(key))
         labels = statistics.labels or ()
         for label in labels:
-            _require(label, list(self.tasks), "label_statistics.labels", "task")
+            require_known(label, list(self.tasks), "label_statistics.labels", "task")
             if labels.count(label) > 1:
                 raise ValueError(f"label_statistics.labels: {label!r} is listed twice")
         unknown = self._outcomes() | self._formula_columns().keys() - set(self.known_before)
@@ -295,13 +201,3 @@ class Schema(Closed):
         if self.sample_weight is not None:
             texts.append(("sample_weight", self.sample_weight))
         return {column: f"{place} ({text})" for place, text in reversed(texts) for column in formula(text).names}
-
-    def _require_vocabulary(self, name: str, path: str) -> None:
-        known = [n for n, f in self.features.items() if isinstance(f, Categorical)]
-        _require(name, known, path, "categorical feature")
-
-
-def _require(name: str, known: list[str], path: str, kind: str) -> None:
-    if name not in known:
-        hint = nearest(name, known)
-        raise ValueError(f"{path}: {name!r} is no {kind}{'; ' + hint if hint else ''} (known: {', '.join(known)})")

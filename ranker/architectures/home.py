@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, Head, check_names
 from ranker.architectures.parts import ExpertOptions, numbered, own_name
+from ranker.heads import task_of
 from ranker.layers import Dropout, Gate, Sides, SplitDense, Tower
 from ranker.schema import Schema
 
@@ -54,7 +55,7 @@ class HoME(Architecture):
         groups = {name: list(members) for name, members in (self.options.groups or {ALL: self.tasks}).items()}
         for task in self.tasks:  # a funnel's extra heads, such as "buy.imputation", go with their task
             if not any(task in members for members in groups.values()):
-                groups[next(name for name, members in groups.items() if task.partition(".")[0] in members)].append(task)
+                groups[next(name for name, members in groups.items() if task_of(task) in members)].append(task)
         names = list(groups)
         self.trunk = _Trunk(self.options, names)
         self.heads = [

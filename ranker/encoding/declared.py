@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from ranker.encoding.columns import MISSING, Column, ColumnError, Decimals, integers, require_single
 from ranker.encoding.text import Text
-from ranker.schema import IdType
 
+IdType: TypeAlias = Literal["integer", "unsigned", "string"]
 DIGITS = re.compile(r"0|[+-]?[1-9][0-9]{0,19}")
 """Integers as text, without zeros in front: 02134 and 2134 are two ids, and int() would also take 1_000."""
 _WRITTEN = "an integer without zeros in front"

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding.columns import Integers
-from ranker.encoding.layout import Layout, Packed
-from ranker.encoding.lists import table_of
-from ranker.encoding.numeric import NumericEncoding
+from ranker.encoding.kinds.base import Columns, Encoding
+from ranker.encoding.layout import Key, Layout, LayoutBuilder, Packed
 from ranker.encoding.plain_times import PlainTimes
-from ranker.encoding.side import Columns, Parts, SideEncoder
-from ranker.encoding.statistics import Combination, Key, Statistics, key_of
+from ranker.encoding.side import SideEncoder
+from ranker.encoding.statistics import Combination, Statistics
+from ranker.encoding.time_range import TimeRange
 from ranker.encoding.times import Times
-from ranker.encoding.vocabulary import Coder
-from ranker.schema import Multi, Schema, Sequence
+from ranker.schema import Schema
 
 HeldOut: TypeAlias = Callable[[Key, Integers], NDArray[np.float32]]
+Guard: TypeAlias = PlainTimes | TimeRange
 
 
 class Items(NamedTuple):
@@ -36,31 +36,41 @@ class Items(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoder:
-    """A fitted encoding. ``ids[f]`` maps a code of feature ``f`` to its row in the embedding table."""
+    """A fitted encoding: every feature's own by name, and the label statistics'."""
 
     schema: Schema
-    coders: Mapping[str, Coder]
-    ids: Mapping[str, NDArray[np.int32]]
-    numerics: Mapping[str, NumericEncoding]
+    encodings: Mapping[str, Encoding]
     combinations: Mapping[Key, Combination]
     statistics: Mapping[Key, Statistics]
-    layout: Layout
     times: Times = field(default_factory=Times)
     """Which features had times in training; artifacts of before it was written down do not say."""
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Places of all inputs: features in the schema's order, and label statistics behind them."""
+        builder, features = LayoutBuilder(), self.schema.features
+        for name in features:
+            self.encodings[name].reserve(builder, name)
+        for name in features:
+            self.encodings[name].lay_out(builder, self.schema.side(name), name)
+        for key, fitted in self.statistics.items():
+            on_candidate = any(self.schema.side(name) == "candidate" for name in key)
+            builder.statistics("candidate" if on_candidate else "context", key, 1 + len(fitted.priors))
+        return builder.build()
 
     @property
     def temporal(self) -> frozenset[str]:
         """Features whose columns held times in training."""
-        names = {name: self._table_of(name) for name in self.schema.features}
-        return frozenset(name for name, table in names.items() if self.times.dated.get(table))
+        return frozenset(
+            name for name, feature in self.schema.features.items() if self.times.dated.get(feature.source_of(name))
+        )
 
-    def plain_times(self, feature: str) -> PlainTimes | None:
-        """Which plain numbers may stand for a feature's times; ``None`` where it had none, or nothing says so."""
-        return self.times.plain.get(self._table_of(feature))
-
-    def _table_of(self, name: str) -> str:
-        feature = self.schema.features[name]
-        return table_of(name, feature) if isinstance(feature, Multi | Sequence) else name
+    def guard(self, feature: str) -> Guard | None:
+        """What refuses plain numbers for a feature's times; ``None`` where it had no times, or nothing tells."""
+        source = self.schema.features[feature].source_of(feature)
+        if not self.times.dated.get(source):
+            return None
+        return self.times.plain.get(source) or self.encodings[feature].time_range()
 
     def encode(self, context: Columns, candidate: Columns, held_out: HeldOut | None = None) -> Packed:
         """Encode columns, keyed by the log's column names, of N rows a side or of one context row and N candidates.
@@ -128,14 +138,17 @@ class Encoder:
     @cached_property
     def _mixed(self) -> list[tuple[slice, Key]]:
         """Keys of label statistics with features of both sides, and their places among the candidates' numbers."""
-        fields = [(slice(f.start, f.start + f.length), f.feature) for f in self.layout.candidate.numbers]
-        keys = [(place, key_of(name)) for place, name in fields if name not in self.schema.candidate]
-        return [(place, key) for place, key in keys if any(name in self.schema.context for name in key)]
+        fields = self.layout.candidate.statistics
+        places = [(slice(field.start, field.start + field.length), field.key) for field in fields]
+        return [(place, key) for place, key in places if any(name in self.schema.context for name in key)]
 
     @cached_property
     def _sides(self) -> tuple[SideEncoder, SideEncoder]:
-        parts = Parts(self.coders, self.ids, self.numerics)
+        context, candidate = (
+            {name: self.schema.column(name) for name in features}
+            for features in (self.schema.context, self.schema.candidate)
+        )
         return (
-            SideEncoder(self.schema, self.schema.context, self.layout.context, parts),
-            SideEncoder(self.schema, self.schema.candidate, self.layout.candidate, parts),
+            SideEncoder(context, self.encodings, self.layout.context),
+            SideEncoder(candidate, self.encodings, self.layout.candidate),
         )

@@ -1,6 +1,6 @@
 """Positions of integers and of strings in a fixed list, looked up for many at once."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,13 @@ class Table(NamedTuple):
     low: int
     span: int
     positions: Integers
+
+
+def table_places(values: Integers, low: Any, span: Any) -> Integers:
+    """Places in tables of values of any shape; ``low`` and ``span`` of the tables broadcast against it."""
+    # Differences wrap around, so that taken as unsigned those of all values outside are large.
+    places: Integers = np.minimum((values - low).view(np.uint64), span).view(np.int64)
+    return places
 
 
 class Index:
@@ -49,9 +56,7 @@ class Index:
         """Position [N] of each value [N] in the list, -1 for a value that is not in it."""
         if self.table is not None:
             low, span, table = self.table
-            # Differences wrap around, so that taken as unsigned those of all values outside are large.
-            places = np.minimum((values - low).view(np.uint64), np.uint64(span)).view(np.int64)
-            return table[places]
+            return table[table_places(values, low, np.uint64(span))]
         starts = self._starts[(splitmix64(values.view(np.uint64)) >> self._shift).view(np.int64)]
         places = starts[:, None] + self._steps
         rows, steps = np.nonzero(self._keys[places] == values[:, None])
@@ -78,6 +83,4 @@ class TextIndex:
         found = np.full(len(text.lengths), -1, dtype=np.int64)
         short = np.flatnonzero(text.lengths <= self._longest)  # none of the others can be in the list
         found[short] = self._index.positions(text.hashes(short, self._salt).view(np.int64))
-        hits = np.flatnonzero(found >= 0)
-        found[hits[~text.equals(hits, self._values, found[hits])]] = -1
-        return found
+        return text.confirmed(np.arange(len(found)), found, self._values, lambda positions: positions)

@@ -1,16 +1,20 @@
 """Where each feature lies in the packed arrays that the model reads."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.numeric import NumericEncoding
-from ranker.encoding.statistics import Key, key_name
-from ranker.schema import Categorical, Multi, Numeric, Schema
-from ranker.schema import Sequence as SequenceFeature
+Side: TypeAlias = Literal["context", "candidate"]
+Key: TypeAlias = tuple[str, ...]
+"""The features that label statistics are kept by, alone or combined."""
+
+
+def key_name(key: Key) -> str:
+    """Name of a key's columns of numbers: ``label_statistics(user_id, tab)``."""
+    return f"label_statistics({', '.join(key)})"
 
 
 class Packed(NamedTuple):
@@ -50,6 +54,13 @@ class NumberField:
 
 
 @dataclass(frozen=True)
+class StatisticsField(NumberField):
+    """Columns of label statistics: they belong to no feature, but to the ``key`` of one or several."""
+
+    key: Key
+
+
+@dataclass(frozen=True)
 class SideLayout:
     """The fields of one side, in the order of their columns; ids of one width lie side by side."""
 
@@ -66,6 +77,11 @@ class SideLayout:
         """Number of columns of numbers."""
         return sum(field.length for field in self.numbers)
 
+    @property
+    def statistics(self) -> list[StatisticsField]:
+        """The fields of label statistics among the numbers."""
+        return [field for field in self.numbers if isinstance(field, StatisticsField)]
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -75,7 +91,7 @@ class Layout:
     candidate: SideLayout
     tables: Mapping[int, int]
 
-    def sides(self) -> Iterator[tuple[str, SideLayout]]:
+    def sides(self) -> Iterator[tuple[Side, SideLayout]]:
         """Yield each side with its name."""
         yield "context", self.context
         yield "candidate", self.candidate
@@ -115,10 +131,6 @@ class Layout:
                 start, width = (context if where == "context" else candidate)[field.feature]
                 yield where, start, width, field.length
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return {**asdict(self), "tables": {str(width): rows for width, rows in self.tables.items()}}
-
 
 def _append(places: dict[str, tuple[int, int]], widths: Sequence[tuple[str, int]]) -> None:
     start = sum(width for _, width in places.values())
@@ -133,8 +145,8 @@ class LayoutBuilder:
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}
         self._offsets: dict[str, tuple[int, int]] = {}
-        self._ids: dict[str, list[IdField]] = {"context": [], "candidate": []}
-        self._numbers: dict[str, list[NumberField]] = {"context": [], "candidate": []}
+        self._ids: dict[Side, list[IdField]] = {"context": [], "candidate": []}
+        self._numbers: dict[Side, list[NumberField]] = {"context": [], "candidate": []}
 
     def table(self, feature: str, rows: int, dimension: int) -> None:
         """Reserve rows for a feature in the table of its width."""
@@ -143,7 +155,7 @@ class LayoutBuilder:
 
     def ids(
         self,
-        side: str,
+        side: Side,
         feature: str,
         table: str,
         length: int = 1,
@@ -156,15 +168,18 @@ class LayoutBuilder:
         field = IdField(feature, 0, length, dimension, offset, pooling)
         self._ids[side].append(replace(field, target=table, heads=heads) if attends else field)
 
-    def numbers(self, side: str, feature: str, length: int) -> None:
+    def numbers(self, side: Side, feature: str, length: int) -> None:
         """Add columns of numbers."""
-        start = sum(field.length for field in self._numbers[side])
-        self._numbers[side].append(NumberField(feature, start, length))
+        self._numbers[side].append(NumberField(feature, self._number_width(side), length))
+
+    def statistics(self, side: Side, key: Key, length: int) -> None:
+        """Add columns of label statistics."""
+        self._numbers[side].append(StatisticsField(key_name(key), self._number_width(side), length, key))
 
     def build(self) -> Layout:
         """Lay the fields out: by width, single ids before pooled ones."""
 
-        def arranged(side: str) -> SideLayout:
+        def arranged(side: Side) -> SideLayout:
             fields, start = [], 0
             for field in sorted(self._ids[side], key=lambda f: (f.dimension, f.pooling is not None)):
                 fields.append(replace(field, start=start))
@@ -173,33 +188,5 @@ class LayoutBuilder:
 
         return Layout(arranged("context"), arranged("candidate"), dict(sorted(self._rows.items())))
 
-
-def lay_out(
-    schema: Schema,
-    tables: Mapping[str, int],
-    numerics: Mapping[str, NumericEncoding],
-    statistics: Mapping[Key, int],
-) -> Layout:
-    """Lay out a schema, given the rows of each feature's table and the number of labels of each statistics key."""
-    builder = LayoutBuilder()
-    for name, feature in schema.features.items():
-        if isinstance(feature, Categorical | Multi):
-            builder.table(name, tables[name], feature.dimension)
-        elif isinstance(feature, Numeric) and feature.transform == "buckets":
-            builder.table(name, len(numerics[name].edges) + 2, feature.dimension)
-    for name, feature in schema.features.items():
-        side = schema.side(name)
-        if isinstance(feature, SequenceFeature):
-            builder.ids(side, name, feature.shares, feature.max_length, feature.pooling, feature.attends, feature.heads)
-        elif isinstance(feature, Multi):
-            builder.ids(side, name, name, feature.max_length, feature.pooling)
-        elif isinstance(feature, Categorical) or (isinstance(feature, Numeric) and feature.transform == "buckets"):
-            builder.ids(side, name, name)
-        elif isinstance(feature, Numeric):
-            builder.numbers(side, name, 2 if numerics[name].has_missing else 1)
-        else:
-            builder.numbers(side, name, feature.size)
-    for key, labels in statistics.items():
-        side = "candidate" if any(schema.side(name) == "candidate" for name in key) else "context"
-        builder.numbers(side, key_name(key), 1 + labels)
-    return builder.build()
+    def _number_width(self, side: Side) -> int:
+        return sum(field.length for field in self._numbers[side])

@@ -1,4 +1,4 @@
-"""Columns of lists, of separated text and of vectors."""
+"""Columns of lists and of separated text."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -7,17 +7,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import LARGEST_INPUT, Column, ColumnError, Integers, Ragged, numbers, require
+from ranker.encoding.columns import Column, ColumnError, Integers, Ragged
 from ranker.encoding.declared import parsed
 from ranker.encoding.vocabulary import ValueType
-from ranker.schema import Multi, Sequence
 
 T = TypeVar("T")
-
-
-def table_of(name: str, feature: Multi | Sequence) -> str:
-    """Name of the feature whose coder and table a list feature uses."""
-    return feature.shares if isinstance(feature, Sequence) else name
 
 
 def ragged(column: Column, name: str, separator: str | None) -> Ragged:
@@ -51,10 +45,10 @@ def _items(value: object, name: str, row: int, separator: str | None) -> list[An
     raise ColumnError(name, row, value, f"a list{text}")
 
 
-def split(column: Column, name: str, feature: Multi | Sequence, kind: ValueType | None) -> Ragged:
+def split(column: Column, name: str, separator: str | None, kind: ValueType | None) -> Ragged:
     """Lists [N] of a column; pieces of text become integers where the vocabulary holds integers."""
-    lists = ragged(column, name, feature.separator)
-    if feature.separator is None or kind not in ("integer", "unsigned"):
+    lists = ragged(column, name, separator)
+    if separator is None or kind not in ("integer", "unsigned"):
         return lists
     return Ragged(list_codes(parsed, lists, name), lists.offsets)
 
@@ -77,43 +71,3 @@ def pad(lists: Ragged, ids: NDArray[np.int32], length: int, keep: Callable[[Inte
     padded = np.zeros((len(lists), length), dtype=np.int32)
     padded[within] = ids[(first[:, None] + steps)[within]]
     return padded
-
-
-def vectors(column: Column, name: str, size: int) -> NDArray[np.float32]:
-    """Vectors [N, size] of finite numbers; null and the empty list are all zeros."""
-    if isinstance(column, np.ndarray) and column.ndim == 2 and column.dtype.kind in "iubf":
-        return _matrix(column, name, size)
-    lists = ragged(column, name, None)
-    lengths = np.diff(lists.offsets)
-    fits = (lengths == size) | (lengths == 0)
-    if not fits.all():
-        row = int(np.argmin(fits))
-        part = lists.values[lists.offsets[row] : lists.offsets[row + 1]]
-        value = part.tolist() if isinstance(part, np.ndarray) else list(part)
-        raise ColumnError(name, row, value, f"a vector of {size} numbers; it has {len(value)}")
-    flat = list_codes(numbers, lists, name)
-    array = np.zeros((len(lists), size), dtype=np.float32)
-    array[lengths == size] = flat.reshape(-1, size)
-    _require_fitting(array, name)
-    return array
-
-
-def _matrix(matrix: NDArray[Any], name: str, size: int) -> NDArray[np.float32]:
-    if matrix.shape[1] != size:
-        raise ColumnError(name, 0, matrix[:1].tolist(), f"a vector of {size} numbers; it has {matrix.shape[1]}")
-    if isinstance(matrix, np.ma.MaskedArray):
-        filled = np.ma.filled(matrix.astype(np.float64), np.nan)
-        filled[np.ma.getmaskarray(matrix).all(axis=1)] = 0.0
-        matrix = filled
-    flat = matrix.reshape(-1)
-    offsets = np.arange(len(matrix) + 1) * size
-    array: NDArray[np.float32] = list_codes(numbers, Ragged(flat, offsets), name).astype(np.float32).reshape(-1, size)
-    _require_fitting(array, name)
-    return array
-
-
-def _require_fitting(array: NDArray[np.float32], name: str) -> None:
-    require(np.asarray(~np.isnan(array).any(axis=1)), array, name, "a vector without missing numbers")
-    if array.size and np.abs(array).max() > LARGEST_INPUT:
-        fits = np.asarray((np.abs(array) <= LARGEST_INPUT).all(axis=1))
-        require(fits, array, name, f"a vector of numbers of at most {LARGEST_INPUT:g} in size")

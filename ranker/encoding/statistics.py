@@ -7,26 +7,14 @@ means for the training rows so that no row sees its own label.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding.columns import Floats, Integers, Mask
-from ranker.encoding.numeric import usable_deviation
+from ranker.encoding.scaling import usable_deviation
 from ranker.encoding.vocabulary import UNSEEN, Vocabulary
-
-Key: TypeAlias = tuple[str, ...]
-
-
-def key_name(key: Key) -> str:
-    """Name of a key's columns of numbers: ``label_statistics(user_id, tab)``."""
-    return f"label_statistics({', '.join(key)})"
-
-
-def key_of(name: str) -> Key:
-    """Return the features that :func:`key_name` joined."""
-    return tuple(name.removeprefix("label_statistics(").removesuffix(")").split(", "))
 
 
 class Combination:

@@ -1,6 +1,6 @@
 """Columns of text as UTF-8 bytes, as Arrow holds them: hashed and compared many at once, as bytes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -101,6 +101,17 @@ class Text:
             differing = self._words[starts[longer] + step] ^ other._words[other_starts[longer] + step]
             same[longer] = (differing & _MASKS[np.minimum(lengths[longer] - step, WORD)]) == 0
         return same
+
+    def confirmed(
+        self, strings: Integers, found: Integers, other: "Text", at: Callable[[Integers], Integers]
+    ) -> Integers:
+        """Positions [S] of the named strings in a list, found by hash, with -1 where the string there is another.
+
+        ``at`` maps positions of the list to strings of ``other``. Writes into ``found``.
+        """
+        hits = np.flatnonzero(found >= 0)
+        found[hits[~self.equals(strings[hits], other, at(found[hits]))]] = -1
+        return found
 
     @cached_property
     def _words(self) -> NDArray[np.uint64]:

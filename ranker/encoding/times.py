@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from ranker.encoding.columns import MISSING, Column, ColumnError, Ragged, microseconds
-from ranker.encoding.lists import table_of
 from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.value_types import value_type
-from ranker.schema import Dense, Multi, Schema, Sequence
+from ranker.schema import Schema
 
 
 class Times:
@@ -26,16 +25,16 @@ class Times:
     def learn(self, schema: Schema, columns: Mapping[str, Column]) -> None:
         """Take up a chunk of training rows. Raises ``ColumnError`` where times meet numbers or text."""
         for name, feature in schema.features.items():
-            if isinstance(feature, Dense):
+            if not feature.holds_times:
                 continue
             column = schema.column(name)
             found = _is_dated(columns[column])
-            table = table_of(name, feature) if isinstance(feature, Multi | Sequence) else name
-            if found is not None and self.dated.setdefault(table, found) != found:
+            source = feature.source_of(name)
+            if found is not None and self.dated.setdefault(source, found) != found:
                 raise _mixed(columns[column], column, found)
             if found:
                 times = microseconds(_values(columns[column]))
-                self.plain.setdefault(table, PlainTimes()).add(times[times != MISSING])
+                self.plain.setdefault(source, PlainTimes()).add(times[times != MISSING])
 
     def check(self, schema: Schema, columns: Mapping[str, Column], numbers: bool) -> None:
         """Raise ``ColumnError`` for times where training had none, and for anything else where it had times.
@@ -44,18 +43,18 @@ class Times:
         """
         for name, feature in schema.features.items():
             column = schema.column(name)
-            table = table_of(name, feature) if isinstance(feature, Multi | Sequence) else name
-            if table not in self.dated or column not in columns:
+            source = feature.source_of(name)
+            if source not in self.dated or column not in columns:
                 continue
             found = _is_dated(columns[column])
-            if found is None or found == self.dated[table]:
+            if found is None or found == self.dated[source]:
                 continue
             values = _values(columns[column])
             array = isinstance(values, np.ndarray) and values.dtype.kind in "iuf"
             if found or not numbers or not array:
                 raise _mixed(columns[column], column, found)
-            if table in self.plain:
-                _require_microseconds(columns[column], column, self.plain[table])
+            if source in self.plain:
+                _require_microseconds(columns[column], column, self.plain[source])
 
 
 def _is_dated(column: Column) -> bool | None:

@@ -5,9 +5,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ranker.encoding.columns import MISSING, Column, ColumnError, Integers, integers, require_single, strings
-from ranker.encoding.declared import as_declared
+from ranker.encoding.declared import IdType, as_declared
 from ranker.encoding.text import Text
-from ranker.schema import IdType
 
 ValueType: TypeAlias = IdType
 """``unsigned`` ids run from 0 to 2**64 - 1 and are held as the signed integers of the same bits."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 import tensorflow as tf
 
 from ranker.config.closed import Closed
+from ranker.heads import ExtraHead
 from ranker.registry import Registry
 from ranker.schema import Binary, Regression, Schema
 
@@ -40,7 +41,7 @@ class Funnel:
         self.chains = [[self.tasks.index(parent) for parent in schema.parents(task)] for task in self.tasks]
 
     @property
-    def extra_heads(self) -> tuple[str, ...]:
+    def extra_heads(self) -> tuple[ExtraHead, ...]:
         """Names of heads that the architecture must have behind those of the tasks; trained, never served."""
         return ()
 

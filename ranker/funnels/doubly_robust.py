@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ranker.funnels.base import FUNNELS, mean, require_condition
 from ranker.funnels.inverse_propensity import CorrectionOptions, InversePropensity
+from ranker.heads import ExtraHead
 from ranker.schema import Binary, Schema
 
 
@@ -31,9 +32,9 @@ class DoublyRobust(InversePropensity):
             require_condition(schema, self.name)
 
     @property
-    def extra_heads(self) -> tuple[str, ...]:
-        """One for each conditional binary task; no task's name has a dot."""
-        return tuple(f"{self.tasks[task]}.imputation" for task in self._imputed())
+    def extra_heads(self) -> tuple[ExtraHead, ...]:
+        """One for each conditional binary task."""
+        return tuple(ExtraHead(self.tasks[task], "imputation") for task in self._imputed())
 
     def risk(
         self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, task: int, errors: tf.Tensor

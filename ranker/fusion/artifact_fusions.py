@@ -2,14 +2,14 @@
 
 from ranker.fusion.options import StoredFusion
 from ranker.fusion.plan import Plan, build_plan
-from ranker.schema import Categorical, Numeric, Schema
+from ranker.schema import Schema
 
 DEFAULT = "default"
 """Name of the fusion that ranks where a request names none."""
 
 
 def plan_for(schema: Schema, stored: StoredFusion) -> Plan:
-    """Build a fusion of a schema's tasks, which may read its features of one value: numeric and categorical ones.
+    """Build a fusion of a schema's tasks, which may read its features of one value a row.
 
     Raises ``FusionError`` for anything that does not fit, beginning with its path in the fusion.
     """
@@ -19,4 +19,4 @@ def plan_for(schema: Schema, stored: StoredFusion) -> Plan:
 
 def single_valued(schema: Schema) -> tuple[str, ...]:
     """Names of the features of one value: those that a fusion may read."""
-    return tuple(name for name, kind in schema.features.items() if isinstance(kind, Numeric | Categorical))
+    return tuple(name for name, feature in schema.features.items() if feature.single_valued)

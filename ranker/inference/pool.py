@@ -54,8 +54,7 @@ class Sent:
 
 def declared(artifact: Artifact, feature: str, column: Column) -> Column:
     """A column with its values of the type that the schema declares."""
-    coder = artifact.encoder.coders.get(feature)
-    return column if coder is None else coder.as_declared(column, artifact.schema.column(feature))
+    return artifact.schema.features[feature].as_declared(column, artifact.schema.column(feature))
 
 
 def taken(column: Column, places: NDArray[np.intp]) -> Column:

@@ -152,7 +152,7 @@ def _check_times(side: str, name: str, features: Iterable[str], column: Column, 
     if not isinstance(column, np.ndarray) or column.dtype.kind not in "iuf":
         return
     for feature in features:
-        plain = encoder.plain_times(feature)
+        plain = encoder.guard(feature)
         if plain is None:
             continue
         values = np.ma.filled(column, 0)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from ranker.encoding.layout import IdField, Layout, SideLayout
+from ranker.encoding.layout import IdField, Layout, Side, SideLayout
 from ranker.layers.dropout import IdDropout
 from ranker.layers.pooling import POOLINGS
 from ranker.layers.sides import Sides
@@ -114,12 +114,12 @@ class Embedding(tf.keras.layers.Layer):
                     yield poolings[field.feature](rows[field.feature].sets[i], rows[field.feature].mask)
 
     def _attended(
-        self, rows: Mapping[str, Mapping[str, "_Rows"]], poolings: Mapping[str, tf.keras.layers.Layer], i: int
+        self, rows: Mapping[Side, Mapping[str, "_Rows"]], poolings: Mapping[str, tf.keras.layers.Layer], i: int
     ) -> list[tf.Tensor]:
         """Lists weighed by the candidate, [B, D] each."""
         attended = []
         for field in self.layout.attending():
-            side = "context" if field in self.layout.context.ids else "candidate"
+            side: Side = "context" if field in self.layout.context.ids else "candidate"
             own = [f for f in self.layout.candidate.ids if f.dimension == field.dimension and f.pooling is None]
             place = next(i for i, f in enumerate(own) if f.feature == field.target)
             target = rows["candidate"][_singles(field.dimension)].sets[i][:, place]

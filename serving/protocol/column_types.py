@@ -1,18 +1,17 @@
 """What each column of a request must hold, by the schema and by what training met."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, WithJsonSchema, WrapValidator
 
-from ranker.artifact import Artifact
-from ranker.encoding.lists import table_of
-from ranker.schema import Categorical, Dense, Feature, IdType, Multi, Numeric, Sequence
+from ranker.encoding import Encoder
+from ranker.encoding.declared import IdType
+from ranker.encoding.encoder import Guard
+from ranker.encoding.kinds.base import Value
 from serving.protocol.json_values import id_reader, number_reader
 from serving.protocol.messages import Integer, Number
-from serving.protocol.time_units import Guard, guard_of
 
-Value = Literal["number", "integer", "unsigned", "string", "any"]
 Unsigned = Annotated[int, Field(ge=0, lt=2**64)]
 UNIT = "microseconds since 1970-01-01 UTC"
 TYPES: dict[Value, Any] = {
@@ -85,29 +84,19 @@ class Expected(NamedTuple):
         return id_reader(self.declared, self.temporal, self.guard)
 
 
-def expected(artifact: Artifact, name: str, feature: Feature) -> Expected:
-    """What a feature's column must hold: its kind by the schema, its values' by what training met."""
-    encoder, required = artifact.encoder, feature.required
-    temporal, guard = name in encoder.temporal, guard_of(encoder, name, feature)
-    if isinstance(feature, Numeric):
-        return Expected("number", temporal=temporal, required=required, guard=guard)
-    if isinstance(feature, Dense):
-        return Expected("number", listed=True, size=feature.size, required=required)
-    if isinstance(feature, Categorical):
-        coder = encoder.coders[name]
-        return Expected(coder.kind or "any", False, None, feature.type, temporal, required, guard)
-    assert isinstance(feature, Multi | Sequence)
-    if feature.separator is not None:
-        return Expected("string", required=required)
-    coder = encoder.coders[table_of(name, feature)]
-    return Expected(coder.kind or "any", True, None, coder.declared, temporal, required, guard)
+def expected(encoder: Encoder, name: str) -> Expected:
+    """What a feature's column must hold: its kind says the form, and what training met the type of values."""
+    given, required = encoder.encodings[name].request_type, encoder.schema.features[name].required
+    temporal = given.times and name in encoder.temporal
+    guard = encoder.guard(name) if temporal else None
+    return Expected(given.value, given.listed, given.size, given.declared, temporal, required, guard)
 
 
-def expected_columns(artifact: Artifact, features: Mapping[str, Feature]) -> dict[str, Expected]:
+def expected_columns(encoder: Encoder, features: Iterable[str]) -> dict[str, Expected]:
     """What each column of some features must hold; one that several read is required where one of them is."""
     columns: dict[str, Expected] = {}
-    for name, feature in features.items():
-        column, found = artifact.schema.column(name), expected(artifact, name, feature)
+    for name in features:
+        column, found = encoder.schema.column(name), expected(encoder, name)
         before = columns.get(column)
         columns[column] = found if before is None else found._replace(required=found.required or before.required)
     return columns

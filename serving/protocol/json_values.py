@@ -11,9 +11,8 @@ from typing import Any
 from ranker import iso_times
 from ranker.encoding import ColumnError
 from ranker.encoding.columns import integers
-from ranker.encoding.declared import as_declared
-from ranker.schema import IdType
-from serving.protocol.time_units import Guard
+from ranker.encoding.declared import IdType, as_declared
+from ranker.encoding.encoder import Guard
 
 TIME = "a time in ISO 8601, such as 2024-01-31 or 2024-01-31T12:30:00Z, or microseconds since 1970-01-01 UTC"
 

@@ -27,8 +27,8 @@ class RequestChecker:
         """``by_id`` says that candidates may be ids alone, ``by_user`` that a user's id may stand for context."""
         schema = artifact.schema
         self.max_candidates = max_candidates
-        self.context_columns = expected_columns(artifact, schema.context)
-        self.columns = expected_columns(artifact, schema.candidate)
+        self.context_columns = expected_columns(artifact.encoder, schema.context)
+        self.columns = expected_columns(artifact.encoder, schema.candidate)
         self.kinds = {n: kind.value for n, kind in self.columns.items() if not kind.listed and kind.value != "any"}
         optional = {column for column, kind in self.context_columns.items() if not kind.required}
         self._guards = {name: kind.guard for name, kind in self.columns.items() if kind.guard is not None}

@@ -6,12 +6,13 @@ import numpy as np
 import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES, Architecture
+from ranker.encoding.kinds.sequence import TARGET_ATTENTION
 from ranker.encoding.layout import Layout, LayoutBuilder
 from ranker.funnels import FUNNELS
 from ranker.layers import Embedding, Inputs, Sides
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import INPUTS, RankingModel
-from ranker.schema import TARGET_ATTENTION, Schema
+from ranker.schema import Schema
 from ranker.weighting import Static, Weighting
 
 SMALL = {

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ranker.encoding.kinds.sequence import TARGET_ATTENTION, Sequence
 from ranker.funnels import FUNNELS
 from ranker.layers.interaction import INTERACTIONS
 from ranker.layers.pooling import POOLINGS
-from ranker.schema import TARGET_ATTENTION, Schema, Sequence
+from ranker.schema import Schema
 from tests.ranker.models import SCHEMA, architecture, assemble, layout
 
 PARTS = [

@@ -23,9 +23,8 @@ from ranker.encoding import (
     weight_columns,
 )
 from ranker.encoding.columns import Integers, Mask
-from ranker.encoding.declared import as_declared
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
-from ranker.schema import Categorical, Schema
+from ranker.schema import Schema
 from training.config.experiment import Experiment
 from training.data.dropped_rows import Rows, without_dropped
 from training.data.encoded_rows import Batch, EncodedRows, EncodedWriter
@@ -204,9 +203,12 @@ def columns_at(
 
 def _declared(schema: Schema, columns: Mapping[str, Column]) -> dict[str, Column]:
     """Raw columns with ids as fusions meet them when serving: of the type that the schema declares."""
-    features = ((schema.column(name), feature) for name, feature in schema.features.items())
-    types = {column: f.type for column, f in features if isinstance(f, Categorical) and f.type is not None}
-    return {name: as_declared(c, name, types[name]) if name in types else c for name, c in columns.items()}
+    declared = dict(columns)
+    for name, feature in schema.features.items():
+        column = schema.column(name)
+        if column in declared:
+            declared[column] = feature.as_declared(declared[column], column)
+    return declared
 
 
 def _rows(column: Column, mask: Mask) -> Column:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from ranker.encoding import Encoder, EncoderFitter
-from ranker.encoding.vocabulary import Vocabulary
 
 _WORDS = (("true", "True", "TRUE"), ("false", "False", "FALSE"))
 """Spellings of truth values, as SQL, pandas and R write them."""
@@ -18,10 +17,8 @@ def cautions(fitter: EncoderFitter, encoder: Encoder) -> Iterator[str]:
             f"caution: schema feature {name!r} (column {schema.column(name)!r}) has no value in any training row, so "
             "the model learns nothing from it; is it the right column?"
         )
-    for name, coder in encoder.coders.items():
-        if not isinstance(coder, Vocabulary) or coder.kind != "string":
-            continue
-        found = _SPELLINGS.intersection(coder.values())
+    for name in schema.features:
+        found = _SPELLINGS.intersection(encoder.encodings[name].texts())
         for spellings in _WORDS:
             several = [spelling for spelling in spellings if spelling in found]
             if len(several) > 1:

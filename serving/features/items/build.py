@@ -14,11 +14,11 @@ from ranker.arrow_columns import ColumnTooLargeError, ColumnTypeError, Limits, t
 from ranker.artifact import Artifact
 from ranker.encoding import Column, ColumnError, Text
 from ranker.encoding.columns import MISSING, numbers
+from ranker.encoding.kinds import RequestType
 from ranker.encoding.text import WORD
 from ranker.encoding.value_types import Typed, ValueType
-from ranker.encoding.vocabulary import Coder
 from ranker.registry import nearest
-from ranker.schema import Numeric, Schema
+from ranker.schema import Schema
 from serving.features.items.reserved import new_array, save_array
 from serving.features.items.store import FACTS, IDS, NUMBERS, ORDER, ROWS, Facts, ItemsError
 
@@ -60,7 +60,7 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
         raise ItemsError(f"{source}: items are named by an id, and the artifact's schema has no candidate_id")
     files = files_of(source)
     id_column = schema.column(schema.candidate_id)
-    ids, kind = _ids(files, id_column, encoder.coders[schema.candidate_id])
+    ids, kind = _ids(files, id_column, encoder.encodings[schema.candidate_id].request_type)
     keys, order, salt = _sorted(ids, source, id_column)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
@@ -73,8 +73,7 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
     texts: dict[str, list[Text]] = {schema.candidate_id: [ids]} if isinstance(ids, Text) else {}
     for name in raw_features(artifact):
         if name not in texts:
-            kind_of_values = None if isinstance(schema.candidate[name], Numeric) else encoder.coders[name].kind
-            if kind_of_values == "string":
+            if encoder.encodings[name].request_type.value == "string":
                 texts[name] = []
             else:
                 raw[name] = new_array(folder / f"raw.{len(raw)}.npy", np.float64, (len(order),))
@@ -96,7 +95,7 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
         for name, chunks in texts.items():
             if name != schema.candidate_id:
                 column = schema.column(name)
-                chunks.append(_as_text(encoder.coders[name].as_declared(batch.columns[column], column)))
+                chunks.append(_as_text(schema.candidate[name].as_declared(batch.columns[column], column)))
     for number, chunks in enumerate(texts.values()):
         text = joined(chunks)
         # Padded, so that words can be read up to the last byte without a copy of all.
@@ -109,12 +108,12 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
     (folder / FACTS).write_bytes(orjson.dumps(facts._asdict()))
 
 
-def _ids(files: list[Path], column: str, coder: Coder) -> tuple[NDArray[np.int64] | Text, ValueType]:
+def _ids(files: list[Path], column: str, given: RequestType) -> tuple[NDArray[np.int64] | Text, ValueType]:
     """Ids of all items, in the order of the files, and their type. Raises ``ItemsError`` for null and for a wrong type.
 
     Where training met no id, the items' own decide the type. Unsigned ones are signed integers of the same bits.
     """
-    reader, found = Typed(coder.kind, coder.declared), []
+    reader, found = Typed(given.id_type, given.declared), []
     for batch in _batches(files, [column]):
         try:
             part = reader.learn(batch.columns[column], column)

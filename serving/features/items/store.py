@@ -61,9 +61,9 @@ class ItemStore:
             known = self._text[id_feature]
             strings = np.arange(len(text.lengths))
             found = self._found(text.hashes(strings, self.facts.salt))
-            hits = np.flatnonzero(found >= 0)
-            found[hits[~text.equals(hits, known, known.rows[self._order[found[hits]]])]] = -1
-            return np.append(found, -1)[text.rows]
+            return np.append(text.confirmed(strings, found, known, lambda places: known.rows[self._order[places]]), -1)[
+                text.rows
+            ]
         if isinstance(ids, Text) or (isinstance(ids, list) and str in set(map(type, ids))):
             ids = [None if isinstance(value, str) else value for value in ids]
         return self._found(

@@ -1,9 +1,11 @@
-import json
-
+import numpy as np
 import pytest
 
-from ranker.encoding.layout import IdField, LayoutBuilder, NumberField, lay_out
-from ranker.encoding.numeric import NumericEncoding
+from ranker.encoding.encoder import Encoder
+from ranker.encoding.kinds.numeric import NumericEncoding
+from ranker.encoding.layout import IdField, LayoutBuilder, NumberField, StatisticsField
+from ranker.encoding.statistics import Combination, StatisticsFitter
+from ranker.encoding.vocabulary import Vocabulary
 from ranker.schema import Schema
 
 SCHEMA = Schema.model_validate(
@@ -24,12 +26,28 @@ SCHEMA = Schema.model_validate(
         "label_statistics": {"of": ["user", ["user", "item"]]},
     }
 )
-NUMERICS = {
-    "age": NumericEncoding(0, 1, has_missing=True),
-    "price": NumericEncoding(0, 1, has_missing=False, edges=(1.0, 2.0)),
-    "length": NumericEncoding(0, 1, has_missing=False),
-}
-LAYOUT = lay_out(SCHEMA, {"user": 10, "tags": 4, "item": 20}, NUMERICS, {("user",): 2, ("user", "item"): 2})
+
+
+def coded(feature, rows):
+    return SCHEMA.features[feature].encoding(Vocabulary("integer", np.arange(rows - 2)), np.arange(rows))
+
+
+def numeric(feature, has_missing=False, edges=()):
+    return NumericEncoding(SCHEMA.features[feature], 0, 1, has_missing, edges)
+
+
+def layout():
+    own = {"user": coded("user", 10), "tags": coded("tags", 4), "item": coded("item", 20)}
+    own |= {"age": numeric("age", True), "price": numeric("price", edges=(1.0, 2.0)), "length": numeric("length")}
+    own["seen"] = SCHEMA.features["seen"].sharing(own)
+    own["vector"] = SCHEMA.features["vector"].encoding()
+    fitted = StatisticsFitter(labels=2, folds=2).fitted(4, np.array([True, True]), smoothing=1.0)
+    keys = {("user",): fitted, ("user", "item"): fitted}
+    combinations = {key: Combination([Vocabulary("integer", []) for _ in key[1:]]) for key in keys}
+    return Encoder(SCHEMA, own, combinations, keys).layout
+
+
+LAYOUT = layout()
 
 
 def test_ids_of_one_width_lie_side_by_side_single_ones_first():
@@ -44,11 +62,14 @@ def test_ids_of_one_width_lie_side_by_side_single_ones_first():
 
 
 def test_statistics_lie_on_the_candidates_side_where_they_need_a_candidate():
-    assert LAYOUT.context.numbers == (NumberField("age", 0, 2), NumberField("label_statistics(user)", 2, 3))
+    assert LAYOUT.context.numbers == (
+        NumberField("age", 0, 2),
+        StatisticsField("label_statistics(user)", 2, 3, ("user",)),
+    )
     assert LAYOUT.candidate.numbers == (
         NumberField("vector", 0, 5),
         NumberField("length", 5, 1),
-        NumberField("label_statistics(user, item)", 6, 3),
+        StatisticsField("label_statistics(user, item)", 6, 3, ("user", "item")),
     )
 
 
@@ -63,12 +84,6 @@ def test_fields_cover_every_column_once(side):
     for fields, width in ((layout.ids, layout.id_width), (layout.numbers, layout.number_width)):
         covered = [column for field in fields for column in range(field.start, field.start + field.length)]
         assert covered == list(range(width))
-
-
-def test_it_is_plain_json():
-    plain = LAYOUT.to_dict()
-    assert json.loads(json.dumps(plain))["tables"] == {"4": 8, "8": 30}
-    assert plain["context"]["ids"][0]["feature"] == "user"
 
 
 def test_places_follow_the_embedded_inputs():

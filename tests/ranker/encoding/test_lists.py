@@ -2,11 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.encoding.columns import ColumnError, Ragged, integers
-from ranker.encoding.lists import list_codes, pad, ragged, split, table_of, vectors
-from ranker.schema import Multi, Sequence
-
-MULTI = Multi(kind="multi")
-TEXT = Multi(kind="multi", separator="|")
+from ranker.encoding.lists import list_codes, pad, ragged, split
 
 
 def rows_of(lists):
@@ -43,15 +39,15 @@ def test_what_is_no_list_is_named(value, separator):
 
 def test_pieces_become_integers_where_the_vocabulary_holds_them():
     column = ["1|-2|+3", "7", None]
-    assert rows_of(split(column, "x", TEXT, "integer")) == [[1, -2, 3], [7], []]
-    assert rows_of(split(column, "x", TEXT, "string")) == [["1", "-2", "+3"], ["7"], []]
-    assert rows_of(split([[1, None]], "x", TEXT, "integer")) == [[1, None]]
+    assert rows_of(split(column, "x", "|", "integer")) == [[1, -2, 3], [7], []]
+    assert rows_of(split(column, "x", "|", "string")) == [["1", "-2", "+3"], ["7"], []]
+    assert rows_of(split([[1, None]], "x", "|", "integer")) == [[1, None]]
 
 
 @pytest.mark.parametrize("piece", ["a", "1.0", "007", "1_000", "٣", "--1", "1 2", "9" * 5000])
 def test_a_piece_that_is_no_integer_names_its_row(piece):
     with pytest.raises(ColumnError, match=r"column 'x', row 2: .* is not a list whose every value is an integer"):
-        split(["1|2|3", "", f"4|{piece}"], "x", TEXT, "integer")
+        split(["1|2|3", "", f"4|{piece}"], "x", "|", "integer")
 
 
 def test_an_error_names_the_row_of_the_list():
@@ -68,49 +64,3 @@ def test_padding_keeps_the_first_or_the_last():
     last = pad(lists, ids, 2, lambda n: np.maximum(n - 2, 0))
     assert last.tolist() == [[30, 40], [0, 0], [50, 0], [60, 70]]
     assert pad(ragged([], "x", None), ids[:0], 3, np.zeros_like).shape == (0, 3)
-
-
-def test_a_sequence_uses_another_table():
-    assert table_of("seen", Sequence(kind="sequence", shares="item")) == "item"
-    assert table_of("tags", MULTI) == "tags"
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        [[1, 2.5], None, [0, 0]],
-        [np.array([1, 2.5]), [], (0, 0)],
-        np.ma.MaskedArray([[1, 2.5], [9, 9], [0, 0]], mask=[[0, 0], [1, 1], [0, 0]]),
-        np.array([[1, 2.5], [0, 0], [0, 0]], dtype=np.float32),
-        Ragged(np.array([1, 2.5, 0, 0]), np.array([0, 2, 2, 4])),
-    ],
-)
-def test_vectors_of_every_form(column):
-    found = vectors(column, "x", 2)
-    assert found.tolist() == [[1, 2.5], [0, 0], [0, 0]]
-    assert found.dtype == np.float32
-
-
-@pytest.mark.parametrize(
-    ("column", "text"),
-    [
-        ([[1, 2], [1, 2, 3]], r"row 1: \[1, 2, 3\] is not a vector of 2 numbers; it has 3"),
-        (np.zeros((4, 3)), r"row 0: .* is not a vector of 2 numbers; it has 3"),
-        ([[1, 2], None, [1, "a"]], r"row 2: 'a' is not a list whose every value is a number"),
-        ([[1, 2], None, [1, float("inf")]], r"row 2: inf is not a list whose every value is a finite number"),
-        ([[1, 2], [1, None]], r"row 1: \[1.0, nan\] is not a vector without missing numbers"),
-        (np.array([[1, 2], [1, np.nan]]), r"row 1: .* is not a vector without missing numbers"),
-        (np.array([[1, 2], [1, 1e300]]), r"row 1: 1e\+300 is not a list whose every value is a finite number"),
-        (np.ma.MaskedArray([[1, 2], [3, 4]], mask=[[0, 0], [0, 1]]), r"row 1: .* without missing numbers"),
-        ([[1, 2], "ab"], r"row 1: 'ab' is not a list"),
-        (np.array([["1", "2"]]), r"row 0: '1' is not a list whose every value is a number"),
-    ],
-)
-def test_what_is_no_vector_is_named(column, text):
-    with pytest.raises(ColumnError, match=text):
-        vectors(column, "x", 2)
-
-
-def test_no_vectors():
-    assert vectors([], "x", 3).shape == (0, 3)
-    assert vectors(np.zeros((0, 3)), "x", 3).shape == (0, 3)

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -61,3 +62,24 @@ def test_a_missing_part_is_named(rows):
         with pytest.raises(KeyError) as caught:
             from_state(rows.schema, state, {key: array for key, array in arrays.items() if key != name})
         assert caught.value.args == (name,)
+
+
+def test_an_encoder_that_was_saved_before_encodes_as_it_did():
+    # Written by ranker 0.1.0 before each feature kind had a file of its own.
+    saved = orjson.loads((Path(__file__).parent / "saved_encoder.json").read_bytes())
+
+    def array(plain):
+        return np.array(plain["values"], dtype=plain["dtype"]).reshape(plain["shape"])
+
+    schema = Schema.model_validate(saved["schema"])
+    arrays = {name: array(plain) for name, plain in saved["arrays"].items()}
+    encoder = from_state(schema, saved["state"], arrays)
+    for name, found in encoder.encode(saved["columns"], saved["columns"])._asdict().items():
+        expected = array(saved["packed"][name])
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+    state, again = to_state(encoder)
+    assert state == saved["state"]
+    assert again.keys() == arrays.keys()
+    for name, found in again.items():
+        np.testing.assert_array_equal(found, arrays[name], err_msg=name)

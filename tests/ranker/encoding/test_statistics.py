@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.encoding import EncoderFitter, encode_labels
-from ranker.encoding.statistics import Combination, StatisticsFitter, key_name, key_of
+from ranker.encoding.statistics import Combination, StatisticsFitter
 from ranker.encoding.vocabulary import UNSEEN, Vocabulary
 from tests.ranker.conftest import columns_of, schema_of
 
@@ -147,8 +147,3 @@ def test_a_combination_is_known_only_if_it_was_met():
     never = [np.array([3, 2, UNSEEN]), np.array([3, 2, 2]), np.array([4, 5, 4])]
     assert combination.codes(never).tolist() == [UNSEEN] * 3
     assert Combination([]).codes(given[:1]).tolist() == given[0].tolist()
-
-
-@pytest.mark.parametrize("key", [("user",), ("user", "tab", "item")])
-def test_names_of_keys_are_told_apart_again(key):
-    assert key_of(key_name(key)) == key

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ranker.encoding import ColumnError, EncoderFitter, Ragged, Text, from_state, to_state
+from ranker.encoding.time_range import TimeRange
 from ranker.encoding.times import Times
 from ranker.schema import Schema
 
@@ -95,9 +96,10 @@ def test_the_state_keeps_what_numbers_may_stand_for_times():
     again = from_state(SCHEMA, state, arrays)
     assert again.temporal == {"visits", "day", "days", "when"}
     assert again.times.plain == encoder.times.plain
-    assert again.plain_times("visits") == again.plain_times("day") == encoder.times.plain["day"]
+    assert again.guard("visits") == again.guard("day") == encoder.times.plain["day"]
     del state["plain_times"]  # as in artifacts made before
     before = from_state(SCHEMA, state, arrays)
     assert before.temporal == again.temporal
-    assert before.plain_times("when") is None
+    assert isinstance(before.guard("when"), TimeRange)
+    assert before.guard("day") is None
     before.times.check(SCHEMA, {"when": np.array([5])}, numbers=True)

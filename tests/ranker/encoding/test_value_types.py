@@ -127,11 +127,8 @@ def test_types_are_kept_in_the_state():
     state, arrays = to_state(encoder)
     again = from_state(SCHEMA, state, arrays)
     assert again.temporal == frozenset({"when"})
-    assert {name: coder.kind for name, coder in again.coders.items()} == {
-        "item": "string",
-        "shop": "string",
-        "big": "unsigned",
-    }
+    kinds = {name: again.encodings[name].coder.kind for name in ("item", "shop", "big")}
+    assert kinds == {"item": "string", "shop": "string", "big": "unsigned"}
     text = {**ROWS, "item": ["7", "8", "9"], "history": [["7"], [8], None], "big": [1, 2**63 + 1, 2]}
     for ours, theirs in zip(encoder.encode(ROWS, ROWS), again.encode(text, text), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -146,7 +143,7 @@ def test_an_encoder_of_before_names_no_hash_and_keeps_its_own():
     encoder = from_state(SCHEMA, {**state, "coders": old, "times": {}}, arrays)
     assert encoder.temporal == frozenset()
     # CRC-32 of "123456789" is 0xCBF43926 by the standard's own check value.
-    assert encoder.coders["shop"].codes(["123456789"], "shop").tolist() == [2 + 0xCBF43926 % 1000]
+    assert encoder.encodings["shop"].coder.codes(["123456789"], "shop").tolist() == [2 + 0xCBF43926 % 1000]
     assert to_state(encoder)[0]["coders"]["shop"]["hash"] == "crc32"
     old["shop"]["hash"] = "md5"
     with pytest.raises(ValueError, match="'shop' is hashed by 'md5', which this version of ranker does not know"):

@@ -115,8 +115,9 @@ def _value(encoder: Encoder, feature: str, row: int) -> str | None:
     """The value that has a row of the embedding table of its own."""
     if row < 2:
         return UNSEEN if row else None
-    coder = encoder.coders[feature]
-    value = coder.values()[int(np.flatnonzero(encoder.ids[feature] == row)[0]) - 2]
+    encoding = encoder.encodings[feature]
+    coder = encoding.coder
+    value = coder.values()[int(np.flatnonzero(encoding.table == row)[0]) - 2]
     if coder.kind == "string":
         return value
     return str(int(np.int64(value).view(np.uint64)) if coder.kind == "unsigned" else int(value))

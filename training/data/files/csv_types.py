@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from ranker.encoding import Encoder
 from ranker.encoding.labels import label_columns
 from ranker.encoding.weights import weight_columns
-from ranker.schema import Categorical, Multi, Numeric, Schema, Sequence
+from ranker.schema import Schema
 
 Resolved: TypeAlias = Literal["number", "text", "unsigned", "integer"]
 Kind: TypeAlias = Resolved | Literal["id", "time", "number and text"]
@@ -37,14 +37,9 @@ def schema_kinds(schema: Schema, encoder: Encoder | None = None) -> dict[str, Ki
     """Kinds by column of what a schema reads; with an ``encoder`` ids are of the types that it was fitted to."""
     tables: list[dict[str, Kind]] = [{column: "number"} for column in (*label_columns(schema), *weight_columns(schema))]
     for name, feature in schema.features.items():
-        column = schema.column(name)
-        if isinstance(feature, Categorical):
-            fitted = encoder.coders[name].kind if encoder else None
-            tables.append({column: _id_kind(feature.type or fitted)})
-        elif isinstance(feature, Numeric):
-            tables.append({column: "number"})
-        elif isinstance(feature, Multi | Sequence):
-            tables.append({column: "text"})
+        csv_type = encoder.encodings[name].csv_type if encoder else feature.csv_type
+        if csv_type is not None:
+            tables.append({schema.column(name): csv_type})
     if schema.label_statistics is not None and schema.label_statistics.fold_by is not None:
         tables.append({schema.label_statistics.fold_by: "id"})
     return merged(*tables)
@@ -53,8 +48,3 @@ def schema_kinds(schema: Schema, encoder: Encoder | None = None) -> dict[str, Ki
 def of_kind(kind: Kind, columns: Iterable[str | None]) -> dict[str, Kind]:
     """Columns, where they are named at all, of one kind."""
     return {column: kind for column in columns if column is not None}
-
-
-def _id_kind(said: str | None) -> Kind:
-    kinds: dict[str | None, Kind] = {"string": "text", "integer": "integer", "unsigned": "unsigned"}
-    return kinds.get(said, "id")

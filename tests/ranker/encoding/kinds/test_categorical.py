@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 
 from ranker.encoding import ColumnError, Text
-from ranker.encoding.categorical import CategoricalBlock, CategoricalPart
 from ranker.encoding.columns import MISSING
+from ranker.encoding.kinds.base import Part
+from ranker.encoding.kinds.categorical import Categorical, CategoricalBlock, CategoricalEncoding
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
+from tests.ranker.encoding.kinds.example import Example
+
+EXAMPLE = Example({"kind": "categorical"}, ["a", "b", "c"], 1.5, "row 1: 1.5 is not a string")
 
 CODERS = {
     "close": Vocabulary("integer", np.arange(100, 200)[::-1]),
@@ -27,7 +31,8 @@ VALUES = {
 
 def part_of(name):
     ids = np.random.default_rng(len(name)).permutation(CODERS[name].size).astype(np.int32)
-    return CategoricalPart(name, f"column {name}", CODERS[name], ids, PLACES[name])
+    encoding = CategoricalEncoding(Categorical(kind="categorical"), CODERS[name], ids)
+    return Part(name, f"column {name}", encoding, slice(PLACES[name], PLACES[name] + 1), None)
 
 
 BLOCK = CategoricalBlock([part_of(name) for name in CODERS])
@@ -54,11 +59,11 @@ def test_features_of_a_block_are_encoded_as_if_alone(columns):
     rows = len(columns["city"])
     codes = BLOCK.codes(given(columns), rows)
     by_column = np.full((8, rows), -9, dtype=np.int32)
-    BLOCK.ids_into(by_column, codes)
+    BLOCK.write(by_column, np.empty((0, rows), dtype=np.float32), {}, codes)
     for name, coder in CODERS.items():
         alone = coder.codes(columns[name], name)
         np.testing.assert_array_equal(codes[name], alone)
-        np.testing.assert_array_equal(by_column[PLACES[name]], part_of(name).ids[alone])
+        np.testing.assert_array_equal(by_column[PLACES[name]], part_of(name).encoding.table[alone])
     assert (by_column[[5, 7]] == -9).all()  # no feature's
 
 

@@ -2,30 +2,45 @@ import numpy as np
 import pytest
 
 from ranker.encoding.columns import ColumnError
-from ranker.encoding.numeric import (
+from ranker.encoding.kinds.base import Part
+from ranker.encoding.kinds.numeric import (
     LIMIT,
     SAMPLE,
-    BlockPart,
+    Numeric,
     NumericBlock,
     NumericEncoding,
     NumericFitter,
     signed_log1p,
-    usable_deviation,
 )
-from ranker.schema import Numeric
+from ranker.encoding.scaling import usable_deviation
+from tests.ranker.encoding.kinds.example import Example
+
+EXAMPLE = Example({"kind": "numeric"}, [1.5, -2.0, 0.25], "many", "row 1: 'many' is not a number")
 
 
 def fit(columns, seed=0, **feature):
     fitter = NumericFitter(Numeric(kind="numeric", **feature), seed)
     for column in columns:
         fitter.add(column, "x")
-    return fitter.fitted()
+    return fitter.fitted({})
 
 
-def encode(column, transform, encoding):
+def part(column, encoding, start):
+    return Part(column, column, encoding, None, slice(start, start + 1 + encoding.has_missing))
+
+
+def write(parts, by_column, columns):
+    NumericBlock(parts).write(np.empty((0, 0), dtype=np.int32), by_column, columns, {})
+
+
+def encode(column, encoding):
     by_column = np.full((1 + encoding.has_missing, len(column)), np.nan, dtype=np.float32)
-    NumericBlock([BlockPart("x", transform, encoding, 0)]).encode_into(by_column, {"x": column})
+    write([part("x", encoding, 0)], by_column, {"x": column})
     return by_column.T
+
+
+def made(transform, mean, deviation, has_missing):
+    return NumericEncoding(Numeric(kind="numeric", transform=transform), mean, deviation, has_missing)
 
 
 @pytest.mark.parametrize("transform", ["standardise", "log1p"])
@@ -45,24 +60,24 @@ def test_moments_do_not_depend_on_the_chunks(transform, offset):
 def test_standardised_by_hand():
     encoding = fit([[1.0, 2.0, None], [3.0, 6.0]])  # mean 3, variance (4 + 1 + 0 + 9) / 4
     expected = [[-1 / np.sqrt(3.5), 0], [0, 1], [0, 0]]
-    np.testing.assert_allclose(encode([2.0, None, 3.0], "standardise", encoding), expected, atol=1e-6)
+    np.testing.assert_allclose(encode([2.0, None, 3.0], encoding), expected, atol=1e-6)
 
 
 def test_logarithms_keep_the_sign():
     np.testing.assert_allclose(signed_log1p(np.array([np.e - 1, 0.0, 1 - np.e])), [1, 0, -1])
     encoding = fit([[np.e - 1, 1 - np.e]], transform="log1p")  # mean 0, sd 1
     assert not encoding.has_missing
-    np.testing.assert_allclose(encode([np.e**2 - 1, -1e30], "log1p", encoding), [[2], [-LIMIT]], atol=1e-6)
+    np.testing.assert_allclose(encode([np.e**2 - 1, -1e30], encoding), [[2], [-LIMIT]], atol=1e-6)
 
 
 def test_missing_values_are_the_mean_even_where_none_was_met_in_training():
     encoding = fit([[1.0, 2.0]])
-    assert encode([None, float("nan"), 1.5], "standardise", encoding).tolist() == [[0], [0], [0]]
+    assert encode([None, float("nan"), 1.5], encoding).tolist() == [[0], [0], [0]]
 
 
 def test_wild_values_are_cut_and_plain_ones_are_not():
-    assert encode([1e30, -1e30], "standardise", fit([[1.0, 2.0]])).tolist() == [[LIMIT], [-LIMIT]]
-    assert encode([1e12, -3.0], "none", fit([[1.0, 2.0]], transform="none"))[:, 0] == pytest.approx([1e12, -3.0])
+    assert encode([1e30, -1e30], fit([[1.0, 2.0]])).tolist() == [[LIMIT], [-LIMIT]]
+    assert encode([1e12, -3.0], fit([[1.0, 2.0]], transform="none"))[:, 0] == pytest.approx([1e12, -3.0])
 
 
 def test_a_plain_value_that_would_overflow_a_model_is_named():
@@ -70,7 +85,7 @@ def test_a_plain_value_that_would_overflow_a_model_is_named():
     with pytest.raises(
         ColumnError, match=r"column 'x', row 1: -1100000000000.0 is not a number of at most 1e\+12 in size"
     ):
-        encode([None, -1.1e12], "none", encoding)
+        encode([None, -1.1e12], encoding)
 
 
 @pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, -3e38, 0.0])
@@ -79,7 +94,7 @@ def test_a_constant_column_is_0_whatever_the_rounding(value):
     for chunks in ([values], np.array_split(values, 7)):
         encoding = fit(chunks)
         assert encoding.deviation == 1.0
-        np.testing.assert_allclose(encode([value], "standardise", encoding), [[0]], atol=abs(value) * 1e-12)
+        np.testing.assert_allclose(encode([value], encoding), [[0]], atol=abs(value) * 1e-12)
 
 
 @pytest.mark.parametrize("transform", ["standardise", "log1p", "none", "buckets"])
@@ -91,7 +106,7 @@ def test_a_column_without_values_teaches_nothing_and_fails_nothing(transform, co
     if transform == "buckets":
         assert encoding.bucket([None, 5.0], "x").tolist() == [0, 1]
     else:
-        assert np.isfinite(encode([None, 5.0], transform, encoding)).all()
+        assert np.isfinite(encode([None, 5.0], encoding)).all()
 
 
 def test_buckets_by_hand():
@@ -116,30 +131,29 @@ def test_the_sample_for_buckets_does_not_depend_on_the_chunks():
 
 
 def test_features_of_a_block_are_encoded_as_if_alone():
-    parts = {
-        "a": ("log1p", NumericEncoding(0.5, 2.0, True)),
-        "b": ("none", NumericEncoding(0.0, 1.0, False)),
-        "c": ("standardise", NumericEncoding(-1.0, 0.5, True)),
-        "d": ("log1p", NumericEncoding(0.1, 0.3, False)),
+    encodings = {
+        "a": made("log1p", 0.5, 2.0, True),
+        "b": made("none", 0.0, 1.0, False),
+        "c": made("standardise", -1.0, 0.5, True),
+        "d": made("log1p", 0.1, 0.3, False),
     }
     columns = {"a": [1, None], "b": np.array([np.nan, 1e12]), "c": [0.25, float("nan")], "d": [True, -4]}
-    starts = dict(zip(parts, [5, 0, 1, 4], strict=True))
+    starts = dict(zip(encodings, [5, 0, 1, 4], strict=True))
     by_column = np.full((7, 2), 9.0, dtype=np.float32)
-    block = NumericBlock([BlockPart(name, *parts[name], starts[name]) for name in parts])
-    block.encode_into(by_column, columns)
+    write([part(name, encodings[name], starts[name]) for name in encodings], by_column, columns)
     inputs = by_column.T
-    for name, (transform, encoding) in parts.items():
+    for name, encoding in encodings.items():
         width = 1 + encoding.has_missing
-        alone = encode(np.array(columns[name], dtype=float), transform, encoding)
+        alone = encode(np.array(columns[name], dtype=float), encoding)
         np.testing.assert_array_equal(inputs[:, starts[name] : starts[name] + width], alone)
     assert (inputs[:, 3] == 9).all()  # no feature's column
 
 
 @pytest.mark.parametrize("value", [float("inf"), 1e39])
 def test_an_infinite_value_in_a_block_is_named(value):
-    parts = [BlockPart(name, "standardise", NumericEncoding(0, 1, False), i) for i, name in enumerate("ab")]
+    parts = [part(name, made("standardise", 0, 1, False), i) for i, name in enumerate("ab")]
     with pytest.raises(ColumnError, match=r"column 'b', row 1: .* is not a finite number"):
-        NumericBlock(parts).encode_into(np.zeros((2, 2), dtype=np.float32), {"a": [1, 2], "b": [1, value]})
+        write(parts, np.zeros((2, 2), dtype=np.float32), {"a": [1, 2], "b": [1, value]})
 
 
 def test_a_deviation_within_the_rounding_of_its_mean_is_none():

@@ -4,40 +4,39 @@ import numpy as np
 import pytest
 
 from ranker.encoding import EncoderFitter
-from ranker.encoding.numeric import NumericEncoding
+from ranker.encoding.kinds.numeric import Numeric, NumericEncoding
 from ranker.encoding.plain_times import PlainTimes
-from ranker.schema import Numeric, Schema
-from serving.protocol.time_units import TimeRange, guard_of, time_range
+from ranker.encoding.time_range import TimeRange
+from ranker.schema import Schema
 
 YEAR_2024 = 1_704_067_200_000_000
 DAY = 86_400_000_000
 
 
-def encoding(mean=0.0, deviation=1.0, edges=()):
-    return NumericEncoding(mean, deviation, False, edges)
+def time_range(mean=0.0, deviation=1.0, edges=(), transform="standardise"):
+    feature = Numeric(kind="numeric", transform=transform)
+    return NumericEncoding(feature, mean, deviation, False, edges).time_range()
 
 
 def test_the_range_is_eight_deviations_about_the_mean():
-    found = time_range(Numeric(kind="numeric"), encoding(float(YEAR_2024), float(DAY)))
+    found = time_range(float(YEAR_2024), float(DAY))
     assert found == TimeRange(YEAR_2024, YEAR_2024 - 8 * DAY, YEAR_2024 + 8 * DAY)
 
 
 def test_the_range_of_logarithms_is_that_of_their_times():
-    found = time_range(Numeric(kind="numeric", transform="log1p"), encoding(np.log1p(YEAR_2024), 0.125))
+    found = time_range(np.log1p(YEAR_2024), 0.125, transform="log1p")
     np.testing.assert_allclose(found, [YEAR_2024, YEAR_2024 / np.e, YEAR_2024 * np.e], rtol=1e-9)
 
 
 def test_the_range_of_buckets_is_that_of_their_edges():
     edges = (YEAR_2024 - DAY, YEAR_2024, YEAR_2024 + 3 * DAY)
-    assert time_range(Numeric(kind="numeric", transform="buckets"), encoding(edges=edges)) == TimeRange(
-        YEAR_2024, edges[0], edges[2]
-    )
-    assert time_range(Numeric(kind="numeric", transform="buckets"), encoding()) is None
+    assert time_range(edges=edges, transform="buckets") == TimeRange(YEAR_2024, edges[0], edges[2])
+    assert time_range(transform="buckets") is None
 
 
 def test_nothing_is_told_of_times_near_1970_and_of_numbers_as_they_come():
-    assert time_range(Numeric(kind="numeric"), encoding(9e13, 1e12)) is None
-    assert time_range(Numeric(kind="numeric", transform="none"), encoding()) is None
+    assert time_range(9e13, 1e12) is None
+    assert time_range(transform="none") is None
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_the_guard_is_what_the_encoder_keeps_and_else_the_range():
     encoder = fitter.fitted()
 
     def guards():
-        return [guard_of(encoder, name, feature) for name, feature in schema.candidate.items()]
+        return [encoder.guard(name) for name in schema.candidate]
 
     kept = PlainTimes(count=2, extent=YEAR_2024 + 2 * DAY)
     assert guards() == [kept, kept, None]

@@ -1,0 +1,73 @@
+"""Multi-valued features: several integers or strings a row, embedded and pooled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ranker.encoding.columns import Column
+from ranker.encoding.kinds.base import FEATURE_KINDS, CsvType, Fitter, RequestType
+from ranker.encoding.kinds.coded import Coded, CodedEncoding, CodedFitter
+from ranker.encoding.layout import LayoutBuilder, Side
+from ranker.encoding.lists import list_codes, pad, split
+from ranker.encoding.vocabulary import Coder
+
+
+@FEATURE_KINDS.register("multi")
+class Multi(Coded):
+    """Several values a row, in any order: a list column, or text with a separator."""
+
+    kind: Literal["multi"]
+    separator: str | None = Field(None, min_length=1, description="Splits a text column into values.")
+    max_length: int = Field(8, ge=1, le=1024, description="Keep the first so many values of a row.")
+    pooling: Literal["mean", "sum"] = Field("mean", description="How the embeddings of a row's values become one.")
+
+    @property
+    def csv_type(self) -> CsvType | None:
+        """Text, to be split."""
+        return "text"
+
+    def fitter(self, seed: int, fitters: Mapping[str, Fitter]) -> "MultiFitter":
+        """Return what grows the vocabulary by the values of lists."""
+        del seed, fitters
+        return MultiFitter(self)
+
+    def encoding(self, coder: Coder, table: NDArray[np.int32]) -> "MultiEncoding":
+        """Return the encoding by a fitted coder."""
+        return MultiEncoding(self, coder, table)
+
+
+class MultiFitter(CodedFitter):
+    """Counts the values of all lists."""
+
+    def __init__(self, feature: Multi) -> None:
+        super().__init__(feature)
+        self._separator = feature.separator
+
+    def add(self, column: Column, name: str) -> None:
+        """Take up lists [N]."""
+        list_codes(self.counted, split(column, name, self._separator, self.coder.kind), name)
+
+
+@dataclass(frozen=True)
+class MultiEncoding(CodedEncoding):
+    """Ids of the first values of a row, padded with zeros."""
+
+    feature: Multi
+
+    @property
+    def request_type(self) -> RequestType:
+        """A list of ids, or text to split."""
+        return RequestType.of_lists(self.feature.separator, self.coder.kind, self.coder.declared)
+
+    def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
+        """Add ``max_length`` columns of ids that are pooled."""
+        builder.ids(side, name, name, self.feature.max_length, self.feature.pooling)
+
+    def ids(self, column: Column, name: str) -> NDArray[np.int32]:
+        """Ids [N, max_length]."""
+        lists = split(column, name, self.feature.separator, self.coder.kind)
+        return pad(lists, self.table[list_codes(self.coder.codes, lists, name)], self.feature.max_length, np.zeros_like)
