@@ -10,7 +10,6 @@ import tensorflow_recommenders as tfrs
 from ranker.architectures import Architecture
 from ranker.encoding.layout import Layout
 from ranker.funnels import EntireSpace, Funnel
-from ranker.gradients import TaskGradients
 from ranker.layers import Embedding
 from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
@@ -19,6 +18,7 @@ from ranker.quality import batch_quality
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
 from ranker.weighting import Evidence, GradientBalancer, LabelFacts, Weighting
+from ranker.weighting.task_gradients import TaskGradients
 
 INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from ranker.sparse import TaskRows, by_task_rows
-from ranker.weighting import Balance
+from ranker.weighting.base import Balance
+from ranker.weighting.task_rows import TaskRows, by_task_rows
 
 
 class TaskGradients:
