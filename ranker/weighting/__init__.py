@@ -14,12 +14,16 @@ from ranker.weighting.base import (
 )
 from ranker.weighting.gradient import MGDA, PELTR
 from ranker.weighting.loss import Static, Uncertainty
+from ranker.weighting.tape import BalancedGradients, BalancedStep, BalancingTape
 
 __all__ = [
     "MGDA",
     "PELTR",
     "WEIGHTINGS",
     "Balance",
+    "BalancedGradients",
+    "BalancedStep",
+    "BalancingTape",
     "Evidence",
     "GradientBalancer",
     "GradientOptions",
