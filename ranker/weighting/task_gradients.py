@@ -153,10 +153,13 @@ class TaskGradients:
         self, at_split: Sequence[Any], variables: Sequence[tf.Variable], *, penalised: bool = False
     ) -> list[Any]:
         """From gradients of the features, ``None`` where there is none, to those of variables."""
+        if self._trunk_tape is None:
+            here = {variable.ref(): gradient for variable, gradient in zip(self._split, at_split, strict=True)}
+            return [here.get(variable.ref()) for variable in variables]
         reached = [(out, seed) for out, seed in zip(self._split, at_split, strict=True) if seed is not None]
         if penalised:
             reached += [(penalty, tf.ones_like(penalty)) for penalty in self._penalties]
-        if not reached or not variables or self._trunk_tape is None:
+        if not reached or not variables:
             return [None] * len(variables)
         outputs, seeds = zip(*reached, strict=True)
         gradients: list[Any] = self._trunk_tape.gradient(list(outputs), list(variables), output_gradients=list(seeds))
