@@ -41,30 +41,25 @@ def path(name: str, start: tuple[float, float], steps: int) -> Points:
     """Where a method with its defaults goes [S, 2], under Adam, so that scales of weights do not matter."""
     import tensorflow as tf
 
-    from ranker.schema import Regression
-    from ranker.weighting import WEIGHTINGS, Evidence
+    from ranker.weighting import Balancer, LabelFacts
 
-    method = WEIGHTINGS[name]()
-    method.build({"first": Regression(kind="regression"), "second": Regression(kind="regression")})
+    facts = LabelFacts(constant=[1.0, 1.0], untrained=[1.0, 1.0])  # one prior for both, whatever their scale
+    balancer = Balancer(name, {"first": "regression", "second": "regression"}, facts)
     x = tf.Variable(start, dtype=tf.float32)
-    centres, curvatures = tf.constant([FIRST, SECOND]), tf.constant([FIRST_CURVATURE, SECOND_CURVATURE])
-    scales = tf.constant([1.0, SCALE])
     optimizer = tf.keras.optimizers.legacy.Adam(RATE)
 
-    def losses_and_gradients() -> tuple[Any, Any]:
-        away = x - centres
-        pulled = tf.einsum("tij,tj->ti", curvatures, away)
+    def losses() -> list[Any]:
+        away = x - tf.constant([FIRST, SECOND])
+        pulled = tf.einsum("tij,tj->ti", tf.constant([FIRST_CURVATURE, SECOND_CURVATURE]), away)
         # never 0, as that would mean a task without labels
-        return scales * (0.5 * tf.reduce_sum(away * pulled, axis=1) + 1e-3), scales[:, None] * pulled
+        return tf.unstack(tf.constant([1.0, SCALE]) * (0.5 * tf.reduce_sum(away * pulled, axis=1) + 1e-3))
 
     @tf.function
     def step() -> Any:
-        losses, gradients = losses_and_gradients()
-        evidence = Evidence(lambda: gradients @ tf.transpose(gradients), lambda: tf.exp(-losses / scales))
-        balance = method.balance(losses, evidence)
-        mixed = tf.linalg.matvec(gradients, balance.shared, transpose_a=True)
-        optimizer.apply_gradients([(mixed, x), *zip(balance.own, method.trainable_variables, strict=True)])
-        method.after(losses_and_gradients()[0])
+        with balancer.tape() as tape:
+            before = losses()
+        quality = tf.exp(-tf.stack(before) / tf.constant([1.0, SCALE]))
+        tape.step(optimizer, before, [x], shared=[x], quality=quality, look_again=losses)
         return x.read_value()
 
     return np.array([start, *(step().numpy() for _ in range(steps))])

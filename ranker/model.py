@@ -10,7 +10,6 @@ import tensorflow_recommenders as tfrs
 from ranker.architectures import Architecture
 from ranker.encoding.layout import Layout
 from ranker.funnels import EntireSpace, Funnel
-from ranker.gradients import TaskGradients
 from ranker.heads import task_of
 from ranker.layers import Embedding
 from ranker.layers.interaction import Interaction
@@ -19,7 +18,7 @@ from ranker.optimizers import kept_apart, task_parts
 from ranker.quality import batch_quality
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
-from ranker.weighting import Evidence, GradientBalancer, LabelFacts, Weighting
+from ranker.weighting import BalancingTape, GradientBalancer, LabelFacts, Weighting
 
 INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
 
@@ -67,8 +66,6 @@ class RankingModel(tfrs.Model):
         self.architecture.logits(self._trunk(example_inputs(embedding.layout), training=False))  # creates all variables
         self(example_inputs(embedding.layout))
         self._compared = self._compared_variables()
-        with_tables = isinstance(weighting, GradientBalancer) and weighting.gradients_of == "shared_with_embeddings"
-        self._compared_tables = list(embedding.tables.values()) if with_tables else []
         self.turns = cycled((ALL,), weighting.every)
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
@@ -84,53 +81,36 @@ class RankingModel(tfrs.Model):
     def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
         """One step, the same for every balancing method; ``turn`` says which tasks and variables take part."""
         apart = kept_apart(self.optimizer)
-        with tf.GradientTape(persistent=bool(self._compared or apart)) as trunk_tape:
+        with BalancingTape(self.weighting, self.tasks, by_task=bool(apart)) as tape:
             trunk = self._trunk(batch, training=True)
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
-        with tf.GradientTape(persistent=True) as head_tape:
-            head_tape.watch(trunk)
-            logits = self.architecture.logits(trunk, training=True)
+            logits = self.architecture.logits(tape.share(trunk), training=True)
             losses = self._task_losses(logits, batch)
-            head_penalties = self.architecture.penalties(logits[: len(self.tasks)])
-        counted = self._taken(losses, turn)
-        shared, heads, own = self._trained(turn)
+            penalties += self.architecture.penalties(logits[: len(self.tasks)])
+        shared, heads = self._trained(turn)
         moving = {variable.ref() for variable in shared}
-        gradients = TaskGradients(
-            trunk_tape,
-            head_tape,
-            counted,
-            trunk,
-            shared,
-            heads,
-            compared=[v for v in self._compared if v.ref() in moving],
-            tables=[v for v in self._compared_tables if v.ref() in moving],
-            penalties=penalties,
-            head_penalties=head_penalties,
-        )
-        logged: dict[str, tf.Tensor] = {}
-
-        def gramian() -> tf.Tensor:
-            logged["gramian"] = gradients.gramian()
-            return logged["gramian"]
 
         def quality() -> tf.Tensor:
             scores = self.funnel.scores(logits[: len(self.tasks)])
             return batch_quality(scores, batch["labels"], batch["known"])
 
-        balance = (
-            self.weighting.balance(tf.stack(counted), Evidence(gramian, quality))
-            if turn.compare
-            else self.weighting.reuse()
+        gradients = tape.gradients(
+            self._taken(losses, turn),
+            [*shared, *heads],
+            shared=shared,
+            compared=[v for v in self._compared if v.ref() in moving],
+            penalties=penalties,
+            quality=quality,
+            compare=turn.compare,
         )
-        by_variable = [*gradients.combined(balance), balance.own]
-        pairs = zip([g for group in by_variable for g in group], [*shared, *heads, *own], strict=True)
-        parts = task_parts(gradients, apart, balance.shared)
+        parts = task_parts(gradients.task_gradients, apart, gradients.weights)
         by_task = {variable.ref(): part for variable, part in zip(apart, parts, strict=True)}
-        updates = [(by_task.get(v.ref(), g), v) for g, v in pairs]
+        updates = [(by_task.get(v.ref(), g), v) for g, v in gradients.updates]
         self.optimizer.apply_gradients([(g, v) for g, v in updates if g is not None])
         if self.weighting.looks_back:
             self.weighting.after(tf.stack(self._taken(self.compute_loss(batch, training=True), turn)))
-        weights = tf.stack(self._taken(tf.unstack(balance.shared), turn))
+        weights = tf.stack(self._taken(tf.unstack(gradients.weights), turn))
+        logged = {} if gradients.gramian is None else {"gramian": gradients.gramian}
         return {"losses": tf.stack(losses), "weights": weights, **logged}
 
     def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
@@ -193,8 +173,8 @@ class RankingModel(tfrs.Model):
         pairs = zip(self.tasks, values, strict=True)
         return [value if turn.takes(task) else tf.zeros_like(value) for task, value in pairs]
 
-    def _trained(self, turn: Turn) -> tuple[list[tf.Variable], list[tf.Variable], list[tf.Variable]]:
-        """Shared variables, those of heads and the balancing method's own, without what the turn leaves alone."""
+    def _trained(self, turn: Turn) -> tuple[list[tf.Variable], list[tf.Variable]]:
+        """Shared variables and those of heads, without what the turn leaves alone."""
         tables = {table.ref() for table in self.embedding.tables.values()}
         shared = [v for v in self.shared_variables if (EMBEDDINGS if v.ref() in tables else SHARED) not in turn.frozen]
         names = [*self.tasks, *self.funnel.extra_heads]
@@ -204,10 +184,10 @@ class RankingModel(tfrs.Model):
             if turn.takes(task_of(name)) and task_of(name) not in turn.frozen
             for variable in head.trainable_variables
         ]
-        return shared, heads, list(self.weighting.trainable_variables) if turn.compare else []
+        return shared, heads
 
     def _compared_variables(self) -> list[tf.Variable]:
-        """Dense shared variables whose gradients the method compares; none where it compares the trunk's outputs."""
+        """Shared variables whose gradients the method compares; none where it compares the trunk's outputs."""
         if not isinstance(self.weighting, GradientBalancer) or self.weighting.gradients_of == "representation":
             return []
         interactions = [variable for layer in self.interactions for variable in layer.trainable_variables]
@@ -217,7 +197,8 @@ class RankingModel(tfrs.Model):
                 f"weighting.gradients_of: {self.weighting.gradients_of} compares gradients of shared dense variables, "
                 "and this architecture has none; use representation"
             )
-        return compared
+        with_tables = self.weighting.gradients_of == "shared_with_embeddings"
+        return [*compared, *self.embedding.tables.values()] if with_tables else compared
 
 
 def example_inputs(layout: Layout) -> dict[str, tf.Tensor]:

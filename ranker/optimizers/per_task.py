@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from ranker.gradients import TaskGradients
+from ranker.weighting.task_gradients import TaskGradients
 
 Rate = Callable[[], tf.Tensor]
 

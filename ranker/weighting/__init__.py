@@ -1,5 +1,6 @@
-"""Ways to balance tasks, by the config's word."""
+"""Ways to balance tasks, by the config's word; ``Balancer`` brings each to any Keras model."""
 
+from ranker.weighting.balancer import Balancer
 from ranker.weighting.base import (
     WEIGHTINGS,
     Balance,
@@ -12,21 +13,76 @@ from ranker.weighting.base import (
     Weighting,
     WeightingOptions,
 )
-from ranker.weighting.gradient import MGDA, PELTR
-from ranker.weighting.loss import Static, Uncertainty
+from ranker.weighting.gradient import (
+    IMTLG,
+    MGDA,
+    PELTR,
+    AlignedMTL,
+    CAGrad,
+    DualProj,
+    ExcessMTL,
+    FairGrad,
+    GradNorm,
+    GradVac,
+    NashMTL,
+    NormalizedGradients,
+    PCGrad,
+    UPGrad,
+)
+from ranker.weighting.loss import (
+    DTP,
+    DWA,
+    FAMO,
+    IMTLL,
+    CurrentInverse,
+    GeneralizedMean,
+    InitialInverse,
+    PriorInverse,
+    RandomWeights,
+    SmoothTchebycheff,
+    Static,
+    Uncertainty,
+)
+from ranker.weighting.tape import BalancedGradients, BalancedStep, BalancingTape
 
 __all__ = [
+    "DTP",
+    "DWA",
+    "FAMO",
+    "IMTLG",
+    "IMTLL",
     "MGDA",
     "PELTR",
     "WEIGHTINGS",
+    "AlignedMTL",
     "Balance",
+    "BalancedGradients",
+    "BalancedStep",
+    "Balancer",
+    "BalancingTape",
+    "CAGrad",
+    "CurrentInverse",
+    "DualProj",
     "Evidence",
+    "ExcessMTL",
+    "FairGrad",
+    "GeneralizedMean",
+    "GradNorm",
+    "GradVac",
     "GradientBalancer",
     "GradientOptions",
+    "InitialInverse",
     "LabelFacts",
     "LossBalancer",
     "LossWeigher",
+    "NashMTL",
+    "NormalizedGradients",
+    "PCGrad",
+    "PriorInverse",
+    "RandomWeights",
+    "SmoothTchebycheff",
     "Static",
+    "UPGrad",
     "Uncertainty",
     "Weighting",
     "WeightingOptions",

@@ -40,8 +40,20 @@ class LabelFacts(NamedTuple):
     """Loss [T] of the best constant prediction: the label's entropy, or its variance."""
     untrained: Sequence[float]
     """Loss [T] of a model that knows nothing: every probability 1/2, every value 0."""
-    overlap: Sequence[Sequence[int]]
-    """Rows [T, T] that count for both tasks; on the diagonal, for each."""
+    overlap: Sequence[Sequence[int]] = ()
+    """Rows [T, T] that count for both tasks; on the diagonal, for each. Only ``cautions`` need them."""
+
+    @classmethod
+    def of_rates(cls, rates: Sequence[float]) -> "LabelFacts":
+        """Facts of binary labels, from the share [T] of rows whose label is 1.
+
+        Raises ``ValueError`` for a rate outside of 0 to 1.
+        """
+        for rate in rates:
+            if not 0 <= rate <= 1:
+                raise ValueError(f"rates must be between 0 and 1, got {rate}")
+        constant = [-sum(p * log(p) for p in (rate, 1 - rate) if p > 0) for rate in rates]
+        return cls(constant, [log(2)] * len(rates))
 
 
 class WeightingOptions(Closed):
@@ -65,17 +77,24 @@ class ScaledOptions(WeightingOptions):
 
 
 class Weighting(tf.Module):
-    """Base of all methods. ``build`` must be called once, with the tasks in order, before ``balance``."""
+    """Base of all methods. ``Balancer`` and ``RankingModel`` build what they are given, with the tasks in order."""
 
     Options: ClassVar[type[WeightingOptions]]
     looks_back: ClassVar[bool] = False
     """Whether ``after`` wants the losses of the same batch once more, with the step taken."""
+    reads_kinds: ClassVar[bool] = False
+    """Whether a regression's loss is treated otherwise than a binary task's."""
     every: int = 1
     """Of how many steps one asks ``balance``; the others ``reuse`` what it said."""
 
     def __init__(self, options: WeightingOptions | None = None) -> None:
         super().__init__()
         self.options = options if options is not None else self.Options()
+
+    @property
+    def reads_facts(self) -> bool:
+        """Whether the method starts from what the labels say (:class:`LabelFacts`)."""
+        return isinstance(self.options, ScaledOptions) and self.options.scale_by == "prior"
 
     def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Check task names in the options and create variables; most methods have neither.

@@ -36,6 +36,11 @@ class InitialInverse(LossWeigher):
 
     options: Options
 
+    @property
+    def reads_facts(self) -> bool:
+        """Whether theory says what the initial losses are."""
+        return self.options.initial == "theory"
+
     def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Create the sums [T] that the means are made of."""
         theory = self.options.initial == "theory"

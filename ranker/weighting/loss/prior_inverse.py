@@ -22,6 +22,11 @@ class PriorInverse(LossBalancer):
 
         name: Literal["prior_inverse"] = "prior_inverse"
 
+    @property
+    def reads_facts(self) -> bool:
+        """Always: the labels' entropies and variances are the weights."""
+        return True
+
     def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
         """Keep the scales in task order; a label that is always the same gets the weight 0."""
         self._weights = prior_scales(tasks, facts)

@@ -18,6 +18,8 @@ class Uncertainty(LossBalancer):
     a regression, s being learnt beside the model.
     """
 
+    reads_kinds = True
+
     class Options(WeightingOptions):
         """Where the variances start."""
 

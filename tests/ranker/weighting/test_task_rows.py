@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ranker.sparse import by_task_rows
+from ranker.weighting.task_rows import by_task_rows
 
 
 def test_rows_of_tasks_that_read_different_ids():

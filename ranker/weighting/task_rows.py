@@ -11,12 +11,13 @@ class TaskRows(NamedTuple):
 
     rows: tf.Tensor
     values: tf.Tensor
-    """[T, U, D]."""
+    """[T, U, ...], each row in its shape."""
     table: tf.Variable
 
     def mixed(self, weights: tf.Tensor) -> tf.IndexedSlices:
         """The tasks' gradients summed by weights [T], each row once."""
-        return tf.IndexedSlices(tf.einsum("t,tud->ud", weights, self.values), self.rows, tf.shape(self.table))
+        values = tf.einsum("t,t...->...", tf.cast(weights, self.values.dtype), self.values)
+        return tf.IndexedSlices(values, self.rows, tf.shape(self.table))
 
 
 def by_task_rows(gradients: Sequence[tf.IndexedSlices | tf.Tensor | None], table: tf.Variable) -> TaskRows:
@@ -32,7 +33,7 @@ def by_task_rows(gradients: Sequence[tf.IndexedSlices | tf.Tensor | None], table
 
 def _slices(gradient: tf.IndexedSlices | tf.Tensor | None, table: tf.Variable) -> tf.IndexedSlices:
     if gradient is None:
-        return tf.IndexedSlices(tf.zeros([0, table.shape[1]], table.dtype), tf.zeros([0], tf.int32))
+        return tf.IndexedSlices(tf.zeros([0, *table.shape[1:]], table.dtype), tf.zeros([0], tf.int32))
     if isinstance(gradient, tf.IndexedSlices):
         return tf.IndexedSlices(gradient.values, tf.cast(gradient.indices, tf.int32))
     return tf.IndexedSlices(gradient, tf.range(table.shape[0]))  # a gradient of the whole table, as of a norm

@@ -1,0 +1,274 @@
+"""The forward pass of any model, recorded for a balancing method, and the step that is made of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
+
+import tensorflow as tf
+
+from ranker.registry import nearest
+from ranker.weighting.base import Evidence, GradientBalancer, Weighting
+from ranker.weighting.task_gradients import TaskGradients
+
+Losses: TypeAlias = Mapping[str, tf.Tensor] | Sequence[tf.Tensor]
+"""A scalar for each task, by name or in the tasks' order; exactly 0 for a task without labels in the batch."""
+Quality: TypeAlias = tf.Tensor | Callable[[], tf.Tensor]
+Features = TypeVar("Features")
+
+
+class BalancedGradients(NamedTuple):
+    """Gradients of one step, and what they were made of."""
+
+    updates: list[tuple[Any, tf.Variable]]
+    """Gradients and variables, the method's own among them; without variables that nothing reaches."""
+    weights: tf.Tensor
+    """Weights [T] of the tasks' gradients of shared variables."""
+    gramian: tf.Tensor | None
+    """Inner products [T, T] of the tasks' gradients, where the method compared them."""
+    task_gradients: TaskGradients
+    """Gradients by task, for optimisers that keep moments by task."""
+
+
+class BalancedStep(NamedTuple):
+    """What a step used, to be logged: fields of the same names as in :class:`BalancedGradients`."""
+
+    weights: tf.Tensor
+    gramian: tf.Tensor | None
+
+
+class BalancingTape:
+    """Records one batch's forward pass; used as a context, once.
+
+    With ``share`` the pass has two parts. Gradient methods then compare the tasks' gradients of the features, or those
+    of the shared variables through the features (``gradients_of``). Without it they compare the gradients of the
+    variables that are given as ``shared``. Works eagerly and inside of ``tf.function``.
+
+    ``by_task`` keeps the trunk's tape for optimisers that take gradients by task.
+    """
+
+    def __init__(self, method: Weighting, tasks: Sequence[str], *, by_task: bool = False) -> None:
+        self._method, self._tasks = method, list(tasks)
+        self._first = tf.GradientTape(persistent=by_task or isinstance(method, GradientBalancer))
+        self._second: tf.GradientTape | None = None
+        self._features: list[tf.Tensor] = []
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._open.enter_context(self._first)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._open.close()
+
+    @tf.autograph.experimental.do_not_convert
+    def share(self, features: Features) -> Features:
+        """Mark the tensors that the heads read: what is recorded so far is shared, the rest belongs to the heads.
+
+        A tensor or any nesting of tensors, which is returned. Called once, inside of the context, before any head.
+        """
+        if self._second is not None:
+            raise ValueError("share was called twice; give all tensors that the heads read to one call")
+        self._open.close()
+        self._features = [part for part in tf.nest.flatten(features) if part.dtype.is_floating]
+        if not self._features:
+            raise ValueError("share got no tensor of floating-point numbers, so nothing can be differentiated by it")
+        self._second = tf.GradientTape(persistent=True)
+        self._open.enter_context(self._second)
+        self._second.watch(self._features)
+        return features
+
+    @tf.autograph.experimental.do_not_convert
+    def gradients(
+        self,
+        losses: Losses,
+        variables: Sequence[tf.Variable],
+        *,
+        shared: Sequence[tf.Variable] | None = None,
+        compared: Sequence[tf.Variable] | None = None,
+        penalties: Sequence[tf.Tensor] = (),
+        quality: Quality | None = None,
+        compare: bool | None = None,
+    ) -> BalancedGradients:
+        """Ask the method about the losses, and return the gradients of ``variables`` and of the method's own.
+
+        Parameters
+        ----------
+        losses
+            A scalar for each task, computed inside of the context.
+        variables
+            What is trained, such as ``model.trainable_variables``.
+        shared
+            Those of ``variables`` that more than one task reads. By default those read before ``share``; a method that
+            compares gradients needs them named where ``share`` was not called.
+        compared
+            Those of ``shared`` whose gradients are compared after ``share`` under ``gradients_of: shared`` or
+            ``shared_with_embeddings``; by default all.
+        penalties
+            Scalars of the context that no task owns, such as ``model.losses``; added as they are.
+        quality
+            How well each task ranks the batch [T], between 0 and 1, NaN where the batch does not tell; a tensor or a
+            function of nothing. ``dtp`` asks for it, see :func:`ranker.quality.batch_quality`.
+        compare
+            Whether gradients are compared in this step, or the last weights used again. Needed where ``every`` is
+            above 1: true in each so many steps, always a Python value.
+
+        Raises
+        ------
+        ValueError
+            Where the method lacks what it needs, or losses do not match the tasks; the text says what to pass.
+        """
+        self._open.close()
+        named = self._in_order(losses)
+        stacked = tf.stack([tf.cast(loss, tf.float32) for loss in named])
+        own = {variable.ref() for variable in self._method.trainable_variables}
+        shared, heads = self._divided([v for v in variables if v.ref() not in own], shared)
+        gradients = self._task_gradients(named, shared, heads, compared, penalties)
+        seen: list[tf.Tensor] = []
+
+        def gramian() -> tf.Tensor:
+            seen.append(tf.cast(gradients.gramian(), tf.float32))
+            return seen[0]
+
+        asked = self._asked(compare)
+        evidence = Evidence(gramian, lambda: self._quality(quality))
+        balance = self._method.balance(stacked, evidence) if asked else self._method.reuse()
+        found = [g for group in gradients.combined(balance) for g in group]
+        pairs = list(zip(found, [*shared, *heads], strict=True))
+        if asked:
+            pairs += zip(balance.own, self._method.trainable_variables, strict=True)
+        updates = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
+        return BalancedGradients(updates, balance.shared, seen[0] if seen else None, gradients)
+
+    def step(
+        self,
+        optimizer: tf.keras.optimizers.Optimizer,
+        losses: Losses,
+        variables: Sequence[tf.Variable],
+        *,
+        shared: Sequence[tf.Variable] | None = None,
+        penalties: Sequence[tf.Tensor] = (),
+        quality: Quality | None = None,
+        compare: bool | None = None,
+        look_again: Callable[[], Losses] | None = None,
+    ) -> BalancedStep:
+        """Apply :meth:`gradients` by a Keras optimiser; arguments as there.
+
+        ``look_again`` computes the losses of the same batch once more; ``famo`` looks at them after the step. Other
+        methods do not call it.
+        """
+        if self._method.looks_back and look_again is None:
+            raise ValueError(
+                f"{self._name} compares the losses of a batch before and after the step: pass look_again, a function "
+                "that computes the losses of the same batch once more"
+            )
+        found = self.gradients(losses, variables, shared=shared, penalties=penalties, quality=quality, compare=compare)
+        optimizer.apply_gradients(found.updates)
+        if self._method.looks_back and look_again is not None:
+            self._look_back(look_again())
+        return BalancedStep(found.weights, found.gramian)
+
+    @tf.autograph.experimental.do_not_convert
+    def _look_back(self, losses: Losses) -> None:
+        self._method.after(tf.stack([tf.cast(loss, tf.float32) for loss in self._in_order(losses)]))
+
+    @property
+    def _name(self) -> str:
+        return self._method.options.name
+
+    def _in_order(self, losses: Losses) -> list[tf.Tensor]:
+        """Losses in the tasks' order, each a scalar."""
+        known = ", ".join(self._tasks)
+        if isinstance(losses, Mapping):
+            for task in losses:
+                if task not in self._tasks:
+                    hint = nearest(str(task), self._tasks)
+                    raise ValueError(f"losses: unknown task {task!r}{'; ' + hint if hint else ''} (known: {known})")
+            missing = ", ".join(repr(task) for task in self._tasks if task not in losses)
+            if missing:
+                raise ValueError(f"losses: no loss of {missing}; give 0 for a task without labels in the batch")
+            losses = [losses[task] for task in self._tasks]
+        if tf.is_tensor(losses):
+            raise ValueError(f"losses must be a list or a mapping of scalars, got one tensor: {losses}")
+        named = [tf.convert_to_tensor(loss) for loss in losses]
+        if len(named) != len(self._tasks):
+            raise ValueError(f"losses: one for each of {len(self._tasks)} task(s) ({known}), got {len(named)}")
+        for task, loss in zip(self._tasks, named, strict=True):
+            if loss.shape.rank != 0:
+                raise ValueError(f"losses: {task!r} must have a scalar, got the shape {loss.shape}; take the mean")
+        return named
+
+    def _divided(
+        self, variables: Sequence[tf.Variable], shared: Sequence[tf.Variable] | None
+    ) -> tuple[list[tf.Variable], list[tf.Variable]]:
+        """What tasks share, and the rest."""
+        before = {variable.ref() for variable in self._first.watched_variables()}
+        if shared is None and self._second is not None:
+            shared = [variable for variable in variables if variable.ref() in before]
+        elif shared is None and isinstance(self._method, GradientBalancer):
+            raise ValueError(
+                f"{self._name} compares the gradients of what tasks share: mark the tensors that the heads read by "
+                "tape.share(...), or pass shared, the variables that more than one task reads"
+            )
+        elif shared is None:
+            shared = variables
+        else:
+            trained = {variable.ref() for variable in variables}
+            shared = [variable for variable in shared if variable.ref() in trained]
+        known = {variable.ref() for variable in shared}
+        heads = [variable for variable in variables if variable.ref() not in known]
+        misplaced = [v.name for v in heads if self._second is not None and v.ref() in before]
+        if misplaced:
+            raise ValueError(f"{', '.join(misplaced)}: read before share, but not among the shared variables")
+        return list(shared), heads
+
+    def _task_gradients(
+        self,
+        losses: Sequence[tf.Tensor],
+        shared: Sequence[tf.Variable],
+        heads: Sequence[tf.Variable],
+        compared: Sequence[tf.Variable] | None,
+        penalties: Sequence[tf.Tensor],
+    ) -> TaskGradients:
+        gradients_of, with_tables = "representation", True
+        if isinstance(self._method, GradientBalancer):
+            gradients_of = self._method.gradients_of
+            with_tables = gradients_of != "shared" or compared is not None
+        if self._second is None:
+            if gradients_of == "representation" and "gradients_of" in self._method.options.model_fields_set:
+                raise ValueError(
+                    "gradients_of: representation compares gradients of the tensors that the heads read: mark them by "
+                    "tape.share(...), or leave the option out to compare those of the shared variables"
+                )
+            compared = ()
+        elif gradients_of == "representation":
+            compared = ()
+        return TaskGradients(
+            None if self._second is None else self._first,
+            self._second or self._first,
+            losses,
+            self._features,
+            shared,
+            heads,
+            compared=shared if compared is None else compared,
+            penalties=penalties,
+            compare_tables=with_tables,
+        )
+
+    def _asked(self, compare: bool | None) -> bool:
+        if compare is None and self._method.every > 1:
+            raise ValueError(
+                f"every: {self._method.every} compares gradients in each so many steps: pass compare=True in each "
+                f"{self._method.every}th step, and compare=False in those between"
+            )
+        if compare is False and self._method.every == 1:
+            raise ValueError(f"compare=False uses the last weights again, which {self._name} keeps if every is above 1")
+        return compare is not False
+
+    def _quality(self, quality: Quality | None) -> tf.Tensor:
+        if quality is None:
+            raise ValueError(
+                f"{self._name} asks how well each task ranks the batch: pass quality, numbers [T] between 0 and 1 such "
+                "as AUCs (ranker.quality.batch_quality), or choose kpi: likelihood, which needs only losses"
+            )
+        return tf.cast(quality() if callable(quality) else quality, tf.float32)

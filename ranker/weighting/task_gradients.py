@@ -1,0 +1,238 @@
+"""Gradients of several losses, computed as often as a balancing method needs and no more."""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import tensorflow as tf
+
+from ranker.weighting.base import Balance
+from ranker.weighting.task_rows import TaskRows, by_task_rows
+
+
+class TaskGradients:
+    """What one step can ask of its tapes: the tasks' Gramian, then the gradients that a balance makes.
+
+    The forward pass has two parts. ``trunk_tape`` recorded variables -> features, the tensors that the heads read;
+    ``head_tape``, persistent, recorded features -> losses. A head lies on the path of its own loss only, so that one
+    backward pass per task through the heads costs as much as one pass for all tasks; the trunk is passed once, whatever
+    T is, unless the gradients of shared variables themselves are compared. Those are ``compared``; they are then
+    combined from what was compared, without another pass. Of embedding tables only the rows that the batch read are
+    touched, and with ``compare_tables`` false they are left out of the comparison.
+
+    Without ``trunk_tape`` there are no features: ``head_tape`` recorded everything, and tasks are compared by all
+    ``shared`` variables.
+
+    ``penalties`` are scalars of either part that are added to the objective as they are.
+    """
+
+    def __init__(
+        self,
+        trunk_tape: tf.GradientTape | None,
+        head_tape: tf.GradientTape,
+        losses: Sequence[tf.Tensor],
+        features: Sequence[tf.Tensor],
+        shared: Sequence[tf.Variable],
+        heads: Sequence[tf.Variable],
+        compared: Sequence[tf.Variable] = (),
+        penalties: Sequence[tf.Tensor] = (),
+        *,
+        compare_tables: bool = True,
+    ) -> None:
+        self._trunk_tape, self._head_tape = trunk_tape, head_tape
+        self._losses, self._penalties = list(losses), list(penalties)
+        self._shared, self._heads = list(shared), list(heads)
+        self._compared, self._compare_tables = list(compared), compare_tables
+        self._split: list[Any] = list(shared) if trunk_tape is None else list(features)
+        """Where the tasks' backward passes through the heads end."""
+        self._behind: list[tf.Variable] = [] if trunk_tape is None else list(shared)
+        """Shared variables that heads could read past the features."""
+        self._by_task: list[list[Any]] | None = None
+        self._known: dict[Any, list[Any] | TaskRows] = {}
+        """Each task's gradient of a variable, where tasks are compared by it."""
+
+    def gramian(self) -> tf.Tensor:
+        """Inner products [T, T] of the tasks' gradients of the features, of ``compared``, or of all shared variables.
+
+        With ``compared`` the trunk tape must be persistent, and is passed T times.
+        """
+        at_split = self._at_split()
+        if self._trunk_tape is None:
+            return _gramian(self._compare(self._split, at_split))
+        if self._compared:
+            return _gramian(self._compare(self._compared, self._one_after_another(at_split, self._compared)))
+        return _gramian([_flat(*pair) for pair in zip(zip(*at_split, strict=True), self._split, strict=True)])
+
+    def combined(self, balance: Balance) -> tuple[list[Any], list[Any]]:
+        """Gradients of the shared and of the heads' variables, ``None`` where no loss reaches one."""
+        sources, first, last = [*self._split, *self._heads, *self._behind], len(self._split), len(self._heads)
+        ones = [tf.ones_like(penalty) for penalty in self._penalties]
+        if self._by_task is None and balance.shared is balance.heads:  # one pass serves all tasks
+            targets, seeds = [*self._losses, *self._penalties], [*self._seeds(balance.shared), *ones]
+            both = self._head_tape.gradient(targets, sources, output_gradients=seeds)
+        else:
+            by_task = self._split_by_task()
+            both = [
+                *_weighted([task[:first] for task in by_task], balance.shared),
+                *_weighted([task[first:] for task in by_task], balance.heads),  # nothing is behind
+            ]
+            if ones:
+                extra = self._head_tape.gradient(self._penalties, sources, output_gradients=ones)
+                both = [_sum(*pair) for pair in zip(both, extra, strict=True)]
+        at_split, of_heads, behind = both[:first], both[first : first + last], both[first + last :]
+        if self._trunk_tape is not None:
+            if all(gradient is None for gradient in at_split):
+                raise ValueError("no loss reaches the features: heads must read what was shared, on the tape")
+            at_split = [_dense(gradient, like) for gradient, like in zip(at_split, self._split, strict=True)]
+            through = self._of_shared(at_split, balance.shared)
+            return [_sum(*pair) for pair in zip(through, behind, strict=True)], of_heads
+        return at_split, of_heads
+
+    def by_task(self, variables: Sequence[tf.Variable]) -> list[list[Any]]:
+        """For each shared variable its gradients by task, ``None`` where a loss does not reach it.
+
+        Without penalties and unweighted. The trunk tape must be persistent, and is passed T times for what was not
+        compared.
+        """
+        fresh = [v for v in variables if not isinstance(self._known.get(v.ref()), list)]
+        passed = self._one_after_another(self._at_split(), fresh)
+        columns = {v.ref(): list(column) for v, column in zip(fresh, zip(*passed, strict=True), strict=True)}
+        return [columns.get(v.ref()) or list(self._known[v.ref()]) for v in variables]
+
+    def of_penalties(self, variables: Sequence[tf.Variable]) -> list[Any]:
+        """Gradients of all penalties together, ``None`` where none reaches a variable; the trunk tape as above."""
+        seeds: list[Any] = [None] * len(self._split)
+        if self._penalties:
+            seeds = self._head_tape.gradient(self._penalties, self._split)
+        return self._through_trunk(seeds, variables, penalised=True)
+
+    def _compare(self, variables: Sequence[tf.Variable], by_task: Sequence[Sequence[Any]]) -> list[tf.Tensor]:
+        """Keep each variable's gradients by task, and return them as rows [T, .], those of a table's read rows only."""
+        flat = []
+        for variable, column in zip(variables, zip(*by_task, strict=True), strict=True):
+            if any(isinstance(gradient, tf.IndexedSlices) for gradient in column):
+                if self._compare_tables:
+                    rows = self._known[variable.ref()] = by_task_rows(column, variable)
+                    flat.append(tf.reshape(rows.values, [len(self._losses), -1]))
+            elif any(gradient is not None for gradient in column):
+                self._known[variable.ref()] = list(column)
+                flat.append(_flat(column, variable))
+        if not flat:
+            raise ValueError(
+                "no loss reaches any of the shared variables whose gradients are compared"
+                + ("" if self._compare_tables else "; gradients_of: shared leaves embedding tables out")
+            )
+        return flat
+
+    def _of_shared(self, at_split: list[Any], weights: tf.Tensor) -> list[Any]:
+        """Gradients of the shared variables: of what was compared from each task's, of the rest by one more pass."""
+        rest = [v for v in self._shared if v.ref() not in self._known]
+        compared = [v for v in self._shared if v.ref() in self._known]
+        found = dict(zip([v.ref() for v in rest], self._through_trunk(at_split, rest, penalised=True), strict=True))
+        nothing = [None] * len(self._split)
+        extra = self._through_trunk(nothing, compared, penalised=True) if self._penalties else [None] * len(compared)
+        for variable, penalty in zip(compared, extra, strict=True):
+            known = self._known[variable.ref()]
+            mixed = known.mixed(weights) if isinstance(known, TaskRows) else _mixed(known, weights)
+            found[variable.ref()] = _sum(mixed, penalty)
+        return [found[v.ref()] for v in self._shared]
+
+    def _one_after_another(
+        self, at_split: Sequence[Sequence[Any]], variables: Sequence[tf.Variable]
+    ) -> list[list[Any]]:
+        """Each task's pass through the trunk, begun when the one before has ended: together they hold more memory."""
+        passed: list[list[Any]] = []
+        for task in at_split:
+            before = [gradient for gradient in passed[-1] if gradient is not None] if passed else []
+            with tf.control_dependencies(before):
+                seeds = [None if seed is None else tf.identity(seed) for seed in task]
+            passed.append(self._through_trunk(seeds, variables))
+        return passed
+
+    def _through_trunk(
+        self, at_split: Sequence[Any], variables: Sequence[tf.Variable], *, penalised: bool = False
+    ) -> list[Any]:
+        """From gradients of the features, ``None`` where there is none, to those of variables."""
+        if self._trunk_tape is None:
+            here = {variable.ref(): gradient for variable, gradient in zip(self._split, at_split, strict=True)}
+            return [here.get(variable.ref()) for variable in variables]
+        reached = [(out, seed) for out, seed in zip(self._split, at_split, strict=True) if seed is not None]
+        if penalised:
+            reached += [(penalty, tf.ones_like(penalty)) for penalty in self._penalties]
+        if not reached or not variables:
+            return [None] * len(variables)
+        outputs, seeds = zip(*reached, strict=True)
+        gradients: list[Any] = self._trunk_tape.gradient(list(outputs), list(variables), output_gradients=list(seeds))
+        return gradients
+
+    def _at_split(self) -> list[list[Any]]:
+        """Each task's gradients of the features, or of the shared variables where there are none."""
+        return [task[: len(self._split)] for task in self._split_by_task()]
+
+    def _split_by_task(self) -> list[list[Any]]:
+        if self._by_task is None:
+            sources = [*self._split, *self._heads, *self._behind]
+            self._by_task = [self._head_tape.gradient(loss, sources) for loss in self._losses]
+            if self._trunk_tape is not None:
+                first, last = len(self._split), len(self._split) + len(self._heads)
+                for task in self._by_task:
+                    self._refuse_by_passes(task[last:])
+                    task[:first] = [_dense(*pair) for pair in zip(task[:first], self._split, strict=True)]
+        return self._by_task
+
+    def _refuse_by_passes(self, behind: Sequence[Any]) -> None:
+        passed = [v.name for v, gradient in zip(self._behind, behind, strict=True) if gradient is not None]
+        if passed:
+            raise ValueError(
+                f"heads read {', '.join(passed)} past the features, so gradients of the features are not all that "
+                "tasks share; share all that heads read of the trunk, or compare shared variables without features"
+            )
+
+    def _seeds(self, weights: tf.Tensor) -> list[tf.Tensor]:
+        return [tf.cast(w, loss.dtype) for w, loss in zip(tf.unstack(weights), self._losses, strict=True)]
+
+
+def _flat(by_task: Sequence[Any], like: tf.Tensor) -> tf.Tensor:
+    """Each task's gradient of one tensor in a row [T, .]; zeros where there is none."""
+    return tf.stack([tf.reshape(tf.zeros_like(like) if g is None else g, [-1]) for g in by_task])
+
+
+def _gramian(rows: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n([tf.linalg.matmul(row, row, transpose_b=True) for row in rows])
+
+
+def _weighted(by_task: Sequence[Sequence[Any]], weights: tf.Tensor) -> list[Any]:
+    """For each of several tensors, the sum over tasks of weights [T] times gradients."""
+    return [_mixed(column, weights) for column in zip(*by_task, strict=True)]
+
+
+def _mixed(by_task: Sequence[Any], weights: tf.Tensor) -> Any:
+    """Sum over tasks of weights [T] times gradients of one tensor, without multiplying what is not there."""
+    parts = [_scaled(gradient, weights[i]) for i, gradient in enumerate(by_task) if gradient is not None]
+    if any(isinstance(part, tf.IndexedSlices) for part in parts):
+        return reduce(_sum, parts)
+    return tf.add_n(parts) if parts else None
+
+
+def _scaled(gradient: Any, weight: tf.Tensor) -> Any:
+    if isinstance(gradient, tf.IndexedSlices):
+        values = tf.cast(weight, gradient.values.dtype) * gradient.values
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return tf.cast(weight, gradient.dtype) * gradient
+
+
+def _dense(gradient: Any, like: tf.Tensor) -> Any:
+    """A gradient of a tensor that was gathered from, such as the rows with a label, in the tensor's shape."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, tf.shape(like)[0])
+
+
+def _sum(first: Any, second: Any) -> Any:
+    """Of two gradients of one variable, either of which may be missing or sparse."""
+    if first is None or second is None:
+        return second if first is None else first
+    if isinstance(first, tf.IndexedSlices) and isinstance(second, tf.IndexedSlices):
+        indices = tf.concat([first.indices, tf.cast(second.indices, first.indices.dtype)], axis=0)
+        return tf.IndexedSlices(tf.concat([first.values, second.values], axis=0), indices, first.dense_shape)
+    return tf.convert_to_tensor(first) + tf.convert_to_tensor(second)
