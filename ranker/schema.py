@@ -3,14 +3,16 @@
 All models are closed and frozen: an unknown key is an error, and nothing changes after validation.
 """
 
+import operator
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from ranker.config.closed import Closed, ColumnName, Formula, Name, formula
 from ranker.registry import nearest
-from ranker.tasks import Binary, Regression, Task
+from ranker.tasks import TASK_KINDS, Binary, Regression, Task
 
 __all__ = [
     "TARGET_ATTENTION",
@@ -29,6 +31,11 @@ __all__ = [
     "Side",
     "Task",
 ]
+
+if TYPE_CHECKING:
+    TaskChoice: TypeAlias = Task
+else:  # a union of what the registry holds, so that a new kind needs no line here
+    TaskChoice = Annotated[reduce(operator.or_, TASK_KINDS.values()), Field(discriminator="kind")]
 
 Side = Literal["context", "candidate"]
 IdType = Literal["integer", "unsigned", "string"]
@@ -159,7 +166,7 @@ class Schema(Closed):
     candidate_id: str | None = Field(
         None, description="The candidate feature that names an item in requests and responses."
     )
-    tasks: dict[Name, Task] = Field(min_length=1, description="The objectives, by name.")
+    tasks: dict[Name, TaskChoice] = Field(min_length=1, description="The objectives, by name.")
     label_statistics: LabelStatistics | None = None
     sample_weight: Formula | None = Field(
         None, description="A formula of columns: each row's weight in the training losses of all tasks, at least 0."
@@ -230,7 +237,7 @@ class Schema(Closed):
             if task.given is None:
                 continue
             _require(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "other task")
-            if not isinstance(self.tasks[task.given], Binary):
+            if not self.tasks[task.given].can_condition:
                 raise ValueError(f"tasks.{name}.given: {task.given!r} is not a binary task")
         for name in self.tasks:  # every parent is known by now, so that chains can be followed
             seen = {name}

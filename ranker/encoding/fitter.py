@@ -13,7 +13,7 @@ from ranker.encoding.numeric import NumericFitter
 from ranker.encoding.statistics import Combination, Key, OutOfFold, StatisticsFitter
 from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import RESERVED, UNSEEN, Coder, HashedVocabulary, Vocabulary
-from ranker.schema import Binary, Categorical, Multi, Numeric, Schema, Sequence
+from ranker.schema import Categorical, Multi, Numeric, Schema, Sequence
 
 
 class EncoderFitter:
@@ -84,7 +84,7 @@ class EncoderFitter:
                 ids[name] = _table_ids(feature, self._coders[name], self._counts[name])
         numerics = {name: fitter.fitted() for name, fitter in self._numerics.items()}
         tables = {name: int(table.max()) + 1 for name, table in ids.items()}
-        binary = np.array([isinstance(self.schema.tasks[name], Binary) for name in self._labels], dtype=bool)
+        binary = np.array([self.schema.tasks[name].binary_labels for name in self._labels], dtype=bool)
         statistics = {}
         if self.schema.label_statistics is not None:
             for key in self._keys:

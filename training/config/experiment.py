@@ -18,7 +18,7 @@ from ranker.funnels import FUNNELS, FunnelOptions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry
-from ranker.schema import Binary, Regression, Schema
+from ranker.schema import Binary, Schema, Task
 from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.csv_options import CsvOptions
@@ -148,7 +148,7 @@ class EarlyStopping(Closed):
     patience: int = Field(2, ge=1, description="Stop after so many evaluations without a better value.")
 
 
-def check_metric(metric: str, tasks: Mapping[str, Binary | Regression], *, grouped: bool) -> None:
+def check_metric(metric: str, tasks: Mapping[str, Task], *, grouped: bool) -> None:
     """Raise ``ValueError`` listing the valid names if a validation report holds no such metric."""
     valid = ["mean_loss"]
     if any(isinstance(task, Binary) for task in tasks.values()):
