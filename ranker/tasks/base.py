@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
 GivenConflicts = Literal["drop", "mask", "keep"]
-Trait: TypeAlias = Literal["binary_labels", "probability", "amount"]
+Trait: TypeAlias = Literal["binary_labels", "probability", "amount", "expected_value"]
 """Property of a task that metrics and calibrations may need.
 
 ``binary_labels``: labels are 0 or 1. ``probability``: the score is the sigmoid of one logit, and the loss is the
 cross-entropy of that probability. ``amount``: labels and scores are numbers of one unit.
+``expected_value``: the score stands for the mean of the labels of such rows.
 """
 
 

@@ -22,7 +22,7 @@ class Binary(Task):
         1.0, gt=0, le=1e6, description="Times the weight of rows whose label is 1; served odds grow with it."
     )
 
-    traits: ClassVar[frozenset[Trait]] = frozenset({"binary_labels", "probability"})
+    traits: ClassVar[frozenset[Trait]] = frozenset({"binary_labels", "probability", "expected_value"})
     default_metric: ClassVar[str] = "auc"
     typical_loss: ClassVar[float] = log(2)
     uncertainty_factor: ClassVar[float] = 1.0

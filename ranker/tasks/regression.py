@@ -30,7 +30,7 @@ class Regression(Task):
         "mean label. zeros, as in the paper: they are the mean label over the share of zeros.",
     )
 
-    traits: ClassVar[frozenset[Trait]] = frozenset({"amount"})
+    traits: ClassVar[frozenset[Trait]] = frozenset({"amount", "expected_value"})
     default_metric: ClassVar[str] = "rmse"
     typical_loss: ClassVar[float] = 1.0
     uncertainty_factor: ClassVar[float] = 0.5

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ranker.metrics import METRICS
 from training.reports.charts import lines
 from training.reports.page import Page
 from training.trainer.curves import CURVES
@@ -26,12 +27,13 @@ def add_curves(page: Page, curves: Mapping[str, Any]) -> None:
 
 def add_quality(page: Page, history: Sequence[Mapping[str, Any]]) -> None:
     """Add the validation AUC of each task by epoch under a heading, where there is any."""
+    title = f"validation {METRICS['auc'].title}"
     records = [
-        {"epoch": record["epoch"], "of": task, "validation AUC": report["auc"]}
+        {"epoch": record["epoch"], "of": task, title: report["auc"]}
         for record in history
         for task, report in record["tasks"].items()
         if report.get("auc") is not None
     ]
     if records:
         page.heading("Quality by epoch")
-        page.chart(lines(records, x="epoch", y="validation AUC", colour="of", points=True))
+        page.chart(lines(records, x="epoch", y=title, colour="of", points=True))

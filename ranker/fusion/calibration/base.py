@@ -26,7 +26,7 @@ class Calibration(ABC):
     Attributes
     ----------
     needs
-        The traits of the tasks that it is for; none for one that takes any scores and labels.
+        The traits of the tasks that it is for.
     keeps_order
         Whether distinct scores stay distinct, so that the objective's AUC is unchanged. Otherwise scores may tie,
         and none are swapped.

@@ -16,7 +16,7 @@ class Isotonic(Calibration):
     It takes any shape, needs thousands of rows with either label, and ties scores where the log shows no difference.
     """
 
-    needs = frozenset[Trait]()
+    needs = frozenset[Trait]({"expected_value"})
     keeps_order = False
 
     @staticmethod
