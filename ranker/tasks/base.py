@@ -117,7 +117,7 @@ class Task(Closed):
 
     @abstractmethod
     def losses(self, labels: "tf.Tensor", logits: "tf.Tensor") -> "tf.Tensor":
-        """Labels [B] and logits [B, K] to each row's loss [B], before :meth:`loss_weights`."""
+        """Labels [B] and logits [B, K] to each row's loss [B], at least 0, before :meth:`loss_weights`."""
 
     @abstractmethod
     def score(self, logits: "tf.Tensor") -> "tf.Tensor":

@@ -15,7 +15,7 @@ USERS = RNG.integers(0, 90, 800)
 
 def test_a_report_of_a_binary_task_gathers_its_metrics() -> None:
     found = report(CLICK, LABELS, SCORES, USERS, resamples=60, seed=3)
-    assert set(found) == {
+    assert set(found) >= {
         *("auc", "auc_interval", "gauc", "gauc_interval", "gauc_groups", "log_loss", "log_loss_interval"),
         *("calibration", "calibration_interval", "calibration_error", "positives", "rows"),
         "gauc_rows_without_group",
@@ -61,7 +61,7 @@ def test_no_resamples_no_intervals() -> None:
 
 def test_a_report_of_a_regression_gathers_its_metrics() -> None:
     found = report(WATCH, [10.0, 20.0, 0.0, 10.0], [13.0, 16.0, 0.0, 11.0], None, resamples=50, seed=0)
-    assert set(found) == {
+    assert set(found) >= {
         *("mae", "mae_interval", "rmse", "rmse_interval", "calibration", "calibration_interval", "mean", "rows")
     }
     assert found["mae"] == 2.0
