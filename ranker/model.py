@@ -54,6 +54,9 @@ class RankingModel(tfrs.Model):
                 f"this architecture reads {architecture.embedding_sets} set(s) of embeddings, got an embedding of "
                 f"{embedding.sets} and {len(interactions)} interaction(s)"
             )
+        for name, task in schema.tasks.items():
+            if task.logits != 1:
+                raise ValueError(f"tasks.{name}: kind {task.kind} needs {task.logits} logits, and heads have one")
         self.schema = schema
         self.tasks = list(schema.tasks)
         self.embedding = embedding

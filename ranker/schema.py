@@ -14,7 +14,7 @@ from ranker.config.closed import Closed, ColumnName, Formula, Name, formula
 from ranker.encoding.kinds import FEATURE_KINDS, FeatureKind
 from ranker.encoding.layout import Side
 from ranker.registry import require_known
-from ranker.tasks import Binary, Regression, Task
+from ranker.tasks import TASK_KINDS, Binary, Regression, Task
 
 __all__ = [
     "Binary",
@@ -29,8 +29,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     Feature: TypeAlias = FeatureKind
+    TaskChoice: TypeAlias = Task
 else:  # a union of what the registry holds, so that a new kind needs no line here
     Feature = Annotated[reduce(operator.or_, FEATURE_KINDS.values()), Field(discriminator="kind")]
+    TaskChoice = Annotated[reduce(operator.or_, TASK_KINDS.values()), Field(discriminator="kind")]
 Features = dict[Name, Feature]
 
 
@@ -68,7 +70,7 @@ class Schema(Closed):
     candidate_id: str | None = Field(
         None, description="The candidate feature that names an item in requests and responses."
     )
-    tasks: dict[Name, Task] = Field(min_length=1, description="The objectives, by name.")
+    tasks: dict[Name, TaskChoice] = Field(min_length=1, description="The objectives, by name.")
     label_statistics: LabelStatistics | None = None
     sample_weight: Formula | None = Field(
         None, description="A formula of columns: each row's weight in the training losses of all tasks, at least 0."
@@ -135,7 +137,7 @@ class Schema(Closed):
             if task.given is None:
                 continue
             require_known(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "other task")
-            if not isinstance(self.tasks[task.given], Binary):
+            if not self.tasks[task.given].can_condition:
                 raise ValueError(f"tasks.{name}.given: {task.given!r} is not a binary task")
         for name in self.tasks:  # every parent is known by now, so that chains can be followed
             seen = {name}

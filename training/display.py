@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from ranker.metrics import METRICS, headline
+
 if TYPE_CHECKING:  # at run time it would import TensorFlow for a progress bar
     from training.data.log_reader import Log
     from training.evaluation.model_summary import Block
@@ -80,7 +82,7 @@ class Display:
         """Print an epoch's validation metrics."""
         parts = []
         for task, report in record["tasks"].items():
-            name = "auc" if "auc" in report else "rmse"
+            name = headline(report).name
             value = report[name]
             parts.append(f"{task} {name} " + ("-" if value is None else f"{value:.4f}"))
         mean = record["mean_auc"]
@@ -109,21 +111,14 @@ def show_notes(console: Console, *logs: "Log") -> None:
 def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     """Metrics by task; ± is half of the 95 % bootstrap interval, where one was computed."""
     table = Table(title=title)
-    shown = {
-        "auc": "AUC",
-        "gauc": "GAUC",
-        "log_loss": "log loss",
-        "calibration": "calib.",
-        "mae": "MAE",
-        "rmse": "RMSE",
-    }
-    columns = [name for name in shown if any(name in report for report in metrics["tasks"].values())]
+    reports = metrics["tasks"].values()
+    columns = [m for m in METRICS.values() if m.in_terminal and any(m.name in report for report in reports)]
     table.add_column("task", no_wrap=True, overflow="fold")
-    for name in columns:
-        table.add_column(shown[name], justify="right")
+    for metric in columns:
+        table.add_column(metric.column, justify="right")
     table.add_column("rows", justify="right")
     for task, report in metrics["tasks"].items():
-        cells = [with_interval(report, name) for name in columns]
+        cells = [with_interval(report, metric.name) for metric in columns]
         table.add_row(task, *cells, f"{report['rows']:,}")
     return table
 

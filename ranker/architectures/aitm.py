@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units, check_names
 from ranker.layers import Expert, Sides, SplitDense, Tower
-from ranker.schema import Binary, Schema
+from ranker.schema import Schema
 
 
 @ARCHITECTURES.register("aitm")
@@ -38,8 +38,10 @@ class AITM(Architecture):
                 if missing:
                     raise ValueError(f"order: lacks {', '.join(missing)}; it must list every task")
             for name, task in schema.tasks.items():
-                if self.calibrator and not isinstance(task, Binary):
-                    raise ValueError(f"calibrator: compares probabilities, and {name} is a regression; leave it at 0")
+                if self.calibrator and not task.probability:
+                    raise ValueError(
+                        f"calibrator: compares probabilities, and {name} is a {task.kind} task; leave it at 0"
+                    )
                 if self.calibrator and task.given:
                     raise ValueError(
                         f"calibrator: {name} is given {task.given}, whose product keeps the order already, and its own "

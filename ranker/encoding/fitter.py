@@ -12,7 +12,7 @@ from ranker.encoding.layout import Key, Packed
 from ranker.encoding.statistics import Combination, OutOfFold, StatisticsFitter
 from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import Vocabulary
-from ranker.schema import Binary, Schema
+from ranker.schema import Schema
 
 
 class EncoderFitter:
@@ -66,7 +66,7 @@ class EncoderFitter:
         encodings: dict[str, Encoding] = {}
         for name, fitter in self._fitters.items():
             encodings[name] = fitter.fitted(encodings)
-        binary = np.array([isinstance(self.schema.tasks[name], Binary) for name in self._labels], dtype=bool)
+        binary = np.array([self.schema.tasks[name].binary_labels for name in self._labels], dtype=bool)
         statistics = {}
         if self.schema.label_statistics is not None:
             for key in self._keys:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ranker.encoding.columns import LARGEST, Column, Floats, Mask, common_rows, numbers, require
 from ranker.encoding.formulas import computed
-from ranker.schema import Binary, Schema, Task
+from ranker.schema import Schema, Task
 
 
 class Labels(NamedTuple):
@@ -34,7 +34,7 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
 
     A label that is a formula is unknown where nulls make it so. Values where the task's own ``mask`` is 0 are not
     checked. Where the task that this one is given has the label 0 or none, a value that no label can have is still an
-    error, except an infinite one of a formula; with the label 0, a label of 1, or any amount but 0, is a conflict.
+    error, except an infinite one of a formula; with the label 0, any label but 0 is a conflict.
     """
     rows = common_rows(columns, label_columns(schema))
     names = list(schema.tasks)
@@ -55,8 +55,7 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
         if task.given is not None:
             parent = names.index(task.given)
             follows = known[:, parent] & (values[:, parent] == 0)
-            conflict = told & follows
-            conflict &= value == 1 if isinstance(task, Binary) else value != 0
+            conflict = told & follows & task.contradicts(value)
             conflicts[:, at] = conflict
             used &= known[:, parent] & (values[:, parent] == 1)
             if task.given_conflicts == "mask":
@@ -65,12 +64,8 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
                 dropped |= conflict
         place = f" (tasks.{name}.label)" if task.label is not None else ""
         require(~used | (np.abs(value) <= LARGEST), value, column, f"a finite number{place}")
-        if isinstance(task, Binary):
-            fits, expected = (value == 0) | (value == 1), f"a label in {{0, 1}}{place}"
-            require(~told | fits, value, column, expected + _excluded(told & ~fits, used, name, task))
-        elif task.needs_positive:
-            fits, expected = value >= 0, f"a value of at least 0, as {task.needs_positive} needs{place}"
-            require(~told | fits, value, column, expected + _excluded(told & ~fits, used, name, task))
+        fits = task.allowed(value)
+        require(~told | fits, value, column, f"{task.expects}{place}{_excluded(told & ~fits, used, name, task)}")
         values[used, at] = value[used]
         known[:, at] = used | follows
     return Labels(values, known, conflicts, dropped)

@@ -8,7 +8,7 @@ from ranker.config.closed import formula
 from ranker.encoding.columns import Column, Floats, Mask, require
 from ranker.encoding.formulas import computed
 from ranker.encoding.labels import Labels
-from ranker.schema import Binary, Schema
+from ranker.schema import Schema
 
 LARGEST_WEIGHT = 1e12
 """Of one formula; larger weights would leave single precision nothing of the other rows."""
@@ -17,23 +17,23 @@ LARGEST_WEIGHT = 1e12
 def encode_weights(schema: Schema, columns: Mapping[str, Column], labels: Labels) -> Floats | None:
     """Weights [N, T]; ``None`` where the schema has none, so that every known label counts once.
 
-    A row's weight is ``sample_weight`` times the task's ``weight``, times its ``positive_weight`` where the label is
-    1. It is 0 where the label is unknown, whatever the formulas say there. Raises ``ColumnError`` for a weight that
-    is null, negative or not finite.
+    A row's weight is ``sample_weight`` times the task's ``weight``, times what its kind makes of the label, such as
+    ``positive_weight``. It is 0 where the label is unknown, whatever the formulas say there. Raises ``ColumnError``
+    for a weight that is null, negative or not finite.
     """
     tasks = list(schema.tasks.items())
-    weighted = any(isinstance(task, Binary) and task.positive_weight != 1 for _, task in tasks)
-    if not weighted and not weight_columns(schema):
+    factors = [task.label_weights(labels.values[:, at]) for at, (_, task) in enumerate(tasks)]
+    if all(factor is None for factor in factors) and not weight_columns(schema):
         return None
     weights = labels.known.astype(np.float64)
     if schema.sample_weight is not None:
         any_known = np.asarray(labels.known.any(axis=1))
         weights *= _weight(schema.sample_weight, columns, any_known, "sample_weight")[:, None]
-    for at, (name, task) in enumerate(tasks):
+    for at, ((name, task), factor) in enumerate(zip(tasks, factors, strict=True)):
         if task.weight is not None:
             weights[:, at] *= _weight(task.weight, columns, labels.known[:, at], f"tasks.{name}.weight")
-        if isinstance(task, Binary):
-            weights[labels.values[:, at] == 1, at] *= task.positive_weight
+        if factor is not None:
+            weights[:, at] *= factor
     return weights
 
 

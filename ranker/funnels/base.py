@@ -13,7 +13,7 @@ import tensorflow as tf
 from ranker.config.closed import Closed
 from ranker.heads import ExtraHead
 from ranker.registry import Registry
-from ranker.schema import Binary, Regression, Schema
+from ranker.schema import Schema
 
 Errors: TypeAlias = Callable[[int, tf.Tensor], tf.Tensor]
 """A task's number and a logit [B] for its label to each row's loss [B]."""
@@ -55,8 +55,8 @@ class Funnel:
         raise NotImplementedError
 
     def scores(self, logits: list[tf.Tensor]) -> tf.Tensor:
-        """T logits [B] to served scores [B, T] of an impression: probabilities, and values in a regression's unit."""
-        own = [_value(kind, logit) for kind, logit in zip(self.kinds, logits[: len(self.kinds)], strict=True)]
+        """T logits [B] to served scores [B, T] of an impression: probabilities, and values in their label's unit."""
+        own = [kind.score(logit[:, None]) for kind, logit in zip(self.kinds, logits[: len(self.kinds)], strict=True)]
         scores = []
         for score, chain in zip(own, self.chains, strict=True):
             for parent in chain:
@@ -69,7 +69,7 @@ class Funnel:
         return self.within_parent(labels, weights, task)
 
     def untrained(self, task: int) -> float:
-        """What the loss of a binary task is computed from where every logit is 0."""
+        """What a task that is a probability is computed to be where every logit is 0."""
         del task
         return 0.5
 
@@ -91,14 +91,6 @@ def require_condition(schema: Schema, name: str) -> None:
             f"name: {name} corrects tasks with `given`, and there is none: say for example "
             "purchase: {given: click}, or take funnel esmm"
         )
-
-
-def _value(kind: Binary | Regression, logit: tf.Tensor) -> tf.Tensor:
-    if isinstance(kind, Binary):
-        return tf.sigmoid(logit)
-    if kind.weighted_logistic:
-        return tf.exp(tf.minimum(logit, 80.0))  # beyond, single precision ends
-    return tf.exp(tf.nn.relu(logit)) - 1.0 if kind.transform == "log1p" else logit
 
 
 FUNNELS: Registry[type[Funnel]] = Registry("funnel")

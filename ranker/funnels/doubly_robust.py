@@ -7,7 +7,7 @@ import tensorflow as tf
 from ranker.funnels.base import FUNNELS, mean, require_condition
 from ranker.funnels.inverse_propensity import CorrectionOptions, InversePropensity
 from ranker.heads import ExtraHead
-from ranker.schema import Binary, Schema
+from ranker.schema import Schema
 
 
 @FUNNELS.register("escm2_dr")
@@ -18,7 +18,7 @@ class DoublyRobust(InversePropensity):
     imputed error e' >= 0 comes from one more head for each conditional binary task, which is not served. Only its own
     loss teaches it: in the first term its gradient has mean 0 where p is right, and is wrong where the floor binds.
     So the conditional head's gradient is that of inverse propensities; what is doubly robust is the loss, which
-    balancing reads, and the shared layers also learn what errors are to be expected. A conditional regression is
+    balancing reads, and the shared layers also learn what errors are to be expected. A conditional amount is
     corrected by propensities alone, since squares of squared errors know no bounds.
     """
 
@@ -52,4 +52,4 @@ class DoublyRobust(InversePropensity):
 
     def _imputed(self) -> list[int]:
         chains = enumerate(zip(self.chains, self.kinds, strict=True))
-        return [task for task, (chain, kind) in chains if chain and isinstance(kind, Binary)]
+        return [task for task, (chain, kind) in chains if chain and kind.probability]

@@ -5,14 +5,13 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from ranker.funnels.base import FUNNELS, Errors, Funnel, FunnelOptions, mean
-from ranker.schema import Binary
 
 
 @FUNNELS.register("esmm")
 class EntireSpace(Funnel):
     """Train conditional tasks on all impressions: pCTCVR = pCTR x pCVR. Ma et al., SIGIR 2018.
 
-    A conditional regression has no product to train through; it learns from the rows where its condition holds.
+    A conditional amount has no product to train through; it learns from the rows where its condition holds.
     """
 
     class Options(FunnelOptions):
@@ -21,18 +20,18 @@ class EntireSpace(Funnel):
         name: Literal["esmm"] = "esmm"
 
     def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
-        """Binary tasks over all rows that count, by the logit of the impression's probability."""
+        """Probabilities over all rows that count, by the logit of the impression's probability."""
         return [
             mean(
-                errors(task, self.whole(logits, task) if isinstance(kind, Binary) else logits[task]),
+                errors(task, self.whole(logits, task) if kind.probability else logits[task]),
                 self.counted(labels, weights, task),
             )
             for task, kind in enumerate(self.kinds)
         ]
 
     def counted(self, labels: Any, weights: Any, task: int) -> Any:
-        """Every row for a binary task; the rows where its condition holds for a regression."""
-        return weights[:, task] if isinstance(self.kinds[task], Binary) else self.within_parent(labels, weights, task)
+        """Every row for a probability; the rows where its condition holds for other tasks."""
+        return weights[:, task] if self.kinds[task].probability else self.within_parent(labels, weights, task)
 
     def untrained(self, task: int) -> float:
         """The product of the conditions' halves."""

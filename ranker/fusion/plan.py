@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.build import Fusion, Given, build_fusion
-from ranker.fusion.calibration import CALIBRATIONS, Fitted, Kind, fit
+from ranker.fusion.calibration import CALIBRATIONS, Fitted, fit
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import at, find, require_known
 from ranker.fusion.formula import FUSIONS
@@ -18,6 +18,7 @@ from ranker.fusion.normalisation import NORMALISATIONS, NormalisationName
 from ranker.fusion.options import FusionOptions, FusionState, StoredFusion
 from ranker.fusion.order import order
 from ranker.fusion.rules import Mask
+from ranker.tasks import TASK_KINDS
 
 Indices = NDArray[np.intp]
 
@@ -170,11 +171,13 @@ class Plan:
 
 def build_plan(
     options: FusionOptions,
-    objectives: Mapping[str, Kind],
+    objectives: Mapping[str, str],
     features: tuple[str, ...] = (),
     state: FusionState | None = None,
 ) -> Plan:
-    """Build the plan that a config describes, of T objectives with their kinds; ``features`` are those it may read.
+    """Build the plan that a config describes, of T objectives by name with the kinds of their tasks.
+
+    ``features`` are those that it may read.
 
     Raises ``FusionError`` for anything that does not fit, beginning with its path in the config.
     """
@@ -190,8 +193,9 @@ def build_plan(
     for objective, method in options.calibration.items():
         with at(f"calibration.{objective}"):
             require_known(objective, names, f"{objective!r} is no objective")
-            if objectives[objective] not in find(CALIBRATIONS, method).kinds:
-                fitting = ", ".join(n for n, c in CALIBRATIONS.items() if objectives[objective] in c.kinds)
+            traits = TASK_KINDS[objectives[objective]].traits
+            if not find(CALIBRATIONS, method).needs <= traits:
+                fitting = ", ".join(name for name, other in CALIBRATIONS.items() if other.needs <= traits)
                 raise FusionError(f"{method} is not for a {objectives[objective]} task (for those: {fitting})")
     with at("normalisation"):
         for objective in () if isinstance(options.normalisation, str) else options.normalisation:

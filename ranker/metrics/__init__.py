@@ -1,10 +1,11 @@
 """Offline metrics of predictions, in NumPy, each with a bootstrap interval where that says something.
 
-``binary_report`` and ``regression_report`` gather what there is to say about one objective. ``JointAuc``, ``BinnedAuc``
-and ``Groups`` measure many rankings of the same rows against many labels, each from one ordering.
+``METRICS`` is the table of those of one task's scores, and ``report`` measures a task by all that fit it. ``JointAuc``,
+``BinnedAuc`` and ``Groups`` measure many rankings of the same rows against many labels, each from one ordering.
 """
 
 from ranker.metrics.auc import auc
+from ranker.metrics.base import Metric
 from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs
 from ranker.metrics.bootstrap import bootstrap_intervals
 from ranker.metrics.calibration import calibration, calibration_error
@@ -14,30 +15,36 @@ from ranker.metrics.joint_auc import JointAuc
 from ranker.metrics.log_loss import log_loss
 from ranker.metrics.ndcg import Ndcg, ndcg
 from ranker.metrics.regression import mae, rmse
-from ranker.metrics.report import binary_report, regression_report
+from ranker.metrics.report import report
 from ranker.metrics.stability import SHIFT, Spread, binned, spread, stability_index
+from ranker.metrics.table import METRICS, RANKING_METRICS, choosable, headline, metrics_of
 
 __all__ = [
+    "METRICS",
+    "RANKING_METRICS",
     "SHIFT",
     "BinnedAuc",
     "BoundedAucs",
     "Gauc",
     "Groups",
     "JointAuc",
+    "Metric",
     "Ndcg",
     "Ranking",
     "Spread",
     "auc",
-    "binary_report",
     "binned",
     "bootstrap_intervals",
     "calibration",
     "calibration_error",
+    "choosable",
     "gauc",
+    "headline",
     "log_loss",
     "mae",
+    "metrics_of",
     "ndcg",
-    "regression_report",
+    "report",
     "rmse",
     "spread",
     "stability_index",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ranker.metrics.base import Measured, Sample
 from ranker.metrics.checks import (
     Floats,
     Statistic,
@@ -92,3 +93,16 @@ def gauc_statistic(found: GroupAucs) -> Statistic:
         return ratio(total(weighted, weights), total(found.rows, weights))
 
     return statistic
+
+
+def measured_groups(sample: Sample) -> Measured:
+    """The grouped AUC of the rows that belong to a group, with the numbers of groups and of rows outside them.
+
+    Raises ``ValueError`` for a sample without groups.
+    """
+    if sample.groups is None:
+        raise ValueError("a grouped AUC needs groups, got none")
+    rows = sample.in_group
+    found = group_aucs(sample.labels[rows], sample.scores[rows], sample.groups[rows])
+    counts = {"gauc_groups": len(found.rows), "gauc_rows_without_group": len(rows) - int(rows.sum())}
+    return Measured(gauc_statistic(found), len(found.rows), counts)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ranker.config.closed import Closed
 from ranker.registry import Registry, nearest
-from ranker.schema import Binary, Regression
+from ranker.tasks import Binary, Task
 
 
 class Balance(NamedTuple):
@@ -30,7 +30,7 @@ class Evidence(NamedTuple):
     gramian: Callable[[], tf.Tensor]
     """Inner products [T, T] of the tasks' gradients."""
     quality: Callable[[], tf.Tensor]
-    """How well each task ranks the batch [T]: AUC, for a regression the share of pairs in the right order."""
+    """How well each task ranks the batch [T]: AUC, for other labels the share of pairs in the right order."""
 
 
 class LabelFacts(NamedTuple):
@@ -39,7 +39,7 @@ class LabelFacts(NamedTuple):
     constant: Sequence[float]
     """Loss [T] of the best constant prediction: the label's entropy, or its variance."""
     untrained: Sequence[float]
-    """Loss [T] of a model that knows nothing: every probability 1/2, every value 0."""
+    """Loss [T] of a model whose logits are all 0."""
     overlap: Sequence[Sequence[int]] = ()
     """Rows [T, T] that count for both tasks; on the diagonal, for each. Only ``cautions`` need them."""
 
@@ -69,7 +69,7 @@ class ScaledOptions(WeightingOptions):
         "none", description="prior: divide each loss by that of the best constant prediction. none: take it as it is."
     )
 
-    def scales(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
+    def scales(self, tasks: Mapping[str, Task], facts: LabelFacts | None) -> list[float]:
         """What each task's loss is multiplied by [T]; 0 for a label that is always the same."""
         if self.scale_by == "none":
             return [1.0] * len(tasks)
@@ -96,10 +96,10 @@ class Weighting(tf.Module):
         """Whether the method starts from what the labels say (:class:`LabelFacts`)."""
         return isinstance(self.options, ScaledOptions) and self.options.scale_by == "prior"
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Check task names in the options and create variables; most methods have neither.
 
-        Without ``facts``, where no data is at hand, log 2 stands for a binary task's loss and 1 for a regression's.
+        Without ``facts``, where no data is at hand, each kind's ``typical_loss`` stands for the task's.
         """
 
     def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
@@ -113,7 +113,7 @@ class Weighting(tf.Module):
     def after(self, losses: tf.Tensor) -> None:
         """Take the batch's losses [T] after the step; called only where ``looks_back``."""
 
-    def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
+    def cautions(self, tasks: Mapping[str, Task], facts: LabelFacts) -> list[str]:
         """Say what is doubtful about this method on such labels. Raises ``ValueError`` for what cannot work."""
         del tasks, facts
         return []
@@ -173,13 +173,13 @@ class GradientBalancer(Weighting):
         self.gradients_of, self.every = self.options.gradients_of, self.options.every
         self._tasks: int | None = None
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Check the options by task and create what the method remembers."""
         self._tasks, self._scales = len(tasks), self.options.scales(tasks, facts)
         self._held = tf.Variable(tf.ones([len(tasks)]), trainable=False, name="held_weights")
         self.prepare(tasks)
 
-    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def prepare(self, tasks: Mapping[str, Task]) -> None:
         """Put options in task order and create variables; many methods have neither."""
 
     def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
@@ -212,7 +212,7 @@ class GradientBalancer(Weighting):
         weights = self._held.read_value()
         return Balance(shared=weights, heads=tf.constant(self._scales, weights.dtype), own=[])
 
-    def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
+    def cautions(self, tasks: Mapping[str, Task], facts: LabelFacts) -> list[str]:
         """Gradients of representations are compared row by row, which says nothing where rows carry one label each."""
         if self.gradients_of != "representation":
             return []
@@ -234,7 +234,7 @@ class GradientBalancer(Weighting):
 
 
 def per_task(
-    values: float | Mapping[str, float], tasks: Mapping[str, Binary | Regression], option: str, default: float
+    values: float | Mapping[str, float], tasks: Mapping[str, Task], option: str, default: float
 ) -> list[float]:
     """One number for all tasks, or numbers by task name, to a list in task order.
 
@@ -250,23 +250,23 @@ def per_task(
     return [float(values.get(name, default)) for name in tasks]
 
 
-def constant_losses(tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
-    """Each task's loss of the best constant prediction [T]; without facts log 2, and 1 for a regression."""
+def constant_losses(tasks: Mapping[str, Task], facts: LabelFacts | None) -> list[float]:
+    """Each task's loss of the best constant prediction [T]; without facts the kinds' typical losses."""
     return list(facts.constant) if facts is not None else _assumed(tasks)
 
 
-def prior_scales(tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
+def prior_scales(tasks: Mapping[str, Task], facts: LabelFacts | None) -> list[float]:
     """1 over each task's loss of the best constant prediction [T]; 0 for a label that is always the same."""
     return [1 / loss if loss > 0 else 0.0 for loss in constant_losses(tasks, facts)]
 
 
-def untrained_losses(tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None) -> list[float]:
-    """Each task's loss before any training [T]; without facts log 2, and 1 for a regression."""
+def untrained_losses(tasks: Mapping[str, Task], facts: LabelFacts | None) -> list[float]:
+    """Each task's loss before any training [T]; without facts the kinds' typical losses."""
     return list(facts.untrained) if facts is not None else _assumed(tasks)
 
 
-def _assumed(tasks: Mapping[str, Binary | Regression]) -> list[float]:
-    return [log(2) if isinstance(task, Binary) else 1.0 for task in tasks.values()]
+def _assumed(tasks: Mapping[str, Task]) -> list[float]:
+    return [task.typical_loss for task in tasks.values()]
 
 
 def present(losses: tf.Tensor) -> tf.Tensor:

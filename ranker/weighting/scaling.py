@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import LabelFacts, LossWeigher, ScaledOptions
 
 UNLIKE = 10.0
 """Losses that differ by more than this factor are said to be of unlike magnitude."""
 
 
-def unlike(options: ScaledOptions, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
+def unlike(options: ScaledOptions, tasks: Mapping[str, Task], facts: LabelFacts) -> list[str]:
     """A sentence where one loss is much larger than another and neither is scaled."""
     losses = {name: loss for name, loss in zip(tasks, facts.constant, strict=True) if loss > 0}
     if options.scale_by != "none" or not losses:
@@ -28,6 +28,6 @@ class ScaledWeigher(LossWeigher):
 
     options: ScaledOptions
 
-    def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
+    def cautions(self, tasks: Mapping[str, Task], facts: LabelFacts) -> list[str]:
         """Say so where one loss is much larger than another and neither is scaled."""
         return unlike(self.options, tasks, facts)

@@ -17,8 +17,9 @@ from ranker.config.file import check_data, keys, read
 from ranker.funnels import FUNNELS, FunnelOptions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
+from ranker.metrics import METRICS, choosable
 from ranker.registry import Registry
-from ranker.schema import Binary, Regression, Schema
+from ranker.schema import Schema, Task
 from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.csv_options import CsvOptions
@@ -148,16 +149,19 @@ class EarlyStopping(Closed):
     patience: int = Field(2, ge=1, description="Stop after so many evaluations without a better value.")
 
 
-def check_metric(metric: str, tasks: Mapping[str, Binary | Regression], *, grouped: bool) -> None:
+def check_metric(metric: str, tasks: Mapping[str, Task], *, grouped: bool) -> None:
     """Raise ``ValueError`` listing the valid names if a validation report holds no such metric."""
     valid = ["mean_loss"]
-    if any(isinstance(task, Binary) for task in tasks.values()):
+    if _has_auc(tasks):
         valid.append("mean_auc")
-    of_binary = ["auc", "log_loss", "calibration_error", *(["gauc"] if grouped else [])]
     for name, task in tasks.items():
-        valid += [f"{name}.{m}" for m in (of_binary if isinstance(task, Binary) else ["mae", "rmse"])]
+        valid += [f"{name}.{each.name}" for each in choosable(task, grouped=grouped)]
     if metric not in valid:
         raise ValueError(f"early_stopping.metric: no metric {metric!r} (valid: {', '.join(valid)})")
+
+
+def _has_auc(tasks: Mapping[str, Task]) -> bool:
+    return any(METRICS["auc"].fits(task) for task in tasks.values())
 
 
 class Training(Closed):
@@ -249,8 +253,7 @@ class Experiment(Closed):
     @property
     def default_metric(self) -> str:
         """What epochs and models are compared by where the config names no metric."""
-        binary = any(isinstance(task, Binary) for task in self.log_schema.tasks.values())
-        return "mean_auc" if binary else "mean_loss"
+        return "mean_auc" if _has_auc(self.log_schema.tasks) else "mean_loss"
 
     @property
     def named_fusions(self) -> dict[str, FusionOptions]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Labels
-from ranker.schema import Binary, Schema, Task
+from ranker.schema import Schema, Task
 from ranker.tasks import GivenConflicts
 from training.data.log_reader import DataError
 
@@ -32,7 +32,7 @@ class LabelCounts:
         """Where a label [N, T] is known; an amount only where it is its own, not the 0 of the task that it is given."""
         told, names = labels.known.copy(), list(self._tasks)
         for at, task in enumerate(self._tasks.values()):
-            if task.given is not None and not isinstance(task, Binary):
+            if task.given is not None and not task.probability:
                 parent = names.index(task.given)
                 told[:, at] &= labels.known[:, parent] & (labels.values[:, parent] != 0)
         return told
@@ -56,7 +56,7 @@ class LabelCounts:
     def check_learnable(self) -> None:
         """Raise ``DataError`` for a task whose training labels are all unknown, or all of one class."""
         for (name, task), known, positive in zip(self._tasks.items(), self.known, self.positive, strict=True):
-            why = _nothing_to_learn(task, int(known), int(positive))
+            why = task.nothing_to_learn(int(known), int(positive)) if known else "no label is known"
             if why is not None:
                 masked = f", where {task.mask!r} is 1" if task.mask is not None else ""
                 raise DataError(
@@ -65,18 +65,17 @@ class LabelCounts:
                 )
 
     def _conflict(self, name: str, task: Task, count: int, positives: int) -> str:
-        label = f"is {'1' if isinstance(task, Binary) else 'not 0'}"
         parent = self._tasks[str(task.given)]
         found = (
-            f"tasks.{name}: the label ({task.source(name)}) {label} in {positives:,} rows, and in {count:,} of them "
-            f"({count / positives:.1%}) the label of {task.given!r}, which it is given, is 0"
+            f"tasks.{name}: the label ({task.source(name)}) {task.contradiction} in {positives:,} rows, and in "
+            f"{count:,} of them ({count / positives:.1%}) the label of {task.given!r}, which it is given, is 0"
         )
         if task.given_conflicts is not None:
             return f"{found}; given_conflicts: {task.given_conflicts} {_MEANINGS[task.given_conflicts]}"
         if count <= TOLERATED * positives:
             return f"{found}; they count as 0. `given_conflicts: drop`, `mask` or `keep` says what is meant"
         mend = ""
-        if isinstance(task, Binary) and parent.label is None and task.label is None:
+        if task.binary_labels and parent.label is None and task.label is None:
             columns = f"max({parent.column or task.given}, {task.column or name})"
             mend = f"If a {name} implies a {task.given}, write tasks.{task.given}.label: {columns}. "
         raise DataError(
@@ -102,13 +101,3 @@ _MEANINGS = {
     "mask": "takes the label as unknown there",
     "keep": "takes the label as 0 there",
 }
-
-
-def _nothing_to_learn(task: Task, known: int, positive: int) -> str | None:
-    if not known:
-        return "no label is known"
-    if not isinstance(task, Binary):
-        return "no label is above 0" if task.weighted_logistic and not positive else None
-    if not positive:
-        return "no label is 1"
-    return "every known label is 1" if positive == known else None

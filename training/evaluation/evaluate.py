@@ -7,16 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.metrics import binary_report, regression_report
-from ranker.schema import Binary, Schema
+from ranker.metrics import METRICS, report
+from ranker.schema import Schema
 from training.data.encode import GROUP, NO_GROUP
 from training.data.encoded_rows import Batch
 from training.data.log_reader import DataError
 
 Scorer = Callable[[Batch], NDArray[np.float32]]
 """Packed arrays of N rows to scores [N, T]."""
-
-LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "calibration_error"})
 
 
 class UndefinedMetricError(ValueError):
@@ -66,25 +64,29 @@ def measure(schema: Schema, predictions: Predictions, resamples: int, seed: int)
         labels = predictions.labels[rows, i].astype(np.float64)
         scores = predictions.scores[rows, i].astype(np.float64)
         groups = predictions.groups[rows] if predictions.groups is not None else None
-        tasks[name] = (
-            binary_report(labels, scores, groups, resamples, seed, no_group=NO_GROUP)
-            if isinstance(task, Binary)
-            else regression_report(labels, scores, resamples, seed)
-        )
-    aucs = [report["auc"] for report in tasks.values() if report.get("auc") is not None]
+        tasks[name] = report(task, labels, scores, groups, resamples, seed, no_group=NO_GROUP)
+    aucs = [found["auc"] for found in tasks.values() if found.get("auc") is not None]
     return {"tasks": tasks, "mean_auc": float(np.mean(aucs)) if aucs else None}
 
 
 def undefined(metrics: Mapping[str, Any]) -> list[str]:
-    """A line for each task that lacks its AUC, or has no row, saying why."""
+    """A line for each task that has no row, or labels of one class that leave metrics undefined, saying why."""
     lines = []
-    for name, report in metrics["tasks"].items():
-        if not report["rows"]:
+    for name, found in metrics["tasks"].items():
+        if not found["rows"]:
             lines.append(f"{name}: no label is known in these rows, so it has no metrics")
-        elif "auc" in report and report["auc"] is None:
-            label = 1 if report["positives"] else 0
-            lines.append(f"{name}: every label in these rows is {label}, so its AUC is undefined")
+        elif one_class(found):
+            lacking = [m for m in METRICS.values() if m.better is not None and not m.grouped and m.name in found]
+            titles = " and ".join(metric.title for metric in lacking if found[metric.name] is None)
+            if titles:
+                label = 1 if found["positives"] else 0
+                lines.append(f"{name}: every label in these rows is {label}, so its {titles} is undefined")
     return lines
+
+
+def one_class(found: Mapping[str, Any]) -> bool:
+    """Whether all labels behind a task's report are 0, or all are 1."""
+    return found.get("positives") in (0, found["rows"])
 
 
 def chosen(metric: str, metrics: Mapping[str, Any]) -> float:
@@ -95,7 +97,7 @@ def chosen(metric: str, metrics: Mapping[str, Any]) -> float:
         value, sign = metrics["mean_loss"], -1.0
     else:
         task, _, name = metric.rpartition(".")
-        value, sign = metrics["tasks"][task][name], -1.0 if name in LOWER_IS_BETTER else 1.0
+        value, sign = metrics["tasks"][task][name], METRICS[name].sign
     if value is None or not np.isfinite(value):
         raise UndefinedMetricError(metric)
     return sign * float(value)

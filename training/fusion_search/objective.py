@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.metrics import RANKING_METRICS
 from ranker.registry import nearest
-from ranker.schema import Binary, Schema
+from ranker.schema import Schema
 from training.config.experiment import ConfigError
 
 Values = NDArray[np.float64]
-
-OF_BINARY = ("auc", "gauc", "map")
-OF_ALL = ("ndcg", "mean")
-AT_K = ("ndcg", "map", "mean")
 
 _METRIC = r"(?P<column>[A-Za-z_]\w*)\.(?P<kind>[a-z]+)(?:@(?P<k>\d+))?"
 _TERM = re.compile(rf"\s*(?P<sign>[+-]?)\s*(?:(?P<weight>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*\*\s*)?{_METRIC}\s*")
@@ -40,7 +37,7 @@ class Metric:
     @property
     def title(self) -> str:
         """For people: ``click AUC``, ``watch_time NDCG@10``."""
-        return f"{self.column} {self.kind if self.kind == 'mean' else self.kind.upper()}{self._places}"
+        return f"{self.column} {RANKING_METRICS[self.kind].title}{self._places}"
 
     @property
     def _places(self) -> str:
@@ -111,7 +108,7 @@ class Goal:
 
 def default_goal(schema: Schema) -> str:
     """The sum of the AUCs of the binary tasks. Raises ``ConfigError`` where there is none."""
-    names = [f"{name}.auc" for name, task in schema.tasks.items() if isinstance(task, Binary)]
+    names = [f"{name}.auc" for name, task in schema.tasks.items() if RANKING_METRICS["auc"].needs <= task.traits]
     if not names:
         raise ConfigError("--maximise: there is no binary task with an AUC; name a metric, such as watch_time.ndcg@10")
     return " + ".join(names)
@@ -160,17 +157,18 @@ def _constraint(text: str, schema: Schema) -> Constraint:
 def _metric(option: str, found: "re.Match[str]", schema: Schema) -> Metric:
     column, kind = found["column"], found["kind"]
     task = schema.tasks.get(column)
-    fitting = [*(OF_BINARY if isinstance(task, Binary) else ()), *OF_ALL]
+    traits = task.traits if task is not None else frozenset()
+    fitting = [name for name, metric in RANKING_METRICS.items() if metric.needs <= traits]
     name = f"{column}.{kind}"
     if kind not in fitting:
         hint = nearest(kind, fitting)
-        if kind in OF_BINARY and task is None:
+        if kind in RANKING_METRICS and task is None:
             hint = nearest(column, list(schema.tasks)) or f"{column!r} is no binary task"
         of = f"a {task.kind} task" if task is not None else f"the column {column!r}"
         raise ConfigError(f"{option}: no metric {name!r}{'; ' + hint if hint else ''} (of {of}: {', '.join(fitting)})")
-    if kind in AT_K and not found["k"]:
+    if RANKING_METRICS[kind].at_k and not found["k"]:
         raise ConfigError(f"{option} {name}: say how many places count, for example {name}@10")
-    if kind not in AT_K and found["k"]:
+    if not RANKING_METRICS[kind].at_k and found["k"]:
         raise ConfigError(f"{option} {name}@{found['k']}: an AUC has no @; write {name}")
     if found["k"] and not int(found["k"]):
         raise ConfigError(f"{option} {name}@0: at least one place must count")

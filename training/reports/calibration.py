@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ranker.fusion import Plan
 from ranker.fusion.calibration import fit
-from ranker.metrics import calibration, calibration_error
-from ranker.schema import Binary, Schema
+from ranker.metrics import METRICS, calibration, calibration_error
+from ranker.schema import Schema
 from training.config.experiment import Experiment
 from training.evaluation.evaluate import Predictions
 from training.reports.charts import reliability
@@ -50,14 +50,14 @@ def add_calibration(
         states = {"model": predictions.scores[rows, i].astype(np.float64)}
         if method is not None:
             states[method] = crossed(method, states["model"], labels)
-        binary = isinstance(schema.tasks[objective], Binary)
+        with_error = METRICS["calibration_error"].fits(schema.tasks[objective])
         for state, scores in states.items():
-            error = f"{calibration_error(labels, scores):.4f}" if binary and len(labels) else "-"
+            error = f"{calibration_error(labels, scores):.4f}" if with_error and len(labels) else "-"
             ratio = f"{calibration(labels, scores):.3f}" if len(labels) else "-"
             lines.append([objective, state, f"{len(labels):,}", ratio, error])
         records = [record for state, scores in states.items() for record in curve(scores, labels, state)]
         drawn.append((records, f"{objective}, {method}" if method else objective))
-    heads = ["objective", "scores", "rows", "mean prediction / mean label", "calibration error"]
+    heads = ["objective", "scores", "rows", "mean prediction / mean label", METRICS["calibration_error"].title]
     names = list(dict.fromkeys(str(record["scores"]) for records, _ in drawn for record in records))
     if len(names) > 1:
         page.legend(names)

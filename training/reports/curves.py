@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ranker.metrics import METRICS
 from training.reports.charts import lines
 from training.reports.page import Page
 from training.trainer.curves import CURVES
@@ -31,8 +32,9 @@ def add_curves(page: Page, curves: Mapping[str, Any]) -> None:
 
 def add_quality(page: Page, history: Sequence[Mapping[str, Any]]) -> None:
     """Add the validation AUC of each task by epoch under a heading, where there is any."""
+    title = f"validation {METRICS['auc'].title}"
     records = [
-        {"epoch": record["epoch"], "of": task, "validation AUC": report["auc"]}
+        {"epoch": record["epoch"], "of": task, title: report["auc"]}
         for record in history
         for task, report in record["tasks"].items()
         if report.get("auc") is not None
@@ -41,4 +43,4 @@ def add_quality(page: Page, history: Sequence[Mapping[str, Any]]) -> None:
         page.heading("Quality by epoch")
         names = list(history[0]["tasks"])  # of all tasks, so that each has its colour in all charts of the page
         page.legend([name for name in names if any(record["of"] == name for record in records)], names)
-        page.chart(lines(records, x="epoch", y="validation AUC", colour="of", points=True, names=names))
+        page.chart(lines(records, x="epoch", y=title, colour="of", points=True, names=names))

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ranker.metrics import headline
 from training.data.cache import files, fingerprint
 from training.data.experiment_log import open_log
 from training.data.log_reader import Source
@@ -138,5 +139,6 @@ def _line(cell: Cell, result: dict[str, Any], tasks: Sequence[str]) -> str:
     if "error" in result:
         return f"[red]{name}, seed {cell.seed}: {escape(result['error'])}[/red]"
     reports = result["metrics"]["tasks"]
-    shown = [f"{task} {reports[task].get('auc', reports[task].get('rmse')) or float('nan'):.4f}" for task in tasks]
+    values = {task: reports[task][headline(reports[task]).name] for task in tasks}
+    shown = [f"{task} {float('nan') if value is None else value:.4f}" for task, value in values.items()]
     return f"{name}, seed {cell.seed}: {'  '.join(shown)}  ({result['seconds']:.0f} s)"

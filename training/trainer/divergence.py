@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ranker.schema import Binary
 from training.config.experiment import Experiment
 from training.data.encoded_rows import EncodedRows
 
@@ -28,9 +27,10 @@ def explained(error: DivergedError, experiment: Experiment, rows: EncodedRows, k
     advice = ["a smaller learning rate", "optimizer.dense.clip_norm: 1"]
     for name in error.tasks:
         task = tasks.get(name)
-        if task is not None and not isinstance(task, Binary):
+        tip = task.divergence_advice(name) if task is not None else None
+        if tip is not None:
             facts.append(f"the largest label of {name} is {largest[name]:g}")
-            advice.append(f"tasks.{name}.transform: log1p, or a label in larger units")
+            advice.append(tip)
     saved = (
         "no epoch was finished, so nothing is kept"
         if kept is None

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.metrics import METRICS
 from training.config.experiment import Experiment
 from training.data.encoded_rows import Batch, EncodedRows
 from training.data.log_reader import DataError
-from training.evaluation.evaluate import UndefinedMetricError, chosen, measure, predict, undefined
+from training.evaluation.evaluate import UndefinedMetricError, chosen, measure, one_class, predict, undefined
 
 
 def stopping_metric(experiment: Experiment, validation: EncodedRows) -> tuple[str | None, list[str]]:
@@ -58,6 +59,8 @@ def _why(metric: str, reports: Mapping[str, Any]) -> str:
     report = reports[task]
     if not report["rows"]:
         return f"no validation row has a known label of {task}"
-    if name in ("auc", "gauc") and report["positives"] in (0, report["rows"]):
+    if one_class(report):
         return f"every validation label of {task} is {1 if report['positives'] else 0}"
-    return f"no group of evaluation.group_by has validation labels of {task} of 0 and of 1"
+    if METRICS[name].grouped:
+        return f"no group of evaluation.group_by has validation labels of {task} of 0 and of 1"
+    return f"the validation labels of {task} define no {METRICS[name].title}"

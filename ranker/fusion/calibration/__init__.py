@@ -3,7 +3,7 @@
 A method is a file of its own that registers itself in ``CALIBRATIONS``; importing it here is what makes it known.
 """
 
-from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants, Kind
+from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants
 from ranker.fusion.calibration.fitted import Fitted, fit
 from ranker.fusion.calibration.isotonic import Isotonic
 from ranker.fusion.calibration.platt import Platt
@@ -17,7 +17,6 @@ __all__ = [
     "Constants",
     "Fitted",
     "Isotonic",
-    "Kind",
     "Platt",
     "Scale",
     "Temperature",

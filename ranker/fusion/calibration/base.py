@@ -2,18 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
 from ranker.fusion.base import Floats, FusionError
 from ranker.registry import Registry
+from ranker.tasks import Trait
 
 Constants: TypeAlias = Mapping[str, list[float]]
 """What fitting found: lists of numbers by name, as an artifact stores them."""
-
-Kind: TypeAlias = Literal["binary", "regression"]
-"""What an objective predicts: a probability, or an amount."""
 
 LEAST_PROBABILITY = 1e-300
 
@@ -27,14 +25,14 @@ class Calibration(ABC):
 
     Attributes
     ----------
-    kinds
-        The kinds of objectives that it is for.
+    needs
+        The traits of the tasks that it is for.
     keeps_order
         Whether distinct scores stay distinct, so that the objective's AUC is unchanged. Otherwise scores may tie,
         and none are swapped.
     """
 
-    kinds: ClassVar[frozenset[Kind]]
+    needs: ClassVar[frozenset[Trait]]
     keeps_order: ClassVar[bool]
 
     @staticmethod

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ranker.fusion.base import Floats
-from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants, Kind
+from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants
+from ranker.tasks import Trait
 
 
 @CALIBRATIONS.register("isotonic")
@@ -15,7 +16,7 @@ class Isotonic(Calibration):
     It takes any shape, needs thousands of rows with either label, and ties scores where the log shows no difference.
     """
 
-    kinds = frozenset[Kind]({"binary", "regression"})
+    needs = frozenset[Trait]({"expected_value"})
     keeps_order = False
 
     @staticmethod

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ranker.fusion.base import Floats
-from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, Constants, Kind, logit, require_both, sigmoid
+from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, Constants, logit, require_both, sigmoid
+from ranker.tasks import Trait
 
 
 @CALIBRATIONS.register("platt")
@@ -16,7 +17,7 @@ class Platt(Calibration):
     stays 1 and the intercept alone is fitted, so that the calibration never turns the model's order around.
     """
 
-    kinds = frozenset[Kind]({"binary"})
+    needs = frozenset[Trait]({"binary_labels", "probability"})
     keeps_order = True
 
     @staticmethod

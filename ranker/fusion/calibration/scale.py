@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ranker.fusion.base import Floats
-from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants, Kind
+from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants
+from ranker.tasks import Trait
 
 
 @CALIBRATIONS.register("scale")
@@ -17,7 +18,7 @@ class Scale(Calibration):
     labels vary. What an additive or expected-value formula weighs is the mean.
     """
 
-    kinds = frozenset[Kind]({"regression"})
+    needs = frozenset[Trait]({"amount"})
     keeps_order = True
 
     @staticmethod

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ranker.fusion.base import Floats
-from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, Constants, Kind, logit, require_both, sigmoid
+from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, Constants, logit, require_both, sigmoid
+from ranker.tasks import Trait
 
 
 @CALIBRATIONS.register("temperature")
@@ -17,7 +18,7 @@ class Temperature(Calibration):
     for a mean that is off, take ``platt``.
     """
 
-    kinds = frozenset[Kind]({"binary"})
+    needs = frozenset[Trait]({"binary_labels", "probability"})
     keeps_order = True
 
     @staticmethod

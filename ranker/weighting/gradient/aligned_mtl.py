@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions, per_task
 from ranker.weighting.programmes import scaled
 
@@ -29,7 +29,7 @@ class AlignedMTL(GradientBalancer):
 
     options: Options
 
-    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def prepare(self, tasks: Mapping[str, Task]) -> None:
         """Put the preferences in task order."""
         self._preference = per_task(self.options.preference, tasks, "preference", default=1.0)
 

@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 
 
@@ -28,7 +28,7 @@ class ExcessMTL(GradientBalancer):
 
     options: Options
 
-    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def prepare(self, tasks: Mapping[str, Task]) -> None:
         """Create log weights, first excesses and sums of squared norms [T]."""
         zeros = tf.zeros([len(tasks)], tf.float64)
         self._logits, self._first, self._squares = (

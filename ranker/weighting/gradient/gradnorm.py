@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 
 _LEAST = 1e-3
@@ -30,7 +30,7 @@ class GradNorm(GradientBalancer):
 
     options: Options
 
-    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def prepare(self, tasks: Mapping[str, Task]) -> None:
         """Create the weights and first losses [T]."""
         self._weights = tf.Variable(tf.ones([len(tasks)], tf.float64), trainable=False, name="weights")
         self._first = tf.Variable(tf.zeros([len(tasks)], tf.float64), trainable=False, name="first_losses")

@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 from ranker.weighting.programmes import scaled
 from ranker.weighting.projections import in_turn
@@ -29,7 +29,7 @@ class GradVac(GradientBalancer):
 
     options: Options
 
-    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def prepare(self, tasks: Mapping[str, Task]) -> None:
         """Create the running means [T, T], 0 at first."""
         self._means = tf.Variable(tf.zeros([len(tasks)] * 2, tf.float64), trainable=False, name="cosines")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions, per_task
 from ranker.weighting.min_norm import min_norm, relaxed_min_norm
 
@@ -33,7 +33,7 @@ class PELTR(GradientBalancer):
 
     options: Options
 
-    def prepare(self, tasks: Mapping[str, Binary | Regression]) -> None:
+    def prepare(self, tasks: Mapping[str, Task]) -> None:
         """Put the bounds in task order."""
         self._bounds = per_task(self.options.bounds, tasks, "bounds", default=0.0)
         total = sum(self._bounds)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, ScaledOptions, per_task, present
 from ranker.weighting.scaling import ScaledWeigher
 
@@ -32,7 +32,7 @@ class DTP(ScaledWeigher):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Create the running means [T], which start at 1/2: no better than chance."""
         self._gamma = per_task(self.options.gamma, tasks, "gamma", default=1.0)
         self._scales = self.options.scales(tasks, facts)

@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, ScaledOptions, present
 from ranker.weighting.scaling import ScaledWeigher
 
@@ -29,7 +29,7 @@ class DWA(ScaledWeigher):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Create the means of the windows [T]."""
         self._scales = self.options.scales(tasks, facts)
         zeros = tf.zeros([len(tasks)])

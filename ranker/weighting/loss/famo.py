@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, LossWeigher, WeightingOptions, present
 
 
@@ -30,7 +30,7 @@ class FAMO(LossWeigher):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Create the logits [T] and room for the losses before the step."""
         self._logits = tf.Variable(tf.zeros([len(tasks)]), trainable=False, name="logits")
         self._before = tf.Variable(tf.zeros([len(tasks)]), trainable=False, name="losses_before")

@@ -5,7 +5,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, present
 
 
@@ -18,7 +18,7 @@ class IMTLL(LossBalancer):
 
         name: Literal["imtl_l"] = "imtl_l"
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Create the log scales [T]."""
         self.log_scales = tf.Variable(tf.zeros([len(tasks)]), name="log_scales")
 

@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import (
     WEIGHTINGS,
     Evidence,
@@ -41,7 +41,7 @@ class InitialInverse(LossWeigher):
         """Whether theory says what the initial losses are."""
         return self.options.initial == "theory"
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Create the sums [T] that the means are made of."""
         theory = self.options.initial == "theory"
         start = untrained_losses(tasks, facts) if theory else [0.0] * len(tasks)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, prior_scales
 
 
@@ -27,7 +27,7 @@ class PriorInverse(LossBalancer):
         """Always: the labels' entropies and variances are the weights."""
         return True
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Keep the scales in task order; a label that is always the same gets the weight 0."""
         self._weights = prior_scales(tasks, facts)
 

@@ -7,7 +7,7 @@ from zlib import crc32
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, LossWeigher, WeightingOptions
 
 
@@ -28,7 +28,7 @@ class RandomWeights(LossWeigher):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Create the counter of steps."""
         self._marks = [crc32(name.encode()) % 2**31 ^ self.options.seed for name in tasks]
         self._step = tf.Variable(0, trainable=False, name="random_step")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, ScaledOptions, per_task
 from ranker.weighting.scaling import unlike
 
@@ -33,13 +33,13 @@ class SmoothTchebycheff(LossBalancer):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Put preferences and ideals in task order."""
         self._preference = per_task(self.options.preference, tasks, "preference", default=1.0)
         self._ideal = per_task(self.options.ideal, tasks, "ideal", default=0.0)
         self._scales = self.options.scales(tasks, facts)
 
-    def cautions(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts) -> list[str]:
+    def cautions(self, tasks: Mapping[str, Task], facts: LabelFacts) -> list[str]:
         """Say so where one loss is so large that it is always the greatest."""
         return unlike(self.options, tasks, facts)
 

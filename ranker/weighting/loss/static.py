@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, ScaledOptions, per_task
 
 Weight = Annotated[float, Field(ge=0)]
@@ -26,7 +26,7 @@ class Static(LossBalancer):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Put the weights in task order."""
         weights = per_task(self.options.weights, tasks, "weights", default=1.0)
         self._weights = [w * scale for w, scale in zip(weights, self.options.scales(tasks, facts), strict=True)]

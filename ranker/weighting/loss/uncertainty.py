@@ -6,7 +6,7 @@ from typing import Literal
 import tensorflow as tf
 from pydantic import Field
 
-from ranker.schema import Binary, Regression
+from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, present
 
 
@@ -14,8 +14,8 @@ from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, Weightin
 class Uncertainty(LossBalancer):
     """Homoscedastic uncertainty. Kendall, Gal and Cipolla, CVPR 2018.
 
-    With s the logarithm of a task's variance: ``exp(-s) L + s`` for a binary task, ``exp(-s) L / 2 + s / 2`` for
-    a regression, s being learnt beside the model.
+    With s the logarithm of a task's variance: ``exp(-s) L + s`` for a cross-entropy, ``exp(-s) L / 2 + s / 2``
+    for a squared error, s being learnt beside the model.
     """
 
     reads_kinds = True
@@ -28,12 +28,12 @@ class Uncertainty(LossBalancer):
 
     options: Options
 
-    def build(self, tasks: Mapping[str, Binary | Regression], facts: LabelFacts | None = None) -> None:
+    def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Create the log variances [T]."""
         self.log_variances = tf.Variable(tf.fill([len(tasks)], self.options.initial), name="log_variances")
-        self._halved = [1.0 if isinstance(task, Binary) else 0.5 for task in tasks.values()]
+        self._factors = [task.uncertainty_factor for task in tasks.values()]
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
         """The sum of the weighted losses [T] and of the log variances, over tasks with labels in the batch."""
         s = self.log_variances
-        return tf.reduce_sum(tf.constant(self._halved) * (tf.exp(-s) * losses + present(losses) * s))
+        return tf.reduce_sum(tf.constant(self._factors) * (tf.exp(-s) * losses + present(losses) * s))

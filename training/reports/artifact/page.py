@@ -9,6 +9,7 @@ import yaml
 
 from ranker.artifact import Artifact
 from ranker.fusion import DEFAULT, Plan
+from ranker.metrics import METRICS
 from ranker.schema import Schema
 from training.display import with_interval
 from training.evaluation.pareto_front import non_dominated
@@ -18,16 +19,6 @@ from training.reports import Page, add_curves, add_gates, add_quality, front, pa
 from training.reports.artifact.playground import add_live
 from training.reports.artifact.trade_off import SETS, Point, measures, points
 from training.reports.calibration import add_calibration
-
-_METRICS = {
-    "auc": "AUC",
-    "gauc": "GAUC",
-    "log_loss": "log loss",
-    "calibration": "mean score / mean label",
-    "calibration_error": "calibration error",
-    "mae": "MAE",
-    "rmse": "RMSE",
-}
 
 
 def to_html(artifact: Artifact, kept: Kept | None, sets: int = SETS) -> str:
@@ -69,12 +60,12 @@ def _requests(kept: Kept) -> str:
 
 def _metrics(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     tasks = metrics["tasks"]
-    names = [name for name in _METRICS if any(report.get(name) is not None for report in tasks.values())]
+    names = [name for name in METRICS if any(report.get(name) is not None for report in tasks.values())]
     lines = [
         [task, *(with_interval(report, name, " ", "-") for name in names), f"{report['rows']:,}"]
         for task, report in tasks.items()
     ]
-    return ["objective", *(_METRICS[name] for name in names), "rows"], lines
+    return ["objective", *(METRICS[name].title for name in names), "rows"], lines
 
 
 def _add_trade_off(page: Page, schema: Schema, plans: Mapping[str, Plan], kept: Kept, sets: int) -> None:

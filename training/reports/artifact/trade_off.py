@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.fusion import Floats, Parameter, Plan
-from ranker.schema import Binary, Schema
+from ranker.metrics import METRICS, auc
+from ranker.schema import Schema
 from training.evaluation.pareto_front import non_dominated
 from training.export.report_data import Kept
 
@@ -29,7 +30,7 @@ class Point:
 def measures(schema: Schema) -> dict[str, str]:
     """What is measured of each task: how well the fused score orders its label."""
     return {
-        name: f"{name} AUC" if isinstance(task, Binary) else f"{name} rank correlation"
+        name: f"{name} {METRICS['auc'].title if METRICS['auc'].fits(task) else 'rank correlation'}"
         for name, task in schema.tasks.items()
     }
 
@@ -101,10 +102,8 @@ def quality(schema: Schema, kept: Kept, fused: Floats) -> dict[str, float]:
         labels, ranks = kept.rows.labels[rows, i].astype(np.float64), rankdata(fused[rows])
         if not len(labels) or labels.min() == labels.max():
             continue
-        if isinstance(schema.tasks[task], Binary):
-            positives = labels.sum()
-            wins = ranks[labels == 1].sum() - positives * (positives + 1) / 2
-            found[measure] = float(wins / (positives * (len(labels) - positives)))
+        if METRICS["auc"].fits(schema.tasks[task]):
+            found[measure] = auc(labels, ranks)
         else:
             found[measure] = _correlation(rankdata(labels), ranks)
     return found

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ranker.metrics import METRICS, headline
 from training.sweeps import Cell
 
 
@@ -49,14 +50,12 @@ class Row:
         return {**found, "errors": "; ".join(self.errors)}
 
 
-SHOWN = ("auc", "gauc", "log_loss", "calibration_error", "mae", "rmse")
-
-
 def summarise(
     cells: Sequence[Cell], results: Mapping[int, Mapping[str, Any]], costs: Mapping[str, Mapping[str, Any]]
 ) -> list[Row]:
     """One row for each variation, in the order of the cells."""
     names = list(dict.fromkeys(cell.name for cell in cells))
+    compared = [metric.name for metric in METRICS.values() if metric.better is not None]
     rows = []
     for name in names:
         mine = [i for i, cell in enumerate(cells) if cell.name == name]
@@ -65,7 +64,7 @@ def summarise(
         tasks = {}
         for task in cells[mine[0]].experiment.log_schema.tasks:
             reports = [result["metrics"]["tasks"][task] for result in done]
-            found = {metric: _spread([report.get(metric) for report in reports]) for metric in SHOWN}
+            found = {name: _spread([report.get(name) for report in reports]) for name in compared}
             tasks[task] = {metric: spread for metric, spread in found.items() if spread is not None}
         mean = _spread([result["metrics"]["mean_auc"] for result in done])
         gates, curves = (done[0].get(part, {}) if done else {} for part in ("gates", "curves"))
@@ -92,17 +91,19 @@ COSTS = {
 
 
 def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Heads and cells of a table: AUC, or RMSE, by task, the mean AUC, costs."""
+    """Heads and cells of a table: the headline metric by task, AUC unless the head says so, the mean AUC, costs."""
+    auc = METRICS["auc"]
     measures = [
-        (task, "auc" if any("auc" in row.tasks[task] for row in rows) else "rmse")
+        (task, headline({name: spread for row in rows for name, spread in row.tasks[task].items()}))
         for task in rows[0].tasks
         if any(row.tasks[task] for row in rows)
     ]
-    heads = ["", *(task if metric == "auc" else f"{task} RMSE" for task, metric in measures), "mean AUC"]
+    heads = ["", *(task if metric is auc else f"{task} {metric.title}" for task, metric in measures)]
+    heads += [f"mean {auc.title}"]
     heads += [title for title, _ in COSTS.values()]
     lines = []
     for row in rows:
-        quality = [str(row.tasks[task].get(metric, "-")) for task, metric in measures]
+        quality = [str(row.tasks[task].get(metric.name, "-")) for task, metric in measures]
         costs = [text.format(row.costs[name]) if name in row.costs else "-" for name, (_, text) in COSTS.items()]
         lines.append([row.name, *quality, str(row.mean_auc or "-"), *costs])
     return heads, lines

@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ranker.metrics import METRICS, choosable
 from ranker.registry import nearest
-from ranker.schema import Binary
 from training.config.experiment import ConfigError, Experiment
 from training.data.encode import GROUP
 from training.data.encoded_rows import Batch
-from training.evaluation.evaluate import LOWER_IS_BETTER, Predictions, measure
+from training.evaluation.evaluate import Predictions, measure
 from training.evaluation.pareto_front import Values
-
-_TITLES = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss", "mae": "MAE", "rmse": "RMSE"}
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,12 @@ class Objective:
     @property
     def title(self) -> str:
         """For people: ``click AUC``."""
-        return f"{self.task} {_TITLES[self.metric]}"
+        return f"{self.task} {METRICS[self.metric].title}"
 
     @property
     def sign(self) -> float:
         """-1 where lower is better."""
-        return -1.0 if self.metric in LOWER_IS_BETTER else 1.0
+        return METRICS[self.metric].sign
 
     def value(self, metrics: Mapping[str, Any]) -> float | None:
         """The metric as it was measured; ``None`` where it is undefined."""
@@ -46,20 +44,21 @@ class Objective:
 
 
 def parse_objectives(text: str | None, experiment: Experiment) -> list[Objective]:
-    """``click.auc,watch.rmse``; by default the AUC of every binary task and the RMSE of every regression.
+    """``click.auc,watch.rmse``; by default the default metric of every task's kind, such as AUC or RMSE.
 
     Raises ``ConfigError`` for an unknown one, one that is listed twice, and for fewer than two.
     """
     tasks = experiment.log_schema.tasks
     if text is None:
-        words = [f"{name}.{'auc' if isinstance(task, Binary) else 'rmse'}" for name, task in tasks.items()]
+        words = [f"{name}.{task.default_metric}" for name, task in tasks.items()]
     else:
         words = [word.strip() for word in text.split(",")]
-    of_binary = ["auc", "log_loss", *(["gauc"] if experiment.evaluation.group_by is not None else [])]
+    grouped = experiment.evaluation.group_by is not None
     valid = [
-        f"{name}.{metric}"
+        f"{name}.{metric.name}"
         for name, task in tasks.items()
-        for metric in (of_binary if isinstance(task, Binary) else ["rmse", "mae"])
+        for metric in choosable(task, grouped=grouped)
+        if metric.front
     ]
     for word in words:
         if word not in valid:

@@ -1,0 +1,79 @@
+"""Every metric, in the order in which tables show them; adding one is its own file and a row here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ranker.metrics.auc import auc_statistic
+from ranker.metrics.base import Metric, by_rows, unweighted
+from ranker.metrics.calibration import calibration_error, calibration_statistic
+from ranker.metrics.gauc import measured_groups
+from ranker.metrics.log_loss import log_loss_statistic
+from ranker.metrics.regression import mae_statistic, rmse_statistic
+from ranker.tasks import TASK_KINDS, Task, Trait
+
+BINARY = frozenset[Trait]({"binary_labels"})
+BINARY_PROBABILITY = frozenset[Trait]({"binary_labels", "probability"})
+EXPECTED_VALUE = frozenset[Trait]({"expected_value"})
+AMOUNT = frozenset[Trait]({"amount"})
+
+_ROWS = (
+    Metric("auc", "AUC", "more", BINARY, by_rows(auc_statistic)),
+    Metric("gauc", "GAUC", "more", BINARY, measured_groups, grouped=True),
+    Metric("log_loss", "log loss", "less", BINARY_PROBABILITY, by_rows(log_loss_statistic)),
+    Metric(
+        *("calibration", "mean score / mean label", None, EXPECTED_VALUE, by_rows(calibration_statistic)),
+        abbreviation="calib.",
+        front=False,
+    ),
+    Metric(
+        *("calibration_error", "calibration error", "less", BINARY_PROBABILITY, unweighted(calibration_error)),
+        in_terminal=False,
+        interval=False,
+        front=False,  # a constant score at the mean label has an error of 0
+    ),
+    Metric("mae", "MAE", "less", AMOUNT, by_rows(mae_statistic)),
+    Metric("rmse", "RMSE", "less", AMOUNT, by_rows(rmse_statistic)),
+)
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ROWS}
+"""Metrics of a task's scores, by name."""
+
+
+@dataclass(frozen=True)
+class RankingMetric:
+    """A metric of a ranking against a column of the log: its title, the traits it needs, whether it counts k places."""
+
+    title: str
+    needs: frozenset[Trait] = frozenset()
+    at_k: bool = False
+
+
+RANKING_METRICS: Mapping[str, RankingMetric] = {
+    "auc": RankingMetric(METRICS["auc"].title, BINARY),
+    "gauc": RankingMetric(METRICS["gauc"].title, BINARY),
+    "map": RankingMetric("MAP", BINARY, at_k=True),
+    "ndcg": RankingMetric("NDCG", at_k=True),
+    "mean": RankingMetric("mean", at_k=True),
+}
+"""Metrics of a fused ranking, which a search of fusions maximises; those without needs also take plain columns."""
+
+
+def metrics_of(task: Task, *, grouped: bool = True) -> list[Metric]:
+    """The metrics that fit a task, in the table's order; ``grouped`` says whether rows have groups."""
+    return [metric for metric in METRICS.values() if metric.fits(task, grouped=grouped)]
+
+
+def choosable(task: Task, *, grouped: bool = True) -> list[Metric]:
+    """Those of a task by which one model is better than another."""
+    return [metric for metric in metrics_of(task, grouped=grouped) if metric.better is not None]
+
+
+def headline(report: Mapping[str, Any]) -> Metric:
+    """The metric to show of a task's report where there is room for one: the default of the task's kind.
+
+    A report does not say its kind, so it is the first of the table that is some kind's default; where it lacks all of
+    these, the first that it has. ``report`` holds values by the names of metrics, one at least.
+    """
+    defaults = {kind.default_metric for kind in TASK_KINDS.values()}
+    found = [metric for name, metric in METRICS.items() if name in report]
+    return next((metric for metric in found if metric.name in defaults), found[0])

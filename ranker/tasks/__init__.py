@@ -1,0 +1,7 @@
+"""The kinds of tasks, by the config's word; adding one is a file and a line here."""
+
+from ranker.tasks.base import TASK_KINDS, GivenConflicts, Task, Trait
+from ranker.tasks.binary import Binary
+from ranker.tasks.regression import Regression
+
+__all__ = ["TASK_KINDS", "Binary", "GivenConflicts", "Regression", "Task", "Trait"]

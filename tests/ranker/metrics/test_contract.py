@@ -1,0 +1,119 @@
+"""What every metric of the table promises; a new row of ``METRICS`` is tested here without further work."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ranker.metrics import METRICS, RANKING_METRICS, choosable, headline, metrics_of, report
+from ranker.tasks import TASK_KINDS
+
+EXAMPLES = {kind: cls.model_validate({"kind": kind}) for kind, cls in TASK_KINDS.items()}
+CASES = [(metric.name, kind) for kind, task in EXAMPLES.items() for metric in metrics_of(task)]
+every_case = pytest.mark.parametrize(("name", "kind"), CASES)
+every_metric = pytest.mark.parametrize("name", list(METRICS))
+NUMBERS = np.array([-2.0, -0.5, 0.0, 0.25, 1.0, 2.0, 3.0, 7.5])
+ROWS = 240
+GROUPS = np.arange(ROWS) % 12
+
+
+def drawn(kind):
+    """Labels [N] that the kind allows, several of each in every group."""
+    allowed = NUMBERS[EXAMPLES[kind].allowed(NUMBERS)]
+    return np.random.default_rng(0).choice(allowed, ROWS)
+
+
+def value(name, kind, labels, scores, groups=GROUPS):
+    return report(EXAMPLES[kind], labels, scores, groups[: len(labels)], resamples=0, seed=0)[name]
+
+
+def test_titles_are_unique():
+    for titles in (
+        [metric.title for metric in METRICS.values()],
+        [metric.column for metric in METRICS.values()],
+        [metric.title for metric in RANKING_METRICS.values()],
+    ):
+        assert len(set(titles)) == len(titles)
+        assert all(titles)
+
+
+@every_metric
+def test_it_is_under_its_name_and_fits_some_kind(name):
+    assert METRICS[name].name == name
+    assert any(METRICS[name].fits(task) for task in EXAMPLES.values())
+    assert METRICS[name].better is not None or not METRICS[name].front
+
+
+@every_metric
+def test_one_that_needs_groups_fits_no_task_without(name):
+    for task in EXAMPLES.values():
+        fits = METRICS[name].fits(task)
+        assert METRICS[name].fits(task, grouped=False) == (fits and not METRICS[name].grouped)
+
+
+@every_case
+def test_a_perfect_prediction_is_at_least_as_good_as_a_shuffled_one(name, kind):
+    labels = drawn(kind)
+    perfect = value(name, kind, labels, labels)
+    assert perfect is not None
+    if METRICS[name].better is None:
+        assert perfect == pytest.approx(1.0)
+        return
+    shuffled = value(name, kind, labels, np.random.default_rng(1).permutation(labels))
+    assert METRICS[name].sign * (perfect - shuffled) > 0
+
+
+@every_case
+def test_by_a_metric_of_fronts_a_constant_is_worse_than_a_perfect_prediction(name, kind):
+    labels = drawn(kind)
+    constant = value(name, kind, labels, np.full(ROWS, labels.mean()))
+    if METRICS[name].front:
+        assert METRICS[name].sign * (value(name, kind, labels, labels) - constant) > 0.01
+
+
+@every_case
+def test_the_order_of_rows_does_not_matter(name, kind):
+    labels = drawn(kind)
+    scores = np.random.default_rng(2).permutation(labels)
+    order = np.random.default_rng(3).permutation(ROWS)
+    expected = value(name, kind, labels, scores)
+    assert value(name, kind, labels[order], scores[order], GROUPS[order]) == pytest.approx(expected, rel=1e-9)
+
+
+@every_case
+def test_it_is_undefined_without_rows(name, kind):
+    assert value(name, kind, np.empty(0), np.empty(0)) is None
+
+
+@every_case
+def test_of_one_label_it_is_a_number_or_undefined(name, kind):
+    label = float(drawn(kind).max())
+    found = value(name, kind, np.full(ROWS, label), np.full(ROWS, label))
+    assert found is None or np.isfinite(found)
+
+
+@every_case
+def test_its_interval_holds_it(name, kind):
+    labels = drawn(kind)
+    scores = np.random.default_rng(4).permutation(labels)
+    whole = report(EXAMPLES[kind], labels, scores, GROUPS, resamples=50, seed=0)
+    assert json.loads(json.dumps(whole, allow_nan=False)) == whole
+    assert (f"{name}_interval" in whole) == METRICS[name].interval
+    if METRICS[name].interval:
+        low, high = whole[f"{name}_interval"]
+        assert low <= whole[name] <= high
+
+
+@pytest.mark.parametrize("kind", list(TASK_KINDS))
+def test_a_kind_has_a_default_metric_to_be_shown_and_chosen_by(kind):
+    task = EXAMPLES[kind]
+    default = METRICS[task.default_metric]
+    assert default in choosable(task, grouped=False)
+    assert default.front
+    labels = drawn(kind)
+    for groups in (None, GROUPS):
+        assert headline(report(task, labels, labels, groups, resamples=0, seed=0)) is default
+
+
+def test_a_report_that_lacks_the_default_shows_what_it_has():
+    assert headline({"log_loss": 0.3, "rows": 4}).name == "log_loss"
