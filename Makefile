@@ -2,14 +2,16 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 ROWS ?= 400000
+FLOOR := 80
 BIN := .venv/bin
 
-.PHONY: help setup demo test programs check docs lock clean
+.PHONY: help setup demo test programs check docs coverage lock clean
 
 help:
 	@echo "make demo    simulate a log, train, export, serve, send one request"
 	@echo "make test    all checks: ruff, mypy, import-linter, the documentation, pytest"
 	@echo "make docs    the documentation as a site, in build/site"
+	@echo "make coverage  the tests once more, with coverage of lines and its floor"
 	@echo "make setup   the environment alone"
 	@echo "make lock    resolve the dependencies anew (needs uv)"
 
@@ -41,6 +43,9 @@ docs: setup
 
 test: programs check
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+
+coverage: programs setup
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
 
 programs:
 	@tests/install_programs.sh
