@@ -11,11 +11,12 @@ from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
+from pymdownx.superfences import SuperFencesException
 
 NODE = re.compile(
     r"(?P<id>\w+)(?:\(\((?P<round>[^)]+)\)\)|\{\{(?P<hexagon>[^}]+)\}\}|\[\"(?P<quoted>[^\"]+)\"\]|\[(?P<box>[^\]]+)\])?"
 )
-ARROW = re.compile(r"(?P<back><)?(?:-\.\s*(?:\"(?P<dotted>[^\"]*)\"\s*)?\.->|--\s+(?P<text>[^->]+?)\s+-->|-->)")
+ARROW = re.compile(r"(?P<back><)?(?:-\.\s*(?:\"(?P<dotted>[^\"]*)\"\s*)?\.->|--\s+(?P<text>[^>]+?)\s+-->|-->)")
 CHARACTER, HEIGHT, ROW, COLUMN, PADDING = 7.0, 30, 46, 44, 12
 """In pixels: a character's width, a node's height, rows and gaps between columns, space around a text."""
 
@@ -178,6 +179,7 @@ def _line(chart: Chart, edge: Edge) -> str:
     (x, y), (to_x, to_y) = points
     x, y = (x + to_x) / 2, (y + to_y) / 2
     anchor = "start" if edge.both_ways else "middle"
+    y -= 0 if edge.both_ways else 9  # above the line
     return (
         line + f'<text x="{x + 6 * edge.both_ways:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(edge.text)}</text>'
     )
@@ -216,7 +218,10 @@ def svg(source: str) -> str:
 
 
 def _fence(source: str, *_: Any, **__: Any) -> str:
-    return f'<div class="flowchart">{svg(source)}</div>'
+    try:
+        return f'<div class="flowchart">{svg(source)}</div>'
+    except PluginError as error:  # any other exception would make the block text, without an error
+        raise SuperFencesException(str(error)) from error
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

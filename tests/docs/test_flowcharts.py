@@ -3,10 +3,13 @@
 import importlib.util
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+from markdown import Markdown
 from mkdocs.exceptions import PluginError
+from pymdownx.superfences import SuperFencesException
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [page for page in sorted(DOCS.glob("*.md")) if "```mermaid" in page.read_text(encoding="utf-8")]
@@ -39,6 +42,15 @@ def test_arrows_and_groups_are_read(flowcharts):
         "B": ("b", "round"),
         "C": ("C", "plain"),
     }
+
+
+def test_a_page_with_a_block_that_cannot_be_drawn_fails(flowcharts):
+    config = SimpleNamespace(mdx_configs={})
+    flowcharts.on_config(config)
+    page = Markdown(extensions=["pymdownx.superfences"], extension_configs=config.mdx_configs)
+    assert "<svg" in page.convert("```mermaid\nflowchart LR\n  a -- one-way --> b\n```")
+    with pytest.raises(SuperFencesException, match="no arrow of a flowchart at character 3 of 'a ==> b'"):
+        page.convert("```mermaid\nflowchart LR\n  a ==> b\n```")
 
 
 @pytest.mark.parametrize("block", BLOCKS)
