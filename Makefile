@@ -2,13 +2,16 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 ROWS ?= 400000
+FLOOR := 80
 BIN := .venv/bin
 
-.PHONY: help setup demo test programs check lock clean
+.PHONY: help setup demo test programs check docs coverage lock clean
 
 help:
 	@echo "make demo    simulate a log, train, export, serve, send one request"
-	@echo "make test    all checks: ruff, mypy, import-linter, pytest"
+	@echo "make test    all checks: ruff, mypy, import-linter, the documentation, pytest"
+	@echo "make docs    the documentation as a site, in build/site"
+	@echo "make coverage  the tests once more, with coverage of lines and its floor"
 	@echo "make setup   the environment alone"
 	@echo "make lock    resolve the dependencies anew (needs uv)"
 
@@ -28,14 +31,21 @@ demo: setup
 	trap 'kill $$server' EXIT; \
 	$(BIN)/python -m serving.example http://127.0.0.1:$(PORT)
 
-check: setup
+check: setup docs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Run as a module, so that its hooks find the project; Material's notice about MkDocs 2 says nothing of this site.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 test: programs check
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+
+coverage: programs setup
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
 
 programs:
 	@tests/install_programs.sh

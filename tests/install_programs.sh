@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests run and that are not there yet, where that is allowed; else says what to install.
 set -euo pipefail
-declare -A packages=([chromium]=chromium [redis-server]=redis-server [promtool]=prometheus)
+declare -A packages=([chromium]=chromium [redis-server]=redis-server [promtool]=prometheus [curl]=curl)
 missing=()
 for program in "${!packages[@]}"; do
   command -v "$program" > /dev/null || missing+=("${packages[$program]}")

@@ -34,12 +34,12 @@ def machine(tmp_path):
 
 
 def test_nothing_is_done_where_all_is_there(machine):
-    ended, calls = machine("chromium", "redis-server", "promtool", "apt-get")
+    ended, calls = machine("chromium", "redis-server", "promtool", "curl", "apt-get")
     assert (ended.returncode, ended.stdout, ended.stderr, calls) == (0, "", "", [])
 
 
 def test_root_installs_what_is_missing_and_no_more(machine):
-    ended, (update, install) = machine("chromium", "apt-get")
+    ended, (update, install) = machine("chromium", "curl", "apt-get")
     assert ended.returncode == 0, ended.stderr
     assert update == "apt-get update -qq"
     assert install.startswith("apt-get install -y")
@@ -48,7 +48,7 @@ def test_root_installs_what_is_missing_and_no_more(machine):
 
 @pytest.mark.parametrize(("programs", "user"), [((), "0"), (("apt-get",), "1000")])
 def test_where_it_may_not_it_says_what_to_install(machine, programs, user):
-    ended, calls = machine("redis-server", *programs, user=user)
+    ended, calls = machine("redis-server", "curl", *programs, user=user)
     assert (ended.returncode, calls) == (1, [])
     (line,) = ended.stderr.splitlines()
     assert line.startswith("error: the tests need programs that are not installed; as root: apt-get install ")

@@ -1,0 +1,51 @@
+"""The README's commands work, in their order, on a small log."""
+
+import json
+import re
+
+import pytest
+
+from tests.docs.pages import BLOCK, ROOT, run
+from tests.serving.conftest import free_port
+from training.config.experiment import load
+from training.simulator import SimulatorConfig, simulate
+
+PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
+ELSEWHERE = re.compile(r"^(make|docker) ", re.MULTILINE)
+"""Blocks that do not run here: `make` makes another environment, Docker needs its daemon."""
+
+
+def test_blocks_that_do_not_run_here_hold_nothing_else():
+    left_out = [found["code"] for found in BLOCK.finditer(PAGE) if ELSEWHERE.search(found["code"])]
+    assert len(left_out) == 2
+    for line in "".join(left_out).splitlines():
+        assert ELSEWHERE.match(line)
+    recipes = (ROOT / "Makefile").read_text()
+    assert all(f"\n{target}:" in recipes for target in re.findall(r"^make (\w+)", "".join(left_out), re.MULTILINE))
+
+
+def test_it_trains_measures_serves_and_ranks(tmp_path):
+    (tmp_path / "configs").mkdir()
+    config = (ROOT / "configs" / "demo.yaml").read_text()
+    quick = "training: {epochs: 1, batch_size: 512, seed: 0}"
+    config, changed = re.subn(r"^training: \{.*\}$", quick, config, flags=re.MULTILINE)
+    assert changed == 1
+    (tmp_path / "configs" / "demo.yaml").write_text(config)
+    assert load(tmp_path / "configs" / "demo.yaml").training.epochs == 1
+    simulate(SimulatorConfig(rows=6000, seed=0), tmp_path / "demo" / "log")
+
+    page = BLOCK.sub(lambda found: "" if ELSEWHERE.search(found["code"]) else found[0], PAGE)
+    printed = run(page, tmp_path, {".venv/bin/": "", "8000": str(free_port())}, timeout=600)
+
+    ranking = json.loads(next(text for text in printed.values() if text.startswith('{"model"')))
+    assert len(ranking["ids"]) == 2
+    assert set(ranking["ids"]) < {1718, 3395, 571}
+    assert set(ranking["scores"]) == {"click", "long_view", "like", "share", "watch_time"}
+    tasks = json.loads((tmp_path / "metrics.json").read_text())["tasks"]
+    assert 0 < tasks["click"]["auc"] < 1
+    assert {artifact.name for artifact in (tmp_path / "demo" / "artifacts").glob("[0-9]*")} == {"1"}
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)", PAGE))
+def test_links_lead_somewhere(target):
+    assert target.startswith("https://") or (ROOT / target).exists()

@@ -1,0 +1,112 @@
+"""Every module is imported by a test: itself, by a public name of its package, or by the registry it is an entry of."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("ranker", "training", "serving")
+REASONS = {
+    "a part of every model: tests of architectures": "ranker.architectures.parts ranker.layers.tower",
+    "what callers refuse: tests of configs, labels, fusions and metrics": """
+        ranker.config.errors ranker.config.words ranker.encoding.formulas ranker.fusion.checks ranker.metrics.checks""",
+    "arithmetic of several classes, each tested": """
+        ranker.metrics.row_classes ranker.weighting.projections ranker.weighting.scaling
+        training.fusion_search.methods.optuna_study""",
+    "answers of a real server: tests/serving": """
+        serving.http.admin_routes serving.http.connections serving.http.middleware serving.http.model_info
+        serving.http.openapi serving.http.rank_route serving.http.request_bodies serving.http.small_bodies
+        serving.protocol.formats.arrow_columns serving.protocol.formats.arrow_stream serving.protocol.messages
+        serving.ranking.candidates serving.ranking.route serving.registry.snapshot""",
+    "what a real server's processes do, log and measure: tests/serving": """
+        serving.features.items.reserved serving.observability.process_metrics serving.observability.tracing
+        serving.process.shutdown serving.process.worker serving.registry.version_loader serving.registry.watcher""",
+    "run as a command: tests/training/cli and tests/training/commands": """
+        training.cli.compare training.cli.evaluate training.cli.export training.cli.fit training.cli.inspect
+        training.cli.options training.cli.pareto training.cli.report training.cli.schema training.cli.search
+        training.cli.simulate training.commands.export training.commands.inspect training.display training.quiet""",
+    "pages and tables that commands write: tests/training/commands": """
+        training.fusion_search.summary training.reports.compare training.reports.curves training.reports.gates
+        training.reports.search training.sweeps.compare.costs""",
+    "steps of reading a log: tests/training/data": """
+        training.data.files.csv_facts training.data.files.frame training.data.files.hive training.data.files.parquet
+        training.data.files.part training.data.files.resolve training.data.split.missing""",
+    "steps of a training: tests/training/trainer": "training.trainer.callbacks training.trainer.checkpoints",
+}
+"""What tests the modules that no test imports, and these modules."""
+
+
+def trees(*folders: str) -> dict[str, ast.Module]:
+    """The modules below folders by dotted name, parsed."""
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
+    return {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in zip(names, files, strict=True)}
+
+
+MODULES = trees(*PACKAGES)
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Modules and names taken from them, of all imports of a module; the name is empty for the module itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((name.name, "") for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from ((node.module, name.name) for name in node.names)
+
+
+def origin(module: str, name: str) -> str:
+    """The module that a name comes from, through the packages that pass it on."""
+    if f"{module}.{name}" in MODULES:
+        return f"{module}.{name}"
+    for source, taken in imports(MODULES[module]):
+        if taken == name and source in MODULES:
+            return origin(source, name)
+    return module
+
+
+def registries(tree: ast.Module) -> set[str]:
+    """Names of the registries that the classes and functions of a module are entries of."""
+    calls = [
+        decorator.func.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        for decorator in node.decorator_list
+        if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute)
+        if decorator.func.attr == "register"
+    ]
+    return {call.id for call in calls if isinstance(call, ast.Name)}
+
+
+def imported() -> set[str]:
+    """Modules that tests import."""
+    taken = {found for tree in trees("tests").values() for found in imports(tree) if found[0] in MODULES}
+    names = {name for _, name in taken}
+    direct = {origin(module, name) if name else module for module, name in taken}
+    return direct | {module for module, tree in MODULES.items() if registries(tree) & names}
+
+
+def has_own_tests(module: str) -> bool:
+    """Whether a test file of its name is at its place: it may run the module through a command or a server."""
+    *folders, name = module.split(".")
+    return ROOT.joinpath("tests", *folders, f"test_{name}.py").exists()
+
+
+def is_empty(tree: ast.Module) -> bool:
+    """Whether a module has no code of its own: nothing but a docstring, imports and plain names."""
+    passive = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+    return all(isinstance(node, passive) for node in tree.body)
+
+
+def test_every_module_is_imported_by_a_test_or_says_why_not():
+    code = {name for name, tree in MODULES.items() if not is_empty(tree) and not has_own_tests(name)}
+    missing = code - imported()
+    explained = {name for names in REASONS.values() for name in names.split()}
+    assert missing <= explained, f"no test imports {sorted(missing - explained)}: write one, or give a reason here"
+    assert explained <= MODULES.keys(), f"{sorted(explained - MODULES.keys())} are no longer there: remove them here"
+
+
+def test_a_module_counts_by_its_registry_and_by_its_package():
+    assert origin("ranker.fusion", "Additive") == "ranker.fusion.formulas.additive"
+    assert "ARCHITECTURES" in registries(MODULES["ranker.architectures.aitm"])
+    assert "ranker.architectures.aitm" in imported()
