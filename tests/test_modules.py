@@ -8,6 +8,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("ranker", "training", "serving")
 REASONS = {
     "a part of every model: tests of architectures": "ranker.architectures.parts ranker.layers.tower",
+    "what every encoder, metric and ranking stands on: tests of their packages": """
+        ranker.encoding ranker.encoding.kinds.coded ranker.encoding.saved_vocabulary ranker.inference.pool
+        ranker.inference.ranking ranker.inference.replay ranker.metrics.base""",
     "what callers refuse: tests of configs, labels, fusions and metrics": """
         ranker.config.errors ranker.config.words ranker.encoding.formulas ranker.fusion.checks ranker.metrics.checks""",
     "arithmetic of several classes, each tested": """
@@ -24,7 +27,7 @@ REASONS = {
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.compare training.cli.evaluate training.cli.export training.cli.fit training.cli.inspect
         training.cli.options training.cli.pareto training.cli.report training.cli.schema training.cli.search
-        training.cli.simulate training.commands.export training.commands.inspect training.display training.quiet""",
+        training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect training.display training.quiet""",
     "pages and tables that commands write: tests/training/commands": """
         training.fusion_search.summary training.reports.compare training.reports.curves training.reports.gates
         training.reports.search training.sweeps.compare.costs""",

@@ -24,7 +24,7 @@ def document() -> dict[str, Any]:
 
     from serving.app import create_app
     from serving.settings import Settings
-    from tests.serving.conftest import written
+    from tests.artifacts import written
     from tests.serving.test_docs import documented
 
     with tempfile.TemporaryDirectory() as folder:
