@@ -27,7 +27,8 @@ REASONS = {
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.compare training.cli.evaluate training.cli.export training.cli.fit training.cli.inspect
         training.cli.options training.cli.pareto training.cli.report training.cli.schema training.cli.search
-        training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect training.display training.quiet""",
+        training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
+        training.display training.quiet""",
     "pages and tables that commands write: tests/training/commands": """
         training.fusion_search.summary training.reports.compare training.reports.curves training.reports.gates
         training.reports.search training.sweeps.compare.costs""",
