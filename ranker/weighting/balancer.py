@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
-from pydantic import TypeAdapter
 
-from ranker.tasks import Task
+from ranker.registry import UnknownNameError
+from ranker.tasks import TASK_KINDS, Task
 from ranker.weighting.base import WEIGHTINGS, LabelFacts, Weighting, WeightingOptions
 from ranker.weighting.tape import BalancingTape
 
@@ -96,7 +96,7 @@ def _method(method: str | WeightingOptions | Weighting, options: Mapping[str, An
 def _task(name: str, kind: str | Task) -> Task:
     if not isinstance(kind, str):
         return kind
-    if kind not in ("binary", "regression"):
-        raise ValueError(f"tasks: {name!r} must be 'binary' or 'regression', got {kind!r}")
-    task: Task = TypeAdapter(Task).validate_python({"kind": kind})
-    return task
+    try:
+        return TASK_KINDS[kind].model_validate({"kind": kind})
+    except UnknownNameError as error:
+        raise ValueError(f"tasks: {name!r}: {error}") from None
