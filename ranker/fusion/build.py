@@ -1,7 +1,7 @@
 """From a formula's name and a config's numbers to a checked fusion."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,18 +38,17 @@ class Fusion:
         What the formula is told beside its parameters.
     state
         What fitting found, for a formula that needs it; ``None`` before.
+    formula
+        The formula, made of objectives, options and state. It knows no numbers, so that what it has built of its state
+        serves other parameters too.
     """
 
     name: str
     objectives: tuple[str, ...]
     numbers: tuple[Numbers, ...]
     options: FormulaOptions
-    state: State | None = None
-
-    @cached_property
-    def formula(self) -> Formula:
-        """The formula itself."""
-        return FUSIONS[self.name](self.objectives, self.options, self.state)
+    state: State | None
+    formula: Formula = field(repr=False, compare=False)
 
     @property
     def values(self) -> dict[str, float | dict[str, float]]:
@@ -90,7 +89,10 @@ class Fusion:
 
         ``log`` has the columns that the formula names, [N] each. Raises ``FusionError``.
         """
-        return replace(self, state=self.formula.fit(candidates, log or {})) if self.formula.fitted else self
+        if not self.formula.fitted:
+            return self
+        state = self.formula.fit(candidates, log or {})
+        return replace(self, state=state, formula=type(self.formula)(self.objectives, self.options, state))
 
     def replaced(self, parameters: Given) -> "Fusion":
         """Return this fusion with some parameters set anew; what ``parameters`` leaves out stays as it is.
@@ -98,10 +100,7 @@ class Fusion:
         Raises ``FusionError`` as ``build_fusion`` does.
         """
         numbers = _resolve(self.name, self.formula.parameters, self.objectives, parameters, self.numbers)
-        changed = replace(self, numbers=numbers)
-        # The formula knows no numbers, so that what it has built of its state serves requests with other ones too.
-        changed.__dict__["formula"] = self.formula
-        return changed
+        return replace(self, numbers=numbers)
 
 
 def build_fusion(
@@ -137,10 +136,11 @@ def build_fusion(
     if isinstance(objectives, str) or not objectives or len(set(objectives)) != len(objectives):
         raise FusionError(f"objectives must be one or more distinct names, got {objectives!r}")
     with at("options"):
-        blank = Fusion(name, tuple(objectives), (), _options(formula, options or {}), state)
-        declared = blank.formula.parameters
+        chosen = _options(formula, options or {})
+        made = formula(tuple(objectives), chosen, state)
+        declared = made.parameters
     numbers = tuple((one.default,) * (len(objectives) if one.per_objective else 1) for one in declared)
-    return replace(blank, numbers=numbers).replaced(parameters)
+    return Fusion(name, tuple(objectives), numbers, chosen, state, made).replaced(parameters)
 
 
 def _options(formula: type[Formula], given: Mapping[str, Any]) -> FormulaOptions:

@@ -35,13 +35,12 @@ class Context:
             return None
         return "found" if self.facts["found"] else str(self.facts["reason"])
 
-    def forgive(self, column: str) -> bool:
-        """Let a stored value that the encoder refuses count as missing; return whether the column held one."""
+    def without(self, column: str) -> "Context | None":
+        """The context with a stored value counted as missing, and said to be invalid; ``None`` where none is stored."""
         if column not in self._stored or self.facts is None or self.columns[column] == [None]:
-            return False
-        self.columns[column] = [None]
-        self.facts.setdefault("invalid", []).append(column)
-        return True
+            return None
+        facts = {**self.facts, "invalid": [*self.facts.get("invalid", []), column]}
+        return Context({**self.columns, column: [None]}, self._stored, facts)
 
 
 class Users:

@@ -112,7 +112,7 @@ class Ranker:
         watch.user = context.outcome
         watch.lap("features")
         if pool.count:
-            watch.packed = self._encoded(pool, context)
+            watch.packed, context = self._encoded(pool, context)
             watch.lap("encode")
         facts = {
             "model": model,
@@ -184,13 +184,15 @@ class Ranker:
         assert self._users is not None, "only where there are users does the check let one pass"
         return self._users.context(request.user, request.context, self.checker.context)
 
-    def _encoded(self, pool: RequestPool, context: Context) -> Packed:
+    def _encoded(self, pool: RequestPool, context: Context) -> tuple[Packed, Context]:
+        """Encode, without stored values of a user that the encoder refuses: they are not the client's mistake."""
         while True:
             try:
-                return pool.packed(context.columns)
+                return pool.packed(context.columns), context
             except ColumnError as error:
-                if context.forgive(error.column):
-                    continue  # what is stored of a user is not the client's mistake
+                if (rest := context.without(error.column)) is not None:
+                    context = rest
+                    continue
                 side = "context" if error.column in context.columns else "candidates"
                 row = f".{error.row}" if side == "candidates" else ""
                 reason = f"must be {error.expected}, got {short(error.value)}"

@@ -24,6 +24,11 @@ CONTRACTS = {
     "A metric": ("tests/ranker/metrics/test_contract.py", "brier"),
 }
 """Section to the contract test of its registry, and the name that the example registers."""
+ELSEWHERE = {
+    "A feature kind": "tests/ranker/encoding/kinds/test_docs.py",
+    "A data source": "tests/training/data/files/test_contract.py",
+}
+"""Sections whose code runs in tests of their own."""
 TABLE = "ranker/metrics/table.py"
 
 
@@ -105,4 +110,6 @@ def test_a_config_takes_all_of_them_by_name(extended):
 
 
 def test_every_section_with_code_is_tested():
-    assert {section for section in SECTIONS if blocks(section)} == set(CONTRACTS)
+    assert {section for section in SECTIONS if blocks(section)} == {*CONTRACTS, *ELSEWHERE}
+    for section, file in ELSEWHERE.items():
+        assert section in (ROOT / file).read_text("utf-8")

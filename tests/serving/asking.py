@@ -12,22 +12,39 @@ from typing import Any, TypeVar
 import httpx
 
 from serving.protocol.formats import READERS, Exchange
+from serving.protocol.formats.base import BY_ROW, JSON
+from serving.protocol.messages import Ranking, RankingByRow
 from serving.ranking.ranker import Ranker
 from serving.ranking.request_trace import RequestTrace
 
 Found = TypeVar("Found")
 EXCHANGE = Exchange()
+MESSAGES = {JSON: Ranking, BY_ROW: RankingByRow}
+"""What answers in JSON are, by media type."""
 
 
 def post(url: str, body: Any, **headers: str) -> httpx.Response:
-    """One request to rank."""
-    return httpx.post(f"{url}/rank", content=json.dumps(body), headers=headers)
+    """One request to rank; an answer in JSON must be one that the API documents."""
+    return documented(
+        httpx.post(f"{url}/rank", content=body if isinstance(body, str) else json.dumps(body), headers=headers)
+    )
+
+
+def documented(response: httpx.Response) -> httpx.Response:
+    """The response, once its body was read by the messages that the OpenAPI document is made of."""
+    if response.status_code == 200 and response.headers["content-type"].startswith("application/json"):
+        by_row = "candidates" in response.json()
+        (RankingByRow if by_row else Ranking).model_validate_json(response.content)
+    return response
 
 
 def answered(ranker: Ranker, body: Any, watch: RequestTrace | None = None, exchange: Exchange = EXCHANGE) -> bytes:
     """The answer to one request, bytes or what JSON makes bytes of, without HTTP."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return ranker.answer(READERS[exchange.reads]().open(body, ranker.checker.bounds), watch, exchange)
+    answer = ranker.answer(READERS[exchange.reads]().open(body, ranker.checker.bounds), watch, exchange)
+    if exchange.writes in MESSAGES:
+        MESSAGES[exchange.writes].model_validate_json(answer)
+    return answer
 
 
 def patiently(found: Callable[[], Found]) -> Found:

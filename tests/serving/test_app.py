@@ -8,12 +8,9 @@ import pyarrow as pa
 import pytest
 
 from ranker.engines import OnnxRuntime
+from tests.serving.asking import documented, post
 from tests.serving.conftest import serving
 from tests.serving.protocol.formats.streams import ARROW, sent, table_of
-
-
-def post(url, body):
-    return httpx.post(f"{url}/rank", content=body if isinstance(body, str) else json.dumps(body))
 
 
 def changed(body, **candidates):
@@ -53,7 +50,7 @@ def test_rows_rank_as_columns_do(url, body):
 def test_formats_are_agreed_on_by_headers(url, body):
     def ask(**headers):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.post(f"{url}/rank", content=json.dumps(body), headers=named)
+        return documented(httpx.post(f"{url}/rank", content=json.dumps(body), headers=named))
 
     expected = ask().json()
     rows = ask(accept="application/json; layout=rows")
