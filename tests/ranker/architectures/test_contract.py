@@ -19,7 +19,7 @@ def tasks(count):
 
 
 @EVERY
-@pytest.mark.parametrize("count", range(1, 7))
+@pytest.mark.parametrize("count", [1, 2, 6])
 def test_one_logit_a_task(name, count):
     net = architecture(name, tasks(count))
     assert net(inputs_of(net, JOINED)).shape == (7, count)

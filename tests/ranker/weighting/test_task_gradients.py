@@ -117,12 +117,11 @@ def test_comparing_shared_variables_where_there_are_none_is_refused(rows):
 @pytest.mark.parametrize("name", list(WEIGHTINGS))
 def test_every_method_trains(rows, name):
     model = model_of(rows, "shared_bottom", WEIGHTINGS[name]())
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.02))
+    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.1))
     batch = batch_of(rows)
-    step = tf.function(model.train_step, autograph=False)
     before = np.array(model.compute_loss(batch))
-    for _ in range(60):
-        logs = step(batch)
+    for _ in range(8):  # not compiled, which takes longer than so few steps; test_balancer compiles every method
+        logs = model.train_step(batch)
     assert np.array(model.compute_loss(batch)).sum() < 0.8 * before.sum()
     assert set(logs) >= {"losses", "weights"}
 
