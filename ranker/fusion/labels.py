@@ -1,4 +1,4 @@
-"""What a label composed by the config says that rows of a log were worth, and how well scores order rows by it."""
+"""Labels and weights computed from formulas in the config, and how well scores order rows by such a label."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -12,7 +12,7 @@ from serving.protocol.messages import FusionChoice
 Named = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """Names of models, groups and experiments: they become labels of metrics, which keep a leading ``_`` for themselves."""
 TOGETHER = 2e-4
-"""By so much shares may miss 1 together: thirds are written as 0.3333."""
+"""Tolerance for shares summing to 1: thirds are written as 0.3333."""
 
 
 class GroupFusion(Closed):

@@ -1,8 +1,8 @@
-"""Who is ranked when: requests that wait are prepared together, scored together, and answered together.
+"""Micro-batches queued requests, stage by stage: prepared together, scored together, answered together.
 
-Parsing, encoding, fusing and writing are much code over little data, and a run of the engine in between pushes both out
-of the processor's caches. One right behind the other, requests find them there, and the engine finds its weights. The
-event loop is told of all answers at once, so that it does not ask for Python's lock between them.
+Parsing, encoding, fusing and writing run much code over little data, and a run of the engine in between evicts both
+from the processor's caches. Requests of one stage that follow each other find that code there, and the engine finds its
+weights. The event loop gets all answers of a batch at once, so that it does not contend for Python's lock in between.
 """
 
 import asyncio
@@ -17,17 +17,16 @@ from typing import TypeAlias
 from serving.ranking.request_trace import DeadlineError
 
 Step: TypeAlias = "Callable[[], bytes | Step]"
-"""Gives the answer, or what is to be done next. Of a request the steps are: prepare, score, answer."""
+"""Returns the answer, or the next step. A request's steps are: prepare, score, answer."""
 
 TOGETHER = 8
-"""Requests that one thread prepares together at most."""
+"""Most requests that one thread batches."""
 PATIENCE = 0.01
-"""Seconds after which it takes no more to the next step, so that those that are there do not wait for long, and after
-which answers wait for no other one."""
+"""Longest time in seconds that a stage keeps batching, and that a finished answer waits for others."""
 
 
 class Scheduler:
-    """A few threads that rank, for one event loop."""
+    """Ranks on a few threads for one event loop."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rank")

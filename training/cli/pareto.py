@@ -30,7 +30,7 @@ def pareto(
     more: More = None,
     data: Paths = None,
     test: Annotated[
-        list[Path] | None, typer.Option(help="Data to measure on besides; it chooses nothing. May be repeated.")
+        list[Path] | None, typer.Option(help="More data to measure on, not to choose by; may be repeated.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Models trained at the same time, sharing the CPU's threads.")] = 1,
 ) -> None:

@@ -26,17 +26,17 @@ def search(
     require: Annotated[
         list[str] | None, typer.Option(help="`like.auc >= today`, `>= today - 0.001`, `>= 0.7`; may be repeated.")
     ] = None,
-    fusion: Annotated[str, typer.Option(help="Which of the artifact's fusions is today's.")] = "default",
+    fusion: Annotated[str, typer.Option(help="The artifact's fusion to start from.")] = "default",
     formula: Annotated[str | None, typer.Option(help="Search another formula, from its defaults.")] = None,
     vary: Annotated[
         list[str] | None, typer.Option(help="`power`, `power.like`, `power.like=0:3`; may be repeated. Default: all.")
     ] = None,
-    trust: Annotated[float, typer.Option(help="How far from today: 1 is from 0 to twice of what is.")] = 1.0,
+    trust: Annotated[float, typer.Option(help="Search radius relative to the current values; 1 means 0 to 2x.")] = 1.0,
     method: Annotated[
         str, typer.Option(help="cross_entropy, cma_es, gaussian_process, tpe, nsga2, random, ...")
     ] = "cross_entropy",
     budget: Annotated[int, typer.Option(min=2, help="Parameter sets to try.")] = 500,
-    held_out: Annotated[float, typer.Option(help="Share of the groups that chooses nothing.")] = 0.5,
+    held_out: Annotated[float, typer.Option(help="Fraction of groups held out for the final comparison.")] = 0.5,
     group_by: Annotated[str | None, typer.Option(help="Column of what competes; by default the config's.")] = None,
     binned: Annotated[bool, typer.Option(help="AUCs from histograms: faster, off by some 1e-6.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the search, the held-out groups and the bootstrap.")] = 0,

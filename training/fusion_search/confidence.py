@@ -1,4 +1,4 @@
-"""What a parameter set is worth against today's, with the uncertainty of the rows: groups are drawn, not rows."""
+"""Bootstrap intervals for the gain of a parameter set over the baseline; groups are resampled, not rows."""
 
 from collections.abc import Callable, Mapping
 

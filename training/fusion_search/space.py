@@ -1,4 +1,4 @@
-"""Which parameters of a fusion a search varies, and how far from today's."""
+"""The search space: which parameters of a fusion vary, and how far from their current values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

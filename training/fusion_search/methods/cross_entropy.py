@@ -1,4 +1,4 @@
-"""Cross-entropy search: a Gaussian around today's parameters that moves to where the best of its draws lie."""
+"""Cross-entropy search: a Gaussian around the current parameters, refitted to the best samples of each generation."""
 
 import numpy as np
 
