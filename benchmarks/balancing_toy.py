@@ -15,7 +15,7 @@ import typer
 from numpy.typing import NDArray
 from rich.progress import track
 
-from training.quiet import quiet_imports
+from training.quiet_imports import quiet_imports
 
 FIRST, SECOND = (-1.0, -0.3), (1.0, 0.3)
 FIRST_CURVATURE, SECOND_CURVATURE = ((1.0, 0.8), (0.8, 1.6)), ((1.6, -0.9), (-0.9, 1.0))

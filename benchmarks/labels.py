@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from training.quiet import TRAINING, import_quietly
+from training.quiet_imports import TRAINING, import_quietly
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "click": {"kind": "binary", "column": "click"},

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from training.quiet import TRAINING, import_quietly
+from training.quiet_imports import TRAINING, import_quietly
 
 DIMENSIONS = 100
 SINES = 4

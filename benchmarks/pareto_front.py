@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from training.quiet import quiet_imports
+from training.quiet_imports import quiet_imports
 
 CONFIG = Path(__file__).with_suffix(".yaml")
 METHODS = ["pe_ltr", "static"]

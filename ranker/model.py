@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from ranker.architectures import Architecture
+from ranker.batch_quality import batch_quality
 from ranker.encoding.layout import Layout
 from ranker.funnels import EntireSpace, Funnel
 from ranker.heads import task_of
@@ -15,7 +16,6 @@ from ranker.layers import Embedding
 from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
 from ranker.optimizers import kept_apart, task_parts
-from ranker.quality import batch_quality
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
 from ranker.weighting import BalancingTape, GradientBalancer, LabelFacts, Weighting

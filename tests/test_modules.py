@@ -28,7 +28,7 @@ REASONS = {
         training.cli.compare training.cli.evaluate training.cli.export training.cli.fit training.cli.inspect
         training.cli.options training.cli.pareto training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
-        training.display training.quiet""",
+        training.display training.quiet_imports""",
     "pages and tables that commands write: tests/training/commands": """
         training.fusion_search.summary training.reports.compare training.reports.curves training.reports.gates
         training.reports.search training.sweeps.compare.costs""",

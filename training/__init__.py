@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import ranker  # noqa: F401
-from training.quiet import quiet_imports
+from training.quiet_imports import quiet_imports
 
 if TYPE_CHECKING:
     from training.commands.compare import Comparison, compare

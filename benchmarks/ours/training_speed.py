@@ -13,8 +13,8 @@ import typer
 from benchmarks.kuairand import CATEGORICAL, DAY, NUMERIC, TASKS
 from benchmarks.training_speed_setup import SETUP, serve
 from training.config.experiment import Experiment
+from training.data.batches import EncodedRows
 from training.data.encode import prepare
-from training.data.encoded_rows import EncodedRows
 from training.data.log_reader import Log
 from training.trainer.build_model import build_model
 from training.trainer.train import dataset

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.under_fire.meanwhile import meanwhile
 from benchmarks.under_fire.service import PORT, Service, body_of, started
 from benchmarks.under_fire.verdict import Verdict
-from serving.process.proc import start_time
+from serving.process.procfs import start_time
 
 HUNG_AFTER = 5.0
 START = 20.0

@@ -12,7 +12,7 @@ import python_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from training.quiet import quiet_imports
+from training.quiet_imports import quiet_imports
 
 PYTHON = "reference/python"
 ROLE = re.compile(r":(?:class|func|mod|meth):<code>~?")

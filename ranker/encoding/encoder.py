@@ -12,7 +12,7 @@ from ranker.encoding.columns import Integers
 from ranker.encoding.kinds.base import Columns, Encoding
 from ranker.encoding.layout import Key, Layout, LayoutBuilder, Packed
 from ranker.encoding.plain_times import PlainTimes
-from ranker.encoding.side import SideEncoder
+from ranker.encoding.side_encoder import SideEncoder
 from ranker.encoding.statistics import Combination, Statistics
 from ranker.encoding.time_range import TimeRange
 from ranker.encoding.times import Times

@@ -6,7 +6,7 @@ All functions run in graphs, in double precision, for any number of tasks.
 
 import tensorflow as tf
 
-from ranker.weighting.programmes import scaled
+from ranker.weighting.quadratic_programs import scaled
 
 
 def min_norm(gramian: tf.Tensor, lower: tf.Tensor | None = None, present: tf.Tensor | None = None) -> tf.Tensor:

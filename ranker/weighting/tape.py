@@ -108,7 +108,7 @@ class BalancingTape:
             Scalars of the context that no task owns, such as ``model.losses``; added as they are.
         quality
             How well each task ranks the batch [T], between 0 and 1, NaN where the batch does not tell; a tensor or a
-            function of nothing. ``dtp`` asks for it, see :func:`ranker.quality.batch_quality`.
+            function of nothing. ``dtp`` asks for it, see :func:`ranker.batch_quality.batch_quality`.
         compare
             Whether gradients are compared in this step, or the last weights used again. Needed where ``every`` is
             above 1: true in each so many steps, always a Python value.
@@ -269,6 +269,6 @@ class BalancingTape:
         if quality is None:
             raise ValueError(
                 f"{self._name} asks how well each task ranks the batch: pass quality, numbers [T] between 0 and 1 such "
-                "as AUCs (ranker.quality.batch_quality), or choose kpi: likelihood, which needs only losses"
+                "as AUCs (ranker.batch_quality.batch_quality), or choose kpi: likelihood, which needs only losses"
             )
         return tf.cast(quality() if callable(quality) else quality, tf.float32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from serving.process.proc import Activity
+from serving.process.procfs import Activity
 
 NOTICED = 1.0
 """Seconds of silence before the system is asked about a worker."""

@@ -15,7 +15,7 @@ from uvicorn import Config
 
 from serving.logs import Problems, event
 from serving.process.files import remove_metrics_of
-from serving.process.proc import activity
+from serving.process.procfs import activity
 from serving.process.worker import Worker
 from serving.process.worker_counts import WorkerCounts
 

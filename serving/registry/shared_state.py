@@ -23,7 +23,7 @@ from ranker.config.closed import Closed
 from serving.experiments.config import Experiment
 from serving.logs import Problems, event
 from serving.process.files import replace_file
-from serving.process.proc import start_time
+from serving.process.procfs import start_time
 from serving.process.runtime_folder import hold, is_still
 from serving.registry.catalog import Catalogue
 

@@ -9,7 +9,7 @@ import typer
 from training.cli.options import More, Paths, sources
 from training.cli.terminal import console
 from training.commands.outputs import check_file
-from training.quiet import quiet_imports
+from training.quiet_imports import quiet_imports
 
 
 def evaluate(

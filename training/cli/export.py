@@ -7,7 +7,7 @@ import typer
 
 from training.cli.terminal import console
 from training.commands.outputs import check_folder
-from training.quiet import quiet_imports
+from training.quiet_imports import quiet_imports
 
 
 def export(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from training.cli.terminal import console
-from training.quiet import quiet_imports
+from training.quiet_imports import quiet_imports
 
 
 def inspect(

@@ -9,7 +9,7 @@ from training.cli.options import More, Paths, sources
 from training.cli.terminal import console
 from training.commands.outputs import check_folder
 from training.config.early_checks import FRONT_METHODS, check_config, check_name
-from training.quiet import quiet_imports
+from training.quiet_imports import quiet_imports
 
 
 def pareto(

@@ -2,7 +2,7 @@
 
 import json
 
-from training.quiet import quiet_imports
+from training.quiet_imports import quiet_imports
 
 
 def schema() -> None:

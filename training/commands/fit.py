@@ -15,7 +15,7 @@ from training.data.experiment_log import open_log, required_columns
 from training.data.files.stored_table import prune
 from training.data.log_reader import Source
 from training.display import Display, metrics_table
-from training.listener import RunListener
+from training.progress_listener import RunListener
 from training.trainer.run_folder import check_replaceable, exported, key_of, mark_exported
 from training.trainer.train import RUN, Run, reopen, train
 

@@ -14,10 +14,10 @@ import orjson
 
 from ranker.encoding import from_state, to_state
 from training.config.experiment import Experiment, SplitByFiles
+from training.data.batches import EncodedRows
 from training.data.encode import Prepared, prepare
-from training.data.encoded_rows import EncodedRows
 from training.data.log_reader import Log
-from training.listener import RunListener
+from training.progress_listener import RunListener
 
 
 def digest(*facts: Any) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranker.funnels import Funnel
 from ranker.tasks import Task
 from ranker.weighting import LabelFacts
-from training.data.encoded_rows import EncodedRows
+from training.data.batches import EncodedRows
 
 Floats = NDArray[np.float64]
 

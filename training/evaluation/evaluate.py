@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ranker.metrics import METRICS, report
 from ranker.schema import Schema
+from training.data.batches import Batch
 from training.data.encode import GROUP, NO_GROUP
-from training.data.encoded_rows import Batch
 from training.data.log_reader import DataError
 
 Scorer = Callable[[Batch], NDArray[np.float32]]

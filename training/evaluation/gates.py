@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ranker.layers import Gate, GateReading, watching
 from ranker.model import RankingModel
+from training.data.batches import EncodedRows
 from training.data.encode import GROUP
-from training.data.encoded_rows import EncodedRows
 
 ROWS = 2048
 """Validation rows that are looked at: enough for means, few enough to cost nothing beside an epoch."""

@@ -30,9 +30,9 @@ from ranker.fusion import Plan
 from ranker.metrics import spread
 from ranker.model import INPUTS, RankingModel, served
 from training.config.experiment import Experiment
+from training.data.batches import Batch
 from training.data.dropped_rows import Rows
 from training.data.encode import columns_of, taken
-from training.data.encoded_rows import Batch
 from training.data.log_reader import Chunk
 from training.data.trained_on import TrainedOn
 from training.disk_full import telling

@@ -21,7 +21,7 @@ from training.data.log_reader import DataError, Log
 from training.data.trained_on import held_out
 from training.evaluation.evaluate import predict
 from training.evaluation.onnx_scorer import onnx_scorer
-from training.listener import Progress
+from training.progress_listener import Progress
 
 FORMAT = 1
 

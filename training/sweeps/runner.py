@@ -19,7 +19,7 @@ from training.data.cache import files, fingerprint
 from training.data.experiment_log import open_log
 from training.data.log_reader import Source
 from training.display import bars, show_notes
-from training.quiet import TRAINING, import_quietly
+from training.quiet_imports import TRAINING, import_quietly
 from training.sweeps.run_trial import finished, key, run_cell
 from training.sweeps.trial import Cell
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from training.config.experiment import Experiment
-from training.data.encoded_rows import EncodedRows
+from training.data.batches import EncodedRows
 
 
 class DivergedError(ValueError):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ranker.metrics import METRICS
 from training.config.experiment import Experiment
-from training.data.encoded_rows import Batch, EncodedRows
+from training.data.batches import Batch, EncodedRows
 from training.data.log_reader import DataError
 from training.evaluation.evaluate import UndefinedMetricError, chosen, measure, one_class, predict, undefined
 

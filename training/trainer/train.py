@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ranker.model import RankingModel
 from ranker.optimizers import averaged
 from training.config.experiment import Experiment
+from training.data.batches import Batch, EncodedRows
 from training.data.cache import opened_rows, prepared_rows
 from training.data.encode import GROUP, Prepared
-from training.data.encoded_rows import Batch, EncodedRows
 from training.data.experiment_log import open_log
 from training.data.label_facts import label_facts
 from training.data.log_reader import DataError, Log, Source
@@ -25,7 +25,7 @@ from training.data.split.checks import cautions as split_cautions
 from training.disk_full import is_disk_full
 from training.evaluation.evaluate import Predictions, Scorer, UndefinedMetricError, chosen, measure, predict
 from training.evaluation.gates import GateReport, look
-from training.listener import RunListener
+from training.progress_listener import RunListener
 from training.trainer.build_model import build_funnel, build_model
 from training.trainer.callbacks import Recorder, StepLog
 from training.trainer.checkpoints import Checkpoints, RunState

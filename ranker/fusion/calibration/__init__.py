@@ -4,7 +4,7 @@ A method is a file of its own that registers itself in ``CALIBRATIONS``; importi
 """
 
 from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants
-from ranker.fusion.calibration.fitted import Fitted, fit
+from ranker.fusion.calibration.fitted_calibration import Fitted, fit
 from ranker.fusion.calibration.isotonic import Isotonic
 from ranker.fusion.calibration.platt import Platt
 from ranker.fusion.calibration.scale import Scale

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions, per_task
-from ranker.weighting.programmes import scaled
+from ranker.weighting.quadratic_programs import scaled
 
 Preference = Annotated[float, Field(ge=0)]
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
-from ranker.weighting.programmes import scaled, simplex_quadratic
+from ranker.weighting.quadratic_programs import scaled, simplex_quadratic
 
 
 @WEIGHTINGS.register("cagrad")

@@ -5,7 +5,7 @@ from typing import Literal
 import tensorflow as tf
 
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
-from ranker.weighting.programmes import bounded_least_norm, scaled
+from ranker.weighting.quadratic_programs import bounded_least_norm, scaled
 
 
 @WEIGHTINGS.register("upgrad")

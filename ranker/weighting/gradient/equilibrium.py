@@ -6,7 +6,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
-from ranker.weighting.programmes import power_equilibrium
+from ranker.weighting.quadratic_programs import power_equilibrium
 
 
 @WEIGHTINGS.register("nash_mtl")

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
-from ranker.weighting.programmes import scaled
 from ranker.weighting.projections import in_turn
+from ranker.weighting.quadratic_programs import scaled
 
 
 @WEIGHTINGS.register("gradvac")

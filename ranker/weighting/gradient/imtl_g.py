@@ -5,7 +5,7 @@ from typing import Literal
 import tensorflow as tf
 
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
-from ranker.weighting.programmes import scaled
+from ranker.weighting.quadratic_programs import scaled
 
 
 @WEIGHTINGS.register("imtl_g")

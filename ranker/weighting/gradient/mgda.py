@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 from ranker.weighting.min_norm import min_norm
-from ranker.weighting.programmes import scaled
+from ranker.weighting.quadratic_programs import scaled
 
 
 @WEIGHTINGS.register("mgda")

@@ -5,8 +5,8 @@ from typing import Literal
 import tensorflow as tf
 
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
-from ranker.weighting.programmes import scaled
 from ranker.weighting.projections import in_turn
+from ranker.weighting.quadratic_programs import scaled
 
 
 @WEIGHTINGS.register("pcgrad")

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ranker.quality import batch_quality
+from ranker.batch_quality import batch_quality
 
 TASKS = {"click": "binary", "like": "binary", "topic": "binary"}
 

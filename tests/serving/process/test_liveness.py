@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from serving.process.liveness import OVERLOADED, Liveness
-from serving.process.proc import Activity, activity, start_time
+from serving.process.procfs import Activity, activity, start_time
 
 STOPPED = Activity(loop_seconds=3.0, seconds=9.0, runnable=False)
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from serving.process.proc import start_time
+from serving.process.procfs import start_time
 from tests.serving.asking import patiently, post
 from tests.serving.conftest import server
 

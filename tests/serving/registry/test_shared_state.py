@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from serving.process.proc import start_time
+from serving.process.procfs import start_time
 from serving.registry.catalog import Catalogue
 from serving.registry.shared_state import Refused, Serving, SharedState, State, StateError, Versions
 from serving.settings import Settings

@@ -5,7 +5,7 @@ import tensorflow as tf
 from ranker.funnels import FUNNELS
 from ranker.losses import TaskErrors
 from ranker.schema import Schema
-from training.data.encoded_rows import EncodedWriter
+from training.data.batches import EncodedWriter
 from training.data.label_facts import label_facts
 
 SCHEMA = {

@@ -14,8 +14,8 @@ from ranker.expressions import FUNCTIONS
 from ranker.schema import Schema
 from tests.training.conftest import CONFIG, written
 from training.config.experiment import Experiment, load
+from training.data.batches import EncodedRows
 from training.data.encode import prepare
-from training.data.encoded_rows import EncodedRows
 from training.data.log_reader import DataError, Log
 from training.data.split.held_out import split
 from training.evaluation.onnx_scorer import onnx_scorer

@@ -14,7 +14,7 @@ from training.config.experiment import Experiment, load
 from training.data.cache import opened_rows
 from training.data.encode import prepare
 from training.data.log_reader import Log
-from training.listener import RunListener
+from training.progress_listener import RunListener
 from training.trainer.build_model import build_model
 from training.trainer.train import train
 
@@ -143,7 +143,7 @@ import os, sys
 from pathlib import Path
 from training.config.experiment import load
 from training.trainer.train import train
-from training.listener import RunListener
+from training.progress_listener import RunListener
 
 def step(epoch, step, steps, losses):
     if (epoch, step) == (2, 7):  # a checkpoint lies three steps back

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.config.experiment import Experiment
-from training.data.encoded_rows import EncodedWriter
+from training.data.batches import EncodedWriter
 from training.data.log_reader import DataError
 from training.trainer.early_stopping import stopping_metric
 

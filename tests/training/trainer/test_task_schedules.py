@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tests.training.conftest import QUICK, quick
-from training.data.encoded_rows import EncodedWriter
+from training.data.batches import EncodedWriter
 from training.data.log_reader import DataError
-from training.listener import RunListener
+from training.progress_listener import RunListener
 from training.trainer.train import mean_loss, train
 
 

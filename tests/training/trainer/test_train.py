@@ -17,11 +17,11 @@ import tensorflow as tf
 from tests.training.conftest import QUICK, quick, written
 from tests.training.disk_full import small_files
 from training.config.experiment import load
+from training.data.batches import EncodedRows
 from training.data.encode import prepare
-from training.data.encoded_rows import EncodedRows
 from training.data.log_reader import DataError, Log
 from training.disk_full import DiskFullError
-from training.listener import RunListener
+from training.progress_listener import RunListener
 from training.trainer.train import reopen, train
 
 

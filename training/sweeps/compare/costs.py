@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from training.data.batches import Batch
 from training.data.cache import prepared_rows
 from training.data.encode import GROUP
-from training.data.encoded_rows import Batch
 from training.data.log_reader import Log
 from training.evaluation.model_summary import blocks, dense_parameters, totals
 from training.evaluation.onnx_scorer import onnx_scorer
-from training.listener import RunListener
+from training.progress_listener import RunListener
 from training.sweeps import Cell
 from training.trainer.build_model import build_model
 

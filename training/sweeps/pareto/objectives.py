@@ -9,8 +9,8 @@ import numpy as np
 from ranker.metrics import METRICS, choosable
 from ranker.registry import nearest
 from training.config.experiment import ConfigError, Experiment
+from training.data.batches import Batch
 from training.data.encode import GROUP
-from training.data.encoded_rows import Batch
 from training.evaluation.evaluate import Predictions, measure
 from training.evaluation.pareto_front import Values
 

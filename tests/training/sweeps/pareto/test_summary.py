@@ -8,7 +8,7 @@ import pytest
 from tests.training.conftest import CONFIG
 from tests.training.reports.browser import dom
 from training.config.experiment import ConfigError, Experiment
-from training.data.encoded_rows import EncodedWriter
+from training.data.batches import EncodedWriter
 from training.reports.pareto import pair_records, to_html
 from training.sweeps import Trained
 from training.sweeps.pareto import choice, expand

@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from ranker.quality import batch_quality
+from ranker.batch_quality import batch_quality
 
 
 def quality(scores, labels, known=None):

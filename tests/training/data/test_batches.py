@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.data.encoded_rows import EncodedRows, EncodedWriter
+from training.data.batches import EncodedRows, EncodedWriter
 
 
 def rows(tmp_path, sizes=(100, 37, 64, 99)):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ranker.weighting.programmes import bounded_least_norm, power_equilibrium, simplex_quadratic
+from ranker.weighting.quadratic_programs import bounded_least_norm, power_equilibrium, simplex_quadratic
 
 
 def gramian_of(seed, tasks=4, dimensions=5):
