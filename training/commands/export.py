@@ -32,8 +32,13 @@ CALIBRATION = "calibration.html"
 def export_run(folder: Path, output: Path, console: Console) -> Artifact:
     """Export the best epoch so far of a run in ``folder``."""
     trained = reopen(folder)
-    console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
+    show_metrics(trained, console)
     return finish(trained, output, console)
+
+
+def show_metrics(trained: Run, console: Console) -> None:
+    """Print the best epoch's metrics on the validation rows."""
+    console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
 
 
 def finish(trained: Run, output: Path, console: Console) -> Artifact:

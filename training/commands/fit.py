@@ -8,13 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from ranker.artifact import Artifact
-from training.commands.export import finish
+from training.commands.export import finish, show_metrics
 from training.commands.inputs import Config, Data, Progress, console_of, experiment_of, in_memory, source_of
 from training.config.experiment import Experiment, SplitByFiles
 from training.data.experiment_log import open_log, required_columns
 from training.data.files.stored_table import prune
 from training.data.log_reader import Source
-from training.display import Display, metrics_table
+from training.display import Display
 from training.progress_listener import RunListener
 from training.trainer.run_folder import check_replaceable, exported, key_of, mark_exported
 from training.trainer.train import RUN, Run, reopen, train
@@ -128,7 +128,7 @@ def fit(
         trained = train(experiment, source, output, listener)
     if in_memory(data):
         prune(Path(source[0]))
-    console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
+    show_metrics(trained, console)
     return TrainingRun(output, experiment, console, trained, None)
 
 
