@@ -15,7 +15,8 @@ from ranker.heads import task_of
 from ranker.layers import Embedding
 from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
-from ranker.optimizers import kept_apart, task_parts
+from ranker.optimizers.grouped import kept_apart
+from ranker.optimizers.per_task import task_parts
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
 from ranker.weighting import BalancingTape, GradientBalancer, LabelFacts, Weighting

@@ -1,14 +1,16 @@
 """Adaptive information transfer along a sequence of tasks."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units, check_names
 from ranker.layers import Expert, Sides, SplitDense, Tower
+from ranker.lazy_tensorflow import Layer, tf
 from ranker.schema import Schema
 
 
@@ -68,7 +70,7 @@ class AITM(Architecture):
         return [self.options.calibrator * tf.add_n(over)] if over else []
 
 
-class TransferUnit(tf.keras.layers.Layer):
+class TransferUnit(Layer):
     """Attention over two vectors: ``sum_u softmax(<query(u), key(u)> / sqrt(k)) value(u)``, u in {passed on, own}."""
 
     def __init__(self, units: int, name: str) -> None:
@@ -83,7 +85,7 @@ class TransferUnit(tf.keras.layers.Layer):
         return tf.add_n([weights[:, i : i + 1] * self.value(u) for i, u in enumerate(vectors)])
 
 
-class _Link(tf.keras.layers.Layer):
+class _Link(Layer):
     """One task of the chain: its network, and what the task before passes on, to z [B, k]."""
 
     def __init__(self, options: AITM.Options, task: str, first: bool) -> None:
@@ -100,7 +102,7 @@ class _Link(tf.keras.layers.Layer):
         return self.attend([self.inform(before), own])
 
 
-class _Chain(tf.keras.layers.Layer):
+class _Chain(Layer):
     """Sides to [context, candidate, z of every task but the last]."""
 
     def __init__(self, options: AITM.Options, chain: Sequence[str]) -> None:

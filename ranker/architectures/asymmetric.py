@@ -1,13 +1,15 @@
 """Asymmetric sharing: some tasks' bottoms also feed other tasks."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units, check_names
 from ranker.layers import Expert, Sides, Tower
+from ranker.lazy_tensorflow import Layer, tf
 from ranker.schema import Schema
 
 
@@ -59,7 +61,7 @@ def _bottom(options: Asymmetric.Options, task: str) -> Expert:
     return Expert(options.bottom, options.activation, options.dropout, name=f"bottom_{task}")
 
 
-class _Bottoms(tf.keras.layers.Layer):
+class _Bottoms(Layer):
     """Sides to [context, candidate, bottom of each task that feeds another ...]."""
 
     def __init__(self, options: Asymmetric.Options, shared: Sequence[str]) -> None:

@@ -1,14 +1,16 @@
 """What every architecture is: a trunk that tasks share, and one head a task."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.config.closed import Closed
 from ranker.encoding.layout import Layout
 from ranker.layers import Inputs
+from ranker.lazy_tensorflow import Layer, tf
 from ranker.registry import Registry, nearest
 from ranker.schema import Schema
 
@@ -31,7 +33,7 @@ class ArchitectureOptions(Closed):
         del schema
 
 
-class Architecture(tf.keras.layers.Layer):
+class Architecture(Layer):
     """Sides to logits, through ``trunk`` and ``heads``.
 
     ``trunk`` turns the sides into a list of tensors: all that more than one task reads or that a penalty ties, and
@@ -79,7 +81,7 @@ class Architecture(tf.keras.layers.Layer):
         return []
 
 
-class Head(tf.keras.layers.Layer):
+class Head(Layer):
     """One task's own part: the trunk's list of tensors to a logit [B, 1]."""
 
     def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:

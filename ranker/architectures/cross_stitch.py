@@ -1,14 +1,16 @@
 """Cross-stitch networks."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Units
 from ranker.architectures.parts import TowerHead
 from ranker.layers import Dropout, Sides, SplitDense
+from ranker.lazy_tensorflow import Layer, tf
 
 
 @ARCHITECTURES.register("cross_stitch")
@@ -32,7 +34,7 @@ class CrossStitch(Architecture):
         self.heads = [TowerHead(self.options, i, name=f"head_{task}") for i, task in enumerate(self.tasks)]
 
 
-class CrossStitchUnit(tf.keras.layers.Layer):
+class CrossStitchUnit(Layer):
     """``out_t = sum_s alpha[t, s] in_s`` over n tensors [B, H], with one learnt matrix alpha [n, n]."""
 
     def __init__(self, size: int, own: float, name: str) -> None:
@@ -51,7 +53,7 @@ class CrossStitchUnit(tf.keras.layers.Layer):
         return [tf.ensure_shape(out, [None, x.shape[1]]) for out, x in zip(outputs, inputs, strict=True)]
 
 
-class _Networks(tf.keras.layers.Layer):
+class _Networks(Layer):
     """Sides to the tasks' last layers, stitched."""
 
     def __init__(self, options: CrossStitch.Options, tasks: Sequence[str]) -> None:

@@ -1,13 +1,15 @@
 """Customised sharing: private bottoms beside a shared one."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
 from ranker.layers import Expert, Sides, Tower
+from ranker.lazy_tensorflow import Layer, tf
 
 
 @ARCHITECTURES.register("customized")
@@ -32,7 +34,7 @@ class Customized(Architecture):
         self.heads = [_Head(self.options, name=f"head_{task}") for task in self.tasks]
 
 
-class _Trunk(tf.keras.layers.Layer):
+class _Trunk(Layer):
     """Sides to [context, candidate, shared bottom]."""
 
     def __init__(self, options: Customized.Options) -> None:

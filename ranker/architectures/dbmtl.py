@@ -1,13 +1,15 @@
 """Deep Bayesian multi-target learning: tasks conditional on tasks."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units, check_names
 from ranker.layers import Expert, Sides, SplitDense
+from ranker.lazy_tensorflow import Layer, tf
 from ranker.schema import Schema
 
 
@@ -63,7 +65,7 @@ def _ordered(tasks: Sequence[str], after: Mapping[str, Sequence[str]]) -> list[s
     return ordered
 
 
-class _Node(tf.keras.layers.Layer):
+class _Node(Layer):
     """One task's layers above the bottom, and those that also read its parents'."""
 
     def __init__(self, options: DBMTL.Options, task: str) -> None:
@@ -77,7 +79,7 @@ class _Node(tf.keras.layers.Layer):
         return self.relation(tf.concat([own, *inputs[1:]], axis=1), training=training)
 
 
-class _Graph(tf.keras.layers.Layer):
+class _Graph(Layer):
     """Sides to [bottom, layers of each task that others depend on ...]."""
 
     def __init__(self, options: DBMTL.Options, chain: Sequence[str], after: Mapping[str, Sequence[str]]) -> None:

@@ -1,15 +1,17 @@
 """Hierarchy of multi-gate experts."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, Head, check_names
 from ranker.architectures.parts import ExpertOptions, numbered, own_name
 from ranker.heads import task_of
 from ranker.layers import Dropout, Gate, Sides, SplitDense, Tower
+from ranker.lazy_tensorflow import Layer, tf
 from ranker.schema import Schema
 
 ALL = "all"
@@ -68,7 +70,7 @@ def _of_group(name: str) -> str:
     return f"group.{name}"  # no task's name has a dot
 
 
-class NormalisedExpert(tf.keras.layers.Layer):
+class NormalisedExpert(Layer):
     """``swish(BatchNorm(MLP(x * input gate)))``; the input gate is ``2 sigmoid(x A B)`` of low rank, a side each."""
 
     def __init__(self, options: HoME.Options, name: str) -> None:
@@ -114,7 +116,7 @@ def _run(experts: Sequence[NormalisedExpert], inputs: Sides | tf.Tensor, trainin
     return [expert(inputs, training=training) for expert in experts]
 
 
-class _SelfGated(tf.keras.layers.Layer):
+class _SelfGated(Layer):
     """The main gate's mix of all experts plus a gate's own mix of ``own`` of them."""
 
     def __init__(self, options: HoME.Options, experts: Sequence[str], own: Sequence[str], name: str) -> None:
@@ -134,7 +136,7 @@ class _SelfGated(tf.keras.layers.Layer):
         return tf.add_n([mixed, *(weights[:, i : i + 1] * expert for i, expert in enumerate(own))])
 
 
-class _Trunk(tf.keras.layers.Layer):
+class _Trunk(Layer):
     """The level of groups, and the second level's experts of all and of each group.
 
     Returns [shared, group 1, ..., group G, shared experts ..., experts of group 1 ..., ...].

@@ -1,14 +1,16 @@
 """One network a task, and ESMM's preset of it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
 from ranker.architectures.parts import InputsTrunk
 from ranker.layers import Sides, Tower
+from ranker.lazy_tensorflow import tf
 from ranker.schema import Schema
 
 

@@ -1,14 +1,16 @@
 """Multi-level multi-gate mixture of experts."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture
 from ranker.architectures.parts import ExpertOptions, GatedHead, make_experts, numbered, run
 from ranker.layers import Gate, Sides, gate_weights
+from ranker.lazy_tensorflow import Layer, tf
 
 
 @ARCHITECTURES.register("ml_mmoe")
@@ -34,7 +36,7 @@ class MLMMoE(Architecture):
         self.heads = [GatedHead(self.options, names, task) for task in self.tasks]
 
 
-class _Levels(tf.keras.layers.Layer):
+class _Levels(Layer):
     """Sides to [context, candidate, experts of the last level ...]."""
 
     def __init__(self, options: MLMMoE.Options) -> None:

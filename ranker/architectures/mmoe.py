@@ -1,14 +1,16 @@
 """Multi-gate mixture of experts."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture
 from ranker.architectures.parts import ExpertOptions, GatedHead, make_experts, numbered, run
 from ranker.layers import Sides
+from ranker.lazy_tensorflow import Layer, tf
 
 
 @ARCHITECTURES.register("mmoe")
@@ -30,7 +32,7 @@ class MMoE(Architecture):
         self.heads = [GatedHead(self.options, names, task) for task in self.tasks]
 
 
-class _Experts(tf.keras.layers.Layer):
+class _Experts(Layer):
     """Sides to [context, candidate, expert 1, ..., expert K]: gates read the sides, so tasks share them too."""
 
     def __init__(self, options: MMoE.Options, names: Sequence[str]) -> None:

@@ -1,14 +1,16 @@
 """One-gate mixture of experts."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture
 from ranker.architectures.parts import ExpertOptions, TowerHead, make_experts, numbered, run
 from ranker.layers import Gate, Sides
+from ranker.lazy_tensorflow import Layer, tf
 
 
 @ARCHITECTURES.register("omoe")
@@ -29,7 +31,7 @@ class OMoE(Architecture):
         self.heads = [TowerHead(self.options, 0, name=f"head_{task}") for task in self.tasks]
 
 
-class _Mixture(tf.keras.layers.Layer):
+class _Mixture(Layer):
     def __init__(self, options: OMoE.Options) -> None:
         super().__init__(name="trunk")
         names = numbered("shared", options.experts)

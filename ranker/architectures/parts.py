@@ -1,12 +1,14 @@
 """Parts that several architectures have."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ArchitectureOptions, Head, Units
 from ranker.layers import Expert, Gate, GateOptions, Inputs, Sides, Tower
+from ranker.lazy_tensorflow import Layer, tf
 
 
 class ExpertOptions(ArchitectureOptions):
@@ -36,7 +38,7 @@ def numbered(prefix: str, count: int) -> list[str]:
     return [f"{prefix}_{i}" for i in range(count)]
 
 
-class InputsTrunk(tf.keras.layers.Layer):
+class InputsTrunk(Layer):
     """A trunk without variables: tasks share the embedded inputs alone. Returns [context, candidate] of each set."""
 
     def __init__(self) -> None:

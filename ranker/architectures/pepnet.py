@@ -1,14 +1,16 @@
 """Parameter and embedding personalised network."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal, Self
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units
 from ranker.encoding.layout import Layout
 from ranker.layers import Dropout, Sides, SplitDense
+from ranker.lazy_tensorflow import Layer, tf
 from ranker.registry import nearest
 from ranker.schema import Schema
 
@@ -85,7 +87,7 @@ def _taken(side: tf.Tensor, places: Places | None) -> tf.Tensor:
     return tf.concat(parts, axis=1) if parts else side[:, :0]
 
 
-class ScaleGate(tf.keras.layers.Layer):
+class ScaleGate(Layer):
     """``2 sigmoid(W relu(V x))``: at first all near 1. Gate NU of the paper."""
 
     def __init__(self, hidden: int, units: int, activation: str, name: str) -> None:
@@ -98,7 +100,7 @@ class ScaleGate(tf.keras.layers.Layer):
         return 2.0 * self.scale(self.hidden(inputs))
 
 
-class _EmbeddingGates(tf.keras.layers.Layer):
+class _EmbeddingGates(Layer):
     """EPNet. Sides to [context, candidate, prior of the context, prior of the candidate], the first two scaled."""
 
     def __init__(

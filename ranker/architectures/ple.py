@@ -1,14 +1,16 @@
 """Progressive layered extraction, and customised gate control (CGC), its single level."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, Head
 from ranker.architectures.parts import ExpertOptions, make_experts, numbered, own_name, run
 from ranker.layers import Gate, Sides, Tower, gate_weights
+from ranker.lazy_tensorflow import Layer, tf
 
 
 class ExtractionOptions(ExpertOptions):
@@ -63,7 +65,7 @@ class PLE(_Extraction):
         self._extract(self.options.levels)
 
 
-class _Level(tf.keras.layers.Layer):
+class _Level(Layer):
     """T + 1 inputs, the tasks' and the shared one, to T + 1 outputs."""
 
     def __init__(self, options: ExtractionOptions, tasks: Sequence[str], name: str) -> None:
@@ -88,7 +90,7 @@ class _Level(tf.keras.layers.Layer):
         return [gate.mix(w, experts) for gate, w, experts in zip(gates, weights, seen, strict=True)]
 
 
-class _Trunk(tf.keras.layers.Layer):
+class _Trunk(Layer):
     """All levels but the last, and the last one's shared experts.
 
     Returns [input of each task ..., shared experts ...]; with one level the tasks' common input is the two sides.

@@ -1,14 +1,16 @@
 """Shared bottom: one network for all tasks, one tower each."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Units
 from ranker.architectures.parts import TowerHead
 from ranker.layers import Expert, Sides
+from ranker.lazy_tensorflow import Layer, tf
 
 
 @ARCHITECTURES.register("shared_bottom")
@@ -29,7 +31,7 @@ class SharedBottom(Architecture):
         self.heads = [TowerHead(self.options, 0, name=f"head_{task}") for task in self.tasks]
 
 
-class _Bottom(tf.keras.layers.Layer):
+class _Bottom(Layer):
     def __init__(self, options: SharedBottom.Options) -> None:
         super().__init__(name="trunk")
         self.bottom = Expert(options.bottom, options.activation, options.dropout, name="bottom")

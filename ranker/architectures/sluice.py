@@ -1,15 +1,17 @@
 """Sluice networks."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal, Self
 
-import tensorflow as tf
 from pydantic import Field, model_validator
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head
 from ranker.architectures.cross_stitch import CrossStitchUnit
 from ranker.layers import Dropout, Sides, SplitDense, Tower
+from ranker.lazy_tensorflow import Layer, tf
 
 
 @ARCHITECTURES.register("sluice")
@@ -46,7 +48,7 @@ class Sluice(Architecture):
         self.heads = [_Head(self.options, i, len(self.tasks), name=f"head_{task}") for i, task in enumerate(self.tasks)]
 
 
-class _Networks(tf.keras.layers.Layer):
+class _Networks(Layer):
     """Sides to [layer 1 of each task ..., layer 2 of each task ..., ...], each [B, units]."""
 
     def __init__(self, options: Sluice.Options, tasks: Sequence[str]) -> None:

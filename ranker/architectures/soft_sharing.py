@@ -1,15 +1,17 @@
 """Soft parameter sharing: a network a task, tied to the others by a regulariser."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Units
 from ranker.architectures.parts import TowerHead
 from ranker.layers import Dropout, Sides, SplitDense
+from ranker.lazy_tensorflow import Layer, tf
 
 
 @ARCHITECTURES.register("soft_sharing")
@@ -60,7 +62,7 @@ def mean_distance(networks: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
 REGULARISERS = {"l2_distance": l2_distance, "mean_distance": mean_distance}
 
 
-class _Trunk(tf.keras.layers.Layer):
+class _Trunk(Layer):
     """Sides to the last layer of each task's network; ``layer(i, t, x)`` is one layer of one."""
 
     def __init__(self, options: SoftSharing.Options, tasks: Sequence[str]) -> None:

@@ -1,14 +1,16 @@
 """Shared and task embeddings."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.architectures.base import ARCHITECTURES, Architecture, Head
 from ranker.architectures.parts import ExpertOptions, make_experts, numbered, own_name
 from ranker.layers import Gate, Sides, Tower
+from ranker.lazy_tensorflow import Layer, tf
 
 
 @ARCHITECTURES.register("stem")
@@ -40,7 +42,7 @@ class STEM(Architecture):
         return 1 + len(self.tasks)
 
 
-class _Experts(tf.keras.layers.Layer):
+class _Experts(Layer):
     """Sides of each set of embeddings to [context, candidate of each set ..., shared experts ..., task experts ...]."""
 
     def __init__(self, options: STEM.Options, tasks: Sequence[str]) -> None:

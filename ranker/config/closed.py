@@ -36,7 +36,7 @@ Formula = Annotated[str, AfterValidator(_checked)]
 class Closed(BaseModel):
     """Base of every config model: no unknown keys, no changes, every float finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

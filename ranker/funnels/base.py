@@ -5,17 +5,18 @@ architecture, its logit for such a task is that of the conditional probability, 
 impression: the product of the conditional probabilities along the chain.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
-import tensorflow as tf
-
 from ranker.config.closed import Closed
 from ranker.heads import ExtraHead
+from ranker.lazy_tensorflow import tf
 from ranker.registry import Registry
 from ranker.schema import Schema
 
-Errors: TypeAlias = Callable[[int, tf.Tensor], tf.Tensor]
+Errors: TypeAlias = Callable[[int, "tf.Tensor"], "tf.Tensor"]
 """A task's number and a logit [B] for its label to each row's loss [B]."""
 
 

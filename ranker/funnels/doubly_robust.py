@@ -1,12 +1,13 @@
 """ESCM2 with doubly robust corrections."""
 
-from typing import Literal
+from __future__ import annotations
 
-import tensorflow as tf
+from typing import Literal
 
 from ranker.funnels.base import FUNNELS, mean, require_condition
 from ranker.funnels.inverse_propensity import CorrectionOptions, InversePropensity
 from ranker.heads import ExtraHead
+from ranker.lazy_tensorflow import tf
 from ranker.schema import Schema
 
 

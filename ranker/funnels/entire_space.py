@@ -1,10 +1,11 @@
 """ESMM's training of conditional tasks over all impressions."""
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
-import tensorflow as tf
-
 from ranker.funnels.base import FUNNELS, Errors, Funnel, FunnelOptions, mean
+from ranker.lazy_tensorflow import tf
 
 
 @FUNNELS.register("esmm")

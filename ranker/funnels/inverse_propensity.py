@@ -1,12 +1,14 @@
 """ESCM2 with inverse propensities."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.funnels.base import FUNNELS, Errors, FunnelOptions, mean, require_condition
 from ranker.funnels.entire_space import EntireSpace
+from ranker.lazy_tensorflow import tf
 from ranker.schema import Schema
 
 

@@ -1,10 +1,11 @@
 """Plain masking of conditional tasks."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-import tensorflow as tf
-
 from ranker.funnels.base import FUNNELS, Errors, Funnel, FunnelOptions, mean
+from ranker.lazy_tensorflow import tf
 
 
 @FUNNELS.register("masked")

@@ -1,11 +1,13 @@
 """Dropout whose randomness is part of a checkpoint, so that a resumed run draws what the first would have."""
 
+from __future__ import annotations
+
 import zlib
 
-import tensorflow as tf
+from ranker.lazy_tensorflow import Layer, tf
 
 
-class Draws(tf.keras.layers.Layer):
+class Draws(Layer):
     """A stream of seeds: the layer's own name and a counter of training steps, saved with the weights."""
 
     def __init__(self, rate: float, name: str | None = None) -> None:

@@ -1,19 +1,20 @@
 """Packed ids -> embedded inputs, with one table for all features of one width."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, NamedTuple
 
-import tensorflow as tf
-
 from ranker.encoding.layout import IdField, Layout, Side, SideLayout
 from ranker.layers.dropout import IdDropout
 from ranker.layers.pooling import POOLINGS
 from ranker.layers.sides import Sides
+from ranker.lazy_tensorflow import Layer, tf
 
 
-class Embedding(tf.keras.layers.Layer):
+class Embedding(Layer):
     """Look up the ids of both sides and put the numbers beside them.
 
     Features of one width share one table, each in its own rows, so a side needs one lookup a width. Lists are
@@ -79,9 +80,7 @@ class Embedding(tf.keras.layers.Layer):
             embedded.append(Sides(_joined(parts["context"]), _joined(candidate)))
         return embedded
 
-    def _rows(
-        self, side: str, layout: SideLayout, inputs: Mapping[str, tf.Tensor], training: bool
-    ) -> dict[str, "_Rows"]:
+    def _rows(self, side: str, layout: SideLayout, inputs: Mapping[str, tf.Tensor], training: bool) -> dict[str, _Rows]:
         """What each field looks up: of every set [B, L, D], and where there is an id [B, L, 1]."""
         looked_up: dict[str, _Rows] = {}
         ids: Any = self.dropouts[side](inputs[f"{side}_ids"], training=training) if layout.ids else None
@@ -102,7 +101,7 @@ class Embedding(tf.keras.layers.Layer):
         return looked_up
 
     def _own(
-        self, layout: SideLayout, rows: Mapping[str, "_Rows"], poolings: Mapping[str, tf.keras.layers.Layer], i: int
+        self, layout: SideLayout, rows: Mapping[str, _Rows], poolings: Mapping[str, tf.keras.layers.Layer], i: int
     ) -> Iterator[tf.Tensor]:
         """Embeddings of single ids and pooled lists [B, .], by width."""
         for width, fields in _by_width(layout):
@@ -114,7 +113,7 @@ class Embedding(tf.keras.layers.Layer):
                     yield poolings[field.feature](rows[field.feature].sets[i], rows[field.feature].mask)
 
     def _attended(
-        self, rows: Mapping[Side, Mapping[str, "_Rows"]], poolings: Mapping[str, tf.keras.layers.Layer], i: int
+        self, rows: Mapping[Side, Mapping[str, _Rows]], poolings: Mapping[str, tf.keras.layers.Layer], i: int
     ) -> list[tf.Tensor]:
         """Lists weighed by the candidate, [B, D] each."""
         attended = []

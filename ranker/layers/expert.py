@@ -1,15 +1,16 @@
 """An expert: a stack of dense layers, the first of which takes both sides."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-import tensorflow as tf
+from collections.abc import Sequence
 
 from ranker.layers.dropout import Dropout
 from ranker.layers.sides import Sides
 from ranker.layers.split_dense import SplitDense
+from ranker.lazy_tensorflow import Layer, tf
 
 
-class Expert(tf.keras.layers.Layer):
+class Expert(Layer):
     """Dense layers of the given units, each with an activation and, while training, dropout."""
 
     def __init__(

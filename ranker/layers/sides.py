@@ -1,8 +1,10 @@
 """The two halves of an input, kept apart from the log to the served graph."""
 
+from __future__ import annotations
+
 from typing import NamedTuple, TypeAlias
 
-import tensorflow as tf
+from ranker.lazy_tensorflow import tf
 
 
 class Sides(NamedTuple):

@@ -1,14 +1,15 @@
 """A dense layer over both sides that computes the context's share once per request."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from ranker.layers.sides import Sides
+from ranker.lazy_tensorflow import Layer, tf
 
 
-class SplitDense(tf.keras.layers.Layer):
+class SplitDense(Layer):
     """``activation(context @ K_context + candidate @ K_candidate + bias)``, the sum by broadcasting.
 
     Equals a dense layer over the two sides side by side. With sides [B, C] and [B, I] it trains; with [1, C] and

@@ -1,15 +1,16 @@
 """A tower: one task's own layers and its logit."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-import tensorflow as tf
+from collections.abc import Sequence
 
 from ranker.layers.expert import Expert
 from ranker.layers.sides import Sides
 from ranker.layers.split_dense import SplitDense
+from ranker.lazy_tensorflow import Layer, tf
 
 
-class Tower(tf.keras.layers.Layer):
+class Tower(Layer):
     """Dense layers of the given units, none being allowed, and a linear output of one logit."""
 
     def __init__(

@@ -1,22 +1,9 @@
-"""How variables are moved: an optimiser for each group of them, and moments kept apart by task."""
+"""How variables are moved: an optimiser for each group of them, and moments kept apart by task.
 
-from ranker.optimizers.average import WeightAverage
-from ranker.optimizers.grouped import Group, GroupedOptimizer, averaged, kept_apart
-from ranker.optimizers.per_task import PerTaskOptimizer, TaskParts, task_parts
+The optimisers themselves are in ``grouped``, ``per_task`` and ``average``, whose import brings TensorFlow.
+"""
+
 from ranker.optimizers.schedules import SCHEDULES, learning_rate
 from ranker.optimizers.table import OPTIMIZERS, OptimizerKind
 
-__all__ = [
-    "OPTIMIZERS",
-    "SCHEDULES",
-    "Group",
-    "GroupedOptimizer",
-    "OptimizerKind",
-    "PerTaskOptimizer",
-    "TaskParts",
-    "WeightAverage",
-    "averaged",
-    "kept_apart",
-    "learning_rate",
-    "task_parts",
-]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "OptimizerKind", "learning_rate"]

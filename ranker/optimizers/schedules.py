@@ -1,8 +1,10 @@
 """Learning rates by step: Keras' schedules behind a linear warm-up."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
-import tensorflow as tf
+from ranker.lazy_tensorflow import tf
 
 SCHEDULES: dict[str, Callable[[float, int, float], Callable[[tf.Tensor], tf.Tensor]]] = {
     "constant": lambda rate, _steps, _final: lambda _step: tf.constant(rate),

@@ -1,10 +1,11 @@
 """The optimisers that a config can name. They are Keras 2's legacy ones, which TFRS' CompositeOptimizer composes."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from __future__ import annotations
 
-import tensorflow as tf
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ranker.lazy_tensorflow import tf
 
 
 class OptimizerKind(NamedTuple):
@@ -19,15 +20,18 @@ class OptimizerKind(NamedTuple):
     """Its own name for an L1 penalty, if it has one."""
 
 
+def _legacy(name: str, **options: float) -> Callable[..., Any]:
+    """Make Keras's class of this name, looked up when the optimiser is made."""
+    return lambda **given: getattr(tf.keras.optimizers.legacy, name)(**options, **given)
+
+
 OPTIMIZERS = {
-    "adam": OptimizerKind(tf.keras.optimizers.legacy.Adam, per_task=True),
+    "adam": OptimizerKind(_legacy("Adam"), per_task=True),
     # Losses are means over a batch, so one id's gradient is tiny: from Keras' default accumulator of 0.1 it would
     # take many epochs before rare ids moved at all.
-    "adagrad": OptimizerKind(
-        partial(tf.keras.optimizers.legacy.Adagrad, initial_accumulator_value=1e-8), per_task=True
-    ),
-    "rmsprop": OptimizerKind(tf.keras.optimizers.legacy.RMSprop, per_task=True),
-    "sgd": OptimizerKind(tf.keras.optimizers.legacy.SGD),
+    "adagrad": OptimizerKind(_legacy("Adagrad", initial_accumulator_value=1e-8), per_task=True),
+    "rmsprop": OptimizerKind(_legacy("RMSprop"), per_task=True),
+    "sgd": OptimizerKind(_legacy("SGD")),
     # FTRL works a variable's value out anew from its accumulators, so nothing else may move the variable.
-    "ftrl": OptimizerKind(tf.keras.optimizers.legacy.Ftrl, weight_decay=False, l1="l1_regularization_strength"),
+    "ftrl": OptimizerKind(_legacy("Ftrl"), weight_decay=False, l1="l1_regularization_strength"),
 }

@@ -4,19 +4,19 @@ One file a kind, registered in :data:`TASK_KINDS`. Configs and artifacts hold a 
 TensorFlow when they are called, so that serving can read a schema without it.
 """
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias
+from typing import ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from ranker.config.closed import Closed, ColumnName, Formula, formula
+from ranker.lazy_tensorflow import tf
 from ranker.registry import Registry
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -110,21 +110,21 @@ class Task(Closed):
         del name
         return None
 
-    def loss_weights(self, labels: "tf.Tensor") -> "tf.Tensor | None":
+    def loss_weights(self, labels: tf.Tensor) -> tf.Tensor | None:
         """How many rows each label [B] counts as in the loss [B]; ``None`` where each counts once."""
         del labels
         return None
 
     @abstractmethod
-    def losses(self, labels: "tf.Tensor", logits: "tf.Tensor") -> "tf.Tensor":
+    def losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Labels [B] and logits [B, K] to each row's loss [B], at least 0, before :meth:`loss_weights`."""
 
     @abstractmethod
-    def score(self, logits: "tf.Tensor") -> "tf.Tensor":
+    def score(self, logits: tf.Tensor) -> tf.Tensor:
         """Logits [B, K] to served scores [B]; where K is 1 a larger logit never scores lower."""
 
     @abstractmethod
-    def moments(self, labels: "tf.Tensor") -> "tf.Tensor":
+    def moments(self, labels: tf.Tensor) -> tf.Tensor:
         """Labels [B] to numbers [B, M] whose means say what constant predictions cost."""
 
     @abstractmethod

@@ -1,16 +1,16 @@
 """Binary tasks: a label in {0, 1}, learnt by cross-entropy, served as a probability."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from math import log
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.tasks.base import TASK_KINDS, Floats, Mask, Task, Trait, cross_entropy
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 @TASK_KINDS.register("binary")
@@ -47,19 +47,15 @@ class Binary(Task):
             return "no label is 1"
         return "every known label is 1" if nonzero == known else None
 
-    def losses(self, labels: "tf.Tensor", logits: "tf.Tensor") -> "tf.Tensor":
+    def losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Labels [B] and logits [B, 1] to cross-entropies [B]."""
-        import tensorflow as tf
-
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits[:, 0])
 
-    def score(self, logits: "tf.Tensor") -> "tf.Tensor":
+    def score(self, logits: tf.Tensor) -> tf.Tensor:
         """Logits [B, 1] to probabilities [B]."""
-        import tensorflow as tf
-
         return tf.sigmoid(logits[:, 0])
 
-    def moments(self, labels: "tf.Tensor") -> "tf.Tensor":
+    def moments(self, labels: tf.Tensor) -> tf.Tensor:
         """The labels [B, 1]: their mean is the share of positives."""
         return labels[:, None]
 

@@ -1,15 +1,15 @@
 """Regressions: a number, learnt by squared error, Huber's loss or weighted logistic regression, served in its unit."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from ranker.lazy_tensorflow import tf
 from ranker.tasks.base import TASK_KINDS, Floats, Mask, Task, Trait, cross_entropy
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 @TASK_KINDS.register("regression")
@@ -63,11 +63,11 @@ class Regression(Task):
         """Smaller labels, by a transform or in another unit."""
         return f"tasks.{name}.transform: log1p, or a label in larger units"
 
-    def loss_weights(self, labels: "tf.Tensor") -> "tf.Tensor | None":
+    def loss_weights(self, labels: tf.Tensor) -> tf.Tensor | None:
         """Positives and negatives [B] that each label of a weighted logistic regression stands for."""
         return labels + self._negatives(labels) if self.weighted_logistic else None
 
-    def losses(self, labels: "tf.Tensor", logits: "tf.Tensor") -> "tf.Tensor":
+    def losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Labels [B] and logits [B, 1] to losses [B].
 
         Squared error or Huber's loss on the transformed label, or weighted logistic regression (Covington, Adams and
@@ -75,8 +75,6 @@ class Regression(Task):
         in a row that weighs ``y + n``. The odds of least loss are ``E[y] / E[n]``: with a negative in every row they
         are the mean label.
         """
-        import tensorflow as tf
-
         target, value = self._target(labels), logits[:, 0]
         if self.weighted_logistic:
             return tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=value)
@@ -84,19 +82,15 @@ class Regression(Task):
             return tf.keras.losses.huber(target[:, None], logits, delta=self.huber_delta)
         return tf.math.squared_difference(value, target)
 
-    def score(self, logits: "tf.Tensor") -> "tf.Tensor":
+    def score(self, logits: tf.Tensor) -> tf.Tensor:
         """Logits [B, 1] to values [B] in the label's unit."""
-        import tensorflow as tf
-
         value = logits[:, 0]
         if self.weighted_logistic:
             return tf.exp(tf.minimum(value, 80.0))  # beyond, single precision ends
         return tf.exp(tf.nn.relu(value)) - 1.0 if self.transform == "log1p" else value
 
-    def moments(self, labels: "tf.Tensor") -> "tf.Tensor":
+    def moments(self, labels: tf.Tensor) -> tf.Tensor:
         """What the loss compares with, and its square [B, 2]."""
-        import tensorflow as tf
-
         target = self._target(labels)
         return tf.stack([target, target**2], axis=1)
 
@@ -110,18 +104,14 @@ class Regression(Task):
         del probability
         return cross_entropy(means[0], 0.5) if self.weighted_logistic else self._error(means[1])
 
-    def _target(self, labels: "tf.Tensor") -> "tf.Tensor":
+    def _target(self, labels: tf.Tensor) -> tf.Tensor:
         """What the loss compares with [B], of labels [B]."""
-        import tensorflow as tf
-
         if self.weighted_logistic:
             return labels / (labels + self._negatives(labels))
         return tf.math.log1p(labels) if self.transform == "log1p" else labels
 
-    def _negatives(self, labels: "tf.Tensor") -> "tf.Tensor":
+    def _negatives(self, labels: tf.Tensor) -> tf.Tensor:
         """How often each row [B] counts as a negative of a weighted logistic regression [B]."""
-        import tensorflow as tf
-
         return tf.ones_like(labels) if self.negatives == "every_row" else tf.cast(labels == 0, labels.dtype)
 
     def _error(self, square: float) -> float:

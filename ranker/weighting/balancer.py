@@ -1,10 +1,11 @@
 """Any balancing method for any Keras model."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
+from ranker.lazy_tensorflow import Module
 from ranker.registry import UnknownNameError
 from ranker.tasks import TASK_KINDS, Task
 from ranker.weighting.base import WEIGHTINGS, LabelFacts, Weighting, WeightingOptions
@@ -14,7 +15,7 @@ Tasks = Sequence[str] | Mapping[str, str | Task]
 """Names of tasks; or by name the kind, ``"binary"`` or ``"regression"``, or the whole task."""
 
 
-class Balancer(tf.Module):
+class Balancer(Module):
     """A balancing method made ready for the tasks of one model.
 
     In a ``train_step``, eagerly or inside of ``tf.function``::

@@ -1,14 +1,16 @@
 """What every balancing method is: losses, and if asked for a Gramian, to one seed vector."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from math import log
 from typing import ClassVar, Literal, NamedTuple
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.config.closed import Closed
+from ranker.lazy_tensorflow import Module, tf
 from ranker.registry import Registry, nearest
 from ranker.tasks import Binary, Task
 
@@ -44,7 +46,7 @@ class LabelFacts(NamedTuple):
     """Rows [T, T] that count for both tasks; on the diagonal, for each. Only ``cautions`` need them."""
 
     @classmethod
-    def of_rates(cls, rates: Sequence[float]) -> "LabelFacts":
+    def of_rates(cls, rates: Sequence[float]) -> LabelFacts:
         """Facts of binary labels, from the share [T] of rows whose label is 1.
 
         Raises ``ValueError`` for a rate outside of 0 to 1.
@@ -61,6 +63,13 @@ class WeightingOptions(Closed):
 
     name: str = ""
 
+    def check(self, tasks: Mapping[str, Task]) -> None:
+        """Raise ``ValueError``, naming the option, where an option by task names none of ``tasks``."""
+        for option in type(self).model_fields:
+            value = getattr(self, option)
+            if isinstance(value, Mapping):
+                per_task(value, tasks, option, default=0.0)
+
 
 class ScaledOptions(WeightingOptions):
     """Options of a method whose losses may be divided by their priors first."""
@@ -76,7 +85,7 @@ class ScaledOptions(WeightingOptions):
         return prior_scales(tasks, facts)
 
 
-class Weighting(tf.Module):
+class Weighting(Module):
     """Base of all methods. ``Balancer`` and ``RankingModel`` build what they are given, with the tasks in order."""
 
     Options: ClassVar[type[WeightingOptions]]

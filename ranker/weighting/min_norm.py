@@ -4,8 +4,9 @@ The quadratic programme behind MGDA and PE-LTR: minimise ``w' G w`` subject to `
 All functions run in graphs, in double precision, for any number of tasks.
 """
 
-import tensorflow as tf
+from __future__ import annotations
 
+from ranker.lazy_tensorflow import tf
 from ranker.weighting.quadratic_programs import scaled
 
 

@@ -1,17 +1,20 @@
 """Gradients changed by one another in turn, in the tasks' coordinates, as the mean over all orders."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from itertools import permutations
 from math import factorial
 from typing import TypeAlias
 
 import numpy as np
-import tensorflow as tf
+
+from ranker.lazy_tensorflow import tf
 
 ALL_ORDERS = 7
 """Up to so many tasks every order is tried; beyond, each other task in turn goes first."""
 
-Change: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, int, tf.Tensor], tf.Tensor]
+Change: TypeAlias = Callable[["tf.Tensor", "tf.Tensor", "tf.Tensor", int, "tf.Tensor"], "tf.Tensor"]
 """Inner products of a task's gradient so far with others', both norms, the task and the others [P] -> how much of the
 others' gradients to add [P]."""
 

@@ -4,10 +4,13 @@ With T tasks there are 2^T sets of weights that lie on their bound; all are trie
 few tasks that a model has, cheaper than iterating.
 """
 
+from __future__ import annotations
+
 from itertools import product
 
 import numpy as np
-import tensorflow as tf
+
+from ranker.lazy_tensorflow import tf
 
 MOST_TASKS = 12
 _SPECK = 1e-12

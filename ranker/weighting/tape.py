@@ -1,19 +1,20 @@
 """The forward pass of any model, recorded for a balancing method, and the step that is made of it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
-import tensorflow as tf
-
+from ranker.lazy_tensorflow import do_not_convert, tf
 from ranker.registry import nearest
 from ranker.weighting.base import Evidence, GradientBalancer, Weighting
 from ranker.weighting.task_gradients import TaskGradients
 
-Losses: TypeAlias = Mapping[str, tf.Tensor] | Sequence[tf.Tensor]
+Losses: TypeAlias = Mapping[str, "tf.Tensor"] | Sequence["tf.Tensor"]
 """A scalar for each task, by name or in the tasks' order; exactly 0 for a task without labels in the batch."""
-Quality: TypeAlias = tf.Tensor | Callable[[], tf.Tensor]
+Quality: TypeAlias = "tf.Tensor | Callable[[], tf.Tensor]"
 Features = TypeVar("Features")
 
 
@@ -61,7 +62,7 @@ class BalancingTape:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._open.close()
 
-    @tf.autograph.experimental.do_not_convert
+    @do_not_convert
     def share(self, features: Features) -> Features:
         """Mark the tensors that the heads read: what is recorded so far is shared, the rest belongs to the heads.
 
@@ -78,7 +79,7 @@ class BalancingTape:
         self._second.watch(self._features)
         return features
 
-    @tf.autograph.experimental.do_not_convert
+    @do_not_convert
     def gradients(
         self,
         losses: Losses,
@@ -168,7 +169,7 @@ class BalancingTape:
             self._look_back(look_again())
         return BalancedStep(found.weights, found.gramian)
 
-    @tf.autograph.experimental.do_not_convert
+    @do_not_convert
     def _look_back(self, losses: Losses) -> None:
         self._method.after(tf.stack([tf.cast(loss, tf.float32) for loss in self._in_order(losses)]))
 

@@ -1,11 +1,12 @@
 """Gradients of several losses, computed as often as a balancing method needs and no more."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-import tensorflow as tf
-
+from ranker.lazy_tensorflow import tf
 from ranker.weighting.base import Balance
 from ranker.weighting.task_rows import TaskRows, by_task_rows
 

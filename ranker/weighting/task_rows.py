@@ -1,9 +1,11 @@
 """Gradients of embedding tables by task, as the few rows that a batch read and never as T whole tables."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import tensorflow as tf
+from ranker.lazy_tensorflow import tf
 
 
 class TaskRows(NamedTuple):

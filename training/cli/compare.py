@@ -8,7 +8,6 @@ import typer
 from training.cli.options import More, Paths, sources
 from training.cli.terminal import console
 from training.commands.outputs import check_folder
-from training.config.early_checks import check_config, split_variation
 from training.quiet_imports import quiet_imports
 
 
@@ -37,9 +36,11 @@ def compare(
 
     A comparison that was stopped goes on where it was when the same command is given again.
     """
-    check_config(config)
-    for text in vary:
-        split_variation(text)
+    from training.config import load
+    from training.sweeps.compare import expand, variations
+
+    base = load(config)
+    expand(base, variations(vary), seeds)
     check_folder("--output", output)
     if export_best is not None:
         check_folder("--export-best", export_best)
@@ -47,6 +48,6 @@ def compare(
         from training.commands.compare import compare as command
 
     command(
-        config, sources(data, more), vary=vary, output=output, seeds=seeds, test=test, jobs=jobs, best_by=best_by,
+        base, sources(data, more), vary=vary, output=output, seeds=seeds, test=test, jobs=jobs, best_by=best_by,
         export_best=export_best, progress=console,
     )  # fmt: skip

@@ -8,7 +8,6 @@ import typer
 from training.cli.options import More, Paths, sources
 from training.cli.terminal import console
 from training.commands.outputs import check_folder
-from training.config.early_checks import check_config
 from training.quiet_imports import quiet_imports
 
 
@@ -23,10 +22,12 @@ def fit(
 
     A run that was killed goes on where it was when the same command is given again.
     """
-    check_config(config)
+    from training.config import load
+
+    experiment = load(config)
     check_folder("--output", output)
     with quiet_imports():
         from training.commands.fit import fit as command
 
-    run = command(config, sources(data, more), output=output, restart=restart, progress=console)
+    run = command(experiment, sources(data, more), output=output, restart=restart, progress=console)
     console.print(f"artifact: [bold]{run.export().folder}[/bold]    serve it: ranker-serve {output}")

@@ -8,7 +8,6 @@ import typer
 from training.cli.options import More, Paths, sources
 from training.cli.terminal import console
 from training.commands.outputs import check_folder
-from training.config.early_checks import FRONT_METHODS, check_config, check_name
 from training.quiet_imports import quiet_imports
 
 
@@ -39,18 +38,16 @@ def pareto(
     Stopped, it goes on where it was when the same command is given again; more points, another rule or other
     objectives train only what is new.
     """
-    check_config(config)
-    for name in method or []:
-        check_name("--method", name, FRONT_METHODS)
-    check_folder("--output", output)
-    with quiet_imports():
-        from training.commands import pareto as command
-        from training.config.experiment import load
-        from training.sweeps import pareto as fronts
+    from training.config import load
+    from training.sweeps import pareto as fronts
 
     base = load(config)
     choice = fronts.choice(base, objectives, pick, prefer)
     cells = fronts.expand(base, points, total, method or ["pe_ltr"])
+    check_folder("--output", output)
+    with quiet_imports():
+        from training.commands import pareto as command
+
     source = sources(data, more) or [Path(path) for path in base.data.paths]
     _, artifact = command.pareto(base, cells, choice, source, test or [], output, jobs, console)
     console.print(f"artifact: [bold]{artifact.folder}[/bold]    serve it: ranker-serve {output}")

@@ -10,7 +10,6 @@ from ranker.command_line import REFUSED
 from training.cli.options import More, Paths, sources
 from training.cli.terminal import console
 from training.commands.outputs import check_folder
-from training.config.early_checks import SEARCH_METHODS, check_name
 from training.quiet_imports import quiet_imports
 
 
@@ -55,7 +54,6 @@ def search(
 
     A search that was stopped goes on where it was when the same command is given again.
     """
-    check_name("--method", method, SEARCH_METHODS)
     check_folder("--output", output)
     if export is not None:
         check_folder("--export", export)

@@ -18,12 +18,13 @@ from training.commands.inputs import Progress as Shown
 from training.config.experiment import Experiment
 from training.data.experiment_log import open_log
 from training.data.log_reader import Log, Source
-from training.sweeps import Cell, Trained, progress_bars, run_cells
+from training.sweeps import Cell, Trained
 from training.sweeps.compare.best import Best
 from training.sweeps.compare.costs import ROUNDS, measure_costs
 from training.sweeps.compare.grid import expand, variations
 from training.sweeps.compare.summary import Row, summarise, table, to_markdown
 from training.sweeps.run_trial import has_weights
+from training.sweeps.runner import progress_bars, run_cells
 from training.trainer.run_folder import RESULT
 
 RESULTS = "results.json"

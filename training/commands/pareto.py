@@ -16,11 +16,12 @@ from training.data.cache import opened_rows
 from training.data.encode import encode_all
 from training.data.experiment_log import open_log
 from training.data.log_reader import Source
-from training.sweeps import Cell, Trained, progress_bars, run_cells
+from training.sweeps import Cell, Trained
 from training.sweeps.pareto.objectives import knows_nothing
 from training.sweeps.pareto.request import Choice
 from training.sweeps.pareto.summary import DOMINATED, Summary, summarise, table
 from training.sweeps.run_trial import drop_weights, has_weights
+from training.sweeps.runner import progress_bars, run_cells
 from training.trainer.run_folder import RESULT
 
 CELLS = "cells"

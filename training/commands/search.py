@@ -26,6 +26,7 @@ from training.display import Display, bars, show_notes
 from training.fusion_search.evaluator import Evaluator
 from training.fusion_search.loop import History
 from training.fusion_search.loop import search as searched_by
+from training.fusion_search.methods import METHODS
 from training.fusion_search.objective import Goal, default_goal, parse_goal
 from training.fusion_search.scored_rows import ScoredRows, scored_rows
 from training.fusion_search.space import space
@@ -56,6 +57,13 @@ class SearchOptions:
     seed: int = 0
     bootstrap: int = 200
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    def __post_init__(self) -> None:
+        """Raise ``ConfigError`` for an unknown method."""
+        try:
+            METHODS[self.method]
+        except KeyError as error:
+            raise ConfigError(f"--method {self.method}: {error}") from None
 
 
 def search(

@@ -241,10 +241,10 @@ class Experiment(Closed):
                 "them, untrained; use one of the two"
             )
         self._check_fusions()
-        method = WEIGHTINGS[self.weighting.name](self.weighting)
-        method.build(tasks)
+        self.weighting.check(tasks)
+        method = WEIGHTINGS[self.weighting.name]
         self.schedule.check(
-            list(tasks), self.training.epochs, compares=isinstance(method, GradientBalancer) or method.looks_back
+            list(tasks), self.training.epochs, compares=issubclass(method, GradientBalancer) or method.looks_back
         )
         if self.early_stopping is not None and self.early_stopping.metric is not None:
             check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,7 @@ from training.data.log_reader import Source
 from training.display import bars, show_notes
 from training.quiet_imports import TRAINING, import_quietly
 from training.sweeps.run_trial import finished, key, run_cell
-from training.sweeps.trial import Cell
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A cell that was run: its folder, its encoded rows, and its result or ``{"error": ...}``."""
-
-    cell: Cell
-    folder: Path
-    rows: Path
-    result: dict[str, Any]
-
-    @property
-    def error(self) -> str | None:
-        """What went wrong, if anything."""
-        return self.result.get("error")
+from training.sweeps.trial import Cell, Trained
 
 
 def run_cells(

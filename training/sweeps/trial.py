@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from ranker.config.errors import explain
 from training.config.experiment import CHOICES, ConfigError, Experiment
 
 _LONGEST = 100
@@ -34,6 +36,21 @@ class Cell:
         return f"{text[:_LONGEST]}{mark}+seed={self.seed}"
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A cell that was run: its folder, its encoded rows, and its result or ``{"error": ...}``."""
+
+    cell: Cell
+    folder: Path
+    rows: Path
+    result: dict[str, Any]
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong, if anything."""
+        return self.result.get("error")
+
+
 def label(values: Mapping[str, str]) -> str:
     """Values joined; with its key where the value alone says little."""
     shown = [value if key in CHOICES else f"{key.rpartition('.')[2]}={value}" for key, value in values.items()]
@@ -45,8 +62,4 @@ def checked(raw: dict[str, Any], change: str) -> Experiment:
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:
-        mistakes = "; ".join(
-            ": ".join([*([".".join(map(str, e["loc"]))] if e["loc"] else []), e["msg"].removeprefix("Value error, ")])
-            for e in error.errors(include_url=False)
-        )
-        raise ConfigError(f"{change}: {mistakes}") from None
+        raise ConfigError(f"{change}: {'; '.join(explain(error, Experiment, None))}") from None

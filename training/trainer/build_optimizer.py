@@ -5,7 +5,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ranker.model import RankingModel
-from ranker.optimizers import OPTIMIZERS, Group, GroupedOptimizer, PerTaskOptimizer, WeightAverage, learning_rate
+from ranker.optimizers import OPTIMIZERS, learning_rate
+from ranker.optimizers.average import WeightAverage
+from ranker.optimizers.grouped import Group, GroupedOptimizer
+from ranker.optimizers.per_task import PerTaskOptimizer
 from training.config.optimizer import Optimizer, OptimizerGroup
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranker.model import RankingModel
-from ranker.optimizers import averaged
+from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows
 from training.data.cache import opened_rows, prepared_rows

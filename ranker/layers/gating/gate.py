@@ -1,9 +1,10 @@
 """A gate: which experts to listen to, for each row."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
 from ranker.config.closed import Closed
@@ -13,6 +14,7 @@ from ranker.layers.gating.rules import RULES
 from ranker.layers.gating.watch import GateReading, tell
 from ranker.layers.sides import Sides
 from ranker.layers.split_dense import SplitDense, together
+from ranker.lazy_tensorflow import Layer, tf
 
 
 class GateOptions(Closed):
@@ -27,7 +29,7 @@ class GateOptions(Closed):
     k: int = Field(2, ge=1, description="Experts a row listens to, for top_k and dselect_k.")
 
 
-class Gate(tf.keras.layers.Layer):
+class Gate(Layer):
     """Weights over named experts, and the experts' weighted sum. Jacobs et al., Neural Computation 1991.
 
     The weights of a row sum to 1 whatever the options. Dropout leaves whole experts out of a row's mix and scales the

@@ -1,11 +1,14 @@
 """From a gate's linear outputs to weights over experts, by the config's word."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
+
+from ranker.lazy_tensorflow import tf
 
 
 class Rule(NamedTuple):

@@ -1,11 +1,13 @@
 """Looking at gates while a model runs, without a change to the model."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
-import tensorflow as tf
+from ranker.lazy_tensorflow import tf
 
 
 class GateReading(NamedTuple):

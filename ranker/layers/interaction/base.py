@@ -1,12 +1,13 @@
 """What every feature interaction is."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-import tensorflow as tf
+from typing import ClassVar
 
 from ranker.config.closed import Closed
 from ranker.encoding.layout import Layout
 from ranker.layers.sides import Sides
+from ranker.lazy_tensorflow import Layer, tf
 from ranker.registry import Registry
 from ranker.schema import Schema
 
@@ -21,7 +22,7 @@ class InteractionOptions(Closed):
         del schema
 
 
-class Interaction(tf.keras.layers.Layer):
+class Interaction(Layer):
     """Sides to sides: what crosses context and candidate is put beside the candidate's inputs.
 
     The context stays as it is, so that dense layers behind still multiply it once a request.

@@ -1,14 +1,15 @@
 """DCN-v2's cross network."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-import tensorflow as tf
-import tensorflow_recommenders as tfrs
 from pydantic import Field
 
 from ranker.encoding.layout import Layout
 from ranker.layers.interaction.base import INTERACTIONS, Interaction, InteractionOptions
 from ranker.layers.sides import Sides, join
+from ranker.lazy_tensorflow import tf, tfrs
 
 
 @INTERACTIONS.register("cross")

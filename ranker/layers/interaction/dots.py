@@ -1,13 +1,13 @@
 """Pairwise dot products of feature embeddings."""
 
-from typing import Literal
+from __future__ import annotations
 
-import tensorflow as tf
-import tensorflow_recommenders as tfrs
+from typing import Literal
 
 from ranker.encoding.layout import Layout
 from ranker.layers.interaction.base import INTERACTIONS, Interaction, InteractionOptions
 from ranker.layers.sides import Sides, join
+from ranker.lazy_tensorflow import tf, tfrs
 from ranker.schema import Schema
 
 

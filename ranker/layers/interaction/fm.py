@@ -1,14 +1,15 @@
 """Factorisation machine."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from typing import Literal
-
-import tensorflow as tf
 
 from ranker.encoding.layout import Layout
 from ranker.layers.interaction.base import INTERACTIONS, Interaction, InteractionOptions
 from ranker.layers.sides import Sides
 from ranker.layers.split_dense import SplitDense
+from ranker.lazy_tensorflow import tf
 
 
 @INTERACTIONS.register("fm")

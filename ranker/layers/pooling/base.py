@@ -1,12 +1,13 @@
 """What every pooling is."""
 
-import tensorflow as tf
+from __future__ import annotations
 
 from ranker.encoding.layout import IdField
+from ranker.lazy_tensorflow import Layer, tf
 from ranker.registry import Registry
 
 
-class Pooling(tf.keras.layers.Layer):
+class Pooling(Layer):
     """Embedded lists to one vector a row.
 
     Those with a target (``IdField.target``) weigh the list by the candidate: their result is the candidate's, one row

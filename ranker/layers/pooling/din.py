@@ -1,9 +1,10 @@
 """Deep interest network's target attention."""
 
-import tensorflow as tf
+from __future__ import annotations
 
 from ranker.encoding.layout import IdField
 from ranker.layers.pooling.base import POOLINGS, Pooling
+from ranker.lazy_tensorflow import tf
 
 
 @POOLINGS.register("din")

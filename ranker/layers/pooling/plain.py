@@ -1,8 +1,9 @@
 """Sum and mean."""
 
-import tensorflow as tf
+from __future__ import annotations
 
 from ranker.layers.pooling.base import POOLINGS, Pooling
+from ranker.lazy_tensorflow import tf
 
 
 @POOLINGS.register("sum")

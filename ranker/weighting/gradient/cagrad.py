@@ -1,10 +1,12 @@
 """Conflict-averse gradients."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 from ranker.weighting.quadratic_programs import scaled, simplex_quadratic
 

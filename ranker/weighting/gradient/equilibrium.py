@@ -1,10 +1,12 @@
 """Weights at an equilibrium of utilities: Nash-MTL and FairGrad."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 from ranker.weighting.quadratic_programs import power_equilibrium
 

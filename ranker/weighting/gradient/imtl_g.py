@@ -1,9 +1,10 @@
 """Impartial gradients."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-import tensorflow as tf
-
+from ranker.lazy_tensorflow import tf
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 from ranker.weighting.quadratic_programs import scaled
 

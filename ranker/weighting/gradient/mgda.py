@@ -1,11 +1,13 @@
 """Multiple-gradient descent."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 from ranker.weighting.min_norm import min_norm
 from ranker.weighting.quadratic_programs import scaled

@@ -1,9 +1,10 @@
 """Gradients of one length."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-import tensorflow as tf
-
+from ranker.lazy_tensorflow import tf
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 
 

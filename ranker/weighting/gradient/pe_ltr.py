@@ -1,11 +1,13 @@
 """Pareto-efficient learning to rank."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import tensorflow as tf
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions, per_task
 from ranker.weighting.min_norm import min_norm, relaxed_min_norm
@@ -31,16 +33,25 @@ class PELTR(GradientBalancer):
             "exact", description="exact: the optimum. relaxation: the paper's KKT system, then projection."
         )
 
+        def check(self, tasks: Mapping[str, Task]) -> None:
+            """Raise ``ValueError`` for an unknown task, or bounds that sum to more than 1."""
+            super().check(tasks)
+            total = sum(self.in_order(tasks))
+            if total > 1 + 1e-9:
+                raise ValueError(
+                    f"weighting.bounds: the bounds sum to {total:g}; the weights sum to 1, so they leave no solution"
+                )
+
+        def in_order(self, tasks: Mapping[str, Task]) -> list[float]:
+            """Bounds [T] in task order."""
+            return per_task(self.bounds, tasks, "bounds", default=0.0)
+
     options: Options
 
     def prepare(self, tasks: Mapping[str, Task]) -> None:
         """Put the bounds in task order."""
-        self._bounds = per_task(self.options.bounds, tasks, "bounds", default=0.0)
-        total = sum(self._bounds)
-        if total > 1 + 1e-9:
-            raise ValueError(
-                f"weighting.bounds: the bounds sum to {total:g}; the weights sum to 1, so they leave no solution"
-            )
+        self.options.check(tasks)
+        self._bounds = self.options.in_order(tasks)
 
     def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T] of least norm. A task without any gradient, such as one with no label in the batch, gets 0."""

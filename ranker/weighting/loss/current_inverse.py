@@ -1,9 +1,10 @@
 """Each loss divided by itself."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-import tensorflow as tf
-
+from ranker.lazy_tensorflow import tf
 from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions
 
 

@@ -1,11 +1,13 @@
 """Dynamic task prioritisation."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import tensorflow as tf
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, ScaledOptions, per_task, present
 from ranker.weighting.scaling import ScaledWeigher

@@ -1,11 +1,13 @@
 """Fast adaptive multitask optimisation."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, LossWeigher, WeightingOptions, present
 

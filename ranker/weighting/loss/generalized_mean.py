@@ -1,10 +1,12 @@
 """A mean of the losses between the least and the greatest."""
 
+from __future__ import annotations
+
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions
 
 

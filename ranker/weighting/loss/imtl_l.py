@@ -1,10 +1,11 @@
 """Impartial learning of losses."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Literal
 
-import tensorflow as tf
-
+from ranker.lazy_tensorflow import tf
 from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, WeightingOptions, present
 

@@ -1,11 +1,13 @@
 """Each loss divided by what it was at the start."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Literal
 
-import tensorflow as tf
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.tasks import Task
 from ranker.weighting.base import (
     WEIGHTINGS,

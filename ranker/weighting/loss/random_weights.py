@@ -1,12 +1,14 @@
 """Random weights."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Literal
 from zlib import crc32
 
-import tensorflow as tf
 from pydantic import Field
 
+from ranker.lazy_tensorflow import tf
 from ranker.tasks import Task
 from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, LossWeigher, WeightingOptions
 

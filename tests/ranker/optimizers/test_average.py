@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ranker.optimizers import Group, GroupedOptimizer, WeightAverage, averaged
+from ranker.optimizers.average import WeightAverage
+from ranker.optimizers.grouped import Group, GroupedOptimizer, averaged
 
 SGD = tf.keras.optimizers.legacy.SGD
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ranker.optimizers import OPTIMIZERS, Group, GroupedOptimizer, kept_apart, learning_rate
+from ranker.optimizers import OPTIMIZERS, learning_rate
+from ranker.optimizers.grouped import Group, GroupedOptimizer, kept_apart
 
 SGD = tf.keras.optimizers.legacy.SGD
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ranker.optimizers import OPTIMIZERS, Group, GroupedOptimizer, PerTaskOptimizer, TaskParts, kept_apart
+from ranker.optimizers import OPTIMIZERS
+from ranker.optimizers.grouped import Group, GroupedOptimizer, kept_apart
+from ranker.optimizers.per_task import PerTaskOptimizer, TaskParts
 from ranker.weighting import Static
 from tests.ranker.models import batch_of, model_of
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ranker.optimizers import PerTaskOptimizer
+from ranker.optimizers.per_task import PerTaskOptimizer
 from tests.training.conftest import CONFIG, written
 from training.config.experiment import Experiment, load
 from training.data.cache import opened_rows

@@ -12,7 +12,6 @@ import yaml
 from ranker.config.yaml import YamlError
 from ranker.config.yaml import parse as read_yaml
 from ranker.registry import nearest
-from training.config.early_checks import split_variation
 from training.config.experiment import CHOICES, ConfigError, Experiment
 from training.sweeps import Cell, checked
 
@@ -56,7 +55,7 @@ def parse(text: str) -> Variation:
 
     Values are YAML; commas inside brackets or braces do not divide. Raises ``ConfigError``.
     """
-    key, words = split_variation(text)
+    key, words = _split(text)
     every = words == [EVERY] and key in CHOICES
     if every:
         words = sorted(CHOICES[key])
@@ -172,3 +171,25 @@ def _text(value: Any) -> str:
         if isinstance(value, str)
         else yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("...").strip()
     )
+
+
+def _split(text: str) -> tuple[str, list[str]]:
+    """``architecture=mmoe,ple`` -> the key and the texts of its values. Raises ``ConfigError``.
+
+    Commas inside brackets or braces do not divide.
+    """
+    key, equals, rest = text.partition("=")
+    key = key.strip()
+    if not equals or not key or not rest.strip():
+        raise ConfigError(f"--vary {text!r}: say KEY=VALUE,VALUE, for example architecture=mmoe,ple")
+    return key, [word.strip() for word in _divided(rest)]
+
+
+def _divided(text: str) -> Iterator[str]:
+    depth, start = 0, 0
+    for place, c in enumerate(text):
+        depth += (c in "[{") - (c in "]}")
+        if c == "," and depth == 0:
+            yield text[start:place]
+            start = place + 1
+    yield text[start:]

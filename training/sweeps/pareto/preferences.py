@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.registry import nearest
 from ranker.weighting import WEIGHTINGS
-from training.config.early_checks import check_name
 from training.config.experiment import ConfigError, Experiment
 from training.sweeps import Cell, checked
 
@@ -79,7 +79,7 @@ def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) 
         )
     cells, raw = [], base.model_dump(mode="json", by_alias=True)
     for method in methods:
-        check_name("--method", method, METHODS)
+        _check_method(method)
         if methods.count(method) > 1:
             raise ConfigError(f"--method {method}: is given twice")
         option, options = METHODS[method].option, WEIGHTINGS[method].Options
@@ -93,6 +93,12 @@ def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) 
             )
             cells.append(Cell({"weighting": method, option: text}, base.training.seed, chosen))
     return cells
+
+
+def _check_method(name: str) -> None:
+    if name not in METHODS:
+        hint = nearest(name, list(METHODS))
+        raise ConfigError(f"--method {name}: unknown{'; ' + hint if hint else ''} (known: {', '.join(METHODS)})")
 
 
 def _tidy(values: Points) -> list[float]:
