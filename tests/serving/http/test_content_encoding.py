@@ -52,7 +52,7 @@ def test_other_encodings_list_those_accepted(encoding: str) -> None:
         ("gzip", TEXT, "is not gzip"),
         ("gzip", b"", "is cut off"),
         ("gzip", gzip.compress(TEXT)[:-1], "is cut off"),
-        ("gzip", gzip.compress(TEXT) + b"more", "what follows its end is no gzip"),
+        ("gzip", gzip.compress(TEXT) + b"more", "the data after its end is not gzip"),
         ("gzip", gzip.compress(TEXT)[:-8] + bytes(8), "is not gzip"),
         ("deflate", gzip.compress(TEXT), "is not deflate"),
         ("deflate", zlib.compress(TEXT) + b"more", "4 bytes follow the end"),
