@@ -109,7 +109,7 @@ def causes(service):
         (broken_manifest, "unreadable", "manifest.json: cannot be read"),
         (another_number, "unreadable", "its manifest says that it is version 1"),
         (other_scores, "scores", "golden request 0, task 'click': scores differ by 1.00e-02"),
-        (other_schema, "schema", "differ from those of version 1 (candidates.duration)"),
+        (other_schema, "schema", "differ from version 1 (candidates.duration)"),
     ],
 )
 def test_what_does_not_hold_is_refused_and_the_old_goes_on(running, body, spoil, cause, reason):
