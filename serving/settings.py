@@ -176,9 +176,9 @@ class Settings(Closed):
                 f"({self.max_body_bytes}), or no body of that size could be received"
             )
         if self.models is not None and self.items is not None:
-            raise ValueError("items are named for each model in the file of models, not beside it")
+            raise ValueError("with a file of models, set items for each model in that file")
         if self.models is not None and (self.version is not None or self.version_file is not None):
-            raise ValueError("a version is named for each model in the file of models, not beside it")
+            raise ValueError("with a file of models, set version or version_file for each model in that file")
         if self.version is not None and self.version_file is not None:
             raise ValueError(f"name a version or a version_file, not both: got {self.version} and {self.version_file}")
         if self.users is not None and self.users_file is not None:
@@ -209,7 +209,7 @@ class Settings(Closed):
             try:
                 ip_network(proxy)
             except ValueError:
-                raise ValueError(f"{proxy!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/8") from None
+                raise ValueError(f"{proxy!r} is not an address or network, such as 10.0.0.7 or 10.0.0.0/8") from None
         return value
 
     @field_validator("cors_origins")
@@ -217,7 +217,9 @@ class Settings(Closed):
     def _origins(cls, value: str) -> str:
         for origin in filter(None, map(str.strip, value.split(","))):
             if origin != "*" and not ORIGIN.fullmatch(origin):
-                raise ValueError(f"{origin!r} is no origin; one is scheme://host or scheme://host:port, with no path")
+                raise ValueError(
+                    f"{origin!r} is not an origin; write scheme://host or scheme://host:port, without a path"
+                )
         return value
 
     @property

@@ -73,8 +73,8 @@ def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[.
         experiment = models.served.experiment
         return {**experiment.model_dump(mode="json"), "revision": experiment.revision} if experiment else None
 
-    def by_worker(told: Callable[[Serving], Any]) -> dict[str, Any]:
-        workers = {str(pid): told(serving) for pid, serving in shared.workers().items()}
+    def by_worker(report: Callable[[Serving], Any]) -> dict[str, Any]:
+        workers = {str(pid): report(serving) for pid, serving in shared.workers().items()}
         return {"workers": workers, "answered_by": os.getpid()}
 
     def status() -> dict[str, Any]:

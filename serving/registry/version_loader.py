@@ -108,7 +108,7 @@ class VersionLoader:
         """Load the service's first version: the newest that passes all checks, or the one in the version file.
 
         ``known`` are the previously served versions, which are tried before newer ones. Refused versions are logged.
-        Raises ``ArtifactError``, ``EngineError`` or ``ItemsError`` where none passes.
+        Raises ``ArtifactError``, ``EngineError`` or ``ItemsError`` if none passes.
         """
         refused: dict[int, Refused] = {}
         first: tuple[int, Exception] | None = None

@@ -116,7 +116,7 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting():
     ("name", "value", "text"),
     [
         ("FORWARDED_ALLOW_IPS", "proxy", "no address or network"),
-        ("CORS_ORIGINS", "app.example.com", "is no origin"),
+        ("CORS_ORIGINS", "app.example.com", "is not an origin"),
         ("ROOT_PATH", "ranker/", "pattern"),
     ],
 )

@@ -251,7 +251,7 @@ def test_the_experiment_is_read_anew_and_a_wrong_one_refused(url, body, root):
             assert reason in refused.json()["detail"][0]["reason"]
             assert str(root) not in refused.text
         write(file, EXPERIMENT, default="challenger")
-        assert "restart for that" in ask(url, "experiment/reload").json()["detail"][0]["reason"]
+        assert "restart the service to apply that" in ask(url, "experiment/reload").json()["detail"][0]["reason"]
         assert status_of(url)["experiment"] == before
         changed = reloaded(coverage=0.0).json()
         assert set(changed["workers"].values()) == {changed["experiment"]["revision"]} != {before["revision"]}

@@ -230,5 +230,5 @@ def test_a_model_of_several_may_have_a_version_file(write_artifact, tmp_path):
     (tmp_path / "models.yaml").write_text("models: {main: {artifact: versions, version_file: main.version}}")
     source = Catalogue.read(tmp_path / "models.yaml").models["main"]
     assert source.version_file == tmp_path / "main.version"
-    with pytest.raises(SettingsError, match="a version is named for each model in the file of models"):
+    with pytest.raises(SettingsError, match="set version or version_file for each model in that file"):
         Settings.from_environment({"RANKER_SERVE_MODELS": "models.yaml", "RANKER_SERVE_VERSION": "1"})
