@@ -66,7 +66,7 @@ class Watcher:
     def _mend(self) -> None:
         gone = self._shared.mend()
         if self._metrics.mend():
-            gone.append("metrics (those of workers that run are lost until they are started again)")
+            gone.append("metrics (running workers lose theirs until they restart)")
         if gone:
             event(logging.WARNING, "runtime files were removed", gone=gone)
 
