@@ -14,7 +14,9 @@ Integer = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 
 def _checked_explain(value: Any) -> Any:
     if not isinstance(value, bool | int) or (not isinstance(value, bool) and value < 1):
-        raise ValueError("must be true, false, or the number of best candidates to explain (at least 1)")
+        raise ValueError(
+            "must be true, false, or a whole number of at least 1: the number of best candidates to explain"
+        )
     return value
 
 
