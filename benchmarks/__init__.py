@@ -1,1 +1,1 @@
-"""Side-by-side measurements with peers: quality on public data and training speed. Not part of the tests."""
+"""Benchmarks: quality, speed and robustness, compared with other libraries. Not part of the tests."""

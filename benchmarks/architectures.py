@@ -1,9 +1,9 @@
-"""Every architecture beside its peers on one data set, in one run: tables for the documentation.
+"""Compares every architecture with other libraries on one data set: tables for the documentation.
 
     python -m benchmarks.architectures census --data FOLDER --output runs/census
     python -m benchmarks.architectures kuairand --data LOG.parquet --history HISTORY.parquet --output runs/kuairand
 
-Peers first, then `ranker-train compare`, then `table.md`. What is done already is not done again.
+Runs the peers first, then `ranker-train compare`, then writes `table.md`. Finished steps are not repeated.
 """
 
 import json
@@ -17,7 +17,7 @@ import yaml
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-# Best of each paper, for the tasks income over 50k and never married.
+# Best result of each paper, for the tasks income over 50k and never married.
 PAPERS = {
     "MMoE paper: single task": (0.9398, 0.9933),
     "MMoE paper: shared bottom": (0.9361, 0.9915),
@@ -33,10 +33,10 @@ ARCHITECTURES = (
     "aitm,dbmtl,pepnet,home,stem"
 )
 
-Output = Annotated[Path, typer.Option(help="Folder for everything that is made on the way.")]
+Output = Annotated[Path, typer.Option(help="Folder for intermediate and final results.")]
 Seeds = Annotated[int, typer.Option(min=1)]
-Jobs = Annotated[int, typer.Option(min=1, help="Trainings at the same time.")]
-Peers = Annotated[Path, typer.Option(help="Python of the peers' environment.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Number of parallel trainings.")]
+Peers = Annotated[Path, typer.Option(help="Python interpreter of the peers' environment.")]
 
 
 @app.command()
@@ -47,7 +47,7 @@ def census(
     jobs: Jobs = 2,
     peers_python: Peers = Path(".peers/bin/python"),
 ) -> None:
-    """Census-Income: validated on one half of the test file, measured on the other."""
+    """Census-Income: validation on one half of the test file, test on the other."""
     import pyarrow.parquet as pq
 
     from benchmarks.peers.census_income import tested_half
@@ -77,7 +77,7 @@ def kuairand(
     jobs: Jobs = 2,
     peers_python: Peers = Path(".peers/bin/python"),
 ) -> None:
-    """KuaiRand: the last day held out; it chooses nothing, for us or for the peers."""
+    """KuaiRand: tests on the last day, which is used for no choice, neither ours nor the peers'."""
     log = output / "log.parquet"
     if not log.is_file():
         _run(sys.executable, "-m", "benchmarks.kuairand_log", data, history, log)
@@ -102,7 +102,7 @@ def _run(*command: object) -> None:
 
 
 def _write_table(output: Path, peers: tuple[str, ...], papers: dict[str, tuple[float, ...]]) -> None:
-    """Ours with spread and cost, then peers, then papers, to `table.md`."""
+    """Write `table.md`: ours with spread and cost, then the peers, then the papers."""
     ours = json.loads((output / "compare" / "results.json").read_text())["rows"]
     tasks = list(ours[0]["tasks"])
     heads = ["model", *tasks, "mean", "FLOPs a candidate", "samples/s", "serving ms"]

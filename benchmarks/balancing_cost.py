@@ -1,9 +1,9 @@
-"""What balancing gradients adds to a train step: time and memory over plain weighted-sum training, beside TorchJD.
+"""Cost of gradient balancing per train step, in time and memory over weighted-sum training, compared with TorchJD.
 
     python -m benchmarks.balancing_cost
 
-Every contestant is a living process of its own, and segments of steps are timed in turn, as in `training_speed`. Each
-is compared with the plain step of its own kind: our PLE, our MMoE, PyTorch's MMoE of the same sizes.
+Every contestant runs in its own process, and segments of steps are timed in turn, as in `training_speed`. Each is
+compared with the plain step of the same model: our PLE, our MMoE, or PyTorch's MMoE of the same size.
 """
 
 import statistics
@@ -37,7 +37,7 @@ TORCHJD = ("plain", "mtl_backward", "sequential", "engine")
 
 
 def contestants(peers_python: Path) -> list[Contestant]:
-    """Ours by architecture and method, then TorchJD's ways."""
+    """Our contestants by architecture and method, then TorchJD's."""
     ours = [
         Contestant(
             f"{architecture}: {name}",
@@ -53,12 +53,12 @@ def contestants(peers_python: Path) -> list[Contestant]:
 
 def main(
     json_path: Annotated[Path | None, typer.Option("--json", help="Where to write all measurements.")] = None,
-    peers_python: Annotated[Path, typer.Option(help="The Python that has requirements-peers.txt installed.")] = Path(
-        ".peers/bin/python"
-    ),
+    peers_python: Annotated[
+        Path, typer.Option(help="Python interpreter with requirements-peers.txt installed.")
+    ] = Path(".peers/bin/python"),
     rounds: Annotated[int, typer.Option(min=1, help="Segments of each contestant.")] = 9,
-    only: Annotated[str, typer.Option(help="Contestants of this kind only: ple, mmoe or torchjd. [all]")] = "",
-    timeout_s: Annotated[float, typer.Option(min=1.0, help="Longest start and longest segment, seconds.")] = 300.0,
+    only: Annotated[str, typer.Option(help="Run only ple, mmoe or torchjd. [all]")] = "",
+    timeout_s: Annotated[float, typer.Option(min=1.0, help="Timeout of a start and of a segment, in seconds.")] = 300.0,
 ) -> None:
     """Measure all contestants in turn; print medians and ratios within rounds."""
     console = Console()

@@ -1,6 +1,6 @@
-"""What every contestant of the balancing benchmark trains: one batch after another of a made-up log, four tasks.
+"""Setup shared by all contestants of the balancing benchmark: sizes, and batches of random data with four tasks.
 
-It needs NumPy only: the peers' environment has no `ranker`. Times of a step do not depend on what the numbers are.
+Needs only NumPy: the peers' environment has no `ranker`. Step times do not depend on the values.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Balancing:
-    """Features, layers and batches; PLE has two levels, MMoE as many experts as PLE has on one."""
+    """Features, layers and batches. PLE has two levels; MMoE has as many experts as one of them."""
 
     categorical: int = 24
     vocabulary: int = 4000
-    """Of each categorical column; all share one table."""
+    """Vocabulary size of each categorical column; all share one table."""
     dimension: int = 16
     numeric: int = 40
     tasks: tuple[str, ...] = ("click", "long_view", "like", "follow")
@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def batches(setup: Balancing = SETUP) -> list[tuple[npt.NDArray[np.int32], Floats, Floats]]:
-    """Ids [B, C] from 0 on, numbers [B, D] and labels [B, T] of each batch, the same for every contestant."""
+    """Ids [B, C] from 0, numbers [B, D] and labels [B, T] of each batch, the same for every contestant."""
     random = np.random.default_rng(0)
     rates = np.array([0.4, 0.3, 0.02, 0.01])
     made = []

@@ -1,9 +1,9 @@
-"""Every balancing method on one problem of two tasks in the plane: where it goes, from several starts.
+"""Trajectories of every balancing method on a two-task problem in the plane, from several starts.
 
     python -m benchmarks.balancing_toy --output docs/figures
 
-Two valleys that lie across each other; the second loss is 20 times the first. The Pareto set is a curve between their
-bottoms, known exactly: ``(w A + (1 - w) B) x = w A a + (1 - w) B b`` for w from 0 to 1.
+The losses are two crossing quadratic valleys; the second is scaled by 20. The Pareto set is a curve between their
+minima, known exactly: ``(w A + (1 - w) B) x = w A a + (1 - w) B b`` for w from 0 to 1.
 """
 
 import json
@@ -38,12 +38,12 @@ def pareto_set(points: int = 60) -> Points:
 
 
 def path(name: str, start: tuple[float, float], steps: int) -> Points:
-    """Where a method with its defaults goes [S, 2], under Adam, so that scales of weights do not matter."""
+    """Trajectory [S, 2] of a method with its defaults, under Adam, so that the scale of the weights does not matter."""
     import tensorflow as tf
 
     from ranker.weighting import Balancer, LabelFacts
 
-    facts = LabelFacts(constant=[1.0, 1.0], untrained=[1.0, 1.0])  # one prior for both, whatever their scale
+    facts = LabelFacts(constant=[1.0, 1.0], untrained=[1.0, 1.0])  # one prior for both, despite their scales
     balancer = Balancer(name, {"first": "regression", "second": "regression"}, facts)
     x = tf.Variable(start, dtype=tf.float32)
     optimizer = tf.keras.optimizers.legacy.Adam(RATE)
@@ -51,7 +51,7 @@ def path(name: str, start: tuple[float, float], steps: int) -> Points:
     def losses() -> list[Any]:
         away = x - tf.constant([FIRST, SECOND])
         pulled = tf.einsum("tij,tj->ti", tf.constant([FIRST_CURVATURE, SECOND_CURVATURE]), away)
-        # never 0, as that would mean a task without labels
+        # never 0, which would mean a task without labels
         return tf.unstack(tf.constant([1.0, SCALE]) * (0.5 * tf.reduce_sum(away * pulled, axis=1) + 1e-3))
 
     @tf.function
@@ -71,10 +71,10 @@ def gap(point: Points) -> float:
 
 
 def main(
-    output: Annotated[Path, typer.Option(help="Folder for the figure and the numbers.")],
+    output: Annotated[Path, typer.Option(help="Folder for the figure and the results.")],
     steps: Annotated[int, typer.Option(min=1)] = 250,
 ) -> None:
-    """Follow every method from every start; write `balancing_toy.svg`, print how near each ends to the Pareto set."""
+    """Run every method from every start; write `balancing_toy.svg` and print final distances from the Pareto set."""
     with quiet_imports():
         from ranker.weighting import WEIGHTINGS
     names = sorted(WEIGHTINGS)
@@ -89,7 +89,7 @@ def main(
 def _draw(paths: dict[str, list[Points]], file: Path) -> None:
     import altair as alt
 
-    kept = 8  # every so many steps: the picture needs no more
+    kept = 8  # thinned for the figure
     ways = [
         {"method": name, "start": start, "order": order, "x": float(x), "y": float(y)}
         for name, each in paths.items()

@@ -1,4 +1,4 @@
-"""Parameter sets a second: the search's evaluator beside a loop of scikit-learn's ``roc_auc_score``.
+"""Parameter sets per second: the search's evaluator compared with a loop over scikit-learn's ``roc_auc_score``.
 
 python -m benchmarks.fusion_evaluator --json runs/fusion_evaluator.json
 """
@@ -61,14 +61,14 @@ def main() -> None:
         )
     Console(width=160).print(table)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    Console().print(f"peak memory of all of it: {peak:,.0f} MB; an evaluator's own: {found[0]['megabytes']:,.0f} MB")
+    Console().print(f"peak memory in total: {peak:,.0f} MB; of the evaluator alone: {found[0]['megabytes']:,.0f} MB")
     if options.json is not None:
         facts = {"rows": options.rows, "threads": options.threads, "rounds": options.rounds, "peak_megabytes": peak}
         write_json(options.json, {**facts, "versions": versions("numpy", "scikit-learn"), "results": found})
 
 
 def drawn(rows: int) -> ScoredRows:
-    """Probabilities of four correlated objectives that are as good as a usual model's, and labels drawn from them."""
+    """Probabilities of four correlated objectives as accurate as a typical model's, and labels drawn from them."""
     rng = np.random.default_rng(0)
     common = rng.normal(size=(rows, 1))
     logits = np.log(np.array(RATES) / (1 - np.array(RATES))) + 0.7 * common + 0.7 * rng.normal(size=(rows, 4))
@@ -85,7 +85,7 @@ def plan(name: str, parameters: dict[str, Any]) -> Plan:
 def measured(
     name: str, fusion: Plan, rows: ScoredRows, metrics: list[Metric], rounds: int, threads: int
 ) -> dict[str, Any]:
-    """Each way in turn, round after round; the loop of scikit-learn gets the fused scores for nothing."""
+    """Time each method in turn for several rounds; scikit-learn's loop gets the fused scores for free."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     exact = Evaluator(fusion, rows, metrics, jobs=threads)
     binned = Evaluator(fusion, rows, metrics, binned=True, jobs=threads)

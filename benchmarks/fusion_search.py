@@ -1,4 +1,4 @@
-"""Every search method beside brute force where the true utility is known, and searched fusions beside given ones.
+"""Compares search methods with brute force where the true utility is known, and searched fusions with fixed ones.
 
 python -m benchmarks.fusion_search simulator --artifact A --data LOG --output runs/fusion_search
 python -m benchmarks.fusion_search kuairand --artifact A --data LOG --output runs/fusion_search
@@ -40,11 +40,11 @@ UTILITY = "utility"
 PLACES = 3
 BRUTE = 20_000
 BUDGETS = {"gaussian_process": 60, "tpe": 150, "cma_es": 200, "cross_entropy": 200, "grid": 1025}
-"""Sets that a method may try; ``BUDGET`` for the others."""
+"""Parameter sets that a method may try; ``BUDGET`` for the other methods."""
 BUDGET = 300
 SEEDS = 3
 FORMULAS = {"multiplicative": 1.0, "powered_product": 1.0, "additive": 20.0}
-"""Formulas that are searched on KuaiRand, and how far from today's parameters or the defaults."""
+"""Formulas searched on KuaiRand, with the search radius around the current or default parameters."""
 WEIGHTS = {
     "alike": {"is_click": 1.0, "long_view": 1.0, "is_like": 1.0, "is_profile_enter": 1.0},
     "views": {"is_click": 1.0, "long_view": 3.0, "is_like": 0.5, "is_profile_enter": 0.5},
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--artifact", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="The log that the artifact was trained on.")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--split", type=int, default=0, help="Seed of the groups that are held out.")
+    parser.add_argument("--split", type=int, default=0, help="Seed of the held-out groups.")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     {"simulator": simulator, "kuairand": kuairand, "figure": figure}[options.which](
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def simulator(artifact: Path, data: Path, output: Path, split: int) -> None:
-    """Utility of the first places of each session, in all formulas' trust regions around the defaults."""
+    """Utility of each session's top ranks, searched within all formulas' trust regions around the defaults."""
     log = with_utility(data, output / "with_utility")
     loaded = load(artifact)
     rows, _ = scored_rows(loaded, Log([log]), "request_id", [UTILITY], output, lambda *_: None)
@@ -136,7 +136,7 @@ def _line(formula: str, method: str, around: Space, run: Mapping[str, Any], else
 
 
 def best_order(rows: ScoredRows) -> float:
-    """What the first places hold when sessions are ordered by the truth itself."""
+    """Utility of the top ranks when sessions are ranked by the true utility."""
     worth = rows.columns[UTILITY]
     order = np.lexsort((-worth, rows.groups))
     starts = np.flatnonzero(np.diff(rows.groups[order], prepend=-1))
@@ -147,7 +147,7 @@ def best_order(rows: ScoredRows) -> float:
 
 
 def with_utility(data: Path, folder: Path) -> Path:
-    """The simulated log with its true utility as one more column."""
+    """The simulated log with its true utility as an additional column."""
     world = World.load(data)
     folder.mkdir(parents=True, exist_ok=True)
     for part in sorted(data.glob("*.parquet")):
@@ -159,7 +159,7 @@ def with_utility(data: Path, folder: Path) -> Path:
 
 
 def kuairand(artifact: Path, data: Path, output: Path, split: int) -> None:
-    """On the last day: parameters searched on one half of the users, all fusions measured on the other."""
+    """On the last day, search parameters on one half of the users and evaluate all fusions on the other half."""
     loaded = load(artifact)
     rows, _ = scored_rows(loaded, Log([data]), "user_id", [], output, lambda *_: None)
     searching, held_out = rows.halves(0.5, seed=split)
@@ -200,7 +200,7 @@ def kuairand(artifact: Path, data: Path, output: Path, split: int) -> None:
 
 
 def figure(artifact: Path, data: Path, output: Path, split: int) -> None:
-    """Two charts of a search's report, as ``fusion_search.svg``."""
+    """Write two charts of a search's report as ``fusion_search.svg``."""
     with TemporaryDirectory() as folder:
         asked = SearchOptions(maximise="click.auc + 2*like.auc + 2*share.auc", vary=["power"], budget=300, seed=split)
         found = search(artifact, [data], asked, output=folder)

@@ -1,4 +1,4 @@
-"""KuaiRand-Pure as every benchmark reads it: tasks, feature columns, the split by day. Needs pandas only.
+"""KuaiRand-Pure as used by all benchmarks: tasks, feature columns, split by day. Needs only pandas.
 
 Gao et al., "KuaiRand: An Unbiased Sequential Recommendation Dataset with Randomly Exposed Videos", CIKM 2022.
 The file is one Parquet table, a row per impression; `benchmarks/README.md` lists its columns.
@@ -17,8 +17,8 @@ Bools = npt.NDArray[np.bool_]
 
 TASKS = ("is_click", "long_view", "is_like", "is_profile_enter")
 
-# Ids, codes and ranges: no order that a model should rely on. Outcomes are in neither list, nor are columns
-# that repeat another (upload date: the age says it) or have one value only in this log (is_lowactive_period).
+# Ids, codes and ranges, whose order has no meaning. Outcomes are in neither list, nor are columns that duplicate
+# another one (the upload date, given the age) or are constant in this log (is_lowactive_period).
 CATEGORICAL = (
     "user_id",
     "video_id",
@@ -60,9 +60,9 @@ class Log(NamedTuple):
     """The impression log as arrays of N rows in time order."""
 
     codes: dict[str, Ints]
-    """A code from 0 per value of each categorical column, [N] each."""
+    """Codes from 0 of each categorical column, [N] each."""
     numbers: dict[str, Floats]
-    """The numeric columns as they are, NaN where missing, [N] each."""
+    """The raw numeric columns, NaN where missing, [N] each."""
     labels: Floats
     """0 or 1, [N, T] in the order of `TASKS`."""
     day: Ints
@@ -70,9 +70,9 @@ class Log(NamedTuple):
     time_ms: Ints
     """Time of the impression in milliseconds since 1970, [N]."""
     user_id: Ints
-    """The user's id as the file has it, [N]."""
+    """Raw user ids, [N]."""
     video_id: Ints
-    """The video's id as the file has it, [N]."""
+    """Raw video ids, [N]."""
 
 
 def load(path: Path) -> Log:
@@ -86,7 +86,7 @@ def load(path: Path) -> Log:
         A column is missing.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}; benchmarks/README.md says which table is expected")
+        raise FileNotFoundError(f"no file {path}; benchmarks/README.md describes the expected table")
     frame = pd.read_parquet(path)
     missing = [name for name in (*CATEGORICAL, *NUMERIC, *TASKS, DAY, "time_ms") if name not in frame]
     if missing:
@@ -105,5 +105,5 @@ def load(path: Path) -> Log:
 
 
 def codes(values: npt.NDArray[np.generic]) -> Ints:
-    """Number the distinct values of a column [N] from 0 in the order of their text, so that a rerun agrees."""
+    """Number the distinct values of a column [N] from 0, sorted by their text, so that reruns agree."""
     return np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)[1].astype(np.int64)

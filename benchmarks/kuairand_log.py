@@ -1,10 +1,10 @@
-"""The KuaiRand log with what the users did before it begins: sequences of videos, and counts of them.
+"""Adds the users' earlier history to the KuaiRand log: sequences of videos, and counts.
 
     python -m benchmarks.kuairand_log LOG.parquet HISTORY.parquet OUTPUT.parquet
 
-Adds, to every impression of a user with a history: the users' last watched, long-watched and liked videos; the length
-of their history, the smoothed shares of long watches and likes in it as logits, hours since its last event; and, over
-all users' histories, each video's number of watches and its smoothed shares, as logits.
+For each impression of a user with a history, adds the user's last watched, long-watched and liked videos; the length
+of the history, the logits of its smoothed shares of long watches and likes, and the hours since its last event; and,
+over all users' histories, the video's number of watches and the logits of its smoothed shares.
 """
 
 from pathlib import Path
@@ -55,13 +55,13 @@ def main(
 
 
 def _logit(share: Floats) -> Floats:
-    # A long watch need not be among the watches kept, so that a share may pass 1.
+    # A long watch need not be among the kept watches, so that a share may exceed 1.
     share = np.clip(share, 1e-4, 1 - 1e-4)
     return np.log(share / (1 - share))
 
 
 def _times_seen(sequences: npt.NDArray[np.object_], video_id: npt.NDArray[np.int64]) -> Floats:
-    """How often each of `video_id` [N] occurs in all of the sequences."""
+    """Number of occurrences of each of `video_id` [N] in all sequences."""
     seen, times = np.unique(np.concatenate(list(sequences)), return_counts=True)
     position = np.minimum(np.searchsorted(seen, video_id), len(seen) - 1)
     return np.where(seen[position] == video_id, times[position], 0).astype(np.float64)

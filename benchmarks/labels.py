@@ -1,11 +1,11 @@
-"""What labels and weights do to what is ranked first: one task at a time on a simulated log.
+"""Effect of labels and weights on the top of the ranking: one task at a time on a simulated log.
 
     ranker-train simulate --rows 200000 --output demo/log
     python -m benchmarks.labels --data demo/log --output runs/labels
 
-Each variation trains the features of configs/watch_time.yaml with that one task, a network of 64-32 and a tower of
-16, and keeps the epoch of best AUC or RMSE. Measured on the last day: the mean score over the mean label, the error
-in seconds, and the share of clicks and the seconds watched among the tenth of the rows that score highest.
+Each variation trains one task on the features of configs/watch_time.yaml, with a network of 64-32 and a tower of 16,
+and keeps the epoch with the best AUC or RMSE. Measured on the last day: the ratio of mean score to mean label, the
+error in seconds, and the share of clicks and the seconds watched among the 10 % of rows with the highest scores.
 """
 
 import json
@@ -45,7 +45,7 @@ COLUMNS = {"calibration": 2, "mae": 2, "rmse": 2, "clicks": 3, "seconds": 1}
 
 
 def measured(task: dict[str, Any], data: Path, seed: int) -> dict[str, float]:
-    """Train one task and measure it beside what really happened."""
+    """Train one task and compare its scores with the true outcomes."""
     import_quietly(TRAINING)
     from training.config.experiment import Experiment
     from training.evaluation.evaluate import predict
@@ -53,7 +53,7 @@ def measured(task: dict[str, Any], data: Path, seed: int) -> dict[str, float]:
 
     base = yaml.safe_load(CONFIG.read_text())
     schema = {key: base["schema"][key] for key in ("candidate_id", "context", "candidate")}
-    # Tasks with networks and embeddings of their own carry the watch time and the click through to validation.
+    # Extra tasks with their own networks and embeddings carry the watch time and the click to validation.
     watched, clicked = {"kind": "regression", "column": "watch_time"}, {"kind": "binary", "column": "click"}
     config = {
         "data": base["data"],
@@ -82,7 +82,7 @@ def measured(task: dict[str, Any], data: Path, seed: int) -> dict[str, float]:
 
 
 def main(data: Annotated[Path, typer.Option()], output: Annotated[Path, typer.Option()], seeds: int = 3) -> None:
-    """Fit what is not there yet, and print the means over seeds with their standard deviations."""
+    """Run the missing fits, and print means over seeds with their standard deviations."""
     output.mkdir(parents=True, exist_ok=True)
     console = Console()
     table = Table("label", *COLUMNS)
@@ -91,7 +91,9 @@ def main(data: Annotated[Path, typer.Option()], output: Annotated[Path, typer.Op
         for seed in range(seeds):
             file = output / f"{number}-{seed}.json"
             if not file.is_file():
-                with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:  # TensorFlow frees nothing
+                with ProcessPoolExecutor(
+                    1, mp_context=get_context("spawn")
+                ) as fresh:  # TensorFlow does not free memory
                     file.write_text(json.dumps(fresh.submit(measured, task, data, seed).result()))
             found.append(json.loads(file.read_text()))
         cells = []

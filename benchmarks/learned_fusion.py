@@ -1,11 +1,11 @@
-"""A learned fusion beside every formula, each at its best for the same label, on requests that neither saw.
+"""Compares learned fusions with every formula, each tuned for the same label, on held-out requests.
 
     ranker-train simulate --rows 600000 --seed 1 --output log
     ranker-train fit config.yaml --data log --output out        # configs/demo.yaml with `last: 3`
     python -m benchmarks.learned_fusion out --json learned_fusion.json
 
 Half of the validation requests are for fitting: trees by LightGBM, and each formula's parameters by a cross-entropy
-search for the very measure that is reported. The other half is for measuring alone.
+search for the reported metric. The other half is for evaluation only.
 """
 
 import argparse
@@ -31,7 +31,7 @@ FEATURES = ("duration_s", "item_age_days")
 ROUNDS, SETS, ELITE = 5, 80, 10
 PARTS = 25
 NEAR = {"k": (0.0, 100.0), "buckets": (2.0, 30.0), "shift": (0.0, 0.5)}
-"""Where parameters are looked for; others within 3 of their least value."""
+"""Search ranges of parameters; the others are searched within 3 of their minimum."""
 
 LABELS = {
     "value by LambdaRank": {
@@ -46,7 +46,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Half:
-    """Candidates, labels and requests of half of the rows."""
+    """Candidates, labels and requests of one half of the rows."""
 
     candidates: Candidates
     labels: Floats
@@ -54,13 +54,13 @@ class Half:
     grouped: bool
 
     def measured(self, fused: Floats) -> float:
-        """The measure of the label."""
+        """Metric of the label."""
         requests = self.candidates.requests.codes if self.grouped else None
         return measure(self.labels, fused, np.ones(len(fused)), requests)
 
 
 def searched(formula: Formula, half: Half, seed: int = 0) -> tuple[dict[str, Floats], float]:
-    """The best parameters for a half's measure: cross-entropy search, strengths in logarithms, from 1 / deviation."""
+    """Best parameters for a half's metric, by cross-entropy search; strengths are in logs, from 1 / deviation."""
     random = np.random.default_rng(seed)
     prepared = formula.prepare(half.candidates)
     tasks, spread = len(formula.objectives), half.candidates.scores.std(axis=0)
@@ -89,7 +89,7 @@ def searched(formula: Formula, half: Half, seed: int = 0) -> tuple[dict[str, Flo
 
 
 def _stated(parameter: Any, drawn: Floats, formula: Formula, spread: Floats) -> Floats:
-    """Drawn numbers as parameters within their bounds."""
+    """Convert drawn numbers to parameters within their bounds."""
     if parameter.name == formula.direction:
         scaled = np.exp(drawn) / (spread if formula.direction in ("share", "factor") else 1.0)
         return np.clip(scaled, parameter.low, parameter.high)
@@ -98,7 +98,7 @@ def _stated(parameter: Any, drawn: Floats, formula: Formula, spread: Floats) -> 
 
 
 def halves(run: Any, options: Mapping[str, Any]) -> tuple[Half, Half]:
-    """Rows to fit to and rows to measure on, by request."""
+    """Split the rows by request into a half to fit and a half to evaluate."""
     experiment = run.experiment
     rows = rows_of(experiment.log_schema, split(run.log, experiment.data.split, experiment.training.seed))
     tasks = tuple(experiment.log_schema.tasks)
@@ -118,7 +118,7 @@ def halves(run: Any, options: Mapping[str, Any]) -> tuple[Half, Half]:
 
 
 def error(half: Half, one: Floats, other: Floats) -> float:
-    """Half of the 95 % interval of the difference of two measures, from the spread over parts of the requests."""
+    """Half-width of the 95 % interval of the difference of two metrics, from its spread over parts of the requests."""
     part = np.random.default_rng(1).permutation(half.candidates.requests.count)[half.candidates.requests.codes] % PARTS
     found = []
     for i in range(PARTS):
@@ -130,7 +130,7 @@ def error(half: Half, one: Floats, other: Floats) -> float:
 
 
 def compared(run: Any, name: str, options: Mapping[str, Any], console: Console) -> dict[str, Any]:
-    """Measures of every formula and of learned fusions on the half that they did not see."""
+    """Metrics of every formula and of learned fusions on the held-out half."""
     fitting, testing = halves(run, options)
     tasks = tuple(run.experiment.log_schema.tasks)
     fused: dict[str, Floats] = {}

@@ -1,6 +1,6 @@
-"""Peak memory of a whole training job on simulated logs of different lengths: it must not grow with them.
+"""Peak memory of a complete training job on simulated logs of different lengths; it must not grow with the length.
 
-Each length is trained by ``ranker-train fit`` in a process of its own, whose peak the kernel reports when it ends.
+Each log is trained by ``ranker-train fit`` in a separate process, whose peak memory the kernel reports when it ends.
 """
 
 import os
@@ -20,8 +20,8 @@ TRAIN = [sys.executable, "-c", "from training.cli import app; app()"]
 
 
 def main(
-    rows: Annotated[list[int] | None, typer.Option(help="Length of a log; may be repeated.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Where logs and runs are written; temporary by default.")] = None,
+    rows: Annotated[list[int] | None, typer.Option(help="Rows of a log; may be repeated.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder for logs and runs; temporary by default.")] = None,
 ) -> None:
     """Train on a log of each length and print peak memory and time."""
     table = Table(title="peak memory of training")
@@ -40,7 +40,7 @@ def main(
 
 
 def peak_mib(command: list[str]) -> float:
-    """Run a command and return the largest resident memory of its process, in MiB."""
+    """Run a command and return the peak resident memory of its process, in MiB."""
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     if status:

@@ -1,9 +1,9 @@
-"""The synthetic experiment of the MMoE paper: two regressions of a chosen correlation, three ways to share.
+"""The synthetic experiment of the MMoE paper: two regressions with a given correlation, three sharing architectures.
 
     python -m benchmarks.mmoe_synthetic --output docs/figures
 
-Ma et al., KDD 2018, section 3: x ~ N(0, I) in 100 dimensions, w_1 and w_2 of one length with cosine p, and
-y_k = w_k'x + sum_i sin(a_i w_k'x + b_i) + noise. Shared bottom, OMoE and MMoE have about as many parameters: 8
+Ma et al., KDD 2018, section 3: x ~ N(0, I) in 100 dimensions, w_1 and w_2 of equal length with cosine p, and
+y_k = w_k'x + sum_i sin(a_i w_k'x + b_i) + noise. Shared bottom, OMoE and MMoE have about equally many parameters: 8
 experts of 16 units, or one bottom of 113; towers of 8. All see the same stream of fresh rows under the same seed.
 """
 
@@ -82,13 +82,13 @@ def final_loss(model: str, correlation: float, seed: int, steps: int) -> float:
 
 
 def main(
-    output: Annotated[Path, typer.Option(help="Folder for the numbers and the figure.")],
+    output: Annotated[Path, typer.Option(help="Folder for the results and the figure.")],
     seeds: Annotated[int, typer.Option(min=1)] = 20,
     steps: Annotated[int, typer.Option(min=1, help="Batches of 128 rows.")] = 4_000,
     correlation: Annotated[list[float] | None, typer.Option(help="Cosines of the tasks' weights.")] = None,
     jobs: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1,
 ) -> None:
-    """Train every model under every seed and correlation; print means, write `mmoe_synthetic.json` and `.svg`."""
+    """Train every model with every seed and correlation; print means, write `mmoe_synthetic.json` and `.svg`."""
     correlations = correlation or [0.0, 1.0]
     output.mkdir(parents=True, exist_ok=True)
     kept = output / f"mmoe_synthetic_{steps}.jsonl"

@@ -1,6 +1,6 @@
-"""Draws odd log files by the thousand and reads them as ``fit`` does: the right rows, or an error that names the file.
+"""Fuzzes the log reader: each generated log gives the right rows, or an error that names the file.
 
-The tests run a fixed slice of the same; a failure here is shrunk to the smallest log that shows it.
+The tests run a fixed part of this; here a failure is shrunk to the smallest log that causes it.
 """
 
 import argparse
@@ -13,9 +13,9 @@ from tests.training.data.test_odd_logs import check
 
 
 def main() -> None:
-    """Run both grammars; the exit status is 1 where a log is read wrongly."""
+    """Run both grammars; exit with status 1 if a log is read incorrectly."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=2000, help="logs of each of the two grammars")
+    parser.add_argument("--examples", type=int, default=2000, help="number of logs from each of the two grammars")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same logs")
     asked = parser.parse_args()
     many = settings(max_examples=asked.examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -29,7 +29,7 @@ def main() -> None:
             check(log, must_read)
 
         read()
-        kind = "odd logs: read right, or named" if odd else "logs of types that agree: read right"
+        kind = "odd logs: read correctly, or refused by name" if odd else "logs of consistent types: read correctly"
         print(f"{asked.examples:,} {kind}, {time.monotonic() - begun:.0f} s")
 
 

@@ -1,12 +1,12 @@
-"""PE-LTR's front beside that of static weights: as many trainings, the same seeds, rows, model and epochs.
+"""Compares the Pareto fronts of PE-LTR and static weights, with equal trainings, seeds, rows, model and epochs.
 
     python -m benchmarks.pareto_front --output runs/pareto_front
 
-The last simulated day is the test and chooses nothing; the day before it is the validation, on which each method's
-front is found. Reported is the hypervolume of that front on the test day, from the point of a model that knows nothing.
+The last simulated day is the test day and used for no choice; each method's front is selected on the validation day
+before it. The result is the hypervolume of that front on the test day, relative to an uninformed model.
 
-Contestants: PE-LTR under N bounds, and static weights at the same N points of the simplex; then both on losses
-divided by that of the best constant prediction (``scale_by: prior``).
+Contestants: PE-LTR with N bounds, and static weights at the same N points of the simplex; then both with losses
+divided by those of the best constant prediction (``scale_by: prior``).
 """
 
 import json
@@ -26,16 +26,16 @@ METHODS = ["pe_ltr", "static"]
 
 
 def main(
-    output: Annotated[Path, typer.Option(help="Folder for logs, trainings and numbers.")],
-    points: Annotated[int, typer.Option(min=4, help="Trainings of each contestant and seed.")] = 8,
-    seeds: Annotated[int, typer.Option(min=1, help="Logs, each with a model's seed.")] = 3,
+    output: Annotated[Path, typer.Option(help="Folder for logs, trainings and results.")],
+    points: Annotated[int, typer.Option(min=4, help="Trainings per contestant and seed.")] = 8,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, each for a log and its models.")] = 3,
     rows: Annotated[int, typer.Option(min=10_000, help="Impressions in each log, all ten days.")] = 120_000,
     config: Annotated[Path, typer.Option(help="The model.")] = CONFIG,
     total: Annotated[float, typer.Option(help="Sum of PE-LTR's bounds.")] = 0.8,
-    figure: Annotated[Path | None, typer.Option(help="Where to write the first seed's fronts, as SVG.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 2,
+    figure: Annotated[Path | None, typer.Option(help="Where to write the fronts of the first seed, as SVG.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of parallel trainings.")] = 2,
 ) -> None:
-    """Run every seed, print hypervolumes on the test day, write `pareto_front.json`. Goes on where it was stopped."""
+    """Run every seed, print hypervolumes on the test day, write `pareto_front.json`. Resumes a stopped run."""
     with quiet_imports():
         from training.commands import pareto as command
         from training.config.experiment import load
@@ -81,7 +81,7 @@ def simulated(folder: Path, rows: int, seed: int) -> tuple[Path, Path]:
 
 
 def scaled_by(experiment: Any, word: str) -> Any:
-    """The experiment with losses as they are (``none``), or divided by those of constants (``prior``)."""
+    """The experiment with unscaled losses (``none``), or losses divided by those of constants (``prior``)."""
     weighting = experiment.weighting.model_copy(update={"scale_by": word})
     return experiment.model_copy(update={"weighting": weighting})
 
@@ -102,7 +102,7 @@ def report(found: list[Any], console: Console) -> None:
 
 
 def draw(objectives: Any, summary: Any, path: Path) -> None:
-    """Every pair of objectives side by side, on the test day; grey is what its own contestant's front leaves out."""
+    """Plot every pair of objectives on the test day; points outside of their contestant's front are grey."""
     from itertools import combinations
 
     import altair as alt

@@ -1,4 +1,4 @@
-"""How a quality benchmark reports: one AUC per task and model, as a table on the terminal and as a JSON file."""
+"""Reports of quality benchmarks: AUC per task and model, as a table on the terminal and as a JSON file."""
 
 import json
 import platform
@@ -13,7 +13,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Result:
-    """What one model reached: AUC per task, and the settings it was given or chose."""
+    """Result of one model: AUC per task, and its given or chosen settings."""
 
     model: str
     auc: Mapping[str, float]
@@ -26,7 +26,7 @@ class Result:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Python's version and those of the named distributions."""
+    """Versions of Python and of the named distributions."""
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
@@ -51,6 +51,6 @@ def write(
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write a JSON object to `path`, indented, making its folder where there is none."""
+    """Write a JSON object to `path`, indented, creating its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

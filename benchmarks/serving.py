@@ -1,7 +1,7 @@
-"""What surrounds scoring: p50 of ``POST /rank`` beside that of the bare ONNX session on prepared arrays.
+"""Overhead of the service: p50 of ``POST /rank`` compared with the bare ONNX session on prepared arrays.
 
-A real server process is asked on loopback for one user and N candidates of the log; every request is followed by a
-call of the session in this process, so that both meet the same minutes of the machine.
+A real server process ranks N candidates of the log for one user over loopback; each request is followed by a
+call of the session in this process, so that both see the same state of the machine.
 """
 
 import json
@@ -25,13 +25,13 @@ from ranker.engines import OnnxRuntime
 
 def main(
     artifact_path: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="What `ranker-train fit` exported.")],
-    data: Annotated[Path, typer.Option(help="The Parquet log it was trained on.")],
+    data: Annotated[Path, typer.Option(help="The Parquet log that it was trained on.")],
     candidates: Annotated[int, typer.Option(min=1, help="Candidates a request.")] = 500,
     requests: Annotated[int, typer.Option(min=10, help="Requests measured.")] = 200,
     port: Annotated[int, typer.Option(help="Port for the server.")] = 8099,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where to write the measurements.")] = None,
 ) -> None:
-    """Measure and print; stops where scores differ by more than 1e-5 from the Keras model's SavedModel."""
+    """Measure and print; stop if scores differ by more than 1e-5 from those of the SavedModel."""
     artifact = load(artifact_path)
     body = request_of(artifact, data, candidates)
     packed = artifact.encoder.encode({name: [v] for name, v in body["context"].items()}, body["candidates"])
@@ -76,7 +76,7 @@ def request_of(artifact: Artifact, data: Path, candidates: int) -> dict[str, Any
 
 
 def keras_scores(artifact: Artifact, packed: Packed) -> np.ndarray[Any, Any]:
-    """Scores of the exported SavedModel, which is the Keras model's own function."""
+    """Scores of the exported SavedModel, which is the Keras model's function."""
     import tensorflow as tf
 
     signature = tf.saved_model.load(str(artifact.saved_model_path)).signatures["serving_default"]
@@ -96,14 +96,14 @@ def measured(
             client.post(f"{url}/rank", content=body).raise_for_status()
             middle = time.perf_counter()
             engine.score(packed)
-            if number >= 20:  # the first ones warm both up
+            if number >= 20:  # warm-up
                 served.append(middle - begun)
                 bare.append(time.perf_counter() - middle)
     return np.array(served), np.array(bare)
 
 
 def wait_for(url: str) -> None:
-    """Return when the server is ready."""
+    """Wait until the server is ready."""
     for _ in range(300):
         try:
             if httpx.get(f"{url}/health/ready").status_code == 200:

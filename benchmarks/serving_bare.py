@@ -1,8 +1,8 @@
-"""The bare engine on prepared arrays, and the matrix products of its graph alone, in a process of their own.
+"""The bare engine on prepared arrays, and only the matrix products of its graph, in a separate process.
 
 Each line of standard input is a task (``side``, ``calls``), each line of standard output the milliseconds of each call.
-The floor is every product of the graph with a constant, of the same shapes, by NumPy's BLAS: the same arithmetic with
-nothing around it.
+The floor is every product of the graph with a constant, in the same shapes, by NumPy's BLAS: the same arithmetic
+without anything around it.
 """
 
 import sys
@@ -23,7 +23,7 @@ from ranker.engines import engine_of
 
 
 def products_of(model: Path, candidates: int) -> list[tuple[int, int, int]]:
-    """Rows, depth and columns of each product with a constant, for one context and so many candidates."""
+    """Rows, depth and columns of each product with a constant, for one context and ``candidates`` candidates."""
     graph = onnx.load(str(model))
     for node in graph.graph.input:
         rows = 1 if node.name.startswith("context") else candidates
@@ -43,7 +43,7 @@ def products_of(model: Path, candidates: int) -> list[tuple[int, int, int]]:
 
 
 def floor_of(products: list[tuple[int, int, int]]) -> Callable[[], Any]:
-    """Calculate the products, on numbers of no meaning, into memory that is there already."""
+    """Compute the products, on arbitrary numbers, into preallocated memory."""
     random = np.random.default_rng(0)
     prepared = [
         (
@@ -62,7 +62,7 @@ def floor_of(products: list[tuple[int, int, int]]) -> Callable[[], Any]:
 
 
 def bare(artifact: Artifact, engine: str, candidates: int, threads: int) -> Callable[[], Any]:
-    """One call of an engine on arrays that are packed already."""
+    """One call of an engine on packed arrays."""
     body = request_of(candidates)
     packed = artifact.encoder.encode({name: [v] for name, v in body["context"].items()}, body["candidates"])
     loaded = engine_of(engine, artifact.model_path, "cpu", threads)

@@ -1,8 +1,8 @@
-"""The service on a GPU: whether scores agree, how long requests take, and where the time goes.
+"""The service on a GPU: agreement of scores, latencies, and a breakdown of the time.
 
-Golden scores beside the CPU's; the engine alone and ``POST /rank`` at several numbers of candidates; requests a second
-at 16 clients; and of one call of the graph the copies, the kernels and what the host does around them. With
-``--device cpu`` the same runs without a GPU, which shows that the command works and nothing about GPUs.
+Compares golden scores with the CPU's; times the engine alone and ``POST /rank`` for several numbers of candidates;
+measures requests per second with 16 clients; and splits a call of the graph into copies, kernels and host work. With
+``--device cpu`` it runs without a GPU, to try the command.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 def main(
     artifact_path: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="What `ranker-train fit` exported.")],
     device: Annotated[str, typer.Option(help="cuda, or cpu to try the command.")] = "cuda",
-    candidates: Annotated[str, typer.Option(help="Numbers of candidates, between commas.")] = "500,2000,10000",
-    calls: Annotated[int, typer.Option(min=10, help="Calls of the engine and requests of each size.")] = 300,
-    seconds: Annotated[float, typer.Option(min=1, help="How long 16 clients ask.")] = 20,
+    candidates: Annotated[str, typer.Option(help="Numbers of candidates, comma-separated.")] = "500,2000,10000",
+    calls: Annotated[int, typer.Option(min=10, help="Engine calls and requests per size.")] = 300,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds for which 16 clients send requests.")] = 20,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where to write the measurements.")] = None,
 ) -> None:
-    """Measure and print; ends with 1 where scores differ by more than 1e-3 from the CPU's."""
+    """Measure and print; exit with 1 if scores differ by more than 1e-3 from the CPU's."""
     if device not in PROVIDERS:
         raise typer.BadParameter(f"device is cuda or cpu, got {device!r}")
     artifact = load(artifact_path)
@@ -49,7 +49,7 @@ def main(
     engine, cpu = (ENGINES["onnxruntime"](artifact.model_path, where, 0) for where in (device, "cpu"))
     worst = golden(artifact, engine, cpu)
     rows = [measured(artifact, engine, device, size, calls) for size in sizes]
-    del engine, cpu  # the server has the device for itself
+    del engine, cpu  # the server has the device to itself
     with started(artifact_path, device=device, max_candidates=max(*sizes, 1), max_in_flight=2 * CLIENTS) as service:
         for row in rows:
             body = body_of(service, row["candidates"])
@@ -68,7 +68,7 @@ def main(
 
 
 def golden(artifact: Artifact, engine: Engine, cpu: Engine) -> float:
-    """The largest difference of golden scores between the device, the CPU and what was exported."""
+    """Largest difference of golden scores between the device, the CPU and the export."""
     found = []
     for request in artifact.golden:
         packed = artifact.encoder.encode({name: [v] for name, v in request.context.items()}, request.candidates)
@@ -79,7 +79,7 @@ def golden(artifact: Artifact, engine: Engine, cpu: Engine) -> float:
 
 
 def measured(artifact: Artifact, engine: Engine, device: str, candidates: int, calls: int) -> dict[str, Any]:
-    """Milliseconds of the engine's call, and of its parts as a session with bound arrays shows them."""
+    """Milliseconds of the engine's call, and of its parts, measured by a session with bound arrays."""
     packed = packed_of(artifact, candidates)
     whole = timed(lambda: engine.score(packed), calls)
     parts, nodes = split(artifact.model_path, device, packed, calls)
@@ -105,16 +105,16 @@ def packed_of(artifact: Artifact, candidates: int) -> Packed:
 
 
 def split(model: Path, device: str, packed: Packed, calls: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Medians of copying in, running on bound arrays (kernels and their launch) and copying out, in ms; slowest nodes.
+    """Median ms of copying in, running on bound arrays (kernels and their launch) and copying out; slowest nodes.
 
-    The nodes come from ONNX Runtime's own profile. On CUDA they are the times of launches, unless it was built to
-    read the device's clocks.
+    The nodes come from ONNX Runtime's profile. On CUDA their times are those of the launches, unless ONNX Runtime was
+    built to read the device's clocks.
     """
     if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.spin_duration_us", "50")  # as the service's own
+    options.add_session_config_entry("session.intra_op.spin_duration_us", "50")  # as in the service
     with tempfile.TemporaryDirectory() as folder:
         session = onnxruntime.InferenceSession(str(model), options, providers=[PROVIDERS[device]])
         names = {node.name for node in session.get_inputs()}
@@ -143,7 +143,7 @@ def split(model: Path, device: str, packed: Packed, calls: int) -> tuple[dict[st
 
 
 def slowest(profile: Path, runs: int, count: int = 5) -> dict[str, float]:
-    """Milliseconds a run by the kind of node, of those that took the most."""
+    """Milliseconds per run of the slowest node types."""
     spent: Counter[str] = Counter()
     for entry in orjson.loads(profile.read_bytes()):
         if entry.get("cat") in ("Node", "Kernel") and not entry["name"].endswith(("_fence_before", "_fence_after")):
@@ -152,7 +152,7 @@ def slowest(profile: Path, runs: int, count: int = 5) -> dict[str, float]:
 
 
 def timed(call: Callable[[], object], calls: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Milliseconds of each call, after some to warm up."""
+    """Milliseconds of each call, after some warm-up calls."""
     found = []
     for number in range(calls + 20):
         begun = time.perf_counter()
@@ -175,7 +175,7 @@ def asked(port: int, body: bytes, count: int) -> np.ndarray[Any, np.dtype[np.flo
 
 
 def show(device: str, worst: float, rows: list[dict[str, Any]]) -> None:
-    """Print a column for each number of candidates."""
+    """Print a table with a column for each number of candidates."""
     agreed = "within" if worst <= TOLERANCE else "MORE THAN"
     table = Table(title=f"{device}: golden scores {agreed} {TOLERANCE:g} (worst {worst:.1e}); times in ms")
     table.add_column("candidates", justify="right")

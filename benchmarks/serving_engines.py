@@ -1,6 +1,6 @@
-"""The engines beside each other on prepared arrays, by number of candidates, and what OpenVINO gains by its sizes.
+"""Compares the engines on prepared arrays by number of candidates, and measures the gain from OpenVINO's sizes.
 
-Wall time needs a quiet machine; processor time, of all threads together, is also told, and needs a less quiet one.
+Wall time needs a quiet machine; CPU time, summed over threads, is also reported and less sensitive.
 """
 
 import time
@@ -19,7 +19,9 @@ from ranker.engines import ENGINES, OpenVino
 
 
 def main(
-    folder: Annotated[Path, typer.Option(help="Where artifacts are made, or were.")] = Path("runs/serving_peers"),
+    folder: Annotated[Path, typer.Option(help="Folder of the artifacts; missing ones are created.")] = Path(
+        "runs/serving_peers"
+    ),
     size: Annotated[list[str] | None, typer.Option(help="large, small; all by default.")] = None,
     engine: Annotated[list[str] | None, typer.Option(help="Some of the engines; all by default.")] = None,
     candidates: Annotated[list[int] | None, typer.Option(help="By default 100, 500 and 2000.")] = None,
@@ -27,7 +29,7 @@ def main(
     calls: int = 60,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where to write the medians.")] = None,
 ) -> None:
-    """Call each in turn, and print medians."""
+    """Call each engine in turn, and print medians."""
     console, results = Console(), []
     for name in size or SIZES:
         artifact = artifact_of(name, folder)
@@ -52,7 +54,7 @@ def main(
 
 
 def timed(sides: dict[str, Any], packed: Any, calls: int) -> dict[str, tuple[float, float]]:
-    """Medians of wall and processor time of each side, in milliseconds."""
+    """Median wall and CPU time of each side, in milliseconds."""
     taken: dict[str, list[tuple[float, float]]] = {key: [] for key in sides}
     for number in range(calls + 5):
         for key, loaded in sides.items():

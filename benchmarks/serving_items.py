@@ -1,7 +1,7 @@
-"""Whether the item half of the first layer is worth keeping for each item: the engine's call with and without it.
+"""Gain from precomputing the first layer's item half: the engine's call with and without it.
 
-A sketch on the exported graph. What the first layer makes of each item is calculated beforehand; in its stead the graph
-takes rows of those tables. It fits models whose first layers read the embedded sides as they are (no interaction).
+A prototype on the exported graph. The first layer's output for each item is precomputed into tables, whose rows replace
+the products in the graph. It works for models whose first layers read the embedded sides directly (no interaction).
 """
 
 import tempfile
@@ -21,13 +21,15 @@ from benchmarks.serving_setup import SIZES, artifact_of, request_of
 
 
 def main(
-    folder: Annotated[Path, typer.Option(help="Where artifacts are made, or were.")] = Path("runs/serving_peers"),
+    folder: Annotated[Path, typer.Option(help="Folder of the artifacts; missing ones are created.")] = Path(
+        "runs/serving_peers"
+    ),
     candidates: int = 500,
-    items: Annotated[int, typer.Option(help="Items that tables are made for.")] = 20_000,
+    items: Annotated[int, typer.Option(help="Number of items in the tables.")] = 20_000,
     threads: int = 2,
     calls: int = 200,
 ) -> None:
-    """Time both in turn, and print the ratio of the medians and what the tables take."""
+    """Time both graphs in turn, and print the ratio of the medians and the size of the tables."""
     console = Console()
     for size in SIZES:
         artifact = artifact_of(size, folder)
@@ -55,12 +57,12 @@ def main(
         console.print(
             f"{size}: {medians['whole']:.2f} ms, precomputed {medians['precomputed']:.2f} ms: "
             f"{medians['whole'] / medians['precomputed']:.2f} times as fast, scores within {worst:.0e}, "
-            f"{width * 4 / 1024:.1f} KiB an item"
+            f"{width * 4 / 1024:.1f} KiB per item"
         )
 
 
 def first_products(model: onnx.ModelProto) -> list[tuple[str, int]]:
-    """Outputs of the products of the embedded candidates with a constant, and their columns."""
+    """Names of the products of the embedded candidates with a constant, and their numbers of columns."""
     graph = model.graph
     joined = next(n.output[0] for n in graph.node if n.op_type == "Concat" and "candidate_numbers" in n.input)
     constants = {constant.name: list(constant.dims) for constant in graph.initializer}
@@ -71,7 +73,7 @@ def first_products(model: onnx.ModelProto) -> list[tuple[str, int]]:
 def without_items(
     model: onnx.ModelProto, halves: list[tuple[str, int]], items: int, rows: Any, packed: dict[str, Any]
 ) -> onnx.ModelProto:
-    """The graph with tables in the place of the products; the request's own items have the right rows there."""
+    """The graph with tables in place of the products; the tables hold the right rows for the request's items."""
     described = onnx.ModelProto()
     described.CopyFrom(model)
     described.graph.value_info.extend(
@@ -98,7 +100,7 @@ def without_items(
 
 
 def session_of(model: onnx.ModelProto, threads: int) -> Any:
-    """Load as the engine does."""
+    """Create a session as the engine does."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.spin_duration_us", "50")

@@ -1,7 +1,7 @@
-"""A load generator in a process of its own, that costs little: prepared bytes over kept connections.
+"""A cheap load generator in a separate process: sends prepared bytes over persistent connections.
 
-Each line of standard input is a task (``port``, ``concurrency``, ``seconds``, ``file`` with the whole request); each
-line of standard output its answer: seconds that it took, milliseconds of each request, and how many did not get a 200.
+Each line of standard input is a task (``port``, ``concurrency``, ``seconds``, ``file`` with the complete request); each
+line of standard output its result: duration in seconds, milliseconds of each request, and number of non-200 answers.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import uvloop
 
 
 class Connection(asyncio.Protocol):
-    """Sends the request, and again as soon as the answer is there, until its time is over."""
+    """Sends the request again as soon as its answer has arrived, until the time is over."""
 
     def __init__(self, message: bytes, until: float, ended: asyncio.Future[None]) -> None:
         self._message, self._until, self._ended = message, until, ended
@@ -24,12 +24,12 @@ class Connection(asyncio.Protocol):
         self.failures = 0
 
     def connection_made(self, transport: Any) -> None:
-        """Begin."""
+        """Send the first request."""
         self._transport = transport
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, and go on when the answer is whole."""
+        """Collect the answer, and send the next request once it is complete."""
         received = self._received
         received += data
         if not self._needed:
@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Be done; too early is a failure."""
+        """Finish; a connection lost too early counts as a failure."""
         self.failures += time.perf_counter() < self._until
         if not self._ended.done():
             self._ended.set_result(None)
@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
 
 
 async def loaded(task: dict[str, Any]) -> dict[str, Any]:
-    """Ask one service for so many seconds over so many connections."""
+    """Load one service for ``seconds`` over ``concurrency`` connections."""
     loop = asyncio.get_running_loop()
     message = Path(task["file"]).read_bytes()
     begun = time.perf_counter()
@@ -81,7 +81,7 @@ async def loaded(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer tasks until standard input ends."""
+    """Run tasks until standard input ends."""
     for line in sys.stdin:
         print(orjson.dumps(uvloop.run(loaded(orjson.loads(line)))).decode(), flush=True)
 

@@ -1,8 +1,8 @@
-"""Our service beside others, over HTTP on loopback: requests a second, p50 and p99, and the bare engine below them.
+"""Compares our service with others over HTTP on loopback: requests per second, p50, p99, and the bare engine.
 
-All serve the same model, to the same request, and must give the same ranking. They are asked in turn, a second or two
-each, by one load generator that is a process of its own, so that all meet the same minutes of the machine. Whoever is
-not asked is stopped (SIGSTOP), so that nothing that polls takes time from others. Compare ratios: each is of one round.
+All serve the same model and request, and must give the same ranking. A load generator in a separate process loads them
+in turn, a second or two each, so that all see the same state of the machine. Idle services are suspended (SIGSTOP), so
+that polling ones take no time from others. Compare ratios, each of which is within one round.
 """
 
 import contextlib
@@ -34,12 +34,12 @@ OURS, BARE, FLOOR = "ours", "bare engine", "sgemm floor"
 BY_ID = f"{OURS}, items by id"
 PEERS = ("fastapi + saved_model", "fastapi + onnx, unsplit", "litserve", "bentoml", "ray serve")
 LAYOUTS = {1: (1, 2), 4: (2, 1), 16: (2, 1)}
-"""By concurrency: processes, and threads of one request's arithmetic in each. All contestants have the same."""
+"""Processes, and engine threads of each, by concurrency; the same for all contestants."""
 
 
 @dataclass
 class Contestant:
-    """A running service, and what was measured of it."""
+    """A running service with its measurements."""
 
     name: str
     port: int
@@ -48,11 +48,11 @@ class Contestant:
     rounds: list[dict[str, float]] = field(default_factory=list)
 
     def pause(self) -> None:
-        """Stop it; the parent first, so that it does not miss its children."""
+        """Suspend its processes; the parent first, so that it does not notice that its children stop."""
         self._signal(signal.SIGSTOP, [self.process.pid, *descendants(self.process.pid)])
 
     def resume(self) -> None:
-        """Let it go on; the parent last."""
+        """Resume its processes; the parent last."""
         self._signal(signal.SIGCONT, [*descendants(self.process.pid), self.process.pid])
 
     def _signal(self, number: int, pids: list[int]) -> None:
@@ -63,21 +63,23 @@ class Contestant:
 
 
 def main(
-    folder: Annotated[Path, typer.Option(help="Where artifacts are made, or were.")] = Path("runs/serving_peers"),
+    folder: Annotated[Path, typer.Option(help="Folder of the artifacts; missing ones are created.")] = Path(
+        "runs/serving_peers"
+    ),
     size: Annotated[list[str] | None, typer.Option(help="large, small; all by default.")] = None,
-    engine: Annotated[list[str] | None, typer.Option(help="Ours also on these, beside the default.")] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="Further engines to run our service with.")] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Some of the peers; all but ray serve by default.")] = None,
     candidates: int = 500,
     at_once: Annotated[list[int] | None, typer.Option(help="1, 4, 16; by default 1 and 16.")] = None,
     rounds: int = 3,
     seconds: Annotated[float, typer.Option(help="Of each turn.")] = 1.5,
     peers_python: Path = Path(".peers/bin/python"),
-    json_file: Annotated[Path | None, typer.Option("--json", help="Where to write all of it.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where to write all measurements.")] = None,
 ) -> None:
-    """Measure every size at every concurrency, and print how often ours is as fast."""
+    """Measure every size at every concurrency, and print our speed-ups."""
     if unknown := set(at_once or ()) - set(LAYOUTS):
         raise typer.BadParameter(f"--at-once must be one of {sorted(LAYOUTS)}, got {sorted(unknown)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no service is left behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the services, too
     console, results = Console(log_path=False), []
     for name in size or SIZES:
         artifact = artifact_of(name, folder)
@@ -105,7 +107,7 @@ def commands_of(
     engines: list[str] | None,
     peers: list[str] | None,
 ) -> dict[str, list[str]]:
-    """The command of each contestant; ``{port}`` is still to be filled in."""
+    """The command of each contestant, with the placeholder ``{port}``."""
     workers, threads = (str(n) for n in LAYOUTS[concurrency])
     module = [str(python), "-m"]
     common = [str(artifact.folder), "--port", "{port}", "--workers", workers, "--threads", threads]
@@ -135,7 +137,7 @@ def measured(
     seconds: float,
     console: Console,
 ) -> dict[str, Any]:
-    """Start all, look that they rank alike, and ask them in turn."""
+    """Start all services, check that they give the same ranking, and load them in turn."""
     folder = Path(stack.enter_context(TemporaryDirectory()))
     bodies = {name: orjson.dumps(by_id(dict(request)) if name == BY_ID else request) for name in commands}
     messages = {name: _message(folder / str(number), body) for number, (name, body) in enumerate(bodies.items())}
@@ -158,7 +160,7 @@ def measured(
     bare = stack.enter_context(asked([*bare_command, *options]))
     operations = int(bare.stdout.readline())
     below: dict[str, list[float]] = {BARE: [], FLOOR: []}
-    for number in range(-1, rounds):  # the first round warms all up
+    for number in range(-1, rounds):  # the first round is for warm-up
         console.log(f"{concurrency} at once, round {number + 1} of {rounds}")
         turn = contestants[number % len(contestants) :] + contestants[: number % len(contestants)]
         for contestant in turn:
@@ -187,7 +189,7 @@ def measured(
 
 
 def _message(file: Path, body: bytes) -> Path:
-    """The whole request in a file."""
+    """Write the complete HTTP request to a file."""
     head = (
         f"POST /rank HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     )
@@ -196,7 +198,7 @@ def _message(file: Path, body: bytes) -> Path:
 
 
 def show(found: Mapping[str, Any], console: Console) -> None:
-    """Print medians over rounds, and the median of the rounds' ratios with the least and the greatest."""
+    """Print medians over rounds, and the median, minimum and maximum of the rounds' ratios."""
     sides, below = found["sides"], found["below"]
     title = f"{found['size']}, {found['candidates']} candidates, {found['concurrency']} at once"
     layout = f"{found['workers']} process(es) of {found['threads']} thread(s), {found['operations'] / 1e9:.2f} GFLOP"
@@ -217,8 +219,8 @@ def show(found: Mapping[str, Any], console: Console) -> None:
 
 
 def checked(contestant: Contestant, body: bytes, expected: Any) -> Any:
-    """Ask until it answers; raises where the scores that rank are not the first one's."""
-    for _ in range(60):  # some open their port before they can answer
+    """Wait for an answer; raise if its fused scores differ from those of the first service."""
+    for _ in range(60):  # some services open their port before they can answer
         with contextlib.suppress(httpx.TransportError):
             answer = httpx.post(f"http://127.0.0.1:{contestant.port}/rank", content=body, headers=JSON, timeout=60)
             if answer.status_code == 200:
@@ -228,7 +230,7 @@ def checked(contestant: Contestant, body: bytes, expected: Any) -> Any:
     got = answer.json()
     fused = np.array([row["fused"] for row in got] if isinstance(got, list) else got["fused"])
     if expected is not None and not np.allclose(fused, expected, rtol=0, atol=1e-4):
-        raise typer.Exit(f"{contestant.name} ranks by other scores: {np.abs(fused - expected).max():.1e}")
+        raise typer.Exit(f"{contestant.name} ranks by different scores: {np.abs(fused - expected).max():.1e}")
     return fused if expected is None else expected
 
 
@@ -237,7 +239,7 @@ JSON = {"Content-Type": "application/json"}
 
 @contextmanager
 def running(name: str, command: list[str], artifact: Artifact, workers: int, threads: int) -> Iterator[Contestant]:
-    """A service that answers; ended, with all that it started, at the end."""
+    """Start a service and wait until it answers; stop it and its child processes after the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -272,7 +274,7 @@ def running(name: str, command: list[str], artifact: Artifact, workers: int, thr
 
 @contextmanager
 def asked(command: list[str]) -> Iterator[Any]:
-    """A helper that answers lines."""
+    """Start a helper process that answers each line of input with a line."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield process
@@ -282,14 +284,14 @@ def asked(command: list[str]) -> Iterator[Any]:
 
 
 def ask(process: Any, task: Mapping[str, Any]) -> Any:
-    """One task of a helper."""
+    """Send one task to a helper and return its result."""
     process.stdin.write(orjson.dumps(task) + b"\n")
     process.stdin.flush()
     return orjson.loads(process.stdout.readline())
 
 
 def descendants(pid: int) -> list[int]:
-    """Process ids of children, and theirs. Linux only."""
+    """Process ids of all descendants. Linux only."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():

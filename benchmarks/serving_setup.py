@@ -1,7 +1,7 @@
-"""What the serving benchmarks serve: a large and a small PLE over 16 categorical and 16 numeric features.
+"""Models of the serving benchmarks: a large and a small PLE over 16 categorical and 16 numeric features.
 
-Each is a real artifact of the training job, fitted for a few steps to drawn rows: how wide it is matters here, and not
-what it learns. Half of the features belong to the context, half to the candidates; half of the categorical ones are
+Each is a real artifact of a training job, fitted for a few steps on random rows: the benchmarks depend on its size, not
+on what it learns. Half of the features belong to the context, half to the candidates; half of the categorical ones are
 text.
 """
 
@@ -22,7 +22,7 @@ DAY = "day"
 SIDES = {"context": "user", "candidate": "item"}
 TASKS = ("click", "like", "share", "buy")
 DIMENSION = 16
-"""Of every embedding, so that the model has 16 x 16 + 16 inputs."""
+"""Width of every embedding, so that the model has 16 x 16 + 16 inputs."""
 VALUES = {
     "user": (5_000, 1_000, 100, 50, 24, 12, 7, 3),
     "item": (10_000, 2_000, 200, 100, 50, 20, 10, 5),
@@ -35,7 +35,7 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 def artifact_of(size: str, folder: Path) -> Artifact:
-    """The artifact of a size below ``folder``, made where there is none; a minute each."""
+    """The artifact of a size under ``folder``; it is created if missing, in about a minute."""
     root = folder / size
     try:
         return load(root)
@@ -65,7 +65,7 @@ def drawn(rows: int, seed: int = 0) -> dict[str, Any]:
 
 
 def request_of(candidates: int, seed: int = 1) -> dict[str, Any]:
-    """One user and ``candidates`` items, no two of the same id, as clients send them."""
+    """A request with one user and ``candidates`` items with distinct ids."""
     columns = {name: values for name, values in drawn(candidates, seed).items() if name not in (DAY, *TASKS)}
     columns["item_0"] = np.random.default_rng(seed).permutation(VALUES["item"][0])[:candidates]
     plain = {name: values if isinstance(values, list) else values.tolist() for name, values in columns.items()}
@@ -76,12 +76,12 @@ def request_of(candidates: int, seed: int = 1) -> dict[str, Any]:
 
 
 def by_id(request: dict[str, Any]) -> dict[str, Any]:
-    """The same request with the ids of its items alone."""
+    """The same request with only the ids of its items."""
     return {**request, "candidates": {"item_0": request["candidates"]["item_0"]}}
 
 
 def write_items(request: dict[str, Any], file: Path) -> None:
-    """The request's items among as many others as there are ids."""
+    """Write an items file with all ids, including the items of the request."""
     asked = pa.table(request["candidates"])
     count = VALUES["item"][0]
     rest = {name: values for name, values in drawn(count, seed=2).items() if name.startswith("item")}
@@ -91,7 +91,7 @@ def write_items(request: dict[str, Any], file: Path) -> None:
 
 
 def experiment(size: str) -> dict[str, Any]:
-    """The config of a size; shared and task experts as the architecture has them by default."""
+    """The config of a size, with the architecture's default numbers of shared and task experts."""
     features: dict[str, Any] = {
         side: {
             **{f"{name}_{i}": {"kind": "categorical", "dimension": DIMENSION} for i in range(len(VALUES[name]))},
@@ -110,9 +110,9 @@ def experiment(size: str) -> dict[str, Any]:
 
 
 def plain_saved_model(artifact: Artifact, folder: Path) -> Path:
-    """The same model as a SavedModel with one input a feature and a look-up each, as a functional Keras model has it.
+    """The same model as a SavedModel with one input and one look-up per feature, as in a functional Keras model.
 
-    Every input has a row a candidate, so the context is not split off. Made where there is none.
+    Every input has one row per candidate, so the context is repeated. Created if missing.
     """
     if (folder / "saved_model.pb").is_file():
         return folder
@@ -120,7 +120,7 @@ def plain_saved_model(artifact: Artifact, folder: Path) -> Path:
     from training.config.experiment import Experiment
     from training.trainer.build_model import build_model
 
-    import tensorflow as tf  # isort: skip - behind ranker, which chooses Keras 2
+    import tensorflow as tf  # isort: skip - after ranker, which selects Keras 2
 
     layout = artifact.encoder.layout
     model = build_model(Experiment.model_validate(artifact.manifest.experiment), layout)

@@ -1,8 +1,8 @@
-"""Training speed side by side: every contestant in a living process of its own, segments of steps in turn.
+"""Compares training speeds: every contestant runs in its own process, and segments of steps are timed in turn.
 
-A contestant is a module that takes `--data FILE` and speaks `training_speed_setup.serve`: it warms up, then trains one
-segment for each line it is sent. Only one trains at a time, and a round gives each a segment within seconds, so a slow
-minute of a shared machine falls on all of them: ratios within a round say more than speeds do.
+A contestant is a module that takes `--data FILE` and runs `training_speed_setup.serve`: it warms up, then trains one
+segment for each line of input. Only one trains at a time, and a round takes seconds, so that a slow period of a shared
+machine affects all of them: ratios within a round are more meaningful than speeds.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ Speeds = Mapping[str, list[float]]
 
 
 class ContestantError(RuntimeError):
-    """A contestant failed, was too slow or is unknown; the message ends with what it wrote."""
+    """A contestant failed, was too slow or is unknown; the message ends with its output."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Contestant:
 
 
 class Side:
-    """A contestant's running process, warmed up."""
+    """A contestant's running process, after its warm-up."""
 
     def __init__(self, contestant: Contestant, process: "subprocess.Popen[str]", errors: IO[str], limit_s: float):
         self.name = contestant.name
@@ -61,7 +61,7 @@ class Side:
     def segment(self) -> float:
         """Samples per second of one segment. Raises ``ContestantError``."""
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it is gone; `_next_line` says why
+        with contextlib.suppress(BrokenPipeError):  # the process has ended; `_next_line` says why
             self._process.stdin.write("\n")
             self._process.stdin.flush()
         line = self._next_line()
@@ -69,7 +69,7 @@ class Side:
         return float(line["samples_per_s"])
 
     def _next_line(self) -> dict[str, Any]:
-        """The next line of JSON; what else a library prints does not matter."""
+        """The next line of JSON; other output of a library is skipped."""
         assert self._process.stdout is not None
         watchdog = threading.Timer(self._limit_s, self._process.kill)
         watchdog.start()
@@ -88,7 +88,7 @@ class Side:
 
 @contextmanager
 def started(contestant: Contestant, limit_s: float) -> Iterator[Side]:
-    """Start a contestant and wait until it has warmed up; it ends with the block. Raises ``ContestantError``."""
+    """Start a contestant and wait for its warm-up; it is stopped after the block. Raises ``ContestantError``."""
     threads = str(SETUP.threads)
     limits = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
@@ -113,12 +113,12 @@ def started(contestant: Contestant, limit_s: float) -> Iterator[Side]:
 
 
 def contestants(data: Path, weightings: Sequence[str], peers: Sequence[str], peers_python: Path) -> list[Contestant]:
-    """Ours, once for each balancing method, then the peers. Raises ``ContestantError`` for an unknown peer."""
+    """Ours for each balancing method, then the peers. Raises ``ContestantError`` for an unknown peer."""
     unknown = [name for name in peers if name not in PEERS]
     if unknown:
         raise ContestantError(f"no peer {', '.join(unknown)}; there are {', '.join(PEERS)}")
     file = str(data.resolve())
-    # Not resolved: a virtual environment's Python is a link that loses its packages when followed.
+    # Not resolved: a virtual environment's Python is a link that must be kept to find its packages.
     python = str(peers_python.absolute())
     ours = [
         Contestant(f"ranker {name}", (sys.executable, "-m", OURS, "--data", file, "--weighting", name))
@@ -128,7 +128,7 @@ def contestants(data: Path, weightings: Sequence[str], peers: Sequence[str], pee
 
 
 def in_turn(sides: Sequence[Side], rounds: int, console: Console) -> Speeds:
-    """Samples per second by name, one a round; each round begins with another side, so none always follows the same."""
+    """Samples per second by name, one per round; each round starts with another side, to vary the order."""
     speeds: dict[str, list[float]] = {side.name: [] for side in sides}
     for number in range(rounds):
         first = number % len(sides)
@@ -140,13 +140,13 @@ def in_turn(sides: Sequence[Side], rounds: int, console: Console) -> Speeds:
 
 
 def paired(speeds: Speeds, own: str, other: str) -> dict[str, float]:
-    """Median, least and greatest of one side's speed over another's within a round."""
+    """Median, minimum and maximum of the ratio of two sides' speeds within a round."""
     ratios = [mine / theirs for mine, theirs in zip(speeds[own], speeds[other], strict=True)]
     return {"median": statistics.median(ratios), "least": min(ratios), "greatest": max(ratios)}
 
 
 def summary(sides: Sequence[Side], speeds: Speeds, ours: Sequence[str]) -> list[dict[str, Any]]:
-    """For each side its median speed, its size, and how many times as fast each of ours is."""
+    """Median speed and size of each side, and the speed-up of each of ours over it."""
     medians = {name: statistics.median(each) for name, each in speeds.items()}
     return [
         {
@@ -161,7 +161,7 @@ def summary(sides: Sequence[Side], speeds: Speeds, ours: Sequence[str]) -> list[
 
 
 def table(rows: list[dict[str, Any]], ours: Sequence[str]) -> Table:
-    """The summary as a table: a column of paired ratios for each of ours."""
+    """The summary as a table with a column of paired ratios for each of ours."""
     shown = Table(
         "", "samples/s", "s/epoch", "parameters", *(f"{own} / it" for own in ours), title="PLE training speed"
     )
@@ -180,20 +180,20 @@ def table(rows: list[dict[str, Any]], ours: Sequence[str]) -> Table:
 def main(
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="KuaiRand-Pure's impression log, Parquet.")],
     json_path: Annotated[Path | None, typer.Option("--json", help="Where to write all measurements.")] = None,
-    peers_python: Annotated[Path, typer.Option(help="The Python that has requirements-peers.txt installed.")] = Path(
-        ".peers/bin/python"
-    ),
+    peers_python: Annotated[
+        Path, typer.Option(help="Python interpreter with requirements-peers.txt installed.")
+    ] = Path(".peers/bin/python"),
     rounds: Annotated[int, typer.Option(min=1, help="Segments of each contestant.")] = 12,
-    weighting: Annotated[list[str] | None, typer.Option(help="Our balancing; may be repeated. [static]")] = None,
-    peer: Annotated[list[str] | None, typer.Option(help="Run this peer only; may be repeated. [all]")] = None,
-    timeout_s: Annotated[float, typer.Option(min=1.0, help="Longest start and longest segment, seconds.")] = 300.0,
+    weighting: Annotated[list[str] | None, typer.Option(help="Our balancing method; may be repeated. [static]")] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="Run only this peer; may be repeated. [all]")] = None,
+    timeout_s: Annotated[float, typer.Option(min=1.0, help="Timeout of a start and of a segment, in seconds.")] = 300.0,
 ) -> None:
     """Measure all contestants in turn; print medians and paired ratios."""
     weightings = list(dict.fromkeys(weighting or ["static"]))
     ours = [f"ranker {name}" for name in weightings]
     console = Console()
     load = os.getloadavg()[0]
-    console.print(f"load average {load:.1f}; other work on this machine makes all of this less certain")
+    console.print(f"load average {load:.1f}; other work on this machine makes the results less reliable")
     try:
         with ExitStack() as running:
             chosen = contestants(data, weightings, list(dict.fromkeys(peer or PEERS)), peers_python)

@@ -1,7 +1,7 @@
-"""What every contestant of the training-speed benchmark trains: one model, one set of features, one batch size.
+"""Setup shared by all contestants of the training-speed benchmark: one model, one set of features, one batch size.
 
-Each side reads this module and nothing else says a size, so that a change here changes all of them. It needs NumPy
-and pandas only: the peers' environment has no `ranker`.
+All sizes are defined here, so that a change applies to all contestants. Needs only NumPy and pandas: the peers'
+environment has no `ranker`.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ SHUFFLE_SEED = 2020
 
 @dataclass(frozen=True)
 class Setup:
-    """A PLE of two levels (Tang et al., RecSys 2020); experts per level, sizes of their layers."""
+    """A two-level PLE (Tang et al., RecSys 2020): experts per level, and their layer sizes."""
 
     levels: int = 2
     shared_experts: int = 2
@@ -33,9 +33,9 @@ class Setup:
     expert_units: tuple[int, ...] = (256, 128)
     tower_units: tuple[int, ...] = (64,)
     embedding_dimension: int = 16
-    """Of each categorical column."""
+    """Embedding width of each categorical column."""
     learning_rate: float = 1e-3
-    """Of Adam, on all variables; no L2, no dropout."""
+    """Learning rate of Adam on all variables; no L2, no dropout."""
     batch_size: int = 4096
     threads: int = 2
     warm_up_steps: int = 5
@@ -46,12 +46,12 @@ SETUP = Setup()
 
 
 class TrainingRows(NamedTuple):
-    """All days but the last, encoded and shuffled: N rows."""
+    """N rows of all days but the last, encoded and shuffled."""
 
     ids: npt.NDArray[np.int32]
-    """A code from 0 per categorical column, [N, C] in the order of `kuairand.CATEGORICAL`."""
+    """Codes from 0 of the categorical columns, [N, C] in the order of `kuairand.CATEGORICAL`."""
     vocabulary: tuple[int, ...]
-    """How many codes each categorical column has, [C]."""
+    """Number of codes of each categorical column, [C]."""
     numbers: npt.NDArray[np.float32]
     """Logarithms, standardised, 0 where missing, [N, D] in the order of `kuairand.NUMERIC`."""
     labels: npt.NDArray[np.float32]
@@ -59,7 +59,7 @@ class TrainingRows(NamedTuple):
 
 
 def training_rows(path: Path) -> TrainingRows:
-    """Read and encode KuaiRand's log; errors as `kuairand.load`."""
+    """Read and encode KuaiRand's log. Raises as `kuairand.load`."""
     log = load(path)
     rows = np.flatnonzero(log.day < log.day.max())
     rows = np.random.default_rng(SHUFFLE_SEED).permutation(rows)
@@ -80,7 +80,7 @@ def batch(number: int, setup: Setup = SETUP) -> slice:
 
 
 def full_batches(rows: int, setup: Setup = SETUP) -> int:
-    """How many full batches one pass over `rows` rows has.
+    """Number of full batches in one pass over `rows` rows.
 
     Raises
     ------
@@ -99,11 +99,11 @@ def in_circles(batches: int) -> Iterator[int]:
 
 
 def serve(*, side: str, rows: int, parameters: int, train: Callable[[int], int], setup: Setup = SETUP) -> None:
-    """Warm up, say so, then time one segment for each line of standard input, until it ends.
+    """Warm up, report it, then time one segment for each line of standard input, until it ends.
 
     Writes lines of JSON to standard output: first `side`, `rows` and `parameters`, then for each segment `side`,
-    `samples_per_s` and `step_mib`, the most memory that was held over what was held before the first step. A process
-    that waits for its turn takes no processor time, so several can live side by side.
+    `samples_per_s` and `step_mib`, the peak memory minus the memory before the first step. A process waiting for its
+    turn takes no CPU time, so several can run side by side.
 
     Parameters
     ----------
@@ -112,9 +112,9 @@ def serve(*, side: str, rows: int, parameters: int, train: Callable[[int], int],
     rows
         Rows of an epoch.
     parameters
-        Trainable parameters of the model, so that a reader sees that all train the same.
+        Trainable parameters of the model, to show that all contestants train models of the same size.
     train
-        Takes a number of steps, trains for that many, returns the rows it trained on when the last step is done.
+        Trains for the given number of steps and returns the number of rows, once the last step is done.
     """
     before = _resident("VmRSS")
     train(setup.warm_up_steps)
@@ -129,7 +129,7 @@ def serve(*, side: str, rows: int, parameters: int, train: Callable[[int], int],
 
 
 def _resident(field: str) -> float:
-    """Memory of this process in MiB: VmRSS what it holds, VmHWM the most since the peak was forgotten. Linux only."""
+    """Memory of this process in MiB: VmRSS is current, VmHWM the peak since the last reset. Linux only."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024

@@ -1,1 +1,1 @@
-"""The HTTP service: an artifact in, ``POST /rank`` out; runs without TensorFlow."""
+"""The HTTP service: loads an artifact and answers ``POST /rank``; runs without TensorFlow."""

@@ -1,4 +1,4 @@
-"""The HTTP side: the routes, put together."""
+"""Builds the FastAPI application from its routes and middleware."""
 
 import asyncio
 import contextlib
@@ -40,12 +40,12 @@ from serving.registry.shared_state import SharedState
 from serving.registry.watcher import Watcher
 from serving.settings import Settings
 
-SWITCH = 5e-4
-"""Seconds after which a thread that ranks lets the event loop in, so that refusals and probes are answered at once."""
+SWITCH_INTERVAL = 5e-4
+"""Python's thread switch interval in seconds; short, so that ranking threads do not delay refusals and probes."""
 
 
 def create_app(settings: Settings | None = None) -> Service:
-    """Load the artifact that the settings (by default the environment's) name, and return the application."""
+    """Load the artifact named by the settings (by default from the environment) and return the application."""
     settings = settings or Settings.from_environment()
     rank_keys = Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     admin_keys = Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
@@ -63,9 +63,9 @@ def create_app(settings: Settings | None = None) -> Service:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        sys.setswitchinterval(SWITCH)
+        sys.setswitchinterval(SWITCH_INTERVAL)
         gc.collect()
-        gc.freeze()  # no collection looks through what is loaded for good
+        gc.freeze()  # keeps the loaded models out of later collections
         lifecycle.listen()
         following = asyncio.create_task(follower.run())
         yield {STATE: Connections(settings, metrics)}
@@ -84,9 +84,9 @@ def create_app(settings: Settings | None = None) -> Service:
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
         lifespan=lifespan,
-        redirect_slashes=False,  # a redirect would name the scheme and host that the proxy uses, not the client's
+        redirect_slashes=False,  # behind a proxy, a redirect would name the proxy's scheme and host
     )
-    app.root_path = settings.root_path  # FastAPI would warn of it as an argument, for the server's sake
+    app.root_path = settings.root_path  # passing it to the constructor makes FastAPI warn
     app.router.route_class = Route
     app.outer = app.dispatch
     if settings.origins:
@@ -109,13 +109,13 @@ def create_app(settings: Settings | None = None) -> Service:
 
     @app.exception_handler(RequestValidationError)
     async def explain(_: Request, error: RequestValidationError) -> JSONResponse:
-        told = [(e["loc"], ": ".join([e["msg"], *map(str, e.get("ctx", {}).values())])) for e in error.errors()]
-        detail = [{"field": ".".join(map(str, where)), "reason": reason} for where, reason in told]
+        problems = [(e["loc"], ": ".join([e["msg"], *map(str, e.get("ctx", {}).values())])) for e in error.errors()]
+        detail = [{"field": ".".join(map(str, where)), "reason": reason} for where, reason in problems]
         return JSONResponse({"detail": detail}, status_code=422)
 
     @app.exception_handler(HTTPException)
-    async def name(request: Request, error: HTTPException) -> JSONResponse:
-        """No such route, or not by this method: in the shape that every other problem has."""
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        """Report an unknown route or method in the same shape as every other problem."""
         headers = dict(error.headers or {})
         if headers.get("Allow") == "GET":
             headers["Allow"] = "GET, HEAD"
@@ -129,7 +129,7 @@ def create_app(settings: Settings | None = None) -> Service:
         dependencies=guarded,
     )
     async def rank(request: Request) -> Response:
-        """Score every candidate on every objective, fuse, and return the candidates in order, best first."""
+        """Score every candidate on every objective, fuse the scores, and return the candidates best first."""
         try:
             if allowed:
                 await allowed(request)
@@ -145,24 +145,24 @@ def create_app(settings: Settings | None = None) -> Service:
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:
-        """The process answers."""
+        """Liveness: the process responds."""
         return {"status": "live"}
 
     @app.get("/health/ready", responses=documented(503))
     async def ready() -> dict[str, Any]:
-        """A model is loaded and has reproduced its golden requests, and the service is not about to end."""
+        """Readiness: models are loaded and reproduced their golden requests, and the service is not shutting down."""
         if lifecycle.draining:
-            raise Refusal(503, "draining", "service", "is about to end")
+            raise Refusal(503, "draining", "service", "is shutting down")
         return {"status": "ready", "model_version": models.served.version(models.default)}
 
     @app.get("/models", dependencies=readable, responses=documented(401) if rank_keys else {})
     async def list_models() -> dict[str, Any]:
-        """All models in short, which of them is the default, and the experiment."""
+        """A summary of every model, the name of the default model, and the experiment."""
         return overview(models.served)
 
     @app.get("/model", dependencies=readable, responses=documented(*((401, 404) if rank_keys else (404,))))
     async def model(name: str | None = None) -> dict[str, Any]:
-        """One model, by default the default: version, tasks, schema, metrics, fusions and parameters' bounds."""
+        """One model (the default unless named): version, tasks, schema, metrics, fusions and parameter bounds."""
         served = models.served
         if name is not None and name not in served.rankers:
             raise Refusal(404, "no_model", "name", unknown(name, served.rankers))
@@ -170,7 +170,7 @@ def create_app(settings: Settings | None = None) -> Service:
 
     @app.get("/metrics", dependencies=readable, include_in_schema=False)
     async def read_metrics() -> Response:
-        """What Prometheus reads."""
+        """Metrics for Prometheus."""
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     if admin_keys:

@@ -21,12 +21,12 @@ from serving.settings import PREFIX, Group, Settings, unset_empty
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
 GRACE = 30
-"""Seconds that requests have to finish once the port is closed."""
+"""Seconds that running requests have to finish once the port is closed."""
 METAVARS: Mapping[Any, str] = {int: "INTEGER", float: "FLOAT", int | None: "INTEGER", Path | None: "PATH"}
 
 
 def _options() -> Iterator[inspect.Parameter]:
-    """An option for each setting of a group, in text that ``Settings`` checks."""
+    """Yield an option for each setting in a group; values stay text, which ``Settings`` checks."""
     for name, field in Settings.model_fields.items():
         for group in field.metadata:
             if isinstance(group, Group):
@@ -46,7 +46,7 @@ def _options() -> Iterator[inspect.Parameter]:
 
 
 def _metavar(annotation: Any) -> str:
-    """How help names the values of a setting: those that it may have, or their kind."""
+    """The placeholder that help shows for a setting's value: its choices, or its type."""
     if get_origin(annotation) is Literal:
         return f"[{'|'.join(get_args(annotation))}]"
     return METAVARS.get(annotation, "TEXT")
@@ -68,8 +68,8 @@ def serve(
     logging.config.dictConfig(CONFIG)
     with runtime_folder() as runtime:
         options = {"artifact": None if artifact is None else str(artifact), **options}
-        given = {PREFIX + name.upper(): str(value) for name, value in options.items() if value is not None}
-        environment = {f"{PREFIX}RUNTIME": str(runtime), **os.environ, **given}
+        overrides = {PREFIX + name.upper(): str(value) for name, value in options.items() if value is not None}
+        environment = {f"{PREFIX}RUNTIME": str(runtime), **os.environ, **overrides}
         settings = Settings.from_environment(environment)
         if not settings.threads:
             settings = settings.model_copy(update={"threads": max(cores() // settings.workers, 1)})
@@ -84,17 +84,17 @@ def serve(
             _run(settings)
 
 
-# Typer reads a command's options from its signature: here they stand for **options.
+# Typer reads a command's options from its signature, so they replace **options there.
 _plain = inspect.signature(serve)
 _signature = _plain.replace(parameters=[*list(_plain.parameters.values())[:-1], *_options()])
 setattr(serve, "__signature__", _signature)  # noqa: B010 - a function's type has no such attribute
 app.command(
-    cls=Command, help="Serve an artifact: `POST /rank`, `GET /model`, `/metrics`, probes at `/health/`, `/docs`."
+    cls=Command, help="Serve an artifact over HTTP: `POST /rank`, `GET /model`, `/metrics`, `/health/`, `/docs`."
 )(serve)
 
 
 def _check(settings: Settings) -> None:
-    """Load everything once, so that what is wrong is said in one line before any worker starts."""
+    """Load everything once, so that an error is reported in one line before any worker starts."""
     from serving.http.api_keys import Keys
     from serving.observability.metrics import Metrics
     from serving.registry.registry import ModelRegistry
@@ -108,8 +108,8 @@ def _check(settings: Settings) -> None:
     shared.leave()  # this process is no worker
     for name, ranker in served.rankers.items():
         manifest, model = ranker.artifact.manifest, "" if len(served.rankers) == 1 else f" of {name}"
-        what = f"version {manifest.version}{model} ({', '.join(manifest.tasks)})"
-        print(f"serving {what} by {ranker.engine} from {ranker.artifact.folder}")
+        version = f"version {manifest.version}{model} ({', '.join(manifest.tasks)})"
+        print(f"serving {version} by {ranker.engine} from {ranker.artifact.folder}")
     sys.stdout.flush()
 
 
@@ -143,7 +143,7 @@ def _run(settings: Settings) -> None:
         if status := supervisor.run():
             sys.exit(status)
         return
-    # The server ends by raising the signal again; as an exception it lets the runtime folder be removed.
+    # uvicorn ends by raising the signal again; turned into an exception, it lets the runtime folder be removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.suppress(KeyboardInterrupt):
         Server(config).run()

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, on standard error, written by a thread of their own."""
+"""Structured logs: one JSON object per line on standard error, written by a separate thread."""
 
 import logging
 from datetime import UTC, datetime
@@ -10,10 +10,10 @@ LOGGER = logging.getLogger("ranker.serving")
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, event and whatever fields the event carries."""
+    """Formats time, level, event and the event's fields as JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON."""
+        """Return the record as one line of JSON."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -28,24 +28,24 @@ class JsonFormatter(logging.Formatter):
 
 
 def event(level: int, text: str, traceback: bool = False, **fields: Any) -> None:
-    """Log what happened, with its fields, and with the traceback of the error that is being handled."""
+    """Log an event with its fields and, if ``traceback``, the traceback of the error being handled."""
     LOGGER.log(level, text, extra={"fields": fields}, exc_info=traceback)
 
 
 class Problems:
-    """Problems that last, by name: each is logged once, until it is over or becomes another."""
+    """Ongoing problems by name. Each is logged once, and again only after it ended or its text changed."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
 
     def note(self, name: str, text: str) -> bool:
-        """Note a problem; return whether it is to be logged."""
+        """Record a problem; return whether to log it."""
         new = self._texts.get(name) != text
         self._texts[name] = text
         return new
 
     def end(self, name: str) -> bool:
-        """Say that there is no problem; return whether there was one."""
+        """Clear a problem; return whether there was one."""
         return self._texts.pop(name, None) is not None
 
     def __contains__(self, name: str) -> bool:
@@ -62,4 +62,4 @@ CONFIG: dict[str, Any] = {
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
     },
 }
-"""What ``logging.config`` takes; every worker is given it."""
+"""Configuration for ``logging.config``, used by every worker."""

@@ -1,3 +1,3 @@
-"""The project's own side of the benchmarks; importing `ranker` before TensorFlow chooses Keras 2."""
+"""The benchmarks' contestants from this project; importing `ranker` before TensorFlow selects Keras 2."""
 
 import ranker  # noqa: F401

@@ -16,7 +16,7 @@ from training.trainer.build_model import build_model
 
 
 def experiment(architecture: str, weighting: str) -> Experiment:
-    """PLE of two levels or MMoE, Adam on everything, no dropout."""
+    """A two-level PLE or an MMoE, with Adam on all variables and no dropout."""
     adam = {"name": "adam", "learning_rate": SETUP.learning_rate}
     sizes = {
         "ple": {"levels": 2, "shared_experts": SETUP.experts - len(SETUP.tasks), "task_experts": 1},
@@ -55,7 +55,7 @@ def main(
         builder.ids("candidate", f"c{column}", f"c{column}")
     builder.numbers("candidate", "numbers", SETUP.numeric)
     model = build_model(experiment(architecture, weighting), builder.build(), steps_per_epoch=1000)
-    local = np.arange(SETUP.categorical, dtype=np.int32) * SETUP.vocabulary  # a layout adds each field's offset itself
+    local = np.arange(SETUP.categorical, dtype=np.int32) * SETUP.vocabulary  # the layout adds each field's offset
     arrays = [
         {"candidate_ids": ids - local, "candidate_numbers": numbers, "labels": labels, "known": np.ones_like(labels)}
         for ids, numbers, labels in batches()
@@ -66,7 +66,7 @@ def main(
     def train(count: int) -> int:
         for _ in itertools.repeat(None, count):
             logs = step(coming)
-        logs["losses"].numpy()  # a step is done only when its result is there
+        logs["losses"].numpy()  # waits until the step is done
         return count * SETUP.batch_size
 
     parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)

@@ -1,4 +1,4 @@
-"""PLE as the training job trains it: encoded rows on disk, shuffled, one step a batch; for training_speed."""
+"""PLE trained as in a training job: encoded rows on disk, shuffled, one step per batch; for training_speed."""
 
 import itertools
 import tempfile
@@ -23,7 +23,7 @@ CANDIDATE = {"video_id", "duration_ms", *(name for name in (*CATEGORICAL, *NUMER
 
 
 def experiment(weighting: str) -> Experiment:
-    """The setup as a config; like the peers with Adam on everything, where the default has Adagrad on embeddings."""
+    """The setup as a config; with Adam on all variables like the peers, not Adagrad on embeddings as by default."""
     categorical = {"kind": "categorical", "dimension": SETUP.embedding_dimension}
     numeric = {"kind": "numeric", "transform": "log1p"}
     features = {**dict.fromkeys(CATEGORICAL, categorical), **dict.fromkeys(NUMERIC, numeric)}
@@ -52,7 +52,7 @@ def experiment(weighting: str) -> Experiment:
 
 
 def steps(rows: EncodedRows, settings: Experiment) -> Iterator[tuple[Iterator[Any], int]]:
-    """For each step the iterator whose next batch it takes, and that batch's rows; epoch after epoch."""
+    """Yield for each step the iterator of its batch and the batch's number of rows, epoch after epoch."""
     size, total = settings.training.batch_size, len(rows)
     for epoch in itertools.count():
         batches = iter(dataset(rows, settings, epoch, 0))
@@ -62,9 +62,9 @@ def steps(rows: EncodedRows, settings: Experiment) -> Iterator[tuple[Iterator[An
 
 def main(
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="KuaiRand-Pure's impression log, Parquet.")],
-    weighting: Annotated[str, typer.Option(help="Balancing method, with its default options.")] = "static",
+    weighting: Annotated[str, typer.Option(help="Balancing method, with default options.")] = "static",
 ) -> None:
-    """Prepare as the training job does, then train a segment for each line of standard input."""
+    """Prepare as in a training job, then train a segment for each line of standard input."""
     tf.config.threading.set_intra_op_parallelism_threads(SETUP.threads)
     tf.config.threading.set_inter_op_parallelism_threads(SETUP.threads)
     settings = experiment(weighting)
@@ -80,7 +80,7 @@ def main(
             for batches, size in itertools.islice(coming, count):
                 logs = step(batches)
                 rows += size
-            logs["losses"].numpy()  # a step is done only when its result is there
+            logs["losses"].numpy()  # waits until the step is done
             return rows
 
         parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)

@@ -1,1 +1,1 @@
-"""What other libraries reach on the same data; runs in an environment of its own, without `ranker` installed."""
+"""Other libraries on the same data; runs in a separate environment, without `ranker` installed."""

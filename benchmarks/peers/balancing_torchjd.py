@@ -1,4 +1,4 @@
-"""TorchJD's ways to balance four tasks on an MMoE in PyTorch, for balancing_cost."""
+"""TorchJD's methods for balancing four tasks on an MMoE in PyTorch, for balancing_cost."""
 
 import itertools
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from benchmarks.training_speed_setup import serve
 
 
 class MMoE(nn.Module):  # type: ignore[misc]
-    """Ma et al., KDD 2018: experts, a softmax gate a task, a tower a task."""
+    """MMoE: experts, and a softmax gate and a tower per task. Ma et al., KDD 2018."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class MMoE(nn.Module):  # type: ignore[misc]
         self.gates = nn.ModuleList(nn.Linear(width, SETUP.experts) for _ in SETUP.tasks)
 
     def forward(self, inputs: Tensor) -> list[Tensor]:
-        """Inputs [B, D] to a mixture [B, E] for each task."""
+        """Map inputs [B, D] to a mixture [B, E] for each task."""
         experts = torch.stack([expert(inputs) for expert in self.experts], dim=1)
         return [(gate(inputs).softmax(dim=1).unsqueeze(2) * experts).sum(dim=1) for gate in self.gates]
 

@@ -1,4 +1,4 @@
-"""LightGBM for one binary label: rounds and settings chosen on held-out training rows, then fitted on all of them."""
+"""LightGBM for one binary label: rounds and settings are chosen on held-out training rows, then refitted on all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ PATIENCE = 50
 
 @dataclass(frozen=True)
 class Setting:
-    """What the choice is between; `as_categories` are the columns that LightGBM splits as sets of values."""
+    """A candidate setting; LightGBM splits the columns `as_categories` as sets of values."""
 
     leaves: int
     as_categories: tuple[int, ...] = ()
@@ -23,7 +23,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Fit:
-    """Scores of the evaluated rows, and the setting and number of rounds that held-out training rows chose."""
+    """Scores of the evaluated rows, with the setting and number of rounds chosen on held-out training rows."""
 
     scores: Floats
     setting: Setting
@@ -66,7 +66,7 @@ def _data(features: Floats, labels: Floats, setting: Setting, threads: int) -> l
 def _tune(
     features: Floats, labels: Floats, fitted: Bools, held_out: Bools, setting: Setting, threads: int
 ) -> tuple[float, int]:
-    """Log loss on the held-out rows and the rounds that reach it."""
+    """Best log loss on the held-out rows, and the number of rounds that reaches it."""
     data = _data(features[fitted], labels[fitted], setting, threads)
     booster = lgb.train(
         _parameters(setting, threads),
@@ -91,7 +91,7 @@ def fit(
     Parameters
     ----------
     tuning
-        Features [N, F] that know no label of the held-out rows, the rows to fit [N], the held-out rows [N].
+        Features [N, F] free of the held-out rows' labels, the rows to fit [N], the held-out rows [N].
     final
         Features [N, F], the rows to fit [N], the rows to score [N].
     labels

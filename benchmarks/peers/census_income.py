@@ -17,14 +17,14 @@ from benchmarks.kuairand import Bools, codes
 from benchmarks.peers import boosting
 
 TASKS = ("income_50k", "never_married")
-# The papers' other labels; a file that has already lost them loses nothing here.
+# The papers' other labels, dropped if the file still has them.
 DROPPED = ("education", "marital_stat")
 SPLIT_SEED = 2018
 LEAVES = (15, 31, 63)
 
 
 def read(folder: Path) -> tuple[pd.DataFrame, int]:
-    """Both files, one above the other, and the number of training rows.
+    """Concatenate both files; return them and the number of training rows.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def read(folder: Path) -> tuple[pd.DataFrame, int]:
     frames = []
     for name in ("train.parquet", "test.parquet"):
         if not (folder / name).is_file():
-            raise FileNotFoundError(f"no file {folder / name}; benchmarks/README.md says which tables are expected")
+            raise FileNotFoundError(f"no file {folder / name}; benchmarks/README.md describes the expected tables")
         frame = pd.read_parquet(folder / name)
         missing = [task for task in TASKS if task not in frame]
         if missing:
@@ -51,7 +51,7 @@ def _as_text(frame: pd.DataFrame) -> dict[str, type]:
 
 
 def tested_half(rows: int) -> Bools:
-    """Which of the test file's rows [rows] are tested on; the others are validation."""
+    """Mask [rows] of the test file's rows used for the test; the others are for validation."""
     half = np.zeros(rows, dtype=bool)
     half[np.random.default_rng(SPLIT_SEED).permutation(rows)[: rows // 2]] = True
     return half
@@ -64,7 +64,7 @@ def main(
     json: Annotated[Path, typer.Option(help="Where to write the results.")],
     threads: Annotated[int, typer.Option(min=1, help="Threads that LightGBM may use.")] = 2,
 ) -> None:
-    """Fit LightGBM per task on census income and report AUC on the tested half."""
+    """Fit LightGBM per task on census income and report AUC on the test half."""
     frame, training_rows = read(data)
     names = [name for name in frame if name not in (*TASKS, *DROPPED)]
     categories = tuple(index for index, name in enumerate(names) if not pd.api.types.is_numeric_dtype(frame[name]))

@@ -1,9 +1,9 @@
 """Census income, by the protocol of the MMoE and PLE papers: torch-rechub's shared bottom, MMoE and PLE.
 
-Its own models, trainer and step, fed with batches that are already tensors, since its stock loader takes a row at a
-time. After every epoch the mean AUC of the validation half decides which weights are kept, as ours are; its own
-early stopping looks at one task only. Education and marital status are dropped; columns of text and of few values are
-embedded, the others are standardised numbers.
+Uses its models, trainer and step, with batches as ready tensors, since its own loader takes one row at a time. As for
+our models, the epoch with the best mean AUC on the validation half is kept; its own early stopping considers only one
+task. Education and marital status are dropped; columns of text or with few values are embedded, and the others are
+standardised numbers.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ EXPERT, TOWER = {"dims": [128, 64], "dropout": 0.2}, {"dims": [32], "dropout": 0
 
 
 def model_of(name: str, features: list[Any]) -> Any:
-    """One of its models, at the sizes of `configs/census_income.yaml`."""
+    """One of its models, with the sizes of `configs/census_income.yaml`."""
     types, towers = ["classification"] * len(TASKS), [dict(TOWER) for _ in TASKS]
     if name == "shared_bottom":
         return SharedBottom(features, types, dict(EXPERT), towers)
@@ -50,7 +50,7 @@ def main(
     seeds: Annotated[int, typer.Option(min=1)] = 3,
     threads: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1,
 ) -> None:
-    """Train each model under each seed; report AUC on the test half, mean and deviation."""
+    """Train each model with each seed; report mean and standard deviation of the AUC on the test half."""
     torch.set_num_threads(threads)
     frame, training_rows = read(data)
     labels = frame[list(TASKS)].to_numpy(dtype=np.float32)
@@ -61,7 +61,7 @@ def main(
     validation = ~test
     validation[:training_rows] = False
     results = []
-    kept = json.with_suffix(".jsonl")  # a fit takes minutes; those that are done need not be done again
+    kept = json.with_suffix(".jsonl")  # a fit takes minutes, so finished ones are kept
     done = {tuple(fit): aucs for fit, aucs in map(loads, kept.read_text().splitlines())} if kept.is_file() else {}
     for name in ("shared_bottom", "mmoe", "ple"):
         for seed in range(seeds):

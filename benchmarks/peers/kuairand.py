@@ -1,7 +1,7 @@
-"""KuaiRand's last day, predicted from the days before: a floor and LightGBM per task.
+"""KuaiRand's last day, predicted from the days before, by a counting baseline and by LightGBM per task.
 
-The floor adds the logits of smoothed means of the user, the video and the tab: what counting alone reaches.
-LightGBM gets the raw columns, then label statistics besides, then features of the users' earlier history.
+The baseline adds the logits of the smoothed means of user, video and tab.
+LightGBM gets the raw columns, then additional label statistics, then features of the users' earlier history.
 """
 
 from pathlib import Path
@@ -51,7 +51,7 @@ def auc(labels: Floats, scores: Floats) -> dict[str, float]:
 
 
 def floor(log: Log, training: Bools, scored: Bools) -> report.Result:
-    """The sum of the keys' logits, nothing fitted."""
+    """The sum of the keys' logits, without fitting."""
     logits = np.sum([each[:, : len(TASKS)] for each in statistics(log, FLOOR_KEYS, training)], axis=0)
     return report.Result("floor: logits of counts", auc(log.labels[scored], logits[scored]))
 
@@ -59,17 +59,17 @@ def floor(log: Log, training: Bools, scored: Bools) -> report.Result:
 def lightgbm(
     model: str, log: Log, *, last: int, with_statistics: bool, history: Floats | None, threads: int
 ) -> report.Result:
-    """One LightGBM per task; the last training day chooses settings and rounds."""
+    """One LightGBM per task; settings and rounds are chosen on the last training day."""
     raw = np.column_stack([*(log.codes[name] for name in CATEGORICAL), *(log.numbers[name] for name in NUMERIC)])
     columns = [raw] if history is None else [raw, history]
     categories = tuple(range(len(CATEGORICAL)))
     few_values = tuple(index for index in categories if CATEGORICAL[index] not in MANY_VALUES)
-    # With statistics the ids' codes have nothing to add; without them either reading may win, so both compete.
+    # With statistics, the ids' codes add nothing; without them, either encoding may win, so both are tried.
     readings = ((), few_values) if with_statistics else ((), few_values, categories)
     settings = [boosting.Setting(leaves, reading) for leaves in (15, 63) for reading in readings]
 
     def view(day: int) -> tuple[Floats, Bools, Bools]:
-        """Features that know no label from `day` on, the rows before it, the rows of it."""
+        """Features free of labels from `day` on, the rows before `day`, and the rows of `day`."""
         before = log.day < day
         own = statistics(log, STATISTICS_KEYS, before) if with_statistics else []
         return np.column_stack([*columns, *own]), before, log.day == day

@@ -1,7 +1,7 @@
 """Label statistics of a key (a user, a video, a user in a tab): smoothed mean of each label, and count.
 
-A row never contributes to its own statistics: training rows read those of the other days, later rows those of all
-training days. Leaving out just the row itself would not do: its statistics then encode its label.
+A row never contributes to its own statistics: training rows use those of the other days, later rows those of all
+training days. Leaving out only the row itself would leak, since its statistics would then encode its label.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from benchmarks.kuairand import Bools, Floats, Ints
 
 
 class Sums(NamedTuple):
-    """Per key: the sums of its labels [K, T] and its number of rows [K]."""
+    """Sums of the labels [K, T] and numbers of rows [K] of each key."""
 
     labels: Floats
     rows: Floats
 
 
 def combine(columns: Sequence[Ints]) -> Ints:
-    """One code from 0 per distinct combination of the columns [N]; a single column is returned as it is."""
+    """A code from 0 for each distinct combination of the columns [N]; a single column is returned unchanged."""
     combined = columns[0]
     for column in columns[1:]:
         combined = np.unique(combined * (column.max() + 1) + column, return_inverse=True)[1].astype(np.int64)
@@ -47,11 +47,11 @@ def out_of_day(keys: Ints, labels: Floats, day: Ints, *, training: Bools, streng
     keys, day
         The key and the day of each row, [N].
     labels
-        [N, T]; those outside of `training` are never read.
+        [N, T]; labels outside of `training` are never read.
     training
         Which rows may be counted, [N].
     strength
-        How many rows of the overall mean are added to each key.
+        Weight of the overall mean, in rows, added to each key.
     """
     size = int(keys.max()) + 1
     prior = labels[training].mean(axis=0)

@@ -1,4 +1,4 @@
-"""FastAPI and pydantic as most write it: a SavedModel with one input a feature, or ONNX Runtime without the split."""
+"""A typical FastAPI service: a SavedModel with one input per feature, or ONNX Runtime without the split graph."""
 
 import os
 from pathlib import Path
@@ -41,7 +41,7 @@ class Row(BaseModel):
 
 
 def saved_model_app() -> FastAPI:
-    """Every feature a tensor [N] of its own, the context repeated for each candidate; columns out."""
+    """A SavedModel with a tensor [N] per feature and the context repeated for each candidate; answers in columns."""
     import tensorflow as tf
 
     threads = int(os.environ[THREADS])
@@ -61,12 +61,12 @@ def saved_model_app() -> FastAPI:
         scores = signature(**{name: tf.constant(array) for name, array in inputs.items()})["scores"].numpy()
         return Ranking(**plain(answer_of(scorer.artifact, values, scores)))
 
-    app.state.loaded = loaded  # the signature lives no longer than this
+    app.state.loaded = loaded  # the signature does not keep the model alive
     return app
 
 
 def onnx_app() -> FastAPI:
-    """ONNX Runtime without the split, the context's row being repeated; rows out, by the default encoder."""
+    """ONNX Runtime without the split graph, with the context repeated; answers in rows by the default encoder."""
     scorer = Scorer(os.environ[ARTIFACT], threads=int(os.environ[THREADS]), split=False)
     app = FastAPI()
 
@@ -87,7 +87,7 @@ def onnx_app() -> FastAPI:
 
 
 def by_feature(layout: Any, packed: Packed) -> dict[str, Any]:
-    """Packed arrays to a column [N] a feature."""
+    """Convert packed arrays to a column [N] per feature."""
     rows = len(packed.candidate_ids)
     inputs = {}
     for (_, side), ids, numbers in zip(layout.sides(), packed[::2], packed[1::2], strict=True):
@@ -101,11 +101,11 @@ def main(
     artifact: Path,
     port: Annotated[int, typer.Option()],
     model: Annotated[str, typer.Option(help="saved_model or onnx")] = "saved_model",
-    plain_model: Annotated[Path | None, typer.Option(help="The SavedModel with one input a feature.")] = None,
+    plain_model: Annotated[Path | None, typer.Option(help="SavedModel with one input per feature.")] = None,
     workers: int = 1,
     threads: int = 2,
 ) -> None:
-    """Serve until the end."""
+    """Serve until stopped."""
     os.environ.update({ARTIFACT: str(artifact), PLAIN_MODEL: str(plain_model), THREADS: str(threads)})
     uvicorn.run(
         f"benchmarks.peers.serving_fastapi:{model}_app",

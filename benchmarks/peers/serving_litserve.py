@@ -1,4 +1,4 @@
-"""LitServe on ONNX Runtime and the split graph, its answers written by orjson, its queues by ZeroMQ."""
+"""LitServe with ONNX Runtime and the split graph; answers are written by orjson, and queues use ZeroMQ."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,33 +11,33 @@ from benchmarks.peers.serving_scorer import Scorer
 
 
 class Rank(litserve.LitAPI):
-    """One worker process's model."""
+    """The model of one worker process."""
 
     def __init__(self, artifact: str, threads: int) -> None:
         super().__init__(api_path="/rank")
-        self._given = artifact, threads
+        self._arguments = artifact, threads
 
     def setup(self, device: str) -> None:  # noqa: ARG002
-        """Load, in the worker."""
-        self._scorer = Scorer(*self._given)
+        """Load the model in the worker."""
+        self._scorer = Scorer(*self._arguments)
 
     def decode_request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Take a request as it was parsed."""
+        """Pass the parsed request on."""
         return request
 
     def predict(self, x: dict[str, Any]) -> bytes:
-        """Rank."""
+        """Rank one request."""
         return self._scorer.bytes(x)
 
     def encode_response(self, output: bytes) -> Response:
-        """Send what is written already."""
+        """Return the serialised answer."""
         return Response(output, media_type="application/json")
 
 
 def main(
     artifact: Path, port: Annotated[int, typer.Option()], workers: int = 1, threads: int = 2, fast_queue: bool = True
 ) -> None:
-    """Serve until the end."""
+    """Serve until stopped."""
     server = litserve.LitServer(
         Rank(str(artifact), threads), accelerator="cpu", workers_per_device=workers, fast_queue=fast_queue
     )

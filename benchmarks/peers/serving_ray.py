@@ -1,4 +1,4 @@
-"""Ray Serve on ONNX Runtime and the split graph, one replica a worker, its answers written by orjson."""
+"""Ray Serve with ONNX Runtime and the split graph: one replica per worker, answers written by orjson."""
 
 import time
 from pathlib import Path
@@ -15,18 +15,18 @@ from benchmarks.peers.serving_scorer import Scorer
 
 
 class Rank:
-    """One replica's model."""
+    """The model of one replica."""
 
     def __init__(self, artifact: str, threads: int) -> None:
         self._scorer = Scorer(artifact, threads)
 
     async def __call__(self, request: Request) -> Response:
-        """One user and N candidates to the ranking."""
+        """Rank N candidates for one user."""
         return Response(self._scorer.bytes(orjson.loads(await request.body())), media_type="application/json")
 
 
 def main(artifact: Path, port: Annotated[int, typer.Option()], workers: int = 1, threads: int = 2) -> None:
-    """Serve until the end."""
+    """Serve until stopped."""
     ray.init(include_dashboard=False, log_to_driver=False, num_cpus=4)
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     deployment = serve.deployment(Rank, num_replicas=workers, max_ongoing_requests=32)

@@ -1,6 +1,6 @@
-"""What every peer serves with: this project's encoder, graph and fusion, so that only the service around them differs.
+"""The scorer used by every peer: this project's encoder, graph and fusion, so that only the service differs.
 
-`ranker` is imported from the repository; this part of it needs no TensorFlow.
+`ranker` is imported from the repository; the imported part needs no TensorFlow.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from ranker.fusion import Candidates
 
 
 class Scorer:
-    """An artifact's encoder and fusion, around an ONNX Runtime session with the settings that ours has."""
+    """An artifact's encoder and fusion, and an ONNX Runtime session with the same settings as ours."""
 
     def __init__(self, artifact: str, threads: int, split: bool = True) -> None:
         self.artifact = load(Path(artifact))
@@ -29,7 +29,7 @@ class Scorer:
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def encode(self, request: dict[str, Any]) -> Packed:
-        """One request's values to packed arrays."""
+        """Encode one request to packed arrays."""
         context = {name: [value] for name, value in request["context"].items()}
         return self.artifact.encoder.encode(context, request["candidates"])
 
@@ -38,16 +38,16 @@ class Scorer:
         return self._session.run(["scores"], packed._asdict())[0]
 
     def rank(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The answer, in arrays."""
+        """The answer as arrays."""
         return answer_of(self.artifact, request, self.score(self.encode(request)))
 
     def bytes(self, request: dict[str, Any]) -> bytes:
-        """The answer as JSON, written the fast way."""
+        """The answer as JSON, written by orjson from arrays."""
         return orjson.dumps(self.rank(request), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def answer_of(artifact: Any, request: dict[str, Any], scores: Any) -> dict[str, Any]:
-    """What ours answers, less the fusion's name: ids, fused and scores by objective, best first."""
+    """Our answer without the fusion's name: ids, fused scores and scores by objective, best first."""
     plan = artifact.fusion
     ranked = plan.rank(Candidates.of(plan.objectives, scores))
     order = ranked.order(None)
@@ -62,6 +62,6 @@ def answer_of(artifact: Any, request: dict[str, Any], scores: Any) -> dict[str, 
 
 
 def plain(answer: dict[str, Any]) -> dict[str, Any]:
-    """The same in lists, for frameworks that write answers themselves."""
+    """The answer as lists, for frameworks that serialise it themselves."""
     scores = {name: values.tolist() for name, values in answer["scores"].items()}
     return {**answer, "fused": answer["fused"].tolist(), "scores": scores}

@@ -1,4 +1,4 @@
-"""Training speed of DeepCTR's PLE: its Keras model and the step that its `fit` runs, on batches in memory."""
+"""Training speed of DeepCTR's PLE: its Keras model and the train step of its `fit`, on batches in memory."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-# DeepCTR is written for Keras 2, which TensorFlow takes from tf_keras only where this is set before its import.
+# DeepCTR needs Keras 2, which TensorFlow takes from tf_keras only if this is set before its import.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -23,7 +23,7 @@ NUMBERS = "numbers"
 
 
 def model(rows: TrainingRows) -> tf.keras.Model:
-    """The compiled model; without the L2 on embeddings that it has by default, which reads whole tables a step."""
+    """The compiled model, without its default L2 on embeddings, which reads whole tables in each step."""
     columns = [
         SparseFeat(name, vocabulary_size=size, embedding_dim=SETUP.embedding_dimension)
         for name, size in zip(CATEGORICAL, rows.vocabulary, strict=True)
@@ -44,7 +44,7 @@ def model(rows: TrainingRows) -> tf.keras.Model:
 
 
 def prepared(rows: TrainingRows) -> tf.data.Dataset:
-    """An epoch of ready-made batches in memory; each is one element, so that no time goes into slicing rows."""
+    """An epoch of batches in memory, each as one element, so that no time is spent on slicing rows."""
     count = full_batches(len(rows.labels))
 
     def stacked(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -70,7 +70,7 @@ def main(
     def train(steps: int) -> int:
         for _ in range(steps):
             logs = step(batches)
-        logs["loss"].numpy()  # a step is done only when its result is there
+        logs["loss"].numpy()  # waits until the step is done
         return steps * SETUP.batch_size
 
     serve(side="deepctr", rows=len(rows.labels), parameters=trained.count_params(), train=train)

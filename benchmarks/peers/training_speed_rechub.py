@@ -1,4 +1,4 @@
-"""Training speed of torch-rechub's PLE: its own trainer, fed with batches that are already tensors."""
+"""Training speed of torch-rechub's PLE: its own trainer, with batches as ready tensors."""
 
 import contextlib
 import itertools
@@ -19,7 +19,7 @@ NUMBERS = "numbers"
 
 
 def trainer(rows: TrainingRows) -> MTLTrainer:
-    """The trainer and its model; Adam without the weight decay that it sets when it is not told."""
+    """The trainer and its model, with Adam without the trainer's default weight decay."""
     features = [
         SparseFeature(name, vocab_size=size, embed_dim=SETUP.embedding_dimension)
         for name, size in zip(CATEGORICAL, rows.vocabulary, strict=True)
@@ -57,7 +57,7 @@ def main(
 
     def train(steps: int) -> int:
         batches = [prepared[number] for number in itertools.islice(numbers_of_batches, steps)]
-        # It prints its losses to standard output, where the lines of JSON belong.
+        # The trainer prints losses to standard output, which is reserved for lines of JSON.
         with contextlib.redirect_stdout(sys.stderr):
             trained.train_one_epoch(batches)
         return steps * SETUP.batch_size

@@ -1,4 +1,4 @@
-"""Features from KuaiRand's user history: what each user, and everyone with each video, did before the log begins."""
+"""Features from KuaiRand's user history: earlier events of each user, and of all users with each video."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ HOUR_MS = 3_600_000
 def features(path: Path, log: Log) -> Floats:
     """Columns [N, 9] for the impressions of `log`; NaN for users without a history.
 
-    Of the user: the length of the history and of the watch and long-watch sequences, the smoothed shares of long
-    watches and likes, hours since the last event. Of the video, over all users: the smoothed shares of long
+    For the user: the length of the history and of the watch and long-watch sequences, the smoothed shares of long
+    watches and likes, hours since the last event. For the video, over all users: the smoothed shares of long
     watches and likes, and the number of watches.
 
     Raises
@@ -49,7 +49,7 @@ def features(path: Path, log: Log) -> Floats:
 
 
 def _times_seen(sequences: npt.NDArray[np.object_], video_id: Ints) -> Floats:
-    """How often each of `video_id` [N] occurs in all of the sequences."""
+    """Number of occurrences of each of `video_id` [N] in all sequences."""
     seen, times = np.unique(np.concatenate(list(sequences)), return_counts=True)
     position = np.minimum(np.searchsorted(seen, video_id), len(seen) - 1)
     return np.where(seen[position] == video_id, times[position], 0).astype(np.float64)

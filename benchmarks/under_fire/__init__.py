@@ -1,1 +1,1 @@
-"""The service under fire: overload, reloads, killed workers, SIGTERM, load without end, broken requests."""
+"""Robustness tests of the service: overload, reloads, killed workers, SIGTERM, sustained load, broken requests."""

@@ -1,7 +1,7 @@
-"""The service under fire: one command each, ``all`` for all of them.
+"""Robustness tests of the service: one command each, and ``all`` for all of them.
 
-A real server is started on a copy of the artifact, and asked by a client in this process, on loopback. Every command
-prints what it measured and which bounds hold, and ends with 1 where one does not.
+Each starts a real server on a copy of the artifact, with a client in this process, over loopback. It prints
+measurements and the requirements that hold, and exits with 1 if one does not.
 """
 
 import signal
@@ -30,10 +30,10 @@ SECONDS = Annotated[float, typer.Option(min=2, help="How long.")]
 CANDIDATES = Annotated[int, typer.Option(min=1, help="Candidates a request.")]
 WORKERS = Annotated[int, typer.Option(min=1, help="Worker processes.")]
 JSON = Annotated[Path | None, typer.Option("--json", help="Where to write the measurements.")]
-COUNT = Annotated[int, typer.Option(min=1, help="Mutated bodies in each format.")]
+COUNT = Annotated[int, typer.Option(min=1, help="Number of mutated bodies per format.")]
 SEED = Annotated[int, typer.Option(help="The same seed sends the same requests.")]
-PROGRAM = Annotated[Path, typer.Option(help="The program of that name, in an environment of its own.")]
-EXAMPLES = Annotated[int, typer.Option(min=1, help="Examples that schemathesis draws for an operation.")]
+PROGRAM = Annotated[Path, typer.Option(help="The schemathesis program, installed in a separate environment.")]
+EXAMPLES = Annotated[int, typer.Option(min=1, help="Examples that schemathesis draws per operation.")]
 FUZZ = Path(".fuzz/bin/schemathesis")
 
 
@@ -44,7 +44,7 @@ def _conclude(verdicts: list[Verdict], file: Path | None) -> None:
 
 
 def _run(makers: dict[str, Callable[[], Verdict]], file: Path | None) -> None:
-    """One after another; what fails to run counts as a bound that does not hold."""
+    """Run the tests in turn; one that fails to run counts as a failed requirement."""
     verdicts = []
     for name, make in makers.items():
         try:
@@ -66,7 +66,7 @@ def overload_command(
     factor: Annotated[float, typer.Option(min=1, help="Offered load over capacity.")] = 4,
     json_file: JSON = None,
 ) -> None:
-    """Offer several times what can be done: accepted ones stay fast, the rest is told at once."""
+    """Offer several times the capacity: accepted requests stay fast, the others are refused at once."""
     _run({"overload": lambda: overload(artifact, seconds, candidates, workers, in_flight, factor)}, json_file)
 
 
@@ -79,7 +79,7 @@ def reload_command(
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between changes.")] = 2,
     json_file: JSON = None,
 ) -> None:
-    """Change the version under load, and offer spoilt ones: none fails, none mixes versions, the spoilt are refused."""
+    """Change versions under load and offer broken ones: no request fails or mixes versions; broken ones are refused."""
     _run({"reload": lambda: reloads(artifact, seconds, candidates, workers, every)}, json_file)
 
 
@@ -87,7 +87,7 @@ def reload_command(
 def kill_command(
     artifact: ARTIFACT, seconds: SECONDS = 60, candidates: CANDIDATES = 500, json_file: JSON = None
 ) -> None:
-    """SIGKILL of one of two workers every five seconds: at most what it had in flight is lost."""
+    """SIGKILL of one of two workers every five seconds: only its requests in flight are lost."""
     _run({"kill": lambda: kill(artifact, seconds, candidates)}, json_file)
 
 
@@ -95,7 +95,7 @@ def kill_command(
 def term_command(
     artifact: ARTIFACT, seconds: SECONDS = 20, candidates: CANDIDATES = 500, json_file: JSON = None
 ) -> None:
-    """SIGTERM under load, with one worker and with two: nothing is lost."""
+    """SIGTERM under load, with one worker and with two: no request is lost."""
     _run({"term": lambda: term(artifact, seconds, candidates)}, json_file)
 
 
@@ -107,19 +107,19 @@ def hung_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JS
 
 @app.command("stale")
 def stale_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JSON = None) -> None:
-    """Services killed again and again, and runtime files that are removed: nothing is left, the service goes on."""
+    """Kill services repeatedly and remove runtime files: no files are left over, and the service continues."""
     _run({"stale": lambda: stale(artifact, candidates)}, json_file)
 
 
 @app.command("space")
 def space_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JSON = None) -> None:
-    """A runtime folder without room (needs root, to mount one): items are refused, nothing else is lost."""
+    """A full runtime folder (needs root, to mount one): items are refused, nothing else is lost."""
     _run({"space": lambda: space(artifact, candidates)}, json_file)
 
 
 @app.command("broken-version")
 def broken_version_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JSON = None) -> None:
-    """Start where the newest versions are broken, and follow a version file: the newest that passes is served."""
+    """Start with broken newest versions, and follow a version file: the newest version that passes is served."""
     _run({"broken-version": lambda: broken_version(artifact, candidates)}, json_file)
 
 
@@ -131,7 +131,7 @@ def soak_command(
     workers: WORKERS = 1,
     json_file: JSON = None,
 ) -> None:
-    """80 % of capacity for ten minutes: no error, and no growth of memory."""
+    """80 % of capacity for ten minutes: no errors, and no growth of memory."""
     _run({"soak": lambda: soak(artifact, seconds, candidates, workers)}, json_file)
 
 
@@ -144,18 +144,18 @@ def fuzz_command(
     examples: EXAMPLES = 100,
     json_file: JSON = None,
 ) -> None:
-    """Mutated bodies in each format, and schemathesis over the OpenAPI document."""
+    """Mutated bodies in each format, and schemathesis on the OpenAPI document."""
     _run({"fuzz": lambda: broken(artifact, count, seed, schemathesis, examples)}, json_file)
 
 
 @app.command("hostile")
 def hostile_command(
     artifact: ARTIFACT,
-    seconds: Annotated[float, typer.Option(min=1, help="How long each attack goes on.")] = 5,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of each attack.")] = 5,
     candidates: CANDIDATES = 500,
     json_file: JSON = None,
 ) -> None:
-    """Attacks on heads, pipelines, connections, bodies and checks: small, alive and useful throughout."""
+    """Attacks on heads, pipelines, connections, bodies and checks: memory stays small, good requests are answered."""
     _run({"hostile": lambda: hostile(artifact, seconds, candidates)}, json_file)
 
 
@@ -163,14 +163,14 @@ def hostile_command(
 def all_commands(
     artifact: ARTIFACT,
     seconds: SECONDS = 60,
-    soak_seconds: Annotated[float, typer.Option(min=2, help="How long the load of four fifths goes on.")] = 600,
+    soak_seconds: Annotated[float, typer.Option(min=2, help="Seconds of load at 80 % of capacity.")] = 600,
     candidates: CANDIDATES = 500,
     count: COUNT = 2000,
     schemathesis: PROGRAM = FUZZ,
     examples: EXAMPLES = 100,
     json_file: JSON = None,
 ) -> None:
-    """Everything, one after another, with one worker where a command leaves the choice."""
+    """Run all tests in turn, with one worker where a test allows a choice."""
     _run(
         {
             "overload": lambda: overload(artifact, seconds, candidates, 1),
@@ -190,5 +190,5 @@ def all_commands(
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the server is ended too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the server is stopped, too
     app()

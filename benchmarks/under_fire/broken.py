@@ -1,4 +1,4 @@
-"""Requests gone wrong, by the thousand: nothing but refusals with their reason, and the service is none the worse."""
+"""Thousands of broken requests: each is refused with a reason, and the service keeps working."""
 
 import os
 import subprocess
@@ -14,11 +14,11 @@ from benchmarks.under_fire.verdict import Verdict
 from tests.serving.fuzzing import FORMATS, fuzz
 
 UNSAID = "positive_data_acceptance"
-"""The check that is left out: JSON Schema cannot say that columns of unequal length or unknown fusions are refused."""
+"""The excluded check: JSON Schema cannot express that columns of unequal length or unknown fusions are refused."""
 
 
 def broken(artifact: Path, count: int, seed: int, schemathesis: Path, examples: int) -> Verdict:
-    """So many mutated bodies in each format, then schemathesis over every operation of the OpenAPI document."""
+    """Send mutated bodies in each format, then run schemathesis on every operation of the OpenAPI document."""
     with started(artifact) as service:
         request = orjson.loads(body_of(service, 20))
         before = service.ranking(orjson.dumps(request))
@@ -53,13 +53,13 @@ def _total(statuses: dict[int, int]) -> int:
 
 
 def _schemathesis(program: Path, url: str, seed: int, examples: int) -> tuple[int, str]:
-    """Run it over the whole document, admin routes included; return its exit status and the end of what it says."""
+    """Run schemathesis on the document, including admin routes; return its exit status and the end of its output."""
     if not program.is_file():
-        return -1, f"{program} is not there: see the README of the benchmarks"
+        return -1, f"{program} is not installed: see the README of the benchmarks"
     command = [str(program.resolve()), "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {ADMIN}"]
     command += ["--exclude-checks", UNSAID, "--max-examples", str(examples), "--seed", str(seed), "--no-color"]
     command += ["--request-timeout", "20"]
     environment = {**os.environ, "COLUMNS": "120"}
-    with tempfile.TemporaryDirectory() as folder:  # it leaves its findings where it runs
+    with tempfile.TemporaryDirectory() as folder:  # it writes its findings to the working directory
         ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
     return ended.returncode, (ended.stdout + ended.stderr)[-3000 if ended.returncode else -400 :].strip()

@@ -1,4 +1,4 @@
-"""Starts on a folder whose newest versions are broken, and a version that is chosen by a file."""
+"""Starts with broken newest versions, and with a version chosen by a file."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ LOOK = 0.5
 
 
 def broken_version(artifact: Path, candidates: int) -> Verdict:
-    """Versions 3 to 5 are corrupt, wrong and half copied: version 2 serves until the half copied one is whole."""
+    """Versions 3 to 5 are corrupt, wrong and half copied: version 2 serves until the half-copied one is complete."""
     with started(artifact, 2, prepare=_versions, watch=LOOK) as service:
         body = body_of(service, candidates)
         begun = service.ranking(body)["model_version"]
@@ -69,7 +69,7 @@ def broken_version(artifact: Path, candidates: int) -> Verdict:
 
 
 def _by_file(artifact: Path) -> list[int]:
-    """Versions that are served at the start and after edits of the version file."""
+    """Versions served at the start and after edits of the version file."""
     with tempfile.TemporaryDirectory(prefix="under-fire-") as folder:
         file = Path(folder) / "version"
         file.write_text("1")
@@ -97,7 +97,7 @@ def _served(service: Service) -> int:
 
 
 def _until(happened: Callable[[], bool], at_most: float = 60) -> float:
-    """Seconds until something has happened; infinity where it does not."""
+    """Seconds until a condition holds; infinity if it does not."""
     begun = time.monotonic()
     while time.monotonic() - begun < at_most:
         with contextlib.suppress(httpx.TransportError):

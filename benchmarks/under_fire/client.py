@@ -1,4 +1,4 @@
-"""A client that costs little: prepared bytes over kept connections, at a rate of its own or as fast as answers come."""
+"""A cheap client: prepared bytes over persistent connections, at a fixed rate or as fast as answers arrive."""
 
 import asyncio
 import time
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 BROKEN, HUNG = 0, -1
-"""What stands for a status where the connection broke, and where no answer came within ``PATIENCE`` seconds."""
+"""Statuses for a broken connection, and for no answer within ``PATIENCE`` seconds."""
 PATIENCE = 30.0
 
 
 @dataclass
 class Answers:
-    """One entry a request: when it was due, sent and answered (seconds), and its status; and what the answers were."""
+    """One entry per request: when it was due, sent and answered (seconds), and its status; and the answers' bodies."""
 
     status: list[int] = field(default_factory=list)
     due: list[float] = field(default_factory=list)
@@ -24,19 +24,19 @@ class Answers:
     rankings: Counter[bytes] = field(default_factory=Counter)
 
     def of(self, status: int) -> NDArray[np.float64]:
-        """Milliseconds of the answers with a status, from the moment that each was due."""
+        """Milliseconds of the answers with a status, from when each request was due."""
         return self._where(status, np.array(self.ended) - np.array(self.due))
 
     def since_sent(self, status: int) -> NDArray[np.float64]:
-        """Milliseconds of the answers with a status, less what the client itself was late."""
+        """Milliseconds of the answers with a status, from when each request was sent."""
         return self._where(status, np.array(self.ended) - np.array(self.sent))
 
     def lateness(self) -> NDArray[np.float64]:
-        """Milliseconds by which the client sent later than was due."""
+        """Milliseconds by which the client was late in sending."""
         return (np.array(self.sent) - np.array(self.due)) * 1e3
 
     def counts(self) -> dict[int, int]:
-        """Answers by status."""
+        """Number of answers by status."""
         return {status: self.status.count(status) for status in sorted(set(self.status))}
 
     def _where(self, status: int, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -44,7 +44,7 @@ class Answers:
 
 
 class Client:
-    """Connections to one service, taken up again when they are free."""
+    """A pool of connections to one service."""
 
     def __init__(self, port: int, body: bytes, keep: bool = False) -> None:
         head = (
@@ -93,7 +93,7 @@ class Client:
         return status
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Return a free connection, or a new one; the server closes those that rest for five seconds."""
+        """Return a free connection, or a new one; the server closes those idle for five seconds."""
         while self._idle:
             reader, writer, since = self._idle.pop()
             if time.monotonic() - since < 2 and not reader.at_eof():
@@ -102,7 +102,7 @@ class Client:
         return await asyncio.open_connection("127.0.0.1", self._port)
 
     async def closed(self, clients: int, seconds: float, stop: asyncio.Event | None = None) -> Answers:
-        """So many clients, each asking again once it is answered, for some time; with ``stop`` until it is set."""
+        """Run a number of clients, each sending again once it is answered, for a time or until ``stop`` is set."""
         end = time.monotonic() + seconds
 
         async def one() -> None:
@@ -113,7 +113,7 @@ class Client:
         return self.answers
 
     async def offered(self, rate: float, seconds: float, stop: asyncio.Event | None = None) -> Answers:
-        """Ask at a rate, whether or not answers come, until the time is over or ``stop`` is set."""
+        """Send at a fixed rate, independently of the answers, for a time or until ``stop`` is set."""
         begun, number, tasks = time.monotonic(), 0, set()
         while (now := time.monotonic() - begun) < seconds and not (stop and stop.is_set()):
             while number < now * rate:

@@ -1,4 +1,4 @@
-"""Workers that are killed and services that are told to end, both under load."""
+"""Killed workers and services stopped by SIGTERM, both under load."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ DRAIN = 5.0
 
 
 def kill(artifact: Path, seconds: float, candidates: int, every: float = 5, clients: int = 4) -> Verdict:
-    """SIGKILL of one of two workers, again and again: the service goes on, and only what it had in flight is lost."""
+    """SIGKILL of one of two workers, repeatedly: the service continues, and only its requests in flight are lost."""
     with started(artifact, 2) as service:
         client = Client(PORT, body_of(service, candidates))
 
@@ -55,7 +55,10 @@ def kill(artifact: Path, seconds: float, candidates: int, every: float = 5, clie
 
 async def _kills(service: Service, client: Client, seconds: float, every: float) -> list[dict[str, float]]:
     kills: list[dict[str, float]] = []
-    pause, last = every / 2, time.monotonic() + seconds - every / 4  # clients must still ask when the last is killed
+    pause, last = (
+        every / 2,
+        time.monotonic() + seconds - every / 4,
+    )  # clients must still be sending when the last worker is killed
     while time.monotonic() + pause < last:
         await asyncio.sleep(pause)
         pause = every
@@ -69,7 +72,7 @@ async def _kills(service: Service, client: Client, seconds: float, every: float)
 
 
 async def _workers(service: Service, count: int, without: int = 0) -> list[int]:
-    """Process ids of the workers, as soon as there are so many; fewer where that takes more than a minute."""
+    """Process ids of the workers, once there are ``count``; fewer if that takes more than a minute."""
     found: list[int] = []
     for _ in range(600):
         with contextlib.suppress(httpx.TransportError):
@@ -81,7 +84,7 @@ async def _workers(service: Service, count: int, without: int = 0) -> list[int]:
 
 
 def term(artifact: Path, seconds: float, candidates: int, rate: float = 0) -> Verdict:
-    """SIGTERM under load, with one worker and with two: nothing is lost as long as clients heed ``/health/ready``."""
+    """SIGTERM under load, with one worker and with two: no request is lost if clients respect ``/health/ready``."""
     measured: dict[str, Any] = {}
     bounds: dict[str, bool] = {}
     for workers in (1, 2):
@@ -106,7 +109,7 @@ def term(artifact: Path, seconds: float, candidates: int, rate: float = 0) -> Ve
 
 
 async def _ending(service: Service, client: Client, rate: float, before: float) -> list[float]:
-    """Offer requests as a load balancer does: until the probe, asked ten times a second, says that it is not ready."""
+    """Send requests as a load balancer does: until the readiness probe, sent ten times a second, fails."""
     stop = asyncio.Event()
     offering = asyncio.create_task(client.offered(rate, 120, stop))
     await asyncio.sleep(before)

@@ -1,4 +1,4 @@
-"""Clients that mean harm, one kind after another, while good ones ask: the service stays small, alive and useful."""
+"""Hostile clients, one kind after another, next to good ones: memory stays small and good requests are answered."""
 
 import contextlib
 import gzip
@@ -24,18 +24,18 @@ KEYED = f"Authorization: Bearer {KEY}\r\n".encode()
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 MIB = 2**20
 SLOW, MANY, CROWD = 40, 1200, 300
-"""Connections whose bodies trickle, more than ``max_in_flight``; more than a worker may have; and a third of those."""
+"""Numbers of connections: with slow bodies, above ``max_in_flight``; above a worker's limit; and a third of that."""
 PAUSE = 0.5
-"""Seconds between two crowds: without it, this machine would do nothing but open connections."""
+"""Seconds between two waves of connections: without a pause, the machine would only open connections."""
 LATE = 1.0
 """Seconds after an attack within which a good request must be answered."""
 
 Attack: TypeAlias = Callable[[float], None]
-"""Goes on for about so many seconds."""
+"""Attacks for about the given number of seconds."""
 
 
 def hostile(artifact: Path, seconds: float, candidates: int) -> Verdict:
-    """Each attack for some seconds against a service with keys; some have a key, as a leaked one would be."""
+    """Run each attack for some seconds against a service with keys; some attacks use a valid key, as if leaked."""
     measured: dict[str, Any] = {}
     bounds: dict[str, bool] = {}
     with started(artifact, api_keys=KEY, log_requests="none") as service:
@@ -58,13 +58,13 @@ def hostile(artifact: Path, seconds: float, candidates: int) -> Verdict:
 
 
 def _under(service: Service, attack: Attack, seconds: float, body: bytes) -> dict[str, Any]:
-    """What probes and a good client meet during an attack, and how large the service is."""
+    """Probe latencies, a good client's answers, and the service's memory during an attack."""
     live, good, sizes, lost, wrong = [], 0, [service.memory()], 0, []
 
     def run() -> None:
         try:
             attack(seconds)
-        except Exception as error:  # a thread's own would go unseen
+        except Exception as error:  # an exception in the thread would be lost
             wrong.append(f"{type(error).__name__}: {error}")
 
     attacking = threading.Thread(target=run, daemon=True)
@@ -103,13 +103,13 @@ def _good(client: httpx.Client, service: Service, body: bytes) -> bool:
 
 
 def _again(service: Service, body: bytes) -> bool:
-    """On a connection of its own, as clients do where one that rested was closed."""
+    """Use a new connection, as clients do after an idle one was closed."""
     with httpx.Client(timeout=60) as client:
         return _good(client, service, body)
 
 
 def attacks(body: bytes) -> dict[str, Attack]:
-    """By name."""
+    """All attacks by name."""
     chunks = HEAD + KEYED + b"Transfer-Encoding: chunked\r\n\r\n"
     columns = {f"c{i}": pa.array([1], pa.int8()) for i in range(30_000)}
     arrow = b"Content-Type: application/vnd.apache.arrow.stream\r\n"
@@ -153,7 +153,7 @@ def _connected(wait: float = 5) -> Iterator[socket.socket]:
 
 
 def _flood(seconds: float, first: bytes, then: bytes) -> None:
-    """Send without end on one connection after another, and read no answer."""
+    """Send endlessly on one connection after another, without reading answers."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(OSError), _connected(1) as connection:
@@ -171,7 +171,7 @@ def _again_and_again(seconds: float, head: bytes, rest: bytes) -> None:
 
 
 def _crowd(seconds: float, text: bytes) -> None:
-    """The same from many connections at once, each of which is closed as soon as the text is on its way."""
+    """Send a text on many connections at once, and close each one immediately."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.ExitStack() as stack:
@@ -184,7 +184,7 @@ def _crowd(seconds: float, text: bytes) -> None:
 
 
 def _posts(seconds: float, body: bytes, more: bytes = b"") -> None:
-    """Requests with a key, two at a time."""
+    """Send requests with a key, two at a time."""
     head = HEAD + KEYED + more + b"X-Request-Timeout-Ms: 2000\r\nContent-Length: %d\r\n\r\n" % len(body)
     threads = [threading.Thread(target=_again_and_again, args=(seconds, head, body)) for _ in range(2)]
     for thread in threads:
@@ -194,12 +194,12 @@ def _posts(seconds: float, body: bytes, more: bytes = b"") -> None:
 
 
 def _connections(seconds: float) -> None:
-    """More connections than a worker may have, none of which says anything."""
+    """Open more connections than a worker may have, and send nothing."""
     _trickle(seconds, MANY, b"")
 
 
 def _trickle(seconds: float, count: int, first: bytes) -> None:
-    """A byte a second on each of many connections, which are opened again where they are closed."""
+    """Send one byte per second on each of many connections, and reopen closed ones."""
     until = time.monotonic() + seconds
     with contextlib.ExitStack() as stack:
         while time.monotonic() < until:
@@ -218,7 +218,7 @@ def _trickle(seconds: float, count: int, first: bytes) -> None:
 
 
 def _half_closed(seconds: float, body: bytes) -> None:
-    """Good requests whose clients send no more; an answer that is lost ends the attack, which is seen as an error."""
+    """Send good requests and close the sending side; a lost answer ends the attack with an error."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with _connected(60) as connection:

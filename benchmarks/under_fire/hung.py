@@ -1,4 +1,4 @@
-"""Workers that are stopped in the middle of their work, and a supervisor that is killed."""
+"""Workers suspended while serving, and a killed supervisor."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from serving.process.procfs import start_time
 
 HUNG_AFTER = 5.0
 START = 20.0
-"""Seconds that a worker has to load, whatever the machine."""
+"""Seconds that a worker has to load, even on a slow machine."""
 
 
 def hung(artifact: Path, candidates: int) -> Verdict:
@@ -76,7 +76,7 @@ def _listed(service: Service) -> list[int]:
 
 
 def _workers(service: Service, count: int) -> list[int]:
-    """Process ids, once each worker has answered: until then one is taken to be loading."""
+    """Process ids, once each worker has answered: until then a worker counts as loading."""
     answered: set[int] = set()
     for _ in range(600):
         status = service.status()
@@ -85,11 +85,11 @@ def _workers(service: Service, count: int) -> list[int]:
         if len(found) == count and {*found} <= answered:
             return found
         time.sleep(0.05)
-    raise SystemExit(f"error: there are not {count} workers that answer")
+    raise SystemExit(f"error: fewer than {count} workers answer")
 
 
 def _all_after(happened: dict[str, Callable[[], bool]], at_most: float = 90) -> dict[str, float]:
-    """Seconds from now until each has happened; infinity where it does not."""
+    """Seconds from now until each condition holds; infinity if it does not."""
     begun, found = time.monotonic(), dict.fromkeys(happened, float(np.inf))
     while time.monotonic() - begun < at_most and np.inf in found.values():
         for name, is_so in happened.items():

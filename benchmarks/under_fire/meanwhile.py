@@ -1,4 +1,4 @@
-"""What must hold whatever is done to a service: it stays small, says that it lives, and ranks as soon as it is over."""
+"""Requirements of every test: memory stays small, the liveness probe answers, and good requests work afterwards."""
 
 import contextlib
 import http.client
@@ -19,7 +19,7 @@ EVERY = 0.05
 
 @dataclass
 class Meanwhile:
-    """Resident MiB at rest and while it lasted, milliseconds of ``/health/live``, seconds to the first good answer."""
+    """Resident MiB at rest and during a test, milliseconds of ``/health/live``, seconds to the first good answer."""
 
     rest: float
     sizes: list[float] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Meanwhile:
 
 @contextlib.contextmanager
 def meanwhile(service: Service, body: bytes) -> Iterator[Meanwhile]:
-    """Watch a service while the block runs, then send it the good request ``body``."""
+    """Observe a service while the block runs, then send it the good request ``body``."""
     found, stop = Meanwhile(service.memory()), threading.Event()
 
     def look() -> None:

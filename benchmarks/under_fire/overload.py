@@ -1,4 +1,4 @@
-"""Offer several times what can be done: accepted requests stay fast, the rest is told at once."""
+"""Overload: offers several times the capacity; accepted requests stay fast, the others are refused at once."""
 
 import asyncio
 from pathlib import Path
@@ -11,10 +11,9 @@ from benchmarks.under_fire.verdict import Verdict, times
 def overload(
     artifact: Path, seconds: float, candidates: int, workers: int, in_flight: int = 8, factor: float = 4
 ) -> Verdict:
-    """Capacity and its p99 are measured by as many clients as may be held; then comes the overload, at a fixed rate.
+    """Measure capacity and its p99 with as many clients as may be in flight, then overload at a fixed rate.
 
-    Times count from the moment a request was due, so that a client that falls behind hides nothing; what it was
-    late itself is shown beside.
+    Times count from when a request was due, so that a slow client hides nothing; its own delay is also reported.
     """
     clients, warm = in_flight * workers, max(seconds / 4, 3)
     with started(artifact, workers, max_in_flight=in_flight) as service:

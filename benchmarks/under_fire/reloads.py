@@ -1,4 +1,4 @@
-"""Change the version again and again under load, offer versions that must be refused, and roll back at the end."""
+"""Reloads under load: changes versions repeatedly, offers versions that must be refused, and finally rolls back."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ EQUAL = 1e-5
 
 
 def reloads(artifact: Path, seconds: float, candidates: int, workers: int, every: float = 2) -> Verdict:
-    """Each version is asked once while nothing else runs; under load every answer must be that of its version."""
+    """Record each version's answer without load; under load, every answer must equal that of its version."""
     with started(artifact, workers) as service:
         body = body_of(service, candidates)
         for version in VERSIONS[1:]:
@@ -80,7 +80,7 @@ def _alone(service: Service, version: int, body: bytes) -> dict[str, Any]:
 
 
 async def _changes(service: Service, seconds: float, every: float) -> dict[str, Any]:
-    """Ask for versions in turn, every so often a spoilt one; at the end go back by one."""
+    """Reload versions in turn, with a broken one now and then; finally roll back."""
     statuses, took, refused = [], [], {}
     wanted, faults, number = itertools.cycle([*VERSIONS[1:], VERSIONS[0]]), iter(SPOILT.items()), 100
     begun = time.monotonic()
@@ -108,7 +108,7 @@ async def _changes(service: Service, seconds: float, every: float) -> dict[str, 
 
 
 async def _refused(service: Service, admin: httpx.AsyncClient, number: int, spoil: Any) -> str:
-    """``refused`` where a spoilt version is refused with a reason and the one before goes on; else what happened."""
+    """``refused`` if a broken version is refused with a reason and the current one stays; else what happened."""
     before = await _version(admin)
     await asyncio.to_thread(spoilt, service.root, number, spoil)
     try:
@@ -121,14 +121,14 @@ async def _refused(service: Service, admin: httpx.AsyncClient, number: int, spoi
 
 
 async def _version(admin: httpx.AsyncClient) -> int:
-    """What is served now, of the only model."""
+    """The served version of the only model."""
     (state,) = (await admin.get("/admin/status")).json()["models"].values()
     version: int = state["version"]
     return version
 
 
 def _is_of_one(content: bytes, alone: dict[int, dict[str, Any]]) -> bool:
-    """Whether an answer is what its version answers alone."""
+    """Whether an answer equals its version's recorded answer."""
     got = orjson.loads(content)
     expected = alone[got["model_version"]]
     if (

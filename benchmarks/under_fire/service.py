@@ -1,4 +1,4 @@
-"""A real server on a copy of an artifact, and what can be seen of it from outside."""
+"""A real server on a copy of an artifact, and its observation from outside."""
 
 import asyncio
 import contextlib
@@ -26,25 +26,25 @@ KEYED = {"Authorization": f"Bearer {ADMIN}"}
 
 @dataclass(frozen=True)
 class Service:
-    """A server process and the folder of versions that it serves."""
+    """A server process and its folder of versions."""
 
     root: Path
     process: "subprocess.Popen[bytes]"
     url: str = f"http://127.0.0.1:{PORT}"
 
     def status(self) -> dict[str, Any]:
-        """What ``/admin/status`` says."""
+        """Content of ``/admin/status``."""
         found: dict[str, Any] = httpx.get(f"{self.url}/admin/status", headers=KEYED).json()
         return found
 
     def ranking(self, body: bytes) -> dict[str, Any]:
-        """The answer to one request. Raises ``httpx.HTTPStatusError`` where it is none."""
+        """The answer to one request. Raises ``httpx.HTTPStatusError`` if it fails."""
         answer = httpx.post(f"{self.url}/rank", content=body, headers={"Content-Type": "application/json"}, timeout=30)
         ranking: dict[str, Any] = answer.raise_for_status().json()
         return ranking
 
     def metric(self, name: str, **labels: str) -> float:
-        """Sum of a metric's samples that have the labels."""
+        """Sum of a metric's samples with the labels."""
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         lines = httpx.get(f"{self.url}/metrics", headers=KEYED).text.splitlines()
         found = [
@@ -61,7 +61,7 @@ class Service:
 def started(
     artifact: Path, workers: int = 1, prepare: Callable[[Path], object] | None = None, **settings: object
 ) -> Iterator[Service]:
-    """Run a server on a copy of the artifact, as version 1 of a folder of its own, until the block ends.
+    """Run a server on a copy of the artifact, as version 1 of a new folder, until the block ends.
 
     ``prepare`` may add to the folder before the server starts.
     """
@@ -92,7 +92,7 @@ def started(
 
 @contextlib.contextmanager
 def temporary_files_in(folder: Path) -> Iterator[None]:
-    """Servers that are started in the block have their temporary files there; this process' own stay where they are."""
+    """Set the temporary folder of servers started in the block, but not of this process."""
     tempfile.gettempdir()
     before = os.environ.get("TMPDIR")
     os.environ["TMPDIR"] = str(folder)
@@ -103,7 +103,7 @@ def temporary_files_in(folder: Path) -> Iterator[None]:
 
 
 def command(root: Path, workers: int = 1) -> list[str]:
-    """Starts a server."""
+    """Start a server process."""
     start = [sys.executable, "-c", "from serving.cli import app; app()", str(root)]
     return [*start, "--port", str(PORT), "--workers", str(workers)]
 
@@ -120,7 +120,7 @@ def _await_workers(service: Service, workers: int) -> None:
 
 
 def body_of(service: Service, candidates: int) -> bytes:
-    """A request of so many candidates: those of the first golden request, repeated."""
+    """A request with a given number of candidates: those of the first golden request, repeated."""
     golden = load(service.root / "1").golden[0]
     columns = {
         name: (values * (candidates // len(values) + 1))[:candidates] for name, values in golden.candidates.items()
@@ -130,7 +130,7 @@ def body_of(service: Service, candidates: int) -> bytes:
 
 @contextlib.asynccontextmanager
 async def watched(service: Service, every: float = 0.5) -> AsyncIterator[list[float]]:
-    """Resident MiB, looked at again and again while the block runs."""
+    """Sample resident MiB while the block runs."""
     found = [service.memory()]
 
     async def look() -> None:
@@ -147,7 +147,7 @@ async def watched(service: Service, every: float = 0.5) -> AsyncIterator[list[fl
 
 
 def growth(sizes: list[float]) -> float:
-    """How much larger the last fifth is than the first, by their medians: 0.01 is 1 %."""
+    """Relative growth from the median of the first fifth to that of the last: 0.01 is 1 %."""
     fifth = max(len(sizes) // 5, 1)
     return float(np.median(sizes[-fifth:]) / np.median(sizes[:fifth]) - 1)
 
@@ -156,7 +156,7 @@ def _memory(pid: int) -> float:
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):  # it ended between two looks
+    except (FileNotFoundError, ProcessLookupError):  # it ended between two samples
         return 0.0
     own = next((int(line.split()[1]) for line in lines if line.startswith("VmRSS")), 0)
     return own / 1024 + sum(_memory(int(child)) for child in children)

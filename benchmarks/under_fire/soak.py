@@ -1,4 +1,4 @@
-"""Four fifths of capacity for a long time: no error, and no growth of memory."""
+"""Soak test: 80 % of capacity for a long time, without errors or growth of memory."""
 
 import asyncio
 from pathlib import Path
@@ -8,11 +8,11 @@ from benchmarks.under_fire.service import PORT, body_of, growth, started, watche
 from benchmarks.under_fire.verdict import Verdict, times
 
 SPELLS = 6
-"""Measurements of capacity, of which the least counts: a machine that is shared is not always as fast."""
+"""Measurements of capacity, of which the lowest counts, since the speed of a shared machine varies."""
 
 
 def soak(artifact: Path, seconds: float, candidates: int, workers: int, share: float = 0.8) -> Verdict:
-    """Capacity is measured with four clients a worker; requests then come at a fixed rate, after a time to warm up."""
+    """Measure capacity with four clients per worker, then send requests at a fixed rate after a warm-up."""
     with started(artifact, workers) as service:
         body = body_of(service, candidates)
         asyncio.run(Client(PORT, body).closed(4 * workers, 3))

@@ -1,4 +1,4 @@
-"""A runtime folder on a small disk: too many items for it, and no room at all."""
+"""A runtime folder on a small disk: with too many items, and completely full."""
 
 import contextlib
 import itertools
@@ -24,15 +24,15 @@ from ranker.artifact import Artifact, load, locate
 
 SIZE = 8 * 2**20
 FEW, SOME, MANY = 1000, 2000, 1_000_000
-"""Items: at first, those that a refresh brings, and so many that the disk cannot hold them."""
+"""Numbers of items: at the start, after a refresh, and too many for the disk."""
 LABELS = 200
-"""Requests with a fusion of another name each, so that each wants new labels in its worker's metrics."""
+"""Requests that each name another fusion, so that each needs new metric labels."""
 
 
 def space(artifact: Path, candidates: int) -> Verdict:
-    """Too many items at a start and at a refresh; then no byte is free, a worker dies, and there is room again.
+    """Load too many items at the start and on a refresh; then fill the disk, kill a worker, and free space again.
 
-    Mounts a file system in memory. Raises ``PermissionError`` for a user who may not.
+    Mounts a file system in memory. Raises ``PermissionError`` if the user may not.
     """
     read = load(locate(artifact))
     if read.schema.candidate_id is None:
@@ -111,7 +111,7 @@ def _full(
 
 @contextlib.contextmanager
 def _small_disk(folder: Path) -> Iterator[Path]:
-    """Temporary files of what is started meanwhile are in it."""
+    """Mount a small disk for the temporary files of servers started in the block."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder)]
     ended = subprocess.run(mount, capture_output=True, text=True, check=False)
@@ -125,7 +125,7 @@ def _small_disk(folder: Path) -> Iterator[Path]:
 
 
 def _fill(disk: Path) -> Path:
-    """Leave no byte."""
+    """Fill the disk completely."""
     file, size = disk / "filler", 2**20
     with file.open("ab", buffering=0) as handle:
         while size:
@@ -137,7 +137,7 @@ def _fill(disk: Path) -> Path:
 
 
 def _write(artifact: Artifact, count: int, file: Path) -> None:
-    """Items of the first golden request, over and over, each with an id of its own."""
+    """Write items: those of the first golden request, repeated with distinct ids."""
     golden = artifact.golden[0].candidates
     table = pa.table({name: values for name, values in golden.items() if name != artifact.schema.candidate_id})
     rows = table.take(np.arange(count) % len(table))

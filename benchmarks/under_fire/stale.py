@@ -1,4 +1,4 @@
-"""Services that are killed again and again, and a cleaner of temporary files that removes what a living one needs."""
+"""Repeatedly killed services, and a cleaner of temporary files that removes those of a running one."""
 
 import shutil
 import tempfile
@@ -16,7 +16,7 @@ KILLS = 4
 
 
 def stale(artifact: Path, candidates: int) -> Verdict:
-    """SIGKILL of a service four times; then its state, its workers' files and its whole folder are removed."""
+    """SIGKILL a service four times; then remove its state, its workers' files and its whole folder."""
     with tempfile.TemporaryDirectory(prefix="under-fire-") as temporary, temporary_files_in(Path(temporary)):
         return _stale(artifact, candidates, Path(temporary))
 

@@ -1,4 +1,4 @@
-"""What was measured and which bounds hold: as a table for people, and as JSON."""
+"""Measurements and requirements of a test, as a table and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Verdict:
-    """One command's measurements and bounds."""
+    """One command's measurements and requirements."""
 
     name: str
     measured: dict[str, Any]
@@ -22,7 +22,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether all bounds hold."""
+        """Whether all requirements hold."""
         return all(self.bounds.values())
 
 
@@ -38,14 +38,14 @@ def show(verdict: Verdict) -> None:
 
 
 def write(verdicts: Sequence[Verdict], file: Path | None) -> None:
-    """Write verdicts as JSON, where a file is named."""
+    """Write verdicts as JSON, if a file is given."""
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({v.name: {**asdict(v), "holds": v.holds} for v in verdicts}, indent=2))
 
 
 def quantile(values: NDArray[np.float64], q: float) -> float:
-    """A quantile, or NaN of nothing, which is under no bound."""
+    """A quantile, or NaN without values, which fails every comparison."""
     return round(float(np.quantile(values, q)), 2) if len(values) else float("nan")
 
 

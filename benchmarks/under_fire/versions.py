@@ -1,4 +1,4 @@
-"""Versions of one artifact: sound ones that score and fuse differently, and ones that must be refused."""
+"""Versions of one artifact: valid ones that score and fuse differently, and ones that must be refused."""
 
 import shutil
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from ranker.artifact import digest
 
 
 def sound(root: Path, version: int) -> None:
-    """Version 1 under another number: its scores times a factor of its own, fused with another share of one task.
+    """Version 1 under another number: scores are scaled by a factor, and one task has another share in the fusion.
 
-    Model and fusion both differ from every other version's, so that an answer made of two versions fits neither.
+    Model and fusion both differ from every other version's, so that an answer mixing two versions matches neither.
     """
     folder = root / f".{version}"
     shutil.copytree(root / "1", folder)
@@ -40,20 +40,20 @@ def sound(root: Path, version: int) -> None:
 
 
 def corrupt(folder: Path) -> None:
-    """One bit of the model is another."""
+    """Flip one bit of the model."""
     content = bytearray((folder / "model.onnx").read_bytes())
     content[len(content) // 2] ^= 1
     (folder / "model.onnx").write_bytes(content)
 
 
 def truncated(folder: Path) -> None:
-    """The model's end has not been copied."""
+    """Cut off the end of the model."""
     content = (folder / "model.onnx").read_bytes()
     (folder / "model.onnx").write_bytes(content[: len(content) // 2])
 
 
 def wrong_schema(folder: Path) -> None:
-    """A candidate's column has another name, so that clients' requests would be refused."""
+    """Rename a candidate column, so that clients' requests would be refused."""
     manifest = _read(folder / "manifest.json")
     feature = next(iter(manifest["schema"]["candidate"].values()))
     feature["column"] = "renamed_column"
@@ -61,7 +61,7 @@ def wrong_schema(folder: Path) -> None:
 
 
 def wrong_scores(folder: Path) -> None:
-    """The golden requests were scored by another model."""
+    """Change the golden scores, as if another model had given them."""
     golden = _read(folder / "golden.json")
     for values in golden[0]["scores"].values():
         values[0] += 0.01 * max(abs(values[0]), 1)
@@ -75,11 +75,11 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "wrong schema": (wrong_schema, "schema"),
     "wrong scores": (wrong_scores, "scores"),
 }
-"""What may be wrong with a version, and the cause under which its refusal is counted."""
+"""Ways to break a version, and the cause under which its refusal is counted."""
 
 
 def spoilt(root: Path, version: int, spoil: Callable[[Path], None]) -> None:
-    """A copy of version 1 with something wrong."""
+    """A broken copy of version 1."""
     folder = root / f".{version}"
     shutil.copytree(root / "1", folder)
     _seal(folder, version, [])

@@ -1,1 +1,1 @@
-"""Features that are looked up by id: items on disk, users in Redis."""
+"""Features looked up by id: items on disk, users in Redis."""

@@ -1,4 +1,4 @@
-"""Whether to try a store that may be down."""
+"""A circuit breaker for a store that may be down."""
 
 import logging
 import threading
@@ -7,13 +7,13 @@ import time
 from serving.logs import event
 
 FAILURES = 5
-"""Look-ups that fail one after the other before no more are tried for a while."""
+"""Look-ups that must fail in a row before the circuit opens."""
 PAUSE = 1.0
-"""Seconds for which none is tried then; after them one request tries, and the others go on without."""
+"""Seconds the circuit stays open; after them one request tries, and the others go on without the store."""
 
 
 class CircuitBreaker:
-    """Says whether to try: not for a while after several failures in a row, so that a dead store costs nothing."""
+    """Stops look-ups for a while after several failures in a row, so that a dead store costs requests no time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,7 +21,7 @@ class CircuitBreaker:
         self._until = 0.0
 
     def closed(self) -> bool:
-        """Whether to try now; once a pause is over, one caller is told so and the next pause begins."""
+        """Whether to try now. After a pause, one caller gets true and the next pause begins."""
         if self._failed < FAILURES:
             return True
         with self._lock:
@@ -30,8 +30,8 @@ class CircuitBreaker:
             self._until = time.monotonic() + PAUSE
             return True
 
-    def tell(self, failed: bool) -> None:
-        """Count what came of a try."""
+    def record(self, failed: bool) -> None:
+        """Record the result of a look-up."""
         if not failed and not self._failed:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Users by id: features of the context kept in Redis, with a bound on what they may cost a request."""
+"""User features: context columns stored in Redis by user id, looked up with a timeout and a circuit breaker."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ OUTCOMES = ("found", "unknown", "timeout", "unavailable", "invalid")
 
 
 class Context:
-    """One row of context columns, and what became of the user whose stored features are among them."""
+    """One row of context columns, with the outcome of the user look-up."""
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class Context:
 
     @property
     def outcome(self) -> str | None:
-        """One word for the metric; ``None`` where no user was named."""
+        """Outcome of the user look-up, for the metric; ``None`` if the request named no user."""
         if self.facts is None:
             return None
         return "found" if self.facts["found"] else str(self.facts["reason"])
 
     def without(self, column: str) -> "Context | None":
-        """The context with a stored value counted as missing, and said to be invalid; ``None`` where none is stored."""
+        """The context with a stored value replaced by null and listed as invalid; ``None`` if it was not stored."""
         if column not in self._stored or self.facts is None or self.columns[column] == [None]:
             return None
         facts = {**self.facts, "invalid": [*self.facts.get("invalid", []), column]}
@@ -44,10 +44,10 @@ class Context:
 
 
 class Users:
-    """A Redis whose keys hold JSON objects: features of the context by their columns' names."""
+    """A Redis store of users: each key holds a JSON object of context columns by name."""
 
     def __init__(self, url: str, prefix: str, seconds: float, connections: int) -> None:
-        """Raise ``SettingsError`` for a URL that is none; whether anything answers there shows with each request."""
+        """Raise ``SettingsError`` for an invalid URL. The connection is first tried by a request, not here."""
         try:
             pool = ConnectionPool.from_url(
                 url,
@@ -63,19 +63,19 @@ class Users:
         self._breaker = CircuitBreaker()
 
     def context(
-        self, user: int | str, given: Mapping[str, list[Any]], expected: Mapping[str, TypeAdapter[Any]]
+        self, user: int | str, sent: Mapping[str, list[Any]], expected: Mapping[str, TypeAdapter[Any]]
     ) -> Context:
-        """All context columns of one row: as given, else as stored, else missing. Never raises."""
+        """All context columns of one row: from the request, else from Redis, else missing. Never raises."""
         facts: dict[str, Any] = {"id": user, "found": True}
         stored: dict[str, Any] = {}
         try:
-            held = self._held(user)
-            if held is None:
+            value = self._stored_value(user)
+            if value is None:
                 facts |= {"found": False, "reason": "unknown"}
             else:
-                stored = orjson.loads(held)
+                stored = orjson.loads(value)
                 if not isinstance(stored, dict):
-                    raise ValueError("no object")
+                    raise ValueError("not an object")
         except RedisTimeoutError:
             facts |= {"found": False, "reason": "timeout"}
         except RedisError:
@@ -83,8 +83,8 @@ class Users:
         except ValueError:
             stored = {}
             facts |= {"found": False, "reason": "invalid"}
-        columns = dict(given)
-        wrong = []
+        columns = dict(sent)
+        invalid = []
         for name, kind in expected.items():
             if name in columns:
                 continue
@@ -92,34 +92,34 @@ class Users:
             try:
                 value = kind.validate_python(value, strict=True)
             except ValidationError:
-                wrong.append(name)
+                invalid.append(name)
                 value = None
             columns[name] = [value]
-        if wrong:
-            facts["invalid"] = wrong
-        return Context(columns, frozenset(stored) - given.keys(), facts)
+        if invalid:
+            facts["invalid"] = invalid
+        return Context(columns, frozenset(stored) - sent.keys(), facts)
 
-    def _held(self, user: int | str) -> bytes | None:
-        """What is stored of a user. Raises ``RedisError``, and ``ValueError`` for a key that holds no string."""
+    def _stored_value(self, user: int | str) -> bytes | None:
+        """The value stored for a user. Raises ``RedisError``, and ``ValueError`` for a key that holds no string."""
         if not self._breaker.closed():
             raise RedisError("not tried")
         try:
-            held: Any = self._redis.get(f"{self._prefix}{user}")
+            value: Any = self._redis.get(f"{self._prefix}{user}")
         except ResponseError as error:
-            wrong_type = str(error).startswith("WRONGTYPE")  # Redis answered: it is this user's key that is no string
-            self._breaker.tell(failed=not wrong_type)
+            wrong_type = str(error).startswith("WRONGTYPE")  # Redis is up; only this user's key is not a string
+            self._breaker.record(failed=not wrong_type)
             if wrong_type:
-                raise ValueError("no string") from None
+                raise ValueError("not a string") from None
             raise
         except (RedisError, OSError) as error:
-            self._breaker.tell(failed=True)
+            self._breaker.record(failed=True)
             raise error if isinstance(error, RedisError) else RedisError(str(error)) from None
-        self._breaker.tell(failed=False)
-        return held  # type: ignore[no-any-return]
+        self._breaker.record(failed=False)
+        return value  # type: ignore[no-any-return]
 
 
 def users_of(settings: Settings) -> Users | None:
-    """The store that the settings name, if any. Raises ``SettingsError``."""
+    """The user store named by the settings, if any. Raises ``SettingsError``."""
     if settings.users is not None:
         url = settings.users.get_secret_value()
     elif settings.users_file is not None:

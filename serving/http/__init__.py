@@ -1,1 +1,1 @@
-"""Between a socket and the service: connections, heads and bodies, each within bounds."""
+"""The HTTP layer: connections, request heads and bodies within limits, keys, admission, and routes."""

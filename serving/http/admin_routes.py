@@ -1,4 +1,4 @@
-"""The admin routes: what is served, another version, the one before, another experiment. They exist only with a key."""
+"""Admin routes: status, reload, rollback, and experiment reload. They exist only if admin keys are set."""
 
 import asyncio
 import os
@@ -21,47 +21,51 @@ from serving.registry.snapshot import ExperimentError
 from serving.registry.version_loader import RefusedError
 
 PATIENCE = 30.0
-"""Seconds that a change waits for all workers to follow."""
+"""Longest time in seconds that a change waits for the other workers to follow."""
 THREADS = 4
-"""Threads that these routes may have, apart from those of all else."""
+"""Most threads for these routes, separate from the default pool."""
 Result = TypeVar("Result")
 
 
-class Chosen(BaseModel):
-    """Which model."""
+class ModelChoice(BaseModel):
+    """Which model to change."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    model: str | None = Field(None, description="By default the default model.")
+    model: str | None = Field(None, description="Name of the model; the default model if omitted.")
 
 
-class Reload(Chosen):
-    """Which version of it to serve; by default the highest."""
+class Reload(ModelChoice):
+    """Which version of a model to serve."""
 
-    version: Annotated[int, Field(ge=1, lt=2**31)] | None = Field(None, description="By default the highest.")
-    allow_schema_change: bool = Field(False, description="Also if its requests or objectives differ.")
+    version: Annotated[int, Field(ge=1, lt=2**31)] | None = Field(
+        None, description="Number of the version; the highest if omitted."
+    )
+    allow_schema_change: bool = Field(
+        False, description="Accept the version even if its request schema or objectives differ."
+    )
 
 
 def unwritten(error: StateError) -> Refusal:
-    """What a change gets that cannot be written down for the other workers (507); what is served goes on."""
+    """The refusal (507) of a change that cannot be written for the other workers; the current version stays."""
     return Refusal(507, "no_space", "service", str(error))
 
 
 def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[..., Any]) -> APIRouter:
-    """The routes below ``/admin``, for those whom ``allowed`` lets in."""
+    """The routes under ``/admin``, guarded by the dependency ``allowed``."""
     limiter = anyio.CapacityLimiter(THREADS)
     router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)])
 
     def of_model(name: str) -> dict[str, Any]:
-        state, slot = shared.state(), models.slots[name]
+        state, loader = shared.state(), models.loaders[name]
         versions = state.versions.get(name) if state else None
         items = models.served.rankers[name].items
         return {
             "version": models.served.version(name),
             "previous": list(versions.previous) if versions else [],
-            "available": sorted(slot.versions()),
+            "available": sorted(loader.versions()),
             "refused": {str(number): why.cause for number, why in versions.refused.items()} if versions else {},
-            "pinned": slot.pinned or slot.follows_file,
+            "pinned": loader.pinned or loader.follows_file,
             "items": None if items is None else len(items),
         }
 
@@ -69,14 +73,14 @@ def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[.
         experiment = models.served.experiment
         return {**experiment.model_dump(mode="json"), "revision": experiment.revision} if experiment else None
 
-    def by_worker(told: Callable[[Serving], Any]) -> dict[str, Any]:
-        workers = {str(pid): told(serving) for pid, serving in shared.workers().items()}
+    def by_worker(report: Callable[[Serving], Any]) -> dict[str, Any]:
+        workers = {str(pid): report(serving) for pid, serving in shared.workers().items()}
         return {"workers": workers, "answered_by": os.getpid()}
 
     def status() -> dict[str, Any]:
         return {
             "default": models.default,
-            "models": {name: of_model(name) for name in models.slots},
+            "models": {name: of_model(name) for name in models.loaders},
             "experiment": of_experiment(),
             **by_worker(lambda serving: serving.model_dump()),
         }
@@ -85,20 +89,20 @@ def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[.
         return {"model": name, **of_model(name), **by_worker(lambda serving: serving.models.get(name))}
 
     async def inside(call: Callable[..., Result], *arguments: Any) -> Result:
-        """Do what reads or writes files in a thread, so that a volume that stalls holds up none but such requests."""
+        """Run file access in a thread, so that a stalled volume blocks only admin requests."""
         try:
             return await anyio.to_thread.run_sync(call, *arguments, limiter=limiter)
-        except ArtifactError as error:  # the folder of versions itself
+        except ArtifactError as error:  # the folder of versions cannot be read
             raise Refusal(503, "unreadable", "artifact", str(error)) from None
 
     def named(name: str | None) -> str:
         name = models.default if name is None else name
-        if name not in models.slots:
-            raise Refusal(404, "no_model", "model", unknown(name, models.slots))
+        if name not in models.loaders:
+            raise Refusal(404, "no_model", "model", unknown(name, models.loaders))
         return name
 
     async def settled(agrees: Callable[[Serving], bool]) -> None:
-        """Wait for the other workers, who follow on their own."""
+        """Wait for the other workers, which follow on their own."""
         for _ in range(int(PATIENCE / 0.05)):
             if all(agrees(serving) for serving in (await inside(shared.workers)).values()):
                 break
@@ -106,18 +110,16 @@ def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[.
 
     async def changed(name: str, change: Callable[[], None]) -> dict[str, Any]:
         """Make a change in a thread, then wait for the other workers."""
-        if models.slots[name].pinned:
-            reason = "serves one version's own folder, or the one version that the settings or the file of models name"
+        if models.loaders[name].pinned:
+            reason = "is fixed to one version: by its folder, the settings, or the file of models"
             raise Refusal(409, "pinned", f"model {name}", reason)
-        if models.slots[name].follows_file:
-            raise Refusal(
-                409, "pinned", f"model {name}", "serves the version that its version file names: edit that file"
-            )
+        if models.loaders[name].follows_file:
+            raise Refusal(409, "pinned", f"model {name}", "serves the version in its version file: edit that file")
         try:
             await inside(change)
         except RefusedError as refused:
             raise Refusal(409, refused.cause, f"version {refused.version}", str(refused)) from None
-        except ExperimentError as error:  # of what other workers changed to
+        except ExperimentError as error:  # from following another worker's change
             raise Refusal(409, "experiment", "experiment", str(error)) from None
         except LookupError as error:
             raise Refusal(409, "no_version", "version", str(error)) from None
@@ -127,51 +129,51 @@ def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[.
         await settled(lambda serving: serving.models.get(name) == version)
         return await inside(about, name)
 
-    async def renewed() -> None:
-        """Take items up anew, here and then in the other workers."""
+    async def reload_items() -> None:
+        """Reload the items here, then in the other workers."""
         try:
             await inside(models.refresh)
         except ItemsError as error:
             raise Refusal(409, "items", "items", str(error)) from None
         try:
-            await inside(models.ask_for_items)
+            await inside(models.request_items_reload)
         except StateError as error:
             raise unwritten(error) from None
 
     @router.get("/status", responses=documented(401, 503))
     async def get_status() -> dict[str, Any]:
-        """By model the version served, those before it, those on disk; the experiment; what each worker serves."""
+        """For each model the served, previous and available versions; the experiment; what each worker serves."""
         return await inside(status)
 
     @router.post("/reload", responses=documented(400, 401, 404, 409, 422, 503, 507))
-    async def reload(wanted: Reload | None = None) -> dict[str, Any]:
-        """Check a version and serve it, in all workers, and take items up anew; what does not hold is refused."""
-        asked = wanted or Reload()
+    async def reload(body: Reload | None = None) -> dict[str, Any]:
+        """Check a version, serve it in all workers, and reload items; a version that fails its checks is refused."""
+        asked = body or Reload()
         name = named(asked.model)
-        slot, current = models.slots[name], models.served.version(name)
-        known = await inside(slot.versions)
+        loader, current = models.loaders[name], models.served.version(name)
+        known = await inside(loader.versions)
         version = asked.version or max(known, default=current)
-        if not slot.pinned and version not in known:
+        if not loader.pinned and version not in known:
             raise Refusal(404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})")
         if models.served.rankers[name].items is not None:
-            await renewed()
-            if (slot.pinned or slot.follows_file) and asked.version is None:
+            await reload_items()
+            if (loader.pinned or loader.follows_file) and asked.version is None:
                 return await inside(about, name)
-        if version == current and not slot.pinned:
+        if version == current and not loader.pinned:
             return await inside(about, name)
         return await changed(name, lambda: models.change(name, version, asked.allow_schema_change))
 
     @router.post("/rollback", responses=documented(400, 401, 404, 409, 422, 503, 507))
-    async def rollback(wanted: Chosen | None = None) -> dict[str, Any]:
-        """Serve the version that was served before this one."""
-        name = named(wanted.model if wanted else None)
-        return await changed(name, lambda: models.back(name))
+    async def rollback(body: ModelChoice | None = None) -> dict[str, Any]:
+        """Serve the previous version."""
+        name = named(body.model if body else None)
+        return await changed(name, lambda: models.roll_back(name))
 
     @router.post("/experiment/reload", responses=documented(401, 409, 507))
     async def reload_experiment() -> dict[str, Any]:
-        """Read the experiment of the models' file anew; one that cannot be served is refused, and the old goes on."""
+        """Reload the experiment from the models file; if it cannot be served, it is refused and the old one stays."""
         try:
-            await inside(models.change_experiment)
+            await inside(models.reload_experiment)
         except ExperimentError as error:
             raise Refusal(409, "experiment", "experiment", str(error)) from None
         except StateError as error:

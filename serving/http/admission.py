@@ -1,4 +1,4 @@
-"""What the service takes on: so many requests at once, and none after its deadline."""
+"""Admission control: a limit on concurrent requests, and request deadlines."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ RETRY_AFTER = "1"
 
 
 class Admission:
-    """Counts the requests a worker holds; used from the event loop alone, so it needs no lock."""
+    """Counts the requests a worker holds; used only from the event loop, so it needs no lock."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -22,7 +22,7 @@ class Admission:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Hold one request. Raises ``Refusal`` (503) at once where the limit is reached: nobody queues."""
+        """Hold one request. Raises ``Refusal`` (503) immediately if the limit is reached; nothing queues."""
         self.require_place()
         self.held += 1
         try:
@@ -31,14 +31,14 @@ class Admission:
             self.held -= 1
 
     def require_place(self) -> None:
-        """Raise ``Refusal`` (503) where the limit is reached."""
+        """Raise ``Refusal`` (503) if the limit is reached."""
         if self.held >= self._limit:
-            reason = f"the service holds {self._limit} requests already; try again in {RETRY_AFTER} s"
+            reason = f"the service already holds {self._limit} requests; try again in {RETRY_AFTER} s"
             raise Refusal(503, "overloaded", "service", reason, {"Retry-After": RETRY_AFTER})
 
 
 def deadline_of(headers: Headers) -> float | None:
-    """Time of ``time.monotonic`` after which no work is done. Raises ``Refusal`` (422) for what is no number."""
+    """The request's deadline on ``time.monotonic``'s clock, or ``None``. Raises ``Refusal`` (422) for a bad header."""
     text = headers.get(TIMEOUT_HEADER)
     if text is None:
         return None
@@ -49,11 +49,11 @@ def deadline_of(headers: Headers) -> float | None:
 
 
 def too_late() -> Refusal:
-    """What a request gets whose deadline passed (504)."""
-    return Refusal(504, "deadline", "service", f"the deadline of {TIMEOUT_HEADER} passed before the ranking was made")
+    """The refusal (504) of a request whose deadline has passed."""
+    return Refusal(504, "deadline", "service", f"the deadline set by {TIMEOUT_HEADER} passed before the ranking")
 
 
 def too_large(limit: int, when: str = "") -> Refusal:
-    """What a body gets that has more than ``limit`` bytes (413). ``when``: "unpacked", of a compressed one."""
-    # The connection stays open and the rest is thrown away as it comes: closing it would lose the answer on its way.
+    """The refusal (413) of a body of more than ``limit`` bytes; ``when`` is "unpacked" for a compressed one."""
+    # The connection stays open and the rest of the body is discarded: closing it could lose the response.
     return Refusal(413, "too_large", "body", f"may have at most {limit} bytes{when and ' ' + when}")

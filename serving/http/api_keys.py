@@ -1,4 +1,4 @@
-"""API keys: who may rank, and who may administrate."""
+"""API keys for ranking and for the admin routes."""
 
 import hashlib
 import hmac
@@ -13,29 +13,29 @@ SCHEME = "bearer "
 
 
 class Keys:
-    """Digests of keys; a header is compared with each of them in constant time."""
+    """Digests of keys; headers are compared with them in constant time."""
 
     def __init__(self, keys: frozenset[str] = frozenset()) -> None:
         self._digests = [_digest(key) for key in sorted(keys)]
 
     @classmethod
     def read(cls, name: str, text: SecretStr | None, file: Path | None) -> "Keys":
-        """Keys between commas and keys of a file, one a line, ``#`` for remarks.
+        """Read comma-separated keys, and keys from a file: one per line, ``#`` for comments.
 
-        Raises ``SettingsError`` for a file that cannot be read or holds none, and for a key that is too short.
+        Raises ``SettingsError`` if the file cannot be read, if there is no key, and if a key is too short.
         """
-        given = text.get_secret_value().split(",") if text is not None else []
+        candidates = text.get_secret_value().split(",") if text is not None else []
         if file is not None:
             try:
                 lines = file.read_text(encoding="utf-8").splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise SettingsError(f"{name}_FILE: cannot be read: {error}") from None
-            given += [line for line in lines if not line.lstrip().startswith("#")]
-        keys = frozenset(key.strip() for key in given) - {""}
+            candidates += [line for line in lines if not line.lstrip().startswith("#")]
+        keys = frozenset(key.strip() for key in candidates) - {""}
         if not keys and (text is not None or file is not None):
             raise SettingsError(f"{name}: holds no key")
         if any(len(key) < SHORTEST for key in keys):
-            raise SettingsError(f"{name}: holds a key of fewer than {SHORTEST} characters; take a long random one")
+            raise SettingsError(f"{name}: holds a key of fewer than {SHORTEST} characters; use a long random one")
         return cls(keys)
 
     def __bool__(self) -> bool:
@@ -45,9 +45,9 @@ class Keys:
         """Whether an ``Authorization`` header carries one of the keys, as ``Bearer KEY``."""
         if authorization is None or authorization[: len(SCHEME)].lower() != SCHEME:
             return False
-        found = _digest(authorization[len(SCHEME) :].strip())
-        # All are compared, whichever fits, so that the time taken says nothing.
-        return sum(hmac.compare_digest(found, digest) for digest in self._digests) > 0
+        sent = _digest(authorization[len(SCHEME) :].strip())
+        # Compare with every key, even after a match, so that the time taken reveals nothing.
+        return sum(hmac.compare_digest(sent, digest) for digest in self._digests) > 0
 
 
 def _digest(key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Who may call a route: a dependency that looks for a key."""
+"""Authentication: a FastAPI dependency that checks API keys."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -15,9 +15,9 @@ BEARER = HTTPBearer(auto_error=False, description="An API key.")
 
 
 def allowing(*keys: Keys, refused: Callable[[], None] = lambda: None) -> Callable[..., Awaitable[None]]:
-    """Let a request through that carries one of the keys. The dependency raises ``Refusal`` (401).
+    """Return a dependency that requires one of the keys and raises ``Refusal`` (401) without it.
 
-    ``refused`` is called for each one that is not let through.
+    ``refused`` is called for each refused request.
     """
 
     async def allowed(
@@ -26,7 +26,7 @@ def allowing(*keys: Keys, refused: Callable[[], None] = lambda: None) -> Callabl
         header = request.headers.get("authorization")
         if not any(known.allow(header) for known in keys):
             refused()
-            reason = "carries no key that is known here; send 'Authorization: Bearer KEY'"
+            reason = "holds no valid API key; send 'Authorization: Bearer KEY'"
             raise Refusal(401, "unauthorised", "header Authorization", reason, {"WWW-Authenticate": "Bearer"})
 
     return allowed

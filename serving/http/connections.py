@@ -1,4 +1,4 @@
-"""A worker's connections: how many there may be, and which of them makes room for another."""
+"""A worker's connections: their limit, and which idle one is closed to make room for a new one."""
 
 import logging
 import resource
@@ -10,20 +10,20 @@ from serving.settings import Settings
 
 Cause: TypeAlias = Literal["head_size", "url_size", "malformed", "slow_head", "slow_reader", "connections"]
 CAUSES: tuple[Cause, ...] = ("head_size", "url_size", "malformed", "slow_head", "slow_reader", "connections")
-"""Why a connection is ended before its request reaches a route; the metric's label."""
+"""Why a connection is closed before its request reaches a route; the metric's label."""
 OTHER_DESCRIPTORS = 128
-"""File descriptors left for files, libraries and Redis."""
+"""File descriptors reserved for files, libraries and Redis."""
 
 
 class Connection(Protocol):
-    """What :class:`Connections` asks of a connection."""
+    """A connection as :class:`Connections` uses it."""
 
     def dismiss(self) -> None:
-        """End at once."""
+        """Close at once."""
 
 
 class Connections:
-    """The limits of a worker's connections, and those that wait for their clients, longest first."""
+    """The limits of a worker's connections, and its idle connections, longest idle first."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.max_head_bytes, self.head_timeout = settings.max_head_bytes, settings.head_timeout
@@ -32,24 +32,24 @@ class Connections:
         self._refused = {cause: metrics.connections_refused.labels(cause) for cause in CAUSES}
         self._open = 0
         self.parsing = 0
-        """Connections that have more to parse than their turn let them."""
+        """Connections with data left to parse when their turn ended."""
         metrics.sample("connections", lambda: self._open)
         self._idle: dict[Connection, None] = {}
 
     def idle(self, connection: Connection) -> None:
-        """A connection waits for its client: for a request's head, or to read an answer."""
+        """Mark a connection as waiting for its client to send a request head or to read a response."""
         self._idle[connection] = None
 
     def busy(self, connection: Connection) -> None:
-        """A connection has a request that is worked on, or is gone."""
+        """Mark a connection as serving a request, or gone."""
         self._idle.pop(connection, None)
 
     def opened(self) -> bool:
-        """Count one more connection; return whether it may stay. At the limit, the one idle for longest is closed."""
+        """Count a new connection; return whether it may stay. At the limit, the longest idle one is closed."""
         self._open += 1
         if self._open <= self._limit:
             return True
-        self.refused("connections", "there are as many connections as a worker may have")
+        self.refused("connections", "the worker has reached its limit of connections")
         oldest = next(iter(self._idle), None)
         if oldest is None:
             return False
@@ -58,19 +58,19 @@ class Connections:
         return True
 
     def closed(self, connection: Connection) -> None:
-        """Count one connection less."""
+        """Count a connection as closed."""
         self._open -= 1
         self.busy(connection)
 
     def refused(self, cause: Cause, reason: str, client: str | None = None) -> None:
-        """Count and log a connection that is ended."""
+        """Count and log a connection that is closed by the service."""
         self._refused[cause].inc()
         if self._logged:
             event(logging.INFO, "connection refused", cause=cause, reason=reason, client=client)
 
 
 def _possible(wanted: int) -> int:
-    """As many connections as wanted, or fewer where the system gives the process too few file descriptors."""
+    """Number of connections to allow: ``wanted``, or fewer if the process cannot have enough file descriptors."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + OTHER_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < needed:

@@ -1,4 +1,4 @@
-"""Bodies that come compressed, by ``Content-Encoding``: unpacked within the same limit as plain ones. RFC 9110, 8.4."""
+"""Decompresses bodies by ``Content-Encoding``, within the size limit of plain ones. RFC 9110, 8.4."""
 
 import zlib
 from collections.abc import Callable
@@ -7,22 +7,22 @@ from serving.http.admission import too_large
 from serving.protocol.errors import Refusal
 
 ACCEPTED = ("gzip", "deflate", "identity")
-"""What ``Content-Encoding`` may name; ``x-gzip`` is another name of gzip."""
+"""Accepted values of ``Content-Encoding``; ``x-gzip`` is an alias of gzip."""
 GZIP, ZLIB, RAW = 31, 15, -15
-"""What zlib calls the formats: a gzip member, a zlib stream, and deflate without a header, which some clients send."""
+"""zlib's ``wbits`` for a gzip member, a zlib stream, and raw deflate, which some clients send."""
 
 MEMBERS = 16
-"""Members that a gzip body may have: what is behind one is copied before the next."""
+"""Most members of a gzip body: the rest of the body is copied after each one."""
 
 Unpack = Callable[[bytes], bytes]
 
 
 def unpacker(content_encoding: str | None, limit: int) -> Unpack | None:
-    """What unpacks a body of at most ``limit`` bytes; ``None`` for one that comes as it is.
+    """Return the function that decompresses a body to at most ``limit`` bytes; ``None`` for an uncompressed body.
 
-    Raises ``Refusal`` (415) for other encodings and for several, with what is accepted (RFC 7694). What is returned
-    raises ``Refusal`` itself: 413 where more than ``limit`` bytes come out, as soon as they do, and 422 where the body
-    is damaged or cut off.
+    Raises ``Refusal`` (415) for unknown and for multiple encodings, listing the accepted ones (RFC 7694). The returned
+    function raises ``Refusal``: 413 as soon as the output exceeds ``limit`` bytes, and 422 for a damaged or truncated
+    body.
     """
     name = (content_encoding or "").strip().lower()
     if name in ("", "identity"):
@@ -31,7 +31,7 @@ def unpacker(content_encoding: str | None, limit: int) -> Unpack | None:
         return lambda body: _unpacked(body, GZIP, "gzip", limit)
     if name == "deflate":
         return lambda body: _unpacked(body, ZLIB if _is_zlib(body) else RAW, "deflate", limit)
-    reason = f"must be one of {', '.join(ACCEPTED)}, and one alone; got {content_encoding!r:.80}"
+    reason = f"must be exactly one of {', '.join(ACCEPTED)}; got {content_encoding!r:.80}"
     headers = {"Accept-Encoding": ", ".join(ACCEPTED)}
     raise Refusal(415, "invalid", "header Content-Encoding", reason, headers)
 
@@ -42,7 +42,7 @@ def _is_zlib(body: bytes) -> bool:
 
 
 def _unpacked(body: bytes, wbits: int, name: str, limit: int) -> bytes:
-    """The whole body; gzip may have several members, one after the other."""
+    """The decompressed body; a gzip body may consist of several members."""
     parts: list[bytes] = []
     room = limit
     for _ in range(MEMBERS):
@@ -50,20 +50,20 @@ def _unpacked(body: bytes, wbits: int, name: str, limit: int) -> bytes:
         try:
             part = unpacks.decompress(body, room + 1)
         except zlib.error:
-            where = "what follows its end is no gzip" if parts else f"is not {name}"
-            raise _damaged(f"Content-Encoding says {name}, but {where}") from None
+            mistake = "the data after its end is not gzip" if parts else f"is not {name}"
+            raise _damaged(f"Content-Encoding says {name}, but {mistake}") from None
         room -= len(part)
         if room < 0:
             raise too_large(limit, "unpacked")
         parts.append(part)
         if not unpacks.eof:
-            raise _damaged(f"is cut off: its {name} data does not end")
+            raise _damaged(f"is cut off: its {name} data is incomplete")
         body = unpacks.unused_data
         if not body:
             return b"".join(parts)
         if wbits != GZIP:
             raise _damaged(f"{len(body)} bytes follow the end of its {name} data")
-    raise _damaged(f"has more than {MEMBERS} gzip members, one after the other")
+    raise _damaged(f"has more than {MEMBERS} gzip members")
 
 
 def _damaged(reason: str) -> Refusal:

@@ -1,8 +1,8 @@
-"""HTTP/1.1 on a socket, within bounds that hold before any key is looked at.
+"""HTTP/1.1 on a socket, with limits that hold before any API key is checked.
 
-uvicorn's protocol parses all that it is given at once, and starts or queues a task for each request in it. Here, what
-comes is parsed piece by piece: never more than a few milliseconds at a time, and no request before the one in front of
-it is answered. Until then nothing more is read, so that the client's own buffers fill.
+uvicorn's protocol parses everything it receives at once, and starts or queues a task for each request in it. This one
+parses in pieces: for a few milliseconds at a time, and no pipelined request before the previous one is answered. Until
+then it stops reading, so that back-pressure reaches the client.
 """
 
 import asyncio
@@ -20,30 +20,30 @@ from uvicorn.server import ServerState
 from serving.http.connections import Cause, Connections
 
 STATE = "connections"
-"""Entry of the lifespan's state that holds the worker's ``Connections``."""
+"""Key of the worker's ``Connections`` in the lifespan state."""
 LONGEST_URL = 8192
 MOST_HEADERS = 100
 MOST_PIPELINED = 16
-"""Requests that stand behind the end of a chunked body, which shows only when it is parsed; others are not parsed."""
+"""Most pipelined requests parsed together with the end of a chunked body; others are not parsed early."""
 FEW_CHUNKS, SMALL_CHUNK = 200, 32
-"""More chunks than that must have so many bytes on average: each one costs, however small."""
+"""Beyond ``FEW_CHUNKS`` chunks, the average must be at least ``SMALL_CHUNK`` bytes: every chunk has a cost."""
 HEAD_PIECE, BODY_PIECE, CHUNKED_PIECE = 8192, 65536, 4096
 TURN = 0.002
-"""Seconds that connections parse before all else has its turn: those that have more to parse share them."""
+"""Seconds of parsing before the event loop runs other work; connections with data left to parse share them."""
 MOST_BLANKS = 16
-"""Bytes of empty lines before a request; one such line is to be ignored (RFC 9112, section 2.2)."""
+"""Most bytes of empty lines before a request; RFC 9112, section 2.2, asks servers to ignore one such line."""
 BLANKS = re.compile(rb"[\r\n]{0,%d}" % (MOST_BLANKS + 1))
 H2C = re.compile(rb"^upgrade:[ \t]*h2c[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
 NO_UPGRADE = b"x-no-upgrade: h2c\r"
-"""Stands for an offer to speak HTTP/2, which is not taken up (RFC 9110, 7.8): the request is answered as it is."""
+"""Replaces the offer to upgrade to HTTP/2, which is declined (RFC 9110, 7.8): the answer is HTTP/1.1."""
 LINGER = 2.0
-"""Seconds for which the rest of a refused request is thrown away, so that its client reads the answer."""
+"""Seconds in which the rest of a refused request is read and discarded, so that the client gets the response."""
 STALL = 30.0
-"""Seconds in which a client must take some of an answer that is too large for the buffers between."""
+"""Seconds without progress after which a client that does not read its response is disconnected."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer rather than a mistake
-    """A request that is answered with an error by the protocol itself; the connection ends."""
+    """A request that the protocol itself answers with an error before closing the connection."""
 
     def __init__(self, status: int, cause: Cause, reason: str) -> None:
         super().__init__(reason)
@@ -51,28 +51,28 @@ class Refused(Exception):  # noqa: N818 - an answer rather than a mistake
 
 
 class Flow(FlowControl):
-    """Pauses reading, as uvicorn does, and also while something that was read is still to be parsed."""
+    """Pauses reading as uvicorn does, and also while received data is still to be parsed."""
 
     held = False
 
     def hold(self) -> None:
-        """Read no more until :meth:`release`."""
+        """Stop reading until :meth:`release`."""
         self.held = True
         self.pause_reading()
 
     def release(self) -> None:
-        """All is parsed: read on."""
+        """Resume reading: everything is parsed."""
         self.held = False
         self.resume_reading()
 
     def resume_reading(self) -> None:
-        """Read on, unless something is still to be parsed."""
+        """Resume reading, unless data is still to be parsed."""
         if not self.held:
             super().resume_reading()
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. Its limits are those of ``app_state["connections"]``, which the application makes."""
+    """One connection. Its limits come from ``app_state["connections"]``, which the application creates."""
 
     flow: Flow
 
@@ -87,24 +87,24 @@ class BoundedProtocol(HttpToolsProtocol):
         self._limits: Connections = app_state[STATE]
         self._data, self._at = b"", 0
         self._part: Literal["none", "head", "body"] = "none"
-        """What of a request the parser is in."""
+        """Part of a request that the parser is in."""
         self._head_bytes = self._head_fed = self._headers = self._blanks = 0
         self._body_left: int | None = 0
-        """Bytes that the request's ``Content-Length`` promises still; ``None`` of a chunked body."""
+        """Bytes of ``Content-Length`` still to come; ``None`` for a chunked body."""
         self._body_bytes = self._chunks = 0
         self._ended = self._deaf = False
-        """Whether the client sends no more, and whether nobody listens to what it sends."""
+        """Whether the client has closed its side, and whether further input is discarded."""
         self._last = False
-        """Whether what comes behind the request may be in another protocol."""
+        """Whether data after this request may be in another protocol."""
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None
         self._refusal: Refused | None = None
 
-    # What the transport calls
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or refuse it where there are too many."""
+        """Accept a connection, or refuse it if there are too many."""
         super().connection_made(transport)
         self.flow = Flow(transport)
         if not self._limits.opened():
@@ -128,14 +128,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, as far as it is its turn."""
+        """Parse the received data, for as long as this connection's turn lasts."""
         if self._deaf or self.transport.is_closing():
             return
         self._data, self._at = (self._data[self._at :] + data if self._data else data), 0
         self._advance()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Whether the connection stays open for an answer: the client sends no more, but may still read."""
+        """Return whether the connection stays open: the client sends no more but may still read a response."""
         self._ended = True
         if self._deaf or self.cycle is None or self.cycle.response_complete or self._part != "none":
             return False
@@ -144,36 +144,36 @@ class BoundedProtocol(HttpToolsProtocol):
         return True
 
     def pause_writing(self) -> None:
-        """Give a client that does not read its answer a while."""
+        """Start the timeout of a client that does not read its response."""
         super().pause_writing()
         self._limits.idle(self)
         self._abort_after(STALL)
 
     def resume_writing(self) -> None:
-        """Go on writing."""
+        """Resume writing."""
         super().resume_writing()
         if self._stall_timer is not None and not self.transport.is_closing():
             self._stall_timer.cancel()
             self._stall_timer = None
             self._limits.busy(self)
 
-    # What the parser calls
+    # Called by the parser
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Start a request."""
         super().on_message_begin()
         self._part = "head"
         self._head_bytes = self._head_fed = self._headers = self._blanks = 0
         self._body_left = self._body_bytes = self._chunks = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the URL."""
+        """Receive a part of the URL."""
         if len(self.url) + len(url) > LONGEST_URL:
             raise self._refused(414, "url_size", f"the URL may have at most {LONGEST_URL} bytes")
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; one behind a chunked body is none that the service knows, and is left out."""
+        """Receive a header; trailers of a chunked body are ignored."""
         self._headers += 1
         self._head_bytes += len(name) + len(value) + 4
         if self._headers > MOST_HEADERS:
@@ -187,7 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Begin to answer a request whose head is whole and means one thing only."""
+        """Start answering a request whose head is complete and unambiguous."""
         self._check_head()
         self._part = "body"
         if self._head_timer is not None:
@@ -197,12 +197,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._last:
             self.cycle.keep_alive = False
-        if self.parser.should_upgrade():  # is not done, and whatever comes behind it is no request
+        if self.parser.should_upgrade():  # the upgrade is declined, and further data is not HTTP/1.1
             self.cycle.keep_alive = False
             self._deaf = True
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Receive a part of the body."""
         self._body_bytes += len(body)
         if self._body_left is not None:
             self._body_left -= len(body)
@@ -212,7 +212,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Count a chunk."""
         self._chunks += 1
         if self._chunks > FEW_CHUNKS and self._body_bytes < SMALL_CHUNK * (self._chunks - 1):
-            raise self._refused(400, "malformed", f"the body comes in {self._chunks} chunks of a few bytes each")
+            raise self._refused(400, "malformed", f"the body has {self._chunks} chunks of only a few bytes each")
 
     def on_message_complete(self) -> None:
         """End a request."""
@@ -220,16 +220,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._deaf = self._deaf or self._last
 
-    # What answers call
+    # Called by responses
 
     def on_response_complete(self) -> None:
-        """Go on with what waits behind the request that was answered."""
+        """Continue with pipelined requests, or wait for the next one."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._abort_after(STALL)
             return
         self._limits.idle(self)
-        if self._part == "body":  # the rest of it is thrown away, but not for ever
+        if self._part == "body":  # discard the rest of it, with a timeout
             if self._body_left is None:
                 self._linger()
             else:
@@ -240,17 +240,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection that has rested for long enough."""
+        """Close a connection that was idle for the keep-alive timeout."""
         super().timeout_keep_alive_handler()
         self._abort_after(STALL)
 
     def dismiss(self) -> None:
-        """Close this connection for the sake of another one."""
+        """Close this connection to make room for another one."""
         self._deaf = True
         self.transport.abort()
 
     def _advance(self) -> None:
-        """Parse what has come, unless a request waits for its answer, for as long as a turn lasts."""
+        """Parse received data for one turn, unless a request is still to be answered."""
         if self._turn is not None:
             self._turn = None
             self._limits.parsing -= 1
@@ -279,9 +279,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._await_head()
 
     def _skip_blanks(self) -> bool:
-        """Leave out empty lines before a request; return whether anything is behind them."""
-        found = BLANKS.match(self._data, self._at)
-        end = found.end() if found else self._at
+        """Skip empty lines before a request; return whether data follows them."""
+        match = BLANKS.match(self._data, self._at)
+        end = match.end() if match else self._at
         self._blanks += end - self._at
         self._at = end
         if self._blanks > MOST_BLANKS:
@@ -291,14 +291,14 @@ class BoundedProtocol(HttpToolsProtocol):
         return bool(self._data)
 
     def _piece(self) -> bytes | memoryview:
-        """The next piece: no more than the head that it begins with or is in, or than is left of a body."""
+        """The next piece to parse: at most the current head, or the rest of the current body."""
         data, at = self._data, self._at
         if self._part == "body":
             size = CHUNKED_PIECE if self._body_left is None else min(BODY_PIECE, self._body_left or 1)
             end = at + size
         else:
-            found = data.find(b"\r\n\r\n", at, at + HEAD_PIECE)
-            end = found + 4 if found >= 0 else at + HEAD_PIECE
+            head_end = data.find(b"\r\n\r\n", at, at + HEAD_PIECE)
+            end = head_end + 4 if head_end >= 0 else at + HEAD_PIECE
         whole_head = self._part == "none" and data.endswith(b"\r\n\r\n", at, end)
         if end >= len(data):
             self._data, self._at = b"", 0
@@ -315,7 +315,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             pass
         except httptools.HttpParserError as error:
-            malformed = Refused(400, "malformed", f"the request is no valid HTTP/1.1: {error}")
+            malformed = Refused(400, "malformed", f"the request is not valid HTTP/1.1: {error}")
             self._refuse(self._refusal or malformed)
             return
         if self._part == "head":
@@ -324,7 +324,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(self._refused(431, "head_size", self._too_large()))
 
     def _check_head(self) -> None:
-        """Raise ``Refused`` for what two programs could read in two ways (RFC 9112, sections 3.2, 6.1 and 7)."""
+        """Raise ``Refused`` for a head that a proxy could parse differently (RFC 9112, sections 3.2, 6.1 and 7)."""
         hosts, lengths, codings, version = 0, 0, [], self.parser.get_http_version()
         for name, value in self.headers:
             if name == b"host":
@@ -337,18 +337,18 @@ class BoundedProtocol(HttpToolsProtocol):
         if version not in ("1.0", "1.1"):
             raise self._refused(505, "malformed", f"the version must be HTTP/1.1 or 1.0, got {version}")
         if hosts > 1 or (not hosts and version == "1.1"):
-            raise self._refused(400, "malformed", f"the header Host must be there once, got {hosts}")
+            raise self._refused(400, "malformed", f"there must be exactly one Host header, got {hosts}")
         if codings and (codings != [b"chunked"] or version == "1.0"):
-            raise self._refused(400, "malformed", "Transfer-Encoding can only be chunked, once, in HTTP/1.1")
+            raise self._refused(400, "malformed", "Transfer-Encoding must be chunked, once, and in HTTP/1.1")
         if codings:
             self._body_left = None
         if self.parser.should_upgrade() and (codings or self._body_left or self.parser.get_method() == b"CONNECT"):
-            raise self._refused(400, "malformed", "a request with a body cannot ask for another protocol")
+            raise self._refused(400, "malformed", "a request with a body cannot ask for a protocol upgrade")
         if len(self.pipeline) >= MOST_PIPELINED:
-            raise self._refused(400, "malformed", f"more than {MOST_PIPELINED} requests wait behind another one")
+            raise self._refused(400, "malformed", f"more than {MOST_PIPELINED} pipelined requests")
 
     def _refused(self, status: int, cause: Cause, reason: str) -> Refused:
-        """What the parser's callbacks raise; it is kept, since the parser raises an error of its own."""
+        """The error for a parser callback to raise; kept, since the parser replaces it with its own error."""
         self._refusal = Refused(status, cause, reason)
         return self._refusal
 
@@ -356,7 +356,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return f"the head of a request may have at most {self._limits.max_head_bytes} bytes"
 
     def _refuse(self, refused: Refused) -> None:
-        """Answer, unless an answer is on its way, and end the connection."""
+        """Send the error, unless a response is under way, and close the connection."""
         self._limits.refused(refused.cause, refused.reason, self.client[0] if self.client else None)
         self._data = b""
         answering = self.cycle is not None and not self.cycle.response_complete
@@ -377,7 +377,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(b"".join(parts))
 
     def _linger(self) -> None:
-        """Send no more, and throw away what comes for a moment: with bytes unread, a close would lose the answer."""
+        """Stop sending and discard input for a moment: closing with unread bytes could lose the response."""
         self._deaf = True
         self._limits.idle(self)
         self._unset_keepalive_if_required()
@@ -392,7 +392,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._abort_after(STALL)
 
     def _await_head(self) -> None:
-        """Give the client a while to send a head, however slowly it comes."""
+        """Start the timeout for receiving a request head."""
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(self._limits.head_timeout, self._no_head)
 
@@ -402,7 +402,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._part == "head":
             seconds = f"{self._limits.head_timeout:g} s"
-            self._refuse(Refused(408, "slow_head", f"the head of the request has not come within {seconds}"))
+            self._refuse(Refused(408, "slow_head", f"the request's head was not received within {seconds}"))
         else:
             self._end()
 
@@ -413,5 +413,5 @@ class BoundedProtocol(HttpToolsProtocol):
     def _stalled(self) -> None:
         if not self._deaf:
             client = self.client[0] if self.client else None
-            self._limits.refused("slow_reader", f"the client has taken nothing of its answer for {STALL:g} s", client)
+            self._limits.refused("slow_reader", f"the client has read nothing of its response for {STALL:g} s", client)
         self.transport.abort()

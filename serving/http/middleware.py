@@ -1,4 +1,4 @@
-"""What every request passes: an id, security headers, a line in the log, and an answer even to the unforeseen."""
+"""Middleware of every request: request id, security headers, access log, and the response to unexpected errors."""
 
 import logging
 import os
@@ -22,31 +22,31 @@ SECURITY = [
     (b"cache-control", b"no-store"),
 ]
 NO_CONTENT = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-"""Of everything but the docs, whose page loads scripts."""
+"""Sent with everything but the docs, whose page loads scripts."""
 CLOSE = (b"connection", b"close")
 
 
 class Middleware:
-    """The outermost layer but CORS, in plain ASGI: it sees each message and copies none."""
+    """The outermost layer inside CORS, in plain ASGI: it sees each message without copying the body."""
 
     def __init__(self, app: ASGIApp, lifecycle: Lifecycle, log: Literal["all", "errors", "none"]) -> None:
         self._app, self._lifecycle, self._log = app, lifecycle, log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and add to its answer."""
+        """Pass a request on and add headers to its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         begun = time.monotonic()
-        given = next((value for key, value in scope["headers"] if key == ID_HEADER), b"")
-        name = given.decode() if ACCEPTED_ID.fullmatch(given) else os.urandom(8).hex()
+        sent_id = next((value for key, value in scope["headers"] if key == ID_HEADER), b"")
+        request_id = sent_id.decode() if ACCEPTED_ID.fullmatch(sent_id) else os.urandom(8).hex()
         status = 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message.get("headers", ()), *SECURITY, (ID_HEADER, name.encode())]
+                headers = [*message.get("headers", ()), *SECURITY, (ID_HEADER, request_id.encode())]
                 if scope["path"] != "/docs":
                     headers.append(NO_CONTENT)
                 if self._lifecycle.draining:
@@ -57,18 +57,18 @@ class Middleware:
         try:
             await self._app(scope, receive, answer)
         except ClientDisconnect:
-            event(logging.INFO, "client left", request_id=name, path=scope["path"])
+            event(logging.INFO, "client left", request_id=request_id, path=scope["path"])
             return
         except Exception:
-            event(logging.ERROR, "request failed", traceback=True, request_id=name, path=scope["path"])
+            event(logging.ERROR, "request failed", traceback=True, request_id=request_id, path=scope["path"])
             if status:
                 raise
-            await _apologise(answer, name)
+            await _send_500(answer, request_id)
         if self._log == "all" or (self._log == "errors" and status >= 400):
             event(
                 logging.WARNING if status >= 500 else logging.INFO,
                 "request",
-                request_id=name,
+                request_id=request_id,
                 method=scope["method"],
                 path=scope["path"],
                 client=scope["client"][0] if scope.get("client") else None,
@@ -77,9 +77,9 @@ class Middleware:
             )
 
 
-async def _apologise(send: Send, name: str) -> None:
-    """Answer with a 500 that says nothing of what went wrong but where to look it up."""
-    reason = f"the service failed; its log says why under request id {name}"
+async def _send_500(send: Send, request_id: str) -> None:
+    """Answer with a 500 that hides the error and names the request id to find in the log."""
+    reason = f"the service failed; its log says why under request id {request_id}"
     body = orjson.dumps({"detail": [{"field": "service", "reason": reason}]})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 500, "headers": headers})

@@ -1,4 +1,4 @@
-"""What ``GET /model`` and ``GET /models`` say."""
+"""Bodies of ``GET /model`` and ``GET /models``."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from serving.registry.snapshot import Snapshot
 
 
 def overview(served: Snapshot) -> dict[str, Any]:
-    """All models in short, the default one's name, and the experiment's groups."""
+    """A summary of every model, the default's name, and the experiment with its groups."""
     experiment = served.experiment
     return {
         "default": served.default,
@@ -20,7 +20,7 @@ def overview(served: Snapshot) -> dict[str, Any]:
 
 
 def facts(served: Snapshot, name: str) -> dict[str, Any]:
-    """Of one model: version, tasks, schema, columns of requests, metrics, fusions and their parameters' bounds."""
+    """One model's version, tasks, schema, request columns, metrics, and fusions with parameter bounds."""
     ranker = served.rankers[name]
     manifest = ranker.artifact.manifest
     return {
@@ -38,7 +38,7 @@ def facts(served: Snapshot, name: str) -> dict[str, Any]:
 
 
 def _field(kind: Expected) -> dict[str, Any]:
-    """What a request's column holds: a value's JSON Schema, whether lists of them, the unit, whether it is required."""
+    """A request column: JSON Schema of a value, whether it holds lists, its unit, and whether it is required."""
     return {
         "type": kind.json(),
         "list": kind.listed,
@@ -62,7 +62,7 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
 
 
 def _described(plan: Plan) -> dict[str, Any]:
-    """A fusion's formula, its parameters with values and bounds, and the steps around it."""
+    """A fusion's formula, parameters with values and bounds, options, calibration, normalisation and rules."""
     values = plan.fusion.values
     return {
         "formula": plan.fusion.name,

@@ -1,4 +1,4 @@
-"""``POST /rank`` under its limits: admitted or refused, read, ranked in a thread, counted."""
+"""``POST /rank``: admits or refuses a request, reads it, ranks it in a thread, and counts it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,25 +22,25 @@ from serving.settings import Settings
 
 
 class RankEndpoint:
-    """One worker's side of every request to ``/rank``."""
+    """Handles one worker's requests to ``/rank``."""
 
     def __init__(self, settings: Settings, models: ModelRegistry, metrics: Metrics, bodies: Bodies) -> None:
         self._settings, self._models, self._metrics, self._bodies = settings, models, metrics, bodies
         self._admission = Admission(settings.max_in_flight)
-        self._trace = tracing()
-        self._turns = Scheduler(settings.concurrency)
-        metrics.sample("waiting", self._turns.waiting)
+        self._send_spans = tracing()
+        self._scheduler = Scheduler(settings.concurrency)
+        metrics.sample("waiting", self._scheduler.waiting)
         metrics.sample("receiving", bodies.count)
 
     async def rank(self, request: Request) -> Response:
-        """Answer one request with what is served as it begins."""
-        watch, served = RequestTrace(), self._models.served
+        """Answer one request from the snapshot served when it arrives."""
+        trace, served = RequestTrace(), self._models.served
         outcome = "failed"
         try:
-            watch.deadline = deadline_of(request.headers)
+            trace.deadline = deadline_of(request.headers)
             exchange = agreed(request.headers.get("content-type"), request.headers.get("accept"))
             unpack = unpacker(request.headers.get("content-encoding"), self._settings.max_body_bytes)
-            answer = await self._ranked(request, served, watch, exchange, unpack)
+            answer = await self._ranked(request, served, trace, exchange, unpack)
             outcome = "ok"
             return Response(answer, headers={"Content-Type": exchange.writes})
         except Refusal as refusal:
@@ -53,35 +53,35 @@ class RankEndpoint:
             outcome = "left"
             raise
         finally:
-            # The answer is on its way before it is counted.
-            asyncio.get_running_loop().call_soon(self._record, request, outcome, watch)
+            # Recorded after the answer is sent, so that counting adds no latency.
+            asyncio.get_running_loop().call_soon(self._record, request, outcome, trace)
 
-    def _record(self, request: Request, outcome: str, watch: RequestTrace) -> None:
-        self._metrics.record(outcome, watch)
-        if self._trace is not None:
-            self._trace(request.headers, outcome, watch)
+    def _record(self, request: Request, outcome: str, trace: RequestTrace) -> None:
+        self._metrics.record(outcome, trace)
+        if self._send_spans is not None:
+            self._send_spans(request.headers, outcome, trace)
 
     async def _ranked(
-        self, request: Request, served: Snapshot, watch: RequestTrace, exchange: Exchange, unpack: Unpack | None
+        self, request: Request, served: Snapshot, trace: RequestTrace, exchange: Exchange, unpack: Unpack | None
     ) -> bytes:
-        """Read and rank. Raises ``Refusal`` (504) where the deadline passes first.
+        """Read and rank. Raises ``Refusal`` (504) if the deadline passes first.
 
-        A request takes one of the places once its body is there. Where all are taken before, it is not read.
+        A request counts against the limit once its body is received. If the limit is already reached, it is not read.
         """
         settings = self._settings
         self._admission.require_place()
-        body = await self._bodies.read(request, settings.max_body_bytes, settings.body_timeout, watch.deadline)
-        work = partial(_prepared, served, body, request.headers, watch, exchange, unpack)
+        body = await self._bodies.read(request, settings.max_body_bytes, settings.body_timeout, trace.deadline)
+        work = partial(_prepared, served, body, request.headers, trace, exchange, unpack)
         try:
-            watch.lap("read")
+            trace.lap("read")
             with self._admission.one(), self._metrics.in_flight.track_inprogress():
-                return await self._turns.take(work, watch.deadline)
+                return await self._scheduler.run(work, trace.deadline)
         except DeadlineError:
             raise too_late() from None
 
 
 def refused(refusal: Refusal) -> JSONResponse:
-    """The answer that a refusal stands for."""
+    """The response for a refusal."""
     detail = [{"field": refusal.field, "reason": refusal.reason}]
     return JSONResponse({"detail": detail}, status_code=refusal.status, headers=refusal.headers)
 
@@ -90,14 +90,14 @@ def _prepared(
     served: Snapshot,
     body: bytes,
     headers: Mapping[str, str],
-    watch: RequestTrace,
+    trace: RequestTrace,
     exchange: Exchange,
     unpack: Unpack | None,
 ) -> Step:
-    """Unpack and open the body, find what ranks it, and prepare that."""
-    watch.lap("wait")
+    """Decompress and parse the body, route the request, and prepare it for scoring."""
+    trace.lap("wait")
     opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, served.bounds)
-    watch.route = route = served.route(opened.content, headers)
+    trace.route = route = served.route(opened.content, headers)
     return route.ranker.prepared(
-        opened, watch, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment
+        opened, trace, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment
     )

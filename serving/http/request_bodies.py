@@ -1,4 +1,4 @@
-"""Bodies of requests, as they come: each within its own bounds, and all of a worker's together within theirs."""
+"""Receives request bodies: limits each in size and time, and a worker's bodies in number and total size."""
 
 import asyncio
 import time
@@ -8,11 +8,11 @@ from starlette.requests import Request
 from serving.http.admission import too_large, too_late
 from serving.protocol.errors import Refusal
 
-GIVEN_UP = "is the slowest of too many that come at once; try again"
+GIVEN_UP = "was the slowest of too many bodies being received at once; try again"
 
 
 class Bodies:
-    """Bodies that a worker receives now, the one that began first in front."""
+    """The bodies that a worker is receiving, oldest first."""
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self._most, self._most_bytes = most, most_bytes
@@ -26,14 +26,14 @@ class Bodies:
     async def read(self, request: Request, limit: int, seconds: float, deadline: float | None = None) -> bytes:
         """Read a body of at most ``limit`` bytes in at most ``seconds``.
 
-        Where bodies are too many, or hold too many bytes together, the one that began first is given up: a client that
-        sends its body at once is never the one.
+        If there are too many bodies, or too many bytes in total, the body that started first is dropped, so a client
+        that sends its body at once is not affected.
 
-        Raises ``Refusal``: 413 where the body is larger, whether or not it says so beforehand, 408 where it is slower
-        or given up, 504 where the deadline passes first.
+        Raises ``Refusal``: 413 if the body is larger (declared or not), 408 if it is slower or dropped, and 504 if the
+        deadline passes first.
         """
-        said = request.headers.get("content-length", "0")
-        if said.isdigit() and int(said) > limit:
+        declared = request.headers.get("content-length", "0")
+        if declared.isdigit() and int(declared) > limit:
             raise too_large(limit)
         until = time.monotonic() + seconds
         late = deadline is not None and deadline < until
@@ -57,10 +57,10 @@ class Bodies:
                 raise _slow(GIVEN_UP) from None
             if late:
                 raise too_late() from None
-            raise _slow(f"has not come within {seconds:g} s") from None
+            raise _slow(f"was not received within {seconds:g} s") from None
         finally:
             self._forget(body)
-        if body.given_up:  # it became whole in the same moment
+        if body.given_up:  # dropped just as it became complete
             raise _slow(GIVEN_UP)
         return bytes(body.data)
 
@@ -77,7 +77,7 @@ class Bodies:
 
 
 class _Body:
-    """What came of one body so far."""
+    """The part of one body received so far."""
 
     def __init__(self) -> None:
         self.data: bytes | bytearray = b""
@@ -85,7 +85,7 @@ class _Body:
         self.given_up = False
 
     def add(self, part: bytes) -> int:
-        """Put a part behind the others; return the size of all. Most bodies come in one."""
+        """Append a part and return the total size. Most bodies come in one part, which is not copied."""
         if not self.data:
             self.data = part
         elif part:

@@ -1,4 +1,4 @@
-"""How requests reach their routes: below a prefix or not, with a trailing slash or not, HEAD as GET, from browsers."""
+"""Routing: strips the root path and trailing slashes, answers HEAD as GET, and sends ``/rank`` a short way."""
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -7,10 +7,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Route(APIRoute):
-    """A route that answers HEAD where it answers GET; the server leaves the body out."""
+    """A route that answers HEAD like GET; the server omits the body."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether this route answers a request."""
+        """Whether this route matches a request."""
         return super().matches(_as_get(scope))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -19,18 +19,18 @@ class Route(APIRoute):
 
 
 class Service(FastAPI):
-    """FastAPI, but for ``POST /rank``: its requests pass none of the layers that they have no use for."""
+    """FastAPI, except that ``POST /rank`` bypasses the layers it does not need."""
 
     rank: ASGIApp
     outer: ASGIApp
-    """What every request passes first: :meth:`dispatch`, or a layer around it."""
+    """The outermost layer of every request: :meth:`dispatch`, or a middleware around it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or live through one lifespan."""
+        """Handle one request or lifespan scope."""
         await self.outer(scope, receive, send)
 
     async def dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request by its path, which may stand below the root path and may end with slashes."""
+        """Dispatch one request by its path, with or without the root path and trailing slashes."""
         if scope["type"] == "http":
             scope = {**scope, "path": self._plain(scope["path"])}
             if scope["path"] == "/rank" and scope["method"] == "POST":

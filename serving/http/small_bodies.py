@@ -1,4 +1,4 @@
-"""Bodies of all routes but ``/rank``: small, in time, and whole before a route is asked."""
+"""Reads the bodies of all routes but ``/rank`` completely, within limits, before a route sees the request."""
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,17 +8,17 @@ from serving.http.request_bodies import Bodies
 from serving.protocol.errors import Refusal
 
 LARGEST = 65536
-"""Bytes that a body may have."""
+"""Largest body in bytes."""
 
 
 class SmallBodies:
-    """A layer that reads bodies within the worker's bounds: FastAPI would read any, and before it looks for a key."""
+    """Middleware that limits bodies: FastAPI alone would read any body, and before checking the API key."""
 
     def __init__(self, app: ASGIApp, bodies: Bodies, seconds: float) -> None:
         self._app, self._bodies, self._seconds = app, bodies, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with its body, or answer with the reason why it is not read."""
+        """Pass a request on with its body, or answer with the reason for refusing it."""
         if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
@@ -27,13 +27,13 @@ class SmallBodies:
         except Refusal as refusal:
             await refused(refusal)(scope, receive, send)
             return
-        told = False
+        replayed = False
 
         async def replay() -> Message:
-            nonlocal told
-            if told:
+            nonlocal replayed
+            if replayed:
                 return await receive()
-            told = True
+            replayed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, replay, send)

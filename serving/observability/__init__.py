@@ -1,1 +1,1 @@
-"""What operators see of a service."""
+"""Metrics, drift, traces and the log queue."""

@@ -1,4 +1,4 @@
-"""What Prometheus reads, by model and group: outcomes, seconds, candidates, unknown values, drift, versions."""
+"""Prometheus metrics by model and group: outcomes, latencies, candidates, unknown ids, drift, versions."""
 
 import os
 import time
@@ -19,8 +19,8 @@ from serving.ranking.ranker import Ranker
 from serving.ranking.request_trace import STAGES, RequestTrace
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-Several: TypeAlias = Literal["liveall", "livemax", "livemin", "livesum"]
-"""How the values of several workers become one sample or many; dead workers have none."""
+Aggregation: TypeAlias = Literal["liveall", "livemax", "livemin", "livesum"]
+"""How the gauges of the living workers are combined."""
 reserved_metrics.install()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -34,57 +34,61 @@ RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", 
 
 
 class Metrics:
-    """One worker's metrics; several workers write below ``PROMETHEUS_MULTIPROC_DIR``, and any one reads them all."""
+    """One worker's metrics; workers share them through ``PROMETHEUS_MULTIPROC_DIR``, and any one can report all."""
 
     def __init__(self, runtime: Path | None = None) -> None:
         """``runtime`` is the folder that the workers share."""
         own = self._own = CollectorRegistry()
 
-        def gauge(name: str, told: str, labels: list[str], several: Several) -> Gauge:
-            return Gauge(name, told, labels, registry=own, multiprocess_mode=several)
+        def gauge(name: str, description: str, labels: list[str], aggregation: Aggregation) -> Gauge:
+            return Gauge(name, description, labels, registry=own, multiprocess_mode=aggregation)
 
         self._requests = Counter(
             "ranker_requests",
-            "Requests to /rank by outcome, and by model, version and group where it came to that.",
+            "Requests to /rank by outcome, and by model, version and group if the request was routed.",
             ["outcome", "model", "version", "group"],
             registry=own,
         )
         self._duration = Histogram(
             "ranker_request_seconds",
-            "From a request's headers to its ranking.",
+            "Seconds from a request's headers to its ranking.",
             ["model", "group"],
             buckets=SECONDS,
             registry=own,
         )
         stages = Histogram(
-            "ranker_stage_seconds", "Time of each stage of a request.", ["stage"], buckets=STAGE_SECONDS, registry=own
+            "ranker_stage_seconds",
+            "Seconds of each stage of a request.",
+            ["stage"],
+            buckets=STAGE_SECONDS,
+            registry=own,
         )
         self._stages = {stage: stages.labels(stage) for stage in STAGES}
         self._candidates = Histogram(
-            "ranker_candidates", "Candidates of a ranked request.", ["model", "group"], buckets=CANDIDATES, registry=own
+            "ranker_candidates", "Candidates per ranked request.", ["model", "group"], buckets=CANDIDATES, registry=own
         )
-        self.in_flight = gauge("ranker_in_flight", "Requests that are held now.", [], "livesum")
+        self.in_flight = gauge("ranker_in_flight", "Requests being served or waiting.", [], "livesum")
         sampled = {
-            "waiting": "Requests that wait for a thread.",
-            "receiving": "Requests whose body is still coming.",
+            "waiting": "Requests waiting for a thread.",
+            "receiving": "Requests whose body is being received.",
             "connections": "Open connections.",
         }
-        self._sampled = {name: gauge(f"ranker_{name}", told, [], "livesum") for name, told in sampled.items()}
+        self._sampled = {name: gauge(f"ranker_{name}", text, [], "livesum") for name, text in sampled.items()}
         self._samples: dict[str, Callable[[], int]] = {}
         self.connections_refused = Counter(
             "ranker_connections_refused",
-            "Connections ended before their request reached a route, by cause.",
+            "Connections closed before their request reached a route, by cause.",
             ["cause"],
             registry=own,
         )
         self._dropped = Counter(
-            "ranker_log_lines_dropped", "Lines of the log that could not be written in time.", registry=own
+            "ranker_log_lines_dropped", "Log lines dropped because they could not be written in time.", registry=own
         )
         self._dropped_before = 0
         self._ids = Counter("ranker_ids", "Ids in a sample of requests.", ["model", "feature"], registry=own)
         self._unknown = Counter(
             "ranker_unknown_ids",
-            "Ids in a sample of requests that training did not keep.",
+            "Ids in a sample of requests that are not in the vocabulary.",
             ["model", "feature"],
             registry=own,
         )
@@ -96,25 +100,25 @@ class Metrics:
         )
         self._threshold = gauge(
             "ranker_score_psi_threshold",
-            "Index above which served scores are spread otherwise than parts of the validation scores.",
+            "Index above which served scores differ more from validation scores than parts of these do.",
             ["model", "objective"],
             "livemax",
         )
         self._version = gauge("ranker_model_version", "Version of a model that a worker serves.", ["model"], "liveall")
         self._age = gauge(
-            "ranker_model_age_seconds", "Time since the version that is served was exported.", ["model"], "livemax"
+            "ranker_model_age_seconds", "Seconds since the served version was exported.", ["model"], "livemax"
         )
         self._refused = gauge(
-            "ranker_version_refused", "1 while a version that would be served is refused.", ["model"], "livemax"
+            "ranker_version_refused", "1 while a version that should be served is refused.", ["model"], "livemax"
         )
         self._workers = WorkerCounts(runtime)
         own.register(self._workers)
-        self._items = gauge("ranker_items", "Items that a worker looks up by id.", ["model"], "livemin")
-        self._looked_up = Counter("ranker_looked_up_items", "Ids looked up among the items.", ["model"], registry=own)
+        self._items = gauge("ranker_items", "Items that can be looked up by id.", ["model"], "livemin")
+        self._looked_up = Counter("ranker_looked_up_items", "Item ids looked up.", ["model"], registry=own)
         self._unknown_items = Counter(
-            "ranker_unknown_items", "Ids looked up that the items do not have.", ["model"], registry=own
+            "ranker_unknown_items", "Item ids looked up that are unknown.", ["model"], registry=own
         )
-        users = Counter("ranker_users", "Users looked up, by what came of it.", ["outcome"], registry=own)
+        users = Counter("ranker_users", "User look-ups by outcome.", ["outcome"], registry=own)
         self._users = {outcome: users.labels(outcome) for outcome in OUTCOMES}
         self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["model", "outcome"], registry=own)
         self._drift: dict[str, tuple[Ranker, Drift]] = {}
@@ -123,13 +127,13 @@ class Metrics:
             self._requests.labels(outcome, "", "", "")
 
     def sample(self, name: str, count: Callable[[], int]) -> None:
-        """Look at a count now and then; ``name`` is that of the gauge behind ``ranker_``."""
+        """Register a count to be sampled by :meth:`measure` into the gauge ``ranker_<name>``."""
         self._samples[name] = count
 
     def serve(self, model: str, ranker: Ranker) -> None:
-        """A model's other version is served from now on; its drift is measured anew."""
+        """Start serving a version of a model; its drift statistics start empty."""
         for outcome in RELOADS:
-            self.reloads.labels(model, outcome)  # a rate can be taken only of a series that was there before
+            self.reloads.labels(model, outcome)  # create the series, since a rate needs a first value
         self._drift[model] = ranker, Drift(ranker.artifact)
         version = ranker.artifact.manifest.version
         self._version.labels(model).set(version)
@@ -148,40 +152,40 @@ class Metrics:
         self.serve_items(model, ranker)
 
     def show_refused(self, model: str, refused: bool) -> None:
-        """Say whether a version that would be served is refused."""
+        """Set whether a version that should be served is refused."""
         self._refused.labels(model).set(refused)
 
     def serve_items(self, model: str, ranker: Ranker) -> None:
-        """Other items are looked up from now on."""
+        """Set the number of items that can be looked up."""
         self._items.labels(model).set(len(ranker.items or ()))
 
     def unauthorised(self) -> None:
-        """Count a request that was let in no further for want of a key."""
+        """Count a request refused for a missing or invalid key."""
         self._requests.labels("unauthorised", "", "", "").inc()
 
-    def record(self, outcome: str, watch: RequestTrace) -> None:
-        """Count a request that has its answer; arrays are only kept by reference, for :meth:`measure`."""
-        for stage, seconds in list(watch.seconds.items()):  # a thread may still be in a stage
+    def record(self, outcome: str, trace: RequestTrace) -> None:
+        """Count an answered request; arrays are only kept by reference, for :meth:`measure`."""
+        for stage, seconds in list(trace.seconds.items()):  # a thread may still be in a stage
             self._stages[stage].observe(seconds)
-        route = watch.route
+        route = trace.route
         if route is None:  # refused before it was read
             self._requests.labels(outcome, "", "", "").inc()
             return
         self._requests.labels(outcome, route.model, str(route.version), route.group).inc()
-        if watch.looked_up:
-            self._looked_up.labels(route.model).inc(watch.looked_up)
-            self._unknown_items.labels(route.model).inc(watch.unknown)
-        if watch.user is not None:
-            self._users[watch.user].inc()
-        if outcome == "ok" and watch.packed is not None and watch.scores is not None:
-            self._duration.labels(route.model, route.group).observe(sum(watch.seconds.values()))
-            self._candidates.labels(route.model, route.group).observe(len(watch.scores))
+        if trace.looked_up:
+            self._looked_up.labels(route.model).inc(trace.looked_up)
+            self._unknown_items.labels(route.model).inc(trace.unknown)
+        if trace.user is not None:
+            self._users[trace.user].inc()
+        if outcome == "ok" and trace.packed is not None and trace.scores is not None:
+            self._duration.labels(route.model, route.group).observe(sum(trace.seconds.values()))
+            self._candidates.labels(route.model, route.group).observe(len(trace.scores))
             ranker, drift = self._drift[route.model]
             if ranker is route.ranker:
-                drift.keep(watch.packed, watch.scores)
+                drift.keep(trace.packed, trace.scores)
 
     def measure(self) -> None:
-        """Bring what was kept into the metrics; called a few times a second, outside of any request."""
+        """Update the sampled metrics; called a few times a second, outside requests."""
         self._process.measure()
         for name, count in self._samples.items():
             self._sampled[name].set(count())
@@ -197,15 +201,15 @@ class Metrics:
                 self._index.labels(model, task).set(index)
 
     def mend(self) -> bool:
-        """Make the folder of several workers' metrics where somebody removed it; return whether it was gone."""
+        """Recreate the shared metrics folder if it was removed; return whether it was."""
         folder = Path(os.environ.get(MULTIPROCESS, "."))
         if folder.is_dir():
             return False
         folder.mkdir(parents=True, exist_ok=True)
         return True
 
-    def bury(self, pid: int) -> None:
-        """Forget the gauges of a worker that died."""
+    def remove_worker(self, pid: int) -> None:
+        """Remove the gauges of a dead worker."""
         if MULTIPROCESS in os.environ:
             mark_process_dead(pid)  # type: ignore[no-untyped-call]
 

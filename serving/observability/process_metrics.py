@@ -1,4 +1,4 @@
-"""What a worker takes of the machine: ``process_*``, which Prometheus' client itself has for one process only."""
+"""The ``process_*`` metrics summed over workers; the Prometheus client has them for a single process only."""
 
 import os
 import resource
@@ -13,21 +13,21 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessMetrics:
-    """Memory, open files and CPU time, measured by each worker of itself and summed over all of them."""
+    """Memory, open files and CPU time, measured by each worker and summed over all of them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def summed(name: str, told: str) -> Gauge:
-            return Gauge(name, told, registry=registry, multiprocess_mode="livesum")
+        def summed(name: str, description: str) -> Gauge:
+            return Gauge(name, description, registry=registry, multiprocess_mode="livesum")
 
         self._resident = summed("process_resident_memory_bytes", "Resident memory of all workers.")
-        self._open = summed("process_open_fds", "Files and sockets that the workers hold open.")
-        self._most = summed("process_max_fds", "Files and sockets that the workers may hold open.")
-        self._cpu = Counter("process_cpu_seconds", "CPU time of all workers, dead ones included.", registry=registry)
+        self._open = summed("process_open_fds", "Open files and sockets of all workers.")
+        self._most = summed("process_max_fds", "Limit of open files and sockets of all workers.")
+        self._cpu = Counter("process_cpu_seconds", "CPU time of all workers, including dead ones.", registry=registry)
         self._counted = 0.0
         self._next = 0.0
 
     def measure(self) -> None:
-        """Measure anew, unless that was done a moment ago."""
+        """Measure, unless the last measurement is less than ``EVERY`` seconds old."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY

@@ -1,8 +1,8 @@
-"""Files of Prometheus' client whose space is reserved, so that a full disk cannot end the worker that writes them.
+"""Prometheus metric files with reserved disk space, so that a full disk cannot kill the worker that writes them.
 
-The client maps sparse files: a write to a page that the disk has no room for ends the process with SIGBUS. Here each
-file's space is reserved before it is mapped. What finds no room is counted in memory, and moves into the file once
-there is room again; until then ``/metrics`` does not show it.
+The client maps sparse files: writing a page on a full disk kills the process with SIGBUS. Here each file's space is
+reserved before it is mapped. Values without room are kept in memory and move into the file once there is space; until
+then ``/metrics`` does not show them.
 """
 
 import logging
@@ -17,13 +17,13 @@ from prometheus_client.mmap_dict import MmapedDict
 from serving.logs import event
 
 SIZE = 1 << 16
-"""Bytes of a new file, and by which one grows."""
+"""Bytes of a new file."""
 RETRY = 1.0
-"""Seconds between attempts to reserve space where there was none."""
+"""Seconds between attempts to reserve space on a full disk."""
 
 
 class ReservedDict(MmapedDict):
-    """A file of values by key that never writes where no space is reserved."""
+    """A file of values by key that writes only to reserved space."""
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         self._path = Path(filename)
@@ -40,14 +40,14 @@ class ReservedDict(MmapedDict):
         return super().read_value(key)  # type: ignore[no-any-return, no-untyped-call]
 
     def write_value(self, key: str, value: float, timestamp: float) -> None:
-        """Set a key's value; in memory as long as the file has no room for it."""
+        """Set a key's value, in memory while the file has no room for it."""
         if self._stored(key):
             super().write_value(key, value, timestamp)  # type: ignore[no-untyped-call]
         else:
             self._waiting[key] = (value, timestamp)
 
     def _stored(self, key: str) -> bool:
-        """Whether the key has its place in the file, given one now if there is room."""
+        """Whether the key is in the file; it is added now if there is room."""
         if self._f is not None and key in self._positions:
             return True
         now = time.monotonic()
@@ -57,8 +57,8 @@ class ReservedDict(MmapedDict):
             self._retry_at = now + RETRY
             return False
         self._retry_at = 0.0
-        if (found := self._waiting.pop(key, None)) is not None:
-            super().write_value(key, *found)  # type: ignore[no-untyped-call]
+        if (waiting := self._waiting.pop(key, None)) is not None:
+            super().write_value(key, *waiting)  # type: ignore[no-untyped-call]
         return True
 
     def _has_room(self, key: str) -> bool:
@@ -70,12 +70,12 @@ class ReservedDict(MmapedDict):
         if needed <= self._capacity:
             return True
         size = self._capacity
-        while size < needed:  # the client doubles a file too
+        while size < needed:  # the client also doubles its files
             size *= 2
         return self._reserved(self._f.fileno(), size)
 
     def _created(self) -> bool:
-        """Make the file with its space, unless it is there; under another name at first, so that none reads it half."""
+        """Create the file with its space if needed, under another name first, so that no reader sees half of it."""
         if self._path.exists() and self._path.stat().st_size:
             return True
         partial = self._path.with_suffix(".new")
@@ -85,7 +85,7 @@ class ReservedDict(MmapedDict):
             if made:
                 os.replace(partial, self._path)
         except OSError as error:
-            self._tell(error)
+            self._log_once(error)
             made = False
         if not made:
             with suppress(OSError):
@@ -96,20 +96,20 @@ class ReservedDict(MmapedDict):
         try:
             os.posix_fallocate(descriptor, 0, size)
         except OSError as error:
-            self._tell(error)
+            self._log_once(error)
             return False
         return True
 
-    def _tell(self, error: OSError) -> None:
-        global _told
-        if not _told:
-            _told = True
+    def _log_once(self, error: OSError) -> None:
+        global _logged
+        if not _logged:
+            _logged = True
             event(logging.ERROR, "metrics kept in memory", file=str(self._path), reason=str(error))
 
 
-_told = False
+_logged = False
 
 
 def install() -> None:
-    """Have the client keep its values so, in every metric that is made from now on."""
-    setattr(values, "MmapedDict", ReservedDict)  # noqa: B010 - the client has no other way
+    """Make the client use :class:`ReservedDict` for every metric created from now on."""
+    setattr(values, "MmapedDict", ReservedDict)  # noqa: B010 - the client has no other hook

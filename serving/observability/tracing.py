@@ -1,4 +1,4 @@
-"""OpenTelemetry: a span for each request and its stages, where the SDK is installed and an endpoint set."""
+"""OpenTelemetry spans of requests and their stages, if the SDK is installed and an endpoint is set."""
 
 import logging
 import os
@@ -12,12 +12,12 @@ from serving.ranking.request_trace import RequestTrace
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SDK = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
-Trace = Callable[[Mapping[str, str], str, RequestTrace], None]
-"""Takes a request's headers, outcome and watch once it is answered; spans are sent by the SDK's own thread."""
+SendSpans = Callable[[Mapping[str, str], str, RequestTrace], None]
+"""Takes the headers, outcome and trace of an answered request; the SDK's own thread exports the spans."""
 
 
-def tracing() -> Trace | None:
-    """What traces a request, or ``None`` where the environment names no endpoint or the packages are not there."""
+def tracing() -> SendSpans | None:
+    """Return the function that records a request's spans; ``None`` without an endpoint or the SDK's packages."""
     if not any(name in os.environ for name in ENDPOINTS):
         return None
     if not all(_installed(name) for name in SDK):
@@ -34,7 +34,7 @@ def _installed(name: str) -> bool:
         return False
 
 
-def _with_sdk() -> Trace:
+def _with_sdk() -> SendSpans:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.propagate import extract
     from opentelemetry.sdk.resources import Resource
@@ -47,19 +47,19 @@ def _with_sdk() -> Trace:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     tracer = provider.get_tracer("ranker.serving")
 
-    def trace(headers: Mapping[str, str], outcome: str, watch: RequestTrace) -> None:
-        begun = time.time_ns() - int((time.monotonic() - watch.begun) * 1e9)
+    def send(headers: Mapping[str, str], outcome: str, trace: RequestTrace) -> None:
+        begun = time.time_ns() - int((time.monotonic() - trace.begun) * 1e9)
         facts: dict[str, str | int] = {"ranker.outcome": outcome}
-        if route := watch.route:
+        if route := trace.route:
             facts |= {"ranker.model": route.model, "ranker.version": route.version, "ranker.group": route.group}
         span = tracer.start_span(
             "POST /rank", context=extract(headers), kind=SpanKind.SERVER, attributes=facts, start_time=begun
         )
-        within = set_span_in_context(span)
-        for stage, seconds in list(watch.seconds.items()):  # a thread may still be in a stage
+        parent = set_span_in_context(span)
+        for stage, seconds in list(trace.seconds.items()):  # a thread may still be in a stage
             end = begun + int(seconds * 1e9)
-            tracer.start_span(stage, context=within, start_time=begun).end(end)
+            tracer.start_span(stage, context=parent, start_time=begun).end(end)
             begun = end
         span.end(begun)
 
-    return trace
+    return send

@@ -1,4 +1,4 @@
-"""How many cores there are for this process, which in a container is not what the machine has."""
+"""Number of cores available to this process, respecting a container's CPU limit."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def cores(quota: Path = QUOTA) -> int:
-    """Cores that the process may run on, and no more than its container's CPU limit (cgroup v2), rounded up."""
+    """Cores that the process may run on, at most its container's CPU limit (cgroup v2) rounded up."""
     allowed = len(os.sched_getaffinity(0))
     try:
         micros, period = quota.read_text().split()

@@ -1,21 +1,21 @@
-"""Whether a worker is hung: by the signs of life of its event loop, and by what the system says about its work."""
+"""Detects hung workers from the heartbeats of their event loop and their CPU activity."""
 
 from collections.abc import Callable
 
 from serving.process.procfs import Activity
 
 NOTICED = 1.0
-"""Seconds of silence before the system is asked about a worker."""
+"""Seconds without a heartbeat before a worker's CPU activity is checked."""
 OVERLOADED = 6
-"""A worker that works and yet gives no sign of life has this many times as long before it counts as hung."""
+"""Multiple of ``hung_after`` that a silent but active worker is allowed."""
 
 
 class Liveness:
-    """Counts one worker's silence, in seconds.
+    """Measures one worker's time without a heartbeat, in seconds.
 
-    A worker on an overloaded machine may be silent because it gets no CPU time. So a silent worker counts as hung only
-    if it does nothing (no CPU time, no thread that could run), or if its event loop alone has used ``hung_after``
-    seconds of CPU time, or if it has been silent for ``OVERLOADED`` times as long.
+    A worker on an overloaded machine may be silent because it gets no CPU time. A silent worker therefore counts as
+    hung only if it is idle (no CPU time, no runnable thread), if its event loop alone has used ``hung_after`` seconds
+    of CPU time, or if it has been silent for ``OVERLOADED`` times ``hung_after``.
     """
 
     def __init__(self, hung_after: float, start_timeout: float, end_timeout: float) -> None:
@@ -26,17 +26,17 @@ class Liveness:
         self._last: Activity | None = None
 
     def beat(self) -> None:
-        """Note a sign of life; the first one says that the worker serves."""
+        """Record a heartbeat; the first one means that the worker serves."""
         self.served = True
         self._forget()
 
     def end(self) -> None:
-        """Note that the worker has begun to end: it finishes its requests and gives no more signs."""
+        """Record that the worker is shutting down: it finishes its requests and sends no more heartbeats."""
         self.ending = True
         self._forget()
 
     def is_hung(self, seconds: float, look: Callable[[], Activity | None]) -> bool:
-        """Add ``seconds`` of silence and return whether the worker is hung; ``look`` says how much it has worked."""
+        """Add ``seconds`` of silence and return whether the worker is hung; ``look`` returns its activity."""
         self._silent += seconds
         if self.ending:
             return self._silent >= self._end_timeout

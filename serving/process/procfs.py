@@ -1,4 +1,4 @@
-"""What Linux says about a process, from ``/proc``."""
+"""Activity and start time of a process, from Linux's ``/proc``."""
 
 import os
 from pathlib import Path
@@ -6,22 +6,22 @@ from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
 STATE, USER_TIME, SYSTEM_TIME, START_TIME = 0, 11, 12, 19
-"""Fields of a ``stat`` file, counted from the one behind the command's name."""
+"""Fields of a ``stat`` file, counted from the first one after the command's name."""
 
 
 class Activity(NamedTuple):
-    """How much a process has worked so far."""
+    """CPU time and state of a process."""
 
     loop_seconds: float
     """CPU time of its main thread, which runs the event loop."""
     seconds: float
     """CPU time of all threads."""
     runnable: bool
-    """Whether a thread runs, waits for a core, or waits for the disk."""
+    """Whether a thread is running, waiting for a core, or waiting for the disk."""
 
 
 def activity(pid: int) -> Activity | None:
-    """Look at all threads of a process; ``None`` where it has ended."""
+    """Activity of all threads of a process; ``None`` if it has ended."""
     loop, total, runnable = 0.0, 0.0, False
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -31,15 +31,15 @@ def activity(pid: int) -> Activity | None:
             runnable |= fields[STATE] in ("R", "D")
             if task.name == str(pid):
                 loop = seconds
-    except OSError:  # it has ended, or a thread of it has
+    except OSError:  # the process or one of its threads has ended
         return None if start_time(pid) is None else Activity(loop, total, runnable=True)
     return Activity(loop, total, runnable)
 
 
 def start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; ``None`` where none has the id, or it has ended.
+    """Start time of a process in clock ticks since boot; ``None`` if it does not exist or has ended.
 
-    Process ids are used again; an id together with this names one process only.
+    Process ids are reused; an id together with its start time identifies one process.
     """
     try:
         fields = _fields(Path(f"/proc/{pid}/stat"))

@@ -1,7 +1,7 @@
-"""The folder that one service's processes share, and the folders that killed services have left behind.
+"""The folder shared by a service's processes, and the removal of folders left by killed services.
 
-Every process of a service holds a shared lock on its folder for as long as it lives, so a folder on which an exclusive
-lock can be had belongs to nobody. (systemd-tmpfiles leaves folders alone that it cannot lock.)
+Every process of a service holds a shared lock on the folder while it lives, so a folder that can be locked exclusively
+is stale. (systemd-tmpfiles also skips folders that it cannot lock.)
 """
 
 import fcntl
@@ -23,7 +23,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @contextmanager
 def runtime_folder() -> Iterator[Path]:
-    """A new folder in the system's temporary folder, removed behind the block; stale ones are removed first."""
+    """Create a temporary folder and remove it after the block; stale ones are removed first."""
     folder, lock = new_folder()
     try:
         yield folder
@@ -34,9 +34,9 @@ def runtime_folder() -> Iterator[Path]:
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Make a folder that settings name this service's own while the block runs.
+    """Claim the folder named by the settings for this service while the block runs.
 
-    Raises ``SettingsError`` where another service runs on it, or it cannot be made.
+    Raises ``SettingsError`` if another service uses it or it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def owned(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            reason = "belongs to another service that runs; each needs its own"
+            reason = "is used by another running service; each needs its own folder"
             raise SettingsError(f"RANKER_SERVE_RUNTIME: {folder} {reason}") from None
         except OSError:  # a file system without locks
             pass
@@ -55,7 +55,7 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def new_folder() -> tuple[Path, int]:
-    """Remove stale folders, make a new one, and lock it; return it and the lock's descriptor."""
+    """Remove stale folders, create and lock a new one; return it and the lock's descriptor."""
     remove_stale(Path(tempfile.gettempdir()))
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -65,7 +65,7 @@ def new_folder() -> tuple[Path, int]:
 
 
 def hold(folder: Path) -> int | None:
-    """Lock a folder until the descriptor that is returned is closed; ``None`` where another service removes it."""
+    """Lock a folder until the returned descriptor is closed; ``None`` if another service is removing it."""
     try:
         lock = os.open(folder, FOLDER)
     except FileNotFoundError:
@@ -83,7 +83,7 @@ def hold(folder: Path) -> int | None:
 
 
 def is_still(path: Path, descriptor: int) -> bool:
-    """Whether a path still leads to what was opened there."""
+    """Whether a path still refers to the file that was opened there."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -91,7 +91,7 @@ def is_still(path: Path, descriptor: int) -> bool:
 
 
 def remove_stale(parent: Path) -> None:
-    """Remove the folders of services of which no process lives; other users' folders are left alone."""
+    """Remove this user's folders of services without a living process."""
     for folder in sorted(parent.glob(f"{PREFIX}*")):
         try:
             lock = os.open(folder, FOLDER | os.O_NOFOLLOW)
@@ -104,7 +104,7 @@ def remove_stale(parent: Path) -> None:
             if is_still(folder, lock):
                 shutil.rmtree(folder, ignore_errors=True)
                 event(logging.WARNING, "stale runtime folder removed", folder=str(folder))
-        except OSError:  # a process of its service lives, or the file system has no locks
+        except OSError:  # its service is alive, or the file system has no locks
             continue
         finally:
             os.close(lock)

@@ -1,4 +1,4 @@
-"""How a worker ends: on SIGTERM it is not ready any more, goes on for a while, and only then closes its port."""
+"""Graceful shutdown: on SIGTERM a worker turns unready, serves for a while, and then closes its port."""
 
 import asyncio
 import logging
@@ -10,16 +10,16 @@ from serving.logs import event
 
 
 class Lifecycle:
-    """Whether the worker drains. Load balancers need some seconds to see that; the port stays open for that long."""
+    """Whether the worker is draining; the port stays open while load balancers notice."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.draining = False
 
     def listen(self) -> None:
-        """Put the drain in front of the server's own handler of SIGTERM, which closes the port.
+        """Drain before the server's own SIGTERM handler, which closes the port.
 
-        A second SIGTERM goes through at once. Only a process's main thread can do this.
+        A second SIGTERM skips the drain. Signal handlers can be set only in the main thread.
         """
         if threading.current_thread() is not threading.main_thread() or not self._seconds:
             return

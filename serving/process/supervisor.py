@@ -1,4 +1,4 @@
-"""Several workers on one port: starts them, replaces those that die or hang, and ends them; it waits for none."""
+"""Supervisor of several workers on one port: starts them, replaces dead and hung ones, and stops them."""
 
 import logging
 import signal
@@ -20,35 +20,35 @@ from serving.process.worker import Worker
 from serving.process.worker_counts import WorkerCounts
 
 TICK = 0.25
-"""Seconds between looks at the workers; the death of one is seen at once."""
+"""Seconds between checks of the workers; a death is noticed immediately."""
 LONGEST_TICK = 1.0
-"""A longer tick counts as this: a supervisor that was stopped itself knows nothing of its workers' silence."""
+"""Longest time in seconds that one tick counts as silence, in case the supervisor itself was stopped."""
 LONGEST_PAUSE = 60.0
-"""Seconds between two starts of a worker that cannot load; the first pause is a second, and each is twice the last."""
+"""Longest pause in seconds between starts of a worker that cannot load; pauses double from one second."""
 FAILURES = 5
-"""The service ends once a worker could not load so many times in a row, and no other worker serves."""
+"""The service stops once a worker has failed to load this many times in a row and no other worker serves."""
 WELL = ("exit status 0", "SIGTERM", "SIGINT")
-"""How a worker ends that was asked to."""
+"""How a worker ends after being asked to."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass
-class Place:
-    """One of the service's workers, over all processes that take its place one after another."""
+class WorkerSlot:
+    """One of the service's ``workers``, across restarts of its process."""
 
     worker: Worker | None = None
     failures: int = 0
-    """How often in a row it could not load."""
+    """Consecutive failures to load."""
     due: float = 0.0
-    """When to start it, on the clock of ``time.monotonic``."""
+    """When to start it, on ``time.monotonic``'s clock."""
     started: bool = False
 
 
 class Supervisor:
-    """Runs ``config.workers`` workers until a signal ends the service. SIGTERM, SIGINT and SIGHUP do.
+    """Runs ``config.workers`` workers until SIGTERM, SIGINT or SIGHUP; it never blocks on a single worker.
 
-    ``hung_after`` is how long a worker that has served may be silent, ``start_timeout`` how long one may load, and
-    ``drain`` how long one keeps its port after SIGTERM, all in seconds.
+    All times are in seconds: ``hung_after`` without a heartbeat a serving worker is replaced, ``start_timeout`` limits
+    loading, and for ``drain`` a worker keeps its port after SIGTERM.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Supervisor:
     ) -> None:
         self._config, self._sockets, self._counts = config, sockets, counts
         self._hung_after, self._start_timeout, self._drain = hung_after, start_timeout, drain
-        self._places = [Place() for _ in range(config.workers)]
+        self._slots = [WorkerSlot() for _ in range(config.workers)]
         self._killed: list[Worker] = []
         self._received: list[int] = []
         self._problems = Problems()
         self._last = time.monotonic()
 
     def run(self) -> int:
-        """Run the service to its end; return its exit status: 0 after a signal, 1 where no worker could load."""
+        """Run until the service stops; return the exit status: 0 after a signal, 1 if no worker could load."""
         with self._signals() as woken:
             try:
                 while not self._received:
@@ -86,20 +86,20 @@ class Supervisor:
                     worker.kill()
 
     def _workers(self) -> list[Worker]:
-        return [place.worker for place in self._places if place.worker is not None]
+        return [slot.worker for slot in self._slots if slot.worker is not None]
 
     def _start_due(self) -> None:
-        for place in self._places:
-            if place.worker is not None or place.due > time.monotonic():
+        for slot in self._slots:
+            if slot.worker is not None or slot.due > time.monotonic():
                 continue
             try:
-                place.worker = Worker(self._config, self._sockets, self._hung_after, self._start_timeout)
+                slot.worker = Worker(self._config, self._sockets, self._hung_after, self._start_timeout)
             except OSError as error:
-                self._failed(place, None, {"reason": f"the system cannot start a process: {error.strerror}"})
+                self._failed(slot, None, {"reason": f"the system cannot start a process: {error.strerror}"})
                 continue
-            if place.started:
+            if slot.started:
                 self._counts.count_restart()
-            place.started = True
+            slot.started = True
 
     def _wait(self, woken: socket.socket, workers: list[Worker]) -> None:
         """Wait for a signal, the death of one of ``workers``, or the next tick."""
@@ -109,86 +109,86 @@ class Supervisor:
                 pass
 
     def _look(self) -> None:
-        """Look after every worker; none is waited for."""
+        """Check every worker without blocking."""
         now = time.monotonic()
         passed, self._last = min(now - self._last, LONGEST_TICK), now
-        self._killed = [worker for worker in self._killed if worker.alive]  # asking takes the ended ones off the system
-        for place in self._places:
-            worker = place.worker
+        self._killed = [worker for worker in self._killed if worker.alive]  # asking also reaps the ended ones
+        for slot in self._slots:
+            worker = slot.worker
             if worker is None:
                 continue
-            alive = worker.alive  # asked first: of one that has ended everything it said is there
+            alive = worker.alive  # checked first, so that all messages of an ended worker are read
             worker.listen()
             if worker.liveness.served:
-                place.failures = 0
+                slot.failures = 0
             if not alive:
-                self._died(place, worker)
+                self._died(slot, worker)
             elif worker.liveness.is_hung(passed, lambda pid=worker.pid: activity(pid)):  # type: ignore[misc]
                 worker.hung = True
                 worker.kill()
                 self._killed.append(worker)
-                self._died(place, worker)
+                self._died(slot, worker)
 
-    def _died(self, place: Place, worker: Worker) -> None:
-        """Log and count a worker that is gone, and say when another one takes its place."""
-        place.worker = None
+    def _died(self, slot: WorkerSlot, worker: Worker) -> None:
+        """Log and count a dead worker, and schedule its replacement."""
+        slot.worker = None
         worker.close()
         if not worker.liveness.served:
             limit = f"it was not ready within {self._start_timeout:g} s" if worker.hung else worker.ended_by
-            self._failed(place, worker.pid, {"reason": limit, **worker.failure})
+            self._failed(slot, worker.pid, {"reason": limit, **worker.failure})
             remove_metrics_of(worker.pid)
             return
         reason = "hung" if worker.hung else "killed" if worker.ended_by.startswith("SIG") else "exited"
         silent = {"silent_for": self._hung_after} if worker.hung else {"ended_by": worker.ended_by, **worker.failure}
         event(logging.ERROR, "worker died", worker=worker.pid, reason=reason, **silent)
         self._counts.count_death(reason)
-        place.due = 0.0
+        slot.due = 0.0
 
-    def _failed(self, place: Place, pid: int | None, failure: dict[str, Any]) -> None:
-        pause = min(2.0**place.failures, LONGEST_PAUSE)
-        place.failures += 1
-        place.due = time.monotonic() + pause
+    def _failed(self, slot: WorkerSlot, pid: int | None, failure: dict[str, Any]) -> None:
+        pause = min(2.0**slot.failures, LONGEST_PAUSE)
+        slot.failures += 1
+        slot.due = time.monotonic() + pause
         event(
             logging.ERROR,
             "worker cannot load",
             worker=pid,
-            failures=place.failures,
+            failures=slot.failures,
             again_in=round(pause, 1),
             **failure,
         )
         self._counts.count_death("failed_to_load")
 
     def _hopeless(self) -> bool:
-        """Whether no worker serves and one could not load again and again, which is logged."""
-        failures = max(place.failures for place in self._places)
+        """Whether no worker serves and one failed to load ``FAILURES`` times; logs it."""
+        failures = max(slot.failures for slot in self._slots)
         if failures < FAILURES or any(worker.liveness.served for worker in self._workers()):
             return False
         event(logging.CRITICAL, "service ends", reason=f"no worker serves, and one could not load {failures} times")
         return True
 
     def _end(self, woken: socket.socket) -> None:
-        """End all workers; kill those that are not done in time, and those that hang."""
+        """Stop all workers; kill those that are hung or not done in time."""
         workers = self._workers()
         for worker in workers:
             if worker.liveness.served:
                 worker.terminate()
             else:
-                worker.kill()  # it has no requests, and would load to the end first
+                worker.kill()  # it has no requests, and would finish loading before it ends
         for listener in self._sockets:
-            listener.close()  # workers hold the port themselves while they drain; after that nobody may
+            listener.close()  # draining workers hold the port themselves; after that it must be free
         self._received.clear()
         grace = max((worker.grace for worker in workers), default=0.0)
         latest = time.monotonic() + self._drain + grace
         killed: set[Worker] = set()
-        while workers := [worker for worker in workers if self._goes_on(worker, killed)]:
+        while workers := [worker for worker in workers if self._still_running(worker, killed)]:
             self._wait(woken, workers)
             now = time.monotonic()
             passed, self._last = min(now - self._last, LONGEST_TICK), now
             again, self._received = signal.SIGTERM in self._received, []
-            if again:  # it skips what is left of the drain
+            if again:  # skips the rest of the drain
                 latest = min(latest, now + grace)
             for worker in workers:
-                if worker in killed:  # the system has not ended it yet
+                if worker in killed:  # the kernel has not ended it yet
                     continue
                 worker.listen()
                 if again:
@@ -198,8 +198,8 @@ class Supervisor:
                     worker.kill()
                     killed.add(worker)
 
-    def _goes_on(self, worker: Worker, killed: set[Worker]) -> bool:
-        """Whether a worker still ends; one that was killed by others meanwhile is logged."""
+    def _still_running(self, worker: Worker, killed: set[Worker]) -> bool:
+        """Whether a stopping worker is still running; logs one that was killed from outside."""
         if worker.alive:
             return True
         if worker not in killed and worker.liveness.served and worker.ended_by not in WELL:
@@ -207,7 +207,7 @@ class Supervisor:
         return False
 
     def _write_counts(self) -> None:
-        """Go on where the counts cannot be written, and try again at the next look: workers matter more."""
+        """Write the counts. A failure is logged and retried at the next tick."""
         try:
             self._counts.write()
             self._problems.end("counts")
@@ -217,7 +217,7 @@ class Supervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[socket.socket]:
-        """Note signals while the block runs; what is yielded can be read as soon as one has come."""
+        """Record signals while the block runs; the yielded socket becomes readable when one arrives."""
 
         def note(number: int, _: FrameType | None) -> None:
             self._received.append(number)

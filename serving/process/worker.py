@@ -1,4 +1,4 @@
-"""One worker process: a server that tells its supervisor that it lives, and ends when its supervisor does."""
+"""One worker process: a server that sends heartbeats to its supervisor and ends when the supervisor does."""
 
 import contextlib
 import logging
@@ -23,20 +23,20 @@ SPAWN = multiprocessing.get_context("spawn")
 multiprocessing.allow_connection_pickling()
 
 ALIVE, ENDING = b".", b"e"
-"""Messages to the supervisor; any other one is JSON and says why the worker could not go on."""
+"""Messages to the supervisor; any other message is JSON with the reason why the worker failed."""
 LONGEST = 65536
-"""Bytes of a message."""
+"""Most bytes of a message."""
 BEATS = 5
-"""A sign of life is given at each so many ticks of the server, which come ten times a second."""
+"""Server ticks per heartbeat; there are ten ticks a second."""
 MARGIN = 5.0
-"""Seconds that a worker has to end itself after its last request."""
+"""Seconds that a worker has to exit after its last request."""
 
 
 class Worker:
-    """A worker process, as its supervisor sees it. No method waits for the process."""
+    """The supervisor's handle of a worker process. No method blocks on the process."""
 
     def __init__(self, config: Config, sockets: list[socket.socket], hung_after: float, start_timeout: float) -> None:
-        """Start the process. Raises ``OSError`` where the system cannot."""
+        """Start the process. Raises ``OSError`` if the system cannot."""
         self.grace = (config.timeout_graceful_shutdown or 0) + MARGIN
         self.liveness = Liveness(hung_after, start_timeout, self.grace)
         self.failure: dict[str, Any] = {}
@@ -65,14 +65,14 @@ class Worker:
 
     @property
     def ended_by(self) -> str:
-        """What ended the process: a signal's name, or its exit status."""
+        """How the process ended: a signal's name, or its exit status."""
         code = self.process.exitcode
         if code is not None and code < 0:
             return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         return f"exit status {code}"
 
     def listen(self) -> None:
-        """Take in what the process has said since the last call."""
+        """Read the messages since the last call."""
         for message in self._messages():
             if message == ALIVE:
                 self.liveness.beat()
@@ -82,23 +82,23 @@ class Worker:
                 self.failure = orjson.loads(message)
 
     def terminate(self) -> None:
-        """Tell the process to finish its requests and end."""
+        """Ask the process to finish its requests and exit."""
         if self.alive:
             os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         self.process.kill()
 
     def close(self) -> None:
-        """Let go of the connection, once the process has ended or was killed."""
+        """Close the message socket, once the process has ended or was killed."""
         self._signs.close()
 
     def _messages(self) -> Iterator[bytes]:
         while True:
             try:
                 message = self._signs.recv(LONGEST)
-            except OSError:  # nothing more has come, or the process has ended
+            except OSError:  # no more messages, or the process has ended
                 return
             if not message:
                 return
@@ -106,7 +106,7 @@ class Worker:
 
 
 class _Server(Server):
-    """A server whose event loop gives the signs of life."""
+    """A server whose event loop sends the heartbeats."""
 
     def __init__(self, config: Config, signs: socket.socket) -> None:
         super().__init__(config)
@@ -125,7 +125,7 @@ class _Server(Server):
 
 
 def _work(config: Config, sockets: list[socket.socket], signs: socket.socket) -> None:
-    """What a worker process does."""
+    """Run the server in the worker process."""
     config.configure_logging()
     server = _Server(config, signs)
     threading.Thread(target=_end_with_supervisor, args=(server, signs), daemon=True).start()
@@ -135,21 +135,21 @@ def _work(config: Config, sockets: list[socket.socket], signs: socket.socket) ->
         pass
     except Exception as error:
         failure = {"reason": str(error) or type(error).__name__}
-        if not isinstance(error, ValueError | OSError | RuntimeError):  # those are for people, and say enough
+        if not isinstance(error, ValueError | OSError | RuntimeError):  # those are expected and need no traceback
             failure["trace"] = "".join(traceback.format_exception(error))[-LONGEST // 4 :]
         _say(signs, orjson.dumps(failure))
         sys.exit(STARTUP_FAILURE)
 
 
 def _end_with_supervisor(server: Server, signs: socket.socket) -> None:
-    """Wait until the supervisor is gone, free the port at once, finish the requests that run, and end."""
-    with contextlib.suppress(ConnectionResetError):  # it had not read all messages
-        while signs.recv(1):  # it says nothing; the connection ends with the process that holds its other end
+    """When the supervisor is gone, free the port immediately, finish the running requests, and exit."""
+    with contextlib.suppress(ConnectionResetError):  # the supervisor had unread messages
+        while signs.recv(1):  # the supervisor sends nothing: this returns when it ends
             pass
     if not server.started:
-        logging.shutdown()  # lines that wait for the log's thread
+        logging.shutdown()  # flush queued log lines
         os._exit(STARTUP_FAILURE)
-    for _ in range(2):  # the second SIGTERM skips the drain, so that another service can have the port
+    for _ in range(2):  # the second SIGTERM skips the drain, to free the port for another service
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.2)
     time.sleep((server.config.timeout_graceful_shutdown or 0) + MARGIN)
@@ -157,6 +157,6 @@ def _end_with_supervisor(server: Server, signs: socket.socket) -> None:
 
 
 def _say(signs: socket.socket, message: bytes) -> None:
-    """Send without waiting: where the supervisor does not read, it has enough messages to read."""
+    """Send without blocking; if the queue is full, the supervisor has unread messages anyway."""
     with contextlib.suppress(OSError):
         signs.send(message, socket.MSG_DONTWAIT)

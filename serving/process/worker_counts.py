@@ -1,4 +1,4 @@
-"""How often workers died and were started again: counted by the supervisor, shown by any worker."""
+"""Counts of worker deaths and restarts: written by the supervisor, reported by any worker."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ FILE = "supervisor.json"
 
 
 class WorkerCounts(Collector):
-    """Counts in a file of the runtime folder, which the supervisor writes; all of them are 0 without such a file."""
+    """Counts in a file of the runtime folder, written by the supervisor; all are 0 without the file."""
 
     def __init__(self, folder: Path | None) -> None:
         self._file = None if folder is None else folder / FILE
@@ -32,13 +32,13 @@ class WorkerCounts(Collector):
         self._unwritten = True
 
     def write(self) -> None:
-        """Write what was counted since the last call. Raises ``OSError``; the next call tries again then."""
+        """Write the counts if they have changed. Raises ``OSError``; the next call then tries again."""
         if self._unwritten and self._file is not None:
             replace_file(self._file, orjson.dumps({"deaths": self._deaths, "restarts": self._restarts}))
         self._unwritten = False
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """What Prometheus reads."""
+        """Yield the metrics for Prometheus."""
         deaths, restarts = self._read()
         family = CounterMetricFamily("ranker_worker_deaths", "Workers that died, by reason.", labels=["reason"])
         for reason, count in deaths.items():
@@ -50,7 +50,7 @@ class WorkerCounts(Collector):
 
     def _read(self) -> tuple[dict[str, int], int]:
         try:
-            found = orjson.loads(self._file.read_bytes()) if self._file is not None else {}
+            stored = orjson.loads(self._file.read_bytes()) if self._file is not None else {}
         except FileNotFoundError:
-            found = {}
-        return {**self._deaths, **found.get("deaths", {})}, found.get("restarts", self._restarts)
+            stored = {}
+        return {**self._deaths, **stored.get("deaths", {})}, stored.get("restarts", self._restarts)

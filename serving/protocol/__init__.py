@@ -1,1 +1,1 @@
-"""What requests and answers hold, whatever way they come: messages, validation, formats."""
+"""Requests and answers independent of HTTP: messages, validation, and wire formats."""

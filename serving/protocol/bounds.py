@@ -1,4 +1,4 @@
-"""Sizes of a request, looked at before anything is made of it: a check must cost no more than the reading."""
+"""Size limits of a request, checked before it is parsed or validated, at less cost than reading it."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,36 +9,35 @@ import numpy as np
 from serving.protocol.errors import RequestError
 
 MOST_COLUMNS = 1000
-"""Columns of an Arrow stream, where no model has so many."""
+"""Least limit of the columns of an Arrow stream; it is higher if a model has more columns."""
 UNKNOWN_KEYS = 100
-"""Keys that an object may have beyond those that there are: so many mistakes are told one by one."""
+"""Keys that an object may have beyond the known ones; each of them is reported by name."""
 MOST_OBJECTS = 2**18
-"""Lists and objects of a body of JSON: an empty one is two bytes of text, and some sixty in memory."""
+"""Most lists and objects in a JSON body: an empty one takes two bytes of text but some 60 bytes of memory."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much a request may hold: ``candidates``, and ``columns`` of them and the context together."""
+    """Most ``candidates`` of a request, and most ``columns`` of candidates and context together."""
 
     candidates: int
     columns: int
 
     @property
     def arrow_columns(self) -> int:
-        """Columns of an Arrow stream, unknown ones included: these are told by name."""
+        """Most columns of an Arrow stream, including unknown ones, which are reported by name."""
         return max(MOST_COLUMNS, self.columns + UNKNOWN_KEYS)
 
     @property
     def keys(self) -> int:
-        """Keys in a body of JSON: twice what all candidates have as rows, and those of other objects."""
+        """Most keys in a JSON body: twice those of all candidates as rows, plus some for other objects."""
         return 2 * self.candidates * self.columns + 10 * UNKNOWN_KEYS
 
 
 def count_keys(body: bytes) -> int:
-    """About how many keys a body of JSON has, seldom too many and never too few.
+    """Estimate the number of keys in a JSON body; it is never too low and rarely too high.
 
-    Each has a colon, behind a quote or white space. Colons within strings, of times for one, are mostly behind other
-    letters.
+    A key's colon follows a quote or white space. Colons within strings, as in times, mostly follow other characters.
     """
     letters = np.frombuffer(body, dtype=np.uint8)
     before = letters[np.flatnonzero(letters == ord(":")) - 1]
@@ -46,37 +45,38 @@ def count_keys(body: bytes) -> int:
 
 
 def require_few_keys_in(body: bytes, bounds: Bounds) -> None:
-    """Raise ``RequestError`` where a body of JSON has many more keys than any request."""
-    if body.count(b":") > bounds.keys and (found := count_keys(body)) > bounds.keys:
-        told = f"twice what {bounds.candidates} candidates have as rows"
-        raise RequestError([("body", f"may have at most {bounds.keys} keys ({told}), got {found}")])
+    """Raise ``RequestError`` if a JSON body has many more keys than any valid request."""
+    if body.count(b":") > bounds.keys and (count := count_keys(body)) > bounds.keys:
+        why = f"twice those of {bounds.candidates} candidates as rows"
+        raise RequestError([("body", f"may have at most {bounds.keys} keys ({why}), got {count}")])
 
 
 def require_few_objects(body: bytes) -> None:
-    """Raise ``RequestError`` where a body of JSON has more lists and objects than any request."""
+    """Raise ``RequestError`` if a JSON body has more lists and objects than any valid request."""
     if len(body) >= 2 * MOST_OBJECTS and body.count(b"[") + body.count(b"{") > MOST_OBJECTS:
         raise RequestError([("body", f"may hold at most {MOST_OBJECTS} lists and objects")])
 
 
 def require_few_keys(raw: Mapping[str, Any], context: int, columns: int) -> None:
-    """Raise ``RequestError`` where an object of a request has many more keys than there are.
+    """Raise ``RequestError`` if an object of a request has many more keys than are known.
 
-    ``context`` and ``columns`` are how many there are of each.
+    ``context`` and ``columns`` are the numbers of context and candidate columns.
     """
     problems = [
-        (where, f"may have at most {most + UNKNOWN_KEYS} keys, got {len(found)}")
-        for where, found, most in _objects(raw, context, columns)
-        if len(found) > most + UNKNOWN_KEYS
+        (where, f"may have at most {known + UNKNOWN_KEYS} keys, got {len(content)}")
+        for where, content, known in _objects(raw, context, columns)
+        if len(content) > known + UNKNOWN_KEYS
     ]
     if problems:
         raise RequestError(problems)
 
 
 def _objects(raw: Mapping[str, Any], context: int, columns: int) -> Iterator[tuple[str, Collection[Any], int]]:
+    """Objects of a request: their path, content, and number of known keys (0 for small ones)."""
     yield "body", raw, 0
-    for name, most in (("context", context), ("candidates", columns), ("fusion", 0)):
-        if isinstance(found := raw.get(name), Mapping):
-            yield name, found, most
+    for name, known in (("context", context), ("candidates", columns), ("fusion", 0)):
+        if isinstance(content := raw.get(name), Mapping):
+            yield name, content, known
     fusion = raw.get("fusion")
     parameters = fusion.get("parameters") if isinstance(fusion, Mapping) else None
     if isinstance(parameters, Mapping):

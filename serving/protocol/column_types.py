@@ -1,4 +1,4 @@
-"""What each column of a request must hold, by the schema and by what training met."""
+"""Type of each request column, from the schema and from the types seen in training."""
 
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, NamedTuple
@@ -24,12 +24,12 @@ TYPES: dict[Value, Any] = {
 
 
 class Expected(NamedTuple):
-    """What a column holds: values, or lists of them, of ``size`` where it is said; each may be missing.
+    """Expected type of a column: values, or lists of values, of length ``size`` if set; each may be null.
 
-    ``any`` is an integer or a string: of a feature that had no value in training. ``declared`` is the schema's word for
-    ids, by which values of other types are converted. ``temporal`` features had times in training, and ``guard`` tells
-    which plain numbers may stand for one. A column that is not ``required`` may be left out, and its values are missing
-    then.
+    The value type ``any`` (integer or string) is for a feature without values in training. ``declared`` is the id type
+    in the schema, to which values of other types are converted. ``temporal`` features held times in training, and
+    ``guard`` refuses numbers that are times in another unit. A column that is not ``required`` may be omitted; its
+    values are then missing.
     """
 
     value: Value
@@ -42,17 +42,17 @@ class Expected(NamedTuple):
 
     @property
     def type(self) -> Any:
-        """One value, as pydantic checks and converts it."""
+        """Pydantic type of one value, with conversions."""
         return _either(self._strict(), self._converted())
 
     @property
     def column(self) -> Any:
-        """A list of values, as pydantic checks and converts it."""
+        """Pydantic type of a list of values, with conversions."""
         strict = self._strict()
         return _either(None if strict is None else list_of(strict), list_of(self._converted()))
 
     def json(self) -> dict[str, Any]:
-        """One value that is not null, as JSON Schema."""
+        """JSON Schema of one value that is not null."""
         schema = TypeAdapter(TYPES[self.value]).json_schema()
         if self.declared is not None:
             other = {"type": "string"} if self.declared != "string" else {"type": "integer"}
@@ -60,11 +60,15 @@ class Expected(NamedTuple):
         if not self.temporal:
             return schema
         text = {"type": "string", "format": "date-time"}
-        told = f"A time: ISO 8601 text (UTC where it names no zone), or a number of {UNIT}."
-        return {"anyOf": [schema, text], "description": told, "examples": ["2024-01-31T12:30:00Z", 1706704200000000]}
+        description = f"A time: ISO 8601 text (UTC if it has no zone), or a number of {UNIT}."
+        return {
+            "anyOf": [schema, text],
+            "description": description,
+            "examples": ["2024-01-31T12:30:00Z", 1706704200000000],
+        }
 
     def _strict(self) -> Any:
-        """The type of values that need no conversion, which pydantic checks fast; ``None`` where all need a look."""
+        """Type of values that need no conversion, which pydantic checks fast; ``None`` if every value may need it."""
         return None if self.temporal else self._shaped(TYPES[self.value])
 
     def _converted(self) -> Any:
@@ -75,7 +79,7 @@ class Expected(NamedTuple):
             value = Annotated[value, WithJsonSchema(self.json())]
         if self.size is not None:
             return Annotated[list_of(value), Field(min_length=self.size, max_length=self.size, fail_fast=True)] | None
-        # Of a list the first mistake is told: there may be millions, and each costs more than the rest of a request.
+        # Report only a list's first mistake: there may be millions, and reporting each one is expensive.
         return Annotated[list_of(value | None), Field(fail_fast=True)] | None if self.listed else value | None
 
     def _reader(self) -> Callable[[Any], Any]:
@@ -85,30 +89,30 @@ class Expected(NamedTuple):
 
 
 def expected(encoder: Encoder, name: str) -> Expected:
-    """What a feature's column must hold: its kind says the form, and what training met the type of values."""
-    given, required = encoder.encodings[name].request_type, encoder.schema.features[name].required
-    temporal = given.times and name in encoder.temporal
+    """Expected type of a feature's column: its form from the feature's kind, its value type from training."""
+    request, required = encoder.encodings[name].request_type, encoder.schema.features[name].required
+    temporal = request.times and name in encoder.temporal
     guard = encoder.guard(name) if temporal else None
-    return Expected(given.value, given.listed, given.size, given.declared, temporal, required, guard)
+    return Expected(request.value, request.listed, request.size, request.declared, temporal, required, guard)
 
 
 def expected_columns(encoder: Encoder, features: Iterable[str]) -> dict[str, Expected]:
-    """What each column of some features must hold; one that several read is required where one of them is."""
+    """Expected type of each column of some features; a shared column is required if one of its features is."""
     columns: dict[str, Expected] = {}
     for name in features:
-        column, found = encoder.schema.column(name), expected(encoder, name)
+        column, new = encoder.schema.column(name), expected(encoder, name)
         before = columns.get(column)
-        columns[column] = found if before is None else found._replace(required=found.required or before.required)
+        columns[column] = new if before is None else new._replace(required=new.required or before.required)
     return columns
 
 
 def list_of(item: Any) -> Any:
-    """A list's type, of a type made at run time."""
+    """The type ``list[item]`` for an item type made at run time."""
     return list.__class_getitem__(item)
 
 
 def _either(strict: Any, converted: Any) -> Any:
-    """Values of the strict type; where they are not, the converted ones, whose mistakes are told."""
+    """A type that tries ``strict`` first, then ``converted``, whose mistakes are reported."""
     if strict is None:
         return converted
     adapter = TypeAdapter(converted)

@@ -1,4 +1,4 @@
-"""What clients of an artifact rely on: the fields of a request with their types, what ids are, and the objectives."""
+"""Compatibility of two artifacts for clients: request fields with their types, the id column, and the objectives."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ REQUIRED = "required"
 
 
 def contract(artifact: Artifact) -> dict[str, Any]:
-    """Types of a request's fields, as JSON Schema, whether each is required, and what an answer holds."""
+    """The parts of an artifact's API that clients rely on: JSON Schema of each request field, ids, objectives."""
     models = RequestChecker(artifact, max_candidates=1).model.model_json_schema()["$defs"]
     schema = artifact.schema
     fields = {
@@ -28,9 +28,9 @@ def contract(artifact: Artifact) -> dict[str, Any]:
 
 
 def differences_of(old: Artifact, new: Artifact) -> list[str]:
-    """Parts of the contract whose change breaks a client, in the old one's order, and new ones after.
+    """Names of the contract's parts whose change breaks clients, in the old contract's order, then new ones.
 
-    A field that is new and may be left out breaks none, nor does one that was required and may now be left out.
+    A new optional field breaks no client, nor does a required field that becomes optional.
     """
     before, after = contract(old), contract(new)
     return [name for name in {**before, **after} if not _accepts(before.get(name, ...), after.get(name, ...))]

@@ -1,14 +1,14 @@
-"""Answers that are no ranking: what is wrong with a request, and why one is turned away."""
+"""Error answers: a request's problems by field, and refusals with their HTTP status."""
 
 from collections.abc import Iterable
 from itertools import islice
 
 PROBLEMS, FIELD, REASON = 100, 200, 4000
-"""How many problems are listed, and characters of each: a short body must not get a long answer, nor one that costs."""
+"""Most problems listed, and most characters of their field and reason: a short request must not get a huge answer."""
 
 
 class RequestError(ValueError):
-    """What is wrong with a request: a list of fields and reasons, the first ones where there are very many."""
+    """An invalid request: a list of fields and reasons, cut after the first ``PROBLEMS``."""
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
         rest = iter(problems)
@@ -19,12 +19,12 @@ class RequestError(ValueError):
 
 
 def cut(text: str, length: int) -> str:
-    """A text of at most so many characters."""
+    """Cut a text to at most ``length`` characters."""
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
 class Refusal(Exception):  # noqa: N818 - an answer rather than a mistake
-    """An answer other than a ranking: status, the outcome that is counted, and what to tell the client."""
+    """A refused request: HTTP status, outcome for the metric, and field, reason and headers for the client."""
 
     def __init__(
         self, status: int, outcome: str, field: str, reason: str, headers: dict[str, str] | None = None

@@ -1,7 +1,7 @@
-"""Single values of JSON -> the values of the log: ``true`` is 1, 1001.0 is 1001, ISO 8601 text is a time.
+"""Converts single JSON values to values of the log: ``true`` to 1, 1001.0 to 1001, ISO 8601 text to a time.
 
-Each function returns what it does not convert as it is, for the type's own check to take or refuse, and raises
-``ValueError`` where it knows better than that check what is wrong.
+Each function returns other values unchanged for the type's own check, and raises ``ValueError`` where it can report
+the problem better than that check.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,9 @@ TIME = "a time in ISO 8601, such as 2024-01-31 or 2024-01-31T12:30:00Z, or micro
 
 
 def microseconds(text: str) -> int:
-    """Microseconds since 1970-01-01 UTC of a date or time in ISO 8601; without a zone it is UTC.
+    """Microseconds since 1970-01-01 UTC of an ISO 8601 date or time, in UTC if it has no zone.
 
-    Digits beyond microseconds are cut off. Raises ``ValueError`` for other text.
+    Digits beyond microseconds are dropped. Raises ``ValueError`` for other text.
     """
     try:
         return iso_times.microseconds(text)
@@ -29,7 +29,7 @@ def microseconds(text: str) -> int:
 
 
 def number_reader(temporal: bool, guard: Guard | None) -> Callable[[Any], Any]:
-    """What converts a value of a numeric feature; ``guard`` refuses numbers that are times in another unit."""
+    """Return the converter of a numeric feature's values; ``guard`` refuses times in another unit."""
     return partial(_time, guard) if temporal else _number
 
 
@@ -38,19 +38,19 @@ def _number(value: Any) -> Any:
 
 
 def _time(guard: Guard | None, value: Any) -> Any:
-    """A value of a feature that had times in training, where ``true`` is none."""
+    """Convert a value of a feature that held times in training; booleans are refused."""
     kind = type(value)
     if kind is str:
         return microseconds(value)
     if kind is bool:
         raise ValueError(f"must be {TIME}")
-    if guard is not None and kind in (int, float) and (told := guard.told(value)):
-        raise ValueError(f"must be in microseconds since 1970-01-01 UTC, or ISO 8601 text; {told}")
+    if guard is not None and kind in (int, float) and (hint := guard.told(value)):
+        raise ValueError(f"must be in microseconds since 1970-01-01 UTC, or ISO 8601 text; {hint}")
     return value
 
 
 def id_reader(declared: IdType | None, temporal: bool, guard: Guard | None) -> Callable[[Any], Any]:
-    """What converts an id; ids that were times in training are read as times are."""
+    """Return the converter of ids; ids that were times in training are converted as times."""
     if temporal:
         return partial(_time_id, guard)
     return _id if declared is None else partial(_declared_id, declared)
@@ -85,7 +85,7 @@ def _declared_id(declared: IdType, value: Any) -> Any:
 
 def _checked(convert: Callable[[], Any], instead: Any = None) -> Any:
     try:
-        found = convert()
+        converted = convert()
     except ColumnError as error:
         raise ValueError(f"must be {error.expected}") from None
-    return found if instead is None else instead
+    return converted if instead is None else instead

@@ -1,4 +1,4 @@
-"""What requests and answers hold, whatever format they come and go in."""
+"""Request and answer messages, independent of the wire format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,39 +12,41 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Integer = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 
 
-def _how_many(value: Any) -> Any:
+def _checked_explain(value: Any) -> Any:
     if not isinstance(value, bool | int) or (not isinstance(value, bool) and value < 1):
-        raise ValueError("must be true, false, or a whole number of at least 1: explain so many of the best")
+        raise ValueError(
+            "must be true, false, or a whole number of at least 1: the number of best candidates to explain"
+        )
     return value
 
 
 UserId = Integer | Annotated[str, Field(min_length=1, max_length=512)]
 Explained = Annotated[
     bool | int,
-    BeforeValidator(_how_many),
+    BeforeValidator(_checked_explain),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
 ]
 
 
 class Message(BaseModel):
-    """Base of every message: closed, and of exactly the types it says."""
+    """Base of every message: rejects unknown fields and does not convert types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
 
 
 class FusionChoice(Message):
-    """Another fusion, or other parameters of the default one."""
+    """A fusion other than the default, or other parameters for it."""
 
     name: str | None = Field(
-        None, description="One of the artifact's fusions, or a formula (see /model); by default `default`."
+        None, description="A fusion of the artifact, or a formula (see /model); default: `default`."
     )
     parameters: dict[str, Number | dict[str, Number]] = Field(
-        default_factory=dict, description="By name: one number for all objectives, or numbers by objective."
+        default_factory=dict, description="Parameters by name: one number for all objectives, or one per objective."
     )
 
 
 class FusionUsed(Message):
-    """The fusion that ranked: what a request calls it, its formula, and all of its parameters."""
+    """The fusion that ranked the candidates: its name in requests, its formula, and all parameters."""
 
     name: str
     formula: str
@@ -52,64 +54,66 @@ class FusionUsed(Message):
 
 
 class ExperimentUsed(Message):
-    """Where the request stands in the experiment."""
+    """The request's assignment in the experiment."""
 
     name: str
     group: str | None
     outside: str | None = Field(
         None,
         description="Why there is no group: `chosen` (the request names a model or a fusion), `no_unit` (it names no "
-        "user), `not_covered` (its user does not take part).",
+        "user), or `not_covered` (its user is not in the experiment).",
     )
 
 
 class Explanations(Message):
-    """Why candidates rank where they do; all lists are in ranked order.
+    """Why candidates have their ranks; all lists are in ranked order.
 
-    Without an objective means: as if all candidates had what the middle one of the request has on it.
+    "Without an objective" means that every candidate gets the request's median score on it.
     """
 
-    baseline: list[float] = Field(description="What the formula gives a candidate in the middle of every objective.")
+    baseline: list[float] = Field(description="The formula's score at the median of every objective.")
     contributions: dict[str, list[float]] = Field(
-        description="By objective: what it gives the formula's score, before rules: the score less the one without the "
-        "objective, or its Shapley value where the fusion is learned."
+        description="Each objective's contribution to the formula's score, before rules: the score minus the score "
+        "without the objective, or its Shapley value if the fusion is learned."
     )
     rank_without: dict[str, list[int]] = Field(
-        description="By objective: the place among all candidates without the objective, from 1."
+        description="The candidate's rank among all candidates, from 1, without each objective."
     )
-    rules: dict[str, list[bool]] = Field(description="By rule: whether it applies to the candidate.")
+    rules: dict[str, list[bool]] = Field(description="Whether each rule applies to the candidate.")
 
 
 class UserFound(Message):
-    """What became of the user that a request named."""
+    """Outcome of looking up the user that a request named."""
 
     id: int | str
     found: bool
     reason: str | None = Field(
-        None, description="Where not found: `unknown`, `timeout`, `unavailable` or `invalid`; defaults were used then."
+        None, description="Why defaults were used: `unknown`, `timeout`, `unavailable` or `invalid`."
     )
-    invalid: list[str] | None = Field(None, description="Stored features of a wrong type; they count as missing.")
+    invalid: list[str] | None = Field(None, description="Stored features of the wrong type, which count as missing.")
 
 
 class Ranking(Message):
-    """Candidates in ranked order, best first; all lists are in that order."""
+    """The ranking; all lists are in ranked order, best first."""
 
-    model: str = Field(description="Name of the model that ranked.")
-    model_version: int = Field(description="Number of its artifact.")
+    model: str = Field(description="Name of the model that ranked the candidates.")
+    model_version: int = Field(description="Version of the model.")
     fusion: FusionUsed
-    experiment: ExperimentUsed | None = Field(description="Null where none is on.")
+    experiment: ExperimentUsed | None = Field(description="Null if there is no experiment.")
     ids: list[int | str | None] = Field(description="Ids of the candidates, or their positions if they have none.")
-    fused: list[float] = Field(description="The score that ranks.")
-    scores: dict[str, list[float]] = Field(description="Each objective's score.")
-    explanations: Explanations | None = Field(None, description="Of the first candidates, where the request asks.")
-    unknown_ids: list[int | str | None] | None = Field(
-        None, description="Of a request by id alone: ids that the items do not have."
+    fused: list[float] = Field(description="The fused score, which determines the order.")
+    scores: dict[str, list[float]] = Field(description="Each objective's scores.")
+    explanations: Explanations | None = Field(
+        None, description="Explanations of the first candidates, if the request asks for them."
     )
-    user: UserFound | None = Field(None, description="Of a request that names a user.")
+    unknown_ids: list[int | str | None] | None = Field(
+        None, description="Unknown item ids, if the request sends ids alone."
+    )
+    user: UserFound | None = Field(None, description="Outcome of the user look-up, if the request names a user.")
 
 
 class Explanation(Message):
-    """Why one candidate ranks where it does, as in :class:`Explanations`."""
+    """Why one candidate has its rank, as in :class:`Explanations`."""
 
     baseline: float
     contributions: dict[str, float]
@@ -123,11 +127,11 @@ class RankedCandidate(Message):
     id: int | str | None
     fused: float
     scores: dict[str, float]
-    explanation: Explanation | None = Field(None, description="Of the first candidates, where the request asks.")
+    explanation: Explanation | None = Field(None, description="Set for the first candidates, if the request asks.")
 
 
 class RankingByRow(Message):
-    """Candidates in ranked order, best first; all else as in :class:`Ranking`."""
+    """The ranking as rows, best first; the other fields are as in :class:`Ranking`."""
 
     model: str
     model_version: int
@@ -139,21 +143,21 @@ class RankingByRow(Message):
 
 
 class Problem(Message):
-    """One thing that is wrong with a request."""
+    """One problem of a request."""
 
     field: str
     reason: str
 
 
 class Problems(Message):
-    """Answer to a request that cannot be ranked."""
+    """The answer to a request that cannot be served."""
 
     detail: list[Problem]
 
 
 @dataclass(frozen=True)
 class RankRequest:
-    """A checked request: columns by name, as the encoder takes them."""
+    """A validated request: columns by name, ready for the encoder."""
 
     context: Mapping[str, list[Any]]
     candidates: Mapping[str, Column]
@@ -161,6 +165,6 @@ class RankRequest:
     fusion: FusionChoice | None = None
     explain: bool | int = False
     by_id: bool = False
-    """Whether the candidates are ids alone, to be looked up."""
+    """Whether the candidates are ids alone, to be looked up among the items."""
     user: int | str | None = None
-    """Whose stored features stand for columns that ``context`` lacks."""
+    """The user whose stored features fill in the columns that ``context`` lacks."""

@@ -1,4 +1,4 @@
-"""What a request must be, by the artifact's own schema: one check for all formats, with the same words."""
+"""Validates requests against the artifact's schema, with the same messages for all formats."""
 
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
@@ -17,14 +17,14 @@ from serving.protocol.errors import FIELD, RequestError, cut
 from serving.protocol.messages import Explained, FusionChoice, Message, RankRequest, UserId
 
 SHOWN = 60
-"""Characters that are shown of a wrong value."""
+"""Most characters of an invalid value shown in a message."""
 
 
 class RequestChecker:
-    """Turns what a format has read into a checked request. Types follow the schema and the types met in training."""
+    """Validates parsed requests; the types follow the schema and the types seen in training."""
 
     def __init__(self, artifact: Artifact, max_candidates: int, by_id: bool = False, by_user: bool = False) -> None:
-        """``by_id`` says that candidates may be ids alone, ``by_user`` that a user's id may stand for context."""
+        """``by_id`` allows candidates that are ids alone, ``by_user`` a user id in place of context columns."""
         schema = artifact.schema
         self.max_candidates = max_candidates
         self.context_columns = expected_columns(artifact.encoder, schema.context)
@@ -40,31 +40,34 @@ class RequestChecker:
         columns_model = _model("CandidateColumns", {n: kind.column for n, kind in self.columns.items()}, self._optional)
         row_model = _model("Candidate", {name: kind.type for name, kind in self.columns.items()}, self._optional)
         rest: dict[str, Any] = {
-            "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
+            "top_k": (
+                Annotated[int, Field(ge=1)] | None,
+                Field(None, description="Return only the best N candidates."),
+            ),
             "fusion": (FusionChoice | None, None),
-            "model": (str | None, Field(None, description="One of the service's models (see /models).")),
+            "model": (str | None, Field(None, description="Name of a model of the service (see /models).")),
             "explain": (
                 Explained,
-                Field(False, description="true: explain every candidate returned; a number: so many of the best."),
+                Field(False, description="true explains every candidate returned; a number N explains the best N."),
             ),
         }
         needed_context = len(optional) < len(context)
-        whole = (context_model, Field(... if needed_context else None, description="One value a feature."))
+        whole = (context_model, Field(... if needed_context else None, description="One value per feature."))
         partial = _model("PartialContext", context, set(context))
         some = (
             partial | None,
-            Field(None, description="One value a feature; what is left out is the user's, if one is named."),
+            Field(None, description="One value per feature; omitted ones come from the user's stored features."),
         )
-        user: Any = (UserId, Field(description="Whose stored features stand for those that the context leaves out."))
+        user: Any = (UserId, Field(description="Id of the user whose stored features fill in omitted context."))
         self.context = {column: TypeAdapter(kind) for column, kind in context.items()}
         self._by_user = by_user
-        choices, told = columns_model | list_of(row_model), "Columns, or a list of rows."
+        choices, described = columns_model | list_of(row_model), "Columns, or a list of rows."
         models = [columns_model]
         if name is not None and self._id:
             kind = self.columns[name]
             models.append(_model("CandidateIds", {name: kind.column}))
             choices = choices | models[1] | list_of(_model("CandidateId", {name: kind.type}))
-            told += " Ids alone are looked up."
+            described += " Ids alone are looked up among the items."
         self._models: dict[tuple[bool, bool], Any] = {}
         for looked_up, model in enumerate(models):
             needed: dict[str, Any] = {"candidates": (model, ...), **rest}
@@ -75,48 +78,48 @@ class RequestChecker:
                 "CheckedRequest", __base__=Message, user=user, context=some, **needed
             )
         either: dict[str, Any] = {"user": (UserId | None, user[1])} if by_user else {}
-        either |= {"context": some if by_user else whole, "candidates": (choices, Field(description=told)), **rest}
+        either |= {"context": some if by_user else whole, "candidates": (choices, Field(description=described)), **rest}
         self.model = create_model("RankRequest", __base__=Message, **either)
 
     @property
     def bounds(self) -> Bounds:
-        """How much a request may hold."""
+        """Size limits of a request."""
         return Bounds(self.max_candidates, len(self.columns) + len(self.context))
 
     def check(
         self, raw: Mapping[str, Any], by_row: bool = False, columns: Mapping[str, Column] | None = None
     ) -> RankRequest:
-        """Check a request whose candidates are columns. Raises ``RequestError`` with every problem found.
+        """Validate a request whose candidates are columns. Raises ``RequestError`` with every problem found.
 
-        ``columns`` are the candidates in the format's own arrays; ``raw`` then has an empty list for each of them
-        that is known to be right. ``by_row`` says that the client sent rows, so that problems name those.
+        ``columns`` are the candidates in the format's own arrays; ``raw`` then has an empty list for each column
+        that is known to be valid. ``by_row`` says that the client sent rows, so that problems name rows.
         """
         require_few_keys(raw, len(self.context_columns), len(self.columns))
-        given = raw.get("candidates")
-        if isinstance(given, Mapping):
-            require_few(max((len(v) for v in given.values() if isinstance(v, list)), default=0), self.max_candidates)
-        by_id = isinstance(given, Mapping) and set(given) == self._id
+        sent = raw.get("candidates")
+        if isinstance(sent, Mapping):
+            require_few(max((len(v) for v in sent.values() if isinstance(v, list)), default=0), self.max_candidates)
+        by_id = isinstance(sent, Mapping) and set(sent) == self._id
         by_user = self._by_user and raw.get("user") is not None
         model = self._models[by_id, by_user]
         try:
             checked: Any = model.model_validate(raw)
         except ValidationError as error:
             raise RequestError(_problems(model, error, by_row)) from None
-        # The model's values are converted; it has none of the columns that it was shown empty.
+        # Take the model's converted values, and from ``columns`` those that were passed to it empty.
         candidates = {
-            name: values if values or columns is None else columns[name] for name, values in _given(checked.candidates)
+            name: values if values or columns is None else columns[name] for name, values in _sent(checked.candidates)
         }
         count = self._count(candidates)
         if not by_id:
             candidates |= {n: _nulls(self.columns[n], count) for n in self.columns if n not in candidates}
-        context = {} if checked.context is None else {name: [value] for name, value in _given(checked.context)}
+        context = {} if checked.context is None else {name: [value] for name, value in _sent(checked.context)}
         if not by_user:
             context |= {name: [None] for name in self.context if name not in context}
         user = checked.user if by_user else None
         return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain, by_id, user)
 
     def in_microseconds(self, columns: Mapping[str, Column]) -> dict[str, Column]:
-        """Columns of numbers, less those where a number stands for a time in another unit, so that these are told."""
+        """Drop columns with times in another unit, so that the full check reports them."""
         return {name: values for name, values in columns.items() if not self._in_another_unit(name, values)}
 
     def _in_another_unit(self, name: str, values: Any) -> bool:
@@ -126,8 +129,8 @@ class RequestChecker:
         numbers = values if isinstance(values, np.ndarray) else [0 if value is None else value for value in values]
         return bool(guard.wrong(np.asarray(numbers)).any())
 
-    def turned(self, rows: list[Any]) -> dict[str, list[Any]]:
-        """Rows to columns. Raises ``RequestError``."""
+    def to_columns(self, rows: list[Any]) -> dict[str, list[Any]]:
+        """Transpose rows to columns. Raises ``RequestError``."""
         if not rows:
             raise RequestError([("candidates", "must hold at least one candidate, got none")])
         require_few(len(rows), self.max_candidates)
@@ -150,16 +153,19 @@ class RequestChecker:
         return {name: [row[name] for row in rows] for name in names}
 
     def _are_ids(self, rows: list[Any]) -> bool:
-        """Whether rows hold ids alone: the first one tells, unless all else may be left out."""
-        looked_at = rows if self._optional | (self._id or set()) >= self.columns.keys() else rows[:1]
-        return all(isinstance(row, dict) and row.keys() == self._id for row in looked_at)
+        """Whether rows hold ids alone: decided by the first row, unless all other columns are optional."""
+        sample = rows if self._optional | (self._id or set()) >= self.columns.keys() else rows[:1]
+        return all(isinstance(row, dict) and row.keys() == self._id for row in sample)
 
     def _count(self, candidates: Mapping[str, Column]) -> int:
-        """The number of candidates. Raises ``RequestError`` where there is none, or columns differ in length."""
+        """The number of candidates. Raises ``RequestError`` if there is none, or if columns differ in length."""
         lengths = {name: len(values) for name, values in candidates.items()}
         first, count = next(iter(lengths.items()), ("", 0))
         problems = [
-            (f"candidates.{name}", f"has {length} values where {first} has {count}: all columns must be of one length")
+            (
+                f"candidates.{name}",
+                f"has {length} values, but {first} has {count}: all columns must have the same length",
+            )
             for name, length in lengths.items()
             if length != count
         ]
@@ -172,7 +178,7 @@ class RequestChecker:
 
 
 def require_few(count: int, most: int) -> None:
-    """Raise ``RequestError`` where there are more candidates than a request may have."""
+    """Raise ``RequestError`` if there are more candidates than allowed."""
     if count > most:
         raise RequestError([("candidates", f"may hold at most {most} candidates, got {count}")])
 
@@ -195,18 +201,18 @@ def _problems(model: Any, error: ValidationError, by_row: bool) -> Iterator[tupl
 
 def _known(model: Any, loc: tuple[int | str, ...]) -> list[str]:
     for part in loc[:-1]:
-        found = [f.annotation for n, f in model.model_fields.items() if (f.alias or n) == part]
-        model = next((m for m in found if isinstance(m, type) and issubclass(m, BaseModel)), FusionChoice)
+        annotations = [f.annotation for n, f in model.model_fields.items() if (f.alias or n) == part]
+        model = next((m for m in annotations if isinstance(m, type) and issubclass(m, BaseModel)), FusionChoice)
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def short(value: Any) -> str:
-    """A value written out, but not all of a long one."""
+    """A value as text, cut if long."""
     return cut(_written(value, SHOWN), SHOWN)
 
 
 def _written(value: Any, room: int) -> str:
-    """The beginning of what ``repr`` gives, of a value however large or deep: at least ``room`` characters of it."""
+    """At least the first ``room`` characters of ``repr(value)``, without visiting all of a large or deep value."""
     if isinstance(value, str | bytes):
         return repr(value[:room])
     if isinstance(value, Decimal):
@@ -226,17 +232,17 @@ def _written(value: Any, room: int) -> str:
 
 
 def _model(name: str, types: Mapping[str, Any], optional: Collection[str] = ()) -> Any:
-    """A model of columns; names are kept as aliases, since a column may be called anything."""
+    """A model with a field per column; names are aliases, since a column name need not be an identifier."""
     fields: dict[str, Any] = {}
     for number, (column, kind) in enumerate(types.items()):
-        # A factory, since a default would stand in the OpenAPI document as a value that may be sent.
+        # A factory, since OpenAPI would show a default as a value that may be sent.
         field: Any = Field(default_factory=lambda: None, alias=column) if column in optional else Field(alias=column)
         fields[f"field_{number}"] = (kind, field)
     return create_model(name, __base__=Message, **fields)
 
 
-def _given(model: BaseModel) -> Iterator[tuple[str, Any]]:
-    """Columns of a model of columns that a request gave, with their values."""
+def _sent(model: BaseModel) -> Iterator[tuple[str, Any]]:
+    """Names and values of the columns that a request has sent."""
     fields = type(model).model_fields
     for name in fields:
         if name in model.model_fields_set:
@@ -244,7 +250,7 @@ def _given(model: BaseModel) -> Iterator[tuple[str, Any]]:
 
 
 def _nulls(expected: Expected, count: int) -> Column:
-    """A column of missing values, as one that was sent would be read."""
+    """A column of missing values, in the form of a parsed one."""
     return np.full(count, np.nan) if expected.value == "number" and not expected.listed else [None] * count
 
 

@@ -1,1 +1,1 @@
-"""One request through the model: look-up, encoding, scoring, fusion, and who is scored when."""
+"""Ranking of a request: look-up, encoding, scoring, fusion, and the scheduler that batches these steps."""

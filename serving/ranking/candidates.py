@@ -1,4 +1,4 @@
-"""The candidates of one request: with features of their own, or named by id and looked up."""
+"""The candidates of a request: sent with their features, or as ids that are looked up."""
 
 from typing import Any, Protocol
 
@@ -13,25 +13,25 @@ from serving.features.items import ItemStore
 
 
 class RequestPool(Pool, Protocol):
-    """Candidates of a request, some of which may have been looked up by id."""
+    """Candidates of a request, sent or looked up."""
 
     @property
     def unknown(self) -> list[Any] | None:
-        """Ids that the items do not have; ``None`` where nothing was looked up."""
+        """Ids that are not among the items; ``None`` if nothing was looked up."""
 
     @property
     def looked_up(self) -> int:
-        """How many ids were looked up."""
+        """Number of ids looked up."""
 
 
 class SentRequest(Sent):
-    """Candidates whose features came with the request."""
+    """Candidates sent with their features."""
 
     unknown, looked_up = None, 0
 
 
 class LookedUp:
-    """Candidates named by id. Those that the items do not have are dropped, or have no feature but their id."""
+    """Candidates looked up by id. Unknown ones are dropped, or have no feature but their id."""
 
     def __init__(self, artifact: Artifact, store: ItemStore, ids: Column, drop: bool) -> None:
         self._artifact, self._store = artifact, store
@@ -47,11 +47,11 @@ class LookedUp:
         self.count = len(places)
 
     def ids(self, ranked: NDArray[np.intp]) -> Column:
-        """As the request named them."""
+        """Ids of the ranked candidates, as sent."""
         return taken(self._ids, ranked)
 
     def packed(self, context: ContextColumns) -> Packed:
-        """What was encoded beforehand, joined with the context."""
+        """The stored encoded items, joined with the context."""
         encoder = self._artifact.encoder
         items = self._store.encoded(self._places)
         missing = np.flatnonzero(self._places < 0)
@@ -66,7 +66,7 @@ class LookedUp:
         return encoder.join(context, items)
 
     def raw(self, feature: str) -> NDArray[Any]:
-        """From the items; the id from the request."""
+        """Raw values of a feature [N], from the items; ids come from the request."""
         if self._artifact.schema.column(feature) == self._artifact.schema.column(self._feature):
             return raw_values(declared(self._artifact, self._feature, self._ids))
         return self._store.raw(feature, self._places)

@@ -1,4 +1,4 @@
-"""Request -> scores -> fusion -> answer, with no HTTP in it."""
+"""Ranks one request: validates, looks up, encodes, scores, fuses, and writes the answer; independent of HTTP."""
 
 import logging
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def _skipped(engine: str, reason: str) -> None:
 
 
 class Ranker:
-    """An artifact behind an engine that gave its golden requests their scores."""
+    """One version of a model: an artifact with an engine that has reproduced its golden requests."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Ranker:
     def of(
         cls, artifact: Artifact, settings: Settings, items: ItemSource | None = None, users: Users | None = None
     ) -> "Ranker":
-        """Put a loaded artifact behind its engine. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
+        """Start the engine of a loaded artifact. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
         engine = engine_of(settings.engine, artifact.model_path, settings.device, settings.threads, _skipped)
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         drop = settings.unknown_items == "drop"
@@ -67,24 +67,24 @@ class Ranker:
 
     @property
     def engine(self) -> str:
-        """Name of the engine that scores."""
+        """Name of the inference engine."""
         return self.model.engine.name
 
     @property
     def by_user(self) -> bool:
-        """Whether requests may name a user."""
+        """Whether requests may name a user to look up."""
         return self._users is not None
 
     def refresh(self) -> bool:
-        """Take the items up anew where their file has changed; return whether it has. Raises ``ItemsError``."""
+        """Reload the items if their file has changed; return whether it has. Raises ``ItemsError``."""
         if self._source is None or self.items is None or self._source.name(self.artifact) == self.items.folder.name:
             return False
-        self.items = self._source.store(self.artifact)  # requests that run keep the one that they began with
+        self.items = self._source.store(self.artifact)  # running requests keep the store they started with
         return True
 
-    def answer(self, opened: Opened, watch: RequestTrace | None = None, exchange: Exchange = DEFAULT_EXCHANGE) -> bytes:
-        """A request that was opened to the answer's bytes. Raises as :meth:`prepared` and what it returns."""
-        step = self.prepared(opened, watch or RequestTrace(), exchange)
+    def answer(self, opened: Opened, trace: RequestTrace | None = None, exchange: Exchange = DEFAULT_EXCHANGE) -> bytes:
+        """Rank a parsed request and return the answer's bytes. Raises as :meth:`prepared` and its steps."""
+        step = self.prepared(opened, trace or RequestTrace(), exchange)
         while not isinstance(answer := step(), bytes):
             step = answer
         return answer
@@ -92,28 +92,28 @@ class Ranker:
     def prepared(
         self,
         opened: Opened,
-        watch: RequestTrace,
+        trace: RequestTrace,
         exchange: Exchange,
         *,
         model: str = ONLY_MODEL,
         fusion: FusionChoice | None = None,
         experiment: Mapping[str, Any] | None = None,
     ) -> Step:
-        """Check and encode a request that was opened; what is returned scores it, and then fuses and writes the answer.
+        """Validate and encode a parsed request; return the step that scores it, which returns the step that answers.
 
-        ``fusion`` ranks where the request names none; ``model`` and ``experiment`` are told in the answer. All steps
+        ``fusion`` applies if the request names none; ``model`` and ``experiment`` are reported in the answer. All steps
         raise ``RequestError``, and ``DeadlineError`` between stages.
         """
         request = READERS[exchange.reads]().check(opened, self.checker)
         name, plan = self.plan(request.fusion or fusion)
-        watch.lap("parse")
+        trace.lap("parse")
         pool, context = self._pool(request), self._context(request)
-        watch.looked_up, watch.unknown = pool.looked_up, len(pool.unknown or ())
-        watch.user = context.outcome
-        watch.lap("features")
+        trace.looked_up, trace.unknown = pool.looked_up, len(pool.unknown or ())
+        trace.user = context.outcome
+        trace.lap("features")
         if pool.count:
-            watch.packed, context = self._encoded(pool, context)
-            watch.lap("encode")
+            trace.packed, context = self._encoded(pool, context)
+            trace.lap("encode")
         facts = {
             "model": model,
             "model_version": self.artifact.manifest.version,
@@ -124,20 +124,20 @@ class Ranker:
         }
 
         def score() -> Step:
-            watch.lap("turn")
-            if watch.packed is not None:
-                watch.scores = self.model.engine.score(watch.packed)
-                watch.lap("score")
+            trace.lap("turn")
+            if trace.packed is not None:
+                trace.scores = self.model.engine.score(trace.packed)
+                trace.lap("score")
             return respond
 
         def respond() -> bytes:
-            watch.lap("hold")
-            if watch.scores is not None:
-                answer = self._ranked(watch.scores, request, plan, pool, context, facts, watch)
+            trace.lap("hold")
+            if trace.scores is not None:
+                answer = self._ranked(trace.scores, request, plan, pool, context, facts, trace)
             else:
                 answer = Answer(facts, [], np.zeros(0), {n: np.zeros(0, np.float32) for n in plan.objectives}, None)
             written = WRITERS[exchange.writes](answer)
-            watch.lap("respond")
+            trace.lap("respond")
             return written
 
         return score
@@ -150,7 +150,7 @@ class Ranker:
         pool: RequestPool,
         context: Context,
         facts: dict[str, Any],
-        watch: RequestTrace,
+        trace: RequestTrace,
     ) -> Answer:
         self._require_finite(scores)
         candidates = self.model.fused(plan, scores, pool, context.columns)
@@ -159,33 +159,33 @@ class Ranker:
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None
         order = ranked.order(request.top_k)
-        watch.lap("fuse")
+        trace.lap("fuse")
         explanations = None
         if request.explain:
-            shown = order if request.explain is True else order[: request.explain]
-            explanations = vars(explained(plan, candidates, shown, ranked.picked))
+            chosen = order if request.explain is True else order[: request.explain]
+            explanations = vars(explained(plan, candidates, chosen, ranked.picked))
         scored = by_objective(plan, ranked.scores[order].astype(np.float32))
         return Answer(facts, pool.ids(order), ranked.fused[order], scored, explanations)
 
     def choices(self) -> dict[str, Plan]:
-        """What a request may name: the artifact's fusions, and the formulas that need no more than parameters."""
+        """Fusions a request may name: the artifact's, and the formulas that need only parameters."""
         return self.model.choices()
 
     def _pool(self, request: RankRequest) -> RequestPool:
         if not request.by_id:
             return SentRequest(self.artifact, request.candidates)
-        assert self.items is not None, "only where there are items does the check let ids alone pass"
+        assert self.items is not None, "the checker accepts ids alone only if there are items"
         (ids,) = request.candidates.values()
         return LookedUp(self.artifact, self.items, ids, self._drop_unknown)
 
     def _context(self, request: RankRequest) -> Context:
         if request.user is None:
             return Context(request.context)
-        assert self._users is not None, "only where there are users does the check let one pass"
+        assert self._users is not None, "the checker accepts a user only if there is a user store"
         return self._users.context(request.user, request.context, self.checker.context)
 
     def _encoded(self, pool: RequestPool, context: Context) -> tuple[Packed, Context]:
-        """Encode, without stored values of a user that the encoder refuses: they are not the client's mistake."""
+        """Encode; stored user values that the encoder refuses become null: they are not the client's fault."""
         while True:
             try:
                 return pool.packed(context.columns), context
@@ -199,13 +199,13 @@ class Ranker:
                 raise RequestError([(f"{side}.{error.column}{row}", reason)]) from None
 
     def _require_finite(self, scores: NDArray[np.float32]) -> None:
-        """Refuse candidates whose inputs are so large that the model overflows."""
+        """Raise ``RequestError`` for candidates whose inputs are so large that the model overflows."""
         if unusable := self.model.not_finite(scores):
             reason = "has values so large that the model gives no finite score for {}"
             raise RequestError((f"candidates.{row}", reason.format(", ".join(of))) for row, of in unusable.items())
 
     def plan(self, choice: FusionChoice | None) -> tuple[str, Plan]:
-        """What is asked for, and the name that a request has for it. Raises ``RequestError``."""
+        """The name and plan of the chosen fusion, by default the artifact's. Raises ``RequestError``."""
         try:
             return self.model.plan() if choice is None else self.model.plan(choice.name, choice.parameters)
         except FusionError as error:

@@ -1,4 +1,4 @@
-"""One request under a watch: how long stages took, whether its deadline has passed, what ranks it, its scores."""
+"""Trace of one request: stage times, deadline, route, encoded input and scores, for metrics and traces."""
 
 import time
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ STAGES = ("read", "wait", "parse", "features", "encode", "turn", "score", "hold"
 
 
 class DeadlineError(Exception):
-    """The request's deadline passed; nothing more is done for it."""
+    """The request's deadline has passed; its remaining steps are skipped."""
 
 
 class RequestTrace:
-    """Seconds by stage, counted from now; ``deadline`` is a time of ``time.monotonic``."""
+    """Seconds by stage, starting now; ``deadline`` is on ``time.monotonic``'s clock."""
 
     __slots__ = ("_last", "begun", "deadline", "looked_up", "packed", "route", "scores", "seconds", "unknown", "user")
 
@@ -31,12 +31,12 @@ class RequestTrace:
         self.packed: Packed | None = None
         self.scores: NDArray[np.float32] | None = None
         self.looked_up = self.unknown = 0
-        """Ids looked up among the items, and how many of them these do not have."""
+        """Item ids looked up, and how many of them are unknown."""
         self.user: str | None = None
-        """What became of the user that the request named; ``None`` where it named none."""
+        """Outcome of the user look-up; ``None`` if the request named no user."""
 
     def lap(self, stage: str) -> None:
-        """End a stage. Raises ``DeadlineError`` where the deadline has passed by then."""
+        """End a stage. Raises ``DeadlineError`` if the deadline has passed."""
         now = time.monotonic()
         self.seconds[stage] = now - self._last
         self._last = now

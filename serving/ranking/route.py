@@ -1,4 +1,4 @@
-"""What ranks one request: a model, and the fusion and group that an experiment gives it."""
+"""Route of one request: its model, and the fusion and group assigned by an experiment."""
 
 from dataclasses import dataclass
 
@@ -8,22 +8,22 @@ from serving.ranking.ranker import Ranker
 
 @dataclass(frozen=True)
 class Route:
-    """What ranks one request, and why."""
+    """The model and fusion that rank one request, and its experiment group."""
 
     model: str
     ranker: Ranker
     fusion: FusionChoice | None = None
-    """The group's, where there is one; a request that names a fusion is in no group."""
+    """The group's fusion, if any; a request that names a fusion itself is in no group."""
     experiment: dict[str, str | None] | None = None
-    """As answers tell it."""
+    """The experiment as reported in answers."""
 
     @property
     def version(self) -> int:
-        """Number of the model's version."""
+        """The model's version number."""
         return self.ranker.artifact.manifest.version
 
     @property
     def group(self) -> str:
-        """The metrics' label: the group, or why there is none behind ``_``; empty without an experiment."""
-        told = self.experiment
-        return "" if told is None else told["group"] or f"_{told['outside']}"
+        """Metric label: the group, or ``_`` and the reason for none; empty without an experiment."""
+        experiment = self.experiment
+        return "" if experiment is None else experiment["group"] or f"_{experiment['outside']}"

@@ -1,8 +1,8 @@
 """Micro-batches queued requests, stage by stage: prepared together, scored together, answered together.
 
-Parsing, encoding, fusing and writing run much code over little data, and a run of the engine in between evicts both
-from the processor's caches. Requests of one stage that follow each other find that code there, and the engine finds its
-weights. The event loop gets all answers of a batch at once, so that it does not contend for Python's lock in between.
+Parsing, encoding, fusing and writing run much code over little data, and an engine run in between evicts both from the
+CPU caches. Running one stage for several requests keeps its code, or the engine's weights, in the caches. The event
+loop gets all answers of a batch at once, so that it does not contend for the GIL in between.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from typing import TypeAlias
 from serving.ranking.request_trace import DeadlineError
 
 Step: TypeAlias = "Callable[[], bytes | Step]"
-"""Returns the answer, or the next step. A request's steps are: prepare, score, answer."""
+"""Returns the answer, or the next step. A request's steps are prepare, score and answer."""
 
-TOGETHER = 8
+MAX_BATCH = 8
 """Most requests that one thread batches."""
-PATIENCE = 0.01
+MAX_BATCH_SECONDS = 0.01
 """Longest time in seconds that a stage keeps batching, and that a finished answer waits for others."""
 
 
 class Scheduler:
-    """Ranks on a few threads for one event loop."""
+    """Runs the steps of one event loop's requests on a few threads."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rank")
@@ -35,14 +35,14 @@ class Scheduler:
         self._lock = threading.Lock()
 
     def waiting(self) -> int:
-        """How many requests wait for a thread."""
+        """Number of requests waiting for a thread."""
         return len(self._waiting)
 
-    async def take(self, first: Step, deadline: float | None = None) -> bytes:
-        """Wait for a turn, then for all steps of a request.
+    async def run(self, first: Step, deadline: float | None = None) -> bytes:
+        """Queue a request and wait for its answer.
 
-        Raises what they raise, and ``DeadlineError`` where the deadline passes first; a step that runs then runs to its
-        end, and nothing of it is used.
+        Raises what its steps raise, and ``DeadlineError`` if the deadline passes first; a step running at that time
+        finishes, and its result is discarded.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bytes] = loop.create_future()
@@ -50,10 +50,10 @@ class Scheduler:
         try:
             self._queue(job)
             if deadline is not None:
-                await asyncio.wait([answer], timeout=deadline - loop.time())  # its clock is time.monotonic too
+                await asyncio.wait([answer], timeout=deadline - loop.time())  # the loop's clock is time.monotonic, too
                 if not answer.done():
                     self._withdraw(job)
-                    answer.cancel()  # nobody waits any more for one that is on its way
+                    answer.cancel()  # discards an answer already on its way
                     raise DeadlineError("wait")
             return await answer
         except asyncio.CancelledError:
@@ -61,8 +61,8 @@ class Scheduler:
             answer.cancel()
             raise
         finally:
-            # An error holds the frames that it passed, and these must not hold the error: bodies would lie about until
-            # the garbage collector comes.
+            # An error refers to its frames. If these referred to the error, request bodies would stay in memory until
+            # the next garbage collection.
             del job, answer
 
     def _queue(self, job: "_Job") -> None:
@@ -70,59 +70,59 @@ class Scheduler:
             self._waiting.append(job)
             if self._busy == self._threads:
                 return
-            self._pool.submit(self._work)  # where no thread can be started, nobody is counted as busy
+            self._pool.submit(self._work)  # before counting it as busy, since it raises if no thread can start
             self._busy += 1
 
     def _withdraw(self, job: "_Job") -> None:
-        """Let no further step of a job be done."""
+        """Cancel the remaining steps of a job."""
         with self._lock:
             job.withdrawn = True
 
     def _work(self) -> None:
-        while share := self._share():
-            self._take_through(self._taken_on(self._waiting, share))
+        while size := self._batch_size():
+            self._finish(self._run_stage(self._waiting, size))
 
-    def _take_through(self, jobs: "deque[_Job]") -> None:
-        """Do all steps that are left of some jobs."""
+    def _finish(self, jobs: "deque[_Job]") -> None:
+        """Run all remaining steps of the jobs."""
         while jobs:
-            self._take_through(self._taken_on(jobs, len(jobs)))
+            self._finish(self._run_stage(jobs, len(jobs)))
 
-    def _taken_on(self, jobs: "deque[_Job]", most: int) -> "deque[_Job]":
-        """Do the next step of some jobs, as many as there is patience for; return those that have another one."""
+    def _run_stage(self, jobs: "deque[_Job]", most: int) -> "deque[_Job]":
+        """Run the next step of up to ``most`` jobs, within ``MAX_BATCH_SECONDS``; return those with another step."""
         further: deque[_Job] = deque()
         ended: list[_Ended] = []
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + MAX_BATCH_SECONDS
         while most and (not further or time.monotonic() < until) and (job := self._next(jobs)):
-            if self._done(job, ended):
+            if self._run(job, ended):
                 further.append(job)
             most -= 1
             del job
             if time.monotonic() >= until:
-                ended = _delivered(ended)
-        _delivered(ended)
+                ended = _deliver(ended)
+        _deliver(ended)
         return further
 
-    def _share(self) -> int:
-        """How many of those that wait are a thread's own; 0 where there are none, and then it counts as idle."""
+    def _batch_size(self) -> int:
+        """Number of waiting requests for this thread to batch; at 0, the thread counts as idle."""
         with self._lock:
             waiting = len(self._waiting)
             self._busy -= not waiting
-            return min(-(-waiting // self._threads), TOGETHER)
+            return min(-(-waiting // self._threads), MAX_BATCH)
 
     def _next(self, jobs: "deque[_Job]") -> "_Job | None":
         with self._lock:
             return jobs.popleft() if jobs else None
 
-    def _done(self, job: "_Job", ended: "list[_Ended]") -> bool:
-        """Do a job's next step; return whether there is another one, or else add what came of it to ``ended``."""
+    def _run(self, job: "_Job", ended: "list[_Ended]") -> bool:
+        """Run a job's next step unless it is withdrawn; return as :meth:`_Job.run`."""
         with self._lock:
             if job.withdrawn:
                 return False
-        return job.do(ended)
+        return job.run(ended)
 
 
 class _Job:
-    """A request that waits, or is worked on; its answer belongs to the event loop."""
+    """A request that is waiting or running; its future belongs to the event loop."""
 
     def __init__(self, first: Step, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[bytes]) -> None:
         self._next: Step | None = first
@@ -130,8 +130,8 @@ class _Job:
         self._answer: asyncio.Future[bytes] | None = answer
         self.withdrawn = False
 
-    def do(self, ended: "list[_Ended]") -> bool:
-        """Do the next step; return whether there is another one, or else add what came of it to ``ended``."""
+    def run(self, ended: "list[_Ended]") -> bool:
+        """Run the next step; return whether there is another one, or else append the result to ``ended``."""
         try:
             assert self._next is not None
             step, self._next = self._next, None
@@ -140,12 +140,12 @@ class _Job:
                 self._next = result
                 return True
             ended.append(self.end(result))
-        except BaseException as error:  # whoever awaits the answer gets it, and the thread goes on
-            ended.append(self.end(_told(error)))
+        except BaseException as error:  # goes to the awaiting request; the thread continues
+            ended.append(self.end(_as_exception(error)))
         return False
 
     def end(self, result: bytes | Exception) -> "_Ended":
-        """Pair what awaits the answer with it; the job lets go of both, since an error's frames hold the job."""
+        """Pair the future with its result; the job drops the future, since an error's frames refer to the job."""
         answer, self._answer = self._answer, None
         return self._loop, answer, result
 
@@ -153,22 +153,22 @@ class _Job:
 _Ended: TypeAlias = tuple[asyncio.AbstractEventLoop, asyncio.Future[bytes] | None, bytes | Exception]
 
 
-def _delivered(ended: list[_Ended]) -> list[_Ended]:
-    """Tell the event loop; return a list for those to come."""
+def _deliver(ended: list[_Ended]) -> list[_Ended]:
+    """Hand results to the event loop; return an empty list for the next ones."""
     if not ended:
         return ended
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    with contextlib.suppress(RuntimeError):  # the loop is closed
         ended[0][0].call_soon_threadsafe(_settle, ended)
     return []
 
 
-def _told(error: BaseException) -> Exception:
-    """An error that a future takes."""
+def _as_exception(error: BaseException) -> Exception:
+    """An error that a future accepts."""
     return error if isinstance(error, Exception) and not isinstance(error, StopIteration) else RuntimeError(repr(error))
 
 
 def _settle(ended: list[_Ended]) -> None:
-    """Give the answers in their order, but for those that nobody waits for any more."""
+    """Set the results of the futures in order, skipping cancelled ones."""
     for _, answer, result in ended:
         if answer is None or answer.done():
             continue

@@ -1,1 +1,1 @@
-"""Which versions of a model are served, and when a new one is taken."""
+"""The model registry: which versions are served, and when new ones are loaded."""

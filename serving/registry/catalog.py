@@ -1,4 +1,4 @@
-"""Which models one service serves, by name, and the experiment among them: the file of the setting ``models``."""
+"""The models file (setting ``models``): the service's models by name, the default model, and the experiment."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,16 +15,14 @@ from serving.settings import Settings, SettingsError
 
 
 class Source(Closed):
-    """Where a model comes from."""
+    """Files of one model; paths are relative to the models file."""
 
-    artifact: Path = Field(description="An artifact, or a folder of versions; relative to the file that says so.")
-    version: int | None = Field(None, ge=1, lt=2**31, description="Serve this version and no other.")
+    artifact: Path = Field(description="An artifact, or a folder of versions.")
+    version: int | None = Field(None, ge=1, lt=2**31, description="Serve only this version.")
     version_file: Path | None = Field(
-        None, description="Serve the version whose number this file holds, and follow it; relative as `artifact`."
+        None, description="File that holds the number of the version to serve; changes are followed."
     )
-    items: Path | None = Field(
-        None, description="Items that its requests may name by id, as the setting `items`; relative as `artifact`."
-    )
+    items: Path | None = Field(None, description="Items that requests may name by id, as in the setting `items`.")
 
     @model_validator(mode="after")
     def _one_version(self) -> Self:
@@ -34,16 +32,16 @@ class Source(Closed):
 
 
 class Catalogue(Closed):
-    """Models by name, the one that ranks where nothing else is said, and the experiment."""
+    """Content of the models file: models by name, the default model, and the experiment."""
 
-    models: dict[Named, Source] = Field(min_length=1, description="By name.")
-    default: Named = Field(description="Ranks where neither the request nor the experiment names another.")
-    experiment: Experiment | None = Field(None, description="Users split into groups.")
+    models: dict[Named, Source] = Field(min_length=1, description="Models by name.")
+    default: Named = Field(description="Model used if neither the request nor the experiment names another.")
+    experiment: Experiment | None = Field(None, description="A/B experiment that splits users into groups.")
 
     @model_validator(mode="before")
     @classmethod
     def _only_one(cls, data: Any) -> Any:
-        """Of one model the name need not be said twice."""
+        """A single model is the default."""
         models = data.get("models") if isinstance(data, Mapping) else None
         if isinstance(models, Mapping) and len(models) == 1 and "default" not in data:
             return {**data, "default": next(iter(models))}
@@ -60,7 +58,7 @@ class Catalogue(Closed):
 
     @classmethod
     def of(cls, settings: Settings) -> "Catalogue":
-        """What the settings name. Raises ``SettingsError``."""
+        """The models named by the settings. Raises ``SettingsError``."""
         if settings.models is not None:
             try:
                 return cls.read(settings.models)
@@ -78,17 +76,18 @@ class Catalogue(Closed):
     @classmethod
     def read(cls, file: Path) -> "Catalogue":
         """Read a file. Raises ``ConfigError``."""
-        found = read(file, cls)
+        catalogue = read(file, cls)
         folder = file.resolve().parent
 
-        def placed(source: Source) -> Source:
-            named = {name: getattr(source, name) for name in ("artifact", "version_file", "items")}
-            return source.model_copy(update={name: folder / path for name, path in named.items() if path is not None})
+        def absolute(source: Source) -> Source:
+            paths = {name: getattr(source, name) for name in ("artifact", "version_file", "items")}
+            return source.model_copy(update={name: folder / path for name, path in paths.items() if path is not None})
 
-        return found.model_copy(update={"models": {name: placed(source) for name, source in found.models.items()}})
+        models = {name: absolute(source) for name, source in catalogue.models.items()}
+        return catalogue.model_copy(update={"models": models})
 
 
 def unknown(name: str, models: Mapping[str, Any]) -> str:
-    """Say that no model has a name, and which there are."""
+    """Error message for an unknown model name, with the known ones."""
     hint = nearest(name, list(models))
     return f"no model is named {name!r}{'; ' + hint if hint else ''} (known: {', '.join(models)})"

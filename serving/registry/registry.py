@@ -1,4 +1,4 @@
-"""The models that are served, and how other versions and other experiments take their place while requests run."""
+"""The served models, and how versions and experiments are replaced while requests run."""
 
 import logging
 import threading
@@ -22,50 +22,50 @@ from serving.settings import Settings, SettingsError
 
 
 class ModelRegistry:
-    """Holds the one ``Snapshot`` that new requests take; a request keeps the one it took.
+    """Holds the current ``Snapshot``; a request keeps the one it started with.
 
-    ``served`` changes by a single assignment, so a request is ranked by one version or by another and never by parts
-    of both; an old version is gone when its last request is.
+    ``served`` is replaced by a single assignment, so a request never mixes two versions; an old version is freed after
+    its last request.
     """
 
     def __init__(self, settings: Settings, shared: SharedState, metrics: Metrics, begins: bool = False) -> None:
         """Load all models. Raises ``SettingsError``, ``ArtifactError``, ``EngineError`` and ``ItemsError``.
 
-        ``begins`` says that the service begins with this and reads its file of models. A worker that comes later
-        takes what the others serve, whatever the file says by then.
+        ``begins`` marks the start of the service, which reads the models file. A worker that starts later serves what
+        the others do, even if the file has changed since.
         """
         self._settings, self._shared, self._metrics = settings, shared, metrics
         self._changing = threading.Lock()
-        self.slots: dict[str, VersionLoader] = {}
+        self.loaders: dict[str, VersionLoader] = {}
         users = users_of(settings)
         with shared.alone():
             before = shared.state()
             others = None if begins or settings.models is None else before
             self._catalogue = catalogue = others.catalogue if others else Catalogue.of(settings)
             for name, source in catalogue.models.items():
-                with self._naming(name):
-                    self.slots[name] = VersionLoader(name, source, settings, users)
+                with self._prefixing(name):
+                    self.loaders[name] = VersionLoader(name, source, settings, users)
             known = before.versions_of(catalogue) if before else {}
             chosen: dict[str, Ranker] = {}
             versions: dict[str, Versions] = {}
-            for name, slot in self.slots.items():
+            for name, loader in self.loaders.items():
                 agreed = known.get(name)
-                if slot.pinned:
+                if loader.pinned:
                     continue
-                if agreed is not None and slot.keeps(agreed) and not begins:
+                if agreed is not None and loader.keeps(agreed) and not begins:
                     versions[name] = agreed
                     continue
-                with self._naming(name):
-                    chosen[name], versions[name] = slot.begin(agreed)
+                with self._prefixing(name):
+                    chosen[name], versions[name] = loader.begin(agreed)
             state = State(catalogue=catalogue, versions=versions, items=before.items if before else 0)
-            if state != before:  # a worker that comes later needs no room to begin
+            if state != before:  # so that a later worker can start on a full disk
                 shared.write(state)
         self.default = catalogue.default
         self.served = Snapshot({}, self.default)
         rankers: dict[str, Ranker] = {}
-        for name, slot in self.slots.items():
-            with self._naming(name):
-                rankers[name] = chosen[name] if name in chosen else slot.first(versions.get(name))
+        for name, loader in self.loaders.items():
+            with self._prefixing(name):
+                rankers[name] = chosen[name] if name in chosen else loader.first(versions.get(name))
         served = Snapshot(rankers, self.default, state.catalogue.experiment)
         try:
             served.check()
@@ -74,32 +74,32 @@ class ModelRegistry:
         self._adopt(served)
 
     def change(self, model: str, version: int, allow_schema_change: bool = False) -> None:
-        """Load a version of a model beside the current one and serve it, here and then in the other workers.
+        """Load a version of a model next to the current one and serve it, here and then in the other workers.
 
-        Raises ``RefusedError`` where it is not to be served; the current one goes on then.
+        Raises ``RefusedError`` if it cannot be served; the current version then stays.
         """
         with self._alone() as state:
             if version == self.served.version(model):
                 return
-            stamp = self.slots[model].stamp(version)
+            stamp = self.loaders[model].stamp(version)
             try:
                 served = self._with(model, version, allow_schema_change)
             except RefusedError as refused:
-                self._note(state, model, refused, stamp)
+                self._record_refused(state, model, refused, stamp)
                 raise
-            self._agree(state, model, state.versions[model].moved(version), served)
+            self._publish(state, model, state.versions[model].moved_to(version), served)
         event(logging.INFO, "version changed", model=model, version=version)
 
     def keep_refused(self, model: str, versions: Collection[int]) -> None:
-        """Forget that versions other than these were refused: they are gone, or nobody wants them any more."""
+        """Forget refused versions other than these: they are gone or no longer wanted."""
         with self._changing, self._shared.alone():
             state = self._state()
             refused = {number: why for number, why in state.versions[model].refused.items() if number in versions}
-            self._shared.write(state.now(model, state.versions[model].with_refused(refused)))
+            self._shared.write(state.with_versions(model, state.versions[model].with_refused(refused)))
 
     def count_refused(self) -> None:
         """Count versions that were refused before there was a worker to count them."""
-        if not any(not why.counted for found in self._state().versions.values() for why in found.refused.values()):
+        if all(why.counted for versions in self._state().versions.values() for why in versions.refused.values()):
             return
         with self._changing, self._shared.alone():
             state = self._state()
@@ -108,23 +108,23 @@ class ModelRegistry:
                     if not why.counted:
                         self._metrics.reloads.labels(model, why.cause).inc()
                 counted = {n: why.model_copy(update={"counted": True}) for n, why in versions.refused.items()}
-                state = state.now(model, versions.with_refused(counted))
+                state = state.with_versions(model, versions.with_refused(counted))
             self._shared.write(state)
 
-    def back(self, model: str) -> None:
-        """Serve the version before. Raises ``LookupError`` where there is none, and ``RefusedError``."""
+    def roll_back(self, model: str) -> None:
+        """Serve the previous version. Raises ``LookupError`` if there is none, and ``RefusedError``."""
         with self._alone() as state:
-            versions = state.versions[model].back()
+            versions = state.versions[model].rolled_back()
             version = versions.current
-            served = self._with(model, version, allow_schema_change=True)  # clients of it were there before
-            self._agree(state, model, versions, served)
+            served = self._with(model, version, allow_schema_change=True)  # its clients already exist
+            self._publish(state, model, versions, served)
         self._metrics.reloads.labels(model, "rolled_back").inc()
         event(logging.WARNING, "rolled back", model=model, version=version)
 
-    def change_experiment(self) -> None:
-        """Read the models' file anew and serve its experiment, here and then in the other workers.
+    def reload_experiment(self) -> None:
+        """Reload the models file and serve its experiment, here and then in the other workers.
 
-        Raises ``ExperimentError`` where it cannot be served or the file changes more; the current one goes on then.
+        Raises ``ExperimentError`` if it cannot be served or the file changes more; the current experiment then stays.
         """
         with self._alone() as state:
             try:
@@ -134,50 +134,50 @@ class ModelRegistry:
             except ExperimentError as error:
                 event(logging.ERROR, "experiment refused", reason=str(error))
                 raise
-            self._shared.write(state.on(experiment))
+            self._shared.write(state.with_experiment(experiment))
             self._adopt(served)
         named = {"experiment": experiment.name, "revision": experiment.revision} if experiment else {"experiment": None}
         event(logging.INFO, "experiment changed", **named)
 
     def refresh(self) -> bool:
-        """Take items up anew where their files have changed; return whether any has.
+        """Reload items whose files have changed; return whether any has.
 
-        Raises ``ItemsError`` once all models have been looked at; those that it tells of keep the items they have.
+        Raises the first ``ItemsError`` after trying all models; models that failed keep their items.
         """
-        changed, wrong = False, None
+        changed, first_error = False, None
         with self._changing:
             for name, ranker in self.served.rankers.items():
                 try:
-                    with self._naming(name):
+                    with self._prefixing(name):
                         new = ranker.refresh()
                 except ItemsError as error:
                     self._metrics.reloads.labels(name, "items").inc()
-                    wrong = wrong or error
+                    first_error = first_error or error
                     continue
                 if new:
                     changed = True
                     self._metrics.serve_items(name, ranker)
                     event(logging.INFO, "items changed", model=name, items=len(ranker.items or ()))
-        if wrong is not None:
-            raise wrong
+        if first_error is not None:
+            raise first_error
         return changed
 
-    def ask_for_items(self) -> None:
-        """Have all workers look at the files of items."""
+    def request_items_reload(self) -> None:
+        """Make all workers check their items files."""
         with self._changing, self._shared.alone():
             self._shared.write(self._state().with_new_items())
 
     def follow(self) -> None:
-        """Serve what another worker changed to, all of it at once; a version that is refused here stays behind.
+        """Serve what another worker has changed, all at once, except versions that are refused here.
 
-        Raises ``ExperimentError`` where the experiment cannot be served for want of such a version.
+        Raises ``ExperimentError`` if the experiment cannot be served without such a version.
         """
         with self._changing:
             self._follow(self._state())
 
     @contextmanager
     def _alone(self) -> Iterator[State]:
-        """While no other thread and no other worker changes anything, and from what they changed before."""
+        """Lock out changes by other threads and workers, and catch up with theirs; yield the shared state."""
         with self._changing, self._shared.alone():
             state = self._state()
             self._follow(state)
@@ -188,7 +188,7 @@ class ModelRegistry:
         rankers = dict(now.rankers)
         for name, versions in state.versions.items():
             if versions.current != now.version(name):
-                with suppress(RefusedError):  # it is logged
+                with suppress(RefusedError):  # already logged
                     rankers[name] = self._load(name, versions.current)
         served = Snapshot(rankers, self.default, state.catalogue.experiment)
         if rankers != now.rankers or served.experiment != now.experiment:
@@ -197,11 +197,11 @@ class ModelRegistry:
 
     def _state(self) -> State:
         state = self._shared.state()
-        assert state is not None, "a service wrote its state when it began"
+        assert state is not None, "the service writes its state when it starts"
         return state
 
     def _with(self, model: str, version: int, allow_schema_change: bool) -> Snapshot:
-        """What is served, with another version of one model. Raises ``RefusedError``."""
+        """The served snapshot with another version of one model. Raises ``RefusedError``."""
         now = self.served
 
         def replaced(ranker: Ranker) -> Snapshot:
@@ -209,22 +209,22 @@ class ModelRegistry:
 
         return replaced(self._load(model, version, allow_schema_change, lambda ranker: replaced(ranker).check()))
 
-    def _note(self, state: State, model: str, refused: RefusedError, stamp: str) -> None:
-        """Note for all workers that a version was refused which the watch would take otherwise."""
+    def _record_refused(self, state: State, model: str, refused: RefusedError, stamp: str) -> None:
+        """Record for all workers a refused version that the watch would otherwise try again."""
         versions = state.versions[model]
-        if refused.version < versions.current and not self.slots[model].follows_file:
+        if refused.version < versions.current and not self.loaders[model].follows_file:
             return
         if refused.cause == "schema" and self._settings.allow_schema_change:
-            return  # the watch may do what this request may not
+            return  # the watch may load it even if this request may not
         noted = {**versions.refused, refused.version: Refused(stamp=stamp, cause=refused.cause)}
-        self._shared.write(state.now(model, versions.with_refused(noted)))
+        self._shared.write(state.with_versions(model, versions.with_refused(noted)))
 
     def _load(
         self, model: str, version: int, allow_schema_change: bool = True, fits: Callable[[Ranker], None] | None = None
     ) -> Ranker:
         """Load and check a version. Raises ``RefusedError``, which is counted."""
         try:
-            ranker = self.slots[model].loaded(version, self.served.rankers[model].artifact, allow_schema_change, fits)
+            ranker = self.loaders[model].loaded(version, self.served.rankers[model].artifact, allow_schema_change, fits)
         except RefusedError as refused:
             self._metrics.reloads.labels(model, refused.cause).inc()
             raise
@@ -234,21 +234,19 @@ class ModelRegistry:
     def _read_experiment(self) -> Experiment | None:
         file = self._settings.models
         if file is None:
-            raise ExperimentError("the service was started on an artifact; start it on a file of models")
+            raise ExperimentError("the service serves a single artifact; start it with a file of models")
         try:
-            found = Catalogue.read(file)
+            catalogue = Catalogue.read(file)
         except ConfigError as error:
             raise ExperimentError(str(error).replace(str(file), file.name)) from None
-        if (found.models, found.default) != (self._catalogue.models, self._catalogue.default):
-            raise ExperimentError(
-                f"{file.name}: has other models, or another default, than are served; restart for that"
-            )
-        return found.experiment
+        if (catalogue.models, catalogue.default) != (self._catalogue.models, self._catalogue.default):
+            raise ExperimentError(f"{file.name}: changes the models or the default; restart the service to apply that")
+        return catalogue.experiment
 
-    def _agree(self, state: State, model: str, versions: Versions, served: Snapshot) -> None:
-        """Have all workers serve what was loaded here."""
+    def _publish(self, state: State, model: str, versions: Versions, served: Snapshot) -> None:
+        """Serve a loaded snapshot, here and in all workers."""
         digest = digest_of(served.rankers[model].artifact)
-        self._shared.write(state.now(model, versions.loaded_as(digest)))
+        self._shared.write(state.with_versions(model, versions.with_digest(digest)))
         self._adopt(served)
 
     def _adopt(self, served: Snapshot) -> None:
@@ -263,8 +261,8 @@ class ModelRegistry:
                 self._metrics.serve(name, ranker)
 
     @contextmanager
-    def _naming(self, model: str) -> Iterator[None]:
-        """Say which model it is that cannot be loaded, where there are several."""
+    def _prefixing(self, model: str) -> Iterator[None]:
+        """Prefix errors with the model's name if there is a models file."""
         try:
             yield
         except (ArtifactError, EngineError, ItemsError) as error:

@@ -1,4 +1,4 @@
-"""When this host takes a new version: at once where it is one of the first, and else after a delay."""
+"""Staged rollout: a fraction of hosts takes a new version at once, the others after a delay."""
 
 import hashlib
 import random
@@ -10,8 +10,8 @@ from collections.abc import Callable
 class Rollout:
     """A fraction of hosts takes a new version at once, the others ``delay`` seconds after they first see it.
 
-    Which hosts are the first is drawn by a hash of the host's name, the model and the version, so that it is another
-    part of them for each version, and a restart changes nothing.
+    The first hosts are chosen by a hash of host name, model and version: they differ for each version but survive
+    restarts.
     """
 
     def __init__(
@@ -26,16 +26,16 @@ class Rollout:
         self._seen: dict[tuple[str, int], float] = {}
 
     def is_due(self, model: str, version: int) -> bool:
-        """Whether this host may take a version now; the first question about it starts the delay."""
+        """Whether this host may take a version now; the first call for a version starts its delay."""
         seen = self._seen.setdefault((model, version), self._clock())
         return self.is_first(model, version) or self._clock() - seen >= self._delay
 
     def is_first(self, model: str, version: int) -> bool:
-        """Whether this host is one of those that take a version at once."""
+        """Whether this host takes a version at once."""
         digest = hashlib.blake2b(f"{self._host}\0{model}\0{version}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") < self._fraction * 2**64
 
 
 def jittered(seconds: float) -> float:
-    """A time between half of ``seconds`` and one and a half, so that hosts do not load a version all at once."""
+    """A random time from 0.5 to 1.5 times ``seconds``, so that hosts do not load a version simultaneously."""
     return seconds * random.uniform(0.5, 1.5)

@@ -1,13 +1,13 @@
-"""What the workers of one service know together: a small folder with what to serve and who serves what.
+"""State shared by the workers of one service: a folder with the versions to serve and what each worker serves.
 
 ::
 
-    state.json              what the models' file said; by model the version to serve, and those served before
-    workers/PID-START.json  what a worker serves now; START is when its process began, since ids are used again
+    state.json              the models file as read; for each model the version to serve and the previous ones
+    workers/PID-START.json  what a worker serves; START is its process's start time, since process ids are reused
     watch.lock              held by the one worker that looks for new versions
 
-Every file is written whole under another name and renamed; changes of the state are made under a lock of the system,
-which ends with the process that held it. What somebody removes, such as a cleaner of temporary files, is written again.
+Every file is replaced atomically. The state is changed under a file lock, which ends with the process that holds it.
+Files removed by others, such as a cleaner of temporary files, are written again.
 """
 
 import fcntl
@@ -31,86 +31,86 @@ HISTORY = 10
 
 
 class Refused(Closed):
-    """A version that was refused, and is not tried again before its files change."""
+    """A refused version, which is not tried again until its files change."""
 
-    stamp: str = Field(description="Of its files as they were; see `VersionLoader.stamp`.")
-    cause: str = Field(description="As the metric counts it.")
-    counted: bool = Field(True, description="No for one that was refused before any worker could count it.")
+    stamp: str = Field(description="Stamp of its files; see `VersionLoader.stamp`.")
+    cause: str = Field(description="Label of the metric.")
+    counted: bool = Field(True, description="False if it was refused before any worker could count it.")
 
 
 class Versions(Closed):
-    """The version of one model that all workers are to serve."""
+    """The version of one model that all workers should serve, and its history."""
 
     current: int
-    previous: tuple[int, ...] = Field((), description="Versions served before, the latest last.")
-    highest: int = Field(description="No version up to this one is picked up by the watch.")
-    digest: str = Field("", description="Of the files of `current`, so that no worker serves others under its number.")
+    previous: tuple[int, ...] = Field((), description="Previously served versions, latest last.")
+    highest: int = Field(description="The watch only picks up versions above this one.")
+    digest: str = Field("", description="Digest of the files of `current`, so that all workers serve the same files.")
     refused: dict[int, Refused] = Field(
-        default_factory=dict, description="By number, those that would be served if they were not refused."
+        default_factory=dict, description="Refused versions by number that would otherwise be served."
     )
 
-    def moved(self, version: int) -> "Versions":
-        """Serve another version."""
+    def moved_to(self, version: int) -> "Versions":
+        """Make another version current."""
         previous = (*self.previous, self.current)[-HISTORY:]
         refused = {number: why for number, why in self.refused.items() if number > version}
         return Versions(current=version, previous=previous, highest=max(self.highest, version), refused=refused)
 
-    def back(self) -> "Versions":
-        """Serve the version before. Raises ``LookupError`` where there is none."""
+    def rolled_back(self) -> "Versions":
+        """Make the previous version current. Raises ``LookupError`` if there is none."""
         if not self.previous:
             raise LookupError("no version was served before this one")
         return self.model_copy(update={"current": self.previous[-1], "previous": self.previous[:-1], "digest": ""})
 
-    def loaded_as(self, digest: str) -> "Versions":
-        """The same, with what the files of the version are."""
+    def with_digest(self, digest: str) -> "Versions":
+        """Set the digest of the current version's files."""
         return self.model_copy(update={"digest": digest})
 
     def with_refused(self, refused: dict[int, Refused]) -> "Versions":
-        """The same, with other versions refused."""
+        """Replace the refused versions."""
         return self.model_copy(update={"refused": refused})
 
 
 class State(Closed):
-    """What all workers are to serve: one file, so that models and experiment always go together."""
+    """What all workers should serve, in one file, so that models and experiment always match."""
 
-    catalogue: Catalogue = Field(description="As it was read; the file may have changed since.")
-    versions: dict[str, Versions] = Field(description="By model, but for those of one version only.")
-    items: int = Field(0, description="How often the items were to be taken up anew.")
+    catalogue: Catalogue = Field(description="The models file as read; it may have changed since.")
+    versions: dict[str, Versions] = Field(description="Versions by model, except models fixed to one version.")
+    items: int = Field(0, description="Number of requested reloads of the items.")
 
     def versions_of(self, catalogue: Catalogue) -> dict[str, Versions]:
-        """Versions of those models that come from the same folder there: numbers of another folder mean nothing."""
+        """Versions of the models whose folder is the same in ``catalogue``; others' numbers have no meaning there."""
         return {
             name: versions
             for name, versions in self.versions.items()
             if name in catalogue.models and catalogue.models[name].artifact == self.catalogue.models[name].artifact
         }
 
-    def now(self, model: str, versions: Versions) -> "State":
-        """The same with other versions of one model."""
+    def with_versions(self, model: str, versions: Versions) -> "State":
+        """Replace the versions of one model."""
         return self.model_copy(update={"versions": {**self.versions, model: versions}})
 
     def with_new_items(self) -> "State":
-        """The same, and every worker looks at the files of items."""
+        """Request all workers to check their items files."""
         return self.model_copy(update={"items": self.items + 1})
 
-    def on(self, experiment: Experiment | None) -> "State":
-        """The same with another experiment."""
+    def with_experiment(self, experiment: Experiment | None) -> "State":
+        """Replace the experiment."""
         return self.model_copy(update={"catalogue": self.catalogue.model_copy(update={"experiment": experiment})})
 
 
 class Serving(Closed):
-    """What one worker serves."""
+    """Versions and experiment that one worker serves."""
 
     models: dict[str, int]
     experiment: str | None = Field(None, description="The experiment's revision.")
 
 
 class StateError(RuntimeError):
-    """The state cannot be written, since the disk is full for one; the text names the folder and the reason."""
+    """The state cannot be written, for example on a full disk; the message names the folder and the reason."""
 
 
 class SharedState:
-    """The folder; every worker holds one of these."""
+    """One worker's access to the shared folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -122,13 +122,13 @@ class SharedState:
         self._lock: int | None = None
         self._problems = Problems()
         self._damaged: int | None = None
-        """The stamp of a file that cannot be read."""
+        """Stamp of a state file that cannot be parsed."""
         self._make()
 
     def state(self) -> State | None:
-        """What to serve, or ``None`` before any worker has begun. A look costs one stat.
+        """The state, or ``None`` before the service has written one. Costs one ``stat`` call if unchanged.
 
-        Where the file was removed or damaged, it is the state that was seen last.
+        If the file was removed or damaged, this is the last state read.
         """
         file = self._folder / "state.json"
         seen = self._seen
@@ -138,14 +138,14 @@ class SharedState:
                 seen = self._seen = (stamp, State.model_validate_json(file.read_bytes()))
         except FileNotFoundError:
             pass
-        except ValidationError as error:  # cut off, or of another release
+        except ValidationError as error:  # truncated, or from another release
             self._damaged = stamp
             event(logging.ERROR, "state not readable", file=str(file), reason=str(error.errors()[0]["msg"]))
         return None if seen is None else seen[1]
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """No other worker changes the state meanwhile; it waits, and the lock ends with the process that holds it."""
+        """Hold the lock on the state while the block runs, so that no other worker changes it."""
         file = self._folder / "state.lock"
         while True:
             self._make()
@@ -158,7 +158,7 @@ class SharedState:
                     return
 
     def write(self, state: State) -> None:
-        """Change the state, :meth:`alone`. Raises ``StateError``, and then the state is what it was."""
+        """Replace the state, within :meth:`alone`. Raises ``StateError``, and then the state is unchanged."""
         file = self._folder / "state.json"
         try:
             replace_file(file, state.model_dump_json().encode())
@@ -167,7 +167,7 @@ class SharedState:
         self._seen = (0, state)
 
     def report(self, serving: Serving) -> None:
-        """Say what this worker serves; on a full disk it serves all the same, and only ``/admin/status`` misses it."""
+        """Report what this worker serves; if the disk is full, only ``/admin/status`` misses it."""
         self._serving = serving
         try:
             replace_file(self._own, serving.model_dump_json().encode())
@@ -177,9 +177,9 @@ class SharedState:
                 event(logging.ERROR, "worker not listed", reason=str(error))
 
     def mend(self) -> list[str]:
-        """Write again what somebody removed from the folder, or the folder itself; return the names of what was gone.
+        """Restore the folder and files that others have removed; return the names of what was missing.
 
-        Each worker tells of its own file, and the first one to miss the state of that.
+        Each worker restores its own file; the first one to notice restores the state.
         """
         gone = [] if self._folder.is_dir() else [str(self._folder)]
         self._make()
@@ -202,28 +202,28 @@ class SharedState:
             return True
 
     def workers(self) -> dict[int, Serving]:
-        """What every living worker serves, by its process id."""
-        found = {}
+        """What every living worker serves, by process id."""
+        serving = {}
         for file in self._files():
-            with suppress(FileNotFoundError, ValidationError):  # it ends, or somebody changed its file
+            with suppress(FileNotFoundError, ValidationError):  # it is ending, or its file was damaged
                 if _lives(file):
-                    found[_pid(file)] = Serving.model_validate_json(file.read_bytes())
-        return found
+                    serving[_pid(file)] = Serving.model_validate_json(file.read_bytes())
+        return serving
 
-    def buried(self) -> list[int]:
-        """Process ids of workers that died since the last look, each told once; not those that others have by now."""
+    def dead_workers(self) -> list[int]:
+        """Process ids of workers that died since the last call, except ids already reused by another worker."""
         files = self._files()
         dead = [file for file in files if not _lives(file)]
         for file in dead:
             file.unlink(missing_ok=True)
-        living = {_pid(file) for file in files if file not in dead}  # ids are used again
+        living = {_pid(file) for file in files if file not in dead}  # ids are reused
         return [_pid(file) for file in dead if _pid(file) not in living]
 
-    def leads(self) -> bool:
-        """Whether this worker is the one that does what only one should; another takes over when it ends."""
+    def is_leader(self) -> bool:
+        """Whether this worker is the leader, which does single-worker tasks; another takes over when it ends."""
         file = self._folder / "watch.lock"
         if self._leading is not None and not is_still(file, self._leading):
-            os.close(self._leading)  # removed by somebody: another worker may have made it anew
+            os.close(self._leading)  # removed: another worker may have recreated it
             self._leading = None
         if self._leading is None:
             handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -236,7 +236,7 @@ class SharedState:
         return True
 
     def leave(self) -> None:
-        """Say that this worker ends."""
+        """Withdraw this worker's report and release its locks."""
         self._own.unlink(missing_ok=True)
         for handle in (self._leading, self._lock):
             if handle is not None:
@@ -244,7 +244,7 @@ class SharedState:
         self._leading = self._lock = self._serving = None
 
     def _make(self) -> None:
-        """Make the folder where it is not there, and say by a lock on it that its service lives."""
+        """Create the folder if needed, and lock it to mark its service as alive."""
         self._workers.mkdir(parents=True, exist_ok=True)
         if self._lock is not None and not is_still(self._folder, self._lock):
             os.close(self._lock)
@@ -257,7 +257,7 @@ class SharedState:
 
 
 def _stamp(file: Path) -> int:
-    """Changes whenever the file is replaced. Raises ``FileNotFoundError``."""
+    """A number that changes whenever the file is replaced. Raises ``FileNotFoundError``."""
     facts = file.stat()
     return facts.st_mtime_ns ^ facts.st_ino
 
@@ -267,5 +267,5 @@ def _pid(file: Path) -> int:
 
 
 def _lives(file: Path) -> bool:
-    """Whether the process lives that wrote a worker's file, and not only one that has its id by now."""
+    """Whether the process that wrote a worker's file is alive, as opposed to a later one with its id."""
     return start_time(_pid(file)) == int(file.stem.partition("-")[2])

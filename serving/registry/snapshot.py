@@ -1,4 +1,4 @@
-"""What new requests are served by, all at once: every model's ranker and the experiment."""
+"""Snapshot of what is served: every model's ranker and the experiment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from serving.ranking.route import Route
 from serving.registry.catalog import unknown
 
 CHOSEN, NO_UNIT, NOT_COVERED = "chosen", "no_unit", "not_covered"
-"""Why a request is in no group: it names a model or a fusion, it names no unit, its unit does not take part."""
+"""Why a request is in no group: it names a model or a fusion, it names no unit, or its unit is not covered."""
 
 
 class ExperimentError(ValueError):
-    """An experiment that the models cannot serve; its text says which group and why."""
+    """An experiment that the models cannot serve; the message names the group and the reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """One moment's models and experiment; nothing of it changes, so a request that holds it sees one moment."""
+    """The models and experiment served at one time. It is immutable, so a request sees a consistent state."""
 
     rankers: Mapping[str, Ranker]
     default: str
@@ -36,20 +36,20 @@ class Snapshot:
 
     @cached_property
     def bounds(self) -> Bounds:
-        """How much a request may hold before it is known which model it is for."""
+        """Size limits of a request before its model is known: the largest of all models."""
         each = [ranker.checker.bounds for ranker in self.rankers.values()]
         return Bounds(max(bounds.candidates for bounds in each), max(bounds.columns for bounds in each))
 
     def version(self, model: str) -> int:
-        """Number of a model's version."""
+        """Version number of a model."""
         return self.rankers[model].artifact.manifest.version
 
     def route(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Route:
-        """Find what ranks a request. Raises ``RequestError`` for a model that is not there."""
+        """Choose the model and fusion for a request. Raises ``RequestError`` for an unknown model."""
         name, fusion = body.get("model"), body.get("fusion")
         if isinstance(name, str) and name not in self.rankers:
             raise RequestError([("model", unknown(name, self.rankers))])
-        # What is no name at all is told by the parser, with all else that is wrong.
+        # A name that is not a string is reported by the validation, with all other problems.
         model = name if isinstance(name, str) else self.default
         if self.experiment is None or self._split is None:
             return Route(model, self.rankers[model])
@@ -60,16 +60,16 @@ class Snapshot:
             if group is not None:
                 chosen = self.experiment.groups[group]
                 model = chosen.model or self.default
-                told: dict[str, str | None] = {"name": self.experiment.name, "group": group}
-                return Route(model, self.rankers[model], chosen.choice, told)
+                report: dict[str, str | None] = {"name": self.experiment.name, "group": group}
+                return Route(model, self.rankers[model], chosen.choice, report)
             outside = NO_UNIT if unit is None else NOT_COVERED
-        told = {"name": self.experiment.name, "group": None, "outside": outside}
-        return Route(model, self.rankers[model], experiment=told)
+        report = {"name": self.experiment.name, "group": None, "outside": outside}
+        return Route(model, self.rankers[model], experiment=report)
 
     def check(self) -> None:
-        """Raise ``ExperimentError`` where a group's model or fusion could not serve what its users send.
+        """Raise ``ExperimentError`` if a group's model or fusion cannot serve its users' requests.
 
-        A client does not know its user's group, so every group's model must take the default one's requests.
+        A client does not know its user's group, so every group's model must accept the default model's requests.
         """
         if self.experiment is None:
             return
@@ -80,15 +80,15 @@ class Snapshot:
             columns = [artifact.schema.column(feature) for feature in artifact.schema.context]
             if self.experiment.unit is not None and self.experiment.unit not in columns:
                 raise ExperimentError(
-                    f"experiment.unit: {self.experiment.unit!r} is no column of the context of model {model!r} "
-                    f"(its columns: {', '.join(columns)}); a header can name the user too"
+                    f"experiment.unit: {self.experiment.unit!r} is not a context column of model {model!r} "
+                    f"(its context columns: {', '.join(columns)}); a header can identify the user instead"
                 )
             differences = differences_of(default, artifact) if artifact is not default else []
             differing = [part for part in differences if part != "objectives"]
             if differing:
                 raise ExperimentError(
-                    f"{where}.model: {model!r} takes other requests than {self.default!r} ({', '.join(differing)}), "
-                    "and a client does not know its user's group"
+                    f"{where}.model: {model!r} has another request schema than {self.default!r} "
+                    f"({', '.join(differing)}), and a client does not know its user's group"
                 )
             try:
                 self.rankers[model].plan(group.choice)

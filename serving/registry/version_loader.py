@@ -1,4 +1,4 @@
-"""Where one named model comes from: its folder of versions, and what a version has to prove before it is served."""
+"""Loads the versions of one model from its folder, and checks a version before it is served."""
 
 import hashlib
 import logging
@@ -23,11 +23,11 @@ from serving.registry.snapshot import ExperimentError
 from serving.settings import Settings
 
 TRIED = 10
-"""Versions that are tried as a service begins, before it gives up."""
+"""Most versions tried when the service starts."""
 
 
 class RefusedError(Exception):
-    """A version that is not served: ``cause`` is one word for the metric, the text says why."""
+    """A refused version: ``cause`` is the metric's label, the message says why."""
 
     def __init__(self, version: int, cause: str, text: str) -> None:
         super().__init__(text)
@@ -35,22 +35,22 @@ class RefusedError(Exception):
 
 
 def digest_of(artifact: Artifact) -> str:
-    """Changes with any file of an artifact."""
+    """Digest of all files of an artifact."""
     return hashlib.blake2b(orjson.dumps(sorted(artifact.manifest.files.items())), digest_size=16).hexdigest()
 
 
 class VersionFileError(ValueError):
-    """A version file that names no version; its text names the file and what it holds."""
+    """A version file that holds no version number; the message names the file and its content."""
 
 
 class VersionLoader:
-    """One model's place."""
+    """Loads and checks the versions of one model."""
 
     def __init__(self, name: str, source: Source, settings: Settings, users: Users | None) -> None:
         self._name, self._source, self._settings, self._users = name, source, settings, users
         self._items = None
         if source.items is not None:
-            assert settings.runtime is not None, "a service that looks up items has a folder to encode them into"
+            assert settings.runtime is not None, "the runtime folder holds the encoded items"
             self._items = ItemSource(source.items, settings.runtime / "items" / name)
         first = locate(source.artifact)
         self._root = None if first == source.artifact else source.artifact
@@ -62,20 +62,20 @@ class VersionLoader:
 
     @property
     def pinned(self) -> bool:
-        """Whether it has but one version: it is one version's own folder, or the models' file says which."""
+        """Whether the model is fixed to one version, by its folder or by the setting ``version``."""
         return self._root is None or self._source.version is not None
 
     @property
     def follows_file(self) -> bool:
-        """Whether a version file says which version is served."""
+        """Whether a version file chooses the version."""
         return self._source.version_file is not None
 
     def versions(self) -> dict[int, Path]:
-        """Folders of whole versions by number."""
+        """Folders of complete versions by number."""
         return numbered(self._root) if self._root is not None else {}
 
     def named(self) -> int | None:
-        """The version that the version file names; ``None`` without one. Raises ``VersionFileError``."""
+        """The version in the version file; ``None`` without a file. Raises ``VersionFileError``."""
         file = self._source.version_file
         if file is None:
             return None
@@ -90,25 +90,25 @@ class VersionLoader:
 
     def stamp(self, version: int) -> str:
         """Text that changes with any file of a version's folder."""
-        assert self._root is not None, "a model of one version only has no others"
+        assert self._root is not None, "the model has a folder of versions"
         digest = hashlib.blake2b(digest_size=16)
         folder = self._root / str(version)
         for file in sorted(folder.rglob("*")):
             with suppress(OSError):
                 facts = file.stat()
-                told = f"{file.relative_to(folder)} {facts.st_mtime_ns} {facts.st_size}\n"
-                digest.update(told.encode(errors="surrogateescape"))
+                entry = f"{file.relative_to(folder)} {facts.st_mtime_ns} {facts.st_size}\n"
+                digest.update(entry.encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def keeps(self, agreed: Versions) -> bool:
-        """Whether the version that other workers have agreed on is still there."""
+        """Whether the version agreed by the other workers still exists."""
         return agreed.current in self.versions()
 
     def begin(self, known: Versions | None) -> tuple[Ranker, Versions]:
-        """Load what a service begins with: the newest version that passes all checks, or the one that is named.
+        """Load the service's first version: the newest that passes all checks, or the one in the version file.
 
-        ``known`` is what was served before, which goes before newer versions. Versions that do not pass are logged.
-        Raises ``ArtifactError``, ``EngineError`` or ``ItemsError`` where none passes.
+        ``known`` are the previously served versions, which are tried before newer ones. Refused versions are logged.
+        Raises ``ArtifactError``, ``EngineError`` or ``ItemsError`` if none passes.
         """
         refused: dict[int, Refused] = {}
         first: tuple[int, Exception] | None = None
@@ -117,37 +117,37 @@ class VersionLoader:
             try:
                 ranker = self._ready(version, self._read(version))
             except RefusedError as error:
-                self._tell(error)
+                self._log(error)
                 refused[version] = Refused(stamp=stamp, cause=error.cause, counted=False)
                 first = first or (version, error.__cause__ if isinstance(error.__cause__, Exception) else error)
                 continue
             fresh = Versions(current=version, highest=version)
-            versions = fresh if known is None else known if version == known.current else known.moved(version)
+            versions = fresh if known is None else known if version == known.current else known.moved_to(version)
             newer = {number: why for number, why in refused.items() if number > version}
             versions = versions.with_refused({**versions.refused, **newer})
-            return ranker, versions.loaded_as(digest_of(ranker.artifact))
+            return ranker, versions.with_digest(digest_of(ranker.artifact))
         if first is None:
             raise ArtifactError(f"{self._source.artifact}: holds no version of an artifact any more")
         raise self._none_passes(*first, list(refused))
 
     def first(self, versions: Versions | None) -> Ranker:
-        """Load what other workers serve. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
+        """Load what the other workers serve. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
         if versions is None or self._root is None:
             return self._ranker(load(self._only))
         artifact = load(self._root / str(versions.current))
         if versions.digest and digest_of(artifact) != versions.digest:
             raise ArtifactError(
-                f"{artifact.folder}: its files are not those of the version {versions.current} that the other workers "
-                "serve; put them back, or export what is new under a new number"
+                f"{artifact.folder}: its files differ from those of version {versions.current} that the other workers "
+                "serve; restore them, or export the new artifact under a new number"
             )
         return self._ranker(artifact)
 
     def loaded(
         self, version: int, old: Artifact, allow_schema_change: bool, fits: Callable[[Ranker], None] | None
     ) -> Ranker:
-        """Load another version and check it, at last by ``fits``, which may raise ``ExperimentError``.
+        """Load and check another version, finally by ``fits``, which may raise ``ExperimentError``.
 
-        Raises ``RefusedError`` where it is not to be served, which is logged.
+        Raises ``RefusedError`` if it cannot be served, and logs it.
         """
         try:
             ranker = self._checked(version, old, allow_schema_change)
@@ -155,23 +155,23 @@ class VersionLoader:
                 if fits is not None:
                     fits(ranker)
             except ExperimentError as error:
-                reason = f"the experiment that is on cannot be served with it: {error}"
+                reason = f"the current experiment cannot be served with it: {error}"
                 raise RefusedError(version, "experiment", reason) from None
         except RefusedError as refused:
-            self._tell(refused, serving=old.manifest.version)
+            self._log(refused, serving=old.manifest.version)
             raise
         return ranker
 
     def _order(self, known: Versions | None) -> list[int]:
-        """Versions to try as the service begins, the best first."""
+        """Versions to try when the service starts, best first."""
         if (named := self._named_or_none()) is not None:
             return [named]
-        there = sorted(self.versions(), reverse=True)
+        available = sorted(self.versions(), reverse=True)
         before = [] if known is None else [known.current, *reversed(known.previous)]
-        return list(dict.fromkeys([*(version for version in before if version in there), *there]))[:TRIED]
+        return list(dict.fromkeys([*(version for version in before if version in available), *available]))[:TRIED]
 
     def _named_or_none(self) -> int | None:
-        with suppress(VersionFileError):  # the watch logs and counts it
+        with suppress(VersionFileError):  # the watcher logs and counts it
             return self.named()
         return None
 
@@ -180,13 +180,13 @@ class VersionLoader:
         if isinstance(error, RefusedError):
             text = f"{self._source.artifact}/{version}: {text}"
         if self._named_or_none() == version:
-            text = f"{text} (it is the one that {self._source.version_file} names)"
+            text = f"{text} (the version in {self._source.version_file})"
         elif len(refused) > 1:
-            text = f"{text} (refused too: {', '.join(map(str, refused[1:]))})"
+            text = f"{text} (also refused: {', '.join(map(str, refused[1:]))})"
         kind = type(error) if isinstance(error, ArtifactError | EngineError | ItemsError) else ArtifactError
         return kind(text)
 
-    def _tell(self, refused: RefusedError, **more: Any) -> None:
+    def _log(self, refused: RefusedError, **more: Any) -> None:
         event(
             logging.ERROR,
             "version refused",
@@ -204,25 +204,25 @@ class VersionLoader:
             raise RefusedError(
                 version,
                 "schema",
-                f"its requests or objectives differ from those of version {old.manifest.version} "
-                f"({', '.join(differences)}); allow_schema_change takes it all the same",
+                f"its request schema or objectives differ from version {old.manifest.version} "
+                f"({', '.join(differences)}); set allow_schema_change to accept it",
             )
         return self._ready(version, artifact)
 
     def _read(self, version: int) -> Artifact:
-        """Read a version's files. Raises ``RefusedError``, as :meth:`_ready`; its cause is the error behind it."""
+        """Read a version's files. Raises ``RefusedError`` from the original error, as :meth:`_ready` does."""
         try:
             assert self._root is not None
             artifact = load(self._root / str(version))
         except ArtifactError as error:
             raise RefusedError(version, "unreadable", self._without_path(error)) from error
         if artifact.manifest.version != version:
-            found = artifact.manifest.version
-            raise RefusedError(version, "unreadable", f"its manifest says that it is version {found}")
+            number = artifact.manifest.version
+            raise RefusedError(version, "unreadable", f"its manifest says that it is version {number}")
         return artifact
 
     def _ready(self, version: int, artifact: Artifact) -> Ranker:
-        """Put a version behind its engine and replay its golden requests."""
+        """Start the engine of a version and replay its golden requests."""
         try:
             return self._ranker(artifact)
         except ArtifactError as error:
@@ -231,7 +231,7 @@ class VersionLoader:
             raise RefusedError(version, "items", self._without_path(error)) from error
         except (EngineError, RequestError) as error:
             raise RefusedError(version, "engine", self._without_path(error)) from error
-        except Exception as error:  # whatever it is, the version that runs goes on
+        except Exception as error:  # any error refuses the version; the current one stays
             event(logging.ERROR, "loading failed", traceback=True, model=self._name, version=version)
             raise RefusedError(version, "engine", f"{type(error).__name__}: {self._without_path(error)}") from error
 
@@ -239,11 +239,11 @@ class VersionLoader:
         return Ranker.of(artifact, self._settings, self._items, self._users)
 
     def _fixed(self, version: int) -> Path:
-        there = self.versions()
-        if version not in there:
-            found = f"there are: {sorted(there)}" if there else "it is one version's own folder"
-            raise ArtifactError(f"{self._source.artifact}: there is no version {version} ({found})")
-        return there[version]
+        available = self.versions()
+        if version not in available:
+            hint = f"there are: {sorted(available)}" if available else "it is one version's own folder"
+            raise ArtifactError(f"{self._source.artifact}: there is no version {version} ({hint})")
+        return available[version]
 
     def _without_path(self, error: Exception) -> str:
         return str(error).replace(f"{self._root}/", "")

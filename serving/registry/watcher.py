@@ -1,4 +1,4 @@
-"""What a worker does beside requests: follows changes, looks for new versions, brings metrics up to date."""
+"""A worker's background task: follows shared changes, looks for new versions, and updates metrics."""
 
 import asyncio
 import logging
@@ -19,13 +19,13 @@ from serving.registry.version_loader import RefusedError, VersionFileError
 from serving.settings import Settings
 
 TICK = 0.25
-"""Seconds between looks at what the workers share; a change reaches all of them this much later."""
+"""Seconds between reads of the shared state; a change reaches all workers within this time."""
 UNWATCHED = 5.0
-"""Seconds between looks at version files, and at whether refused versions are still there, without a watch."""
+"""Seconds between checks of version files and refused versions if the setting ``watch`` is 0."""
 
 
 class Watcher:
-    """Runs beside a worker's requests until cancelled."""
+    """Runs in the background of a worker until cancelled."""
 
     def __init__(self, models: ModelRegistry, shared: SharedState, metrics: Metrics, settings: Settings) -> None:
         self._models, self._shared, self._metrics = models, shared, metrics
@@ -33,14 +33,14 @@ class Watcher:
         self._rollout = Rollout(settings.watch_fraction, settings.watch_delay)
         self._look_at = 0.0
         self._looked_at_items = time.monotonic()
-        self._asked = -1  # looks once, since a worker may begin with older items than the file has
+        self._asked = -1  # checks once at the start, since a worker may begin with outdated items
         self._items_problems = Problems()
         self._file_problems = Problems()
         self._folder_problems = Problems()
         self._followed: State | None = None
 
     async def run(self) -> None:
-        """Tick for ever; what goes wrong in one tick is logged, and the next one comes."""
+        """Tick forever; errors of a tick are logged."""
         while True:
             await asyncio.sleep(TICK)
             try:
@@ -55,9 +55,9 @@ class Watcher:
         self._metrics.measure()
         self._follow()
         self._follow_items()
-        if self._shared.leads():
-            for pid in self._shared.buried():
-                self._metrics.bury(pid)
+        if self._shared.is_leader():
+            for pid in self._shared.dead_workers():
+                self._metrics.remove_worker(pid)
             self._models.count_refused()
             if time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + jittered(self._watch or UNWATCHED)
@@ -66,7 +66,7 @@ class Watcher:
     def _mend(self) -> None:
         gone = self._shared.mend()
         if self._metrics.mend():
-            gone.append("metrics (those of workers that run are lost until they are started again)")
+            gone.append("metrics (running workers lose theirs until they restart)")
         if gone:
             event(logging.WARNING, "runtime files were removed", gone=gone)
 
@@ -74,7 +74,7 @@ class Watcher:
         state = self._shared.state()
         if state is None or state is self._followed:
             return
-        self._followed = state  # what is refused is logged, and not tried again until something else changes
+        self._followed = state  # a refusal is logged, and not retried until the state changes again
         for model, versions in state.versions.items():
             self._show_refused(model, versions)
         try:
@@ -83,7 +83,7 @@ class Watcher:
             event(logging.ERROR, "experiment refused", reason=str(error))
 
     def _follow_items(self) -> None:
-        """Look at the file of items: after a reload was asked for, and as often as the watch looks."""
+        """Check the items file after a requested reload, and at the interval of the setting ``watch``."""
         state = self._shared.state()
         asked = state.items if state is not None else 0
         due = bool(self._watch) and time.monotonic() - self._looked_at_items >= self._watch
@@ -104,25 +104,25 @@ class Watcher:
                 self._look_after(model, versions)
                 if self._folder_problems.end(model):
                     self._show_refused(model, versions)
-            except ArtifactError as error:  # of the folder itself; other models are looked at all the same
+            except ArtifactError as error:  # the folder cannot be read; continue with the other models
                 if self._folder_problems.note(model, str(error)):
                     self._show_refused(model, versions)
                     self._metrics.reloads.labels(model, "unreadable").inc()
                     event(logging.ERROR, "no newer version", model=model, serving=versions.current, reason=str(error))
 
     def _look_after(self, model: str, versions: Versions) -> None:
-        if self._models.slots[model].follows_file:
+        if self._models.loaders[model].follows_file:
             self._follow_file(model, versions)
         else:
-            there = self._models.slots[model].versions()
-            if not versions.refused.keys() <= there.keys():
-                self._models.keep_refused(model, there)
+            available = self._models.loaders[model].versions()
+            if not versions.refused.keys() <= available.keys():
+                self._models.keep_refused(model, available)
             if self._watch:
                 self._look_for(model, versions)
-                if there and versions.current not in there and max(there) <= versions.highest:
+                if available and versions.current not in available and max(available) <= versions.highest:
                     raise ArtifactError(
-                        f"version {versions.current} is gone, and none of those that are there is higher than "
-                        f"{versions.highest}: {sorted(there)}; export under a higher number, or ask for one by number"
+                        f"version {versions.current} is gone, and no available version is higher than "
+                        f"{versions.highest}: {sorted(available)}; export a higher number, or load one by its number"
                     )
 
     def _show_refused(self, model: str, versions: Versions) -> None:
@@ -130,25 +130,25 @@ class Watcher:
         self._metrics.show_refused(model, bool(versions.refused) or problem)
 
     def _look_for(self, model: str, versions: Versions) -> None:
-        """Serve the highest version that nobody has considered yet; one that was refused, once its files change."""
-        slot = self._models.slots[model]
-        for version in sorted(slot.versions(), reverse=True):
+        """Serve the highest new version; retry a refused one only after its files change."""
+        loader = self._models.loaders[model]
+        for version in sorted(loader.versions(), reverse=True):
             if version <= versions.highest:
                 return
             refused = versions.refused.get(version)
-            if (refused and refused.stamp == slot.stamp(version)) or not self._rollout.is_due(model, version):
+            if (refused and refused.stamp == loader.stamp(version)) or not self._rollout.is_due(model, version):
                 continue
             try:
                 self._models.change(model, version, self._allow)
                 return
-            except RefusedError:  # logged, counted, and noted
+            except RefusedError:  # already logged, counted and recorded
                 pass
 
     def _follow_file(self, model: str, versions: Versions) -> None:
-        """Serve the version that the version file names; where it names none, what is served goes on."""
-        slot = self._models.slots[model]
+        """Serve the version in the version file; if the file is invalid, the current version stays."""
+        loader = self._models.loaders[model]
         try:
-            version = slot.named()
+            version = loader.named()
         except VersionFileError as error:
             self._metrics.show_refused(model, True)
             if self._file_problems.note(model, str(error)):
@@ -161,8 +161,8 @@ class Watcher:
         if not versions.refused.keys() <= {version}:
             self._models.keep_refused(model, {version})
         refused = versions.refused.get(version)
-        if version == versions.current or (refused and refused.stamp == slot.stamp(version)):
+        if version == versions.current or (refused and refused.stamp == loader.stamp(version)):
             return
-        with suppress(RefusedError):  # logged, counted, and noted
-            # Clients of a version that was served before were there before.
+        with suppress(RefusedError):  # already logged, counted and recorded
+            # The schema may change back to that of a previously served version, whose clients already exist.
             self._models.change(model, version, self._allow or version in versions.previous)

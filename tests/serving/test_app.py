@@ -101,7 +101,7 @@ def test_missing_and_unseen_values_are_ranked(url, body):
     [
         ({"colour": [1] * 20}, "candidates.colour", "is unknown"),
         ({"lenght": [1] * 20}, "candidates.lenght", "did you mean 'length'"),
-        ({"length": [1.0] * 19}, "candidates.length", "has 19 values where item has 20"),
+        ({"length": [1.0] * 19}, "candidates.length", "has 19 values, but item has 20"),
         ({"item": ["x"] * 20}, "candidates.item.0", "valid integer"),
         ({"length": [*[1.0] * 7, "long", *[1.0] * 12]}, "candidates.length.7", "valid number"),
         ({"vector": [[1.0, 2.0]] * 20}, "candidates.vector.0", "at least 3 items"),

@@ -1,4 +1,4 @@
-"""Candidates known beforehand: a file of items, encoded once for each artifact and mapped into all workers' memory."""
+"""Item features: a Parquet file of candidates, encoded once per artifact and memory-mapped by all workers."""
 
 from serving.features.items.cache import ItemSource
 from serving.features.items.store import ItemsError, ItemStore

@@ -1,4 +1,4 @@
-"""A Parquet file of items, or a folder of them -> a folder that :class:`ItemStore` maps."""
+"""Encodes a Parquet file of items, or a folder of such files, into a folder that :class:`ItemStore` maps."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -24,11 +24,11 @@ from serving.features.items.store import FACTS, IDS, NUMBERS, ORDER, ROWS, Facts
 
 LIMITS = Limits()
 BATCH = 8192
-"""Items encoded at a time; few enough that a worker which builds goes on answering in between."""
+"""Items encoded at a time; few enough that a building worker still answers requests in between."""
 
 
 class Batch(NamedTuple):
-    """Some rows of a file; ``first`` counts from the first row of all files."""
+    """Consecutive rows of a file. ``within`` is the first row's number in the file, ``first`` over all files."""
 
     file: Path
     within: int
@@ -37,27 +37,27 @@ class Batch(NamedTuple):
 
 
 def files_of(source: Path) -> list[Path]:
-    """The file, or the Parquet files in the folder. Raises ``ItemsError`` where there is none."""
+    """The file, or the Parquet files in the folder. Raises ``ItemsError`` if there is none."""
     files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
     if not files or not all(file.is_file() for file in files):
-        raise ItemsError(f"{source}: is no Parquet file and no folder with any")
+        raise ItemsError(f"{source}: is neither a Parquet file nor a folder of Parquet files")
     return files
 
 
 def raw_features(artifact: Artifact) -> list[str]:
-    """Candidate features whose raw values some fusion of the artifact reads."""
+    """Candidate features whose raw values a fusion of the artifact reads."""
     read = dict.fromkeys(name for plan in artifact.fusions.values() for name in plan.features)
     return [name for name in read if name in artifact.schema.candidate]
 
 
 def build(source: Path, artifact: Artifact, folder: Path) -> None:
-    """Encode all items into ``folder``, which is there and empty.
+    """Encode all items into ``folder``, which must exist and be empty.
 
-    Raises ``ItemsError``, and ``OSError`` where the folder has no room for them.
+    Raises ``ItemsError``, and ``OSError`` if the disk has no room for them.
     """
     schema, encoder = artifact.schema, artifact.encoder
     if schema.candidate_id is None:
-        raise ItemsError(f"{source}: items are named by an id, and the artifact's schema has no candidate_id")
+        raise ItemsError(f"{source}: items are looked up by id, but the artifact's schema has no candidate_id")
     files = files_of(source)
     id_column = schema.column(schema.candidate_id)
     ids, kind = _ids(files, id_column, encoder.encodings[schema.candidate_id].request_type)
@@ -85,20 +85,20 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
             items = encoder.encode_items(batch.columns)
             to = place[batch.first : batch.first + len(items.ids)]
             rows[to], values[to] = items.ids, items.numbers
-            for name, found in items.codes.items():
-                codes[name][to] = found
+            for name, item_codes in items.codes.items():
+                codes[name][to] = item_codes
             for name, array in raw.items():
                 array[to] = numbers(batch.columns[schema.column(name)], schema.column(name))
         except ColumnError as error:
-            told = ColumnError(error.column, batch.within + error.row, error.value, error.expected)
-            raise ItemsError(f"{batch.file}: {told}") from None
+            in_file = ColumnError(error.column, batch.within + error.row, error.value, error.expected)
+            raise ItemsError(f"{batch.file}: {in_file}") from None
         for name, chunks in texts.items():
             if name != schema.candidate_id:
                 column = schema.column(name)
                 chunks.append(_as_text(schema.candidate[name].as_declared(batch.columns[column], column)))
     for number, chunks in enumerate(texts.values()):
         text = joined(chunks)
-        # Padded, so that words can be read up to the last byte without a copy of all.
+        # Padded, so that whole words can be read up to the last byte without copying.
         save_array(folder / f"text.{number}.npy", np.append(text.data, np.zeros(WORD, dtype=np.uint8)))
         save_array(folder / f"text.{number}.offsets.npy", text.offsets)
         save_array(folder / f"text.{number}.rows.npy", text.rows)
@@ -108,18 +108,18 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
     (folder / FACTS).write_bytes(orjson.dumps(facts._asdict()))
 
 
-def _ids(files: list[Path], column: str, given: RequestType) -> tuple[NDArray[np.int64] | Text, ValueType]:
-    """Ids of all items, in the order of the files, and their type. Raises ``ItemsError`` for null and for a wrong type.
+def _ids(files: list[Path], column: str, id_type: RequestType) -> tuple[NDArray[np.int64] | Text, ValueType]:
+    """Ids of all items in file order, and their type. Raises ``ItemsError`` for null and for a wrong type.
 
-    Where training met no id, the items' own decide the type. Unsigned ones are signed integers of the same bits.
+    If training saw no id, the items' ids decide the type. Unsigned ids are kept as signed integers of the same bits.
     """
-    reader, found = Typed(given.id_type, given.declared), []
+    reader, parts = Typed(id_type.id_type, id_type.declared), []
     for batch in _batches(files, [column]):
         try:
             part = reader.learn(batch.columns[column], column)
         except ColumnError as error:
-            told = ColumnError(column, batch.within + error.row, error.value, f"an id of an item: {error.expected}")
-            raise ItemsError(f"{batch.file}: {told}") from None
+            in_file = ColumnError(column, batch.within + error.row, error.value, f"an item id: {error.expected}")
+            raise ItemsError(f"{batch.file}: {in_file}") from None
         text = Text.of(part) if isinstance(part, list) else part
         missing = (
             np.ones(1, dtype=bool) if text is None else text.rows < 0 if isinstance(text, Text) else text == MISSING
@@ -127,14 +127,14 @@ def _ids(files: list[Path], column: str, given: RequestType) -> tuple[NDArray[np
         if missing.any():
             row = batch.within + int(np.argmax(missing))
             raise ItemsError(f"{batch.file}: column {column!r}, row {row}: an item has no id")
-        found.append(text)
+        parts.append(text)
     kind = reader.kind or "integer"
-    texts = [part for part in found if isinstance(part, Text)]
-    return joined(texts) if kind == "string" else np.concatenate([np.zeros(0, dtype=np.int64), *found]), kind
+    texts = [part for part in parts if isinstance(part, Text)]
+    return joined(texts) if kind == "string" else np.concatenate([np.zeros(0, dtype=np.int64), *parts]), kind
 
 
 def _sorted(ids: NDArray[np.int64] | Text, source: Path, column: str) -> tuple[NDArray[Any], NDArray[np.int64], int]:
-    """What ids are looked up by, ascending, the row of each, and the salt of their hashes."""
+    """Look-up keys in ascending order (ids, or hashes of text ids), the row of each, and the salt of the hashes."""
     salt = 0
     while True:
         keys: Any = ids
@@ -146,7 +146,7 @@ def _sorted(ids: NDArray[np.int64] | Text, source: Path, column: str) -> tuple[N
         if isinstance(ids, Text) and len(same):
             first, second = ids.rows[order[same]], ids.rows[order[same + 1]]
             same = same[ids.equals(first, ids, second)]
-            if not len(same):  # ids that differ and share a hash; of another salt they will not
+            if not len(same):  # different ids collide: hash again with another salt
                 salt += 1
                 continue
         if len(same):
@@ -157,13 +157,13 @@ def _sorted(ids: NDArray[np.int64] | Text, source: Path, column: str) -> tuple[N
 
 
 def optional_columns(schema: Schema) -> set[str]:
-    """Columns of candidate features that items need not have: those that no feature requires."""
+    """Columns of candidate features that items may lack: those that no feature requires."""
     features = [(schema.column(name), feature.required) for name, feature in schema.candidate.items()]
     return {column for column, _ in features} - {column for column, required in features if required}
 
 
 def _batches(files: list[Path], columns: list[str], optional: Collection[str] = ()) -> Iterator[Batch]:
-    """Rows of the files; of an optional column that a file does not have, all values are missing."""
+    """Read the files in batches of rows; an optional column that a file lacks has only missing values."""
     first = 0
     for file in files:
         try:
@@ -195,12 +195,12 @@ def _column(file: Path, name: str, array: Any, within: int) -> Column:
     except ColumnTypeError as error:
         raise ItemsError(f"{file}: {error}") from None
     except ColumnError as error:
-        told = ColumnError(name, within + error.row, error.value, error.expected)
-        raise ItemsError(f"{file}: {told}") from None
+        in_file = ColumnError(name, within + error.row, error.value, error.expected)
+        raise ItemsError(f"{file}: {in_file}") from None
 
 
 def joined(chunks: list[Text]) -> Text:
-    """Chunks of text as one, with the strings of all."""
+    """Concatenate chunks of text."""
     datas, lengths, rows, strings = [np.zeros(0, np.uint8)], [np.zeros(1, np.int64)], [np.zeros(0, np.int64)], 0
     for chunk in chunks:
         datas.append(chunk.data[chunk.offsets[0] : chunk.offsets[-1]])

@@ -1,4 +1,4 @@
-"""The file of items that a service was told, and the folders that were made of it for each artifact."""
+"""The service's items file and the cache of folders encoded from it, one per artifact and file version."""
 
 import fcntl
 import hashlib
@@ -18,19 +18,19 @@ from serving.features.items.store import FACTS, ItemsError, ItemStore
 FORMAT = 1
 WRITING = ".writing-"
 KEPT = 3
-"""Folders that the cache holds at most: the version that is served, one to roll back to, and one to come."""
+"""Most folders in the cache: one for the served version, one to roll back to, and one to roll out."""
 
 
 class ItemSource:
-    """Where items come from; workers that share ``cache`` encode them once between them."""
+    """Encodes items on demand; workers that share ``cache`` encode each set only once."""
 
     def __init__(self, source: Path, cache: Path) -> None:
         self._source, self._cache = source, cache
 
     def store(self, artifact: Artifact) -> ItemStore:
-        """The items as the file holds them now, encoded for an artifact; one worker encodes, and others wait for it.
+        """The file's current items, encoded for an artifact; one worker encodes while the others wait.
 
-        Raises ``ItemsError``, also where the cache has no room for them; nothing is left behind then.
+        Raises ``ItemsError``, also if the disk has no room for them; nothing is left behind then.
         """
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
@@ -48,10 +48,9 @@ class ItemSource:
             ) from None
 
     def first(self, artifact: Artifact) -> ItemStore:
-        """As :meth:`store`; where that fails, the items that were encoded before for the artifact, if there are any.
+        """As :meth:`store`, falling back to items encoded earlier for the artifact, if there are any.
 
-        So a worker that begins later serves what the others do, though the file was replaced by one that nobody can
-        take.
+        A worker that starts after the file was replaced by an unusable one thus serves what the other workers serve.
         """
         try:
             return self.store(artifact)
@@ -63,7 +62,7 @@ class ItemSource:
             raise
 
     def name(self, artifact: Artifact) -> str:
-        """Changes with the file of items and with whatever of the artifact they are encoded by."""
+        """Cache key: changes with the items file and with the parts of the artifact that encode items."""
         try:
             stamps = [(str(f), s.st_size, s.st_mtime_ns, s.st_ino) for f in files_of(self._source) if (s := f.stat())]
         except OSError as error:
@@ -79,17 +78,17 @@ class ItemSource:
             shutil.rmtree(writing, ignore_errors=True)
 
     def _forget(self) -> None:
-        """Remove folders not used for longest, and unfinished ones of workers that were killed while they encoded.
+        """Remove the least recently used folders, and unfinished ones of workers killed while encoding.
 
-        Called with the lock held, before another folder is made, so that the cache never holds more than ``KEPT``.
-        A worker that has a removed folder mapped keeps what is in it.
+        Called with the lock held, before a folder is created, so that the cache never holds more than ``KEPT``.
+        A worker that has mapped a removed folder keeps its content.
         """
         folders = {entry for entry in self._cache.iterdir() if entry.is_dir()}
         for folder in folders - {*self._whole()[1 - KEPT :]}:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _whole(self) -> list[Path]:
-        """Finished folders, the one used last behind the others; those that another worker removes are left out."""
+        """Finished folders, the most recently used last; those that another worker removes meanwhile are left out."""
         used: dict[Path, int] = {}
         with suppress(FileNotFoundError):
             for entry in self._cache.iterdir():
@@ -100,7 +99,7 @@ class ItemSource:
 
 
 def _made_by(artifact: Artifact) -> str:
-    """Changes with whatever of an artifact items are encoded by."""
+    """Hash of the parts of an artifact that encode items."""
     files = artifact.manifest.files
     made_by = [files[name] for name in ("encoder.json", "encoder.npz", "fusion.json")]
     return _digest([FORMAT, made_by, artifact.schema.model_dump(mode="json")])

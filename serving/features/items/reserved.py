@@ -1,7 +1,7 @@
-"""Arrays in files whose space is reserved before they are mapped.
+"""Memory-mapped array files whose disk space is reserved before mapping.
 
-A write into a mapped file that the disk has no room for ends the process with SIGBUS. Reserved space cannot run out, so
-a full disk is an ``OSError`` before anything is mapped.
+Writing to a mapped file on a full disk kills the process with SIGBUS. With the space reserved first, a full disk is an
+``OSError`` before anything is mapped.
 """
 
 import errno
@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 
 def new_array(path: Path, kind: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """A new ``.npy`` file of zeros, mapped. Raises ``OSError``, naming the file and its size, where it has no room."""
+    """Create and map a ``.npy`` file of zeros. Raises ``OSError`` with the file and its size if the disk is full."""
     dtype, header = np.dtype(kind), BytesIO()
     facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_2_0(header, facts)
@@ -28,8 +28,8 @@ def new_array(path: Path, kind: DTypeLike, shape: tuple[int, ...]) -> NDArray[An
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             free = shutil.disk_usage(path.parent).free / 2**20
-            told = f"no room for {path.name}: it needs {size / 2**20:,.1f} MiB, and {free:,.0f} MiB are free"
-            raise OSError(error.errno, told) from None
+            reason = f"no room for {path.name}: it needs {size / 2**20:,.1f} MiB, and {free:,.0f} MiB are free"
+            raise OSError(error.errno, reason) from None
         file.write(header.getvalue())
     return np.lib.format.open_memmap(path, mode="r+")
 

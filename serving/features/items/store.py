@@ -1,15 +1,15 @@
-"""A folder of encoded items, memory-mapped, in the order of their ids.
+"""A folder of encoded items, memory-mapped and sorted by id.
 
 ::
 
-    facts.json      kind of the ids, the salt of their hashes, names of the columns below
-    ids.npy         integer ids, ascending [V], unsigned ones as signed of the same bits; of strings their hashes
-    order.npy       the row in the file of each place [V]
+    facts.json      type of the ids, salt of their hashes, names of the columns below
+    ids.npy         integer ids [V], ascending, unsigned ones as signed of the same bits; hashes of string ids
+    order.npy       row of the items file at each position [V]
     rows.npy        encoded ids [V, W]
     numbers.npy     encoded numbers [V, F]
-    code.N.npy      codes [V] of a feature that label statistics combine with the context's
+    code.N.npy      codes [V] of a feature that label statistics cross with the context
     raw.N.npy       numbers [V] that fusions read
-    text.N.npy      strings that fusions read, or the ids; text.N.offsets.npy, and by the file's rows text.N.rows.npy
+    text.N.npy      strings that fusions read, or the ids, with text.N.offsets.npy; text.N.rows.npy is in file order
 """
 
 from pathlib import Path
@@ -26,11 +26,11 @@ IDS, ORDER, ROWS, NUMBERS, FACTS = "ids.npy", "order.npy", "rows.npy", "numbers.
 
 
 class ItemsError(RuntimeError):
-    """Items that cannot be served; the text names the file, the column and the value."""
+    """Items that cannot be served; the message names the file, the column and the value."""
 
 
 class Facts(NamedTuple):
-    """What ``facts.json`` holds: columns by name, as the N of their files."""
+    """Content of ``facts.json``; a column's position in its list is the N of its files."""
 
     kind: str
     salt: int
@@ -40,7 +40,7 @@ class Facts(NamedTuple):
 
 
 class ItemStore:
-    """V items; workers share the pages that the system holds of them."""
+    """V memory-mapped items; workers share the pages in the operating system's cache."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -55,28 +55,25 @@ class ItemStore:
         return len(self._ids)
 
     def places(self, ids: Column, id_feature: str) -> NDArray[np.int64]:
-        """Place of each item [N], -1 for one that is not here, and for null."""
+        """Position of each item [N]; -1 for unknown ids and null."""
         if self.facts.kind == "string":
             text = ids if isinstance(ids, Text) else Text.of(_strings_alone(list(ids)))  # type: ignore[arg-type]
             known = self._text[id_feature]
             strings = np.arange(len(text.lengths))
-            found = self._found(text.hashes(strings, self.facts.salt))
-            return np.append(text.confirmed(strings, found, known, lambda places: known.rows[self._order[places]]), -1)[
-                text.rows
-            ]
+            matches = self._positions(text.hashes(strings, self.facts.salt))
+            confirmed = text.confirmed(strings, matches, known, lambda places: known.rows[self._order[places]])
+            return np.append(confirmed, -1)[text.rows]
         if isinstance(ids, Text) or (isinstance(ids, list) and str in set(map(type, ids))):
             ids = [None if isinstance(value, str) else value for value in ids]
-        return self._found(
-            integers(ids, id_feature, self.facts.kind == "unsigned")
-        )  # null is no id that an item may have
+        return self._positions(integers(ids, id_feature, self.facts.kind == "unsigned"))  # no item has null as its id
 
     def encoded(self, places: NDArray[np.int64]) -> Items:
-        """Copies of the encoded items at places [N]."""
+        """Copies of the encoded items at positions [N]."""
         codes = {name: array[places].astype(np.int64) for name, array in self._codes.items()}
         return Items(self._rows[places], self._numbers[places], codes)
 
     def raw(self, feature: str, places: NDArray[np.int64]) -> NDArray[Any]:
-        """Raw values [N] as fusions read them, missing where the place is -1."""
+        """Raw values [N] for fusions; missing where the position is -1."""
         if feature in self._raw:
             known = self._raw[feature]
             return np.where(places < 0, np.nan, known[places] if len(known) else np.nan)
@@ -85,7 +82,7 @@ class ItemStore:
         rows[places >= 0] = text.rows[self._order[places[places >= 0]]]
         return np.array(Text(text.data, text.offsets, rows).tolist(), dtype=object)
 
-    def _found(self, keys: NDArray[Any]) -> NDArray[np.int64]:
+    def _positions(self, keys: NDArray[Any]) -> NDArray[np.int64]:
         if not len(self._ids):
             return np.full(len(keys), -1, dtype=np.int64)
         places = np.minimum(np.searchsorted(self._ids, keys), len(self._ids) - 1)
@@ -93,7 +90,7 @@ class ItemStore:
 
     def _array(self, name: str) -> NDArray[Any]:
         mapped = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
-        return mapped.view(np.ndarray)  # type: ignore[no-any-return] # without the subclass's cost at every look-up
+        return mapped.view(np.ndarray)  # type: ignore[no-any-return] # np.memmap's overhead would slow every look-up
 
     def _strings(self, number: int) -> Text:
         parts = [self._array(f"text.{number}{part}.npy") for part in ("", ".offsets", ".rows")]
@@ -101,7 +98,7 @@ class ItemStore:
 
 
 def _strings_alone(values: list[Any]) -> list[str | None]:
-    """Values with null in place of what is no string."""
+    """Values with everything that is not a string replaced by null."""
     if set(map(type, values)) == {str}:
         return values
     return [value if isinstance(value, str) else None for value in values]

@@ -1,4 +1,4 @@
-"""Formats of requests and answers, by media type; adding one is a file and a line here."""
+"""Formats of requests and answers by media type; a new one needs a file and an import here."""
 
 from serving.protocol.formats.arrow import ARROW, ArrowReader
 from serving.protocol.formats.base import BY_ROW, JSON, READERS, WRITERS, Answer, Opened, Reader

@@ -1,4 +1,4 @@
-"""Arrow IPC streams: candidates as record batches, the rest of a request as JSON in the schema's metadata."""
+"""Arrow IPC streams: candidates are record batches; the rest of a request is JSON in the schema's metadata."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,17 +26,17 @@ from serving.protocol.validation import RequestChecker, require_few, short
 ARROW = "application/vnd.apache.arrow.stream"
 LIMITS = Limits()
 MOST_LISTED = 2**18
-"""Values of a column of lists that are looked at one by one, where the column as a whole is not of the right type."""
+"""Most values of an invalid list column that are checked one by one to find the invalid ones."""
 REQUEST, RANKING = "request", "ranking"
-"""Entries of the schema's metadata: all of a request but its candidates, all of an answer but its columns."""
+"""Metadata keys of a request without its candidates, and of an answer without its columns."""
 
 
 @READERS.register(ARROW)
 class ArrowReader:
-    """Columns are checked as arrays; one that is not right is shown to the check that all formats share."""
+    """Checks columns as arrays; invalid ones go through the check shared by all formats, which reports problems."""
 
     def open(self, body: bytes, bounds: Bounds) -> Opened:
-        """Read a body."""
+        """Parse a body."""
         try:
             stream = read_stream(body, lambda count: require_few(count, bounds.candidates), bounds.arrow_columns)
         except StreamError as error:
@@ -44,20 +44,20 @@ class ArrowReader:
         return Opened(_rest(stream.metadata), stream)
 
     def check(self, opened: Opened, checker: RequestChecker) -> RankRequest:
-        """Check it."""
+        """Validate a parsed request."""
         stream: Stream = opened.rest
-        twice = [name for name, count in Counter(stream.names).items() if count > 1]
-        if twice:
-            raise RequestError((f"candidates.{name}", "stands twice among the columns") for name in twice)
+        duplicates = [name for name, count in Counter(stream.names).items() if count > 1]
+        if duplicates:
+            raise RequestError((f"candidates.{name}", "is the name of several columns") for name in duplicates)
         columns: dict[str, Column] = {}
-        shown: dict[str, list[Any]] = {}
+        to_check: dict[str, list[Any]] = {}
         for name, array in zip(stream.names, stream.arrays, strict=True):
-            columns[name], shown[name] = _taken(name, array, checker.columns.get(name))
-        return checker.check({**opened.content, "candidates": shown}, columns=columns)
+            columns[name], to_check[name] = _converted(name, array, checker.columns.get(name))
+        return checker.check({**opened.content, "candidates": to_check}, columns=columns)
 
 
-def _taken(name: str, array: Any, expected: Expected | None) -> tuple[Column, list[Any]]:
-    """A column, and what the check is shown of it: nothing where it is right, nor where the name alone is wrong."""
+def _converted(name: str, array: Any, expected: Expected | None) -> tuple[Column, list[Any]]:
+    """A column, and the values to check one by one: none if the column is valid or its name is unknown."""
     if expected is None:
         return [], []
     try:
@@ -77,7 +77,7 @@ def _taken(name: str, array: Any, expected: Expected | None) -> tuple[Column, li
 
 
 def _as_json(value: Any, expected: Expected) -> Any:
-    """A value as JSON would have it, but for fractions of decimals, which no id may have and an error shows."""
+    """A value as JSON has it, except decimals with a fraction in id columns, which stay decimals for the error."""
     if isinstance(value, list):
         return [_as_json(each, expected) for each in value]
     if isinstance(value, Decimal) and expected.value == "number":
@@ -91,16 +91,16 @@ def _is_dated(column: Column) -> bool:
 
 
 def _is_large(array: Any) -> bool:
-    """Whether an array of lists has so many values that each of them on its own would cost too much."""
+    """Whether an array, including nested lists, has too many values to check one by one."""
     while pa.types.is_nested(array.type) and len(array) <= MOST_LISTED:
         array = array.flatten() if hasattr(array, "flatten") else array.values
-        if isinstance(array, list):  # of a struct's fields, which are no values
+        if isinstance(array, list):  # the fields of a struct, which no column may hold
             return True
     return len(array) > MOST_LISTED
 
 
 class _OfType:
-    """Stands for a value of a type that no feature has."""
+    """Placeholder for a column of a type that no feature has; its ``repr`` is for the error message."""
 
     def __init__(self, kind: object) -> None:
         self._kind = kind
@@ -110,7 +110,7 @@ class _OfType:
 
 
 def _rest(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """All of a request but its candidates. Other entries are the business of those who wrote them."""
+    """The request without its candidates, from the metadata. Unrelated metadata is ignored."""
     text = metadata.get(REQUEST.encode())
     if text is None:
         for key in metadata:
@@ -120,15 +120,15 @@ def _rest(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     where = f"metadata.{REQUEST}"
     rest = parsed(text, where)
     if not isinstance(rest, dict):
-        raise RequestError([(where, f"must be an object with context, top_k and the like, got {short(rest)}")])
+        raise RequestError([(where, f"must be an object with context, top_k and so on, got {short(rest)}")])
     if "candidates" in rest:
-        raise RequestError([(f"{where}.candidates", "must not be there: candidates are the stream's columns")])
+        raise RequestError([(f"{where}.candidates", "is not allowed here: candidates are the stream's columns")])
     return rest
 
 
 @WRITERS.register(ARROW)
 def stream(answer: Answer) -> bytes:
-    """One record batch in ranked order; what is said once is JSON in the schema's metadata."""
+    """Write one record batch in ranked order, with the other fields as JSON in the schema's metadata."""
     columns = {"id": _ids(answer.ids), "fused": pa.array(answer.fused)}
     columns |= {f"score_{name}": pa.array(values) for name, values in answer.scores.items()}
     for name, values in _explained(answer.explanations or {}):
@@ -142,7 +142,7 @@ def stream(answer: Answer) -> bytes:
 
 
 def _explained(explanations: Mapping[str, Any]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Columns of the candidates that are explained: ``contribution_click``, and the like."""
+    """Columns of explanations, such as ``contribution_click``."""
     for part, values in explanations.items():
         if isinstance(values, dict):
             yield from ((f"{part.removesuffix('s')}_{name}", array) for name, array in values.items())
@@ -158,6 +158,6 @@ def _ids(ids: Column) -> Any:
         return strings.take(pa.array(ids.rows, mask=ids.rows < 0)).cast(pa.string())
     if isinstance(ids, np.ma.MaskedArray):
         return pa.array(np.ma.getdata(ids), mask=np.ma.getmaskarray(ids))
-    if isinstance(ids, list) and {str, int} <= set(map(type, ids)):  # of an id that had no value in training
+    if isinstance(ids, list) and {str, int} <= set(map(type, ids)):  # ids of mixed types, as training saw none
         return pa.array([value if value is None else str(value) for value in ids])
     return pa.array(ids)

@@ -1,4 +1,4 @@
-"""Whether a column of an Arrow request is of the type that the schema and training ask for."""
+"""Checks whether a column of an Arrow request has the expected type."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from serving.protocol.column_types import Expected
 
 
 def fits(column: Column, array: Any, expected: Expected) -> bool:
-    """Whether every value of an array, and of the column made of it, is of the type that a request must have."""
+    """Whether every value of an array, and of the column converted from it, has the expected type."""
     if isinstance(column, list):
-        return True  # of nulls
+        return True  # all nulls
     if not expected.listed:
         return _values_fit(column, expected)
     if not isinstance(column, Ragged):
@@ -27,9 +27,9 @@ def fits(column: Column, array: Any, expected: Expected) -> bool:
 
 
 def _values_fit(values: Any, expected: Expected) -> bool:
-    """What training takes is taken here: booleans as 0 and 1, whole floats as ids, times where training met some.
+    """Accept what training accepts: booleans as 0 and 1, whole floats as ids, times if training saw times.
 
-    Text and numbers of another unit that stand for times do not fit: they are converted, or refused, one by one.
+    Times as text or in another unit do not fit: they are converted, or refused, one by one.
     """
     kind = expected.value
     if isinstance(values, list):

@@ -1,4 +1,4 @@
-"""What every format is: something that reads requests, something that writes answers, or both."""
+"""Base types of formats, and the registries of request readers and answer writers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -17,40 +17,37 @@ BY_ROW = f"{JSON}; layout=rows"
 
 
 class Answer(NamedTuple):
-    """A ranking of N candidates, best first; formats write it as it is."""
+    """A ranking of N candidates, best first, for a format to write."""
 
     facts: Mapping[str, Any]
-    """What is said once: the model's version, the fusion, the user."""
+    """Fields that are not per candidate: the model's version, the fusion, the user."""
     ids: Column
     fused: NDArray[np.float64]
     scores: Mapping[str, NDArray[np.float32]]
     explanations: Mapping[str, Any] | None
-    """Of the first candidates: arrays by name, or by name and objective; ``None`` where the request asks for none."""
+    """Arrays for the first candidates, by name, or by name and objective; ``None`` if the request asks for none."""
 
 
 class Opened(NamedTuple):
-    """A request before it is known whose schema it has to fit."""
+    """A parsed request, before its model and schema are known."""
 
     content: dict[str, Any]
-    """What it says by name; of a format that keeps the candidates elsewhere, all but these."""
+    """The request's fields by name, without the candidates if the format stores them elsewhere."""
     rest: Any = None
-    """What else the format's own check needs."""
+    """Further data for the format's own ``check``."""
 
 
 class Reader(Protocol):
-    """Reads requests of one media type, in two steps: which model a request is for stands in the request."""
+    """Reads requests of one media type, in two steps, since the request itself names its model."""
 
     def open(self, body: bytes, bounds: Bounds) -> Opened:
-        """Read a body that keeps within ``bounds``.
-
-        Raises ``RequestError``, and nothing else whatever it holds.
-        """
+        """Parse a body within ``bounds``. Raises ``RequestError``, and nothing else for any input."""
 
     def check(self, opened: Opened, checker: RequestChecker) -> RankRequest:
-        """Check what was opened. Raises ``RequestError`` with every problem found."""
+        """Validate a parsed request. Raises ``RequestError`` with every problem found."""
 
 
 READERS: Registry[type[Reader]] = Registry("media type")
-"""By media type, without parameters."""
+"""Request readers by media type, without parameters."""
 WRITERS: Registry[Callable[[Answer], bytes]] = Registry("media type")
-"""By media type, with the parameters that tell it from others."""
+"""Answer writers by media type, with the parameters that distinguish it."""

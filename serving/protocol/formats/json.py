@@ -1,4 +1,4 @@
-"""JSON: candidates as columns or as rows, both ways."""
+"""JSON requests and answers, with candidates as columns or as rows."""
 
 import re
 from typing import Any
@@ -21,10 +21,10 @@ LARGE = re.compile(rb"[0-9]{19}")
 
 @READERS.register(JSON)
 class JsonReader:
-    """An object with context and candidates; these are an object of columns, or a list of rows."""
+    """Reads an object with context and candidates, which are an object of columns or a list of rows."""
 
     def open(self, body: bytes, bounds: Bounds) -> Opened:
-        """Read a body; candidates and columns are counted once it is known whose."""
+        """Parse a body; candidates and columns are counted once the model is known."""
         require_few_objects(body)
         require_few_keys_in(body, bounds)
         raw = parsed(body, "body")
@@ -33,12 +33,12 @@ class JsonReader:
         return Opened(raw, (body, may_hold_booleans(body)))
 
     def check(self, opened: Opened, checker: RequestChecker) -> RankRequest:
-        """Check it."""
+        """Validate a parsed request."""
         body, booleans = opened.rest
         try:
             return self._checked(opened.content, booleans, checker)
         except RequestError:
-            # Integers beyond 64 bits were read as floats; what is said of them is said of what was sent.
+            # Integers beyond 64 bits were parsed as floats: check again so that errors show the sent values.
             exact = exactly(body) if LARGE.search(body) else None
             if exact is None:
                 raise
@@ -47,21 +47,21 @@ class JsonReader:
     def _checked(self, raw: dict[str, Any], booleans: bool, checker: RequestChecker) -> RankRequest:
         by_row = isinstance(raw.get("candidates"), list)
         if by_row:
-            raw = {**raw, "candidates": checker.turned(raw["candidates"])}
-        given = raw.get("candidates")
-        if not isinstance(given, dict):
+            raw = {**raw, "candidates": checker.to_columns(raw["candidates"])}
+        candidates = raw.get("candidates")
+        if not isinstance(candidates, dict):
             return checker.check(raw)
-        known = checker.in_microseconds(typed(given, checker.kinds, booleans=booleans))
-        # A column that is known to be right is shown to the check empty, so that nobody looks at it again.
-        shown = {**raw, "candidates": {**given, **{name: [] for name in known}}}
-        return checker.check(shown, by_row, {**given, **known})
+        valid = checker.in_microseconds(typed(candidates, checker.kinds, booleans=booleans))
+        # Columns known to be valid are passed to the check empty, so that it does not visit their values again.
+        to_check = {**raw, "candidates": {**candidates, **{name: [] for name in valid}}}
+        return checker.check(to_check, by_row, {**candidates, **valid})
 
 
 @WRITERS.register(JSON)
 def columns(answer: Answer) -> bytes:
-    """Columns in ranked order."""
+    """Write the ranking as columns in ranked order."""
     explanations = {} if answer.explanations is None else {"explanations": answer.explanations}
-    # Arrays of integers are written as they are; their single values are not, if they are of C's long long.
+    # orjson writes integer arrays but not every NumPy integer scalar (C's long long).
     integers = type(answer.ids) is np.ndarray and answer.ids.dtype.kind in "iu"
     ranking = {
         "ids": answer.ids if integers else _plain(answer.ids),
@@ -74,7 +74,7 @@ def columns(answer: Answer) -> bytes:
 
 @WRITERS.register(BY_ROW)
 def rows(answer: Answer) -> bytes:
-    """One object a candidate, in ranked order; those that are explained carry their explanation."""
+    """Write one object per candidate in ranked order, with its explanation if there is one."""
     ids, fused = _plain(answer.ids), answer.fused.tolist()
     ranked = [
         {"id": name, "fused": value, "scores": scores}
@@ -88,13 +88,13 @@ def rows(answer: Answer) -> bytes:
 
 
 def _by_row(columns: Any, count: int) -> list[dict[str, Any]]:
-    """Columns by name, nested or not, to as many objects of the same shape."""
+    """Transpose ``count`` values per column, nested or not, to a list of objects."""
     names = list(columns)
     values = [_by_row(v, count) if isinstance(v, dict) else list(v) for v in columns.values()]
-    # Numbers stay NumPy's, which are written with the digits of their own precision.
+    # Keep NumPy numbers, which orjson writes with the digits of their precision.
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)] if names else [{}] * count
 
 
 def _plain(ids: Any) -> Any:
-    """Ids as JSON has them: integers, strings, null."""
+    """Ids as JSON values: integers, strings, null."""
     return ids.tolist() if isinstance(ids, np.ndarray | Text) else ids

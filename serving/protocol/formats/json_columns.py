@@ -1,7 +1,7 @@
-"""Columns of JSON -> what the encoder takes, checked by the conversion itself.
+"""Converts JSON columns to arrays for the encoder, with type checks at the speed of C.
 
-A model of pydantic looks at each value of a list. Packing them into bytes refuses at the speed of C what is of another
-type; the few things that it lets through are looked for by themselves.
+A pydantic model checks each value of a list in turn. Packing the list with ``struct`` rejects most values of another
+type much faster; the few it accepts, such as booleans, are looked for separately.
 """
 
 import struct
@@ -19,24 +19,24 @@ _CODES = {"number": "d", "integer": "q", "unsigned": "Q"}
 
 
 def typed(columns: Mapping[str, Any], kinds: Mapping[str, Kind], booleans: bool = True) -> dict[str, Column]:
-    """Those of the columns that are known to be right, in the form that is read fastest.
+    """The columns known to be valid, converted to the form that the encoder reads fastest.
 
-    Numbers become arrays, with NaN for null; integers arrays, or stay a list where one is null; strings stay a list.
-    What is not in the answer is wrong, or unusual enough to need a closer look; so is what has no kind. The values are
-    those of parsed JSON: infinite ones and NaN are none. ``booleans`` says whether there may be some.
+    Numbers become arrays with NaN for null; integers become arrays, or stay a list if there is a null; strings stay a
+    list. A column left out is invalid, unusual, or has no kind, and needs the full check. Values come from parsed JSON,
+    so none is NaN or infinite. ``booleans`` says whether there may be booleans.
     """
-    found: dict[str, Column] = {}
+    valid: dict[str, Column] = {}
     for name, kind in kinds.items():
         values = columns.get(name)
         if isinstance(values, list):
             column = _strings(values) if kind == "string" else _packed(values, kind)
             if column is not None and not (booleans and bool in set(map(type, values))):
-                found[name] = column
-    return found
+                valid[name] = column
+    return valid
 
 
 def may_hold_booleans(body: bytes) -> bool:
-    """Whether a body has the letters of ``true`` or ``false`` anywhere: quicker than a look at each value."""
+    """Whether a body may contain ``true`` or ``false``: faster than checking each value."""
     letters = np.frombuffer(body, dtype=np.uint8)
     return _has(letters, b"rue") or _has(letters, b"als")
 
@@ -47,7 +47,7 @@ def _has(letters: NDArray[np.uint8], three: bytes) -> bool:
 
 
 def _packed(values: list[Any], kind: Kind) -> "Column | None":
-    """Values as they are kept; ``None`` where one is of another type, or is the integer that stands for missing."""
+    """Values as an array, or a list with nulls; ``None`` if one has another type or equals the missing marker."""
     code = _CODES[kind]
     nulls = False
     try:

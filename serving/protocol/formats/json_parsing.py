@@ -1,4 +1,4 @@
-"""JSON in which no object has a key twice, and integers of any size."""
+"""Parses JSON, rejecting duplicate keys, with exact integers where needed."""
 
 import json
 from collections import Counter
@@ -12,35 +12,35 @@ from serving.protocol.errors import RequestError
 
 
 def parsed(body: bytes, where: str) -> Any:
-    """What a body of JSON says; ``where`` names it in errors.
+    """Parse a JSON body; ``where`` names it in errors.
 
-    Raises ``RequestError`` for other text, and for an object that has a key twice: parsers would keep the last.
+    Raises ``RequestError`` for invalid JSON, and for duplicate keys, of which parsers keep only the last.
     """
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise RequestError([(where, f"is not valid JSON (NaN and infinity are none): {error}")]) from None
+        raise RequestError([(where, f"is not valid JSON (which has no NaN or infinity): {error}")]) from None
     keys = _keys(content)
-    if body.count(b":") != keys and count_keys(body) != keys:  # more than were kept
-        twice = [
-            (f"{where}.{path}" if where != "body" else path, "stands twice in one object") for path in _twice(body)
+    if body.count(b":") != keys and count_keys(body) != keys:  # the text may have more keys than were kept
+        duplicates = [
+            (f"{where}.{path}" if where != "body" else path, "is a duplicate key") for path in _duplicates(body)
         ]
-        if twice:
-            raise RequestError(twice)
+        if duplicates:
+            raise RequestError(duplicates)
     return content
 
 
 def exactly(body: bytes) -> Any:
-    """The same with every integer exact; orjson makes floats of those beyond 64 bits. ``None`` where it is too deep."""
+    """Parse with exact integers, where orjson makes floats beyond 64 bits. ``None`` if nested too deeply."""
     try:
         return json.loads(body)
-    except (ValueError, RecursionError):  # an integer of thousands of digits
+    except (ValueError, RecursionError):  # ValueError: an integer of thousands of digits
         return None
 
 
 def _keys(content: Any) -> int:
-    """How many keys the objects of a request have; those within lists only where a list begins with one."""
-    keys, parts = 0, [content]  # no recursion: a body may be as deep as it is long
+    """Number of keys in all objects; objects within a list are counted only if its first entry is an object."""
+    keys, parts = 0, [content]  # no recursion: the depth of a body is bounded only by its length
     while parts:
         part = parts.pop()
         if type(part) is dict:
@@ -52,29 +52,28 @@ def _keys(content: Any) -> int:
 
 
 class _Members(dict[str, Any]):
-    """An object, with the keys that it has twice."""
+    """An object with its duplicate keys."""
 
-    twice: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
 
 def _members(pairs: list[tuple[str, Any]]) -> Any:
-    found = _Members(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        counts = Counter(names)
-        found.twice = tuple(name for name in found if counts[name] > 1)
-    return found
+    members = _Members(pairs)
+    if len(members) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        members.duplicates = tuple(name for name in members if counts[name] > 1)
+    return members
 
 
-def _twice(body: bytes) -> Iterator[str]:
-    """Paths of the keys that stand twice in one object."""
+def _duplicates(body: bytes) -> Iterator[str]:
+    """Paths of duplicate keys."""
     try:
         content = json.loads(body, object_pairs_hook=_members, parse_int=float)
-    except RecursionError:  # so deep that it is no request
+    except RecursionError:  # nested too deeply for any valid request
         return
-    parts: list[tuple[str, Any]] = [("", content)]  # grows as objects within are found
+    parts: list[tuple[str, Any]] = [("", content)]  # grows while nested objects are found
     for path, part in parts:
         if isinstance(part, _Members):
-            yield from (f"{path}{name}" for name in part.twice)
+            yield from (f"{path}{name}" for name in part.duplicates)
         inner = part.items() if isinstance(part, dict) else enumerate(part)
         parts += ((f"{path}{name}.", value) for name, value in inner if isinstance(value, dict | list))

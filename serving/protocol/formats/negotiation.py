@@ -1,4 +1,4 @@
-"""Which formats a request and its answer are in, by ``Content-Type`` and ``Accept``. RFC 9110, 8.3 and 12.5.1."""
+"""Content negotiation: request and answer formats from ``Content-Type`` and ``Accept``. RFC 9110, 8.3 and 12.5.1."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -8,18 +8,18 @@ from serving.protocol.errors import Refusal
 from serving.protocol.formats.base import JSON, READERS, WRITERS
 
 LONGEST = 1000
-"""Characters of a header that are read; no client needs more."""
+"""Most characters of a header that are parsed; no client needs more."""
 
 
 class Exchange(NamedTuple):
-    """Names of the format that reads a request, and of the one that writes its answer."""
+    """Media types of the request and of its answer."""
 
     reads: str = JSON
     writes: str = JSON
 
 
 def agreed(content_type: str | None, accept: str | None) -> Exchange:
-    """What the headers ask for; JSON where they say nothing. Raises ``Refusal``: 415 or 406, with what there is."""
+    """The formats that the headers ask for, JSON by default. Raises ``Refusal`` (415 or 406), listing the formats."""
     if content_type is None and accept in (None, "*/*"):
         return Exchange()
     reads, writes = _reader(content_type or JSON), _writer(accept or "*/*")
@@ -40,25 +40,25 @@ def _reader(content_type: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def _writer(accept: str) -> str | None:
-    """The writer of the highest quality; of several, that of the range that stands first, then JSON."""
+    """The writer with the highest quality; ties go to the first range in the header, then to JSON."""
     ranges = [_parsed(part) for part in accept[:LONGEST].split(",") if part.strip()]
-    found: list[tuple[float, int, str]] = []
+    acceptable: list[tuple[float, int, str]] = []
     for writer in _ordered(WRITERS):
         name, parameters = _parsed(writer)
-        fitting = [
+        matching = [
             (_precision(wanted, needs), -place, _quality(needs))
             for place, (wanted, needs) in enumerate(ranges)
             if wanted in (name, f"{name.split('/')[0]}/*", "*/*") and _needed(needs).items() <= parameters.items()
         ]
-        if fitting:
-            _, place, quality = max(fitting)
+        if matching:
+            _, place, quality = max(matching)
             if quality > 0:
-                found.append((quality, place, writer))
-    return max(found, key=lambda each: each[:2])[2] if found else None
+                acceptable.append((quality, place, writer))
+    return max(acceptable, key=lambda each: each[:2])[2] if acceptable else None
 
 
 def _ordered(names: Iterable[str]) -> list[str]:
-    """JSON first: it is what clients get who do not mind."""
+    """JSON first, as the default."""
     return sorted(names, key=lambda name: name != JSON)
 
 
@@ -70,12 +70,12 @@ def _parsed(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _needed(parameters: dict[str, str]) -> dict[str, str]:
-    """Parameters that a writer must have: UTF-8 is what all of them write."""
+    """Parameters that a writer must have, without the quality and UTF-8, which all of them write."""
     return {k: v for k, v in parameters.items() if k != "q" and (k, v) != ("charset", "utf-8")}
 
 
 def _precision(wanted: str, parameters: dict[str, str]) -> tuple[bool, bool, int]:
-    """Of several ranges that fit, the most precise one counts."""
+    """Precision of a media range; the most precise matching range decides."""
     return wanted != "*/*", not wanted.endswith("/*"), len(_needed(parameters))
 
 

@@ -20,11 +20,11 @@ def test_after_failures_in_a_row_one_caller_tries_a_pause_later(now, caplog):
     breaker = CircuitBreaker()
     for _ in range(FAILURES):
         assert breaker.closed()
-        breaker.tell(failed=True)
+        breaker.record(failed=True)
     assert not breaker.closed()
     now[0] += PAUSE
     assert [breaker.closed() for _ in range(3)] == [True, False, False]
-    breaker.tell(failed=False)
+    breaker.record(failed=False)
     assert [breaker.closed() for _ in range(3)] == [True] * 3
     assert [record.message for record in caplog.records] == ["users are not looked up", "users are looked up again"]
 
@@ -32,5 +32,5 @@ def test_after_failures_in_a_row_one_caller_tries_a_pause_later(now, caplog):
 def test_failures_that_are_not_in_a_row_open_nothing(now):
     breaker = CircuitBreaker()
     for failed in [True, False] * FAILURES:
-        breaker.tell(failed=failed)
+        breaker.record(failed=failed)
     assert breaker.closed()

@@ -88,7 +88,7 @@ def test_more_than_may_be_held_are_refused_at_once_and_the_held_ones_finish():
     admission = Admission(2)
     with admission.one():
         admission.require_place()
-        with admission.one(), pytest.raises(Refusal, match="holds 2 requests already") as refused:
+        with admission.one(), pytest.raises(Refusal, match="already holds 2 requests") as refused:
             admission.require_place()
         assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
         admission.require_place()
@@ -121,7 +121,7 @@ def test_a_body_that_does_not_come_is_given_up(strict, body):
     status, answer = status_of(connection)
     connection.close()
     assert status == 408
-    assert answer["detail"] == [{"field": "body", "reason": "has not come within 1 s"}]
+    assert answer["detail"] == [{"field": "body", "reason": "was not received within 1 s"}]
     receives(strict, 0)
 
 
@@ -141,7 +141,7 @@ def test_a_deadline_that_passes_before_the_work_is_a_504(small, body):
     status, answer = status_of(connection)  # the body never comes, and would be waited for for ten minutes
     connection.close()
     assert status == 504
-    assert "deadline of X-Request-Timeout-Ms passed" in answer["detail"][0]["reason"]
+    assert "deadline set by X-Request-Timeout-Ms passed" in answer["detail"][0]["reason"]
     assert post(small.url, body, **{"X-Request-Timeout-Ms": "60000"}).status_code == 200
 
 

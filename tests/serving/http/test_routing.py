@@ -115,8 +115,8 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting():
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("FORWARDED_ALLOW_IPS", "proxy", "no address or network"),
-        ("CORS_ORIGINS", "app.example.com", "is no origin"),
+        ("FORWARDED_ALLOW_IPS", "proxy", "not an address or network"),
+        ("CORS_ORIGINS", "app.example.com", "is not an origin"),
         ("ROOT_PATH", "ranker/", "pattern"),
     ],
 )

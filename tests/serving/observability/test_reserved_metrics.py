@@ -24,7 +24,7 @@ def disk(monkeypatch):
 
     monkeypatch.setattr("serving.observability.reserved_metrics.os.posix_fallocate", posix_fallocate)
     monkeypatch.setattr(reserved_metrics, "RETRY", 0.0)
-    monkeypatch.setattr(reserved_metrics, "_told", False)
+    monkeypatch.setattr(reserved_metrics, "_logged", False)
     return room
 
 

@@ -72,7 +72,7 @@ def test_a_folder_that_another_service_removes_while_it_is_made_is_made_again(te
 
 def test_a_folder_of_ones_own_has_one_service(tmp_path):
     folder = tmp_path / "new" / "runtime"
-    reason = rf"RANKER_SERVE_RUNTIME: {folder} belongs to another service"
+    reason = rf"RANKER_SERVE_RUNTIME: {folder} is used by another running service"
     with owned(folder), pytest.raises(SettingsError, match=reason), owned(folder):
         pass
     with owned(folder):

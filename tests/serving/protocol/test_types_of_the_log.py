@@ -162,7 +162,7 @@ class Stored(Users):
     def __init__(self, stored):
         self._stored = json.dumps(stored).encode()
 
-    def _held(self, user):  # noqa: ARG002 - there is one
+    def _stored_value(self, user):  # noqa: ARG002 - there is one
         return self._stored
 
 

@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 from serving.ranking.request_trace import DeadlineError
-from serving.ranking.scheduler import PATIENCE, TOGETHER, Scheduler
+from serving.ranking.scheduler import MAX_BATCH, MAX_BATCH_SECONDS, Scheduler
 
 
 class Recorder:
@@ -48,10 +48,10 @@ def behind_one_that_is_held(names, threads=1, fails=()):
     """Hold one request up, let others wait behind it, then let it go on."""
 
     async def main():
-        turns, recorder = Scheduler(threads), Recorder()
-        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        scheduler, recorder = Scheduler(threads), Recorder()
+        first = asyncio.ensure_future(scheduler.run(recorder.work("first", held=True)))
         await begun(recorder)
-        others = [asyncio.ensure_future(turns.take(recorder.work(n, fails=dict(fails).get(n, "")))) for n in names]
+        others = [asyncio.ensure_future(scheduler.run(recorder.work(n, fails=dict(fails).get(n, "")))) for n in names]
         await asyncio.sleep(0)
         recorder.free.set()
         return await asyncio.gather(first, *others, return_exceptions=True), recorder.steps
@@ -70,11 +70,11 @@ def test_those_that_wait_are_prepared_together_and_finished_in_their_order():
 
 
 def test_no_more_than_so_many_are_prepared_together():
-    names = [f"{i}" for i in range(TOGETHER + 3)]
+    names = [f"{i}" for i in range(MAX_BATCH + 3)]
     answers, steps = behind_one_that_is_held(names)
     assert answers[1:] == [name.encode() for name in names]
-    first, rest = steps[2 : 2 + 2 * TOGETHER], steps[2 + 2 * TOGETHER :]
-    for group, chosen in ((first, names[:TOGETHER]), (rest, names[TOGETHER:])):
+    first, rest = steps[2 : 2 + 2 * MAX_BATCH], steps[2 + 2 * MAX_BATCH :]
+    for group, chosen in ((first, names[:MAX_BATCH]), (rest, names[MAX_BATCH:])):
         assert group == [f"prepare {name}" for name in chosen] + [f"finish {name}" for name in chosen]
 
 
@@ -88,8 +88,8 @@ def test_one_that_fails_gets_its_error_and_the_others_their_answers(step):
 
 def test_threads_share_those_that_wait():
     async def main():
-        turns, recorder = Scheduler(2), Recorder()
-        held = [asyncio.ensure_future(turns.take(recorder.work("first", held=True))) for _ in range(2)]
+        scheduler, recorder = Scheduler(2), Recorder()
+        held = [asyncio.ensure_future(scheduler.run(recorder.work("first", held=True))) for _ in range(2)]
         while recorder.steps.count("prepare first") < 2:
             await asyncio.sleep(0.001)
         both = threading.Barrier(2)  # passed only where two threads come to it
@@ -98,7 +98,7 @@ def test_threads_share_those_that_wait():
             both.wait(30)
             return lambda: b"done"
 
-        others = [asyncio.ensure_future(turns.take(prepare)) for _ in range(2)]
+        others = [asyncio.ensure_future(scheduler.run(prepare)) for _ in range(2)]
         await asyncio.sleep(0)
         recorder.free.set()
         return await asyncio.gather(*held, *others)
@@ -108,22 +108,22 @@ def test_threads_share_those_that_wait():
 
 def test_a_thread_that_was_idle_takes_the_next():
     async def main():
-        turns, recorder = Scheduler(1), Recorder()
-        return [await turns.take(recorder.work(name)) for name in "abc"]
+        scheduler, recorder = Scheduler(1), Recorder()
+        return [await scheduler.run(recorder.work(name)) for name in "abc"]
 
     assert asyncio.run(main()) == [b"a", b"b", b"c"]
 
 
 def test_a_deadline_that_passes_before_the_turn_withdraws_the_request():
     async def main():
-        turns, recorder = Scheduler(1), Recorder()
-        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        scheduler, recorder = Scheduler(1), Recorder()
+        first = asyncio.ensure_future(scheduler.run(recorder.work("first", held=True)))
         await begun(recorder)
         with pytest.raises(DeadlineError):
-            await turns.take(recorder.work("late"), deadline=time.monotonic() + 0.05)
+            await scheduler.run(recorder.work("late"), deadline=time.monotonic() + 0.05)
         recorder.free.set()
         assert await first == b"first"
-        assert await turns.take(recorder.work("next"), deadline=time.monotonic() + 30) == b"next"
+        assert await scheduler.run(recorder.work("next"), deadline=time.monotonic() + 30) == b"next"
         return recorder.steps
 
     assert not [step for step in asyncio.run(main()) if "late" in step]
@@ -131,26 +131,26 @@ def test_a_deadline_that_passes_before_the_turn_withdraws_the_request():
 
 def test_a_deadline_that_passes_during_a_step_is_not_waited_out():
     async def main():
-        turns, recorder = Scheduler(1), Recorder()
-        taken = asyncio.ensure_future(turns.take(recorder.work("slow", held=True), deadline=time.monotonic() + 0.05))
+        scheduler, recorder = Scheduler(1), Recorder()
+        taken = asyncio.ensure_future(scheduler.run(recorder.work("slow", held=True), deadline=time.monotonic() + 0.05))
         await begun(recorder)
         with pytest.raises(DeadlineError):
             await taken
         recorder.free.set()
-        return await turns.take(recorder.work("next"))
+        return await scheduler.run(recorder.work("next"))
 
     assert asyncio.run(main()) == b"next"
 
 
 def test_a_deadline_that_passes_between_the_steps_is_not_waited_out():
     async def main():
-        turns, recorder = Scheduler(1), Recorder()
-        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        scheduler, recorder = Scheduler(1), Recorder()
+        first = asyncio.ensure_future(scheduler.run(recorder.work("first", held=True)))
         await begun(recorder)
         slow = Recorder()
         others = [
-            asyncio.ensure_future(turns.take(slow.work("slow", held=True))),
-            asyncio.ensure_future(turns.take(recorder.work("late"), deadline=time.monotonic() + 0.3)),
+            asyncio.ensure_future(scheduler.run(slow.work("slow", held=True))),
+            asyncio.ensure_future(scheduler.run(recorder.work("late"), deadline=time.monotonic() + 0.3)),
         ]
         await asyncio.sleep(0)
         recorder.free.set()
@@ -168,16 +168,16 @@ def test_a_deadline_that_passes_between_the_steps_is_not_waited_out():
 
 def test_one_that_is_cancelled_is_not_worked_on():
     async def main():
-        turns, recorder = Scheduler(1), Recorder()
-        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        scheduler, recorder = Scheduler(1), Recorder()
+        first = asyncio.ensure_future(scheduler.run(recorder.work("first", held=True)))
         await begun(recorder)
-        left = asyncio.ensure_future(turns.take(recorder.work("left")))
+        left = asyncio.ensure_future(scheduler.run(recorder.work("left")))
         await asyncio.sleep(0)
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left
         recorder.free.set()
-        assert [await first, await turns.take(recorder.work("next"))] == [b"first", b"next"]
+        assert [await first, await scheduler.run(recorder.work("next"))] == [b"first", b"next"]
         return recorder.steps
 
     assert not [step for step in asyncio.run(main()) if "left" in step]
@@ -185,15 +185,15 @@ def test_one_that_is_cancelled_is_not_worked_on():
 
 def test_one_that_is_prepared_slowly_holds_the_others_up_no_longer():
     async def main():
-        turns, recorder = Scheduler(1), Recorder()
-        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        scheduler, recorder = Scheduler(1), Recorder()
+        first = asyncio.ensure_future(scheduler.run(recorder.work("first", held=True)))
         await begun(recorder)
 
         def slowly():
-            time.sleep(2 * PATIENCE)
+            time.sleep(2 * MAX_BATCH_SECONDS)
             return recorder.work("slow")()
 
-        others = [asyncio.ensure_future(turns.take(work)) for work in (slowly, recorder.work("next"))]
+        others = [asyncio.ensure_future(scheduler.run(work)) for work in (slowly, recorder.work("next"))]
         await asyncio.sleep(0)
         recorder.free.set()
         await asyncio.gather(first, *others)
@@ -223,10 +223,10 @@ def steps_of_three(seconds=0.0):
         return prepare
 
     async def main():
-        turns, recorder = Scheduler(1), Recorder()
-        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        scheduler, recorder = Scheduler(1), Recorder()
+        first = asyncio.ensure_future(scheduler.run(recorder.work("first", held=True)))
         await begun(recorder)
-        others = [asyncio.ensure_future(turns.take(work(name))) for name in "ab"]
+        others = [asyncio.ensure_future(scheduler.run(work(name))) for name in "ab"]
         await asyncio.sleep(0)
         recorder.free.set()
         return await asyncio.gather(first, *others)
@@ -241,25 +241,25 @@ def test_each_step_is_taken_together():
 
 def test_an_answer_does_not_wait_for_one_that_is_scored_slowly():
     slow = ["prepare a", "prepare b", "score a", "answer a", "score b", "answer b"]
-    assert steps_of_three(2 * PATIENCE) == slow
+    assert steps_of_three(2 * MAX_BATCH_SECONDS) == slow
 
 
 def test_an_answer_does_not_wait_for_others_that_are_written_slowly():
     async def main():
-        turns, recorder = Scheduler(1), Recorder()
-        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        scheduler, recorder = Scheduler(1), Recorder()
+        first = asyncio.ensure_future(scheduler.run(recorder.work("first", held=True)))
         await begun(recorder)
         told = threading.Event()
 
         def slow():
-            time.sleep(2 * PATIENCE)
+            time.sleep(2 * MAX_BATCH_SECONDS)
             return b"slow"
 
         def behind():
             assert told.wait(30)  # longer than it would take for both to be told together
             return b"behind"
 
-        steps = [asyncio.ensure_future(turns.take(lambda s=step: lambda: lambda: s())) for step in (slow, behind)]
+        steps = [asyncio.ensure_future(scheduler.run(lambda s=step: lambda: lambda: s())) for step in (slow, behind)]
         await asyncio.sleep(0)
         recorder.free.set()
         assert [await first, await steps[0]] == [b"first", b"slow"]
@@ -276,11 +276,11 @@ def test_nobody_is_told_of_an_error_behind_the_deadline():
     async def main():
         complaints = []  # asyncio's, of an error that nobody asks for
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-        turns, recorder, other = Scheduler(1), Recorder(), Recorder()
-        first = asyncio.ensure_future(turns.take(recorder.work("first", held=True)))
+        scheduler, recorder, other = Scheduler(1), Recorder(), Recorder()
+        first = asyncio.ensure_future(scheduler.run(recorder.work("first", held=True)))
         await begun(recorder)
-        failed = asyncio.ensure_future(turns.take(fail, deadline=time.monotonic() + 0.2))
-        beside = asyncio.ensure_future(turns.take(other.work("beside", held=True)()))  # held in the step that fails
+        failed = asyncio.ensure_future(scheduler.run(fail, deadline=time.monotonic() + 0.2))
+        beside = asyncio.ensure_future(scheduler.run(other.work("beside", held=True)()))  # held in the step that fails
         await asyncio.sleep(0)
         recorder.free.set()
         await begun(other)
@@ -302,10 +302,10 @@ def test_whatever_is_raised_the_thread_goes_on(error, step):
         raise error("by a library")
 
     async def main():
-        turns = Scheduler(1)
+        scheduler = Scheduler(1)
         with pytest.raises(RuntimeError, match=f"{error.__name__}.'by a library'"):
-            await turns.take(fail if step == "prepare" else lambda: fail)
-        return await turns.take(lambda: lambda: b"next")
+            await scheduler.run(fail if step == "prepare" else lambda: fail)
+        return await scheduler.run(lambda: lambda: b"next")
 
     assert asyncio.run(main()) == b"next"
 
@@ -323,13 +323,13 @@ def test_a_request_that_failed_is_let_go_of_at_once(step):
         return fail if step == "prepare" else lambda: fail
 
     async def main():
-        turns = Scheduler(1)
+        scheduler = Scheduler(1)
         body = Body()
         kept = weakref.ref(body)
         with contextlib.suppress(ValueError):  # pytest.raises would keep it
-            await turns.take(failing(body), deadline=time.monotonic() + 30)
+            await scheduler.run(failing(body), deadline=time.monotonic() + 30)
         del body
-        await turns.take(lambda: lambda: b"next")
+        await scheduler.run(lambda: lambda: b"next")
         return kept()
 
     gc.disable()

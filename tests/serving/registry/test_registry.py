@@ -240,15 +240,18 @@ def test_the_experiment_is_read_anew_and_a_wrong_one_refused(url, body, root):
                 {"groups": {"a": {"share": 1, "fusion": "bald"}}},
                 "experiment.groups.a.fusion: no fusion is named 'bald'",
             ),
-            ({"groups": {"a": {"share": 1, "model": "other"}}}, "takes other requests than 'main' (context.city)"),
-            ({"unit": "item"}, "experiment.unit: 'item' is no column of the context of model 'main'"),
+            (
+                {"groups": {"a": {"share": 1, "model": "other"}}},
+                "has another request schema than 'main' (context.city)",
+            ),
+            ({"unit": "item"}, "experiment.unit: 'item' is not a context column of model 'main'"),
         ):
             refused = reloaded(**changes)
             assert refused.status_code == 409
             assert reason in refused.json()["detail"][0]["reason"]
             assert str(root) not in refused.text
         write(file, EXPERIMENT, default="challenger")
-        assert "restart for that" in ask(url, "experiment/reload").json()["detail"][0]["reason"]
+        assert "restart the service to apply that" in ask(url, "experiment/reload").json()["detail"][0]["reason"]
         assert status_of(url)["experiment"] == before
         changed = reloaded(coverage=0.0).json()
         assert set(changed["workers"].values()) == {changed["experiment"]["revision"]} != {before["revision"]}
@@ -319,12 +322,12 @@ def test_a_change_begins_with_what_others_changed(root, tmp_path, write_artifact
     file = write(root / "two.yaml", EXPERIMENT)
     one, other = loaded(file, tmp_path), loaded(file, tmp_path, begins=False)
     write(file, {**EXPERIMENT, "coverage": 0.5})
-    one.change_experiment()
+    one.reload_experiment()
     write_artifact(root / "challenger")
-    version = max(one.slots["challenger"].versions())
+    version = max(one.loaders["challenger"].versions())
     other.change("challenger", version)
     assert (other.served.experiment.coverage, other.served.version("challenger")) == (0.5, version)
-    one.back("challenger")  # of what the other one changed
+    one.roll_back("challenger")  # of what the other one changed
     assert (one.served.version("challenger"), other.served.version("challenger")) == (version - 1, version)
     other.follow()
     assert other.served.version("challenger") == version - 1

@@ -109,7 +109,7 @@ def causes(service):
         (broken_manifest, "unreadable", "manifest.json: cannot be read"),
         (another_number, "unreadable", "its manifest says that it is version 1"),
         (other_scores, "scores", "golden request 0, task 'click': scores differ by 1.00e-02"),
-        (other_schema, "schema", "differ from those of version 1 (candidates.duration)"),
+        (other_schema, "schema", "differ from version 1 (candidates.duration)"),
     ],
 )
 def test_what_does_not_hold_is_refused_and_the_old_goes_on(running, body, spoil, cause, reason):
@@ -132,7 +132,7 @@ def test_what_does_not_hold_is_refused_and_the_old_goes_on(running, body, spoil,
 def test_an_artifact_has_no_experiment_to_read_anew(running):
     refused = ask(running[1].url, "experiment/reload")
     assert refused.status_code == 409
-    assert "start it on a file of models" in refused.json()["detail"][0]["reason"]
+    assert "start it with a file of models" in refused.json()["detail"][0]["reason"]
     listed = httpx.get(f"{running[1].url}/models").json()
     assert (list(listed["models"]), listed["experiment"]) == (["default"], None)
 
@@ -165,7 +165,7 @@ def test_a_schema_change_is_taken_where_it_is_allowed(write_artifact, tmp_path, 
     manifest["schema"]["candidate_id"] = None
     (folder / "manifest.json").write_bytes(orjson.dumps(manifest))
     with server(tmp_path / "1", **KEYED) as pinned:
-        assert "one version's own folder" in ask(pinned.url, "reload").json()["detail"][0]["reason"]
+        assert "fixed to one version: by its folder" in ask(pinned.url, "reload").json()["detail"][0]["reason"]
     shutil.move(folder, tmp_path / "away")
     with server(tmp_path, **KEYED) as service:
         shutil.move(tmp_path / "away", folder)

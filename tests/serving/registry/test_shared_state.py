@@ -15,18 +15,18 @@ from serving.settings import Settings
 
 
 def test_versions_move_and_go_back():
-    state = Versions(current=1, highest=1).moved(2).moved(5)
+    state = Versions(current=1, highest=1).moved_to(2).moved_to(5)
     assert (state.current, state.previous, state.highest) == (5, (1, 2), 5)
-    back = state.back()
+    back = state.rolled_back()
     assert (back.current, back.previous, back.highest) == (2, (1,), 5)
     with pytest.raises(LookupError, match="no version was served before"):
-        back.back().back()
+        back.rolled_back().rolled_back()
 
 
 def test_history_is_bounded():
     state = Versions(current=1, highest=1)
     for version in range(2, 40):
-        state = state.moved(version)
+        state = state.moved_to(version)
     assert state.previous == tuple(range(29, 39))
 
 
@@ -38,7 +38,7 @@ def test_what_one_writes_another_reads(tmp_path):
     one.write(State(catalogue=catalogue, versions=versions))
     assert other.state().versions["a"].current == 3
     with other.alone():
-        other.write(other.state().now("a", versions["a"].moved(4)))
+        other.write(other.state().with_versions("a", versions["a"].moved_to(4)))
     assert one.state().versions["a"].current == 4
     assert one.state().versions["b"].current == 1
     assert one.state().catalogue == catalogue
@@ -47,11 +47,11 @@ def test_what_one_writes_another_reads(tmp_path):
 
 def test_only_one_leads_until_it_leaves(tmp_path):
     one, other = SharedState(tmp_path), SharedState(tmp_path)
-    assert one.leads()
-    assert one.leads()
-    assert not other.leads()
+    assert one.is_leader()
+    assert one.is_leader()
+    assert not other.is_leader()
     one.leave()
-    assert other.leads()
+    assert other.is_leader()
     other.leave()
 
 
@@ -63,8 +63,8 @@ def test_the_dead_are_told_once(tmp_path):
     ended.wait()
     (tmp_path / "workers" / f"{ended.pid}-77.json").write_text("{}")
     assert shared.workers() == {os.getpid(): serving}
-    assert shared.buried() == [ended.pid]
-    assert shared.buried() == []
+    assert shared.dead_workers() == [ended.pid]
+    assert shared.dead_workers() == []
 
 
 def test_a_process_that_has_a_dead_workers_id_is_no_worker(tmp_path):
@@ -74,7 +74,7 @@ def test_a_process_that_has_a_dead_workers_id_is_no_worker(tmp_path):
     later = start_time(os.getpid()) - 1
     own.rename(own.with_name(f"{os.getpid()}-{later}.json"))  # as of one that began earlier
     assert shared.workers() == {}
-    assert shared.buried() == [os.getpid()]
+    assert shared.dead_workers() == [os.getpid()]
 
 
 def agreed(folder):
@@ -117,37 +117,37 @@ def test_an_id_that_a_living_worker_has_is_not_buried(tmp_path):
     shared.report(Serving(models={"a": 1}))
     (tmp_path / "workers" / f"{os.getpid()}-1.json").write_text("{}")
     (tmp_path / "workers" / "999999-1.json").write_text("{}")
-    assert shared.buried() == [999999]
+    assert shared.dead_workers() == [999999]
     assert list(shared.workers()) == [os.getpid()]
     assert len(list((tmp_path / "workers").iterdir())) == 1
 
 
 def test_the_folder_is_made_anew_where_it_was_removed(tmp_path):
     one = agreed(tmp_path / "runtime")
-    assert one.leads()
+    assert one.is_leader()
     shutil.rmtree(tmp_path / "runtime")
     with one.alone():
         one.write(one.state().with_new_items())
     shutil.rmtree(tmp_path / "runtime")
     assert str(tmp_path / "runtime") in one.mend()
-    assert one.leads()
+    assert one.is_leader()
     assert SharedState(tmp_path / "runtime").state().items == 1
 
 
 def test_a_leader_whose_lock_was_removed_takes_its_turn_with_others(tmp_path):
     one, other = SharedState(tmp_path), SharedState(tmp_path)
-    assert one.leads()
+    assert one.is_leader()
     (tmp_path / "watch.lock").unlink()
-    assert other.leads()
-    assert not one.leads()
+    assert other.is_leader()
+    assert not one.is_leader()
 
 
 def test_refused_versions_are_forgotten_once_a_higher_one_is_served():
     refused = {version: Refused(stamp="x", cause="scores") for version in (2, 4)}
     versions = Versions(current=1, highest=1).with_refused(refused)
     assert Versions.model_validate_json(versions.model_dump_json()) == versions
-    assert list(versions.moved(3).refused) == [4]
-    assert list(versions.moved(5).back().refused) == []
+    assert list(versions.moved_to(3).refused) == [4]
+    assert list(versions.moved_to(5).rolled_back().refused) == []
 
 
 def test_one_waits_while_another_changes_the_state(tmp_path):
@@ -194,6 +194,6 @@ def test_a_state_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path,
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
         with pytest.raises(StateError, match=rf"{tmp_path} cannot be written to: No space left on device"):
-            shared.write(before.now("default", before.versions["default"].moved(2)))
+            shared.write(before.with_versions("default", before.versions["default"].moved_to(2)))
     assert SharedState(tmp_path).state() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".state")] == []

@@ -64,7 +64,7 @@ def test_where_no_version_passes_the_command_says_so_in_one_line(write_artifact,
     (line,) = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
     assert line.endswith(
         "2/model.onnx: differs from what was exported (SHA-256 "
-        f"{line.rpartition('SHA-256 ')[2].split()[0]} in the manifest) (refused too: 1)"
+        f"{line.rpartition('SHA-256 ')[2].split()[0]} in the manifest) (also refused: 1)"
     )
 
 
@@ -132,9 +132,7 @@ def test_a_service_that_starts_takes_what_the_version_file_names(write_artifact,
     file.write_text("x")
     assert begun(root, tmp_path / "b", version_file=file).served.version("default") == 3
     file.write_text("9")
-    with pytest.raises(
-        ValueError, match=r"versions/9: holds no manifest.json .* \(it is the one that .*version names\)"
-    ):
+    with pytest.raises(ValueError, match=r"versions/9: holds no manifest.json .* \(the version in .*version\)"):
         begun(root, tmp_path / "c", version_file=file)
     with pytest.raises(ValueError, match="no version_file can choose another"):
         begun(root / "1", tmp_path / "d", version_file=file)
@@ -170,7 +168,7 @@ def test_a_later_worker_does_not_serve_other_files_under_the_same_number(write_a
     manifest = json.loads((root / "2" / "manifest.json").read_text())
     (root / "2" / "manifest.json").write_text(json.dumps({**manifest, "version": 1}))
     (root / "2").rename(root / "1")
-    with pytest.raises(ArtifactError, match="its files are not those of the version 1 that the other workers serve"):
+    with pytest.raises(ArtifactError, match="its files differ from those of version 1 that the other workers serve"):
         begun(root, runtime, begins=False)
 
 
@@ -213,9 +211,7 @@ def test_versions_whose_numbers_began_anew_are_told(write_artifact, tmp_path):
         for number in (2, 3):
             shutil.rmtree(tmp_path / str(number))
         said = patiently(lambda: service.logged("no newer version"))
-        assert said[0]["reason"].startswith(
-            "version 3 is gone, and none of those that are there is higher than 3: [1];"
-        )
+        assert said[0]["reason"].startswith("version 3 is gone, and no available version is higher than 3: [1];")
         patiently(lambda: sample(service.url, 'ranker_version_refused{model="default"}') == 1)
         resealed(tmp_path, 4)
         patiently(lambda: status(service.url)["version"] == 4)
@@ -234,5 +230,5 @@ def test_a_model_of_several_may_have_a_version_file(write_artifact, tmp_path):
     (tmp_path / "models.yaml").write_text("models: {main: {artifact: versions, version_file: main.version}}")
     source = Catalogue.read(tmp_path / "models.yaml").models["main"]
     assert source.version_file == tmp_path / "main.version"
-    with pytest.raises(SettingsError, match="a version is named for each model in the file of models"):
+    with pytest.raises(SettingsError, match="set version or version_file for each model in that file"):
         Settings.from_environment({"RANKER_SERVE_MODELS": "models.yaml", "RANKER_SERVE_VERSION": "1"})

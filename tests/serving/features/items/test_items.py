@@ -174,8 +174,8 @@ def test_no_items_at_all(numbered, tmp_path):
     [
         ({"item": [7, 1, 2, 7]}, r"column 'item' holds the id 7 more than once"),
         ({"item": [7, 1, None, 2]}, r"items\.parquet: column 'item', row 2: an item has no id"),
-        ({"item": [7, 1, 2, 1.5]}, r"column 'item', row 3: 1\.5 is not an id"),
-        ({"item": ["a", "b", "c", "d"]}, r"column 'item', row 0: 'a' is not an id of an item: an integer"),
+        ({"item": [7, 1, 2, 1.5]}, r"column 'item', row 3: 1\.5 is not an item id: a whole number"),
+        ({"item": ["a", "b", "c", "d"]}, r"column 'item', row 0: 'a' is not an item id: an integer"),
         ({"length": [1.0, 2.0, float("inf"), 1.0]}, r"column 'length', row 2: inf is not a finite number"),
         ({"length": ["long"] * 4}, r"column 'length', row 0: 'long' is not a number"),
         ({"vector": [[1.0]] * 4}, r"column 'vector', row 0: \[1\.0\] is not a vector of 3 numbers"),
@@ -189,7 +189,10 @@ def test_items_that_cannot_be_served_are_named(numbered, tmp_path, changes, reas
 
 
 def test_files_that_are_no_items_are_named(artifact, shop, tmp_path):
-    for name, reason in (("nothing", "is no Parquet file and no folder with any"), ("text.parquet", "cannot be read")):
+    for name, reason in (
+        ("nothing", "is neither a Parquet file nor a folder of Parquet files"),
+        ("text.parquet", "cannot be read"),
+    ):
         (tmp_path / "text.parquet").write_text("no Parquet")
         with pytest.raises(ItemsError, match=reason):
             ItemSource(tmp_path / name, tmp_path / "cache").store(artifact)

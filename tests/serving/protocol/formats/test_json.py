@@ -53,7 +53,7 @@ def test_a_column_that_stands_twice_is_named(service, shop):
     body = json.dumps({"context": shop.golden[0].context, "candidates": shop.golden[0].candidates})
     with pytest.raises(RequestError) as caught:
         answered(service, body.replace('"length": ', '"length": [1], "length": ').encode())
-    assert caught.value.problems == [{"field": "candidates.length", "reason": "stands twice in one object"}]
+    assert caught.value.problems == [{"field": "candidates.length", "reason": "is a duplicate key"}]
 
 
 def test_an_integer_beyond_64_bits_is_told_as_it_was_sent(service, shop):
