@@ -1,6 +1,6 @@
-"""What a run is told: the YAML file of an experiment, section by section.
+"""The config of an experiment: a YAML file, one model per section.
 
-``load`` reads a file, ``checked`` a dict; both give an :class:`Experiment`. Naming one imports TensorFlow.
+``load`` reads a file, ``checked`` a dict; both return an :class:`Experiment`. Accessing one imports TensorFlow.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ __all__ = ["ConfigError", "Experiment", "checked", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the experiment when it is first named: early checks of a command line do without."""
+    """Import the experiment on first access: early command-line checks do not need it."""
     if name not in __all__:
         raise AttributeError(f"module 'training.config' has no attribute {name!r}")
     from training.config import experiment

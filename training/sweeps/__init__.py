@@ -1,6 +1,6 @@
-"""Many trainings under one schema: each in a process of its own, remembered, on one set of encoded rows."""
+"""Runs many trials of one schema, each in its own process, sharing encoded rows and reusing earlier results."""
 
-from training.sweeps.runner import Trained, progress_bars, run_cells
-from training.sweeps.trial import Cell, checked
+from training.sweeps.runner import TrialResult, progress_bars, run_trials
+from training.sweeps.trial import Trial, checked
 
-__all__ = ["Cell", "Trained", "checked", "progress_bars", "run_cells"]
+__all__ = ["Trial", "TrialResult", "checked", "progress_bars", "run_trials"]

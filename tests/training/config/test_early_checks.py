@@ -32,7 +32,7 @@ def test_the_methods_are_those_that_there_are():
         ("data: [", ["fit"], "is not valid YAML"),
         ("data: {}\ndata: {}\n", ["pareto", "--points", "3"], "is there twice"),
         ("data: {}\ntrainning: {}\n", ["fit"], "did you mean 'training'?"),
-        ("data: {}\n", ["compare", "--vary", "mmoe"], "say KEY=VALUE"),
+        ("data: {}\n", ["compare", "--vary", "mmoe"], "must be KEY=VALUE"),
         (
             "data: {}\n",
             ["pareto", "--points", "3", "--method", "statik"],

@@ -163,7 +163,7 @@ def test_killed_it_goes_on_to_the_same_result_with_every_groups_moments(trained,
     assert ended.returncode == 9
     notes = []
     resumed = train(load(path), [trained.log], tmp_path / "cut", RunListener(note=notes.append))
-    assert "going on from epoch 2, step 4" in notes[-1]
+    assert "resuming from epoch 2, step 4" in notes[-1]
     whole = train(load(path), [trained.log], tmp_path / "whole")
     assert resumed.history == whole.history
     ours, theirs = (saved(tmp_path / name / "run" / "checkpoints" / "latest") for name in ("cut", "whole"))

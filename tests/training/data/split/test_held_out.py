@@ -50,11 +50,11 @@ def test_a_file_is_trained_on_or_validated_on(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fraction": 0.1, "unit": "day"}, "unit: counts what `last` holds out; it needs last"),
+        ({"fraction": 0.1, "unit": "day"}, "unit: is the unit of `last`, which is not set"),
         ({"last": 1, "format": "month"}, "must have directives such as %Y, got 'month'"),
         ({"last": 1, "format": "%Y-%Q"}, "'Q' is a bad directive"),
         ({"last": 1, "format": "%Y%Y"}, "redefinition of group name 'Y'"),
-        ({"last": 1, "format": "%H:%M"}, "must hold the year, such as %Y"),
+        ({"last": 1, "format": "%H:%M"}, "must include the year, such as %Y"),
         ({"last": 1, "start": 2}, "name exactly one of fraction, last and start"),
     ],
 )

@@ -10,15 +10,15 @@ from tests.training.reports.browser import dom
 from training.config.experiment import ConfigError, Experiment
 from training.data.batches import EncodedWriter
 from training.reports.pareto import pair_records, to_html
-from training.sweeps import Trained
+from training.sweeps import TrialResult
 from training.sweeps.pareto import choice, expand
-from training.sweeps.pareto.objectives import knows_nothing
+from training.sweeps.pareto.objectives import mean_label_baseline
 from training.sweeps.pareto.summary import columns, summarise
 
 BASE = Experiment.model_validate(CONFIG)
 CELLS = expand(BASE, 4, 0.8, ["pe_ltr", "static"])
 NOTHING = {"tasks": {"click": {"auc": 0.5}, "like": {"auc": 0.5}, "watch_time": {"rmse": 20.0}}}
-# click AUC and like AUC by cell; the last one fails. PE-LTR's third is dominated by its second.
+# click AUC and like AUC by trial; the last one fails. PE-LTR's third is dominated by its second.
 VALUES = [(0.7, 0.6), (0.6, 0.8), (0.55, 0.8), (0.5, 0.9), (0.65, 0.7), (0.8, 0.5), (0.6, 0.6)]
 
 
@@ -36,7 +36,7 @@ def metrics(click, like):
 def done():
     whole = [{"validation": metrics(*v), "metrics": metrics(v[0] - 0.1, v[1] - 0.1)} for v in VALUES]
     results = [*whole, {"error": "it broke"}]
-    return [Trained(cell, Path(), Path(), result) for cell, result in zip(CELLS, results, strict=True)]
+    return [TrialResult(trial, Path(), Path(), result) for trial, result in zip(CELLS, results, strict=True)]
 
 
 def summary(rule="least_misery", prefer=None, tested=NOTHING):
@@ -110,7 +110,7 @@ def test_a_model_that_knows_nothing_gives_every_row_the_mean(tmp_path):
     for rows in (slice(0, 3), slice(3, 4)):
         groups = np.array([1, 1, 1, 2])[rows]
         writer.write({"labels": labels[rows], "known": known[rows], "group": groups})
-    tasks = knows_nothing(BASE, writer.close().chunks())["tasks"]
+    tasks = mean_label_baseline(BASE, writer.close().chunks())["tasks"]
     assert tasks["click"]["auc"] == tasks["like"]["auc"] == 0.5
     assert tasks["click"]["log_loss"] == pytest.approx(np.log(2))
     third = -np.log(1 / 3) / 3 - 2 * np.log(2 / 3) / 3  # one like among three known
