@@ -16,9 +16,7 @@ def to_html(result: SearchResult, goal: Goal, config: str) -> str:
     """Best parameters against the baseline on both halves, sensitivity, search history, front; self-contained."""
     page = Page("Fusion parameter search")
     constraints = f", subject to {' and '.join(result.constraints)}" if result.constraints else ""
-    page.text(
-        f"{result.tried:,} parameter sets of {result.formula} by {result.method}, maximising {result.goal}{constraints}."
-    )
+    page.text(f"{result.tried:,} sets of {result.formula} by {result.method}, maximising {result.goal}{constraints}.")
     if not result.moved:
         page.note("No parameter set improves on the current parameters.")
     for constraint in result.broken:

@@ -51,8 +51,9 @@ def rows_of(made):
 def test_rows_of_the_training_time_are_counted(artifact_of, file, column):
     artifact = artifact_of({**BY_DAY, "column": column}, [file])
     (caution,) = overlap(artifact, Log([file]))
-    assert f"800 of 1,000 rows (80.0%) are of the time that the model was trained on ({column} from 2026-01-01 to " in (
-        caution
+    assert (
+        f"800 of 1,000 rows (80.0%) are from the time range that the model was trained on ({column} from 2026-01-01 to "
+        in (caution)
     )
     assert "to before 2026-01-09)" in caution
     assert overlap(artifact, Log(FRAME[800:])) == []
@@ -65,7 +66,7 @@ def test_the_time_in_another_form_is_counted_and_of_another_kind_is_told(artifac
     assert "800 of 1,000 rows" in overlap(artifact, Log(stamps))[0]
     for other in (FRAME.assign(day=1), FRAME.drop(columns="day")):
         (caution,) = overlap(artifact, Log(other))
-        assert "whether the model was trained on rows of this time is not known: DataFrame" in caution
+        assert "cannot tell whether the model was trained on rows of this time: DataFrame" in caution
 
 
 def test_a_log_of_another_unit_of_time_is_told(artifact_of, tmp_path):
