@@ -53,7 +53,6 @@ def test_rows_of_the_training_time_are_counted(artifact_of, file, column):
     (caution,) = overlap(artifact, Log([file]))
     assert "800 of 1,000 rows (80.0%) are from the time range that the model was trained on" in caution
     assert f"({column} from 2026-01-01 to " in caution
-    )
     assert "to before 2026-01-09)" in caution
     assert overlap(artifact, Log(FRAME[800:])) == []
     assert "100 of 300 rows (33.3%)" in overlap(artifact, Log(FRAME[700:]))[0]
