@@ -73,7 +73,7 @@ def test_a_log_of_another_unit_of_time_is_told(artifact_of, tmp_path):
     FRAME.assign(at=at).to_parquet(seconds)
     FRAME.assign(at=at * 1000).to_parquet(other)
     artifact = artifact_of({"by": "time", "column": "at", "last": 2}, [seconds])
-    told = "milliseconds since 1970, where the log that the model was trained on held seconds"
+    told = "milliseconds since 1970, but the model was trained on seconds"
     assert told in overlap(artifact, Log([other]))[0]
     with pytest.raises(DataError, match=told):
         rows_of(held_out(artifact, Log([other])))

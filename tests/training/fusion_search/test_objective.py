@@ -61,7 +61,7 @@ def test_constraints_are_of_today_or_plain_numbers() -> None:
         ("click.ndcg@0", "the cutoff must be at least 1"),
         ("click.auc@5", "an AUC takes no cutoff"),
         ("click.auc + click.auc", "click.auc is listed twice"),
-        ("0*click.auc", "has the weight 0"),
+        ("0*click.auc", "has weight 0"),
     ],
 )
 def test_mistakes_are_named(text: str, problem: str) -> None:
