@@ -76,7 +76,7 @@ def test_rows_of_a_random_split_are_found_again_in_the_same_frame(frame, tmp_pat
     artifact = run.export()
     held_out = training.evaluate(artifact, frame, validation=True, bootstrap=0, progress=False)
     assert held_out["mean_auc"] == pytest.approx(run.metrics["mean_auc"], abs=1e-4)
-    with pytest.raises(DataError, match="goes by the place of a row"):
+    with pytest.raises(DataError, match="random depends on row positions"):
         training.evaluate(artifact, frame.head(50), validation=True, bootstrap=0, progress=False)
 
 

@@ -118,7 +118,7 @@ def test_the_page_is_drawn(finished, tmp_path):
     _, output, _ = finished
     shown = dom((output / "pareto.html").read_text(), tmp_path)
     assert shown.count('class="marks"') == 2
-    assert "Test rows chose nothing." in shown
+    assert "Test rows were not used for selection." in shown
 
 
 def test_cells_that_all_fail_are_one_error(log, tmp_path):

@@ -19,7 +19,7 @@ def ended(how: str) -> dict[str, str]:
     ("how", "expected"),
     [("well", {"fine": "well"}), ("killed", "was killed"), ("raises", "ValueError: no [/such] thing")],
 )
-def test_whatever_happens_to_a_cell_is_that_cells_alone(monkeypatch, how, expected):
+def test_a_failure_affects_only_its_own_trial(monkeypatch, how, expected):
     monkeypatch.setattr(runner, "run_trial", ended)
     result = runner._in_own_process(how)
     assert result == expected or expected in result["error"]

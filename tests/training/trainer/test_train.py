@@ -235,5 +235,5 @@ def test_a_run_can_be_exported_from_anywhere(trained, tmp_path, monkeypatch):
     (tmp_path / "here").rename(moved)
     assert len(reopen(moved).history) == 3
     (moved / "run" / "run.json").write_text("{")
-    with pytest.raises(DataError, match="cannot be read; `fit` it again"):
+    with pytest.raises(DataError, match="cannot be read; run `fit` again"):
         reopen(moved)

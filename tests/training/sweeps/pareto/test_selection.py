@@ -76,11 +76,11 @@ def test_preferences_go_by_task_or_objective_and_are_1_otherwise():
         ((None, "least_missery", None), "--pick least_missery: unknown; did you mean 'least_misery'"),
         ((None, "knee", "click=2"), "--pick knee takes no preference"),
         ((None, None, "clik=2"), "--prefer: no objective 'clik'; did you mean 'click'"),
-        ((None, None, "click"), "--prefer 'click': say TASK=NUMBER"),
-        ((None, None, "click=-1"), "say TASK=NUMBER"),
-        ((None, None, "click=nan"), "say TASK=NUMBER"),
+        ((None, None, "click"), "--prefer 'click': must be TASK=NUMBER"),
+        ((None, None, "click=-1"), "must be TASK=NUMBER"),
+        ((None, None, "click=nan"), "must be TASK=NUMBER"),
         ((None, None, "click=1,click.auc=2"), "click.auc is given twice"),
-        ((None, None, "click=0,like=0,watch_time=0"), "at least one objective must count"),
+        ((None, None, "click=0,like=0,watch_time=0"), "at least one weight must be > 0"),
     ],
 )
 def test_mistakes_are_explained(arguments, message):

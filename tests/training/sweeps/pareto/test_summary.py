@@ -95,14 +95,14 @@ def test_a_pair_s_line_joins_what_is_best_of_each_method_in_order():
 def test_the_page_shows_every_pair_the_pick_and_what_chose_it(tmp_path):
     asked = choice(BASE, None, None, "like=3")
     shown = dom(to_html(BASE, asked, summarise(asked, done(), NOTHING, tested=None)), tmp_path)
-    assert shown.count('class="marks"') == 3 + 1  # pairs of three objectives, and the trade-off as a whole
+    assert shown.count('class="marks"') == 3 + 1  # pairs of three objectives, and all of them
     assert "weighted by click.auc 1, like.auc 3, watch_time.rmse 1" in shown
-    assert "--test measures on rows that chose nothing" in shown
+    assert "--test measures on other rows" in shown
     assert "click AUC 0.5, like AUC 0.5, watch_time RMSE 20" in shown
     assert "it broke" in shown
 
 
-def test_a_model_that_knows_nothing_gives_every_row_the_mean(tmp_path):
+def test_the_baseline_predicts_the_mean_label(tmp_path):
     writer = EncodedWriter(tmp_path / "rows")
     labels = np.array([[1, 0, 4], [0, 0, 0], [1, 1, 8], [0, 0, 0]], dtype=np.float32)
     known = np.ones_like(labels)
