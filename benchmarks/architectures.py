@@ -105,7 +105,7 @@ def _write_table(output: Path, peers: tuple[str, ...], papers: dict[str, tuple[f
     """Write `table.md`: ours with spread and cost, then the peers, then the papers."""
     ours = json.loads((output / "compare" / "results.json").read_text())["rows"]
     tasks = list(ours[0]["tasks"])
-    heads = ["model", *tasks, "mean", "FLOPs a candidate", "samples/s", "serving ms"]
+    heads = ["model", *tasks, "mean", "FLOPs per candidate", "samples/s", "serving ms"]
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *(_ours(row, tasks) for row in ours)]
     for peer in peers:
         for result in json.loads((output / f"{peer}.json").read_text())["results"]:

@@ -81,7 +81,7 @@ def simulator(artifact: Path, data: Path, output: Path, split: int) -> None:
         evaluator = Evaluator(plan, searching, goal.metrics, jobs=os.cpu_count() or 1)
         elsewhere = Evaluator(plan, held_out, goal.metrics)
         ideal, chance = best_order(searching), float(searching.columns[UTILITY].mean())
-        today = evaluator.today()
+        today = evaluator.baseline()
         brute = _searched("random", around, goal, today, evaluator, BRUTE, seed=1000)
         lines.append({**_line(formula, "brute force", around, brute, elsewhere), "ideal": ideal, "chance": chance})
         for method in METHODS:
@@ -117,7 +117,7 @@ def _searched(
     best = history.points[history.best]
     return {
         "point": best,
-        "value": float(history.worth[history.best]),
+        "value": float(history.fitness[history.best]),
         "sets": len(history.points),
         "seconds": time.perf_counter() - begun,
     }
@@ -171,7 +171,7 @@ def kuairand(artifact: Path, data: Path, output: Path, split: int) -> None:
         for formula, trust in FORMULAS.items():
             plan = loaded.fusion if formula == loaded.fusion.fusion.name else loaded.fusion.with_formula(formula, {})
             around, evaluator = space(plan.fusion, [], trust), Evaluator(plan, searching, goal.metrics, jobs=2)
-            best = _searched("cross_entropy", around, goal, evaluator.today(), evaluator, 500, seed=0)
+            best = _searched("cross_entropy", around, goal, evaluator.baseline(), evaluator, 500, seed=0)
             measured = Evaluator(plan, held_out, goal.metrics), around.sets(best["point"][None])
             elsewhere = float(goal.objective(measured[0](measured[1])[0]))
             found[formula] = {"searching": best["value"], "held_out": elsewhere, "measured": measured}
@@ -181,7 +181,7 @@ def kuairand(artifact: Path, data: Path, output: Path, split: int) -> None:
         line["formulas"] = {f: [one["searching"], one["held_out"]] for f, one in found.items()}
         for given, plan in (("default", loaded.fusion), ("additive", equal)):
             evaluator = Evaluator(plan, held_out, goal.metrics)
-            line[given] = float(goal.objective(evaluator.today()))
+            line[given] = float(goal.objective(evaluator.baseline()))
             present = (evaluator, _present(plan))
             line[f"over_{given}"] = gains(goal, present, found[chosen]["measured"], 500, 0)[OBJECTIVE]
         lines.append(line)

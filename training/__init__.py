@@ -1,7 +1,7 @@
-"""The offline job: data, training, evaluation, export. Importing it imports `ranker` first, which chooses Keras 2.
+"""Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare`` and ``search`` are the commands of ``ranker-train`` as functions; naming one imports
-TensorFlow.
+``fit``, ``evaluate``, ``compare`` and ``search`` are the commands of ``ranker-train`` as functions; accessing one
+imports TensorFlow.
 """
 
 from importlib import import_module
@@ -30,7 +30,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a command when it is first named."""
+    """Import a command on first access."""
     if name not in _MODULES:
         raise AttributeError(f"module 'training' has no attribute {name!r}")
     with quiet_imports():

@@ -1,4 +1,4 @@
-"""A disk that is full, whoever tells of it."""
+"""Detects a full disk in errors of Python and TensorFlow."""
 
 import errno
 from collections.abc import Iterator
@@ -8,23 +8,23 @@ import tensorflow as tf
 
 _CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
-"""How the system's texts for these codes appear in TensorFlow's errors, which have codes of their own."""
+"""System messages for these codes; TensorFlow's errors contain the message but use their own codes."""
 
 
 class DiskFullError(RuntimeError):
-    """No space is left; the text says where, what is kept, and what to do."""
+    """The disk is full; the message says where, what was kept, and what to do."""
 
 
 def is_disk_full(error: Exception) -> bool:
-    """Whether an error of Python or TensorFlow says that no more can be written."""
+    """Whether an error of Python or TensorFlow was caused by a full disk."""
     if isinstance(error, OSError):
         return error.errno in _CODES
     return isinstance(error, tf.errors.OpError) and any(text in str(error) for text in _TEXTS)
 
 
 @contextmanager
-def telling(text: str) -> Iterator[None]:
-    """Raise ``DiskFullError`` with this text where what runs within finds the disk full."""
+def disk_full_as(text: str) -> Iterator[None]:
+    """Raise ``DiskFullError`` with this text if the block fails because the disk is full."""
     try:
         yield
     except (OSError, tf.errors.OpError) as error:

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on, and the table at its end."""
+"""Terminal output of a run: progress bars, one line per epoch, metric tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,24 +20,24 @@ from rich.table import Table
 
 from ranker.metrics import METRICS, headline
 
-if TYPE_CHECKING:  # at run time it would import TensorFlow for a progress bar
+if TYPE_CHECKING:  # a progress bar should not import TensorFlow
     from training.data.log_reader import Log
     from training.evaluation.model_summary import Block
 
 
 def live(console: Console) -> bool:
-    """Whether the console can redraw what it shows; a notebook without ipywidgets gets plain lines."""
+    """Whether the console supports live updates; a notebook without ipywidgets gets plain lines."""
     return not console.is_jupyter or find_spec("ipywidgets") is not None
 
 
 def bars(console: Console, *columns: ProgressColumn) -> Progress:
-    """Progress bars that vanish when they are done."""
+    """Progress bars that disappear when done."""
     return Progress(*columns, console=console, transient=True, disable=not live(console))
 
 
 @contextmanager
 def status(console: Console, text: str) -> Iterator[None]:
-    """Say what is being done while it lasts."""
+    """Show a status message while the block runs."""
     if not live(console):
         console.print(text, markup=False)
         yield
@@ -47,7 +47,7 @@ def status(console: Console, text: str) -> Iterator[None]:
 
 
 class Display:
-    """Bars for rows read and steps taken, a line for each epoch."""
+    """Progress bars for rows and steps, one line per epoch."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -66,7 +66,7 @@ class Display:
         self._progress.stop()
 
     def expect(self, rows: int) -> None:
-        """Say how many rows each stage will read; 0 for unknown."""
+        """Set the number of rows each stage will read; 0 if unknown."""
         self._expected = rows or None
 
     def rows(self, stage: str, rows: int) -> None:
@@ -102,14 +102,14 @@ class Display:
 
 
 def show_notes(console: Console, *logs: "Log") -> None:
-    """Print what logs have to say: files that were left out."""
+    """Print the notes of logs, such as skipped files."""
     for log in logs:
         for note in log.notes:
             console.print(note, markup=False)
 
 
 def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
-    """Metrics by task; ± is half of the 95 % bootstrap interval, where one was computed."""
+    """Metrics by task; ± is half the width of the 95 % bootstrap interval, if computed."""
     table = Table(title=title)
     reports = metrics["tasks"].values()
     columns = [m for m in METRICS.values() if m.in_terminal and any(m.name in report for report in reports)]
@@ -126,10 +126,10 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
 def blocks_table(blocks: "Sequence[Block]", title: str) -> Table:
     """Blocks, indented by depth."""
     table = Table(title=title)
-    for head in ("block", "kind", "output"):
-        table.add_column(head, overflow="fold")
-    for head in ("parameters", "FLOPs a request", "FLOPs a candidate"):
-        table.add_column(head, justify="right")
+    for header in ("block", "kind", "output"):
+        table.add_column(header, overflow="fold")
+    for header in ("parameters", "FLOPs per request", "FLOPs per candidate"):
+        table.add_column(header, justify="right")
     for block in blocks:
         name = "  " * block.depth + block.path.rpartition("/")[2]
         numbers = (block.parameters, block.flops_per_request, block.flops_per_candidate)
@@ -138,7 +138,7 @@ def blocks_table(blocks: "Sequence[Block]", title: str) -> Table:
 
 
 def gates_table(gates: Mapping[str, Any]) -> Table:
-    """Mean weight of each gate's experts over validation rows, and the entropy of its weights."""
+    """Each gate's mean expert weights on validation rows, and their entropy."""
     table = Table("gate", "entropy", "mean weight of each expert", title="gates")
     for view in gates["gates"]:
         weights = "  ".join(f"{expert} {weight:.2f}" for expert, weight in view["weights"].items())
@@ -147,7 +147,7 @@ def gates_table(gates: Mapping[str, Any]) -> Table:
 
 
 def with_interval(report: Mapping[str, Any], name: str, between: str = "\n", missing: str = "") -> str:
-    """A metric of a task's report, and half of its interval where it has one."""
+    """Format a metric of a task's report, with half the width of its interval if it has one."""
     value = report.get(name)
     if value is None:
         return missing

@@ -1,30 +1,30 @@
-"""What a caller is told while a run goes on."""
+"""Callbacks that report a run's progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Progress: TypeAlias = Callable[[str, int], None]
-"""Called with the stage, and the rows dealt with since the last call."""
+"""Called with the stage and the rows processed since the last call."""
 
 
 def no_progress(stage: str, rows: int) -> None:
     """Report nothing."""
 
 
-def _ignore(*what: object) -> None:
-    del what
+def _ignore(*event: object) -> None:
+    del event
 
 
 @dataclass(frozen=True)
 class RunListener:
-    """What a caller is told while a run goes on; every part may be left out."""
+    """Callbacks of a training run, all optional."""
 
     rows: Progress = no_progress
-    """Stage, and rows dealt with since the last call."""
+    """Stage, and rows processed since the last call."""
     note: Callable[[str], None] = _ignore
     """A line of text."""
     step: Callable[[int, int, int, dict[str, float]], None] = _ignore
-    """Epoch and step, from 1, steps an epoch, loss by task."""
+    """Epoch and step (from 1), steps per epoch, loss by task."""
     epoch: Callable[[dict[str, Any]], None] = _ignore
-    """An epoch's record: its number, whether it is the best so far, training losses, validation metrics."""
+    """Record of an epoch: number, whether it is the best so far, training losses, validation metrics."""

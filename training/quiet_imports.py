@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's start-up notes out of a person's terminal."""
+"""Keeps TensorFlow's start-up messages out of the terminal."""
 
 import os
 import sys
@@ -8,33 +8,33 @@ from contextlib import contextmanager
 from importlib import import_module
 
 TRAINING = "training.trainer.train"
-"""The module that brings all that a training process needs."""
+"""Importing this module imports everything a training process needs."""
 
 
 @contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Withhold what native libraries write to stderr while they are imported; show it all if the import fails.
+    """Suppress what native libraries write to stderr during imports; show it if the import fails.
 
-    TensorFlow writes some notes before its own log level is read, so only the file descriptor can be turned away.
+    TensorFlow writes some messages before it reads its log level, so the file descriptor itself is redirected.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a machine without a GPU is no error
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides the errors about a missing GPU
     sys.stderr.flush()
-    kept = os.dup(2)
+    original = os.dup(2)
     with tempfile.TemporaryFile() as withheld:
         os.dup2(withheld.fileno(), 2)
         try:
             yield
         except BaseException:
             withheld.seek(0)
-            os.write(kept, withheld.read())
+            os.write(original, withheld.read())
             raise
         finally:
             sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original, 2)
+            os.close(original)
 
 
 def import_quietly(module: str) -> None:
-    """Import a module; for processes that would otherwise do it at a louder moment."""
+    """Import a module without its start-up messages; the initialiser of worker processes."""
     with quiet_imports():
         import_module(module)

@@ -13,7 +13,7 @@ from tests.serving.conftest import free_port
 from tests.training.reports.browser import OPTIONS, browser
 
 WIDTH = 1120
-PICTURES = {"tutorial_report": ("Quality by objective", 560), "tutorial_sliders": ("Move the fusion", 470)}
+PICTURES = {"tutorial_report": ("Quality by objective", 560), "tutorial_sliders": ("Try fusion parameters", 470)}
 """File name to the heading of the report that it begins with, and its height in pixels."""
 
 

@@ -1,4 +1,4 @@
-"""``ranker-train``: one file a command. Adding one is a file and a line here; heavy imports stay inside functions."""
+"""``ranker-train``: one file per command. A new one needs a line here; keep heavy imports inside functions."""
 
 from typing import Annotated
 
@@ -17,11 +17,11 @@ from training.cli.search import search
 from training.cli.simulate import simulate
 
 COMMANDS = (simulate, fit, evaluate, export, compare, pareto, search, inspect, report, schema)
-"""In the order of the help."""
+"""In the order shown by ``--help``."""
 
 
 class _Commands(Commands):
-    stopped = "stopped; the same command goes on where it was"
+    stopped = "stopped; run the same command again to resume"
 
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ def main(
         bool, typer.Option("--debug", help="Show the stack trace of an error; so does RANKER_DEBUG=1.")
     ] = False,
 ) -> None:
-    """Take the options that stand before the command."""
+    """Handle options given before the command."""
     debug(debug_errors)
 
 

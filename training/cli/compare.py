@@ -1,4 +1,4 @@
-"""``ranker-train compare``: a grid of variations."""
+"""``ranker-train compare``: a grid of config variations."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,29 +12,29 @@ from training.quiet_imports import quiet_imports
 
 
 def compare(
-    config: Annotated[Path, typer.Argument(help="The experiment that is varied, a YAML file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the cells and the report.")],
+    config: Annotated[Path, typer.Argument(help="The base experiment, a YAML file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the trials and the report.")],
     vary: Annotated[
         list[str],
         typer.Option(help="KEY=VALUE,VALUE: `architecture=mmoe,ple`, `weighting=all`, `training.batch_size=512,4096`."),
     ],
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each variation, under as many seeds.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds to train each variation with.")] = 1,
     more: More = None,
     data: Paths = None,
     test: Annotated[
         list[Path] | None, typer.Option(help="Data to measure on instead of the validation split; may be repeated.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Cells trained at the same time, sharing the CPU's threads.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Trials to run in parallel, sharing the CPU's threads.")] = 1,
     export_best: Annotated[
-        Path | None, typer.Option(help="Export the best cell as the next version in this folder, without retraining.")
+        Path | None, typer.Option(help="Export the best trial as the next version in this folder, without retraining.")
     ] = None,
     best_by: Annotated[
-        str | None, typer.Option(help="`mean_auc`, `like.gauc`, ...: what is best; by default early stopping's metric.")
+        str | None, typer.Option(help="Metric to select by, such as `like.gauc`; by default early stopping's.")
     ] = None,
 ) -> None:
-    """Train and measure every combination of the values, and write one report.
+    """Train and evaluate every combination of the values, and write one report.
 
-    A comparison that was stopped goes on where it was when the same command is given again.
+    Run the same command again to resume an interrupted comparison.
     """
     from training.config import load
     from training.sweeps.compare import expand, variations

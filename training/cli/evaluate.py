@@ -13,23 +13,23 @@ from training.quiet_imports import quiet_imports
 
 
 def evaluate(
-    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions (uses the latest).")],
     more: More = None,
     data: Paths = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics to this file.")] = None,
     group_by: Annotated[str | None, typer.Option(help="Column for GAUC; by default the config's.")] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")] = 200,
     validation: Annotated[
-        bool, typer.Option("--validation", help="Measure only on rows that the artifact's own split holds out.")
+        bool, typer.Option("--validation", help="Evaluate only on rows that the artifact's own split holds out.")
     ] = False,
     given_conflicts: Annotated[
         Literal["drop", "mask", "keep"] | None,
-        typer.Option(help="What labels mean that contradict `given`; by default what the config's tasks say."),
+        typer.Option(help="How to treat labels that contradict `given`; by default as the config's tasks say."),
     ] = None,
 ) -> None:
-    """Measure an artifact's scores on a log, per objective: on every row, or with `--validation` on held-out rows.
+    """Evaluate an artifact on a log, per objective: on every row, or on held-out rows with `--validation`.
 
-    A caution says how many of the rows the artifact was trained on.
+    A warning says how many of the rows the artifact was trained on.
     """
     if json_file is not None:
         check_file("--json", json_file)

@@ -11,10 +11,10 @@ from training.quiet_imports import quiet_imports
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The output folder of a `fit` that was stopped, or finished.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; by default the same folder.")] = None,
+    run: Annotated[Path, typer.Argument(help="The output folder of an interrupted or finished `fit`.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default the run's folder.")] = None,
 ) -> None:
-    """Export the best epoch so far of a run, without training on."""
+    """Export a run's best epoch so far, without further training."""
     check_folder("--output", output or run)
     with quiet_imports():
         from training.commands.export import export_run

@@ -13,14 +13,14 @@ from training.quiet_imports import quiet_imports
 
 def fit(
     config: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for artifacts, and for the run itself.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the artifacts and the run.")],
     more: More = None,
     data: Paths = None,
-    restart: Annotated[bool, typer.Option(help="Discard an unfinished run instead of going on with it.")] = False,
+    restart: Annotated[bool, typer.Option(help="Discard an unfinished run instead of resuming it.")] = False,
 ) -> None:
     """Train, evaluate on the validation split, and export the artifact into the output folder.
 
-    A run that was killed goes on where it was when the same command is given again.
+    Run the same command again to resume an interrupted run.
     """
     from training.config import load
 

@@ -10,10 +10,10 @@ from training.quiet_imports import quiet_imports
 
 
 def inspect(
-    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
-    depth: Annotated[int, typer.Option(min=0, max=8, help="How deep to look into the blocks.")] = 2,
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions (uses the latest).")],
+    depth: Annotated[int, typer.Option(min=0, max=8, help="How many levels of nested blocks to show.")] = 2,
 ) -> None:
-    """Print a model's blocks: output widths, parameters, arithmetic per request and per candidate; and its gates."""
+    """Print a model's blocks (output width, parameters, FLOPs per request and per candidate) and its gates."""
     with quiet_imports():
         from training.commands.inspect import inspect_artifact
 

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 import os
 import re
@@ -9,16 +9,14 @@ import typer
 
 Paths = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--data", "-d", help="Parquet or CSV file, folder or glob; may be repeated. By default those in RANKER_DATA."
-    ),
+    typer.Option("--data", "-d", help="Parquet or CSV file, folder or glob; may be repeated. Default: RANKER_DATA."),
 ]
-More = Annotated[list[Path] | None, typer.Argument(help="More data paths, as a shell expands `--data part-*.parquet`.")]
+More = Annotated[list[Path] | None, typer.Argument(help="More data paths, as from a shell-expanded glob.")]
 
 
 def sources(data: list[Path] | None, more: list[Path] | None) -> list[Path]:
-    """Paths given on the command line, or else those in RANKER_DATA, separated by ``:`` (by ``;`` on Windows)."""
+    """Paths from the command line, else from RANKER_DATA, separated by ``:`` (``;`` on Windows)."""
     if data or more:
         return [*(data or []), *(more or [])]
-    between = r":(?!//)" if os.pathsep == ":" else re.escape(os.pathsep)  # s3://... is one path, and is refused as one
-    return [Path(path.strip()) for path in re.split(between, os.environ.get("RANKER_DATA", "")) if path.strip()]
+    separator = r":(?!//)" if os.pathsep == ":" else re.escape(os.pathsep)  # keeps s3://... whole; it is rejected later
+    return [Path(path.strip()) for path in re.split(separator, os.environ.get("RANKER_DATA", "")) if path.strip()]

@@ -1,4 +1,4 @@
-"""``ranker-train report``: one page about an artifact."""
+"""``ranker-train report``: an artifact's report page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,15 +11,15 @@ from training.quiet_imports import quiet_imports
 
 
 def report(
-    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions (uses the latest).")],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="By default report-VERSION.html beside the artifact."),
     ] = None,
 ) -> None:
-    """Write one page about an artifact: quality, calibration, training, what its fusion trades, and sliders to move it.
+    """Write a report page: quality, calibration, training curves, the fusion's trade-offs, and sliders to try others.
 
-    The page needs no network and no log: artifacts carry a sample of their validation rows.
+    Neither the network nor the log is needed: artifacts carry a sample of their validation rows.
     """
     if output is not None:
         check_file("--output", output)

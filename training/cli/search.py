@@ -1,4 +1,4 @@
-"""``ranker-train search``: a fusion's parameters."""
+"""``ranker-train search``: tunes a fusion's parameters."""
 
 import os
 from pathlib import Path
@@ -14,8 +14,8 @@ from training.quiet_imports import quiet_imports
 
 
 def search(
-    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions: then the latest.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report, and for the search itself.")],
+    artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions (uses the latest).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report and the search state.")],
     more: More = None,
     data: Paths = None,
     maximise: Annotated[
@@ -26,7 +26,7 @@ def search(
         list[str] | None, typer.Option(help="`like.auc >= today`, `>= today - 0.001`, `>= 0.7`; may be repeated.")
     ] = None,
     fusion: Annotated[str, typer.Option(help="The artifact's fusion to start from.")] = "default",
-    formula: Annotated[str | None, typer.Option(help="Search another formula, from its defaults.")] = None,
+    formula: Annotated[str | None, typer.Option(help="Search another formula, starting from its defaults.")] = None,
     vary: Annotated[
         list[str] | None, typer.Option(help="`power`, `power.like`, `power.like=0:3`; may be repeated. Default: all.")
     ] = None,
@@ -36,11 +36,11 @@ def search(
     ] = "cross_entropy",
     budget: Annotated[int, typer.Option(min=2, help="Parameter sets to try.")] = 500,
     held_out: Annotated[float, typer.Option(help="Fraction of groups held out for the final comparison.")] = 0.5,
-    group_by: Annotated[str | None, typer.Option(help="Column of what competes; by default the config's.")] = None,
-    binned: Annotated[bool, typer.Option(help="AUCs from histograms: faster, off by some 1e-6.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the search, the held-out groups and the bootstrap.")] = 0,
+    group_by: Annotated[str | None, typer.Option(help="Column that groups rows; by default the config's.")] = None,
+    binned: Annotated[bool, typer.Option(help="Compute AUCs from histograms: faster, error about 1e-6.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search, the held-out groups and the bootstrap.")] = 0,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")] = 200,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Threads; by default one for each core.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Threads; by default one per core.")] = None,
     export: Annotated[
         Path | None,
         typer.Option(
@@ -48,11 +48,13 @@ def search(
             "show no gain beyond noise, or break a `--require`, nothing is written and the exit status is 3."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="With --export: write the version in any case.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --export: export even without a confirmed gain.")
+    ] = False,
 ) -> None:
-    """Search the parameters of an artifact's fusion on the validation rows of a log.
+    """Tune the parameters of an artifact's fusion on the validation rows of a log.
 
-    A search that was stopped goes on where it was when the same command is given again.
+    Run the same command again to resume an interrupted search.
     """
     check_folder("--output", output)
     if export is not None:

@@ -1,4 +1,4 @@
-"""``ranker-train simulate``: an impression log with a known truth."""
+"""``ranker-train simulate``: a synthetic impression log with known true utilities."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +11,11 @@ from training.commands.outputs import check_folder
 
 def simulate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the Parquet files.")],
-    rows: Annotated[int, typer.Option(min=1, help="Impressions to draw.")] = 1_000_000,
+    rows: Annotated[int, typer.Option(min=1, help="Impressions to simulate.")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same log.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier simulation in the folder.")] = False,
 ) -> None:
-    """Draw an impression log with five partly conflicting objectives and a known true utility."""
+    """Simulate an impression log with five partly conflicting objectives and a known true utility."""
     check_folder("--output", output)
     from training.display import Display
     from training.simulator import SimulatorConfig

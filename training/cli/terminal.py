@@ -1,4 +1,4 @@
-"""Where the commands print."""
+"""The console that commands print to."""
 
 from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""Runs the cells of a grid, then measures costs and writes the report."""
+"""Runs the trials of a grid, then measures costs and writes the report."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ from training.commands.inputs import Progress as Shown
 from training.config.experiment import Experiment
 from training.data.experiment_log import open_log
 from training.data.log_reader import Log, Source
-from training.sweeps import Cell, Trained
+from training.sweeps import Trial, TrialResult
 from training.sweeps.compare.best import Best
 from training.sweeps.compare.costs import ROUNDS, measure_costs
 from training.sweeps.compare.grid import expand, variations
 from training.sweeps.compare.summary import Row, summarise, table, to_markdown
 from training.sweeps.run_trial import has_weights
-from training.sweeps.runner import progress_bars, run_cells
+from training.sweeps.runner import progress_bars, run_trials
 from training.trainer.run_folder import RESULT
 
 RESULTS = "results.json"
@@ -39,11 +39,11 @@ class Comparison:
     Attributes
     ----------
     rows
-        One a variation, in the order of the grid: quality by task and metric over seeds, costs, errors.
+        One per variation, in the order of the grid: quality by task and metric over seeds, costs, errors.
     report
-        The page.
+        Path of the HTML report.
     artifact
-        What ``export_best`` exported, if asked for.
+        The artifact that ``export_best`` exported, if requested.
     """
 
     rows: list[Row]
@@ -51,7 +51,7 @@ class Comparison:
     artifact: Artifact | None = None
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a variation: its values, the mean AUC, each task's metrics as ``TASK.METRIC``; means over seeds."""
+        """One row per variation: its values, the mean AUC, metrics as ``TASK.METRIC``, averaged over seeds."""
         return pd.DataFrame([row.flat() for row in self.rows], index=[row.name for row in self.rows])
 
 
@@ -68,53 +68,53 @@ def compare(
     export_best: str | Path | None = None,
     progress: Shown = True,
 ) -> Comparison:
-    """Train and measure every combination of the values, each in a process of its own, and write one report.
+    """Train and evaluate every combination of the values, each in its own process, and write one report.
 
-    A comparison that was stopped goes on where it was when it is called again.
+    Call it again to resume an interrupted comparison.
 
     Parameters
     ----------
     config
-        The experiment that is varied: the path of a YAML file, its content as a dict, or an ``Experiment``.
+        The base experiment: the path of a YAML file, its content as a dict, or an ``Experiment``.
     data
         A DataFrame, an Arrow table, or files, folders and globs; by default the config's.
     vary
-        Values to try by key of the config, dotted where it lies deeper: ``{"architecture": ["mmoe", "ple"]}``; a whole
-        registry is ``{"weighting": "all"}``. Or texts as on the command line: ``["architecture=mmoe,ple"]``.
+        Values to try by config key, dotted for nested keys: ``{"architecture": ["mmoe", "ple"]}``; ``{"weighting":
+        "all"}`` tries a whole registry. Or strings as on the command line: ``["architecture=mmoe,ple"]``.
     output
-        Folder for the trainings and the report.
+        Folder for the trials and the report.
     seeds
-        Trainings of each variation, under as many seeds.
+        Number of seeds to train each variation with.
     test
-        Data to measure on instead of the validation split.
+        Data to evaluate on instead of the validation split.
     jobs
-        Trainings at the same time, sharing the CPU's threads.
+        Trials to run in parallel, sharing the CPU's threads.
     best_by
-        ``mean_auc``, ``like.gauc``, ...: which variation is best, on validation rows; by default early stopping's
-        metric. The best one keeps its weights.
+        Metric that selects the best trial on validation rows, such as ``mean_auc`` or ``like.gauc``; by default early
+        stopping's. The best trial keeps its weights.
     export_best
-        Folder to export the best one to as the next version, without training it again.
+        Folder to export the best trial to as the next version, without retraining.
     progress
-        Whether to show how it goes, or the Rich console to show it on.
+        Whether to show progress, or the Rich console to show it on.
 
     Raises
     ------
     ConfigError
-        For mistakes in the config, and for a key or value that cannot be varied.
+        If the config is invalid, or a key or value cannot be varied.
     DataError
-        For a log that cannot be used. A training that fails is named in the report with its error, and others go on.
+        If the log cannot be used. The report lists failed trials with their errors; the others continue.
     """
     base, console, output = experiment_of(config), console_of(progress), Path(output)
     best = Best(base, best_by)
-    cells = expand(base, variations(vary), seeds)
+    trials = expand(base, variations(vary), seeds)
     source = source_of(base, data, output, console)
     tested = source_of(base, test, output / "test", console) if test is not None else []
-    return _compared(base, cells, source, tested, output, jobs, console, best, export_best)
+    return _compared(base, trials, source, tested, output, jobs, console, best, export_best)
 
 
 def _compared(
     base: Experiment,
-    cells: Sequence[Cell],
+    trials: Sequence[Trial],
     source: Source,
     test: Source,
     output: Path,
@@ -124,42 +124,42 @@ def _compared(
     export_best: str | Path | None,
 ) -> Comparison:
     with progress_bars(console) as progress:
-        done = run_cells(cells, source, test, output, jobs, console, progress, onnx=True, done=best.offer)
+        done = run_trials(trials, source, test, output, jobs, console, progress, onnx=True, done=best.offer)
         results = {i: trained.result for i, trained in enumerate(done)}
-        _write(output, base, summarise(cells, results, {}))  # whatever happens while costs are measured
+        _write(output, base, summarise(trials, results, {}))  # kept even if measuring costs fails
         costs = _costs(done, open_log(base, source), progress)
-    summary, artifact = summarise(cells, results, costs), None
+    summary, artifact = summarise(trials, results, costs), None
     _write(output, base, summary)
     console.print(table(summary))
     console.print(f"report: [bold]{output / REPORT}[/bold]    numbers: {output / RESULTS}, {output / MARKDOWN}")
     if export_best is not None:
-        picked = best.found
-        if not has_weights(picked.folder):  # of an earlier comparison by another metric
-            console.print(f"the weights of {picked.cell.name} were deleted before: training it again", markup=False)
+        picked = best.result
+        if not has_weights(picked.folder):  # an earlier comparison used another metric
+            console.print(f"the weights of {picked.trial.name} were deleted before: training it again", markup=False)
             (picked.folder / RESULT).unlink()
             with progress_bars(console) as progress:
-                again = run_cells([picked.cell], source, test, output, 1, console, progress, onnx=True)
+                again = run_trials([picked.trial], source, test, output, 1, console, progress, onnx=True)
             if again[0].error is not None:
-                raise RuntimeError(f"the best cell could not be trained again: {again[0].error}")
+                raise RuntimeError(f"the best trial could not be trained again: {again[0].error}")
         artifact = export_once(picked, Path(export_best), console)
     elif best:
         console.print(
-            f"best by {best.metric}: {best.found.cell.name}, seed {best.found.cell.seed} (--export-best DIR)",
+            f"best by {best.metric}: {best.result.trial.name}, seed {best.result.trial.seed} (--export-best DIR)",
             markup=False,
         )
     return Comparison(summary, output / REPORT, artifact)
 
 
-def _costs(done: Sequence[Trained], log: Log, progress: Progress) -> dict[str, dict[str, Any]]:
-    """Costs by the cells' name, measured on the first seed that was trained."""
-    first: dict[str, Trained] = {}
+def _costs(done: Sequence[TrialResult], log: Log, progress: Progress) -> dict[str, dict[str, Any]]:
+    """Costs by trial name, measured on the first seed that was trained."""
+    first: dict[str, TrialResult] = {}
     for trained in done:
         if trained.error is None:
-            first.setdefault(trained.cell.name, trained)
+            first.setdefault(trained.trial.name, trained)
     chosen = list(first.values())
     bar = progress.add_task("costs", total=ROUNDS * len(chosen))
     measured = measure_costs(
-        [trained.cell for trained in chosen],
+        [trained.trial for trained in chosen],
         [trained.folder for trained in chosen],
         [trained.rows for trained in chosen],
         log,
@@ -169,7 +169,7 @@ def _costs(done: Sequence[Trained], log: Log, progress: Progress) -> dict[str, d
 
 
 def _write(output: Path, base: Experiment, summary: list[Row]) -> None:
-    from training.reports.compare import to_html  # here, so that the cells' processes import no charts
+    from training.reports.compare import to_html  # lazy: trial processes need no charts
 
     content = {"written": time.strftime("%Y-%m-%d"), "rows": [row.to_dict() for row in summary]}
     (output / RESULTS).write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))

@@ -1,4 +1,4 @@
-"""Measures an artifact's scores on a log."""
+"""Evaluates an artifact on a log."""
 
 from itertools import chain
 from pathlib import Path
@@ -32,36 +32,36 @@ def evaluate(
     given_conflicts: GivenConflicts | None = None,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Score rows of a log with an artifact's own graph, and measure every objective.
+    """Score rows of a log with an artifact's ONNX graph, and compute every objective's metrics.
 
     Parameters
     ----------
     artifact
         A folder that ``fit`` exported to, the folder of one version, or an ``Artifact``.
     data
-        A DataFrame, an Arrow table, or files, folders and globs; by default those of the config.
+        A DataFrame, an Arrow table, or files, folders and globs; by default the config's.
     validation
-        Measure only on the rows that the artifact's own split holds out.
+        Evaluate only on the rows that the artifact's own split holds out.
     group_by
         Column for GAUC; by default the config's.
     bootstrap
         Resamples behind each 95 % interval; 0 for none.
     given_conflicts
-        What labels mean that contradict ``given``; by default what the config's tasks say.
+        How to treat labels that contradict ``given``; by default as the config's tasks say.
     progress
-        Whether to show how it goes, or the Rich console to show it on.
+        Whether to show progress, or the Rich console to show it on.
 
     Returns
     -------
-    ``mean_auc``, metrics by task under ``tasks``, and ``cautions``, such as rows that the artifact was trained on.
+    ``mean_auc``, metrics by task under ``tasks``, and warnings under ``cautions``, such as rows seen in training.
 
     Raises
     ------
     ArtifactError
-        For an artifact that cannot be read.
+        If the artifact cannot be read.
     DataError
-        For a log that cannot be used or has no such rows, and where many labels contradict ``given`` and neither the
-        config nor ``given_conflicts`` says what is meant.
+        If the log cannot be used or has no such rows, or if many labels contradict ``given`` and neither the config
+        nor ``given_conflicts`` says how to treat them.
     """
     loaded, console = artifact_of(artifact), console_of(progress)
     saved = Experiment.model_validate(loaded.manifest.experiment)
@@ -108,8 +108,8 @@ def _evaluated(
         metrics["tasks"][task]["given_conflicts"] = conflicts
     trained = [] if validation else overlap(artifact, log)
     metrics["cautions"] = [*trained, *conflicting, *undefined(metrics)]
-    told = f"{len(predictions.labels):,} {'held-out ' if validation else ''}rows"
-    console.print(metrics_table(metrics, f"{artifact.folder} on {told}"))
+    shown = f"{len(predictions.labels):,} {'held-out ' if validation else ''}rows"
+    console.print(metrics_table(metrics, f"{artifact.folder} on {shown}"))
     for text in metrics["cautions"]:
         console.print(text, style="yellow", markup=False)
     return metrics

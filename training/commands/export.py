@@ -1,4 +1,4 @@
-"""Exports the best epoch of a run: fusions fitted, pages written, the artifact checked."""
+"""Exports the best epoch of a run: fits the fusions, writes the pages, checks the artifact."""
 
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from training.data.split.held_out import split
 from training.data.trained_on import trained_on
 from training.display import metrics_table, status
 from training.export.export import examples_of, export
-from training.export.fit_fusions import fitted_fusions, learnt, notes
-from training.export.report_data import keep
+from training.export.fit_fusions import cross_validation_lines, fitted_fusions, notes
+from training.export.report_data import collect
 from training.export.row_sample import Indices
 from training.reports.calibration import calibration_page
 from training.reports.run import run_page
-from training.sweeps import Trained
+from training.sweeps import TrialResult
 from training.trainer.callbacks import STEPS
 from training.trainer.curves import trace
 from training.trainer.run_folder import RECORD, exported, mark_exported, read
@@ -30,7 +30,7 @@ CALIBRATION = "calibration.html"
 
 
 def export_run(folder: Path, output: Path, console: Console) -> Artifact:
-    """Export the best epoch so far of a run in ``folder``."""
+    """Export the best epoch so far of the run in ``folder``."""
     trained = reopen(folder)
     show_metrics(trained, console)
     return finish(trained, output, console)
@@ -61,7 +61,7 @@ def finish(trained: Run, output: Path, console: Console) -> Artifact:
         fusions = fitted_fusions(experiment, trained.predictions, raw, caution)
     for text in notes(fusions):
         caution(text)
-    for text in learnt(fusions):
+    for text in cross_validation_lines(fusions):
         console.print(text, markup=False)
     reliability = calibration_page(experiment, fusions, trained.predictions)
     if reliability is not None:
@@ -70,26 +70,26 @@ def finish(trained: Run, output: Path, console: Console) -> Artifact:
     columns = {name: experiment.log_schema.column(name) for name in single_valued(experiment.log_schema)}
 
     def read(chosen: Indices) -> dict[str, NDArray[Any]]:
-        found = columns_at(experiment.log_schema, rows, list(columns.values()), chosen)
-        return {name: found[column] for name, column in columns.items()}
+        values = columns_at(experiment.log_schema, rows, list(columns.values()), chosen)
+        return {name: values[column] for name, column in columns.items()}
 
     grouped_by = experiment.evaluation.group_by
-    kept = keep(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
+    data = collect(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
     encoder, metrics = trained.prepared.encoder, trained.metrics
     scores = trained.predictions.scores
     seen = trained_on(divided)
-    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, kept, seen)
+    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, data, seen)
 
 
-def export_once(trained: Trained, output: Path, console: Console) -> Artifact:
-    """Export a cell as the next version in ``output``, unless it was exported there before."""
+def export_once(trained: TrialResult, output: Path, console: Console) -> Artifact:
+    """Export a trial as the next version in ``output``, unless it has already been exported there."""
     folder = trained.folder / RUN
     earlier, _ = exported(folder, str(read(folder / RECORD).get("key")))
     if earlier is not None and earlier.folder.parent.resolve() == output.resolve():
-        artifact, how = earlier, "was exported before"
+        artifact, how = earlier, "was already exported"
     else:
         artifact, how = export_run(trained.folder, output, console), "exported"
         mark_exported(folder, artifact)
-    cell = trained.cell
-    console.print(f"best cell {how}: {cell.name}, seed {cell.seed}: {artifact.folder}", markup=False)
+    trial = trained.trial
+    console.print(f"best trial {how}: {trial.name}, seed {trial.seed}: {artifact.folder}", markup=False)
     return artifact

@@ -26,11 +26,11 @@ class TrainingRun:
     Attributes
     ----------
     folder
-        The ``output`` of the run: it holds ``run/`` with checkpoints and records, and artifacts as ``1/``, ``2/``, ...
+        The run's ``output``: ``run/`` with checkpoints and records, and artifacts as ``1/``, ``2/``, ...
     experiment
         The config.
     artifact
-        What was exported of the run; ``None`` before :meth:`export`.
+        The exported artifact; ``None`` before :meth:`export`.
     """
 
     def __init__(
@@ -41,31 +41,31 @@ class TrainingRun:
 
     @cached_property
     def trained(self) -> Run:
-        """The Keras model with the weights of the best epoch, its predictions on validation rows, its history."""
+        """The Keras model with the best epoch's weights, its predictions on validation rows, its history."""
         return self._trained or reopen(self.folder)
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Metrics of the best epoch on the validation rows: ``mean_auc``, and by task under ``tasks``."""
+        """Validation metrics of the best epoch: ``mean_auc``, and by task under ``tasks``."""
         return dict(self.artifact.manifest.metrics) if self.artifact is not None else self.trained.metrics
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A record of each epoch: its number, mean training losses, validation metrics, whether it was the best."""
+        """One record per epoch: number, mean training losses, validation metrics, whether it was the best so far."""
         return self.trained.history
 
     def export(self, output: str | Path | None = None) -> Artifact:
         """Export the best epoch as the next version in ``output``, by default the run's own folder.
 
-        A run that was exported there before is not exported again. The artifact's ``folder`` is what
-        :func:`ranker.load` and ``ranker-serve`` take. Raises ``ExportError`` where the exported graph gives other
-        scores than the model.
+        A run that has already been exported there is not exported again. Pass the artifact's ``folder`` to
+        :func:`ranker.load` or ``ranker-serve``. Raises ``ExportError`` if the exported graph's scores differ from the
+        model's.
         """
-        place = Path(output) if output is not None else self.folder
-        if self.artifact is not None and self.artifact.folder.parent.resolve() == place.resolve():
+        target = Path(output) if output is not None else self.folder
+        if self.artifact is not None and self.artifact.folder.parent.resolve() == target.resolve():
             return self.artifact
-        artifact = finish(self.trained, place, self._console)
-        if place.resolve() == self.folder.resolve():
+        artifact = finish(self.trained, target, self._console)
+        if target.resolve() == self.folder.resolve():
             mark_exported(self.folder / RUN, artifact)
         self.artifact = artifact
         return artifact
@@ -80,8 +80,7 @@ def fit(
 ) -> TrainingRun:
     """Train an experiment, and keep the weights of its best epoch.
 
-    A run that was stopped is taken up where it was when it is called again with the same config and data; one that is
-    finished is not trained again.
+    Called again with the same config and data, it resumes an interrupted run and does not retrain a finished one.
 
     Parameters
     ----------
@@ -89,13 +88,13 @@ def fit(
         The path of a YAML file, its content as a dict, or an ``Experiment``.
     data
         A DataFrame, an Arrow table, or files, folders and globs of Parquet and CSV; by default the config's
-        ``data.paths``. Tables are stored in ``output/tables``, so that the run can be taken up and exported later.
+        ``data.paths``. Tables are stored in ``output/tables``, so that the run can be resumed and exported later.
     output
-        Folder of the run and of its artifacts.
+        Folder of the run and its artifacts.
     restart
-        Discard an unfinished run in ``output`` instead of going on with it.
+        Discard an unfinished run in ``output`` instead of resuming it.
     progress
-        Whether to show how it goes, or the Rich console to show it on.
+        Whether to show progress, or the Rich console to show it on.
 
     Returns
     -------
@@ -104,11 +103,11 @@ def fit(
     Raises
     ------
     ConfigError
-        For mistakes in the config, each named by its path.
+        If the config is invalid; each mistake is named by its path.
     DataError
-        For a log that cannot be used, and where ``output`` holds an unfinished run of another config or data.
+        If the log cannot be used, or ``output`` holds an unfinished run of another config or data.
     DivergedError
-        Where losses or scores stop being finite.
+        If losses or scores become non-finite.
     """
     experiment, console, output = experiment_of(config), console_of(progress), Path(output)
     if restart:
@@ -133,7 +132,7 @@ def fit(
 
 
 def _check_columns(experiment: Experiment, source: Source) -> None:
-    """Raise ``DataError`` for a column that a fusion will be fitted to and that the log lacks: before training."""
+    """Raise ``DataError`` before training if the log lacks a column that a fusion is fitted on."""
     names, rule = required_columns(experiment), experiment.data.split
     if names:
         paths = rule.paths if isinstance(rule, SplitByFiles) else source

@@ -1,4 +1,4 @@
-"""What callers give a command: a config, data, a place to print to."""
+"""Inputs of the commands: a config, data, a console."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,13 +22,13 @@ Config: TypeAlias = Experiment | Mapping[str, Any] | str | Path
 Data: TypeAlias = "pd.DataFrame | pa.Table | str | Path | Sequence[str | Path] | None"
 """Rows of a log: a DataFrame, an Arrow table, or files, folders and globs; ``None`` for those in the config."""
 Progress: TypeAlias = bool | Console
-"""``True`` prints to standard output or into the notebook, ``False`` prints nothing; or a console of one's own."""
+"""``True`` prints to standard output or the notebook, ``False`` prints nothing; or a Rich console."""
 
 FRAMES = "tables"
 
 
 def experiment_of(config: Config) -> Experiment:
-    """The experiment that a caller means. Raises ``ConfigError`` naming each mistake by its path, in a file by line."""
+    """Load or check an experiment. Raises ``ConfigError`` naming each mistake by path, and by line in a file."""
     if isinstance(config, Experiment):
         return config
     if isinstance(config, str | Path):
@@ -37,14 +37,14 @@ def experiment_of(config: Config) -> Experiment:
 
 
 def artifact_of(artifact: str | Path | Artifact) -> Artifact:
-    """The artifact that a caller means. Raises ``ArtifactError``."""
+    """Load an artifact unless it is one already. Raises ``ArtifactError``."""
     return artifact if isinstance(artifact, Artifact) else load_artifact(Path(artifact))
 
 
 def source_of(experiment: Experiment, data: Data, folder: Path, console: Console) -> Source:
-    """Files of a log; tables in memory are written into ``folder`` first, so that a run can be taken up again.
+    """Files of a log; in-memory tables are first written to ``folder``, so that a run can be resumed.
 
-    Raises ``DataError`` for a table that cannot be written.
+    Raises ``DataError`` if a table cannot be written.
     """
     if data is None:
         return list(experiment.data.paths)
@@ -57,10 +57,10 @@ def source_of(experiment: Experiment, data: Data, folder: Path, console: Console
 
 
 def in_memory(data: Data) -> bool:
-    """Whether data is a table, and not files."""
+    """Whether data is an in-memory table rather than files."""
     return data is not None and not isinstance(data, str | Path | Sequence)
 
 
 def console_of(progress: Progress) -> Console:
-    """Where to print."""
+    """The console to print to."""
     return progress if isinstance(progress, Console) else Console(quiet=not progress)

@@ -12,14 +12,14 @@ from training.trainer.build_model import build_model
 
 
 def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
-    """Rebuild an artifact's model from its config and encoder, print and return its blocks."""
+    """Rebuild an artifact's model from its config and encoder; print and return its blocks."""
     artifact = load(path)
     model = build_model(Experiment.model_validate(artifact.manifest.experiment), artifact.encoder.layout)
-    found = blocks(model, depth)
-    console.print(blocks_table(found, str(artifact.folder)))
+    summary = blocks(model, depth)
+    console.print(blocks_table(summary, str(artifact.folder)))
     gates = artifact.manifest.gates
     if gates.get("gates"):
         console.print(gates_table(gates))
         for warning in gates["warnings"]:
             console.print(warning, style="yellow", markup=False)
-    return found
+    return summary

@@ -1,11 +1,11 @@
-"""Checks of where a command is to write, before its long work: a folder or a file that can be written."""
+"""Checks that a command's output path is writable, before its long work starts."""
 
 import os
 from pathlib import Path
 
 
 def check_folder(option: str, path: Path) -> None:
-    """Raise ``ValueError`` naming ``option`` and ``path`` if the folder is not there and cannot be made, or written."""
+    """Raise ``ValueError`` naming ``option`` and ``path`` if the folder cannot be created or written."""
     _check(option, path)
     if path.exists() and not path.is_dir():
         raise ValueError(f"{option} {str(path)!r}: is a file; name a folder")
@@ -13,7 +13,7 @@ def check_folder(option: str, path: Path) -> None:
 
 
 def check_file(option: str, path: Path) -> None:
-    """Raise ``ValueError`` naming ``option`` and ``path`` if no file can be written there."""
+    """Raise ``ValueError`` naming ``option`` and ``path`` if the file cannot be written."""
     _check(option, path)
     if path.is_dir():
         raise ValueError(f"{option} {str(path)!r}: is a folder; name a file")
@@ -24,17 +24,17 @@ def _check(option: str, path: Path) -> None:
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return  # what stands above it is looked at next
-    except (OSError, ValueError) as error:  # too long, not readable, a null byte
+        return  # its parents are checked next
+    except (OSError, ValueError) as error:  # too long, unreadable, a null byte
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ValueError(f"{option} {str(path)!r}: cannot be written: {reason}") from None
 
 
 def _check_writable(option: str, path: Path, place: Path) -> None:
-    """Look at ``place``, or at the nearest folder above it that is there, in which the rest would be made."""
+    """Check ``place`` or its nearest existing parent, in which the missing folders would be created."""
     while not place.exists() and place != place.parent:
         if place.is_symlink():
-            raise ValueError(f"{option} {str(path)!r}: cannot be written: {str(place)!r} is a link that leads nowhere")
+            raise ValueError(f"{option} {str(path)!r}: cannot be written: {str(place)!r} is a broken link")
         place = place.parent
     if place != path and not place.is_dir():
         raise ValueError(f"{option} {str(path)!r}: cannot be written: {str(place)!r} is a file, not a folder")

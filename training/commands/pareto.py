@@ -1,4 +1,4 @@
-"""Trains the settings that are not done, draws their front, picks a model and exports it."""
+"""Trains the missing trials, computes their Pareto front, picks a model and exports it."""
 
 import time
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from training.data.cache import opened_rows
 from training.data.encode import encode_all
 from training.data.experiment_log import open_log
 from training.data.log_reader import Source
-from training.sweeps import Cell, Trained
-from training.sweeps.pareto.objectives import knows_nothing
+from training.sweeps import Trial, TrialResult
+from training.sweeps.pareto.objectives import mean_label_baseline
 from training.sweeps.pareto.request import Choice
 from training.sweeps.pareto.summary import DOMINATED, Summary, summarise, table
 from training.sweeps.run_trial import drop_weights, has_weights
-from training.sweeps.runner import progress_bars, run_cells
+from training.sweeps.runner import progress_bars, run_trials
 from training.trainer.run_folder import RESULT
 
 CELLS = "cells"
@@ -32,7 +32,7 @@ EXPORTED = "picked.json"
 
 def pareto(
     base: Experiment,
-    cells: Sequence[Cell],
+    trials: Sequence[Trial],
     choice: Choice,
     source: Source,
     test: Source,
@@ -40,27 +40,27 @@ def pareto(
     jobs: int,
     console: Console,
 ) -> tuple[Summary, Artifact]:
-    """Train every cell, keep the front of ``choice``'s objectives, export the picked model as the next version.
+    """Train every trial, compute the front over ``choice``'s objectives, export the picked model as the next version.
 
-    Stopped, it goes on where it was; with other objectives or another rule it trains nothing anew. Weights of dominated
-    models are deleted. Raises ``DataError`` for a log that cannot be used and ``RuntimeError`` where no cell could be
-    trained; a cell that fails is named in the report, and the others go on.
+    Interrupted, it resumes; other objectives or another rule reuse the trained models. Weights of dominated models are
+    deleted. Raises ``DataError`` if the log cannot be used and ``RuntimeError`` if every trial failed; the report lists
+    failed trials, and the others continue.
     """
     with progress_bars(console) as progress:
-        done = run_cells(cells, source, test, output / CELLS, jobs, console, progress)
-        whole = [trained for trained in done if trained.error is None]
-        if not whole:
+        done = run_trials(trials, source, test, output / CELLS, jobs, console, progress)
+        succeeded = [trained for trained in done if trained.error is None]
+        if not succeeded:
             raise RuntimeError(f"no model could be trained; the first failed with: {done[0].error}")
-        summary = summarise(choice, done, *_references(base, whole[0].rows, test))
+        summary = summarise(choice, done, *_references(base, succeeded[0].rows, test))
         _write(output, base, choice, summary)
-        picked = whole[summary.picked]
+        picked = succeeded[summary.picked]
         if not has_weights(picked.folder):
-            console.print("the picked model was dominated before, and its weights are gone: training it again")
+            console.print("the picked model was dominated before and its weights were deleted: training it again")
             (picked.folder / RESULT).unlink()
-            again = run_cells([picked.cell], source, test, output / CELLS, jobs, console, progress)
+            again = run_trials([picked.trial], source, test, output / CELLS, jobs, console, progress)
             if again[0].error is not None:
                 raise RuntimeError(f"the picked model could not be trained again: {again[0].error}")
-    for trained, model in zip(whole, summary.models, strict=True):
+    for trained, model in zip(succeeded, summary.models, strict=True):
         if model.standing == DOMINATED:
             drop_weights(trained.folder)
     artifact = _exported(picked, output, console)
@@ -72,33 +72,33 @@ def pareto(
 
 
 def _references(base: Experiment, rows: Path, test: Source) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Metrics of a model that knows nothing, on the validation rows and on those of ``test``, if there are any."""
+    """Metrics of the mean-label baseline on the validation rows, and on the test rows if there are any."""
     prepared = opened_rows(base, rows)
-    validated = knows_nothing(base, prepared.validation.chunks())
+    validated = mean_label_baseline(base, prepared.validation.chunks())
     if not len(test):
         return validated, None
     encoded = encode_all(
         base.log_schema, prepared.encoder, open_log(base, test, prepared.encoder), base.evaluation.group_by
     )
-    return validated, knows_nothing(base, encoded)
+    return validated, mean_label_baseline(base, encoded)
 
 
 def _write(output: Path, base: Experiment, choice: Choice, summary: Summary) -> None:
-    from training.reports.pareto import to_html  # here, so that the cells' processes import no charts
+    from training.reports.pareto import to_html  # lazy: trial processes need no charts
 
     content = {"written": time.strftime("%Y-%m-%d"), "ranker": version("ranker"), **summary.to_dict()}
     (output / RESULTS).write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
     (output / REPORT).write_text(to_html(base, choice, summary), encoding="utf-8")
 
 
-def _exported(picked: Trained, output: Path, console: Console) -> Artifact:
-    """The artifact of the picked model, unless an earlier call exported the same one."""
-    mark, key = output / EXPORTED, picked.result["key"]
-    if mark.is_file():
-        earlier: dict[str, Any] = orjson.loads(mark.read_bytes())
+def _exported(picked: TrialResult, output: Path, console: Console) -> Artifact:
+    """Export the picked model, or return the artifact if an earlier call exported it."""
+    record, key = output / EXPORTED, picked.result["key"]
+    if record.is_file():
+        earlier: dict[str, Any] = orjson.loads(record.read_bytes())
         if earlier["key"] == key and (output / str(earlier["version"])).is_dir():
             return load(output / str(earlier["version"]))
     artifact = export_run(picked.folder, output, console)
-    about = {"key": key, "version": artifact.manifest.version, "cell": picked.cell.name}
-    mark.write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
+    about = {"key": key, "version": artifact.manifest.version, "cell": picked.trial.name}
+    record.write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
     return artifact

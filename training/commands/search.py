@@ -1,4 +1,4 @@
-"""The command behind ``ranker-train search``: scores once, searches, measures, reports, exports."""
+"""``ranker-train search``: scores rows once, searches, evaluates, reports, exports."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from training.fusion_search.methods import METHODS
 from training.fusion_search.objective import Goal, default_goal, parse_goal
 from training.fusion_search.scored_rows import ScoredRows, scored_rows
 from training.fusion_search.space import space
-from training.fusion_search.summary import Found, Halves, summarise
+from training.fusion_search.summary import Evaluators, SearchResult, summarise
 from training.reports.search import gain_lines, to_html
 
 REPORT = "search.html"
@@ -41,7 +41,7 @@ STATE = "state.npz"
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What is asked of a search; ``None`` where the artifact's own is meant."""
+    """Options of a search; ``None`` means the artifact's own setting."""
 
     maximise: str | None = None
     require: Sequence[str] = ()
@@ -73,10 +73,10 @@ def search(
     *,
     output: str | Path,
     progress: Progress = True,
-) -> Found:
-    """Search the parameters of an artifact's fusion, and write report, numbers and config into ``output``.
+) -> SearchResult:
+    """Tune the parameters of an artifact's fusion, and write report, numbers and config into ``output``.
 
-    A search that was stopped goes on where it was when it is called again.
+    Call it again to resume an interrupted search.
 
     Parameters
     ----------
@@ -84,20 +84,20 @@ def search(
         A folder that ``fit`` exported to, the folder of one version, or an ``Artifact``.
     data
         A DataFrame, an Arrow table, or files, folders and globs whose validation rows are searched on; by default
-        those of the config.
+        the config's.
     options
-        What to maximise and require, which fusion, how.
+        Objective, constraints, fusion and method.
     output
-        Folder for the report, and for the search itself.
+        Folder for the report and the search state.
     progress
-        Whether to show how it goes, or the Rich console to show it on.
+        Whether to show progress, or the Rich console to show it on.
 
     Raises
     ------
     ConfigError
-        For options that the artifact's fusion cannot have.
+        If an option is invalid for the artifact's fusion.
     DataError
-        For a log that cannot be used.
+        If the log cannot be used.
     """
     loaded, console, output = artifact_of(artifact), console_of(progress), Path(output)
     experiment = Experiment.model_validate(loaded.manifest.experiment)
@@ -107,10 +107,10 @@ def search(
 
 def _searched(
     artifact: Artifact, experiment: Experiment, asked: SearchOptions, source: Source, output: Path, console: Console
-) -> Found:
+) -> SearchResult:
     goal = parse_goal(asked.maximise or default_goal(artifact.schema), asked.require, artifact.schema)
-    today = _plan(artifact, asked.fusion)
-    searched = _started(today, asked.formula)
+    current = _plan(artifact, asked.fusion)
+    searched = _started(current, asked.formula)
     around = space(searched.fusion, asked.vary, asked.trust)
     group_by = asked.group_by or experiment.evaluation.group_by
     if group_by is None:
@@ -120,37 +120,39 @@ def _searched(
     show_notes(console, log)
     with Display(console) as display:
         display.expect(len(log))
-        more = _columns(artifact, goal, [today, searched])
+        more = _columns(artifact, goal, [current, searched])
         rows, key = scored_rows(artifact, log, group_by, sorted(set(more.values())), output, display.rows)
     rows = rows.renamed(more)
     parts = rows.halves(asked.held_out, asked.seed)
-    halves = [_halves(today, searched, part, goal, asked) for part in parts]
-    present = halves[0].today.today()
-    mark = digest(key, goal.text, [c.text for c in goal.constraints], today.stored().model_dump(mode="json"),
+    halves = [_halves(current, searched, part, goal, asked) for part in parts]
+    baseline = halves[0].baseline.baseline()
+    key_of_search = digest(key, goal.text, [c.text for c in goal.constraints], current.stored().model_dump(mode="json"),
                   searched.stored().model_dump(mode="json"), [str(d) for d in around.dimensions], asked.method,
                   asked.budget, asked.held_out, asked.binned, asked.seed)  # fmt: skip
     with _bar(console) as progress:
         bar = progress.add_task(asked.method, total=asked.budget, detail="")
 
         def show(tried: int, best: float) -> None:
-            progress.update(bar, completed=tried, detail=f"best {best:.5f}" if best > -1e5 else "none allowed yet")
+            progress.update(bar, completed=tried, detail=f"best {best:.5f}" if best > -1e5 else "none feasible yet")
 
         history = searched_by(
-            asked.method, around.start, goal, present, lambda points: halves[0].searched(around.sets(points)),
-            budget=asked.budget, seed=asked.seed, state=output / STATE, key=mark, progress=show,
+            asked.method, around.start, goal, baseline, lambda points: halves[0].searched(around.sets(points)),
+            budget=asked.budget, seed=asked.seed, state=output / STATE, key=key_of_search, progress=show,
         )  # fmt: skip
-    _check_found(history, goal, present)
-    exact = [Halves(_exact(half.today), _exact(half.searched)) for half in halves] if asked.binned else halves
-    found = summarise(goal, asked.method, around, history, exact[0], exact[1], asked.bootstrap, asked.seed)
-    _write(output, found, goal, searched)
-    _print(found, console, output)
-    return found
+    _check_feasible(history, goal, baseline)
+    exact = [Evaluators(_exact(half.baseline), _exact(half.searched)) for half in halves] if asked.binned else halves
+    result = summarise(goal, asked.method, around, history, exact[0], exact[1], asked.bootstrap, asked.seed)
+    _write(output, result, goal, searched)
+    _print(result, console, output)
+    return result
 
 
-def export_found(artifact: str | Path | Artifact, asked: SearchOptions, found: Found, output: str | Path) -> Artifact:
-    """The artifact with the best parameters in place of today's, as the next version below ``output``."""
+def export_found(
+    artifact: str | Path | Artifact, asked: SearchOptions, result: SearchResult, output: str | Path
+) -> Artifact:
+    """Export the artifact with the best parameters as the next version under ``output``."""
     loaded, output = artifact_of(artifact), Path(output)
-    plan = _started(_plan(loaded, asked.fusion), asked.formula).replaced(found.parameters)
+    plan = _started(_plan(loaded, asked.fusion), asked.formula).replaced(result.parameters)
     experiment = dict(loaded.manifest.experiment)
     options = plan.stored().options.model_dump(mode="json")
     if asked.fusion == DEFAULT:
@@ -164,68 +166,70 @@ def _plan(artifact: Artifact, name: str) -> Plan:
     if name not in artifact.fusions:
         hint = nearest(name, list(artifact.fusions))
         known = ", ".join(artifact.fusions)
-        raise ConfigError(f"--fusion {name}: the artifact has none{'; ' + hint if hint else ''} (known: {known})")
+        raise ConfigError(
+            f"--fusion {name}: the artifact has no such fusion{'; ' + hint if hint else ''} (known: {known})"
+        )
     return artifact.fusions[name]
 
 
-def _started(today: Plan, formula: str | None) -> Plan:
-    if formula is None or formula == today.fusion.name:
-        return today
+def _started(current: Plan, formula: str | None) -> Plan:
+    if formula is None or formula == current.fusion.name:
+        return current
     try:
-        return today.with_formula(formula, {})
+        return current.with_formula(formula, {})
     except FusionError as error:
         raise ConfigError(f"--formula {formula}: {error} (formulas: {', '.join(FUSIONS)})") from None
 
 
 def _columns(artifact: Artifact, goal: Goal, plans: Sequence[Plan]) -> dict[str, str]:
-    """Columns of the log by what they are called here: features that fusions read, values of metrics."""
+    """Log columns by feature or metric name: features that fusions read, values used by metrics."""
     features = {feature: artifact.schema.column(feature) for plan in plans for feature in plan.features}
     values = {metric.column: metric.column for metric in goal.metrics if metric.column not in artifact.schema.tasks}
     return {**features, **values}
 
 
-def _halves(today: Plan, searched: Plan, rows: ScoredRows, goal: Goal, asked: SearchOptions) -> Halves:
+def _halves(current: Plan, searched: Plan, rows: ScoredRows, goal: Goal, asked: SearchOptions) -> Evaluators:
     ways: Mapping[str, Any] = {"binned": asked.binned, "jobs": asked.jobs}
-    one = Evaluator(today, rows, goal.metrics, **ways)
-    return Halves(one, one if searched is today else Evaluator(searched, rows, goal.metrics, **ways))
+    one = Evaluator(current, rows, goal.metrics, **ways)
+    return Evaluators(one, one if searched is current else Evaluator(searched, rows, goal.metrics, **ways))
 
 
 def _exact(evaluator: Evaluator) -> Evaluator:
     return Evaluator(evaluator.plan, evaluator.rows, evaluator.metrics, jobs=evaluator.jobs)
 
 
-def _check_found(history: History, goal: Goal, today: Any) -> None:
-    least = float(goal.violation(history.measured, today).min())
+def _check_feasible(history: History, goal: Goal, baseline: Any) -> None:
+    least = float(goal.violation(history.measured, baseline).min())
     if least > 0:
         raise ConfigError(
-            f"none of {len(history.points)} sets keeps {' and '.join(c.text for c in goal.constraints)}; the nearest "
-            f"falls short by {least:.3g}: require less, or give a larger --budget or --trust"
+            f"none of {len(history.points)} parameter sets satisfies {' and '.join(c.text for c in goal.constraints)}; "
+            f"the closest misses by {least:.3g}: require less, or use a larger --budget or --trust"
         )
 
 
-def _write(output: Path, found: Found, goal: Goal, plan: Plan) -> None:
-    options = plan.replaced(found.parameters).stored().options
+def _write(output: Path, result: SearchResult, goal: Goal, plan: Plan) -> None:
+    options = plan.replaced(result.parameters).stored().options
     shown = options.model_dump(mode="json", exclude_defaults=True) | {"name": options.name}
     config = yaml.safe_dump({"fusion": dict(sorted(shown.items(), key=_name_first))}, sort_keys=False)
     (output / PARAMETERS).write_text(config, encoding="utf-8")
-    (output / RESULTS).write_bytes(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2))
-    (output / REPORT).write_text(to_html(found, goal, config), encoding="utf-8")
+    (output / RESULTS).write_bytes(orjson.dumps(result.to_dict(), option=orjson.OPT_INDENT_2))
+    (output / REPORT).write_text(to_html(result, goal, config), encoding="utf-8")
 
 
 def _name_first(item: tuple[str, Any]) -> bool:
     return item[0] != "name"
 
 
-def _print(found: Found, console: Console, output: Path) -> None:
-    for title, half in (("rows searched on", found.search), ("held-out rows", found.held_out)):
+def _print(result: SearchResult, console: Console, output: Path) -> None:
+    for title, half in (("rows searched on", result.search), ("held-out rows", result.held_out)):
         table = Table("", "today", "best", "gain", "95 % interval", title=f"{half.rows:,} {title}")
         for line in gain_lines(half):
             table.add_row(*line[:4], line[4].replace("[", "\\["))
         console.print(table)
-    for doubt in found.doubts:
+    for doubt in result.doubts:
         console.print(doubt, style="yellow", markup=False)
     console.print(
-        f"report: [bold]{output / REPORT}[/bold]    to paste into the config: [bold]{output / PARAMETERS}[/bold]"
+        f"report: [bold]{output / REPORT}[/bold]    paste into the config: [bold]{output / PARAMETERS}[/bold]"
     )
 
 

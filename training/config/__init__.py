@@ -1,6 +1,6 @@
-"""What a run is told: the YAML file of an experiment, section by section.
+"""The config of an experiment: a YAML file, one model per section.
 
-``load`` reads a file, ``checked`` a dict; both give an :class:`Experiment`. Importing it needs no TensorFlow.
+``load`` reads a file, ``checked`` a dict; both return an :class:`Experiment`. Importing it needs no TensorFlow.
 """
 
 from training.config.experiment import ConfigError, Experiment, checked, load

@@ -1,4 +1,4 @@
-"""How CSV files are written, as ``data.csv`` of a config says."""
+"""CSV format of a log: the config's ``data.csv``."""
 
 from typing import Literal, Self
 
@@ -8,14 +8,12 @@ from ranker.config.closed import Closed
 
 
 class CsvOptions(Closed):
-    """How CSV files are written."""
+    """Format of CSV files."""
 
-    separator: str | None = Field(
-        None, description="Between the fields of a row; by default a comma, and a tab in .tsv files."
-    )
-    quote: str | None = Field('"', description="Around fields that hold separators; null: none is special.")
-    encoding: str = Field("utf-8", description="Of the text: utf-8, utf-16, latin-1, cp1252 or another of Python's.")
-    decimal: Literal[".", ","] = Field(".", description="Before the fraction of a number.")
+    separator: str | None = Field(None, description="Field separator; by default a comma, or a tab in .tsv files.")
+    quote: str | None = Field('"', description="Quote character of fields that contain separators; null: none.")
+    encoding: str = Field("utf-8", description="Encoding of the text: utf-8, utf-16, latin-1, cp1252, ...")
+    decimal: Literal[".", ","] = Field(".", description="Decimal mark of numbers.")
 
     @field_validator("separator", "quote", mode="before")
     @classmethod
@@ -36,9 +34,9 @@ class CsvOptions(Closed):
     @classmethod
     def _known(cls, value: str) -> str:
         try:
-            "a".encode(value)  # refuses codecs that are not of text, too, such as zlib
+            "a".encode(value)  # also rejects non-text codecs such as zlib
         except (LookupError, ValueError):
-            raise ValueError(f"{value!r} is no encoding; for example utf-8, utf-16, latin-1 or cp1252") from None
+            raise ValueError(f"{value!r} is not a known encoding; use e.g. utf-8, utf-16, latin-1 or cp1252") from None
         return value
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""One YAML file -> a closed, frozen experiment; every mistake is named by its path, line and nearest valid key."""
+"""The experiment: a closed, frozen config read from YAML. Errors give path, line and the nearest valid key."""
 
 import operator
 import re
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     FunnelChoice: TypeAlias = FunnelOptions
     InteractionChoice: TypeAlias = InteractionOptions
     WeightingChoice: TypeAlias = WeightingOptions
-else:  # a union of what the registries hold, so that a new entry needs no line here
+else:  # a union over the registries, so that a new entry needs no line here
     ArchitectureChoice = _choice(ARCHITECTURES)
     FunnelChoice = _choice(FUNNELS)
     InteractionChoice = _choice(INTERACTIONS)
@@ -51,32 +51,30 @@ CHOICES: dict[str, Registry[Any]] = {
     "funnel": FUNNELS,
     "weighting": WEIGHTINGS,
 }
-"""Sections of a config that name a class, and where the names are."""
+"""Sections that select a class by name, and the registry of each."""
 
 
 class SplitByTime(Closed):
-    """The latest rows are held out."""
+    """Hold out the latest rows."""
 
     by: Literal["time"]
-    column: str = Field(description="A column that grows with time: a timestamp, a date, a number, or text of these.")
-    fraction: float | None = Field(None, gt=0, lt=1, description="Share of the rows to hold out.")
-    last: int | None = Field(None, ge=1, description="Hold out the last so many distinct values, e.g. days of a date.")
+    column: str = Field(description="A column that increases with time: timestamps, dates, numbers, or text of these.")
+    fraction: float | None = Field(None, gt=0, lt=1, description="Fraction of rows to hold out.")
+    last: int | None = Field(None, ge=1, description="Hold out the last N distinct values, e.g. the last N days.")
     start: int | float | datetime | date | str | None = Field(
-        None, description="Hold out rows from this value on; a date or time without a zone is UTC."
+        None, description="Hold out rows from this value on; dates and times without a time zone are UTC."
     )
     unit: Literal["hour", "day", "week"] | None = Field(
-        None, description="With `last`: count hours, days or weeks (from Monday) of UTC instead of distinct values."
+        None, description="With `last`: count UTC hours, days or weeks (from Monday) instead of distinct values."
     )
-    format: str | None = Field(
-        None, description="How dates are written, as in Python's strptime, if not in ISO form: `%m/%d/%Y`."
-    )
+    format: str | None = Field(None, description="Date format, as in Python's strptime, if not ISO: `%m/%d/%Y`.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if sum(way is not None for way in (self.fraction, self.last, self.start)) != 1:
             raise ValueError("name exactly one of fraction, last and start")
         if self.unit is not None and self.last is None:
-            raise ValueError("unit: counts what `last` holds out; it needs last")
+            raise ValueError("unit: is the unit of `last`, which is not set")
         return self
 
     @field_validator("format")
@@ -91,27 +89,27 @@ class SplitByTime(Closed):
                 if "does not match" not in str(error):
                     raise ValueError(f"{error}, got {value!r}") from None
             if not set("YyGxc") & set(re.findall(r"%(.)", value.replace("%%", ""))):
-                raise ValueError(f"must hold the year, such as %Y, so that times of all days sort; got {value!r}")
+                raise ValueError(f"must include the year, such as %Y, so that dates can be ordered; got {value!r}")
         return value
 
 
 class SplitAtRandom(Closed):
-    """Rows are held out by a hash of their place, the same for the same seed."""
+    """Hold out rows by a hash of their position and the seed."""
 
     by: Literal["random"]
-    fraction: float = Field(gt=0, lt=1, description="Share of the rows to hold out.")
+    fraction: float = Field(gt=0, lt=1, description="Fraction of rows to hold out.")
 
 
 class SplitByGroup(Closed):
-    """All rows of a group, for example of one list or user, are held out or trained on together."""
+    """Hold out whole groups of rows, for example all rows of a list or user."""
 
     by: Literal["group"]
-    column: str = Field(description="Column whose values are the groups: a request, search, session or user id.")
-    fraction: float = Field(gt=0, lt=1, description="Share of the groups to hold out, by a hash of value and seed.")
+    column: str = Field(description="Group column: a request, search, session or user id.")
+    fraction: float = Field(gt=0, lt=1, description="Fraction of groups to hold out, by a hash of value and seed.")
 
 
 class SplitByFiles(Closed):
-    """Other files are the validation set."""
+    """Use separate files as the validation set."""
 
     by: Literal["files"]
     paths: tuple[str, ...] = Field(min_length=1, description="Files, folders or globs to validate on.")
@@ -121,36 +119,36 @@ SplitRule: TypeAlias = Annotated[SplitByTime | SplitAtRandom | SplitByGroup | Sp
 
 
 class Data(Closed):
-    """Where the log is and how it is split."""
+    """The log and how it is split."""
 
-    paths: tuple[str, ...] = Field((), description="Files, folders or globs; --data on the command line goes first.")
+    paths: tuple[str, ...] = Field((), description="Files, folders or globs; --data overrides them.")
     split: SplitRule
-    csv: CsvOptions = Field(CsvOptions(), description="How CSV files are written.")
+    csv: CsvOptions = Field(CsvOptions(), description="Format of CSV files.")
 
 
 class EmbeddingOptions(Closed):
-    """What keeps ids from being learnt by heart."""
+    """Regularisation that keeps the model from memorising ids."""
 
-    l2: float = Field(0.0, ge=0, description="Times the squared norm of the embeddings a row looks up.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of ids replaced by the unknown id while training.")
+    l2: float = Field(0.0, ge=0, description="Penalty on the squared norm of the embeddings a row looks up.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Fraction of ids replaced by the unknown id in training.")
     reinitialise_each_epoch: bool = Field(
-        False, description="Draw the tables afresh at each epoch's start and keep the rest (MEDA, 2023)."
+        False, description="Reinitialise the tables at the start of each epoch, nothing else (MEDA, 2023)."
     )
 
 
 class EarlyStopping(Closed):
-    """When to stop; the weights of the best epoch are kept in any case."""
+    """When to stop; the best epoch's weights are always kept."""
 
     metric: str | None = Field(
         None,
         description="mean_auc, mean_loss, or a task's metric such as is_click.auc or watch.rmse; by default mean_auc "
-        "where a task is binary, else mean_loss.",
+        "if any task is binary, else mean_loss.",
     )
-    patience: int = Field(2, ge=1, description="Stop after so many evaluations without a better value.")
+    patience: int = Field(2, ge=1, description="Epochs without improvement before stopping.")
 
 
 def check_metric(metric: str, tasks: Mapping[str, Task], *, grouped: bool) -> None:
-    """Raise ``ValueError`` listing the valid names if a validation report holds no such metric."""
+    """Raise ``ValueError`` listing the valid names for a metric that validation does not report."""
     valid = ["mean_loss"]
     if _has_auc(tasks):
         valid.append("mean_auc")
@@ -165,49 +163,53 @@ def _has_auc(tasks: Mapping[str, Task]) -> bool:
 
 
 class Training(Closed):
-    """How long, how large, how often."""
+    """Epochs, batches, seed, checkpoints, threads."""
 
-    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the training rows at most.")
-    batch_size: int = Field(4096, ge=1, description="Rows a step.")
-    seed: int = Field(0, ge=0, description="Of initial weights, shuffling, dropout, and splits by chance or group.")
-    shuffle_rows: int = Field(262_144, ge=1, description="Rows held in memory to be shuffled.")
-    checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints; one more after every epoch.")
-    threads: int | None = Field(None, ge=1, description="CPU threads of TensorFlow; all by default.")
+    epochs: int = Field(10, ge=1, le=10_000, description="Maximum number of passes over the training rows.")
+    batch_size: int = Field(4096, ge=1, description="Rows per step.")
+    seed: int = Field(0, ge=0, description="Seed of initial weights, shuffling, dropout, and random and group splits.")
+    shuffle_rows: int = Field(262_144, ge=1, description="Size of the shuffle buffer, in rows.")
+    checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints; one is also saved every epoch.")
+    threads: int | None = Field(None, ge=1, description="TensorFlow's CPU threads; all by default.")
 
 
 class Evaluation(Closed):
-    """What validation reports beside each task's metrics."""
+    """Grouped metrics and confidence intervals of validation."""
 
-    group_by: str | None = Field(None, description="Column whose values group rows for GAUC, e.g. user_id.")
-    bootstrap: int = Field(200, ge=0, le=10_000, description="Resamples behind each interval; 0 for none.")
+    group_by: str | None = Field(None, description="Column that groups rows for GAUC, e.g. user_id.")
+    bootstrap: int = Field(200, ge=0, le=10_000, description="Bootstrap resamples per confidence interval; 0 for none.")
 
 
 class Experiment(Closed):
-    """Everything a training run depends on but the log itself."""
+    """Everything a training run depends on except the log."""
 
     data: Data
     log_schema: Schema = Field(alias="schema", description="Features by side, tasks, label statistics.")
-    architecture: ArchitectureChoice = Field(description="How tasks share.")
-    interaction: InteractionChoice = Field(default_factory=INTERACTIONS["none"].Options, description="Before sharing.")
+    architecture: ArchitectureChoice = Field(description="How tasks share parameters.")
+    interaction: InteractionChoice = Field(
+        default_factory=INTERACTIONS["none"].Options, description="Feature interaction before the shared layers."
+    )
     funnel: FunnelChoice = Field(
         default_factory=FUNNELS["esmm"].Options, description="How tasks with `given` are trained."
     )
-    weighting: WeightingChoice = Field(default_factory=WEIGHTINGS["static"].Options, description="How tasks balance.")
+    weighting: WeightingChoice = Field(
+        default_factory=WEIGHTINGS["static"].Options, description="How task losses or gradients are weighted."
+    )
     embedding: EmbeddingOptions = EmbeddingOptions()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
     schedule: Schedule = Field(Schedule(), description="Which tasks are trained when; all at once by default.")
     early_stopping: EarlyStopping | None = Field(
-        default_factory=EarlyStopping, description="null: train all epochs and keep the last one's weights."
+        default_factory=EarlyStopping, description="null: train all epochs and keep the last epoch's weights."
     )
     evaluation: Evaluation = Evaluation()
-    fusion: FusionOptions = Field(FusionOptions(), description="From scores to the ranking, by default.")
+    fusion: FusionOptions = Field(FusionOptions(), description="The default fusion of scores into a ranking.")
     fusions: dict[Name, FusionOptions] = Field(default_factory=dict, description="Other fusions, by name.")
 
     @model_validator(mode="before")
     @classmethod
     def _words(cls, data: Any) -> Any:
-        """Take a bare word for a choice without options: ``architecture: mmoe``."""
+        """Accept a bare name for a choice without options: ``architecture: mmoe``."""
         if not isinstance(data, Mapping):
             return data
         return {k: {"name": v} if k in CHOICES and isinstance(v, str) else v for k, v in data.items()}
@@ -232,13 +234,13 @@ class Experiment(Closed):
             raise ValueError(f"optimizer.{error}") from None
         if self.optimizer.average is not None and self.embedding.reinitialise_each_epoch:
             raise ValueError(
-                "optimizer.average: would mix the tables of epochs, which embedding.reinitialise_each_epoch draws "
-                "afresh; use one of the two"
+                "optimizer.average: would average tables across epochs, but embedding.reinitialise_each_epoch "
+                "reinitialises them; use one of the two"
             )
         if self.embedding.reinitialise_each_epoch and any(EMBEDDINGS in p.freeze for p in self.schedule.phases):
             raise ValueError(
-                "schedule.phases: freezing embeddings would leave tables as embedding.reinitialise_each_epoch draws "
-                "them, untrained; use one of the two"
+                "schedule.phases: embedding.reinitialise_each_epoch would leave frozen embeddings untrained; "
+                "use one of the two"
             )
         self._check_fusions()
         self.weighting.check(tasks)
@@ -252,7 +254,7 @@ class Experiment(Closed):
 
     @property
     def default_metric(self) -> str:
-        """What epochs and models are compared by where the config names no metric."""
+        """Metric that compares epochs and models if the config names none."""
         return "mean_auc" if _has_auc(self.log_schema.tasks) else "mean_loss"
 
     @property
@@ -265,8 +267,8 @@ class Experiment(Closed):
             if name == DEFAULT or name in FUSIONS:
                 taken = "the fusion under `fusion`" if name == DEFAULT else "a formula"
                 raise ValueError(
-                    f"fusions.{name}: is the name of {taken}, and a request that asks for fusion {name!r} "
-                    f"could mean either. Choose another name, such as 'my_{name}'"
+                    f"fusions.{name}: is already the name of {taken}, so a request for fusion {name!r} would be "
+                    f"ambiguous. Choose another name, such as 'my_{name}'"
                 )
         for path, options in {"fusion": self.fusion, **{f"fusions.{n}": o for n, o in self.fusions.items()}}.items():
             try:
@@ -276,7 +278,7 @@ class Experiment(Closed):
 
 
 def checked(content: Mapping[str, Any]) -> Experiment:
-    """Check a config that is data already. Raises ``ConfigError`` naming each mistake by path."""
+    """Check a config given as a mapping. Raises ``ConfigError`` naming each mistake by path."""
     return check_data(content, Experiment)
 
 
@@ -286,7 +288,7 @@ def load(path: Path) -> Experiment:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of a config, for editors; choices may be a bare word."""
+    """JSON Schema of a config, for editors; choices may be a bare name."""
     schema = Experiment.model_json_schema(by_alias=True)
     for section, registry in CHOICES.items():
         whole = schema["properties"][section]

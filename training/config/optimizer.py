@@ -1,4 +1,4 @@
-"""The section ``optimizer`` of a config: an optimiser for each group of variables."""
+"""The config's ``optimizer`` section: one optimiser per group of variables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -12,22 +12,22 @@ from ranker.schema import Closed
 if TYPE_CHECKING:
     OptimizerName: TypeAlias = str
     ScheduleName: TypeAlias = str
-else:  # what the tables hold, so that a new entry needs no line here
+else:  # from the registries, so that a new entry needs no line here
     OptimizerName = Literal[tuple(OPTIMIZERS)]
     ScheduleName = Literal[tuple(SCHEDULES)]
 
-Rate = Annotated[float, Field(gt=0, description="Step size; with a schedule, that at its start.")]
-Clip = Annotated[float, Field(gt=0, description="Cut each gradient's norm at this value.")]
-Warmup = Annotated[int, Field(ge=0, description="Steps over which the rate first grows from 0 to its full size.")]
-Final = Annotated[float, Field(gt=0, le=1, description="Share of the rate that a schedule leaves at the last step.")]
+Rate = Annotated[float, Field(gt=0, description="Learning rate; with a schedule, its initial value.")]
+Clip = Annotated[float, Field(gt=0, description="Clip each gradient to this norm.")]
+Warmup = Annotated[int, Field(ge=0, description="Steps of linear warm-up from 0 to the full rate.")]
+Final = Annotated[float, Field(gt=0, le=1, description="Fraction of the rate left at the schedule's last step.")]
 Decay = Annotated[
-    float, Field(ge=0, description="Each step takes rate times this off matrices, beside the gradient (AdamW).")
+    float, Field(ge=0, description="Decoupled weight decay of matrices (AdamW): rate times this per step.")
 ]
-L1 = Annotated[float, Field(ge=0, description="ftrl alone: pulls weights to exactly 0.")]
+L1 = Annotated[float, Field(ge=0, description="Only for ftrl: L1 penalty, which drives weights to exactly 0.")]
 
 
 class OptimizerGroup(Closed):
-    """An optimiser, its learning rate, and how the rate goes on."""
+    """An optimiser, its learning rate and schedule."""
 
     name: OptimizerName = "adam"
     learning_rate: Rate = 1e-3
@@ -39,17 +39,17 @@ class OptimizerGroup(Closed):
     l1: L1 = 0.0
 
     def check(self) -> None:
-        """Raise ``ValueError``, naming the option, where the optimiser has no such thing."""
+        """Raise ``ValueError`` naming an option that the optimiser does not support."""
         kind = OPTIMIZERS[self.name]
         if self.weight_decay and not kind.weight_decay:
             raise ValueError(f"weight_decay: {self.name} cannot be combined with it; set it to 0 in this group")
         if self.l1 and not kind.l1:
             able = ", ".join(name for name, other in OPTIMIZERS.items() if other.l1)
-            raise ValueError(f"l1: only {able} has it, and this group has {self.name}; set it to 0")
+            raise ValueError(f"l1: only {able} has it, and this group uses {self.name}; set it to 0")
 
 
 class TablesGroup(OptimizerGroup):
-    """The embedding tables': Adagrad at its own rate, unless it is told otherwise."""
+    """The embedding tables' optimiser: by default Adagrad with its own rate."""
 
     name: OptimizerName = "adagrad"
     learning_rate: Rate = 0.02
@@ -63,7 +63,7 @@ class TablesGroup(OptimizerGroup):
 
 
 class GroupChanges(Closed):
-    """What a group has of its own; whatever is left out is as in ``dense``."""
+    """A group's overrides; anything left out is inherited from ``dense``."""
 
     name: OptimizerName | None = None
     learning_rate: Rate | None = None
@@ -81,39 +81,41 @@ class GroupChanges(Closed):
 
 
 class SharedGroup(GroupChanges):
-    """The trunk, interactions and poolings."""
+    """Overrides for the trunk, interactions and poolings."""
 
     per_task: bool = Field(
-        False, description="Keep moments of each task's own gradients; costs a pass through the trunk for each task."
+        False, description="Keep moments per task; costs a backward pass through the trunk for each task."
     )
 
 
 class TowersGroup(GroupChanges):
-    """The tasks' heads."""
+    """Overrides for the tasks' heads."""
 
     by_task: Mapping[str, GroupChanges] = Field(
-        default_factory=dict, description="Changes for single tasks' heads; the rest is as in `towers`."
+        default_factory=dict, description="Overrides for single tasks' heads; the rest is inherited from `towers`."
     )
 
 
 class Optimizer(Closed):
-    """An optimiser for the embedding tables and one for everything else, or for parts of it."""
+    """Optimisers for the embedding tables and for everything else, with overrides for parts of it."""
 
-    dense: OptimizerGroup = Field(OptimizerGroup(), description="All that is no table and in no other group.")
+    dense: OptimizerGroup = Field(OptimizerGroup(), description="All variables in no other group.")
     embeddings: TablesGroup = Field(TablesGroup(), description="The embedding tables: by default adagrad at 0.02.")
     shared: SharedGroup | None = Field(None, description="Trunk, interactions and poolings; as `dense` by default.")
     towers: TowersGroup | None = Field(None, description="The tasks' heads; as `dense` by default.")
-    wide: GroupChanges | None = Field(None, description="The first order of `fm`; as `dense` by default.")
-    weighting: GroupChanges | None = Field(None, description="What the balancing method learns; as `dense` by default.")
+    wide: GroupChanges | None = Field(None, description="The first-order weights of `fm`; as `dense` by default.")
+    weighting: GroupChanges | None = Field(
+        None, description="The balancing method's learned variables; as `dense` by default."
+    )
     average: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="Validate and export a moving average of the weights, which keeps this share a step.",
+        description="Validate and export a moving average of the weights with this decay per step.",
     )
 
     def groups(self) -> Iterator[tuple[str, OptimizerGroup]]:
-        """Every group that the config sets, with all its options, by its path below ``optimizer``."""
+        """Every configured group with all its options, by its path under ``optimizer``."""
         yield "dense", self.dense
         yield "embeddings", self.embeddings
         for name in ("shared", "towers", "wide", "weighting"):
@@ -125,7 +127,7 @@ class Optimizer(Closed):
                 yield f"towers.by_task.{task}", changes.over(self.towers.over(self.dense))
 
     def check(self, heads: Sequence[str]) -> None:
-        """Raise ``ValueError``, naming the option, for a head that is none of these or an option that does not fit."""
+        """Raise ``ValueError``, naming the option, for an unknown head or an option that does not apply."""
         groups = dict(self.groups())
         for path, group in groups.items():
             try:
@@ -135,7 +137,7 @@ class Optimizer(Closed):
         if self.embeddings.weight_decay:
             raise ValueError(
                 "embeddings.weight_decay: would shrink the rows of all ids at every step; use embedding.l2, which "
-                "shrinks those that a batch looks up"
+                "shrinks only those a batch looks up"
             )
         for task in self.towers.by_task if self.towers else ():
             if task not in heads:
@@ -144,4 +146,4 @@ class Optimizer(Closed):
                 raise ValueError(f"towers.by_task.{task}: unknown task{'; ' + hint if hint else ''} (known: {known})")
         if self.shared is not None and self.shared.per_task and not OPTIMIZERS[groups["shared"].name].per_task:
             able = ", ".join(name for name, kind in OPTIMIZERS.items() if kind.per_task)
-            raise ValueError(f"shared.per_task: {groups['shared'].name} cannot keep moments by task; {able} can")
+            raise ValueError(f"shared.per_task: {groups['shared'].name} cannot keep moments per task; {able} can")

@@ -1,4 +1,4 @@
-"""Which tasks are trained when: all at once, in turns, one after another, some parts left alone."""
+"""The config's ``schedule``: which tasks train in which epochs: jointly, alternating, in phases, parts frozen."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,30 +10,32 @@ from ranker.step_plan import EMBEDDINGS, SHARED, Turn, cycled
 
 
 class Phase(Closed):
-    """Some epochs in a row that train the same tasks."""
+    """Consecutive epochs that train the same tasks."""
 
     tasks: tuple[str, ...] | None = Field(None, min_length=1, description="Tasks to train; all by default.")
-    epochs: int | None = Field(None, ge=1, description="How many epochs; the last phase takes what is left.")
+    epochs: int | None = Field(None, ge=1, description="Number of epochs; the last phase takes the rest.")
     freeze: tuple[str, ...] = Field(
-        (), description="What is left alone: embeddings, shared (all else that tasks share), or tasks: their heads."
+        (), description="Parts not trained: embeddings, shared (all other shared layers), or tasks (their heads)."
     )
-    alternating: bool = Field(False, description="Each step trains one task, in turn, and touches no other's head.")
+    alternating: bool = Field(
+        False, description="Train one task per step, in turn; other tasks' heads are not updated."
+    )
 
 
 class Schedule(Closed):
-    """Phases, one after another; by default one, of all tasks."""
+    """Phases in order; by default a single phase with all tasks."""
 
-    phases: tuple[Phase, ...] = Field((Phase(),), min_length=1, description="In order; epochs count through.")
+    phases: tuple[Phase, ...] = Field((Phase(),), min_length=1, description="Phases in order.")
 
     @model_validator(mode="after")
     def _bounded(self) -> "Schedule":
         for number, phase in enumerate(self.phases[:-1]):
             if phase.epochs is None:
-                raise ValueError(f"phases.{number}.epochs: say how many; only the last phase takes what is left")
+                raise ValueError(f"phases.{number}.epochs: is required; only the last phase may leave it out")
         return self
 
     def check(self, tasks: Sequence[str], epochs: int, *, compares: bool) -> None:
-        """Raise ``ValueError`` for unknown names, phases that never begin, and turns under a method that compares."""
+        """Raise ``ValueError`` for unknown names, phases that never start, and alternating with gradient comparison."""
         for number, phase in enumerate(self.phases):
             path = f"schedule.phases.{number}"
             for task in phase.tasks or ():
@@ -44,28 +46,28 @@ class Schedule(Closed):
                 _require(part, [EMBEDDINGS, SHARED, *tasks], f"{path}.freeze", "part")
             if phase.alternating and compares:
                 raise ValueError(
-                    f"{path}.alternating: each step trains one task, so that tasks cannot be compared; take a "
-                    "weighting of losses, for example static"
+                    f"{path}.alternating: each step trains one task, so tasks cannot be compared; use a loss "
+                    "weighting, for example static"
                 )
         before = sum(phase.epochs or 0 for phase in self.phases[:-1])
         if before >= epochs:
             raise ValueError(
-                f"schedule.phases: those before the last take {before} epoch(s), and training.epochs is {epochs}, so "
-                "that the last never begins"
+                f"schedule.phases: the phases before the last take {before} epoch(s), but training.epochs is {epochs}, "
+                "so the last phase never starts"
             )
         last = self.phases[-1].epochs
         if last is not None and before + last < epochs:
             raise ValueError(
-                f"schedule.phases: they end after {before + last} epoch(s), and training.epochs is {epochs}; "
-                "leave out the last one's epochs"
+                f"schedule.phases: end after {before + last} epoch(s), but training.epochs is {epochs}; "
+                "leave out the last phase's epochs"
             )
 
     def final(self, epoch: int) -> bool:
-        """Whether an epoch, from 0, is in the last phase: only there can training stop early."""
+        """Whether an epoch, from 0, is in the last phase, the only one in which training can stop early."""
         return self._phase(epoch) is self.phases[-1]
 
     def turns(self, epoch: int, tasks: Sequence[str], every: int, first: int) -> Iterator[Turn]:
-        """Turns of an epoch, from 0, from its step ``first`` on; gradients are compared in its first step."""
+        """Turns of an epoch (from 0), starting at step ``first``; gradients are compared in its first step."""
         phase = self._phase(epoch)
         chosen = phase.tasks or tuple(tasks)
         groups = [frozenset({task}) for task in chosen] if phase.alternating else [frozenset(chosen)]
@@ -85,4 +87,4 @@ class Schedule(Closed):
 def _require(name: str, known: Sequence[str], path: str, kind: str) -> None:
     if name not in known:
         hint = nearest(name, list(known))
-        raise ValueError(f"{path}: {name!r} is no {kind}{'; ' + hint if hint else ''} (known: {', '.join(known)})")
+        raise ValueError(f"{path}: {name!r} is not a {kind}{'; ' + hint if hint else ''} (known: {', '.join(known)})")

@@ -1,1 +1,1 @@
-"""How the files of a log are found and read; :mod:`training.data.log_reader` puts them together."""
+"""Reads, splits, encodes and caches logs; :mod:`training.data.log_reader` is the entry point."""

@@ -1,4 +1,4 @@
-"""Encoded rows on disk: written once, read in a new order each epoch, in bounded memory."""
+"""Encoded rows on disk: written once, read in a new shuffled order each epoch, in bounded memory."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ Batch = dict[str, NDArray[Any]]
 
 
 class EncodedWriter:
-    """Writes chunks of arrays into a folder; the folder counts as whole only after ``close``."""
+    """Writes chunks of arrays into a folder, which is complete only after ``close``."""
 
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -23,12 +23,12 @@ class EncodedWriter:
         self._rows: list[int] = []
 
     def write(self, arrays: Batch) -> None:
-        """Write a chunk; all arrays have as many rows."""
+        """Write a chunk; all arrays have the same number of rows."""
         np.savez(self._folder / f"{len(self._rows):06d}.npz", allow_pickle=False, **arrays)
         self._rows.append(len(next(iter(arrays.values()))))
 
     def close(self) -> "EncodedRows":
-        """Mark the folder as whole and open it."""
+        """Mark the folder as complete and open it."""
         (self._folder / "rows.json").write_bytes(orjson.dumps(self._rows))
         return EncodedRows.open(self._folder)
 
@@ -42,7 +42,7 @@ class EncodedRows:
 
     @classmethod
     def open(cls, folder: Path) -> "EncodedRows":
-        """Open a whole folder; raises ``FileNotFoundError`` for one that is missing or unfinished."""
+        """Open a complete folder. Raises ``FileNotFoundError`` if it is missing or incomplete."""
         return cls(folder, tuple(orjson.loads((folder / "rows.json").read_bytes())))
 
     def __len__(self) -> int:
@@ -50,41 +50,41 @@ class EncodedRows:
         return sum(self.rows)
 
     def chunks(self) -> Iterator[Batch]:
-        """Chunks in the order in which they were written."""
+        """Chunks in the order they were written."""
         return (self._read(i) for i in range(len(self.rows)))
 
     def columns(self, *names: str) -> Iterator[tuple[NDArray[Any], ...]]:
-        """Some arrays of each chunk, without reading the others; those that a chunk has none of are left out."""
+        """The named arrays of each chunk, without reading the others; arrays that a chunk lacks are left out."""
         for chunk in range(len(self.rows)):
             with np.load(self.folder / f"{chunk:06d}.npz", allow_pickle=False) as arrays:
                 yield tuple(arrays[name] for name in names if name in arrays)
 
     def steps(self, batch_size: int) -> int:
-        """Number of batches an epoch."""
+        """Number of batches per epoch."""
         return -(-len(self) // batch_size)
 
     def batches(self, batch_size: int, shuffle_rows: int, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
-        """Shuffled batches of one epoch, the same for the same seed and epoch, from the ``skip``-th on.
+        """Shuffled batches of one epoch, starting at batch ``skip``, deterministic given seed and epoch.
 
-        Chunks come in a random order; rows are shuffled among as many chunks as make up ``shuffle_rows`` rows.
+        Chunks are read in random order into a shuffle buffer of at least ``shuffle_rows`` rows.
         """
         random = np.random.default_rng([seed, epoch])
         pool: list[Batch] = []
         number = 0
         order = random.permutation(len(self.rows)).tolist()
-        for place, chunk in enumerate(order):
+        for i, chunk in enumerate(order):
             pool.append(self._read(chunk))
-            held = sum(len(next(iter(part.values()))) for part in pool)
-            last = place == len(order) - 1
-            if held < shuffle_rows and not last:
+            buffered = sum(len(next(iter(part.values()))) for part in pool)
+            last = i == len(order) - 1
+            if buffered < shuffle_rows and not last:
                 continue
-            shuffled = _taken(_joined(pool), random.permutation(held))
-            whole = held if last else held - held % batch_size
-            for start in range(0, whole, batch_size):
+            shuffled = _taken(_joined(pool), random.permutation(buffered))
+            end = buffered if last else buffered - buffered % batch_size
+            for start in range(0, end, batch_size):
                 if number >= skip:
                     yield {name: array[start : start + batch_size] for name, array in shuffled.items()}
                 number += 1
-            pool = [{name: array[whole:].copy() for name, array in shuffled.items()}] if whole < held else []
+            pool = [{name: array[end:].copy() for name, array in shuffled.items()}] if end < buffered else []
 
     def _read(self, chunk: int) -> Batch:
         with np.load(self.folder / f"{chunk:06d}.npz", allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""Encoded rows in a folder, made once for all runs of the same data, schema, split and seed."""
+"""Caches encoded rows in a folder, shared by all runs with the same data, schema, split and seed."""
 
 import fcntl
 import hashlib
@@ -21,18 +21,18 @@ from training.progress_listener import RunListener
 
 
 def digest(*facts: Any) -> str:
-    """SHA-256 of plain data: equal for equal facts."""
+    """SHA-256 of plain data."""
     return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS)).hexdigest()
 
 
 def files(experiment: Experiment, log: Log) -> list[Any]:
-    """Fingerprints of every file that a run reads: the log's, and those that validation is split off as."""
+    """Fingerprints of every file that a run reads: the log's and the separate validation files'."""
     split, csv = experiment.data.split, experiment.data.csv
     return [log.fingerprint(), *([Log(split.paths, csv=csv).fingerprint()] if isinstance(split, SplitByFiles) else [])]
 
 
 def fingerprint(experiment: Experiment, log: Log) -> str:
-    """What encoded rows depend on, as a SHA-256."""
+    """SHA-256 of everything that encoded rows depend on."""
     return digest(
         version("ranker"),
         experiment.log_schema.model_dump(mode="json"),
@@ -45,15 +45,15 @@ def fingerprint(experiment: Experiment, log: Log) -> str:
 
 
 def prepared_rows(experiment: Experiment, log: Log, folder: Path, listener: RunListener) -> Prepared:
-    """Rows that ``folder`` holds already, or new ones; of several processes one encodes and the others wait."""
+    """Cached rows from ``folder``, or newly encoded ones; a lock lets one process encode while the others wait."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder.with_name(f"{folder.name}.lock")):
         mark, expected = folder / "fingerprint", fingerprint(experiment, log)
         if mark.is_file() and mark.read_text() == expected:
-            with suppress(FileNotFoundError):  # a part was deleted: encode anew
-                kept = opened_rows(experiment, folder)
+            with suppress(FileNotFoundError):  # a part was deleted: encode again
+                cached = opened_rows(experiment, folder)
                 listener.note(f"using the rows encoded in {folder}")
-                return kept
+                return cached
         mark.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -61,12 +61,12 @@ def prepared_rows(experiment: Experiment, log: Log, folder: Path, listener: RunL
         state, encoded = to_state(prepared.encoder)
         (folder / "encoder.json").write_bytes(orjson.dumps(state))
         np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)
-        mark.write_text(expected)  # last: from here on the folder can be used
+        mark.write_text(expected)  # last, as it marks the folder as complete
         return prepared
 
 
 def opened_rows(experiment: Experiment, folder: Path) -> Prepared:
-    """Rows that were encoded into a folder. Raises ``FileNotFoundError`` where a part is missing."""
+    """Open rows encoded into a folder. Raises ``FileNotFoundError`` if a part is missing."""
     with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
         encoder = from_state(experiment.log_schema, orjson.loads((folder / "encoder.json").read_bytes()), dict(arrays))
     return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))

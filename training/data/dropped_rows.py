@@ -1,4 +1,4 @@
-"""Rows of a split without those that a task's ``given_conflicts: drop`` leaves out."""
+"""Rows of a split without those dropped by a task's ``given_conflicts: drop``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from training.data.split.held_out import Split
 
 
 class Rows(Protocol):
-    """Both sides of a split, as chunks of a log and the rows of each that are meant."""
+    """Both sides of a split, as chunks of a log with a row mask each."""
 
     def training(self, columns: list[str], optional: Sequence[str] = ()) -> Iterator[tuple[Chunk, Mask]]:
-        """Chunks with the rows to train on."""
+        """Chunks with masks of the rows to train on."""
 
     def validation(self, columns: list[str], optional: Sequence[str] = ()) -> Iterator[tuple[Chunk, Mask]]:
-        """Chunks with the rows to validate on."""
+        """Chunks with masks of the rows to validate on."""
 
 
 @dataclass(frozen=True)
 class _WithoutDropped:
-    """Reads the labels beside whatever is asked for; ``optional`` label columns may be absent from some files."""
+    """Reads the labels along with the requested columns; some files may lack ``optional`` label columns."""
 
     rows: Split
     schema: Schema
@@ -46,6 +46,6 @@ class _WithoutDropped:
 
 
 def without_dropped(rows: Split, schema: Schema, optional: Sequence[str]) -> Rows:
-    """``rows`` themselves where no task drops any."""
+    """Filter out dropped rows; returns ``rows`` unchanged if no task drops any."""
     drops = any(task.given_conflicts == "drop" for task in schema.tasks.values())
     return _WithoutDropped(rows, schema, tuple(optional)) if drops else rows

@@ -1,4 +1,4 @@
-"""A log and an experiment -> a fitted encoder and encoded rows: one pass to fit, one to encode."""
+"""Fits the encoder on a log's training rows and encodes the log: one pass to fit, one to encode."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ from training.data.split.missing import missing
 from training.progress_listener import Progress, no_progress
 
 GROUP = "group"
-"""Name of the array of group keys [N]; the key of a row whose group is null or empty text is :data:`NO_GROUP`."""
+"""Name of the array of group keys [N]; rows whose group is null or empty text have the key :data:`NO_GROUP`."""
 NO_GROUP = 0
 VALIDATION = "encode validation rows"
 
 
 def no_note(text: str) -> None:
-    """Say nothing."""
+    """Ignore a note."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def prepare(
 ) -> Prepared:
     """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
 
-    The first pass also counts labels: a task that has nothing to learn, and too many labels that contradict `given`,
-    are errors; few contradictions are a ``note``, and so are features without a value.
+    The first pass also counts labels: a task with nothing to learn and many labels that contradict `given` are errors;
+    few contradictions and features without any value are reported through ``note``.
     """
     schema, seed = experiment.log_schema, experiment.training.seed
     rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
@@ -109,10 +109,10 @@ def prepare(
 
 
 def _check_weighed(schema: Schema, totals: NDArray[np.float64]) -> None:
-    """Raise ``DataError`` where a weighted task has no training row that counts; ``totals`` [T] are sums of weights."""
+    """Raise ``DataError`` if all training rows of a weighted task have weight 0; ``totals`` [T] are sums of weights."""
     for (name, task), total in zip(schema.tasks.items(), totals, strict=True):
         if (task.weight or schema.sample_weight) and total == 0:
-            raise DataError(f"tasks.{name}: no training row counts: each has an unknown label or the weight 0")
+            raise DataError(f"tasks.{name}: no training row counts: each has an unknown label or weight 0")
 
 
 def encode_all(
@@ -123,9 +123,9 @@ def encode_all(
     progress: Progress = no_progress,
     counts: LabelCounts | None = None,
 ) -> Iterator[Batch]:
-    """Encode every row of a log with a fitted encoder: packed arrays, labels, known, and groups if asked for.
+    """Encode every row of a log with a fitted encoder: packed arrays, labels, known masks, and groups if requested.
 
-    Labels are counted in ``counts``; the schema's ``given_conflicts: drop`` leaves rows out.
+    Labels are counted in ``counts``; rows dropped by ``given_conflicts: drop`` are left out.
     """
     log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
     chunks = log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
@@ -142,7 +142,7 @@ def encode_held_out(
     progress: Progress = no_progress,
     counts: LabelCounts | None = None,
 ) -> Iterator[Batch]:
-    """Encode the validation rows of a split log, as :func:`encode_all` does all rows."""
+    """Encode only the validation rows; otherwise like :func:`encode_all`."""
     chunks = rows.validation(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
     for batch, _ in _encoded(schema, encoder, _selected(chunks, progress, VALIDATION), group_by, counts):
         yield batch
@@ -151,14 +151,14 @@ def encode_held_out(
 def encode_with_columns(
     schema: Schema, encoder: Encoder, rows: Rows, more: list[str], group_by: str, progress: Progress = no_progress
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
-    """As :func:`encode_held_out`, and beside each batch raw columns: the schema's and ``more``."""
+    """Like :func:`encode_held_out`, with the raw columns of each batch: the schema's and ``more``."""
     chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
     for batch, raw in _encoded(schema, encoder, _selected(chunks, progress, VALIDATION), group_by):
         yield batch, _declared(schema, raw)
 
 
 def rows_of(schema: Schema, rows: Split) -> Rows:
-    """The rows of each side of a split as they are encoded: without those that ``given_conflicts`` drops."""
+    """The rows of a split that are encoded, without those dropped by ``given_conflicts``."""
     return without_dropped(rows, schema, labels_of(schema))
 
 
@@ -168,7 +168,7 @@ def columns_of(schema: Schema, more: list[str]) -> list[str]:
 
 
 def labels_of(schema: Schema) -> list[str]:
-    """Columns of labels alone: a file without one of them has no label of that task, and may have others."""
+    """Label columns that nothing else needs; a file may lack one, and then has no labels for that task."""
     needed = {*schema.input_columns(), *(task.mask for task in schema.tasks.values())}
     return [column for column in label_columns(schema) if column not in needed]
 
@@ -181,9 +181,9 @@ def taken(columns: Any, mask: Mask) -> dict[str, Column]:
 def columns_at(
     schema: Schema, rows: Rows, names: Sequence[str], chosen: NDArray[np.int64] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Raw values of validation rows, ``None`` for a null: those ``chosen`` by number, rising, of all by default.
+    """Raw values of validation rows, ``None`` for null; all rows, or those at the ascending indices ``chosen``.
 
-    Rows are numbered in the order in which they are encoded. Ids are of the type that the schema declares.
+    Indices follow the order of encoding. Ids have the type that the schema declares.
     """
     names, first = list(dict.fromkeys(names)), 0
     parts: dict[str, list[Any]] = {name: [] for name in names}
@@ -202,7 +202,7 @@ def columns_at(
 
 
 def _declared(schema: Schema, columns: Mapping[str, Column]) -> dict[str, Column]:
-    """Raw columns with ids as fusions meet them when serving: of the type that the schema declares."""
+    """Raw columns with ids converted to the schema's declared type, as fusions see them in serving."""
     declared = dict(columns)
     for name, feature in schema.features.items():
         column = schema.column(name)
@@ -244,7 +244,7 @@ def _selected(chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: s
 
 
 def _labels(schema: Schema, chunk: Chunk, mask: Mask, counts: LabelCounts | None = None) -> tuple[Labels, Mask]:
-    """Count the labels of a chunk's rows; return those of the rows that are not dropped, and which rows these are."""
+    """Count the labels of a chunk's rows; return the labels and mask of the rows that are not dropped."""
     with chunk.naming_rows():
         labels = encode_labels(schema, chunk.columns)
     if counts is not None:
@@ -260,7 +260,7 @@ def _encoded(
     group_by: str | None,
     counts: LabelCounts | None = None,
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
-    """The selected rows of chunks, encoded and raw."""
+    """The selected rows of each chunk, encoded and raw."""
     grouping = _Grouping(group_by) if group_by else None
     for chunk, mask in chunks:
         labels, kept = _labels(schema, chunk, mask, counts)
@@ -281,11 +281,11 @@ def _arrays(packed: Packed, labels: Labels) -> Batch:
 
 
 class _Grouping:
-    """Keys of a column's values, for grouped metrics. All chunks must hold values of one type."""
+    """Maps a column's values to keys for grouped metrics. All chunks must have the same type."""
 
     def __init__(self, column: str) -> None:
         self._column = column
-        # A hash of 62 bits stands for the value: equality is all that grouping needs. The code of null is NO_GROUP.
+        # Grouping only compares for equality, so a 62-bit hash is enough. The code of null is NO_GROUP.
         self._hashed = HashedVocabulary(1 << 62)
 
     def of(self, columns: Mapping[str, Column]) -> NDArray[np.int64]:
@@ -302,7 +302,7 @@ class _Folds:
         statistics = schema.label_statistics
         self._folds = statistics.folds if statistics else 1
         self._by = statistics.fold_by if statistics else None
-        self._seed = seed + 1  # other draws than the split's
+        self._seed = seed + 1  # independent of the split
         self._seen = Vocabulary(None, [])
 
     @property
@@ -310,7 +310,7 @@ class _Folds:
         return (self._by,) if self._by else ()
 
     def of(self, chunk: Chunk) -> NDArray[np.int64]:
-        """Folds of all rows of a chunk [N]; nulls share one. Raises ``ColumnError``, its row counted in the chunk."""
+        """Folds [N] of a chunk's rows; nulls share one. Raises ``ColumnError`` with the row's index in the chunk."""
         if self._by is None:
             folds: Integers = (uniform(chunk, self._seed) * self._folds).astype(np.int64)
             return folds

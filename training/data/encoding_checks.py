@@ -1,16 +1,16 @@
-"""What a person should know of the features that an encoder was fitted to."""
+"""Warnings about the features that an encoder was fitted on."""
 
 from collections.abc import Iterator
 
 from ranker.encoding import Encoder, EncoderFitter
 
 _WORDS = (("true", "True", "TRUE"), ("false", "False", "FALSE"))
-"""Spellings of truth values, as SQL, pandas and R write them."""
+"""Spellings of booleans in SQL, pandas and R."""
 _SPELLINGS = frozenset(spelling for spellings in _WORDS for spelling in spellings)
 
 
 def cautions(fitter: EncoderFitter, encoder: Encoder) -> Iterator[str]:
-    """Features without any value in training, and truth values that became two categories by their spelling."""
+    """Features without any value in training, and booleans that became several categories through their spelling."""
     schema = encoder.schema
     for name in fitter.empty():
         yield (
@@ -18,12 +18,12 @@ def cautions(fitter: EncoderFitter, encoder: Encoder) -> Iterator[str]:
             "the model learns nothing from it; is it the right column?"
         )
     for name in schema.features:
-        found = _SPELLINGS.intersection(encoder.encodings[name].texts())
+        present = _SPELLINGS.intersection(encoder.encodings[name].texts())
         for spellings in _WORDS:
-            several = [spelling for spelling in spellings if spelling in found]
+            several = [spelling for spelling in spellings if spelling in present]
             if len(several) > 1:
                 listed = " and ".join(map(repr, several))
                 yield (
                     f"caution: schema feature {name!r} (column {schema.column(name)!r}) holds {listed}, which are "
-                    f"{len(several)} categories; write them alike in all files and requests"
+                    f"{len(several)} categories; use one spelling in all files and requests"
                 )

@@ -1,5 +1,5 @@
-"""The error of a log that cannot be used."""
+"""The error raised for unusable logs."""
 
 
 class DataError(ValueError):
-    """A log that cannot be used; its text names the file, and the column, row and value where there are any."""
+    """The log cannot be used; the message names the file and, if applicable, the column, row and value."""

@@ -1,4 +1,4 @@
-"""The log of an experiment: its files, read by what its config says of their columns."""
+"""Opens an experiment's log with the column types that its config implies."""
 
 from ranker.encoding import Encoder
 from ranker.fusion import Formula, StoredFusion, plan_for
@@ -8,12 +8,12 @@ from training.data.log_reader import Log, Source
 
 
 def open_log(experiment: Experiment, source: Source, encoder: Encoder | None = None) -> Log:
-    """A log, with the types of CSV columns that the config gives, and ids as an ``encoder`` was fitted to them."""
+    """Open a log with the config's CSV column types, and with ids typed as in ``encoder`` if given."""
     return Log(source, kinds_of(experiment, encoder), experiment.data.csv)
 
 
 def kinds_of(experiment: Experiment, encoder: Encoder | None = None) -> dict[str, Kind]:
-    """Kinds by column of whatever an experiment reads of its log."""
+    """Kinds of all columns that an experiment reads, by column."""
     rule = experiment.data.split
     return merged(
         schema_kinds(experiment.log_schema, encoder),
@@ -25,14 +25,14 @@ def kinds_of(experiment: Experiment, encoder: Encoder | None = None) -> dict[str
 
 
 def required_columns(experiment: Experiment) -> list[str]:
-    """Columns of the log that the config's fusions are fitted to, beside scores and labels."""
-    schema, found = experiment.log_schema, []
+    """Log columns that the config's fusions are fitted on, besides scores and labels."""
+    schema, columns = experiment.log_schema, []
     for formula in _fitted(experiment):
-        found += [*formula.columns, *formula.keys, *(schema.column(name) for name in formula.features)]
-    return list(dict.fromkeys(found))
+        columns += [*formula.columns, *formula.keys, *(schema.column(name) for name in formula.features)]
+    return list(dict.fromkeys(columns))
 
 
 def _fitted(experiment: Experiment) -> list[Formula]:
-    """Formulas of the config's fusions that are fitted to the log."""
+    """Formulas of the config's fusions that are fitted on the log."""
     plans = (plan_for(experiment.log_schema, StoredFusion(options=o)) for o in experiment.named_fusions.values())
     return [plan.fusion.formula for plan in plans if plan.fusion.formula.fitted]

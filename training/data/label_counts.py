@@ -1,4 +1,4 @@
-"""How many labels of each task are known, positive, and contradict the task that it is given."""
+"""Counts each task's known and positive labels, and labels that contradict its ``given`` task."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +9,11 @@ from ranker.tasks import GivenConflicts
 from training.data.log_reader import DataError
 
 TOLERATED = 0.01
-"""Share of a task's positive labels that may contradict `given` before `given_conflicts` must be set."""
+"""Fraction of a task's positive labels that may contradict `given` before `given_conflicts` is required."""
 
 
 class LabelCounts:
-    """Counts [T] over all labels that were added, dropped rows included where they conflict."""
+    """Counts [T] over all added labels; conflicts include those in dropped rows."""
 
     def __init__(self, schema: Schema) -> None:
         self._tasks = schema.tasks
@@ -21,24 +21,24 @@ class LabelCounts:
         self.known, self.positive, self.conflicts = np.zeros((3, len(schema.tasks)), dtype=np.int64)
 
     def add(self, labels: Labels) -> None:
-        """Count some rows."""
+        """Add rows to the counts."""
         kept = labels.at(~labels.dropped)
         self.rows += len(labels.known)
-        self.known += self._told(kept).sum(axis=0)
+        self.known += self._informative(kept).sum(axis=0)
         self.positive += (kept.known & (kept.values != 0)).sum(axis=0)
         self.conflicts += labels.conflicts.sum(axis=0)
 
-    def _told(self, labels: Labels) -> NDArray[np.bool_]:
-        """Where a label [N, T] is known; an amount only where it is its own, not the 0 of the task that it is given."""
-        told, names = labels.known.copy(), list(self._tasks)
+    def _informative(self, labels: Labels) -> NDArray[np.bool_]:
+        """Mask [N, T] of known labels; amounts count only where their ``given`` task is positive."""
+        informative, names = labels.known.copy(), list(self._tasks)
         for at, task in enumerate(self._tasks.values()):
             if task.given is not None and not task.probability:
                 parent = names.index(task.given)
-                told[:, at] &= labels.known[:, parent] & (labels.values[:, parent] != 0)
-        return told
+                informative[:, at] &= labels.known[:, parent] & (labels.values[:, parent] != 0)
+        return informative
 
     def conflicts_of(self) -> dict[str, int]:
-        """Number of contradicting labels of each task that is given another."""
+        """Number of contradicting labels, by task with ``given``."""
         return {
             name: int(count)
             for (name, task), count in zip(self._tasks.items(), self.conflicts, strict=True)
@@ -46,7 +46,7 @@ class LabelCounts:
         }
 
     def check_conflicts(self) -> list[str]:
-        """A line for each task with contradictions. Raises ``DataError`` where they are many and nothing is set."""
+        """One line per task with contradictions. Raises ``DataError`` if there are many and no rule is set."""
         return [
             self._conflict(name, task, int(count), int(positive + count))
             for (name, task), count, positive in zip(self._tasks.items(), self.conflicts, self.positive, strict=True)
@@ -54,39 +54,39 @@ class LabelCounts:
         ]
 
     def check_learnable(self) -> None:
-        """Raise ``DataError`` for a task whose training labels are all unknown, or all of one class."""
+        """Raise ``DataError`` for a task whose training labels are all unknown or all of one class."""
         for (name, task), known, positive in zip(self._tasks.items(), self.known, self.positive, strict=True):
             why = task.nothing_to_learn(int(known), int(positive)) if known else "no label is known"
             if why is not None:
                 masked = f", where {task.mask!r} is 1" if task.mask is not None else ""
                 raise DataError(
                     f"tasks.{name}: {why} in the {self.rows:,} training rows ({task.source(name)}{masked}), so there "
-                    "is nothing to learn; mend the labels, or remove the task"
+                    "is nothing to learn; fix the labels, or remove the task"
                 )
 
     def _conflict(self, name: str, task: Task, count: int, positives: int) -> str:
         parent = self._tasks[str(task.given)]
-        found = (
+        summary = (
             f"tasks.{name}: the label ({task.source(name)}) {task.contradiction} in {positives:,} rows, and in "
             f"{count:,} of them ({count / positives:.1%}) the label of {task.given!r}, which it is given, is 0"
         )
         if task.given_conflicts is not None:
-            return f"{found}; given_conflicts: {task.given_conflicts} {_MEANINGS[task.given_conflicts]}"
+            return f"{summary}; given_conflicts: {task.given_conflicts} {_MEANINGS[task.given_conflicts]}"
         if count <= TOLERATED * positives:
-            return f"{found}; they count as 0. `given_conflicts: drop`, `mask` or `keep` says what is meant"
-        mend = ""
+            return f"{summary}; they count as 0. Set `given_conflicts` to drop, mask or keep to choose explicitly"
+        fix = ""
         if task.binary_labels and parent.label is None and task.label is None:
             columns = f"max({parent.column or task.given}, {task.column or name})"
-            mend = f"If a {name} implies a {task.given}, write tasks.{task.given}.label: {columns}. "
+            fix = f"If a {name} implies a {task.given}, write tasks.{task.given}.label: {columns}. "
         raise DataError(
-            f"{found}. {mend}If tasks.{name} does not need {task.given!r} first, remove `given`. Or set "
+            f"{summary}. {fix}If tasks.{name} does not need {task.given!r} first, remove `given`. Or set "
             f"tasks.{name}.given_conflicts: drop (leave these rows out), mask (the label is unknown there) or keep "
             "(the label counts as 0)"
         )
 
 
 def meaning(schema: Schema, given_conflicts: GivenConflicts | None) -> Schema:
-    """The schema with another ``given_conflicts`` for every task that is given one; with None as it is."""
+    """The schema with ``given_conflicts`` replaced for every task with ``given``; unchanged for None."""
     if given_conflicts is None:
         return schema
     tasks = {

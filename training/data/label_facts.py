@@ -1,4 +1,4 @@
-"""What the training rows' labels say before any training: losses of constant predictions, rows that tasks share."""
+"""Label statistics computed before training: losses of constant predictions, and row overlap between tasks."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def label_facts(rows: EncodedRows, funnel: Funnel) -> LabelFacts:
-    """One pass over the labels of encoded rows; a row counts for a task as it does in the funnel's loss."""
+    """Compute label facts in one pass over encoded rows, weighted as in the funnel's loss."""
     tasks = len(funnel.tasks)
     count, overlap = np.zeros(tasks), np.zeros((tasks, tasks))
     sums: list[Floats | float] = [0.0] * tasks
@@ -37,12 +37,12 @@ def label_facts(rows: EncodedRows, funnel: Funnel) -> LabelFacts:
 
 
 def _moments(kinds: Sequence[Task], labels: NDArray[np.float32], weights: Floats) -> list[Floats]:
-    """Moments [N, M] of each task's labels; ``weights`` [N, T] are multiplied by how many rows a label counts as."""
-    found = []
+    """Moments [N, M] of each task's labels; multiplies ``weights`` [N, T] in place by the tasks' loss weights."""
+    moments = []
     for task, kind in enumerate(kinds):
         label = tf.constant(labels[:, task], tf.float64)
-        found.append(kind.moments(label).numpy())
+        moments.append(kind.moments(label).numpy())
         counts = kind.loss_weights(label)
         if counts is not None:
             weights[:, task] *= counts.numpy()
-    return found
+    return moments

@@ -1,4 +1,4 @@
-"""An impression log as a stream of typed columns: Parquet or CSV files, folders, globs, or a DataFrame."""
+"""Reads an impression log as a stream of typed columns from Parquet or CSV files, folders, globs, or a DataFrame."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ Source: TypeAlias = "pd.DataFrame | Sequence[str | Path]"
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of one file: ``first`` counts within the file, ``number`` over the whole log."""
+    """Rows of one file; ``first`` is the first row's index in the file, ``number`` its index in the log."""
 
     source: str
     first: int
@@ -40,20 +40,20 @@ class Chunk:
 
     @contextmanager
     def naming_rows(self, selected: Mask | None = None) -> Iterator[None]:
-        """Turn a ``ColumnError`` about these columns, or about their ``selected`` rows, into a ``DataError``."""
+        """Turn a ``ColumnError`` about these columns (or ``selected`` rows) into a ``DataError`` naming the row."""
         try:
             yield
         except ColumnError as error:
             row = error.row if selected is None else int(np.flatnonzero(selected)[error.row])
-            told = ColumnError(error.column, row, error.value, error.expected)
-            raise DataError(_told(self.source, self.first, told)) from None
+            located = ColumnError(error.column, row, error.value, error.expected)
+            raise DataError(_message(self.source, self.first, located)) from None
 
 
 class Log:
-    """A log that can be streamed any number of times; memory does not grow with its length.
+    """A log that can be streamed any number of times in bounded memory.
 
-    ``kinds`` says what columns are in CSV files; others are text there. ``csv`` says how these files are written.
-    ``notes`` are for the user: what was left out of folders.
+    ``kinds`` are the kinds of CSV columns (text by default), ``csv`` is the CSV format. ``notes`` are messages for the
+    user, such as skipped files.
     """
 
     def __init__(self, source: Source, kinds: Mapping[str, Kind] | None = None, csv: CsvOptions | None = None) -> None:
@@ -68,37 +68,37 @@ class Log:
             self._parts = [_opened(path, csv) for path in found.files]
 
     def typed(self, kinds: Mapping[str, Kind]) -> "Log":
-        """The same log, knowing more of its columns."""
+        """The same log with more column kinds."""
         log = Log.__new__(Log)
         log.notes, log.csv, log._parts = self.notes, self.csv, self._parts
         log.kinds = merged(self.kinds, kinds)
         return log
 
     def beside(self, source: Source) -> "Log":
-        """Another log of the same types, with CSV files that are written alike."""
+        """Another log with the same column types and CSV format."""
         return Log(source, self._resolved, self.csv)
 
     def __len__(self) -> int:
-        """Number of rows; CSV files are counted as unknown, that is 0."""
+        """Number of rows; CSV files count as 0 because their length is unknown."""
         return sum(part.rows for part in self._parts)
 
     def paths(self) -> list[str]:
-        """The files, absolute; none for a DataFrame."""
+        """Absolute paths of the files; empty for a DataFrame."""
         return [abspath(part.path) for part in self._parts if isinstance(part, FilePart)]
 
     def shared(self, other: "Log") -> list[str]:
-        """Names of this log's files that are also another's."""
+        """Names of the files that are also in another log."""
         theirs = {realpath(path) for path in other.paths()}
         return [part.name for part in self._parts if isinstance(part, FilePart) and realpath(part.path) in theirs]
 
     def fingerprint(self) -> list[Any]:
-        """What tells this log from another: names, sizes and times of its files."""
+        """Names, sizes and modification times of the files, which identify the log."""
         return [part.fingerprint() for part in self._parts]
 
     def chunks(self, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Chunk]:
-        """Stream the columns in chunks. A file without an ``optional`` column, which some file has, gives nulls.
+        """Stream the columns in chunks. Files without an ``optional`` column that another file has yield nulls.
 
-        Raises ``DataError`` for a missing column, a wrong type, a broken file.
+        Raises ``DataError`` for a missing column, a wrong type or a broken file.
         """
         number = 0
         names = [part.columns() for part in self._parts]
@@ -123,17 +123,17 @@ class Log:
         return resolve(self._parts, self.kinds)
 
     def _column(self, part: Part, name: str, array: Any, first: int) -> Column:
-        """A column of the encoding. Raises ``DataError`` for a type and for values that no column can have."""
+        """Convert an Arrow array to a column. Raises ``DataError`` for an unsupported type or value."""
         try:
             kind = self._resolved.get(name, "text") if part.holds_text(name) else "text"
             return to_column(part.typed(array, name, kind), name, distinct=True)
         except ColumnTypeError as error:
             raise DataError(f"{part.name}: {error}") from None
         except ColumnError as error:
-            raise DataError(_told(part.name, first, error)) from None
+            raise DataError(_message(part.name, first, error)) from None
 
     def _repeated(self, part: Part, name: str, rows: int) -> Column:
-        """A column of the path."""
+        """A column whose value comes from the path, repeated for each row."""
         kind, text = self._resolved.get(name, "text"), part.folders[name]
         value = pa.array([unpadded(text) if kind in ("integer", "unsigned") else text], pa.string())
         try:
@@ -150,7 +150,7 @@ def _opened(path: Path, csv: CsvOptions | None) -> FilePart:
     return part(path, csv)
 
 
-def _told(source: str, first: int, error: ColumnError) -> str:
-    """Name the file, the row counted in the file, the column and the value."""
+def _message(source: str, first: int, error: ColumnError) -> str:
+    """Error message with file, row in the file, column and value."""
     shown = f"{shortened(error.value)} is not {error.expected}"
     return f"{source}, row {first + error.row}, column {error.column!r}: {shown}"

@@ -1,7 +1,7 @@
-"""What an artifact remembers of the rows it was trained on, and which rows of a log are among them.
+"""Records which data an artifact was trained on, and detects overlap of a log with it.
 
-An artifact keeps each file's name without its folder, its size and a SHA-256 of its ends, and of a split by time the
-time of its training rows. None of it tells a value of the log but the first time and the first held-out one.
+An artifact stores each file's name without its folder, its size and a SHA-256 of its ends, and for a split by time the
+time range of its training rows. The only log values it reveals are the first time and the first held-out time.
 """
 
 import hashlib
@@ -21,56 +21,55 @@ from training.data.split.time_column import Kind, TimeColumn, shown
 from training.data.split.time_units import unit_of
 
 ENDS = 65_536
-"""Bytes of each end of a file that its digest covers; a Parquet file's last ones describe all of it."""
+"""Bytes hashed at each end of a file; the end of a Parquet file holds its metadata."""
 
 
 class SeenFile(Closed):
     """A file of the log."""
 
-    name: str = Field(description="Without its folder.")
-    size: int = Field(description="Bytes.")
+    name: str = Field(description="File name without its folder.")
+    size: int = Field(description="Size in bytes.")
     digest: str = Field(description="SHA-256 of the size and the first and last 64 KiB.")
 
     @property
     def content(self) -> tuple[int, str]:
-        """Equal for files of one content, whatever their names."""
+        """Identifies the content, regardless of the name."""
         return self.size, self.digest
 
 
 class SeenTime(Closed):
-    """The time of the training rows: microseconds of UTC since 1970 for instants, else the column's numbers."""
+    """Time range of the training rows: UTC microseconds since 1970 for instants, else the column's numbers."""
 
     column: str
     kind: Kind
     first: int | float
-    end: int | float = Field(description="Where held-out rows begin; training rows are before it.")
+    end: int | float = Field(description="Time of the first held-out row; training rows are earlier.")
 
     def values(self, times: TimeColumn, chunk: Chunk) -> NDArray[Any]:
-        """Times [N] of a chunk. Raises ``DataError`` where they are of another kind."""
-        found = times.of(chunk)
-        if found.kind != self.kind:
+        """Times [N] of a chunk. Raises ``DataError`` if they are of another kind or unit."""
+        read = times.of(chunk)
+        if read.kind != self.kind:
             raise DataError(
-                f"{chunk.source}, column {self.column!r}: holds {found.kind}s where the log that the model was trained "
-                f"on held {self.kind}s"
+                f"{chunk.source}, column {self.column!r}: holds {read.kind}s, but the model was trained on {self.kind}s"
             )
-        unit, trained = unit_of(float(np.median(found.values))) if chunk.rows else None, unit_of(self.end)
-        if found.kind == "number" and None not in (unit, trained) and unit != trained:
+        unit, trained = unit_of(float(np.median(read.values))) if chunk.rows else None, unit_of(self.end)
+        if read.kind == "number" and None not in (unit, trained) and unit != trained:
             raise DataError(
-                f"{chunk.source}, column {self.column!r}: looks like {unit} since 1970, where the log that the model "
-                f"was trained on held {trained}"
+                f"{chunk.source}, column {self.column!r}: looks like {unit} since 1970, but the model was trained on "
+                f"{trained}"
             )
-        return found.values
+        return read.values
 
 
 class TrainedOn(Closed):
-    """Files of the log that a model was trained on, and the time of its training rows if they were split by time."""
+    """Files that a model was trained on, and the time range of its training rows for a split by time."""
 
-    files: tuple[SeenFile, ...] = Field(description="In the order they were read; none for a DataFrame.")
+    files: tuple[SeenFile, ...] = Field(description="Files in reading order; none for a DataFrame.")
     time: SeenTime | None = None
 
 
 def trained_on(rows: Split) -> TrainedOn:
-    """What an artifact remembers of a split log."""
+    """The record of a split log for an artifact."""
     time, found = None, rows.window
     if found is not None:
         time = SeenTime(column=found.column, kind=found.kind, first=found.low, end=found.start)
@@ -78,9 +77,9 @@ def trained_on(rows: Split) -> TrainedOn:
 
 
 def held_out(artifact: Artifact, log: Log) -> Split:
-    """A log split as the artifact's own was; by time, where the artifact's held-out rows began.
+    """Split a log as the artifact's training log was split; by time, at the same time.
 
-    Raises ``DataError`` for a random split of other files: it goes by the place of a row in the log.
+    Raises ``DataError`` for a random split of other files, because it depends on row positions.
     """
     experiment, seen = _remembered(artifact)
     rule, seed = experiment.data.split, experiment.training.seed
@@ -89,8 +88,8 @@ def held_out(artifact: Artifact, log: Log) -> Split:
     if isinstance(rule, SplitAtRandom):
         if seen.files and [file.content for file in _files(log)] != [file.content for file in seen.files]:
             raise DataError(
-                "data.split by: random goes by the place of a row in the log, so its held-out rows can be found "
-                f"only in the same files in the same order: {_listed([file.name for file in seen.files])}"
+                "data.split by: random depends on row positions, so its held-out rows can be found only in the same "
+                f"files in the same order: {_listed([file.name for file in seen.files])}"
             )
         return split(log, rule, seed)
     time = seen.time
@@ -100,16 +99,16 @@ def held_out(artifact: Artifact, log: Log) -> Split:
 
 
 def overlap(artifact: Artifact, log: Log) -> list[str]:
-    """Cautions about rows of a log that the artifact was trained on; reads the time column of a split by time."""
+    """Warnings about rows of a log that the artifact was trained on; for a split by time, reads the time column."""
     experiment, seen = _remembered(artifact)
     if seen is None:
-        return ["caution: the artifact does not say which rows it was trained on; its metrics on those are too good"]
+        return ["caution: the artifact does not say which rows it was trained on; metrics on those are too good"]
     rule = experiment.data.split
     if isinstance(rule, SplitByTime) and seen.time is not None:
         try:
             return _in_time(seen.time, TimeColumn(seen.time.column, rule.format), log)
         except DataError as error:
-            unknown = f"caution: whether the model was trained on rows of this time is not known: {error}"
+            unknown = f"caution: cannot tell whether the model was trained on rows of this time: {error}"
             return [unknown, *_in_files(seen, experiment, log)]
     return _in_files(seen, experiment, log)
 
@@ -131,9 +130,8 @@ def _in_time(time: SeenTime, times: TimeColumn, log: Log) -> list[str]:
         return []
     window = f"{time.column} from {shown(time.first, time.kind)} to before {shown(time.end, time.kind)}"
     return [
-        f"caution: {inside:,} of {total:,} rows ({inside / total:.1%}) are of the time that the model was trained on "
-        f"({window}): metrics on rows that were trained on are too good. With --validation the rows that were held "
-        "out are measured alone."
+        f"caution: {inside:,} of {total:,} rows ({inside / total:.1%}) are from the time range that the model was "
+        f"trained on ({window}), so metrics are too good. --validation evaluates only held-out rows."
     ]
 
 
@@ -147,8 +145,8 @@ def _in_files(seen: TrainedOn, experiment: Experiment, log: Log) -> list[str]:
         share = f", on about {1 - rule.fraction:.0%} of the rows"
     hint = "" if isinstance(rule, SplitByFiles) else " of these files"
     return [
-        f"caution: the model was trained on {_listed(names)}{share}: metrics on rows that were trained on are too "
-        f"good. With --validation the rows{hint} that were held out are measured alone."
+        f"caution: the model was trained on {_listed(names)}{share}: metrics on those rows are too good. --validation "
+        f"evaluates only held-out rows{hint}."
     ]
 
 
@@ -162,9 +160,9 @@ def _files(log: Log) -> tuple[SeenFile, ...]:
 
 def _seen(path: Path) -> SeenFile:
     size = path.stat().st_size
-    found = hashlib.sha256(str(size).encode())
+    sha256 = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:
-        found.update(file.read(ENDS))
+        sha256.update(file.read(ENDS))
         file.seek(max(size - ENDS, 0))
-        found.update(file.read(ENDS))
-    return SeenFile(name=path.name, size=size, digest=found.hexdigest())
+        sha256.update(file.read(ENDS))
+    return SeenFile(name=path.name, size=size, digest=sha256.hexdigest())

@@ -1,1 +1,1 @@
-"""What a model is worth: metrics of its scores, its gates, its size, and fronts of trade-offs."""
+"""Evaluates models: metrics, gate statistics, size and FLOPs, Pareto fronts."""

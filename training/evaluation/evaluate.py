@@ -1,4 +1,4 @@
-"""Scores and labels -> metrics of every task."""
+"""Computes every task's metrics from scores and labels."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from training.data.encode import GROUP, NO_GROUP
 from training.data.log_reader import DataError
 
 Scorer = Callable[[Batch], NDArray[np.float32]]
-"""Packed arrays of N rows to scores [N, T]."""
+"""Maps packed arrays of N rows to scores [N, T]."""
 
 
 class UndefinedMetricError(ValueError):
-    """A metric that these rows do not define: of one class, of groups of one class, or of no row."""
+    """A metric is undefined: the rows, or each group of them, have labels of one class, or there are no rows."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Scores, labels and whether each label is known, [N, T]; group keys [N] where rows have them."""
+    """Scores, labels and whether each label is known, [N, T]; group keys [N] if the rows have them."""
 
     scores: NDArray[np.float32]
     labels: NDArray[np.float32]
@@ -31,12 +31,12 @@ class Predictions:
     groups: NDArray[np.int64] | None
 
     def not_finite(self, tasks: Sequence[str]) -> list[str]:
-        """Those of ``tasks`` [T] that have a score of NaN or infinity."""
+        """The ``tasks`` [T] with a NaN or infinite score."""
         return [task for i, task in enumerate(tasks) if not np.isfinite(self.scores[:, i]).all()]
 
 
 def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> Predictions:
-    """Score every row of the chunks. Raises ``DataError`` where they have none."""
+    """Score every row of the chunks. Raises ``DataError`` if there are none."""
     scores, labels, known, groups = [], [], [], []
     for chunk in chunks:
         inputs = {name: a for name, a in chunk.items() if name not in ("labels", "known", GROUP)}
@@ -46,7 +46,7 @@ def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> 
         known.append(chunk["known"] > 0)
         groups.append(chunk.get(GROUP, np.empty(0, dtype=np.int64)))
     if not scores:
-        raise DataError("no row is left to score")
+        raise DataError("there are no rows to score")
     grouped = np.concatenate(groups)
     return Predictions(
         np.concatenate(scores), np.concatenate(labels), np.concatenate(known), grouped if len(grouped) else None
@@ -54,9 +54,9 @@ def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> 
 
 
 def measure(schema: Schema, predictions: Predictions, resamples: int, seed: int) -> dict[str, Any]:
-    """Metrics by task, over the rows whose label is known, and the mean AUC of the binary tasks.
+    """Metrics by task over the rows with a known label, and the mean AUC of the binary tasks.
 
-    A task with ``given`` is measured over all impressions, as it is served; its label is 0 where the condition fails.
+    A task with ``given`` is evaluated on all impressions, as it is served; its label is 0 where the condition fails.
     """
     tasks: dict[str, Any] = {}
     for i, (name, task) in enumerate(schema.tasks.items()):
@@ -70,27 +70,27 @@ def measure(schema: Schema, predictions: Predictions, resamples: int, seed: int)
 
 
 def undefined(metrics: Mapping[str, Any]) -> list[str]:
-    """A line for each task that has no row, or labels of one class that leave metrics undefined, saying why."""
+    """One line per task whose metrics are undefined for lack of rows or because its labels have one class."""
     lines = []
-    for name, found in metrics["tasks"].items():
-        if not found["rows"]:
+    for name, task in metrics["tasks"].items():
+        if not task["rows"]:
             lines.append(f"{name}: no label is known in these rows, so it has no metrics")
-        elif one_class(found):
-            lacking = [m for m in METRICS.values() if m.better is not None and not m.grouped and m.name in found]
-            titles = " and ".join(metric.title for metric in lacking if found[metric.name] is None)
+        elif one_class(task):
+            ungrouped = [m for m in METRICS.values() if m.better is not None and not m.grouped and m.name in task]
+            titles = " and ".join(metric.title for metric in ungrouped if task[metric.name] is None)
             if titles:
-                label = 1 if found["positives"] else 0
+                label = 1 if task["positives"] else 0
                 lines.append(f"{name}: every label in these rows is {label}, so its {titles} is undefined")
     return lines
 
 
-def one_class(found: Mapping[str, Any]) -> bool:
-    """Whether all labels behind a task's report are 0, or all are 1."""
-    return found.get("positives") in (0, found["rows"])
+def one_class(task: Mapping[str, Any]) -> bool:
+    """Whether a task's labels are all 0 or all 1, from its report."""
+    return task.get("positives") in (0, task["rows"])
 
 
-def chosen(metric: str, metrics: Mapping[str, Any]) -> float:
-    """The value of an early-stopping metric, signed so that higher is better. Raises ``UndefinedMetricError``."""
+def metric_value(metric: str, metrics: Mapping[str, Any]) -> float:
+    """An early-stopping metric's value, signed so that higher is better. Raises ``UndefinedMetricError``."""
     if metric == "mean_auc":
         value, sign = metrics["mean_auc"], 1.0
     elif metric == "mean_loss":

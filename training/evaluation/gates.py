@@ -1,4 +1,4 @@
-"""What gates do with real rows: whom they listen to, how sharply, and which experts are alike or silent."""
+"""Gate statistics on validation rows: expert weights, entropy, similar and dead experts."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,11 +14,11 @@ from training.data.batches import EncodedRows
 from training.data.encode import GROUP
 
 ROWS = 2048
-"""Validation rows that are looked at: enough for means, few enough to cost nothing beside an epoch."""
+"""Validation rows used: enough for stable means, few enough to be negligible next to an epoch."""
 COMPARED = 256
-"""Of these, rows on which experts' outputs are compared, all pairs of them."""
-UNHEARD = 0.1
-ALIKE = 0.98
+"""Rows used to compare the outputs of all pairs of experts."""
+UNUSED_SHARE = 0.1
+SIMILAR = 0.98
 SILENT = 0.95
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GateView:
-    """One gate: mean weight of each expert [K], and the mean entropy of a row's weights, from 0 (one) to 1 (even)."""
+    """One gate: mean weight per expert [K], and mean entropy of the weights, from 0 (one expert) to 1 (uniform)."""
 
     gate: str
     experts: tuple[str, ...]
@@ -38,9 +38,9 @@ class GateView:
 class GateReport:
     """All gates of a model on the same rows.
 
-    ``similarity`` holds, for each two experts that some gate weighs against each other, how alike their outputs are:
-    linear centred kernel alignment, 1 for outputs equal up to rotation and scale (Kornblith et al., ICML 2019).
-    ``silence`` is the share of an expert's outputs that are 0.
+    ``similarity`` holds, for each pair of experts under a common gate, the similarity of their outputs: linear centred
+    kernel alignment, 1 if equal up to rotation and scale (Kornblith et al., ICML 2019). ``silence`` is the fraction of
+    an expert's outputs that are 0.
     """
 
     gates: tuple[GateView, ...]
@@ -48,19 +48,19 @@ class GateReport:
     silence: dict[str, float]
 
     def warnings(self) -> list[str]:
-        """A line for each sign that experts have collapsed, with what to try."""
+        """One line per sign of expert collapse, with what to try."""
         lines = []
-        for expert, heard in self._most_heard().items():
-            if heard < UNHEARD:
+        for expert, largest in self._largest_shares().items():
+            if largest < UNUSED_SHARE:
                 lines.append(
-                    f"expert {expert} gets less than a tenth of an even share from every gate: try gate.dropout: 0.1, "
+                    f"expert {expert} gets less than a tenth of a uniform weight at every gate: try gate.dropout: 0.1, "
                     "a gate.temperature above 1, or fewer experts"
                 )
         for first, others in self.similarity.items():
-            for second, alike in others.items():
-                if alike > ALIKE:
+            for second, similarity in others.items():
+                if similarity > SIMILAR:
                     lines.append(
-                        f"experts {first} and {second} say the same (similarity {alike:.3f}): try fewer experts, "
+                        f"experts {first} and {second} are redundant (similarity {similarity:.3f}): try fewer experts, "
                         "gate.kind: top_k, or architecture: home"
                     )
         for expert, share in self.silence.items():
@@ -79,17 +79,17 @@ class GateReport:
         ]
         return {"gates": gates, "similarity": self.similarity, "silence": self.silence, "warnings": self.warnings()}
 
-    def _most_heard(self) -> dict[str, float]:
-        """The largest share of any gate's weight that each expert gets, relative to an even share of 1 / K."""
-        heard: dict[str, float] = {}
+    def _largest_shares(self) -> dict[str, float]:
+        """Each expert's largest mean weight over the gates, relative to a uniform weight of 1 / K."""
+        largest: dict[str, float] = {}
         for view in self.gates:
             for expert, weight in zip(view.experts, view.weights, strict=True):
-                heard[expert] = max(heard.get(expert, 0.0), weight * len(view.experts))
-        return heard
+                largest[expert] = max(largest.get(expert, 0.0), weight * len(view.experts))
+        return largest
 
 
-def look(model: RankingModel, rows: EncodedRows) -> GateReport:
-    """Run some rows through a model, eagerly, and report on its gates; without gates the report is empty."""
+def inspect_gates(model: RankingModel, rows: EncodedRows) -> GateReport:
+    """Run some rows through a model eagerly and report on its gates; empty if it has none."""
     if not any(isinstance(part, Gate) for part in model.submodules):
         return report([])
     chunk = next(rows.chunks())
@@ -100,17 +100,17 @@ def look(model: RankingModel, rows: EncodedRows) -> GateReport:
 
 
 def report(readings: list[GateReading]) -> GateReport:
-    """Summarise readings. Experts are told apart by their outputs: one that several gates weigh counts once."""
+    """Summarise readings. Experts are identified by their output tensor, so one under several gates counts once."""
     names: dict[int, str] = {}
     outputs: dict[str, Floats] = {}
     for reading in readings:
         for expert, output in zip(reading.experts, reading.outputs, strict=True):
             if id(output) not in names:
-                names[id(output)] = _unused(expert, outputs)
+                names[id(output)] = _unique(expert, outputs)
                 outputs[names[id(output)]] = np.asarray(output, dtype=np.float64)
     gates = []
     pairs: dict[str, dict[str, float]] = {}
-    alike, place = alignments(list(outputs.values())), {name: i for i, name in enumerate(outputs)}
+    similarity, index = alignments(list(outputs.values())), {name: i for i, name in enumerate(outputs)}
     for reading in readings:
         experts = tuple(names[id(output)] for output in reading.outputs)
         weights = np.asarray(reading.weights, dtype=np.float64)
@@ -118,16 +118,16 @@ def report(readings: list[GateReading]) -> GateReport:
         for first, second in combinations(experts, 2):
             known = pairs.setdefault(first, {})
             if second not in known and first not in pairs.get(second, {}):
-                known[second] = float(alike[place[first], place[second]])
+                known[second] = float(similarity[index[first], index[second]])
     silence = {name: float((output == 0).mean()) for name, output in outputs.items()}
     return GateReport(tuple(gates), {first: others for first, others in pairs.items() if others}, silence)
 
 
 def alignments(outputs: list[Floats]) -> NDArray[np.float32]:
-    """Linear centred kernel alignment of E experts' outputs, [B, H] each: [E, E] in [0, 1], 0 for a constant one."""
+    """Linear centred kernel alignment [E, E] in [0, 1] of E experts' outputs [B, H]; 0 for a constant output."""
     if not outputs:
         return np.zeros((0, 0), dtype=np.float32)
-    # By their kernels over rows, so that all pairs are one product: <K_x, K_y> / (|K_x| |K_y|).
+    # Kernels over rows reduce all pairs to one product: <K_x, K_y> / (|K_x| |K_y|).
     kernels = []
     for output in outputs:
         centred = output[:COMPARED] - output[:COMPARED].mean(axis=0)
@@ -135,8 +135,8 @@ def alignments(outputs: list[Floats]) -> NDArray[np.float32]:
         scale = np.linalg.norm(kernel)
         kernels.append((kernel / scale if scale > 0 else kernel).astype(np.float32))
     stacked = np.stack(kernels)
-    alike: NDArray[np.float32] = np.clip(stacked @ stacked.T, 0.0, 1.0)
-    return alike
+    similarity: NDArray[np.float32] = np.clip(stacked @ stacked.T, 0.0, 1.0)
+    return similarity
 
 
 def _entropy(weights: Floats) -> float:
@@ -147,8 +147,8 @@ def _entropy(weights: Floats) -> float:
     return float(-(weights * logs).sum(axis=1).mean() / np.log(experts))
 
 
-def _unused(name: str, taken: dict[str, Floats]) -> str:
-    """The name, or with a number where another expert, of another level, has it."""
+def _unique(name: str, taken: dict[str, Floats]) -> str:
+    """The name, numbered if an expert of another level already has it."""
     number, candidate = 1, name
     while candidate in taken:
         number += 1

@@ -1,4 +1,4 @@
-"""A model's blocks: shapes, parameters, and arithmetic per request and per candidate."""
+"""Summarises a model's blocks: shapes, parameters, and FLOPs per request and per candidate."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework import op_callbacks  # counts what eager operations really compute
+from tensorflow.python.framework import op_callbacks  # hooks into eager operations to count FLOPs
 
 from ranker.model import RankingModel
 
@@ -18,8 +18,8 @@ FEW, MANY = 64, 128
 class Block:
     """One layer, or the whole model at depth 0.
 
-    ``shape`` is the last dimension of each output, ``flops_per_request`` what is computed once whatever the number of
-    candidates N, ``flops_per_candidate`` what each candidate adds. A multiplication and an addition count as two.
+    ``shape`` is the last dimension of each output. ``flops_per_request`` is the cost independent of the number of
+    candidates, ``flops_per_candidate`` the cost of each candidate; a multiply-add counts as two.
     """
 
     path: str
@@ -32,13 +32,13 @@ class Block:
 
 
 def blocks(model: RankingModel, depth: int = 3) -> list[Block]:
-    """The model's layers down to a depth, each before its parts; the model runs twice on zeros."""
+    """The model's layers down to a depth, parents first. Runs the model twice on zeros to count FLOPs."""
     layers = list(_layers(model, depth))
     few, many = _counted(model, layers, FEW), _counted(model, layers, MANY)
-    found = []
+    summary = []
     for path, level, layer in layers:
         per_candidate = (many.flops[path] - few.flops[path]) / (MANY - FEW)
-        found.append(
+        summary.append(
             Block(
                 path=path,
                 depth=level,
@@ -49,7 +49,7 @@ def blocks(model: RankingModel, depth: int = 3) -> list[Block]:
                 flops_per_candidate=round(per_candidate),
             )
         )
-    return found
+    return summary
 
 
 def dense_parameters(model: RankingModel) -> int:
@@ -83,7 +83,7 @@ class _Counts:
 
 
 def _counted(model: RankingModel, layers: list[tuple[str, int, Any]], candidates: int) -> _Counts:
-    """Run the model on one context row and so many candidates, and count within each layer's call."""
+    """Run the model on one context row and ``candidates`` rows, and count FLOPs within each layer's call."""
     counts = _Counts({path: 0 for path, *_ in layers}, {})
     open_calls: list[str] = []
 
@@ -95,7 +95,7 @@ def _counted(model: RankingModel, layers: list[tuple[str, int, Any]], candidates
 
     with ExitStack() as stack:
         for path, _, layer in layers:
-            stack.enter_context(_noticed(path, layer, open_calls, counts.shapes))
+            stack.enter_context(_tracked(path, layer, open_calls, counts.shapes))
         op_callbacks.add_op_callback(count)
         stack.callback(op_callbacks.remove_op_callback, count)
         model(_zeros(model, candidates))
@@ -103,11 +103,11 @@ def _counted(model: RankingModel, layers: list[tuple[str, int, Any]], candidates
 
 
 @contextmanager
-def _noticed(path: str, layer: Any, open_calls: list[str], shapes: dict[str, str]) -> Iterator[None]:
-    """Wrap a layer's call while the block runs, so that it is known when it is at work."""
-    ways = [
+def _tracked(path: str, layer: Any, open_calls: list[str], shapes: dict[str, str]) -> Iterator[None]:
+    """Wrap a layer's methods while the block runs, to attribute FLOPs to it."""
+    methods = [
         name for name in ("call", "weights_from", "mix") if callable(getattr(type(layer), name, None))
-    ]  # gates are used by parts too
+    ]  # gates are also called through weights_from and mix
 
     def wrap(method: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -121,12 +121,12 @@ def _noticed(path: str, layer: Any, open_calls: list[str], shapes: dict[str, str
 
         return wrapped
 
-    for name in ways:
+    for name in methods:
         object.__setattr__(layer, name, wrap(getattr(layer, name)))
     try:
         yield
     finally:
-        for name in ways:
+        for name in methods:
             object.__delattr__(layer, name)
 
 
@@ -163,11 +163,11 @@ _FREE = frozenset(
         *("BroadcastTo", "Fill", "ZerosLike", "OnesLike", "StopGradient", "Const", "Prod", "Range", "EnsureShape"),
     }
 )
-"""Operations that move numbers and compute none."""
+"""Operations that only move data."""
 
 
 def _flops(op: str, inputs: Any, attrs: Any, outputs: Any) -> int:
-    """Arithmetic of one operation: products of matrices exactly, anything else as one for each number it reads."""
+    """FLOPs of one operation: exact for matrix products, one per element for anything else."""
     if op in _FREE or not outputs or not inputs:
         return 0
     if op in ("MatMul", "BatchMatMulV2"):
@@ -178,11 +178,11 @@ def _flops(op: str, inputs: Any, attrs: Any, outputs: Any) -> int:
     return max(sizes, default=0)
 
 
-def totals(found: list[Block]) -> Mapping[str, int]:
-    """The whole model's parameters and arithmetic."""
-    whole = found[0]
+def totals(summary: list[Block]) -> Mapping[str, int]:
+    """The whole model's parameters and FLOPs."""
+    model = summary[0]
     return {
-        "parameters": whole.parameters,
-        "flops_per_request": whole.flops_per_request,
-        "flops_per_candidate": whole.flops_per_candidate,
+        "parameters": model.parameters,
+        "flops_per_request": model.flops_per_request,
+        "flops_per_candidate": model.flops_per_candidate,
     }

@@ -1,4 +1,4 @@
-"""An exported graph as a scorer of a log's rows, without TensorFlow."""
+"""Scores rows of a log with an exported ONNX graph, without TensorFlow."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ from training.evaluation.evaluate import Scorer
 
 
 def onnx_scorer(path: Path) -> Scorer:
-    """The ONNX file as a function of packed arrays, a context row for each candidate, on the CPU."""
+    """Load the ONNX file as a function of packed arrays, with one context row per candidate, on the CPU."""
     return OnnxRuntime(path, one_context=False).score_arrays

@@ -1,4 +1,4 @@
-"""Which points no other point dominates, and the volume that points dominate; more is better everywhere."""
+"""Non-dominated points and dominated hypervolume; higher is better in every objective."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,9 +7,10 @@ Values = NDArray[np.float64]
 
 
 def non_dominated(gains: Values) -> NDArray[np.bool_]:
-    """Which of N points, gains [N, M], no other dominates: [N].
+    """Mask [N] of the points, gains [N, M], that no other point dominates.
 
-    A point dominates another if it is nowhere below it and somewhere above. Equal points do not dominate each other.
+    A point dominates another if it is at least as high in every objective and higher in one, so equal points do not
+    dominate each other.
     """
     gains = np.asarray(gains, dtype=np.float64)
     nowhere_below = (gains[:, None] >= gains[None, :]).all(axis=2)
@@ -18,26 +19,26 @@ def non_dominated(gains: Values) -> NDArray[np.bool_]:
 
 
 def hypervolume(gains: Values, reference: Values) -> float:
-    """Volume that points [N, M] dominate above a reference point [M], exactly. Zitzler & Thiele 1999.
+    """Exact volume dominated by points [N, M] above a reference point [M]. Zitzler & Thiele 1999.
 
-    Computed as sums of exclusive volumes (WFG; While, Bradstreet & Barone 2012); quick for a few hundred points of
-    three objectives and some dozens of six. What is not above the reference in every objective adds nothing.
+    Computed as a sum of exclusive volumes (WFG; While, Bradstreet & Barone 2012); fast for a few hundred points in
+    three objectives or some dozens in six. Points not above the reference in every objective add nothing.
     """
     above = np.asarray(gains, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
     return _volume(above[(above > 0.0).all(axis=1)])
 
 
 def _volume(points: Values) -> float:
-    """Volume between the origin and points of positive coordinates."""
+    """Volume between the origin and points with positive coordinates."""
     if not len(points):
         return 0.0
     points = np.unique(points[non_dominated(points)], axis=0)  # in rising order of the first coordinate
     if points.shape[1] == 1:
         return float(points.max())
-    if points.shape[1] == 2:  # along a front that rises in x, y falls: one strip a point
+    if points.shape[1] == 2:  # y falls along a front as x rises: one strip per point
         return float(np.sum(np.diff(points[:, 0], prepend=0.0) * points[:, 1]))
-    # Those after a point reach further in the first coordinate, so that what they share with it ends where it does: it
-    # is a prism over a front of one dimension less.
+    # Later points reach further in the first coordinate, so their overlap with this point is a prism over a front of
+    # one dimension less.
     total = 0.0
     for i in range(len(points)):
         here, others = points[i], points[i + 1 :]

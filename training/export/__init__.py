@@ -1,1 +1,1 @@
-"""Writes a trained model as an artifact that a service can load without TensorFlow."""
+"""Exports a trained model as an artifact that the service loads without TensorFlow."""

@@ -1,4 +1,4 @@
-"""A trained model -> an artifact: SavedModel and ONNX, checked against Keras before anything is kept."""
+"""Exports a trained model as an artifact with SavedModel and ONNX, verified against Keras."""
 
 import platform
 from collections.abc import Mapping
@@ -35,10 +35,10 @@ from training.data.dropped_rows import Rows
 from training.data.encode import columns_of, taken
 from training.data.log_reader import Chunk
 from training.data.trained_on import TrainedOn
-from training.disk_full import telling
+from training.disk_full import disk_full_as
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.onnx import to_onnx
-from training.export.report_data import Kept, write
+from training.export.report_data import ReportData, write
 
 GOLDEN_REQUESTS = 3
 GOLDEN_CANDIDATES = 20
@@ -46,7 +46,7 @@ PACKAGES = ("ranker", "tensorflow", "tf-keras", "tensorflow-recommenders", "tf2o
 
 
 class ExportError(RuntimeError):
-    """A model whose exported graph does not give the scores of the model itself."""
+    """The exported graph's scores differ from the model's."""
 
 
 def export(
@@ -59,18 +59,18 @@ def export(
     examples: Chunk,
     scores: NDArray[np.float32],
     gates: Mapping[str, Any] | None = None,
-    kept: Kept | None = None,
+    report_data: ReportData | None = None,
     seen: TrainedOn | None = None,
 ) -> Artifact:
-    """Write the next numbered version below ``root``, with fitted fusions.
+    """Write the next numbered version under ``root``, with fitted fusions.
 
-    ``examples`` are raw rows that golden requests are made of, ``scores`` the validation scores [N, T]; ``kept`` is
-    what a report will show, ``seen`` what the model was trained on.
+    ``examples`` are raw rows for golden requests, ``scores`` the validation scores [N, T], ``report_data`` the content
+    of reports, ``seen`` the data the model was trained on.
 
-    Raises ``ExportError`` where ONNX and Keras differ by more than 1e-5, and ``DiskFullError``; nothing is kept then.
+    Raises ``ExportError`` if ONNX and Keras differ by more than 1e-5, and ``DiskFullError``; no version is then left.
     """
-    full = f"{root}: no space left on the disk for the export; what was trained is kept: make room and run this again"
-    with telling(full), new_version(root) as folder:
+    full = f"{root}: no space left on the disk for the export; the run is kept: make room and run this again"
+    with disk_full_as(full), new_version(root) as folder:
         function = served(model)
         _save(model, function, folder / SAVED_MODEL)
         onnx.save_model(to_onnx(model), str(folder / MODEL))
@@ -78,8 +78,8 @@ def export(
         _verify(model, folder / MODEL, encoder, golden)
         spreads = {task: spread(scores[:, i]) for i, task in enumerate(experiment.log_schema.tasks)}
         write_parts(folder, encoder, fusions, golden, spreads)
-        if kept is not None:
-            write(folder, kept)
+        if report_data is not None:
+            write(folder, report_data)
         manifest = seal(
             folder,
             root,
@@ -98,7 +98,7 @@ def export(
 
 
 def examples_of(split: Rows, experiment: Experiment) -> Chunk:
-    """Some raw validation rows."""
+    """The first raw validation rows, for golden requests."""
     for chunk, mask in split.validation(columns_of(experiment.log_schema, [])):
         if mask.any():
             rows = min(int(mask.sum()), GOLDEN_REQUESTS * GOLDEN_CANDIDATES)
@@ -111,11 +111,11 @@ def examples_of(split: Rows, experiment: Experiment) -> Chunk:
 
 def _save(model: RankingModel, function: Any, folder: Path) -> None:
     module = tf.Module()
-    module.kept = list(model.variables)  # what the function captures must be reachable to be saved
+    module.kept = list(model.variables)  # captured variables must be reachable from the module to be saved
     module.score = function
     logger = tf.get_logger()
     level = logger.level
-    logger.setLevel("WARNING")  # it would say where a temporary folder is
+    logger.setLevel("WARNING")  # it logs the path of a temporary folder
     try:
         tf.saved_model.save(module, str(folder), signatures=function)
     finally:
@@ -145,7 +145,7 @@ def _request_inputs(encoder: Encoder, context: Mapping[str, Any], candidates: Ma
 
 
 def _verify(model: RankingModel, path: Path, encoder: Encoder, golden: tuple[Golden, ...]) -> None:
-    """Compare ONNX Runtime with Keras on the golden requests and on random inputs, split and joined."""
+    """Compare ONNX Runtime with Keras on golden requests and random inputs, with one and with many context rows."""
     score = onnx_scorer(path)
     batches = [_request_inputs(encoder, request.context, request.candidates) for request in golden]
     random = np.random.default_rng(0)

@@ -1,7 +1,7 @@
-"""Keras model -> ONNX, the embedding tables being kept out of the conversion.
+"""Converts a Keras model to ONNX, keeping the embedding tables out of the conversion.
 
-tf2onnx copies every constant several times over and hashes it, which takes minutes where tables are large. Here the
-tables are inputs of the function that is converted, and become initialisers of the finished graph.
+tf2onnx copies and hashes every constant several times, which takes minutes for large tables. Here the tables are
+inputs of the converted function and become initialisers of the finished graph.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from ranker.model import RankingModel, input_signature
 OPSET = 17
 _PREFIX = "table_"
 ROWS = {"context": "contexts", "candidate": "candidates"}
-"""Names of the inputs' first dimension: an engine that knows it has one context fixes ``contexts`` at 1."""
+"""Names of the inputs' first dimension; an engine that always has one context fixes ``contexts`` at 1."""
 
 
 def to_onnx(model: RankingModel) -> onnx.ModelProto:
-    """The served function as an ONNX model: packed arrays by name to ``scores`` [N, T]."""
+    """The served function as an ONNX model that maps packed arrays by name to ``scores`` [N, T]."""
     embedding = model.embedding
     tables = dict(embedding.tables)
     names = {key: f"{_PREFIX}{key}" for key in tables}
@@ -43,7 +43,7 @@ def to_onnx(model: RankingModel) -> onnx.ModelProto:
 
 
 def _name_rows(model: onnx.ModelProto) -> None:
-    """Give the rows of each side a name, where the conversion made up one for each input."""
+    """Name the row dimension by side; the conversion invents a name for each input."""
     for node in model.graph.input:
         side = node.name.partition("_")[0]
         if side in ROWS:
@@ -51,7 +51,7 @@ def _name_rows(model: onnx.ModelProto) -> None:
 
 
 def _fix_tables(model: onnx.ModelProto, tables: Mapping[str, Any]) -> None:
-    """Turn inputs that stand for tables into initialisers."""
+    """Replace table inputs by initialisers."""
     inputs = [node for node in model.graph.input if node.name not in tables]
     del model.graph.input[:]
     model.graph.input.extend(inputs)

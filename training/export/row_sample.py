@@ -1,4 +1,4 @@
-"""Which of the validation rows stand for all of them, and which requests are shown."""
+"""Samples validation rows for reports and chooses example requests."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,16 +8,16 @@ from training.data.encode import NO_GROUP
 Indices = NDArray[np.int64]
 
 RUN = 20
-"""Rows in a row that count as a request where nothing says which rows belong together."""
+"""Consecutive rows that form a request if there is no group column."""
 EXAMPLES = 6
 FEWEST, MOST = 5, 40
 
 
 def sampled(groups: Indices | None, rows: int, limit: int) -> tuple[Indices, Indices]:
-    """At most ``limit`` of the rows, whole requests drawn at random: their indices, rising, and request [M], from 0.
+    """Sample whole requests at random, at most ``limit`` rows: ascending row indices [M] and request codes [M], from 0.
 
-    ``groups`` are keys [N] of the requests; ``None`` makes one of every 20 rows in a row. Rows of no group belong to no
-    request and are left out, unless no row has a group. A single request of more rows than the limit is cut.
+    ``groups`` are request keys [N]; ``None`` makes a request of every 20 consecutive rows. Rows without a group are
+    left out, unless no row has one. A single request larger than the limit is truncated.
     """
     if groups is not None and not (groups != NO_GROUP).any():
         groups = None
@@ -32,13 +32,13 @@ def sampled(groups: Indices | None, rows: int, limit: int) -> tuple[Indices, Ind
 
 
 def examples(requests: Indices, positive: NDArray[np.bool_]) -> list[list[int]]:
-    """Rows of some requests to look at: of 5 to 40 candidates where there are, with responses to many objectives.
+    """Row indices of example requests, preferring 5 to 40 candidates and positives for many objectives.
 
-    ``requests`` [M] are codes, ``positive`` [M, T] says which labels are above 0.
+    ``requests`` [M] are codes, ``positive`` [M, T] marks labels above 0.
     """
     sizes = np.bincount(requests)
     answered = np.zeros((len(sizes), positive.shape[1]), dtype=bool)
     np.logical_or.at(answered, requests, positive)
-    handy = (sizes >= FEWEST) & (sizes <= MOST)
-    best = np.lexsort((-sizes, -answered.sum(axis=1), ~handy))[:EXAMPLES]
+    right_size = (sizes >= FEWEST) & (sizes <= MOST)
+    best = np.lexsort((-sizes, -answered.sum(axis=1), ~right_size))[:EXAMPLES]
     return [np.flatnonzero(requests == request)[:MOST].tolist() for request in sorted(best.tolist())]

@@ -1,1 +1,1 @@
-"""Search a fusion's parameters offline: what is maximised, where, by which method, and what it is worth."""
+"""Offline search of fusion parameters: objective, search space, methods, confidence of the gain."""

@@ -16,21 +16,21 @@ Floats = NDArray[np.float64]
 OBJECTIVE = "objective"
 
 Statistics = Callable[[Floats], Floats]
-"""How often each group counts [G] -> metrics [M]."""
+"""Maps group counts [G] of a resample to metrics [M]."""
 
 
 def gains(
     goal: Goal,
-    today: tuple[Evaluator, Sets],
-    found: tuple[Evaluator, Sets],
+    baseline: tuple[Evaluator, Sets],
+    best: tuple[Evaluator, Sets],
     resamples: int,
     seed: int,
 ) -> Mapping[str, Interval]:
-    """95 % intervals of what ``found`` gains over ``today``, for the objective and for each metric.
+    """95 % intervals of the gain of ``best`` over ``baseline``, for the objective and each metric.
 
-    Both are measured on the same resampled groups, so that what groups have in common does not count as noise.
+    Both are measured on the same resampled groups (a paired bootstrap), so that variation between groups cancels.
     """
-    before, after = (_Once(statistics(evaluator, one)) for evaluator, one in (today, found))
+    before, after = (_Cached(statistics(evaluator, one)) for evaluator, one in (baseline, best))
 
     def gain(i: int) -> Callable[[Floats], float]:
         return lambda counts: float(after(counts)[i] - before(counts)[i])
@@ -39,12 +39,12 @@ def gains(
         return float(goal.objective(after(counts)) - goal.objective(before(counts)))
 
     wanted = {OBJECTIVE: of_objective} | {metric.name: gain(i) for i, metric in enumerate(goal.metrics)}
-    groups = int(found[0].rows.groups.max(initial=-1)) + 1
+    groups = int(best[0].rows.groups.max(initial=-1)) + 1
     return bootstrap_intervals(wanted, groups, resamples, seed)
 
 
 def statistics(evaluator: Evaluator, one: Sets) -> Statistics:
-    """The metrics of one parameter set as a function of how often each group counts: sorted once."""
+    """One parameter set's metrics as a function of group counts; rows are sorted only once."""
     fused, rows = evaluator.fused(one), evaluator.rows
     ranking = evaluator.ranking(fused) if any(metric.kind != "auc" for metric in evaluator.metrics) else None
     parts: list[Callable[[Floats], float]] = []
@@ -67,15 +67,15 @@ def _of_groups(values: Floats, weights: Floats) -> Callable[[Floats], float]:
     return lambda counts: mean(values, weights * counts)
 
 
-class _Once:
-    """Remembers the last answer: each resample is asked about by every metric in turn."""
+class _Cached:
+    """Caches the last result, because every metric asks for each resample in turn."""
 
     def __init__(self, statistic: Statistics) -> None:
         self._statistic = statistic
         self._counts: Floats | None = None
-        self._answer: Floats = np.empty(0)
+        self._result: Floats = np.empty(0)
 
     def __call__(self, counts: Floats) -> Floats:
         if counts is not self._counts:
-            self._counts, self._answer = counts, self._statistic(counts)
-        return self._answer
+            self._counts, self._result = counts, self._statistic(counts)
+        return self._result

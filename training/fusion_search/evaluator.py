@@ -1,4 +1,4 @@
-"""Parameter sets -> metrics of the rankings that they make: one fused pass and one ordering a set, sets in threads."""
+"""Evaluates parameter sets: fuses and sorts the rows once per set, sets in parallel threads."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,17 +20,17 @@ from training.fusion_search.space import Sets
 Floats = NDArray[np.float64]
 
 BLOCK = 32_768
-"""Fused scores computed at a time: what a formula makes of them stays in a core's own cache."""
+"""Rows fused at a time, so that a formula's intermediate arrays fit a core's cache."""
 TOGETHER = 2
-"""Sets that share one reading of the rows, where AUCs are binned."""
+"""Parameter sets evaluated in one pass over the rows if AUCs are binned."""
 BINNED_BLOCK = 131_072
-"""Rows fused at a time, where AUCs are binned. Fewer would stay in a core's own cache; but threads hand the
-interpreter's lock on at each step of NumPy, and shorter steps leave them waiting for it."""
+"""Rows fused at a time if AUCs are binned. Smaller blocks would fit the cache, but threads release the interpreter
+lock at each NumPy call, and shorter calls leave them waiting for it."""
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What does not depend on parameters: what the formula reads, column by column, and where rules apply."""
+    """Parameter-independent inputs: the formula's columns, and the rows to which rules apply."""
 
     columns: Floats
     picked: tuple[tuple[Rule, Mask], ...]
@@ -41,25 +41,25 @@ class _Prepared:
 
 
 class Evaluator:
-    """Measures fusions of N scored rows.
+    """Computes metrics of fusions on N scored rows.
 
     Parameters
     ----------
     plan
-        Calibration, normalisation, formula and rules; its parameters are those that the sets replace.
+        Calibration, normalisation, formula and rules; parameter sets replace its parameters.
     rows
-        What is ranked.
+        The rows to rank.
     metrics
-        What is measured, M of them.
+        The M metrics to compute.
     binned
-        Whether AUCs come from histograms (:class:`ranker.metrics.binned_auc.BinnedAuc`) instead of an exact ordering.
+        Whether AUCs come from histograms (:class:`ranker.metrics.binned_auc.BinnedAuc`) instead of exact sorting.
     jobs
-        Threads, each with a set of its own.
+        Threads, each evaluating its own set.
 
     Raises
     ------
     DataError
-        Where a metric is undefined on these rows whatever the ranking.
+        If a metric is undefined on these rows for any ranking.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Evaluator:
             self._aucs = BinnedAuc(*labels) if binned else JointAuc(*labels)
             for i, pairs in zip(self._of_auc, self._aucs.classes.pairs, strict=True):
                 if not pairs:
-                    raise DataError(f"{self.metrics[i].name}: the {len(rows):,} rows have labels of one kind only")
+                    raise DataError(f"{self.metrics[i].name}: all {len(rows):,} rows have the same label")
         self._by_class: _Prepared | None = None
         self._grouped = {i: metric for i, metric in enumerate(self.metrics) if metric.kind != "auc"}
         self._groups = Groups(rows.groups) if self._grouped else None
@@ -100,12 +100,12 @@ class Evaluator:
         with ThreadPoolExecutor(self.jobs) as pool:
             return np.concatenate(list(pool.map(measure, parts)))
 
-    def today(self) -> Floats:
-        """Metrics [M] under the plan's own parameters."""
+    def baseline(self) -> Floats:
+        """Metrics [M] with the plan's own parameters."""
         return np.asarray(self({name: values[None] for name, values in self.plan.fusion.arrays.items()})[0])
 
     def fused(self, one: Sets) -> Floats:
-        """Fused scores [N] under one parameter set, rules included: what a floor sends away is below all others."""
+        """Fused scores [N] for one parameter set, rules included: candidates below a floor score below all others."""
         fused = np.empty(len(self.rows))
         for rows, block in self._blocks(one):
             fused[rows] = block[0]
@@ -119,7 +119,7 @@ class Evaluator:
         return fused
 
     def grouped(self, ranking: Ranking, metric: Metric) -> Floats:
-        """A grouped metric of each group [G]; NaN where it is undefined."""
+        """A grouped metric per group [G]; NaN if undefined."""
         if metric.column in self.rows.objectives:
             i = self.rows.objectives.index(metric.column)
             known = self.rows.known[:, i]
@@ -140,29 +140,29 @@ class Evaluator:
         return np.asarray(np.divide(ranking.dcg(values, metric.k), ideal, out=undefined, where=ideal > 0))
 
     def _ideal(self, metric: Metric, gains: Floats) -> Floats:
-        """What the best order gives each group [G], the same for all parameter sets."""
+        """Each group's ideal DCG [G], the same for all parameter sets."""
         if metric not in self._ideals:
             self._ideals[metric] = self.ranking(gains).dcg(gains, metric.k)
         return self._ideals[metric]
 
     def group_weights(self, metric: Metric) -> Floats:
-        """What each group counts in a grouped metric's mean [G]: its rows for GAUC, 1 for others."""
+        """Weights [G] of the groups in a grouped metric's mean: rows for GAUC, 1 for others."""
         assert self._groups is not None
         return self._groups.sizes.astype(np.float64) if metric.kind == "gauc" else np.ones(self._groups.count)
 
     def ranking(self, fused: Floats) -> Ranking:
-        """The groups' rankings by fused scores [N]."""
+        """Rankings within groups by fused scores [N]."""
         assert self._groups is not None
         return self._groups.ranking(fused)
 
     @property
     def _only_bins(self) -> bool:
-        """Whether all that is measured are binned AUCs, and no rule needs to know all scores of a set."""
+        """Whether all metrics are binned AUCs and no rule needs all scores of a set."""
         sinks = any(rule.sends_last or rule.drops for rule, _ in self._prepared.picked)
         return isinstance(self._aucs, BinnedAuc) and not self._grouped and not sinks
 
     def _binned(self, sets: Sets) -> Floats:
-        """Metrics [P, M] of some sets, fused block by block."""
+        """Metrics [P, M] of P sets, fused block by block."""
         by_class = self._by_class
         assert isinstance(self._aucs, BinnedAuc)
         assert by_class is not None
@@ -170,18 +170,18 @@ class Evaluator:
 
     def _measured(self, one: Sets) -> Floats:
         """Metrics [1, M] of one set."""
-        found = np.empty(len(self.metrics))
+        values = np.empty(len(self.metrics))
         fused = self.fused(one)
         if self._aucs is not None:
             aucs = self._aucs(fused)
-            found[self._of_auc] = aucs.values if isinstance(aucs, BoundedAucs) else aucs
+            values[self._of_auc] = aucs.values if isinstance(aucs, BoundedAucs) else aucs
         if self._grouped:
             ranking = self.ranking(fused)
             for i, metric in self._grouped.items():
-                found[i] = mean(self.grouped(ranking, metric), self.group_weights(metric))
-                if np.isnan(found[i]):
-                    raise DataError(f"{metric.name}: no group of the {len(self.rows):,} rows has what it needs")
-        return found[None]
+                values[i] = mean(self.grouped(ranking, metric), self.group_weights(metric))
+                if np.isnan(values[i]):
+                    raise DataError(f"{metric.name}: is undefined in every group of the {len(self.rows):,} rows")
+        return values[None]
 
     def _blocks(self, one: Sets) -> Iterator[tuple[slice, Floats]]:
         for start in range(0, len(self.rows), BLOCK):
@@ -189,7 +189,7 @@ class Evaluator:
             yield rows, self._combined(self._prepared, rows, one)
 
     def _combined(self, prepared: _Prepared, rows: Rows, sets: Mapping[str, Floats]) -> Floats:
-        """Fused scores [P, n] of some rows, boosts included."""
+        """Fused scores [P, n] of n rows, boosts included."""
         fused = self.plan.fusion.formula.combine(prepared.columns[rows], sets)
         for rule, picked in prepared.picked:
             fused = np.where(picked[rows], rule.moved(fused), fused)
@@ -197,7 +197,7 @@ class Evaluator:
 
 
 def mean(values: Floats, weights: Floats) -> float:
-    """Weighted mean of the values [G] that are known; NaN where there is none."""
+    """Weighted mean of the values [G] that are not NaN; NaN if there are none."""
     known = ~np.isnan(values)
     total = weights[known].sum()
     return float((values[known] * weights[known]).sum() / total) if total > 0 else float("nan")
@@ -207,7 +207,7 @@ def _numbers(rows: ScoredRows, name: str) -> Floats:
     try:
         values = rows.columns[name].astype(np.float64)
     except (TypeError, ValueError):
-        raise DataError(f"column {name!r} holds no numbers, which a metric needs") from None
+        raise DataError(f"column {name!r} must hold numbers to be used in a metric") from None
     if not np.isfinite(values).all():
-        raise DataError(f"column {name!r} has rows without a number")
+        raise DataError(f"column {name!r} has rows without a finite number")
     return values

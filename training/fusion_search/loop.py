@@ -1,4 +1,4 @@
-"""The loop of a search: ask, measure, tell; kept after each generation, so that a stopped search goes on."""
+"""The search loop: ask, measure, tell. Saved after each generation, so that an interrupted search resumes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from training.fusion_search.objective import Goal
 Values = NDArray[np.float64]
 
 Measure: TypeAlias = Callable[[Points], Values]
-"""Points of the unit cube [n, D] -> metrics [n, M]."""
+"""Maps points of the unit cube [n, D] to metrics [n, M]."""
 
 Progress: TypeAlias = Callable[[int, float], None]
 """Called after each generation with the number of points tried so far and the best value."""
@@ -28,31 +28,31 @@ class History:
     Attributes
     ----------
     points
-        Of the unit cube [n, D]; the first one is the start.
+        Points of the unit cube [n, D]; the first one is the start.
     measured
         Their metrics [n, M].
-    worth
-        What the method was told [n].
+    fitness
+        The values told to the method [n]: the objective, with constraint violations penalised.
     generations
-        How many points had been tried at the end of each generation [g].
+        Number of points tried by the end of each generation [g].
     """
 
     points: Points
     measured: Values
-    worth: Values
+    fitness: Values
     generations: NDArray[np.intp]
 
     @property
     def best(self) -> int:
-        """Index of the best point; of equal ones the first."""
-        return int(np.argmax(self.worth))
+        """Index of the best point, the first of ties."""
+        return int(np.argmax(self.fitness))
 
 
 def search(
     method: str,
     start: Points,
     goal: Goal,
-    today: Values,
+    baseline: Values,
     measure: Measure,
     *,
     budget: int,
@@ -68,61 +68,61 @@ def search(
     method
         A name in ``METHODS``.
     start
-        Today's point [D].
-    goal, today
-        What the metrics are worth; ``today`` [M] are those that constraints refer to.
+        The point of the current parameters [D].
+    goal, baseline
+        Objective and constraints; ``baseline`` [M] are the current metrics that constraints refer to.
     measure
-        Measures points.
+        Computes the metrics of points.
     budget, seed
-        As ``Method`` takes them.
+        Arguments of ``Method``.
     state
-        A file that is written after each generation. If it is of the same ``key``, the search goes on after it: the
-        method is told everything again, and nothing is measured twice.
+        File written after each generation. If it has the same ``key``, the search resumes from it: the method is told
+        the saved results again, and nothing is measured twice.
     progress
         Called after each generation.
 
     Raises
     ------
     ConfigError
-        For an unknown method, and a budget or start that it cannot work with.
+        If the method is unknown or does not support the budget or start.
     """
     try:
         searcher = METHODS[method](start, budget, seed, len(goal.terms))
     except (KeyError, ValueError) as error:
         raise ConfigError(f"--method {method}: {error}") from None
-    kept, at = _kept(state, key), 0
+    saved, at = _load_state(state, key), 0
     points, measured = [np.empty((0, len(start)))], [np.empty((0, len(goal.metrics)))]
     ends: list[int] = []
     while at < budget:
         asked = searcher.ask()[: budget - at]
         if not len(asked):
             break
-        known = kept[1][at : at + len(asked)] if kept is not None else measured[0]
-        if kept is not None and len(known) == len(asked) and np.array_equal(kept[0][at : at + len(asked)], asked):
-            found = known
+        known = saved[1][at : at + len(asked)] if saved is not None else measured[0]
+        if saved is not None and len(known) == len(asked) and np.array_equal(saved[0][at : at + len(asked)], asked):
+            metrics = known
         else:
-            kept, found = None, measure(asked)
+            saved, metrics = None, measure(asked)
         points.append(asked)
-        measured.append(found)
-        searcher.tell(asked, goal.worth(found, today), goal.front(found, today))
+        measured.append(metrics)
+        searcher.tell(asked, goal.fitness(metrics, baseline), goal.front(metrics, baseline))
         at += len(asked)
         ends.append(at)
-        if kept is None and state is not None:
-            _keep(state, key, np.concatenate(points), np.concatenate(measured))
+        if saved is None and state is not None:
+            _save_state(state, key, np.concatenate(points), np.concatenate(measured))
         if progress is not None:
-            progress(at, float(goal.worth(np.concatenate(measured), today).max()))
+            progress(at, float(goal.fitness(np.concatenate(measured), baseline).max()))
     everything = np.concatenate(measured)
-    return History(np.concatenate(points), everything, goal.worth(everything, today), np.array(ends))
+    return History(np.concatenate(points), everything, goal.fitness(everything, baseline), np.array(ends))
 
 
-def _kept(state: Path | None, key: str) -> tuple[Points, Values] | None:
+def _load_state(state: Path | None, key: str) -> tuple[Points, Values] | None:
     if state is None or not state.is_file():
         return None
-    with np.load(state, allow_pickle=False) as saved:
-        return (saved["points"], saved["measured"]) if str(saved["key"]) == key else None
+    with np.load(state, allow_pickle=False) as arrays:
+        return (arrays["points"], arrays["measured"]) if str(arrays["key"]) == key else None
 
 
-def _keep(state: Path, key: str, points: Points, measured: Values) -> None:
+def _save_state(state: Path, key: str, points: Points, measured: Values) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     partial = state.with_name(f".{state.name}")
     with partial.open("wb") as file:

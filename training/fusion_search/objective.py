@@ -1,4 +1,4 @@
-"""What a search maximises, and what it must keep: metrics of the fused ranking, in text."""
+"""Objective and constraints of a search, parsed from text: metrics of the fused ranking."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _CONSTRAINT = re.compile(
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of the fused ranking against one column: a task's label, or another column of the log."""
+    """A metric of the fused ranking against a column: a task's label, or another column of the log."""
 
     column: str
     kind: str
@@ -31,37 +31,37 @@ class Metric:
 
     @property
     def name(self) -> str:
-        """As on the command line: ``click.auc``, ``watch_time.ndcg@10``."""
-        return f"{self.column}.{self.kind}{self._places}"
+        """Name on the command line: ``click.auc``, ``watch_time.ndcg@10``."""
+        return f"{self.column}.{self.kind}{self._cutoff}"
 
     @property
     def title(self) -> str:
-        """For people: ``click AUC``, ``watch_time NDCG@10``."""
-        return f"{self.column} {RANKING_METRICS[self.kind].title}{self._places}"
+        """Display name: ``click AUC``, ``watch_time NDCG@10``."""
+        return f"{self.column} {RANKING_METRICS[self.kind].title}{self._cutoff}"
 
     @property
-    def _places(self) -> str:
+    def _cutoff(self) -> str:
         return "" if self.k is None else f"@{self.k}"
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """A metric that must be at least ``least``, or at least today's plus ``least``."""
+    """A metric that must be at least ``least``, or if ``relative``, at least its current value plus ``least``."""
 
     metric: Metric
     least: float
-    of_today: bool
+    relative: bool
 
     @property
     def text(self) -> str:
-        """As on the command line."""
+        """Text on the command line."""
         change = "" if not self.least else f" {'+' if self.least > 0 else '-'} {abs(self.least):g}"
-        return f"{self.metric.name} >= " + (f"today{change}" if self.of_today else f"{self.least:g}")
+        return f"{self.metric.name} >= " + (f"today{change}" if self.relative else f"{self.least:g}")
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A weighted sum of metrics to be maximised under constraints."""
+    """A weighted sum of metrics to maximise under constraints."""
 
     weights: tuple[float, ...]
     terms: tuple[Metric, ...]
@@ -69,45 +69,45 @@ class Goal:
 
     @property
     def text(self) -> str:
-        """As on the command line."""
+        """Text on the command line."""
         pairs = zip(self.weights, self.terms, strict=True)
         return " + ".join(m.name if w == 1 else f"{w:g}*{m.name}" for w, m in pairs).replace("+ -", "- ")
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """All M metrics to be measured: those of the terms first."""
+        """All M metrics to compute, those of the terms first."""
         return tuple(dict.fromkeys([*self.terms, *(constraint.metric for constraint in self.constraints)]))
 
     def objective(self, measured: Values) -> Values:
         """The weighted sum [...] of measured metrics [..., M]."""
         return np.asarray(measured[..., : len(self.terms)] @ np.array(self.weights))
 
-    def violation(self, measured: Values, today: Values) -> Values:
-        """How far metrics [..., M] stay below what is required [...], 0 where all hold; ``today`` [M]."""
+    def violation(self, measured: Values, baseline: Values) -> Values:
+        """Total constraint violation [...] of metrics [..., M], 0 if all hold; ``baseline`` are current metrics [M]."""
         total = np.zeros(measured.shape[:-1])
         for constraint in self.constraints:
             i = self.metrics.index(constraint.metric)
-            least = constraint.least + (today[i] if constraint.of_today else 0.0)
-            # What is rounded in measuring today's own parameters twice is no violation.
+            least = constraint.least + (baseline[i] if constraint.relative else 0.0)
+            # The tolerance covers rounding between two evaluations of the current parameters.
             total = total + np.maximum(least - measured[..., i] - 1e-12, 0.0)
         return total
 
-    def worth(self, measured: Values, today: Values) -> Values:
-        """What a search is told [n]: the objective, and below all of these, by violation, what breaks a constraint.
+    def fitness(self, measured: Values, baseline: Values) -> Values:
+        """Values [n] that the search maximises: the objective, or far below it, ordered by violation, if infeasible.
 
         Deb 2000, "An efficient constraint handling method for genetic algorithms".
         """
-        violation = self.violation(measured, today)
+        violation = self.violation(measured, baseline)
         return np.where(violation > 0, -1e6 * (1.0 + violation), self.objective(measured))
 
-    def front(self, measured: Values, today: Values) -> Values:
-        """Terms by which fronts are drawn [n, terms], signed so that more is better; minus infinity for violations."""
+    def front(self, measured: Values, baseline: Values) -> Values:
+        """Terms of the Pareto front [n, terms], signed so that higher is better; minus infinity for violations."""
         gains = measured[..., : len(self.terms)] * np.sign(self.weights)
-        return np.where((self.violation(measured, today) > 0)[..., None], -np.inf, gains)
+        return np.where((self.violation(measured, baseline) > 0)[..., None], -np.inf, gains)
 
 
 def default_goal(schema: Schema) -> str:
-    """The sum of the AUCs of the binary tasks. Raises ``ConfigError`` where there is none."""
+    """The sum of the binary tasks' AUCs. Raises ``ConfigError`` if there is no binary task."""
     names = [f"{name}.auc" for name, task in schema.tasks.items() if RANKING_METRICS["auc"].needs <= task.traits]
     if not names:
         raise ConfigError("--maximise: there is no binary task with an AUC; name a metric, such as watch_time.ndcg@10")
@@ -115,7 +115,7 @@ def default_goal(schema: Schema) -> str:
 
 
 def parse_goal(text: str, constraints: Sequence[str], schema: Schema) -> Goal:
-    """``click.auc + 2*like.auc`` and ``like.auc >= today - 0.001``. Raises ``ConfigError``."""
+    """Parse ``click.auc + 2*like.auc`` and ``like.auc >= today - 0.001``. Raises ``ConfigError``."""
     weights: list[float] = []
     terms: list[Metric] = []
     at = 0
@@ -127,10 +127,10 @@ def parse_goal(text: str, constraints: Sequence[str], schema: Schema) -> Goal:
             )
         metric = _metric("--maximise", found, schema)
         if metric in terms:
-            raise ConfigError(f"--maximise: {metric.name} is there twice")
+            raise ConfigError(f"--maximise: {metric.name} is listed twice")
         weight = (-1.0 if found["sign"] == "-" else 1.0) * float(found["weight"] or 1.0)
         if not weight:
-            raise ConfigError(f"--maximise: {metric.name} has the weight 0; leave it out")
+            raise ConfigError(f"--maximise: {metric.name} has weight 0; leave it out")
         weights.append(weight)
         terms.append(metric)
         at = found.end()
@@ -151,7 +151,7 @@ def _constraint(text: str, schema: Schema) -> Constraint:
             "for example like.auc >= today"
         ) from None
     metric = _metric("--require", found, schema)
-    return Constraint(metric, -least if found["sign"] == "-" else least, of_today=found["today"] is not None)
+    return Constraint(metric, -least if found["sign"] == "-" else least, relative=found["today"] is not None)
 
 
 def _metric(option: str, found: "re.Match[str]", schema: Schema) -> Metric:
@@ -163,13 +163,13 @@ def _metric(option: str, found: "re.Match[str]", schema: Schema) -> Metric:
     if kind not in fitting:
         hint = nearest(kind, fitting)
         if kind in RANKING_METRICS and task is None:
-            hint = nearest(column, list(schema.tasks)) or f"{column!r} is no binary task"
+            hint = nearest(column, list(schema.tasks)) or f"{column!r} is not a binary task"
         of = f"a {task.kind} task" if task is not None else f"the column {column!r}"
         raise ConfigError(f"{option}: no metric {name!r}{'; ' + hint if hint else ''} (of {of}: {', '.join(fitting)})")
     if RANKING_METRICS[kind].at_k and not found["k"]:
-        raise ConfigError(f"{option} {name}: say how many places count, for example {name}@10")
+        raise ConfigError(f"{option} {name}: needs a cutoff k, for example {name}@10")
     if not RANKING_METRICS[kind].at_k and found["k"]:
-        raise ConfigError(f"{option} {name}@{found['k']}: an AUC has no @; write {name}")
+        raise ConfigError(f"{option} {name}@{found['k']}: an AUC takes no cutoff; write {name}")
     if found["k"] and not int(found["k"]):
-        raise ConfigError(f"{option} {name}@0: at least one place must count")
+        raise ConfigError(f"{option} {name}@0: the cutoff must be at least 1")
     return Metric(column, kind, int(found["k"]) if found["k"] else None)

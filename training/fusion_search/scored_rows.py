@@ -1,4 +1,4 @@
-"""The rows that a search is about: a model's scores, labels, groups; saved once, so that no search scores twice."""
+"""Rows of a search: a model's scores, labels and groups, cached so that rows are scored only once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,9 +37,9 @@ class ScoredRows:
     scores, labels, known
         The model's scores, labels, and whether each is known [N, T].
     groups
-        The group of each row [N], from 0: rows of one group compete.
+        The group of each row [N], from 0; rows of a group are ranked together.
     columns
-        Other columns by name [N]: features that the fusion reads, values to be maximised.
+        Other columns by name [N]: features that the fusion reads, values used by metrics.
     """
 
     objectives: tuple[str, ...]
@@ -53,7 +53,7 @@ class ScoredRows:
         return len(self.scores)
 
     def taken(self, rows: NDArray[np.bool_]) -> "ScoredRows":
-        """The rows where a mask [N] is true, their groups counted from 0 again."""
+        """The rows where a mask [N] is true, with groups renumbered from 0."""
         return ScoredRows(
             self.objectives,
             self.scores[rows],
@@ -64,16 +64,16 @@ class ScoredRows:
         )
 
     def renamed(self, names: Mapping[str, str]) -> "ScoredRows":
-        """The same rows, with other columns by new names, each of which ``names`` gives its old one."""
+        """The same rows with columns renamed; ``names`` maps new names to old ones."""
         return replace(self, columns={name: self.columns[old] for name, old in names.items()})
 
     def halves(self, held_out: float, seed: int) -> tuple["ScoredRows", "ScoredRows"]:
-        """Rows to search on, and a share of the groups that is held out. Raises ``DataError`` for too few groups."""
+        """Rows to search on, and a held-out fraction of the groups. Raises ``DataError`` for too few groups."""
         count = int(self.groups.max(initial=-1)) + 1
         aside = round(held_out * count)
         if not 0 < aside < count:
             raise DataError(
-                f"{count} groups cannot be split into those to search on and a held-out share of {held_out:g}"
+                f"{count} groups cannot be split into search groups and a held-out fraction of {held_out:g}"
             )
         held = np.zeros(count, dtype=bool)
         held[np.random.default_rng(seed).permutation(count)[:aside]] = True
@@ -83,10 +83,10 @@ class ScoredRows:
 def scored_rows(
     artifact: Artifact, log: Log, group_by: str, more: Sequence[str], folder: Path, progress: Progress
 ) -> tuple[ScoredRows, str]:
-    """Scores of the log's rows that the artifact's training held out, and what they depend on, as a SHA-256.
+    """Score the rows that the artifact's split holds out; return them with a SHA-256 of what they depend on.
 
-    They are kept in ``folder`` as ``scores-<SHA-256>.parquet``, and read from there where they are. ``more`` names
-    columns besides. Raises ``DataError`` for a log that cannot be used.
+    They are cached in ``folder`` as ``scores-<SHA-256>.parquet``. ``more`` names additional columns. Raises
+    ``DataError`` if the log cannot be used.
     """
     experiment = Experiment.model_validate(artifact.manifest.experiment)
     model = [artifact.manifest.files[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
@@ -114,17 +114,17 @@ def scored_rows(
         if not raw:
             raise DataError("the data has no row that the artifact's split holds out")
 
-    found = predict(onnx_scorer(artifact.model_path), batches())
-    assert found.groups is not None
-    unknown = int((found.groups == NO_GROUP).sum())
+    predictions = predict(onnx_scorer(artifact.model_path), batches())
+    assert predictions.groups is not None
+    unknown = int((predictions.groups == NO_GROUP).sum())
     if unknown:
         raise DataError(f"column {group_by!r} has {unknown} rows without a value, so their group is unknown")
     rows = ScoredRows(
         artifact.manifest.tasks,
-        found.scores.astype(np.float64),
-        found.labels.astype(np.float64),
-        found.known,
-        np.unique(found.groups, return_inverse=True)[1].astype(np.intp),
+        predictions.scores.astype(np.float64),
+        predictions.labels.astype(np.float64),
+        predictions.known,
+        np.unique(predictions.groups, return_inverse=True)[1].astype(np.intp),
         {name: np.concatenate([plain(part[name], name) for part in raw]) for name in more},
     )
     _write(rows, path)
@@ -132,9 +132,9 @@ def scored_rows(
 
 
 def plain(column: Column, name: str) -> NDArray[Any]:
-    """A column of the log as one array [N]: numbers with NaN, or text with None, where one is missing."""
+    """A column of the log as an array [N]: numbers or text, with NaN or None for missing values."""
     if isinstance(column, Ragged):
-        raise ConfigError(f"column {name!r} holds lists; a search reads columns of one value a row")
+        raise ConfigError(f"column {name!r} holds lists; a search needs one value per row")
     if isinstance(column, np.ndarray) and column.dtype.kind == "M":
         return numbers(column, name)
     if isinstance(column, np.ma.MaskedArray):
@@ -143,9 +143,9 @@ def plain(column: Column, name: str) -> NDArray[Any]:
         return np.ma.filled(column.astype(np.float64), np.nan)
     if isinstance(column, np.ndarray):
         return column
-    found = np.empty(len(column), dtype=object)
-    found[:] = list(column)
-    return found
+    values = np.empty(len(column), dtype=object)
+    values[:] = list(column)
+    return values
 
 
 def _write(rows: ScoredRows, path: Path) -> None:

@@ -12,14 +12,14 @@ from training.config.experiment import ConfigError
 
 Floats = NDArray[np.float64]
 Sets = dict[str, Floats]
-"""Parameters of P sets as a formula reads them: [P, T] for per-objective ones, [P] for others."""
+"""Parameters of P sets, as a formula reads them: [P, T] for per-objective ones, [P] for others."""
 
 DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One number that is searched: a parameter, for one objective where it has a value for each."""
+    """One searched number: a parameter, or its value for one objective. ``today`` is the current value."""
 
     parameter: str
     objective: str | None
@@ -30,24 +30,24 @@ class Dimension:
 
     @property
     def name(self) -> str:
-        """``power.click``, or ``buckets``."""
+        """Name such as ``power.click`` or ``buckets``."""
         return self.parameter if self.objective is None else f"{self.parameter}.{self.objective}"
 
 
 @dataclass(frozen=True)
 class Space:
-    """The trust region: D dimensions around a fusion's present parameters; other parameters stay as they are."""
+    """The search space: D dimensions around a fusion's current parameters; other parameters stay fixed."""
 
     fusion: Fusion
     dimensions: tuple[Dimension, ...]
 
     @property
     def start(self) -> Floats:
-        """Today's point of the unit cube [D]."""
+        """The current parameters as a point of the unit cube [D]."""
         return np.array([(d.today - d.low) / (d.high - d.low) for d in self.dimensions])
 
     def values(self, points: Floats) -> Floats:
-        """Points of the unit cube [..., D] -> parameters [..., D], with the digits that a config shows."""
+        """Map points of the unit cube [..., D] to parameters [..., D], rounded to the digits written to the config."""
         low, high = (np.array([getattr(d, end) for d in self.dimensions]) for end in ("low", "high"))
         values = np.clip(low + points * (high - low), low, high)
         scale = 10.0 ** (DIGITS - 1 - np.floor(np.log10(np.maximum(np.abs([low, high]).max(axis=0), 1e-9))))
@@ -56,15 +56,15 @@ class Space:
         return np.asarray(np.clip(np.round(values * scale) / scale, low, high))
 
     def sets(self, points: Floats) -> Sets:
-        """Points [P, D] -> all parameters of the formula."""
+        """Map points [P, D] to all parameters of the formula."""
         values = self.values(points)
-        found = {name: np.repeat(array[None], len(points), axis=0) for name, array in self.fusion.arrays.items()}
+        sets = {name: np.repeat(array[None], len(points), axis=0) for name, array in self.fusion.arrays.items()}
         for i, dimension in enumerate(self.dimensions):
             if dimension.objective is None:
-                found[dimension.parameter][:] = values[:, i]
+                sets[dimension.parameter][:] = values[:, i]
             else:
-                found[dimension.parameter][:, self.fusion.objectives.index(dimension.objective)] = values[:, i]
-        return found
+                sets[dimension.parameter][:, self.fusion.objectives.index(dimension.objective)] = values[:, i]
+        return sets
 
     def at(self, point: Floats) -> Fusion:
         """The fusion at a point [D]."""
@@ -81,25 +81,25 @@ class Space:
 
 
 def space(fusion: Fusion, vary: Sequence[str], trust: float) -> Space:
-    """The trust region around a fusion's parameters.
+    """The search space around a fusion's parameters.
 
-    A parameter may move by ``trust`` times its size: the greater of its present value and its default, or a twentieth
-    of its bounds where both are 0. It stays within the bounds that the formula declares, and what says how much
-    an objective counts keeps its sign: a search turns no objective around.
+    Each parameter's search radius is ``trust`` times its size: the larger of its current value and its default, or 5 %
+    of its bounds if both are 0. The range is clipped to the formula's bounds, and an objective's strength keeps its
+    sign, so that a search never reverses an objective.
 
-    ``vary`` names parameters (``power``), single ones of an objective (``power.like``), and their region where it is
-    another (``power.like=0:3``); without it all that affect the order are varied.
+    ``vary`` names parameters (``power``), one objective's value (``power.like``), or one with its range
+    (``power.like=0:3``); by default all parameters that affect the order vary.
 
-    Raises ``ConfigError`` for names that are not there, regions that leave out today's value or the bounds, and where
-    nothing is left to vary.
+    Raises ``ConfigError`` for unknown names, for ranges outside the bounds or without the current value, and if nothing
+    is left to vary.
     """
     if not 0.0 < trust < float("inf"):
-        raise ConfigError(f"--trust {trust:g}: must be above 0; 1 lets a parameter go to 0 or to twice of what it is")
+        raise ConfigError(f"--trust {trust:g}: must be > 0; 1 searches from 0 to twice the current value")
     known: dict[str, Dimension] = {}
     for parameter in fusion.formula.parameters:
-        today = fusion.arrays[parameter.name]
+        current = fusion.arrays[parameter.name]
         for i, objective in enumerate(fusion.objectives if parameter.per_objective else [None]):
-            value = float(today[i] if objective is not None else today)
+            value = float(current[i] if objective is not None else current)
             turned = parameter.name == fusion.formula.direction
             dimension = _around(parameter, objective, value, trust, keeps_sign=turned)
             known[dimension.name] = dimension
@@ -117,18 +117,20 @@ def space(fusion: Fusion, vary: Sequence[str], trust: float) -> Space:
     return Space(fusion, tuple(chosen.values()))
 
 
-def _around(parameter: Parameter, objective: str | None, today: float, trust: float, *, keeps_sign: bool) -> Dimension:
-    size = max(abs(today), abs(parameter.default)) or 0.05 * (parameter.high - parameter.low)
-    low, high = max(today - trust * size, parameter.low), min(today + trust * size, parameter.high)
+def _around(
+    parameter: Parameter, objective: str | None, current: float, trust: float, *, keeps_sign: bool
+) -> Dimension:
+    size = max(abs(current), abs(parameter.default)) or 0.05 * (parameter.high - parameter.low)
+    low, high = max(current - trust * size, parameter.low), min(current + trust * size, parameter.high)
     if keeps_sign:
-        low, high = (max(low, 0.0), high) if today >= 0 else (low, min(high, 0.0))
+        low, high = (max(low, 0.0), high) if current >= 0 else (low, min(high, 0.0))
     if parameter.integer:
         low, high = float(np.ceil(low)), float(np.floor(high))
-    return Dimension(parameter.name, objective, today, low, high, parameter.integer)
+    return Dimension(parameter.name, objective, current, low, high, parameter.integer)
 
 
 def _varied(text: str, fusion: Fusion, known: Mapping[str, Dimension]) -> dict[str, Dimension]:
-    word, equals, region = text.partition("=")
+    word, equals, bounds_text = text.partition("=")
     found = {name: d for name, d in known.items() if word in (name, d.parameter)}
     if not found:
         names = [*dict.fromkeys(name for d in known.values() for name in (d.parameter, d.name))]
@@ -144,14 +146,14 @@ def _varied(text: str, fusion: Fusion, known: Mapping[str, Dimension]) -> dict[s
     for name, dimension in found.items():
         parameter = bounds[dimension.parameter]
         try:
-            low, high = (float(end) for end in region.split(":"))
+            low, high = (float(end) for end in bounds_text.split(":"))
         except ValueError:
-            raise ConfigError(f"--vary {text}: a region is LOW:HIGH, for example {word}=0:2") from None
+            raise ConfigError(f"--vary {text}: a range must be LOW:HIGH, for example {word}=0:2") from None
         if not parameter.low <= low < high <= parameter.high:
             raise ConfigError(
-                f"--vary {text}: a region of {name} is within [{parameter.low:g}, {parameter.high:g}], rising"
+                f"--vary {text}: the range of {name} must be increasing, within [{parameter.low:g}, {parameter.high:g}]"
             )
         if not low <= dimension.today <= high:
-            raise ConfigError(f"--vary {text}: the region leaves out the present {name}, {dimension.today:g}")
+            raise ConfigError(f"--vary {text}: the range does not include the current {name}, {dimension.today:g}")
         moved[name] = Dimension(dimension.parameter, dimension.objective, dimension.today, low, high, parameter.integer)
     return moved

@@ -1,4 +1,4 @@
-"""What a search found: the best parameters, what they gain on either half of the rows, how much each one matters."""
+"""The result of a search: the best parameters, their gain on both halves of the rows, and sensitivity to each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ MOST_DRAWN = 2000
 
 @dataclass(frozen=True)
 class Gain:
-    """A metric, or the objective, under today's parameters and under the best, and the interval of the difference."""
+    """A metric or the objective, with the current (``today``) and best parameters, and the gain's interval."""
 
     today: float
     best: float
@@ -33,7 +33,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Half:
-    """What is measured on one part of the rows: gains by metric, the objective's first."""
+    """Results on one half of the rows: gains by metric, the objective's first."""
 
     rows: int
     groups: int
@@ -42,7 +42,7 @@ class Half:
 
 @dataclass(frozen=True)
 class Curve:
-    """The objective along one parameter, all others as in the best set; NaN where a constraint is broken."""
+    """The objective along one parameter, the others at their best values; NaN if a constraint is violated."""
 
     parameter: str
     today: float
@@ -54,8 +54,8 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Found:
-    """All that a search has to tell."""
+class SearchResult:
+    """The complete result of a search."""
 
     goal: str
     constraints: Sequence[str]
@@ -67,22 +67,22 @@ class Found:
     search: Half
     held_out: Half
     broken: Sequence[str]
-    """Constraints that the best parameters do not keep on the held-out rows."""
+    """Constraints that the best parameters violate on the held-out rows."""
     curves: Sequence[Curve]
     path: Sequence[Mapping[str, float]]
-    """Of each set tried, in order: its place, its objective, the best so far."""
+    """Per set tried, in order: its number, its objective, the best so far."""
     front: Sequence[Mapping[str, Any]]
-    """Of each set tried: the terms, and whether it is on the front of all, the best, or dominated."""
+    """Per set drawn: the terms, and its standing on the front."""
 
     @property
     def doubts(self) -> list[str]:
-        """Reasons not to serve the best parameters, a sentence each."""
-        found = [f"on the held-out rows the best parameters do not keep {constraint}" for constraint in self.broken]
+        """Reasons not to serve the best parameters, one sentence each."""
+        reasons = [f"on the held-out rows the best parameters violate {constraint}" for constraint in self.broken]
         if not self.moved:
-            found.append("no set that was tried is better than today's parameters")
+            reasons.append("no parameter set improves on the current parameters")
         elif self.held_out.gains[OBJECTIVE].low <= 0:
-            found.append("on the held-out rows the gain is not beyond its noise: search more rows, or fewer parameters")
-        return found
+            reasons.append("the gain on the held-out rows is within noise: use more rows, or search fewer parameters")
+        return reasons
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -90,16 +90,16 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Halves:
-    """Evaluators of today's fusion and of the one that is searched, on one part of the rows."""
+class Evaluators:
+    """Evaluators of the current and of the searched fusion, on one half of the rows."""
 
-    today: Evaluator
+    baseline: Evaluator
     searched: Evaluator
 
     @property
     def present(self) -> tuple[Evaluator, Sets]:
-        """Today's fusion with its parameters."""
-        return self.today, {name: values[None] for name, values in self.today.plan.fusion.arrays.items()}
+        """The current fusion's evaluator and parameters."""
+        return self.baseline, {name: values[None] for name, values in self.baseline.plan.fusion.arrays.items()}
 
 
 def summarise(
@@ -107,17 +107,17 @@ def summarise(
     method: str,
     space: Space,
     history: History,
-    searching: Halves,
-    held_out: Halves,
+    searching: Evaluators,
+    held_out: Evaluators,
     resamples: int,
     seed: int,
-) -> Found:
-    """Measure the best set; held-out rows are looked at here for the first time."""
-    today = searching.today.today()
+) -> SearchResult:
+    """Evaluate the best set; the only place that uses the held-out rows."""
+    baseline = searching.baseline.baseline()
     best, one = history.points[history.best], space.sets(history.points[history.best : history.best + 1])
     halves = [_half(goal, half, one, resamples, seed) for half in (searching, held_out)]
     elsewhere = held_out.searched(one)[0]
-    present = held_out.today.today()
+    present = held_out.baseline.baseline()
     broken = [
         constraint.text
         for constraint in goal.constraints
@@ -127,35 +127,35 @@ def summarise(
         > 0
     ]
     fusion: Fusion = space.at(best)
-    return Found(
+    return SearchResult(
         goal=goal.text,
         constraints=[constraint.text for constraint in goal.constraints],
         method=method,
         tried=len(history.points),
         formula=fusion.name,
         parameters=fusion.values,
-        moved=fusion.values != searching.today.plan.fusion.values,
+        moved=fusion.values != searching.baseline.plan.fusion.values,
         search=halves[0],
         held_out=halves[1],
         broken=broken,
-        curves=_curves(goal, space, best, searching.searched, today),
+        curves=_curves(goal, space, best, searching.searched, baseline),
         path=_path(goal, history),
-        front=_front(goal, history, today),
+        front=_front(goal, history, baseline),
     )
 
 
 def _part(goal: Goal, name: str, measured: Floats) -> Floats:
-    """Metrics as a goal with one constraint orders them: the terms, then the constraint's where it is none of them."""
+    """Metrics in the order of a goal with one constraint: the terms, then the constraint's unless it is a term."""
     names = [metric.name for metric in goal.metrics]
     terms = measured[: len(goal.terms)]
     return terms if name in names[: len(goal.terms)] else np.append(terms, measured[names.index(name)])
 
 
-def _half(goal: Goal, half: Halves, one: Sets, resamples: int, seed: int) -> Half:
-    today, best = half.today.today(), half.searched(one)[0]
+def _half(goal: Goal, half: Evaluators, one: Sets, resamples: int, seed: int) -> Half:
+    baseline, best = half.baseline.baseline(), half.searched(one)[0]
     spans = gains(goal, half.present, (half.searched, one), resamples, seed)
-    values = {OBJECTIVE: (float(goal.objective(today)), float(goal.objective(best)))}
-    values |= {metric.name: (float(today[i]), float(best[i])) for i, metric in enumerate(goal.metrics)}
+    values = {OBJECTIVE: (float(goal.objective(baseline)), float(goal.objective(best)))}
+    values |= {metric.name: (float(baseline[i]), float(best[i])) for i, metric in enumerate(goal.metrics)}
     rows = half.searched.rows
     return Half(
         rows=len(rows),
@@ -164,14 +164,14 @@ def _half(goal: Goal, half: Halves, one: Sets, resamples: int, seed: int) -> Hal
     )
 
 
-def _curves(goal: Goal, space: Space, best: Floats, evaluator: Evaluator, today: Floats) -> list[Curve]:
-    found = []
+def _curves(goal: Goal, space: Space, best: Floats, evaluator: Evaluator, baseline: Floats) -> list[Curve]:
+    curves = []
     for i, dimension in enumerate(space.dimensions):
         points = np.repeat(best[None], STEPS, axis=0)
         points[:, i] = np.linspace(0.0, 1.0, STEPS)
         measured = evaluator(space.sets(points))
-        kept = goal.violation(measured, today) == 0
-        found.append(
+        feasible = goal.violation(measured, baseline) == 0
+        curves.append(
             Curve(
                 parameter=dimension.name,
                 today=dimension.today,
@@ -179,17 +179,17 @@ def _curves(goal: Goal, space: Space, best: Floats, evaluator: Evaluator, today:
                 low=dimension.low,
                 high=dimension.high,
                 values=space.values(points)[:, i].tolist(),
-                objective=np.where(kept, goal.objective(measured), np.nan).tolist(),
+                objective=np.where(feasible, goal.objective(measured), np.nan).tolist(),
             )
         )
-    return found
+    return curves
 
 
 def _path(goal: Goal, history: History) -> list[dict[str, float]]:
     objective = goal.objective(history.measured)
-    leaders = np.maximum.accumulate(history.worth)
+    leaders = np.maximum.accumulate(history.fitness)
     reached = np.array(
-        [objective[np.flatnonzero(history.worth[: i + 1] == leader)[0]] for i, leader in enumerate(leaders)]
+        [objective[np.flatnonzero(history.fitness[: i + 1] == leader)[0]] for i, leader in enumerate(leaders)]
     )
     return [
         {"set": i + 1, "objective": float(objective[i]), "best so far": float(reached[i])}
@@ -197,12 +197,12 @@ def _path(goal: Goal, history: History) -> list[dict[str, float]]:
     ]
 
 
-def _front(goal: Goal, history: History, today: Floats) -> list[dict[str, Any]]:
-    """At most ``MOST_DRAWN`` sets: those on the front first, then the latest."""
-    terms = goal.front(history.measured, today)
+def _front(goal: Goal, history: History, baseline: Floats) -> list[dict[str, Any]]:
+    """At most ``MOST_DRAWN`` sets: the front first, then the latest."""
+    terms = goal.front(history.measured, baseline)
     allowed = np.isfinite(terms).all(axis=1)
     rows = np.flatnonzero(allowed)
-    for part in (*np.array_split(rows, -(-len(rows) // 1000) or 1), None):  # what a part dominates, the whole does
+    for part in (*np.array_split(rows, -(-len(rows) // 1000) or 1), None):  # first within parts, then overall
         kept = rows if part is None else part
         lost = kept[~non_dominated(terms[kept])]
         rows = np.setdiff1d(rows, lost)

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages with charts."""
+"""Self-contained HTML reports with charts."""
 
 from training.reports.charts import STANDINGS, bars, front, heatmap, lines, parallel, reliability, scatter
 from training.reports.curves import add_curves, add_quality

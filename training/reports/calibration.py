@@ -1,4 +1,4 @@
-"""Reliability before and after calibration, on validation rows."""
+"""Reliability diagrams before and after calibration, on validation rows."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,35 +21,35 @@ Floats = NDArray[np.float64]
 
 
 def calibration_page(experiment: Experiment, plans: Mapping[str, Plan], predictions: Predictions) -> Page | None:
-    """Reliability before and after each calibration; ``None`` where no fusion calibrates.
+    """Reliability before and after each calibration; ``None`` if no fusion calibrates.
 
-    What is shown as calibrated was calibrated by the other half of the rows, so that it is no praise of itself.
+    Calibrated scores are cross-fitted: each half of the rows is calibrated by a fit on the other half.
     """
-    asked = sorted({pair for plan in plans.values() for pair in plan.options.calibration.items()})
-    if not asked:
+    pairs = sorted({pair for plan in plans.values() for pair in plan.options.calibration.items()})
+    if not pairs:
         return None
     page = Page("Calibration on validation rows")
     page.text(
-        f"Rows in {BINS} bins of equally many, by score: how often what was predicted came true. Calibrated scores are "
-        "fitted on one half of the rows and shown on the other; the artifact's are fitted on all of them."
+        f"Mean label against mean score in {BINS} equal-count bins. Calibrations shown here are fitted on one half of "
+        "the rows and shown on the other; the artifact's are fitted on all rows."
     )
-    add_calibration(page, experiment.log_schema, asked, predictions)
+    add_calibration(page, experiment.log_schema, pairs, predictions)
     return page
 
 
 def add_calibration(
-    page: Page, schema: Schema, asked: Iterable[tuple[str, str | None]], predictions: Predictions
+    page: Page, schema: Schema, pairs: Iterable[tuple[str, str | None]], predictions: Predictions
 ) -> None:
-    """Add a diagram for each objective and method, ``None`` for the model's own scores alone, and a table of all."""
+    """Add a reliability diagram per objective and method (``None``: uncalibrated scores only), and a table."""
     lines: list[list[str]] = []
     drawn: list[tuple[list[dict[str, Any]], str]] = []
-    for objective, method in asked:
+    for objective, method in pairs:
         i = list(schema.tasks).index(objective)
         rows = predictions.known[:, i]
         labels = predictions.labels[rows, i].astype(np.float64)
         states = {"model": predictions.scores[rows, i].astype(np.float64)}
         if method is not None:
-            states[method] = crossed(method, states["model"], labels)
+            states[method] = cross_fitted(method, states["model"], labels)
         with_error = METRICS["calibration_error"].fits(schema.tasks[objective])
         for state, scores in states.items():
             error = f"{calibration_error(labels, scores):.4f}" if with_error and len(labels) else "-"
@@ -57,15 +57,15 @@ def add_calibration(
             lines.append([objective, state, f"{len(labels):,}", ratio, error])
         records = [record for state, scores in states.items() for record in curve(scores, labels, state)]
         drawn.append((records, f"{objective}, {method}" if method else objective))
-    heads = ["objective", "scores", "rows", "mean prediction / mean label", METRICS["calibration_error"].title]
+    headers = ["objective", "scores", "rows", "mean prediction / mean label", METRICS["calibration_error"].title]
     names = list(dict.fromkeys(str(record["scores"]) for records, _ in drawn for record in records))
     if len(names) > 1:
         page.legend(names)
-    page.beside([reliability(records, title, names) for records, title in drawn]).table(heads, lines)
+    page.beside([reliability(records, title, names) for records, title in drawn]).table(headers, lines)
 
 
-def crossed(method: str, scores: Floats, labels: Floats) -> Floats:
-    """Each half of the rows [M], every other one, calibrated by the other half."""
+def cross_fitted(method: str, scores: Floats, labels: Floats) -> Floats:
+    """Scores [M], calibrated in two interleaved halves, each by a fit on the other half."""
     after = np.empty_like(scores)
     for half in (0, 1):
         after[half::2] = fit(method, scores[1 - half :: 2], labels[1 - half :: 2]).apply(scores[half::2])

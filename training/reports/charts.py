@@ -1,4 +1,4 @@
-"""The charts that reports are made of."""
+"""Charts used by the reports."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import altair as alt
 
 Records: TypeAlias = Sequence[Mapping[str, Any]]
-Chart: TypeAlias = Any  # Altair's methods return unions that no caller needs told apart
+Chart: TypeAlias = Any  # Altair's methods return large unions
 
 
 PALETTE = (
@@ -14,7 +14,7 @@ PALETTE = (
 )  # fmt: skip
 """Colours of lines, in the order of their names."""
 FEW = 15
-"""So many whole numbers, such as epochs, are all written at an axis."""
+"""Up to this many whole numbers, such as epochs, each get a tick on an axis."""
 
 
 def _data(records: Records) -> Any:
@@ -22,7 +22,7 @@ def _data(records: Records) -> Any:
 
 
 def scatter(records: Records, x: str, y: str, label: str, error: str | None = None, log: bool = False) -> Chart:
-    """Points with their labels; ``error`` names a column with half the height of a bar around each."""
+    """Labelled points; ``error`` names a column with the half-height of error bars."""
     scale = alt.Scale(type="log", nice=False, padding=20) if log else alt.Scale(zero=False, padding=20)
     base = alt.Chart(_data(records)).encode(
         x=alt.X(f"{_key(x)}:Q", scale=scale, title=x),
@@ -51,10 +51,10 @@ def front(
     lower: Sequence[str] = (),
     names: Sequence[str] | None = None,
 ) -> Chart:
-    """Points of two objectives, up and right being better: axes named in ``lower`` are turned round.
+    """Points in two objectives; up and right is better, so axes named in ``lower`` are reversed.
 
-    A record says its ``standing``, one of :data:`STANDINGS`: dominated points are grey, the picked one has a ring. A
-    line a ``group`` runs along the records whose ``step`` is a number, in its order. ``names`` of groups as in
+    Each record has a ``standing``, one of :data:`STANDINGS`: dominated points are grey, the picked one is circled. One
+    line per ``group`` joins the records with a number in ``step``, in that order. ``names``: groups, as in
     :func:`lines`.
     """
     axes = {name: alt.Scale(zero=False, padding=24, reverse=name in lower) for name in (x, y)}
@@ -79,7 +79,7 @@ def front(
 
 
 def parallel(records: Records, axis: str, value: str, label: str) -> Chart:
-    """One line a ``label`` across the axes, in their given order; ``standing`` as in :func:`front`."""
+    """Parallel coordinates: one line per ``label`` across the axes in the given order; ``standing`` as in ``front``."""
     names = list(dict.fromkeys(str(record[axis]) for record in records))
     shades = alt.Scale(domain=list(STANDINGS), range=["#d1495b", "#2f6fab", "#d9d9d9"])
     widths = alt.Scale(domain=list(STANDINGS), range=[3.5, 1.4, 0.8])
@@ -104,7 +104,7 @@ def _better(name: str, lower: Sequence[str]) -> str:
 
 
 def heatmap(records: Records, x: str, y: str, value: str, title: str = "") -> Chart:
-    """Cells coloured from 0 to 1, with their numbers."""
+    """Heat map of values from 0 to 1, with numbers in the cells."""
     base = alt.Chart(_data(records)).encode(
         x=alt.X(f"{_key(x)}:N", sort=None, title=x, axis=alt.Axis(labelAngle=-40)),
         y=alt.Y(f"{_key(y)}:N", sort=None, title=y, axis=alt.Axis(labelLimit=0)),
@@ -116,7 +116,7 @@ def heatmap(records: Records, x: str, y: str, value: str, title: str = "") -> Ch
 
 
 def bars(records: Records, x: str, y: str, title: str = "") -> Chart:
-    """One bar a record, in the given order."""
+    """One bar per record, in the given order."""
     return (
         alt.Chart(_data(records))
         .mark_bar()
@@ -137,13 +137,13 @@ def lines(
     points: bool = False,
     names: Sequence[str] | None = None,
 ) -> Chart:
-    """A line for each value of ``colour``; with ``log`` the height is logarithmic.
+    """One line per value of ``colour``; ``log`` makes the y axis logarithmic.
 
-    With ``names`` the lines have the colours of :meth:`Page.legend`, and the chart has no legend of its own.
+    With ``names`` the lines use the colours of :meth:`Page.legend`, and the chart has no legend.
     """
-    places = sorted({record[x] for record in records})
-    few = len(places) <= FEW and all(float(place).is_integer() for place in places)
-    axis = alt.Axis(values=places, format=",d") if few else alt.Axis()
+    ticks = sorted({record[x] for record in records})
+    few = len(ticks) <= FEW and all(float(tick).is_integer() for tick in ticks)
+    axis = alt.Axis(values=ticks, format=",d") if few else alt.Axis()
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
     return (
         alt.Chart(_data(records))
@@ -161,12 +161,12 @@ def lines(
 
 
 def reliability(records: Records, title: str = "", names: Sequence[str] | None = None) -> Chart:
-    """Lines of ``observed`` over ``predicted``, one for each value of ``scores``, beside the diagonal of the right.
+    """Reliability diagram: ``observed`` over ``predicted`` per value of ``scores``, with the ideal diagonal.
 
     ``names`` as in :func:`lines`.
     """
     most = max((max(r["predicted"], r["observed"]) for r in records), default=1.0)
-    right = alt.Chart(_data([{"at": 0.0}, {"at": most}])).mark_line(strokeDash=[4, 4], color="gray")
+    diagonal = alt.Chart(_data([{"at": 0.0}, {"at": most}])).mark_line(strokeDash=[4, 4], color="gray")
     drawn = (
         alt.Chart(_data(records))
         .mark_line(point=True)
@@ -176,7 +176,7 @@ def reliability(records: Records, title: str = "", names: Sequence[str] | None =
             color=_coloured("scores", names),
         )
     )
-    return alt.layer(right.encode(x="at:Q", y="at:Q"), drawn).properties(title=title, width=300, height=300)
+    return alt.layer(diagonal.encode(x="at:Q", y="at:Q"), drawn).properties(title=title, width=300, height=300)
 
 
 def _coloured(column: str, names: Sequence[str] | None) -> Any:
@@ -187,7 +187,7 @@ def _coloured(column: str, names: Sequence[str] | None) -> Any:
 
 
 def _key(name: str) -> str:
-    """A column's name as Vega-Lite's short form takes it: dots, brackets, colons and quotes mean something there."""
-    for mark in ("\\", ".", "[", "]", ":", "'"):
-        name = name.replace(mark, f"\\{mark}")
+    """A column name escaped for Vega-Lite shorthand, where dots, brackets, colons and quotes are special."""
+    for special in ("\\", ".", "[", "]", ":", "'"):
+        name = name.replace(special, f"\\{special}")
     return name

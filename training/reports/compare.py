@@ -1,4 +1,4 @@
-"""The page of a comparison."""
+"""The report of a comparison."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,14 +13,14 @@ PLOTTED = ("flops_per_candidate", "serving_ms", "samples_per_second")
 
 
 def to_html(base: Experiment, rows: Sequence[Row]) -> str:
-    """Quality, quality against cost, and what the gates do, as one self-contained page."""
+    """Quality, quality against cost, gates and balancing, as a self-contained page."""
     page = Page("Comparison")
     varied = ", ".join(rows[0].values) or "nothing"
     page.text(
         f"{len(rows)} variation(s) of {varied}; mean ± standard deviation over {max(r.seeds for r in rows)} seed(s)."
     )
-    heads, lines = columns(rows)
-    page.table(heads, lines)
+    headers, lines = columns(rows)
+    page.table(headers, lines)
     for row in rows:
         for error in row.errors:
             page.note(f"{row.name}, {error}")
@@ -32,22 +32,22 @@ def to_html(base: Experiment, rows: Sequence[Row]) -> str:
             records = [_point(row, cost, title) for row in with_costs]
             page.chart(scatter(records, x=title, y="mean AUC", label="variation", error="deviation", log=True))
     if any(row.gates.get("gates") for row in rows):
-        page.heading("What the gates do").text(
-            "Mean weight of each expert and, below it, how alike experts that some gate weighs against each other are "
-            "(linear centred kernel alignment), over validation rows of the first seed."
+        page.heading("Gates").text(
+            "Mean expert weights and, below, the similarity of experts under a common gate (linear centred kernel "
+            "alignment), on validation rows of the first seed."
         )
         for row in rows:
             if row.gates.get("gates"):
                 page.heading(row.name, level=3)
                 add_gates(page, row.gates)
     if any("norm" in row.curves for row in rows) or any(row.values.get("weighting") for row in rows):
-        page.heading("How the tasks were balanced").text(
-            "Means over windows of steps, first seed. Cosines below 0 are gradients in conflict."
+        page.heading("Task balancing").text(
+            "Means over windows of steps, first seed. Cosines below 0 mean conflicting gradients."
         )
         for row in rows:
             page.heading(row.name, level=3)
             add_curves(page, row.curves)
-    page.heading("Config").text("What is varied:")
+    page.heading("Config").text("The base config:")
     plain = base.model_dump(mode="json", by_alias=True, exclude_unset=True)
     page.code(yaml.safe_dump(plain, sort_keys=False))
     return page.html()

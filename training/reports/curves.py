@@ -1,4 +1,4 @@
-"""How losses, weights and gradients went, as a row of charts."""
+"""Charts of losses, task weights and gradients over training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ LOGARITHMIC = ("loss", "norm")
 
 
 def add_curves(page: Page, curves: Mapping[str, Any]) -> None:
-    """Add a chart for each kind of curve that a run has; nothing for one without steps."""
+    """Add a chart per kind of curve; nothing for a run without steps."""
     kinds = [kind for kind in CURVES if curves.get(kind)]
     names = list(curves[kinds[0]]) if kinds else []
     if len(kinds) > 1:
@@ -31,7 +31,7 @@ def add_curves(page: Page, curves: Mapping[str, Any]) -> None:
 
 
 def add_quality(page: Page, history: Sequence[Mapping[str, Any]]) -> None:
-    """Add the validation AUC of each task by epoch under a heading, where there is any."""
+    """Add each task's validation AUC by epoch under a heading, if there is any."""
     title = f"validation {METRICS['auc'].title}"
     records = [
         {"epoch": record["epoch"], "of": task, title: report["auc"]}
@@ -41,6 +41,6 @@ def add_quality(page: Page, history: Sequence[Mapping[str, Any]]) -> None:
     ]
     if records:
         page.heading("Quality by epoch")
-        names = list(history[0]["tasks"])  # of all tasks, so that each has its colour in all charts of the page
+        names = list(history[0]["tasks"])  # all tasks, so that each has the same colour in all charts
         page.legend([name for name in names if any(record["of"] == name for record in records)], names)
         page.chart(lines(records, x="epoch", y=title, colour="of", points=True, names=names))

@@ -1,4 +1,4 @@
-"""One HTML file that needs no network: headings, text, tables and Vega-Lite charts."""
+"""A self-contained HTML page: headings, text, tables and Vega-Lite charts, usable offline."""
 
 import html
 import json
@@ -15,7 +15,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem aut
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
 .wide { overflow-x: auto; } .legend span { margin-right: 1.2rem; white-space: nowrap; }
 .legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .35rem; border-radius: 2px; }
-div.wide:has(> table) { /* shadows at the edges beyond which there is more to scroll to */
+div.wide:has(> table) { /* scroll shadows */
   background: linear-gradient(90deg, #fff, #fff0) 0/2.5rem 100%, linear-gradient(270deg, #fff, #fff0) 100%/2.5rem 100%,
     linear-gradient(90deg, #0003, #0000) 0/.7rem 100%, linear-gradient(270deg, #0003, #0000) 100%/.7rem 100%;
   background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
@@ -31,7 +31,7 @@ pre { white-space: pre-wrap; }
 
 
 class Page:
-    """Add parts from top to bottom, then take ``html``."""
+    """Builds a page from top to bottom; ``html`` returns it."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -54,9 +54,9 @@ class Page:
         self._parts.append(f'<p class="note">{html.escape(text)}</p>')
         return self
 
-    def table(self, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Self:
+    def table(self, headers: Sequence[str], lines: Sequence[Sequence[str]]) -> Self:
         """Add a table."""
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heads)
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in headers)
         body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
         self._parts.append(
             f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -64,17 +64,17 @@ class Page:
         return self
 
     def legend(self, names: Sequence[str], among: Sequence[str] | None = None) -> Self:
-        """Add one legend for charts that draw ``names``, in the colours that they have ``among`` others."""
-        places = [(names if among is None else among).index(name) for name in names]
+        """Add a shared legend for ``names``, coloured by their index ``among`` all names."""
+        indices = [(names if among is None else among).index(name) for name in names]
         entries = "".join(
             f'<span><i style="background:{PALETTE[i % len(PALETTE)]}"></i>{html.escape(name)}</span>'
-            for i, name in zip(places, names, strict=True)
+            for i, name in zip(indices, names, strict=True)
         )
         self._parts.append(f'<p class="legend">{entries}</p>')
         return self
 
     def code(self, text: str) -> Self:
-        """Add text as it is."""
+        """Add preformatted text."""
         self._parts.append(f"<pre>{html.escape(text)}</pre>")
         return self
 
@@ -83,28 +83,28 @@ class Page:
         return self.beside([chart])
 
     def beside(self, charts: Sequence[Any]) -> Self:
-        """Add Altair charts, side by side as far as there is room."""
+        """Add Altair charts side by side, wrapped to the page width."""
         first = len(self._charts)
-        places = "".join(f'<div id="chart-{first + i}"></div>' for i in range(len(charts)))
-        self._parts.append(f'<div class="wide beside">{places}</div>')
+        containers = "".join(f'<div id="chart-{first + i}"></div>' for i in range(len(charts)))
+        self._parts.append(f'<div class="wide beside">{containers}</div>')
         self._charts += [chart.to_dict() for chart in charts]
         return self
 
     def element(self, markup: str) -> Self:
-        """Add markup that the project wrote: it is not escaped."""
+        """Add trusted markup without escaping."""
         self._parts.append(markup)
         return self
 
     def script(self, text: str) -> Self:
-        """Add JavaScript of the project, run when the page is there; ``</`` must not be in it."""
+        """Add trusted JavaScript at the end of the body; it must not contain ``</``."""
         self._scripts.append(text)
         return self
 
     def html(self) -> str:
-        """The whole page; the charts' library is inside."""
+        """The complete page, with the chart library inlined."""
         script = ""
         if self._charts:
-            # In a script element "</" would end it wherever it stands.
+            # "</" would end the script element.
             charts = json.dumps(self._charts).replace("</", "<\\/")
             draw = f"{charts}.forEach((c, i) => vegaEmbed('#chart-' + i, c, {{actions: false}}));"
             script = f"<script>{_bundle()}</script>\n<script>{draw}</script>"
@@ -117,5 +117,5 @@ class Page:
 
 @cache
 def _bundle() -> str:
-    bundle: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # without a snippet: all of vegaEmbed
+    bundle: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # None: the full vegaEmbed bundle
     return bundle.replace("</script", "<\\/script")

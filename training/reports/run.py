@@ -1,4 +1,4 @@
-"""The page of one training run."""
+"""The report of one training run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from training.reports.page import Page
 def run_page(
     curves: Mapping[str, Any], history: Sequence[Mapping[str, Any]], gates: Mapping[str, Any], best_epoch: int
 ) -> str:
-    """Validation by epoch, the curves of balancing, what the gates do."""
-    page = Page("Training run").text(f"{len(history)} epoch(s); the weights of epoch {best_epoch} were kept.")
+    """Validation by epoch, balancing curves, gates."""
+    page = Page("Training run").text(f"{len(history)} epoch(s); the weights of epoch {best_epoch} are kept.")
     add_quality(page, history)
-    page.heading("Balancing").text("Means over windows of steps. Cosines below 0 are gradients in conflict.")
+    page.heading("Balancing").text("Means over windows of steps. Cosines below 0 mean conflicting gradients.")
     add_curves(page, curves)
     if gates.get("gates"):
         page.heading("Gates")

@@ -1,4 +1,4 @@
-"""An impression log with a known truth: what users would do, and so what any ranking of theirs loses."""
+"""Simulates an impression log with known user behaviour, so that a ranking's true utility and regret are known."""
 
 from training.simulator.config import SimulatorConfig
 from training.simulator.files import simulate

@@ -1,4 +1,4 @@
-"""What moves people: how tastes and item traits become the logits of each response."""
+"""User behaviour: how tastes and item traits determine the logits of each response."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 from training.simulator.population import LATENT, Floats, Items, Users
 
-# A view is long when at least this share of the video was watched.
+# A view is long if at least this fraction of the video was watched.
 LONG_VIEW = 0.7
 
 RESPONSES = ("click", "long_view", "like", "share", "abandon")
 
-# How each driver moves each response's logit. All but click are responses given a click; `abandon` is the mean share
-# watched, of LONG_VIEW, where the view was not long. The conflicts: clickbait raises clicks and is shared, but is
-# neither liked nor watched; short videos are watched to the end, yet hold people for less time.
+# Effect of each driver on each response's logit. All but click are responses given a click; `abandon` is the mean
+# fraction watched, relative to LONG_VIEW, if the view was not long. The conflicts: clickbait raises clicks and is
+# shared, but is neither liked nor watched; short videos are watched to the end, but for less time.
 #                        click  long_view  like  share  abandon
 USER_DRIVERS = {
     "clicking":         (0.80,    0.00,    0.00,  0.00,  0.00),
@@ -27,8 +27,8 @@ ITEM_DRIVERS = {
     "clickbait":        (0.90,   -0.90,   -0.50,  0.10, -0.30),
     "length":           (0.00,   -0.80,    0.00,  0.00, -0.20),
 }  # fmt: skip
-# Affinity, the sum over the latent dimensions of taste * topic, weighs the dimensions differently per response:
-# what makes people click is not quite what makes them stay.
+# Affinity, the sum over the latent dimensions of taste * topic, weighs the dimensions differently per response, so
+# that clicking and staying have different causes.
 AFFINITY = np.array([
     [0.60, 0.60, 0.60, 0.20, 0.20, 0.20],  # click
     [0.20, 0.20, 0.20, 0.45, 0.45, 0.45],  # long_view
@@ -39,30 +39,30 @@ AFFINITY = np.array([
 
 
 class Response(NamedTuple):
-    """True response to looking at an item; each [B], float32. All but ``click`` are given a click."""
+    """True response probabilities given examination; each [B], float32. All but ``click`` are given a click."""
 
     click: Floats
     long_view: Floats
     like: Floats
     share: Floats
-    abandon: Floats  # mean share watched, of LONG_VIEW, where the view is not long
+    abandon: Floats  # mean fraction watched, relative to LONG_VIEW, if the view is not long
 
 
 def sigmoid(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """1 / (1 + exp(-x)), of the same shape and type; exact enough and without overflow for |x| < 80."""
+    """1 / (1 + exp(-x)), same shape and type; without overflow for |x| < 80."""
     return np.asarray(1.0 / (1.0 + np.exp(-logits)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drivers:
-    """Per user and per item, what the logits of a pair are made of: [., 6] of affinity, then [., 5] of their own."""
+    """Per-user and per-item components of the logits: [., 6] for affinity, then [., 5] main effects."""
 
     user: Floats  # [U, 11]
     item: Floats  # [I, 11]
 
     @classmethod
     def of(cls, users: Users, items: Items) -> "Drivers":
-        """Fold the coefficients of this module into one row per user and per item."""
+        """Combine the coefficients of this module into one row per user and per item."""
         length = np.log(items.duration / 30.0) / 0.8
         person = np.column_stack([users.clicking, users.patience, users.sociability])
         thing = np.column_stack([items.quality, items.clickbait, length])
@@ -74,7 +74,7 @@ class Drivers:
         )
 
     def logits(self, users: npt.NDArray[np.integer], items: npt.NDArray[np.integer]) -> Floats:
-        """Logits [..., 5] of RESPONSES, before intercepts, of users meeting items, ids that broadcast."""
+        """Logits [..., 5] of RESPONSES, before intercepts, for user and item ids that broadcast."""
         user, item = self.user[users], self.item[items]
         affinity = (user[..., :LATENT] * item[..., :LATENT]) @ AFFINITY.T
         return np.asarray(affinity + user[..., LATENT:] + item[..., LATENT:])

@@ -1,4 +1,4 @@
-"""A simulated log on disk: Parquet parts and the config that they came from."""
+"""Writes a simulated log to disk: Parquet parts and the config."""
 
 import itertools
 import json
@@ -27,10 +27,10 @@ def simulate(
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> list[Path]:
-    """Write the log of ``config`` to ``directory``; return its Parquet parts in the order of time.
+    """Write the log of ``config`` to ``directory``; return its Parquet parts in time order.
 
-    Parts of 250,000 rows are written one after the other under a temporary name and appear, with
-    ``_simulation.json``, when all are complete; memory does not grow with ``config.rows``.
+    Parts of 250,000 rows are written under temporary names and appear, with ``_simulation.json``, when all are
+    complete. Memory is bounded.
 
     Parameters
     ----------
@@ -39,14 +39,14 @@ def simulate(
     directory
         Where to write; created if missing. It must be empty.
     overwrite
-        Whether to replace an earlier simulation in ``directory``. Anything else there is never touched.
+        Whether to replace an earlier simulation in ``directory``. Other files are never touched.
     progress
-        Called with the number of rows drawn so far, after every block of at most 2,500 sessions.
+        Called with the number of rows simulated so far, after every block of at most 2,500 sessions.
 
     Raises
     ------
     FileExistsError
-        If ``directory`` is not empty, and not merely an earlier simulation to overwrite.
+        If ``directory`` contains anything except an earlier simulation to overwrite.
     NotADirectoryError
         If ``directory`` is a file.
     """
@@ -65,7 +65,7 @@ def simulate(
             "probe": [float(f"{x:.6g}") for x in world.probe()],
         }
         (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        # The manifest goes first and comes last, so that a directory with one is complete.
+        # The manifest is deleted first and written last, so that a directory with one is complete.
         (target / MANIFEST).unlink(missing_ok=True)
         for path in _parts(target):
             path.unlink()
@@ -88,7 +88,7 @@ def _check_free(target: Path, overwrite: bool) -> None:
     foreign = sorted(n for n in names if n not in (MANIFEST, _UNFINISHED) and not (simulated and _PART.fullmatch(n)))
     if foreign:
         raise FileExistsError(
-            f"{target} holds {foreign[0]!r}, which no simulation wrote: choose an empty or a new directory"
+            f"{target} holds {foreign[0]!r}, which is not from a simulation: choose an empty or a new directory"
         )
     if names and not overwrite:
         raise FileExistsError(
@@ -106,7 +106,7 @@ def _counted(blocks: Iterator[pa.Table], progress: Callable[[int], None] | None)
 
 
 def _groups(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Cut blocks of any size into tables of GROUP_ROWS rows, the last with what is left."""
+    """Regroup blocks of any size into tables of GROUP_ROWS rows; the last may be smaller."""
     held: list[pa.Table] = []
     rows = 0
     for block in blocks:

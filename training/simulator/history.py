@@ -1,4 +1,4 @@
-"""Each user's latest clicks, kept while a log is drawn."""
+"""Each user's latest clicks, tracked during simulation."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ from training.simulator.population import Ints
 
 
 class Histories:
-    """The latest ``length`` clicked items of each user. Memory: users * length * 4 bytes, whatever the log's size."""
+    """The latest ``length`` clicked items of each user. Memory: users * length * 4 bytes, independent of the log."""
 
     def __init__(self, users: int, length: int) -> None:
         self._length = length
@@ -16,7 +16,7 @@ class Histories:
         self._counts = np.zeros(users, dtype=np.int64)
 
     def extend(self, users: Ints, items: Ints, clicks: npt.NDArray[np.generic]) -> pa.ListArray:
-        """Add the clicks of sessions in order; return what each session's user had clicked before it.
+        """Add the clicks of sessions in order; return the click history before each session.
 
         ``users`` [S], ``items`` and ``clicks`` [S, P] -> S lists of at most ``length`` item ids, latest last.
         """
@@ -25,7 +25,7 @@ class Histories:
         per_session = clicked.sum(axis=1)
         old, new = self._counts[touched], np.bincount(who, weights=per_session, minlength=touched.size).astype(np.int64)
 
-        # One line of clicks per user, the kept ones and then those of these sessions, laid end to end in `line`.
+        # Concatenate the users' clicks in `line`: per user, the stored clicks, then those of these sessions.
         ends = np.cumsum(old + new)
         begins = ends - old - new
         line = np.zeros(int(ends[-1]) if ends.size else 0, dtype=np.int32)
@@ -33,7 +33,7 @@ class Histories:
         kept = places < old[:, None]
         line[(begins[:, None] + places)[kept]] = self._latest[touched][kept]
 
-        # Where in the line each session's own clicks begin: sessions by user, in order, one after the other.
+        # Offset in `line` of each session's clicks; a user's sessions follow each other in order.
         by_user = np.argsort(who, kind="stable")
         before = np.cumsum(per_session[by_user]) - per_session[by_user]
         first = np.concatenate([[0], np.cumsum(new)[:-1]])[who[by_user]] if who.size else before

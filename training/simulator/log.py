@@ -1,17 +1,17 @@
-"""The impression log of a world, as Arrow tables, in the order of time.
+"""Generates the impression log of a world as Arrow tables in time order.
 
-A row is an impression: one item shown to one user at one place. Columns (SCHEMA has their types):
+A row is an impression: one item shown to one user at one position. Columns (SCHEMA has their types):
 
 - ``request_id``, ``user_id``, ``item_id``: ids from 0; the rows of a session share ``request_id``.
-- ``timestamp_ms`` since 1970, ``date`` as yyyymmdd, ``hour`` 0..23: when the session began, in UTC.
-- ``position``: from 1, the place at which the item was shown.
-- ``device``, ``user_age`` (years, null where unknown), ``user_gender``, ``user_city`` and ``user_activity`` (visits
+- ``timestamp_ms`` since 1970, ``date`` as yyyymmdd, ``hour`` 0..23: start of the session, in UTC.
+- ``position``: position of the item in the list, from 1.
+- ``device``, ``user_age`` (years, null if unknown), ``user_gender``, ``user_city`` and ``user_activity`` (visits
   relative to the median user): the context.
 - ``history``: the user's latest clicked items before the session, latest last.
 - ``author_id``, ``category``, ``tags``, ``duration_s`` (seconds), ``item_age_days`` (days since upload) and
   ``item_embedding`` (a noisy content vector): the item.
-- ``click``, ``long_view``, ``like``, ``share``: 0 or 1, the last three 1 only where ``click`` is.
-- ``watch_time``: seconds, 0 without a click. A view is long when at least 0.7 of the duration was watched.
+- ``click``, ``long_view``, ``like``, ``share``: 0 or 1; the last three are 1 only if ``click`` is.
+- ``watch_time``: seconds, 0 without a click. A view is long if at least 0.7 of the duration was watched.
 """
 
 import datetime
@@ -63,9 +63,9 @@ HOURS = np.array([4, 2, 1, 1, 1, 2, 4, 7, 9, 9, 9, 10, 13, 12, 10, 10, 11, 13, 1
 
 
 def log_table(config: SimulatorConfig) -> pa.Table:
-    """Draw the whole log of ``config`` in memory: ``config.rows`` rows of SCHEMA, sorted by time.
+    """Simulate the whole log of ``config`` in memory: ``config.rows`` rows of SCHEMA, sorted by time.
 
-    At about 400 bytes a row this is for tests and small uses; ``simulate`` writes any number of rows.
+    Takes about 400 bytes per row, so use ``simulate`` for large logs.
     """
     return pa.concat_tables(impressions(World(config))).combine_chunks()
 
@@ -73,8 +73,8 @@ def log_table(config: SimulatorConfig) -> pa.Table:
 def impressions(world: World) -> Iterator[pa.Table]:
     """Yield the log of ``world`` in blocks of at most 2,500 sessions with columns as in SCHEMA, sorted by time.
 
-    Memory is bounded by the block and by the users' histories. Each block has a random stream of its own, so a longer
-    log is not an extension of a shorter one, but the same config always gives the same rows.
+    Memory is bounded by the block and the users' histories. Each block has its own random stream, so a longer log does
+    not extend a shorter one, but the same config always gives the same rows.
     """
     config = world.config
     writer = _Columns(world)
@@ -96,14 +96,14 @@ def impressions(world: World) -> Iterator[pa.Table]:
 
 
 def _times(share: npt.NDArray[np.float64]) -> Ints:
-    """Milliseconds into the day by which a ``share`` of its visits has come; rises with it."""
+    """Milliseconds into the day by which a fraction ``share`` of its visits has occurred; increasing."""
     visits = np.concatenate([[0.0], np.cumsum(HOURS)])
     hours = np.interp(share, visits / visits[-1], np.arange(25))
     return np.minimum(hours * 3_600_000, DAY_MS - 1).astype(np.int64)
 
 
 class _Columns:
-    """Sessions -> rows. Text is looked up in Arrow, once per row, from one array per feature."""
+    """Converts sessions to rows; text is taken from one Arrow array per feature."""
 
     def __init__(self, world: World) -> None:
         users, items = world.users, world.items
@@ -135,7 +135,7 @@ class _Columns:
         histories: Histories,
         rng: np.random.Generator,
     ) -> pa.Table:
-        """Rows of ``sessions``, session after session; their clicks are added to ``histories``."""
+        """Rows of ``sessions`` in order; adds their clicks to ``histories``."""
         config, items = self._world.config, self._world.items
         count, shown = sessions.items.shape
         labels = self._labels(sessions, rng)
@@ -169,7 +169,7 @@ class _Columns:
         return pa.table([columns[field.name] for field in SCHEMA], schema=SCHEMA)
 
     def _labels(self, sessions: Sessions, rng: np.random.Generator) -> dict[str, npt.NDArray[np.generic]]:
-        """Labels [S, shown]: whether looked at and clicked, then what follows from the click."""
+        """Labels [S, shown]: draws examination and click, then the responses given a click."""
         response = self._world.response(sessions.logits)
         chance = rng.random((5, *sessions.items.shape), dtype=np.float32)
         click = chance[0] < response.click * self._examination.astype(np.float32)

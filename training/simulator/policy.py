@@ -1,4 +1,4 @@
-"""The logging policy: what retrieval finds for a session, and the order in which it is shown."""
+"""The logging policy: retrieves candidates for a session and orders them."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ CLICK = RESPONSES.index("click")
 
 
 class Sessions(NamedTuple):
-    """S sessions and what each was shown, first position first."""
+    """S sessions and the items shown in each, in position order."""
 
     users: Ints  # [S]
     items: Ints  # [S, shown_per_session], distinct within a session
@@ -20,7 +20,7 @@ class Sessions(NamedTuple):
 
 
 class Policy:
-    """Popular items that the user, as far as a noisy model can tell, would click, most clickable first."""
+    """Retrieves popular items and ranks them by a noisy click model."""
 
     def __init__(self, config: SimulatorConfig, users: Users, items: Items, drivers: Drivers) -> None:
         self._config = config
@@ -30,7 +30,7 @@ class Policy:
         self._prior = 0.5 * np.log(items.popularity)
 
     def sessions(self, count: int, day: int, rng: np.random.Generator) -> Sessions:
-        """``count`` sessions on ``day`` (days since the log's first); active users come more often."""
+        """Draw ``count`` sessions on ``day`` (days since the log's first); active users have more sessions."""
         visits = np.searchsorted(self._visits, rng.random(count) * self._visits[-1], side="right")
         users = np.minimum(visits, self._visits.size - 1)
         candidates = self._retrieve(count, day, rng)
@@ -47,20 +47,20 @@ class Policy:
     def _retrieve(self, count: int, day: int, rng: np.random.Generator) -> Ints:
         """Candidates [count, candidates_per_session] among the items uploaded by ``day``.
 
-        The items are dealt at random to one group per place, and each place draws from its group by popularity: no
-        session holds an item twice, without a rejection loop.
+        Items are split at random into one group per slot, and each slot samples from its group by popularity, so that a
+        session has no duplicate items, without rejection sampling.
         """
-        places = self._config.candidates_per_session
+        slots = self._config.candidates_per_session
         live = rng.permutation(np.flatnonzero(self._items.upload_day <= day))
         age = day - self._items.upload_day[live]
-        weight = self._items.popularity[live] * (1.0 + 1.5 * np.exp(-age / 3.0))  # the new is shown more
-        ends = np.linspace(0, live.size, places + 1).astype(np.int64)
+        weight = self._items.popularity[live] * (1.0 + 1.5 * np.exp(-age / 3.0))  # new items are shown more
+        ends = np.linspace(0, live.size, slots + 1).astype(np.int64)
         cumulative = np.concatenate([[0.0], np.cumsum(weight, dtype=np.float64)])
         low, high = cumulative[ends[:-1]], cumulative[ends[1:]]
-        drawn = np.searchsorted(cumulative, low + rng.random((count, places)) * (high - low), side="right") - 1
+        drawn = np.searchsorted(cumulative, low + rng.random((count, slots)) * (high - low), side="right") - 1
         return np.asarray(live[np.clip(drawn, ends[:-1], ends[1:] - 1)])
 
 
 def stream(config: SimulatorConfig, *key: int) -> np.random.Generator:
-    """Return the random stream of one purpose, independent of all others of the seed."""
+    """Return an independent random stream for one purpose."""
     return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=key))

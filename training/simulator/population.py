@@ -1,4 +1,4 @@
-"""Who is shown what: users and items with their latent tastes and visible features."""
+"""Draws users and items with latent traits and visible features."""
 
 from dataclasses import dataclass
 
@@ -28,27 +28,27 @@ TAGS = tuple(f"{category}_{n:02d}" for category in CATEGORIES for n in range(TAG
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Users:
-    """U users. What a log shows of them is ``age`` to ``activity``; the rest is latent."""
+    """U users. The log shows ``age`` to ``activity``; the rest is latent."""
 
     taste: Floats  # [U, 6]
     clicking: Floats  # [U] how readily this user clicks, standard normal
     patience: Floats  # [U] how readily this user stays
     sociability: Floats  # [U] how readily this user likes and shares
-    age: Floats  # [U] years, NaN where unknown
+    age: Floats  # [U] years, NaN if unknown
     gender: Ints  # [U] indices of GENDERS
     city: Ints  # [U] indices of CITIES
-    device: Ints  # [U] indices of DEVICES: the one mostly used
+    device: Ints  # [U] indices of DEVICES: the most used one
     activity: Floats  # [U] visits relative to the median user
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Items:
-    """I items. What a log shows of them is ``author`` to ``embedding``; the rest is latent."""
+    """I items. The log shows ``author`` to ``embedding``; the rest is latent."""
 
     topic: Floats  # [I, 6]
     quality: Floats  # [I] standard normal
     clickbait: Floats  # [I] promises more than it holds, standard normal
-    popularity: Floats  # [I] > 0, how often retrieval brings it up; relative
+    popularity: Floats  # [I] > 0, relative retrieval frequency
     author: Ints  # [I] author ids
     category: Ints  # [I] indices of CATEGORIES
     tags: Ints  # [sum of tag counts] indices of TAGS, item after item
@@ -59,7 +59,7 @@ class Items:
 
 
 def _standard(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Scale columns to mean 0 and deviation 1 (a single row becomes zeros)."""
+    """Scale columns to mean 0 and standard deviation 1 (a single row becomes zeros)."""
     centred = x - x.mean(axis=0)
     return np.asarray(centred / np.maximum(centred.std(axis=0), 1e-9))
 
@@ -70,12 +70,12 @@ def _zipf(n: int, exponent: float) -> npt.NDArray[np.float64]:
 
 
 def topics(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Centre [24, 6] of each category in the latent space that tastes and topics share."""
+    """Centre [24, 6] of each category in the latent space shared by tastes and topics."""
     return rng.standard_normal((len(CATEGORIES), LATENT))
 
 
 def draw_users(config: SimulatorConfig, centres: npt.NDArray[np.float64], rng: np.random.Generator) -> Users:
-    """Users whose taste [U, 6] is a few favourite categories, shifted by age and gender, and a part of their own."""
+    """Draw users; taste [U, 6] combines a few favourite categories, age, gender and individual variation."""
     n = config.users
     age = np.clip(rng.gamma(shape=6.0, scale=3.5, size=n) + 13.0, 13.0, 80.0)
     years = (age - 34.0) / 8.5
@@ -87,7 +87,7 @@ def draw_users(config: SimulatorConfig, centres: npt.NDArray[np.float64], rng: n
     favourites = rng.choice(len(CATEGORIES), size=(n, 3))
     taste = centres[favourites].mean(axis=1) * np.sqrt(3.0) + 0.35 * demographic
     taste += 0.4 * rng.standard_normal((n, LATENT))
-    # Habits, too, are partly what the log shows of a person and partly the person's own.
+    # Habits also depend partly on visible features and partly on the individual.
     clicking = 0.8 * rng.standard_normal(n) + 0.6 * visits
     patience = 0.8 * rng.standard_normal(n) + 0.6 * years
     sociability = 0.7 * rng.standard_normal(n) - 0.5 * years + 0.5 * rng.standard_normal(len(CITIES))[city]
@@ -105,9 +105,9 @@ def draw_users(config: SimulatorConfig, centres: npt.NDArray[np.float64], rng: n
 
 
 def draw_items(config: SimulatorConfig, centres: npt.NDArray[np.float64], rng: np.random.Generator) -> Items:
-    """Items that resemble their category and their author, a quarter of them uploaded while the log runs."""
+    """Draw items that resemble their category and author, a quarter of them uploaded during the log."""
     n = config.items
-    home = rng.choice(len(CATEGORIES), size=config.authors)  # what each author mostly makes
+    home = rng.choice(len(CATEGORIES), size=config.authors)  # each author's main category
     author = rng.choice(config.authors, size=n, p=_zipf(config.authors, 0.6))
     category = np.where(rng.random(n) < 0.8, home[author], rng.choice(len(CATEGORIES), size=n))
 
@@ -117,7 +117,7 @@ def draw_items(config: SimulatorConfig, centres: npt.NDArray[np.float64], rng: n
     quality = 0.7 * rng.standard_normal(config.authors)[author] + 0.7 * rng.standard_normal(n) - 0.3 * bait
     length = 0.5 * rng.standard_normal(len(CATEGORIES))[category] + 0.75 * rng.standard_normal(n)
 
-    # Retrieval is not blind to what gets clicked, so popularity follows both quality and clickbait.
+    # Retrieval favours clicked items, so popularity follows both quality and clickbait.
     appeal = 0.35 * _standard(quality) + 0.35 * _standard(bait) + 0.7 * rng.standard_normal(n)
     day = -1 - np.floor(rng.exponential(scale=60.0, size=n)).astype(np.int64)
     fresh = rng.permutation(n)[: n // 4]
@@ -144,7 +144,7 @@ def draw_items(config: SimulatorConfig, centres: npt.NDArray[np.float64], rng: n
 def _draw_tags(
     category: Ints, own: npt.NDArray[np.float64], bait: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """One to five distinct tags of each item's category, those that fit it rather than those that do not."""
+    """Draw one to five distinct tags per item from its category, preferring tags that fit the item."""
     n = category.size
     meaning = rng.standard_normal((len(CATEGORIES), TAGS_PER_CATEGORY, LATENT + 1))
     traits = np.column_stack([own, bait])

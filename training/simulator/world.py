@@ -1,4 +1,4 @@
-"""The truth behind a simulated log: what each user would do with each item, and what a ranking loses."""
+"""The ground truth of a simulated log: true user behaviour, and the utility and regret of rankings."""
 
 import json
 from collections.abc import Mapping
@@ -19,34 +19,34 @@ Values = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.integer]
 
 OBJECTIVES = ("click", "long_view", "like", "share", "watch_time")
-# What one click, long view, like, share and second of watching is worth. At the default rates no objective makes up
-# more than about a third of an impression's worth.
+# Utility of one click, long view, like, share and second of watch time. At the default rates no objective accounts for
+# more than about a third of an impression's utility.
 UTILITY: Mapping[str, float] = MappingProxyType(
     {"click": 1.0, "long_view": 1.5, "like": 8.0, "share": 15.0, "watch_time": 0.03}
 )
-# Watched share of the video: LONG_VIEW + (1 - LONG_VIEW) * U for a long view, with U uniform.
+# Fraction of the video watched: LONG_VIEW + (1 - LONG_VIEW) * U for a long view, with U uniform.
 MEAN_LONG = LONG_VIEW + (1.0 - LONG_VIEW) / 2.0
 ABANDON_INTERCEPT = -0.4
-MANIFEST = "_simulation.json"  # readers of logs leave out names that begin with an underscore
+MANIFEST = "_simulation.json"  # log readers skip names that begin with an underscore
 _CALIBRATION_SESSIONS = 4000
 
 
 class World:
     """Users, items and their true behaviour, drawn from ``config`` and its seed.
 
-    Nothing here changes while the log runs: the truth of a (user, item) pair depends on neither time nor position.
-    A log adds examination: P(click at position k) = ``config.examination``[k] * P(click).
+    The behaviour of a (user, item) pair depends on neither time nor position. The log adds examination:
+    P(click at position k) = ``config.examination``[k] * P(click).
 
     Attributes
     ----------
     config
-        What the world was drawn from.
+        The simulator's config.
     users, items
         Visible features and latent traits, one entry per id.
     policy
         The logging policy.
     intercepts : [5]
-        Of RESPONSES, set so that the log shows the rates of ``config``.
+        Intercepts of RESPONSES, calibrated so that the log has the rates of ``config``.
     """
 
     def __init__(self, config: SimulatorConfig) -> None:
@@ -62,8 +62,8 @@ class World:
     def load(cls, directory: Path | str) -> "World":
         """Rebuild the world of the log that ``simulate`` wrote to ``directory``.
 
-        Raises ``FileNotFoundError`` where there is no finished simulation, and ``ValueError`` where the config is not
-        one that this version reads or the rebuilt world is not the one that wrote the log.
+        Raises ``FileNotFoundError`` if there is no finished simulation, and ``ValueError`` if this version cannot read
+        its config or rebuilds a different world.
         """
         path = Path(directory) / MANIFEST
         if not path.is_file():
@@ -83,7 +83,7 @@ class World:
         return world
 
     def probe(self) -> Values:
-        """Utilities [16] of fixed pairs, by which ``load`` knows that the world is the same."""
+        """Utilities [16] of fixed pairs, used by ``load`` to verify that the world is the same."""
         n = np.arange(16)
         return self.utility(n % self.config.users, n % self.config.items)
 
@@ -92,7 +92,7 @@ class World:
         return Response(*np.moveaxis(sigmoid(logits + self.intercepts), -1, 0))
 
     def given_click(self, users: npt.ArrayLike, items: npt.ArrayLike) -> dict[str, Values]:
-        """Objective -> its expectation given a click, [B]; ``click`` is 1, ``watch_time`` in seconds.
+        """Expectations [B] by objective, given a click; ``click`` is 1, ``watch_time`` in seconds.
 
         ``users`` and ``items`` are ids that broadcast to [B] (any shape). Raises ``ValueError`` for an unknown id.
         """
@@ -100,28 +100,28 @@ class World:
         return _given_click(response, duration)
 
     def expected(self, users: npt.ArrayLike, items: npt.ArrayLike) -> dict[str, Values]:
-        """Objective -> its expectation when the user looks at the item, [B]: probabilities, and seconds.
+        """Expectations [B] by objective if the user examines the item: probabilities, and seconds.
 
-        This is the truth without position effects. Arguments and errors are those of ``given_click``.
+        These exclude position effects. Arguments and errors are as in ``given_click``.
         """
         response, duration = self._pairs(users, items)
         click = response.click.astype(np.float64)
         return {name: click * value for name, value in _given_click(response, duration).items()}
 
     def utility(self, users: npt.ArrayLike, items: npt.ArrayLike, weights: Mapping[str, float] = UTILITY) -> Values:
-        """Expected worth [B] of the user looking at the item: the sum over objectives of weight * ``expected``.
+        """Expected utility [B] if the user examines the item: the sum over objectives of weight * ``expected``.
 
-        An objective without a weight counts for nothing. Raises ``ValueError`` for an unknown objective or id.
+        Objectives without a weight count as 0. Raises ``ValueError`` for an unknown objective or id.
         """
-        return _worth(self.expected(users, items), weights)
+        return _utility(self.expected(users, items), weights)
 
     def collected(
         self, users: npt.ArrayLike, candidates: npt.ArrayLike, order: npt.ArrayLike, k: int
     ) -> dict[str, Values]:
-        """Objective -> what the first ``k`` places of a ranking are expected to bring, [...].
+        """Expected totals [...] by objective over the first ``k`` positions of a ranking.
 
-        The sum over places j = 1..k of examination(j) * expected(user, item at j), with examination(j) =
-        j ** -position_bias: what the simulated users would do if shown this ranking.
+        The sum over positions j = 1..k of examination(j) * expected(user, item at j), with examination(j) =
+        j ** -position_bias: the behaviour of the simulated users if shown this ranking.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class World:
         order : [..., M]
             Indices into ``candidates``, best first, k <= M <= N, no index twice within a request.
         k
-            How many places are shown.
+            Number of positions shown.
         """
         found, places = self._ranked(users, candidates, order, k)
         discount = self.config.examination(k)
@@ -146,14 +146,14 @@ class World:
         k: int,
         weights: Mapping[str, float] = UTILITY,
     ) -> Values:
-        """Utility [...] that a ranking loses against the best one of the same candidates; >= 0, and 0 for the best.
+        """Utility [...] lost relative to the best ranking of the same candidates; >= 0, and 0 for the best.
 
-        Both are discounted by place as in ``collected``, whose arguments these are. The best ranking puts the
-        candidates in falling order of ``utility`` (the rearrangement inequality, as the discount does not rise).
+        Both are discounted by position as in ``collected``, with the same arguments. The best ranking sorts the
+        candidates by decreasing ``utility`` (rearrangement inequality, because the discount never increases).
         """
         found, places = self._ranked(users, candidates, order, k)
         discount = self.config.examination(k)
-        worth = _worth(found, weights)
+        worth = _utility(found, weights)
         best = -np.sort(-worth, axis=-1)[..., :k]
         return np.asarray(np.maximum((best - np.take_along_axis(worth, places, axis=-1)) @ discount, 0.0))
 
@@ -169,13 +169,13 @@ class World:
         count = items.shape[-1]
         if not 1 <= k <= places.shape[-1] <= count:
             raise ValueError(
-                f"k must be between 1 and the places of order, which are at most the candidates; got k {k}, "
-                f"{places.shape[-1]} places and {count} candidates"
+                f"k must be between 1 and the length of order, which is at most the number of candidates; got k {k}, "
+                f"{places.shape[-1]} positions and {count} candidates"
             )
         _check_ids("order", places, count)
         ordered = np.sort(places, axis=-1)
         if (ordered[..., 1:] == ordered[..., :-1]).any():
-            raise ValueError("order must hold no index twice within a request")
+            raise ValueError("order must not repeat an index within a request")
         return self.expected(user[..., None], items), places[..., :k]
 
     def _pairs(self, users: npt.ArrayLike, items: npt.ArrayLike) -> tuple[Response, Values]:
@@ -185,7 +185,7 @@ class World:
         return self.response(self._drivers.logits(user, item)), self.items.duration[item].astype(np.float64)
 
     def _calibrated(self) -> Floats:
-        """Intercepts at which sessions of the middle day show the rates of the config."""
+        """Intercepts at which sessions of the middle day have the config's rates."""
         config = self.config
         shown = self.policy.sessions(_CALIBRATION_SESSIONS, config.days // 2, stream(config, 3)).logits
         logits = dict(zip(RESPONSES, np.moveaxis(shown, -1, 0).astype(np.float64), strict=True))
@@ -216,7 +216,7 @@ def _given_click(response: Response, duration: Values) -> dict[str, Values]:
     }
 
 
-def _worth(found: Mapping[str, Values], weights: Mapping[str, float]) -> Values:
+def _utility(found: Mapping[str, Values], weights: Mapping[str, float]) -> Values:
     for name, weight in weights.items():
         if name not in OBJECTIVES:
             hint = nearest(name, list(OBJECTIVES))
@@ -227,7 +227,7 @@ def _worth(found: Mapping[str, Values], weights: Mapping[str, float]) -> Values:
 
 
 def _intercept(logits: Values, weights: Values, rate: float) -> float:
-    """The b at which the mean of weights * sigmoid(logits + b) is ``rate``, by bisection."""
+    """Find b such that the mean of weights * sigmoid(logits + b) is ``rate``, by bisection."""
     low, high = -40.0, 40.0
     for _ in range(50):
         middle = (low + high) / 2.0

@@ -1,5 +1,5 @@
-"""Many trainings under one schema: each in a process of its own, remembered, on one set of encoded rows."""
+"""Runs many trials of one schema, each in its own process, sharing encoded rows and reusing earlier results."""
 
-from training.sweeps.trial import Cell, Trained, checked
+from training.sweeps.trial import Trial, TrialResult, checked
 
-__all__ = ["Cell", "Trained", "checked"]
+__all__ = ["Trial", "TrialResult", "checked"]

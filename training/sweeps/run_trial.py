@@ -1,4 +1,4 @@
-"""One cell: a config trained and measured in a process of its own, its result remembered in a file."""
+"""Trains and evaluates one trial in its own process, and stores the result in a file."""
 
 import shutil
 import time
@@ -21,12 +21,12 @@ from training.trainer.train import RUN, scorer, train
 
 
 def key(experiment: Experiment, facts: Any) -> str:
-    """What a result depends on: the config and the files' fingerprints."""
+    """Digest of what a result depends on: the config and the files' fingerprints."""
     return digest(experiment.model_dump(mode="json", by_alias=True), facts)
 
 
 def finished(folder: Path, expected: str) -> dict[str, Any] | None:
-    """The result of an earlier run of the same cell."""
+    """The stored result of the same trial, if it has finished."""
     file = folder / RESULT
     if not file.is_file():
         return None
@@ -34,7 +34,7 @@ def finished(folder: Path, expected: str) -> dict[str, Any] | None:
     return result if result["key"] == expected else None
 
 
-def run_cell(
+def run_trial(
     experiment: str,
     data: list[str],
     test: list[str],
@@ -44,17 +44,17 @@ def run_cell(
     threads: int,
     onnx: bool,
 ) -> dict[str, Any]:
-    """Train one config, given as JSON, and measure it on its validation rows, and on ``test`` if any is given.
+    """Train one config, given as JSON, and evaluate it on its validation rows, and on ``test`` if given.
 
-    Goes on with an unfinished run in ``folder``, and leaves its checkpoints there, and with ``onnx`` the model as
-    ONNX. The result is written before it is returned. Its ``metrics`` are the test's where there is one; ``validation``
-    holds those of the validation rows in any case, and the ``mean_loss``.
+    Resumes an unfinished run in ``folder``; leaves its checkpoints there, and with ``onnx`` the ONNX model. The result
+    is written before it is returned. Its ``metrics`` are on the test rows if there are any; ``validation`` always holds
+    those on the validation rows, and the ``mean_loss``.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    chosen, place = Experiment.model_validate_json(experiment), Path(folder)
+    chosen, target = Experiment.model_validate_json(experiment), Path(folder)
     started = time.perf_counter()
-    trained = train(chosen, data, place, rows=Path(rows))
+    trained = train(chosen, data, target, rows=Path(rows))
     seconds = time.perf_counter() - started
     metrics = trained.metrics
     if test:
@@ -63,7 +63,7 @@ def run_cell(
         predictions = predict(scorer(trained.model), encoded)
         metrics = measure(schema, predictions, chosen.evaluation.bootstrap, chosen.training.seed)
     if onnx:
-        (place / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())
+        (target / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())
     result = {
         "key": expected,
         "metrics": metrics,
@@ -74,17 +74,17 @@ def run_cell(
         "gates": trained.gates.to_dict(),
         "curves": trace(trained.folder / STEPS),
     }
-    partial = place / f".{RESULT}"
+    partial = target / f".{RESULT}"
     partial.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
-    partial.replace(place / RESULT)
+    partial.replace(target / RESULT)
     return result
 
 
 def drop_weights(folder: Path) -> None:
-    """Delete a cell's checkpoints; its result stays."""
+    """Delete a trial's checkpoints but keep its result."""
     shutil.rmtree(folder / RUN / "checkpoints", ignore_errors=True)
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether a cell's model can be opened again."""
+    """Whether a trial's checkpoints still exist."""
     return (folder / RUN / "checkpoints").is_dir()

@@ -1,4 +1,4 @@
-"""Runs the cells that are not done, several at a time; what goes wrong with one is that cell's alone."""
+"""Runs pending trials in parallel, each in its own process; a failure affects only its own trial."""
 
 import multiprocessing
 import os
@@ -19,12 +19,12 @@ from training.data.experiment_log import open_log
 from training.data.log_reader import Source
 from training.display import bars, show_notes
 from training.quiet_imports import TRAINING, import_quietly
-from training.sweeps.run_trial import finished, key, run_cell
-from training.sweeps.trial import Cell, Trained
+from training.sweeps.run_trial import finished, key, run_trial
+from training.sweeps.trial import Trial, TrialResult
 
 
-def run_cells(
-    cells: Sequence[Cell],
+def run_trials(
+    trials: Sequence[Trial],
     source: Source,
     test: Source,
     output: Path,
@@ -33,45 +33,45 @@ def run_cells(
     progress: Progress,
     *,
     onnx: bool = False,
-    done: Callable[[Trained], None] = lambda _: None,
-) -> list[Trained]:
-    """Train and measure every cell in a folder of its own below ``output``; cells done earlier are not run again.
+    done: Callable[[TrialResult], None] = lambda _: None,
+) -> list[TrialResult]:
+    """Train and evaluate every trial in its own folder under ``output``; finished trials are not run again.
 
-    Cells of one schema, split and seed share their encoded rows. Each leaves its checkpoints, and with ``onnx`` its
-    model as ONNX. ``done`` is called with each cell as soon as its result is there. Raises ``DataError`` for a log that
-    cannot be used.
+    Trials with the same schema, split and seed share their encoded rows. Each leaves its checkpoints, and with ``onnx``
+    its ONNX model. ``done`` is called with each trial as soon as it finishes. Raises ``DataError`` if the log cannot be
+    used.
     """
-    log = open_log(cells[0].experiment, source)
-    tested = open_log(cells[0].experiment, test) if len(test) else None
+    log = open_log(trials[0].experiment, source)
+    tested = open_log(trials[0].experiment, test) if len(test) else None
     show_notes(console, log, *([tested] if tested else []))
-    tasks = list(cells[0].experiment.log_schema.tasks)
-    folders = [output / cell.folder for cell in cells]
-    rows = [output / "rows" / fingerprint(cell.experiment, log)[:16] for cell in cells]
+    tasks = list(trials[0].experiment.log_schema.tasks)
+    folders = [output / trial.folder for trial in trials]
+    rows = [output / "rows" / fingerprint(trial.experiment, log)[:16] for trial in trials]
     about_test = tested.fingerprint() if tested else None
-    keys = [key(cell.experiment, [files(cell.experiment, log), about_test]) for cell in cells]
+    keys = [key(trial.experiment, [files(trial.experiment, log), about_test]) for trial in trials]
     results: dict[int, dict[str, Any]] = {}
     for i, folder in enumerate(folders):
         earlier = finished(folder, keys[i])
         if earlier is not None:
             results[i] = earlier
     for i, result in results.items():
-        done(Trained(cells[i], folders[i], rows[i], result))
+        done(TrialResult(trials[i], folders[i], rows[i], result))
     if results:
-        console.print(f"{len(results)} of {len(cells)} cells are done already in {output}")
+        console.print(f"{len(results)} of {len(trials)} trials are already done in {output}")
     paths, test_paths = [str(p) for p in log.paths()], [str(p) for p in tested.paths()] if tested else []
     threads = max(1, (os.cpu_count() or 1) // jobs)
     output.mkdir(parents=True, exist_ok=True)
-    pending = [i for i in range(len(cells)) if i not in results]
+    pending = [i for i in range(len(trials)) if i not in results]
     if len(pending) > 1:
         console.print(
-            f"{len(pending)} trainings, {min(jobs, len(pending))} at a time; the first tells how long they take"
+            f"{len(pending)} trials to run, {min(jobs, len(pending))} at a time; the first one gives a time estimate"
         )
     started = time.perf_counter()
-    bar = progress.add_task("cells", total=len(cells), completed=len(results))
+    bar = progress.add_task("trials", total=len(trials), completed=len(results))
     with ThreadPoolExecutor(jobs) as pool:
         futures: dict[Future[dict[str, Any]], int] = {}
         for i in pending:
-            arguments = (cells[i].experiment.model_dump_json(by_alias=True), paths, test_paths, str(folders[i]))
+            arguments = (trials[i].experiment.model_dump_json(by_alias=True), paths, test_paths, str(folders[i]))
             folders[i].mkdir(parents=True, exist_ok=True)
             about = (str(rows[i]), keys[i], threads, onnx)
             futures[pool.submit(_in_own_process, *arguments, *about)] = i
@@ -80,49 +80,49 @@ def run_cells(
                 i = futures[future]
                 results[i] = future.result()
                 progress.advance(bar)
-                console.print(_line(cells[i], results[i], tasks))
-                left = len(cells) - len(results)
+                console.print(_line(trials[i], results[i], tasks))
+                left = len(trials) - len(results)
                 if left and left == len(pending) - 1:
                     each = time.perf_counter() - started
-                    console.print(f"about {_duration(max(each, each * left / jobs))} to go for {left} more")
-                done(Trained(cells[i], folders[i], rows[i], results[i]))
+                    console.print(f"about {_duration(max(each, each * left / jobs))} left for {left} more")
+                done(TrialResult(trials[i], folders[i], rows[i], results[i]))
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [Trained(cell, folders[i], rows[i], results[i]) for i, cell in enumerate(cells)]
+    return [TrialResult(trial, folders[i], rows[i], results[i]) for i, trial in enumerate(trials)]
 
 
 def progress_bars(console: Console) -> Progress:
-    """Bars for cells, and for whatever else a job counts."""
+    """Progress bars for trials and cost measurements."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     return bars(console, *columns, TimeElapsedColumn(), TimeRemainingColumn())
 
 
 def _in_own_process(*arguments: Any) -> dict[str, Any]:
-    """Train one cell. Whatever goes wrong, be it the process' death, is this cell's alone."""
-    # A fresh process for each cell: TensorFlow keeps what one model needed until its process ends.
+    """Run one trial in a fresh process; a crash or kill becomes this trial's error."""
+    # TensorFlow frees a model's memory only when its process ends.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, initializer=import_quietly, initargs=(TRAINING,)) as process:
         try:
-            return process.submit(run_cell, *arguments).result()
+            return process.submit(run_trial, *arguments).result()
         except BrokenProcessPool:
-            return {"error": "its process was killed; out of memory? (fewer --jobs need less)"}
+            return {"error": "its process was killed; out of memory? (fewer --jobs use less)"}
         except Exception as error:
             return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _duration(seconds: float) -> str:
-    """A rough time: in seconds, minutes or hours."""
+    """Format a rough duration in seconds, minutes or hours."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _line(cell: Cell, result: dict[str, Any], tasks: Sequence[str]) -> str:
-    name = escape(cell.name)
+def _line(trial: Trial, result: dict[str, Any], tasks: Sequence[str]) -> str:
+    name = escape(trial.name)
     if "error" in result:
-        return f"[red]{name}, seed {cell.seed}: {escape(result['error'])}[/red]"
+        return f"[red]{name}, seed {trial.seed}: {escape(result['error'])}[/red]"
     reports = result["metrics"]["tasks"]
     values = {task: reports[task][headline(reports[task]).name] for task in tasks}
     shown = [f"{task} {float('nan') if value is None else value:.4f}" for task, value in values.items()]
-    return f"{name}, seed {cell.seed}: {'  '.join(shown)}  ({result['seconds']:.0f} s)"
+    return f"{name}, seed {trial.seed}: {'  '.join(shown)}  ({result['seconds']:.0f} s)"

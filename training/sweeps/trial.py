@@ -1,4 +1,4 @@
-"""What one training of many is: its config, and what tells it from the others."""
+"""One trial of a sweep: its config, and the varied values that identify it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ _LONGEST = 100
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One training: the values of the varied keys as text, the seed, and the whole config."""
+class Trial:
+    """One trial: the values of the varied keys as text, the seed, and the full config."""
 
     values: Mapping[str, str]
     seed: int
@@ -24,12 +24,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What is varied, as a label; the same for all seeds."""
+        """Label of the varied values; the same for all seeds."""
         return label(self.values)
 
     @property
     def folder(self) -> str:
-        """A folder's name, one for each cell."""
+        """Folder name, unique per trial."""
         whole = "+".join(f"{key}={value}" for key, value in self.values.items()) or "as-configured"
         text = "".join(c if c.isalnum() or c in "._-=" else "-" for c in whole)
         mark = f"-{hashlib.sha256(whole.encode()).hexdigest()[:8]}" if text != whole or len(text) > _LONGEST else ""
@@ -37,28 +37,28 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A cell that was run: its folder, its encoded rows, and its result or ``{"error": ...}``."""
+class TrialResult:
+    """A finished trial: its folder, its encoded rows, and its result or ``{"error": ...}``."""
 
-    cell: Cell
+    trial: Trial
     folder: Path
     rows: Path
     result: dict[str, Any]
 
     @property
     def error(self) -> str | None:
-        """What went wrong, if anything."""
+        """The error message, if the trial failed."""
         return self.result.get("error")
 
 
 def label(values: Mapping[str, str]) -> str:
-    """Values joined; with its key where the value alone says little."""
+    """The values joined, with their keys unless the value is the name of a class."""
     shown = [value if key in CHOICES else f"{key.rpartition('.')[2]}={value}" for key, value in values.items()]
     return ", ".join(shown) or "as configured"
 
 
 def checked(raw: dict[str, Any], change: str) -> Experiment:
-    """A changed config as plain data to an experiment. Raises ``ConfigError`` that names the change."""
+    """Validate a changed config, given as plain data. Raises ``ConfigError`` naming the change."""
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:

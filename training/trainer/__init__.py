@@ -1,1 +1,1 @@
-"""Trains one model: builds it, runs the epochs, keeps checkpoints, stops early."""
+"""Trains one model: builds it, runs epochs, saves checkpoints, stops early."""

@@ -1,4 +1,4 @@
-"""An experiment and a fitted layout -> a compiled model."""
+"""Builds a compiled model from an experiment and a fitted layout."""
 
 import tensorflow as tf
 
@@ -15,17 +15,17 @@ from training.trainer.table_sizes import check_tables, table_sizes
 
 
 def build_funnel(experiment: Experiment) -> Funnel:
-    """What the tasks are trained on."""
+    """The experiment's funnel: what the tasks are trained on."""
     return FUNNELS[experiment.funnel.name](experiment.log_schema, experiment.funnel)
 
 
 def build_model(
     experiment: Experiment, layout: Layout, facts: LabelFacts | None = None, steps_per_epoch: int | None = None
 ) -> RankingModel:
-    """Draw initial weights by the experiment's seed; with ``steps_per_epoch``, compile it to be trained.
+    """Build the model with initial weights from the experiment's seed; compile it if ``steps_per_epoch`` is given.
 
-    Learning rates' schedules end after so many steps times the config's epochs. Raises ``ValueError`` for optimiser
-    settings that this model or this number of steps cannot have, and for tables that are too large to be exported.
+    Learning-rate schedules span ``steps_per_epoch`` times the config's epochs. Raises ``ValueError`` for optimiser
+    settings that do not fit the model or the number of steps, and for tables too large to export.
     """
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema

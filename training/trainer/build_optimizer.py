@@ -1,4 +1,4 @@
-"""A model and the config's groups -> its optimiser."""
+"""Builds a model's optimiser from the config's groups."""
 
 from collections.abc import Callable
 
@@ -13,10 +13,10 @@ from training.config.optimizer import Optimizer, OptimizerGroup
 
 
 def build_optimizer(model: RankingModel, options: Optimizer, steps: int) -> GroupedOptimizer:
-    """One optimiser a group that the config sets; schedules end after ``steps``.
+    """One optimiser per configured group; schedules end after ``steps``.
 
-    Raises ``ValueError`` naming a group that the config sets and this model does not have, or a warm-up that leaves
-    no step.
+    Raises ``ValueError`` naming a configured group for which the model has no variables, or a warm-up longer than the
+    run.
     """
     step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
     settings = dict(options.groups())
@@ -41,28 +41,28 @@ def build_optimizer(model: RankingModel, options: Optimizer, steps: int) -> Grou
 
 
 def _by_group(model: RankingModel, settings: dict[str, OptimizerGroup]) -> dict[str, list[tf.Variable]]:
-    """Every variable under the most particular group that the config sets for it."""
+    """Assign every variable to the most specific group that the config sets for it."""
     tables, wide = list(model.embedding.tables.values()), model.wide_variables
-    apart = {variable.ref() for variable in (*tables, *wide)}
+    separate = {variable.ref() for variable in (*tables, *wide)}
     parts = {
         "embeddings": tables,
         "wide": wide,
-        "shared": [variable for variable in model.shared_variables if variable.ref() not in apart],
+        "shared": [variable for variable in model.shared_variables if variable.ref() not in separate],
         "weighting": list(model.weighting.trainable_variables),
         **{
             f"towers.by_task.{task}": list(head.trainable_variables)
             for task, head in zip(model.architecture.tasks, model.architecture.heads, strict=True)
         },
     }
-    found: dict[str, list[tf.Variable]] = {path: [] for path in settings}
+    by_group: dict[str, list[tf.Variable]] = {path: [] for path in settings}
     for path, members in parts.items():
-        wider = [path, path.split(".")[0], "dense"]
-        found[next(group for group in wider if group in settings)] += members
+        candidates = [path, path.split(".")[0], "dense"]  # the most specific first
+        by_group[next(group for group in candidates if group in settings)] += members
     has = {path.split(".")[0]: None for path, members in parts.items() if members}
     for path in ("shared", "wide", "weighting"):
         if path in settings and not parts[path]:
             raise ValueError(f"optimizer.{path}: this model has no such variables; it has {', '.join(has)}")
-    return found
+    return by_group
 
 
 def _maker(group: OptimizerGroup) -> Callable[[Callable[[], tf.Tensor]], tf.keras.optimizers.legacy.Optimizer]:

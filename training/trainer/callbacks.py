@@ -1,4 +1,4 @@
-"""What happens at each step of Keras' fit: checkpoints, progress, and the record of losses, weights and Gramians."""
+"""Keras callback for each training step: checkpoints, progress, and logs of losses, weights and Gramians."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,23 +14,23 @@ from training.trainer.divergence import DivergedError
 
 STEPS = "steps.jsonl"
 BOARD_EVERY = 20
-"""Steps between points in TensorBoard: writing all of them costs more than a small model's step."""
+"""Steps between TensorBoard points: writing every step would cost more than a small model's step."""
 
 
 class StepLog:
-    """Losses, task weights and the Gramian: of every step in ``steps.jsonl``, of some in TensorBoard."""
+    """Logs losses, task weights and the Gramian: every step to ``steps.jsonl``, some steps to TensorBoard."""
 
     def __init__(self, folder: Path, tasks: Sequence[str], resume_at: int) -> None:
         self._tasks = list(tasks)
         self._gates = folder / "gates.jsonl"
         if self._gates.is_file():
             lines = self._gates.read_bytes().splitlines(keepends=True)
-            whole = [line for line in lines if line.endswith(b"\n") and orjson.loads(line)["step"] <= resume_at]
-            self._gates.write_bytes(b"".join(whole))
+            earlier = [line for line in lines if line.endswith(b"\n") and orjson.loads(line)["step"] <= resume_at]
+            self._gates.write_bytes(b"".join(earlier))
         path = folder / STEPS
-        kept = _before(path, resume_at)
+        lines = _lines_until(path, resume_at)
         self._file = path.open("wb")
-        self._file.writelines(kept)
+        self._file.writelines(lines)
         self._next_comparison = 0
         self._board = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
@@ -43,13 +43,13 @@ class StepLog:
             record["gramian"] = np.asarray(logs["gramian"], dtype=np.float64).tolist()
         self._file.write(orjson.dumps(record) + b"\n")
         compared = "gramian" in record and number >= self._next_comparison
-        if number % BOARD_EVERY == 0 or compared:  # comparisons may be rare, and fall on no such step
+        if number % BOARD_EVERY == 0 or compared:  # comparisons are rare and may miss these steps
             self._draw(record, number)
         if compared:
             self._next_comparison = number + BOARD_EVERY
 
     def validation(self, number: int, metrics: Mapping[str, Any]) -> None:
-        """Record an epoch's metrics after so many steps."""
+        """Record an epoch's validation metrics at step ``number``."""
         with self._board.as_default():
             for task, report in metrics["tasks"].items():
                 for name, value in report.items():
@@ -58,7 +58,7 @@ class StepLog:
         self.flush()
 
     def gates(self, number: int, report: GateReport) -> None:
-        """Record what the gates do after so many steps: in ``gates.jsonl`` and TensorBoard."""
+        """Record the gates at step ``number`` in ``gates.jsonl`` and TensorBoard."""
         if not report.gates:
             return
         with self._gates.open("ab") as file:
@@ -70,12 +70,12 @@ class StepLog:
                     tf.summary.scalar(f"gate_weight/{view.gate}/{expert}", weight, step=number)
 
     def flush(self) -> None:
-        """Write out what is buffered."""
+        """Flush buffered records."""
         self._file.flush()
         self._board.flush()
 
     def close(self) -> None:
-        """Write out and close."""
+        """Flush and close."""
         self._file.close()
         self._board.close()
 
@@ -98,7 +98,7 @@ class StepLog:
 
 
 class Recorder(tf.keras.callbacks.Callback):
-    """Follows one epoch from the state it started in."""
+    """Records one epoch, starting from the given state."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Recorder(tf.keras.callbacks.Callback):
         self._total = np.array(state.loss_total) if state.loss_total else None
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        """Record the step, and save now and then. Raises ``DivergedError`` for a loss that is not finite."""
+        """Record the step, and save a checkpoint when due. Raises ``DivergedError`` for a non-finite loss."""
         step = self._state.step + batch + 1
         losses = np.asarray(logs["losses"], dtype=np.float64)
         if not np.isfinite(losses).all():
@@ -136,8 +136,8 @@ class Recorder(tf.keras.callbacks.Callback):
         return dict(zip(self.model.tasks, (self._total / self._steps).tolist(), strict=True))
 
 
-def _before(path: Path, step: int) -> list[bytes]:
-    """Lines of an earlier run's record up to a step; what came after is done again."""
+def _lines_until(path: Path, step: int) -> list[bytes]:
+    """Complete lines of an earlier log up to a step; later steps are repeated."""
     if not path.is_file():
         return []
     return [line for line in path.read_bytes().splitlines(keepends=True)[:step] if line.endswith(b"\n")]

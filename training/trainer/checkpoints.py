@@ -1,4 +1,4 @@
-"""Where a run is, saved together with the weights, so that it can be taken up after a kill at any moment."""
+"""Checkpoints: a run's state saved together with its weights, so that it can resume after a kill at any moment."""
 
 import shutil
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +14,7 @@ from training.disk_full import DiskFullError
 
 @dataclass(frozen=True)
 class RunState:
-    """The next step to take: ``step`` of ``epoch``, both from 0; the best value so far and the epochs' records."""
+    """The next step, ``step`` of ``epoch``, both from 0; the best metric value so far and the epochs' records."""
 
     epoch: int = 0
     step: int = 0
@@ -24,7 +24,7 @@ class RunState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def after_step(self, step: int, loss_total: list[float]) -> "RunState":
-        """The state after so many steps of this epoch, with the sum of each task's losses over them."""
+        """The state after ``step`` steps of this epoch; ``loss_total`` sums each task's losses over them."""
         return replace(self, step=step, loss_total=loss_total)
 
     def after_epoch(self, record: dict[str, Any], value: float, better: bool) -> "RunState":
@@ -38,7 +38,7 @@ class RunState:
 
 
 class Checkpoints:
-    """Saves weights, optimiser, balancing and state as one; the best epoch's weights apart."""
+    """Saves weights, optimiser, balancing and state together, and the best epoch's weights separately."""
 
     def __init__(self, model: RankingModel, folder: Path) -> None:
         self._folder = folder
@@ -49,12 +49,12 @@ class Checkpoints:
         self._best_path = str(folder / "best" / "weights")
 
     def save(self, state: RunState) -> None:
-        """Save all; the file appears under its name only when it is whole."""
+        """Save everything atomically."""
         self._text.assign(orjson.dumps(asdict(state)))
         self._manager.save()
 
     def latest(self) -> RunState | None:
-        """Restore the latest save, if there is one."""
+        """Restore the latest checkpoint and return its state, if there is one."""
         if self._manager.latest_checkpoint is None:
             return None
         self._manager.checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
@@ -63,20 +63,20 @@ class Checkpoints:
         return RunState(**saved)
 
     def save_best(self) -> None:
-        """Keep the present weights as the best."""
+        """Save the current weights as the best."""
         self._best.write(self._best_path)
 
     def restore_best(self) -> None:
-        """Put the best weights into the model."""
+        """Load the best weights into the model."""
         self._best.read(self._best_path).expect_partial()
 
-    def full(self, folder: Path) -> DiskFullError:
-        """Clear away the halves of a save that a full disk ended; return an error that says what is kept of the run."""
+    def disk_full(self, folder: Path) -> DiskFullError:
+        """Delete partial checkpoints after a full disk; return an error that says how much of the run is kept."""
         for partial in self._folder.glob("*/*_temp*"):
             shutil.rmtree(partial, ignore_errors=True)
         state = self.latest()
         if state is None:
-            kept = "nothing of the training is kept, but the rows that were encoded are"
+            kept = "no checkpoint was saved; only the encoded rows are kept"
         else:
             until = f"epoch {state.epoch + 1}, step {state.step}" if state.step else f"the end of epoch {state.epoch}"
             kept = f"the run up to {until} is kept"

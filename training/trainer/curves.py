@@ -1,4 +1,4 @@
-"""The record of a run's steps -> a few points of each curve: losses, weights, gradients' norms and cosines."""
+"""Downsamples a run's step log into curves: losses, weights, gradient norms and cosines."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -17,13 +17,14 @@ CURVES = {
     "norm": "norm of the task's gradient",
     "cosine": "cosine between gradients",
 }
-"""Kinds of curves with their titles; norms and cosines only where gradients were compared."""
+"""Curves and their titles; norms and cosines exist only if gradients were compared."""
 
 
 def trace(path: Path, points: int = POINTS) -> dict[str, Any]:
-    """Read ``steps.jsonl``: ``step`` [P], and for each kind the curves [P] by task, for cosines by pair.
+    """Read ``steps.jsonl``: ``step`` [P], and for each kind the curves [P] by task, or by pair for cosines.
 
-    A point is the mean of a window of steps, as many as make ``points`` windows; ``None`` where a window has none.
+    The steps are divided into P = ``points`` windows (fewer for short runs); a point is the mean over its window, or
+    ``None`` if the window has no finite value.
     """
     records = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     if not records:
@@ -41,7 +42,7 @@ def trace(path: Path, points: int = POINTS) -> dict[str, Any]:
     norms = np.sqrt(np.maximum(np.diagonal(gramians, axis1=1, axis2=2), 0.0))
     curves["norm"] = {task: _means(norms[:, i], windows) for i, task in enumerate(tasks)}
     with np.errstate(divide="ignore", invalid="ignore"):
-        cosines = gramians / (norms[:, :, None] * norms[:, None, :])  # no gradient, no angle: NaN
+        cosines = gramians / (norms[:, :, None] * norms[:, None, :])  # NaN for zero gradients
     pairs = combinations(range(len(tasks)), 2)
     curves["cosine"] = {f"{tasks[i]}, {tasks[j]}": _means(cosines[:, i, j], windows) for i, j in pairs}
     return curves

@@ -1,4 +1,4 @@
-"""A training whose losses or scores are no longer finite: what happened, and what to try."""
+"""The error of a diverged run: non-finite losses or scores, with facts and advice."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,17 +10,17 @@ from training.data.batches import EncodedRows
 
 
 class DivergedError(ValueError):
-    """Losses, or with ``step`` None the validation scores after the epoch, of ``tasks`` are not finite."""
+    """Non-finite training losses of ``tasks``, or with ``step`` None, non-finite validation scores after the epoch."""
 
     def __init__(self, tasks: Sequence[str], epoch: int, step: int | None = None) -> None:
         self.tasks, self.epoch, self.step = tuple(tasks), epoch, step
-        what, where = ("scores", "after") if step is None else ("loss", "in")
-        at = f"{where} epoch {epoch}" if step is None else f"{where} epoch {epoch}, step {step}"
-        super().__init__(f"training diverged: {what} not finite {at}, of {', '.join(tasks)}")
+        quantity, when = ("scores", "after") if step is None else ("loss", "in")
+        at = f"{when} epoch {epoch}" if step is None else f"{when} epoch {epoch}, step {step}"
+        super().__init__(f"training diverged: {quantity} not finite {at}, for {', '.join(tasks)}")
 
 
-def explained(error: DivergedError, experiment: Experiment, rows: EncodedRows, kept: int | None, output: str) -> str:
-    """One line for a person: the numbers behind it, what to try, and which epoch of ``output`` is ``kept``."""
+def explanation(error: DivergedError, experiment: Experiment, rows: EncodedRows, kept: int | None, output: str) -> str:
+    """The error message with the relevant facts, what to try, and which epoch of ``output`` is ``kept``."""
     tasks = experiment.log_schema.tasks
     rates, largest = _rates(experiment), _largest_labels(rows, list(tasks))
     facts = [f"{path}.learning_rate is {rate:g}" for path, rate in rates.items()]
@@ -32,11 +32,11 @@ def explained(error: DivergedError, experiment: Experiment, rows: EncodedRows, k
             facts.append(f"the largest label of {name} is {largest[name]:g}")
             advice.append(tip)
     saved = (
-        "no epoch was finished, so nothing is kept"
+        "No epoch finished, so nothing is kept"
         if kept is None
-        else f"epoch {kept} is kept: `ranker-train export {output}` exports it, and `fit --restart` starts anew"
+        else f"Epoch {kept} is kept: `ranker-train export {output}` exports it, `fit --restart` starts over"
     )
-    return f"{error} ({'; '.join(facts)}). Try {', '.join(advice)}. Of this run, {saved}"
+    return f"{error} ({'; '.join(facts)}). Try {', '.join(advice)}. {saved}"
 
 
 def _rates(experiment: Experiment) -> dict[str, float]:

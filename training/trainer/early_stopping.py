@@ -1,4 +1,4 @@
-"""By which metric a run stops early, and whether its validation rows define that metric at all."""
+"""Chooses the early-stopping metric, and checks that the validation rows define it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +10,14 @@ from ranker.metrics import METRICS
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows
 from training.data.log_reader import DataError
-from training.evaluation.evaluate import UndefinedMetricError, chosen, measure, one_class, predict, undefined
+from training.evaluation.evaluate import UndefinedMetricError, measure, metric_value, one_class, predict, undefined
 
 
 def stopping_metric(experiment: Experiment, validation: EncodedRows) -> tuple[str | None, list[str]]:
-    """The metric, None where nothing stops the run, and cautions about what the validation rows leave undefined.
+    """The metric (None without early stopping), and warnings about metrics undefined on the validation rows.
 
-    Whether a metric is defined depends on labels and groups alone, so it is known before training. Raises
-    ``DataError`` for a metric that the config names and the rows do not define; where the config names none,
-    ``mean_loss`` takes the place of an undefined ``mean_auc``.
+    Whether a metric is defined depends only on labels and groups, so it is known before training. Raises ``DataError``
+    if the config names a metric that is undefined; if it names none, ``mean_loss`` replaces an undefined ``mean_auc``.
     """
     metrics = _of_constant_scores(experiment, validation)
     reports = metrics["tasks"]
@@ -30,19 +29,19 @@ def stopping_metric(experiment: Experiment, validation: EncodedRows) -> tuple[st
         return None, cautions
     metric = stopping.metric or experiment.default_metric
     try:
-        chosen(metric, metrics)
+        metric_value(metric, metrics)
     except UndefinedMetricError:
         if stopping.metric is not None:
             raise DataError(f"early_stopping.metric: {metric} is undefined: {_why(metric, reports)}") from None
-        return "mean_loss", [*cautions, "validation: no task has an AUC, so early stopping goes by mean_loss"]
-    lacking = [name for name, report in reports.items() if "auc" in report and report["auc"] is None]
-    if metric == "mean_auc" and lacking:
-        cautions.append(f"early stopping: mean_auc is the mean of the other tasks, without {', '.join(lacking)}")
+        return "mean_loss", [*cautions, "validation: no task has an AUC, so early stopping uses mean_loss"]
+    undefined_aucs = [name for name, report in reports.items() if "auc" in report and report["auc"] is None]
+    if metric == "mean_auc" and undefined_aucs:
+        cautions.append(f"early stopping: mean_auc is over the other tasks, without {', '.join(undefined_aucs)}")
     return metric, cautions
 
 
 def _of_constant_scores(experiment: Experiment, rows: EncodedRows) -> dict[str, Any]:
-    """Metrics of a model that scores every row alike: those that are None would be so for any model."""
+    """Metrics of a constant score; those that are None are undefined for any model."""
     tasks = len(experiment.log_schema.tasks)
 
     def constant(batch: Batch) -> NDArray[np.float32]:
@@ -54,7 +53,7 @@ def _of_constant_scores(experiment: Experiment, rows: EncodedRows) -> dict[str, 
 
 def _why(metric: str, reports: Mapping[str, Any]) -> str:
     if metric == "mean_auc":
-        return "no binary task has labels of 0 and of 1 in the validation rows"
+        return "no binary task has labels of both 0 and 1 in the validation rows"
     task, _, name = metric.rpartition(".")
     report = reports[task]
     if not report["rows"]:
@@ -62,5 +61,5 @@ def _why(metric: str, reports: Mapping[str, Any]) -> str:
     if one_class(report):
         return f"every validation label of {task} is {1 if report['positives'] else 0}"
     if METRICS[name].grouped:
-        return f"no group of evaluation.group_by has validation labels of {task} of 0 and of 1"
+        return f"no group of evaluation.group_by has both 0 and 1 among its validation labels of {task}"
     return f"the validation labels of {task} define no {METRICS[name].title}"

@@ -1,4 +1,4 @@
-"""What a run's folder remembers beside the run: what was exported of it, and whether another run may replace it."""
+"""Records in a run's folder: its exported version, and whether another run may replace it."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -15,17 +15,17 @@ from training.data.log_reader import DataError, Log
 RECORD = "run.json"
 EXPORTED = "exported.json"
 RESULT = "result.json"
-"""Beside the run of a cell that was measured: its metrics."""
+"""Metrics of a finished trial, next to its run."""
 SHOWN = 4
 
 
 def key_of(experiment: Experiment, log: Log) -> str:
-    """What tells one run from another: the config and the files' fingerprints."""
+    """Digest that identifies a run: the config and the files' fingerprints."""
     return digest(experiment.model_dump(mode="json", by_alias=True), files(experiment, log))
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The JSON object in a file; an empty one where it is missing or broken."""
+    """The JSON object in a file; empty if the file is missing or broken."""
     try:
         content = orjson.loads(file.read_bytes())
     except (OSError, ValueError):
@@ -34,7 +34,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def mark_exported(folder: Path, artifact: Artifact) -> None:
-    """Remember in a run's folder that the run is finished, and which version it was exported as."""
+    """Record in a run's folder that it is finished, and which version it was exported as."""
     record = {
         "key": read(folder / RECORD).get("key"),
         "artifact": str(artifact.folder.resolve()),
@@ -45,26 +45,26 @@ def mark_exported(folder: Path, artifact: Artifact) -> None:
 
 
 def exported(folder: Path, key: str) -> tuple[Artifact | None, str | None]:
-    """The artifact of a finished run, if it is there still, and a line about it; two None for any other run."""
+    """A finished run's artifact, if it still exists, and a message about it; two None for any other run."""
     record = read(folder / EXPORTED)
     if record.get("key") != key or read(folder / RECORD).get("key") != key:
         return None, None
-    place, version = Path(record["artifact"]), record["version"]
-    if not place.is_dir():  # the output folder may have been moved
-        place = folder.parent / str(version)
+    target, version = Path(record["artifact"]), record["version"]
+    if not target.is_dir():  # the output folder may have been moved
+        target = folder.parent / str(version)
     try:
-        if _sha256(place / MANIFEST) == record["manifest"]:
-            line = f"this run is finished, and was exported as version {version} ({place}); --restart trains anew"
-            return load(place), line
+        if _sha256(target / MANIFEST) == record["manifest"]:
+            line = f"this run is finished and was exported as version {version} ({target}); --restart trains it again"
+            return load(target), line
     except (OSError, ArtifactError):
         pass
-    return None, f"this run is finished, but version {version} that was exported of it is gone: exporting it again"
+    return None, f"this run is finished, but its exported version {version} is gone: exporting it again"
 
 
 def check_replaceable(folder: Path, experiment: Experiment, log: Log) -> str | None:
-    """A line where a finished run of another config or data will be replaced.
+    """A message if a finished run of another config or data will be replaced.
 
-    Raises ``DataError`` where the other run is unfinished and has trained already: its checkpoints would be lost.
+    Raises ``DataError`` if the other run is unfinished and has checkpoints, which would be lost.
     """
     record, key = read(folder / RECORD), key_of(experiment, log)
     if not record or record.get("key") == key or not (folder / "checkpoints" / "latest" / "checkpoint").is_file():
@@ -83,12 +83,12 @@ def _differences(record: Mapping[str, Any], experiment: Experiment, log: Log) ->
     before = dict(_flat(saved)) if isinstance(saved, dict) else {}
     now = dict(_flat(orjson.loads(orjson.dumps(experiment.model_dump(mode="json", by_alias=True)))))
     keys = [key for key in dict.fromkeys([*before, *now]) if before.get(key) != now.get(key)]
-    found = [f"{key} ({_shown(before.get(key))} there, {_shown(now.get(key))} now)" for key in keys[:SHOWN]]
+    differences = [f"{key} (was {_shown(before.get(key))}, now {_shown(now.get(key))})" for key in keys[:SHOWN]]
     if len(keys) > SHOWN:
-        found.append(f"{len(keys) - SHOWN} more keys")
+        differences.append(f"{len(keys) - SHOWN} more keys")
     if not keys or sorted(record.get("data") or []) != sorted(log.paths()):
-        found.append("the data files")
-    return ", ".join(found)
+        differences.append("the data files")
+    return ", ".join(differences)
 
 
 def _flat(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

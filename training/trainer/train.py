@@ -1,4 +1,4 @@
-"""Train an experiment on a log: prepare, fit, keep the best epoch, export. Killed, it goes on where it was."""
+"""Trains an experiment on a log: encodes rows, runs epochs, keeps the best one. Resumes after a kill."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -23,16 +23,16 @@ from training.data.label_facts import label_facts
 from training.data.log_reader import DataError, Log, Source
 from training.data.split.checks import cautions as split_cautions
 from training.disk_full import is_disk_full
-from training.evaluation.evaluate import Predictions, Scorer, UndefinedMetricError, chosen, measure, predict
-from training.evaluation.gates import GateReport, look
+from training.evaluation.evaluate import Predictions, Scorer, UndefinedMetricError, measure, metric_value, predict
+from training.evaluation.gates import GateReport, inspect_gates
 from training.progress_listener import RunListener
 from training.trainer.build_model import build_funnel, build_model
 from training.trainer.callbacks import Recorder, StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
-from training.trainer.divergence import DivergedError, explained
+from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
 from training.trainer.run_folder import RECORD, RESULT, key_of
-from training.trainer.table_sizes import table_sizes, told
+from training.trainer.table_sizes import describe_tables, table_sizes
 
 RUN = "run"
 ROWS = "rows"
@@ -40,7 +40,7 @@ ROWS = "rows"
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model with the weights of its best epoch, what it was trained with, what it predicts on validation."""
+    """A trained model with its best epoch's weights, its config and data, and its validation predictions."""
 
     experiment: Experiment
     log: Log
@@ -54,18 +54,18 @@ class Run:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights were kept, counted from 1."""
+        """The epoch whose weights are kept, counted from 1."""
         return max(int(record["epoch"]) for record in self.history if record["best"])
 
 
 def train(
     experiment: Experiment, source: Source, output: Path, listener: RunListener | None = None, rows: Path | None = None
 ) -> Run:
-    """Train in ``output/run``, going on with an unfinished run of the same config and data that is found there.
+    """Train in ``output/run``, resuming an unfinished run of the same config and data.
 
-    Encoded rows are kept in ``rows``, by default in the run's folder, and used again by whatever run needs the same.
-    Raises ``DataError`` for a log that cannot be used, ``DivergedError`` where losses stop being finite, and
-    ``RuntimeError`` where ``training.threads`` is set after TensorFlow has started with another number.
+    Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones.
+    Raises ``DataError`` if the log cannot be used, ``DivergedError`` if losses become non-finite, and ``RuntimeError``
+    if ``training.threads`` differs from the number TensorFlow has already started with.
     """
     listener = listener or RunListener()
     if experiment.training.threads is not None:
@@ -84,7 +84,7 @@ def train(
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, facts, steps)
     if sizes := table_sizes(model.embedding.layout, model.embedding.sets):
-        listener.note(told(sizes))
+        listener.note(describe_tables(sizes))
     try:
         for caution in model.weighting.cautions(experiment.log_schema.tasks, facts):
             listener.note(caution)
@@ -95,27 +95,27 @@ def train(
     if _finished(experiment, state):
         listener.note(f"the run in {folder} has finished training after epoch {state.epoch}")
     elif state.epoch or state.step:
-        listener.note(f"going on from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
+        listener.note(f"resuming from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
     try:
         state = _epochs(experiment, metric, model, prepared, state, checkpoints, folder, listener)
     except DivergedError as error:
-        raise _kept(error, experiment, prepared, checkpoints, folder) from None
+        raise _diverged(error, experiment, prepared, checkpoints, folder) from None
     except (OSError, tf.errors.OpError) as error:
         if not is_disk_full(error):
             raise
-        raise checkpoints.full(folder) from None
+        raise checkpoints.disk_full(folder) from None
     return _best(experiment, log, prepared, model, checkpoints, state, folder)
 
 
-def _kept(
+def _diverged(
     error: DivergedError, experiment: Experiment, prepared: Prepared, checkpoints: Checkpoints, folder: Path
 ) -> DivergedError:
-    """The error with what is kept of the run; a run without a finished epoch leaves nothing."""
+    """Complete the error's message; delete the checkpoints if no epoch has finished."""
     state = checkpoints.latest() or RunState()
     best = [int(record["epoch"]) for record in state.history if record["best"]]
     if not best:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    error.args = (explained(error, experiment, prepared.training, max(best, default=None), str(folder.parent)),)
+    error.args = (explanation(error, experiment, prepared.training, max(best, default=None), str(folder.parent)),)
     return error
 
 
@@ -128,25 +128,25 @@ def _finished(experiment: Experiment, state: RunState) -> bool:
 
 
 def reopen(output: Path) -> Run:
-    """The best epoch so far of the run in ``output/run``. Raises ``DataError`` where there is none."""
+    """The best epoch so far of the run in ``output/run``. Raises ``DataError`` if there is none."""
     folder = output / RUN
     if not (folder / "run.json").is_file():
-        raise DataError(f"{folder}: holds no run; `fit` makes one")
+        raise DataError(f"{folder}: contains no run; create one with `fit`")
     try:
         saved = orjson.loads((folder / "run.json").read_bytes())
         experiment = Experiment.model_validate(saved["experiment"])
         log = open_log(experiment, saved["data"])
         prepared = opened_rows(experiment, Path(saved["rows"]) if saved["rows"] else folder / ROWS)
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
-        raise DataError(f"{folder}: the run cannot be read; `fit` it again ({error})") from error
+        raise DataError(f"{folder}: the run cannot be read; run `fit` again ({error})") from error
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest()
     if state is None and (output / RESULT).is_file():
         raise DataError(
-            f"{folder}: the weights were deleted once the model was measured: `compare` keeps those of the best cell, "
-            "which `--export-best DIR` exports, and `pareto` those of the front"
+            f"{folder}: the weights were deleted after evaluation: `compare` keeps only the best trial's, which "
+            "`--export-best DIR` exports, and `pareto` only the front's"
         )
     if state is None or not state.history:
         raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
@@ -154,24 +154,24 @@ def reopen(output: Path) -> Run:
 
 
 def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None) -> None:
-    """Clear away what an earlier run of another config or other data left, but for encoded rows."""
+    """Write the run's record; first delete an earlier run of another config or data, except its encoded rows."""
     config = experiment.model_dump(mode="json", by_alias=True)
-    key, mark = key_of(experiment, log), folder / RECORD
+    key, record_file = key_of(experiment, log), folder / RECORD
     run = {"key": key, "experiment": config, "data": log.paths(), "rows": str(rows.resolve()) if rows else None}
     folder.mkdir(parents=True, exist_ok=True)
-    if _key_of(mark) != key:
-        mark.unlink(missing_ok=True)  # first: without it, whatever is left counts as another run's
+    if _key_of(record_file) != key:
+        record_file.unlink(missing_ok=True)  # first, so that an interrupted clean-up is not mistaken for this run
         for part in folder.iterdir():
             if part.name not in (ROWS, f"{ROWS}.lock"):
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
     partial = folder / ".run.json"
     partial.write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
-    partial.replace(mark)
+    partial.replace(record_file)
 
 
-def _key_of(mark: Path) -> str | None:
+def _key_of(record_file: Path) -> str | None:
     try:
-        return str(orjson.loads(mark.read_bytes())["key"])
+        return str(orjson.loads(record_file.read_bytes())["key"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -188,12 +188,12 @@ def _best(
     checkpoints.restore_best()
     predictions = predict(scorer(model), prepared.validation.chunks())
     metrics = measure(experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed)
-    gates = look(model, prepared.validation)
+    gates = inspect_gates(model, prepared.validation)
     return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions)
 
 
 def scorer(model: RankingModel) -> Scorer:
-    """The model as a function of packed arrays."""
+    """Compile the model into a function of packed arrays."""
     compiled = tf.function(model.call, reduce_retracing=True, autograph=False)
     return lambda batch: compiled({name: tf.constant(a) for name, a in batch.items()}).numpy()
 
@@ -227,13 +227,13 @@ def _epochs(
                 metrics = measure(experiment.log_schema, predictions, 0, settings.seed)
                 metrics["mean_loss"] = mean_loss(losses, prepared.validation)
             value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
-            final = experiment.schedule.final(state.epoch)  # what comes before is kept until there is better
+            final = experiment.schedule.final(state.epoch)  # earlier phases' epochs are always kept
             better = metric is None or not final or state.best == float("-inf") or value > state.best
             record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
             steplog.validation((state.epoch + 1) * steps, metrics)
-            seen = look(model, prepared.validation)
-            steplog.gates((state.epoch + 1) * steps, seen)
-            for warning in seen.warnings():
+            gates = inspect_gates(model, prepared.validation)
+            steplog.gates((state.epoch + 1) * steps, gates)
+            for warning in gates.warnings():
                 listener.note(warning)
             state = state.after_epoch(record, value if final else float("-inf"), better)
             if better:
@@ -245,9 +245,9 @@ def _epochs(
 
 
 def _value(metric: str, metrics: dict[str, Any], epoch: int) -> float:
-    """The early-stopping metric. Labels define it (``stopping_metric``), so that only a model can spoil it."""
+    """The early-stopping metric. ``stopping_metric`` checked the labels, so an undefined value means divergence."""
     try:
-        return chosen(metric, metrics)
+        return metric_value(metric, metrics)
     except UndefinedMetricError:
         raise DivergedError([metric.partition(".")[0]], epoch) from None
 

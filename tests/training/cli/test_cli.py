@@ -156,7 +156,7 @@ def test_compare_writes_one_report_and_goes_on_where_it_was(trained, tmp_path):
     before = (done / "result.json").stat().st_mtime_ns
     (lost / "result.json").unlink()
     again = ranker_train(*command)
-    assert "1 of 2 cells are done already" in again.stdout
+    assert "1 of 2 trials are already done" in again.stdout
     assert (done / "result.json").stat().st_mtime_ns == before
     assert json.loads((tmp_path / "results.json").read_text())["rows"][1]["tasks"] == saved[1]["tasks"]
     shown = dom((tmp_path / "report.html").read_text(), tmp_path)
@@ -173,5 +173,5 @@ def test_compare_says_what_cannot_be_varied(trained, tmp_path):
 def test_inspect_prints_blocks_and_gates(trained):
     ended = ranker_train("inspect", trained.output, "--depth", 3)
     assert ended.returncode == 0, ended.stderr
-    for text in ("embedding", "trunk", "head_click", "FLOPs a candidate", "gate_like", "entropy"):
+    for text in ("embedding", "trunk", "head_click", "FLOPs per candidate", "gate_like", "entropy"):
         assert text in ended.stdout

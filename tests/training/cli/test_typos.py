@@ -24,7 +24,7 @@ WHOLE = yaml.safe_dump(QUICK)
         ("data: [", ["fit"], "is not valid YAML"),
         ("data: {}\ndata: {}\n", ["pareto", "--points", "3"], "is there twice"),
         ("data: {}\ntrainning: {}\n", ["fit"], "did you mean 'training'?"),
-        (WHOLE, ["compare", "--vary", "mmoe"], "say KEY=VALUE"),
+        (WHOLE, ["compare", "--vary", "mmoe"], "must be KEY=VALUE"),
         (
             WHOLE,
             ["pareto", "--points", "4", "--method", "statik"],

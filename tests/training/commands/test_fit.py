@@ -67,7 +67,7 @@ def test_its_own_rows_are_known_when_it_is_measured(run, frame):
     held_out = training.evaluate(run.artifact, frame, validation=True, bootstrap=0, progress=False)
     assert held_out["mean_auc"] == pytest.approx(run.metrics["mean_auc"], abs=1e-4)
     whole = training.evaluate(run.folder, pa.Table.from_pandas(frame), bootstrap=0, progress=False)
-    assert "are of the time that the model was trained on" in whole["cautions"][0]
+    assert "are from the time range that the model was trained on" in whole["cautions"][0]
 
 
 def test_rows_of_a_random_split_are_found_again_in_the_same_frame(frame, tmp_path):
@@ -76,7 +76,7 @@ def test_rows_of_a_random_split_are_found_again_in_the_same_frame(frame, tmp_pat
     artifact = run.export()
     held_out = training.evaluate(artifact, frame, validation=True, bootstrap=0, progress=False)
     assert held_out["mean_auc"] == pytest.approx(run.metrics["mean_auc"], abs=1e-4)
-    with pytest.raises(DataError, match="goes by the place of a row"):
+    with pytest.raises(DataError, match="random depends on row positions"):
         training.evaluate(artifact, frame.head(50), validation=True, bootstrap=0, progress=False)
 
 

@@ -59,14 +59,14 @@ def again(config, log, output, **asked):
     """The same front under a rule, in this process; what was printed."""
     experiment, screen = load(config), io.StringIO()
     chosen = choice(experiment, *(asked.get(name) for name in ("objectives", "pick", "prefer")))
-    cells = expand(experiment, 3, 0.8, ["pe_ltr"])
-    summary, artifact = pareto(experiment, cells, chosen, [log], [log], output, 1, Console(file=screen, width=160))
+    trials = expand(experiment, 3, 0.8, ["pe_ltr"])
+    summary, artifact = pareto(experiment, trials, chosen, [log], [log], output, 1, Console(file=screen, width=160))
     return summary, artifact, screen.getvalue()
 
 
 def test_what_was_killed_goes_on_and_ends_with_a_front_and_an_artifact(finished, log):
     _, output, printed = finished
-    assert "1 of 3 cells are done already" in printed
+    assert "1 of 3 trials are already done" in printed
     found = saved(output)
     assert len(found["models"]) == 3
     assert not found["errors"]
@@ -84,9 +84,9 @@ def test_what_was_killed_goes_on_and_ends_with_a_front_and_an_artifact(finished,
 
 def test_dominated_models_lose_their_weights_and_keep_their_results(finished):
     config, output, _ = finished
-    cells = expand(load(config), 3, 0.8, ["pe_ltr"])
-    for cell, model in zip(cells, saved(output)["models"], strict=True):
-        folder = output / "cells" / cell.folder
+    trials = expand(load(config), 3, 0.8, ["pe_ltr"])
+    for trial, model in zip(trials, saved(output)["models"], strict=True):
+        folder = output / "cells" / trial.folder
         assert (folder / "result.json").is_file()
         assert has_weights(folder) == (model["standing"] != "dominated")
 
@@ -96,7 +96,7 @@ def test_another_rule_trains_nothing_and_the_same_pick_is_exported_once(finished
     results = {path: path.stat().st_mtime_ns for path in output.glob("cells/*/result.json")}
     _, first, _ = again(config, log, output)
     _, second, printed = again(config, log, output, pick="least_misery")
-    assert "3 of 3 cells are done already" in printed
+    assert "3 of 3 trials are already done" in printed
     assert first.folder == second.folder
     assert {path: path.stat().st_mtime_ns for path in output.glob("cells/*/result.json")} == results
 
@@ -118,12 +118,12 @@ def test_the_page_is_drawn(finished, tmp_path):
     _, output, _ = finished
     shown = dom((output / "pareto.html").read_text(), tmp_path)
     assert shown.count('class="marks"') == 2
-    assert "Test rows chose nothing." in shown
+    assert "Test rows were not used for selection." in shown
 
 
 def test_cells_that_all_fail_are_one_error(log, tmp_path):
     schema = {**TINY["schema"], "tasks": {**TASKS, "watch_time": {"kind": "binary"}}}
     experiment = load(written(tmp_path, QUICK, **{**TINY, "schema": schema}))
-    cells, asked = expand(experiment, 4, 0.8, ["static"])[:1], choice(experiment, None, None, None)
+    trials, asked = expand(experiment, 4, 0.8, ["static"])[:1], choice(experiment, None, None, None)
     with pytest.raises(RuntimeError, match=r"no model could be trained.*'watch_time'.*is not a label in \{0, 1\}"):
-        pareto(experiment, cells, asked, [log], [], tmp_path / "out", 1, Console(file=io.StringIO()))
+        pareto(experiment, trials, asked, [log], [], tmp_path / "out", 1, Console(file=io.StringIO()))

@@ -125,8 +125,8 @@ def test_options_that_do_not_fit_are_named_by_line_and_path(tmp_path, section, v
             {"fusions": {"mine": {"rules": {"new": {"kind": "floor", "leest": {"click": 1}}}}}},
             "fusions.mine.rules.new.leest: unknown key 'leest'; did you mean 'least'?",
         ),
-        ({"fusions": {"additive": {}}}, "fusions.additive: is the name of a formula"),
-        ({"fusions": {"default": {}}}, "fusions.default: is the name of the fusion under `fusion`"),
+        ({"fusions": {"additive": {}}}, "fusions.additive: is already the name of a formula"),
+        ({"fusions": {"default": {}}}, "fusions.default: is already the name of the fusion under `fusion`"),
     ],
 )
 def test_mistakes_in_fusions_are_named_by_line_and_path(tmp_path, fusions, expected):

@@ -40,10 +40,10 @@ def test_alternating_takes_tasks_in_turn():
 @pytest.mark.parametrize(
     ("phases", "text"),
     [
-        ([{"tasks": ["clik"]}], "phases.0.tasks: 'clik' is no task; did you mean 'click'"),
-        ([{"freeze": ["embedings"]}], "phases.0.freeze: 'embedings' is no part; did you mean 'embeddings'"),
-        ([{"epochs": 10}, {}], "those before the last take 10 epoch"),
-        ([{"epochs": 2}, {"epochs": 3}], "they end after 5 epoch"),
+        ([{"tasks": ["clik"]}], "phases.0.tasks: 'clik' is not a task; did you mean 'click'"),
+        ([{"freeze": ["embedings"]}], "phases.0.freeze: 'embedings' is not a part; did you mean 'embeddings'"),
+        ([{"epochs": 10}, {}], "the phases before the last take 10 epoch"),
+        ([{"epochs": 2}, {"epochs": 3}], "end after 5 epoch"),
     ],
 )
 def test_mistakes_are_named(phases, text):
@@ -57,5 +57,5 @@ def test_turns_leave_no_gradients_to_compare():
 
 
 def test_only_the_last_phase_is_open():
-    with pytest.raises(ValidationError, match=r"phases\.0\.epochs: say how many"):
+    with pytest.raises(ValidationError, match=r"phases\.0\.epochs: is required"):
         schedule({}, {"epochs": 1})

@@ -72,7 +72,7 @@ def test_a_truncated_file_is_named(tmp_path, keep):
     pq.write_table(TABLE, path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * keep)])
-    with pytest.raises(DataError, match=r"a\.parquet: is not a whole Parquet file"):
+    with pytest.raises(DataError, match=r"a\.parquet: is not a complete Parquet file"):
         Log([path])
 
 

@@ -51,9 +51,8 @@ def rows_of(made):
 def test_rows_of_the_training_time_are_counted(artifact_of, file, column):
     artifact = artifact_of({**BY_DAY, "column": column}, [file])
     (caution,) = overlap(artifact, Log([file]))
-    assert f"800 of 1,000 rows (80.0%) are of the time that the model was trained on ({column} from 2026-01-01 to " in (
-        caution
-    )
+    assert "800 of 1,000 rows (80.0%) are from the time range that the model was trained on" in caution
+    assert f"({column} from 2026-01-01 to " in caution
     assert "to before 2026-01-09)" in caution
     assert overlap(artifact, Log(FRAME[800:])) == []
     assert "100 of 300 rows (33.3%)" in overlap(artifact, Log(FRAME[700:]))[0]
@@ -65,7 +64,7 @@ def test_the_time_in_another_form_is_counted_and_of_another_kind_is_told(artifac
     assert "800 of 1,000 rows" in overlap(artifact, Log(stamps))[0]
     for other in (FRAME.assign(day=1), FRAME.drop(columns="day")):
         (caution,) = overlap(artifact, Log(other))
-        assert "whether the model was trained on rows of this time is not known: DataFrame" in caution
+        assert "cannot tell whether the model was trained on rows of this time: DataFrame" in caution
 
 
 def test_a_log_of_another_unit_of_time_is_told(artifact_of, tmp_path):
@@ -74,7 +73,7 @@ def test_a_log_of_another_unit_of_time_is_told(artifact_of, tmp_path):
     FRAME.assign(at=at).to_parquet(seconds)
     FRAME.assign(at=at * 1000).to_parquet(other)
     artifact = artifact_of({"by": "time", "column": "at", "last": 2}, [seconds])
-    told = "milliseconds since 1970, where the log that the model was trained on held seconds"
+    told = "milliseconds since 1970, but the model was trained on seconds"
     assert told in overlap(artifact, Log([other]))[0]
     with pytest.raises(DataError, match=told):
         rows_of(held_out(artifact, Log([other])))

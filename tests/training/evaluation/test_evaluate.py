@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.schema import Schema
-from training.evaluation.evaluate import Predictions, UndefinedMetricError, chosen, measure
+from training.evaluation.evaluate import Predictions, UndefinedMetricError, measure, metric_value
 
 SCHEMA = Schema.model_validate(
     {
@@ -31,10 +31,10 @@ def test_metrics_by_hand_over_known_rows():
 
 def test_values_for_stopping_are_signed():
     metrics = {**measure(SCHEMA, PREDICTIONS, resamples=0, seed=0), "mean_loss": 0.5}
-    assert chosen("mean_auc", metrics) == pytest.approx(0.75)
-    assert chosen("mean_loss", metrics) == -0.5
-    assert chosen("watch.mae", metrics) == pytest.approx(-2 / 3)
-    assert chosen("click.gauc", metrics) == pytest.approx(0.5)
+    assert metric_value("mean_auc", metrics) == pytest.approx(0.75)
+    assert metric_value("mean_loss", metrics) == -0.5
+    assert metric_value("watch.mae", metrics) == pytest.approx(-2 / 3)
+    assert metric_value("click.gauc", metrics) == pytest.approx(0.5)
     for undefined in ({"mean_auc": None}, {"mean_auc": float("nan")}):
         with pytest.raises(UndefinedMetricError, match="mean_auc"):
-            chosen("mean_auc", undefined)
+            metric_value("mean_auc", undefined)

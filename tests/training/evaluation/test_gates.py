@@ -63,8 +63,8 @@ def test_collapse_is_said_with_what_to_try():
     weights = tf.constant([[0.6, 0.395, 0.005]] * 50)
     lines = report([GateReading("gate", ("heard", "copy", "silent"), weights, [heard, copy, silent])]).warnings()
     assert len(lines) == 3
-    assert lines[0].startswith("expert silent gets less than a tenth of an even share from every gate: try")
-    assert "heard and copy say the same" in lines[1]
+    assert lines[0].startswith("expert silent gets less than a tenth of a uniform weight at every gate: try")
+    assert "heard and copy are redundant" in lines[1]
     assert "expert silent is silent: 100% of its outputs are 0" in lines[2]
 
 

@@ -13,8 +13,8 @@ from training.data.log_reader import DataError, Log
 from training.data.split.held_out import split
 from training.evaluation.evaluate import Predictions
 from training.export.export import examples_of, export
-from training.export.fit_fusions import fitted_fusions, learnt, notes
-from training.reports.calibration import calibration_page, crossed, curve
+from training.export.fit_fusions import cross_validation_lines, fitted_fusions, notes
+from training.reports.calibration import calibration_page, cross_fitted, curve
 from training.trainer.train import reopen
 
 
@@ -67,8 +67,8 @@ def test_a_learned_fusion_reads_the_validation_rows_of_the_log(trained, tmp_path
     fitted = fitted_fusions(changed, run.predictions, log)
     told = fitted["held"].fusion.state["held_out"]
     assert told["rows"] == len(run.predictions.labels)
-    assert len(list(learnt(fitted))) == 1
-    assert f"NDCG@10 {told['value']:.4f} of click * (watch_time > 5)" in next(iter(learnt(fitted)))
+    assert len(list(cross_validation_lines(fitted))) == 1
+    assert f"NDCG@10 {told['value']:.4f} of click * (watch_time > 5)" in next(iter(cross_validation_lines(fitted)))
     examples, scores = examples_of(rows, changed), run.predictions.scores
     artifact = export(tmp_path, changed, run.prepared.encoder, run.model, fitted, run.metrics, examples, scores)
     again = load(artifact.folder).fusions["held"]
@@ -140,7 +140,7 @@ def test_a_half_is_calibrated_without_its_own_labels(predictions):
     scores, labels = predictions.scores[:, 0].astype(float), predictions.labels[:, 0].astype(float)
     flipped = labels.copy()
     flipped[::2] = 1 - flipped[::2]
-    before, after = crossed("isotonic", scores, labels), crossed("isotonic", scores, flipped)
+    before, after = cross_fitted("isotonic", scores, labels), cross_fitted("isotonic", scores, flipped)
     np.testing.assert_array_equal(before[::2], after[::2])
     assert (before[1::2] != after[1::2]).any()
 

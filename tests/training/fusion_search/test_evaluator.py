@@ -49,7 +49,7 @@ def test_every_metric_is_that_of_the_served_ranking(name: str, rows) -> None:
     points = np.vstack([around.start, np.random.default_rng(1).random((3, len(around.start)))])
     evaluator = Evaluator(plan(name), rows, METRICS)
     measured = evaluator(around.sets(points))
-    np.testing.assert_allclose(evaluator.today(), measured[0], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(evaluator.baseline(), measured[0], rtol=0, atol=1e-12)
     for point, found in zip(points, measured, strict=True):
         fused = ranked(plan(name).replaced(around.at(point).values), rows)
         known = rows.known[:, 1]
@@ -80,16 +80,16 @@ def test_bins_are_close_and_threads_change_nothing(name: str, rows) -> None:
 
 def test_a_metric_that_is_undefined_whatever_the_ranking_is_named(rows) -> None:
     none = rows.taken(rows.labels[:, 0] == 0)
-    with pytest.raises(DataError, match=r"click.auc: the \d+ rows have labels of one kind only"):
+    with pytest.raises(DataError, match=r"click.auc: all \d+ rows have the same label"):
         Evaluator(plan("additive"), none, METRICS[:1])
-    with pytest.raises(DataError, match=r"click.gauc: no group of the \d+ rows has what it needs"):
-        Evaluator(plan("additive"), none, METRICS[2:3]).today()
+    with pytest.raises(DataError, match=r"click.gauc: is undefined in every group of the \d+ rows"):
+        Evaluator(plan("additive"), none, METRICS[2:3]).baseline()
 
 
 def test_columns_must_be_numbers_and_gains_not_negative(rows) -> None:
     rows.columns["worth"][3] = -1.0
     with pytest.raises(DataError, match=r"worth.ndcg@3: gains must be >= 0, and column 'worth' has -1"):
-        Evaluator(plan("additive"), rows, [Metric("worth", "ndcg", 3)]).today()
+        Evaluator(plan("additive"), rows, [Metric("worth", "ndcg", 3)]).baseline()
     rows.columns["worth"][3] = np.nan
-    with pytest.raises(DataError, match="column 'worth' has rows without a number"):
-        Evaluator(plan("additive"), rows, [Metric("worth", "mean", 3)]).today()
+    with pytest.raises(DataError, match="column 'worth' has rows without a finite number"):
+        Evaluator(plan("additive"), rows, [Metric("worth", "mean", 3)]).baseline()

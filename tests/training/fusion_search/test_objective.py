@@ -41,7 +41,7 @@ def test_constraints_are_of_today_or_plain_numbers() -> None:
     today = np.array([0.6, 0.8, 0.3])
     measured = np.array([[0.75, 0.8, 0.29], [0.75, 0.79, 0.29], [0.65, 0.81, 0.28]])
     np.testing.assert_allclose(goal.violation(measured, today), [0.0, 0.01, 0.05 + 0.01], atol=1e-9)
-    worth = goal.worth(measured, today)
+    worth = goal.fitness(measured, today)
     assert worth[0] == 0.75
     assert worth[0] > worth[1] > worth[2]
     np.testing.assert_array_equal(np.isfinite(goal.front(measured, today))[:, 0], [True, False, False])
@@ -56,12 +56,12 @@ def test_constraints_are_of_today_or_plain_numbers() -> None:
         ("clik.auc", "no metric 'clik.auc'; did you mean 'click'"),
         ("click.acu", "no metric 'click.acu'; did you mean 'auc'"),
         ("watch.auc", r"no metric 'watch.auc' \(of a regression task: ndcg, mean\)"),
-        ("margin.auc", "'margin' is no binary task"),
-        ("click.ndcg", "say how many places count, for example click.ndcg@10"),
-        ("click.ndcg@0", "at least one place"),
-        ("click.auc@5", "an AUC has no @"),
-        ("click.auc + click.auc", "click.auc is there twice"),
-        ("0*click.auc", "has the weight 0"),
+        ("margin.auc", "'margin' is not a binary task"),
+        ("click.ndcg", "needs a cutoff k, for example click.ndcg@10"),
+        ("click.ndcg@0", "the cutoff must be at least 1"),
+        ("click.auc@5", "an AUC takes no cutoff"),
+        ("click.auc + click.auc", "click.auc is listed twice"),
+        ("0*click.auc", "has weight 0"),
     ],
 )
 def test_mistakes_are_named(text: str, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""The trust region around today's parameters."""
+"""The search space around the current parameters."""
 
 import numpy as np
 import pytest
@@ -67,11 +67,11 @@ def test_numbers_have_six_digits() -> None:
     [
         (["pwer"], 1.0, r"has no parameter 'pwer'; did you mean 'power'\?"),
         (["power.clik"], 1.0, r"did you mean 'power.click'\?"),
-        (["power=1"], 1.0, "a region is LOW:HIGH"),
-        (["power.like=2:1"], 1.0, "rising"),
-        (["power.like=0:1000"], 1.0, "a region of power.like is within"),
-        (["power.like=1:2"], 1.0, "leaves out the present power.like, 0.25"),
-        ([], 0.0, "--trust 0: must be above 0"),
+        (["power=1"], 1.0, "a range must be LOW:HIGH"),
+        (["power.like=2:1"], 1.0, "must be increasing"),
+        (["power.like=0:1000"], 1.0, "the range of power.like must be increasing"),
+        (["power.like=1:2"], 1.0, "does not include the current power.like, 0.25"),
+        ([], 0.0, "--trust 0: must be > 0"),
     ],
 )
 def test_mistakes_are_named(vary: list[str], trust: float, problem: str) -> None:

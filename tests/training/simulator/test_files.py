@@ -71,7 +71,7 @@ def test_an_earlier_simulation_is_replaced_only_on_request(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["notes.txt", "part-00000.parquet"])
 def test_foreign_files_are_never_touched(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
-    with pytest.raises(FileExistsError, match=f"holds '{name}', which no simulation wrote"):
+    with pytest.raises(FileExistsError, match=f"holds '{name}', which is not from a simulation"):
         simulate(SMALL, tmp_path, overwrite=True)
     assert (tmp_path / name).read_text() == "mine"
     with pytest.raises(NotADirectoryError, match="is a file"):

@@ -19,13 +19,13 @@ def ended(how: str) -> dict[str, str]:
     ("how", "expected"),
     [("well", {"fine": "well"}), ("killed", "was killed"), ("raises", "ValueError: no [/such] thing")],
 )
-def test_whatever_happens_to_a_cell_is_that_cells_alone(monkeypatch, how, expected):
-    monkeypatch.setattr(runner, "run_cell", ended)
+def test_a_failure_affects_only_its_own_trial(monkeypatch, how, expected):
+    monkeypatch.setattr(runner, "run_trial", ended)
     result = runner._in_own_process(how)
     assert result == expected or expected in result["error"]
 
 
 def test_what_looks_like_markup_is_printed_as_it_is(capsys):
-    cell = type("Cell", (), {"name": "domain=[user]", "seed": 1})
-    Console(width=200).print(runner._line(cell, {"error": "no [/such] thing"}, []))
+    trial = type("Trial", (), {"name": "domain=[user]", "seed": 1})
+    Console(width=200).print(runner._line(trial, {"error": "no [/such] thing"}, []))
     assert "domain=[user], seed 1: no [/such] thing" in capsys.readouterr().out

@@ -163,7 +163,7 @@ def test_killed_it_goes_on_to_the_same_result_with_every_groups_moments(trained,
     assert ended.returncode == 9
     notes = []
     resumed = train(load(path), [trained.log], tmp_path / "cut", RunListener(note=notes.append))
-    assert "going on from epoch 2, step 4" in notes[-1]
+    assert "resuming from epoch 2, step 4" in notes[-1]
     whole = train(load(path), [trained.log], tmp_path / "whole")
     assert resumed.history == whole.history
     ours, theirs = (saved(tmp_path / name / "run" / "checkpoints" / "latest") for name in ("cut", "whole"))
@@ -180,7 +180,7 @@ def test_killed_it_goes_on_to_the_same_result_with_every_groups_moments(trained,
 
 
 def test_tables_drawn_afresh_are_not_averaged():
-    with pytest.raises(ValueError, match=r"optimizer\.average: would mix the tables"):
+    with pytest.raises(ValueError, match=r"optimizer\.average: would average tables across epochs"):
         experiment(optimizer={"average": 0.99}, embedding={"reinitialise_each_epoch": True})
 
 

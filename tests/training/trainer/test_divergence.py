@@ -28,11 +28,11 @@ def test_labels_too_large_are_named_with_the_step_and_what_to_try(trained, tmp_p
     with pytest.raises(DivergedError) as ended:
         train(quick(tmp_path, schema=schema, training=SMALL), huge, tmp_path / "out")
     for part in (
-        "loss not finite in epoch 1, step 1, of watch_time",
+        "loss not finite in epoch 1, step 1, for watch_time",
         "optimizer.dense.learning_rate is 0.001",
         "the largest label of watch_time is ",
         "Try a smaller learning rate, optimizer.dense.clip_norm: 1, tasks.watch_time.transform: log1p",
-        "no epoch was finished, so nothing is kept",
+        "No epoch finished, so nothing is kept",
     ):
         assert part in str(ended.value)
     assert ended.value.epoch == 1
@@ -53,7 +53,7 @@ def test_the_best_epoch_before_it_is_kept_and_can_be_opened(trained, tmp_path, m
         return found
 
     monkeypatch.setattr(trainer, "predict", spoilt)
-    with pytest.raises(DivergedError, match="scores not finite after epoch 2, of like") as ended:
+    with pytest.raises(DivergedError, match="scores not finite after epoch 2, for like") as ended:
         train(experiment, [trained.log], tmp_path / "out")
-    assert f"epoch 1 is kept: `ranker-train export {tmp_path / 'out'}` exports it" in str(ended.value)
+    assert f"Epoch 1 is kept: `ranker-train export {tmp_path / 'out'}` exports it" in str(ended.value)
     assert reopen(tmp_path / "out").best_epoch == 1

@@ -46,20 +46,20 @@ def test_a_mean_says_which_tasks_it_lacks(tmp_path):
     assert metric == "mean_auc"
     assert cautions == [
         "validation: like: every label in these rows is 0, so its AUC is undefined",
-        "early stopping: mean_auc is the mean of the other tasks, without like",
+        "early stopping: mean_auc is over the other tasks, without like",
     ]
 
 
 def test_a_default_that_cannot_be_had_gives_way_with_a_caution(tmp_path):
     metric, cautions = stopping_metric(experiment(), rows(tmp_path, [[1, 0], [1, 0]]))
     assert metric == "mean_loss"
-    assert cautions[-1] == "validation: no task has an AUC, so early stopping goes by mean_loss"
+    assert cautions[-1] == "validation: no task has an AUC, so early stopping uses mean_loss"
 
 
 @pytest.mark.parametrize(
     ("metric", "why"),
     [
-        ("mean_auc", "no binary task has labels of 0 and of 1 in the validation rows"),
+        ("mean_auc", "no binary task has labels of both 0 and 1 in the validation rows"),
         ("click.auc", "every validation label of click is 1"),
         ("like.auc", "every validation label of like is 0"),
         ("like.gauc", "every validation label of like is 0"),

@@ -26,8 +26,8 @@ def test_a_finished_run_is_neither_trained_nor_exported_again(trained):
     console = Console(file=screen, width=400)
     artifact = fit(trained.experiment, trained.log, output=trained.output, progress=console).export()
     assert artifact.folder == trained.output / "1"
-    assert "this run is finished, and was exported as version 1" in screen.getvalue()
-    assert "--restart trains anew" in screen.getvalue()
+    assert "this run is finished and was exported as version 1" in screen.getvalue()
+    assert "--restart trains it again" in screen.getvalue()
     assert not (trained.output / "2").exists()
 
 
@@ -38,7 +38,7 @@ def test_an_export_that_is_gone_is_made_again(trained, unfinished):
     (unfinished / EXPORTED).write_text((unfinished / EXPORTED).read_text().replace('"manifest": "', '"manifest": "0'))
     artifact, line = exported(unfinished, key)
     assert artifact is None
-    assert "version 1 that was exported of it is gone: exporting it again" in line
+    assert "its exported version 1 is gone: exporting it again" in line
     assert exported(unfinished, "another key") == (None, None)
 
 
@@ -48,7 +48,7 @@ def test_an_unfinished_run_of_another_config_is_kept(trained, unfinished, tmp_pa
     other = load(written(tmp_path, CONFIG, training={**CONFIG["training"], "epochs": 5}))
     with pytest.raises(DataError) as refused:
         check_replaceable(unfinished, other, log)
-    for part in ("training.epochs (3 there, 5 now)", "`fit --restart` discards it", "another --output keeps it"):
+    for part in ("training.epochs (was 3, now 5)", "`fit --restart` discards it", "another --output keeps it"):
         assert part in str(refused.value)
     assert "data files" not in str(refused.value)
 

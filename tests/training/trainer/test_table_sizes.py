@@ -4,7 +4,7 @@ import pytest
 
 from ranker.encoding.layout import IdField, Layout, SideLayout
 from training.data.log_reader import DataError
-from training.trainer.table_sizes import check_tables, table_sizes, told
+from training.trainer.table_sizes import check_tables, describe_tables, table_sizes
 
 
 def field(feature, dimension, offset):
@@ -24,7 +24,7 @@ def test_features_that_share_rows_are_one_table():
         (("user",), 1000, 16, 64_000),
         (("shop",), 50, 8, 1600),
     ]
-    assert told(sizes) == (
+    assert describe_tables(sizes) == (
         "embedding tables: 64.1 MiB in all: history, item 1,048,576 x 16 (64.0 MiB), user 1,000 x 16 (0.1 MiB), "
         "shop 50 x 8 (0.0 MiB)"
     )

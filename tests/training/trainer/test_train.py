@@ -119,7 +119,7 @@ def test_killed_in_the_middle_of_an_epoch_it_goes_on_to_the_same_result(trained,
     process.wait()
     assert not (tmp_path / "1").exists()
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "going on from epoch" in ended.stdout
+    assert "resuming from epoch" in ended.stdout
     metrics = json.loads((tmp_path / "1" / "manifest.json").read_text())["metrics"]
     assert metrics["tasks"] == whole.metrics["tasks"]
     assert lines(tmp_path / "run") == lines(tmp_path / "whole" / "run")
@@ -140,7 +140,7 @@ def test_a_disk_that_fills_up_ends_a_run_in_one_line_and_it_goes_on_later(traine
     )
     assert not list(tmp_path.glob("run/checkpoints/*/*_temp*"))
     run = train(quick(tmp_path), [trained.log], tmp_path, RunListener(note=notes.append))
-    assert any("going on from epoch 2, step 0" in note for note in notes)
+    assert any("resuming from epoch 2, step 0" in note for note in notes)
     assert [record["epoch"] for record in run.history] == [1, 2, 3]
 
 
@@ -172,7 +172,7 @@ def test_a_changed_config_starts_anew_on_the_same_rows(trained, tmp_path):
     second = train(changed, [trained.log], tmp_path, listener)
     assert (tmp_path / "run" / "rows" / "training" / "rows.json").stat().st_mtime_ns == kept
     assert any("using the rows encoded" in note for note in notes)
-    assert not any("going on" in note for note in notes)
+    assert not any("resuming" in note for note in notes)
     assert len(second.history) == 3
     assert [record["losses"] for record in second.history] == [record["losses"] for record in first.history]
 
@@ -213,7 +213,7 @@ def test_a_run_whose_clearing_was_cut_short_starts_anew(trained, tmp_path):
     (tmp_path / "run" / "run.json").unlink()  # what is removed first
     notes = []
     again = train(experiment, [trained.log], tmp_path, RunListener(note=notes.append))
-    assert not any("going on" in note for note in notes)
+    assert not any("resuming" in note for note in notes)
     assert again.history == first.history
     assert len((tmp_path / "run" / "gates.jsonl").read_bytes().splitlines()) == 3
 
@@ -235,5 +235,5 @@ def test_a_run_can_be_exported_from_anywhere(trained, tmp_path, monkeypatch):
     (tmp_path / "here").rename(moved)
     assert len(reopen(moved).history) == 3
     (moved / "run" / "run.json").write_text("{")
-    with pytest.raises(DataError, match="cannot be read; `fit` it again"):
+    with pytest.raises(DataError, match="cannot be read; run `fit` again"):
         reopen(moved)

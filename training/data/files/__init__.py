@@ -1,6 +1,6 @@
-"""Files of a log: finding them, reading each format, one type for each column over all of them.
+"""Finds and reads the files of a log, and gives each column one type over all files.
 
-A format is a file of its own that registers itself in ``FILE_FORMATS``; importing it here is what makes it known.
+Each format is a module that registers itself in ``FILE_FORMATS``; import a new one here.
 """
 
 from training.data.files.csv import CsvPart

@@ -1,4 +1,4 @@
-"""CSV files: every column is read as text, an empty field as null; see :mod:`~training.data.files.csv_values`."""
+"""CSV files; columns are read as text, empty fields as null. :mod:`~training.data.files.csv_values` converts them."""
 
 import codecs
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from training.data.errors import DataError
 from training.data.files.csv_facts import Facts, facts_of
 from training.data.files.csv_types import Resolved
 from training.data.files.csv_values import converted
-from training.data.files.magic import check_format, check_unpacked
+from training.data.files.magic import check_decompressed, check_format
 from training.data.files.parquet import CHUNK
 from training.data.files.part import COMPRESSION, FILE_FORMATS, Batch, FilePart, without_compression
 
@@ -28,7 +28,7 @@ _MARKS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 @FILE_FORMATS.register("csv")
 class CsvPart(FilePart):
-    """A CSV file, compressed or not, streamed by chunks of rows."""
+    """A CSV file, optionally compressed, streamed in chunks of rows."""
 
     kind = "CSV"
     endings = (".csv", ".tsv")
@@ -51,7 +51,7 @@ class CsvPart(FilePart):
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Stream columns as text."""
         self.check_unchanged()
-        # Without any column PyArrow would read all, and not know the number of rows.
+        # Given no columns, PyArrow would read all of them and not report the number of rows.
         read = list(columns) or self._columns[:1]
         with self.naming_file(), self.opened(read) as reader:
             for whole in reader:
@@ -64,13 +64,13 @@ class CsvPart(FilePart):
         return super().holds_text(column) or column in self._columns
 
     def typed(self, array: Any, column: str, kind: Resolved) -> Any:
-        """An array [N] of text [N]. Raises ``ColumnError``."""
+        """Convert text [N] to the kind. Raises ``ColumnError``."""
         facts = self._facts.get(column)
         proven = facts is not None and (facts.integer if kind == "integer" else facts.unsigned)
         return converted(array, column, kind, self.options.decimal, proven)
 
     def facts(self, columns: Sequence[str]) -> dict[str, Facts]:
-        """What all values of columns have in common, found by reading the file once."""
+        """Facts about all values of columns, from one read of the file."""
         new = [column for column in columns if column not in self._facts and self._columns.count(column) == 1]
         if new:
             with self.naming_file():
@@ -81,9 +81,9 @@ class CsvPart(FilePart):
     def opened(
         self, columns: Sequence[str], block: int = BLOCK, quoted: Sequence[str] | None = None, threads: bool = True
     ) -> Iterator[Any]:
-        """A reader of columns as text. With ``quoted`` such values are null unless quotes stand around them.
+        """Open a reader of columns as text. The values in ``quoted`` are read as null unless they are quoted.
 
-        With ``threads`` it is faster, and does not know on which line a bad row is.
+        With ``threads`` it is faster, but bad rows have no line number.
         """
         options = self.options
         parse = pyarrow.csv.ParseOptions(
@@ -104,7 +104,7 @@ class CsvPart(FilePart):
             yield pyarrow.csv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert)
 
     def told(self, error: Exception) -> str:
-        """What is wrong with the file, in words."""
+        """Describe what is wrong with the file."""
         text = str(error)
         if self._bad_row is not None:
             bad = self._first_bad_row()
@@ -115,15 +115,15 @@ class CsvPart(FilePart):
             )
         if isinstance(error, UnicodeError) or "invalid UTF8" in text or "codec can't decode" in text:
             return (
-                f"is not text in {self.options.encoding}; say how it is written by data.csv in the config, for "
-                "example csv: {encoding: latin-1}"
+                f"is not text in {self.options.encoding}; set the encoding in data.csv of the config, for example "
+                "csv: {encoding: latin-1}"
             )
         if "straddling object" in text:
             return f"a row is longer than {BLOCK >> 20} MiB; is a closing quote missing?"
         return super().told(error)
 
     def hint(self) -> str:
-        """What else to say where a column is missing."""
+        """Hint for a missing column."""
         return "; its first line must name the columns"
 
     def _header(self) -> list[str]:
@@ -133,21 +133,20 @@ class CsvPart(FilePart):
             with self._stream() as stream:
                 start = stream.read(SAMPLE)
             if compression is not None:
-                check_unpacked(self.path, start)
+                check_decompressed(self.path, start)
             if not start.strip():
-                raise DataError(f"{self.name}: is empty: not even a header names its columns")
+                raise DataError(f"{self.name}: is empty; a CSV file needs at least a header with column names")
             for mark, encoding in _MARKS:
                 if start.startswith(mark) and self.options.encoding.lower().replace("_", "-") == "utf-8":
                     raise DataError(
-                        f"{self.name}: is text in {encoding}; say so by data.csv in the config: "
-                        f"csv: {{encoding: {encoding}}}"
+                        f"{self.name}: is text in {encoding}; set data.csv in the config: csv: {{encoding: {encoding}}}"
                     )
             columns = self._first_row(start)
         if len(columns) == 1:
             for separator, shown in _SEPARATORS.items():
                 if separator in columns[0] and separator != self.separator:
                     raise DataError(
-                        f"{self.name}: its fields look separated by {shown}; say so by data.csv in the config: "
+                        f"{self.name}: its fields look separated by {shown}; set data.csv in the config: "
                         f"csv: {{separator: {_SAID[separator]}}}"
                     )
         return columns
@@ -171,7 +170,7 @@ class CsvPart(FilePart):
             yield stream
 
     def _first_bad_row(self) -> Any:
-        """The bad row with its number, found by reading the file again in one thread."""
+        """The bad row with its line number, found by reading the file again in one thread."""
         with (
             suppress(pa.ArrowException, OSError, UnicodeError),
             self.opened(self._columns[:1], threads=False) as reader,

@@ -1,4 +1,4 @@
-"""What all values of a CSV column have in common; it decides whether undeclared ids are integers."""
+"""Facts about all values of a CSV column, which decide whether undeclared ids are integers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,10 @@ _SAMPLED = 256
 
 @dataclass(frozen=True)
 class Facts:
-    """Whether all values of a column are integers of 64 bits, the same without sign, numbers; none if it is empty.
+    """Whether all values of a column are signed 64-bit integers, unsigned ones, or numbers.
 
-    Among the integers are whole floats; ``whole`` and ``plain`` say whether some value is one, and some is not.
+    Whole floats such as 7.0 count as integers; ``whole`` and ``plain`` say whether some values are whole floats and
+    whether some are not.
     """
 
     integer: bool = True
@@ -39,17 +40,17 @@ class Facts:
 
     @property
     def as_ids(self) -> "Facts":
-        """The same, where ids such as 1.0 and 2.0 alone, as of versions, are text."""
+        """The facts for ids: if all values are whole floats such as 1.0 and 2.0 (versions), they are text."""
         return Facts(False, False, self.number) if self.whole and not self.plain else self
 
     @property
     def settled(self) -> bool:
-        """Whether no further value can change anything."""
+        """Whether no further value can change the facts."""
         return not (self.integer or self.unsigned or self.number)
 
 
 def facts_of(part: "CsvPart", columns: Sequence[str]) -> dict[str, Facts]:
-    """Facts by column of a file, read to where all are settled. Integers in quotes are text."""
+    """Facts by column of a file, read until all are settled. Quoted integers are text."""
     quoted = _quoted(part, columns)
     found = {column: Facts(column not in quoted, column not in quoted) for column in columns}
     with part.opened(columns) as reader:
@@ -63,11 +64,11 @@ def facts_of(part: "CsvPart", columns: Sequence[str]) -> dict[str, Facts]:
 
 
 def facts_of_values(text: Any) -> Facts:
-    """Facts of an array of text; null is no value."""
+    """Facts of an array of text; nulls are ignored."""
     signed = as_integers(text, pa.int64())
     if signed is not None:
         low = pc.min(signed).as_py()
-        integer, unsigned = low is None or low > -(2**63), low is None or low >= 0  # the former: bits of a missing id
+        integer, unsigned = low is None or low > -(2**63), low is None or low >= 0  # -2**63 encodes a missing id
     else:
         natural = as_integers(text, pa.uint64())
         integer = False
@@ -80,10 +81,10 @@ def facts_of_values(text: Any) -> Facts:
 
 
 def _quoted(part: "CsvPart", columns: Sequence[str]) -> set[str]:
-    """Columns whose first integers stand in quotes.
+    """Columns whose first integers are quoted.
 
-    PyArrow does not tell what was quoted. But where it is told that those integers stand for null unless they are
-    quoted, what is left of them was.
+    PyArrow does not report quotes, so the file is read again with those integers as null values unless quoted; values
+    that remain were quoted.
     """
     found: set[str] = set()
     if part.options.quote is None:
@@ -93,8 +94,8 @@ def _quoted(part: "CsvPart", columns: Sequence[str]) -> set[str]:
         values = first.column(column).unique().drop_null()[:_SAMPLED].to_pylist() if first is not None else []
         if values:
             again = _first_batch(part, [column], values)
-            left = again.column(0) if again is not None else pa.array([], pa.string())
-            if pc.any(pc.is_in(left, pa.array(values))).as_py():
+            remaining = again.column(0) if again is not None else pa.array([], pa.string())
+            if pc.any(pc.is_in(remaining, pa.array(values))).as_py():
                 found.add(column)
     return found
 

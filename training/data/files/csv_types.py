@@ -1,9 +1,9 @@
-"""What the columns of a CSV file are, by what the schema does with them.
+"""Kinds of CSV columns, derived from how the schema uses them.
 
-CSV holds only text, so that ``02134`` may be a number or a code. Here each column that is read gets a :data:`Kind`:
-``number`` for numeric features, labels, masks and what formulas read; ``text`` for ``type: string`` and text with a
-separator; ``integer`` and ``unsigned`` for ids that are declared or known to be so. ``id``, an undeclared id, and
-``time``, the time of a split, are resolved once for all files of a log: see :mod:`training.data.files.resolve`.
+CSV holds only text, so ``02134`` may be a number or a code. Each column that is read gets a :data:`Kind`: ``number``
+for numeric features, labels, masks and formula inputs; ``text`` for ``type: string`` and separated text; ``integer``
+and ``unsigned`` for ids declared or known to be integers. ``id`` (an undeclared id) and ``time`` (the time of a split)
+are resolved once for all files of a log by :mod:`training.data.files.resolve`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,14 +17,14 @@ from ranker.schema import Schema
 Resolved: TypeAlias = Literal["number", "text", "unsigned", "integer"]
 Kind: TypeAlias = Resolved | Literal["id", "time", "number and text"]
 ORDER: tuple[Kind, ...] = ("number and text", "number", "text", "unsigned", "integer", "id", "time")
-"""Of several kinds that one column has, the first counts: a number also serves as an id, an id also as a time.
+"""Precedence if a column has several kinds: a number also works as an id, an id also as a time.
 
-But no number is text as it stands: such a column is of the first kind, and :mod:`training.data.files.resolve` decides.
+A column used as both number and text has the first kind; :mod:`training.data.files.resolve` decides what it is.
 """
 
 
 def merged(*tables: Mapping[str, Kind]) -> dict[str, Kind]:
-    """Kinds by column, of each column the one that counts."""
+    """Merge tables of kinds by column, by the precedence of ``ORDER``."""
     found: dict[str, Kind] = {}
     for table in tables:
         for column, kind in table.items():
@@ -34,7 +34,7 @@ def merged(*tables: Mapping[str, Kind]) -> dict[str, Kind]:
 
 
 def schema_kinds(schema: Schema, encoder: Encoder | None = None) -> dict[str, Kind]:
-    """Kinds by column of what a schema reads; with an ``encoder`` ids are of the types that it was fitted to."""
+    """Kinds of the columns that a schema reads; with an ``encoder``, ids have the types it was fitted on."""
     tables: list[dict[str, Kind]] = [{column: "number"} for column in (*label_columns(schema), *weight_columns(schema))]
     for name, feature in schema.features.items():
         csv_type = encoder.encodings[name].csv_type if encoder else feature.csv_type
@@ -46,5 +46,5 @@ def schema_kinds(schema: Schema, encoder: Encoder | None = None) -> dict[str, Ki
 
 
 def of_kind(kind: Kind, columns: Iterable[str | None]) -> dict[str, Kind]:
-    """Columns, where they are named at all, of one kind."""
+    """Assign one kind to columns; None entries are ignored."""
     return {column: kind for column in columns if column is not None}

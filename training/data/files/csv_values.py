@@ -1,6 +1,6 @@
-"""Text of CSV fields -> Arrow arrays of the kind that the column is, at the speed of C.
+"""Converts CSV text to Arrow arrays of the column's kind, with vectorised operations.
 
-Everything here raises ``ColumnError`` naming the row and the value. Fields are ``null`` where they were empty.
+All functions raise ``ColumnError`` naming the row and the value. Empty fields are ``null``.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ NULLS = pa.array(
     ["#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL", "NaN",
      "n/a", "nan", "null"]
 )  # fmt: skip
-"""Written for a missing number by pandas, R, SQL and others."""
+"""Spellings of missing numbers in pandas, R, SQL and others."""
 INTEGER = r"^(0|-?[1-9][0-9]*)$"
 """Integers as programs write them; 007 and +7 are text."""
 WHOLE = r"^(0|-?[1-9][0-9]*)\.0+$"
@@ -27,16 +27,16 @@ PLAIN = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _INFINITE = r"(?i)^[+-]?inf(inity)?$"
 _FIRST = 64
-"""Rows that are tried before all are."""
+"""Rows tried before the whole array."""
 _EXACT = 2.0**53
-"""From here on floats do not tell all integers apart."""
+"""Floats represent all integers exactly below this value."""
 _TRUE, _FALSE = r"(?i)^true$", r"(?i)^false$"
 
 
 def converted(text: Any, name: str, kind: Resolved, decimal: str = ".", proven: bool = False) -> Any:
-    """An Arrow array [N] of text [N].
+    """Convert text [N] to an Arrow array [N] of the kind.
 
-    ``decimal`` is the mark of fractions; ``proven`` says that all values are known to be integers of the kind.
+    ``decimal`` is the decimal mark; ``proven`` means that all values are known to be integers of the kind.
     """
     if kind == "number":
         return _numbers(text, name, decimal)
@@ -44,7 +44,7 @@ def converted(text: Any, name: str, kind: Resolved, decimal: str = ".", proven: 
         return text
     integers = pa.int64() if kind == "integer" else pa.uint64()
     low, high = (-(2**63) + 1, 2**63 - 1) if kind == "integer" else (0, 2**64 - 1)
-    expected = f"an integer from {low} to {high} without zeros in front, as this column's ids are read"
+    expected = f"an integer from {low} to {high} without leading zeros, like this column's other ids"
     found = cast_or_none(text, integers) if proven else None
     found = as_integers(text, integers) if found is None else found
     if found is None:
@@ -59,9 +59,9 @@ def converted(text: Any, name: str, kind: Resolved, decimal: str = ".", proven: 
 
 
 def as_integers(text: Any, kind: Any) -> Any:
-    """Integers [N] of text [N] that programs write so; ``None`` where some value is none: 007, +7 or 0x7 are text.
+    """Text [N] as integers [N], or ``None`` if a value is not in canonical form: 007, +7 and 0x7 are text.
 
-    A whole float such as ``7.0`` is one, too: so pandas writes a column of integers in which one is missing.
+    Whole floats such as ``7.0`` are accepted, because pandas writes integer columns with missing values like that.
     """
     found = _same_integers(text, kind)
     if found is None and pc.any(pc.match_substring_regex(text, WHOLE)).as_py():
@@ -78,10 +78,9 @@ def _same_integers(text: Any, kind: Any) -> Any:
 
 
 def cast_or_none(text: Any, kind: Any) -> Any:
-    """Text [N] as another type, or ``None`` where some value cannot be.
+    """Text [N] cast to another type, or ``None`` if a value cannot be cast.
 
-    A cast spends a microsecond on every value that it cannot read, fifty times what it spends on the others. Columns
-    of text show in the first rows, so these are tried alone.
+    A failing value costs a microsecond, fifty times a good one, so the first rows are tried first.
     """
     try:
         pc.cast(text[:_FIRST], kind)
@@ -91,16 +90,16 @@ def cast_or_none(text: Any, kind: Any) -> Any:
 
 
 def matches(text: Any, pattern: str) -> Any:
-    """Which rows [N] match; null does."""
+    """Mask [N] of rows that match the pattern; nulls match."""
     return pc.fill_null(pc.match_substring_regex(text, pattern), True)
 
 
 def _numbers(text: Any, name: str, decimal: str) -> Any:
-    """Integers where all are whole, else floats; or timestamps where all are dates or times."""
+    """Integers if all values are whole, else floats; timestamps if all are dates or times."""
     found = _cast(text) if decimal == "." else None
     if found is not None:
         return found
-    coded = text.dictionary_encode()  # each distinct value is looked at once
+    coded = text.dictionary_encode()  # parse each distinct value once
     try:
         values = _unusual_numbers(coded.dictionary, name, decimal)
     except ColumnError as error:
@@ -110,7 +109,7 @@ def _numbers(text: Any, name: str, decimal: str) -> Any:
 
 
 def _unusual_numbers(text: Any, name: str, decimal: str) -> Any:
-    """Numbers of text with spaces, words for null, truth values, signs, another decimal mark; or timestamps."""
+    """Parse text with spaces, null spellings, booleans, signs or another decimal mark as numbers, or as timestamps."""
     trimmed = pc.utf8_trim_whitespace(text)
     trimmed = pc.if_else(pc.or_(pc.is_in(trimmed, NULLS), pc.equal(trimmed, "")), None, trimmed)
     if trimmed.null_count == len(trimmed):
@@ -125,9 +124,7 @@ def _unusual_numbers(text: Any, name: str, decimal: str) -> Any:
     written = pc.replace_substring_regex(trimmed, _TRUE, "1")
     written = pc.replace_substring_regex(written, _FALSE, "0")
     if decimal != ".":
-        _require(
-            pc.invert(pc.match_substring(written, ".")), text, name, f"a number with {decimal!r} before its fraction"
-        )
+        _require(pc.invert(pc.match_substring(written, ".")), text, name, f"a number with decimal mark {decimal!r}")
         written = pc.replace_substring(written, decimal, ".")
     good = pc.or_(matches(written, _NUMBER), matches(written, _INFINITE))
     mixed = ", as other values of the column are" if pc.any(times).as_py() else ""
@@ -139,9 +136,9 @@ def _unusual_numbers(text: Any, name: str, decimal: str) -> Any:
 
 
 def _cast(text: Any) -> Any:
-    """Integers where all are whole, else floats; ``None`` where some value is no number as programs write them.
+    """Integers if all values are whole, else floats; ``None`` if a value is not a number in canonical form.
 
-    Floats are tried first: almost all numbers can be read so, and integers in hexadecimal, which no one means, cannot.
+    Floats are tried first: they cover almost all numbers and reject hexadecimal integers.
     """
     floats = cast_or_none(text, pa.float64())
     if floats is None:
@@ -159,7 +156,7 @@ def _cast(text: Any) -> Any:
 
 
 def _times(trimmed: Any, text: Any, name: str) -> Any:
-    """Timestamps of UTC, rounded down to microseconds."""
+    """UTC timestamps, rounded down to microseconds."""
     whole = plain(trimmed)
     whole = pc.if_else(pc.match_substring(whole, ":"), whole, pc.binary_join_element_wise(whole, "00:00", " "))
     zoned = pc.match_substring_regex(whole, r":.*(Z|[+-][0-9:]+)$")
@@ -171,7 +168,7 @@ def _times(trimmed: Any, text: Any, name: str) -> Any:
             try:
                 pc.cast(value, pa.timestamp("us", "UTC"))
             except pa.ArrowInvalid:
-                raise ColumnError(name, row, text[row].as_py(), "a date or time of the calendar") from None
+                raise ColumnError(name, row, text[row].as_py(), "a valid date or time") from None
         raise
 
 

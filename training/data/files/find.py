@@ -1,9 +1,8 @@
-"""Which files a log consists of: files, folders and globs -> files in a fixed order, each once.
+"""Expands files, folders and globs into the files of a log, in a fixed order without duplicates.
 
-Folders are walked with whatever symbolic links lead to. Names that begin with ``.`` or ``_`` are hidden, as for Spark
-and Hive: such files and folders are left out, unless they are named themselves or are a Hive partition such as
-``_date=2024-01-01``. Other files whose names end like no
-format in ``FILE_FORMATS`` are left out and told in a note.
+Folders are walked recursively, following symbolic links. Names that begin with ``.`` or ``_`` are hidden, as in Spark
+and Hive: such files and folders are skipped, unless they are named explicitly or are a Hive partition such as
+``_date=2024-01-01``. Files without the ending of a format in ``FILE_FORMATS`` are skipped with a note.
 """
 
 import glob
@@ -24,22 +23,22 @@ _SHOWN = 5
 
 @dataclass
 class Files:
-    """The files of a log in their order, and notes on what was left out."""
+    """The files of a log in order, and notes about skipped files."""
 
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def find_files(sources: Sequence[str | Path]) -> Files:
-    """Files behind paths, folders and globs, sorted within each; a file that is reached twice counts once.
+    """Files of paths, folders and globs, sorted within each, without duplicates.
 
-    Raises ``DataError`` for a path or glob that finds nothing, saying where it looked.
+    Raises ``DataError`` with the absolute path for a path or glob without files.
     """
     if not sources:
-        raise DataError("no data: name files, folders or globs with --data, RANKER_DATA or data.paths in the config")
+        raise DataError("no data: set files, folders or globs with --data, RANKER_DATA or data.paths in the config")
     found, seen = Files(), set()
     for source in map(str, sources):
-        files, skipped = _behind(source)
+        files, skipped = _expand(source)
         if skipped:
             found.notes.append(_note(source, skipped))
         for file in files:
@@ -50,15 +49,13 @@ def find_files(sources: Sequence[str | Path]) -> Files:
     return found
 
 
-def _behind(source: str) -> tuple[list[Path], list[Path]]:
-    """Files of one source, and those left out."""
+def _expand(source: str) -> tuple[list[Path], list[Path]]:
+    """Files of one source, and its skipped files."""
     url = _URL.fullmatch(source)
     if url and not os.path.exists(source):
         if url[1].lower() == "file":
-            return _behind(f"/{unquote(url[2])}")
-        raise DataError(
-            f"{url[1]}://{url[2]}: is an address, and a log is read from this machine's files: download it, or mount it"
-        )
+            return _expand(f"/{unquote(url[2])}")
+        raise DataError(f"{url[1]}://{url[2]}: is a URL, but logs are read from local files: download it, or mount it")
     path = os.path.expanduser(source)
     if os.path.isdir(path):
         files, skipped = _in_folder(Path(path))
@@ -76,7 +73,7 @@ def _behind(source: str) -> tuple[list[Path], list[Path]]:
 
 
 def _matching(pattern: str) -> tuple[list[Path], list[Path]]:
-    """Files that a glob matches, and those in folders that it matches."""
+    """Files that a glob matches, directly or inside matching folders, and skipped files."""
     files: list[Path] = []
     skipped: list[Path] = []
     spelt = [part for part in Path(pattern).parts if part[:1] in (".", "_")]
@@ -105,7 +102,7 @@ def _in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
-    """Files below a folder; a link to a folder above itself is not followed."""
+    """Files under a folder; links to a parent folder are not followed."""
     real = os.path.realpath(folder)
     if real in above:
         return
@@ -121,7 +118,7 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
         elif entry.is_file():
             yield folder / entry.name
         elif entry.is_symlink():
-            raise DataError(f"{_absolute(folder / entry.name)}: is a symbolic link that leads nowhere")
+            raise DataError(f"{_absolute(folder / entry.name)}: is a broken symbolic link")
 
 
 def _hidden(name: str, is_folder: bool) -> bool:
@@ -133,7 +130,7 @@ def _readable(path: Path) -> bool:
 
 
 def _note(source: str, skipped: list[Path]) -> str:
-    return f"{source}: skipped {len(skipped)} file(s) that are no log by their names: {_listed(skipped)}"
+    return f"{source}: skipped {len(skipped)} file(s) whose names are not those of a log: {_listed(skipped)}"
 
 
 def _listed(paths: list[Path]) -> str:

@@ -1,4 +1,4 @@
-"""DataFrames."""
+"""DataFrames as logs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,15 +21,15 @@ class FramePart(Part):
         self.rows = len(frame)
 
     def own_columns(self) -> list[str]:
-        """Names of its columns, as text."""
+        """Column names as text."""
         return [str(name) for name in self.frame.columns]
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Stream columns."""
         names = self.own_columns()
-        places = [names.index(column) for column in columns]
+        indices = [names.index(column) for column in columns]
         for start in range(0, len(self.frame), CHUNK):
-            part = self.frame.iloc[start : start + CHUNK, places]
+            part = self.frame.iloc[start : start + CHUNK, indices]
             try:
                 table = pa.Table.from_pandas(part, preserve_index=False).combine_chunks()
             except (pa.ArrowException, TypeError) as error:

@@ -1,6 +1,6 @@
-"""Columns that the folders of a path give: ``date=2024-01-01/part.parquet`` has the column ``date``.
+"""Hive partition columns: ``date=2024-01-01/part.parquet`` has the column ``date``.
 
-Every ``key=value`` folder of the path counts, as the path was named and below. Values are text as in CSV.
+Every ``key=value`` folder of the path counts. Values are text, as in CSV.
 """
 
 import re
@@ -11,16 +11,16 @@ NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def hive_columns(path: Path) -> dict[str, str | None]:
-    """Values by column, ``None`` for null; of a key that comes twice the innermost."""
-    found: dict[str, str | None] = {}
+    """Values by column, ``None`` for null; the innermost folder wins for a repeated key."""
+    columns: dict[str, str | None] = {}
     for folder in path.parts[:-1]:
         key, equals, value = folder.partition("=")
         if equals and key:
             decoded = unquote(value)
-            found[unquote(key)] = None if decoded in (NULL, "") else decoded
-    return found
+            columns[unquote(key)] = None if decoded in (NULL, "") else decoded
+    return columns
 
 
 def unpadded(value: str | None) -> str | None:
-    """A value that is read as an integer without the zeros that tools write in front: ``hour=01`` is 1."""
+    """Strip the leading zeros of an integer value: ``hour=01`` is 1."""
     return str(int(value)) if value is not None and re.fullmatch(r"-?0[0-9]{1,30}", value) else value

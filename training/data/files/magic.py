@@ -1,4 +1,4 @@
-"""What the first bytes of a file say it is, so that a wrong name is reported as one."""
+"""Detects file formats by their first bytes, to report misnamed files."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 from training.data.errors import DataError
 
 START = 64
-"""Bytes that tell all formats apart."""
+"""Bytes needed to detect any format."""
 
 
 class Format(NamedTuple):
-    """A format in words, and what a file of it is called: ``log.csv.gz``; no ending where it cannot be read."""
+    """A format's description, and the name ending of readable formats, such as ``.csv.gz``."""
 
     words: str
     ending: str | None = None
@@ -28,11 +28,11 @@ _MARKS = (
 )
 _PARQUET, _ENCRYPTED = Format("a Parquet file", ".parquet"), Format("an encrypted Parquet file")
 _WORDS = {b"PAR1": _PARQUET, b"PARE": _ENCRYPTED, b"ORC": Format("an ORC file")}
-"""Marks that may also begin the header of a CSV file, which is text."""
+"""Magic bytes that could also start a CSV header."""
 
 
 def format_of(start: bytes) -> Format | None:
-    """The format of a file that begins so; ``None`` for text and for what is not known."""
+    """The format of a file that starts with these bytes; ``None`` for text and unknown formats."""
     for mark, found in _MARKS:
         if start.startswith(mark):
             return found
@@ -44,43 +44,45 @@ def format_of(start: bytes) -> Format | None:
     return None
 
 
-def check_format(path: Path, said: str) -> None:
-    """Raise ``DataError`` for a file that is not of the format which its name says: what it is, and how to name it.
+def check_format(path: Path, claimed: str) -> None:
+    """Raise ``DataError`` if a file's content does not match its name, with the actual format and a correct name.
 
-    ``said`` is the ending in lower case: ``.parquet``, ``.csv``, or that of a compression such as ``.gz``. A file
-    that is damaged passes, and one that is too short to tell.
+    ``claimed`` is the name's ending in lower case: ``.parquet``, ``.csv``, or a compression's such as ``.gz``. Damaged
+    files and files too short to tell pass.
     """
     with path.open("rb") as file:
         start = file.read(START)
     found = format_of(start)
     if found is None:
-        if said in (".gz", ".bz2", ".zst") and _is_text(start):
+        if claimed in (".gz", ".bz2", ".zst") and _is_text(start):
             raise DataError(f"{path}: is not compressed, though its name says so; name it {_named(path, '.csv')}")
-        if said == ".parquet" and _is_text(start):
+        if claimed == ".parquet" and _is_text(start):
             raise DataError(f"{path}: is text, not Parquet; if it is CSV, name it {_named(path, '.csv')}")
     elif found.ending is None:
         raise DataError(f"{path}: is {found.words}, which cannot be read; write it as Parquet or CSV")
-    elif not found.ending.endswith(said):
-        raise DataError(f"{path}: is {found.words}, though its name does not say so; {_advice(path, said, found)}")
+    elif not found.ending.endswith(claimed):
+        raise DataError(f"{path}: is {found.words}, though its name does not say so; {_advice(path, claimed, found)}")
 
 
-def check_unpacked(path: Path, start: bytes) -> None:
-    """Raise ``DataError`` for a compressed file whose text, which begins so, is no text."""
+def check_decompressed(path: Path, start: bytes) -> None:
+    """Raise ``DataError`` if the decompressed content, which starts with these bytes, is not text."""
     found = format_of(start)
     if found is not None:
         ending = f", and name it {_named(path, found.ending)}" if found.ending else ""
-        raise DataError(f"{path}: holds what is {found.words}, compressed once more; decompress it{ending}")
+        raise DataError(
+            f"{path}: contains a file that is itself {found.words}, compressed again; decompress it{ending}"
+        )
 
 
-def _advice(path: Path, said: str, found: Format) -> str:
+def _advice(path: Path, claimed: str, found: Format) -> str:
     ending = str(found.ending)
-    if said == ".parquet":
+    if claimed == ".parquet":
         return f"name it {_named(path, ending)} if it holds CSV; if it holds Parquet, decompress it"
     return f"name it {_named(path, ending)}"
 
 
 def _named(path: Path, ending: str) -> str:
-    """The file's name with another ending; that of tab-separated text stays."""
+    """The file's name with another ending; ``.tsv`` is kept."""
     name = path.name
     for compression in (".gz", ".bz2", ".zst"):
         if name.lower().endswith(compression):

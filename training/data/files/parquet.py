@@ -15,7 +15,7 @@ CHUNK = 65_536
 
 @FILE_FORMATS.register("parquet")
 class ParquetPart(FilePart):
-    """A Parquet file, streamed by chunks of rows."""
+    """A Parquet file, streamed in chunks of rows."""
 
     kind = "Parquet"
     endings = (".parquet", ".pq", ".parq")
@@ -34,13 +34,13 @@ class ParquetPart(FilePart):
         return self._columns
 
     def type_of(self, column: str) -> pa.DataType | None:
-        """The column's type in the file's schema; none for a column that is there twice."""
+        """The column's type in the file's schema; None for a duplicate column."""
         return self.schema.field(column).type if self._columns.count(column) == 1 else None
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Stream columns."""
         self.check_unchanged()
         with self.naming_file(), pq.ParquetFile(self.path, pre_buffer=False) as file:
-            # PyArrow takes the columns' names for paths: `a` also reads `a.b`, which is left out here.
+            # PyArrow treats column names as paths: `a` also reads `a.b`, which is ignored here.
             for batch in file.iter_batches(batch_size=CHUNK, columns=list(columns), use_threads=False):
                 yield batch.num_rows, {name: batch.column(name) for name in columns}

@@ -1,4 +1,4 @@
-"""One part of a log: a file, or a DataFrame."""
+"""Parts of a log: files or DataFrames."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,40 +16,40 @@ from training.data.files.csv_types import Resolved
 from training.data.files.hive import hive_columns
 
 Batch: TypeAlias = tuple[int, Mapping[str, Any]]
-"""A number of rows N, and Arrow arrays [N] by column."""
+"""Number of rows N, and Arrow arrays [N] by column."""
 
 
 class Part:
-    """What a log streams from; ``rows`` is 0 where their number is unknown."""
+    """A source of a log's rows; ``rows`` is 0 if their number is unknown."""
 
     name: str
     rows: int = 0
     folders: Mapping[str, str | None] = {}
-    """Columns that the path gives, one value for all rows."""
+    """Columns given by the path, with one value for all rows."""
 
     def own_columns(self) -> list[str]:
-        """Names of all columns that the part itself holds."""
+        """Names of the columns stored in the part itself."""
         raise NotImplementedError
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Stream columns that the part itself holds."""
+        """Stream columns stored in the part itself."""
         raise NotImplementedError
 
     def fingerprint(self) -> Any:
-        """What tells this part from another."""
+        """Data that identifies this part."""
         raise NotImplementedError
 
     def columns(self) -> list[str]:
-        """Names of all columns, those of the path last. A column that the file holds itself hides one of the path."""
+        """Names of all columns, the path's last; the part's own columns hide the path's."""
         own = self.own_columns()
         return [*own, *(name for name in self.folders if name not in own)]
 
     def in_path(self, column: str) -> bool:
-        """Whether it is the path that gives a column."""
+        """Whether a column comes from the path."""
         return column in self.folders and column not in self.own_columns()
 
     def check(self, columns: Sequence[str], others: Iterable["Part"] = ()) -> None:
-        """Raise ``DataError`` for a column that is not there, though by its path one of ``others`` has it, or twice."""
+        """Raise ``DataError`` for a missing or duplicate column; names one of ``others`` whose path has it."""
         known = self.columns()
         for column in columns:
             if column not in known:
@@ -58,7 +58,8 @@ class Part:
                 raise DataError(
                     f"{self.name} has no column {column!r}{'; ' + hint if hint else ''} (columns: {listed})"
                     + next(
-                        (f"; {part.name} has it by a folder of its path" for part in others if part.in_path(column)), ""
+                        (f"; {part.name} has it from a folder of its path" for part in others if part.in_path(column)),
+                        "",
                     )
                     + self.hint()
                 )
@@ -66,20 +67,20 @@ class Part:
                 raise DataError(f"{self.name} has the column {column!r} more than once; which one is meant?")
 
     def hint(self) -> str:
-        """What else to say where a column is missing."""
+        """Hint for a missing column."""
         return ""
 
     def holds_text(self, column: str) -> bool:
-        """Whether values of the column are text that the log's schema gives a type."""
+        """Whether the column's values are text that the log's schema gives a type."""
         return self.in_path(column)
 
     def type_of(self, column: str) -> pa.DataType | None:
-        """The Arrow type of the column; ``None`` where nothing is known of it, or its values are text to be typed."""
+        """The Arrow type of the column; ``None`` if unknown or if its values are text to be typed."""
         del column
         return None
 
     def typed(self, array: Any, column: str, kind: Resolved) -> Any:
-        """Values [N] of a column, as a kind that :func:`~training.data.files.resolve.resolve` found.
+        """Convert values [N] to the kind from :func:`~training.data.files.resolve.resolve`.
 
         Raises ``ColumnError``.
         """
@@ -87,24 +88,24 @@ class Part:
         return array
 
     def facts(self, columns: Sequence[str]) -> Mapping[str, Facts]:
-        """What all values of columns of text have in common, which decides of what type they are."""
+        """Facts about all values of text columns, which decide their type."""
         del columns
         return {}
 
 
 class FilePart(Part):
-    """A file, which must stay as it is while the log is read.
+    """A file, which must not change while the log is read.
 
-    A format's class names itself in ``kind`` and its endings in ``endings``, in lower case and with their dots.
+    A format's class sets its name in ``kind`` and its ``endings``, in lower case with dots.
     """
 
     kind: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
     compressed: ClassVar[bool] = False
-    """Whether endings of compression may follow, such as ``.gz``."""
+    """Whether a compression ending such as ``.gz`` may follow."""
 
     def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
-        """Open a file; ``csv`` says how files of text are written. Raises ``DataError``."""
+        """Open a file; ``csv`` is the format of text files. Raises ``DataError``."""
         del csv
         self.path = path
         self.name = str(path)
@@ -113,7 +114,7 @@ class FilePart(Part):
             self._status = self._now()
 
     def fingerprint(self) -> Any:
-        """Name, size and time of the file."""
+        """Name, size and modification time of the file."""
         return [os.path.realpath(self.path), *self._status]
 
     def _now(self) -> tuple[int, int]:
@@ -121,7 +122,7 @@ class FilePart(Part):
         return status.st_size, status.st_mtime_ns
 
     def check_unchanged(self) -> None:
-        """Raise ``DataError`` if the file is another one than at the start."""
+        """Raise ``DataError`` if the file has changed since it was opened."""
         try:
             same = self._now() == self._status
         except OSError:
@@ -131,7 +132,7 @@ class FilePart(Part):
 
     @contextmanager
     def naming_file(self) -> Iterator[None]:
-        """Turn what PyArrow and the system say into one line that names the file."""
+        """Turn errors of PyArrow and the system into a ``DataError`` that names the file."""
         try:
             yield
         except PermissionError:
@@ -142,19 +143,19 @@ class FilePart(Part):
             raise DataError(f"{self.name}: {self.told(error)}") from None
 
     def told(self, error: Exception) -> str:
-        """What is wrong with the file, in words."""
+        """Describe what is wrong with the file."""
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return f"is not a whole {self.kind} file, or is damaged: {first}"
+        return f"is not a complete {self.kind} file, or is damaged: {first}"
 
 
 FILE_FORMATS: Registry[type[FilePart]] = Registry("file format")
-"""Formats of a log's files, found by the endings of their names."""
+"""File formats of logs, looked up by name ending."""
 COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
-"""Endings of compressed files of text, and what PyArrow calls them."""
+"""Endings of compressed text files, and PyArrow's names of the compressions."""
 
 
 def format_by_name(path: Path) -> type[FilePart] | None:
-    """The format that a file's name says, if any."""
+    """The format of a file by its name, if known."""
     name = path.name.lower()
     for part in FILE_FORMATS.values():
         if os.path.splitext(without_compression(name) if part.compressed else name)[1] in part.endings:
@@ -163,14 +164,14 @@ def format_by_name(path: Path) -> type[FilePart] | None:
 
 
 def without_compression(name: str) -> str:
-    """A name in lower case without the endings of compression."""
+    """A lower-case name without compression endings."""
     for ending in COMPRESSION:
         name = name.removesuffix(ending)
     return name
 
 
 def known_endings() -> str:
-    """The endings of all formats, in words."""
+    """The endings of all formats, as text."""
     *most, last = [ending for part in FILE_FORMATS.values() for ending in part.endings]
     compressed = [
         f"{part.kind} may be compressed, as {', '.join(part.endings[0] + ending for ending in COMPRESSION)}"

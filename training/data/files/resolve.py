@@ -1,4 +1,4 @@
-"""One type for each column over all files of a log."""
+"""Resolves one type per column over all files of a log."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -15,7 +15,7 @@ Family: TypeAlias = Literal["numbers", "text", "dates or times", "lists"]
 
 
 def check_families(parts: Sequence[Part], kinds: Mapping[str, Kind], columns: Iterable[str]) -> None:
-    """Raise ``DataError`` naming two Parquet files that hold ids or numbers of types that do not mix."""
+    """Raise ``DataError`` naming two Parquet files in which a column has incompatible types."""
     for column in columns:
         if kinds.get(column) not in ("id", "number", "number and text"):
             continue
@@ -30,15 +30,15 @@ def check_families(parts: Sequence[Part], kinds: Mapping[str, Kind], columns: It
 
 
 def resolve(parts: Sequence[Part], kinds: Mapping[str, Kind]) -> dict[str, Resolved]:
-    """Kinds by column, those of ids and times that are not declared by what all files hold.
+    """Resolved kinds by column; undeclared ids and times are resolved from the content of all files.
 
-    Ids are what the Parquet files hold; without any, integers if every value in the CSV files and folders is an
-    integer as programs write them, and not in quotes, else text. Raises ``DataError`` for a column that is read as a
-    number and as text, unless all its values are such integers, which are the same as either.
+    Ids have the Parquet files' type; without Parquet files they are integers if every value in CSV files and folder
+    names is a canonical, unquoted integer, else text. Raises ``DataError`` for a column used both as number and as
+    text, unless all its values are such integers, which mean the same as either.
     """
-    open_ = [column for column, kind in kinds.items() if kind in ("id", "time", "number and text")]
-    held = {column: _held(parts, column) for column in open_ if kinds[column] == "id"}
-    unknown = [column for column in open_ if held.get(column) in (None, "integer")]
+    unresolved = [column for column, kind in kinds.items() if kind in ("id", "time", "number and text")]
+    held = {column: _held(parts, column) for column in unresolved if kinds[column] == "id"}
+    unknown = [column for column in unresolved if held.get(column) in (None, "integer")]
     facts = dict.fromkeys(unknown, Facts())
     for part in parts:
         for column, found in part.facts([c for c in unknown if c in part.own_columns()]).items():
@@ -72,13 +72,13 @@ def _both(parts: Sequence[Part], column: str, facts: Facts) -> Resolved:
     name = next(part.name for part in parts if part.holds_text(column))
     raise DataError(
         f"column {column!r} is read as a number (by a numeric feature, a label, a mask or a formula) and as text (by a "
-        f"categorical with type: string, or a multi or sequence); in CSV files and folders such as {name} that needs "
-        "values that are all integers without quotes and zeros in front. Give the uses a column each, or use Parquet"
+        f"categorical with type: string, or a multi or sequence); in CSV files and folders such as {name} this needs "
+        "all values to be integers without quotes or leading zeros. Use one column per use, or use Parquet"
     )
 
 
 def _held(parts: Sequence[Part], column: str) -> Resolved | None:
-    """The kind of ids that the Parquet files hold."""
+    """The kind of an id column in the Parquet files, if there are any."""
     for part in parts:
         family = _family_of(part, column)
         if family == "numbers":
@@ -94,7 +94,7 @@ def _type_of(part: Part, column: str) -> Any:
 
 
 def _family_of(part: Part, column: str) -> Family | None:
-    """What a Parquet file holds; ``None`` for no value, and for types that are refused elsewhere."""
+    """Family of a column's type in a Parquet file; ``None`` for no values and for types rejected elsewhere."""
     kind, types = _type_of(part, column), pa.types
     if kind is None:
         return None

@@ -1,4 +1,4 @@
-"""Tables in memory, stored as Parquet: what reads a log's files then resumes, exports, compares and searches them."""
+"""Stores in-memory tables as Parquet, so that runs on them can be resumed, exported, compared and searched."""
 
 import hashlib
 from collections.abc import Callable, Collection
@@ -17,10 +17,10 @@ PREFIX = "table-"
 
 
 def stored(table: Table, folder: Path, needed: Collection[str], note: Callable[[str], None]) -> Path:
-    """Write a table into ``folder`` under a name that its content gives; one that is there already is left as it is.
+    """Write a table into ``folder``, named by a hash of its content; an existing file is kept unchanged.
 
-    A column that Parquet cannot hold is left out, and said to ``note``. Raises ``DataError`` where it is ``needed``,
-    and for what is no table.
+    Columns that Parquet cannot hold are left out with a ``note``. Raises ``DataError`` if such a column is ``needed``,
+    and if ``table`` is not a table.
     """
     if isinstance(table, pd.DataFrame):
         arrow = _of_frame(table, needed, note)
@@ -35,14 +35,14 @@ def stored(table: Table, folder: Path, needed: Collection[str], note: Callable[[
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     path = folder / f"{PREFIX}{digest[:16]}.parquet"
     if path.exists():
-        partial.unlink()  # the file stays: by its time, a run knows that it is the same
+        partial.unlink()  # keep the file, because a run identifies it by its modification time
     else:
         partial.replace(path)
     return path
 
 
 def prune(kept: Path) -> None:
-    """Remove the other stored tables of a folder: those of runs that the present one has replaced."""
+    """Delete the other stored tables of a folder, which belong to replaced runs."""
     for path in kept.parent.glob(f"{PREFIX}*.parquet"):
         if path != kept:
             path.unlink()
@@ -53,22 +53,22 @@ def _of_frame(frame: pd.DataFrame, needed: Collection[str], note: Callable[[str]
     twice = [name for name in names if names.count(name) > 1 and name in needed]
     if twice:
         raise DataError(f"DataFrame has the column {twice[0]!r} more than once; which one is meant?")
-    arrays, kept = [], []
-    for place, name in enumerate(names):
+    arrays, stored_names = [], []
+    for i, name in enumerate(names):
         try:
-            array = pa.Array.from_pandas(frame.iloc[:, place])
+            array = pa.Array.from_pandas(frame.iloc[:, i])
             _require_parquet(array)
         except (pa.ArrowException, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             if name in needed:
                 raise DataError(f"DataFrame, column {name!r}: {reason}") from None
-            note(f"DataFrame: column {name!r} is left out, since it cannot be stored: {reason}")
+            note(f"DataFrame: column {name!r} is left out because it cannot be stored: {reason}")
             continue
         arrays.append(array)
-        kept.append(name)
-    return pa.table(arrays, names=kept)
+        stored_names.append(name)
+    return pa.table(arrays, names=stored_names)
 
 
 def _require_parquet(array: pa.Array) -> None:
-    """Raise where Parquet has no such type, before the whole table is written."""
+    """Raise an Arrow error if Parquet does not support the type, before the whole table is written."""
     pq.write_table(pa.table({"column": array.slice(0, 1)}), pa.BufferOutputStream())

@@ -1,1 +1,1 @@
-"""Which rows are held out for validation: by time, by group, at random or by file."""
+"""Splits a log into training and validation rows: by time, by group, at random or by file."""

@@ -1,4 +1,4 @@
-"""A column of a log as groups: 64 bits for each value, the same in whatever type a file holds it."""
+"""Hashes a column's values to 64-bit group keys, independent of the type in which a file stores them."""
 
 from typing import Any
 
@@ -14,25 +14,25 @@ from training.data.split.missing import missing
 
 
 class GroupColumn:
-    """Hashes one column of all chunks of a log: integers of all widths alike, whole floats as integers."""
+    """Hashes one column over all chunks of a log; integers of all widths and whole floats hash alike."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._first: tuple[str, str] | None = None
 
     def of(self, chunk: Chunk) -> tuple[NDArray[np.uint64], Mask]:
-        """Hashes [N], and which rows [N] have a group: null, NaN and empty text are none.
+        """Hashes [N] and a mask [N] of rows with a group; null, NaN and empty text have none.
 
-        Raises ``DataError`` for lists and infinite numbers, and where one file holds text and another numbers: their
-        values never meet.
+        Raises ``DataError`` for lists and infinite numbers, and if one file holds text and another numbers, whose
+        values would never match.
         """
         column = chunk.columns[self.name]
         if isinstance(column, Ragged):
-            raise DataError(f"{chunk.source}, column {self.name!r}: holds lists; a group is one value a row")
+            raise DataError(f"{chunk.source}, column {self.name!r}: holds lists; a group must be one value per row")
         known = ~missing(column)
         if isinstance(column, np.ndarray) and column.dtype.kind in "iubfM":
             if column.dtype.kind == "f" and (infinite := known & np.isinf(np.ma.getdata(column))).any():
-                raise self._error(chunk, infinite, "an infinite number is no group")
+                raise self._error(chunk, infinite, "an infinite number cannot be a group")
             hashes, kind = _of_array(column, known), "dates or times" if column.dtype.kind == "M" else "numbers"
         else:
             hashes, kind = _of_text(column), "text"
@@ -40,22 +40,22 @@ class GroupColumn:
             first, expected = self._first = self._first or (chunk.source, kind)
             if kind != expected:
                 raise DataError(
-                    f"column {self.name!r} holds {expected} in {first} and {kind} in {chunk.source}; groups can be "
-                    "told only where all files hold the same"
+                    f"column {self.name!r} holds {expected} in {first} and {kind} in {chunk.source}; all files "
+                    "must hold the same type of groups"
                 )
         return hashes, known
 
     def whole(self, chunk: Chunk) -> NDArray[np.uint64]:
-        """Hashes [N]. Raises ``DataError`` naming the first row without a group as well."""
+        """Hashes [N]. Also raises ``DataError`` naming the first row without a group."""
         hashes, known = self.of(chunk)
         if not known.all():
             raise self._error(
-                chunk, ~known, "no value to split by group on; leave such rows out, or give each a group of its own"
+                chunk, ~known, "no value to split by group on; remove such rows, or give each its own group"
             )
         return hashes
 
     def _error(self, chunk: Chunk, wrong: Mask, what: str) -> DataError:
-        """About the first of the wrong rows [N]."""
+        """Error about the first row in the mask [N]."""
         return DataError(f"{chunk.source}, row {chunk.first + int(np.argmax(wrong))}, column {self.name!r}: {what}")
 
 

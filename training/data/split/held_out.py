@@ -1,4 +1,4 @@
-"""Which rows of a log are held out for validation."""
+"""Splits a log into training rows and rows held out for validation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ HeldOut: TypeAlias = Callable[[Chunk], Mask]
 
 @dataclass(frozen=True)
 class Split:
-    """Training rows are those of ``log`` that are not held out; with ``other``, the validation rows are all of it."""
+    """Training rows are the rows of ``log`` not held out; with ``other``, all its rows are the validation rows."""
 
     log: Log
     held_out: HeldOut
     columns: tuple[str, ...] = ()
     other: Log | None = None
     window: Window | None = None
-    """Of a split by time."""
+    """Time range of a split by time."""
 
     def training(self, columns: list[str], optional: Sequence[str] = ()) -> Iterator[tuple[Chunk, Mask]]:
-        """Chunks with the rows to train on."""
+        """Chunks with masks of the rows to train on."""
         for chunk in self.log.chunks(self._with_own(columns), optional):
             yield chunk, ~self.held_out(chunk)
 
     def validation(self, columns: list[str], optional: Sequence[str] = ()) -> Iterator[tuple[Chunk, Mask]]:
-        """Chunks with the rows to validate on."""
+        """Chunks with masks of the rows to validate on."""
         if self.other is not None:
             for chunk in self.other.chunks(columns, optional):
                 yield chunk, np.ones(chunk.rows, dtype=bool)
@@ -44,7 +44,7 @@ class Split:
             yield chunk, self.held_out(chunk)
 
     def counted(self, columns: list[str]) -> str:
-        """How many rows each side has, in words; it reads one of ``columns``."""
+        """Row counts of both sides as text; reads one of ``columns``."""
         training = sum(int(mask.sum()) for _, mask in self.training(columns[:1]))
         validation = sum(int(mask.sum()) for _, mask in self.validation(columns[:1]))
         return f"{training:,} row(s) for training and {validation:,} for validation"
@@ -54,7 +54,7 @@ class Split:
 
 
 def split(log: Log, rule: SplitRule, seed: int) -> Split:
-    """Apply a rule to a log; splitting by time reads its column first. Raises ``DataError``."""
+    """Apply a split rule to a log; a split by time reads its column first. Raises ``DataError``."""
     if isinstance(rule, SplitByFiles):
         return Split(log, lambda chunk: np.zeros(chunk.rows, dtype=bool), other=_validation(log, rule))
     if isinstance(rule, SplitAtRandom):
@@ -71,19 +71,19 @@ def split(log: Log, rule: SplitRule, seed: int) -> Split:
 
 
 def _validation(log: Log, rule: SplitByFiles) -> Log:
-    """The log of the files to validate on. Raises ``DataError`` for one that is also trained on."""
+    """The log of the validation files. Raises ``DataError`` for a file that is also trained on."""
     other = log.beside(rule.paths)
     for path in other.shared(log):
-        raise DataError(f"{path}: is a file to train on and, by data.split.paths, to validate on")
+        raise DataError(f"{path}: is both a training file and, by data.split.paths, a validation file")
     return other
 
 
 def uniform(chunk: Chunk, seed: int) -> NDArray[np.float64]:
-    """A number in [0, 1) for each row, by its place in the log and the seed alone."""
+    """A number in [0, 1) per row, determined by its position in the log and the seed."""
     return _unit(np.arange(chunk.number, chunk.number + chunk.rows, dtype=np.uint64), seed)
 
 
 def _unit(values: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
-    """A number in [0, 1) for each value, by the value and the seed alone."""
+    """A number in [0, 1) per value, determined by the value and the seed."""
     salt = splitmix64(np.array([seed], dtype=np.uint64))
     return (splitmix64(values ^ salt) >> np.uint64(11)) / float(1 << 53)

@@ -1,4 +1,4 @@
-"""The value at a rank of a long column, exactly and in bounded memory: radix selection by an order-preserving key."""
+"""Exact selection of the value at a rank of a long column in bounded memory: radix selection on ordered keys."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -7,17 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = 16
-"""Bits of the key that one pass tells apart, by as many counters as they can count to."""
+"""Bits of the key resolved per pass; a pass needs 2**BITS counters."""
 SIGN = np.uint64(1 << 63)
 
 Passes = Callable[[], Iterable[NDArray[Any]]]
-"""Streams all values, int64 or float64 without NaN, from the start; called once a pass."""
+"""Streams all values, int64 or float64 without NaN, from the start; called once per pass."""
 
 
 def at_rank(passes: Passes, rank: int, low: Any, high: Any) -> Any:
-    """The value that ``rank`` values (from 0) lie before in rising order; all lie from ``low`` to ``high``.
+    """The value at ``rank`` (from 0) in ascending order; all values lie in [``low``, ``high``].
 
-    Passes over the data: one for each 16 bits in which values can differ, so at most four.
+    Needs one pass over the data per 16 bits in which values can differ, at most four.
     """
     dtype = np.float64 if isinstance(low, float) else np.int64
     first, last = (int(keys(np.array([end], dtype=dtype))[0]) for end in (low, high))
@@ -35,15 +35,15 @@ def at_rank(passes: Passes, rank: int, low: Any, high: Any) -> Any:
 
 
 def keys(numbers: NDArray[Any]) -> NDArray[np.uint64]:
-    """Unsigned integers in the order of int64 or float64 values."""
+    """Map int64 or float64 values to unsigned integers in the same order."""
     if numbers.dtype == np.int64:
         return numbers.view(np.uint64) ^ SIGN
-    bits = (numbers + 0.0).view(np.uint64)  # makes -0.0 the 0.0 that it equals
+    bits = (numbers + 0.0).view(np.uint64)  # turns -0.0 into 0.0
     return np.where(bits & SIGN, ~bits, bits | SIGN)
 
 
 def values(found: NDArray[np.uint64], dtype: Any) -> NDArray[Any]:
-    """What :func:`keys` was given."""
+    """Inverse of :func:`keys`."""
     if dtype == np.int64:
         return (found ^ SIGN).view(np.int64)
     return np.where(found & SIGN, found ^ SIGN, ~found).view(np.float64)

@@ -1,8 +1,8 @@
-"""A column of a log as times that compare: instants, or plain numbers.
+"""Reads a column as comparable times: instants, or plain numbers.
 
-An instant is a timestamp, a date, text in ISO 8601 or in the form that ``data.split.format`` gives; times without a
-zone are UTC. A number is an integer or a float of any unit, or text of digits alone. One column holds one of the two
-in all files.
+An instant is a timestamp, a date, or text in ISO 8601 or the format ``data.split.format``; times without a time zone
+are UTC. A number is an integer or a float in any unit, or text of digits. A column must hold the same kind in all
+files.
 """
 
 from collections.abc import Sequence
@@ -33,21 +33,21 @@ SECOND = 1_000_000
 
 @dataclass(frozen=True)
 class Times:
-    """Values [N] of one kind: microseconds of UTC since 1970 for instants, int64 or float64 for numbers."""
+    """Values [N] of one kind: UTC microseconds since 1970 for instants, int64 or float64 for numbers."""
 
     kind: Kind
     values: Values
 
 
 class TimeColumn:
-    """Reads one column of all chunks of a log. ``form`` is how ``strptime`` reads its text and whole numbers."""
+    """Reads one column over all chunks of a log. ``form`` is the ``strptime`` format of its text and whole numbers."""
 
     def __init__(self, name: str, form: str | None = None) -> None:
         self.name, self._format = name, form
         self._first: tuple[str, Kind] | None = None
 
     def of(self, chunk: Chunk) -> Times:
-        """Times [N] of a chunk. Raises ``DataError`` naming the file, and the row and value where one is to blame."""
+        """Times [N] of a chunk. Raises ``DataError`` naming the file, and the row and value if one is invalid."""
         found = self._read(chunk)
         first, kind = self._first or (chunk.source, found.kind)
         self._first = (first, kind)
@@ -74,8 +74,8 @@ class TimeColumn:
         if values.dtype.kind == "M":
             return Times("instant", values.astype("datetime64[us]").view(np.int64))
         if self._format is not None and values.dtype.kind in "iu":
-            numbers, places = np.unique(values, return_inverse=True)
-            return self._parsed(numbers.astype(str).tolist(), places, chunk)
+            numbers, indices = np.unique(values, return_inverse=True)
+            return self._parsed(numbers.astype(str).tolist(), indices, chunk)
         self._require(np.isfinite(values), values, chunk, "a finite number")
         if values.dtype.kind == "f":
             return Times("number", values.astype(np.float64))
@@ -83,43 +83,47 @@ class TimeColumn:
             self._require(values < 2**63, values, chunk, "a time: numbers go to 2**63 - 1")
         return Times("number", values.astype(np.int64))
 
-    def _parsed(self, texts: list[str], places: NDArray[np.intp], chunk: Chunk) -> Times:
-        """Times of distinct texts, taken at places [N]."""
+    def _parsed(self, texts: list[str], indices: NDArray[np.intp], chunk: Chunk) -> Times:
+        """Times of distinct texts, gathered at indices [N]."""
         if self._format is not None:
             instants, good = parse(texts, self._format)
-            self._require(good[places], texts, chunk, f"a time as data.split.format {self._format!r} says", places)
-            return Times("instant", instants[places])
+            self._require(
+                good[indices], texts, chunk, f"a time in the format data.split.format {self._format!r}", indices
+            )
+            return Times("instant", instants[indices])
         array = pa.array(texts, pa.string())
         digits = pc.match_substring_regex(array, DIGITS).to_numpy(zero_copy_only=False)
         if len(digits) and digits.all():
-            return Times("number", np.array(texts, dtype=np.int64)[places])
+            return Times("number", np.array(texts, dtype=np.int64)[indices])
         instants, good = parse(texts)
         expected = (
-            "a date or time in ISO form such as 2024-01-09 or 2024-01-09T18:30:00Z; say how it is written by "
-            "data.split.format, for example format: '%m/%d/%Y'"
+            "a date or time in ISO form such as 2024-01-09 or 2024-01-09T18:30:00Z; set data.split.format, for "
+            "example format: '%m/%d/%Y'"
         )
-        self._require((good | digits)[places], texts, chunk, expected, places)
-        self._require(good[places], texts, chunk, "a date or time in ISO form, as other values of the column", places)
-        return Times("instant", instants[places])
+        self._require((good | digits)[indices], texts, chunk, expected, indices)
+        self._require(
+            good[indices], texts, chunk, "a date or time in ISO form, like other values of the column", indices
+        )
+        return Times("instant", instants[indices])
 
     def _of_type(self, chunk: Chunk, kind: str) -> DataError:
         return DataError(
             f"{chunk.source}, column {self.name!r}: holds {kind}; a split by time needs one timestamp, date, number "
-            "or text a row"
+            "or text per row"
         )
 
     def _require(
-        self, fits: Mask, values: Any, chunk: Chunk, expected: str, places: NDArray[np.intp] | None = None
+        self, fits: Mask, values: Any, chunk: Chunk, expected: str, indices: NDArray[np.intp] | None = None
     ) -> None:
         if not fits.all():
             row = int(np.argmin(fits))
-            value = values[row if places is None else int(places[row])]
+            value = values[row if indices is None else int(indices[row])]
             shown = repr(value.item() if isinstance(value, np.generic) else value)
             raise DataError(f"{chunk.source}, row {chunk.first + row}, column {self.name!r}: {shown} is not {expected}")
 
 
 def parse(texts: list[str], form: str | None = None) -> tuple[NDArray[np.int64], Mask]:
-    """Microseconds of UTC since 1970 [K] of texts in ISO form, or in a ``strptime`` form, and which [K] can be read."""
+    """Parse ISO or ``strptime`` texts: UTC microseconds since 1970 [K], and a mask [K] of valid ones."""
     array = pa.array(texts, pa.string())
     if form is None:
         array = plain(pc.if_else(is_iso(array), array, None))
@@ -129,7 +133,7 @@ def parse(texts: list[str], form: str | None = None) -> tuple[NDArray[np.int64],
 
 
 def started(start: float | date | str, kind: Kind, form: str | None = None) -> float | None:
-    """A ``start`` as a column of that kind holds its values, or ``None`` where it is of the other kind."""
+    """Convert ``start`` to the values of a column of that kind; ``None`` if it is of the other kind."""
     if isinstance(start, datetime):
         instant = start if start.tzinfo else start.replace(tzinfo=UTC)
         return (instant - EPOCH) // timedelta(microseconds=1) if kind == "instant" else None
@@ -148,7 +152,7 @@ def started(start: float | date | str, kind: Kind, form: str | None = None) -> f
 
 
 def shown(value: float, kind: Kind) -> str:
-    """A value of a column as a person writes it."""
+    """Format a value of a column."""
     if kind == "number":
         return str(value)
     text = str(np.datetime64(int(value), "us"))
@@ -156,7 +160,7 @@ def shown(value: float, kind: Kind) -> str:
 
 
 def holds(kind: Kind, low: float, high: float) -> str:
-    """The range of a column in words."""
+    """Describe the range of a column."""
     return f"{_PLURAL[kind]} from {shown(low, kind)} to {shown(high, kind)}"
 
 
@@ -164,9 +168,9 @@ _PLURAL: dict[Kind, str] = {"instant": "dates or times", "number": "numbers"}
 
 
 def _distinct(column: "NDArray[Any] | Text | Sequence[Any]") -> tuple[list[str], NDArray[np.intp]]:
-    """Distinct texts [K], stripped of spaces, and the place of each row's among them [N]."""
+    """Distinct stripped texts [K], and the index of each row's text among them [N]."""
     if isinstance(column, Text):
-        used, places = np.unique(column.rows, return_inverse=True)
-        return [text.strip() for text in column.strings(used)], places
-    places, texts = pd.factorize(np.array(column, dtype=object))
-    return [str(text).strip() for text in texts], places
+        used, indices = np.unique(column.rows, return_inverse=True)
+        return [text.strip() for text in column.strings(used)], indices
+    indices, texts = pd.factorize(np.array(column, dtype=object))
+    return [str(text).strip() for text in texts], indices

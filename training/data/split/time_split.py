@@ -1,4 +1,4 @@
-"""Where a split by time begins to hold rows out."""
+"""Computes the time from which a split by time holds rows out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from training.data.split.time_units import EPOCHS, Units
 
 DAY = 86_400 * SECOND
 UNITS = {"hour": (3_600 * SECOND, 0), "day": (DAY, 0), "week": (7 * DAY, 3 * DAY)}
-"""Length, and how long before 1970 a unit began: weeks begin on Mondays, and 1970 did on a Thursday."""
+"""Length, and offset of the unit's start before 1970: weeks start on Mondays, 1970 on a Thursday."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A log's time column: rows before ``start`` are trained on, the others held out; values are those of ``kind``."""
+    """Range of a log's time column; rows before ``start`` are trained on, the others held out."""
 
     column: str
     kind: Kind
@@ -39,7 +39,7 @@ class _Survey:
 
 
 def window(log: Log, rule: SplitByTime, column: TimeColumn) -> Window:
-    """Apply a rule to a log, in a few passes over one column. Raises ``DataError`` where a side would be empty."""
+    """Apply a rule to a log, in a few passes over one column. Raises ``DataError`` if a side would be empty."""
     survey = _survey(log, column)
     here = f"column {rule.column!r} holds {holds(survey.kind, survey.low, survey.high)}"
     if rule.start is not None:
@@ -72,7 +72,7 @@ def _survey(log: Log, column: TimeColumn) -> _Survey:
         raise DataError("the log has no rows")
     units.check(column.name)
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-    if any(isinstance(end[0], float) for end in ends):  # a file holds floats: all are compared as such
+    if any(isinstance(end[0], float) for end in ends):  # if any file holds floats, all are compared as floats
         low, high = float(low), float(high)
     return _Survey(kind, rows, low, high)
 
@@ -84,7 +84,7 @@ def _values(log: Log, column: TimeColumn) -> Iterator[Values]:
 
 
 def _last(log: Log, rule: SplitByTime, column: TimeColumn, survey: _Survey, here: str) -> Any:
-    """Where the last distinct values begin, or the last hours, days or weeks that have rows."""
+    """Start of the last distinct values, or of the last hours, days or weeks with rows."""
     size, before = 1, 0
     if rule.unit is not None:
         if survey.kind != "instant":
@@ -106,7 +106,7 @@ def _last(log: Log, rule: SplitByTime, column: TimeColumn, survey: _Survey, here
 
 
 def _latest_share(log: Log, rule: SplitByTime, column: TimeColumn, survey: _Survey, here: str) -> Any:
-    """The value from which on ``fraction`` of the rows lie, or more: rows of one value stay together."""
+    """The value from which on at least ``fraction`` of the rows lie; rows with equal values stay together."""
     held_out = min(max(round((rule.fraction or 0.0) * survey.rows), 1), survey.rows)
     start = at_rank(lambda: _values(log, column), survey.rows - held_out, survey.low, survey.high)
     if start > survey.low:
@@ -118,11 +118,11 @@ def _latest_share(log: Log, rule: SplitByTime, column: TimeColumn, survey: _Surv
 
 
 def _other_kind(start: float | date | str, survey: _Survey, here: str) -> str:
-    """Why a start cannot be compared, and what could be written instead."""
+    """Error message for a start of the wrong kind, with a correct value."""
     if survey.kind == "instant":
-        what = "is a number" if isinstance(start, int | float) else "is no date or time in ISO form"
+        reason = "is a number" if isinstance(start, int | float) else "is not a date or time in ISO form"
         return (
-            f"data.split.start: {here}; {start!r} {what}; write a date or time in ISO form, such as "
+            f"data.split.start: {here}; {start!r} {reason}; write a date or time in ISO form, such as "
             f"{shown(survey.high, survey.kind)}"
         )
     instants, good = parse([str(start)])
@@ -132,7 +132,7 @@ def _other_kind(start: float | date | str, survey: _Survey, here: str) -> str:
     if parse([f"{survey.low:.0f}", f"{survey.high:.0f}"], "%Y%m%d")[1].all():
         day = shown(int(instants[0]), "instant")[:10].replace("-", "")
         return f"{text}; write start: {day}, or format: '%Y%m%d' to read such numbers as dates"
-    for unit, a_second in EPOCHS.items():
-        if 10**8 <= survey.high / a_second < 10**10:  # from 1973 to 2286
-            return f"{text}; as {unit} since 1970 it is {int(instants[0]) * a_second // SECOND}"
-    return f"{text}; write it as the column's numbers are"
+    for unit, per_second in EPOCHS.items():
+        if 10**8 <= survey.high / per_second < 10**10:  # from 1973 to 2286
+            return f"{text}; as {unit} since 1970 it is {int(instants[0]) * per_second // SECOND}"
+    return f"{text}; write it like the column's numbers"

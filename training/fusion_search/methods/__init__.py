@@ -1,4 +1,4 @@
-"""Search methods, one a file; importing one here is what makes it known."""
+"""Search methods, one per file; importing a module here registers its method."""
 
 from training.fusion_search.methods.base import METHODS, Method, Points
 from training.fusion_search.methods.cma_es import CmaEs

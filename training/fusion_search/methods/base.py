@@ -1,4 +1,4 @@
-"""What a search method is: it asks for points of the unit cube to be tried, and is told what they are worth."""
+"""Base class of search methods, with an ask-and-tell interface over points of the unit cube."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -13,30 +13,30 @@ Points = NDArray[np.float64]
 
 
 class Method(ABC):
-    """A way to look for the best point of the unit cube [0, 1]^D.
+    """Maximises a function over the unit cube [0, 1]^D.
 
-    What it asks for depends on its arguments and on what it was told alone: a stopped search goes on by telling a
-    new one everything again. The first point that it asks for is the start.
+    Its points depend only on its arguments and on what it was told, so that a search resumes by telling a new instance
+    everything again. The first point it asks for is the start.
 
     Parameters
     ----------
     start
-        Today's point [D].
+        The point of the current parameters [D].
     budget
-        How many points may be tried in all; whatever is asked beyond is left out.
+        Maximum number of points to try; points asked beyond it are not tried.
     seed
-        Equal seeds search alike.
+        The same seed gives the same search.
     terms
-        How many terms the objective has, M.
+        Number of terms of the objective, M.
 
     Raises
     ------
     ValueError
-        Where the budget is too small for the method to work.
+        If the budget is too small for the method.
     """
 
     front: ClassVar[bool] = False
-    """Whether it looks for the front of the terms, and not only for the best sum of them."""
+    """Whether it searches for the Pareto front of the terms rather than for the best weighted sum."""
 
     def __init__(self, start: Points, budget: int, seed: int, terms: int) -> None:
         self.start = np.asarray(start, dtype=np.float64)
@@ -47,18 +47,18 @@ class Method(ABC):
 
     @property
     def dimensions(self) -> int:
-        """D."""
+        """Number of dimensions D."""
         return len(self.start)
 
     @abstractmethod
     def ask(self) -> Points:
-        """Points to try next [n, D], tried at the same time; none where there is nothing left to try."""
+        """The next points to try [n, D], evaluated in parallel; empty when the search is exhausted."""
 
     @abstractmethod
     def tell(self, points: Points, values: Points, terms: Points) -> None:
-        """Take the values [n] of all points asked for, or of the first n, and their terms [n, M]; more is better.
+        """Receive values [n] and terms [n, M] of the first n points asked for; higher is better.
 
-        Points that break a constraint have values below all others', and terms of minus infinity.
+        Points that violate a constraint have values below all others and terms of minus infinity.
         """
 
 
@@ -66,5 +66,5 @@ METHODS: Registry[type[Method]] = Registry("search method")
 
 
 def generation(dimensions: int, budget: int) -> int:
-    """Points of a generation: Hansen's 4 + 3 ln D, at least 10, at most so many that there are eight generations."""
+    """Points per generation: Hansen's 4 + 3 ln D, at least 10, but few enough for eight generations."""
     return max(4, min(max(10, 4 + int(3 * np.log(dimensions))), budget // 8))

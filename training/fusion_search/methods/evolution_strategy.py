@@ -1,4 +1,4 @@
-"""Evolution strategy: each child draws its own step size, and the best children's become the next one."""
+"""Evolution strategy with self-adapting step sizes."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ STEP = 0.2
 
 @METHODS.register("evolution_strategy")
 class EvolutionStrategy(Method):
-    """``(mu/mu, lambda)`` with self-adaptation of one step size a parameter. Schwefel 1981; Beyer & Schwefel 2002.
+    """``(mu/mu, lambda)`` with one self-adapted step size per parameter. Schwefel 1981; Beyer & Schwefel 2002.
 
-    A child's step sizes are the parent's times log-normal factors, one for all and one each, and its point is the
-    parent's plus a normal step of these sizes; the parent of the next generation is the mean of the best quarter.
+    A child multiplies the parent's step sizes by log-normal factors, one common and one per parameter, and takes a
+    normal step of these sizes; the next parent is the mean of the best quarter.
     """
 
     def __init__(self, start: Points, budget: int, seed: int, terms: int) -> None:
@@ -23,7 +23,7 @@ class EvolutionStrategy(Method):
         self._asked_steps = np.empty((0, self.dimensions))
 
     def ask(self) -> Points:
-        """A generation of children."""
+        """Draw a generation of children."""
         shape = (self._size, self.dimensions)
         common = self.random.standard_normal((self._size, 1)) / np.sqrt(2.0 * self.dimensions)
         own = self.random.standard_normal(shape) / np.sqrt(2.0 * np.sqrt(self.dimensions))
@@ -35,7 +35,7 @@ class EvolutionStrategy(Method):
         return np.asarray(points)
 
     def tell(self, points: Points, values: Points, terms: Points) -> None:  # noqa: ARG002
-        """Take the mean of the best as the next parent."""
+        """Set the parent to the mean of the best children."""
         self._first = False
         best = np.argsort(-values, kind="stable")[: max(1, len(points) // 4)]
         self._parent, self._log_steps = points[best].mean(axis=0), self._asked_steps[best].mean(axis=0)

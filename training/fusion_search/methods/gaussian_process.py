@@ -1,4 +1,4 @@
-"""Bayesian optimisation: a Gaussian process of what was tried, and the expected improvement over it."""
+"""Bayesian optimisation with a Gaussian process and expected improvement."""
 
 import warnings
 from typing import Any
@@ -19,12 +19,12 @@ NEAR = (0.1, 0.03, 0.01)
 
 @METHODS.register("gaussian_process")
 class GaussianProcess(Method):
-    """Matérn 5/2, a length for each parameter, expected improvement. Jones et al. 1998; Snoek et al. 2012.
+    """Matérn 5/2 with one length scale per parameter, expected improvement. Jones et al. 1998; Snoek et al. 2012.
 
-    The greatest expected improvement is looked for among points all over the trust region and near the best so far. The
-    points of one generation are chosen one after the other, each as if those before had brought what is expected of
-    them (the kriging believer; Ginsbourger et al. 2010). The process is of scikit-learn, because Optuna's needs
-    PyTorch; it remembers the best ``REMEMBERED`` points, since its cost grows with their cube.
+    Expected improvement is maximised over random points of the search space and points near the best so far. The points
+    of a generation are chosen sequentially, each assuming that the previous ones had their expected values (kriging
+    believer; Ginsbourger et al. 2010). Uses scikit-learn, because Optuna's process needs PyTorch; it is fitted on the
+    best ``REMEMBERED`` points, since its cost is cubic.
     """
 
     def __init__(self, start: Points, budget: int, seed: int, terms: int) -> None:
@@ -35,10 +35,10 @@ class GaussianProcess(Method):
         self._points, self._values = np.empty((0, self.dimensions)), np.empty(0)
 
     def ask(self) -> Points:
-        """First points spread evenly, then those of the greatest expected improvement."""
+        """A Latin hypercube first, then the points of highest expected improvement."""
         if not len(self._points):
             return self._first
-        with threadpool_limits(1):  # matrices are small: threads would cost more than they save, and round differently
+        with threadpool_limits(1):  # matrices are small: threads would be slower, and change rounding
             return self._expected_best()
 
     def _expected_best(self) -> Points:
@@ -51,18 +51,18 @@ class GaussianProcess(Method):
             mean, deviation = process.predict(candidates, return_std=True)
             gain = (mean - values.max()) / np.maximum(deviation, 1e-12)
             improvement = deviation * (gain * norm.cdf(gain) + norm.pdf(gain))
-            place = int(np.argmax(improvement))
-            chosen.append(candidates[place])
-            points, values = np.vstack([points, candidates[place]]), np.append(values, mean[place])
+            best = int(np.argmax(improvement))
+            chosen.append(candidates[best])
+            points, values = np.vstack([points, candidates[best]]), np.append(values, mean[best])
             process = self._fitted(process.kernel_, points, values, learn=False)
         return np.array(chosen)
 
     def tell(self, points: Points, values: Points, terms: Points) -> None:  # noqa: ARG002
-        """Remember."""
+        """Store the results."""
         self._points, self._values = np.vstack([self._points, points]), np.append(self._values, values)
 
     def _remembered(self) -> tuple[Points, Points]:
-        """The best points, values far below lifted: the process is to know where the top is, not how deep it falls."""
+        """The best points; very low values are raised, because the fit only matters near the maximum."""
         best = np.argsort(-self._values, kind="stable")[:REMEMBERED]
         values = self._values[best]
         values = np.maximum(values, values[0] - 4.0 * (values[0] - values[len(values) // 2]))
@@ -72,7 +72,7 @@ class GaussianProcess(Method):
     def _fitted(self, kernel: Any, points: Points, values: Points, *, learn: bool = True) -> Any:
         process = GaussianProcessRegressor(kernel, optimizer="fmin_l_bfgs_b" if learn else None, random_state=self.seed)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a length at its bound says that a parameter matters little
+            warnings.simplefilter("ignore")  # a length scale at its bound means that a parameter matters little
             return process.fit(points, values)
 
     def _candidates(self, best: Points) -> Points:

@@ -10,9 +10,9 @@ from training.fusion_search.methods.optuna_study import OptunaMethod
 
 @METHODS.register("genetic")
 class Genetic(OptunaMethod):
-    """Elitist: parents by tournament, simulated binary crossover, mutation (Deb & Agrawal 1995).
+    """Elitist, with tournament selection, simulated binary crossover and mutation (Deb & Agrawal 1995).
 
-    NSGA-II with one objective: its fronts are then single values, and its selection takes the best.
+    This is NSGA-II with a single objective, where its selection takes the best values.
     """
 
     def __init__(self, start: Points, budget: int, seed: int, terms: int) -> None:
@@ -20,7 +20,7 @@ class Genetic(OptunaMethod):
         super().__init__(start, budget, seed, terms)
 
     def sampler(self) -> Any:
-        """Crossover between the parents' values, not only of them."""
+        """NSGA-II with simulated binary crossover, which interpolates between the parents' values."""
         return optuna.samplers.NSGAIISampler(
             population_size=self.size, crossover=optuna.samplers.nsgaii.SBXCrossover(), seed=self.seed
         )

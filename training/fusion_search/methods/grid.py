@@ -1,4 +1,4 @@
-"""A grid over the trust region, for a few parameters."""
+"""Grid search, for few parameters."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ AT_ONCE = 64
 
 @METHODS.register("grid")
 class Grid(Method):
-    """Every combination of evenly spaced values, as many a parameter as the budget pays for, both ends among them.
+    """Every combination of evenly spaced values, both ends included, as many per parameter as the budget allows.
 
-    Raises ``ValueError`` where that is fewer than two.
+    Raises ``ValueError`` if that is fewer than two.
     """
 
     def __init__(self, start: Points, budget: int, seed: int, terms: int) -> None:
@@ -21,8 +21,8 @@ class Grid(Method):
             levels += 1
         if levels < 2:
             raise ValueError(
-                f"a grid of {self.dimensions} parameters needs at least {2**self.dimensions + 1} sets, and the budget "
-                f"is {budget}: search fewer parameters, or by another method"
+                f"a grid of {self.dimensions} parameters needs at least {2**self.dimensions + 1} sets, but the budget "
+                f"is {budget}: search fewer parameters, or use another method"
             )
         axes = np.meshgrid(*[np.linspace(0.0, 1.0, levels)] * self.dimensions, indexing="ij")
         self._points = np.vstack([self.start, np.stack(axes, axis=-1).reshape(-1, self.dimensions)])
@@ -33,5 +33,5 @@ class Grid(Method):
         return self._points[self._done : self._done + AT_ONCE]
 
     def tell(self, points: Points, values: Points, terms: Points) -> None:  # noqa: ARG002
-        """Go on."""
+        """Advance to the next points."""
         self._done += len(points)

@@ -1,4 +1,4 @@
-"""NSGA-II, through Optuna: the front of the objective's terms."""
+"""NSGA-II, through Optuna, for the Pareto front of the objective's terms."""
 
 from typing import Any, ClassVar
 
@@ -10,21 +10,21 @@ from training.fusion_search.methods.optuna_study import OptunaMethod
 
 @METHODS.register("nsga2")
 class Nsga2(OptunaMethod):
-    """Points that none dominates in the terms, spread by crowding distance. Deb et al. 2002.
+    """Non-dominated sorting with crowding distance. Deb et al. 2002.
 
-    Raises ``ValueError`` where the objective has one term, which has no front.
+    Raises ``ValueError`` if the objective has only one term.
     """
 
     front: ClassVar[bool] = True
 
     def __init__(self, start: Points, budget: int, seed: int, terms: int) -> None:
         if terms < 2:
-            raise ValueError("nsga2 looks for a front and needs an objective of two terms or more")
+            raise ValueError("nsga2 searches for a front and needs an objective with at least two terms")
         self.size = 2 * generation(len(start), budget // 2)
         super().__init__(start, budget, seed, terms)
 
     def sampler(self) -> Any:
-        """Crossover between the parents' values, not only of them."""
+        """NSGA-II with simulated binary crossover, which interpolates between the parents' values."""
         return optuna.samplers.NSGAIISampler(
             population_size=self.size, crossover=optuna.samplers.nsgaii.SBXCrossover(), seed=self.seed
         )

@@ -1,4 +1,4 @@
-"""A sampler of Optuna as a search method."""
+"""Base class of search methods that use an Optuna sampler."""
 
 import warnings
 from abc import abstractmethod
@@ -13,7 +13,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class OptunaMethod(Method):
-    """Asks an Optuna study in memory for ``size`` points at a time."""
+    """Asks an in-memory Optuna study for ``size`` points at a time."""
 
     size = 8
 
@@ -21,7 +21,7 @@ class OptunaMethod(Method):
         super().__init__(start, budget, seed, terms)
         directions = [optuna.study.StudyDirection.MAXIMIZE] * (terms if self.front else 1)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a sampler is experimental is told here, in the docs
+            warnings.simplefilter("ignore")  # warnings about experimental samplers
             sampler = self.sampler()
         self._study = optuna.create_study(directions=directions, sampler=sampler)
         self._space: dict[str, optuna.distributions.BaseDistribution] = {
@@ -32,12 +32,12 @@ class OptunaMethod(Method):
 
     @property
     def names(self) -> list[str]:
-        """A name for each dimension."""
+        """One name per dimension."""
         return [f"x{i:03d}" for i in range(self.dimensions)]
 
     @abstractmethod
     def sampler(self) -> Any:
-        """The sampler."""
+        """The Optuna sampler."""
 
     def ask(self) -> Points:
         """The study's next points."""
@@ -47,7 +47,7 @@ class OptunaMethod(Method):
         return np.array([[trial.params[name] for name in self.names] for trial in self._asked])
 
     def tell(self, points: Points, values: Points, terms: Points) -> None:
-        """Tell the study; what was asked and not tried stays without a value."""
+        """Tell the study; points asked for but not tried get no value."""
         told = np.maximum(terms, -1e9) if self.front else values[:, None]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,18 +1,18 @@
-"""Particle swarm: points that fly on, drawn to the best place each has seen and to the best that any has."""
+"""Particle swarm: particles accelerate towards their own best point and the swarm's best point."""
 
 import numpy as np
 
 from training.fusion_search.methods.base import METHODS, Method, Points, generation
 
 INERTIA, PULL = 0.7298, 1.4962
-"""Clerc & Kennedy 2002: with these a swarm neither explodes nor stops early."""
+"""Constriction coefficients of Clerc & Kennedy 2002, which keep the swarm stable."""
 
 
 @METHODS.register("particle_swarm")
 class ParticleSwarm(Method):
     """Global-best swarm with constriction. Kennedy & Eberhart 1995; Clerc & Kennedy 2002.
 
-    A particle that would leave the trust region stops at its edge, in that coordinate.
+    A particle that would leave the search space stops at its boundary in that coordinate.
     """
 
     def __init__(self, start: Points, budget: int, seed: int, terms: int) -> None:
@@ -23,11 +23,11 @@ class ParticleSwarm(Method):
         self._best, self._values = self._points.copy(), np.full(shape[0], -np.inf)
 
     def ask(self) -> Points:
-        """Where the particles are."""
+        """The particles' positions."""
         return self._points
 
     def tell(self, points: Points, values: Points, terms: Points) -> None:  # noqa: ARG002
-        """Let them fly on; a generation that was cut short is the last."""
+        """Update best points, velocities and positions; only the last generation may be incomplete."""
         better = np.flatnonzero(values > self._values[: len(values)])
         self._best[better], self._values[better] = points[better], values[better]
         leader = self._best[np.argmax(self._values)]

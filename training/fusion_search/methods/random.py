@@ -1,4 +1,4 @@
-"""Points at random, all over the trust region: what every other method must beat."""
+"""Random search: the baseline for every other method."""
 
 import numpy as np
 
@@ -14,10 +14,10 @@ class Random(Method):
     _started = False
 
     def ask(self) -> Points:
-        """The next points of an endless row."""
+        """The next uniform points."""
         points = self.random.random((AT_ONCE, self.dimensions))
         return points if self._started else np.vstack([self.start, points])
 
     def tell(self, points: Points, values: Points, terms: Points) -> None:  # noqa: ARG002
-        """Learn nothing."""
+        """Ignore the values."""
         self._started = True

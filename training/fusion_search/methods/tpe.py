@@ -10,8 +10,8 @@ from training.fusion_search.methods.optuna_study import OptunaMethod
 
 @METHODS.register("tpe")
 class Tpe(OptunaMethod):
-    """Draws where good points are dense and bad ones are not, parameters together. Bergstra et al. 2011."""
+    """Samples where good points are dense relative to bad ones, multivariate. Bergstra et al. 2011."""
 
     def sampler(self) -> Any:
-        """Points of one generation repel each other (the constant liar), so that they are not all the same."""
+        """TPE with constant liar, which keeps the points of a generation apart."""
         return optuna.samplers.TPESampler(seed=self.seed, multivariate=True, constant_liar=True, n_startup_trials=16)

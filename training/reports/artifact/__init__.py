@@ -1,1 +1,1 @@
-"""``ranker-train report``: one page about an artifact, with a fusion that can be moved in the browser."""
+"""``ranker-train report``: an artifact's report, with fusion parameters that can be changed in the browser."""

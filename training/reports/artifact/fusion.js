@@ -1,11 +1,11 @@
-// The formulas of ranker.fusion as the report's page computes them: `combine` and the rules, without what needs whole
-// requests and no parameters (ranks, percentiles, logarithms), which the page is given. Checked against NumPy by the tests.
+// JavaScript versions of ranker.fusion's `combine` and rules. Parameter-free parts that need whole requests (ranks,
+// percentiles, logarithms) are precomputed and embedded in the page. Tests compare the results with NumPy.
 const FUSION = (() => {
   const sum = (weights, term) => weights.reduce((total, weight, i) => total + term(weight, i), 0);
   const clip = (x, low, high) => Math.min(Math.max(x, low), high);
   const LARGEST = 1e300;
 
-  // Where a candidate ends in a tree of ranker.fusion.trees.
+  // Value of the leaf that a candidate reaches in a tree of ranker.fusion.trees.
   const leaf = (tree, x) => {
     let node = tree.feature.length ? 0 : -1;
     while (node >= 0) {
@@ -16,7 +16,7 @@ const FUSION = (() => {
     return tree.value[-1 - node];
   };
 
-  // name -> (what `prepare` makes of a candidate, parameters by name, what else the fusion holds) -> fused score
+  // name -> (candidate's values from `prepare`, parameters by name, the fusion's fixed data) -> fused score
   const COMBINE = {
     additive: (x, {share, shift}) => sum(share, (w, i) => w * x[i]) + sum(share, (w, i) => w * shift[i]),
     multiplicative: (x, {power, shift}) =>
@@ -43,7 +43,7 @@ const FUSION = (() => {
     },
   };
 
-  // What a formula in text may call; nulls are NaN, and go through as in ranker.expressions.
+  // Functions of text formulas; nulls are NaN and propagate as in ranker.expressions.
   const known = (result, ...operands) => (operands.some(Number.isNaN) ? NaN : Number(result));
   const EXPRESSION = {
     known,
@@ -67,7 +67,7 @@ const FUSION = (() => {
   const fuse = (fusion, prepared, parameters) =>
     prepared.map((row) => COMBINE[fusion.formula](row, parameters, fusion.held));
 
-  // Boosts move fused scores, floors put candidates last or leave them out; `picks` says to which a rule applies.
+  // Boosts change fused scores, floors move candidates last or drop them; `picks` marks the candidates of a rule.
   const ranked = (fused, rules) => {
     const scores = [...fused];
     const tier = fused.map(() => 0);

@@ -1,4 +1,4 @@
-"""The part of a report that moves: what the page's scripts are given, and the scripts."""
+"""The interactive part of a report: its scripts and their data."""
 
 import json
 from collections.abc import Mapping
@@ -10,31 +10,31 @@ import numpy as np
 from ranker.fusion import Plan, TextFormula
 from ranker.fusion.rules import Boost, Rule
 from ranker.schema import Schema
-from training.export.report_data import Kept
+from training.export.report_data import ReportData
 from training.reports import Page
 from training.reports.artifact.javascript import to_javascript
 
-PLACE = "live-fusion"
+ELEMENT = "live-fusion"
 
 
-def add_live(page: Page, schema: Schema, plans: Mapping[str, Plan], kept: Kept) -> None:
-    """Add sliders over every fusion's parameters, and the example requests ranked by them in the page."""
-    page.element(f'<div id="{PLACE}"></div>')
+def add_playground(page: Page, schema: Schema, plans: Mapping[str, Plan], data: ReportData) -> None:
+    """Add sliders for every fusion's parameters, and example requests ranked by them in the browser."""
+    page.element(f'<div id="{ELEMENT}"></div>')
     page.script(library())
-    # In a script element "</" would end it wherever it stands.
-    data = json.dumps(given(schema, plans, kept)).replace("</", "<\\/")
-    page.script(f"liveFusion(document.getElementById('{PLACE}'), {data}, {compiled(plans)});")
+    # "</" would end the script element.
+    content = json.dumps(script_data(schema, plans, data)).replace("</", "<\\/")
+    page.script(f"liveFusion(document.getElementById('{ELEMENT}'), {content}, {compiled(plans)});")
 
 
 def library() -> str:
-    """The scripts that compute a fusion and draw it."""
+    """The scripts that compute and draw a fusion."""
     return "\n".join(
         files("training.reports.artifact").joinpath(name).read_text("utf-8") for name in ("fusion.js", "sliders.js")
     )
 
 
 def compiled(plans: Mapping[str, Plan]) -> str:
-    """JavaScript of the formulas in text, by the name of the fusion."""
+    """JavaScript of the text formulas, by fusion name."""
     formulas = {
         name: plan.fusion.formula.options.formula
         for name, plan in plans.items()
@@ -43,24 +43,24 @@ def compiled(plans: Mapping[str, Plan]) -> str:
     return "{" + ", ".join(f"{json.dumps(name)}: {to_javascript(text)}" for name, text in formulas.items()) + "}"
 
 
-def given(schema: Schema, plans: Mapping[str, Plan], kept: Kept) -> dict[str, Any]:
-    """Objectives, fusions with their parameters, and requests with all that does not depend on parameters."""
+def script_data(schema: Schema, plans: Mapping[str, Plan], data: ReportData) -> dict[str, Any]:
+    """Objectives, fusions with their parameters, and requests with everything that does not depend on parameters."""
     return {
         "objectives": list(schema.tasks),
         "fusions": [_fusion(name, plan) for name, plan in plans.items()],
-        "requests": [_request(schema, plans, kept, number) for number in range(len(kept.shown))],
+        "requests": [_request(schema, plans, data, number) for number in range(len(data.shown))],
     }
 
 
 def held(plan: Plan) -> dict[str, Any]:
-    """What a formula reads beside its parameters and the candidates."""
+    """Fixed data that a formula reads besides its parameters and the candidates."""
     columns = [*plan.objectives, *plan.fusion.formula.features]
     state = plan.fusion.state or {}
     return {"columns": columns, "state": {part: state[part] for part in ("linear", "trees") if part in state}}
 
 
 def rules(plan: Plan, picked: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rules as the page applies them, with the candidates that each picks."""
+    """Rules for the script, with the candidates that each one picks."""
     return [{"picks": picked[name].tolist(), **_moves(rule)} for name, rule in plan.options.rules.items()]
 
 
@@ -85,13 +85,13 @@ def _fusion(name: str, plan: Plan) -> dict[str, Any]:
     return {"name": name, "formula": plan.fusion.name, "parameters": parameters, "held": held(plan)}
 
 
-def _request(schema: Schema, plans: Mapping[str, Plan], kept: Kept, number: int) -> dict[str, Any]:
-    rows = kept.shown[number]
-    first = sum(len(request) for request in kept.shown[:number])
-    columns = {name: values[first : first + len(rows)] for name, values in kept.columns.items()}
+def _request(schema: Schema, plans: Mapping[str, Plan], data: ReportData, number: int) -> dict[str, Any]:
+    rows = data.shown[number]
+    first = sum(len(request) for request in data.shown[:number])
+    columns = {name: values[first : first + len(rows)] for name, values in data.columns.items()}
     context = [f"{name} {_plain(columns[name][0])}" for name in schema.context if name in columns]
     named = schema.candidate_id
-    labels = np.where(kept.rows.known[rows], kept.rows.labels[rows].astype(np.float64), np.nan)
+    labels = np.where(data.rows.known[rows], data.rows.labels[rows].astype(np.float64), np.nan)
     return {
         "title": f"{number + 1}: {', '.join(context[:4]) or f'{len(rows)} candidates'}",
         "id_name": named or "candidate",
@@ -102,18 +102,18 @@ def _request(schema: Schema, plans: Mapping[str, Plan], kept: Kept, number: int)
             for name in schema.candidate
             if name in columns and name != named
         },
-        "fusions": {name: _seen(plan, kept, rows) for name, plan in plans.items()},
+        "fusions": {name: _request_of_fusion(plan, data, rows) for name, plan in plans.items()},
     }
 
 
-def _seen(plan: Plan, kept: Kept, rows: list[int]) -> dict[str, Any]:
-    """One request as one fusion sees it."""
-    calibrated = plan.calibrated(kept.candidates(plan, rows))
+def _request_of_fusion(plan: Plan, data: ReportData, rows: list[int]) -> dict[str, Any]:
+    """One request's data for one fusion."""
+    calibrated = plan.calibrated(data.candidates(plan, rows))
     prepared = plan.prepare(calibrated)
     fused = plan.fusion.formula.combine(prepared, plan.fusion.arrays)
     ranked = plan.finish(calibrated, fused)
     return {
-        # JSON has no NaN, which stands for a missing feature.
+        # JSON has no NaN, which marks a missing feature.
         "prepared": [[None if x != x else x for x in row] for row in prepared.tolist()],
         "scores": calibrated.scores.tolist(),
         "fused": fused.tolist(),

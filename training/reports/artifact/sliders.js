@@ -1,4 +1,4 @@
-// The part of the report that moves: parameters of a fusion by sliders, and a request ranked by them.
+// The interactive part of the report: sliders for a fusion's parameters, and a request ranked by them.
 function liveFusion(root, data, compiled) {
   const make = (tag, text, attributes = {}) => {
     const element = document.createElement(tag);
@@ -25,7 +25,7 @@ function liveFusion(root, data, compiled) {
   const knobs = make("div", undefined, {class: "wide knobs"});
   const result = make("div", undefined, {class: "wide"});
   const body = make("pre");
-  root.append(bar, note, knobs, result, make("p", "For this ranking a request says:"), body);
+  root.append(bar, note, knobs, result, make("p", "To get this ranking, put this into the request:"), body);
 
   let fusion;
   let values;
@@ -35,20 +35,20 @@ function liveFusion(root, data, compiled) {
     fusion.held = {...fusion.held, formula: compiled[fusion.name]};
     values = Object.fromEntries(fusion.parameters.map((p) => [p.name, structuredClone(p.value)]));
     const able = fusion.formula in FUSION.COMBINE;
-    note.textContent = able ? "" : `The page cannot compute ${fusion.formula}: candidates stand as the artifact ranks them.`;
+    note.textContent = able ? "" : `This page cannot compute ${fusion.formula}: candidates are ranked with the artifact's parameters.`;
     note.hidden = able;
     drawKnobs(able);
     rank();
   }
 
-  // Beside a score: what happened when the candidate was shown, if anything.
+  // Append the logged outcome, if any, to a score's cell.
   function outcome(cell, label) {
     if (label === null || label === 0) return cell;
     cell.append(" ", make("span", label === 1 ? "✓" : shown(label), {class: "happened"}));
     return cell;
   }
 
-  // Sliders span what is near the artifact's value; the number beside takes anything within the bounds.
+  // The slider covers values near the artifact's; the number field takes any value within the bounds.
   function slider(parameter, value, set) {
     const reach = Math.max(parameter.integer ? 20 : 5, 4 * Math.abs(value));
     const low = Math.max(parameter.low, parameter.low < 0 ? -reach : 0);

@@ -1,4 +1,4 @@
-"""A grid of variations of one config, and which of them is worth what."""
+"""Grid comparison: expands config variations into trials and summarises quality and costs."""
 
 from training.sweeps.compare.grid import Variation, expand, parse, variations
 

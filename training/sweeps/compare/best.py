@@ -1,13 +1,13 @@
-"""The best cell of a comparison: alone it keeps its weights, so that it can be exported without a second training."""
+"""Tracks the best trial of a comparison and keeps only its weights, so that it can be exported without retraining."""
 
 from training.config.experiment import ConfigError, Experiment, check_metric
-from training.evaluation.evaluate import UndefinedMetricError, chosen
-from training.sweeps import Trained
+from training.evaluation.evaluate import UndefinedMetricError, metric_value
+from training.sweeps import TrialResult
 from training.sweeps.run_trial import drop_weights
 
 
 class Best:
-    """Takes each trained cell once; all but the best so far by ``metric`` on validation rows lose their weights."""
+    """Best trial so far by ``metric`` on validation rows; the weights of all other trials are deleted."""
 
     def __init__(self, base: Experiment, metric: str | None = None) -> None:
         stopping = base.early_stopping
@@ -16,22 +16,22 @@ class Best:
             check_metric(self.metric, base.log_schema.tasks, grouped=base.evaluation.group_by is not None)
         except ValueError as error:
             raise ConfigError(str(error).replace("early_stopping.metric", "--best-by")) from None
-        self._best: tuple[float, Trained] | None = None
+        self._best: tuple[float, TrialResult] | None = None
 
     def __bool__(self) -> bool:
         return self._best is not None
 
     @property
-    def found(self) -> Trained:
-        """The best cell. Raises ``RuntimeError`` where no cell has the metric."""
+    def result(self) -> TrialResult:
+        """The best trial. Raises ``RuntimeError`` where no trial has the metric."""
         if self._best is None:
-            raise RuntimeError(f"no cell was trained that has {self.metric}, so there is none to export")
+            raise RuntimeError(f"no trained trial has {self.metric}, so there is nothing to export")
         return self._best[1]
 
-    def offer(self, trained: Trained) -> None:
-        """Keep the cell if it is better than those before."""
+    def offer(self, trained: TrialResult) -> None:
+        """Keep the trial's weights if it is the best so far, else delete them."""
         if trained.error is not None:
-            return  # what it has finished can be gone on with
+            return  # its checkpoints allow resuming
         value = self._value(trained)
         if value is None or (self._best is not None and value <= self._best[0]):
             drop_weights(trained.folder)
@@ -40,8 +40,8 @@ class Best:
             drop_weights(self._best[1].folder)
         self._best = value, trained
 
-    def _value(self, trained: Trained) -> float | None:
+    def _value(self, trained: TrialResult) -> float | None:
         try:
-            return chosen(self.metric, {"mean_loss": None, **trained.result["validation"]})
-        except (KeyError, UndefinedMetricError):  # a task that this variation lacks, or one class of labels
+            return metric_value(self.metric, {"mean_loss": None, **trained.result["validation"]})
+        except (KeyError, UndefinedMetricError):  # the variation lacks the task, or its labels have one class
             return None

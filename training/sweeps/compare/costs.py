@@ -1,4 +1,4 @@
-"""What each variation costs: parameters, arithmetic, training speed and serving time, measured in turn."""
+"""Measures the cost of each variation: parameters, FLOPs, training throughput and serving latency."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,48 +16,48 @@ from training.data.log_reader import Log
 from training.evaluation.model_summary import blocks, dense_parameters, totals
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.progress_listener import RunListener
-from training.sweeps import Cell
+from training.sweeps import Trial
 from training.trainer.build_model import build_model
 
 ROUNDS = 7
 STEPS = 3
 LONGEST_CYCLE = 12
-"""Methods that compare gradients in each so many steps are timed over whole cycles up to this length."""
+"""Longest cycle, in steps, over which a method that compares gradients only every few steps is timed in full."""
 CANDIDATES = 500
 
 
 def measure_costs(
-    cells: Sequence[Cell], folders: Sequence[Path], rows: Sequence[Path], log: Log, step: Callable[[], None]
+    trials: Sequence[Trial], folders: Sequence[Path], rows: Sequence[Path], log: Log, step: Callable[[], None]
 ) -> list[dict[str, Any]]:
-    """Costs of each cell, which has been trained in its folder; ``step`` is called after each turn.
+    """Costs of each trained trial; ``step`` is called after each trial's round.
 
-    Each round gives every cell a turn, so that a noisy minute hits all; medians over rounds. All models are in memory.
-    ``samples_per_second``: training steps of the config's batch size on rows in memory. ``serving_ms``: one context
-    and 500 candidates through ONNX Runtime on packed arrays, on TensorFlow's number of threads or all.
+    Rounds interleave the trials, so that noise on the machine affects all of them; medians over rounds. All models are
+    held in memory. ``samples_per_second``: training steps at the config's batch size on rows in memory. ``serving_ms``:
+    one context and 500 candidates through ONNX Runtime on packed arrays, with TensorFlow's thread count or all.
     """
-    contestants = [_contestant(*of_cell, log) for of_cell in zip(cells, folders, rows, strict=True)]
+    benchmarks = [_benchmark(*of_trial, log) for of_trial in zip(trials, folders, rows, strict=True)]
     for _ in range(ROUNDS):
-        for contestant in contestants:
-            if contestant is not None:
-                contestant.turn()
+        for benchmark in benchmarks:
+            if benchmark is not None:
+                benchmark.run_round()
             step()
-    return [contestant.costs() if contestant is not None else {} for contestant in contestants]
+    return [benchmark.costs() if benchmark is not None else {} for benchmark in benchmarks]
 
 
-def _contestant(cell: Cell, folder: Path, rows: Path, log: Log) -> "_Contestant | None":
-    """None for a model that this process cannot hold or open: its costs stay unknown, and the report stands."""
+def _benchmark(trial: Trial, folder: Path, rows: Path, log: Log) -> "_Benchmark | None":
+    """None for a model that does not load or fit in memory: the report shows no costs for it."""
     try:
-        return _Contestant(cell, folder, rows, log)
+        return _Benchmark(trial, folder, rows, log)
     except (OSError, ValueError, MemoryError, tf.errors.OpError):
         return None
 
 
-class _Contestant:
-    def __init__(self, cell: Cell, folder: Path, rows: Path, log: Log) -> None:
-        prepared = prepared_rows(cell.experiment, log, rows, RunListener())
-        settings = cell.experiment.training
+class _Benchmark:
+    def __init__(self, trial: Trial, folder: Path, rows: Path, log: Log) -> None:
+        prepared = prepared_rows(trial.experiment, log, rows, RunListener())
+        settings = trial.experiment.training
         steps = prepared.training.steps(settings.batch_size)
-        self.model = build_model(cell.experiment, prepared.encoder.layout, steps_per_epoch=steps)
+        self.model = build_model(trial.experiment, prepared.encoder.layout, steps_per_epoch=steps)
         batch = next(prepared.training.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch=0))
         self.batch = {name: tf.constant(array) for name, array in batch.items() if name != GROUP}
         self.batches = iter(tf.data.Dataset.from_tensors(self.batch).repeat())
@@ -71,7 +71,7 @@ class _Contestant:
         self.training: list[float] = []
         self.serving: list[float] = []
 
-    def turn(self) -> None:
+    def run_round(self) -> None:
         started = time.perf_counter()
         for _ in range(self.steps):
             losses = self.train_step(self.batches)["losses"]
@@ -92,7 +92,7 @@ class _Contestant:
 
 
 def _request(batch: Batch) -> Batch:
-    """One context row and 500 candidate rows of a batch, repeated where it has fewer."""
+    """One context row and 500 candidate rows from a batch, repeated if the batch has fewer."""
     sides = {"context": np.zeros(1, dtype=np.int64), "candidate": np.arange(CANDIDATES) % len(batch["labels"])}
     return {
         name: batch[name][at]

@@ -1,4 +1,4 @@
-"""A config and what to vary -> one config a cell of the grid."""
+"""Expands a config and the values to vary into a grid of trials."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,23 +13,23 @@ from ranker.config.yaml import YamlError
 from ranker.config.yaml import parse as read_yaml
 from ranker.registry import nearest
 from training.config.experiment import CHOICES, ConfigError, Experiment
-from training.sweeps import Cell, checked
+from training.sweeps import Trial, checked
 
 EVERY = "all"
 
 
 @dataclass(frozen=True)
 class Variation:
-    """A key of the config, dotted where it lies deeper, and the values to try."""
+    """A config key, dotted if nested, and the values to try."""
 
     key: str
     values: tuple[Any, ...]
     every: bool = False
-    """Whether a whole registry is meant: then what does not fit the tasks is left out."""
+    """Whether the values are a whole registry: entries that do not fit the tasks are then skipped."""
 
 
 def variations(vary: Mapping[str, Any] | Sequence[str]) -> list[Variation]:
-    """Variations from a mapping of keys to values, or from texts. Raises ``ConfigError``."""
+    """Variations from a mapping of keys to values, or from ``KEY=VALUE,VALUE`` strings. Raises ``ConfigError``."""
     if not isinstance(vary, Mapping):
         return [parse(text) for text in ([vary] if isinstance(vary, str) else vary)]
     return [_listed(key, values) for key, values in vary.items()]
@@ -44,7 +44,7 @@ def _listed(key: str, values: Any) -> Variation:
 
 
 def _distinct(named: str, variation: Variation) -> Variation:
-    """Raise ``ConfigError`` where a value is there twice."""
+    """Raise ``ConfigError`` if a value is listed twice."""
     if len({str(value) for value in variation.values}) < len(variation.values):
         raise ConfigError(f"{named}: a value is listed twice")
     return variation
@@ -53,7 +53,7 @@ def _distinct(named: str, variation: Variation) -> Variation:
 def parse(text: str) -> Variation:
     """``architecture=mmoe,ple`` or ``optimizer.dense.learning_rate=1e-3,3e-3``; ``all`` stands for a whole registry.
 
-    Values are YAML; commas inside brackets or braces do not divide. Raises ``ConfigError``.
+    Values are YAML; commas inside brackets or braces do not separate. Raises ``ConfigError``.
     """
     key, words = _split(text)
     every = words == [EVERY] and key in CHOICES
@@ -66,26 +66,26 @@ def parse(text: str) -> Variation:
     return _distinct(f"--vary {text!r}", Variation(key, values, every))
 
 
-def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> list[Cell]:
-    """Every combination of the values under every seed, from the config's own seed on. Raises ``ConfigError``.
+def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> list[Trial]:
+    """Every combination of values and seeds, starting from the config's seed. Raises ``ConfigError``.
 
-    Where a choice such as ``architecture`` changes its name, the options that the new one also has are kept and the
-    others are left at their defaults.
+    If a choice such as ``architecture`` changes its name, the config's options that the new class shares are kept; all
+    others take their defaults.
     """
     keys = [variation.key for variation in variations]
     for key in keys:
         if keys.count(key) > 1:
             raise ConfigError(f"--vary {key}: is given twice; list all its values in one")
         if key == "training.seed":
-            raise ConfigError("--vary training.seed: say --seeds 3 for three of them, from the config's own on")
-    # Choices first: their options can then be varied too, and one that a choice lacks is an error.
+            raise ConfigError("--vary training.seed: use --seeds 3 for three seeds, starting from the config's own")
+    # Choices first, so that their options can be varied too, and an option that a choice lacks is an error.
     variations = sorted(variations, key=lambda variation: variation.key not in CHOICES)
     keys = [variation.key for variation in variations]
     raw = base.model_dump(mode="json", by_alias=True)
     for key in keys:
         _check_key(raw, key)
     values_of = [_fitting(raw, variation) for variation in variations]
-    cells = []
+    trials = []
     for seed in range(base.training.seed, base.training.seed + seeds):
         for values in product(*values_of):
             changed = deepcopy(raw)
@@ -94,12 +94,12 @@ def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> lis
                 _set(changed, key, value)
             texts = {key: _text(value) for key, value in zip(keys, values, strict=True)}
             varied = ", ".join(f"{key}={value}" for key, value in texts.items())
-            cells.append(Cell(texts, seed, checked(changed, f"--vary {varied}")))
-    return cells
+            trials.append(Trial(texts, seed, checked(changed, f"--vary {varied}")))
+    return trials
 
 
 def _check_key(raw: Mapping[str, Any], key: str) -> None:
-    """Refuse a key whose section the config lacks, naming the key that ends like it or is spelt nearly so."""
+    """Raise ``ConfigError`` for an unknown section, suggesting a key with the same ending or a similar spelling."""
     section = key.partition(".")[0]
     if section in raw:
         return
@@ -118,7 +118,7 @@ def _paths(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _fitting(raw: dict[str, Any], variation: Variation) -> list[Any]:
-    """The values; of a whole registry only what the config can have with nothing else changed."""
+    """The values to try; for a whole registry, only those that are valid in this config."""
     if not variation.every:
         return list(variation.values)
     fitting = []
@@ -147,7 +147,7 @@ def _set(config: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _chosen(section: str, before: Any, value: Any) -> Any:
-    """A choice's new options: given whole, or a name with whatever fits of those before."""
+    """A choice's new options: as given, completed with the previous options that still apply."""
     options = {"name": value} if isinstance(value, str) else dict(value) if isinstance(value, Mapping) else value
     if not isinstance(options, dict) or not isinstance(before, Mapping):
         return options
@@ -156,8 +156,8 @@ def _chosen(section: str, before: Any, value: Any) -> Any:
         return {**options, "name": name}
     if name == before["name"]:
         return {**before, **options}
-    # Only what the config set by itself is worth keeping: another class' defaults are not this one's. And only what
-    # means the same there: options of the nearest class that both are made from.
+    # Keep only what the config set explicitly, since the other class' defaults do not carry over, and only options
+    # with the same meaning: those of the nearest common base class.
     kind, other = CHOICES[section][name].Options, CHOICES[section][before["name"]].Options
     common = next(base for base in kind.__mro__ if issubclass(other, base))
     defaults = other().model_dump(mode="json")
@@ -174,14 +174,14 @@ def _text(value: Any) -> str:
 
 
 def _split(text: str) -> tuple[str, list[str]]:
-    """``architecture=mmoe,ple`` -> the key and the texts of its values. Raises ``ConfigError``.
+    """Split ``architecture=mmoe,ple`` into the key and its values as text. Raises ``ConfigError``.
 
-    Commas inside brackets or braces do not divide.
+    Commas inside brackets or braces do not separate.
     """
     key, equals, rest = text.partition("=")
     key = key.strip()
     if not equals or not key or not rest.strip():
-        raise ConfigError(f"--vary {text!r}: say KEY=VALUE,VALUE, for example architecture=mmoe,ple")
+        raise ConfigError(f"--vary {text!r}: must be KEY=VALUE,VALUE, for example architecture=mmoe,ple")
     return key, [word.strip() for word in _divided(rest)]
 
 

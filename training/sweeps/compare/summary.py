@@ -1,4 +1,4 @@
-"""Results of cells -> one row a variation: mean and spread over seeds, and costs."""
+"""Summarises trial results, one row per variation: mean and standard deviation over seeds, and costs."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ranker.metrics import METRICS, headline
-from training.sweeps import Cell
+from training.sweeps import Trial
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation over seeds; the latter is ``None`` with one."""
+    """Mean and standard deviation over seeds; the deviation is ``None`` for one seed."""
 
     mean: float
     deviation: float | None
@@ -25,7 +25,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One variation: quality by task and metric, the mean AUC, costs, gates and curves of the first seed, errors."""
+    """One variation: quality by task and metric, mean AUC, costs, the first seed's gates and curves, errors."""
 
     name: str
     values: Mapping[str, str]
@@ -42,34 +42,34 @@ class Row:
         return asdict(self)
 
     def flat(self) -> dict[str, Any]:
-        """Values that were varied, the mean AUC, and each task's metrics as ``TASK.METRIC``; means over seeds."""
-        found: dict[str, Any] = {**self.values, "seeds": self.seeds}
-        found["mean_auc"] = None if self.mean_auc is None else self.mean_auc.mean
+        """The varied values, the mean AUC, and each task's metrics as ``TASK.METRIC``; means over seeds."""
+        record: dict[str, Any] = {**self.values, "seeds": self.seeds}
+        record["mean_auc"] = None if self.mean_auc is None else self.mean_auc.mean
         for task, metrics in self.tasks.items():
-            found |= {f"{task}.{metric}": spread.mean for metric, spread in metrics.items()}
-        return {**found, "errors": "; ".join(self.errors)}
+            record |= {f"{task}.{metric}": spread.mean for metric, spread in metrics.items()}
+        return {**record, "errors": "; ".join(self.errors)}
 
 
 def summarise(
-    cells: Sequence[Cell], results: Mapping[int, Mapping[str, Any]], costs: Mapping[str, Mapping[str, Any]]
+    trials: Sequence[Trial], results: Mapping[int, Mapping[str, Any]], costs: Mapping[str, Mapping[str, Any]]
 ) -> list[Row]:
-    """One row for each variation, in the order of the cells."""
-    names = list(dict.fromkeys(cell.name for cell in cells))
+    """One row per variation, in the order of the trials."""
+    names = list(dict.fromkeys(trial.name for trial in trials))
     compared = [metric.name for metric in METRICS.values() if metric.better is not None]
     rows = []
     for name in names:
-        mine = [i for i, cell in enumerate(cells) if cell.name == name]
-        done = [results[i] for i in mine if "error" not in results[i]]
-        errors = tuple(f"seed {cells[i].seed}: {results[i]['error']}" for i in mine if "error" in results[i])
+        members = [i for i, trial in enumerate(trials) if trial.name == name]
+        done = [results[i] for i in members if "error" not in results[i]]
+        errors = tuple(f"seed {trials[i].seed}: {results[i]['error']}" for i in members if "error" in results[i])
         tasks = {}
-        for task in cells[mine[0]].experiment.log_schema.tasks:
+        for task in trials[members[0]].experiment.log_schema.tasks:
             reports = [result["metrics"]["tasks"][task] for result in done]
-            found = {name: _spread([report.get(name) for report in reports]) for name in compared}
-            tasks[task] = {metric: spread for metric, spread in found.items() if spread is not None}
+            spreads = {name: _spread([report.get(name) for report in reports]) for name in compared}
+            tasks[task] = {metric: spread for metric, spread in spreads.items() if spread is not None}
         mean = _spread([result["metrics"]["mean_auc"] for result in done])
         gates, curves = (done[0].get(part, {}) if done else {} for part in ("gates", "curves"))
         rows.append(
-            Row(name, cells[mine[0]].values, len(done), tasks, mean, costs.get(name, {}), gates, curves, errors)
+            Row(name, trials[members[0]].values, len(done), tasks, mean, costs.get(name, {}), gates, curves, errors)
         )
     return rows
 
@@ -84,45 +84,45 @@ def _spread(values: Sequence[float | None]) -> Spread | None:
 COSTS = {
     "dense_parameters": ("dense parameters", "{:,.0f}"),
     "parameters": ("parameters", "{:,.0f}"),
-    "flops_per_candidate": ("FLOPs a candidate", "{:,.0f}"),
+    "flops_per_candidate": ("FLOPs per candidate", "{:,.0f}"),
     "samples_per_second": ("samples/s", "{:,.0f}"),
     "serving_ms": ("serving ms", "{:.2f}"),
 }
 
 
 def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Heads and cells of a table: the headline metric by task, AUC unless the head says so, the mean AUC, costs."""
+    """Headers and cells of a table: each task's headline metric (AUC unless the header names it), mean AUC, costs."""
     auc = METRICS["auc"]
     measures = [
         (task, headline({name: spread for row in rows for name, spread in row.tasks[task].items()}))
         for task in rows[0].tasks
         if any(row.tasks[task] for row in rows)
     ]
-    heads = ["", *(task if metric is auc else f"{task} {metric.title}" for task, metric in measures)]
-    heads += [f"mean {auc.title}"]
-    heads += [title for title, _ in COSTS.values()]
+    headers = ["", *(task if metric is auc else f"{task} {metric.title}" for task, metric in measures)]
+    headers += [f"mean {auc.title}"]
+    headers += [title for title, _ in COSTS.values()]
     lines = []
     for row in rows:
         quality = [str(row.tasks[task].get(metric.name, "-")) for task, metric in measures]
         costs = [text.format(row.costs[name]) if name in row.costs else "-" for name, (_, text) in COSTS.items()]
         lines.append([row.name, *quality, str(row.mean_auc or "-"), *costs])
-    return heads, lines
+    return headers, lines
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """The table for a terminal."""
-    heads, lines = columns(rows)
+    """The table for the terminal."""
+    headers, lines = columns(rows)
     drawn = Table(title=f"mean ± standard deviation over {max(row.seeds for row in rows)} seed(s)")
-    for place, head in enumerate(heads):
-        drawn.add_column(head, justify="right" if place else "left", overflow="fold")
+    for column, header in enumerate(headers):
+        drawn.add_column(header, justify="right" if column else "left", overflow="fold")
     for line in lines:
         drawn.add_row(*(Text(cell) for cell in line))
     return drawn
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
-    """The table for a document."""
-    heads, lines = columns(rows)
+    """The table as Markdown."""
+    headers, lines = columns(rows)
     lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    rule = ["---", *["---:"] * (len(heads) - 1)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [heads, rule, *lines])
+    rule = ["---", *["---:"] * (len(headers) - 1)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [headers, rule, *lines])

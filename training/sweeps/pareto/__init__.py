@@ -1,4 +1,4 @@
-"""One config under many preferences over its tasks, and the front of the best trade-offs."""
+"""Trains one config with many preferences over its tasks and computes the Pareto front."""
 
 from training.sweeps.pareto.preferences import METHODS, expand
 from training.sweeps.pareto.request import Choice, choice

@@ -1,4 +1,4 @@
-"""What a front is drawn over: metrics of tasks, signed so that more is better."""
+"""Objectives of a Pareto front: task metrics, signed so that higher is better."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,29 +24,29 @@ class Objective:
 
     @property
     def name(self) -> str:
-        """As on the command line: ``click.auc``."""
+        """Name on the command line, such as ``click.auc``."""
         return f"{self.task}.{self.metric}"
 
     @property
     def title(self) -> str:
-        """For people: ``click AUC``."""
+        """Display name, such as ``click AUC``."""
         return f"{self.task} {METRICS[self.metric].title}"
 
     @property
     def sign(self) -> float:
-        """-1 where lower is better."""
+        """-1 if lower is better, else 1."""
         return METRICS[self.metric].sign
 
     def value(self, metrics: Mapping[str, Any]) -> float | None:
-        """The metric as it was measured; ``None`` where it is undefined."""
-        found: float | None = metrics["tasks"][self.task][self.metric]
-        return found
+        """The unsigned metric value; ``None`` if undefined."""
+        value: float | None = metrics["tasks"][self.task][self.metric]
+        return value
 
 
 def parse_objectives(text: str | None, experiment: Experiment) -> list[Objective]:
-    """``click.auc,watch.rmse``; by default the default metric of every task's kind, such as AUC or RMSE.
+    """Parse ``click.auc,watch.rmse``; by default every task's default metric, such as AUC or RMSE.
 
-    Raises ``ConfigError`` for an unknown one, one that is listed twice, and for fewer than two.
+    Raises ``ConfigError`` for unknown or repeated objectives, and for fewer than two.
     """
     tasks = experiment.log_schema.tasks
     if text is None:
@@ -73,8 +73,8 @@ def parse_objectives(text: str | None, experiment: Experiment) -> list[Objective
 
 
 def gains(metrics: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]) -> Values:
-    """Metrics of N models to [N, M], more being better. Raises ``ConfigError`` for a metric that is undefined."""
-    found = np.empty((len(metrics), len(objectives)))
+    """Signed objectives [N, M] of N models, higher is better. Raises ``ConfigError`` for an undefined metric."""
+    values = np.empty((len(metrics), len(objectives)))
     for i, of_model in enumerate(metrics):
         for j, objective in enumerate(objectives):
             value = objective.value(of_model)
@@ -83,14 +83,14 @@ def gains(metrics: Sequence[Mapping[str, Any]], objectives: Sequence[Objective])
                     f"--objectives: {objective.name} is undefined on these rows, where the task's labels are all the "
                     "same or all unknown; leave it out, or measure on more rows"
                 )
-            found[i, j] = objective.sign * value
-    return found
+            values[i, j] = objective.sign * value
+    return values
 
 
-def knows_nothing(experiment: Experiment, rows: Iterable[Batch]) -> dict[str, Any]:
-    """Metrics of a model that gives every row its task's mean label among them: the reference point of hypervolumes.
+def mean_label_baseline(experiment: Experiment, rows: Iterable[Batch]) -> dict[str, Any]:
+    """Metrics of a baseline that scores every row with the task's mean label: the reference point of hypervolumes.
 
-    An AUC of .5, the entropy of the label as log loss, its standard deviation as RMSE.
+    Its AUC is 0.5, its log loss the label's entropy, its RMSE the label's standard deviation.
     """
     chunks = [{name: chunk[name] for name in ("labels", "known", GROUP) if name in chunk} for chunk in rows]
     joined = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}

@@ -1,4 +1,4 @@
-"""N well-spread preferences over the tasks -> one config for each."""
+"""Generates evenly spread preferences over the tasks, one trial each."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ranker.registry import nearest
 from ranker.weighting import WEIGHTINGS
 from training.config.experiment import ConfigError, Experiment
-from training.sweeps import Cell, checked
+from training.sweeps import Trial, checked
 
 Points = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ _MOST = 500
 
 @dataclass(frozen=True)
 class Method:
-    """A weighting, its option that holds a preference, and how a point [T] of the simplex becomes that option."""
+    """A weighting's option that holds a preference, and the map from a simplex point [T] to its values."""
 
     option: str
     values: Callable[[Points, float], Points]
@@ -33,7 +33,7 @@ def _share(point: Points, total: float) -> Points:
 
 
 def _mixed(point: Points, total: float) -> Points:
-    """A point mixed with equal parts, so that no task has a weight of 0; the mean is 1."""
+    """Weights with mean 1: the point mixed with equal weights, so that no task has weight 0."""
     return total * len(point) * point + (1.0 - total)
 
 
@@ -45,39 +45,39 @@ METHODS = {
 
 
 def spread(tasks: int, points: int) -> Points:
-    """Return ``points`` [N, T] of the simplex, spread evenly: the centre, the corners, then whatever is farthest.
+    """Evenly spread points [N, T] of the simplex: the centre, the corners, then the farthest remaining point.
 
-    Farthest-point selection (Gonzalez 1985) on a lattice of the simplex (Scheffe 1958), ties by the lattice's order.
-    The first N of M > N points are the same points, so that a larger front goes on with a smaller one.
+    Farthest-point selection (Gonzalez 1985) on a simplex lattice (Scheffe 1958), ties by lattice order. The first N of
+    M > N points are the same for all M, so that a larger front extends a smaller one.
     """
     lattice = _lattice(tasks)
     chosen = [np.full(tasks, 1.0 / tasks), *np.eye(tasks)][:points]
     distance = np.min([np.linalg.norm(lattice - point, axis=1) for point in chosen], axis=0)
     while len(chosen) < points:
-        best = lattice[np.argmax(np.round(distance, 9))]  # rounded: points of equal distance differ in their last bit
+        best = lattice[np.argmax(np.round(distance, 9))]  # rounded: equal distances differ in the last bit
         chosen.append(best)
         distance = np.minimum(distance, np.linalg.norm(lattice - best, axis=1))
     return np.array(chosen)
 
 
-def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) -> list[Cell]:
-    """``base`` under ``points`` settings of each method. Raises ``ConfigError``.
+def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) -> list[Trial]:
+    """Trials of ``base`` with ``points`` preferences per method. Raises ``ConfigError``.
 
-    A point p of the simplex becomes the bounds ``total * p`` of PE-LTR, which balances what they leave. For ``static``
-    and ``smooth_tchebycheff`` it becomes weights of mean 1 in the proportions ``total * p + (1 - total) / T``: what
-    the bounds leave, in equal parts.
+    For PE-LTR a simplex point p becomes the bounds ``total * p``; PE-LTR balances the remaining ``1 - total``. For
+    ``static`` and ``smooth_tchebycheff`` it becomes weights of mean 1 proportional to ``total * p + (1 - total) / T``,
+    which splits the remainder equally.
     """
     tasks = list(base.log_schema.tasks)
     if len(tasks) < 2:
         raise ConfigError(f"a front needs at least 2 tasks; the config has only {tasks[0]!r}")
     if not 0.0 < total <= 1.0:
-        raise ConfigError(f"--total {total:g}: bounds sum to more than 0 and at most 1; 0.8 leaves 0.2 to be balanced")
+        raise ConfigError(f"--total {total:g}: must be > 0 and at most 1; 0.8 leaves 0.2 for PE-LTR to balance")
     if not len(tasks) < points <= _MOST:
         raise ConfigError(
-            f"--points {points}: {len(tasks)} tasks need at least {len(tasks) + 1} (equal bounds, and one setting that "
-            f"favours each task), and {_MOST} is the most"
+            f"--points {points}: {len(tasks)} tasks need at least {len(tasks) + 1} (equal bounds, and one point that "
+            f"favours each task), at most {_MOST}"
         )
-    cells, raw = [], base.model_dump(mode="json", by_alias=True)
+    trials, raw = [], base.model_dump(mode="json", by_alias=True)
     for method in methods:
         _check_method(method)
         if methods.count(method) > 1:
@@ -91,8 +91,8 @@ def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) 
             chosen = checked(
                 {**raw, "weighting": {**kept, "name": method, option: values}}, f"--method {method}, {option} {text}"
             )
-            cells.append(Cell({"weighting": method, option: text}, base.training.seed, chosen))
-    return cells
+            trials.append(Trial({"weighting": method, option: text}, base.training.seed, chosen))
+    return trials
 
 
 def _check_method(name: str) -> None:
@@ -102,21 +102,21 @@ def _check_method(name: str) -> None:
 
 
 def _tidy(values: Points) -> list[float]:
-    """Digits that a person reads, rounded down so that a sum of at most 1 stays one."""
+    """Values rounded down to 6 digits, so that a sum of at most 1 stays at most 1."""
     return [float(value) for value in np.floor(values * 1e6 + 1e-3) / 1e6]
 
 
 def _lattice(tasks: int) -> Points:
-    """All points of the simplex whose coordinates are multiples of 1/h, h being as fine as 5000 points allow."""
+    """All simplex points with coordinates in multiples of 1/h, for the largest h with at most 5000 points."""
     finest = 1
     while comb(finest + tasks, tasks - 1) <= _CANDIDATES:
         finest += 1
-    whole = finest - finest % 12 or finest  # halves, thirds and quarters are points then
-    return np.array(list(_compositions(whole, tasks)), dtype=np.float64) / whole
+    divisions = finest - finest % 12 or finest  # multiples of 12 contain halves, thirds and quarters
+    return np.array(list(_compositions(divisions, tasks)), dtype=np.float64) / divisions
 
 
 def _compositions(total: int, parts: int) -> Iterator[list[int]]:
-    """Ways to write a number as a sum: where ``parts - 1`` bars stand among it."""
+    """All ways to write ``total`` as an ordered sum of ``parts`` numbers (stars and bars)."""
     for bars in combinations(range(total + parts - 1), parts - 1):
         edges = [-1, *bars, total + parts - 1]
         yield [right - left - 1 for left, right in pairwise(edges)]

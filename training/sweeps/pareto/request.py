@@ -1,4 +1,4 @@
-"""What a person asks of a front."""
+"""Command-line choices for a front: its objectives and how to pick a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from training.sweeps.pareto.selection import RULES, parse_preference
 
 @dataclass(frozen=True)
 class Choice:
-    """What is asked of a front: its objectives, the rule that picks, and what each objective counts for it [M]."""
+    """A front's objectives, the rule that picks a model, and the objectives' weights [M] for that rule."""
 
     objectives: Sequence[Objective]
     rule: str
@@ -20,7 +20,7 @@ class Choice:
 
 
 def choice(experiment: Experiment, objectives: str | None, pick: str | None, prefer: str | None) -> Choice:
-    """A choice from the words of the command line; least misery by default, and a preference picks by itself.
+    """Parse the command line's options; least misery by default, or the preference rule if ``prefer`` is given.
 
     Raises ``ConfigError``.
     """
@@ -29,6 +29,6 @@ def choice(experiment: Experiment, objectives: str | None, pick: str | None, pre
         hint = nearest(rule, list(RULES))
         raise ConfigError(f"--pick {rule}: unknown{'; ' + hint if hint else ''} (known: {', '.join(RULES)})")
     if prefer is not None and rule != "preference":
-        raise ConfigError(f"--pick {rule} knows no preference: leave out --prefer, or say --pick preference")
+        raise ConfigError(f"--pick {rule} takes no preference: leave out --prefer, or use --pick preference")
     chosen = parse_objectives(objectives, experiment)
     return Choice(chosen, rule, parse_preference(prefer, chosen))

@@ -1,4 +1,4 @@
-"""Which point of a front to take."""
+"""Rules that pick one point of a Pareto front."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -11,30 +11,30 @@ from training.evaluation.pareto_front import Values
 from training.sweeps.pareto.objectives import Objective
 
 Rule = Callable[[Values, Values], Values]
-"""Values [N, M] between 0 and 1 and preferences [M] to the worth [N] of each point; the greatest is taken."""
+"""Maps normalised values [N, M] in [0, 1] and preferences [M] to points' utilities [N]; the highest is picked."""
 
 
 def normalised(gains: Values) -> Values:
-    """Each objective [N, M] between 0, the worst on the front, and 1, the best; 1 where all are the same."""
+    """Scale each objective [N, M] from 0 (worst on the front) to 1 (best); 1 if all are equal."""
     low, high = gains.min(axis=0), gains.max(axis=0)
     spread = high - low
     return np.where(spread > 0.0, (gains - low) / np.where(spread > 0.0, spread, 1.0), 1.0)
 
 
 def least_misery(values: Values, preference: Values) -> Values:
-    """The worst objective's value."""
+    """The value of the worst objective."""
     del preference
     return np.asarray(values.min(axis=1))
 
 
 def knee(values: Values, preference: Values) -> Values:
-    """Distance beyond the hyperplane through the extremes, the points that are best in one objective. Das 1999.
+    """Distance beyond the hyperplane through the extremes, the best points of single objectives. Das 1999.
 
-    With normal n it is ``(n . x - 1) / |n|``, n solving ``n . e = 1`` for every extreme e. Where the extremes span no
-    hyperplane that faces the ideal point, n is all ones: the plane through the corners of the unit simplex.
+    With normal n it is ``(n . x - 1) / |n|``, where n solves ``n . e = 1`` for every extreme e. If the extremes span no
+    hyperplane facing the ideal point, n is all ones: the plane through the corners of the unit simplex.
     """
     del preference
-    tied = values + 1e-9 * values.mean(axis=1, keepdims=True)  # of several best points the one that is best elsewhere
+    tied = values + 1e-9 * values.mean(axis=1, keepdims=True)  # ties go to the higher mean
     extremes = values[tied.argmax(axis=0)]
     normal = np.ones(values.shape[1])
     if np.linalg.matrix_rank(extremes) == len(extremes):
@@ -44,7 +44,7 @@ def knee(values: Values, preference: Values) -> Values:
 
 
 def weighted(values: Values, preference: Values) -> Values:
-    """The mean of the objectives' values weighted by the preferences."""
+    """Mean of the objectives' values, weighted by the preferences."""
     return np.asarray(values @ preference / preference.sum())
 
 
@@ -52,14 +52,14 @@ RULES: Mapping[str, Rule] = MappingProxyType({"least_misery": least_misery, "kne
 
 
 def choose(rule: str, gains: Values, preference: Values) -> int:
-    """Index of the point of a front, gains [N, M], that a rule takes; of equal ones the one of the greatest mean."""
+    """Index of the point that a rule picks on a front with gains [N, M]; ties go to the highest mean."""
     values = normalised(gains)
-    worth = np.round(RULES[rule](values, preference), 12)
-    return int(np.lexsort((-values.mean(axis=1), -worth))[0])
+    utility = np.round(RULES[rule](values, preference), 12)
+    return int(np.lexsort((-values.mean(axis=1), -utility))[0])
 
 
 def parse_preference(text: str | None, objectives: Sequence[Objective]) -> Values:
-    """``click=2,like=1``, by task or objective, to preferences [M]; an objective that is not named counts 1.
+    """Parse ``click=2,like=1``, by task or objective, into preferences [M]; objectives not named get 1.
 
     Raises ``ConfigError``.
     """
@@ -72,7 +72,7 @@ def parse_preference(text: str | None, objectives: Sequence[Objective]) -> Value
         except ValueError:
             value = -1.0
         if not equals or not 0.0 <= value < float("inf"):
-            raise ConfigError(f"--prefer {part.strip()!r}: say TASK=NUMBER, at least 0, for example click=2,like=1")
+            raise ConfigError(f"--prefer {part.strip()!r}: must be TASK=NUMBER, at least 0, for example click=2,like=1")
         names = [objective.name for objective in objectives if word in (objective.task, objective.name)]
         if not names:
             known = list(dict.fromkeys(name for o in objectives for name in (o.task, o.name)))
@@ -81,10 +81,10 @@ def parse_preference(text: str | None, objectives: Sequence[Objective]) -> Value
                 f"--prefer: no objective {word!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})"
             )
         if seen & set(names):
-            raise ConfigError(f"--prefer: {word} is named twice")
+            raise ConfigError(f"--prefer: {word} is given twice")
         seen.update(names)
         chosen.update(dict.fromkeys(names, value))
     values = np.array(list(chosen.values()))
     if not values.sum() > 0.0:
-        raise ConfigError(f"--prefer {text}: at least one objective must count more than 0")
+        raise ConfigError(f"--prefer {text}: at least one weight must be > 0")
     return values

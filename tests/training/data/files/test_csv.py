@@ -246,7 +246,7 @@ def test_a_column_of_the_path_that_one_file_lacks_names_both(tmp_path):
     for folder in ("date=1", "day=2"):
         (tmp_path / folder).mkdir()
         write(tmp_path / folder / "a.csv", "x,y\n1,2\n")
-    with pytest.raises(DataError, match=r"day=2/a\.csv has no column 'date'.*date=1/a\.csv has it by a folder"):
+    with pytest.raises(DataError, match=r"day=2/a\.csv has no column 'date'.*date=1/a\.csv has it from a folder"):
         read([tmp_path], {"x": "number", "date": "id"})
 
 

@@ -58,7 +58,7 @@ def test_other_files_are_told(here):
     write(here / "log" / "a.parquet")
     for name in ("b.orc", "c.csv.zip", "notes.txt"):
         (here / "log" / name).touch()
-    expected = "log: skipped 3 file(s) that are no log by their names: b.orc, c.csv.zip, notes.txt"
+    expected = "log: skipped 3 file(s) whose names are not those of a log: b.orc, c.csv.zip, notes.txt"
     assert Log(["log"]).notes == [expected]
     assert names("log/*") == ["log/a.parquet"]
 
@@ -72,7 +72,7 @@ def test_a_file_that_is_reached_twice_counts_once(here):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("s3:/bucket/log", r"s3://bucket/log: is an address"),
+        ("s3:/bucket/log", r"s3://bucket/log: is a URL"),
         ("none/*.parquet", r"/none/\*\.parquet: no file matches this glob"),
         ("none.parquet", r"^/.*/none\.parquet: no such file or folder"),
         ("~/none.parquet", r"home/none\.parquet: no such file or folder"),

@@ -59,11 +59,11 @@ ORC = bytes_of(lambda sink: pyarrow.orc.write_table(TABLE, sink))
         ("a.csv", bz2.compress(TEXT), "is compressed by bzip2, though its name does not say so; name it a.csv.bz2"),
         ("a.csv.gz", zstd(TEXT), "is compressed by zstd, though its name does not say so; name it a.csv.zst"),
         ("a.csv.zst", TEXT, "is not compressed, though its name says so; name it a.csv"),
-        ("a.csv.gz", gzip.compress(PARQUET, mtime=0), "compressed once more; decompress it, and name it a.parquet"),
+        ("a.csv.gz", gzip.compress(PARQUET, mtime=0), "compressed again; decompress it, and name it a.parquet"),
         (
             "a.csv.gz",
             gzip.compress(gzip.compress(TEXT, mtime=0), mtime=0),
-            "compressed once more; decompress it, and name it a.csv.gz",
+            "compressed again; decompress it, and name it a.csv.gz",
         ),
         ("a.parquet", TEXT, "is text, not Parquet; if it is CSV, name it a.csv"),
         ("a.pq", gzip.compress(TEXT, mtime=0), "name it a.csv.gz if it holds CSV; if it holds Parquet, decompress it"),
@@ -87,5 +87,5 @@ def test_a_header_may_begin_as_a_format_does(tmp_path, header):
 
 def test_a_damaged_file_of_the_named_format_is_called_damaged(tmp_path):
     (tmp_path / "a.parquet").write_bytes(PARQUET[:-20])
-    with pytest.raises(DataError, match=r"a\.parquet: is not a whole Parquet file, or is damaged"):
+    with pytest.raises(DataError, match=r"a\.parquet: is not a complete Parquet file, or is damaged"):
         Log([tmp_path / "a.parquet"])

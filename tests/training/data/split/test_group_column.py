@@ -53,12 +53,12 @@ def test_null_and_empty_text_are_no_group(values):
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_an_infinite_number_is_refused_with_its_row(value):
-    with pytest.raises(DataError, match="DataFrame, row 1, column 'list': an infinite number is no group"):
+    with pytest.raises(DataError, match="DataFrame, row 1, column 'list': an infinite number cannot be a group"):
         hashed(frame([1.0, value, np.nan]))
 
 
 def test_columns_that_cannot_be_groups_are_named(tmp_path):
-    with pytest.raises(DataError, match="column 'list': holds lists; a group is one value a row"):
+    with pytest.raises(DataError, match="column 'list': holds lists; a group must be one value per row"):
         hashed(frame([[1], [2]]))
     paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     for path, value in zip(paths, (1, "1"), strict=True):

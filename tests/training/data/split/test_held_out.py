@@ -28,7 +28,7 @@ def test_whole_groups_are_held_out_by_the_seed():
 @pytest.mark.parametrize("lacking", [None, ""])
 def test_a_row_without_a_group_is_named(lacking):
     frame = pd.DataFrame({"row": [1, 2], "list": ["a", lacking]})
-    with pytest.raises(DataError, match="DataFrame, row 1, column 'list': no value to split by group on; leave such"):
+    with pytest.raises(DataError, match="DataFrame, row 1, column 'list': no value to split by group on; remove such"):
         parts(group(column="list", fraction=0.5), frame)
 
 
@@ -42,7 +42,7 @@ def test_by_files(tmp_path):
 def test_a_file_is_trained_on_or_validated_on(tmp_path):
     FRAME.drop(columns="stamp").to_parquet(tmp_path / "a.parquet")
     with pytest.raises(
-        DataError, match=r"a\.parquet: is a file to train on and, by data\.split\.paths, to validate on"
+        DataError, match=r"a\.parquet: is both a training file and, by data\.split\.paths, a validation file"
     ):
         split(Log([tmp_path]), SplitByFiles(by="files", paths=(str(tmp_path / "a.parquet"),)), seed=0)
 
@@ -50,11 +50,11 @@ def test_a_file_is_trained_on_or_validated_on(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fraction": 0.1, "unit": "day"}, "unit: counts what `last` holds out; it needs last"),
+        ({"fraction": 0.1, "unit": "day"}, "unit: is the unit of `last`, which is not set"),
         ({"last": 1, "format": "month"}, "must have directives such as %Y, got 'month'"),
         ({"last": 1, "format": "%Y-%Q"}, "'Q' is a bad directive"),
         ({"last": 1, "format": "%Y%Y"}, "redefinition of group name 'Y'"),
-        ({"last": 1, "format": "%H:%M"}, "must hold the year, such as %Y"),
+        ({"last": 1, "format": "%H:%M"}, "must include the year, such as %Y"),
         ({"last": 1, "start": 2}, "name exactly one of fraction, last and start"),
     ],
 )

@@ -63,7 +63,9 @@ def test_a_format_reads_text_and_whole_numbers():
     assert found.values.tolist() == [instant("2024-12-31"), instant("2024-01-09")]
     found = TimeColumn("t", "%d.%m.%y %H:%M %z").of(chunk(texts("09.01.24 14:00 +0200")))
     assert found.values.tolist() == [instant("2024-01-09T12:00")]
-    with pytest.raises(DataError, match=r"row 11, column 't': '2024-01-10' is not a time as data.split.format '%m/%d/"):
+    with pytest.raises(
+        DataError, match=r"row 11, column 't': '2024-01-10' is not a time in the format data.split.format '%m/%d/"
+    ):
         TimeColumn("t", "%m/%d/%Y").of(chunk(texts("1/9/2024", "2024-01-10")))
 
 
@@ -101,7 +103,7 @@ def test_timestamps_of_every_unit(unit):
         ([None, None], "row 10, column 't': no value to split by time on"),
         (np.array([1.0, np.inf]), "row 11, column 't': inf is not a finite number"),
         (np.array([1, 2**63], np.uint64), "row 11, column 't': 9223372036854775808 is not a time"),
-        (texts("2024-01-09", "20240109"), "row 11, column 't': '20240109' is not a date .* as other values"),
+        (texts("2024-01-09", "20240109"), "row 11, column 't': '20240109' is not a date .* like other values"),
         (np.array([True, False]), "column 't': holds booleans; a split by time needs one timestamp, date, number or"),
         (Ragged(np.array([1, 2]), np.array([0, 1, 2])), "column 't': holds lists; a split by time needs one"),
     ],

@@ -123,7 +123,7 @@ def test_a_missing_time_is_named():
             1767916800,
             "column 'stamp' holds dates or times from 2026-01-01 to 2026-01-10; 1767916800 is a number; write a date",
         ),
-        ("text", "friday", "column 'text' holds .*'friday' is no date or time in ISO form"),
+        ("text", "friday", "column 'text' holds .*'friday' is not a date or time in ISO form"),
     ],
 )
 def test_a_start_of_another_kind_is_refused_with_what_to_write(column, start, message):

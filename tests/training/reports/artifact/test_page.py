@@ -90,7 +90,7 @@ def test_a_moved_slider_ranks_the_request_anew(page, artifact, kept, tmp_path):
 def test_a_formula_without_javascript_stands_as_the_artifact_ranks_it_and_says_so(page, artifact, kept, tmp_path):
     assert page.count('"formula": "multiplicative"') == 1
     shown = dom(page.replace('"formula": "multiplicative"', '"formula": "another"'), tmp_path)
-    assert "The page cannot compute another" in shown
+    assert "This page cannot compute another" in shown
     expected = artifact.fusion.rank(kept.candidates(artifact.fusion, kept.shown[0])).order()
     assert [row for row, _, _ in ranked_rows(shown)] == expected.tolist()
     assert '<input type="range"' not in shown
@@ -158,16 +158,16 @@ def test_what_a_learned_fusion_shows_of_its_own_rows_is_said_to_be_too_good(arti
     rows = kept.rows
     fitted = plan.fit(rows.scores, rows.labels, rows.known, log={"good": rows.labels[:, 0]})
     page = to_html(replace(artifact, fusions={**artifact.fusions, "held": fitted}), kept, sets=3)
-    assert "What is learnt was fitted to these very rows" in page
+    assert "Fusions learned on these rows look too good" in page
     assert f"AUC {fitted.fusion.state['held_out']['value']:.4f} of good" in page
     assert '"formula": "learned"' in page
-    assert "What is learnt" not in to_html(artifact, kept, sets=3)
+    assert "Fusions learned" not in to_html(artifact, kept, sets=3)
 
 
 def test_the_command_writes_the_page_beside_the_artifact_or_where_it_is_told(trained, tmp_path):
     ended = ranker_train("report", trained.output)
     assert "report-1.html" in "".join(ended.stdout.split())
-    assert "Move the fusion" in (trained.output / "report-1.html").read_text(encoding="utf-8")
+    assert "Try fusion parameters" in (trained.output / "report-1.html").read_text(encoding="utf-8")
     missing = ranker_train("report", tmp_path)
     assert missing.returncode == 1
     assert missing.stderr.startswith("error:")
@@ -183,4 +183,4 @@ def test_an_artifact_without_a_sample_says_so(trained, artifact, tmp_path):
     bare = load(tmp_path)
     page = to_html(bare, read(bare.folder))
     assert "export it again to see more" in page
-    assert "Move the fusion" not in page
+    assert "Try fusion parameters" not in page

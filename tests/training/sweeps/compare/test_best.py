@@ -4,7 +4,7 @@ import pytest
 
 from tests.training.conftest import QUICK
 from training.config.experiment import ConfigError, Experiment
-from training.sweeps import Cell, Trained
+from training.sweeps import Trial, TrialResult
 from training.sweeps.compare.best import Best
 from training.sweeps.run_trial import has_weights
 
@@ -14,10 +14,10 @@ def base():
     return Experiment.model_validate(QUICK)
 
 
-def cell(base, folder, name, **result):
+def trial(base, folder, name, **result):
     place = folder / name
     (place / "run" / "checkpoints").mkdir(parents=True)
-    return Trained(Cell({"name": name}, 0, base), place, folder / "rows", result)
+    return TrialResult(Trial({"name": name}, 0, base), place, folder / "rows", result)
 
 
 def measured(auc, loss=1.0):
@@ -27,28 +27,28 @@ def measured(auc, loss=1.0):
 def test_only_the_best_cell_keeps_its_weights(base, tmp_path):
     best = Best(base)
     assert best.metric == "mean_auc"
-    cells = [cell(base, tmp_path, str(i), **measured(auc)) for i, auc in enumerate([0.6, 0.7, None, 0.65])]
-    for trained in cells:
+    trials = [trial(base, tmp_path, str(i), **measured(auc)) for i, auc in enumerate([0.6, 0.7, None, 0.65])]
+    for trained in trials:
         best.offer(trained)
-    assert best.found is cells[1]
-    assert [has_weights(trained.folder) for trained in cells] == [False, True, False, False]
+    assert best.result is trials[1]
+    assert [has_weights(trained.folder) for trained in trials] == [False, True, False, False]
 
 
 def test_a_loss_is_better_where_it_is_less(base, tmp_path):
     best = Best(base, "mean_loss")
     for name, loss in (("a", 0.4), ("b", 0.3), ("c", 0.5)):
-        best.offer(cell(base, tmp_path, name, **measured(0.5, loss)))
-    assert best.found.cell.values["name"] == "b"
+        best.offer(trial(base, tmp_path, name, **measured(0.5, loss)))
+    assert best.result.trial.values["name"] == "b"
 
 
 def test_a_failed_cell_keeps_what_it_has_finished(base, tmp_path):
-    best, failed = Best(base), cell(base, tmp_path, "failed", error="killed")
+    best, failed = Best(base), trial(base, tmp_path, "failed", error="killed")
     best.offer(failed)
-    best.offer(cell(base, tmp_path, "old", validation={"tasks": {}, "mean_auc": math.nan}))
+    best.offer(trial(base, tmp_path, "old", validation={"tasks": {}, "mean_auc": math.nan}))
     assert has_weights(failed.folder)
     assert not best
-    with pytest.raises(RuntimeError, match="no cell was trained that has mean_auc"):
-        assert best.found
+    with pytest.raises(RuntimeError, match="no trained trial has mean_auc"):
+        assert best.result
 
 
 def test_an_unknown_metric_is_named_with_its_option(base):

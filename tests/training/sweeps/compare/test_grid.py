@@ -16,7 +16,7 @@ def test_values_are_yaml_and_brackets_keep_commas_together():
 
 @pytest.mark.parametrize("section", sorted(CHOICES))
 def test_all_of_any_registry_that_the_config_can_have(section):
-    names = [getattr(cell.experiment, section).name for cell in expand(BASE, [parse(f"{section}=all")], 1)]
+    names = [getattr(trial.experiment, section).name for trial in expand(BASE, [parse(f"{section}=all")], 1)]
     assert len(names) > 1
     assert set(names) <= set(CHOICES[section])
 
@@ -29,10 +29,10 @@ def test_of_a_whole_registry_what_does_not_fit_is_left_out():
     tasks = {"click": {"kind": "binary"}}
     schema = {**CONFIG["schema"], "tasks": tasks}
     plain = Experiment.model_validate({**CONFIG, "schema": schema, "fusion": {"name": "additive"}})
-    names = [cell.experiment.architecture.name for cell in expand(plain, [parse("architecture=all")], 1)]
+    names = [trial.experiment.architecture.name for trial in expand(plain, [parse("architecture=all")], 1)]
     assert "esmm" not in names
     assert "ple" in names
-    assert "esmm" in [cell.experiment.architecture.name for cell in expand(BASE, [parse("architecture=all")], 1)]
+    assert "esmm" in [trial.experiment.architecture.name for trial in expand(BASE, [parse("architecture=all")], 1)]
     with pytest.raises(ConfigError, match=r"architecture=esmm: architecture\.name: esmm needs a task with `given`"):
         expand(plain, [parse("architecture=esmm")], 1)
 
@@ -44,12 +44,12 @@ def test_what_cannot_be_read_is_refused(text):
 
 
 def test_every_combination_under_every_seed():
-    cells = expand(BASE, [parse("architecture=mmoe,ple"), parse("training.batch_size=8,16")], seeds=2)
-    assert len(cells) == 8
-    assert len({cell.folder for cell in cells}) == 8
-    assert cells[0].name == "mmoe, batch_size=8"
-    assert {cell.seed for cell in cells} == {BASE.training.seed, BASE.training.seed + 1}
-    last = cells[-1].experiment
+    trials = expand(BASE, [parse("architecture=mmoe,ple"), parse("training.batch_size=8,16")], seeds=2)
+    assert len(trials) == 8
+    assert len({trial.folder for trial in trials}) == 8
+    assert trials[0].name == "mmoe, batch_size=8"
+    assert {trial.seed for trial in trials} == {BASE.training.seed, BASE.training.seed + 1}
+    last = trials[-1].experiment
     assert (last.architecture.name, last.training.batch_size, last.training.seed) == (
         "ple",
         16,
@@ -61,7 +61,7 @@ def test_a_new_choice_keeps_what_was_set_and_fits():
     base = Experiment.model_validate(
         {**CONFIG, "architecture": {"name": "ple", "levels": 3, "expert_units": [8], "dropout": 0.3}}
     )
-    mmoe, ple = (cell.experiment.architecture for cell in expand(base, [parse("architecture=mmoe,ple")], 1))
+    mmoe, ple = (trial.experiment.architecture for trial in expand(base, [parse("architecture=mmoe,ple")], 1))
     assert (mmoe.name, mmoe.expert_units, mmoe.dropout, mmoe.experts) == ("mmoe", (8,), 0.3, 4)
     assert ple == base.architecture
 
@@ -73,8 +73,8 @@ def test_a_key_of_the_same_name_and_another_meaning_is_not_kept():
 
 
 def test_choices_come_first_whatever_the_order():
-    cells = expand(BASE, [parse("architecture.experts=2,8"), parse("architecture=mmoe")], 1)
-    assert [cell.experiment.architecture.experts for cell in cells] == [2, 8]
+    trials = expand(BASE, [parse("architecture.experts=2,8"), parse("architecture=mmoe")], 1)
+    assert [trial.experiment.architecture.experts for trial in trials] == [2, 8]
     with pytest.raises(ConfigError, match="unknown key 'experts'"):
         expand(BASE, [parse("architecture.experts=2,8"), parse("architecture=mmoe,ple")], 1)
 
@@ -82,15 +82,15 @@ def test_choices_come_first_whatever_the_order():
 def test_folders_differ_where_names_are_cut_or_cleaned():
     folders = [expand(BASE, [parse(text)], 1)[0].folder for text in ("funnel=masked", "training.epochs=1")]
     values = "{name: mmoe, expert_units: [" + ", ".join(["8"] * 40) + "], towers: [%d]}"
-    cells = expand(BASE, [parse(f"architecture={values % 4},{values % 5}")], 1)
-    assert len({cell.folder for cell in cells}) == 2
-    assert all(len(cell.folder) < 140 for cell in cells)
+    trials = expand(BASE, [parse(f"architecture={values % 4},{values % 5}")], 1)
+    assert len({trial.folder for trial in trials}) == 2
+    assert all(len(trial.folder) < 140 for trial in trials)
     assert folders == ["funnel=masked+seed=0", "training.epochs=1+seed=0"]
 
 
 def test_deeper_keys_change_one_option():
-    (cell,) = expand(BASE, [parse("architecture.activation=tanh")], 1)
-    assert cell.experiment.architecture == BASE.architecture.model_copy(update={"activation": "tanh"})
+    (trial,) = expand(BASE, [parse("architecture.activation=tanh")], 1)
+    assert trial.experiment.architecture == BASE.architecture.model_copy(update={"activation": "tanh"})
 
 
 @pytest.mark.parametrize(

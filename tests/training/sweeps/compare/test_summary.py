@@ -20,7 +20,7 @@ def rows():
 
 def test_mean_and_deviation_over_seeds_and_errors_named():
     mmoe, ple = rows()
-    # cells come seed by seed: mmoe .6 and .8, ple .7 and a failure
+    # trials come seed by seed: mmoe .6 and .8, ple .7 and a failure
     assert (mmoe.name, mmoe.seeds, mmoe.errors) == ("mmoe", 2, ())
     assert mmoe.mean_auc is not None
     assert mmoe.mean_auc.mean == pytest.approx(0.7)

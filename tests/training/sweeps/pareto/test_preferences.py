@@ -35,47 +35,47 @@ def test_two_tasks_are_halved_again_and_again():
 
 def test_more_points_go_on_with_fewer():
     np.testing.assert_array_equal(spread(4, 30)[:11], spread(4, 11))
-    few, many = ({cell.folder for cell in expand(BASE, n, 0.8, ["pe_ltr"])} for n in (6, 9))
+    few, many = ({trial.folder for trial in expand(BASE, n, 0.8, ["pe_ltr"])} for n in (6, 9))
     assert few < many
 
 
 def test_bounds_are_points_scaled_to_their_total_and_other_options_stay():
     base = Experiment.model_validate({**CONFIG, "weighting": {"name": "pe_ltr", "solver": "relaxation"}})
-    cells = expand(base, 8, 0.6, ["pe_ltr"])
-    assert len({cell.folder for cell in cells}) == 8
-    for cell in cells:
-        weighting = cell.experiment.weighting
+    trials = expand(base, 8, 0.6, ["pe_ltr"])
+    assert len({trial.folder for trial in trials}) == 8
+    for trial in trials:
+        weighting = trial.experiment.weighting
         assert weighting.solver == "relaxation"
         assert sum(weighting.bounds.values()) == pytest.approx(0.6, abs=1e-5)
-    assert cells[1].experiment.weighting.bounds == {"click": 0.6, "like": 0.0, "watch_time": 0.0}
-    assert cells[1].name == "pe_ltr, bounds=click 0.6"
+    assert trials[1].experiment.weighting.bounds == {"click": 0.6, "like": 0.0, "watch_time": 0.0}
+    assert trials[1].name == "pe_ltr, bounds=click 0.6"
 
 
 @pytest.mark.parametrize("method", ["static", "smooth_tchebycheff"])
 def test_weights_have_a_mean_of_1_and_leave_no_task_out(method):
-    cells = expand(BASE, 5, 0.7, [method])
-    for cell in cells:
-        weights = list(getattr(cell.experiment.weighting, METHODS[method].option).values())
+    trials = expand(BASE, 5, 0.7, [method])
+    for trial in trials:
+        weights = list(getattr(trial.experiment.weighting, METHODS[method].option).values())
         assert np.mean(weights) == pytest.approx(1, abs=1e-5)
         assert min(weights) >= 0.3 - 1e-6
-    equal, first = (getattr(cell.experiment.weighting, METHODS[method].option) for cell in cells[:2])
+    equal, first = (getattr(trial.experiment.weighting, METHODS[method].option) for trial in trials[:2])
     assert equal == {"click": 1.0, "like": 1.0, "watch_time": 1.0}
     assert first == {"click": 2.4, "like": 0.3, "watch_time": 0.3}
 
 
 def test_bounds_of_any_total_and_number_are_valid():
     for total in (0.1, 1 / 3, 0.999, 1.0):
-        for cell in expand(BASE, 40, total, ["pe_ltr"]):
-            again = Experiment.model_validate(cell.experiment.model_dump(mode="json", by_alias=True))
-            assert again.weighting == cell.experiment.weighting
+        for trial in expand(BASE, 40, total, ["pe_ltr"]):
+            again = Experiment.model_validate(trial.experiment.model_dump(mode="json", by_alias=True))
+            assert again.weighting == trial.experiment.weighting
 
 
 @pytest.mark.parametrize(
     ("points", "total", "methods", "message"),
     [
         (3, 0.8, ["pe_ltr"], "--points 3: 3 tasks need at least 4"),
-        (501, 0.8, ["pe_ltr"], "500 is the most"),
-        (6, 1.2, ["pe_ltr"], "--total 1.2: bounds sum to more than 0 and at most 1"),
+        (501, 0.8, ["pe_ltr"], "at most 500"),
+        (6, 1.2, ["pe_ltr"], "--total 1.2: must be > 0 and at most 1"),
         (6, 0.0, ["pe_ltr"], "--total 0"),
         (6, 0.8, ["pe_lt"], "--method pe_lt: unknown; did you mean 'pe_ltr'"),
         (6, 0.8, ["static", "static"], "--method static: is given twice"),

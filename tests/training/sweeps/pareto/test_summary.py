@@ -10,15 +10,15 @@ from tests.training.reports.browser import dom
 from training.config.experiment import ConfigError, Experiment
 from training.data.batches import EncodedWriter
 from training.reports.pareto import pair_records, to_html
-from training.sweeps import Trained
+from training.sweeps import TrialResult
 from training.sweeps.pareto import choice, expand
-from training.sweeps.pareto.objectives import knows_nothing
+from training.sweeps.pareto.objectives import mean_label_baseline
 from training.sweeps.pareto.summary import columns, summarise
 
 BASE = Experiment.model_validate(CONFIG)
 CELLS = expand(BASE, 4, 0.8, ["pe_ltr", "static"])
 NOTHING = {"tasks": {"click": {"auc": 0.5}, "like": {"auc": 0.5}, "watch_time": {"rmse": 20.0}}}
-# click AUC and like AUC by cell; the last one fails. PE-LTR's third is dominated by its second.
+# click AUC and like AUC by trial; the last one fails. PE-LTR's third is dominated by its second.
 VALUES = [(0.7, 0.6), (0.6, 0.8), (0.55, 0.8), (0.5, 0.9), (0.65, 0.7), (0.8, 0.5), (0.6, 0.6)]
 
 
@@ -36,7 +36,7 @@ def metrics(click, like):
 def done():
     whole = [{"validation": metrics(*v), "metrics": metrics(v[0] - 0.1, v[1] - 0.1)} for v in VALUES]
     results = [*whole, {"error": "it broke"}]
-    return [Trained(cell, Path(), Path(), result) for cell, result in zip(CELLS, results, strict=True)]
+    return [TrialResult(trial, Path(), Path(), result) for trial, result in zip(CELLS, results, strict=True)]
 
 
 def summary(rule="least_misery", prefer=None, tested=NOTHING):
@@ -95,14 +95,14 @@ def test_a_pair_s_line_joins_what_is_best_of_each_method_in_order():
 def test_the_page_shows_every_pair_the_pick_and_what_chose_it(tmp_path):
     asked = choice(BASE, None, None, "like=3")
     shown = dom(to_html(BASE, asked, summarise(asked, done(), NOTHING, tested=None)), tmp_path)
-    assert shown.count('class="marks"') == 3 + 1  # pairs of three objectives, and the trade-off as a whole
+    assert shown.count('class="marks"') == 3 + 1  # pairs of three objectives, and all of them
     assert "weighted by click.auc 1, like.auc 3, watch_time.rmse 1" in shown
-    assert "--test measures on rows that chose nothing" in shown
+    assert "--test measures on other rows" in shown
     assert "click AUC 0.5, like AUC 0.5, watch_time RMSE 20" in shown
     assert "it broke" in shown
 
 
-def test_a_model_that_knows_nothing_gives_every_row_the_mean(tmp_path):
+def test_the_baseline_predicts_the_mean_label(tmp_path):
     writer = EncodedWriter(tmp_path / "rows")
     labels = np.array([[1, 0, 4], [0, 0, 0], [1, 1, 8], [0, 0, 0]], dtype=np.float32)
     known = np.ones_like(labels)
@@ -110,7 +110,7 @@ def test_a_model_that_knows_nothing_gives_every_row_the_mean(tmp_path):
     for rows in (slice(0, 3), slice(3, 4)):
         groups = np.array([1, 1, 1, 2])[rows]
         writer.write({"labels": labels[rows], "known": known[rows], "group": groups})
-    tasks = knows_nothing(BASE, writer.close().chunks())["tasks"]
+    tasks = mean_label_baseline(BASE, writer.close().chunks())["tasks"]
     assert tasks["click"]["auc"] == tasks["like"]["auc"] == 0.5
     assert tasks["click"]["log_loss"] == pytest.approx(np.log(2))
     third = -np.log(1 / 3) / 3 - 2 * np.log(2 / 3) / 3  # one like among three known
