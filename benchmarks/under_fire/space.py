@@ -21,6 +21,7 @@ from benchmarks.under_fire.meanwhile import meanwhile
 from benchmarks.under_fire.service import Service, command, started, temporary_files_in
 from benchmarks.under_fire.verdict import Verdict
 from ranker.artifact import Artifact, load, locate
+from ranker.files import replacing
 
 SIZE = 8 * 2**20
 FEW, SOME, MANY = 1000, 2000, 1_000_000
@@ -142,8 +143,8 @@ def _write(artifact: Artifact, count: int, file: Path) -> None:
     table = pa.table({name: values for name, values in golden.items() if name != artifact.schema.candidate_id})
     rows = table.take(np.arange(count) % len(table))
     table = rows.append_column(artifact.schema.candidate_id, pa.array(_ids(artifact, range(count))))
-    pq.write_table(table, file.with_name(".next"))
-    file.with_name(".next").rename(file)
+    with replacing(file) as partial:
+        pq.write_table(table, partial)
 
 
 def _ids(artifact: Artifact, numbers: Any) -> list[Any]:
