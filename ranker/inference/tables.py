@@ -7,7 +7,7 @@ import numpy as np
 
 from ranker.encoding import Column, ColumnError, Encoder, Ragged, Text
 from ranker.encoding.columns import shortened
-from ranker.registry import nearest
+from ranker.registry import suggestion
 from ranker.schema import Feature, Schema
 
 if TYPE_CHECKING:
@@ -81,10 +81,8 @@ def _picked(side: str, names: Mapping[str, list[str]], given: Any, encoder: Enco
     columns: dict[str, Column] = {}
     missing = [name for name, features in names.items() if name not in known and _required(encoder, features)]
     if missing:
-        hint = nearest(missing[0], known)
-        raise InputError(
-            f"{side}: has no column {missing[0]!r}{'; ' + hint if hint else ''} (the model reads {', '.join(names)})"
-        )
+        hint = suggestion(missing[0], known)
+        raise InputError(f"{side}: has no column {missing[0]!r}{hint} (the model reads {', '.join(names)})")
     rows = 0
     for name, features in names.items():
         if name in known:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from serving.protocol.bounds import Bounds, require_few_keys
 from serving.protocol.column_types import Expected, expected_columns, list_of
 from serving.protocol.errors import FIELD, RequestError, cut
@@ -249,5 +249,4 @@ def _nulls(expected: Expected, count: int) -> Column:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    hint = nearest(cut(name, FIELD), known)
-    return f"is unknown{'; ' + hint if hint else ''} (known: {', '.join(known)})"
+    return f"is unknown{alternatives(cut(name, FIELD), known)}"

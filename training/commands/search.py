@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ranker.artifact import Artifact, with_fusions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, Plan
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import ConfigError, Experiment
 from training.data.cache import digest
@@ -154,9 +154,7 @@ def export_found(artifact: str | Path | Artifact, asked: SearchOptions, found: F
 
 def _plan(artifact: Artifact, name: str) -> Plan:
     if name not in artifact.fusions:
-        hint = nearest(name, list(artifact.fusions))
-        known = ", ".join(artifact.fusions)
-        raise ConfigError(f"--fusion {name}: the artifact has none{'; ' + hint if hint else ''} (known: {known})")
+        raise ConfigError(f"--fusion {name}: the artifact has none{alternatives(name, artifact.fusions)}")
     return artifact.fusions[name]
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, create_model
 from ranker.config import file as config_file
 from ranker.config.closed import Closed
 from ranker.config.file import ConfigError
-from ranker.registry import nearest
+from ranker.registry import alternatives
 
 SECTIONS = (
     "data", "schema", "architecture", "interaction", "funnel", "weighting", "embedding", "optimizer", "training",
@@ -38,8 +38,7 @@ def check_name(option: str, name: str, known: Iterable[str]) -> None:
     """Raise ``ConfigError`` for a name that an option does not take, with the nearest one that it does."""
     names = list(known)
     if name not in names:
-        hint = nearest(name, names)
-        raise ConfigError(f"{option} {name}: unknown{'; ' + hint if hint else ''} (known: {', '.join(names)})")
+        raise ConfigError(f"{option} {name}: unknown{alternatives(name, names)}")
 
 
 def split_variation(text: str) -> tuple[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import pyarrow as pa
 
-from ranker.registry import Registry, nearest
+from ranker.registry import Registry, suggestion
 from training.config.csv_options import CsvOptions
 from training.data.errors import DataError
 from training.data.files.csv_facts import Facts
@@ -53,10 +53,9 @@ class Part:
         known = self.columns()
         for column in columns:
             if column not in known:
-                hint = nearest(column, list(known))
                 listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
                 raise DataError(
-                    f"{self.name} has no column {column!r}{'; ' + hint if hint else ''} (columns: {listed})"
+                    f"{self.name} has no column {column!r}{suggestion(column, known)} (columns: {listed})"
                     + next(
                         (f"; {part.name} has it by a folder of its path" for part in others if part.in_path(column)), ""
                     )
