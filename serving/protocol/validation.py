@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column
+from ranker.encoding.columns import unequal_lengths
 from ranker.registry import alternatives
 from serving.protocol.bounds import Bounds, require_few_keys
 from serving.protocol.column_types import Expected, expected_columns, list_of
@@ -156,13 +157,8 @@ class RequestChecker:
 
     def _count(self, candidates: Mapping[str, Column]) -> int:
         """The number of candidates. Raises ``RequestError`` where there is none, or columns differ in length."""
-        lengths = {name: len(values) for name, values in candidates.items()}
-        first, count = next(iter(lengths.items()), ("", 0))
-        problems = [
-            (f"candidates.{name}", f"has {length} values where {first} has {count}: all columns must be of one length")
-            for name, length in lengths.items()
-            if length != count
-        ]
+        count = len(next(iter(candidates.values()), ()))
+        problems = [(f"candidates.{name}", problem) for name, problem in unequal_lengths(candidates).items()]
         if not problems and not count:
             problems = [("candidates", "must hold at least one candidate, got none")]
         if problems:
