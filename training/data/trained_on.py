@@ -65,7 +65,7 @@ class SeenTime(Closed):
 class TrainedOn(Closed):
     """Files of the log that a model was trained on, and the time of its training rows if they were split by time."""
 
-    files: tuple[SeenFile, ...] = Field(description="In the order they were read; none for a DataFrame.")
+    files: tuple[SeenFile, ...] = Field(description="In the order they were read.")
     time: SeenTime | None = None
 
 

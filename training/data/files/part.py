@@ -1,4 +1,4 @@
-"""One part of a log: a file, or a DataFrame."""
+"""One file of a log."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,24 +19,35 @@ Batch: TypeAlias = tuple[int, Mapping[str, Any]]
 """A number of rows N, and Arrow arrays [N] by column."""
 
 
-class Part:
-    """What a log streams from; ``rows`` is 0 where their number is unknown."""
+class FilePart:
+    """A file of a log, which must stay as it is while the log is read.
 
-    name: str
+    A format's class names itself in ``kind`` and its endings in ``endings``, in lower case and with their dots.
+    """
+
+    kind: ClassVar[str]
+    endings: ClassVar[tuple[str, ...]]
+    compressed: ClassVar[bool] = False
+    """Whether endings of compression may follow, such as ``.gz``."""
+
     rows: int = 0
-    folders: Mapping[str, str | None] = {}
-    """Columns that the path gives, one value for all rows."""
+    """Number of rows; 0 where it is unknown."""
+
+    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
+        """Open a file; ``csv`` says how files of text are written. Raises ``DataError``."""
+        del csv
+        self.path = path
+        self.name = str(path)
+        self.folders = hive_columns(path)
+        with self.naming_file():
+            self._status = self._now()
 
     def own_columns(self) -> list[str]:
-        """Names of all columns that the part itself holds."""
+        """Names of all columns that the file itself holds."""
         raise NotImplementedError
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Stream columns that the part itself holds."""
-        raise NotImplementedError
-
-    def fingerprint(self) -> Any:
-        """What tells this part from another."""
+        """Stream columns that the file itself holds."""
         raise NotImplementedError
 
     def columns(self) -> list[str]:
@@ -48,7 +59,7 @@ class Part:
         """Whether it is the path that gives a column."""
         return column in self.folders and column not in self.own_columns()
 
-    def check(self, columns: Sequence[str], others: Iterable["Part"] = ()) -> None:
+    def check(self, columns: Sequence[str], others: Iterable["FilePart"] = ()) -> None:
         """Raise ``DataError`` for a column that is not there, though by its path one of ``others`` has it, or twice."""
         known = self.columns()
         for column in columns:
@@ -89,27 +100,6 @@ class Part:
         """What all values of columns of text have in common, which decides of what type they are."""
         del columns
         return {}
-
-
-class FilePart(Part):
-    """A file, which must stay as it is while the log is read.
-
-    A format's class names itself in ``kind`` and its endings in ``endings``, in lower case and with their dots.
-    """
-
-    kind: ClassVar[str]
-    endings: ClassVar[tuple[str, ...]]
-    compressed: ClassVar[bool] = False
-    """Whether endings of compression may follow, such as ``.gz``."""
-
-    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
-        """Open a file; ``csv`` says how files of text are written. Raises ``DataError``."""
-        del csv
-        self.path = path
-        self.name = str(path)
-        self.folders = hive_columns(path)
-        with self.naming_file():
-            self._status = self._now()
 
     def fingerprint(self) -> Any:
         """Name, size and time of the file."""
