@@ -5,8 +5,6 @@ call of the session in this process, so that both see the same state of the mach
 """
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +19,7 @@ from rich.table import Table
 from ranker.artifact import Artifact, difference, load
 from ranker.encoding import Packed
 from ranker.engines import OnnxRuntime
+from tests.serving.server_process import ready, server_process
 
 
 def main(
@@ -39,15 +38,9 @@ def main(
     worst = difference(engine.score(packed), keras_scores(artifact, packed))
     if worst > 1e-5:
         raise typer.Exit(f"ONNX and Keras differ by {worst:.2e}")
-    command = [sys.executable, "-c", "from serving.cli import app; app()", str(artifact.folder), "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(url)
+    url = f"http://127.0.0.1:{port}"
+    with server_process(artifact.folder, "--port", port, settings={}, is_up=lambda: ready(url)):
         served, bare = measured(url, json.dumps(body).encode(), engine, packed, requests)
-    finally:
-        server.terminate()
-        server.wait()
     rows = {"POST /rank": served, "bare session": bare}
     table = Table(title=f"{candidates} candidates, {requests} requests, scores within {worst:.1e} of Keras")
     for column in ("", "p50 ms", "p99 ms"):
@@ -100,17 +93,6 @@ def measured(
                 served.append(middle - begun)
                 bare.append(time.perf_counter() - middle)
     return np.array(served), np.array(bare)
-
-
-def wait_for(url: str) -> None:
-    """Wait until the server is ready."""
-    for _ in range(300):
-        try:
-            if httpx.get(f"{url}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise typer.Exit("the server did not become ready")
 
 
 if __name__ == "__main__":

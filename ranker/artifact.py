@@ -16,7 +16,6 @@ Nothing is pickled. A version is written under a temporary name, then renamed, s
 into one folder share a lock; one that finds no other removes what killed ones have left.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -36,6 +35,7 @@ from pydantic import Field, ValidationError
 from ranker.config.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
 from ranker.encoding.columns import microseconds
+from ranker.file_locks import lock
 from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
 from ranker.metrics import SHIFT, Spread
 from ranker.schema import Schema
@@ -210,8 +210,8 @@ def _manifest(folder: Path) -> Manifest:
 def new_version(root: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill; it becomes the next numbered version only if ``seal`` was called on it."""
     root.mkdir(parents=True, exist_ok=True)
-    with (root / EXPORT_LOCK).open("a") as lock:
-        _remove_abandoned(root, lock)
+    with (root / EXPORT_LOCK).open("a") as held:
+        _remove_abandoned(root, held)
         folder = Path(tempfile.mkdtemp(prefix=WRITING, dir=root))
         try:
             yield folder
@@ -223,17 +223,16 @@ def new_version(root: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_abandoned(root: Path, lock: TextIO) -> None:
+def _remove_abandoned(root: Path, held: TextIO) -> None:
     """Take a share of the lock that every export holds, after removing what killed exports left if none runs.
 
     Where the file system has no locks nothing is removed.
     """
-    with suppress(OSError):  # another export holds it, or there are no locks
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for folder in root.glob(f"{WRITING}*"):
-            shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        if lock(held, wait=False):
+            for folder in root.glob(f"{WRITING}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+        lock(held, shared=True)
 
 
 def write_parts(

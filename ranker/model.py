@@ -207,14 +207,12 @@ class RankingModel(tfrs.Model):
 
 def example_inputs(layout: Layout) -> dict[str, tf.Tensor]:
     """Packed arrays of one row of zeros, those of no columns left out."""
-    dtypes = (tf.int32, tf.float32, tf.int32, tf.float32)
-    arrays = zip(INPUTS, layout.widths(), dtypes, strict=True)
-    return {name: tf.zeros([1, width], dtype) for name, width, dtype in arrays if width}
+    return {name: tf.zeros([1, spec.shape[1]], spec.dtype) for name, spec in input_signature(layout).items()}
 
 
-def input_signature(model: RankingModel) -> dict[str, tf.TensorSpec]:
+def input_signature(layout: Layout) -> dict[str, tf.TensorSpec]:
     """Shapes and types of the packed arrays that the served function takes."""
-    widths = zip(INPUTS, model.embedding.layout.widths(), strict=True)
+    widths = zip(INPUTS, layout.widths(), strict=True)
     return {
         name: tf.TensorSpec([None, width], tf.int32 if name.endswith("ids") else tf.float32, name=name)
         for name, width in widths
@@ -225,7 +223,7 @@ def input_signature(model: RankingModel) -> dict[str, tf.TensorSpec]:
 def served(model: RankingModel) -> Any:
     """Return the function to export: one context row, or one a candidate, and N candidates to scores [N, T]."""
 
-    @tf.function(input_signature=[input_signature(model)], autograph=False)
+    @tf.function(input_signature=[input_signature(model.embedding.layout)], autograph=False)
     def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"scores": model(inputs)}
 

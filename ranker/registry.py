@@ -1,7 +1,7 @@
 """Names for the parts a config can choose: name -> class."""
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,11 +17,22 @@ def nearest(name: str, known: list[str]) -> str:
     return f"did you mean {match[0]!r}?" if match else ""
 
 
-def require_known(name: str, known: list[str], path: str, what: str) -> None:
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the known name nearest to ``name``, or an empty string: the end of a message."""
+    hint = nearest(str(name), list(known))
+    return f"; {hint}" if hint else ""
+
+
+def alternatives(name: object, known: Iterable[str], label: str = "known") -> str:
+    """``; did you mean 'x'? (known: x, y)``, or without a near name the list alone: the end of a message."""
+    names = list(known)
+    return f"{suggestion(name, names)} ({label}: {', '.join(names) or 'none'})"
+
+
+def require_known(name: str, known: Collection[str], path: str, what: str) -> None:
     """Raise ``ValueError``, beginning with ``path`` and listing all known names, for a name that is none of them."""
     if name not in known:
-        hint = nearest(name, known)
-        raise ValueError(f"{path}: {name!r} is no {what}{'; ' + hint if hint else ''} (known: {', '.join(known)})")
+        raise ValueError(f"{path}: {name!r} is no {what}{alternatives(name, known)}")
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -47,9 +58,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
-            hint = nearest(name, list(self._entries))
-            known = ", ".join(sorted(self._entries))
-            raise UnknownNameError(f"unknown {self.kind} {name!r}{'; ' + hint if hint else ''} (known: {known})")
+            raise UnknownNameError(f"unknown {self.kind} {name!r}{alternatives(name, sorted(self._entries))}")
         return self._entries[name]
 
     def __contains__(self, name: object) -> bool:

@@ -33,7 +33,7 @@ REASONS = {
         training.fusion_search.summary training.reports.compare training.reports.curves training.reports.gates
         training.reports.search training.sweeps.compare.costs""",
     "steps of reading a log: tests/training/data": """
-        training.data.files.csv_facts training.data.files.frame training.data.files.hive training.data.files.parquet
+        training.data.files.csv_facts training.data.files.hive training.data.files.parquet
         training.data.files.part training.data.files.resolve training.data.split.missing""",
     "steps of a training: tests/training/trainer": "training.trainer.callbacks training.trainer.checkpoints",
 }

@@ -5,9 +5,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,10 @@ import numpy as np
 import orjson
 
 from ranker.artifact import load, locate
+from tests.serving.server_process import server_process
 
 PORT = 8097
+URL = f"http://127.0.0.1:{PORT}"
 ADMIN = "a key for the benchmark only"
 KEYED = {"Authorization": f"Bearer {ADMIN}"}
 
@@ -30,12 +30,11 @@ class Service:
 
     root: Path
     process: "subprocess.Popen[bytes]"
-    url: str = f"http://127.0.0.1:{PORT}"
+    url: str = URL
 
     def status(self) -> dict[str, Any]:
         """Content of ``/admin/status``."""
-        found: dict[str, Any] = httpx.get(f"{self.url}/admin/status", headers=KEYED).json()
-        return found
+        return _status()
 
     def ranking(self, body: bytes) -> dict[str, Any]:
         """The answer to one request. Raises ``httpx.HTTPStatusError`` if it fails."""
@@ -74,20 +73,16 @@ def started(
         if prepare is not None:
             prepare(root)
         given = {"admin_keys": ADMIN, "drain": 0, **settings}
-        environment = {**os.environ, **{f"RANKER_SERVE_{k.upper()}": str(v) for k, v in given.items()}}
-        with (root / ".log").open("wb") as log:
-            process = subprocess.Popen(command(root, workers), env=environment, stdout=log, stderr=log)
-        service = Service(root, process)
-        try:
-            _await_workers(service, workers)
-            yield service
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        with (
+            (root / ".log").open("w+b") as log,
+            server_process(
+                *arguments(root, workers),
+                settings=given,
+                is_up=lambda: len(_status()["workers"]) == workers,
+                stderr=log,
+            ) as process,
+        ):
+            yield Service(root, process)
 
 
 @contextlib.contextmanager
@@ -102,21 +97,14 @@ def temporary_files_in(folder: Path) -> Iterator[None]:
         os.environ.pop("TMPDIR") if before is None else os.environ.update(TMPDIR=before)
 
 
-def command(root: Path, workers: int = 1) -> list[str]:
-    """Start a server process."""
-    start = [sys.executable, "-c", "from serving.cli import app; app()", str(root)]
-    return [*start, "--port", str(PORT), "--workers", str(workers)]
+def arguments(root: Path, workers: int = 1) -> list[str]:
+    """Arguments of the command that starts a server."""
+    return [str(root), "--port", str(PORT), "--workers", str(workers)]
 
 
-def _await_workers(service: Service, workers: int) -> None:
-    for _ in range(1200):
-        if service.process.poll() is not None:
-            break
-        with contextlib.suppress(httpx.TransportError):
-            if len(service.status()["workers"]) == workers:
-                return
-        time.sleep(0.1)
-    raise SystemExit(f"error: the server did not start:\n{(service.root / '.log').read_text()[-2000:]}")
+def _status() -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{URL}/admin/status", headers=KEYED).json()
+    return found
 
 
 def body_of(service: Service, candidates: int) -> bytes:

@@ -18,9 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.under_fire.meanwhile import meanwhile
-from benchmarks.under_fire.service import Service, command, started, temporary_files_in
+from benchmarks.under_fire.service import Service, arguments, started, temporary_files_in
 from benchmarks.under_fire.verdict import Verdict
 from ranker.artifact import Artifact, load, locate
+from ranker.files import replacing
+from tests.serving.server_process import COMMAND, environment
 
 SIZE = 8 * 2**20
 FEW, SOME, MANY = 1000, 2000, 1_000_000
@@ -49,10 +51,9 @@ def space(artifact: Path, candidates: int) -> Verdict:
 
 
 def _too_many_at_start(artifact: Path, items: Path) -> tuple[dict[str, Any], dict[str, bool]]:
-    environment = {**os.environ, "RANKER_SERVE_ITEMS": str(items)}
-    ended = subprocess.run(
-        command(locate(artifact)), env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    command = [*COMMAND, *arguments(locate(artifact))]
+    given = environment({"items": items})
+    ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=300, check=False)
     said = ended.stderr.strip()
     return (
         {f"start with {MANY:,} items: exit status": ended.returncode, "and its last words": said},
@@ -142,8 +143,8 @@ def _write(artifact: Artifact, count: int, file: Path) -> None:
     table = pa.table({name: values for name, values in golden.items() if name != artifact.schema.candidate_id})
     rows = table.take(np.arange(count) % len(table))
     table = rows.append_column(artifact.schema.candidate_id, pa.array(_ids(artifact, range(count))))
-    pq.write_table(table, file.with_name(".next"))
-    file.with_name(".next").rename(file)
+    with replacing(file) as partial:
+        pq.write_table(table, partial)
 
 
 def _ids(artifact: Artifact, numbers: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from ranker.expressions import Expression, ExpressionError, parse
-from ranker.registry import nearest
+from ranker.registry import alternatives
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ColumnName = Annotated[str, Field(min_length=1)]
@@ -44,8 +44,7 @@ class Closed(BaseModel):
         known = [field.alias or name for name, field in cls.model_fields.items()]
         for key in data if isinstance(data, Mapping) else ():
             if key not in known:
-                hint = nearest(str(key), known)
-                text = f"unknown key {key!r:.200}{'; ' + hint if hint else ''} (known: {', '.join(known)})"
+                text = f"unknown key {key!r:.200}{alternatives(key, known)}"
                 raise PydanticCustomError("unknown_key", "{text}", {"text": text, "key": str(key)})
         return data
 

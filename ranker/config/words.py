@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ranker.registry import nearest
+from ranker.registry import alternatives
 
 _KINDS = {
     "int": "a whole number",
@@ -57,8 +57,7 @@ def words(mistake: Mapping[str, Any]) -> str:
             return "is required"
         case "union_tag_invalid":
             known = [name.strip(" '") for name in context["expected_tags"].split(",")]
-            hint = nearest(context["tag"], known)
-            return f"unknown name {context['tag']!r:.200}{'; ' + hint if hint else ''} (known: {', '.join(known)})"
+            return f"unknown name {context['tag']!r:.200}{alternatives(context['tag'], known)}"
         case "union_tag_not_found":
             return f"needs the key {context['discriminator']}"
         case "too_short" | "too_long":

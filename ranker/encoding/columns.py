@@ -7,7 +7,7 @@ microseconds since 1970. Every function here raises :class:`ColumnError` naming 
 
 import reprlib
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
@@ -34,6 +34,17 @@ _UNSIGNED = "an integer from 0 to 2**64 - 1 other than 2**63, as ids beside valu
 _EXACT = {np.dtype(np.float16): 2.0**11, np.dtype(np.float32): 2.0**24, np.dtype(np.float64): 2.0**53}
 """From these sizes on several integers share one float: as an id it would stand for all of them."""
 _NUMBER = "a finite number of at most 3.4e38 in size"
+
+
+def unequal_lengths(columns: Mapping[str, Sized]) -> dict[str, str]:
+    """What is wrong, by name, with columns that are not as long as the first of them."""
+    lengths = {name: len(values) for name, values in columns.items()}
+    first, count = next(iter(lengths.items()), ("", 0))
+    return {
+        name: f"has {length} values where {first} has {count}: all columns must be of one length"
+        for name, length in lengths.items()
+        if length != count
+    }
 
 
 class _Shown(reprlib.Repr):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ranker.expressions.expression import Evaluator, Expression, ExpressionError
 from ranker.expressions.functions import FUNCTIONS, both, either, known, power, truth, where
-from ranker.registry import nearest
+from ranker.registry import alternatives
 
 LONGEST = 2000
 """Characters that a formula may have."""
@@ -120,9 +120,7 @@ class _Parser:
 
     def _name(self, node: ast.Name) -> str:
         if self.known is not None and node.id not in self.known:
-            known = sorted(self.known)
-            hint = nearest(node.id, known)
-            raise self._error(node, f"is no known name{'; ' + hint if hint else ''} (known: {', '.join(known)})")
+            raise self._error(node, f"is no known name{alternatives(node.id, sorted(self.known))}")
         if node.id in FUNCTIONS and self.known is None:
             raise self._error(node, "is a function: call it with arguments in parentheses")
         self.names.setdefault(node.id)
@@ -186,10 +184,9 @@ class _Parser:
     def _call(self, node: ast.Call) -> Evaluator:
         if not isinstance(node.func, ast.Name):
             raise self._error(node.func, "is no function")
-        name, listed = node.func.id, ", ".join(FUNCTIONS)
+        name = node.func.id
         if name not in FUNCTIONS:
-            hint = nearest(name, list(FUNCTIONS))
-            raise self._error(node.func, f"is no known function{'; ' + hint if hint else ''} (functions: {listed})")
+            raise self._error(node.func, f"is no known function{alternatives(name, FUNCTIONS, 'functions')}")
         compute, least, most = FUNCTIONS[name]
         if node.keywords:
             raise self._error(node, "has an argument by keyword; arguments are given by their order")

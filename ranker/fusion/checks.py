@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ranker.fusion.base import FusionError
-from ranker.registry import Registry, UnknownNameError, nearest
+from ranker.registry import Registry, UnknownNameError, alternatives
 
 T = TypeVar("T")
 
@@ -39,5 +39,4 @@ def find(registry: Registry[T], name: str) -> T:
 def require_known(name: object, known: Sequence[str], problem: str) -> None:
     """Raise ``FusionError``, beginning with ``problem``, for a name that is not among those known."""
     if name not in known:
-        hint = nearest(str(name), list(known))
-        raise FusionError(f"{problem}{'; ' + hint if hint else ''} (known: {', '.join(known) or 'none'})")
+        raise FusionError(f"{problem}{alternatives(name, known)}")

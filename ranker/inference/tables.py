@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ranker.encoding import Column, ColumnError, Encoder, Ragged, Text
-from ranker.encoding.columns import shortened
-from ranker.registry import nearest
+from ranker.encoding.columns import shortened, unequal_lengths
+from ranker.registry import suggestion
 from ranker.schema import Feature, Schema
 
 if TYPE_CHECKING:
@@ -41,13 +41,8 @@ def context_columns(schema: Schema, encoder: Encoder, context: Table) -> dict[st
 def candidate_columns(schema: Schema, encoder: Encoder, candidates: Table) -> dict[str, Column]:
     """N candidates by column. Raises ``InputError`` for a column that is missing, of a wrong type or another length."""
     columns = _picked("candidates", _columns(schema, schema.candidate), candidates, encoder)
-    lengths = {name: len(values) for name, values in columns.items()}
-    first, count = next(iter(lengths.items()), ("", 0))
-    for name, length in lengths.items():
-        if length != count:
-            raise InputError(
-                f"candidates.{name}: has {length} values where {first} has {count}: all columns must be of one length"
-            )
+    for name, problem in unequal_lengths(columns).items():
+        raise InputError(f"candidates.{name}: {problem}")
     return columns
 
 
@@ -81,10 +76,8 @@ def _picked(side: str, names: Mapping[str, list[str]], given: Any, encoder: Enco
     columns: dict[str, Column] = {}
     missing = [name for name, features in names.items() if name not in known and _required(encoder, features)]
     if missing:
-        hint = nearest(missing[0], known)
-        raise InputError(
-            f"{side}: has no column {missing[0]!r}{'; ' + hint if hint else ''} (the model reads {', '.join(names)})"
-        )
+        hint = suggestion(missing[0], known)
+        raise InputError(f"{side}: has no column {missing[0]!r}{hint} (the model reads {', '.join(names)})")
     rows = 0
     for name, features in names.items():
         if name in known:

@@ -14,7 +14,7 @@ from typing import Any
 from uvicorn import Config
 
 from serving.logs import Problems, event
-from serving.process.files import remove_metrics_of
+from serving.process.metric_files import remove_metrics_of
 from serving.process.procfs import activity
 from serving.process.worker import Worker
 from serving.process.worker_counts import WorkerCounts

@@ -7,7 +7,7 @@ import orjson
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from serving.process.files import replace_file
+from ranker.files import replace_file
 
 REASONS = ("killed", "exited", "hung", "failed_to_load")
 FILE = "supervisor.json"

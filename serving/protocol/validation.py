@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column
-from ranker.registry import nearest
+from ranker.encoding.columns import unequal_lengths
+from ranker.registry import alternatives
 from serving.protocol.bounds import Bounds, require_few_keys
 from serving.protocol.column_types import Expected, expected_columns, list_of
 from serving.protocol.errors import FIELD, RequestError, cut
@@ -18,6 +19,7 @@ from serving.protocol.messages import Explained, FusionChoice, Message, RankRequ
 
 SHOWN = 60
 """Most characters of an invalid value shown in a message."""
+_ONE_VALUE = "One value per feature."
 
 
 class RequestChecker:
@@ -30,56 +32,18 @@ class RequestChecker:
         self.context_columns = expected_columns(artifact.encoder, schema.context)
         self.columns = expected_columns(artifact.encoder, schema.candidate)
         self.kinds = {n: kind.value for n, kind in self.columns.items() if not kind.listed and kind.value != "any"}
-        optional = {column for column, kind in self.context_columns.items() if not kind.required}
+        self.context = {column: TypeAdapter(kind.type) for column, kind in self.context_columns.items()}
         self._guards = {name: kind.guard for name, kind in self.columns.items() if kind.guard is not None}
-        context = {name: kind.type for name, kind in self.context_columns.items()}
-        context_model = _model("Context", context, optional)
+        self._optional = _optional(self.columns)
+        self._by_user = by_user
         name = schema.column(schema.candidate_id) if by_id and schema.candidate_id else None
         self._id = {name} if name is not None and len(self.columns) > 1 else None
-        self._optional = {column for column, kind in self.columns.items() if not kind.required}
-        columns_model = _model("CandidateColumns", {n: kind.column for n, kind in self.columns.items()}, self._optional)
-        row_model = _model("Candidate", {name: kind.type for name, kind in self.columns.items()}, self._optional)
-        rest: dict[str, Any] = {
-            "top_k": (
-                Annotated[int, Field(ge=1)] | None,
-                Field(None, description="Return only the best N candidates."),
-            ),
-            "fusion": (FusionChoice | None, None),
-            "model": (str | None, Field(None, description="Name of a model of the service (see /models).")),
-            "explain": (
-                Explained,
-                Field(False, description="true explains every candidate returned; a number N explains the best N."),
-            ),
-        }
-        needed_context = len(optional) < len(context)
-        whole = (context_model, Field(... if needed_context else None, description="One value per feature."))
-        partial = _model("PartialContext", context, set(context))
-        some = (
-            partial | None,
-            Field(None, description="One value per feature; omitted ones come from the user's stored features."),
-        )
-        user: Any = (UserId, Field(description="Id of the user whose stored features fill in omitted context."))
-        self.context = {column: TypeAdapter(kind) for column, kind in context.items()}
-        self._by_user = by_user
-        choices, described = columns_model | list_of(row_model), "Columns, or a list of rows."
-        models = [columns_model]
+        lists = {column: kind.column for column, kind in self.columns.items()}
+        candidates = {False: _model("CandidateColumns", lists, self._optional)}
         if name is not None and self._id:
-            kind = self.columns[name]
-            models.append(_model("CandidateIds", {name: kind.column}))
-            choices = choices | models[1] | list_of(_model("CandidateId", {name: kind.type}))
-            described += " Ids alone are looked up among the items."
-        self._models: dict[tuple[bool, bool], Any] = {}
-        for looked_up, model in enumerate(models):
-            needed: dict[str, Any] = {"candidates": (model, ...), **rest}
-            self._models[bool(looked_up), False] = create_model(
-                "CheckedRequest", __base__=Message, context=whole, **needed
-            )
-            self._models[bool(looked_up), True] = create_model(
-                "CheckedRequest", __base__=Message, user=user, context=some, **needed
-            )
-        either: dict[str, Any] = {"user": (UserId | None, user[1])} if by_user else {}
-        either |= {"context": some if by_user else whole, "candidates": (choices, Field(description=described)), **rest}
-        self.model = create_model("RankRequest", __base__=Message, **either)
+            candidates[True] = _model("CandidateIds", {name: lists[name]})
+        self._models = _checked_models(candidates, self.context_columns)
+        self.model = _documented_model(candidates, self.context_columns, self.columns, self._id, by_user)
 
     @property
     def bounds(self) -> Bounds:
@@ -159,22 +123,83 @@ class RequestChecker:
 
     def _count(self, candidates: Mapping[str, Column]) -> int:
         """The number of candidates. Raises ``RequestError`` if there is none, or if columns differ in length."""
-        lengths = {name: len(values) for name, values in candidates.items()}
-        first, count = next(iter(lengths.items()), ("", 0))
-        problems = [
-            (
-                f"candidates.{name}",
-                f"has {length} values, but {first} has {count}: all columns must have the same length",
-            )
-            for name, length in lengths.items()
-            if length != count
-        ]
+        count = len(next(iter(candidates.values()), ()))
+        problems = [(f"candidates.{name}", problem) for name, problem in unequal_lengths(candidates).items()]
         if not problems and not count:
             problems = [("candidates", "must hold at least one candidate, got none")]
         if problems:
             raise RequestError(problems)
         require_few(count, self.max_candidates)
         return count
+
+
+def _optional(columns: Mapping[str, Expected]) -> set[str]:
+    return {column for column, kind in columns.items() if not kind.required}
+
+
+def _types(columns: Mapping[str, Expected]) -> dict[str, Any]:
+    return {column: kind.type for column, kind in columns.items()}
+
+
+def _whole_context(columns: Mapping[str, Expected]) -> dict[str, Any]:
+    """The field of a request that names no user."""
+    optional = _optional(columns)
+    field: Any = Field(... if len(optional) < len(columns) else None, description=_ONE_VALUE)
+    return {"context": (_model("Context", _types(columns), optional), field)}
+
+
+def _user_and_context(columns: Mapping[str, Expected]) -> dict[str, Any]:
+    """The fields of a request that names a user."""
+    partial = _model("PartialContext", _types(columns), set(columns))
+    left_out = f"{_ONE_VALUE[:-1]}; what is left out is the user's, if one is named."
+    user: Any = Field(description="Whose stored features stand for those that the context leaves out.")
+    return {"user": (UserId, user), "context": (partial | None, Field(None, description=left_out))}
+
+
+def _other_fields() -> dict[str, Any]:
+    """The fields of every request beside context and candidates."""
+    return {
+        "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
+        "fusion": (FusionChoice | None, None),
+        "model": (str | None, Field(None, description="One of the service's models (see /models).")),
+        "explain": (
+            Explained,
+            Field(False, description="true: explain every candidate returned; a number: so many of the best."),
+        ),
+    }
+
+
+def _checked_models(candidates: Mapping[bool, Any], context: Mapping[str, Expected]) -> dict[tuple[bool, bool], Any]:
+    """What requests are checked by: whether their candidates are ids alone, and whether they name a user -> model."""
+    contexts = {False: _whole_context(context), True: _user_and_context(context)}
+    return {
+        (by_id, by_user): create_model(
+            "CheckedRequest", __base__=Message, **fields, candidates=(model, ...), **_other_fields()
+        )
+        for by_id, model in candidates.items()
+        for by_user, fields in contexts.items()
+    }
+
+
+def _documented_model(
+    candidates: Mapping[bool, Any],
+    context: Mapping[str, Expected],
+    columns: Mapping[str, Expected],
+    ids: Collection[str] | None,
+    by_user: bool,
+) -> Any:
+    """What the OpenAPI document shows: all forms of a request in one."""
+    types = _types(columns)
+    row = _model("Candidate", types, _optional(columns))
+    choices, told = candidates[False] | list_of(row), "Columns, or a list of rows."
+    if ids:
+        id_row = _model("CandidateId", {name: types[name] for name in ids})
+        choices, told = choices | candidates[True] | list_of(id_row), f"{told} Ids alone are looked up."
+    fields = _user_and_context(context) if by_user else _whole_context(context)
+    if by_user:
+        fields["user"] = (UserId | None, fields["user"][1])
+    fields |= {"candidates": (choices, Field(description=told)), **_other_fields()}
+    return create_model("RankRequest", __base__=Message, **fields)
 
 
 def require_few(count: int, most: int) -> None:
@@ -255,5 +280,4 @@ def _nulls(expected: Expected, count: int) -> Column:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    hint = nearest(cut(name, FIELD), known)
-    return f"is unknown{'; ' + hint if hint else ''} (known: {', '.join(known)})"
+    return f"is unknown{alternatives(cut(name, FIELD), known)}"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ranker.config.closed import Closed
 from ranker.config.file import ConfigError, read
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from serving.experiments.config import Experiment, Named
 from serving.ranking.ranker import ONLY_MODEL
 from serving.settings import Settings, SettingsError
@@ -89,5 +89,4 @@ class Catalogue(Closed):
 
 def unknown(name: str, models: Mapping[str, Any]) -> str:
     """Error message for an unknown model name, with the known ones."""
-    hint = nearest(name, list(models))
-    return f"no model is named {name!r}{'; ' + hint if hint else ''} (known: {', '.join(models)})"
+    return f"no model is named {name!r}{alternatives(name, models)}"

@@ -10,7 +10,6 @@ Every file is replaced atomically. The state is changed under a file lock, which
 Files removed by others, such as a cleaner of temporary files, are written again.
 """
 
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
@@ -20,11 +19,12 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from ranker.config.closed import Closed
+from ranker.file_locks import is_still, lock, locked
+from ranker.files import replace_file
 from serving.experiments.config import Experiment
 from serving.logs import Problems, event
-from serving.process.files import replace_file
 from serving.process.procfs import start_time
-from serving.process.runtime_folder import hold, is_still
+from serving.process.runtime_folder import hold
 from serving.registry.catalog import Catalogue
 
 HISTORY = 10
@@ -146,16 +146,12 @@ class SharedState:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the lock on the state while the block runs, so that no other worker changes it."""
-        file = self._folder / "state.lock"
-        while True:
-            self._make()
-            with file.open("a") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                if is_still(file, handle.fileno()):  # else another worker may hold the lock on a new file
-                    if self._seen is not None:
-                        self._seen = (0, self._seen[1])
-                    yield
-                    return
+        self._make()
+        with locked(self._folder / "state.lock"):
+            self._make()  # where somebody removed the folder while this waited
+            if self._seen is not None:
+                self._seen = (0, self._seen[1])
+            yield
 
     def write(self, state: State) -> None:
         """Replace the state, within :meth:`alone`. Raises ``StateError``, and then the state is unchanged."""
@@ -227,9 +223,7 @@ class SharedState:
             self._leading = None
         if self._leading is None:
             handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not lock(handle, wait=False):
                 os.close(handle)
                 return False
             self._leading = handle

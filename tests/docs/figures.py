@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.docs.pages import ROOT, run
-from tests.serving.conftest import free_port
+from tests.serving.server_process import free_port
 from tests.training.reports.browser import OPTIONS, browser
 
 WIDTH = 1120

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.docs.pages import BLOCK, ROOT, run
-from tests.serving.conftest import free_port
+from tests.serving.server_process import free_port
 from training.config.experiment import load
 from training.simulator import SimulatorConfig, simulate
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.docs.pages import BLOCK, ROOT, run
-from tests.serving.conftest import free_port
+from tests.serving.server_process import free_port
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 SMALLER = {"--rows 200000": "--rows 6000", "epochs: 3, batch_size: 2048": "epochs: 1, batch_size: 512"}

@@ -3,20 +3,16 @@
 import json
 import logging.config
 import os
-import random
-import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-import httpx
 import pytest
 
-from tests.serving.asking import patiently
+from tests.serving.server_process import free_port, ready, server_process
 
 
 @pytest.fixture(autouse=True)
@@ -49,19 +45,6 @@ class Server:
         return [line for line in self.log() if line["event"] == event]
 
 
-def free_port() -> int:
-    """A port outside of those that the system gives to connections, any of which could take it before the server."""
-    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):
-        with socket.socket() as tried, suppress(OSError):
-            tried.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
-
-
-def ready(url: str) -> bool:
-    return httpx.get(f"{url}/health/ready").status_code == 200
-
-
 QUICK = {"drain": 0, "engine": "onnxruntime"}
 """OpenVINO, the default engine, takes a second longer to start; the server of most tests (``url``) has it."""
 
@@ -70,22 +53,14 @@ QUICK = {"drain": 0, "engine": "onnxruntime"}
 def server(*arguments: object, **settings: object) -> Iterator[Server]:
     """A server that is ready; ``settings`` are put into its environment."""
     port = free_port()
-    command = [sys.executable, "-c", "from serving.cli import app; app()", *map(str, arguments), "--port", str(port)]
-    given = {f"RANKER_SERVE_{name.upper()}": str(value) for name, value in {**QUICK, **settings}.items()}
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, env={**os.environ, **given}, stderr=errors, stdout=subprocess.DEVNULL)
-        running = Server(f"http://127.0.0.1:{port}", process, errors)
-        try:
-            patiently(lambda: process.poll() is not None or ready(running.url))
-            assert process.poll() is None, running.log()
-            yield running
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
+    url = f"http://127.0.0.1:{port}"
+    with (
+        tempfile.TemporaryFile() as errors,
+        server_process(
+            *arguments, "--port", port, settings={**QUICK, **settings}, is_up=lambda: ready(url), stderr=errors
+        ) as process,
+    ):
+        yield Server(url, process, errors)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 import os
 import subprocess
-import sys
 from pathlib import Path
 from unittest import mock
 
@@ -10,10 +9,8 @@ from typer.testing import CliRunner
 from serving import cli, example
 from serving.process.cpus import cores
 from serving.settings import KEYS, Settings
-from tests.serving.asking import patiently
-from tests.serving.conftest import free_port, ready, serving
-
-COMMAND = [sys.executable, "-c", "from serving.cli import app; app()"]
+from tests.serving.conftest import serving
+from tests.serving.server_process import COMMAND, free_port, ready, server_process
 
 
 def ranker_serve(*arguments, **settings):
@@ -41,18 +38,12 @@ def test_help_names_every_option():
 
 def test_host_port_and_workers_are_read_from_the_environment(artifact):
     port = free_port()
-    given = {"RANKER_SERVE_HOST": "127.0.0.2", "RANKER_SERVE_PORT": str(port), "RANKER_SERVE_WORKERS": "2"}
-    command = [*COMMAND, str(artifact.folder)]
-    environment = {**os.environ, **given, "RANKER_SERVE_DRAIN": "0"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            patiently(lambda: process.poll() is not None or ready(f"http://127.0.0.2:{port}"))
-            assert process.poll() is None
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            assert len(children) >= 2  # none where one process does all
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
+    given = {"host": "127.0.0.2", "port": port, "workers": 2, "drain": 0}
+    with server_process(
+        artifact.folder, settings=given, is_up=lambda: ready(f"http://127.0.0.2:{port}"), stderr=subprocess.DEVNULL
+    ) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) >= 2  # none where one process does all
 
 
 def test_the_address_of_a_kubernetes_service_is_no_port_and_an_option_stands_before_it(artifact):

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 
 import httpx
@@ -11,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.serving.asking import load, patiently, post
-from tests.serving.conftest import free_port, server
+from tests.serving.conftest import server
 from tests.serving.features.items.test_items import items_of
 from tests.serving.full_disk import KINDS, mounted, small_disk
+from tests.serving.server_process import COMMAND, free_port
 
 KEY = {"Authorization": "Bearer a key for administrators"}
 
@@ -80,7 +80,7 @@ def test_a_full_disk_refuses_items_and_costs_no_worker_and_no_answer(shop, disk,
 def test_a_start_without_room_for_the_items_is_one_line(shop, disk, tmp_path):
     pq.write_table(items_of([1, 2]), tmp_path / "items.parquet")
     disk.fill()
-    command = [sys.executable, "-c", "from serving.cli import app; app()", str(shop.folder), "--engine", "onnxruntime"]
+    command = [*COMMAND, str(shop.folder), "--engine", "onnxruntime"]
     command += ["--port", str(free_port()), "--items", str(tmp_path / "items.parquet")]
     environment = {**os.environ, "RANKER_SERVE_RUNTIME": str(disk.folder)}
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)

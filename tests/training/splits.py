@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from tests.training.stored import file_of
 from training.config.experiment import SplitByGroup, SplitByTime
 from training.data.log_reader import Log
 from training.data.split.held_out import split
@@ -23,7 +24,7 @@ FRAME["moment"] = FRAME["stamp"] + pd.to_timedelta(np.arange(ROWS) % 300 * 60, u
 
 
 def parts(rule, source=FRAME, seed=0):
-    made = split(Log(source), rule, seed)
+    made = split(Log([file_of(source)]), rule, seed)
     both = []
     for side in (made.training, made.validation):
         both.append([r for chunk, mask in side(["row"]) for r in np.asarray(chunk.columns["row"])[mask].tolist()])

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ranker.artifact import Artifact, with_fusions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, Plan
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import ConfigError, Experiment
 from training.data.cache import digest
@@ -164,11 +164,7 @@ def export_found(
 
 def _plan(artifact: Artifact, name: str) -> Plan:
     if name not in artifact.fusions:
-        hint = nearest(name, list(artifact.fusions))
-        known = ", ".join(artifact.fusions)
-        raise ConfigError(
-            f"--fusion {name}: the artifact has no such fusion{'; ' + hint if hint else ''} (known: {known})"
-        )
+        raise ConfigError(f"--fusion {name}: the artifact has no such fusion{alternatives(name, artifact.fusions)}")
     return artifact.fusions[name]
 
 

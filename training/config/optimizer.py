@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from ranker.optimizers import OPTIMIZERS, SCHEDULES
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from ranker.schema import Closed
 
 if TYPE_CHECKING:
@@ -141,9 +141,7 @@ class Optimizer(Closed):
             )
         for task in self.towers.by_task if self.towers else ():
             if task not in heads:
-                hint = nearest(task, list(heads))
-                known = ", ".join(heads)
-                raise ValueError(f"towers.by_task.{task}: unknown task{'; ' + hint if hint else ''} (known: {known})")
+                raise ValueError(f"towers.by_task.{task}: unknown task{alternatives(task, heads)}")
         if self.shared is not None and self.shared.per_task and not OPTIMIZERS[groups["shared"].name].per_task:
             able = ", ".join(name for name, kind in OPTIMIZERS.items() if kind.per_task)
             raise ValueError(f"shared.per_task: {groups['shared'].name} cannot keep moments per task; {able} can")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field, model_validator
 
 from ranker.config.closed import Closed
-from ranker.registry import nearest
+from ranker.registry import require_known
 from ranker.step_plan import EMBEDDINGS, SHARED, Turn, cycled
 
 
@@ -39,11 +39,11 @@ class Schedule(Closed):
         for number, phase in enumerate(self.phases):
             path = f"schedule.phases.{number}"
             for task in phase.tasks or ():
-                _require(task, tasks, f"{path}.tasks", "task")
+                require_known(task, tasks, f"{path}.tasks", "task")
                 if (phase.tasks or ()).count(task) > 1:
                     raise ValueError(f"{path}.tasks: {task!r} is listed twice")
             for part in phase.freeze:
-                _require(part, [EMBEDDINGS, SHARED, *tasks], f"{path}.freeze", "part")
+                require_known(part, [EMBEDDINGS, SHARED, *tasks], f"{path}.freeze", "part")
             if phase.alternating and compares:
                 raise ValueError(
                     f"{path}.alternating: each step trains one task, so tasks cannot be compared; use a loss "
@@ -82,9 +82,3 @@ class Schedule(Closed):
             if epoch < 0:
                 return phase
         return self.phases[-1]
-
-
-def _require(name: str, known: Sequence[str], path: str, kind: str) -> None:
-    if name not in known:
-        hint = nearest(name, list(known))
-        raise ValueError(f"{path}: {name!r} is not a {kind}{'; ' + hint if hint else ''} (known: {', '.join(known)})")

@@ -1,10 +1,8 @@
 """Caches encoded rows in a folder, shared by all runs with the same data, schema, split and seed."""
 
-import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 import orjson
 
 from ranker.encoding import from_state, to_state
+from ranker.file_locks import locked
 from training.config.experiment import Experiment, SplitByFiles
 from training.data.batches import EncodedRows
 from training.data.encode import Prepared, prepare
@@ -46,8 +45,7 @@ def fingerprint(experiment: Experiment, log: Log) -> str:
 
 def prepared_rows(experiment: Experiment, log: Log, folder: Path, listener: RunListener) -> Prepared:
     """Cached rows from ``folder``, or newly encoded ones; a lock lets one process encode while the others wait."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_name(f"{folder.name}.lock")):
+    with locked(folder.with_name(f"{folder.name}.lock")):
         mark, expected = folder / "fingerprint", fingerprint(experiment, log)
         if mark.is_file() and mark.read_text() == expected:
             with suppress(FileNotFoundError):  # a part was deleted: encode again
@@ -70,10 +68,3 @@ def opened_rows(experiment: Experiment, folder: Path) -> Prepared:
     with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
         encoder = from_state(experiment.log_schema, orjson.loads((folder / "encoder.json").read_bytes()), dict(arrays))
     return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,4 +1,4 @@
-"""Reads an impression log as a stream of typed columns from Parquet or CSV files, folders, globs, or a DataFrame."""
+"""Reads an impression log as a stream of typed columns from Parquet or CSV files, folders and globs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from ranker.arrow_columns import ColumnTypeError, to_column
@@ -17,7 +16,7 @@ from ranker.encoding import Column, ColumnError
 from ranker.encoding.columns import Mask, shortened
 from training.config.csv_options import CsvOptions
 from training.data.errors import DataError as DataError
-from training.data.files import FilePart, FramePart, Part
+from training.data.files import FilePart
 from training.data.files.csv_types import Kind, Resolved, merged
 from training.data.files.csv_values import converted
 from training.data.files.find import find_files
@@ -25,7 +24,7 @@ from training.data.files.hive import unpadded
 from training.data.files.part import format_by_name
 from training.data.files.resolve import check_families, resolve
 
-Source: TypeAlias = "pd.DataFrame | Sequence[str | Path]"
+Source: TypeAlias = Sequence[str | Path]
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,10 @@ class Log:
     """
 
     def __init__(self, source: Source, kinds: Mapping[str, Kind] | None = None, csv: CsvOptions | None = None) -> None:
-        self.notes: list[str] = []
+        found = find_files(source)
+        self.notes: list[str] = found.notes
         self.kinds, self.csv = dict(kinds or {}), csv
-        self._parts: list[Part]
-        if isinstance(source, pd.DataFrame):
-            self._parts = [FramePart(source)]
-        else:
-            found = find_files(source)
-            self.notes = found.notes
-            self._parts = [_opened(path, csv) for path in found.files]
+        self._parts = [_opened(path, csv) for path in found.files]
 
     def typed(self, kinds: Mapping[str, Kind]) -> "Log":
         """The same log with more column kinds."""
@@ -83,13 +77,13 @@ class Log:
         return sum(part.rows for part in self._parts)
 
     def paths(self) -> list[str]:
-        """Absolute paths of the files; empty for a DataFrame."""
-        return [abspath(part.path) for part in self._parts if isinstance(part, FilePart)]
+        """Absolute paths of the files."""
+        return [abspath(part.path) for part in self._parts]
 
     def shared(self, other: "Log") -> list[str]:
         """Names of the files that are also in another log."""
         theirs = {realpath(path) for path in other.paths()}
-        return [part.name for part in self._parts if isinstance(part, FilePart) and realpath(part.path) in theirs]
+        return [part.name for part in self._parts if realpath(part.path) in theirs]
 
     def fingerprint(self) -> list[Any]:
         """Names, sizes and modification times of the files, which identify the log."""
@@ -122,7 +116,7 @@ class Log:
     def _resolved(self) -> dict[str, Resolved]:
         return resolve(self._parts, self.kinds)
 
-    def _column(self, part: Part, name: str, array: Any, first: int) -> Column:
+    def _column(self, part: FilePart, name: str, array: Any, first: int) -> Column:
         """Convert an Arrow array to a column. Raises ``DataError`` for an unsupported type or value."""
         try:
             kind = self._resolved.get(name, "text") if part.holds_text(name) else "text"
@@ -132,7 +126,7 @@ class Log:
         except ColumnError as error:
             raise DataError(_message(part.name, first, error)) from None
 
-    def _repeated(self, part: Part, name: str, rows: int) -> Column:
+    def _repeated(self, part: FilePart, name: str, rows: int) -> Column:
         """A column whose value comes from the path, repeated for each row."""
         kind, text = self._resolved.get(name, "text"), part.folders[name]
         value = pa.array([unpadded(text) if kind in ("integer", "unsigned") else text], pa.string())

@@ -64,7 +64,7 @@ class SeenTime(Closed):
 class TrainedOn(Closed):
     """Files that a model was trained on, and the time range of its training rows for a split by time."""
 
-    files: tuple[SeenFile, ...] = Field(description="Files in reading order; none for a DataFrame.")
+    files: tuple[SeenFile, ...] = Field(description="Files in reading order.")
     time: SeenTime | None = None
 
 

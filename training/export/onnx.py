@@ -25,15 +25,16 @@ def to_onnx(model: RankingModel) -> onnx.ModelProto:
     embedding = model.embedding
     tables = dict(embedding.tables)
     names = {key: f"{_PREFIX}{key}" for key in tables}
+    packed = input_signature(embedding.layout)
     signature = {
-        **input_signature(model),
+        **packed,
         **{names[key]: tf.TensorSpec(table.shape, table.dtype, name=names[key]) for key, table in tables.items()},
     }
 
     @tf.function(input_signature=[signature], autograph=False)
     def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         with embedding.reading({key: inputs[name] for key, name in names.items()}):
-            return {"scores": model({name: inputs[name] for name in input_signature(model)})}
+            return {"scores": model({name: inputs[name] for name in packed})}
 
     converted, _ = tf2onnx.convert.from_function(score, input_signature=[signature], opset=OPSET)
     _name_rows(converted)

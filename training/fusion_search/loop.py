@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.files import replacing
 from training.config.experiment import ConfigError
 from training.fusion_search.methods import METHODS, Points
 from training.fusion_search.objective import Goal
@@ -123,8 +124,5 @@ def _load_state(state: Path | None, key: str) -> tuple[Points, Values] | None:
 
 
 def _save_state(state: Path, key: str, points: Points, measured: Values) -> None:
-    state.parent.mkdir(parents=True, exist_ok=True)
-    partial = state.with_name(f".{state.name}")
-    with partial.open("wb") as file:
+    with replacing(state) as partial, partial.open("wb") as file:
         np.savez(file, key=np.array(key), points=points, measured=measured)
-    partial.replace(state)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.metrics import RANKING_METRICS
-from ranker.registry import nearest
+from ranker.registry import suggestion
 from ranker.schema import Schema
 from training.config.experiment import ConfigError
 
@@ -161,11 +161,11 @@ def _metric(option: str, found: "re.Match[str]", schema: Schema) -> Metric:
     fitting = [name for name, metric in RANKING_METRICS.items() if metric.needs <= traits]
     name = f"{column}.{kind}"
     if kind not in fitting:
-        hint = nearest(kind, fitting)
+        hint = suggestion(kind, fitting)
         if kind in RANKING_METRICS and task is None:
-            hint = nearest(column, list(schema.tasks)) or f"{column!r} is not a binary task"
+            hint = suggestion(column, schema.tasks) or f"; {column!r} is not a binary task"
         of = f"a {task.kind} task" if task is not None else f"the column {column!r}"
-        raise ConfigError(f"{option}: no metric {name!r}{'; ' + hint if hint else ''} (of {of}: {', '.join(fitting)})")
+        raise ConfigError(f"{option}: no metric {name!r}{hint} (of {of}: {', '.join(fitting)})")
     if RANKING_METRICS[kind].at_k and not found["k"]:
         raise ConfigError(f"{option} {name}: needs a cutoff k, for example {name}@10")
     if not RANKING_METRICS[kind].at_k and found["k"]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ranker.artifact import Artifact
 from ranker.encoding import Column, Ragged
 from ranker.encoding.columns import numbers
+from ranker.files import replacing
 from training.config.experiment import ConfigError, Experiment
 from training.data.cache import digest, files
 from training.data.encode import NO_GROUP, encode_with_columns
@@ -154,10 +155,8 @@ def _write(rows: ScoredRows, path: Path) -> None:
         table[f"score.{name}"] = rows.scores[:, i]
         table[f"label.{name}"] = pa.array(rows.labels[:, i], mask=~rows.known[:, i])
     table |= {f"column.{name}": pa.array(column, from_pandas=True) for name, column in rows.columns.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    pq.write_table(pa.table(table), partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        pq.write_table(pa.table(table), partial)
 
 
 def _read(path: Path, objectives: tuple[str, ...], more: Sequence[str]) -> ScoredRows:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.fusion import Fusion, Parameter
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from training.config.experiment import ConfigError
 
 Floats = NDArray[np.float64]
@@ -134,11 +134,7 @@ def _varied(text: str, fusion: Fusion, known: Mapping[str, Dimension]) -> dict[s
     found = {name: d for name, d in known.items() if word in (name, d.parameter)}
     if not found:
         names = [*dict.fromkeys(name for d in known.values() for name in (d.parameter, d.name))]
-        hint = nearest(word, names)
-        raise ConfigError(
-            f"--vary {text}: fusion {fusion.name!r} has no parameter {word!r}{'; ' + hint if hint else ''} "
-            f"(known: {', '.join(names)})"
-        )
+        raise ConfigError(f"--vary {text}: fusion {fusion.name!r} has no parameter {word!r}{alternatives(word, names)}")
     if not equals:
         return found
     bounds = {parameter.name: parameter for parameter in fusion.formula.parameters}

@@ -1,15 +1,13 @@
 """Config of the simulator: sizes, dates and rates."""
 
 import datetime
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from ranker.config.closed import Closed
-from ranker.registry import nearest
 
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -41,16 +39,6 @@ class SimulatorConfig(Closed):
     long_view_rate: Rate = Field(default=0.20, description="long views per impression")
     like_rate: Rate = Field(default=0.03, description="likes per impression")
     share_rate: Rate = Field(default=0.01, description="shares per impression")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, values: Any) -> Any:
-        known = list(cls.model_fields)
-        for key in values if isinstance(values, Mapping) else ():
-            if key not in known:
-                hint = nearest(str(key), known)
-                raise ValueError(f"unknown key {key!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})")
-        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

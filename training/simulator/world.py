@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from training.simulator.behaviour import LONG_VIEW, RESPONSES, Drivers, Response, sigmoid
 from training.simulator.config import SimulatorConfig
 from training.simulator.policy import Policy, stream
@@ -219,8 +219,7 @@ def _given_click(response: Response, duration: Values) -> dict[str, Values]:
 def _utility(found: Mapping[str, Values], weights: Mapping[str, float]) -> Values:
     for name, weight in weights.items():
         if name not in OBJECTIVES:
-            hint = nearest(name, list(OBJECTIVES))
-            raise ValueError(f"unknown objective {name!r}; {hint or 'known: ' + ', '.join(OBJECTIVES)}")
+            raise ValueError(f"unknown objective {name!r}{alternatives(name, OBJECTIVES)}")
         if not np.isfinite(weight):
             raise ValueError(f"the weight of {name} must be finite, got {weight}")
     return np.asarray(sum((weight * found[name] for name, weight in weights.items()), np.zeros_like(found["click"])))

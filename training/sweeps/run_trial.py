@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import tensorflow as tf
 
+from ranker.files import replace_file
 from training.config.experiment import Experiment
 from training.data.cache import digest
 from training.data.encode import encode_all
@@ -74,9 +75,7 @@ def run_trial(
         "gates": trained.gates.to_dict(),
         "curves": trace(trained.folder / STEPS),
     }
-    partial = target / f".{RESULT}"
-    partial.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
-    partial.replace(target / RESULT)
+    replace_file(target / RESULT, orjson.dumps(result, option=orjson.OPT_INDENT_2))
     return result
 
 

@@ -12,6 +12,7 @@ import orjson
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from ranker.files import replace_file
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
@@ -164,9 +165,7 @@ def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None) ->
         for part in folder.iterdir():
             if part.name not in (ROWS, f"{ROWS}.lock"):
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
-    partial = folder / ".run.json"
-    partial.write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
-    partial.replace(record_file)
+    replace_file(record_file, orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
 
 
 def _key_of(record_file: Path) -> str | None:

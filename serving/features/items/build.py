@@ -17,7 +17,7 @@ from ranker.encoding.columns import MISSING, numbers
 from ranker.encoding.kinds import RequestType
 from ranker.encoding.text import WORD
 from ranker.encoding.value_types import Typed, ValueType
-from ranker.registry import nearest
+from ranker.registry import suggestion
 from ranker.schema import Schema
 from serving.features.items.reserved import new_array, save_array
 from serving.features.items.store import FACTS, IDS, NUMBERS, ORDER, ROWS, Facts, ItemsError
@@ -171,8 +171,7 @@ def _batches(files: list[Path], columns: list[str], optional: Collection[str] = 
             names = parquet.schema_arrow.names
             for column in columns:
                 if column not in names and column not in optional:
-                    hint = nearest(column, names)
-                    raise ItemsError(f"{file}: has no column {column!r}{'; ' + hint if hint else ''}")
+                    raise ItemsError(f"{file}: has no column {column!r}{suggestion(column, names)}")
                 if names.count(column) > 1:
                     raise ItemsError(f"{file}: has the column {column!r} more than once; which one is meant?")
             within = 0

@@ -1,6 +1,5 @@
 """The service's items file and the cache of folders encoded from it, one per artifact and file version."""
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -12,6 +11,7 @@ from typing import Any
 import orjson
 
 from ranker.artifact import Artifact
+from ranker.file_locks import locked
 from serving.features.items.build import build, files_of
 from serving.features.items.store import FACTS, ItemsError, ItemStore
 
@@ -33,9 +33,7 @@ class ItemSource:
         Raises ``ItemsError``, also if the disk has no room for them; nothing is left behind then.
         """
         try:
-            self._cache.mkdir(parents=True, exist_ok=True)
-            with (self._cache / "build.lock").open("a") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
+            with locked(self._cache / "build.lock"):
                 folder = self._cache / self.name(artifact)
                 if not (folder / FACTS).is_file():
                     self._forget()

@@ -3,9 +3,27 @@ import pickle
 import numpy as np
 import pytest
 
-from ranker.encoding.columns import MISSING, ColumnError, Ragged, common_rows, integers, numbers, strings
+from ranker.encoding.columns import (
+    MISSING,
+    ColumnError,
+    Ragged,
+    common_rows,
+    integers,
+    numbers,
+    strings,
+    unequal_lengths,
+)
 
 TOP = 2**63 - 1
+
+
+def test_columns_that_are_not_as_long_as_the_first_are_told():
+    columns = {"a": [1, 2], "b": np.zeros(3), "c": [None, None], "d": []}
+    assert unequal_lengths(columns) == {
+        "b": "has 3 values where a has 2: all columns must be of one length",
+        "d": "has 0 values where a has 2: all columns must be of one length",
+    }
+    assert unequal_lengths({}) == {}
 
 
 def typed(values):

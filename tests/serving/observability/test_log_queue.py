@@ -5,8 +5,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 
@@ -15,7 +13,7 @@ import httpx
 from serving.logs import JsonFormatter
 from serving.observability.log_queue import QueuedHandler
 from tests.serving.asking import patiently
-from tests.serving.conftest import free_port, ready
+from tests.serving.server_process import free_port, ready, server_process
 
 SMALL = 4096
 
@@ -88,15 +86,12 @@ def test_a_closed_standard_error_is_dropped_lines_and_nothing_else():
 def test_a_service_whose_log_nobody_reads_answers_and_ends(artifact):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-c", "from serving.cli import app; app()", str(artifact.folder), "--port", str(port)]
-    given = {"RANKER_SERVE_LOG_REQUESTS": "all", "RANKER_SERVE_DRAIN": "0"}
+    given = {"log_requests": "all", "drain": 0}
     with pipe() as (reads, writes):
-        process = subprocess.Popen(
-            command, env={**os.environ, **given}, stderr=writes, stdout=subprocess.DEVNULL, start_new_session=True
-        )
-        os.close(writes)
-        try:
-            patiently(lambda: process.poll() is not None or ready(url))
+        with server_process(
+            artifact.folder, "--port", port, settings=given, is_up=lambda: ready(url), stderr=writes
+        ) as process:
+            os.close(writes)
             with httpx.Client(timeout=30) as client:
                 for number in range(200):  # of more than 200 bytes each
                     headers = {"X-Request-ID": f"number-{number}"}
@@ -113,7 +108,4 @@ def test_a_service_whose_log_nobody_reads_answers_and_ends(artifact):
                     client.get(f"{url}/health/live")
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=60) == 0
-        finally:
-            process.kill()
-            process.wait()
-            os.close(reads)
+        os.close(reads)

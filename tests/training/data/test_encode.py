@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.training.stored import file_of
 from training.config.experiment import Experiment
 from training.data.encode import GROUP, NO_GROUP, columns_at, encode_all, prepare
 from training.data.log_reader import DataError, Log
@@ -51,15 +52,15 @@ def test_a_bad_value_to_fold_by_names_its_row_in_the_file(tmp_path):
         prepare(experiment(fold_by="day"), Log([tmp_path]), tmp_path / "out")
     wrong = frame(day=[0.5 if row == ROWS - 1 else float(row) for row in range(ROWS)])
     with pytest.raises(DataError, match=rf"row {ROWS - 1}, column 'day': 0\.5 is not a whole number"):
-        prepare(experiment(fold_by="day"), Log(wrong), tmp_path / "out")
+        prepare(experiment(fold_by="day"), Log([file_of(wrong)]), tmp_path / "out")
 
 
 @pytest.mark.parametrize("place", ["group_by", "fold_by"])
 def test_lists_where_one_value_is_due_are_named(tmp_path, place):
     with pytest.raises(DataError, match=r"row \d+, column 'day': \[1, 2\] is not one id a row"):
-        prepare(experiment(**{place: "day"}), Log(frame(day=[[1, 2]] * ROWS)), tmp_path)
+        prepare(experiment(**{place: "day"}), Log([file_of(frame(day=[[1, 2]] * ROWS))]), tmp_path)
     with pytest.raises(DataError, match=r"column 'day' is of type list<.*list<.*, which no feature"):
-        prepare(experiment(**{place: "day"}), Log(frame(day=[[[1, 2]]] * ROWS)), tmp_path)
+        prepare(experiment(**{place: "day"}), Log([file_of(frame(day=[[[1, 2]]] * ROWS))]), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +70,8 @@ def test_lists_where_one_value_is_due_are_named(tmp_path, place):
 def test_groups_are_told_apart_and_a_null_is_none(tmp_path, values):
     log = frame(session=pd.array(values * (ROWS // 3) + values[: ROWS % 3]).astype(object))
     plan = experiment(group_by="session")
-    prepared = prepare(plan, Log(log), tmp_path)
-    (batch,) = encode_all(plan.log_schema, prepared.encoder, Log(log), "session")
+    prepared = prepare(plan, Log([file_of(log)]), tmp_path)
+    (batch,) = encode_all(plan.log_schema, prepared.encoder, Log([file_of(log)]), "session")
     keys = batch[GROUP]
     assert len(set(keys.tolist())) == 3
     np.testing.assert_array_equal(keys == NO_GROUP, log["session"].isna() | (log["session"] == ""))
@@ -102,13 +103,13 @@ def test_raw_columns_are_plain_values(tmp_path):
     day = [np.datetime64("1970-01-02") if row % 2 else None for row in range(ROWS)]
     log = frame(day=pd.array(day, dtype="datetime64[us]"), name=["a" if row % 2 else None for row in range(ROWS)])
     plan = experiment()
-    found = columns_at(plan.log_schema, split(Log(log), plan.data.split, 0), ["day", "name"])
+    found = columns_at(plan.log_schema, split(Log([file_of(log)]), plan.data.split, 0), ["day", "name"])
     assert set(zip(found["day"], found["name"], strict=True)) == {(None, None), (86_400_000_000, "a")}
 
 
 def test_raw_ids_are_of_the_declared_type_as_fusions_meet_them_in_serving():
     plan = experiment(item_type="string")
-    found = columns_at(plan.log_schema, split(Log(frame()), plan.data.split, 0), ["item"])
+    found = columns_at(plan.log_schema, split(Log([file_of(frame())]), plan.data.split, 0), ["item"])
     assert {type(value) for value in found["item"]} == {str}
 
 
@@ -122,8 +123,8 @@ def test_raw_ids_are_of_the_declared_type_as_fusions_meet_them_in_serving():
     ],
 )
 def test_values_that_cannot_be_read_are_named(tmp_path, change, error):
-    with pytest.raises(DataError, match=f"DataFrame.*{error}"):
-        prepare(experiment(), Log(frame(**change)), tmp_path)
+    with pytest.raises(DataError, match=rf"\.parquet.*{error}"):
+        prepare(experiment(), Log([file_of(frame(**change))]), tmp_path)
 
 
 def test_a_column_twice_is_named(tmp_path):

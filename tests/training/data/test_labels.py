@@ -13,6 +13,7 @@ from ranker.artifact import difference
 from ranker.expressions import FUNCTIONS
 from ranker.schema import Schema
 from tests.training.conftest import CONFIG, written
+from tests.training.stored import file_of
 from training.config.experiment import Experiment, load
 from training.data.batches import EncodedRows
 from training.data.encode import prepare
@@ -86,7 +87,7 @@ def scores_of(run, score):
 
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory) -> Learnt:
-    run = train(experiment(), frame(), tmp_path_factory.mktemp("labels"))
+    run = train(experiment(), [file_of(frame())], tmp_path_factory.mktemp("labels"))
     return Learnt(run, scores_of(run, scorer(run.model)))
 
 
@@ -158,7 +159,7 @@ def test_without_weights_batches_have_none(trained):
         (
             {"a": {"kind": "binary", "column": "click", "weight": "1 + dwell"}},
             {},
-            r"DataFrame, row \d+, .*'1 \+ dwell'",
+            r"\.parquet, row \d+, .*'1 \+ dwell'",
         ),
         ({"a": {"kind": "binary", "label": "dwell > 1 + clik"}}, {}, "no column 'clik'; did you mean 'click'"),
         ({"a": {"kind": "binary", "column": "click", "weight": "dwel"}}, {}, "no column 'dwel'; did you mean 'dwell'"),
@@ -176,20 +177,22 @@ def test_without_weights_batches_have_none(trained):
 )
 def test_what_the_log_does_not_give_is_named(tasks, schema, match, tmp_path):
     with pytest.raises(DataError, match=match):
-        prepare(experiment(tasks, **schema), Log(frame(50)), tmp_path)
+        prepare(experiment(tasks, **schema), Log([file_of(frame(50))]), tmp_path)
 
 
 def test_a_weight_is_asked_of_training_rows_alone(tmp_path):
     log = frame(50)
     config = experiment({"click": {"kind": "binary", "weight": "where(click == 1, dwell, 1)"}})
-    held_out = split(Log(log), config.data.split, config.training.seed)
+    held_out = split(Log([file_of(log)]), config.data.split, config.training.seed)
     training = next(held_out.training(["click"]))[1]
     wrong = np.flatnonzero(~training & (log["click"] == 1).to_numpy())[0]
-    prepared = prepare(config, Log(log.assign(dwell=log["dwell"].where(log.index != wrong, -1.0))), tmp_path)
+    spoilt = file_of(log.assign(dwell=log["dwell"].where(log.index != wrong, -1.0)))
+    prepared = prepare(config, Log([spoilt]), tmp_path)
     assert len(prepared.validation) == (~training).sum()
     first = np.flatnonzero(training & (log["click"] == 1).to_numpy())[0]
-    with pytest.raises(DataError, match=rf"DataFrame, row {first}, .* -1\.0 is not a weight"):
-        prepare(config, Log(log.assign(dwell=log["dwell"].where(log.index != first, -1.0))), tmp_path)
+    spoilt = file_of(log.assign(dwell=log["dwell"].where(log.index != first, -1.0)))
+    with pytest.raises(DataError, match=rf"\.parquet, row {first}, .* -1\.0 is not a weight"):
+        prepare(config, Log([spoilt]), tmp_path)
 
 
 def test_mistakes_are_named_by_line_and_path(tmp_path):

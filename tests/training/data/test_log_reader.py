@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranker.encoding import Ragged
+from tests.training.stored import file_of
 from training.data.log_reader import DataError, Log
 
 TABLE = pa.table(
@@ -40,10 +41,10 @@ def test_parquet_columns_of_every_type(tmp_path):
     assert np.diff(got["day"].view(np.int64)).tolist() == [86_400_000_000] * 2
 
 
-def test_csv_and_dataframe_give_the_same(tmp_path):
+def test_csv_and_a_stored_table_give_the_same(tmp_path):
     frame = pd.DataFrame({"id": [1, 2, 3], "price": [1.5, np.nan, 2.5], "name": ["a", None, "b"]})
     frame.to_csv(tmp_path / "a.csv", index=False)
-    for source in ([tmp_path / "a.csv"], frame):
+    for source in ([tmp_path / "a.csv"], [file_of(frame)]):
         got = columns(source, ["id", "price"])
         assert got["id"].tolist() == [1, 2, 3]
         np.testing.assert_array_equal(got["price"], [1.5, np.nan, 2.5])

@@ -6,6 +6,7 @@ import pytest
 
 from ranker.artifact import load
 from tests.training.conftest import quick
+from tests.training.stored import file_of
 from training.config.experiment import Experiment
 from training.data.log_reader import DataError, Log
 from training.data.split.held_out import split
@@ -54,17 +55,17 @@ def test_rows_of_the_training_time_are_counted(artifact_of, file, column):
     assert "800 of 1,000 rows (80.0%) are from the time range that the model was trained on" in caution
     assert f"({column} from 2026-01-01 to " in caution
     assert "to before 2026-01-09)" in caution
-    assert overlap(artifact, Log(FRAME[800:])) == []
-    assert "100 of 300 rows (33.3%)" in overlap(artifact, Log(FRAME[700:]))[0]
+    assert overlap(artifact, Log([file_of(FRAME[800:])])) == []
+    assert "100 of 300 rows (33.3%)" in overlap(artifact, Log([file_of(FRAME[700:])]))[0]
 
 
 def test_the_time_in_another_form_is_counted_and_of_another_kind_is_told(artifact_of, file):
     artifact = artifact_of(BY_DAY, [file])
     stamps = FRAME.assign(day=FRAME["at"])
-    assert "800 of 1,000 rows" in overlap(artifact, Log(stamps))[0]
+    assert "800 of 1,000 rows" in overlap(artifact, Log([file_of(stamps)]))[0]
     for other in (FRAME.assign(day=1), FRAME.drop(columns="day")):
-        (caution,) = overlap(artifact, Log(other))
-        assert "cannot tell whether the model was trained on rows of this time: DataFrame" in caution
+        (caution,) = overlap(artifact, Log([file_of(other)]))
+        assert f"cannot tell whether the model was trained on rows of this time: {file_of(other)}" in caution
 
 
 def test_a_log_of_another_unit_of_time_is_told(artifact_of, tmp_path):
@@ -110,8 +111,8 @@ def test_an_artifact_of_before_says_that_it_does_not_know(artifact_of, file):
 def test_rows_are_held_out_where_the_artifacts_were(artifact_of, file):
     artifact = artifact_of(BY_DAY, [file])
     longer = pd.concat([FRAME, FRAME[:100].assign(day="2026-01-11", row=np.arange(1000, 1100))])
-    assert rows_of(held_out(artifact, Log(longer))) == list(range(800, 1100))
-    assert rows_of(held_out(artifact, Log(FRAME[:300]))) == []
+    assert rows_of(held_out(artifact, Log([file_of(longer)]))) == list(range(800, 1100))
+    assert rows_of(held_out(artifact, Log([file_of(FRAME[:300])]))) == []
     for rule in ({"by": "random", "fraction": 0.25}, {"by": "group", "column": "list", "fraction": 0.25}):
         artifact = artifact_of(rule, [file])
         own = split(Log([file]), Experiment.model_validate(artifact.manifest.experiment).data.split, 0)

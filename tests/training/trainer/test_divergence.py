@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from tests.training.conftest import quick
+from tests.training.stored import file_of
 from training.trainer.divergence import DivergedError
 from training.trainer.train import reopen, train
 
@@ -26,7 +27,7 @@ def test_labels_too_large_are_named_with_the_step_and_what_to_try(trained, tmp_p
     huge = frame(trained, watch_time=lambda whole: whole.watch_time * 1e25)
     schema = tasks(trained, watch_time={"kind": "regression", "given": "click"})
     with pytest.raises(DivergedError) as ended:
-        train(quick(tmp_path, schema=schema, training=SMALL), huge, tmp_path / "out")
+        train(quick(tmp_path, schema=schema, training=SMALL), [file_of(huge)], tmp_path / "out")
     for part in (
         "loss not finite in epoch 1, step 1, for watch_time",
         "optimizer.dense.learning_rate is 0.001",

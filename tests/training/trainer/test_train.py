@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tests.training.conftest import QUICK, quick, written
 from tests.training.disk_full import small_files
+from tests.training.stored import file_of
 from training.config.experiment import load
 from training.data.batches import EncodedRows
 from training.data.encode import prepare
@@ -155,9 +156,9 @@ def test_another_config_starts_anew(trained, tmp_path):
     assert any("using the rows encoded" in note for note in notes)
 
 
-def test_a_dataframe_trains_as_files_do(trained, tmp_path):
+def test_a_stored_table_trains_as_other_files_do(trained, tmp_path):
     frame = pd.concat([pd.read_parquet(path) for path in sorted(trained.log.glob("*.parquet"))])
-    run = train(quick(tmp_path, training={"epochs": 1, "batch_size": 512}), frame, tmp_path / "out")
+    run = train(quick(tmp_path, training={"epochs": 1, "batch_size": 512}), [file_of(frame)], tmp_path / "out")
     assert 0.4 < run.metrics["mean_auc"] < 1
     assert isinstance(run.model, tf.keras.Model)
 

@@ -4,8 +4,7 @@ Each format is a module that registers itself in ``FILE_FORMATS``; import a new 
 """
 
 from training.data.files.csv import CsvPart
-from training.data.files.frame import FramePart
 from training.data.files.parquet import ParquetPart
-from training.data.files.part import FILE_FORMATS, FilePart, Part
+from training.data.files.part import FILE_FORMATS, FilePart
 
-__all__ = ["FILE_FORMATS", "CsvPart", "FilePart", "FramePart", "ParquetPart", "Part"]
+__all__ = ["FILE_FORMATS", "CsvPart", "FilePart", "ParquetPart"]

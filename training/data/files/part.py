@@ -1,4 +1,4 @@
-"""Parts of a log: files or DataFrames."""
+"""A file of a log."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import pyarrow as pa
 
-from ranker.registry import Registry, nearest
+from ranker.registry import Registry, suggestion
 from training.config.csv_options import CsvOptions
 from training.data.errors import DataError
 from training.data.files.csv_facts import Facts
@@ -19,24 +19,35 @@ Batch: TypeAlias = tuple[int, Mapping[str, Any]]
 """Number of rows N, and Arrow arrays [N] by column."""
 
 
-class Part:
-    """A source of a log's rows; ``rows`` is 0 if their number is unknown."""
+class FilePart:
+    """A file of a log, which must not change while the log is read.
 
-    name: str
+    A format's class sets its name in ``kind`` and its ``endings``, in lower case with dots.
+    """
+
+    kind: ClassVar[str]
+    endings: ClassVar[tuple[str, ...]]
+    compressed: ClassVar[bool] = False
+    """Whether a compression ending such as ``.gz`` may follow."""
+
     rows: int = 0
-    folders: Mapping[str, str | None] = {}
-    """Columns given by the path, with one value for all rows."""
+    """Number of rows; 0 if it is unknown."""
+
+    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
+        """Open a file; ``csv`` is the format of text files. Raises ``DataError``."""
+        del csv
+        self.path = path
+        self.name = str(path)
+        self.folders = hive_columns(path)
+        with self.naming_file():
+            self._status = self._now()
 
     def own_columns(self) -> list[str]:
-        """Names of the columns stored in the part itself."""
+        """Names of the columns stored in the file itself."""
         raise NotImplementedError
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Stream columns stored in the part itself."""
-        raise NotImplementedError
-
-    def fingerprint(self) -> Any:
-        """Data that identifies this part."""
+        """Stream columns stored in the file itself."""
         raise NotImplementedError
 
     def columns(self) -> list[str]:
@@ -48,15 +59,14 @@ class Part:
         """Whether a column comes from the path."""
         return column in self.folders and column not in self.own_columns()
 
-    def check(self, columns: Sequence[str], others: Iterable["Part"] = ()) -> None:
+    def check(self, columns: Sequence[str], others: Iterable["FilePart"] = ()) -> None:
         """Raise ``DataError`` for a missing or duplicate column; names one of ``others`` whose path has it."""
         known = self.columns()
         for column in columns:
             if column not in known:
-                hint = nearest(column, list(known))
                 listed = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
                 raise DataError(
-                    f"{self.name} has no column {column!r}{'; ' + hint if hint else ''} (columns: {listed})"
+                    f"{self.name} has no column {column!r}{suggestion(column, known)} (columns: {listed})"
                     + next(
                         (f"; {part.name} has it from a folder of its path" for part in others if part.in_path(column)),
                         "",
@@ -91,27 +101,6 @@ class Part:
         """Facts about all values of text columns, which decide their type."""
         del columns
         return {}
-
-
-class FilePart(Part):
-    """A file, which must not change while the log is read.
-
-    A format's class sets its name in ``kind`` and its ``endings``, in lower case with dots.
-    """
-
-    kind: ClassVar[str]
-    endings: ClassVar[tuple[str, ...]]
-    compressed: ClassVar[bool] = False
-    """Whether a compression ending such as ``.gz`` may follow."""
-
-    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
-        """Open a file; ``csv`` is the format of text files. Raises ``DataError``."""
-        del csv
-        self.path = path
-        self.name = str(path)
-        self.folders = hive_columns(path)
-        with self.naming_file():
-            self._status = self._now()
 
     def fingerprint(self) -> Any:
         """Name, size and modification time of the file."""

@@ -9,12 +9,12 @@ import pyarrow as pa
 from training.data.errors import DataError
 from training.data.files.csv_facts import Facts, facts_of_values
 from training.data.files.csv_types import Kind, Resolved
-from training.data.files.part import Part
+from training.data.files.part import FilePart
 
 Family: TypeAlias = Literal["numbers", "text", "dates or times", "lists"]
 
 
-def check_families(parts: Sequence[Part], kinds: Mapping[str, Kind], columns: Iterable[str]) -> None:
+def check_families(parts: Sequence[FilePart], kinds: Mapping[str, Kind], columns: Iterable[str]) -> None:
     """Raise ``DataError`` naming two Parquet files in which a column has incompatible types."""
     for column in columns:
         if kinds.get(column) not in ("id", "number", "number and text"):
@@ -29,7 +29,7 @@ def check_families(parts: Sequence[Part], kinds: Mapping[str, Kind], columns: It
                 )
 
 
-def resolve(parts: Sequence[Part], kinds: Mapping[str, Kind]) -> dict[str, Resolved]:
+def resolve(parts: Sequence[FilePart], kinds: Mapping[str, Kind]) -> dict[str, Resolved]:
     """Resolved kinds by column; undeclared ids and times are resolved from the content of all files.
 
     Ids have the Parquet files' type; without Parquet files they are integers if every value in CSV files and folder
@@ -66,7 +66,7 @@ def _id_kind(held: Resolved | None, facts: Facts | None) -> Resolved:
     return "unsigned" if facts.unsigned and not facts.integer else held or ("integer" if facts.integer else "text")
 
 
-def _both(parts: Sequence[Part], column: str, facts: Facts) -> Resolved:
+def _both(parts: Sequence[FilePart], column: str, facts: Facts) -> Resolved:
     if (facts.integer or facts.unsigned) and not facts.whole:
         return "integer" if facts.integer else "unsigned"
     name = next(part.name for part in parts if part.holds_text(column))
@@ -77,7 +77,7 @@ def _both(parts: Sequence[Part], column: str, facts: Facts) -> Resolved:
     )
 
 
-def _held(parts: Sequence[Part], column: str) -> Resolved | None:
+def _held(parts: Sequence[FilePart], column: str) -> Resolved | None:
     """The kind of an id column in the Parquet files, if there are any."""
     for part in parts:
         family = _family_of(part, column)
@@ -88,12 +88,12 @@ def _held(parts: Sequence[Part], column: str) -> Resolved | None:
     return None
 
 
-def _type_of(part: Part, column: str) -> Any:
+def _type_of(part: FilePart, column: str) -> Any:
     kind = part.type_of(column)
     return kind.value_type if kind is not None and pa.types.is_dictionary(kind) else kind
 
 
-def _family_of(part: Part, column: str) -> Family | None:
+def _family_of(part: FilePart, column: str) -> Family | None:
     """Family of a column's type in a Parquet file; ``None`` for no values and for types rejected elsewhere."""
     kind, types = _type_of(part, column), pa.types
     if kind is None:

@@ -11,7 +11,7 @@ import yaml
 
 from ranker.config.yaml import YamlError
 from ranker.config.yaml import parse as read_yaml
-from ranker.registry import nearest
+from ranker.registry import suggestion
 from training.config.experiment import CHOICES, ConfigError, Experiment
 from training.sweeps import Trial, checked
 
@@ -105,8 +105,8 @@ def _check_key(raw: Mapping[str, Any], key: str) -> None:
         return
     known = list(_paths(raw))
     ending = [path for path in known if path.endswith(f".{key}")]
-    hint = f"did you mean {ending[0]!r}?" if ending else nearest(key, known)
-    raise ConfigError(f"--vary {key}: unknown key {section!r}{'; ' + hint if hint else ''} (known: {', '.join(raw)})")
+    hint = f"; did you mean {ending[0]!r}?" if ending else suggestion(key, known)
+    raise ConfigError(f"--vary {key}: unknown key {section!r}{hint} (known: {', '.join(raw)})")
 
 
 def _paths(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ranker.metrics import METRICS, choosable
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from training.config.experiment import ConfigError, Experiment
 from training.data.batches import Batch
 from training.data.encode import GROUP
@@ -62,9 +62,7 @@ def parse_objectives(text: str | None, experiment: Experiment) -> list[Objective
     ]
     for word in words:
         if word not in valid:
-            hint = nearest(word, valid)
-            known = ", ".join(valid)
-            raise ConfigError(f"--objectives: no metric {word!r}{'; ' + hint if hint else ''} (known: {known})")
+            raise ConfigError(f"--objectives: no metric {word!r}{alternatives(word, valid)}")
         if words.count(word) > 1:
             raise ConfigError(f"--objectives: {word} is listed twice")
     if len(words) < 2:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from ranker.weighting import WEIGHTINGS
 from training.config.experiment import ConfigError, Experiment
 from training.sweeps import Trial, checked
@@ -79,7 +79,8 @@ def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) 
         )
     trials, raw = [], base.model_dump(mode="json", by_alias=True)
     for method in methods:
-        _check_method(method)
+        if method not in METHODS:
+            raise ConfigError(f"--method {method}: unknown{alternatives(method, METHODS)}")
         if methods.count(method) > 1:
             raise ConfigError(f"--method {method}: is given twice")
         option, options = METHODS[method].option, WEIGHTINGS[method].Options
@@ -93,12 +94,6 @@ def expand(base: Experiment, points: int, total: float, methods: Sequence[str]) 
             )
             trials.append(Trial({"weighting": method, option: text}, base.training.seed, chosen))
     return trials
-
-
-def _check_method(name: str) -> None:
-    if name not in METHODS:
-        hint = nearest(name, list(METHODS))
-        raise ConfigError(f"--method {name}: unknown{'; ' + hint if hint else ''} (known: {', '.join(METHODS)})")
 
 
 def _tidy(values: Points) -> list[float]:

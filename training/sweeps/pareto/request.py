@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from training.config.experiment import ConfigError, Experiment
 from training.evaluation.pareto_front import Values
 from training.sweeps.pareto.objectives import Objective, parse_objectives
@@ -26,8 +26,7 @@ def choice(experiment: Experiment, objectives: str | None, pick: str | None, pre
     """
     rule = pick or ("least_misery" if prefer is None else "preference")
     if rule not in RULES:
-        hint = nearest(rule, list(RULES))
-        raise ConfigError(f"--pick {rule}: unknown{'; ' + hint if hint else ''} (known: {', '.join(RULES)})")
+        raise ConfigError(f"--pick {rule}: unknown{alternatives(rule, RULES)}")
     if prefer is not None and rule != "preference":
         raise ConfigError(f"--pick {rule} takes no preference: leave out --prefer, or use --pick preference")
     chosen = parse_objectives(objectives, experiment)

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from training.config.experiment import ConfigError
 from training.evaluation.pareto_front import Values
 from training.sweeps.pareto.objectives import Objective
@@ -75,11 +75,8 @@ def parse_preference(text: str | None, objectives: Sequence[Objective]) -> Value
             raise ConfigError(f"--prefer {part.strip()!r}: must be TASK=NUMBER, at least 0, for example click=2,like=1")
         names = [objective.name for objective in objectives if word in (objective.task, objective.name)]
         if not names:
-            known = list(dict.fromkeys(name for o in objectives for name in (o.task, o.name)))
-            hint = nearest(word, known)
-            raise ConfigError(
-                f"--prefer: no objective {word!r}{'; ' + hint if hint else ''} (known: {', '.join(known)})"
-            )
+            known = dict.fromkeys(name for o in objectives for name in (o.task, o.name))
+            raise ConfigError(f"--prefer: no objective {word!r}{alternatives(word, known)}")
         if seen & set(names):
             raise ConfigError(f"--prefer: {word} is given twice")
         seen.update(names)

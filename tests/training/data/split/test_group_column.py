@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.training.stored import file_of
 from training.data.log_reader import DataError, Log
 from training.data.split.group_column import GroupColumn
 
@@ -14,7 +15,7 @@ def hashed(*logs):
 
 
 def frame(values):
-    return Log(pd.DataFrame({"list": values}))
+    return Log([file_of(pd.DataFrame({"list": values}))])
 
 
 @pytest.mark.parametrize("kind", ["int8", "int32", "uint64", "float64"])
@@ -53,7 +54,7 @@ def test_null_and_empty_text_are_no_group(values):
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_an_infinite_number_is_refused_with_its_row(value):
-    with pytest.raises(DataError, match="DataFrame, row 1, column 'list': an infinite number cannot be a group"):
+    with pytest.raises(DataError, match=r"\.parquet, row 1, column 'list': an infinite number cannot be a group"):
         hashed(frame([1.0, value, np.nan]))
 
 

@@ -28,7 +28,7 @@ def test_whole_groups_are_held_out_by_the_seed():
 @pytest.mark.parametrize("lacking", [None, ""])
 def test_a_row_without_a_group_is_named(lacking):
     frame = pd.DataFrame({"row": [1, 2], "list": ["a", lacking]})
-    with pytest.raises(DataError, match="DataFrame, row 1, column 'list': no value to split by group on; remove such"):
+    with pytest.raises(DataError, match=r"\.parquet, row 1, column 'list': no value to split by group on; remove such"):
         parts(group(column="list", fraction=0.5), frame)
 
 

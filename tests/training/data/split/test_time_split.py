@@ -97,7 +97,7 @@ def test_a_side_without_rows_is_told_with_the_range_of_the_column(rule, message)
 
 def test_a_missing_time_is_named():
     frame = pd.DataFrame({"row": [1, 2], "date": [1.0, np.nan]})
-    with pytest.raises(DataError, match="DataFrame, row 1, column 'date': no value to split by time on"):
+    with pytest.raises(DataError, match=r"\.parquet, row 1, column 'date': no value to split by time on"):
         parts(time(column="date", last=1), frame)
 
 
