@@ -13,7 +13,7 @@ from ranker.layers import Gate, Sides
 
 @ARCHITECTURES.register("omoe")
 class OMoE(Architecture):
-    """One gate mixes the experts for all tasks alike: the baseline OMoE of Ma et al., KDD 2018."""
+    """A single gate mixes the experts for all tasks: the baseline OMoE of Ma et al., KDD 2018."""
 
     class Options(ExpertOptions):
         """Number of experts."""

@@ -1,4 +1,4 @@
-"""An expert: a stack of dense layers, the first of which takes both sides."""
+"""An expert: a stack of dense layers; the first takes both sides."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from ranker.layers.split_dense import SplitDense
 
 
 class Expert(tf.keras.layers.Layer):
-    """Dense layers of the given units, each with an activation and, while training, dropout."""
+    """Dense layers of the given units, each with an activation and dropout."""
 
     def __init__(
         self, units: Sequence[int], activation: str = "relu", dropout: float = 0.0, name: str | None = None
@@ -23,7 +23,7 @@ class Expert(tf.keras.layers.Layer):
         self.dropouts = [Dropout(dropout, name=f"{self.name}_dropout_{i}") for i in range(len(units)) if dropout]
 
     def call(self, inputs: Sides | tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Sides, or a tensor [B, D], to [B, units[-1]]."""
+        """Map sides, or a tensor [B, D], to [B, units[-1]]."""
         hidden = inputs
         for i, dense in enumerate(self.stack):
             hidden = dense(hidden)

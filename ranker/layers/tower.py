@@ -1,4 +1,4 @@
-"""A tower: one task's own layers and its logit."""
+"""A tower: one task's hidden layers and its logit."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from ranker.layers.split_dense import SplitDense
 
 
 class Tower(tf.keras.layers.Layer):
-    """Dense layers of the given units, none being allowed, and a linear output of one logit."""
+    """Dense layers of the given units (may be empty), and a linear output of one logit."""
 
     def __init__(
         self, units: Sequence[int], activation: str = "relu", dropout: float = 0.0, name: str | None = None
@@ -21,7 +21,7 @@ class Tower(tf.keras.layers.Layer):
         self.output_layer = SplitDense(1, name="logit")
 
     def call(self, inputs: Sides | tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Sides, or a tensor [B, D], to a logit [B, 1]."""
+        """Map sides, or a tensor [B, D], to a logit [B, 1]."""
         hidden = inputs if self.stack is None else self.stack(inputs, training=training)
         return self.output_layer(hidden)
 

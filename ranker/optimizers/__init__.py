@@ -1,4 +1,4 @@
-"""How variables are moved: an optimiser for each group of them, and moments kept apart by task."""
+"""Optimisers per group of variables, and optimiser moments kept separately per task."""
 
 from ranker.optimizers.average import WeightAverage
 from ranker.optimizers.grouped import Group, GroupedOptimizer, averaged, kept_apart

@@ -220,5 +220,5 @@ def test_a_masked_conflict_hides_the_tasks_that_follow():
 
 
 def test_conflicts_need_a_task_to_contradict():
-    with pytest.raises(ValueError, match="given_conflicts says what to do with labels that contradict `given`"):
+    with pytest.raises(ValueError, match="given_conflicts handles labels that contradict `given`"):
         encoded({"buy": {"kind": "binary", "given_conflicts": "drop"}}, buy=[1])
