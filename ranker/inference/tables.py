@@ -1,4 +1,4 @@
-"""DataFrames, Arrow tables and dicts of a caller -> columns of the encoding, by the log's column names."""
+"""DataFrames, Arrow tables and dicts -> encoder columns, by the log's column names."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,13 +19,13 @@ Table: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatch | Mapping[str, Any]
 
 
 class InputError(ValueError):
-    """An input that cannot be scored; the text names the side, the column, the row and the value."""
+    """An input that cannot be scored; the message names the side, column, row and value."""
 
 
 def context_columns(schema: Schema, encoder: Encoder, context: Table) -> dict[str, Column]:
-    """One row of context by column: a mapping gives one value a column, a table has one row.
+    """Convert a context to columns of one row; a mapping has one value per column, a table one row.
 
-    Raises ``InputError`` for a column that is missing or of a wrong type, and for another number of rows.
+    Raises ``InputError`` for a column that is missing or of the wrong type, and for another number of rows.
     """
     names = _columns(schema, schema.context)
     if _is_table(context):
@@ -39,26 +39,26 @@ def context_columns(schema: Schema, encoder: Encoder, context: Table) -> dict[st
 
 
 def candidate_columns(schema: Schema, encoder: Encoder, candidates: Table) -> dict[str, Column]:
-    """N candidates by column. Raises ``InputError`` for a column that is missing, of a wrong type or another length."""
+    """Convert N candidates to columns. Raises ``InputError`` for a missing column or a wrong type or length."""
     columns = _picked("candidates", _columns(schema, schema.candidate), candidates, encoder)
     lengths = {name: len(values) for name, values in columns.items()}
     first, count = next(iter(lengths.items()), ("", 0))
     for name, length in lengths.items():
         if length != count:
             raise InputError(
-                f"candidates.{name}: has {length} values where {first} has {count}: all columns must be of one length"
+                f"candidates.{name}: has {length} values but {first} has {count}; all columns must have one length"
             )
     return columns
 
 
 def told(error: ColumnError, side: str) -> InputError:
-    """What is wrong with a value, in words; ``side`` is ``context`` or ``candidates``."""
+    """Convert an encoder error to an input error; ``side`` is ``context`` or ``candidates``."""
     row = f", row {error.row}" if side == "candidates" else ""
     return InputError(f"{side}.{error.column}{row}: must be {error.expected}, got {shortened(error.value)}")
 
 
 def _columns(schema: Schema, features: Mapping[str, Feature]) -> dict[str, list[str]]:
-    """Features that read each column."""
+    """Features by the column they read."""
     found: dict[str, list[str]] = {}
     for name in features:
         found.setdefault(schema.column(name), []).append(name)
@@ -76,7 +76,7 @@ def _mapping(side: str, given: Any) -> Mapping[str, Any]:
 
 
 def _picked(side: str, names: Mapping[str, list[str]], given: Any, encoder: Encoder) -> dict[str, Column]:
-    """Columns that the schema reads; others are ignored, as a table may have more than the model reads."""
+    """Select the columns that the schema reads; other columns are ignored."""
     known = _names(side, given)
     columns: dict[str, Column] = {}
     missing = [name for name, features in names.items() if name not in known and _required(encoder, features)]
@@ -104,7 +104,7 @@ def _names(side: str, given: Any) -> list[str]:
     names = [str(name) for name in (given.schema.names if hasattr(given, "schema") else given.columns)]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"{side}: has the column {name!r} more than once; which one is meant?")
+            raise InputError(f"{side}: has column {name!r} more than once")
     return names
 
 
@@ -117,7 +117,7 @@ def _values(side: str, name: str, given: Any) -> Any:
 
 
 def _column(side: str, name: str, values: Any) -> Column:
-    """Values as the encoding takes them; Arrow arrays and pandas' Series through Arrow, as in training."""
+    """Convert values to an encoder column; Arrow arrays and pandas Series go through Arrow, as in training."""
     if isinstance(values, list | tuple | Text | Ragged):
         return list(values) if isinstance(values, tuple) else values
     if isinstance(values, np.ndarray) and values.dtype.kind != "O":
@@ -148,7 +148,7 @@ def _column(side: str, name: str, values: Any) -> Column:
 
 
 def _check_times(side: str, name: str, features: Iterable[str], column: Column, encoder: Encoder) -> None:
-    """Refuse plain numbers that look like times in another unit than training's microseconds."""
+    """Reject plain numbers that look like times in a unit other than microseconds."""
     if not isinstance(column, np.ndarray) or column.dtype.kind not in "iuf":
         return
     for feature in features:

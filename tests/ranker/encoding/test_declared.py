@@ -59,7 +59,7 @@ def test_digits_are_exact_to_the_ends_of_64_bits(declared, text, expected):
 @pytest.mark.parametrize(("declared", "text"), [("unsigned", "-1"), ("unsigned", str(2**64)), ("integer", str(2**63))])
 def test_digits_beyond_the_ends_name_row_and_range(declared, text):
     with pytest.raises(
-        ColumnError, match=rf"column 'x', row 1: '{text}' is not an integer without zeros in front, from"
+        ColumnError, match=rf"column 'x', row 1: '{text}' is not an integer without leading zeros, from"
     ):
         as_declared(Text.of(["7", text]), "x", declared)
 

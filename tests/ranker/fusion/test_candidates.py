@@ -9,7 +9,7 @@ from ranker.fusion import Candidates, FusionError, Requests
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"requests": Requests.one(3)}, "requests are of 3 candidates, and scores of 2"),
+        ({"requests": Requests.one(3)}, "requests have 3 candidates, but scores have 2"),
         (
             {"features": {"age": [1.0, 2.0, 3.0]}},
             r"feature 'age' must have one value, .* 2 candidates; got shape \[3\]",

@@ -30,7 +30,7 @@ def test_the_methods_are_those_that_there_are():
     [
         (None, ["fit"], "there is no such file"),
         ("data: [", ["fit"], "is not valid YAML"),
-        ("data: {}\ndata: {}\n", ["pareto", "--points", "3"], "is there twice"),
+        ("data: {}\ndata: {}\n", ["pareto", "--points", "3"], "duplicate key"),
         ("data: {}\ntrainning: {}\n", ["fit"], "did you mean 'training'?"),
         ("data: {}\n", ["compare", "--vary", "mmoe"], "say KEY=VALUE"),
         (

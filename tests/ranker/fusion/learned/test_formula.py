@@ -134,7 +134,7 @@ def test_wrong_options_are_named(options, text):
     ("label", "weight", "text"),
     [
         ("3 * good", None, r"'3 \* good' must be a number in \[0, 1\], got 3 in validation row"),
-        ("good * 0", None, "unknown or the same in all rows"),
+        ("good * 0", None, "unknown or constant in all rows"),
         ("good", "0 - good", r"weight: '0 - good' must be a number in \[0, inf\], got -1"),
         ("good", "hole", "got nan in validation row 5"),
         ("words", None, "column 'words' must be"),
@@ -156,7 +156,7 @@ def test_rows_whose_label_is_unknown_are_left_out():
 
 
 def test_too_few_requests_are_said():
-    with pytest.raises(FusionError, match="at least 3 requests to be fitted to, got 2"):
+    with pytest.raises(FusionError, match="at least 3 requests, got 2"):
         fitted({**LOG, "request": np.arange(ROWS) // 3000}, request="request")
 
 
