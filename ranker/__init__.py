@@ -18,7 +18,7 @@ if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
     raise ImportError(
         "TensorFlow was imported before ranker, with Keras 3; tensorflow-recommenders needs Keras 2. "
         "Import ranker first, or set TF_USE_LEGACY_KERAS=1 in the environment. In a notebook: restart the kernel, and "
-        "run `import ranker` in a cell before TensorFlow, Keras and whatever imports them."
+        "run `import ranker` in a cell before TensorFlow, Keras and anything that imports them."
     )
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 if os.environ["TF_USE_LEGACY_KERAS"] != "1":

@@ -121,16 +121,16 @@ class _Reader:
         ticks = _numpy(pc.fill_null(array.cast(pa.int32() if pa.types.is_date32(kind) else pa.int64()), 0))
         ticks = ticks.astype(np.int64)
         if pa.types.is_timestamp(kind) and kind.unit == "ns":
-            found = ticks // 1000
+            values = ticks // 1000
         else:
             unit = _DAY if pa.types.is_date32(kind) else _MICROSECONDS["ms" if pa.types.is_date64(kind) else kind.unit]
             bad = (ticks > (2**63 - 1) // unit) | (ticks < -((2**63 - 1) // unit))
             if bad.any():
                 row = int(np.argmax(bad))
                 raise self.error(row, f"{ticks[row]} ({kind})", _TIME)
-            found = ticks * unit
-        found[null] = MISSING
-        return found.view("datetime64[us]")
+            values = ticks * unit
+        values[null] = MISSING
+        return values.view("datetime64[us]")
 
     def text(self, array: Any) -> Text:
         kind = array.type
@@ -194,9 +194,9 @@ class _Reader:
         """Text of a dictionary-encoded array of strings."""
         values = _Reader(self.name, self.limits, False).column(array.dictionary)
         assert isinstance(values, Text)
-        found = self._picked(values, _places(array.indices))
-        assert isinstance(found, Text)
-        return found
+        text = self._picked(values, _places(array.indices))
+        assert isinstance(text, Text)
+        return text
 
     def _picked(self, values: Column, places: NDArray[np.int64]) -> Column:
         """Values at positions [N]; missing at -1."""
@@ -248,8 +248,8 @@ def missing(array: Any) -> NDArray[np.bool_]:
 
 
 def _any_of(*tests: str) -> Any:
-    found = [getattr(pa.types, f"is_{test}") for test in tests]
-    return lambda kind: any(test(kind) for test in found)
+    predicates = [getattr(pa.types, f"is_{test}") for test in tests]
+    return lambda kind: any(test(kind) for test in predicates)
 
 
 _READERS: list[tuple[Any, Any]] = [

@@ -199,8 +199,8 @@ def _manifest(folder: Path) -> Manifest:
     try:
         raw = orjson.loads(file.read_bytes())
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-            found = raw.get("format") if isinstance(raw, dict) else None
-            raise ArtifactError(f"{file}: format {found!r}; this version of ranker reads format {FORMAT}")
+            version = raw.get("format") if isinstance(raw, dict) else None
+            raise ArtifactError(f"{file}: format {version!r}; this version of ranker reads format {FORMAT}")
         return Manifest.model_validate_json(file.read_bytes())
     except (OSError, orjson.JSONDecodeError, ValidationError) as error:
         raise ArtifactError(f"{file}: cannot be read: {error}") from error
@@ -275,8 +275,8 @@ def with_fusions(
 ) -> Artifact:
     """Write the same model with other fusions and their config as the next numbered version below ``root``."""
     with new_version(root) as folder:
-        kept = shutil.ignore_patterns(MANIFEST)
-        shutil.copytree(artifact.folder, folder, ignore=kept, dirs_exist_ok=True)
+        ignored = shutil.ignore_patterns(MANIFEST)
+        shutil.copytree(artifact.folder, folder, ignore=ignored, dirs_exist_ok=True)
         write_parts(folder, artifact.encoder, fusions, artifact.golden, artifact.spreads)
         about = artifact.manifest.model_dump(mode="json", by_alias=True)
         manifest = seal(folder, root, {**about, "created": datetime.now(UTC), "experiment": dict(experiment)})

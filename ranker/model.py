@@ -98,7 +98,7 @@ class RankingModel(tfrs.Model):
             return batch_quality(scores, batch["labels"], batch["known"])
 
         gradients = tape.gradients(
-            self._taken(losses, turn),
+            self._only_trained(losses, turn),
             [*shared, *heads],
             shared=shared,
             compared=[v for v in self._compared if v.ref() in moving],
@@ -111,8 +111,8 @@ class RankingModel(tfrs.Model):
         updates = [(by_task.get(v.ref(), g), v) for g, v in gradients.updates]
         self.optimizer.apply_gradients([(g, v) for g, v in updates if g is not None])
         if self.weighting.looks_back:
-            self.weighting.after(tf.stack(self._taken(self.compute_loss(batch, training=True), turn)))
-        weights = tf.stack(self._taken(tf.unstack(gradients.weights), turn))
+            self.weighting.after(tf.stack(self._only_trained(self.compute_loss(batch, training=True), turn)))
+        weights = tf.stack(self._only_trained(tf.unstack(gradients.weights), turn))
         logged = {} if gradients.gramian is None else {"gramian": gradients.gramian}
         return {"losses": tf.stack(losses), "weights": weights, **logged}
 
@@ -171,7 +171,7 @@ class RankingModel(tfrs.Model):
             weights = weights * batch["weights"]
         return self.funnel.losses(logits, labels, weights, lambda task, logit: self.errors(labels, logit, task=task))
 
-    def _taken(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
+    def _only_trained(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
         """Values of the tasks, 0 for tasks not trained: a loss of 0 means a task without labels."""
         pairs = zip(self.tasks, values, strict=True)
         return [value if turn.takes(task) else tf.zeros_like(value) for task, value in pairs]

@@ -1,4 +1,4 @@
-"""Customised sharing: private bottoms beside a shared one."""
+"""Customised sharing: private bottoms and a shared bottom."""
 
 from collections.abc import Sequence
 from typing import Literal

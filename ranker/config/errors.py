@@ -23,13 +23,13 @@ class _Mistake(NamedTuple):
 
     path: list[int | str]
     union: tuple[int | str, ...] | None
-    found: Mapping[str, Any]
+    details: Mapping[str, Any]
 
 
 def explain(error: ValidationError, model: type[BaseModel], tree: yaml.Node | None) -> list[str]:
     """One line per error: ``line 12, training.epochs: ...``; ``tree`` is the YAML document, if any."""
     schema = _schema(model)
-    mistakes = [_Mistake(*_resolve(schema, found["loc"]), found) for found in error.errors(include_url=False)]
+    mistakes = [_Mistake(*_resolve(schema, details["loc"]), details) for details in error.errors(include_url=False)]
     return [_line(schema, mistake, text, tree) for mistake, text in _distinct(mistakes)]
 
 
@@ -37,10 +37,10 @@ def _distinct(mistakes: list[_Mistake]) -> Iterator[tuple[_Mistake, str]]:
     """Errors with their messages; a value that matches no alternative of a union is one error."""
     done: set[tuple[int | str, ...]] = set()
     for mistake in mistakes:
-        if mistake.found["type"] == "too_short" and any(_below(tuple(mistake.path), other) for other in mistakes):
+        if mistake.details["type"] == "too_short" and any(_below(tuple(mistake.path), other) for other in mistakes):
             continue  # the list is too short only because its invalid items were removed
         if mistake.union is None:
-            yield mistake, words(mistake.found)
+            yield mistake, words(mistake.details)
         elif mistake.union not in done:
             done.add(mistake.union)
             yield from _of_union([other for other in mistakes if other.union == mistake.union])
@@ -48,11 +48,11 @@ def _distinct(mistakes: list[_Mistake]) -> Iterator[tuple[_Mistake, str]]:
 
 def _of_union(mistakes: list[_Mistake]) -> Iterator[tuple[_Mistake, str]]:
     """Errors of a value that matches no member of a union; only those of a member of the right kind, if any."""
-    fitting = [each for each in mistakes if kind(each.found) is None or _below(each.union or (), each)]
+    fitting = [each for each in mistakes if kind(each.details) is None or _below(each.union or (), each)]
     if fitting:
-        yield from ((each, words(each.found)) for each in fitting)
+        yield from ((each, words(each.details)) for each in fitting)
     else:
-        yield mistakes[-1], one_of(str(kind(each.found)) for each in mistakes)
+        yield mistakes[-1], one_of(str(kind(each.details)) for each in mistakes)
 
 
 def _below(place: tuple[int | str, ...], mistake: _Mistake) -> bool:
@@ -60,21 +60,21 @@ def _below(place: tuple[int | str, ...], mistake: _Mistake) -> bool:
 
 
 def _line(schema: Mapping[str, Any], mistake: _Mistake, message: str, tree: yaml.Node | None) -> str:
-    path, found = mistake.path, mistake.found
-    if found["type"] in NAMED:
-        path = [*path, found["ctx"]["key"]]
+    path, details = mistake.path, mistake.details
+    if details["type"] in NAMED:
+        path = [*path, details["ctx"]["key"]]
     if not path:  # a check across sections names the path in its own text
         named, _, rest = message.partition(": ")
         parts = named.split(".")
         if rest and parts[0] in schema["properties"] and " " not in named:
             path, message = list(parts), rest
     line, node = _find(tree, path)
-    if found["type"] not in (*NAMED, "missing") and not isinstance(found["input"], Mapping):
-        given = _shown(found["input"], node)
+    if details["type"] not in (*NAMED, "missing") and not isinstance(details["input"], Mapping):
+        given = _shown(details["input"], node)
         message = message if given in message else f"{message}, got {given}"
-        if found["type"] == "string_type" and mistake.union is None and (text := written(node)):
+        if details["type"] == "string_type" and mistake.union is None and (text := written(node)):
             message += f'; text is written in quotes: "{text}"'
-    elif kind(found) is not None:
+    elif kind(details) is not None:
         message = f"{message}, got a mapping"
     where = ".".join(f"{part!s:.{LONGEST}}" for part in path) or "the config as a whole"
     rest = "..." if len(message) > LONGEST_MESSAGE else ""
@@ -160,10 +160,10 @@ def _find(tree: yaml.Node | None, path: list[int | str]) -> tuple[int, yaml.Node
     line, node = 1, tree
     for part in path:
         if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == str(part)]
-            if not found:
+            matches = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not matches:
                 return line, None
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
+            line, node = matches[0][0].start_mark.line + 1, matches[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line + 1

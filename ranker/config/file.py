@@ -30,18 +30,18 @@ def document(path: Path) -> Document:
     """Read a YAML file that must be a mapping; keys are not checked. Raises ``ConfigError``."""
     text = _text(path)
     try:
-        found = parse(text)
+        parsed = parse(text)
     except YamlError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(found.data, dict):
-        kind = {list: "is a list", type(None): "is empty"}.get(type(found.data), "is a single value")
+    if not isinstance(parsed.data, dict):
+        kind = {list: "is a list", type(None): "is empty"}.get(type(parsed.data), "is a single value")
         raise ConfigError(f"{path} {kind}; a config is a mapping of keys to values")
-    return found
+    return parsed
 
 
-def check(path: Path, found: Document, model: type[Config]) -> Config:
+def check(path: Path, parsed: Document, model: type[Config]) -> Config:
     """Check the content of a file. Raises ``ConfigError`` that lists each error with path and line."""
-    return _checked(found.data, model, str(path), found.tree)
+    return _checked(parsed.data, model, str(path), parsed.tree)
 
 
 def check_data(content: Mapping[str, Any], model: type[Config]) -> Config:

@@ -29,7 +29,7 @@ LARGEST = float(np.finfo(np.float32).max)
 LARGEST_INPUT = 1e12
 """Largest input that is not standardised. Products of a few larger ones overflow, which some engines turn into 0."""
 _INTEGER = "an integer from -2**63 + 1 to 2**63 - 1"
-_UNSIGNED = "an integer from 0 to 2**64 - 1 other than 2**63, as ids beside values of 2**63 and more must be"
+_UNSIGNED = "an integer from 0 to 2**64 - 1 other than 2**63, as required with ids of 2**63 and more"
 _EXACT = {np.dtype(np.float16): 2.0**11, np.dtype(np.float32): 2.0**24, np.dtype(np.float64): 2.0**53}
 """From these magnitudes on, several integers share one float, so a float id would be ambiguous."""
 _NUMBER = "a finite number of at most 3.4e38 in size"
@@ -104,9 +104,9 @@ class Decimals(np.ndarray[Any, np.dtype[np.float64]]):
     @classmethod
     def of(cls, nearest: Floats, exact: Callable[[], list[Decimal | None]]) -> "Decimals":
         """Build from floats [N] and a function that returns the exact decimals [N]."""
-        found = nearest.view(cls)
-        found.exact = exact
-        return found
+        decimals = nearest.view(cls)
+        decimals.exact = exact
+        return decimals
 
 
 Column: TypeAlias = NDArray[Any] | Ragged | Text | Sequence[Any]
@@ -163,7 +163,7 @@ def integers(column: Column, name: str, unsigned: bool = False) -> Integers:
     Floats are accepted if they are whole and small enough to be exact. ``unsigned`` integers run from 0 to 2**64 - 1
     and are returned as signed integers of the same bits; 2**63 is rejected, since its bits mean null.
     """
-    require_single(column, name, "one integer a row")
+    require_single(column, name, "one integer per row")
     if isinstance(column, Decimals) and column.exact is not None:
         return integers([None if value is None else _whole(value) for value in column.exact()], name, unsigned)
     if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind == "M":
@@ -176,20 +176,20 @@ def integers(column: Column, name: str, unsigned: bool = False) -> Integers:
         return _integer_array(column, name, unsigned)
     values = _plain(column)
     try:
-        found = np.asarray(array("Q" if unsigned else "q", values))  # refuses floats, text and None, at C speed
+        raw = np.asarray(array("Q" if unsigned else "q", values))  # refuses floats, text and None, at C speed
     except (TypeError, OverflowError):
         missing = None in values
         try:
             if missing:
-                found = np.asarray(array("Q" if unsigned else "q", [0 if value is None else value for value in values]))
-                return _integer_array(found, name, unsigned, np.array([value is None for value in values]))
+                raw = np.asarray(array("Q" if unsigned else "q", [0 if value is None else value for value in values]))
+                return _integer_array(raw, name, unsigned, np.array([value is None for value in values]))
         except (TypeError, OverflowError):
             pass  # the loop below identifies the row
         plain = [_integer(value, name, row, unsigned) for row, value in enumerate(values)]
         null = np.array([value is None for value in plain], dtype=bool)
         filled = np.array([value or 0 for value in plain], dtype=np.uint64 if unsigned else np.int64)
         return _integer_array(filled, name, unsigned, null)
-    return _integer_array(found, name, unsigned)
+    return _integer_array(raw, name, unsigned)
 
 
 def _integer_array(values: NDArray[Any], name: str, unsigned: bool, null: Mask | None = None) -> Integers:
@@ -208,14 +208,14 @@ def _integer_array(values: NDArray[Any], name: str, unsigned: bool, null: Mask |
         bits = values.astype(np.uint64, copy=False)
         if len(bits) and bits.max() >= 2**63:
             require(bits != 2**63, bits, name, _UNSIGNED)
-        found = bits.view(np.int64)
+        result = bits.view(np.int64)
     else:
         if len(values) and values.dtype == np.int64 and values.min() == MISSING:
             require(values != MISSING, values, name, _INTEGER)
         if len(values) and values.dtype == np.uint64 and values.max() >= 2**63:
             require(values < 2**63, values, name, _INTEGER)
-        found = values.astype(np.int64, copy=False)
-    return np.asarray(found if null is None else np.where(null, MISSING, found))
+        result = values.astype(np.int64, copy=False)
+    return np.asarray(result if null is None else np.where(null, MISSING, result))
 
 
 def _whole(value: Decimal) -> int | Decimal:
@@ -244,7 +244,7 @@ def _integer(value: object, name: str, row: int, unsigned: bool) -> int | None:
 
 def strings(column: Column, name: str) -> list[str | None]:
     """Strings [N] with ``None`` for null."""
-    require_single(column, name, "one string a row")
+    require_single(column, name, "one string per row")
     values = _plain(column)
     if {str, type(None)}.issuperset(map(type, values)):
         return values
@@ -270,7 +270,7 @@ def numbers(column: Column, name: str) -> Floats:
 
 def unchecked_numbers(column: Column, name: str) -> Floats:
     """Like :func:`numbers`, for callers that check many columns at once with :func:`require_finite`."""
-    require_single(column, name, "one number a row")
+    require_single(column, name, "one number per row")
     if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind == "M":
         times = microseconds(column)
         return np.where(times == MISSING, np.nan, times)

@@ -17,7 +17,7 @@ _WRITTEN = "an integer without leading zeros"
 
 def as_declared(column: Column, name: str, declared: IdType) -> Column:
     """Convert a column [N] to the declared type. Raises ``ColumnError`` for a value that cannot be converted."""
-    require_single(column, name, "one id a row")
+    require_single(column, name, "one id per row")
     if declared == "string":
         return _as_text(column, name)
     if isinstance(column, Text):
@@ -30,14 +30,14 @@ def as_declared(column: Column, name: str, declared: IdType) -> Column:
 
 def parsed(values: Iterable[Any], name: str) -> list[Any]:
     """Parse text values to integers. Raises ``ColumnError`` for invalid text."""
-    found = []
+    integers = []
     for row, value in enumerate(values):
         if isinstance(value, str):
             if not DIGITS.fullmatch(value):
                 raise ColumnError(name, row, value, _WRITTEN)
             value = int(value)
-        found.append(value)
-    return found
+        integers.append(value)
+    return integers
 
 
 def _as_integers(text: Text, name: str, unsigned: bool) -> Column:

@@ -80,7 +80,7 @@ class TextIndex:
 
     def positions(self, text: Text) -> Integers:
         """Position in the list of each of the text's K strings; -1 if absent."""
-        found = np.full(len(text.lengths), -1, dtype=np.int64)
+        places = np.full(len(text.lengths), -1, dtype=np.int64)
         short = np.flatnonzero(text.lengths <= self._longest)  # longer strings cannot be in the list
-        found[short] = self._index.positions(text.hashes(short, self._salt).view(np.int64))
-        return text.confirmed(np.arange(len(found)), found, self._values, lambda positions: positions)
+        places[short] = self._index.positions(text.hashes(short, self._salt).view(np.int64))
+        return text.confirmed(np.arange(len(places)), places, self._values, lambda positions: positions)

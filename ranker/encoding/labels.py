@@ -49,12 +49,12 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
             mask = numbers(columns[task.mask], task.mask)
             require((mask == 0) | (mask == 1), mask, task.mask, "a mask in {0, 1}")
             used &= mask == 1
-        told = used & np.isfinite(value)
+        finite = used & np.isfinite(value)
         follows = np.zeros(rows, dtype=bool)
         if task.given is not None:
             parent = names.index(task.given)
             follows = known[:, parent] & (values[:, parent] == 0)
-            conflict = told & follows & task.contradicts(value)
+            conflict = finite & follows & task.contradicts(value)
             conflicts[:, at] = conflict
             used &= known[:, parent] & (values[:, parent] == 1)
             if task.given_conflicts == "mask":
@@ -64,7 +64,7 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
         place = f" (tasks.{name}.label)" if task.label is not None else ""
         require(~used | (np.abs(value) <= LARGEST), value, column, f"a finite number{place}")
         fits = task.allowed(value)
-        require(~told | fits, value, column, f"{task.expects}{place}{_excluded(told & ~fits, used, name, task)}")
+        require(~finite | fits, value, column, f"{task.expects}{place}{_excluded(finite & ~fits, used, name, task)}")
         values[used, at] = value[used]
         known[:, at] = used | follows
     return Labels(values, known, conflicts, dropped)

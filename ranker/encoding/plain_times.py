@@ -57,10 +57,10 @@ class PlainTimes:
         """Mask of rejected plain numbers [N]; 0 and NaN are accepted."""
         refused = (values > max(FAR, self.extent)) | (values < -max(FAR, self.extent))
         places = np.flatnonzero(_is_near(values))
-        if len(places) and not self._usual:
+        if len(places) and not self._near_usual:
             near = values[places].astype(np.float64 if values.dtype.kind == "f" else np.int64)
             refused[places] = True
-            if self._some:
+            if self._near_seen:
                 refused[places] = (near < self.low) | (near > self.high) | (near % self.step != 0)
         return np.asarray(refused)
 
@@ -68,9 +68,9 @@ class PlainTimes:
         """Reason why a plain number is rejected; ``None`` if accepted."""
         if abs(value) > max(FAR, self.extent):
             return looks_like(value) or "this is beyond the year 9999"
-        if not 0 < abs(value) < NEAR or self._usual:
+        if not 0 < abs(value) < NEAR or self._near_usual:
             return None
-        if self._some and self.low <= value <= self.high and value % self.step == 0:
+        if self._near_seen and self.low <= value <= self.high and value % self.step == 0:
             return None
         return looks_like(value) or "this is within four months of 1970-01-01, where training had no such time"
 
@@ -79,11 +79,11 @@ class PlainTimes:
         return asdict(self)
 
     @property
-    def _some(self) -> bool:
+    def _near_seen(self) -> bool:
         return self.near > 0 and self.near * RARE >= self.count
 
     @property
-    def _usual(self) -> bool:
+    def _near_usual(self) -> bool:
         return self.low < self.high and self.near * USUAL >= self.count
 
 

@@ -60,9 +60,9 @@ class Text:
     def tolist(self) -> list[str | None]:
         """Python strings [N], ``None`` for null."""
         used, rows = np.unique(self.rows, return_inverse=True)
-        found: list[str | None] = [None] * int(used[:1].tolist() == [-1])
-        found += self.strings(used[len(found) :])
-        return [found[row] for row in rows.tolist()]
+        strings: list[str | None] = [None] * int(used[:1].tolist() == [-1])
+        strings += self.strings(used[len(strings) :])
+        return [strings[row] for row in rows.tolist()]
 
     def strings(self, which: Integers | None = None) -> list[str]:
         """Selected strings of the K, or all of them, as Python strings."""
@@ -84,12 +84,12 @@ class Text:
     def hashes(self, strings: Integers, salt: int = 0) -> NDArray[np.uint64]:
         """64-bit hashes of selected strings."""
         starts, lengths = self.offsets[strings], self.lengths[strings]
-        found = splitmix64(lengths.astype(np.uint64) + np.uint64(salt << 32))
+        mixed = splitmix64(lengths.astype(np.uint64) + np.uint64(salt << 32))
         for step in range(0, int(lengths.max(initial=0)), WORD):
             longer = np.flatnonzero(lengths > step)
             word = self._words[starts[longer] + step] & _MASKS[np.minimum(lengths[longer] - step, WORD)]
-            found[longer] = splitmix64(found[longer] ^ word)
-        return found
+            mixed[longer] = splitmix64(mixed[longer] ^ word)
+        return mixed
 
     def equals(self, strings: Integers, other: "Text", others: Integers) -> NDArray[np.bool_]:
         """Whether each selected string equals the paired string of another text."""
@@ -103,15 +103,15 @@ class Text:
         return same
 
     def confirmed(
-        self, strings: Integers, found: Integers, other: "Text", at: Callable[[Integers], Integers]
+        self, strings: Integers, positions: Integers, other: "Text", at: Callable[[Integers], Integers]
     ) -> Integers:
         """Verify positions [S] that were looked up by hash: -1 where the string at the position differs.
 
         ``at`` maps positions to strings of ``other``. Writes into ``positions``.
         """
-        hits = np.flatnonzero(found >= 0)
-        found[hits[~self.equals(strings[hits], other, at(found[hits]))]] = -1
-        return found
+        hits = np.flatnonzero(positions >= 0)
+        positions[hits[~self.equals(strings[hits], other, at(positions[hits]))]] = -1
+        return positions
 
     @cached_property
     def _words(self) -> NDArray[np.uint64]:

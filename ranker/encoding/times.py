@@ -28,11 +28,11 @@ class Times:
             if not feature.holds_times:
                 continue
             column = schema.column(name)
-            found = _is_dated(columns[column])
+            has_times = _is_dated(columns[column])
             source = feature.source_of(name)
-            if found is not None and self.dated.setdefault(source, found) != found:
-                raise _mixed(columns[column], column, found)
-            if found:
+            if has_times is not None and self.dated.setdefault(source, has_times) != has_times:
+                raise _mixed(columns[column], column, has_times)
+            if has_times:
                 times = microseconds(_values(columns[column]))
                 self.plain.setdefault(source, PlainTimes()).add(times[times != MISSING])
 
@@ -46,13 +46,13 @@ class Times:
             source = feature.source_of(name)
             if source not in self.dated or column not in columns:
                 continue
-            found = _is_dated(columns[column])
-            if found is None or found == self.dated[source]:
+            dated = _is_dated(columns[column])
+            if dated is None or dated == self.dated[source]:
                 continue
             values = _values(columns[column])
             array = isinstance(values, np.ndarray) and values.dtype.kind in "iuf"
-            if found or not numbers or not array:
-                raise _mixed(columns[column], column, found)
+            if dated or not numbers or not array:
+                raise _mixed(columns[column], column, dated)
             if source in self.plain:
                 _require_microseconds(columns[column], column, self.plain[source])
 
@@ -75,8 +75,8 @@ def _require_microseconds(column: Column, name: str, plain: PlainTimes) -> None:
     wrong = plain.wrong(values)
     if wrong.any():
         place = int(np.argmax(wrong))
-        told = f"in microseconds since 1970-01-01 UTC, or a timestamp; {plain.told(values[place].item())}"
-        raise ColumnError(name, _row(column, place), values[place].item(), told)
+        expected = f"in microseconds since 1970-01-01 UTC, or a timestamp; {plain.told(values[place].item())}"
+        raise ColumnError(name, _row(column, place), values[place].item(), expected)
 
 
 def _row(column: Column, place: int) -> int:

@@ -66,7 +66,7 @@ class Typed:
 
     def learn(self, column: Column, name: str) -> Integers | Text | list[str | None] | None:
         """Stored values [N] of a training column; ``None`` if there was no value so far."""
-        require_single(column, name, "one id a row")
+        require_single(column, name, "one id per row")
         column = self.as_declared(column, name)
         self.kind = self.kind or value_type(column)
         if self.kind is None:
@@ -89,7 +89,11 @@ class Typed:
             self._negative = int(values[below[0]])
         if self._beyond is not None and self._negative is not None:
             value, other = (self._beyond, self._negative) if kind == "unsigned" else (self._negative, self._beyond)
-            side = "below 2**63, as beside negative ones" if kind == "unsigned" else "of at least 0, as beside ones"
+            side = (
+                "below 2**63, since there are negative ones"
+                if kind == "unsigned"
+                else "of at least 0, since there are ones"
+            )
             raise ColumnError(name, int(below[0]), value, f"an integer {side} such as {other}")
         self._wide = self._wide or (isinstance(column, np.ndarray) and column.dtype == np.uint64)
         unsigned = self._beyond is not None or (self._wide and self._negative is None)

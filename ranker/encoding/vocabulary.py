@@ -137,7 +137,7 @@ class Vocabulary(Typed):
 
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N]; values never added are :data:`UNSEEN`."""
-        require_single(column, name, "one id a row")
+        require_single(column, name, "one id per row")
         column = self.as_declared(column, name)
         kind = self.kind or value_type(column)
         if kind == "string":
@@ -217,7 +217,7 @@ class HashedVocabulary(Typed):
 
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N], identical across processes and machines."""
-        require_single(column, name, "one id a row")
+        require_single(column, name, "one id per row")
         column = self.as_declared(column, name)
         if (self.kind or value_type(column)) == "string":
             return self._coded(column if isinstance(column, Text) else strings(column, name))

@@ -51,11 +51,11 @@ def engine_of(
     """
     if name == "auto":
         *better, name = DEFAULTS[device]
-        for found in filter(find_spec, better):
+        for candidate in filter(find_spec, better):
             try:
-                return ENGINES[found](model, device, threads)
+                return ENGINES[candidate](model, device, threads)
             except EngineError as error:
-                skipped(found, str(error))
+                skipped(candidate, str(error))
     try:
         make = ENGINES[name]
     except UnknownNameError as error:

@@ -58,7 +58,7 @@ class OpenVino:
             rewrite(self._graph, import_module(OPERATIONS))
             self.sizes = tuple(sorted(sizes))
             self._compiled = {size: self._compile(size) for size in (*self.sizes, ANY)}
-        except Exception as error:  # the library's errors share no base class of their own
+        except Exception as error:  # the library's errors have no common base class
             raise EngineError(f"{model}: OpenVINO cannot load it: {error}") from error
 
     def score(self, packed: Packed) -> NDArray[np.float32]:

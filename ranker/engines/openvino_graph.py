@@ -29,8 +29,8 @@ def _copy_rows(graph: Any, operations: Any) -> None:
     for node in _all(graph, "Gather"):
         table, places, axis = node.input_values()
         if 0 < _columns(table) <= SHORT_ROW and _constant(table) is not None and _constant(axis) == 0:
-            each = operations.unsqueeze(places, operations.constant(-1))
-            _replace(node, operations.gather_nd(table, each))
+            indices = operations.unsqueeze(places, operations.constant(-1))
+            _replace(node, operations.gather_nd(table, indices))
 
 
 def _turn_softmaxes(graph: Any, operations: Any) -> None:
@@ -50,9 +50,9 @@ def _join_products(graph: Any, operations: Any) -> None:
         source = node.input_value(0)
         if plain and matrix is not None and matrix.ndim == 2 and matrix.shape[1] <= NARROW and _columns(source):
             alike[source.get_node().get_name(), source.get_index()].append((node, matrix))
-    for found in alike.values():
-        if len(found) > 1:
-            nodes, matrices = zip(*found, strict=True)
+    for group in alike.values():
+        if len(group) > 1:
+            nodes, matrices = zip(*group, strict=True)
             joined = operations.constant(np.concatenate(matrices, axis=1))
             product = operations.matmul(nodes[0].input_value(0), joined, False, False)
             widths = operations.constant(np.array([matrix.shape[1] for matrix in matrices]))

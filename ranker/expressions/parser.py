@@ -156,8 +156,8 @@ class _Parser:
         parts = [self.build(part) for part in (node.left, *node.comparators)]
 
         def evaluate(values: Mapping[str, Any]) -> Any:
-            found = [part(values) for part in parts]
-            pairs = zip(compared, found, found[1:], strict=False)
+            operands = [part(values) for part in parts]
+            pairs = zip(compared, operands, operands[1:], strict=False)
             return reduce(both, [known(compare(a, b), a, b) for compare, a, b in pairs])
 
         return evaluate

@@ -88,8 +88,8 @@ def require_condition(schema: Schema, name: str) -> None:
     """Raise ``ValueError`` if no task is conditional."""
     if not any(task.given for task in schema.tasks.values()):
         raise ValueError(
-            f"name: {name} corrects tasks with `given`, and there is none: say for example "
-            "purchase: {given: click}, or take funnel esmm"
+            f"name: {name} corrects tasks with `given`, but there is none: set for example "
+            "purchase: {given: click}, or use funnel esmm"
         )
 
 

@@ -77,8 +77,8 @@ class Candidates:
     def feature(self, name: str) -> NDArray[Any]:
         """Values of a feature, [N] or a single one. Raises ``FusionError`` if it is not given."""
         if name not in self.features:
-            given = f"(given: {', '.join(self.features) or 'none'})"
-            raise FusionError(f"fusion reads feature {name!r}, but it has no value {given}")
+            available = f"(given: {', '.join(self.features) or 'none'})"
+            raise FusionError(f"fusion reads feature {name!r}, but it has no value {available}")
         return self.features[name]
 
     @property

@@ -89,9 +89,9 @@ ATTRIBUTIONS: Mapping[Attribution, Callable[[Score, Floats, Floats, int], Floats
 def places(ranked: Ranked) -> NDArray[np.intp]:
     """Rank of each candidate [N], from 1; 0 if dropped."""
     order = ranked.order()
-    found = np.zeros(len(ranked.fused), dtype=np.intp)
-    found[order] = np.arange(1, len(order) + 1)
-    return found
+    ranks = np.zeros(len(ranked.fused), dtype=np.intp)
+    ranks[order] = np.arange(1, len(order) + 1)
+    return ranks
 
 
 def _without(column: int, present: Floats, absent: Floats) -> Floats:

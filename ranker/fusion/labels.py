@@ -16,7 +16,9 @@ AT = 10
 """Cutoff rank of NDCG."""
 
 
-def worth(label: str, weight: str | None, log: Mapping[str, Any], most: float) -> tuple[Floats, Floats, Mask]:
+def labels_and_weights(
+    label: str, weight: str | None, log: Mapping[str, Any], most: float
+) -> tuple[Floats, Floats, Mask]:
     """Compute labels and weights [M] from formulas of log columns, and a mask of known labels.
 
     Raises ``FusionError`` for a known label outside [0, ``most``], a weight that is null or negative, and constant

@@ -49,8 +49,8 @@ class Ranked:
         """Indices of the ``k`` best candidates of one request, best first; ``None`` ranks all that are not dropped."""
         if not (self.last.any() or self.dropped.any()):
             return order(self.fused, k)
-        kept = [np.flatnonzero(~self.dropped & (self.last == last)) for last in (False, True)]
-        return np.concatenate([rows[order(self.fused[rows])] for rows in kept])[:k]
+        groups = [np.flatnonzero(~self.dropped & (self.last == last)) for last in (False, True)]
+        return np.concatenate([rows[order(self.fused[rows])] for rows in groups])[:k]
 
 
 @dataclass(frozen=True)
@@ -161,11 +161,11 @@ class Plan:
 
     @cached_property
     def _curves(self) -> dict[str, Callable[[Floats], Floats]]:
-        found = self.calibration or {}
+        calibration = self.calibration or {}
         for objective in self.options.calibration:
-            if objective not in found:
+            if objective not in calibration:
                 raise FusionError(f"the calibration of {objective!r} is not fitted; `fit` and export do it")
-        return {objective: fitted.curve() for objective, fitted in found.items()}
+        return {objective: fitted.curve() for objective, fitted in calibration.items()}
 
 
 def build_plan(

@@ -35,8 +35,8 @@ class Requests:
         keys = np.asarray(keys)
         if keys.ndim != 1:
             raise FusionError(f"requests must have one key per candidate, got shape {list(keys.shape)}")
-        found, codes = np.unique(keys, return_inverse=True)
-        return cls(codes.astype(np.intp), len(found))
+        unique, codes = np.unique(keys, return_inverse=True)
+        return cls(codes.astype(np.intp), len(unique))
 
     @cached_property
     def sizes(self) -> NDArray[np.intp]:

@@ -18,7 +18,7 @@ from ranker.inference.pool import ContextColumns, Pool, Sent, plain, raw_values
 from ranker.inference.ranking import Explanations, Ranking, by_objective, explained
 from ranker.inference.replay import replay
 from ranker.inference.tables import InputError as InputError
-from ranker.inference.tables import Table, candidate_columns, context_columns, told
+from ranker.inference.tables import Table, candidate_columns, context_columns, input_error
 
 CUDA_TOLERANCE = 1e-3
 
@@ -190,7 +190,7 @@ class Model:
         try:
             return pool.packed(context)
         except ColumnError as error:
-            raise told(error, "context" if error.column in context else "candidates") from None
+            raise input_error(error, "context" if error.column in context else "candidates") from None
 
     def _named(self, name: str) -> Plan:
         """Return a fusion of the artifact, or the default one with another formula. Raises ``FusionError``."""

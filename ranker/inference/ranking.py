@@ -81,21 +81,21 @@ class Ranking:
 
         frame = pd.DataFrame({"id": self.ids, "position": self.positions, "fused": self.fused, **self.scores})
         if (why := self.explanations) is not None:
-            told: dict[str, NDArray[Any]] = {"baseline": why.baseline}
-            told |= {f"{name}.contribution": values for name, values in why.contributions.items()}
-            told |= {f"{name}.rank_without": values for name, values in why.rank_without.items()}
-            told |= {f"rule.{name}": values for name, values in why.rules.items()}
-            frame = frame.join(pd.DataFrame(told))
+            columns: dict[str, NDArray[Any]] = {"baseline": why.baseline}
+            columns |= {f"{name}.contribution": values for name, values in why.contributions.items()}
+            columns |= {f"{name}.rank_without": values for name, values in why.rank_without.items()}
+            columns |= {f"rule.{name}": values for name, values in why.rules.items()}
+            frame = frame.join(pd.DataFrame(columns))
         return frame
 
 
 def explained(plan: Plan, candidates: Candidates, shown: NDArray[np.intp], picked: Mapping[str, Any]) -> Explanations:
     """Explain the candidates at positions ``shown`` [M]; ``picked`` holds, by rule, where it applies [N]."""
-    told = explain(plan, candidates, shown)
+    explanation = explain(plan, candidates, shown)
     return Explanations(
-        told.baseline,
-        by_objective(plan, told.contributions),
-        by_objective(plan, told.rank_without),
+        explanation.baseline,
+        by_objective(plan, explanation.contributions),
+        by_objective(plan, explanation.rank_without),
         {rule: mask[shown] for rule, mask in picked.items()},
     )
 

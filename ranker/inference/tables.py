@@ -51,7 +51,7 @@ def candidate_columns(schema: Schema, encoder: Encoder, candidates: Table) -> di
     return columns
 
 
-def told(error: ColumnError, side: str) -> InputError:
+def input_error(error: ColumnError, side: str) -> InputError:
     """Convert an encoder error to an input error; ``side`` is ``context`` or ``candidates``."""
     row = f", row {error.row}" if side == "candidates" else ""
     return InputError(f"{side}.{error.column}{row}: must be {error.expected}, got {shortened(error.value)}")
@@ -59,25 +59,25 @@ def told(error: ColumnError, side: str) -> InputError:
 
 def _columns(schema: Schema, features: Mapping[str, Feature]) -> dict[str, list[str]]:
     """Features by the column they read."""
-    found: dict[str, list[str]] = {}
+    by_column: dict[str, list[str]] = {}
     for name in features:
-        found.setdefault(schema.column(name), []).append(name)
-    return found
+        by_column.setdefault(schema.column(name), []).append(name)
+    return by_column
 
 
-def _is_table(given: Any) -> bool:
-    return not isinstance(given, Mapping) and hasattr(given, "columns")
+def _is_table(table: Any) -> bool:
+    return not isinstance(table, Mapping) and hasattr(table, "columns")
 
 
-def _mapping(side: str, given: Any) -> Mapping[str, Any]:
-    if not isinstance(given, Mapping):
-        raise InputError(f"{side}: must be a DataFrame, an Arrow table or a dict by column, got {type(given).__name__}")
-    return given
+def _mapping(side: str, table: Any) -> Mapping[str, Any]:
+    if not isinstance(table, Mapping):
+        raise InputError(f"{side}: must be a DataFrame, an Arrow table or a dict by column, got {type(table).__name__}")
+    return table
 
 
-def _picked(side: str, names: Mapping[str, list[str]], given: Any, encoder: Encoder) -> dict[str, Column]:
+def _picked(side: str, names: Mapping[str, list[str]], table: Any, encoder: Encoder) -> dict[str, Column]:
     """Select the columns that the schema reads; other columns are ignored."""
-    known = _names(side, given)
+    known = _names(side, table)
     columns: dict[str, Column] = {}
     missing = [name for name, features in names.items() if name not in known and _required(encoder, features)]
     if missing:
@@ -88,7 +88,7 @@ def _picked(side: str, names: Mapping[str, list[str]], given: Any, encoder: Enco
     rows = 0
     for name, features in names.items():
         if name in known:
-            columns[name] = _column(side, name, _values(side, name, given))
+            columns[name] = _column(side, name, _values(side, name, table))
             rows = len(columns[name])
             _check_times(side, name, features, columns[name], encoder)
     return columns | {name: [None] * rows for name in names if name not in known}
@@ -98,22 +98,22 @@ def _required(encoder: Encoder, features: Iterable[str]) -> bool:
     return any(encoder.schema.features[feature].required for feature in features)
 
 
-def _names(side: str, given: Any) -> list[str]:
-    if not _is_table(given):
-        return list(_mapping(side, given))
-    names = [str(name) for name in (given.schema.names if hasattr(given, "schema") else given.columns)]
+def _names(side: str, table: Any) -> list[str]:
+    if not _is_table(table):
+        return list(_mapping(side, table))
+    names = [str(name) for name in (table.schema.names if hasattr(table, "schema") else table.columns)]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{side}: has column {name!r} more than once")
     return names
 
 
-def _values(side: str, name: str, given: Any) -> Any:
-    if not _is_table(given):
-        return given[name]
-    if hasattr(given, "schema"):  # Arrow
-        return given.column(name)
-    return given.iloc[:, _names(side, given).index(name)]
+def _values(side: str, name: str, table: Any) -> Any:
+    if not _is_table(table):
+        return table[name]
+    if hasattr(table, "schema"):  # Arrow
+        return table.column(name)
+    return table.iloc[:, _names(side, table).index(name)]
 
 
 def _column(side: str, name: str, values: Any) -> Column:
@@ -144,7 +144,7 @@ def _column(side: str, name: str, values: Any) -> Column:
     except (pa.ArrowException, TypeError, ColumnTypeError) as error:
         raise InputError(f"{side}.{name}: {str(error).splitlines()[0]}") from None
     except ColumnError as error:
-        raise told(error, side) from None
+        raise input_error(error, side) from None
 
 
 def _check_times(side: str, name: str, features: Iterable[str], column: Column, encoder: Encoder) -> None:

@@ -69,8 +69,8 @@ class BinnedAuc:
         if values.shape != self.order.shape:
             raise ValueError(f"scores must be [{len(self.order)}], got shape {list(values.shape)}")
         ordered = values[self.order][None]
-        found = self.of_rankings(lambda rows: ordered[:, rows], len(values))
-        return BoundedAucs(found.values[0], found.bounds[0])
+        bounded = self.of_rankings(lambda rows: ordered[:, rows], len(values))
+        return BoundedAucs(bounded.values[0], bounded.bounds[0])
 
     def of_rankings(self, scored: Scored, block: int) -> BoundedAucs:
         """AUCs [P, T] of scores that are computed in blocks.
@@ -88,15 +88,15 @@ class BinnedAuc:
                     place(ranking, own[first - start : last - start])
             for count, own in zip(counts, cells, strict=True):
                 count.add(of_class, np.bincount(own[: stop - start], minlength=self.bins))
-        found = [count.aucs() for count in counts]
-        return BoundedAucs(np.array([each.values for each in found]), np.array([each.bounds for each in found]))
+        aucs = [count.aucs() for count in counts]
+        return BoundedAucs(np.array([each.values for each in aucs]), np.array([each.bounds for each in aucs]))
 
     def _cells(self, rankings: int) -> list[NDArray[np.int64]]:
         """Buffer of bins for the rows of a class, per ranking; thread-local and reused."""
-        kept: list[NDArray[np.int64]] = self._own.__dict__.setdefault("cells", [])
+        cells: list[NDArray[np.int64]] = self._own.__dict__.setdefault("cells", [])
         largest = int(self.classes.rows.max(initial=0))
-        kept += [np.empty(largest, dtype=np.int64) for _ in range(rankings - len(kept))]
-        return kept[:rankings]
+        cells += [np.empty(largest, dtype=np.int64) for _ in range(rankings - len(cells))]
+        return cells[:rankings]
 
 
 class _Counts:

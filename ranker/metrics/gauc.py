@@ -57,9 +57,9 @@ def gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> Gauc:
     """
     labels = checked_labels(labels)
     scores = checked_numbers("scores", scores, len(labels))
-    found = group_aucs(labels, scores, checked_groups(groups, len(labels)))
-    value = gauc_statistic(found)(np.ones(len(found.rows)))
-    return Gauc(value, len(found.rows), int(found.rows.sum()))
+    groups_with_auc = group_aucs(labels, scores, checked_groups(groups, len(labels)))
+    value = gauc_statistic(groups_with_auc)(np.ones(len(groups_with_auc.rows)))
+    return Gauc(value, len(groups_with_auc.rows), int(groups_with_auc.rows.sum()))
 
 
 def group_aucs(labels: Floats, scores: Floats, codes: NDArray[np.intp]) -> GroupAucs:
@@ -85,12 +85,12 @@ def group_aucs(labels: Floats, scores: Floats, codes: NDArray[np.intp]) -> Group
     return GroupAucs(wins[used] / pairs[used], (group_positives + group_negatives)[used])
 
 
-def gauc_statistic(found: GroupAucs) -> Statistic:
+def gauc_statistic(groups: GroupAucs) -> Statistic:
     """Return the grouped AUC as a function of group weights [G]."""
-    weighted = found.aucs * found.rows
+    weighted = groups.aucs * groups.rows
 
     def statistic(weights: Floats) -> float:
-        return ratio(total(weighted, weights), total(found.rows, weights))
+        return ratio(total(weighted, weights), total(groups.rows, weights))
 
     return statistic
 
@@ -103,6 +103,6 @@ def measured_groups(sample: Sample) -> Measured:
     if sample.groups is None:
         raise ValueError("a grouped AUC needs groups, got none")
     rows = sample.in_group
-    found = group_aucs(sample.labels[rows], sample.scores[rows], sample.groups[rows])
-    counts = {"gauc_groups": len(found.rows), "gauc_rows_without_group": len(rows) - int(rows.sum())}
-    return Measured(gauc_statistic(found), len(found.rows), counts)
+    groups = group_aucs(sample.labels[rows], sample.scores[rows], sample.groups[rows])
+    counts = {"gauc_groups": len(groups.rows), "gauc_rows_without_group": len(rows) - int(rows.sum())}
+    return Measured(gauc_statistic(groups), len(groups.rows), counts)

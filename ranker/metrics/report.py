@@ -51,19 +51,19 @@ def report(
     """
     sample = Sample.checked(task, labels, scores, groups, no_group)
     measured = {m.name: m.measure(sample) for m in metrics_of(task, grouped=groups is not None)}
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name, metric in measured.items():
-        found |= {name: _json(metric.statistic(np.ones(metric.units))), **metric.counts}
+        results |= {name: _json(metric.statistic(np.ones(metric.units))), **metric.counts}
     for units in {metric.units for metric in measured.values()}:  # metrics over the same units share resamples
         drawn = {n: m.statistic for n, m in measured.items() if m.units == units and METRICS[n].interval}
         for name, ends in bootstrap_intervals(drawn, units, resamples, seed).items():
-            found[f"{name}_interval"] = [_json(end) for end in ends]
+            results[f"{name}_interval"] = [_json(end) for end in ends]
     rows = len(sample.labels)
     if task.binary_labels:
-        found["positives"] = int(sample.labels.sum())
+        results["positives"] = int(sample.labels.sum())
     else:
-        found["mean"] = _json(ratio(sample.labels.sum(), rows))
-    return {**found, "rows": rows}
+        results["mean"] = _json(ratio(sample.labels.sum(), rows))
+    return {**results, "rows": rows}
 
 
 def _json(value: float) -> float | None:

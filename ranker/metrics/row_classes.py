@@ -59,10 +59,10 @@ class RowClasses:
         codes, patterns = _found(facts)
         weight = np.ones(len(patterns))
         if weights is not None:
-            each, place = np.unique(checked_weights(weights, len(values)), return_inverse=True)
-            codes = codes * len(each) + place
+            distinct, place = np.unique(checked_weights(weights, len(values)), return_inverse=True)
+            codes = codes * len(distinct) + place
             kept, codes = np.unique(codes, return_inverse=True)
-            patterns, weight = patterns[kept // len(each)], each[kept % len(each)]
+            patterns, weight = patterns[kept // len(distinct)], distinct[kept % len(distinct)]
         return cls(
             codes.astype(np.intp),
             (patterns == 1) * weight[:, None],

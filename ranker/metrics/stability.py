@@ -55,10 +55,10 @@ def binned(values: NDArray[np.floating], edges: NDArray[np.float64] | Sequence[f
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
 
 
-def stability_index(expected: NDArray[np.float64], found: NDArray[np.float64]) -> float:
+def stability_index(expected: NDArray[np.float64], observed: NDArray[np.float64]) -> float:
     """Population stability index, sum (f - e) ln(f / e), of frequencies [K]; 0 if they are equal.
 
     By convention, below 0.1 is stable and above 0.25 a shift. Siddiqi, "Credit Risk Scorecards", 2006.
     """
-    e, f = np.maximum(expected, LEAST_SHARE), np.maximum(found, LEAST_SHARE)
+    e, f = np.maximum(expected, LEAST_SHARE), np.maximum(observed, LEAST_SHARE)
     return float(np.sum((f - e) * np.log(f / e)))

@@ -75,5 +75,5 @@ def headline(report: Mapping[str, Any]) -> Metric:
     else the first in the report. ``report`` has at least one value by metric name.
     """
     defaults = {kind.default_metric for kind in TASK_KINDS.values()}
-    found = [metric for name, metric in METRICS.items() if name in report]
-    return next((metric for metric in found if metric.name in defaults), found[0])
+    available = [metric for name, metric in METRICS.items() if name in report]
+    return next((metric for metric in available if metric.name in defaults), available[0])

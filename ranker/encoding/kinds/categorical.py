@@ -110,8 +110,8 @@ class CategoricalBlock(Block):
         if values is None or nulls:
             values = np.stack([part.encoding.coder.read(columns[part.column], part.column) for part in self._tabled])
         places = table_places(values, self._low, self._span)
-        for table, row, found in zip(self._tables, places, codes, strict=True):
-            table.take(row, out=found, mode="clip")
+        for table, row, target in zip(self._tables, places, codes, strict=True):
+            table.take(row, out=target, mode="clip")
         codes += RESERVED  # -1 (not in the table) becomes UNSEEN
         if nulls:
             codes[values == MISSING] = 0

@@ -141,7 +141,7 @@ class NumericEncoding(Encoding):
         if self.feature.bucketed:
             if not self.edges:
                 return None
-            found = TimeRange(float(np.median(self.edges)), self.edges[0], self.edges[-1])
+            times = TimeRange(float(np.median(self.edges)), self.edges[0], self.edges[-1])
         elif self.feature.transform == "none":
             return None
         else:
@@ -150,8 +150,8 @@ class NumericEncoding(Encoding):
             if self.feature.transform == "log1p":
                 with np.errstate(over="ignore"):
                     ends = np.copysign(np.expm1(np.abs(ends)), ends)
-            found = TimeRange(*ends.tolist())
-        return found if found.typical >= EARLIEST else None
+            times = TimeRange(*ends.tolist())
+        return times if times.typical >= EARLIEST else None
 
     @cached_property
     def _edges(self) -> Floats:

@@ -63,6 +63,6 @@ def sigmoid(logits: Floats) -> Floats:
 
 def require_both(labels: Floats) -> None:
     """Raise ``CalibrationError`` unless labels [M] contain both 0 and 1."""
-    found = sorted(set(np.unique(labels).tolist()))
-    if found != [0.0, 1.0]:
-        raise CalibrationError(f"fitting needs rows with labels 0 and 1, got {found or 'no labels'}")
+    classes = sorted(set(np.unique(labels).tolist()))
+    if classes != [0.0, 1.0]:
+        raise CalibrationError(f"fitting needs rows with labels 0 and 1, got {classes or 'no labels'}")

@@ -28,13 +28,13 @@ class Temperature(Calibration):
 
         require_both(labels)
         signed = logit(scores) * np.where(labels == 1, 1.0, -1.0)
-        found = minimize_scalar(
+        result = minimize_scalar(
             lambda cold: float(np.logaddexp(0.0, -signed * math.exp(cold)).mean()),
             bounds=(-5.0, 5.0),
             method="bounded",
             options={"xatol": 1e-7},
         )
-        return {"temperature": [math.exp(-float(found.x))]}
+        return {"temperature": [math.exp(-float(result.x))]}
 
     @staticmethod
     def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:

@@ -64,14 +64,14 @@ class TextFormula(Formula):
             return tuple(
                 Parameter(
                     name=name,
-                    default=given.default,
-                    low=given.low,
-                    high=given.high,
+                    default=option.default,
+                    low=option.low,
+                    high=option.high,
                     per_objective=False,
-                    integer=given.integer,
-                    description=given.description or f"{name} of the formula.",
+                    integer=option.integer,
+                    description=option.description or f"{name} of the formula.",
                 )
-                for name, given in self.parameters.items()
+                for name, option in self.parameters.items()
             )
 
     options: Options

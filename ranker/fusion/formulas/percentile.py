@@ -43,7 +43,7 @@ class Percentile(Formula):
     fitted = True
 
     @cached_property
-    def _known(self) -> list[tuple[Floats, Floats]]:
+    def _distributions(self) -> list[tuple[Floats, Floats]]:
         """Quantiles and percentiles per objective as arrays, since lists would be converted in every request."""
         assert self.state is not None  # Fusion.require_fitted
         known = [self.state[objective] for objective in self.objectives]
@@ -64,7 +64,7 @@ class Percentile(Formula):
     def prepare(self, candidates: Candidates) -> Floats:
         """Percentiles [N, T]."""
         shares = np.empty(candidates.scores.shape)
-        for i, (quantiles, at) in enumerate(self._known):
+        for i, (quantiles, at) in enumerate(self._distributions):
             shares[:, i] = np.interp(candidates.scores[:, i], quantiles, at)
         return shares
 

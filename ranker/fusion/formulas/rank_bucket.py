@@ -53,6 +53,6 @@ class RankBucket(Formula):
         weight, buckets = parameters["weight"], np.asarray(parameters["buckets"])[..., None]
         total = np.zeros(1)
         for i in range(prepared.shape[-1]):  # avoids a [..., N, T] temporary per parameter set
-            worth = (buckets - np.floor(buckets * prepared[..., i] + ROUNDING)) / buckets
-            total = total + weight[..., None, i] * worth
+            bucket_value = (buckets - np.floor(buckets * prepared[..., i] + ROUNDING)) / buckets
+            total = total + weight[..., None, i] * bucket_value
         return np.asarray(total, dtype=np.float64)

@@ -58,6 +58,6 @@ class RankPower(Formula):
         logs = np.log(np.arange(1.0, prepared.max(initial=1.0) + 1.0))
         total = np.zeros(1)
         for i in range(prepared.shape[-1]):  # avoids a [..., N, T] temporary per parameter set
-            worth = weight[..., None, i] / (np.exp(alpha[..., None, i] * logs) + beta[..., None, i])
-            total = total + np.take(worth, places[:, i], axis=-1)
+            value = weight[..., None, i] / (np.exp(alpha[..., None, i] * logs) + beta[..., None, i])
+            total = total + np.take(value, places[:, i], axis=-1)
         return np.asarray(total, dtype=np.float64)

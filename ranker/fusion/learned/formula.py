@@ -13,7 +13,7 @@ from ranker.fusion.base import Floats, Invariance, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import LocatedError, require_known
 from ranker.fusion.formula import BLOCK, FUSIONS, Formula, FormulaOptions, State
-from ranker.fusion.labels import AT, measure, worth
+from ranker.fusion.labels import AT, labels_and_weights, measure
 from ranker.fusion.learned.boosting import Loss, Rows, Settings, boost
 from ranker.fusion.learned.linear import Linear
 from ranker.fusion.learned.trees import MOST_LEAVES, Trees
@@ -99,17 +99,17 @@ class Learned(Formula):
     def fit(self, candidates: Candidates, log: Mapping[str, Any]) -> State:
         """Fit weights and trees, and measure held-out ranking quality."""
         label, weight, request = self.options.label, self.options.weight, self.options.request
-        labels, weights, used = worth(label, weight, log, self._most)
+        labels, weights, used = labels_and_weights(label, weight, log, self._largest_label)
         keys = np.arange(len(labels)) if request is None else np.asarray(log[request])
         if keys.dtype == object:  # rows without a request are compared with none
             used &= np.array([key is not None for key in keys], dtype=bool)
         codes = Requests.of(keys[used].astype(str) if keys.dtype == object else keys[used]).codes
         rows = Rows(self.prepare(candidates)[used], labels[used], weights[used], codes)
-        found = boost(rows, self._settings)
+        model = boost(rows, self._settings)
         return {
-            "linear": found.linear.to_dict(),
-            "trees": found.trees,
-            "held_out": self._held_out(rows, found.held_out),
+            "linear": model.linear.to_dict(),
+            "trees": model.trees,
+            "held_out": self._held_out(rows, model.held_out),
         }
 
     def _held_out(self, rows: Rows, scores: Floats) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Learned(Formula):
         )
 
     @property
-    def _most(self) -> float:
+    def _largest_label(self) -> float:
         """Largest label that the loss accepts."""
         return 1.0 if self.options.loss == "log_loss" else np.inf
 

@@ -69,11 +69,11 @@ def fit_linear(
 
     least = [0.0 if i % tasks in increasing else None for i in range(2 * tasks)]
     bounds = [(None, None) if requests is None else (0.0, 0.0), *((low, None) for low in least)]
-    found = minimize(
+    result = minimize(
         loss, np.zeros(1 + 2 * tasks), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}
     )
-    slopes = found.x[1:] * scale
-    bias = 0.0 if requests is not None else float(found.x[0] - slopes @ center)
+    slopes = result.x[1:] * scale
+    bias = 0.0 if requests is not None else float(result.x[0] - slopes @ center)
     return Linear(bias, slopes[:tasks], slopes[tasks:])
 
 

@@ -40,13 +40,13 @@ def shapley(score: Score, present: Floats, absent: Floats, inputs: int) -> Float
 def _exact(score: Score, present: Floats, absent: Floats, inputs: int) -> Floats:
     numbers = np.arange(2**inputs)
     subsets = (numbers[:, None] >> np.arange(inputs) & 1).astype(bool)  # the bits of s are the inputs of subset s
-    worth = _worth(score, present, absent, subsets)
+    scores = _subset_scores(score, present, absent, subsets)
     # A subset of s inputs precedes a given other input in one of T * comb(T - 1, s) orders.
     share = np.array([1 / (inputs * comb(inputs - 1, size)) for size in range(inputs)])
     values = np.empty((len(present), inputs))
     for i in range(inputs):
         before = numbers[~subsets[:, i]]
-        gains = worth[before | 1 << i] - worth[before]
+        gains = scores[before | 1 << i] - scores[before]
         values[:, i] = (share[subsets[before].sum(axis=1), None] * gains).sum(axis=0)
     return values
 
@@ -59,18 +59,18 @@ def _sampled(score: Score, present: Floats, absent: Floats, inputs: int) -> Floa
         for order in (drawn, drawn[::-1]):
             place = np.argsort(order)
             subsets = place < np.arange(inputs + 1)[:, None]  # prefixes of 0, 1, ..., T inputs
-            values[:, order] += np.diff(_worth(score, present, absent, subsets), axis=0).T
+            values[:, order] += np.diff(_subset_scores(score, present, absent, subsets), axis=0).T
     return values / ORDERS
 
 
-def _worth(score: Score, present: Floats, absent: Floats, subsets: Subsets) -> Floats:
+def _subset_scores(score: Score, present: Floats, absent: Floats, subsets: Subsets) -> Floats:
     """Scores [S, M] of rows with the inputs of subsets [S, T] from ``present`` and others from ``absent``."""
     count, inputs = subsets.shape
-    worth = np.empty((count, len(present)))
+    scores = np.empty((count, len(present)))
     tall = max(1, ROWS // max(len(present), 1))
     for first in range(0, count, tall):
         chosen = subsets[first : first + tall, None, :]
         rows = np.repeat(present[None], len(chosen), axis=0)
         rows[:, :, :inputs] = np.where(chosen, present[:, :inputs], absent[:, :inputs])
-        worth[first : first + tall] = score(rows.reshape(-1, present.shape[1])).reshape(len(chosen), -1)
-    return worth
+        scores[first : first + tall] = score(rows.reshape(-1, present.shape[1])).reshape(len(chosen), -1)
+    return scores

@@ -54,10 +54,10 @@ class Trees:
     @cached_property
     def _leaves(self) -> Floats:
         """Values of the leaves [K, 32]."""
-        found = np.zeros((len(self.trees), MOST_LEAVES))
+        values = np.zeros((len(self.trees), MOST_LEAVES))
         for k, tree in enumerate(self.trees):
-            found[k, : len(tree["value"])] = tree["value"]
-        return found
+            values[k, : len(tree["value"])] = tree["value"]
+        return values
 
     @cached_property
     def _tables(self) -> list[tuple[Floats, Masks]]:
@@ -71,15 +71,15 @@ class Trees:
                 right_if_missing = not tree["missing_left"][node]
                 nodes[tree["feature"][node]].append((tree["threshold"][node], k, ~mask, right_if_missing))
         tables = []
-        for found in nodes:
-            found.sort(key=lambda node: node[0])
-            masks = np.full((len(found) + 2, len(self.trees)), np.uint32(0xFFFFFFFF))
-            for place, (_, k, mask, right_if_missing) in enumerate(found):
+        for splits in nodes:
+            splits.sort(key=lambda node: node[0])
+            masks = np.full((len(splits) + 2, len(self.trees)), np.uint32(0xFFFFFFFF))
+            for place, (_, k, mask, right_if_missing) in enumerate(splits):
                 masks[place + 1] = masks[place]
                 masks[place + 1, k] &= mask
                 if right_if_missing:
                     masks[-1, k] &= mask
-            tables.append((np.array([node[0] for node in found], dtype=np.float64), masks))
+            tables.append((np.array([node[0] for node in splits], dtype=np.float64), masks))
         return tables
 
 

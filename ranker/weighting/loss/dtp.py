@@ -41,8 +41,8 @@ class DTP(ScaledWeigher):
     def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
         """Weights [T] >= 0."""
         measured = KPIS[self.options.kpi](losses, evidence)
-        told = tf.math.is_finite(measured)  # a batch without positives has no AUC
-        measured = tf.where(told, measured, self._kpi)
+        defined = tf.math.is_finite(measured)  # a batch without positives has no AUC
+        measured = tf.where(defined, measured, self._kpi)
         share = (1.0 - self.options.momentum) * present(losses)
         k = tf.clip_by_value(self._kpi.assign_add(share * (measured - self._kpi)), _SURE, 1.0 - _SURE)
         focal = -((1.0 - k) ** tf.constant(self._gamma, losses.dtype)) * tf.math.log(k)

@@ -84,5 +84,5 @@ def test_pieces_of_text_are_parsed_beside_integers():
 
 @pytest.mark.parametrize("declared", ["string", "integer"])
 def test_lists_are_refused_where_one_id_is_due(declared):
-    with pytest.raises(ColumnError, match=r"row 0: \[1, 2\] is not one id a row"):
+    with pytest.raises(ColumnError, match=r"row 0: \[1, 2\] is not one id per row"):
         as_declared(Ragged(np.array([1, 2]), np.array([0, 2])), "x", declared)

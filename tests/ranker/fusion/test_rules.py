@@ -48,7 +48,7 @@ def test_a_boost_above_one_moves_up_whatever_the_sign() -> None:
 @pytest.mark.parametrize(
     ("boost", "text"),
     [
-        ({"where": "click"}, "does nothing"),
+        ({"where": "click"}, "has no effect"),
         ({"where": "click >", "multiply": 2}, "is not a valid formula"),
         ({"where": "click", "multiply": 0}, "greater than 0"),
     ],

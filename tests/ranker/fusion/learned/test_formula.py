@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ranker.fusion import Candidates, Fusion, FusionError, FusionOptions, build_fusion, build_plan, order
-from ranker.fusion.labels import measure, worth
+from ranker.fusion.labels import labels_and_weights, measure
 
 OBJECTIVES = ("click", "like")
 ROWS = 6000
@@ -117,7 +117,7 @@ def test_a_plan_calibrates_before_the_trees_and_explains_after():
     ("options", "text"),
     [
         ({"label": None}, "label"),
-        ({"label": "good +"}, "no formula"),
+        ({"label": "good +"}, "not a valid formula"),
         ({"loss": "lambdarank"}, "request: is required by lambdarank"),
         ({"leaves": 33}, "32"),
         ({"increasing": ["clik"]}, "did you mean 'click'"),
@@ -144,12 +144,12 @@ def test_rows_that_cannot_be_learnt_from_are_named(label, weight, text):
     hole = np.where(np.arange(ROWS) == 5, np.nan, 1.0)
     log = {**LOG, "hole": hole, "words": np.array(["x"] * ROWS, dtype=object)}
     with pytest.raises(FusionError, match=text):
-        worth(label, weight, log, 1.0)
+        labels_and_weights(label, weight, log, 1.0)
 
 
 def test_rows_whose_label_is_unknown_are_left_out():
     log = {"good": np.array([0.0, 1.0, np.nan, 0.5])}
-    labels, weights, known = worth("good", None, log, 1.0)
+    labels, weights, known = labels_and_weights("good", None, log, 1.0)
     assert known.tolist() == [True, True, False, True]
     assert labels[known].tolist() == [0, 1, 0.5]
     assert weights.tolist() == [1, 1, 1, 1]
