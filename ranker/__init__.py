@@ -1,7 +1,7 @@
-"""The ranking library: schema, encoding, models, balancing, fusion, metrics and the artifact.
+"""The ranking library: schema, encoding, models, balancing, fusion, metrics and artifacts.
 
-Importing it selects Keras 2 for TensorFlow, which tensorflow-recommenders needs, turns ONNX Runtime's telemetry off,
-and imports nothing else.
+Importing it selects Keras 2 for TensorFlow, as tensorflow-recommenders requires, and disables ONNX Runtime's telemetry.
+It imports nothing else.
 """
 
 import os
@@ -18,7 +18,7 @@ if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
     raise ImportError(
         "TensorFlow was imported before ranker, with Keras 3; tensorflow-recommenders needs Keras 2. "
         "Import ranker first, or set TF_USE_LEGACY_KERAS=1 in the environment. In a notebook: restart the kernel, and "
-        "run `import ranker` in a cell before TensorFlow, Keras and whatever imports them."
+        "run `import ranker` in a cell before TensorFlow, Keras and anything that imports them."
     )
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 if os.environ["TF_USE_LEGACY_KERAS"] != "1":
@@ -27,7 +27,7 @@ if os.environ["TF_USE_LEGACY_KERAS"] != "1":
         "tensorflow-recommenders needs Keras 2: set it to 1, or leave it unset."
     )
 
-# ONNX Runtime reports usage to its makers unless told not to before it is imported.
+# ONNX Runtime sends telemetry unless this is set before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
@@ -36,6 +36,6 @@ def load(path: str | Path, *, engine: str = "auto", device: str = "cpu", threads
 
     Parameters, errors and methods are those of :meth:`ranker.inference.Model.load`.
     """
-    from ranker.inference import Model  # here, so that importing the package stays light
+    from ranker.inference import Model  # lazy, so that importing the package stays light
 
     return Model.load(path, engine=engine, device=device, threads=threads)

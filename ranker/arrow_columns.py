@@ -1,4 +1,4 @@
-"""Arrow arrays -> columns of the encoding, by one rule for logs, items and requests.
+"""Arrow arrays -> encoder columns, with the same rules for logs, items and requests.
 
 ====================================  ===============================================================================
 Arrow                                 column
@@ -8,13 +8,13 @@ floats                                array, NaN for null
 decimals                              integers where all are whole and fit 64 bits, else float64 that knows the decimals
 timestamps, dates                     ``datetime64[us]``, NaT for null; nanoseconds are rounded down
 text, binary that is UTF-8            :class:`~ranker.encoding.text.Text`
-dictionaries, run-end encoded         as the values that they stand for
+dictionaries, run-end encoded         as their decoded values
 lists                                 :class:`~ranker.encoding.columns.Ragged`; a null is an empty list
 null                                  a list of ``None``
-extension types                       as their storage
+extension types                       as their storage type
 ====================================  ===============================================================================
 
-No other type can be a feature or a label: lists of lists, structs, maps, unions, durations, times, intervals.
+Other types cannot be features or labels: lists of lists, structs, maps, unions, durations, times, intervals.
 """
 
 from dataclasses import dataclass
@@ -34,28 +34,28 @@ _TIME = "a time that microseconds since 1970 can tell in 64 bits"
 
 
 class ColumnTypeError(ValueError):
-    """A column of a type that no feature and no label can have; ``kind`` is the type."""
+    """A column of a type that features and labels cannot have; ``kind`` is the type."""
 
     def __init__(self, column: str, kind: object) -> None:
         self.column, self.kind = column, kind
-        super().__init__(f"column {column!r} is of type {kind}, which no feature and no label can have")
+        super().__init__(f"column {column!r} is of type {kind}, which features and labels cannot have")
 
 
 class ColumnTooLargeError(ValueError):
-    """A column that stands for far more than it was sent as; its text says how much more."""
+    """A column that is too large once decoded; the message has the sizes."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a column from outside may stand for beyond the bytes that it was sent as.
+    """Maximum decoded size of an untrusted column.
 
-    A dictionary or a view names the same bytes again and again, and nulls take no bytes.
+    Dictionaries and views can refer to the same bytes many times, and nulls take no bytes.
     """
 
     text: int = 32 * 2**20
-    """Bytes of text."""
+    """Maximum bytes of text."""
     values: int = 2**20
-    """Values of a list of nulls or booleans, of views that overlap and of runs."""
+    """Maximum number of values in lists of nulls or booleans, overlapping views and runs."""
 
     def check_text(self, size: int) -> None:
         """Raise ``ColumnTooLargeError`` for too many bytes."""
@@ -67,19 +67,19 @@ class Limits:
 
     def _check(self, size: int, most: int, what: str) -> None:
         if size > most:
-            raise ColumnTooLargeError(f"stands for {size} {what}, more than the {most} that a column may have")
+            raise ColumnTooLargeError(f"decodes to {size} {what}, more than the {most} allowed in a column")
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Converts the arrays of one column. ``distinct`` finds the distinct strings of text first."""
+    """Converts the arrays of one column. ``distinct`` codes text by its distinct strings."""
 
     name: str
     limits: Limits | None
     distinct: bool
 
     def column(self, array: Any) -> Column:
-        """A column [N] of an array [N]."""
+        """Convert an array [N] to a column [N]."""
         kind = array.type
         for fits, read in _READERS:
             if fits(kind):
@@ -110,27 +110,27 @@ class _Reader:
             try:
                 return self.whole(array.cast(kind))
             except pa.ArrowInvalid:
-                pass  # a fraction, or beyond 64 bits
-        nearest = _numpy(array.cast(pa.string()).cast(pa.float64()))  # text is read to the nearest double
+                pass  # a fraction, or an integer over 64 bits
+        nearest = _numpy(array.cast(pa.string()).cast(pa.float64()))  # parsing text rounds to the nearest double
         return Decimals.of(nearest, array.to_pylist)
 
     def times(self, array: Any) -> NDArray[Any]:
-        """Timestamps of any unit and zone, and dates."""
+        """Timestamps of any unit and time zone, and dates."""
         kind = array.type
         null = missing(array)
         ticks = _numpy(pc.fill_null(array.cast(pa.int32() if pa.types.is_date32(kind) else pa.int64()), 0))
         ticks = ticks.astype(np.int64)
         if pa.types.is_timestamp(kind) and kind.unit == "ns":
-            found = ticks // 1000
+            values = ticks // 1000
         else:
             unit = _DAY if pa.types.is_date32(kind) else _MICROSECONDS["ms" if pa.types.is_date64(kind) else kind.unit]
             bad = (ticks > (2**63 - 1) // unit) | (ticks < -((2**63 - 1) // unit))
             if bad.any():
                 row = int(np.argmax(bad))
                 raise self.error(row, f"{ticks[row]} ({kind})", _TIME)
-            found = ticks * unit
-        found[null] = MISSING
-        return found.view("datetime64[us]")
+            values = ticks * unit
+        values[null] = MISSING
+        return values.view("datetime64[us]")
 
     def text(self, array: Any) -> Text:
         kind = array.type
@@ -170,7 +170,7 @@ class _Reader:
         np.cumsum(lengths, out=offsets[1:])
         viewed = pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind)
         if self.limits and (viewed or pa.types.is_boolean(kind.value_type)):
-            # Views overlap; booleans are sent as one bit each.
+            # Views may overlap; a boolean takes one bit.
             self.limits.check_values(int(offsets[-1]))
         values = array.flatten()
         try:
@@ -191,15 +191,15 @@ class _Reader:
             raise ColumnTypeError(self.name, array.type) from None
 
     def _of_dictionary(self, array: Any) -> Text:
-        """Text of a dictionary of strings."""
+        """Text of a dictionary-encoded array of strings."""
         values = _Reader(self.name, self.limits, False).column(array.dictionary)
         assert isinstance(values, Text)
-        found = self._picked(values, _places(array.indices))
-        assert isinstance(found, Text)
-        return found
+        text = self._picked(values, _places(array.indices))
+        assert isinstance(text, Text)
+        return text
 
     def _picked(self, values: Column, places: NDArray[np.int64]) -> Column:
-        """Values at places [N], missing at -1."""
+        """Values at positions [N]; missing at -1."""
         if isinstance(values, Text):
             rows = np.append(values.rows, -1)[places]
             if self.limits:
@@ -217,7 +217,7 @@ class _Reader:
         return np.ma.MaskedArray(np.ma.getdata(picked), np.ma.getmaskarray(picked) | null)
 
     def _decoded(self, array: Any) -> Any:
-        """Strings of an array of bytes."""
+        """Decode an array of bytes to strings."""
         try:
             if pa.types.is_fixed_size_binary(array.type):
                 array = array.cast(pa.binary())
@@ -232,24 +232,24 @@ class _Reader:
 
 
 def to_column(array: Any, name: str, limits: Limits | None = None, distinct: bool = False) -> Column:
-    """The column [N] called ``name`` of an Arrow array [N] that is valid.
+    """Convert a valid Arrow array [N] to the column [N] called ``name``.
 
-    Raises ``ColumnTypeError`` for a type that no feature and no label can have, ``ColumnError`` for a time beyond
-    microseconds of 64 bits and for bytes that are not UTF-8, ``ColumnTooLargeError`` for what is beyond ``limits``.
-    ``distinct`` is for columns whose text repeats, as in a log: they are then coded by their distinct strings.
+    Raises ``ColumnTypeError`` for a type that features and labels cannot have, ``ColumnError`` for a time that does not
+    fit 64 bits of microseconds and for bytes that are not UTF-8, and ``ColumnTooLargeError`` beyond ``limits``.
+    ``distinct`` is for columns with repeated text, as in a log: they are coded by their distinct strings.
     """
     return _Reader(name, limits, distinct).column(array)
 
 
 def missing(array: Any) -> NDArray[np.bool_]:
-    """Which rows [N] are null."""
+    """Mask of null rows [N]."""
     mask: NDArray[np.bool_] = _numpy(array.is_null())
     return mask
 
 
 def _any_of(*tests: str) -> Any:
-    found = [getattr(pa.types, f"is_{test}") for test in tests]
-    return lambda kind: any(test(kind) for test in found)
+    predicates = [getattr(pa.types, f"is_{test}") for test in tests]
+    return lambda kind: any(test(kind) for test in predicates)
 
 
 _READERS: list[tuple[Any, Any]] = [
@@ -275,7 +275,7 @@ def _numpy(array: Any) -> NDArray[Any]:
 
 
 def _places(indices: Any) -> NDArray[np.int64]:
-    """Indices [N] of a dictionary, -1 for null."""
+    """Dictionary indices [N]; -1 for null."""
     places = _numpy(pc.fill_null(indices, pa.scalar(0, indices.type))).astype(np.int64)
     if indices.null_count:
         places[missing(indices)] = -1
@@ -283,7 +283,7 @@ def _places(indices: Any) -> NDArray[np.int64]:
 
 
 def _text(array: Any) -> Text:
-    """Strings without a copy of their bytes."""
+    """Convert strings without copying their bytes."""
     if not len(array):
         return Text.of([])
     _, offsets, data = array.buffers()
@@ -297,7 +297,7 @@ def _text(array: Any) -> Text:
 
 
 def _viewed(array: Any) -> int:
-    """Bytes that views name; the first four of each view's sixteen bytes are the length."""
+    """Total bytes that views refer to; the first four of a view's sixteen bytes are its length."""
     views = np.frombuffer(array.buffers()[1], dtype=np.int32)[:: 16 // 4][array.offset : array.offset + len(array)]
     if array.null_count:
         views = views[~missing(array)]

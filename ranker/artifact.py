@@ -1,19 +1,19 @@
-"""The only save and load: a folder that holds all a server needs, each file with its checksum.
+"""Save and load artifacts: a folder with everything a server needs, and a checksum per file.
 
 ::
 
     3/
       manifest.json   format and package versions, schema, metrics, SHA-256 of every other file
       model.onnx      the served graph: packed arrays -> scores [N, T]
-      saved_model/    the same as a TensorFlow SavedModel, for reference
+      saved_model/    the same graph as a TensorFlow SavedModel, for reference
       encoder.json    fitted encoding, with encoder.npz
-      fusion.json     the default fusion and others, by name: what the config says and what was fitted
-      golden.json     requests and the scores that the Keras model gave them
-      report.json     with report.npz: a sample of validation rows, and how training went; only reports read them
-      scores.json     how validation scores were spread, to tell drift by; artifacts of before it have none
+      fusion.json     the default fusion and others by name: config and fitted state
+      golden.json     requests and the Keras model's scores
+      report.json     with report.npz: a sample of validation rows and the training curves, for reports only
+      scores.json     distribution of validation scores, for drift detection; missing in older artifacts
 
-Nothing is pickled. A version is written under a temporary name, then renamed, so that none is ever half there. Exports
-into one folder share a lock; one that finds no other removes what killed ones have left.
+Nothing is pickled. A version is written under a temporary name and then renamed, so that no version is ever partial.
+Exports into one folder share a lock; an export that runs alone removes leftovers of killed exports.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ from ranker.schema import Schema
 
 FORMAT = 2
 TOLERANCE = 1e-5
-"""How far (see :func:`difference`) an engine's scores on a CPU may lie from those of the Keras model."""
+"""Maximum :func:`difference` between an engine's CPU scores and the Keras model's."""
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 SAVED_MODEL = "saved_model"
@@ -52,29 +52,29 @@ EXPORT_LOCK = ".export.lock"
 
 
 class ArtifactError(ValueError):
-    """An artifact that cannot be read or must not be served; its text says which file and why."""
+    """An artifact that cannot be read or must not be served; the message says which file and why."""
 
 
 class Manifest(Closed):
-    """What ``manifest.json`` holds."""
+    """Content of ``manifest.json``."""
 
-    format: int = Field(description="Version of the folder's format.")
-    version: int = Field(description="Number of the artifact, counted up by each export.")
+    format: int = Field(description="Version of the artifact format.")
+    version: int = Field(description="Number of the artifact; each export increments it.")
     created: datetime
     tasks: tuple[str, ...] = Field(description="Order of the model's scores.")
     log_schema: Schema = Field(alias="schema")
     metrics: dict[str, Any] = Field(description="Validation metrics by task.")
-    gates: dict[str, Any] = Field(default_factory=dict, description="What the gates did with validation rows.")
+    gates: dict[str, Any] = Field(default_factory=dict, description="Gate statistics on validation rows.")
     experiment: dict[str, Any] = Field(description="The config the model was trained with.")
     trained_on: dict[str, Any] = Field(
-        default_factory=dict, description="Files and time of the training rows; empty where the artifact does not say."
+        default_factory=dict, description="Files and time range of the training rows; empty if unknown."
     )
-    packages: dict[str, str] = Field(description="Versions the artifact was made with.")
+    packages: dict[str, str] = Field(description="Package versions at export.")
     files: dict[str, str] = Field(description="SHA-256 of every other file, by path.")
 
 
 class Golden(Closed):
-    """One request and what the Keras model answered: scores by task, in the candidates' order."""
+    """One request and the Keras model's scores by task, in candidate order."""
 
     context: dict[str, Any]
     candidates: dict[str, list[Any]]
@@ -83,7 +83,7 @@ class Golden(Closed):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A loaded artifact; the model itself stays on disk, at ``model_path``, for an engine to load."""
+    """A loaded artifact; the model stays on disk at ``model_path`` for an engine to load."""
 
     folder: Path
     manifest: Manifest
@@ -91,7 +91,7 @@ class Artifact:
     fusions: Mapping[str, Plan]
     golden: tuple[Golden, ...]
     spreads: Mapping[str, Spread] = field(default_factory=dict)
-    """How validation scores were spread, by task; empty where the artifact does not say."""
+    """Distribution of validation scores by task; empty for older artifacts."""
 
     @property
     def schema(self) -> Schema:
@@ -100,7 +100,7 @@ class Artifact:
 
     @property
     def fusion(self) -> Plan:
-        """The fusion that ranks where a request names none."""
+        """The fusion for requests that name none."""
         return self.fusions[DEFAULT]
 
     @property
@@ -115,17 +115,17 @@ class Artifact:
 
 
 def locate(path: Path) -> Path:
-    """A version's own folder, or the highest version in a folder of versions. Raises ``ArtifactError``."""
+    """Return the folder of a version, or of the highest version in a folder of versions. Raises ``ArtifactError``."""
     if path.is_dir() and _has_manifest(path):
         return path
     versions = numbered(path)
     if not versions:
-        raise ArtifactError(f"{path}: holds no {MANIFEST} and no numbered version of an artifact")
+        raise ArtifactError(f"{path}: has no {MANIFEST} and no numbered version of an artifact")
     return versions[max(versions)]
 
 
 def numbered(root: Path) -> dict[int, Path]:
-    """Whole versions in a folder, by number; those that cannot be looked into count. Raises ``ArtifactError``."""
+    """Complete versions in a folder, by number; unreadable ones are included. Raises ``ArtifactError``."""
     try:
         folders = list(root.iterdir()) if root.is_dir() else []
     except OSError as error:
@@ -136,12 +136,12 @@ def numbered(root: Path) -> dict[int, Path]:
 def _has_manifest(folder: Path) -> bool:
     try:
         return (folder / MANIFEST).is_file()
-    except OSError:  # whoever loads it says why
+    except OSError:  # loading reports the reason
         return True
 
 
 def load(path: Path) -> Artifact:
-    """Load a version, or the highest in a folder of versions. Raises ``ArtifactError`` for anything amiss."""
+    """Load a version, or the highest in a folder of versions. Raises ``ArtifactError`` if it is invalid."""
     folder = locate(path)
     try:
         return _load(folder)
@@ -161,7 +161,7 @@ def _load(folder: Path) -> Artifact:
             raise ArtifactError(f"{file}: differs from what was exported (SHA-256 {expected} in the manifest)")
     for name in (MODEL, "encoder.json", "encoder.npz", "fusion.json", "golden.json"):
         if name not in manifest.files:
-            raise ArtifactError(f"{folder / MANIFEST}: lists no {name}")
+            raise ArtifactError(f"{folder / MANIFEST}: does not list {name}")
     try:
         state = orjson.loads((folder / "encoder.json").read_bytes())
         with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
@@ -190,7 +190,7 @@ def _spreads(file: Path) -> dict[str, Spread]:
 def _fusions(schema: Schema, raw: bytes) -> dict[str, Plan]:
     plans = {name: plan_for(schema, StoredFusion.model_validate(f)) for name, f in orjson.loads(raw).items()}
     if DEFAULT not in plans:
-        raise ValueError(f"fusion.json holds no fusion named {DEFAULT!r}")
+        raise ValueError(f"fusion.json has no fusion named {DEFAULT!r}")
     return plans
 
 
@@ -199,8 +199,8 @@ def _manifest(folder: Path) -> Manifest:
     try:
         raw = orjson.loads(file.read_bytes())
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-            found = raw.get("format") if isinstance(raw, dict) else None
-            raise ArtifactError(f"{file}: format {found!r}; this version of ranker reads format {FORMAT}")
+            version = raw.get("format") if isinstance(raw, dict) else None
+            raise ArtifactError(f"{file}: format {version!r}; this version of ranker reads format {FORMAT}")
         return Manifest.model_validate_json(file.read_bytes())
     except (OSError, orjson.JSONDecodeError, ValidationError) as error:
         raise ArtifactError(f"{file}: cannot be read: {error}") from error
@@ -208,7 +208,7 @@ def _manifest(folder: Path) -> Manifest:
 
 @contextmanager
 def new_version(root: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill; it becomes the next numbered version only if ``seal`` was called on it."""
+    """Yield a temporary folder; it becomes the next numbered version only if ``seal`` is called on it."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / EXPORT_LOCK).open("a") as held:
         _remove_abandoned(root, held)
@@ -224,9 +224,9 @@ def new_version(root: Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(root: Path, held: TextIO) -> None:
-    """Take a share of the lock that every export holds, after removing what killed exports left if none runs.
+    """Take the shared export lock; before that, if no other export runs, remove leftovers of killed ones.
 
-    Where the file system has no locks nothing is removed.
+    On a file system without locks nothing is removed.
     """
     with suppress(OSError):
         if lock(held, wait=False):
@@ -272,10 +272,10 @@ def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
 def with_fusions(
     artifact: Artifact, fusions: Mapping[str, Plan], experiment: Mapping[str, Any], root: Path
 ) -> Artifact:
-    """The same model with other fusions, and the config that has them, as the next numbered version below ``root``."""
+    """Write the same model with other fusions and their config as the next numbered version below ``root``."""
     with new_version(root) as folder:
-        kept = shutil.ignore_patterns(MANIFEST)
-        shutil.copytree(artifact.folder, folder, ignore=kept, dirs_exist_ok=True)
+        ignored = shutil.ignore_patterns(MANIFEST)
+        shutil.copytree(artifact.folder, folder, ignore=ignored, dirs_exist_ok=True)
         write_parts(folder, artifact.encoder, fusions, artifact.golden, artifact.spreads)
         about = artifact.manifest.model_dump(mode="json", by_alias=True)
         manifest = seal(folder, root, {**about, "created": datetime.now(UTC), "experiment": dict(experiment)})
@@ -283,9 +283,9 @@ def with_fusions(
 
 
 def difference(scores: NDArray[Any], expected: NDArray[Any]) -> float:
-    """Largest difference of scores [N, T]: absolute below 1, as for probabilities, relative to the expected above.
+    """Largest difference of scores [N, T]: absolute up to 1, as for probabilities, relative above.
 
-    Regressions are served in their own unit, so that seconds or prices may be any size.
+    Regression scores are in the label's unit, such as seconds, so they may be of any size.
     """
     return float(np.max(np.abs(scores - expected) / np.maximum(np.abs(expected), 1.0), initial=0.0))
 
@@ -297,7 +297,7 @@ def digest(file: Path) -> str:
 
 
 def to_json(column: Column) -> list[Any]:
-    """A column as JSON gives it: plain numbers, strings and lists, ``None`` for what is missing.
+    """Convert a column to JSON values: numbers, strings and lists, ``None`` for missing.
 
     Times are microseconds since 1970.
     """

@@ -1,16 +1,16 @@
-"""How well a batch is ranked, task by task, inside the graph."""
+"""Ranking quality of a batch per task, computed in the graph."""
 
 import tensorflow as tf
 
 UNDECIDED = float("nan")
-"""What is said of a task where a batch says nothing: no better than chance."""
+"""Quality of a task if the batch has no information: chance level."""
 
 
 def batch_quality(scores: tf.Tensor, labels: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-    """Scores, labels and known [B, T] to the share [T] of pairs of rows that are ranked as their labels are.
+    """Fraction [T] of concordant pairs of rows, from scores, labels and known [B, T].
 
-    For labels in {0, 1} that is the AUC over the known rows. With other values it is the concordance of each row with
-    the next, of which there are B and not B^2; rows come in random order. Equal scores count in the order they stand.
+    For labels in {0, 1} it is the AUC over known rows. For other labels it is the concordance of each row with the
+    next, B pairs instead of B^2; rows are in random order. Ties in scores are broken by row order.
     """
     columns = zip(*(tf.unstack(part, axis=1) for part in (scores, labels, known)), strict=True)
     return tf.stack([_quality(*column) for column in columns])
@@ -22,7 +22,7 @@ def _quality(score: tf.Tensor, label: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
 
 
 def _auc(score: tf.Tensor, label: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-    """Mann and Whitney's statistic: for each positive, the share of negatives below it."""
+    """Mann-Whitney statistic: mean over positives of the fraction of negatives below."""
     order = tf.argsort(score)
     positive, negative = tf.gather(known * label, order), tf.gather(known * (1.0 - label), order)
     right = tf.reduce_sum(positive * tf.cumsum(negative))

@@ -1,4 +1,4 @@
-"""How the commands end: an error becomes one line and an exit status, never a stack trace."""
+"""Error reporting of the commands: one line and an exit status instead of a stack trace."""
 
 import os
 import select
@@ -14,48 +14,48 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 FAILED = 1
-"""Exit status of an error that the user can mend."""
+"""Exit status of an error that the user can fix."""
 REFUSED = 3
-"""Exit status of a command that did its work but refused to write a result that it cannot vouch for."""
+"""Exit status of a command that ran but refused to write an unverified result."""
 INTERNAL = 70
 """Exit status of an internal error: EX_SOFTWARE of sysexits.h."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT."""
 
 DEBUG = "RANKER_DEBUG"
-"""Environment variable that shows the trace of every error."""
+"""Environment variable that enables stack traces of all errors."""
 PACKAGES = ("ranker", "training", "serving")
 
 _HERE = Path(__file__).resolve()
 _ROOT = _HERE.parent.parent
 _MEANT: tuple[type[BaseException], ...] = (typer.Exit, typer.Abort, *typer.BadParameter.__mro__[:-3])
-"""What typer itself turns into a message and a status: exits, and usage errors up to ``ClickException``."""
+"""Exceptions that typer itself reports: exits, and usage errors up to ``ClickException``."""
 
 
 class _Reporting:
     stopped = "stopped"
-    """The line after Ctrl-C."""
+    """Message after Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
         with reported(self.stopped):
             result = super().invoke(ctx)  # type: ignore[misc]
-            sys.stdout.flush()  # a pipe that was closed shows here, not while Python ends
+            sys.stdout.flush()  # detect a closed pipe here, not at interpreter exit
             return result
 
 
 class Command(_Reporting, TyperCommand):
-    """A program of one command whose errors are reported."""
+    """A program with one command and error reporting."""
 
 
 class Commands(_Reporting, TyperGroup):
-    """A program of several commands whose errors are reported."""
+    """A program with several commands and error reporting."""
 
 
 @contextmanager
 def reported(stopped: str = "stopped") -> Iterator[None]:
     """Print an error on stderr as one line and exit.
 
-    Status 1 is for errors that the user can mend (``ValueError``, ``OSError``, ``RuntimeError``, no memory), 70 for
+    Status 1 is for errors that the user can fix (``ValueError``, ``OSError``, ``RuntimeError``, no memory), 70 for
     internal ones, 130 for Ctrl-C. Raises ``typer.Exit``.
     """
     try:
@@ -67,7 +67,7 @@ def reported(stopped: str = "stopped") -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except MemoryError as error:
         _fail(error, f"out of memory{f': {error}' if str(error) else ''}")
-    except (RecursionError, NotImplementedError) as error:  # RuntimeErrors that no user can mend
+    except (RecursionError, NotImplementedError) as error:  # subclasses of RuntimeError that users cannot fix
         _fail_internally(error)
     except (ValueError, OSError, RuntimeError) as error:
         if isinstance(error, BrokenPipeError) and any(_abandoned(stream) for stream in (sys.stdout, sys.stderr)):
@@ -78,7 +78,7 @@ def reported(stopped: str = "stopped") -> Iterator[None]:
 
 
 def internal_error(error: Exception) -> str:
-    """Write the trace into a temporary file; return one line for the user that names the place and the file."""
+    """Write the stack trace to a temporary file; return one line with the source location and the file."""
     message = " ".join(str(error).split())[:500]
     line = f"{type(error).__name__}: {message}{_place(error)}"
     try:
@@ -92,7 +92,7 @@ def internal_error(error: Exception) -> str:
 
 
 def debug(on: bool) -> None:
-    """Show the traces of errors, in this process and those that it starts; what ``--debug`` does."""
+    """Enable stack traces of errors in this process and its children, as ``--debug`` does."""
     if on:
         os.environ[DEBUG] = "1"
 
@@ -125,7 +125,7 @@ def _trace(error: Exception) -> str:
 
 
 def _place(error: Exception) -> str:
-    """File and line of the last call within the project's packages, else of the last call."""
+    """File and line of the last call in the project's packages, or else of the last call."""
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
         path = Path(frame.filename)
@@ -135,13 +135,13 @@ def _place(error: Exception) -> str:
 
 
 def _abandoned(stream: TextIO) -> bool:
-    """Whether the reader of a stream has gone; what is left to write is dropped then."""
+    """Whether the reader of a stream has closed it; remaining output is then dropped."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError):
         return False
     poll = select.poll()
-    poll.register(descriptor, 0)  # errors and hang-ups are always told
+    poll.register(descriptor, 0)  # errors and hang-ups are always reported
     gone = any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
     if gone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

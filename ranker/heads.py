@@ -1,15 +1,15 @@
-"""Names of the heads of a model: one a task, and those that a funnel trains beside them."""
+"""Names of a model's heads: one per task, plus extra heads of a funnel."""
 
 from typing import Self
 
 
 class ExtraHead(str):
-    """Name of a head that a funnel adds, such as ``buy.imputation``: trained with its ``task``, never served."""
+    """Name of a funnel's extra head, such as ``buy.imputation``: trained with its ``task``, never served."""
 
     task: str
 
     def __new__(cls, task: str, role: str) -> Self:
-        """Name the head by its task and by what it estimates."""
+        """Build the name from the task and the estimated quantity."""
         name = super().__new__(cls, f"{task}.{role}")
         name.task = task
         return name

@@ -1,7 +1,7 @@
-"""Dates and times as text in ISO 8601: which forms are read, in a log and in a request alike, and as what.
+"""ISO 8601 dates and times in text: accepted forms, the same in logs and requests, and parsing.
 
-A date alone, or a date and a time with hours, minutes and, if wanted, seconds and their fraction; with a zone or
-without, then it is UTC. ``T`` or a space stands between date and time, and a space may stand before the zone.
+A date, or a date and a time with hours, minutes and optional seconds with a fraction; without a time zone it is UTC.
+``T`` or a space separates date and time, and a space may precede the zone.
 """
 
 import re
@@ -11,9 +11,9 @@ _ZONE = r"( ?([Zz]|UTC|[+-]\d{2}(:?\d{2})?))?"
 _EXTENDED = r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?" + _ZONE + ")?"
 _BASIC = r"\d{8}[Tt]\d{4}(\d{2}([.,]\d+)?)?" + _ZONE
 FORM = f"^({_EXTENDED}|{_BASIC})$"
-"""What is read: 2024-01-09, 2024-01-09T18:30:00.5Z, 2024-01-09 18:30 +02:00, 20240109T183000Z and the like."""
+"""Accepted forms: 2024-01-09, 2024-01-09T18:30:00.5Z, 2024-01-09 18:30 +02:00, 20240109T183000Z and the like."""
 PLAIN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-"""What needs none of the :data:`REWRITES`."""
+"""Forms that need none of the :data:`REWRITES`."""
 REWRITES = (
     (r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})", r"\1-\2-\3T\4:\5"),
     (r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(\d{2})", r"\1:\2"),
@@ -23,9 +23,9 @@ REWRITES = (
     (r" ?([Zz]|UTC)$", "Z"),
     (r" ([+-][0-9:]+)$", r"\1"),
 )
-"""Patterns and replacements that give each text the plain form; digits beyond microseconds are cut off.
+"""Patterns and replacements that convert text to the plain form; digits beyond microseconds are cut off.
 
-They, and the patterns above, mean the same to Python's ``re`` and to RE2, which PyArrow has.
+These and the patterns above mean the same in Python's ``re`` and in PyArrow's RE2.
 """
 _COMPILED = re.compile(FORM, re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,9 +33,9 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(text: str) -> int:
-    """Microseconds since 1970-01-01 UTC of a text. Raises ``ValueError`` for other forms and 30 February."""
+    """Parse text to microseconds since 1970-01-01 UTC. Raises ``ValueError`` for other forms and invalid dates."""
     if not _COMPILED.fullmatch(text):
-        raise ValueError("it is written in another form")
+        raise ValueError("it is not in an accepted form")
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Labels and logits -> each row's loss."""
+"""Labels and logits -> per-row losses."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from ranker.tasks import Task
 
 
 class TaskErrors(tf.keras.layers.Layer):
-    """Each row's loss of one task, whether or not its label is known; the funnel says which rows count."""
+    """Per-row loss of one task, computed for known and unknown labels; the funnel selects the rows that count."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         super().__init__(name="errors")
@@ -17,11 +17,11 @@ class TaskErrors(tf.keras.layers.Layer):
         self.parts = [tfrs.tasks.Ranking(loss=_RowLoss(task)) for task in tasks]
 
     def call(self, labels: tf.Tensor, logit: tf.Tensor, task: int) -> tf.Tensor:
-        """Labels [B, T] and a logit [B] for the label of one task to losses [B]."""
+        """Map labels [B, T] and one task's logit [B] to losses [B]."""
         return self.parts[task](labels[:, task : task + 1], logit[:, None], compute_metrics=False)
 
     def row_weights(self, labels: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-        """Weights [B, T] of labels [B, T] in their tasks' losses: known or not, and how often a row counts."""
+        """Weights [B, T] of labels [B, T] in the tasks' losses: 0 if unknown, else the number of rows it counts as."""
         counts = [kind.loss_weights(labels[:, task]) for task, kind in enumerate(self.kinds)]
         if all(count is None for count in counts):
             return known
@@ -30,12 +30,12 @@ class TaskErrors(tf.keras.layers.Layer):
 
 
 class _RowLoss(tf.keras.losses.Loss):
-    """A task's own loss in the form that ``tfrs.tasks.Ranking`` takes."""
+    """A task's loss in the form ``tfrs.tasks.Ranking`` takes."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(reduction=tf.keras.losses.Reduction.NONE)
         self.task = task
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Labels [B, 1] and logits [B, K] to losses [B]."""
+        """Map labels [B, 1] and logits [B, K] to losses [B]."""
         return self.task.losses(y_true[:, 0], y_pred)

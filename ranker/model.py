@@ -1,4 +1,4 @@
-"""The model that is trained, and the function that is served."""
+"""The training model and the exported scoring function."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -25,14 +25,14 @@ INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers"
 
 
 class RankingModel(tfrs.Model):
-    """Embedding, interactions, architecture and funnel, trained under one balancing method.
+    """Embedding, interactions, architecture and funnel, trained with one balancing method.
 
-    There is one interaction for each of the architecture's sets of embeddings. The architecture has a head for each
-    task, then one for each of the funnel's ``extra_heads``. ``facts`` are for methods that need to know the labels.
+    There is one interaction per embedding set of the architecture. The architecture has one head per task, followed by
+    one per entry of the funnel's ``extra_heads``. ``facts`` are for balancing methods that need label statistics.
 
-    A training batch holds the packed arrays (:data:`INPUTS`, without those of no columns), ``labels`` [B, T],
-    ``known`` [B, T] and, where rows do not count alike, ``weights`` [B, T]. Called with packed arrays it returns
-    scores [B, T] in the schema's task order.
+    A training batch has the packed arrays (:data:`INPUTS`, except those without columns), ``labels`` [B, T], ``known``
+    [B, T] and, if rows are weighted, ``weights`` [B, T]. Calling the model on packed arrays gives scores [B, T] in the
+    schema's task order.
     """
 
     def __init__(
@@ -49,15 +49,15 @@ class RankingModel(tfrs.Model):
         funnel = funnel or EntireSpace(schema)
         heads = (*schema.tasks, *funnel.extra_heads)
         if architecture.tasks != heads:
-            raise ValueError(f"the architecture must have the heads {', '.join(heads)}, got {architecture.tasks}")
+            raise ValueError(f"the architecture must have heads {', '.join(heads)}, got {architecture.tasks}")
         if not architecture.embedding_sets == embedding.sets == len(interactions):
             raise ValueError(
-                f"this architecture reads {architecture.embedding_sets} set(s) of embeddings, got an embedding of "
+                f"this architecture reads {architecture.embedding_sets} embedding set(s), got an embedding with "
                 f"{embedding.sets} and {len(interactions)} interaction(s)"
             )
         for name, task in schema.tasks.items():
             if task.logits != 1:
-                raise ValueError(f"tasks.{name}: kind {task.kind} needs {task.logits} logits, and heads have one")
+                raise ValueError(f"tasks.{name}: kind {task.kind} needs {task.logits} logits, but heads have one")
         self.schema = schema
         self.tasks = list(schema.tasks)
         self.embedding = embedding
@@ -73,17 +73,17 @@ class RankingModel(tfrs.Model):
         self.turns = cycled((ALL,), weighting.every)
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Packed arrays, with one context row or one for each candidate, to scores [B, T]."""
+        """Map packed arrays, with one context row or one per candidate, to scores [B, T]."""
         shared = self._trunk(inputs, training)
         return self.funnel.scores(self.architecture.logits(shared, training=training, heads=len(self.tasks)))
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
-        """A batch to each task's loss, T scalars."""
+        """Compute the T scalar task losses of a batch."""
         logits = self.architecture.logits(self._trunk(inputs, training), training=training)
         return self._task_losses(logits, inputs)
 
     def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
-        """One step, the same for every balancing method; ``turn`` says which tasks and variables take part."""
+        """Run one step of any balancing method; ``turn`` selects the tasks and variables to train."""
         apart = kept_apart(self.optimizer)
         with BalancingTape(self.weighting, self.tasks, by_task=bool(apart)) as tape:
             trunk = self._trunk(batch, training=True)
@@ -99,7 +99,7 @@ class RankingModel(tfrs.Model):
             return batch_quality(scores, batch["labels"], batch["known"])
 
         gradients = tape.gradients(
-            self._taken(losses, turn),
+            self._only_trained(losses, turn),
             [*shared, *heads],
             shared=shared,
             compared=[v for v in self._compared if v.ref() in moving],
@@ -112,13 +112,13 @@ class RankingModel(tfrs.Model):
         updates = [(by_task.get(v.ref(), g), v) for g, v in gradients.updates]
         self.optimizer.apply_gradients([(g, v) for g, v in updates if g is not None])
         if self.weighting.looks_back:
-            self.weighting.after(tf.stack(self._taken(self.compute_loss(batch, training=True), turn)))
-        weights = tf.stack(self._taken(tf.unstack(gradients.weights), turn))
+            self.weighting.after(tf.stack(self._only_trained(self.compute_loss(batch, training=True), turn)))
+        weights = tf.stack(self._only_trained(tf.unstack(gradients.weights), turn))
         logged = {} if gradients.gramian is None else {"gramian": gradients.gramian}
         return {"losses": tf.stack(losses), "weights": weights, **logged}
 
     def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
-        """Compile each kind of turn once; Keras' fit calls what is returned for every step."""
+        """Compile each kind of turn once; Keras' fit calls the returned function for every step."""
         if self.train_function is None or force:
             compiled: dict[Turn, Any] = {}
 
@@ -140,23 +140,23 @@ class RankingModel(tfrs.Model):
         return function
 
     def test_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Each task's loss [T]."""
+        """Task losses [T]."""
         return {"losses": tf.stack(self.compute_loss(batch))}
 
     @property
     def shared_variables(self) -> list[tf.Variable]:
-        """What more than one task reads: embedding tables, interactions and trunk."""
+        """Variables shared by tasks: embedding tables, interactions and trunk."""
         parts = (self.embedding, *self.interactions, self.architecture.trunk)
         return [variable for part in parts for variable in part.trainable_variables]
 
     @property
     def wide_variables(self) -> list[tf.Variable]:
-        """Those of the shared variables that are an interaction's wide part."""
+        """Shared variables of an interaction's wide part."""
         return [variable for interaction in self.interactions for variable in interaction.wide_variables]
 
     @property
     def head_variables(self) -> list[tf.Variable]:
-        """What one task alone reads."""
+        """Task-specific variables."""
         return [variable for head in self.architecture.heads for variable in head.trainable_variables]
 
     def _trunk(self, inputs: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
@@ -172,13 +172,13 @@ class RankingModel(tfrs.Model):
             weights = weights * batch["weights"]
         return self.funnel.losses(logits, labels, weights, lambda task, logit: self.errors(labels, logit, task=task))
 
-    def _taken(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
-        """Values of the tasks, 0 where one is not trained: its loss is then that of a task without labels."""
+    def _only_trained(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
+        """Values of the tasks, 0 for tasks not trained: a loss of 0 means a task without labels."""
         pairs = zip(self.tasks, values, strict=True)
         return [value if turn.takes(task) else tf.zeros_like(value) for task, value in pairs]
 
     def _trained(self, turn: Turn) -> tuple[list[tf.Variable], list[tf.Variable]]:
-        """Shared variables and those of heads, without what the turn leaves alone."""
+        """Shared and head variables, without those frozen in the turn."""
         tables = {table.ref() for table in self.embedding.tables.values()}
         shared = [v for v in self.shared_variables if (EMBEDDINGS if v.ref() in tables else SHARED) not in turn.frozen]
         names = [*self.tasks, *self.funnel.extra_heads]
@@ -191,7 +191,7 @@ class RankingModel(tfrs.Model):
         return shared, heads
 
     def _compared_variables(self) -> list[tf.Variable]:
-        """Shared variables whose gradients the method compares; none where it compares the trunk's outputs."""
+        """Shared variables whose gradients the method compares; none if it compares the trunk's outputs."""
         if not isinstance(self.weighting, GradientBalancer) or self.weighting.gradients_of == "representation":
             return []
         interactions = [variable for layer in self.interactions for variable in layer.trainable_variables]
@@ -199,19 +199,19 @@ class RankingModel(tfrs.Model):
         if not compared:
             raise ValueError(
                 f"weighting.gradients_of: {self.weighting.gradients_of} compares gradients of shared dense variables, "
-                "and this architecture has none; use representation"
+                "but this architecture has none; use representation"
             )
         with_tables = self.weighting.gradients_of == "shared_with_embeddings"
         return [*compared, *self.embedding.tables.values()] if with_tables else compared
 
 
 def example_inputs(layout: Layout) -> dict[str, tf.Tensor]:
-    """Packed arrays of one row of zeros, those of no columns left out."""
+    """Packed arrays with one row of zeros, without arrays that have no columns."""
     return {name: tf.zeros([1, spec.shape[1]], spec.dtype) for name, spec in input_signature(layout).items()}
 
 
 def input_signature(layout: Layout) -> dict[str, tf.TensorSpec]:
-    """Shapes and types of the packed arrays that the served function takes."""
+    """Shapes and types of the served function's packed arrays."""
     widths = zip(INPUTS, layout.widths(), strict=True)
     return {
         name: tf.TensorSpec([None, width], tf.int32 if name.endswith("ids") else tf.float32, name=name)
@@ -221,7 +221,7 @@ def input_signature(layout: Layout) -> dict[str, tf.TensorSpec]:
 
 
 def served(model: RankingModel) -> Any:
-    """Return the function to export: one context row, or one a candidate, and N candidates to scores [N, T]."""
+    """Return the function to export: one context row, or one per candidate, and N candidates to scores [N, T]."""
 
     @tf.function(input_signature=[input_signature(model.embedding.layout)], autograph=False)
     def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

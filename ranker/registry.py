@@ -1,4 +1,4 @@
-"""Names for the parts a config can choose: name -> class."""
+"""Registries of components that a config selects by name."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 LONGEST_NAME = 200
-"""Characters of a name that are compared with others: comparing takes memory for each."""
+"""Maximum characters of a name in a comparison, since memory grows with its length."""
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -30,15 +30,15 @@ def alternatives(name: object, known: Iterable[str], label: str = "known") -> st
 
 
 def require_known(name: str, known: Collection[str], path: str, what: str) -> None:
-    """Raise ``ValueError``, beginning with ``path`` and listing all known names, for a name that is none of them."""
+    """Raise ``ValueError`` for an unknown name, with ``path`` and all known names; ``what`` includes its article."""
     if name not in known:
-        raise ValueError(f"{path}: {name!r} is no {what}{alternatives(name, known)}")
+        raise ValueError(f"{path}: {name!r} is not {what}{alternatives(name, known)}")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A read-only mapping from a config's word to the class it stands for.
+    """A read-only mapping from names in configs to classes.
 
-    Looking up an unknown name raises a ``KeyError`` that lists every known one.
+    Looking up an unknown name raises a ``KeyError`` that lists all known names.
     """
 
     def __init__(self, kind: str) -> None:
@@ -46,7 +46,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self._entries: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Class decorator: ``@FUSIONS.register("additive")``. A name can be taken once."""
+        """Class decorator: ``@FUSIONS.register("additive")``. Names are unique."""
 
         def add(entry: T) -> T:
             if name in self._entries:
@@ -72,7 +72,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 class UnknownNameError(KeyError):
-    """A name that no registry entry has; its text is the whole message."""
+    """A name that is not in the registry; its text is the whole message."""
 
     def __str__(self) -> str:
         return str(self.args[0])

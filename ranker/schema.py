@@ -1,6 +1,6 @@
-"""What a log contains: features of the context and of the candidates, and the tasks to predict.
+"""The schema of a log: features of context and candidates, and the tasks to predict.
 
-All models are closed and frozen: an unknown key is an error, and nothing changes after validation.
+All models are closed and frozen: unknown keys are errors, and validated models are immutable.
 """
 
 import operator
@@ -30,7 +30,7 @@ __all__ = [
 if TYPE_CHECKING:
     Feature: TypeAlias = FeatureKind
     TaskChoice: TypeAlias = Task
-else:  # a union of what the registry holds, so that a new kind needs no line here
+else:  # a union of all registered kinds, so that a new kind needs no change here
     Feature = Annotated[reduce(operator.or_, FEATURE_KINDS.values()), Field(discriminator="kind")]
     TaskChoice = Annotated[reduce(operator.or_, TASK_KINDS.values()), Field(discriminator="kind")]
 Features = dict[Name, Feature]
@@ -40,7 +40,7 @@ class LabelStatistics(Closed):
     """Smoothed count and mean of labels per value of a feature, as features themselves.
 
     For a value seen n times with label sum s the mean is ``(s + smoothing * prior) / (n + smoothing)``.
-    Training rows get statistics without their own fold, so no row sees its own label; served rows get all.
+    Training rows get statistics without their own fold, so that no row sees its own label; served rows get all folds.
     """
 
     of: tuple[str | tuple[str, ...], ...] = Field(
@@ -49,12 +49,12 @@ class LabelStatistics(Closed):
     labels: tuple[str, ...] | None = Field(
         None, min_length=1, description="Tasks whose labels are averaged; all by default."
     )
-    smoothing: float = Field(20.0, gt=0, description="Rows of prior added to each value.")
-    folds: int = Field(10, ge=2, le=100, description="Number of folds the training rows are divided into.")
+    smoothing: float = Field(20.0, gt=0, description="Prior weight, in rows, added to each value.")
+    folds: int = Field(10, ge=2, le=100, description="Number of folds of training rows.")
     fold_by: ColumnName | None = Field(
         None,
-        description="Column whose equal values share a fold, for example the date: rows then never see "
-        "labels of their own day. By default rows are divided at random.",
+        description="Rows with equal values in this column share a fold; with a date, rows never see labels of their "
+        "own day. By default folds are random.",
     )
 
     def key_features(self) -> tuple[tuple[str, ...], ...]:
@@ -63,22 +63,22 @@ class LabelStatistics(Closed):
 
 
 class Schema(Closed):
-    """Features by side and tasks, in the order in which arrays and scores are stacked."""
+    """Features by side, and tasks, in the order of stacked arrays and scores."""
 
-    context: Features = Field(default_factory=dict, description="Features with one value a request.")
-    candidate: Features = Field(default_factory=dict, description="Features with one value an item.")
+    context: Features = Field(default_factory=dict, description="Features with one value per request.")
+    candidate: Features = Field(default_factory=dict, description="Features with one value per item.")
     candidate_id: str | None = Field(
-        None, description="The candidate feature that names an item in requests and responses."
+        None, description="The candidate feature that identifies items in requests and responses."
     )
     tasks: dict[Name, TaskChoice] = Field(min_length=1, description="The objectives, by name.")
     label_statistics: LabelStatistics | None = None
     sample_weight: Formula | None = Field(
-        None, description="A formula of columns: each row's weight in the training losses of all tasks, at least 0."
+        None, description="Formula of columns: weight of each row in the training losses of all tasks, at least 0."
     )
     known_before: tuple[ColumnName, ...] = Field(
         (),
-        description="Columns of formulas that are known before anyone responds, such as a video's duration in "
-        "watch_time / duration, so that features may read them.",
+        description="Columns of formulas that are known before the user responds, such as a video's duration in "
+        "watch_time / duration; features may read them.",
     )
 
     @property
@@ -91,7 +91,7 @@ class Schema(Closed):
         return "context" if name in self.context else "candidate"
 
     def column(self, name: str) -> str:
-        """Return the log's column of a feature."""
+        """Return the log column of a feature."""
         return self.features[name].column or name
 
     def parents(self, task: str) -> Iterator[str]:
@@ -102,16 +102,16 @@ class Schema(Closed):
             parent = self.tasks[parent].given
 
     def embedding_widths(self) -> set[int]:
-        """Widths of the embeddings that features have."""
+        """Embedding widths of all features."""
         widths = (feature.embedding_width for feature in self.features.values())
         return {width for width in widths if width is not None}
 
     def by_source(self) -> list[tuple[str, Feature]]:
-        """Every feature with its name; those that use what another one learns come behind all others."""
+        """All features by name; features that use another one's vocabulary come last."""
         return sorted(self.features.items(), key=lambda named: named[1].source_of(named[0]) != named[0])
 
     def input_columns(self) -> list[str]:
-        """Columns of the log that features read, without repeats."""
+        """Distinct log columns that features read."""
         return list(dict.fromkeys(self.column(name) for name in self.features))
 
     @model_validator(mode="after")
@@ -126,7 +126,7 @@ class Schema(Closed):
             feature.check(f"{self.side(name)}.{name}", self.context, self.candidate)
         if self.candidate_id is not None:
             known = [n for n, f in self.candidate.items() if f.identifies]
-            require_known(self.candidate_id, known, "candidate_id", "categorical candidate feature")
+            require_known(self.candidate_id, known, "candidate_id", "a categorical candidate feature")
             if not self.candidate[self.candidate_id].required:
                 raise ValueError(f"candidate.{self.candidate_id}.required: candidate_id names it, so it must be true")
         return self
@@ -136,14 +136,14 @@ class Schema(Closed):
         for name, task in self.tasks.items():
             if task.given is None:
                 continue
-            require_known(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "other task")
+            require_known(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "another task")
             if not self.tasks[task.given].can_condition:
                 raise ValueError(f"tasks.{name}.given: {task.given!r} is not a binary task")
-        for name in self.tasks:  # every parent is known by now, so that chains can be followed
+        for name in self.tasks:  # all parents exist, so chains can be followed
             seen = {name}
             for parent in self.parents(name):
                 if parent in seen:
-                    raise ValueError(f"tasks.{name}.given: the chain of conditions runs in a circle through {parent!r}")
+                    raise ValueError(f"tasks.{name}.given: the chain of conditions has a cycle through {parent!r}")
                 seen.add(parent)
         return self
 
@@ -153,7 +153,7 @@ class Schema(Closed):
         for column in self.known_before:
             if column in outcomes:
                 raise ValueError(f"known_before: {column!r} is a task's label or mask")
-            require_known(column, list(computed), "known_before", "column of a label's or a weight's formula")
+            require_known(column, list(computed), "known_before", "a column of a label's or a weight's formula")
         for name in self.features:
             column = self.column(name)
             if column in outcomes:
@@ -161,7 +161,7 @@ class Schema(Closed):
             if column in computed and column not in self.known_before:
                 raise ValueError(
                     f"feature {name!r} reads column {column!r}, which {computed[column]} is computed from; if it is "
-                    f"known before anyone responds, say so: known_before: [{column}]"
+                    f"known before the user responds, add known_before: [{column}]"
                 )
         return self
 
@@ -174,7 +174,7 @@ class Schema(Closed):
         for key in statistics.key_features():
             for name in key:
                 identifying = [n for n, f in self.features.items() if f.identifies]
-                require_known(name, identifying, "label_statistics.of", "categorical feature")
+                require_known(name, identifying, "label_statistics.of", "a categorical feature")
             if not key or len(set(key)) != len(key):
                 raise ValueError(f"label_statistics.of: {list(key)} must name one feature or several different ones")
             if frozenset(key) in seen:
@@ -182,7 +182,7 @@ class Schema(Closed):
             seen.add(frozenset(key))
         labels = statistics.labels or ()
         for label in labels:
-            require_known(label, list(self.tasks), "label_statistics.labels", "task")
+            require_known(label, list(self.tasks), "label_statistics.labels", "a task")
             if labels.count(label) > 1:
                 raise ValueError(f"label_statistics.labels: {label!r} is listed twice")
         unknown = self._outcomes() | self._formula_columns().keys() - set(self.known_before)
@@ -194,11 +194,11 @@ class Schema(Closed):
         return self
 
     def _outcomes(self) -> set[str]:
-        """Columns that hold labels and masks."""
+        """Columns of labels and masks."""
         return {column for name, task in self.tasks.items() for column in task.outcomes(name)}
 
     def _formula_columns(self) -> dict[str, str]:
-        """Columns that formulas of labels and weights read, with what is computed from them."""
+        """Columns read by formulas of labels and weights, with the computed quantity."""
         texts = [(f"tasks.{name}", text) for name, task in self.tasks.items() for text in task.formulas()]
         if self.sample_weight is not None:
             texts.append(("sample_weight", self.sample_weight))

@@ -1,25 +1,25 @@
-"""What takes part in a step: the tasks that are trained, and the variables that are left alone."""
+"""Which tasks a step trains, and which variables it freezes."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
 EMBEDDINGS, SHARED = "embeddings", "shared"
-"""What ``frozen`` calls the tables, and all else that tasks share."""
+"""Names in ``frozen`` of the embedding tables and of all other shared variables."""
 
 
 class Turn(NamedTuple):
     """One kind of step; each kind is compiled once."""
 
     tasks: frozenset[str] | None = None
-    """Tasks that are trained, all if ``None``; the heads of others, with the optimiser's moments, are not touched."""
+    """Tasks to train; ``None`` for all. Heads of other tasks and their optimiser moments are not updated."""
     frozen: frozenset[str] = frozenset()
-    """``embeddings`` (tables), ``shared`` (all else that tasks share) and tasks, whose heads are meant."""
+    """Frozen parts: ``embeddings`` (tables), ``shared`` (other shared variables), and task names for their heads."""
     compare: bool = True
-    """Whether the balancing method is asked; else what it said last is used."""
+    """Whether to call the balancing method; otherwise its last weights are reused."""
 
     def takes(self, task: str) -> bool:
-        """Whether a task is trained."""
+        """Whether the turn trains a task."""
         return self.tasks is None or task in self.tasks
 
 
@@ -27,7 +27,7 @@ ALL = Turn()
 
 
 def cycled(pattern: Sequence[Turn], every: int, first: int = 0) -> Iterator[Turn]:
-    """The turns from step ``first`` on: the pattern over and over, the method asked in each ``every``-th step."""
+    """Turns from step ``first`` on: repeats the pattern and calls the balancing method every ``every`` steps."""
     for step in count(first):
         turn = pattern[step % len(pattern)]
         yield turn if step % every == 0 else turn._replace(compare=False)

@@ -1,4 +1,4 @@
-"""Ways for tasks to share, by the config's word; adding one is a file and a line here."""
+"""Registry of multi-task architectures by config name; to add one, add a file and a line here."""
 
 from ranker.architectures.aitm import AITM
 from ranker.architectures.asymmetric import Asymmetric

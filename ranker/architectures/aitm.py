@@ -16,24 +16,24 @@ from ranker.schema import Schema
 
 @ARCHITECTURES.register("aitm")
 class AITM(Architecture):
-    """Each task attends to what the task before it passes on and to its own network. Xi et al., KDD 2021.
+    """Each task attends to information from the previous task and to its own network. Xi et al., KDD 2021.
 
-    Tasks follow each other as in a funnel: impression, click, approval, activation. The paper adds a penalty where a
-    later task is predicted more probable than the one before it, ``calibrator``; it is for binary tasks without
-    ``given:``, whose product holds that order already, and off by default.
+    Tasks form a funnel: impression, click, approval, activation. The paper's ``calibrator`` penalises a later task
+    predicted as more probable than the one before it. It is for binary tasks without ``given:``, whose product of
+    probabilities already keeps that order, and is off by default.
     """
 
     class Options(ArchitectureOptions):
-        """Units of the networks and of what is transferred, the tasks' order, the calibrator's weight."""
+        """Network and transfer units, order of the tasks, weight of the calibrator."""
 
         name: Literal["aitm"] = "aitm"
         bottom: Units = Field((256, 128), min_length=1, description="Units of each task's network.")
-        transfer: int = Field(64, ge=1, description="Units of the information that is passed on and attended to.")
-        order: tuple[str, ...] | None = Field(None, description="All tasks, earliest first; by default as declared.")
-        calibrator: float = Field(0.0, ge=0, description="Times max(p_t - p_{t-1}, 0), averaged over rows; paper: 0.6.")
+        transfer: int = Field(64, ge=1, description="Units of the vector passed to the next task.")
+        order: tuple[str, ...] | None = Field(None, description="All tasks, earliest first; default: as declared.")
+        calibrator: float = Field(0.0, ge=0, description="Weight of mean max(p_t - p_{t-1}, 0); paper: 0.6.")
 
         def check(self, schema: Schema) -> None:
-            """Raise ``ValueError`` where ``order`` is no order of all tasks, or the calibrator makes no sense."""
+            """Raise ``ValueError`` if ``order`` does not list every task once, or the calibrator does not apply."""
             if self.order is not None:
                 check_names(self.order, list(schema.tasks), "order")
                 missing = [task for task in schema.tasks if task not in self.order]
@@ -46,8 +46,8 @@ class AITM(Architecture):
                     )
                 if self.calibrator and task.given:
                     raise ValueError(
-                        f"calibrator: {name} is given {task.given}, whose product keeps the order already, and its own "
-                        "probability may well be the larger one; leave it at 0"
+                        f"calibrator: {name} is given {task.given}, so the product of probabilities already keeps the "
+                        "order, and its conditional probability may be larger; leave it at 0"
                     )
 
     options: Options
@@ -62,7 +62,7 @@ class AITM(Architecture):
         self.heads = [_Head(self.options, task, places[task], last=task == chain[-1]) for task in self.tasks]
 
     def penalties(self, logits: list[tf.Tensor]) -> list[tf.Tensor]:
-        """The calibrator: mean over rows of how far a later task's probability exceeds the earlier one's."""
+        """The calibrator: mean excess of a later task's probability over the earlier task's."""
         if not self.options.calibrator:
             return []
         p = [tf.sigmoid(logits[task]) for task in self.chain if task < len(logits)]
@@ -71,7 +71,7 @@ class AITM(Architecture):
 
 
 class TransferUnit(Layer):
-    """Attention over two vectors: ``sum_u softmax(<query(u), key(u)> / sqrt(k)) value(u)``, u in {passed on, own}."""
+    """Attention over two vectors: ``sum_u softmax(<query(u), key(u)> / sqrt(k)) value(u)``, u in {transferred, own}."""
 
     def __init__(self, units: int, name: str) -> None:
         super().__init__(name=name)
@@ -79,14 +79,14 @@ class TransferUnit(Layer):
         self.value, self.query, self.key = (SplitDense(units, name=part) for part in ("value", "query", "key"))
 
     def call(self, vectors: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Vectors [B, k], one or two, to [B, k]."""
+        """Map one or two vectors [B, k] to [B, k]."""
         scores = [tf.reduce_sum(self.query(u) * self.key(u), axis=1, keepdims=True) for u in vectors]
         weights = tf.nn.softmax(tf.concat(scores, axis=1) / self.units**0.5)
         return tf.add_n([weights[:, i : i + 1] * self.value(u) for i, u in enumerate(vectors)])
 
 
 class _Link(Layer):
-    """One task of the chain: its network, and what the task before passes on, to z [B, k]."""
+    """One task of the chain: attends to its network's output and the previous task's z to give z [B, k]."""
 
     def __init__(self, options: AITM.Options, task: str, first: bool) -> None:
         super().__init__(name=f"link_{task}")
@@ -103,7 +103,7 @@ class _Link(Layer):
 
 
 class _Chain(Layer):
-    """Sides to [context, candidate, z of every task but the last]."""
+    """Map sides to [context, candidate, z of every task but the last]."""
 
     def __init__(self, options: AITM.Options, chain: Sequence[str]) -> None:
         super().__init__(name="trunk")
@@ -117,7 +117,7 @@ class _Chain(Layer):
 
 
 class _Head(Head):
-    """A tower on the task's z; the last task computes its own, since no other reads it."""
+    """A tower on the task's z; the last task computes its z here, since no other task reads it."""
 
     def __init__(self, options: AITM.Options, task: str, place: int, last: bool) -> None:
         super().__init__(name=f"head_{task}")

@@ -1,4 +1,4 @@
-"""Asymmetric sharing: some tasks' bottoms also feed other tasks."""
+"""Asymmetric sharing: some tasks' bottoms also feed other tasks' towers."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ranker.schema import Schema
 
 @ARCHITECTURES.register("asymmetric")
 class Asymmetric(Architecture):
-    """Each task has a bottom; ``feeds`` lists whose bottoms other towers read too, one way.
+    """Each task has its own bottom; ``feeds`` lists the other towers that also read it, in one direction.
 
     "Asymmetric sharing" in Tang et al., "Progressive Layered Extraction", RecSys 2020, figure 1.
     """
 
     class Options(ArchitectureOptions):
-        """Units of the bottoms, and who feeds whom."""
+        """Bottom units, and which task feeds which."""
 
         name: Literal["asymmetric"] = "asymmetric"
         bottom: Units = Field((256, 128), min_length=1, description="Units of each task's bottom.")
         feeds: dict[str, tuple[str, ...]] | None = Field(
-            None, description="Task: the tasks that its bottom also feeds. By default the first task feeds all others."
+            None, description="By task, the other tasks its bottom feeds. By default the first task feeds all others."
         )
-        stop_gradient: bool = Field(False, description="Whether a bottom learns from its own task alone.")
+        stop_gradient: bool = Field(False, description="Train each bottom on its own task only.")
 
         def check(self, schema: Schema) -> None:
-            """Raise ``ValueError`` where ``feeds`` names what is no other task."""
+            """Raise ``ValueError`` if ``feeds`` names an unknown task or a task feeds itself."""
             tasks = list(schema.tasks)
             check_names(list(self.feeds or {}), tasks, "feeds")
             for source, fed in (self.feeds or {}).items():
@@ -62,7 +62,7 @@ def _bottom(options: Asymmetric.Options, task: str) -> Expert:
 
 
 class _Bottoms(Layer):
-    """Sides to [context, candidate, bottom of each task that feeds another ...]."""
+    """Map sides to [context, candidate, bottom of each task that feeds another ...]."""
 
     def __init__(self, options: Asymmetric.Options, shared: Sequence[str]) -> None:
         super().__init__(name="trunk")

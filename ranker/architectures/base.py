@@ -1,4 +1,4 @@
-"""What every architecture is: a trunk that tasks share, and one head a task."""
+"""Base class of architectures: a trunk shared by tasks, and one head per task."""
 
 from __future__ import annotations
 
@@ -18,28 +18,27 @@ Units = tuple[int, ...]
 
 
 class ArchitectureOptions(Closed):
-    """Options that every architecture has; each adds its ``name`` and its own."""
+    """Options common to all architectures; each adds its ``name`` and its own options."""
 
     name: str = ""
 
     towers: Units = Field((64,), description="Units of each task's tower; empty for a single linear layer.")
     activation: str = Field(
-        "relu", pattern="^(relu|gelu|elu|selu|swish|tanh|sigmoid)$", description="Of hidden layers."
+        "relu", pattern="^(relu|gelu|elu|selu|swish|tanh|sigmoid)$", description="Activation of hidden layers."
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units dropped while training.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Fraction of hidden units dropped in training.")
 
     def check(self, schema: Schema) -> None:
-        """Raise ``ValueError``, naming the option, where the options do not fit the tasks or features."""
+        """Raise ``ValueError``, naming the option, if the options do not fit the tasks or features."""
         del schema
 
 
 class Architecture(Layer):
-    """Sides to logits, through ``trunk`` and ``heads``.
+    """Maps sides to logits through ``trunk`` and ``heads``.
 
-    ``trunk`` turns the sides into a list of tensors: all that more than one task reads or that a penalty ties, and
-    nothing else. Each of ``heads`` turns that list into one task's logit [B, 1] with variables that only this task
-    uses. Where the trunk ends is where gradients of tasks are compared, and what lies behind it is never pulled two
-    ways.
+    ``trunk`` maps the sides to a list of tensors. It holds exactly the variables that more than one task reads or that
+    a penalty ties together. Each of ``heads`` maps that list to one task's logit [B, 1] with variables of that task
+    only. Task gradients are compared at the trunk's outputs; variables of a head never see conflicting gradients.
     """
 
     Options: ClassVar[type[ArchitectureOptions]]
@@ -55,34 +54,34 @@ class Architecture(Layer):
 
     @classmethod
     def of_layout(cls, tasks: Sequence[str], options: ArchitectureOptions, layout: Layout) -> Self:
-        """Make one for given inputs; most need not know where a feature lies."""
+        """Build the architecture for an input layout; most do not use the positions of features."""
         del layout
         return cls(tasks, options)
 
     @property
     def embedding_sets(self) -> int:
-        """How many embeddings of each id it reads; with more than one, inputs are a list of so many sides."""
+        """Number of embedding sets it reads; if more than one, the inputs are a list with one pair of sides per set."""
         return 1
 
     def call(self, inputs: Inputs, training: bool = False) -> tf.Tensor:
-        """Context [B, C] or [1, C] and candidate [B, I] to logits [B, T] in task order."""
+        """Map context [B, C] or [1, C] and candidate [B, I] to logits [B, T] in task order."""
         return tf.stack(self.logits(self.trunk(inputs, training=training), training=training), axis=1)
 
     def logits(self, shared: list[tf.Tensor], training: bool = False, heads: int | None = None) -> list[tf.Tensor]:
-        """The trunk's tensors to the logits [B] of all heads, or of the first so many.
+        """Map the trunk's tensors to the logits [B] of all heads, or of the first ``heads`` only.
 
-        They are not stacked: a loss that reads one column of a stack would send zeros back through all heads.
+        Logits are not stacked: a loss on one column of a stack would backpropagate zeros through all heads.
         """
         return [head(shared, training=training)[:, 0] for head in self.heads[:heads]]
 
     def penalties(self, logits: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Scalars to add to the objective that compare the tasks' logits, T times [B]; none by default."""
+        """Scalar penalties on the tasks' logits (T tensors [B]) to add to the objective; none by default."""
         del logits
         return []
 
 
 class Head(Layer):
-    """One task's own part: the trunk's list of tensors to a logit [B, 1]."""
+    """One task's own layers: map the trunk's list of tensors to a logit [B, 1]."""
 
     def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
         """Return the task's logit [B, 1]."""
@@ -90,11 +89,11 @@ class Head(Layer):
 
 
 def check_names(names: Sequence[str], tasks: Sequence[str], path: str) -> None:
-    """Raise ``ValueError`` for a name that is no task or is listed twice."""
+    """Raise ``ValueError`` for an unknown task or one listed twice."""
     for name in names:
         if name not in tasks:
             hint = nearest(name, list(tasks))
-            raise ValueError(f"{path}: {name!r} is no task{'; ' + hint if hint else ''} (tasks: {', '.join(tasks)})")
+            raise ValueError(f"{path}: {name!r} is not a task{'; ' + hint if hint else ''} (tasks: {', '.join(tasks)})")
         if list(names).count(name) > 1:
             raise ValueError(f"{path}: {name!r} is listed twice")
 

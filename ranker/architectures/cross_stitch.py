@@ -15,10 +15,10 @@ from ranker.lazy_tensorflow import Layer, tf
 
 @ARCHITECTURES.register("cross_stitch")
 class CrossStitch(Architecture):
-    """A network a task; after each layer every network takes a learnt linear mix of all. Misra et al., CVPR 2016."""
+    """One network per task; after each layer each network reads a learnt linear mix of all. Misra et al., CVPR 2016."""
 
     class Options(ArchitectureOptions):
-        """Units of the networks, and how much of itself a network keeps at first."""
+        """Network units, and the initial weight of a network's own output."""
 
         name: Literal["cross_stitch"] = "cross_stitch"
         layers: Units = Field((256, 128), min_length=1, description="Units of each task's layers before its tower.")
@@ -46,7 +46,7 @@ class CrossStitchUnit(Layer):
         self.alpha = self.add_weight(name="alpha", shape=(size, size), initializer=initial)
 
     def call(self, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
-        """N tensors [B, H] to as many."""
+        """Map n tensors [B, H] to n tensors [B, H]."""
         stacked = tf.stack(inputs)
         mixed = tf.matmul(self.alpha, tf.reshape(stacked, [len(inputs), -1]))
         outputs: list[tf.Tensor] = tf.unstack(tf.reshape(mixed, tf.shape(stacked)), num=len(inputs))
@@ -54,7 +54,7 @@ class CrossStitchUnit(Layer):
 
 
 class _Networks(Layer):
-    """Sides to the tasks' last layers, stitched."""
+    """Map sides to the stitched last layer of each task's network."""
 
     def __init__(self, options: CrossStitch.Options, tasks: Sequence[str]) -> None:
         super().__init__(name="trunk")

@@ -1,4 +1,4 @@
-"""Customised sharing: private bottoms beside a shared one."""
+"""Customised sharing: private bottoms and a shared bottom."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ranker.lazy_tensorflow import Layer, tf
 
 @ARCHITECTURES.register("customized")
 class Customized(Architecture):
-    """Each tower reads its own bottom beside the one that all read.
+    """Each tower reads a private bottom and the shared bottom.
 
     "Customized sharing" in Tang et al., "Progressive Layered Extraction", RecSys 2020, figure 1.
     """
 
     class Options(ArchitectureOptions):
-        """Units of the shared and of the private bottoms."""
+        """Units of the shared and the private bottoms."""
 
         name: Literal["customized"] = "customized"
         bottom: Units = Field((256, 128), min_length=1, description="Units of the shared layers.")
@@ -35,7 +35,7 @@ class Customized(Architecture):
 
 
 class _Trunk(Layer):
-    """Sides to [context, candidate, shared bottom]."""
+    """Map sides to [context, candidate, shared bottom]."""
 
     def __init__(self, options: Customized.Options) -> None:
         super().__init__(name="trunk")

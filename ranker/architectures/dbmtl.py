@@ -1,4 +1,4 @@
-"""Deep Bayesian multi-target learning: tasks conditional on tasks."""
+"""Deep Bayesian multi-target learning: tasks conditioned on other tasks."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from ranker.schema import Schema
 
 @ARCHITECTURES.register("dbmtl")
 class DBMTL(Architecture):
-    """Above a shared bottom, each task's last layers also read those of the tasks it depends on. Wang et al., 2019.
+    """Above a shared bottom, each task also reads the last layers of the tasks it depends on. Wang et al., 2019.
 
     "Deep Bayesian Multi-Target Learning for Recommender Systems", arXiv 1902.09154: the joint probability of the
     targets is factorised along a graph, and each factor is a network of its parents' hidden layers.
     """
 
     class Options(ArchitectureOptions):
-        """Units of the layers, and which task depends on which."""
+        """Layer units, and which task depends on which."""
 
         name: Literal["dbmtl"] = "dbmtl"
         bottom: Units = Field((256, 128), min_length=1, description="Units of the shared layers.")
-        relation: Units = Field((32,), min_length=1, description="Units of the layers that read other tasks'.")
+        relation: Units = Field((32,), min_length=1, description="Units of the layers that read the parent tasks.")
         towers: Units = Field((64,), min_length=1, description="Units of each task's own layers above the bottom.")
         after: dict[str, tuple[str, ...]] | None = Field(
-            None, description="Task: the tasks it depends on. By default each depends on all declared before it."
+            None, description="By task, its parent tasks. By default each depends on all tasks declared before it."
         )
 
         def check(self, schema: Schema) -> None:
-            """Raise ``ValueError`` where ``after`` names no other task, or runs in a circle."""
+            """Raise ``ValueError`` if ``after`` names an unknown task or has a cycle."""
             tasks = list(schema.tasks)
             check_names(list(self.after or {}), tasks, "after")
             for task, parents in (self.after or {}).items():
@@ -54,19 +54,19 @@ class DBMTL(Architecture):
 
 
 def _ordered(tasks: Sequence[str], after: Mapping[str, Sequence[str]]) -> list[str]:
-    """Tasks, each after those it depends on. Raises ``ValueError`` for a circle."""
+    """Sort tasks topologically, parents first. Raises ``ValueError`` for a cycle."""
     ordered: list[str] = []
     while len(ordered) < len(tasks):
         ready = [t for t in tasks if t not in ordered and all(parent in ordered for parent in after.get(t, ()))]
         if not ready:
             circle = ", ".join(t for t in tasks if t not in ordered)
-            raise ValueError(f"after: runs in a circle among {circle}")
+            raise ValueError(f"after: has a cycle among {circle}")
         ordered += ready
     return ordered
 
 
 class _Node(Layer):
-    """One task's layers above the bottom, and those that also read its parents'."""
+    """One task's layers above the bottom, and the layers that also read its parents."""
 
     def __init__(self, options: DBMTL.Options, task: str) -> None:
         super().__init__(name=f"node_{task}")
@@ -74,13 +74,13 @@ class _Node(Layer):
         self.relation = Expert(options.relation, options.activation, options.dropout, name=f"relation_{task}")
 
     def call(self, inputs: Sequence[tf.Tensor], training: bool = False) -> tf.Tensor:
-        """[bottom, parents' ...] to [B, relation[-1]]."""
+        """Map [bottom, parent ...] to [B, relation[-1]]."""
         own = self.own(inputs[0], training=training)
         return self.relation(tf.concat([own, *inputs[1:]], axis=1), training=training)
 
 
 class _Graph(Layer):
-    """Sides to [bottom, layers of each task that others depend on ...]."""
+    """Map sides to [bottom, last layer of each parent task ...]."""
 
     def __init__(self, options: DBMTL.Options, chain: Sequence[str], after: Mapping[str, Sequence[str]]) -> None:
         super().__init__(name="trunk")

@@ -19,28 +19,28 @@ ALL = "all"
 
 @ARCHITECTURES.register("home")
 class HoME(Architecture):
-    """Two levels, of task groups and of tasks, with normalised experts against their collapse. Wang et al., 2024.
+    """Experts on two levels, task groups and tasks, normalised to prevent expert collapse. Wang et al., 2024.
 
     "HoME: Hierarchy of Multi-Gate Experts for Multi-Task Learning at Kuaishou", arXiv 2408.05430. Experts end in batch
-    normalisation and swish, so that none dies and none drowns the others; each reads its input through a low-rank gate
-    of its own; experts of one group or task also reach its output past the main gate, through a gate of themselves.
-    The input gates of the first level read each side by itself, so that the context stays one row.
+    normalisation and swish, so that no expert dies or dominates. Each expert scales its input by a low-rank gate. The
+    experts of a group or task also reach its output through a self-gate that bypasses the main gate. The first level's
+    input gates read each side separately, so that the context stays one row.
     """
 
     class Options(ExpertOptions):
-        """Groups of tasks, numbers of experts, rank of the input gates."""
+        """Task groups, numbers of experts, rank of the input gates."""
 
         name: Literal["home"] = "home"
         groups: dict[str, tuple[str, ...]] | None = Field(
-            None, description="Group: its tasks, e.g. watching and interacting. By default one group of all."
+            None, description="By group, its tasks, e.g. watching and interacting. By default one group of all tasks."
         )
-        shared_experts: int = Field(2, ge=1, le=64, description="Experts that all tasks share, a level.")
-        group_experts: int = Field(1, ge=1, le=64, description="Experts of each group, a level.")
+        shared_experts: int = Field(2, ge=1, le=64, description="Experts shared by all tasks, per level.")
+        group_experts: int = Field(1, ge=1, le=64, description="Experts of each group, per level.")
         task_experts: int = Field(1, ge=1, le=64, description="Experts of each task.")
         rank: int = Field(8, ge=1, description="Rank of the experts' input gates.")
 
         def check(self, schema: Schema) -> None:
-            """Raise ``ValueError`` where the groups do not divide the tasks up."""
+            """Raise ``ValueError`` unless the groups partition the tasks."""
             grouped = [task for members in (self.groups or {}).values() for task in members]
             check_names(grouped, list(schema.tasks), "groups")
             for name, members in (self.groups or {}).items():
@@ -55,7 +55,7 @@ class HoME(Architecture):
     def __init__(self, tasks: Sequence[str], options: Options | None = None) -> None:
         super().__init__(tasks, options)
         groups = {name: list(members) for name, members in (self.options.groups or {ALL: self.tasks}).items()}
-        for task in self.tasks:  # a funnel's extra heads, such as "buy.imputation", go with their task
+        for task in self.tasks:  # a funnel's extra head, such as "buy.imputation", joins its task's group
             if not any(task in members for members in groups.values()):
                 groups[next(name for name, members in groups.items() if task_of(task) in members)].append(task)
         names = list(groups)
@@ -67,11 +67,11 @@ class HoME(Architecture):
 
 
 def _of_group(name: str) -> str:
-    return f"group.{name}"  # no task's name has a dot
+    return f"group.{name}"  # task names have no dots
 
 
 class NormalisedExpert(Layer):
-    """``swish(BatchNorm(MLP(x * input gate)))``; the input gate is ``2 sigmoid(x A B)`` of low rank, a side each."""
+    """``swish(BatchNorm(MLP(x * input gate)))``; the input gate is a low-rank ``2 sigmoid(x A B)`` per side."""
 
     def __init__(self, options: HoME.Options, name: str) -> None:
         super().__init__(name=name)
@@ -83,14 +83,14 @@ class NormalisedExpert(Layer):
         self.normalise = tf.keras.layers.BatchNormalization(momentum=0.95, name="normalise")
 
     def build(self, shape: Sequence[tf.TensorShape] | tf.TensorShape) -> None:
-        """One input gate for each side that has columns, or for the one tensor."""
+        """Create an input gate for each side with columns, or one for a plain tensor."""
         widths = [int(s[-1]) for s in shape] if isinstance(shape, tuple | list) else [int(shape[-1])]
         self.down = [SplitDense(self.rank, use_bias=False, name=f"down_{i}") for i, n in enumerate(widths) if n]
         self.up = [SplitDense(n, "sigmoid", name=f"up_{i}") for i, n in enumerate(widths) if n]
         super().build(shape)
 
     def call(self, inputs: Sides | tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Sides, or a tensor [B, D], to [B, expert_units[-1]]."""
+        """Map sides, or a tensor [B, D], to [B, expert_units[-1]]."""
         hidden = self._gated(inputs)
         for dense, dropout in zip(self.stack, self.dropouts, strict=True):
             hidden = dropout(dense(hidden), training=training)
@@ -117,7 +117,7 @@ def _run(experts: Sequence[NormalisedExpert], inputs: Sides | tf.Tensor, trainin
 
 
 class _SelfGated(Layer):
-    """The main gate's mix of all experts plus a gate's own mix of ``own`` of them."""
+    """The main gate's mix of all experts plus a self-gate's mix of the ``own`` experts."""
 
     def __init__(self, options: HoME.Options, experts: Sequence[str], own: Sequence[str], name: str) -> None:
         super().__init__(name=name)
@@ -137,7 +137,7 @@ class _SelfGated(Layer):
 
 
 class _Trunk(Layer):
-    """The level of groups, and the second level's experts of all and of each group.
+    """The group level, and the second level's shared and group experts.
 
     Returns [shared, group 1, ..., group G, shared experts ..., experts of group 1 ..., ...].
     """
@@ -171,7 +171,7 @@ class _Trunk(Layer):
 
 
 class _Head(Head):
-    """One task's experts, its gates and its tower."""
+    """One task's experts, gates and tower."""
 
     def __init__(self, options: HoME.Options, task: str, group: int, groups: Sequence[str]) -> None:
         super().__init__(name=f"head_{task}")

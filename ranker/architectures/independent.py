@@ -1,4 +1,4 @@
-"""One network a task, and ESMM's preset of it."""
+"""One network per task, and ESMM, which is a preset of it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class NetworkOptions(ArchitectureOptions):
 
 @ARCHITECTURES.register("independent")
 class Independent(Architecture):
-    """Networks that share nothing but, if so chosen, the embeddings: what fusing single-task models amounts to.
+    """Networks that share at most the embeddings: equivalent to fusing single-task models.
 
     The single-task baseline of Caruana, "Multitask Learning", Machine Learning 1997.
     """
 
     class Options(NetworkOptions):
-        """Whether the tasks' networks read the same embeddings."""
+        """Whether the tasks' networks share embeddings."""
 
         name: Literal["independent"] = "independent"
         embeddings: Literal["shared", "own"] = Field(
-            "shared", description="own: each task embeds the ids by itself, as models trained apart would."
+            "shared", description="shared: one set of embeddings. own: one set per task, as in separate models."
         )
 
     options: Options
@@ -47,7 +47,7 @@ class Independent(Architecture):
 
     @property
     def embedding_sets(self) -> int:
-        """One a task, or one for all."""
+        """One per task, or one for all."""
         return len(self.tasks) if self.options.embeddings == "own" else 1
 
 
@@ -55,17 +55,17 @@ class Independent(Architecture):
 class ESMM(Architecture):
     """Entire-space model: independent networks over shared embeddings. Ma et al., SIGIR 2018.
 
-    What makes it ESMM is the funnel: tasks that say ``given: click`` are trained over all impressions through
-    pCTCVR = pCTR x pCVR (``ranker.funnels``). The same funnel works over every other architecture.
+    The funnel makes it ESMM: tasks with ``given: click`` are trained over all impressions through
+    pCTCVR = pCTR x pCVR (``ranker.funnels``). The same funnel works with every other architecture.
     """
 
     class Options(NetworkOptions):
-        """Nothing more to set."""
+        """No further options."""
 
         name: Literal["esmm"] = "esmm"
 
         def check(self, schema: Schema) -> None:
-            """Raise ``ValueError`` where no task is conditional."""
+            """Raise ``ValueError`` if no task is conditional."""
             if not any(task.given for task in schema.tasks.values()):
                 raise ValueError("name: esmm needs a task with `given`, for example purchase: {given: click}")
 

@@ -15,17 +15,17 @@ from ranker.lazy_tensorflow import Layer, tf
 
 @ARCHITECTURES.register("ml_mmoe")
 class MLMMoE(Architecture):
-    """Levels of shared experts: each expert mixes the level below by a gate of its own, each task the last level.
+    """Levels of shared experts: each expert gates the level below, each task gates the last level.
 
     The baseline ML-MMOE of Tang et al., "Progressive Layered Extraction", RecSys 2020. All gates read the inputs.
     """
 
     class Options(ExpertOptions):
-        """Numbers of levels and of the experts a level."""
+        """Numbers of levels and of experts per level."""
 
         name: Literal["ml_mmoe"] = "ml_mmoe"
         levels: int = Field(2, ge=1, le=8, description="Levels of experts; 1 is MMoE.")
-        experts: int = Field(4, ge=1, le=256, description="Number of experts a level.")
+        experts: int = Field(4, ge=1, le=256, description="Number of experts per level.")
 
     options: Options
 
@@ -37,7 +37,7 @@ class MLMMoE(Architecture):
 
 
 class _Levels(Layer):
-    """Sides to [context, candidate, experts of the last level ...]."""
+    """Map sides to [context, candidate, experts of the last level ...]."""
 
     def __init__(self, options: MLMMoE.Options) -> None:
         super().__init__(name="trunk")

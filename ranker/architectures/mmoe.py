@@ -15,7 +15,7 @@ from ranker.lazy_tensorflow import Layer, tf
 
 @ARCHITECTURES.register("mmoe")
 class MMoE(Architecture):
-    """All experts are shared; each task mixes them by its own gate. Ma et al., KDD 2018."""
+    """All experts are shared; each task mixes them with its own gate. Ma et al., KDD 2018."""
 
     class Options(ExpertOptions):
         """Number of experts."""
@@ -33,7 +33,7 @@ class MMoE(Architecture):
 
 
 class _Experts(Layer):
-    """Sides to [context, candidate, expert 1, ..., expert K]: gates read the sides, so tasks share them too."""
+    """Map sides to [context, candidate, expert 1, ..., expert K]; the sides are included since gates read them."""
 
     def __init__(self, options: MMoE.Options, names: Sequence[str]) -> None:
         super().__init__(name="trunk")

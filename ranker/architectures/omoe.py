@@ -15,7 +15,7 @@ from ranker.lazy_tensorflow import Layer, tf
 
 @ARCHITECTURES.register("omoe")
 class OMoE(Architecture):
-    """One gate mixes the experts for all tasks alike: the baseline OMoE of Ma et al., KDD 2018."""
+    """A single gate mixes the experts for all tasks: the baseline OMoE of Ma et al., KDD 2018."""
 
     class Options(ExpertOptions):
         """Number of experts."""

@@ -1,4 +1,4 @@
-"""Parts that several architectures have."""
+"""Parts shared by several architectures."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class ExpertOptions(ArchitectureOptions):
     """Options of architectures whose gates mix experts."""
 
     expert_units: Units = Field((256, 128), min_length=1, description="Units of each expert's layers.")
-    gate: GateOptions = Field(default_factory=GateOptions, description="What the gates are like.")
+    gate: GateOptions = Field(default_factory=GateOptions, description="Options of the gates.")
 
 
 def make_experts(options: ExpertOptions, names: Iterable[str]) -> list[Expert]:
-    """One expert a name."""
+    """Create one expert per name."""
     return [Expert(options.expert_units, options.activation, options.dropout, name=f"expert_{n}") for n in names]
 
 
 def run(experts: Sequence[Expert], inputs: Sides | tf.Tensor, training: bool) -> list[tf.Tensor]:
-    """Outputs of several experts of one input."""
+    """Outputs of several experts on one input."""
     return [expert(inputs, training=training) for expert in experts]
 
 
 def own_name(task: str) -> str:
-    """What a task's own parts are called: the task's name, unless that is what shared parts are called."""
+    """Name of a task's own parts: the task's name, with a suffix if it would clash with the shared parts."""
     return f"{task}_task" if task == "shared" else task
 
 
@@ -39,14 +39,14 @@ def numbered(prefix: str, count: int) -> list[str]:
 
 
 class InputsTrunk(Layer):
-    """A trunk without variables: tasks share the embedded inputs alone. Returns [context, candidate] of each set."""
+    """A trunk without variables: tasks share only the embedded inputs. Returns [context, candidate] of each set."""
 
     def __init__(self) -> None:
         super().__init__(name="trunk")
 
     def call(self, inputs: Inputs, training: bool = False) -> list[tf.Tensor]:
-        """Sides, or a list of them, to a flat list."""
-        del training  # nothing here behaves differently
+        """Flatten one pair of sides, or a list of pairs, to a flat list."""
+        del training  # unused
         sets = [inputs] if isinstance(inputs, Sides) else inputs
         return [side for sides in sets for side in sides]
 
@@ -65,7 +65,7 @@ class TowerHead(Head):
 
 
 class GatedHead(Head):
-    """A gate of the task's own over shared experts, and its tower. Reads [context, candidate, expert ...]."""
+    """One task's gate over shared experts, and its tower. Reads [context, candidate, expert ...]."""
 
     def __init__(self, options: ExpertOptions, experts: Sequence[str], task: str) -> None:
         super().__init__(name=f"head_{task}")

@@ -15,41 +15,41 @@ from ranker.registry import nearest
 from ranker.schema import Schema
 
 Places = Sequence[tuple[int, int]]
-"""Start and width of columns of one side."""
+"""Start and width of column ranges of one side."""
 
 
 @ARCHITECTURES.register("pepnet")
 class PEPNet(Architecture):
-    """Gates of priors scale embeddings and hidden units, so that users get parameters of their own.
+    """Gates on prior features scale embeddings and hidden units, which personalises the parameters.
 
     Chang et al., "PEPNet: Parameter and Embedding Personalized Network", KDD 2023. EPNet scales the embedded inputs by
-    a gate that reads the features of ``domain`` (scenario, page), shared by all tasks. PPNet scales the hidden units of
-    each task's network by gates that read the features of ``personal`` (user, author, item). Both gates also see the
-    inputs, whose gradients they do not change. The context's gate reads the context alone, so that it stays one row.
+    a gate on the ``domain`` features (scenario, page), shared by all tasks. PPNet scales the hidden units of each
+    task's network by gates on the ``personal`` features (user, author, item). Both gates also read the inputs, with
+    gradients stopped. The context's gate reads only the context, so that it stays one row.
     """
 
     class Options(ArchitectureOptions):
-        """Which features the gates read, and the units of networks and gates."""
+        """Features read by the gates, and units of networks and gates."""
 
         name: Literal["pepnet"] = "pepnet"
         towers: Units = Field((128, 64), min_length=1, description="Units of each task's network.")
         gate_units: int = Field(32, ge=1, description="Hidden units of every gate.")
         domain: tuple[str, ...] | None = Field(
             None,
-            description="Features that the embedding gates read beside the side they scale; the context's by default.",
+            description="Prior features of the embedding gates, besides the side they scale; default: the context's.",
         )
         personal: tuple[str, ...] | None = Field(
-            None, description="Features that the parameter gates read beside all inputs; all by default."
+            None, description="Prior features of the parameter gates, besides all inputs; all by default."
         )
 
         def check(self, schema: Schema) -> None:
-            """Raise ``ValueError`` for a prior that is no feature."""
+            """Raise ``ValueError`` if a prior is an unknown feature."""
             known = list(schema.features)
             for option, names in (("domain", self.domain), ("personal", self.personal)):
                 for name in names or ():
                     if name not in known:
                         hint = nearest(name, known)
-                        raise ValueError(f"{option}: {name!r} is no feature{'; ' + hint if hint else ''}")
+                        raise ValueError(f"{option}: {name!r} is not a feature{'; ' + hint if hint else ''}")
 
     options: Options
 
@@ -60,14 +60,14 @@ class PEPNet(Architecture):
         domain: tuple[Places | None, Places | None] = (None, ()),
         personal: tuple[Places | None, Places | None] = (None, None),
     ) -> None:
-        """``domain`` and ``personal``: columns of the context and of the candidate; ``None`` for all of a side."""
+        """``domain`` and ``personal``: columns of the context and of the candidate; ``None`` means all columns."""
         super().__init__(tasks, options)
         self.trunk = _EmbeddingGates(self.options, domain, personal)
         self.heads = [_PersonalHead(self.options, name=f"head_{task}") for task in self.tasks]
 
     @classmethod
     def of_layout(cls, tasks: Sequence[str], options: ArchitectureOptions, layout: Layout) -> Self:
-        """Look the named features up."""
+        """Look up the columns of the named features."""
         assert isinstance(options, PEPNet.Options)
         chosen = {}
         for path, names in (("domain", options.domain), ("personal", options.personal)):
@@ -88,7 +88,7 @@ def _taken(side: tf.Tensor, places: Places | None) -> tf.Tensor:
 
 
 class ScaleGate(Layer):
-    """``2 sigmoid(W relu(V x))``: at first all near 1. Gate NU of the paper."""
+    """``2 sigmoid(W relu(V x))``, initially near 1: the paper's Gate NU."""
 
     def __init__(self, hidden: int, units: int, activation: str, name: str) -> None:
         super().__init__(name=name)
@@ -96,12 +96,12 @@ class ScaleGate(Layer):
         self.scale = SplitDense(units, "sigmoid", name="scale")
 
     def call(self, inputs: Sides | tf.Tensor) -> tf.Tensor:
-        """Sides or a tensor to factors [B, units] in (0, 2)."""
+        """Map sides or a tensor to factors [B, units] in (0, 2)."""
         return 2.0 * self.scale(self.hidden(inputs))
 
 
 class _EmbeddingGates(Layer):
-    """EPNet. Sides to [context, candidate, prior of the context, prior of the candidate], the first two scaled."""
+    """EPNet. Map sides to [scaled context, scaled candidate, prior of the context, prior of the candidate]."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class _EmbeddingGates(Layer):
         self.options, self.domain, self.personal = options, domain, personal
 
     def build(self, shape: Sequence[tf.TensorShape]) -> None:
-        """One gate a side that has columns."""
+        """Create a gate for each side that has columns."""
         o = self.options
         widths = [int(side[-1]) for side in shape]
         self.gates: list[ScaleGate | None] = [
@@ -123,7 +123,7 @@ class _EmbeddingGates(Layer):
         super().build(shape)
 
     def call(self, sides: Sides, training: bool = False) -> list[tf.Tensor]:
-        del training  # nothing here behaves differently
+        del training  # unused
         domain = [_taken(side, places) for side, places in zip(sides, self.domain, strict=True)]
         seen = [tf.concat([d, tf.stop_gradient(side)], axis=1) for d, side in zip(domain, sides, strict=True)]
         context, candidate = self.gates
@@ -136,7 +136,7 @@ class _EmbeddingGates(Layer):
 
 
 class _PersonalHead(Head):
-    """PPNet of one task: dense layers, each scaled by a gate of its own."""
+    """PPNet of one task: dense layers, each scaled by its own gate."""
 
     def __init__(self, options: PEPNet.Options, name: str) -> None:
         super().__init__(name=name)

@@ -1,4 +1,4 @@
-"""Progressive layered extraction, and customised gate control (CGC), its single level."""
+"""Progressive layered extraction (PLE), and customised gate control (CGC), its single-level form."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ranker.lazy_tensorflow import Layer, tf
 
 
 class ExtractionOptions(ExpertOptions):
-    """Numbers of experts a level."""
+    """Numbers of experts per level."""
 
-    shared_experts: int = Field(2, ge=1, le=64, description="Shared experts a level.")
-    task_experts: int = Field(1, ge=1, le=64, description="Experts of each task a level.")
+    shared_experts: int = Field(2, ge=1, le=64, description="Shared experts per level.")
+    task_experts: int = Field(1, ge=1, le=64, description="Experts of each task per level.")
 
 
 class _Extraction(Architecture):
-    """Extraction levels, and heads with the last level's own experts."""
+    """Extraction levels, and heads with the last level's task experts."""
 
     options: ExtractionOptions
 
@@ -32,10 +32,10 @@ class _Extraction(Architecture):
 
 @ARCHITECTURES.register("cgc")
 class CGC(_Extraction):
-    """Each task has experts of its own beside the shared ones; its gate mixes these two. Tang et al., RecSys 2020."""
+    """Each task's gate mixes its own experts and the shared experts. Tang et al., RecSys 2020."""
 
     class Options(ExtractionOptions):
-        """Nothing more to set."""
+        """No further options."""
 
         name: Literal["cgc"] = "cgc"
 
@@ -46,7 +46,7 @@ class CGC(_Extraction):
 
 @ARCHITECTURES.register("ple")
 class PLE(_Extraction):
-    """CGC level upon level. Tang et al., RecSys 2020.
+    """Stacked CGC levels. Tang et al., RecSys 2020.
 
     At each level but the last, every task's gate mixes its own and the shared experts, and one more gate mixes
     all experts into the shared input of the next level. The last level has no shared gate.
@@ -66,7 +66,7 @@ class PLE(_Extraction):
 
 
 class _Level(Layer):
-    """T + 1 inputs, the tasks' and the shared one, to T + 1 outputs."""
+    """Map T + 1 inputs, one per task and the shared one, to T + 1 outputs."""
 
     def __init__(self, options: ExtractionOptions, tasks: Sequence[str], name: str) -> None:
         super().__init__(name=name)
@@ -91,9 +91,9 @@ class _Level(Layer):
 
 
 class _Trunk(Layer):
-    """All levels but the last, and the last one's shared experts.
+    """All levels but the last, and the last level's shared experts.
 
-    Returns [input of each task ..., shared experts ...]; with one level the tasks' common input is the two sides.
+    Returns [input of each task ..., shared experts ...]; with one level, the tasks' common input is the two sides.
     """
 
     def __init__(self, options: ExtractionOptions, tasks: Sequence[str], levels: int) -> None:
@@ -111,7 +111,7 @@ class _Trunk(Layer):
 
 
 class _Head(Head):
-    """The last level's own experts and gate of one task, and its tower."""
+    """One task's experts and gate of the last level, and its tower."""
 
     def __init__(self, options: ExtractionOptions, tasks: Sequence[str], index: int, first: bool) -> None:
         task = tasks[index]

@@ -1,4 +1,4 @@
-"""Shared bottom: one network for all tasks, one tower each."""
+"""Shared bottom: one network for all tasks, one tower per task."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from ranker.lazy_tensorflow import Layer, tf
 
 @ARCHITECTURES.register("sluice")
 class Sluice(Architecture):
-    """What to share is learnt: subspaces of each layer (alpha) and layers of each task (beta). Ruder et al., AAAI 2019.
+    """Learns what to share: subspaces of each layer (alpha) and layers of each task (beta). Ruder et al., AAAI 2019.
 
-    A layer of a task has subspaces; after each layer every subspace takes a learnt mix of all subspaces of all tasks.
-    A task's tower reads a learnt mix of the task's layers. A penalty keeps the subspaces of a layer orthogonal.
+    Each task's layer is split into subspaces; after each layer every subspace becomes a learnt mix of all tasks'
+    subspaces. A task's tower reads a learnt mix of the task's layers. A penalty keeps subspaces orthogonal.
     """
 
     class Options(ArchitectureOptions):
@@ -27,11 +27,11 @@ class Sluice(Architecture):
 
         name: Literal["sluice"] = "sluice"
         layers: int = Field(2, ge=1, le=16, description="Layers of each task before its tower.")
-        units: int = Field(128, ge=1, description="Units of every layer: mixing layers needs one width.")
-        subspaces: int = Field(2, ge=1, le=16, description="Subspaces that a layer is divided into.")
+        units: int = Field(128, ge=1, description="Units of every layer; mixing needs equal widths.")
+        subspaces: int = Field(2, ge=1, le=16, description="Number of subspaces per layer.")
         own: float = Field(0.9, ge=0, le=1, description="Initial weight of a subspace's own output.")
         orthogonality: float = Field(
-            1e-3, ge=0, description="Times the squared norm of products of subspaces' kernels."
+            1e-3, ge=0, description="Weight of the orthogonality penalty, sum ||K_g' K_h||^2 over subspaces."
         )
 
         @model_validator(mode="after")
@@ -49,7 +49,7 @@ class Sluice(Architecture):
 
 
 class _Networks(Layer):
-    """Sides to [layer 1 of each task ..., layer 2 of each task ..., ...], each [B, units]."""
+    """Map sides to [layer 1 of each task ..., layer 2 of each task ..., ...], each [B, units]."""
 
     def __init__(self, options: Sluice.Options, tasks: Sequence[str]) -> None:
         super().__init__(name="trunk")
@@ -80,7 +80,7 @@ class _Networks(Layer):
         return outputs
 
     def overlap(self) -> tf.Tensor:
-        """``sum ||K_g' K_h||^2`` over pairs of subspaces g, h of each task's layer; 0 where they are orthogonal."""
+        """``sum ||K_g' K_h||^2`` over pairs of subspaces g, h of each task's layer; 0 if orthogonal."""
         pairs = [pair for layer in self.stack for task in layer for pair in combinations(task, 2)]
         products = [
             tf.add_n([tf.matmul(a, b, transpose_a=True) for a, b in zip(g.kernels, h.kernels, strict=True)])

@@ -1,4 +1,4 @@
-"""Soft parameter sharing: a network a task, tied to the others by a regulariser."""
+"""Soft parameter sharing: one network per task, tied by a regulariser."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ranker.lazy_tensorflow import Layer, tf
 
 @ARCHITECTURES.register("soft_sharing")
 class SoftSharing(Architecture):
-    """Networks of one shape, one a task, that a penalty draws together.
+    """One network per task, all of one shape; a penalty pulls their parameters together.
 
-    - ``l2_distance``: squared distance between each two networks. Duong et al., ACL 2015.
+    - ``l2_distance``: squared distance between each pair of networks. Duong et al., ACL 2015.
     - ``mean_distance``: squared distance to the mean of all networks. Evgeniou & Pontil, KDD 2004.
-    - ``low_rank``: every kernel is a shared one plus a task's own product of low rank, whose factors' squared norm is
-      the penalty. Shared plus low-rank parts follow Chen, Liu & Ye, "Learning incoherent sparse and low-rank patterns
+    - ``low_rank``: each kernel is a shared kernel plus a low-rank product per task; the penalty is the squared norm of
+      the factors. Shared plus low-rank parts follow Chen, Liu & Ye, "Learning incoherent sparse and low-rank patterns
       from multiple tasks", KDD 2010.
     """
 
     class Options(ArchitectureOptions):
-        """Units of the networks, and what ties them."""
+        """Network units, and the regulariser."""
 
         name: Literal["soft_sharing"] = "soft_sharing"
         layers: Units = Field((256, 128), min_length=1, description="Units of each task's layers before its tower.")
         regulariser: Literal["l2_distance", "mean_distance", "low_rank"] = "l2_distance"
-        strength: float = Field(1e-4, ge=0, description="Times the penalty.")
-        rank: int = Field(8, ge=1, description="Rank of a task's own part, for low_rank.")
+        strength: float = Field(1e-4, ge=0, description="Weight of the penalty.")
+        rank: int = Field(8, ge=1, description="Rank of each task's part, for low_rank.")
 
     options: Options
 
@@ -63,7 +63,7 @@ REGULARISERS = {"l2_distance": l2_distance, "mean_distance": mean_distance}
 
 
 class _Trunk(Layer):
-    """Sides to the last layer of each task's network; ``layer(i, t, x)`` is one layer of one."""
+    """Map sides to the last layer of each task's network; ``layer(i, t, x)`` is layer i of task t."""
 
     def __init__(self, options: SoftSharing.Options, tasks: Sequence[str]) -> None:
         super().__init__(name="trunk")

@@ -15,11 +15,11 @@ from ranker.lazy_tensorflow import Layer, tf
 
 @ARCHITECTURES.register("stem")
 class STEM(Architecture):
-    """Each id has a shared embedding and one a task; a task hears all experts and teaches its own and the shared.
+    """Each id has a shared embedding and one per task; a task reads all experts but trains only its own and shared.
 
-    Su et al., "STEM: Unleashing the Power of Embeddings for Multi-Task Recommendation", AAAI 2024. Experts of a task
-    read its embeddings. A gate mixes its own, the shared and all other tasks' experts, but no gradient passes into the
-    others'. Embedding tables are T + 1 times as large.
+    Su et al., "STEM: Unleashing the Power of Embeddings for Multi-Task Recommendation", AAAI 2024. A task's experts
+    read its embeddings. Its gate mixes its own, the shared and all other tasks' experts, with gradients stopped into
+    the other tasks'. Embedding tables are T + 1 times as large.
     """
 
     class Options(ExpertOptions):
@@ -38,12 +38,12 @@ class STEM(Architecture):
 
     @property
     def embedding_sets(self) -> int:
-        """The shared one first, then one a task."""
+        """The shared set first, then one per task."""
         return 1 + len(self.tasks)
 
 
 class _Experts(Layer):
-    """Sides of each set of embeddings to [context, candidate of each set ..., shared experts ..., task experts ...]."""
+    """Map the sides of each set to [context, candidate of each set ..., shared experts ..., task experts ...]."""
 
     def __init__(self, options: STEM.Options, tasks: Sequence[str]) -> None:
         super().__init__(name="trunk")
@@ -76,7 +76,7 @@ class _Head(Head):
 
     def call(self, shared: list[tf.Tensor], training: bool = False) -> tf.Tensor:
         context, candidate = (tf.concat([shared[i], shared[self.own + i]], axis=1) for i in (0, 1))
-        # Outside training nothing learns, and experts stay recognisable as the same ones in every gate.
+        # Outside training no gradients flow; without stop_gradient every gate gets the same expert tensors.
         foreign = [i for i in range(len(shared) - self.inputs) if training and i not in self.mine]
         experts = [tf.stop_gradient(x) if i in foreign else x for i, x in enumerate(shared[self.inputs :])]
         return self.tower(self.gate(Sides(context, candidate), experts, training=training), training=training)

@@ -1,1 +1,1 @@
-"""YAML files as closed, frozen models: every mistake is named by its line and path."""
+"""YAML files -> closed, frozen models; every error names its line and path."""

@@ -1,4 +1,4 @@
-"""The base of every config model, and the types of names and formulas in configs."""
+"""Base class of config models, and types of names and formulas in configs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -17,10 +17,10 @@ ColumnName = Annotated[str, Field(min_length=1)]
 
 @lru_cache(maxsize=1024)
 def formula(text: str) -> Expression:
-    """A formula of columns of the log. Raises ``ExpressionError``."""
+    """Parse a formula over columns of the log. Raises ``ExpressionError``."""
     expression = parse(text)
     if not expression.names:
-        raise ExpressionError(f"{text!r} reads no column of the log, so it is the same for every row")
+        raise ExpressionError(f"{text!r} reads no column of the log, so its value is the same for every row")
     return expression
 
 
@@ -34,7 +34,7 @@ Formula = Annotated[str, AfterValidator(_checked)]
 
 
 class Closed(BaseModel):
-    """Base of every config model: no unknown keys, no changes, every float finite."""
+    """Base of config models: no unknown keys, immutable, finite floats only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
@@ -51,17 +51,17 @@ class Closed(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_boolean_for_number(cls, data: Any) -> Any:
-        """Refuse ``true`` for a number, which Pydantic would take for 1."""
+        """Reject ``true`` for a number, which Pydantic would convert to 1."""
         for name, field in cls.model_fields.items() if isinstance(data, Mapping) else ():
             for key in {name, field.alias or name}:
                 if _boolean_for_number(field.annotation, data.get(key)):
-                    text = f"a number is needed, got {str(data[key]).lower():.80}"
+                    text = f"must be a number, got {str(data[key]).lower():.80}"
                     raise PydanticCustomError("boolean_for_number", "{text}", {"text": text, "key": key})
         return data
 
 
 def _boolean_for_number(annotation: Any, value: Any) -> bool:
-    """Whether ``value`` is, or holds, a boolean where ``annotation`` has a number and no boolean."""
+    """Whether ``value`` is or contains a boolean where ``annotation`` allows a number but no boolean."""
     if not isinstance(value, bool | Mapping | list | tuple):
         return False
     options = list(_options(annotation))
@@ -75,7 +75,7 @@ def _boolean_for_number(annotation: Any, value: Any) -> bool:
 
 
 def _options(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without what is said about them."""
+    """Members of a union, without their annotations."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from _options(get_args(annotation)[0])

@@ -1,4 +1,4 @@
-"""A YAML file (JSON is YAML too) -> a closed, frozen model; every mistake is named by its path and line."""
+"""A YAML file (JSON is YAML too) -> a closed, frozen model; every error names its path and line."""
 
 import codecs
 from collections.abc import Mapping
@@ -14,38 +14,38 @@ from ranker.config.yaml import Document, YamlError, parse
 Config = TypeVar("Config", bound=BaseModel)
 
 LARGEST = 4 * 2**20
-"""Bytes that a config may have."""
+"""Maximum size of a config in bytes."""
 
 
 class ConfigError(ValueError):
-    """A config that cannot be used; its text is meant for the person who wrote the file."""
+    """An invalid config; the message is for the author of the file."""
 
 
 def read(path: Path, model: type[Config]) -> Config:
-    """Read and check a file. Raises ``ConfigError`` naming each mistake by path and line."""
+    """Read and check a file. Raises ``ConfigError`` that lists each error with path and line."""
     return check(path, document(path), model)
 
 
 def document(path: Path) -> Document:
-    """Read a file as YAML that is a mapping, whatever its keys are. Raises ``ConfigError``."""
+    """Read a YAML file that must be a mapping; keys are not checked. Raises ``ConfigError``."""
     text = _text(path)
     try:
-        found = parse(text)
+        parsed = parse(text)
     except YamlError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(found.data, dict):
-        kind = {list: "is a list", type(None): "is empty"}.get(type(found.data), "is a single value")
+    if not isinstance(parsed.data, dict):
+        kind = {list: "is a list", type(None): "is empty"}.get(type(parsed.data), "is a single value")
         raise ConfigError(f"{path} {kind}; a config is a mapping of keys to values")
-    return found
+    return parsed
 
 
-def check(path: Path, found: Document, model: type[Config]) -> Config:
-    """Check what a file says. Raises ``ConfigError`` naming each mistake by path and line."""
-    return _checked(found.data, model, str(path), found.tree)
+def check(path: Path, parsed: Document, model: type[Config]) -> Config:
+    """Check the content of a file. Raises ``ConfigError`` that lists each error with path and line."""
+    return _checked(parsed.data, model, str(path), parsed.tree)
 
 
 def check_data(content: Mapping[str, Any], model: type[Config]) -> Config:
-    """Check what a dict says. Raises ``ConfigError`` naming each mistake by path."""
+    """Check a dict. Raises ``ConfigError`` that lists each error with its path."""
     return _checked(content, model, "the config", None)
 
 
@@ -70,7 +70,7 @@ def _text(path: Path) -> str:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ConfigError(f"{str(path)!r}: cannot be read: {reason}") from None
     if len(raw) > LARGEST:
-        raise ConfigError(f"{path}: has more than {LARGEST // 2**20} MB; is it a config?")
+        raise ConfigError(f"{path}: is larger than {LARGEST // 2**20} MB; is it a config?")
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ConfigError(f"{path}: is encoded as UTF-16; save it as UTF-8")
     try:

@@ -1,4 +1,4 @@
-"""Pydantic's mistakes in the words of YAML: what a value must be, or what is wrong with it."""
+"""Pydantic's errors in terms of YAML: what a value must be, or what is wrong with it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,13 +24,13 @@ _KINDS = {
     "time": "a time",
     "none": "null",
 }
-"""What a value must be, by the first word of the types of mistakes about its kind, such as ``int_parsing``."""
+"""What a value must be, by the first word of Pydantic's error type, such as ``int_parsing``."""
 _IMPLIED = {"a whole number": "a number"}
-"""What need not be said beside what also allows it."""
+"""Kinds left out of a message that also names a more general kind."""
 
 
 def kind(mistake: Mapping[str, Any]) -> str | None:
-    """What a value of the wrong kind must be; ``None`` for a mistake of another sort."""
+    """What a value of the wrong kind must be; ``None`` for other errors."""
     name: str = mistake["type"]
     if name == "literal_error":
         return str(mistake["ctx"]["expected"])
@@ -41,14 +41,14 @@ def kind(mistake: Mapping[str, Any]) -> str | None:
 
 
 def one_of(kinds: Iterable[str]) -> str:
-    """A value must be one of some kinds."""
+    """Message that a value must be of one of some kinds."""
     distinct = list(dict.fromkeys(kinds))
     *others, last = [each for each in distinct if _IMPLIED.get(each) not in distinct]
     return f"must be {', '.join(others)} or {last}" if others else f"must be {last}"
 
 
 def words(mistake: Mapping[str, Any]) -> str:
-    """What is wrong, without the value."""
+    """Message of an error, without the value."""
     expected, context = kind(mistake), mistake.get("ctx", {})
     if expected is not None:
         return one_of([expected])

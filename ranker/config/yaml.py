@@ -1,8 +1,8 @@
-"""YAML text -> plain data by the core schema of YAML 1.2, with a line for everything that is refused.
+"""YAML text -> plain data by the core schema of YAML 1.2; every error names its line.
 
-YAML 1.1, which PyYAML reads, takes ``on`` and ``no`` for booleans, ``12:30`` for 750, ``010`` for 8 and ``1e-3`` for
-text. Here booleans are ``true`` and ``false``, integers are decimal, ``0o`` or ``0x``, floats may have an exponent,
-and all else is text, dates too. A mapping's keys are always text, as they are written: ``on``, ``1``, ``null``.
+PyYAML implements YAML 1.1, which reads ``on`` and ``no`` as booleans, ``12:30`` as 750, ``010`` as 8 and ``1e-3`` as
+text. Here booleans are ``true`` and ``false``, integers are decimal, ``0o`` or ``0x``, floats may have an exponent, and
+everything else is text, including dates. Keys of mappings are always text, as written: ``on``, ``1``, ``null``.
 """
 
 import re
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import yaml
 
 DEEPEST = 50
-"""Levels to which mappings and lists may be nested."""
+"""Maximum nesting depth of mappings and lists."""
 LARGEST = 100_000
-"""Nodes that a document may have once its aliases are written out."""
+"""Maximum number of nodes after expanding aliases."""
 LONGEST_NUMBER = 400
-"""Characters of a number; longer ones exceed every float."""
+"""Maximum characters of a number; longer ones exceed every float."""
 
 _TAG = "tag:yaml.org,2002:"
 _NULL, _BOOL, _INT, _FLOAT, _STR = (_TAG + name for name in ("null", "bool", "int", "float", "str"))
@@ -31,23 +31,23 @@ _PATTERNS = {
 
 
 class YamlError(ValueError):
-    """Text that is no usable YAML; the message is one line that names a line of the text."""
+    """Text that is not usable YAML; the message is one line and names the line of the text."""
 
 
 class Document(NamedTuple):
-    """What a text says as plain data, and its nodes, which know their lines; no node for an empty text."""
+    """Plain data of a text, and its root node, whose nodes know their lines; ``None`` for an empty text."""
 
     data: Any
     tree: yaml.Node | None
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's composer without the tags of YAML 1.1, and with a bound on nesting."""
+    """PyYAML's composer without YAML 1.1 tags and with a limit on nesting."""
 
     depth = 0
 
     def resolve(self, kind: type[yaml.Node], value: str, implicit: Any) -> str:
-        """The tag of a node without one: a scalar's by the core schema if it is plain."""
+        """Tag of an untagged node: for a plain scalar, by the core schema."""
         if kind is not yaml.ScalarNode:
             return _MAPPING if kind is yaml.MappingNode else _SEQUENCE
         matching = (tag for tag, pattern in _PATTERNS.items() if pattern.fullmatch(value))
@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def parse(text: str) -> Document:
-    """Parse one document. Raises ``YamlError``, also for a key that a mapping has twice."""
+    """Parse one document. Raises ``YamlError``, also for a duplicate key."""
     try:
         loader = _Loader(text)
         tree = loader.get_single_node()
@@ -72,8 +72,8 @@ def parse(text: str) -> Document:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise YamlError(f"line {line}: the character U+{error.character:04X} is not allowed; escape it") from None
-    except (ValueError, OverflowError) as error:  # an escape beyond Unicode
-        raise error if isinstance(error, YamlError) else YamlError(f"an escape in a text is wrong: {error}") from None
+    except (ValueError, OverflowError) as error:  # an escape outside Unicode
+        raise error if isinstance(error, YamlError) else YamlError(f"invalid escape in a text: {error}") from None
     if tree is None:
         return Document(None, None)
     _check_size(tree)
@@ -81,7 +81,7 @@ def parse(text: str) -> Document:
 
 
 def written(node: yaml.Node | None) -> str | None:
-    """A plain scalar as it stands in the text; None for quoted text, mappings and lists."""
+    """A plain scalar as written in the text; None for quoted text, mappings and lists."""
     return node.value if isinstance(node, yaml.ScalarNode) and node.style is None else None
 
 
@@ -96,7 +96,7 @@ def _value(node: yaml.Node) -> Any:
 
 
 def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
-    """Keys and values; the keys of mappings merged by ``<<`` come after the mapping's own and give way to them."""
+    """Keys and values; keys merged with ``<<`` follow the mapping's own keys, which take precedence."""
     own: dict[str, Any] = {}
     lines: dict[str, int] = {}
     merged: list[yaml.Node] = []
@@ -105,7 +105,7 @@ def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
             raise YamlError(f"line {_line(key)}: a key must be a name, not a mapping or a list")
         name = _text(key)
         if name in lines:
-            raise YamlError(f"line {_line(key)}: the key {name!r:.80} is there twice, first on line {lines[name]}")
+            raise YamlError(f"line {_line(key)}: duplicate key {name!r:.80}, first on line {lines[name]}")
         lines[name] = _line(key)
         if name == "<<" and key.style is None:
             merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
@@ -126,7 +126,7 @@ def _scalar(node: yaml.Node) -> Any:
     if tag == _STR:
         return text
     if not _PATTERNS[tag].fullmatch(text) and not (tag == _FLOAT and _PATTERNS[_INT].fullmatch(text)):
-        raise YamlError(f"line {_line(node)}: {text!r:.80} is no {tag.removeprefix(_TAG)}")
+        raise YamlError(f"line {_line(node)}: {text!r:.80} is not a valid {tag.removeprefix(_TAG)}")
     if tag in (_INT, _FLOAT) and len(text) > LONGEST_NUMBER:
         raise YamlError(f"line {_line(node)}: {text[:20]}... has {len(text)} digits, too many for a number")
     return _READERS[tag](text)
@@ -152,7 +152,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
 def _text(node: yaml.Node) -> str:
     text: str = node.value
     if _SURROGATE.search(text):
-        raise YamlError(f"line {_line(node)}: {text!r:.80} holds half of a surrogate pair, which is no character")
+        raise YamlError(f"line {_line(node)}: {text!r:.80} contains half of a surrogate pair, which is not a character")
     return text
 
 
@@ -163,20 +163,20 @@ def _check_tag(node: yaml.Node, *allowed: str) -> None:
 
 
 def _check_size(tree: yaml.Node) -> None:
-    """Refuse aliases that stand for too much, or for themselves."""
+    """Reject recursive aliases and those that expand to too many values."""
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
 
     def size(node: yaml.Node) -> int:
         mark = id(node)
         if mark in open_nodes:
-            raise YamlError(f"line {_line(node)}: an alias stands inside of what it repeats")
+            raise YamlError(f"line {_line(node)}: an alias refers to a value that contains it")
         if mark not in sizes:
             open_nodes.add(mark)
             sizes[mark] = 1 + sum(size(child) for child in _children(node))
             open_nodes.remove(mark)
         if sizes[mark] > LARGEST:
-            raise YamlError(f"line {_line(node)}: has more than {LARGEST:,} values, with its aliases written out")
+            raise YamlError(f"line {_line(node)}: has more than {LARGEST:,} values after expanding aliases")
         return sizes[mark]
 
     size(tree)
@@ -198,9 +198,9 @@ def _explained(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "cannot be read"
     if "'\\t'" in problem:
-        problem = "a tab; indent with spaces"
+        problem = "found a tab; indent with spaces"
     elif "expected a single document" in (error.context or ""):
-        problem = "a second document begins; a config is one"
+        problem = "a second document begins; a config must be a single document"
     elif mark and error.context and error.context_mark and error.problem:
         since = error.context_mark.line + 1
         problem = f"{problem} ({error.context}{f' that begins on line {since}' if since != mark.line + 1 else ''})"

@@ -1,4 +1,4 @@
-"""Raw values -> arrays a model reads: fitted on training data, saved, and used unchanged in serving."""
+"""Raw values -> model inputs: fitted on training data, saved, and used unchanged in serving."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,7 @@ _READ_A_SCHEMA = {
     "to_state": "state",
     "weight_columns": "weights",
 }
-"""Modules by name. They import the schema, which imports the kinds below: loaded at once they would run in a circle."""
+"""Lazy modules by name. They import the schema, which imports the kinds below, so eager imports would be circular."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
-"""Raw columns, as a log or a request gives them, to typed arrays.
+"""Raw columns of a log or request -> typed arrays.
 
 A column is a NumPy array, a masked array, a :class:`Ragged`, a :class:`~ranker.encoding.text.Text`, or a plain list
-with ``None`` for missing values; NaN and NaT are missing too. Times are ``datetime64``, and as numbers they are
-microseconds since 1970. Every function here raises :class:`ColumnError` naming the column, the row and the value.
+with ``None`` for missing values; NaN and NaT are missing too. Times are ``datetime64``, converted to numbers as
+microseconds since 1970. All functions raise :class:`ColumnError`, which names column, row and value.
 """
 
 import reprlib
@@ -23,16 +23,15 @@ Integers: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 
 MISSING = np.iinfo(np.int64).min
-"""Stands for a missing value in an array of integers; no id of a log may have this value."""
+"""Missing value in integer arrays; ids must not have this value."""
 LARGEST = float(np.finfo(np.float32).max)
-"""Models read numbers of 32 bits: a larger one would reach them as infinite."""
+"""Largest float32: models read 32-bit floats, and larger numbers would become infinite."""
 LARGEST_INPUT = 1e12
-"""Of numbers that a model reads as they come, not standardised. Products of a few larger ones overflow, which some
-engines turn into a 0."""
+"""Largest input that is not standardised. Products of a few larger ones overflow, which some engines turn into 0."""
 _INTEGER = "an integer from -2**63 + 1 to 2**63 - 1"
-_UNSIGNED = "an integer from 0 to 2**64 - 1 other than 2**63, as ids beside values of 2**63 and more must be"
+_UNSIGNED = "an integer from 0 to 2**64 - 1 other than 2**63, as required with ids of 2**63 and more"
 _EXACT = {np.dtype(np.float16): 2.0**11, np.dtype(np.float32): 2.0**24, np.dtype(np.float64): 2.0**53}
-"""From these sizes on several integers share one float: as an id it would stand for all of them."""
+"""From these magnitudes on, several integers share one float, so a float id would be ambiguous."""
 _NUMBER = "a finite number of at most 3.4e38 in size"
 
 
@@ -48,18 +47,18 @@ def unequal_lengths(columns: Mapping[str, Sized]) -> dict[str, str]:
 
 
 class _Shown(reprlib.Repr):
-    """Writes a value out, but not all of a long one."""
+    """Formats a value, truncating a long one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.maxstring = self.maxother = self.maxlong = 80
 
     def repr_int(self, x: int, level: int) -> str:
-        """Write an integer; Python refuses to write out one of thousands of digits."""
+        """Format an integer; Python refuses to print thousands of digits."""
         return super().repr_int(x, level) if x.bit_length() < 1024 else f"an integer of {x.bit_length()} bits"
 
     def repr_Decimal(self, x: Decimal, _: int) -> str:  # noqa: N802 - looked up by the type's name
-        """Write a decimal with all of its digits."""
+        """Format a decimal with all digits."""
         return f"{x:f}"
 
 
@@ -67,12 +66,12 @@ _SHOWN = _Shown()
 
 
 def shortened(value: object) -> str:
-    """A value written out, but not all of a long one."""
+    """Format a value, truncating a long one."""
     return _SHOWN.repr(value)
 
 
 class ColumnError(ValueError):
-    """A value that does not fit its column: ``column``, ``row`` (counted from 0 in the batch) and ``value``."""
+    """An invalid value: ``column``, ``row`` (from 0 in the batch) and ``value``."""
 
     def __init__(self, column: str, row: int, value: object, expected: str) -> None:
         self.column, self.row, self.value, self.expected = column, row, value, expected
@@ -106,26 +105,26 @@ class Ragged:
 
 
 class Decimals(np.ndarray[Any, np.dtype[np.float64]]):
-    """Numbers [N] nearest to decimals, one of which at least is no integer of 64 bits; NaN for null.
+    """Floats [N] nearest to decimals, at least one of which is not a 64-bit integer; NaN for null.
 
-    ``exact`` gives the decimals, so that an error names the value as it was sent; it is unknown of parts of the column.
+    ``exact`` returns the decimals, so that errors show the value as sent; it is unknown for slices of the column.
     """
 
     exact: Callable[[], list[Decimal | None]] | None = None
 
     @classmethod
     def of(cls, nearest: Floats, exact: Callable[[], list[Decimal | None]]) -> "Decimals":
-        """Numbers [N] and what gives the decimals [N] that they are nearest to."""
-        found = nearest.view(cls)
-        found.exact = exact
-        return found
+        """Build from floats [N] and a function that returns the exact decimals [N]."""
+        decimals = nearest.view(cls)
+        decimals.exact = exact
+        return decimals
 
 
 Column: TypeAlias = NDArray[Any] | Ragged | Text | Sequence[Any]
 
 
 def common_rows(columns: Mapping[str, Column], names: Iterable[str]) -> int:
-    """Return the number of rows that the named columns share; without names, that of all columns, or 1."""
+    """Return the common number of rows of the named columns; without names, of all columns, or 1."""
     wanted = list(names) or list(columns)
     rows = 1
     lengths = {}
@@ -151,14 +150,13 @@ def _length(column: Column, name: str) -> int:
 
 
 def same_type(columns: Sequence[Any], dtype: type[np.int64 | np.float64]) -> NDArray[Any] | None:
-    """Columns [F, N] of one length as one array, where all are lists or arrays of that type.
+    """Stack columns of one length to an array [F, N] if all are lists or arrays of type ``dtype``.
 
-    NaN and :data:`MISSING` may be among the values of arrays. ``None`` where columns, or values of a list, are of
-    another type.
+    Arrays may contain NaN and :data:`MISSING`. Returns ``None`` if a column or a list's value has another type.
     """
     if all(type(column) is list for column in columns):
         try:
-            # Refuses other types, and None, at the speed of C.
+            # array() rejects other types and None at C speed.
             flat: Any = np.asarray(array("q" if dtype is np.int64 else "d", chain.from_iterable(columns)))
         except (TypeError, OverflowError):
             return None
@@ -173,10 +171,10 @@ def same_type(columns: Sequence[Any], dtype: type[np.int64 | np.float64]) -> NDA
 def integers(column: Column, name: str, unsigned: bool = False) -> Integers:
     """Integers [N] with :data:`MISSING` for null; booleans are 0 and 1, times microseconds since 1970.
 
-    Floats are taken where they are whole, and so small that no other integer has the same float. ``unsigned`` ones run
-    from 0 to 2**64 - 1, and their bits are those of the result; 2**63 is refused, whose bits stand for null.
+    Floats are accepted if they are whole and small enough to be exact. ``unsigned`` integers run from 0 to 2**64 - 1
+    and are returned as signed integers of the same bits; 2**63 is rejected, since its bits mean null.
     """
-    require_single(column, name, "one integer a row")
+    require_single(column, name, "one integer per row")
     if isinstance(column, Decimals) and column.exact is not None:
         return integers([None if value is None else _whole(value) for value in column.exact()], name, unsigned)
     if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind == "M":
@@ -189,24 +187,24 @@ def integers(column: Column, name: str, unsigned: bool = False) -> Integers:
         return _integer_array(column, name, unsigned)
     values = _plain(column)
     try:
-        found = np.asarray(array("Q" if unsigned else "q", values))  # refuses floats, text and None, at the speed of C
+        raw = np.asarray(array("Q" if unsigned else "q", values))  # refuses floats, text and None, at C speed
     except (TypeError, OverflowError):
         missing = None in values
         try:
             if missing:
-                found = np.asarray(array("Q" if unsigned else "q", [0 if value is None else value for value in values]))
-                return _integer_array(found, name, unsigned, np.array([value is None for value in values]))
+                raw = np.asarray(array("Q" if unsigned else "q", [0 if value is None else value for value in values]))
+                return _integer_array(raw, name, unsigned, np.array([value is None for value in values]))
         except (TypeError, OverflowError):
-            pass  # the loop below finds the row
+            pass  # the loop below identifies the row
         plain = [_integer(value, name, row, unsigned) for row, value in enumerate(values)]
         null = np.array([value is None for value in plain], dtype=bool)
         filled = np.array([value or 0 for value in plain], dtype=np.uint64 if unsigned else np.int64)
         return _integer_array(filled, name, unsigned, null)
-    return _integer_array(found, name, unsigned)
+    return _integer_array(raw, name, unsigned)
 
 
 def _integer_array(values: NDArray[Any], name: str, unsigned: bool, null: Mask | None = None) -> Integers:
-    """Integers [N] of numbers [N]; ``null`` says where another value stands for none."""
+    """Convert numbers [N] to integers [N]; ``null`` marks missing values."""
     if values.dtype.kind == "f":
         nan = np.isnan(values)
         null = nan if null is None else null | nan
@@ -221,14 +219,14 @@ def _integer_array(values: NDArray[Any], name: str, unsigned: bool, null: Mask |
         bits = values.astype(np.uint64, copy=False)
         if len(bits) and bits.max() >= 2**63:
             require(bits != 2**63, bits, name, _UNSIGNED)
-        found = bits.view(np.int64)
+        result = bits.view(np.int64)
     else:
         if len(values) and values.dtype == np.int64 and values.min() == MISSING:
             require(values != MISSING, values, name, _INTEGER)
         if len(values) and values.dtype == np.uint64 and values.max() >= 2**63:
             require(values < 2**63, values, name, _INTEGER)
-        found = values.astype(np.int64, copy=False)
-    return np.asarray(found if null is None else np.where(null, MISSING, found))
+        result = values.astype(np.int64, copy=False)
+    return np.asarray(result if null is None else np.where(null, MISSING, result))
 
 
 def _whole(value: Decimal) -> int | Decimal:
@@ -257,7 +255,7 @@ def _integer(value: object, name: str, row: int, unsigned: bool) -> int | None:
 
 def strings(column: Column, name: str) -> list[str | None]:
     """Strings [N] with ``None`` for null."""
-    require_single(column, name, "one string a row")
+    require_single(column, name, "one string per row")
     values = _plain(column)
     if {str, type(None)}.issuperset(map(type, values)):
         return values
@@ -273,7 +271,7 @@ def _string(value: object, name: str, row: int) -> str | None:
 
 
 def numbers(column: Column, name: str) -> Floats:
-    """Numbers [N] with NaN for null; infinite values and those beyond 32 bits are refused."""
+    """Numbers [N] with NaN for null; infinite values and those beyond float32 are rejected."""
     values = unchecked_numbers(column, name)
     too_large = np.abs(values) > LARGEST
     if too_large.any():
@@ -282,8 +280,8 @@ def numbers(column: Column, name: str) -> Floats:
 
 
 def unchecked_numbers(column: Column, name: str) -> Floats:
-    """Like :func:`numbers`, for callers that check the size of many columns at once by :func:`require_finite`."""
-    require_single(column, name, "one number a row")
+    """Like :func:`numbers`, for callers that check many columns at once with :func:`require_finite`."""
+    require_single(column, name, "one number per row")
     if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind == "M":
         times = microseconds(column)
         return np.where(times == MISSING, np.nan, times)
@@ -292,7 +290,7 @@ def unchecked_numbers(column: Column, name: str) -> Floats:
         return np.ma.filled(plain, np.nan) if isinstance(plain, np.ma.MaskedArray) else plain
     values = _plain(column)
     try:
-        return np.asarray(array("d", values))  # refuses text and None, at the speed of C
+        return np.asarray(array("d", values))  # refuses text and None, at C speed
     except (TypeError, OverflowError):
         try:
             return np.asarray(array("d", [np.nan if value is None else value for value in values]))
@@ -301,7 +299,7 @@ def unchecked_numbers(column: Column, name: str) -> Floats:
 
 
 def require_finite(matrix: Floats, sizes: Floats, names: Sequence[str]) -> None:
-    """Refuse infinite values and those beyond 32 bits in columns [F, N]; ``sizes`` are without sign."""
+    """Reject infinite values and those beyond float32 in columns [F, N]; ``sizes`` are absolute values."""
     if (sizes > LARGEST).any():
         for values, name in zip(matrix, names, strict=True):
             numbers(values, name)
@@ -324,7 +322,7 @@ def microseconds(times: NDArray[Any]) -> Integers:
 
 
 def require_single(column: Column, name: str, expected: str) -> None:
-    """Raise :class:`ColumnError` for a column of lists, naming the first one that holds a value."""
+    """Raise :class:`ColumnError` for a column of lists, with the first non-empty list."""
     if isinstance(column, Ragged):
         row = int(np.argmax(np.diff(column.offsets) > 0)) if len(column) else 0
         items = column.values[column.offsets[row] : column.offsets[row + 1]] if len(column) else []
@@ -332,7 +330,7 @@ def require_single(column: Column, name: str, expected: str) -> None:
 
 
 def require(fits: Mask, column: NDArray[Any], name: str, expected: str) -> None:
-    """Raise :class:`ColumnError` for the first row [N] that does not fit."""
+    """Raise :class:`ColumnError` for the first row where ``fits`` [N] is false."""
     if not fits.all():
         row = int(np.argmin(fits))
         raise ColumnError(name, row, column[row].tolist(), expected)

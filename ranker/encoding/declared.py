@@ -1,4 +1,4 @@
-"""The schema's word for ids: ``type: string`` makes text of integers, ``type: integer`` integers of digits."""
+"""Declared id types: ``type: string`` converts integers to text, ``type: integer`` digits to integers."""
 
 import re
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from ranker.encoding.text import Text
 
 IdType: TypeAlias = Literal["integer", "unsigned", "string"]
 DIGITS = re.compile(r"0|[+-]?[1-9][0-9]{0,19}")
-"""Integers as text, without zeros in front: 02134 and 2134 are two ids, and int() would also take 1_000."""
-_WRITTEN = "an integer without zeros in front"
+"""Integers as text, without leading zeros: 02134 and 2134 are different ids, and int() would also accept 1_000."""
+_WRITTEN = "an integer without leading zeros"
 
 
 def as_declared(column: Column, name: str, declared: IdType) -> Column:
-    """A column [N] with its values of the declared type. Raises ``ColumnError`` for a value that cannot be."""
-    require_single(column, name, "one id a row")
+    """Convert a column [N] to the declared type. Raises ``ColumnError`` for a value that cannot be converted."""
+    require_single(column, name, "one id per row")
     if declared == "string":
         return _as_text(column, name)
     if isinstance(column, Text):
@@ -29,15 +29,15 @@ def as_declared(column: Column, name: str, declared: IdType) -> Column:
 
 
 def parsed(values: Iterable[Any], name: str) -> list[Any]:
-    """Values with integers in place of text. Raises ``ColumnError`` for text that is none."""
-    found = []
+    """Parse text values to integers. Raises ``ColumnError`` for invalid text."""
+    integers = []
     for row, value in enumerate(values):
         if isinstance(value, str):
             if not DIGITS.fullmatch(value):
                 raise ColumnError(name, row, value, _WRITTEN)
             value = int(value)
-        found.append(value)
-    return found
+        integers.append(value)
+    return integers
 
 
 def _as_integers(text: Text, name: str, unsigned: bool) -> Column:
@@ -59,10 +59,10 @@ def _as_text(column: Column, name: str) -> Column:
         return column
     if isinstance(column, np.ndarray) and column.dtype.kind != "O":
         if column.dtype.kind not in "iuf" and len(column):
-            raise ColumnError(name, 0, column[0], "text or an integer, as `type: string` takes them")
+            raise ColumnError(name, 0, column[0], "text or an integer, as `type: string` requires")
         unsigned = column.dtype == np.uint64 or (isinstance(column, Decimals) and not (column < 0).any())
         values, rows = np.unique(integers(column, name, unsigned), return_inverse=True)
-        missing = int(len(values) > 0 and values[0] == MISSING)  # the least of all integers
+        missing = int(len(values) > 0 and values[0] == MISSING)  # MISSING sorts first
         plain: Any = values[missing:].view(np.uint64) if unsigned else values[missing:]
         texts = Text.of([str(value) for value in plain.tolist()])
         return Text(texts.data, texts.offsets, rows - missing)
@@ -73,7 +73,7 @@ def _string(value: object, name: str, row: int) -> object:
     if value is None or isinstance(value, str) or (isinstance(value, float) and np.isnan(value)):
         return value
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise ColumnError(name, row, value, "text or an integer, as `type: string` takes them")
+        raise ColumnError(name, row, value, "text or an integer, as `type: string` requires")
     if isinstance(value, float | np.floating):
         try:
             value = int(integers([value], name)[0])

@@ -1,4 +1,4 @@
-"""Raw columns -> packed arrays, the same in training and in serving."""
+"""Raw columns -> packed arrays, identical in training and serving."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ Guard: TypeAlias = PlainTimes | TimeRange
 
 
 class Items(NamedTuple):
-    """N candidates encoded without a context: all that :meth:`Encoder.join` needs of them.
+    """N candidates encoded without a context, as input of :meth:`Encoder.join`.
 
-    ``codes`` holds those of the candidate features in keys of label statistics that the context has a part in. The
+    ``codes`` has the codes of candidate features in label statistics keys that also contain context features. The
     inputs of these keys are zeros in ``numbers``.
     """
 
@@ -36,18 +36,18 @@ class Items(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoder:
-    """A fitted encoding: every feature's own by name, and the label statistics'."""
+    """A fitted encoder: an encoding per feature, and the label statistics."""
 
     schema: Schema
     encodings: Mapping[str, Encoding]
     combinations: Mapping[Key, Combination]
     statistics: Mapping[Key, Statistics]
     times: Times = field(default_factory=Times)
-    """Which features had times in training; artifacts of before it was written down do not say."""
+    """Which features had times in training; unknown in older artifacts."""
 
     @cached_property
     def layout(self) -> Layout:
-        """Places of all inputs: features in the schema's order, and label statistics behind them."""
+        """Positions of all inputs: features in schema order, then label statistics."""
         builder, features = LayoutBuilder(), self.schema.features
         for name in features:
             self.encodings[name].reserve(builder, name)
@@ -66,23 +66,22 @@ class Encoder:
         )
 
     def guard(self, feature: str) -> Guard | None:
-        """What refuses plain numbers for a feature's times; ``None`` where it had no times, or nothing tells."""
+        """Check that rejects plain numbers sent as times; ``None`` if the feature had no times or it is unknown."""
         source = self.schema.features[feature].source_of(feature)
         if not self.times.dated.get(source):
             return None
         return self.times.plain.get(source) or self.encodings[feature].time_range()
 
     def encode(self, context: Columns, candidate: Columns, held_out: HeldOut | None = None) -> Packed:
-        """Encode columns, keyed by the log's column names, of N rows a side or of one context row and N candidates.
+        """Encode columns by log column name: N rows per side, or one context row and N candidates.
 
-        ``held_out`` maps a key of label statistics and its codes [N] to inputs [N, 1 + L] that leave out the rows'
-        own folds, for training rows. Raises ``ColumnError`` for a value that does not fit, a column that is missing
-        and one that is shorter than others.
+        For training rows, ``held_out`` maps a label statistics key and its codes [N] to inputs [N, 1 + L] that exclude
+        each row's own fold. Raises ``ColumnError`` for an invalid value and for a missing or shorter column.
         """
         contexts, candidates = self._sides
         context_rows, rows = contexts.rows(context), candidates.rows(candidate)
         if context_rows not in (1, rows):
-            raise ValueError(f"{context_rows} context rows for {rows} candidates: expected 1, or one for each")
+            raise ValueError(f"{context_rows} context rows for {rows} candidates: expected 1, or one per candidate")
         codes = {**contexts.codes(context, context_rows), **candidates.codes(candidate, rows)}
 
         def statistics(key: Key) -> NDArray[np.float32]:
@@ -95,7 +94,7 @@ class Encoder:
         )
 
     def encode_items(self, candidate: Columns) -> Items:
-        """Encode candidates [N] for contexts that are not there yet. Raises ``ColumnError`` as :meth:`encode`."""
+        """Encode candidates [N] before the context is known. Raises ``ColumnError`` as :meth:`encode`."""
         candidates = self._sides[1]
         rows = candidates.rows(candidate)
         codes = candidates.codes(candidate, rows)
@@ -111,7 +110,7 @@ class Encoder:
         return Items(*candidates.encode(candidate, codes, rows, statistics), kept)
 
     def join(self, context: Columns, items: Items) -> Packed:
-        """What :meth:`encode` gives for one context row and the same candidates; writes into ``items.numbers``.
+        """Return the same as :meth:`encode` for one context row and these candidates; writes into ``items.numbers``.
 
         Raises ``ColumnError`` as :meth:`encode`.
         """
@@ -131,13 +130,13 @@ class Encoder:
 
     @cached_property
     def combined(self) -> tuple[str, ...]:
-        """Candidate features that label statistics combine with the context's: :class:`Items` has codes of these."""
+        """Candidate features that label statistics combine with context features; :class:`Items` has their codes."""
         names = [name for _, key in self._mixed for name in key if name in self.schema.candidate]
         return tuple(dict.fromkeys(names))
 
     @cached_property
     def _mixed(self) -> list[tuple[slice, Key]]:
-        """Keys of label statistics with features of both sides, and their places among the candidates' numbers."""
+        """Label statistics keys with features of both sides, and their slices of the candidates' numbers."""
         fields = self.layout.candidate.statistics
         places = [(slice(field.start, field.start + field.length), field.key) for field in fields]
         return [(place, key) for place, key in places if any(name in self.schema.context for name in key)]

@@ -16,9 +16,9 @@ from ranker.schema import Schema
 
 
 class EncoderFitter:
-    """Call ``add`` with each chunk of training rows, then ``fitted``; ``encode`` gives out-of-fold inputs.
+    """Call ``add`` with each chunk of training rows, then ``fitted``; ``encode`` returns out-of-fold inputs.
 
-    How the rows are divided into chunks makes no difference.
+    The result does not depend on the chunking.
     """
 
     def __init__(self, schema: Schema, seed: int = 0) -> None:
@@ -36,10 +36,10 @@ class EncoderFitter:
         self._times = Times()
 
     def add(self, columns: Mapping[str, Column], labels: Floats, known: Mask, folds: Integers) -> None:
-        """Take up a chunk: columns by name, labels and known [N, T] in the schema's task order, folds [N].
+        """Add a chunk: columns by name, labels and known [N, T] in the schema's task order, folds [N].
 
-        Raises ``ColumnError`` for a value that does not fit its column, ``ValueError`` for arrays that do not fit
-        each other, and ``RuntimeError`` after ``fitted``.
+        Raises ``ColumnError`` for an invalid value, ``ValueError`` for mismatched arrays, and ``RuntimeError`` after
+        ``fitted``.
         """
         if self._out_of_fold is not None:
             raise RuntimeError("add after fitted: the encoder returned shares the vocabularies; fit a new one instead")
@@ -78,16 +78,16 @@ class EncoderFitter:
         return Encoder(self.schema, encodings, self._combinations, statistics, self._times)
 
     def empty(self) -> list[str]:
-        """Features that learn from values, and of which no row that was added held one."""
+        """Fitted features that had no value in any added row."""
         return [name for name in self.schema.features if self._fitters[name].empty]
 
     def encode(self, encoder: Encoder, columns: Mapping[str, Column], folds: Integers) -> Packed:
-        """Encode training rows [N] with statistics that leave out each row's own fold [N].
+        """Encode training rows [N] with statistics that exclude each row's own fold [N].
 
-        ``encoder`` is what :meth:`fitted` returned; rows and folds are those that were added.
+        ``encoder`` is the result of :meth:`fitted`; rows and folds must be those that were added.
         """
         if self._out_of_fold is None:
-            raise RuntimeError("encode before fitted: there is no statistic yet")
+            raise RuntimeError("encode called before fitted: there are no statistics yet")
         out_of_fold = self._out_of_fold
         self._check_folds(folds, common_rows(columns, self.schema.input_columns()))
 

@@ -1,4 +1,4 @@
-"""Formulas of a log's columns -> numbers, a row each."""
+"""Evaluate formulas on columns of a log."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from ranker.encoding.columns import Column, Floats, Mask, numbers, strings
 
 
 def computed(text: str, columns: Mapping[str, Column]) -> tuple[Floats, Mask]:
-    """A formula's value in each row [N], NaN or infinite where it has none, and where a column that it reads is null.
+    """A formula's values [N], which may be NaN or infinite, and a mask [N] of rows with a null in a column it reads.
 
     Raises ``ColumnError`` for a column of the wrong type.
     """

@@ -11,12 +11,11 @@ from ranker.schema import Schema, Task
 
 
 class Labels(NamedTuple):
-    """Values [N, T] and whether each is known [N, T]; an unknown value is 0.
+    """Label values [N, T] and whether each is known [N, T]; unknown values are 0.
 
-    A task given another has the value 0 where the other's label is 0, and is known there: the label of an
-    impression, not of a click. Where the log says otherwise the row is in ``conflicts`` [N, T], and the task's
-    ``given_conflicts`` decides: ``mask`` makes the value unknown, ``drop`` puts the row into ``dropped`` [N], which
-    callers leave out.
+    A conditional task has the known label 0 where its condition's label is 0: labels are per impression, not per click.
+    Contradicting rows are in ``conflicts`` [N, T], and the task's ``given_conflicts`` decides: ``mask`` makes the label
+    unknown, ``drop`` adds the row to ``dropped`` [N], which callers remove.
     """
 
     values: Floats
@@ -25,16 +24,16 @@ class Labels(NamedTuple):
     dropped: Mask
 
     def at(self, rows: Mask) -> "Labels":
-        """The labels of some rows [N]."""
+        """Select rows by a mask [N]."""
         return Labels(self.values[rows], self.known[rows], self.conflicts[rows], self.dropped[rows])
 
 
 def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
     """Check and stack the labels. Raises ``ColumnError`` for a binary label outside {0, 1} and the like.
 
-    A label that is a formula is unknown where nulls make it so. Values where the task's own ``mask`` is 0 are not
-    checked. Where the task that this one is given has the label 0 or none, a value that no label can have is still an
-    error, except an infinite one of a formula; with the label 0, any label but 0 is a conflict.
+    A formula's label is unknown where it evaluates to null. Values where the task's ``mask`` is 0 are not checked.
+    Where the condition's label is 0 or unknown, an invalid label is still an error, except an infinite value of a
+    formula; where it is 0, any label but 0 is a conflict.
     """
     rows = common_rows(columns, label_columns(schema))
     names = list(schema.tasks)
@@ -50,12 +49,12 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
             mask = numbers(columns[task.mask], task.mask)
             require((mask == 0) | (mask == 1), mask, task.mask, "a mask in {0, 1}")
             used &= mask == 1
-        told = used & np.isfinite(value)
+        finite = used & np.isfinite(value)
         follows = np.zeros(rows, dtype=bool)
         if task.given is not None:
             parent = names.index(task.given)
             follows = known[:, parent] & (values[:, parent] == 0)
-            conflict = told & follows & task.contradicts(value)
+            conflict = finite & follows & task.contradicts(value)
             conflicts[:, at] = conflict
             used &= known[:, parent] & (values[:, parent] == 1)
             if task.given_conflicts == "mask":
@@ -65,29 +64,29 @@ def encode_labels(schema: Schema, columns: Mapping[str, Column]) -> Labels:
         place = f" (tasks.{name}.label)" if task.label is not None else ""
         require(~used | (np.abs(value) <= LARGEST), value, column, f"a finite number{place}")
         fits = task.allowed(value)
-        require(~told | fits, value, column, f"{task.expects}{place}{_excluded(told & ~fits, used, name, task)}")
+        require(~finite | fits, value, column, f"{task.expects}{place}{_excluded(finite & ~fits, used, name, task)}")
         values[used, at] = value[used]
         known[:, at] = used | follows
     return Labels(values, known, conflicts, dropped)
 
 
 def label_columns(schema: Schema) -> list[str]:
-    """Columns of the log that labels and masks are read from, without repeats."""
+    """Distinct log columns of labels and masks."""
     return list(dict.fromkeys(column for name, task in schema.tasks.items() for column in task.label_columns(name)))
 
 
 def _excluded(wrong: Mask, used: Mask, name: str, task: Task) -> str:
-    """What to do about the first of the wrong rows [N], if it is not ``used`` [N] because of the task's ``given``."""
+    """Advice for the first wrong row [N] if ``given`` excludes it from ``used`` [N]."""
     if not wrong.any() or used[np.argmax(wrong)]:
         return ""
     return (
-        f", though the label of {task.given!r}, which tasks.{name} is given, is not 1 there; where there is no label, "
-        f"write null, or 0 into the column that tasks.{name}.mask names"
+        f", although the label of {task.given!r} (tasks.{name}.given) is not 1 there; where there is no label, "
+        f"write null, or 0 in the column named by tasks.{name}.mask"
     )
 
 
 def _read(task: Task, name: str, columns: Mapping[str, Column]) -> tuple[Floats, str, Mask]:
-    """A task's label [N], what to call it in an error, and where it is unknown [N]."""
+    """A task's label [N], its name in errors, and a mask of unknown labels [N]."""
     if task.label is None:
         column = task.column or name
         value = numbers(columns[column], column)

@@ -1,4 +1,4 @@
-"""Where each feature lies in the packed arrays that the model reads."""
+"""Positions of features in the packed arrays that the model reads."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 Side: TypeAlias = Literal["context", "candidate"]
 Key: TypeAlias = tuple[str, ...]
-"""The features that label statistics are kept by, alone or combined."""
+"""Features that label statistics are grouped by, one or a combination."""
 
 
 def key_name(key: Key) -> str:
-    """Name of a key's columns of numbers: ``label_statistics(user_id, tab)``."""
+    """Name of a key's number columns: ``label_statistics(user_id, tab)``."""
     return f"label_statistics({', '.join(key)})"
 
 
 class Packed(NamedTuple):
-    """One batch, packed: two arrays a side. N rows a side, or one context row for N candidates."""
+    """A packed batch: two arrays per side, with N rows per side or one context row for N candidates."""
 
     context_ids: NDArray[np.int32]
     context_numbers: NDArray[np.float32]
@@ -28,10 +28,10 @@ class Packed(NamedTuple):
 
 @dataclass(frozen=True)
 class IdField:
-    """Columns ``start`` to ``start + length`` of a side's ids: one feature's rows of an embedding table.
+    """Columns ``start`` to ``start + length`` of a side's ids: one embedded feature.
 
-    Ids count from the feature's own first row; ``offset`` is where that row lies in the table of its width.
-    Id 0 is missing, and padding in pooled fields. A field with a ``target`` is weighed by that candidate feature.
+    Ids are relative to the feature's first row; ``offset`` is that row in the table of its width. Id 0 means missing,
+    and padding in pooled fields. The candidate feature ``target``, if set, attends to the field.
     """
 
     feature: str
@@ -55,49 +55,49 @@ class NumberField:
 
 @dataclass(frozen=True)
 class StatisticsField(NumberField):
-    """Columns of label statistics: they belong to no feature, but to the ``key`` of one or several."""
+    """Columns of label statistics of a ``key`` of one or several features."""
 
     key: Key
 
 
 @dataclass(frozen=True)
 class SideLayout:
-    """The fields of one side, in the order of their columns; ids of one width lie side by side."""
+    """The fields of one side in column order; ids of the same width are adjacent."""
 
     ids: tuple[IdField, ...]
     numbers: tuple[NumberField, ...]
 
     @property
     def id_width(self) -> int:
-        """Number of columns of ids."""
+        """Number of id columns."""
         return sum(field.length for field in self.ids)
 
     @property
     def number_width(self) -> int:
-        """Number of columns of numbers."""
+        """Number of number columns."""
         return sum(field.length for field in self.numbers)
 
     @property
     def statistics(self) -> list[StatisticsField]:
-        """The fields of label statistics among the numbers."""
+        """Label statistics fields among the numbers."""
         return [field for field in self.numbers if isinstance(field, StatisticsField)]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Both sides, and the rows of the embedding table of each width."""
+    """Both sides, and the number of embedding rows of each width."""
 
     context: SideLayout
     candidate: SideLayout
     tables: Mapping[int, int]
 
     def sides(self) -> Iterator[tuple[Side, SideLayout]]:
-        """Yield each side with its name."""
+        """Yield each side with its layout."""
         yield "context", self.context
         yield "candidate", self.candidate
 
     def widths(self) -> tuple[int, int, int, int]:
-        """Columns of each array of :class:`Packed`."""
+        """Number of columns of each array of :class:`Packed`."""
         return (
             self.context.id_width,
             self.context.number_width,
@@ -108,8 +108,7 @@ class Layout:
     def places(self) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
         """Start and width of each feature's columns once embedded, by side.
 
-        Ids come first, in the order of their fields, then numbers; what attends to the candidate is the candidate's,
-        at its end.
+        Ids come first, in field order, then numbers; lists pooled by target attention are at the end of the candidate.
         """
         placed: tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]] = ({}, {})
         for places, (_, side) in zip(placed, self.sides(), strict=True):
@@ -119,7 +118,7 @@ class Layout:
         return placed
 
     def attending(self) -> list[IdField]:
-        """Fields of both sides that are weighed by the candidate, in the order of their columns."""
+        """Fields of both sides with target attention, in column order."""
         return [field for _, side in self.sides() for field in side.ids if field.target is not None]
 
     def embedded(self) -> Iterator[tuple[str, int, int, int]]:
@@ -140,7 +139,7 @@ def _append(places: dict[str, tuple[int, int]], widths: Sequence[tuple[str, int]
 
 
 class LayoutBuilder:
-    """Collects fields and lays them out."""
+    """Collects fields and builds the layout."""
 
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}
@@ -163,13 +162,13 @@ class LayoutBuilder:
         attends: bool = False,
         heads: int = 1,
     ) -> None:
-        """Add a field that reads the rows reserved for ``table``, and is weighed by that feature if it ``attends``."""
+        """Add a field that reads the rows of feature ``table``, which is also the attention target if ``attends``."""
         offset, dimension = self._offsets[table]
         field = IdField(feature, 0, length, dimension, offset, pooling)
         self._ids[side].append(replace(field, target=table, heads=heads) if attends else field)
 
     def numbers(self, side: Side, feature: str, length: int) -> None:
-        """Add columns of numbers."""
+        """Add number columns."""
         self._numbers[side].append(NumberField(feature, self._number_width(side), length))
 
     def statistics(self, side: Side, key: Key, length: int) -> None:
@@ -177,7 +176,7 @@ class LayoutBuilder:
         self._numbers[side].append(StatisticsField(key_name(key), self._number_width(side), length, key))
 
     def build(self) -> Layout:
-        """Lay the fields out: by width, single ids before pooled ones."""
+        """Build the layout: fields by width, single ids before pooled ones."""
 
         def arranged(side: Side) -> SideLayout:
             fields, start = [], 0

@@ -1,4 +1,4 @@
-"""Columns of lists and of separated text."""
+"""List columns and separated text."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -17,7 +17,7 @@ T = TypeVar("T")
 def ragged(column: Column, name: str, separator: str | None) -> Ragged:
     """Lists [N] of values; null is an empty list, and with a separator text is split and stripped.
 
-    Pieces of split text are strings; the caller turns them into integers where its vocabulary holds integers.
+    Split text gives strings; the caller converts them to integers if its vocabulary holds integers.
     """
     if isinstance(column, Ragged):
         return column
@@ -35,7 +35,7 @@ def _items(value: object, name: str, row: int, separator: str | None) -> list[An
     if isinstance(value, str) and separator is not None:
         return [piece for part in value.split(separator) if (piece := part.strip())]
     if isinstance(value, int) and not isinstance(value, bool) and separator is not None:
-        return [value]  # a column that never holds more than one
+        return [value]  # a column whose rows have at most one value
     if isinstance(value, np.ndarray) and value.ndim == 1:
         plain: list[Any] = value.tolist()
         return plain
@@ -46,7 +46,7 @@ def _items(value: object, name: str, row: int, separator: str | None) -> list[An
 
 
 def split(column: Column, name: str, separator: str | None, kind: ValueType | None) -> Ragged:
-    """Lists [N] of a column; pieces of text become integers where the vocabulary holds integers."""
+    """Lists [N] of a column; split text is converted to integers if the vocabulary holds integers."""
     lists = ragged(column, name, separator)
     if separator is None or kind not in ("integer", "unsigned"):
         return lists
@@ -54,7 +54,7 @@ def split(column: Column, name: str, separator: str | None, kind: ValueType | No
 
 
 def list_codes(codes: Callable[[Any, str], T], lists: Ragged, name: str) -> T:
-    """Apply ``codes`` to the flat values of lists; an error names the row of the list, not of the flat value."""
+    """Apply ``codes`` to the flattened values of lists; errors name the row of the list, not the flat position."""
     try:
         return codes(lists.values, name)
     except ColumnError as error:
@@ -63,7 +63,7 @@ def list_codes(codes: Callable[[Any, str], T], lists: Ragged, name: str) -> T:
 
 
 def pad(lists: Ragged, ids: NDArray[np.int32], length: int, keep: Callable[[Integers], Integers]) -> NDArray[np.int32]:
-    """Flat ids of ``lists`` -> [N, length], zeros behind; ``keep`` maps row lengths to the first kept position."""
+    """Pad flat ids of ``lists`` to [N, length] with zeros; ``keep`` maps row lengths to the first kept position."""
     lengths = np.diff(lists.offsets)
     first = lists.offsets[:-1] + keep(lengths)
     steps = np.arange(length)

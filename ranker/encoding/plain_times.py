@@ -1,7 +1,7 @@
-"""Plain numbers sent for times: which can be microseconds since 1970, and which look like another unit.
+"""Plain numbers sent as times: whether they can be microseconds since 1970 or look like another unit.
 
-Days, hours, seconds and milliseconds of any date up to 2286 are below 10^13. As microseconds they all lie within four
-months of 1970-01-01, where few logs have times. Nanoseconds from 1978 on lie beyond the year 9999. In between, a number
+Days, hours, seconds and milliseconds of any date up to 2286 are below 10^13. Read as microseconds, they are within four
+months of 1970-01-01, where few logs have times. Nanoseconds from 1978 on are beyond the year 9999. Numbers in between
 can only be microseconds.
 """
 
@@ -13,23 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEAR = 10**13
-"""Microseconds from 1970 within which numbers of larger units fall."""
+"""Microseconds from 1970 that cover numbers of larger units."""
 FAR = 253_402_300_800_000_000
 """Microseconds from 1970 to the year 10000."""
 RARE, USUAL = 1000, 2
-"""Times near 1970 are rare where they are fewer than one of 1000, usual where they are one of 2 or more."""
+"""Times near 1970 are rare below 1 in 1000, and usual from 1 in 2."""
 _UNITS = {"days": 86_400e6, "hours": 3_600e6, "seconds": 1e6, "milliseconds": 1e3, "nanoseconds": 1e-3}
 _FIRST, _LAST = 315_532_800e6, 4_102_444_800e6
-"""The years 1980 to 2100: numbers that mean a time of these years in another unit are said to look like it."""
+"""The years 1980 to 2100: numbers that are times of these years in another unit are reported as looking like it."""
 
 
 @dataclass
 class PlainTimes:
-    """What training's times of one feature say about plain numbers. 0 is 1970-01-01 in every unit, so always taken.
+    """Rules for plain numbers from a feature's training times. 0 is 1970-01-01 in every unit, so it is always accepted.
 
-    ``near`` of the ``count`` times lie near 1970 and are not 0, from ``low`` to ``high``; ``step`` is their greatest
-    common divisor. A few such times are often stand-ins (1970-01-01 01:00 for "never"), and whole days are told from
-    seconds by the step. ``extent`` is the largest distance from 1970.
+    ``near`` of the ``count`` times are near 1970 and not 0, from ``low`` to ``high``; ``step`` is their greatest common
+    divisor. A few such times are often placeholders (1970-01-01 01:00 for "never"); the step distinguishes whole days
+    from seconds. ``extent`` is the largest distance from 1970.
     """
 
     count: int = 0
@@ -40,7 +40,7 @@ class PlainTimes:
     extent: int = 0
 
     def add(self, times: NDArray[np.int64]) -> None:
-        """Take up times [N] of training, in microseconds, without missing ones."""
+        """Add training times [N] in microseconds, without missing values."""
         if not len(times):
             return
         self.count += len(times)
@@ -54,41 +54,41 @@ class PlainTimes:
         self.step = gcd(self.step, int(np.gcd.reduce(near)))
 
     def wrong(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which plain numbers [N] are refused; 0 and NaN are not."""
+        """Mask of rejected plain numbers [N]; 0 and NaN are accepted."""
         refused = (values > max(FAR, self.extent)) | (values < -max(FAR, self.extent))
         places = np.flatnonzero(_is_near(values))
-        if len(places) and not self._usual:
+        if len(places) and not self._near_usual:
             near = values[places].astype(np.float64 if values.dtype.kind == "f" else np.int64)
             refused[places] = True
-            if self._some:
+            if self._near_seen:
                 refused[places] = (near < self.low) | (near > self.high) | (near % self.step != 0)
         return np.asarray(refused)
 
     def told(self, value: float) -> str | None:
-        """Why a plain number is refused; ``None`` where it is taken."""
+        """Reason why a plain number is rejected; ``None`` if accepted."""
         if abs(value) > max(FAR, self.extent):
             return looks_like(value) or "this is beyond the year 9999"
-        if not 0 < abs(value) < NEAR or self._usual:
+        if not 0 < abs(value) < NEAR or self._near_usual:
             return None
-        if self._some and self.low <= value <= self.high and value % self.step == 0:
+        if self._near_seen and self.low <= value <= self.high and value % self.step == 0:
             return None
         return looks_like(value) or "this is within four months of 1970-01-01, where training had no such time"
 
     def state(self) -> dict[str, int]:
-        """Plain data from which ``PlainTimes(**state)`` is the same."""
+        """JSON data to rebuild it with ``PlainTimes(**state)``."""
         return asdict(self)
 
     @property
-    def _some(self) -> bool:
+    def _near_seen(self) -> bool:
         return self.near > 0 and self.near * RARE >= self.count
 
     @property
-    def _usual(self) -> bool:
+    def _near_usual(self) -> bool:
         return self.low < self.high and self.near * USUAL >= self.count
 
 
 def looks_like(value: float) -> str | None:
-    """The unit, other than microseconds, in which a number is a time of the years 1980 to 2100."""
+    """Describe the unit, other than microseconds, in which a number is a time in 1980 to 2100, if any."""
     for unit, factor in _UNITS.items():
         if _FIRST <= value * factor <= _LAST:
             return f"this looks like {unit}"

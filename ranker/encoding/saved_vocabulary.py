@@ -1,4 +1,4 @@
-"""Vocabularies <-> plain JSON data and arrays, so that they can be saved without pickling."""
+"""Vocabularies <-> JSON data and arrays, to save them without pickling."""
 
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -12,7 +12,7 @@ from ranker.encoding.vocabulary import Coder, HashedVocabulary, TextHash, Vocabu
 
 
 def coder_state(name: str, coder: Coder) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return everything that :func:`restored_coder` needs beside the declared type."""
+    """Return everything :func:`restored_coder` needs besides the declared type."""
     if isinstance(coder, HashedVocabulary):
         return {"kind": coder.kind, "buckets": coder.buckets, "hash": coder.hashed_by}, {}
     assert isinstance(coder, Vocabulary)
@@ -22,18 +22,18 @@ def coder_state(name: str, coder: Coder) -> tuple[dict[str, Any], dict[str, NDAr
 def restored_coder(
     name: str, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], declared: IdType | None
 ) -> Coder:
-    """Rebuild what :func:`coder_state` took apart. Raises ``KeyError`` for a missing part."""
+    """Rebuild a coder from :func:`coder_state`. Raises ``KeyError`` for a missing part."""
     if "buckets" not in state:
         return Vocabulary(state["kind"], unpacked(name, state["kind"], arrays), declared)
-    # Artifacts that do not name their hash were trained with this one.
+    # Artifacts without a hash name were trained with this one.
     hashed_by = state.get("hash", "crc32")
     if hashed_by not in get_args(TextHash):
-        raise ValueError(f"feature {name!r} is hashed by {hashed_by!r}, which this version of ranker does not know")
+        raise ValueError(f"feature {name!r} uses the hash {hashed_by!r}, which this version of ranker does not support")
     return HashedVocabulary(state["buckets"], state["kind"], declared, hashed_by)
 
 
 def packed(name: str, vocabulary: Vocabulary) -> dict[str, NDArray[Any]]:
-    """Values of a vocabulary as arrays whose names begin with ``name``."""
+    """Convert a vocabulary to arrays whose names begin with ``name``."""
     values = vocabulary.values()
     if not isinstance(values, list):
         return {f"{name}.values": values}
@@ -45,7 +45,7 @@ def packed(name: str, vocabulary: Vocabulary) -> dict[str, NDArray[Any]]:
 
 
 def unpacked(name: str, kind: ValueType | None, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    """Values that :func:`packed` turned into arrays."""
+    """Values of a vocabulary from the arrays of :func:`packed`."""
     if kind in ("integer", "unsigned"):
         return arrays[f"{name}.values"]
     text = arrays[f"{name}.text"].tobytes()

@@ -1,4 +1,4 @@
-"""Encodes the columns of one side: the blocks that are built once per encoder, and their run over each batch."""
+"""Encodes the columns of one side; blocks are built once per encoder and run on each batch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ StatisticsInputs: TypeAlias = Callable[[Key], NDArray[np.float32]]
 
 
 class SideEncoder:
-    """The features of one side, by name their columns and encodings, in the layout's places."""
+    """The features of one side: columns and encodings by feature name, and the layout."""
 
     def __init__(self, columns: Mapping[str, str], encodings: Mapping[str, Encoding], layout: SideLayout) -> None:
         self._id_width, self._number_width = layout.id_width, layout.number_width
@@ -29,18 +29,18 @@ class SideEncoder:
         self._blocks = [kind.block(parts) for kind, parts in by_kind.items()]
 
     def rows(self, columns: Columns) -> int:
-        """Return the number of rows [N]. Raises ``ColumnError`` where a column is missing or of another length."""
+        """Return the number of rows N. Raises ``ColumnError`` if a column is missing or of different length."""
         return common_rows(columns, self._columns)
 
     def codes(self, columns: Columns, rows: int) -> Mapping[str, Integers]:
-        """Codes [N] of each feature that identifies."""
+        """Codes [N] of each feature that has codes."""
         return {name: codes for block in self._blocks for name, codes in block.codes(columns, rows).items()}
 
     def encode(
         self, columns: Columns, codes: Mapping[str, Integers], rows: int, statistics: StatisticsInputs
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Ids [N, layout.id_width] and numbers [N, layout.number_width]."""
-        ids = np.empty((self._id_width, rows), dtype=np.int32)  # written column by column, and turned at the end
+        ids = np.empty((self._id_width, rows), dtype=np.int32)  # written by column and transposed at the end
         numbers = np.empty((self._number_width, rows), dtype=np.float32)
         for block in self._blocks:
             block.write(ids, numbers, columns, codes)

@@ -1,4 +1,4 @@
-"""A fitted encoder <-> plain JSON data and arrays, so that it can be saved without pickling."""
+"""A fitted encoder <-> JSON data and arrays, to save it without pickling."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ from ranker.schema import Schema
 
 
 def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
-    """Return everything :func:`from_state` needs beside the schema."""
+    """Return everything :func:`from_state` needs besides the schema."""
     sections: dict[str, Any] = {kind.state_section: {} for kind in FEATURE_KINDS.values() if kind.state_section}
     arrays: Arrays = {}
     for name, encoding in encoder.encodings.items():
@@ -47,7 +47,7 @@ _VECTORS = ("priors", "shift", "scale")
 
 
 def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Encoder:
-    """Rebuild the encoder that :func:`to_state` took apart. Raises ``KeyError`` where something is missing."""
+    """Rebuild an encoder from :func:`to_state`. Raises ``KeyError`` if a part is missing."""
     encodings: dict[str, Encoding] = {}
     for name, feature in schema.by_source():
         saved = state[feature.state_section][name] if feature.state_section else None

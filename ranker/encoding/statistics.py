@@ -1,4 +1,4 @@
-"""Smoothed label statistics: how often a value was seen, and the mean of each label over its rows.
+"""Smoothed label statistics: the count of a value and the mean of each label over its rows.
 
 Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes", 2001, with out-of-fold
 means for the training rows so that no row sees its own label.
@@ -18,30 +18,30 @@ from ranker.encoding.vocabulary import UNSEEN, Vocabulary
 
 
 class Combination:
-    """Codes of one or several features -> codes of their combination, seen combinations only."""
+    """Codes of one or several features -> codes of their combinations seen in training."""
 
     def __init__(self, pairs: Sequence[Vocabulary]) -> None:
         self.pairs = tuple(pairs)
 
     def add(self, codes: Sequence[Integers]) -> Integers:
-        """Codes [N] of the combination, new ones being taken up; ``codes`` holds [N] for each feature."""
+        """Codes [N] of the combination, adding new ones; ``codes`` has an array [N] per feature."""
         return self._joined(codes, grow=True)
 
     def codes(self, codes: Sequence[Integers]) -> Integers:
-        """Codes [N] of the combination, :data:`UNSEEN` for one not met while fitting."""
+        """Codes [N] of the combination; :data:`UNSEEN` for one not seen in fitting."""
         return self._joined(codes, grow=False)
 
     def _joined(self, codes: Sequence[Integers], grow: bool) -> Integers:
         joined = codes[0]
         for vocabulary, other in zip(self.pairs, codes[1:], strict=True):
-            # Codes stay below 2^31, so that a pair fits into one integer of 64 bits.
+            # Codes are below 2^31, so a pair fits one 64-bit integer.
             keys = (joined << 32) | other
             joined = vocabulary.add(keys, "") if grow else vocabulary.codes(keys, "")
         return joined
 
 
 class Sums(NamedTuple):
-    """Counts [V], and per label the sum [V, L] over the rows where it is known, and their number [V, L]."""
+    """Counts [V], and per label the sum [V, L] over rows where it is known and their number [V, L]."""
 
     counts: Floats
     sums: Floats
@@ -58,7 +58,7 @@ class Scaling(NamedTuple):
 
 @dataclass(frozen=True)
 class Statistics:
-    """The sums of one key's V codes and how inputs are made of them."""
+    """The sums of one key's V codes, and their conversion to inputs."""
 
     totals: Sums
     priors: Floats
@@ -79,9 +79,9 @@ class Statistics:
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Statistics for the training rows: those of a row in fold f are fitted on the rows of all other folds.
+    """Out-of-fold statistics: those of a training row in fold f are fitted on all other folds.
 
-    That holds of the means that smooth and scale them as well, so that nothing of a row's own label is left.
+    This includes the means for smoothing and scaling, so that a row's own label has no influence.
     ``own`` holds the sums of each code and fold, [V, F] and [V, F, L]; ``scaling`` has a leading axis of folds.
     """
 
@@ -90,7 +90,7 @@ class OutOfFold:
     scaling: Scaling
 
     def encode(self, codes: Integers, folds: Integers) -> NDArray[np.float32]:
-        """Inputs [N, 1 + L] of rows [N], like :meth:`Statistics.encode` without each row's own fold [N]."""
+        """Inputs [N, 1 + L] of rows [N], as :meth:`Statistics.encode` but excluding each row's own fold [N]."""
         others = Sums(*(t[codes] - o[codes, folds] for t, o in zip(self.served.totals, self.own, strict=True)))
         scaling = Scaling(*(part[folds] for part in self.scaling))
         return _scaled(others, scaling, self.served.binary, self.served.smoothing)
@@ -106,7 +106,7 @@ class StatisticsFitter:
         self._known = np.zeros((0, folds, labels))
 
     def add(self, codes: Integers, folds: Integers, labels: Floats, known: Mask) -> None:
-        """Take up one chunk: codes [N], folds [N], labels [N, L] and whether each is known [N, L]."""
+        """Add one chunk: codes [N], folds [N], labels [N, L] and whether each is known [N, L]."""
         self._reserve(int(codes.max(initial=UNSEEN)) + 1)
         at = codes * self.folds + folds
         np.add.at(self._counts.reshape(-1), at, 1.0)
@@ -117,12 +117,12 @@ class StatisticsFitter:
             np.add.at(self._known.reshape(-1), place, 1.0)
 
     def fitted(self, codes: int, binary: Mask, smoothing: float) -> Statistics:
-        """Return the statistics of all folds, for ``codes`` codes, standardised over the rows that were seen."""
+        """Return the statistics over all folds for ``codes`` codes, standardised over the rows seen."""
         totals = Sums(*(array.sum(axis=1) for array in self._by_fold(codes)))
         return Statistics(totals, binary=binary, smoothing=smoothing, **_scaling(totals, binary, smoothing)._asdict())
 
     def out_of_fold(self, served: Statistics) -> OutOfFold:
-        """Return the statistics for the training rows that belong to ``served``."""
+        """Return the out-of-fold statistics of the training rows that match ``served``."""
         own = self._by_fold(len(served.totals.counts))
         scalings = []
         for fold in range(self.folds):

@@ -1,4 +1,4 @@
-"""Columns of text as UTF-8 bytes, as Arrow holds them: hashed and compared many at once, as bytes."""
+"""Text columns as UTF-8 bytes, in Arrow's layout, with vectorised hashing and comparison."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 WORD = 8
-"""Bytes that are hashed and compared at a time."""
+"""Bytes hashed and compared at a time."""
 _MASKS = np.array([(1 << (8 * n)) - 1 for n in range(WORD + 1)], dtype=np.uint64)
-"""By number of bytes: which bits of a little-endian word they are."""
+"""Bit mask of the first n bytes of a little-endian word, by n."""
 
 
 @dataclass(frozen=True, eq=False)
 class Text:
-    """Strings of N rows, each one of K strings.
+    """N rows of text that refer to K strings.
 
     Attributes
     ----------
     data
-        UTF-8 of the K strings, one after the other.
+        UTF-8 bytes of the K strings, concatenated.
     offsets
         String ``k`` is ``data[offsets[k]:offsets[k + 1]]`` [K + 1].
     rows
-        Which string each row holds [N], -1 for null.
+        Index of each row's string [N]; -1 for null.
     """
 
     data: NDArray[np.uint8]
@@ -35,13 +35,13 @@ class Text:
 
     @classmethod
     def of(cls, values: Sequence[str | None]) -> Self:
-        """One string a row; half of a surrogate pair, which UTF-8 has no bytes for, is written as Python does."""
+        """Build from one string per row; lone surrogates are encoded as Python's ``surrogatepass`` does."""
         try:
             whole = np.frombuffer("\0".join(values).encode("utf-8", "surrogatepass"), dtype=np.uint8)  # type: ignore[arg-type]
         except TypeError:
-            whole = np.zeros(0, dtype=np.uint8)  # a null is among them
+            whole = np.zeros(0, dtype=np.uint8)  # there is a null
         ends = np.flatnonzero(whole == 0)
-        if len(whole) and len(ends) == len(values) - 1:  # no string holds a zero itself
+        if len(whole) and len(ends) == len(values) - 1:  # no string contains a NUL
             offsets = np.concatenate([[0], ends - np.arange(len(ends)), [len(whole) - len(ends)]])
             return cls(whole[whole != 0], offsets, np.arange(len(values)))
         encoded = [b"" if value is None else value.encode("utf-8", "surrogatepass") for value in values]
@@ -60,12 +60,12 @@ class Text:
     def tolist(self) -> list[str | None]:
         """Python strings [N], ``None`` for null."""
         used, rows = np.unique(self.rows, return_inverse=True)
-        found: list[str | None] = [None] * int(used[:1].tolist() == [-1])
-        found += self.strings(used[len(found) :])
-        return [found[row] for row in rows.tolist()]
+        strings: list[str | None] = [None] * int(used[:1].tolist() == [-1])
+        strings += self.strings(used[len(strings) :])
+        return [strings[row] for row in rows.tolist()]
 
     def strings(self, which: Integers | None = None) -> list[str]:
-        """The named ones of the K strings, or all of them, as Python strings."""
+        """Selected strings of the K, or all of them, as Python strings."""
         starts, ends = self.offsets[:-1], self.offsets[1:]
         if which is not None:
             starts, ends = starts[which], ends[which]
@@ -78,21 +78,21 @@ class Text:
 
     @cached_property
     def lengths(self) -> Integers:
-        """Bytes of each of the K strings."""
+        """Length in bytes of each of the K strings."""
         return np.diff(self.offsets)
 
     def hashes(self, strings: Integers, salt: int = 0) -> NDArray[np.uint64]:
-        """64 bits of each of the named ones of the K strings; equal strings have equal ones."""
+        """64-bit hashes of selected strings."""
         starts, lengths = self.offsets[strings], self.lengths[strings]
-        found = splitmix64(lengths.astype(np.uint64) + np.uint64(salt << 32))
+        mixed = splitmix64(lengths.astype(np.uint64) + np.uint64(salt << 32))
         for step in range(0, int(lengths.max(initial=0)), WORD):
             longer = np.flatnonzero(lengths > step)
             word = self._words[starts[longer] + step] & _MASKS[np.minimum(lengths[longer] - step, WORD)]
-            found[longer] = splitmix64(found[longer] ^ word)
-        return found
+            mixed[longer] = splitmix64(mixed[longer] ^ word)
+        return mixed
 
     def equals(self, strings: Integers, other: "Text", others: Integers) -> NDArray[np.bool_]:
-        """Whether each of the named strings is the one of another text beside it."""
+        """Whether each selected string equals the paired string of another text."""
         lengths = self.lengths[strings]
         same: NDArray[np.bool_] = lengths == other.lengths[others]
         starts, other_starts = self.offsets[strings], other.offsets[others]
@@ -103,19 +103,19 @@ class Text:
         return same
 
     def confirmed(
-        self, strings: Integers, found: Integers, other: "Text", at: Callable[[Integers], Integers]
+        self, strings: Integers, positions: Integers, other: "Text", at: Callable[[Integers], Integers]
     ) -> Integers:
-        """Positions [S] of the named strings in a list, found by hash, with -1 where the string there is another.
+        """Verify positions [S] that were looked up by hash: -1 where the string at the position differs.
 
-        ``at`` maps positions of the list to strings of ``other``. Writes into ``found``.
+        ``at`` maps positions to strings of ``other``. Writes into ``positions``.
         """
-        hits = np.flatnonzero(found >= 0)
-        found[hits[~self.equals(strings[hits], other, at(found[hits]))]] = -1
-        return found
+        hits = np.flatnonzero(positions >= 0)
+        positions[hits[~self.equals(strings[hits], other, at(positions[hits]))]] = -1
+        return positions
 
     @cached_property
     def _words(self) -> NDArray[np.uint64]:
-        """The eight bytes that begin at each byte, zeros behind the last."""
+        """The eight bytes starting at each byte, zero-padded at the end."""
         padded = self.data
         if len(padded) < self.offsets[-1] + WORD:
             padded = np.concatenate([padded[: self.offsets[-1]], np.zeros(WORD, dtype=np.uint8)])

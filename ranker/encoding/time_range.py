@@ -1,4 +1,4 @@
-"""What refuses plain numbers sent for times, for artifacts whose encoder keeps no ``PlainTimes``."""
+"""Check of plain numbers sent as times, for artifacts whose encoder has no ``PlainTimes``."""
 
 from typing import Any, NamedTuple
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 _UNITS = {"seconds": 1e6, "milliseconds": 1e3, "nanoseconds": 1e-3}
 EARLIEST = 1e14
-"""Microseconds: in March 1973. Numbers of other units tell nothing where training's times are about 1970."""
+"""Microseconds: March 1973. If training times are near 1970, other units cannot be recognised."""
 
 
 class TimeRange(NamedTuple):
-    """A typical time of training, and a range outside of which training had next to nothing.
+    """A typical training time, and the range that covers nearly all training times.
 
     All are microseconds since 1970.
     """
@@ -21,10 +21,10 @@ class TimeRange(NamedTuple):
     high: float
 
     def wrong(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which values [N] lie outside of the range, but would be of about the same years in another unit.
+        """Mask of values [N] outside the range that would be near the typical time in another unit.
 
-        Half to double the typical time, about the years 1997 to 2078 for times of 2024: such numbers of seconds,
-        taken as microseconds, are all within the first hour of 1970.
+        Near means half to double the typical time, about the years 1997 to 2078 for times of 2024. Such numbers of
+        seconds, read as microseconds, are all within the first hour of 1970.
         """
         outside = (values < self.low) | (values > self.high)
         alike = np.zeros(len(values), dtype=bool)
@@ -33,7 +33,7 @@ class TimeRange(NamedTuple):
         return np.asarray(outside & alike)
 
     def told(self, value: float) -> str | None:
-        """Why a value is refused; ``None`` where it is taken."""
+        """Reason why a value is rejected; ``None`` if accepted."""
         if self.low <= value <= self.high:
             return None
         for unit, factor in _UNITS.items():

@@ -1,4 +1,4 @@
-"""Which features had times in training, and which plain numbers may stand for times in requests and items."""
+"""Which features had times in training, and which plain numbers are accepted as times in requests and items."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,10 @@ from ranker.schema import Schema
 
 
 class Times:
-    """By feature whether its column holds times, and for those what numbers may stand for one.
+    """By feature, whether its column has times, and if so the rules for plain numbers.
 
-    Features without a value so far are left out. Lists of ids count as the feature whose vocabulary they share.
-    Artifacts made before ``plain`` was kept have it empty; their numbers are not checked here.
+    Features without values so far are absent. Lists of ids count as the feature whose vocabulary they share. Older
+    artifacts have an empty ``plain``; their numbers are not checked here.
     """
 
     def __init__(self, dated: Mapping[str, bool] | None = None, plain: Mapping[str, PlainTimes] | None = None) -> None:
@@ -23,42 +23,42 @@ class Times:
         self.plain = dict(plain or {})
 
     def learn(self, schema: Schema, columns: Mapping[str, Column]) -> None:
-        """Take up a chunk of training rows. Raises ``ColumnError`` where times meet numbers or text."""
+        """Add a chunk of training rows. Raises ``ColumnError`` if times are mixed with numbers or text."""
         for name, feature in schema.features.items():
             if not feature.holds_times:
                 continue
             column = schema.column(name)
-            found = _is_dated(columns[column])
+            has_times = _is_dated(columns[column])
             source = feature.source_of(name)
-            if found is not None and self.dated.setdefault(source, found) != found:
-                raise _mixed(columns[column], column, found)
-            if found:
+            if has_times is not None and self.dated.setdefault(source, has_times) != has_times:
+                raise _mixed(columns[column], column, has_times)
+            if has_times:
                 times = microseconds(_values(columns[column]))
                 self.plain.setdefault(source, PlainTimes()).add(times[times != MISSING])
 
     def check(self, schema: Schema, columns: Mapping[str, Column], numbers: bool) -> None:
-        """Raise ``ColumnError`` for times where training had none, and for anything else where it had times.
+        """Raise ``ColumnError`` for times if training had none, and for other values if it had times.
 
-        With ``numbers`` microseconds may stand for times, unless they look like another unit; booleans may not.
+        With ``numbers``, microseconds are accepted as times unless they look like another unit; booleans are not.
         """
         for name, feature in schema.features.items():
             column = schema.column(name)
             source = feature.source_of(name)
             if source not in self.dated or column not in columns:
                 continue
-            found = _is_dated(columns[column])
-            if found is None or found == self.dated[source]:
+            dated = _is_dated(columns[column])
+            if dated is None or dated == self.dated[source]:
                 continue
             values = _values(columns[column])
             array = isinstance(values, np.ndarray) and values.dtype.kind in "iuf"
-            if found or not numbers or not array:
-                raise _mixed(columns[column], column, found)
+            if dated or not numbers or not array:
+                raise _mixed(columns[column], column, dated)
             if source in self.plain:
                 _require_microseconds(columns[column], column, self.plain[source])
 
 
 def _is_dated(column: Column) -> bool | None:
-    """Whether a column holds times; ``None`` where it holds no value."""
+    """Whether a column holds times; ``None`` if it has no value."""
     values = _values(column)
     if value_type(values) is None:
         return None
@@ -66,7 +66,7 @@ def _is_dated(column: Column) -> bool | None:
 
 
 def _values(column: Column) -> Any:
-    """A column's values, those of all lists one after the other."""
+    """A column's values; lists are flattened."""
     return column.values if isinstance(column, Ragged) else column
 
 
@@ -75,12 +75,12 @@ def _require_microseconds(column: Column, name: str, plain: PlainTimes) -> None:
     wrong = plain.wrong(values)
     if wrong.any():
         place = int(np.argmax(wrong))
-        told = f"in microseconds since 1970-01-01 UTC, or a timestamp; {plain.told(values[place].item())}"
-        raise ColumnError(name, _row(column, place), values[place].item(), told)
+        expected = f"in microseconds since 1970-01-01 UTC, or a timestamp; {plain.told(values[place].item())}"
+        raise ColumnError(name, _row(column, place), values[place].item(), expected)
 
 
 def _row(column: Column, place: int) -> int:
-    """The row of the value at a place among the values of all rows."""
+    """Row of a flattened position."""
     return int(np.searchsorted(column.offsets, place, side="right")) - 1 if isinstance(column, Ragged) else place
 
 
@@ -91,5 +91,5 @@ def _mixed(column: Column, name: str, dated: bool) -> ColumnError:
     here, there = ("a time", "a number or text") if dated else ("a number or text", "a time")
     value = plain[place].item() if isinstance(plain[place], np.generic) else plain[place]
     return ColumnError(
-        name, _row(column, place), value, f"{there}, as other training rows hold: {here} and {there} must not mix"
+        name, _row(column, place), value, f"{there}, as in other training rows: {here} and {there} must not be mixed"
     )

@@ -1,4 +1,4 @@
-"""Of which type the values of a categorical feature are: by the schema's word, or by what training meets."""
+"""Value types of categorical features: declared in the schema or inferred from training data."""
 
 from typing import Any, TypeAlias
 
@@ -9,11 +9,11 @@ from ranker.encoding.declared import IdType, as_declared
 from ranker.encoding.text import Text
 
 ValueType: TypeAlias = IdType
-"""``unsigned`` ids run from 0 to 2**64 - 1 and are held as the signed integers of the same bits."""
+"""``unsigned`` ids run from 0 to 2**64 - 1 and are stored as signed integers of the same bits."""
 
 
 def value_type(column: Column) -> ValueType | None:
-    """Tell whether a column holds integers or strings; ``None`` where it holds no value at all."""
+    """Whether a column holds integers or strings; ``None`` if it has no value."""
     if isinstance(column, Text):
         return "string" if (column.rows >= 0).any() else None
     values: Any = column.compressed() if isinstance(column, np.ma.MaskedArray) else column
@@ -30,7 +30,7 @@ def value_type(column: Column) -> ValueType | None:
 
 
 def integers_of_either_range(column: Column, name: str) -> tuple[Integers, ValueType]:
-    """Integers [N], signed, or else unsigned where one is 2**63 or more. Raises ``ColumnError``."""
+    """Integers [N]: signed, or unsigned if one is 2**63 or more. Raises ``ColumnError``."""
     try:
         return integers(column, name), "integer"
     except ColumnError as error:
@@ -40,33 +40,33 @@ def integers_of_either_range(column: Column, name: str) -> tuple[Integers, Value
 
 
 class Typed:
-    """Knows of which type values are: by the schema's word, or by what training meets."""
+    """The type of values, declared in the schema or inferred from training data."""
 
     def __init__(self, kind: ValueType | None, declared: ValueType | None) -> None:
         self.kind = declared or kind
         self.declared = declared
         self._negative: int | None = None
-        """A value below 0 that was met."""
+        """A value below 0 seen so far, if any."""
         self._beyond: int | None = None
-        """A value of 2**63 or more that was met."""
+        """A value of 2**63 or more seen so far, if any."""
         self._wide = False
-        """Whether a column of unsigned integers of 64 bits was met, so that larger values may come."""
+        """Whether a column of unsigned 64-bit integers was seen, so that larger values may follow."""
 
     def read(self, column: Column, name: str) -> Integers:
-        """Integers [N] of a feature that holds integers, those of ``unsigned`` ones with the same bits."""
+        """Integers [N] of an integer feature; ``unsigned`` ones are stored as signed integers of the same bits."""
         return integers(self.as_declared(column, name), name, self.kind == "unsigned")
 
     def check(self, column: Column, name: str) -> None:
-        """Take up what a training column [N] teaches about the type of values, but no value."""
+        """Infer the type of values from a training column [N] without adding values."""
         self.learn(column, name)
 
     def as_declared(self, column: Column, name: str) -> Column:
-        """A column with its values of the type that the schema declares, if it does."""
+        """Convert a column to the declared type, if any."""
         return column if self.declared is None else as_declared(column, name, self.declared)
 
     def learn(self, column: Column, name: str) -> Integers | Text | list[str | None] | None:
-        """Values [N] of a training column as they are held; ``None`` where no row so far held one."""
-        require_single(column, name, "one id a row")
+        """Stored values [N] of a training column; ``None`` if there was no value so far."""
+        require_single(column, name, "one id per row")
         column = self.as_declared(column, name)
         self.kind = self.kind or value_type(column)
         if self.kind is None:
@@ -82,14 +82,18 @@ class Typed:
         if self.declared:
             return integers(column, name, self.kind == "unsigned")
         values, kind = integers_of_either_range(column, name)
-        below = np.flatnonzero((values < 0) & (values != MISSING))  # of unsigned values those of 2**63 or more
+        below = np.flatnonzero((values < 0) & (values != MISSING))  # for unsigned ids: values of 2**63 or more
         if kind == "unsigned":
             self._beyond = int(values[below[:1]].view(np.uint64)[0])
         elif len(below):
             self._negative = int(values[below[0]])
         if self._beyond is not None and self._negative is not None:
             value, other = (self._beyond, self._negative) if kind == "unsigned" else (self._negative, self._beyond)
-            side = "below 2**63, as beside negative ones" if kind == "unsigned" else "of at least 0, as beside ones"
+            side = (
+                "below 2**63, since there are negative ones"
+                if kind == "unsigned"
+                else "of at least 0, since there are ones"
+            )
             raise ColumnError(name, int(below[0]), value, f"an integer {side} such as {other}")
         self._wide = self._wide or (isinstance(column, np.ndarray) and column.dtype == np.uint64)
         unsigned = self._beyond is not None or (self._wide and self._negative is None)
@@ -97,11 +101,11 @@ class Typed:
         return values
 
     def _explained(self, error: ColumnError) -> ColumnError:
-        """Say how to mix text and integers where the mixture is the error."""
+        """Add advice on mixing text and integers if that is the error."""
         other = (
             isinstance(error.value, int | float | np.integer) if self.kind == "string" else isinstance(error.value, str)
         )
         if self.declared is not None or not other:
             return error
-        hint = "as the values before it are; `type: string` in the schema takes integers and text alike, as text"
+        hint = "as the values before it are; `type: string` in the schema accepts both integers and text, as text"
         return ColumnError(error.column, error.row, error.value, f"{error.expected}, {hint}")

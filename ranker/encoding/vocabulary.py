@@ -1,6 +1,6 @@
-"""Values of a categorical feature -> codes, by a vocabulary or by hashing.
+"""Values of a categorical feature -> codes, with a vocabulary or by hashing.
 
-Codes: 0 is missing, 1 is unseen, values follow from 2 in the order in which they were first seen.
+Codes: 0 is missing, 1 is unseen, values follow from 2 in the order of first occurrence.
 """
 
 import zlib
@@ -23,49 +23,49 @@ UNSEEN = RESERVED - 1
 
 
 class Coder(Protocol):
-    """What turns values into codes."""
+    """Maps values to codes."""
 
     @property
     def kind(self) -> ValueType | None:
-        """What the values are; ``None`` where no row of the training data held one."""
+        """Type of the values; ``None`` if training had no value."""
 
     @property
     def declared(self) -> ValueType | None:
-        """The schema's word for what the values are, if there is one."""
+        """Type declared in the schema, if any."""
 
     @property
     def size(self) -> int:
-        """Number of codes, the two reserved ones included."""
+        """Number of codes, including the two reserved ones."""
 
     def as_declared(self, column: Column, name: str) -> Column:
-        """A column with its values of the type that the schema declares, if it does."""
+        """Convert a column to the declared type, if any."""
 
     def add(self, column: Column, name: str) -> Integers:
-        """Codes [N] of a training column [N], what it teaches being taken up."""
+        """Codes [N] of a training column [N]; adds its values."""
 
     def check(self, column: Column, name: str) -> None:
-        """Take up what a training column [N] teaches about the type of values, but no value."""
+        """Infer the type of values from a training column [N] without adding values."""
 
     def read(self, column: Column, name: str) -> Integers:
-        """Integers [N] of a feature that holds integers, those of ``unsigned`` ones with the same bits."""
+        """Integers [N] of an integer feature; ``unsigned`` ones are stored as signed integers of the same bits."""
 
     def codes(self, column: Column, name: str) -> Integers:
         """Codes [N] of a column [N]."""
 
 
 class _Table(dict[int | str | None, int]):
-    """Codes by value; what is not there is unseen, so that a look-up needs no second argument for each value."""
+    """Codes by value; absent values are unseen, so that a look-up needs no default argument."""
 
     def __missing__(self, _: object) -> int:
         return UNSEEN
 
 
 class Vocabulary(Typed):
-    """A growing list of distinct values; ``add`` while fitting, ``codes`` ever after.
+    """A list of distinct values; ``add`` extends it while fitting, ``codes`` looks up afterwards.
 
-    Without a ``kind`` it holds no value, and every value of any type is unseen; the first values added decide it.
-    ``declared`` is the schema's word: values of other types are converted to it, or refused. A vocabulary of integers
-    becomes ``unsigned`` where a value of 2**63 or more is added.
+    Without a ``kind`` it is empty, and every value is unseen; the first values added set the kind. Values of a type
+    other than ``declared`` are converted or rejected. A vocabulary of integers becomes ``unsigned`` when a value of
+    2**63 or more is added.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Vocabulary(Typed):
         declared: ValueType | None = None,
     ) -> None:
         super().__init__(kind, declared)
-        # Arrays of unsigned integers are held as signed ones of the same bits.
+        # Unsigned integers are stored as signed ones of the same bits.
         self._values = values.view(np.int64) if isinstance(values, np.ndarray) else values
         self._table: _Table | None = None
         self._index: Index | None = None
@@ -83,22 +83,22 @@ class Vocabulary(Typed):
 
     @property
     def size(self) -> int:
-        """Number of codes, the two reserved ones included."""
+        """Number of codes, including the two reserved ones."""
         return (len(self._values) if self._table is None else len(self._table) - 1) + RESERVED
 
     def values(self) -> Integers | NDArray[np.uint64] | list[str]:
-        """The distinct values in the order of their codes."""
+        """The distinct values in code order."""
         held = self._held()
         return held.view(np.uint64) if isinstance(held, np.ndarray) and self.kind == "unsigned" else held
 
     def _held(self) -> Integers | list[str]:
         if self._table is None:
             return self._values
-        values: list[Any] = list(self._table)[1:]  # the first stands for missing
+        values: list[Any] = list(self._table)[1:]  # the first is missing
         return values if self.kind == "string" else np.array(values, dtype=np.int64)
 
     def add(self, column: Column, name: str) -> Integers:
-        """Codes [N], new values being taken up in the order of the rows."""
+        """Codes [N]; new values are added in row order."""
         read = self.learn(column, name)
         if read is None:
             return np.zeros(len(column), dtype=np.int64)
@@ -114,7 +114,7 @@ class Vocabulary(Typed):
         new = codes < 0
         if new.any():
             first = np.empty(len(values), dtype=np.int64)
-            first[inverse[::-1]] = np.arange(len(inverse))[::-1]  # of several assignments the last one stays
+            first[inverse[::-1]] = np.arange(len(inverse))[::-1]  # the last assignment wins
             order = np.flatnonzero(new)[np.argsort(first[new])]
             codes[order] = np.arange(len(order)) + len(table) + 1
             table.update(zip(values[order].tolist(), codes[order].tolist(), strict=True))
@@ -123,11 +123,11 @@ class Vocabulary(Typed):
         return rows
 
     def _add_text(self, text: Text) -> Integers:
-        """As :meth:`add`, with one look-up for each of the K strings that a row holds."""
+        """As :meth:`add`, with one look-up for each of the K strings that occur."""
         table = self._dictionary()
         self._text_index = None
-        first = np.full(len(text.lengths) + 1, len(text))  # the row that holds a string first; null is at the end
-        first[text.rows[::-1]] = np.arange(len(text))[::-1]  # of several assignments the last one stays
+        first = np.full(len(text.lengths) + 1, len(text))  # first row of each string; null is at the end
+        first[text.rows[::-1]] = np.arange(len(text))[::-1]  # the last assignment wins
         used = np.flatnonzero(first[:-1] < len(text))
         used = used[np.argsort(first[used])]
         codes = np.zeros(len(first), dtype=np.int64)
@@ -136,8 +136,8 @@ class Vocabulary(Typed):
         return codes[text.rows]
 
     def codes(self, column: Column, name: str) -> Integers:
-        """Codes [N]; a value never added is :data:`UNSEEN`."""
-        require_single(column, name, "one id a row")
+        """Codes [N]; values never added are :data:`UNSEEN`."""
+        require_single(column, name, "one id per row")
         column = self.as_declared(column, name)
         kind = self.kind or value_type(column)
         if kind == "string":
@@ -146,12 +146,12 @@ class Vocabulary(Typed):
             values, _ = integers_of_either_range(column, name)
             return np.where(values == MISSING, 0, UNSEEN)
         values = integers(column, name, kind == "unsigned")
-        codes = self._integers().positions(values) + RESERVED  # at -1 is what is not there, and so becomes UNSEEN
+        codes = self._integers().positions(values) + RESERVED  # -1 (absent) becomes UNSEEN
         codes[values == MISSING] = 0
         return codes
 
     def index(self) -> Index | None:
-        """Where integers are looked up; ``None`` where values are of another type, or there are none."""
+        """Look-up index of integers; ``None`` for other types or without values."""
         return self._integers() if self.kind == "integer" else None
 
     def _integers(self) -> Index:
@@ -170,13 +170,13 @@ class Vocabulary(Typed):
         look_up = self._dictionary().__getitem__
         values: Any = column.tolist() if isinstance(column, np.ndarray) else column
         if isinstance(values, list):
-            # Only strings and None are keys, so types need a check only where something was not found.
+            # Keys are strings and None, so types need checking only if a value is absent.
             try:
                 codes = np.fromiter(map(look_up, values), dtype=np.int64, count=len(values))
                 if not (codes == UNSEEN).any():
                     return codes
             except TypeError:
-                pass  # a value that cannot be looked up, such as a list: strings() names it
+                pass  # an unhashable value, such as a list: strings() reports it
         flat = strings(values, name)
         return np.fromiter(map(look_up, flat), dtype=np.int64, count=len(flat))
 
@@ -189,9 +189,9 @@ class Vocabulary(Typed):
 
 
 class HashedVocabulary(Typed):
-    """Values hashed into a fixed number of buckets; nothing to fit but what type they are.
+    """Values hashed into a fixed number of buckets; only their type is fitted.
 
-    ``hashed_by`` tells how text is hashed: artifacts of before it was written down have ``crc32``, of 32 bits only.
+    ``hashed_by`` names the hash of text; older artifacts without it use the 32-bit ``crc32``.
     """
 
     def __init__(
@@ -207,17 +207,17 @@ class HashedVocabulary(Typed):
 
     @property
     def size(self) -> int:
-        """Number of codes, the two reserved ones included."""
+        """Number of codes, including the two reserved ones."""
         return self.buckets + RESERVED
 
     def add(self, column: Column, name: str) -> Integers:
-        """Codes [N]; the first values decide the type of all."""
+        """Codes [N]; the first values set the type."""
         read = self.learn(column, name)
         return np.zeros(len(column), dtype=np.int64) if read is None else self._coded(read)
 
     def codes(self, column: Column, name: str) -> Integers:
-        """Codes [N], the same in every process and on every machine."""
-        require_single(column, name, "one id a row")
+        """Codes [N], identical across processes and machines."""
+        require_single(column, name, "one id per row")
         column = self.as_declared(column, name)
         if (self.kind or value_type(column)) == "string":
             return self._coded(column if isinstance(column, Text) else strings(column, name))

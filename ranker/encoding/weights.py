@@ -1,4 +1,4 @@
-"""Columns of a log -> how much each training row counts in each task's loss."""
+"""Columns of a log -> weights of training rows in each task's loss."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,14 @@ from ranker.encoding.labels import Labels
 from ranker.schema import Schema
 
 LARGEST_WEIGHT = 1e12
-"""Of one formula; larger weights would leave single precision nothing of the other rows."""
+"""Largest value of one formula; with larger weights, other rows would vanish in single precision."""
 
 
 def encode_weights(schema: Schema, columns: Mapping[str, Column], labels: Labels) -> Floats | None:
-    """Weights [N, T]; ``None`` where the schema has none, so that every known label counts once.
+    """Weights [N, T]; ``None`` if the schema has none, so that every known label counts once.
 
-    A row's weight is ``sample_weight`` times the task's ``weight``, times what its kind makes of the label, such as
-    ``positive_weight``. It is 0 where the label is unknown, whatever the formulas say there. Raises ``ColumnError``
+    A row's weight is ``sample_weight`` times the task's ``weight``, times the kind's factor for the label, such as
+    ``positive_weight``. It is 0 where the label is unknown, regardless of the formulas. Raises ``ColumnError``
     for a weight that is null, negative or not finite.
     """
     tasks = list(schema.tasks.items())
@@ -38,13 +38,13 @@ def encode_weights(schema: Schema, columns: Mapping[str, Column], labels: Labels
 
 
 def weight_columns(schema: Schema) -> list[str]:
-    """Columns of the log that weights are read from, without repeats."""
+    """Distinct log columns that weights read."""
     texts = [schema.sample_weight, *(task.weight for task in schema.tasks.values())]
     return list(dict.fromkeys(name for text in texts if text is not None for name in formula(text).names))
 
 
 def _weight(text: str, columns: Mapping[str, Column], needed: Mask, place: str) -> Floats:
-    """A formula's weights [N], 0 where they are not needed."""
+    """Weights [N] of a formula; 0 where they are not needed."""
     values, _ = computed(text, columns)
     fits = (values >= 0) & (values <= LARGEST_WEIGHT)
     expected = f"a weight from 0 to {LARGEST_WEIGHT:.0e} ({place}); coalesce(column, 1) replaces a null"

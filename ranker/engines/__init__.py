@@ -1,4 +1,4 @@
-"""Engines that run an exported graph, by name; adding one is a file and a line here."""
+"""Registry of engines that run an exported graph; to add one, add a file and a line here."""
 
 from ranker.engines.base import DEFAULTS, ENGINES, Engine, EngineError, engine_of
 from ranker.engines.onnxruntime import OnnxRuntime

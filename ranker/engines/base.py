@@ -1,4 +1,4 @@
-"""What every engine is."""
+"""Interface of engines."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -13,49 +13,49 @@ from ranker.registry import Registry, UnknownNameError
 
 
 class EngineError(RuntimeError):
-    """An engine that cannot run here; its text says what is missing."""
+    """An engine that cannot run on this machine; the message says what is missing."""
 
 
 class Engine(Protocol):
-    """A loaded graph; ``score`` may be called from several threads at once."""
+    """A loaded graph; ``score`` is thread-safe."""
 
     name: str
-    """Its own in :data:`ENGINES`."""
+    """Name in :data:`ENGINES`."""
     sizes: tuple[int, ...]
-    """Numbers of candidates that have a graph of their own."""
+    """Numbers of candidates with a specialised graph."""
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
-        """One context row and N candidates to scores [N, T], an array of the caller's own."""
+        """Score one context row and N candidates; return a new array [N, T]."""
 
 
 ENGINES: Registry[Callable[[Path, str, int], Engine]] = Registry("engine")
-"""Each takes an artifact's ONNX file, the device (``cpu`` or ``cuda``) and the number of threads (0 for one a core).
+"""Each takes an artifact's ONNX file, the device (``cpu`` or ``cuda``) and the number of threads (0: one per core).
 
-Raises ``EngineError`` where its package is not installed, or where it does not run on the device.
+Raises ``EngineError`` if its package is not installed or it does not support the device.
 """
 DEFAULTS = {"cpu": ("openvino", "onnxruntime"), "cuda": ("onnxruntime",)}
-"""What ``auto`` stands for, by device: the first that is installed. `benchmarks/serving_peers.py` found the order."""
+"""Preference order of ``auto`` by device; the first installed one is used. Order from `benchmarks/serving_peers.py`."""
 
 
 def _ignore(engine: str, reason: str) -> None:
-    """Report nothing."""
+    """Ignore a skipped engine."""
 
 
 def engine_of(
     name: str, model: Path, device: str = "cpu", threads: int = 0, skipped: Callable[[str, str], None] = _ignore
 ) -> Engine:
-    """Load a graph into the engine of a name. Raises ``EngineError``.
+    """Load a graph into a named engine. Raises ``EngineError``.
 
-    ``auto`` is the device's best that is installed, or the next one where that cannot load the graph: ``skipped`` is
-    then called with the engine's name and the reason.
+    ``auto`` takes the best installed engine for the device. If it cannot load the graph, ``skipped`` is called with the
+    engine's name and the reason, and the next one is tried.
     """
     if name == "auto":
         *better, name = DEFAULTS[device]
-        for found in filter(find_spec, better):
+        for candidate in filter(find_spec, better):
             try:
-                return ENGINES[found](model, device, threads)
+                return ENGINES[candidate](model, device, threads)
             except EngineError as error:
-                skipped(found, str(error))
+                skipped(candidate, str(error))
     try:
         make = ENGINES[name]
     except UnknownNameError as error:

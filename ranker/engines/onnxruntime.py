@@ -14,14 +14,14 @@ from ranker.engines.base import ENGINES, EngineError
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 SPIN_US = "50"
-"""Microseconds: about the time between two products of one request."""
+"""Spinning time in microseconds: about the gap between two matrix products of one request."""
 
 
 @ENGINES.register("onnxruntime")
 class OnnxRuntime:
-    """One session. Raises ``EngineError`` where the device's provider cannot be had.
+    """An ONNX Runtime session. Raises ``EngineError`` if the device's provider is not available.
 
-    With ``one_context`` false, batches may have a context row for each candidate, as a log has them.
+    With ``one_context=False``, batches may have a context row per candidate, as in a log.
     """
 
     name = "onnxruntime"
@@ -30,7 +30,7 @@ class OnnxRuntime:
     def __init__(self, model: Path, device: str = "cpu", threads: int = 0, *, one_context: bool = True) -> None:
         provider = PROVIDERS[device]
         if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
-            onnxruntime.preload_dlls()  # CUDA's libraries, where they came as Python packages
+            onnxruntime.preload_dlls()  # CUDA libraries installed as Python packages
         available = onnxruntime.get_available_providers()
         if provider not in available:
             raise EngineError(
@@ -39,15 +39,15 @@ class OnnxRuntime:
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Threads that spin between requests take the cores from what encodes and answers them; those that sleep
-        # between two products of one request are woken late.
+        # Threads that spin between requests take cores from encoding and responses; threads that sleep between two
+        # matrix products of one request wake up late.
         options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
-        if one_context:  # known beforehand, its sums become biases of the candidates' matrix products
+        if one_context:  # with a fixed shape, context products become biases of the candidates' matrix products
             options.add_free_dimension_override_by_name("contexts", 1)
-        options.log_severity_level = 4  # its errors are raised; lines of its own would not be JSON
+        options.log_severity_level = 4  # errors are raised; its own log lines would not be JSON
         try:
             self._session = onnxruntime.InferenceSession(str(model), options, providers=[provider])
-        except Exception as error:  # the library's errors share no base class of their own
+        except Exception as error:  # the library's errors have no common base class
             raise EngineError(f"{model}: ONNX Runtime cannot load it: {error}") from error
         if provider not in self._session.get_providers():
             raise EngineError(f"device {device!r}: ONNX Runtime could not start {provider} on this machine")
@@ -55,21 +55,21 @@ class OnnxRuntime:
         self._device = device
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
-        """One context row and N candidates to scores [N, T]."""
+        """Score one context row and N candidates; return [N, T]."""
         return self.score_arrays(packed._asdict())
 
     def score_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The same of arrays by input; those that the graph does not read may be left out, or given in vain."""
+        """Score arrays by input name; inputs that the graph does not read may be missing and are ignored."""
         feed = {name: array for name, array in arrays.items() if name in self._names}
         return self._direct(feed) if self._device == "cpu" else self._bound(feed)
 
     def _direct(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Read the caller's arrays where they lie."""
+        """Run on the caller's arrays without copying."""
         scores: NDArray[np.float32] = self._session.run(["scores"], feed)[0]
         return scores
 
     def _bound(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Copy each array to the device once, and the scores back; bindings are a call's own, so threads share none."""
+        """Copy each array to the device once, and the scores back; bindings are per call, so threads share none."""
         binding = self._session.io_binding()
         for name, array in feed.items():
             value = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self._device, 0)

@@ -1,4 +1,4 @@
-"""OpenVINO, on the CPU, compiled for a few numbers of candidates."""
+"""OpenVINO on the CPU, compiled for some fixed numbers of candidates."""
 
 import bisect
 import queue
@@ -16,19 +16,19 @@ from ranker.engines.base import ENGINES, EngineError
 from ranker.engines.openvino_graph import rewrite
 
 SIZES = (100, 200, 300, 400, 500, 1000, 2000)
-"""Numbers of candidates that are compiled for: those that clients ask for are mostly round."""
+"""Numbers of candidates with a compiled graph; requests mostly have round numbers."""
 PADDING = 1 / 5
-"""A request is padded by up to this share of its own rows; where more is needed, the graph of any size is faster."""
+"""Maximum padding as a fraction of a request's rows; beyond it the dynamic graph is faster."""
 ANY = -1
 OPERATIONS = "openvino.opset13"
 
 
 @ENGINES.register("openvino")
 class OpenVino:
-    """One compiled graph a size, and one for any size. Raises ``EngineError`` where OpenVINO is not installed.
+    """One compiled graph per size, and a dynamic one. Raises ``EngineError`` if OpenVINO is not installed.
 
-    A graph of a fixed shape runs faster than one of any shape, by more than some padding costs. Which one runs depends
-    on the number of candidates alone, so that a request always gets the same scores, to the last digit.
+    A graph of fixed shape is faster than a dynamic one by more than some padding costs. The choice depends only on the
+    number of candidates, so that a request always gets bitwise equal scores.
     """
 
     name = "openvino"
@@ -47,9 +47,9 @@ class OpenVino:
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
-            # On processors that have bfloat16, OpenVINO would calculate in it, and scores would differ by 1e-3.
+            # On processors with bfloat16, OpenVINO would compute in it, and scores would differ by 1e-3.
             "INFERENCE_PRECISION_HINT": "f32",
-            # Each process would pin its threads to the first cores, so that several workers share these alone.
+            # Each process would pin its threads to the first cores, so that all workers would share them.
             "ENABLE_CPU_PINNING": False,
             **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
         }
@@ -58,11 +58,11 @@ class OpenVino:
             rewrite(self._graph, import_module(OPERATIONS))
             self.sizes = tuple(sorted(sizes))
             self._compiled = {size: self._compile(size) for size in (*self.sizes, ANY)}
-        except Exception as error:  # the library's errors share no base class of their own
+        except Exception as error:  # the library's errors have no common base class
             raise EngineError(f"{model}: OpenVINO cannot load it: {error}") from error
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
-        """One context row and N candidates to scores [N, T]."""
+        """Score one context row and N candidates; return [N, T]."""
         rows = len(packed.candidate_ids)
         place = bisect.bisect_left(self.sizes, rows)
         size = self.sizes[place] if place < len(self.sizes) else ANY
@@ -71,7 +71,7 @@ class OpenVino:
         return self._compiled[size].score(packed, rows, size)
 
     def _compile(self, size: int) -> "_Compiled":
-        """One context row, and ``size`` candidates, -1 for any number."""
+        """Compile for one context row and ``size`` candidates; -1 for any number."""
         shapes = {
             node.any_name: [1 if node.any_name.startswith("context") else size, node.partial_shape[1].get_length()]
             for node in self._graph.inputs
@@ -83,12 +83,12 @@ class OpenVino:
 
 @cache
 def _core(openvino: Any) -> Any:
-    """The library's core, never let go of: with it goes the stack that signals are handled on, and SIGTERM crashes."""
+    """The library's core; never released, since that frees the signal handler stack and SIGTERM would crash."""
     return openvino.Core()
 
 
 class _Compiled:
-    """A compiled graph and its idle inference requests; one of these may work for one thread at a time."""
+    """A compiled graph and its pool of idle inference requests; each serves one thread at a time."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
@@ -108,7 +108,7 @@ class _Compiled:
 
 
 class _Request:
-    """An inference request with tensors of its own: copying into them costs less than binding the caller's arrays."""
+    """An inference request with its own tensors: copying into them is cheaper than binding the caller's arrays."""
 
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
@@ -117,23 +117,25 @@ class _Request:
         self._size = ANY
 
     def score(self, packed: Packed, rows: int, size: int) -> NDArray[np.float32]:
-        """Rows behind the caller's are an earlier request's; each row is scored by itself, so they change nothing."""
+        """Score in place; padding rows hold old values, which is harmless since rows are independent."""
         if size != self._size:
             self._resize(packed, size)
         for name, view in self._views.items():
             array = getattr(packed, name)
             view[: len(array)] = array
         self._request.infer(share_outputs=True)
-        scores: NDArray[np.float32] = self._request.get_output_tensor(0).data[:rows].copy()  # the next one writes there
+        scores: NDArray[np.float32] = (
+            self._request.get_output_tensor(0).data[:rows].copy()
+        )  # the next call overwrites it
         return scores
 
     def _resize(self, packed: Packed, size: int) -> None:
-        self._size = ANY  # until all of it has gone well
+        self._size = ANY  # in case resizing fails
         for name, tensor in self._tensors.items():
             array = getattr(packed, name)
             shape = [size if name.startswith("candidate") else 1, array.shape[1]]
             if list(tensor.shape) != shape:
                 tensor.shape = shape
             self._views[name] = tensor.data
-            self._views[name][:] = 0  # an id of rows that nobody wrote must be one that the table has
+            self._views[name][:] = 0  # padding rows need ids that are within the table
         self._size = size

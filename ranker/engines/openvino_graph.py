@@ -1,7 +1,7 @@
-"""What OpenVINO runs slowly, put another way: the same arithmetic, of the same graph, by its faster kernels.
+"""Rewrite operations that OpenVINO runs slowly into equivalent ones with faster kernels.
 
-A ranking model has what image and language models have not: rows of embedding tables of few bytes, gates over few
-experts, and many products of few columns. Times are those of 500 candidates on one core.
+Unlike image and language models, a ranking model has embedding rows of few bytes, gates over few experts, and many
+matrix products of few columns. Times are for 500 candidates on one core.
 """
 
 from collections import defaultdict
@@ -10,31 +10,31 @@ from typing import Any
 import numpy as np
 
 SHORT_ROW = 16
-"""Floats of the longest row that ``Gather`` reads one by one, 40 ns a row; ``GatherND`` copies it as a whole in 5."""
+"""Longest row, in floats, that ``Gather`` copies elementwise, 40 ns per row; ``GatherND`` copies whole rows in 5 ns."""
 FEW = 8
-"""Columns up to which ``Softmax`` is faster along the first axis: 25 us a gate before, 8 with both transpositions."""
+"""Columns up to which ``Softmax`` is faster along the first axis: 8 us per gate with both transposes, 25 without."""
 NARROW = 16
-"""Columns of a product that costs as much as one of this many."""
+"""A matrix product of fewer columns costs as much as one of this many."""
 
 
 def rewrite(graph: Any, operations: Any) -> None:
-    """Rewrite a graph of any size in place; ``operations`` is a module of OpenVINO's operations."""
+    """Rewrite a dynamic graph in place; ``operations`` is a module of OpenVINO operations."""
     for change in (_copy_rows, _turn_softmaxes, _join_products):
         change(graph, operations)
     graph.validate_nodes_and_infer_types()
 
 
 def _copy_rows(graph: Any, operations: Any) -> None:
-    """Gather whole rows of tables."""
+    """Gather tables by whole rows."""
     for node in _all(graph, "Gather"):
         table, places, axis = node.input_values()
         if 0 < _columns(table) <= SHORT_ROW and _constant(table) is not None and _constant(axis) == 0:
-            each = operations.unsqueeze(places, operations.constant(-1))
-            _replace(node, operations.gather_nd(table, each))
+            indices = operations.unsqueeze(places, operations.constant(-1))
+            _replace(node, operations.gather_nd(table, indices))
 
 
 def _turn_softmaxes(graph: Any, operations: Any) -> None:
-    """Weigh few columns as rows, many candidates at a time."""
+    """Transpose softmaxes over few columns, to vectorise over candidates."""
     for node in _all(graph, "Softmax"):
         if 0 < _columns(node.output(0)) <= FEW and node.get_attributes()["axis"] in (1, -1):
             turned = operations.softmax(_transposed(node.input_value(0), operations), 0)
@@ -42,7 +42,7 @@ def _turn_softmaxes(graph: Any, operations: Any) -> None:
 
 
 def _join_products(graph: Any, operations: Any) -> None:
-    """Multiply once where several narrow matrices are multiplied with the same input."""
+    """Merge products of one input with several narrow matrices into one."""
     alike = defaultdict(list)
     for node in _all(graph, "MatMul"):
         matrix = _constant(node.input_value(1))
@@ -50,9 +50,9 @@ def _join_products(graph: Any, operations: Any) -> None:
         source = node.input_value(0)
         if plain and matrix is not None and matrix.ndim == 2 and matrix.shape[1] <= NARROW and _columns(source):
             alike[source.get_node().get_name(), source.get_index()].append((node, matrix))
-    for found in alike.values():
-        if len(found) > 1:
-            nodes, matrices = zip(*found, strict=True)
+    for group in alike.values():
+        if len(group) > 1:
+            nodes, matrices = zip(*group, strict=True)
             joined = operations.constant(np.concatenate(matrices, axis=1))
             product = operations.matmul(nodes[0].input_value(0), joined, False, False)
             widths = operations.constant(np.array([matrix.shape[1] for matrix in matrices]))
@@ -66,14 +66,14 @@ def _all(graph: Any, kind: str) -> list[Any]:
 
 
 def _columns(value: Any) -> int:
-    """Columns of a matrix; 0 where it is none, or its columns are of any number."""
+    """Columns of a matrix; 0 if it is not a matrix or the number is dynamic."""
     shape = value.get_partial_shape()
     is_matrix = shape.rank.is_static and len(shape) == 2 and shape[1].is_static
     return shape[1].get_length() if is_matrix else 0
 
 
 def _constant(value: Any) -> Any:
-    """The array behind a value, ``None`` where it is calculated."""
+    """The array of a constant; ``None`` for a computed value."""
     node = value.get_node()
     return node.data if node.get_type_name() == "Constant" else None
 

@@ -1,4 +1,4 @@
-"""TensorFlow, on the exported SavedModel: the reference that other engines are compared with."""
+"""TensorFlow on the exported SavedModel: the reference for other engines."""
 
 import contextlib
 from importlib import import_module
@@ -15,9 +15,9 @@ from ranker.engines.base import ENGINES, EngineError
 
 @ENGINES.register("tensorflow")
 class TensorFlow:
-    """The SavedModel beside the ONNX file. Raises ``EngineError`` where TensorFlow is not installed.
+    """The SavedModel next to the ONNX file. Raises ``EngineError`` if TensorFlow is not installed.
 
-    Threads are the process's: TensorFlow takes the number that the first engine of a process asks for.
+    Threads are per process: TensorFlow uses the number set by the first engine of the process.
     """
 
     name = "tensorflow"
@@ -31,7 +31,7 @@ class TensorFlow:
                 f"engine 'tensorflow' needs the package tensorflow ({error}); install ranker[serve,train], or choose "
                 "--engine onnxruntime"
             ) from None
-        with contextlib.suppress(RuntimeError):  # it has begun to run, so its threads stay as they are
+        with contextlib.suppress(RuntimeError):  # TensorFlow already runs, so the number of threads is fixed
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
         place = {"cpu": "/CPU:0", "cuda": "/GPU:0"}[device]
         if device == "cuda" and not tensorflow.config.list_physical_devices("GPU"):
@@ -39,7 +39,7 @@ class TensorFlow:
         folder = model.parent / SAVED_MODEL
         try:
             with tensorflow.device(place):
-                self._loaded = tensorflow.saved_model.load(str(folder))  # the function lives no longer than this
+                self._loaded = tensorflow.saved_model.load(str(folder))  # keeps the function alive
         except (OSError, ValueError) as error:
             raise EngineError(f"{folder}: TensorFlow cannot load it: {error}") from error
         self._function: Any = self._loaded.signatures["serving_default"]
@@ -47,7 +47,7 @@ class TensorFlow:
         self._tensorflow, self._place = tensorflow, place
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
-        """One context row and N candidates to scores [N, T]."""
+        """Score one context row and N candidates; return [N, T]."""
         constant = self._tensorflow.constant
         with self._tensorflow.device(self._place):
             feed = {name: constant(array) for name, array in packed._asdict().items() if name in self._names}

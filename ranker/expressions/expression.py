@@ -1,4 +1,4 @@
-"""A parsed formula, and its value."""
+"""A parsed formula and its evaluation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ Evaluator: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
 
 class ExpressionError(ValueError):
-    """A formula that cannot be used; its text quotes the formula and says where in it and why."""
+    """An invalid formula; the message quotes it and says where and why."""
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A parsed formula: ``names`` in the order in which they appear, of which ``texts`` are compared with text."""
+    """A parsed formula: ``names`` in order of appearance; those in ``texts`` are compared with text."""
 
     text: str
     names: tuple[str, ...]
@@ -25,11 +25,11 @@ class Expression:
     _evaluator: Evaluator = field(repr=False, compare=False)
 
     def evaluate(self, values: Mapping[str, Any]) -> Floats:
-        """Values by name, numbers or arrays of shapes that broadcast, to an array of the shape they broadcast to.
+        """Evaluate on values by name, numbers or arrays that broadcast; return an array of the broadcast shape.
 
-        Names in ``texts`` take strings, ``None`` for null. A division by zero, the logarithm of a negative number and
-        the like are infinite or NaN, without a warning; callers decide. A formula without names gives shape [].
-        Raises ``ValueError`` for a name without a value, or a value that is no number.
+        Names in ``texts`` take strings, ``None`` for null. Divisions by zero, logarithms of negative numbers and the
+        like give infinity or NaN without a warning. A formula without names gives shape []. Raises ``ValueError`` for
+        a name without a value, or a value that is not a number.
         """
         given = {name: self._value(name, values) for name in self.names}
         with np.errstate(all="ignore"):

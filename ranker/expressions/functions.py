@@ -1,4 +1,4 @@
-"""What a formula may call, and how nulls go through its operators."""
+"""Functions of formulas, and operators that handle nulls."""
 
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Function(NamedTuple):
-    """What a formula may call: an array function and how many arguments it takes; ``most`` None is any number."""
+    """An array function and its number of arguments; ``most`` None means any number."""
 
     compute: Callable[..., Any]
     least: int = 1
@@ -16,7 +16,7 @@ class Function(NamedTuple):
 
 
 def where(condition: Any, then: Any, otherwise: Any) -> Any:
-    """``then`` where the condition is neither 0 nor null, null where it is null."""
+    """``then`` where the condition is true (not 0), else ``otherwise``; null where it is null."""
     chosen = np.where(condition != 0, then, otherwise)
     return np.where(np.isnan(condition), np.nan, chosen)
 
@@ -48,29 +48,29 @@ FUNCTIONS: Mapping[str, Function] = {
     "tanh": Function(np.tanh),
     "where": Function(where, 3, 3),
 }
-"""Functions by name. ``coalesce`` is the first of its arguments that is no null; ``min`` and ``max`` compare theirs."""
+"""Functions by name. ``coalesce`` returns its first argument that is not null; ``min`` and ``max`` are elementwise."""
 
 
 def known(result: Any, *operands: Any) -> Any:
-    """A comparison's result, 1 or 0, NaN where an operand is."""
+    """Result of a comparison: 1 or 0, NaN where an operand is NaN."""
     return np.where(reduce(np.logical_or, [np.isnan(x) for x in operands]), np.nan, result)
 
 
 def power(base: Any, exponent: Any) -> Any:
-    """``base ** exponent``; NumPy has 1 for the power 0 of a null."""
+    """``base ** exponent`` with nulls kept; NumPy gives 1 for NaN ** 0."""
     return known(np.power(base, exponent), base, exponent)
 
 
 def truth(x: Any) -> Any:
-    """1 for all but 0."""
+    """0 for 0, else 1; NaN stays NaN."""
     return known(x != 0, x)
 
 
 def both(a: Any, b: Any) -> Any:
-    """``and`` of 1, 0 and null: 0 where either is."""
+    """Three-valued ``and`` of 1, 0 and null: 0 where either is 0."""
     return np.where((a == 0) | (b == 0), 0.0, a * b)
 
 
 def either(a: Any, b: Any) -> Any:
-    """``or`` of 1, 0 and null: 1 where either is."""
+    """Three-valued ``or`` of 1, 0 and null: 1 where either is 1."""
     return np.where((a == 1) | (b == 1), 1.0, np.maximum(a, b))

@@ -1,4 +1,4 @@
-"""Text -> a formula; Python's own parser reads it, and a walk over listed kinds of node builds it."""
+"""Text -> formula: Python's parser builds the syntax tree, and only listed node types are accepted."""
 
 import ast
 import math
@@ -15,9 +15,9 @@ from ranker.expressions.functions import FUNCTIONS, both, either, known, power, 
 from ranker.registry import alternatives
 
 LONGEST = 2000
-"""Characters that a formula may have."""
+"""Maximum characters of a formula."""
 DEEPEST = 100
-"""Levels that a formula may be nested to; a sum of n terms counts n."""
+"""Maximum nesting depth of a formula; a sum of n terms counts as n."""
 
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -40,21 +40,23 @@ _GRAMMAR = 'numbers, names, + - * / % **, comparisons, and, or, not, if-else, ca
 
 
 def parse(text: str, known: Collection[str] | None = None) -> Expression:
-    """Parse a formula; ``known`` are the names that it may use, any by default. Raises ``ExpressionError``."""
+    """Parse a formula that may use the names ``known`` (any by default). Raises ``ExpressionError``."""
     text = text.strip().replace("\r\n", "\n").replace("\r", "\n")
     if not text:
-        raise ExpressionError("an empty text is no formula")
+        raise ExpressionError("a formula must not be empty")
     if len(text) > LONGEST:
         raise ExpressionError(f"a formula has at most {LONGEST} characters, and {text[:40]!r}... has {len(text)}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Python finds odd about a formula is found below, or is none
-            tree = ast.parse(f"{text}\n", mode="eval")  # without its end Python misplaces errors there
+            warnings.simplefilter("ignore")  # Python's syntax warnings do not apply; errors are found below
+            tree = ast.parse(f"{text}\n", mode="eval")  # without a final newline Python misplaces errors at the end
     except SyntaxError as error:
         at = f" at character {_place(text, error.lineno or 1, (error.offset or 1) - 1)}"
-        raise ExpressionError(f"{text!r} is no formula: {error.msg}{at}") from None
+        raise ExpressionError(f"{text!r} is not a valid formula: {error.msg}{at}") from None
     except (ValueError, RecursionError, MemoryError):
-        raise ExpressionError(f"{text!r:.80} is no formula: it cannot be read, or is nested too deeply") from None
+        raise ExpressionError(
+            f"{text!r:.80} is not a valid formula: it cannot be read, or is nested too deeply"
+        ) from None
     parser = _Parser(text, known)
     evaluator = parser.build(tree.body)
     for name in parser.names:
@@ -64,12 +66,12 @@ def parse(text: str, known: Collection[str] | None = None) -> Expression:
 
 
 def _place(text: str, line: int, offset: int) -> int:
-    """Character of the text, counted from 1, at an offset in a line."""
+    """1-based character position in the text of an offset in a line."""
     return sum(len(before) + 1 for before in text.split("\n")[: line - 1]) + offset + 1
 
 
 class _Parser:
-    """Walks the listed kinds of node, and refuses all others."""
+    """Walks the syntax tree and rejects node types that are not listed."""
 
     def __init__(self, text: str, known: Collection[str] | None) -> None:
         self.text = text
@@ -90,7 +92,7 @@ class _Parser:
         }
 
     def build(self, node: ast.expr) -> Evaluator:
-        """A node to a function of values by name."""
+        """Compile a node to a function of values by name."""
         if type(node) not in self._kinds:
             raise self._error(node, f"is not part of the grammar ({_GRAMMAR})")
         self._depth += 1
@@ -102,7 +104,7 @@ class _Parser:
 
     def _constant(self, node: ast.Constant) -> Evaluator:
         if isinstance(node.value, str):
-            raise self._error(node, 'is text, which can only stand in name == "text" and name != "text"')
+            raise self._error(node, 'is text, which is allowed only in name == "text" and name != "text"')
         if type(node.value) not in (int, float):
             raise self._error(node, f"is not part of the grammar ({_GRAMMAR})")
         try:
@@ -120,7 +122,7 @@ class _Parser:
 
     def _name(self, node: ast.Name) -> str:
         if self.known is not None and node.id not in self.known:
-            raise self._error(node, f"is no known name{alternatives(node.id, sorted(self.known))}")
+            raise self._error(node, f"is not a known name{alternatives(node.id, sorted(self.known))}")
         if node.id in FUNCTIONS and self.known is None:
             raise self._error(node, "is a function: call it with arguments in parentheses")
         self.names.setdefault(node.id)
@@ -152,8 +154,8 @@ class _Parser:
         parts = [self.build(part) for part in (node.left, *node.comparators)]
 
         def evaluate(values: Mapping[str, Any]) -> Any:
-            found = [part(values) for part in parts]
-            pairs = zip(compared, found, found[1:], strict=False)
+            operands = [part(values) for part in parts]
+            pairs = zip(compared, operands, operands[1:], strict=False)
             return reduce(both, [known(compare(a, b), a, b) for compare, a, b in pairs])
 
         return evaluate
@@ -161,7 +163,7 @@ class _Parser:
     def _text(self, node: ast.Compare) -> Evaluator:
         text = node.comparators[0]
         if len(node.ops) > 1 or not isinstance(node.ops[0], ast.Eq | ast.NotEq) or not isinstance(node.left, ast.Name):
-            raise self._error(node, 'compares text otherwise than by name == "text" or name != "text"')
+            raise self._error(node, 'must compare text in the form name == "text" or name != "text"')
         name, expected, same = self._name(node.left), text.value, isinstance(node.ops[0], ast.Eq)  # type: ignore[attr-defined]
         self.texts.add(name)
 
@@ -183,13 +185,13 @@ class _Parser:
 
     def _call(self, node: ast.Call) -> Evaluator:
         if not isinstance(node.func, ast.Name):
-            raise self._error(node.func, "is no function")
+            raise self._error(node.func, "is not a function")
         name = node.func.id
         if name not in FUNCTIONS:
-            raise self._error(node.func, f"is no known function{alternatives(name, FUNCTIONS, 'functions')}")
+            raise self._error(node.func, f"is not a known function{alternatives(name, FUNCTIONS, 'functions')}")
         compute, least, most = FUNCTIONS[name]
         if node.keywords:
-            raise self._error(node, "has an argument by keyword; arguments are given by their order")
+            raise self._error(node, "has a keyword argument; arguments must be positional")
         if not least <= len(node.args) <= (most or LONGEST):
             wanted = f"at least {least}" if most is None else str(least)
             raise self._error(node, f"has {len(node.args)} argument(s); {name} takes {wanted}")

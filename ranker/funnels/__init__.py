@@ -1,4 +1,4 @@
-"""What tasks with ``given:`` are trained on, by the config's word; adding one is a file and a line here."""
+"""Registry of losses for tasks with ``given:``, by config name; to add one, add a file and a line here."""
 
 from ranker.funnels.base import FUNNELS, Funnel, FunnelOptions
 from ranker.funnels.doubly_robust import DoublyRobust

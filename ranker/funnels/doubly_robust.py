@@ -1,4 +1,4 @@
-"""ESCM2 with doubly robust corrections."""
+"""ESCM2 with the doubly robust correction."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from ranker.schema import Schema
 
 @FUNNELS.register("escm2_dr")
 class DoublyRobust(InversePropensity):
-    """ESCM2's doubly robust loss: an imputed error everywhere, corrected by propensity where the condition holds.
+    """ESCM2's doubly robust loss: imputed errors, corrected by propensity where the condition holds.
 
-    Wang et al., SIGIR 2022: mean of ``e' + o (e - e') / p``, plus the imputation's own loss ``o (e - e')^2 / p``. The
-    imputed error e' >= 0 comes from one more head for each conditional binary task, which is not served. Only its own
-    loss teaches it: in the first term its gradient has mean 0 where p is right, and is wrong where the floor binds.
-    So the conditional head's gradient is that of inverse propensities; what is doubly robust is the loss, which
-    balancing reads, and the shared layers also learn what errors are to be expected. A conditional amount is
-    corrected by propensities alone, since squares of squared errors know no bounds.
+    Wang et al., SIGIR 2022: mean of ``e' + o (e - e') / p``, plus the imputation loss ``o (e - e')^2 / p``. Each
+    conditional binary task has an extra head, not served, for the imputed error e' >= 0. This head is trained by the
+    imputation loss only: its gradient in the first term has mean 0 if p is correct, and is wrong where the floor binds.
+    The conditional head's gradient is therefore that of inverse propensities, but the loss that balancing methods read
+    is doubly robust, and the shared layers also learn to predict errors. Conditional amounts use inverse propensities
+    only, since squares of squared errors are unbounded.
     """
 
     class Options(CorrectionOptions):
-        """Nothing more to set."""
+        """No further options."""
 
         name: Literal["escm2_dr"] = "escm2_dr"
 
         def check(self, schema: Schema) -> None:
-            """Raise ``ValueError`` where no task is conditional."""
+            """Raise ``ValueError`` if no task is conditional."""
             require_condition(schema, self.name)
 
     @property
     def extra_heads(self) -> tuple[ExtraHead, ...]:
-        """One for each conditional binary task."""
+        """One per conditional binary task."""
         return tuple(ExtraHead(self.tasks[task], "imputation") for task in self._imputed())
 
     def risk(
         self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, task: int, errors: tf.Tensor
     ) -> tf.Tensor:
-        """Mean by weights [B] of the doubly robust error and of the imputation's squared error."""
+        """Mean, with weights [B], of the doubly robust error plus the imputation's squared error."""
         imputed_tasks = self._imputed()
         if task not in imputed_tasks:
             return super().risk(logits, labels, weights, task, errors)

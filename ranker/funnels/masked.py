@@ -1,4 +1,4 @@
-"""Plain masking of conditional tasks."""
+"""Masking of conditional tasks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ranker.lazy_tensorflow import tf
 
 @FUNNELS.register("masked")
 class Masked(Funnel):
-    """Train conditional tasks on the rows where their condition holds, and on no others."""
+    """Train conditional tasks only on the rows where their condition holds."""
 
     class Options(FunnelOptions):
-        """Nothing to set."""
+        """No options."""
 
         name: Literal["masked"] = "masked"
 
     def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
-        """Each task over the rows that count where its condition holds."""
+        """Each task's loss on known rows where its condition holds."""
         counted = [self.counted(labels, weights, task) for task in range(len(self.tasks))]
         return [mean(errors(task, logits[task]), weight) for task, weight in enumerate(counted)]

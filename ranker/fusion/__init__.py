@@ -1,7 +1,7 @@
-"""Score fusion: the scores of several objectives -> one ranking, by a formula with declared parameters.
+"""Score fusion: combines the scores of several objectives into one ranking, by a formula with declared parameters.
 
-``Plan`` is all of it as served: calibration, normalisation within the request, the formula, rules. A formula is a file
-of its own that registers itself in ``FUSIONS``; importing it here is what makes it known.
+``Plan`` has all serving steps: calibration, normalisation within the request, formula, rules. Each formula is a file
+that registers itself in ``FUSIONS``; importing it here registers it.
 """
 
 from ranker.fusion.artifact_fusions import DEFAULT, plan_for

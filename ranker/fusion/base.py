@@ -1,4 +1,4 @@
-"""What a fusion formula declares: its parameters, and what its ranking does not depend on."""
+"""Declarations of a fusion formula: its parameters and invariances."""
 
 import math
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 Invariance = Literal["increasing_map", "translation", "scaling", "common_scaling"]
-"""A change of the scores of a whole request that leaves the ranking as it was.
+"""A change of all scores of a request that does not change the ranking.
 
-``increasing_map``: each objective's scores through a strictly increasing function of its own;
-``translation``: a constant of its own added to each objective;
-``scaling``: each objective times a positive constant of its own;
-``common_scaling``: all objectives times the same positive constant.
+``increasing_map``: a strictly increasing function per objective;
+``translation``: a constant added per objective;
+``scaling``: a positive factor per objective;
+``common_scaling``: the same positive factor for all objectives.
 """
 
 ORDER_ALONE: Mapping[Invariance, Mapping[str, float]] = {
@@ -26,33 +26,33 @@ ORDER_ALONE: Mapping[Invariance, Mapping[str, float]] = {
     "scaling": {},
     "common_scaling": {},
 }
-"""Invariances of a formula that reads nothing but the order of a request's candidates."""
+"""Invariances of a formula that depends only on the order of a request's candidates."""
 
 
 class FusionError(ValueError):
-    """A fusion that cannot be built, or scores that it cannot fuse; the text says what would be right."""
+    """An invalid fusion, or scores that it cannot fuse; the message says what would be right."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A parameter that a formula declares: what a config may set and a search may vary.
+    """A parameter of a formula, which a config may set and a search may vary.
 
     Attributes
     ----------
     name
-        The word that configs use.
+        Name in configs.
     default
-        The value where a config says nothing, within the bounds.
+        Value if the config does not set it, within the bounds.
     low, high
-        Finite bounds, both allowed.
+        Finite inclusive bounds.
     per_objective
-        Whether there is one value per objective ([T]) or one in all.
+        Whether there is one value per objective ([T]) or a single one.
     integer
-        Whether only whole numbers are allowed.
+        Whether values must be integers.
     affects_order
-        False where the value changes the fused scores but never the ranking: a search can leave it alone.
+        False if the value changes fused scores but never the ranking, so that a search can skip it.
     description
-        One sentence for people.
+        One sentence for users.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Parameter:
 
     def checked(self, value: object, *, owner: str) -> float:
         """Return ``value`` as a plain number, or raise a ``FusionError`` that begins with ``owner``."""
-        # A bool is an int to Python, and in a config always a mistake.
+        # In Python a bool is an int; in a config it is always a mistake.
         if isinstance(value, bool) or not isinstance(value, Real):
             raise FusionError(f"{owner} must be {self.valid}, got {value!r}")
         number = float(value)

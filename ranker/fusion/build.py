@@ -1,4 +1,4 @@
-"""From a formula's name and a config's numbers to a checked fusion."""
+"""Build a checked fusion from a formula's name and parameters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,31 +16,31 @@ from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions, State
 from ranker.fusion.requests import Requests
 
 Given = Mapping[str, float | Mapping[str, float]]
-"""Parameters as a config states them: a number, or for per-objective parameters also objective -> number."""
+"""Parameters as in a config: a number, or for per-objective parameters also objective -> number."""
 
 Numbers = tuple[float, ...]
-"""The values of one parameter: T numbers for a per-objective one, a single number for any other."""
+"""Values of one parameter: T numbers if per-objective, else one."""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """A formula with all of its parameters set, for named objectives; ``build_fusion`` makes and checks it.
+    """A formula with all parameters set, for named objectives; created and checked by ``build_fusion``.
 
     Attributes
     ----------
     name
         The formula's name in ``FUSIONS``.
     objectives
-        Names of the T objectives, in the order of the columns of ``scores``.
+        Names of the T objectives in the column order of ``scores``.
     numbers
-        One entry per parameter of the formula, in its order.
+        One entry per parameter of the formula, in order.
     options
-        What the formula is told beside its parameters.
+        The formula's options besides its parameters.
     state
-        What fitting found, for a formula that needs it; ``None`` before.
+        Fitted state of a formula that needs it; ``None`` before fitting.
     formula
-        The formula, made of objectives, options and state. It knows no numbers, so that what it has built of its state
-        serves other parameters too.
+        The formula, built from objectives, options and state. It does not depend on the parameters, so that it can be
+        reused with others.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Fusion:
 
     @property
     def values(self) -> dict[str, float | dict[str, float]]:
-        """Every parameter's value, defaults included, as a JSON-able dict of its own for each call."""
+        """Values of all parameters, including defaults, as a new JSON-able dict."""
         return {
             parameter.name: dict(zip(self.objectives, numbers, strict=True)) if parameter.per_objective else numbers[0]
             for parameter, numbers in zip(self.formula.parameters, self.numbers, strict=True)
@@ -60,7 +60,7 @@ class Fusion:
 
     @cached_property
     def arrays(self) -> dict[str, Floats]:
-        """Every parameter as the formula reads it: [T] or []."""
+        """All parameters as arrays for the formula: [T] or []."""
         return {
             parameter.name: np.array(numbers if parameter.per_objective else numbers[0], dtype=np.float64)
             for parameter, numbers in zip(self.formula.parameters, self.numbers, strict=True)
@@ -69,7 +69,7 @@ class Fusion:
     def fuse(
         self, scores: ArrayLike, requests: Requests | None = None, features: Mapping[str, ArrayLike] | None = None
     ) -> Floats:
-        """Scores [N, T] of candidates, by default of one request -> fused scores [N], higher is better.
+        """Fuse scores [N, T] of candidates, by default of one request, to scores [N], higher is better.
 
         Raises ``FusionError`` as ``Candidates.of`` does, and for a formula that is not fitted.
         """
@@ -77,17 +77,17 @@ class Fusion:
         return self.formula.fuse(Candidates.of(self.objectives, scores, requests, features), self.arrays)
 
     def require_fitted(self) -> None:
-        """Raise ``FusionError`` if the formula needs a state that it has not."""
+        """Raise ``FusionError`` if the formula needs fitting and is not fitted."""
         if self.formula.fitted and self.state is None:
             raise FusionError(
-                f"fusion {self.name!r} is fitted to a reference population when a config's own fusions are exported: "
-                "name one of those"
+                f"fusion {self.name!r} must be fitted to a reference population, which export does for fusions of "
+                "a config: name one of those"
             )
 
     def fit(self, candidates: Candidates, log: Mapping[str, Any] | None = None) -> "Fusion":
-        """Return this fusion with what its formula needs to know of a reference population, for example a log's.
+        """Return this fusion fitted to a reference population, for example a log.
 
-        ``log`` has the columns that the formula names, [N] each. Raises ``FusionError``.
+        ``log`` has the columns that the formula reads, [N] each. Raises ``FusionError``.
         """
         if not self.formula.fitted:
             return self
@@ -95,7 +95,7 @@ class Fusion:
         return replace(self, state=state, formula=type(self.formula)(self.objectives, self.options, state))
 
     def replaced(self, parameters: Given) -> "Fusion":
-        """Return this fusion with some parameters set anew; what ``parameters`` leaves out stays as it is.
+        """Return this fusion with some parameters replaced; others keep their values.
 
         Raises ``FusionError`` as ``build_fusion`` does.
         """
@@ -110,27 +110,27 @@ def build_fusion(
     options: Mapping[str, Any] | None = None,
     state: State | None = None,
 ) -> Fusion:
-    """Build the fusion that a config describes.
+    """Build a fusion from a config.
 
     Parameters
     ----------
     name
-        A name in ``FUSIONS``.
+        Name in ``FUSIONS``.
     objectives
-        Names of the T objectives, in the order of the columns of the scores to come.
+        Names of the T objectives, in the column order of scores.
     parameters
-        Parameter name -> number, or, for a per-objective parameter, also objective -> number. Parameters and
-        objectives not named keep the default.
+        Parameter name -> number, or for a per-objective parameter also objective -> number. Parameters and objectives
+        that are not named get the default.
     options
-        What the formula's ``Options`` take.
+        Fields of the formula's ``Options``.
     state
-        What ``Fusion.fit`` found, for a formula that needs it.
+        Fitted state from ``Fusion.fit``, for a formula that needs it.
 
     Raises
     ------
     FusionError
-        For an unknown formula, option, parameter or objective, objectives that are empty or not distinct, and a value
-        that is not a number, not finite, out of bounds, or not whole where it must be.
+        For an unknown formula, option, parameter or objective, for empty or duplicate objectives, and for a value that
+        is not a finite number in bounds, or not an integer where required.
     """
     formula = find(FUSIONS, name)
     if isinstance(objectives, str) or not objectives or len(set(objectives)) != len(objectives):
@@ -160,7 +160,7 @@ def _resolve(
     given: Given,
     current: tuple[Numbers, ...],
 ) -> tuple[Numbers, ...]:
-    """Check ``given`` against the formula's parameters and lay it over ``current``."""
+    """Check ``given`` against the formula's parameters and merge it into ``current``."""
     if not isinstance(given, Mapping):
         raise FusionError(f"fusion {name!r}: parameters must map names to numbers, got {given!r}")
     for key in given:
@@ -172,7 +172,7 @@ def _resolve(
 
 
 def _numbers(name: str, parameter: Parameter, objectives: tuple[str, ...], value: object, current: Numbers) -> Numbers:
-    """Check one parameter's value; objectives that a mapping leaves out keep their ``current`` number."""
+    """Check one parameter's value; objectives missing from a mapping keep their ``current`` number."""
     owner = f"fusion {name!r}: parameter {parameter.name!r}"
     if not parameter.per_objective:
         return (parameter.checked(value, owner=f"{owner}, which is the same for all objectives,"),)

@@ -1,4 +1,4 @@
-"""What a fusion is given: scores, features by name, and which candidates compete with each other."""
+"""Input of a fusion: scores, features by name, and the request of each candidate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ from ranker.fusion.requests import Requests
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The N candidates of one request, or of many; ``Candidates.of`` makes and checks it.
+    """The N candidates of one or more requests; created and checked by ``Candidates.of``.
 
     Attributes
     ----------
     scores
         Scores of T objectives [N, T].
     requests
-        Which candidates belong to one request.
+        The request of each candidate.
     features
-        Raw values by name, [N] or a single one for all; NaN, or None among strings, where one is missing.
+        Raw values by name, [N] or a single one for all; missing values are NaN, or None for strings.
     """
 
     scores: Floats
@@ -38,10 +38,10 @@ class Candidates:
         requests: Requests | None = None,
         features: Mapping[str, ArrayLike] | None = None,
     ) -> "Candidates":
-        """Check what is given for T ``objectives``; ``requests`` None makes one request of all.
+        """Check inputs for T ``objectives``; without ``requests`` all candidates belong to one request.
 
-        Raises ``FusionError`` for scores of another shape than [N, T] and for one that is not finite, for requests of
-        other than N candidates, and for a feature with neither N values nor a single one.
+        Raises ``FusionError`` for scores that are not finite or not [N, T], for requests not of N candidates, and for a
+        feature with neither N values nor one.
         """
         scores = np.asarray(scores, dtype=np.float64)
         if scores.ndim != 2 or scores.shape[1] != len(objectives):
@@ -56,18 +56,18 @@ class Candidates:
             raise FusionError(f"scores must be finite, got {wrong}")
         requests = Requests.one(len(scores)) if requests is None else requests
         if len(requests.codes) != len(scores):
-            raise FusionError(f"requests are of {len(requests.codes)} candidates, and scores of {len(scores)}")
+            raise FusionError(f"requests have {len(requests.codes)} candidates, but scores have {len(scores)}")
         values = {name: np.asarray(value) for name, value in (features or {}).items()}
         for name, value in values.items():
             if value.shape not in ((), (len(scores),)):
                 raise FusionError(
-                    f"feature {name!r} must have one value, or one for each of {len(scores)} candidates; "
+                    f"feature {name!r} must have one value, or one per candidate ({len(scores)}); "
                     f"got shape {list(value.shape)}"
                 )
         return cls(scores, requests, values)
 
     def numbers(self, name: str) -> Floats:
-        """Values of a feature [N], NaN where one is missing. Raises ``FusionError`` where it is not given, or text."""
+        """Values of a numeric feature [N], NaN for missing. Raises ``FusionError`` if it is missing or not numeric."""
         value = self.feature(name)
         try:
             return np.broadcast_to(value.astype(np.float64), len(self.scores))
@@ -75,20 +75,20 @@ class Candidates:
             raise FusionError(f"feature {name!r} must be a number, got {value.ravel()[:1].tolist()!r}") from None
 
     def feature(self, name: str) -> NDArray[Any]:
-        """Values of a feature, [N] or a single one. Raises ``FusionError`` where it is not given."""
+        """Values of a feature, [N] or a single one. Raises ``FusionError`` if it is not given."""
         if name not in self.features:
-            given = f"(given: {', '.join(self.features) or 'none'})"
-            raise FusionError(f"fusion reads the feature {name!r}, and no value of it is given {given}")
+            available = f"(given: {', '.join(self.features) or 'none'})"
+            raise FusionError(f"fusion reads feature {name!r}, but it has no value {available}")
         return self.features[name]
 
     @property
     def ranks(self) -> Floats:
-        """Ranks within the request [N, T], from 1; equal scores share the first one's."""
+        """Ranks within the request [N, T], from 1; tied scores get the lowest rank."""
         return self.better.astype(np.float64) + 1.0
 
     @cached_property
     def better(self) -> NDArray[np.intp]:
-        """How many candidates of the same request score strictly better [N, T]; equal ones share a number."""
+        """Number of candidates in the same request with a strictly better score [N, T]."""
         counts = np.empty(self.scores.shape, dtype=np.intp)
         for i in range(self.scores.shape[-1]):
             counts[:, i] = self.requests.better(self.scores[:, i])

@@ -1,4 +1,4 @@
-"""What every check of a fusion shares: names that must be known, and errors that say where they are."""
+"""Shared checks of fusions: known names, and errors with their path."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class LocatedError(FusionError):
-    """An error whose text begins with a path and a colon."""
+    """An error whose message begins with a path and a colon."""
 
 
 @contextmanager
 def at(path: str) -> Iterator[None]:
-    """Say in an error where in a config its cause stands: ``FusionError("x")`` becomes ``FusionError("path: x")``.
+    """Prefix errors with the path in the config: ``FusionError("x")`` becomes ``FusionError("path: x")``.
 
-    Within another one paths join: ``FusionError("outer.path: x")``.
+    Nested blocks join paths: ``FusionError("outer.path: x")``.
     """
     try:
         yield
@@ -29,7 +29,7 @@ def at(path: str) -> Iterator[None]:
 
 
 def find(registry: Registry[T], name: str) -> T:
-    """The entry of a registry. Raises ``FusionError`` for an unknown name."""
+    """Look up a registry entry. Raises ``FusionError`` for an unknown name."""
     try:
         return registry[name]
     except UnknownNameError as error:
@@ -37,6 +37,6 @@ def find(registry: Registry[T], name: str) -> T:
 
 
 def require_known(name: object, known: Sequence[str], problem: str) -> None:
-    """Raise ``FusionError``, beginning with ``problem``, for a name that is not among those known."""
+    """Raise ``FusionError``, beginning with ``problem``, for an unknown name."""
     if name not in known:
         raise FusionError(f"{problem}{alternatives(name, known)}")

@@ -1,4 +1,4 @@
-"""Why a candidate ranks where it does: what each objective gives it, and where it would rank without."""
+"""Explanations of ranks: each objective's contribution, and the rank without it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from ranker.fusion.plan import Plan, Ranked
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What T objectives do for M explained candidates of a request.
+    """Contributions of T objectives to M explained candidates of a request.
 
-    Without an objective, every candidate has the request's middle on it: the lower median of its scores, or of the
-    ranks or shares that the formula makes of them. The objective then no longer tells candidates apart, and the formula
-    works in its usual range.
+    "Without an objective" means that every candidate gets the request's lower median of its scores, or of the ranks or
+    percentiles that the formula derives. The objective then does not distinguish candidates, and the formula stays in
+    its usual range.
 
     Attributes
     ----------
     baseline
-        The formula's score of a candidate that is in the middle on every objective [M]. Candidates differ by the
-        features that the formula reads, if any.
+        The formula's score with the median on every objective [M]. It differs between candidates only by features that
+        the formula reads.
     contributions
-        What each objective gives the fused score, before rules [M, T], as the formula's ``attribution`` says:
-        ``leave_one_out``, the fused score less the one without the objective, or ``shapley``. Baseline and
-        contributions add up to the fused score with ``shapley``, and wherever the formula is a sum over objectives.
+        Contribution of each objective to the fused score before rules [M, T], by the formula's ``attribution``:
+        ``leave_one_out``, the fused score minus the score without the objective, or ``shapley``. Baseline and
+        contributions sum to the fused score for ``shapley``, and if the formula is a sum over objectives.
     rank
-        Place of each candidate among all [M], from 1, rules included; 0 for one that is dropped.
+        Rank of each candidate among all [M], from 1, after rules; 0 if dropped.
     rank_without
-        The same without each objective [M, T].
+        The rank without each objective [M, T].
     """
 
     baseline: Floats
@@ -43,12 +43,12 @@ class Explanation:
 
 
 def explain(plan: Plan, candidates: Candidates, shown: NDArray[np.intp] | None = None) -> Explanation:
-    """Explain the ranking of one request's candidates: those at the positions ``shown`` [M], or all, in their order.
+    """Explain the ranking of one request: candidates at positions ``shown`` [M], or all in order.
 
     Raises ``FusionError`` as ``Plan.rank``, and for several requests.
     """
     if candidates.requests.count != 1:
-        raise FusionError(f"one request is explained at a time, got {candidates.requests.count}")
+        raise FusionError(f"explanations need a single request, got {candidates.requests.count}")
     calibrated = plan.calibrated(candidates)
     prepared = plan.prepare(calibrated)
     shown = np.arange(len(prepared)) if shown is None else shown
@@ -72,7 +72,7 @@ def explain(plan: Plan, candidates: Candidates, shown: NDArray[np.intp] | None =
 
 
 def leave_one_out(score: Score, present: Floats, absent: Floats, inputs: int) -> Floats:
-    """Scores of ``present`` less those with one of the first T = ``inputs`` columns of ``absent`` [M, T]."""
+    """Scores of ``present`` minus scores with one of the first T = ``inputs`` columns from ``absent`` [M, T]."""
     full = score(present)
     values = np.empty((len(present), inputs))
     for i in range(inputs):
@@ -87,11 +87,11 @@ ATTRIBUTIONS: Mapping[Attribution, Callable[[Score, Floats, Floats, int], Floats
 
 
 def places(ranked: Ranked) -> NDArray[np.intp]:
-    """Place of each candidate [N], from 1 for the best; 0 for one that is dropped."""
+    """Rank of each candidate [N], from 1; 0 if dropped."""
     order = ranked.order()
-    found = np.zeros(len(ranked.fused), dtype=np.intp)
-    found[order] = np.arange(1, len(order) + 1)
-    return found
+    ranks = np.zeros(len(ranked.fused), dtype=np.intp)
+    ranks[order] = np.arange(1, len(order) + 1)
+    return ranks
 
 
 def _without(column: int, present: Floats, absent: Floats) -> Floats:

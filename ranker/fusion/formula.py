@@ -1,4 +1,4 @@
-"""What a fusion formula is: a step per request that sees no parameters, and a step per candidate that does."""
+"""Base class of fusion formulas: a per-request step without parameters, and a per-candidate step with them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -12,48 +12,48 @@ from ranker.fusion.candidates import Candidates
 from ranker.registry import Registry
 
 BLOCK = 65_536
-"""Fused scores that ``Formula.sweep`` computes at a time: 512 KB, and as much for each step of a formula."""
+"""Fused scores per block of ``Formula.sweep``: 512 KB, and as much for each step of a formula."""
 
 Attribution = Literal["leave_one_out", "shapley"]
-"""How an explanation says what an objective gives: the score less the one without it, or its Shapley value."""
+"""How explanations attribute the score: the difference without the objective, or its Shapley value."""
 
 State: TypeAlias = Mapping[str, Any]
-"""What fitting found, of plain numbers, strings, lists and mappings, as an artifact stores it."""
+"""Fitted state as JSON data, as stored in artifacts."""
 
 
 class FormulaOptions(Closed):
-    """What a config may say about a formula beside its parameters: nothing, for most."""
+    """Options of a formula besides its parameters; most have none."""
 
 
 class Formula(ABC):
-    """How the scores of T objectives become one ranking score.
+    """Combines the scores of T objectives into one ranking score.
 
-    ``fuse`` is ``combine(prepare(candidates), parameters)``. ``prepare`` sees whole requests and no parameters;
-    ``combine`` sees the parameters and treats each candidate on its own. A search therefore prepares a log once, with
-    the ranks within its requests, and combines it under all of its parameter sets in one call, ``sweep``.
+    ``fuse`` is ``combine(prepare(candidates), parameters)``. ``prepare`` sees whole requests but no parameters;
+    ``combine`` sees parameters and treats each candidate independently. A search therefore prepares a log once,
+    including ranks within requests, and combines it with all parameter sets in one call of ``sweep``.
 
     Attributes
     ----------
     Options
-        What the formula can be told beside its parameters.
+        Options besides the parameters.
     parameters
-        What the formula can be given, and a search may vary.
+        Parameters that a config may set and a search may vary.
     direction
-        The per-objective parameter whose sign says whether an objective counts for a candidate (raising the score
-        never lowers the fused one) or against it; ``None`` where there is no such parameter.
+        The per-objective parameter whose sign says whether an objective counts for a candidate (a higher score never
+        lowers the fused score) or against it; ``None`` if there is none.
     invariant_to
-        The changes of the scores that leave the ranking as it was, each with the parameter values that it
-        depends on (none: it holds for all). Those not named do change the ranking.
+        Changes of scores that do not change the ranking, each with the parameter values that it requires (none: holds
+        for all). Changes not listed do change the ranking.
     attribution
-        How explanations divide the fused score among the objectives.
+        How explanations attribute the fused score to objectives.
     fitted
-        Whether the formula works only with the state that ``fit`` finds.
+        Whether the formula needs fitted state.
     features
-        Names of the candidates' features that it reads.
+        Names of features that it reads.
     columns
-        Columns of numbers in the log that ``fit`` reads beside what candidates have: those of a label's formula.
+        Numeric log columns that ``fit`` reads besides scores and features: those of a label's formula.
     keys
-        Columns of ids in the log that ``fit`` reads to tell rows apart, such as the request.
+        Id columns of the log that ``fit`` reads for grouping, such as the request.
     """
 
     Options: ClassVar[type[FormulaOptions]] = FormulaOptions
@@ -75,33 +75,32 @@ class Formula(ABC):
 
     @classmethod
     def stands_alone(cls) -> bool:
-        """Whether the formula works with nothing but parameters, so that a request can name it as it is."""
+        """Whether the formula needs only parameters, so that a request can name it directly."""
         return not cls.fitted and not any(field.is_required() for field in cls.Options.model_fields.values())
 
     def fit(self, candidates: Candidates, log: Mapping[str, Any]) -> State:  # noqa: ARG002
-        """Return what the formula needs to know of a reference population; nothing, for most.
+        """Fit the formula's state to a reference population; empty for most.
 
-        ``log`` has the raw values of ``columns`` and ``keys``, [N] each. Raises ``FusionError`` for what cannot
-        be fitted to.
+        ``log`` has the raw values of ``columns`` and ``keys``, [N] each. Raises ``FusionError`` if fitting fails.
         """
         return {}
 
     def prepare(self, candidates: Candidates) -> Floats:
-        """Return what ``combine`` reads of the candidates: [N, T or more], the objectives' columns first."""
+        """Return the input of ``combine``: [N, T or more], objectives' columns first."""
         return candidates.scores
 
     @abstractmethod
     def combine(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Floats:
         """Fused scores [..., N], higher is better, of prepared candidates [N, T or more].
 
-        ``parameters`` has an array [..., T] for each per-objective parameter and [...] for each other one,
-        unchecked: one set with [T] and [] gives [N], P sets with [P, T] and [P] give [P, N].
+        ``parameters`` has an unchecked array [..., T] per per-objective parameter and [...] per other parameter: one
+        set with [T] and [] gives [N], P sets with [P, T] and [P] give [P, N].
         """
 
     def sweep(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Iterator[tuple[slice, Floats]]:
-        """Fuse under P parameter sets ([P, T] or [P] each), a few sets at a time: which ones, and their scores [., N].
+        """Fuse with P parameter sets ([P, T] or [P] each) in blocks; yield the slice of sets and their scores [., N].
 
-        The numbers of ``combine``, without memory for [P, N], and in blocks that the processor's cache holds.
+        Same numbers as ``combine``, without memory for [P, N], in blocks that fit the processor's cache.
         """
         sets, candidates = len(next(iter(parameters.values()))), len(prepared)
         wide = min(max(candidates, 1), BLOCK)
@@ -113,7 +112,7 @@ class Formula(ABC):
             yield chosen, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def fuse(self, candidates: Candidates, parameters: Mapping[str, Floats]) -> Floats:
-        """Fused scores [..., N] of candidates, as ``combine``."""
+        """Fused scores [..., N] of candidates; parameters as for ``combine``."""
         return self.combine(self.prepare(candidates), parameters)
 
 

@@ -1,4 +1,4 @@
-"""Labels and weights computed from formulas in the config, and how well scores order rows by such a label."""
+"""Labels and weights computed from config formulas, and the ranking quality of scores on such labels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,20 +13,22 @@ from ranker.fusion.rules import Mask
 from ranker.metrics import auc, ndcg
 
 AT = 10
-"""Ranks that count for NDCG."""
+"""Cutoff rank of NDCG."""
 
 
-def worth(label: str, weight: str | None, log: Mapping[str, Any], most: float) -> tuple[Floats, Floats, Mask]:
-    """Labels and weights [M] by formulas of a log's columns, and which labels are known.
+def labels_and_weights(
+    label: str, weight: str | None, log: Mapping[str, Any], most: float
+) -> tuple[Floats, Floats, Mask]:
+    """Compute labels and weights [M] from formulas of log columns, and a mask of known labels.
 
-    Raises ``FusionError`` for a known label outside [0, ``most``], a weight that is null or below 0, and labels that
-    are all the same.
+    Raises ``FusionError`` for a known label outside [0, ``most``], a weight that is null or negative, and constant
+    labels.
     """
     labels, null = _values("label", label, log)
     known = ~(null & np.isnan(labels))
     _require("label", label, ~known | ((labels >= 0) & (labels <= most) & np.isfinite(labels)), labels, most)
     if not known.any() or np.ptp(labels[known]) == 0:
-        raise FusionError(f"options.label: {label!r} is unknown or the same in all rows: there is nothing to learn")
+        raise FusionError(f"options.label: {label!r} is unknown or constant in all rows, so there is nothing to learn")
     if weight is None:
         return labels, np.ones(len(labels)), known
     weights, _ = _values("weight", weight, log)
@@ -35,9 +37,9 @@ def worth(label: str, weight: str | None, log: Mapping[str, Any], most: float) -
 
 
 def measure(labels: Floats, scores: Floats, weights: Floats, requests: NDArray[np.intp] | None) -> float:
-    """How well scores [M] order rows by their labels: NDCG@10 over requests, or without any the AUC.
+    """Ranking quality of scores [M]: NDCG@10 over requests, or AUC without requests.
 
-    A label within (0, 1) counts as a positive by so much, and as a negative by the rest.
+    For AUC, a label y in (0, 1) counts as y positives and 1 - y negatives.
     """
     if requests is not None:
         return ndcg(labels, scores, requests, AT).value

@@ -1,4 +1,4 @@
-"""Scores of one objective put on a common scale within each request."""
+"""Normalisation of one objective's scores within each request."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
@@ -12,20 +12,20 @@ Normalisation: TypeAlias = Callable[[Floats, Requests], Floats]
 
 
 def none(scores: Floats, _: Requests) -> Floats:
-    """Scores [N] as they are."""
+    """Return scores [N] unchanged."""
     return scores
 
 
 def min_max(scores: Floats, requests: Requests) -> Floats:
-    """``(p - min) / (max - min)`` [N]; 1/2 in a request whose scores are all equal."""
+    """``(p - min) / (max - min)`` [N]; 1/2 if all scores of the request are equal."""
     least = requests.least(scores)
     width = requests.greatest(scores) - least
     return np.where(width > 0, (scores - least) / np.where(width > 0, width, 1.0), 0.5)
 
 
 def z_score(scores: Floats, requests: Requests) -> Floats:
-    """``(p - mean) / standard deviation`` [N]; 0 in a request whose scores are all equal."""
-    unit = min_max(scores, requests)  # the same z-scores, and no difference of near numbers gets lost in the squares
+    """``(p - mean) / standard deviation`` [N]; 0 if all scores of the request are equal."""
+    unit = min_max(scores, requests)  # same z-scores, but avoids cancellation in the squares
     from_mean = unit - requests.mean(unit)
     deviation = np.sqrt(requests.mean(from_mean**2))
     varied = requests.greatest(scores) > requests.least(scores)
@@ -33,7 +33,7 @@ def z_score(scores: Floats, requests: Requests) -> Floats:
 
 
 def rank(scores: Floats, requests: Requests) -> Floats:
-    """Share of the request's candidates that are no better [N]: 1 for the best, equal scores share a rank."""
+    """Fraction of the request's candidates that are not better [N]: 1 for the best; equal scores share a rank."""
     return 1.0 - requests.better(scores) / requests.size
 
 

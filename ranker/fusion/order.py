@@ -1,4 +1,4 @@
-"""From fused scores to a ranking."""
+"""Ranking by fused scores."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,10 +7,10 @@ from ranker.fusion.base import FusionError
 
 
 def order(fused: ArrayLike, k: int | None = None) -> NDArray[np.intp]:
-    """Fused scores [N] -> indices of the ``k`` best candidates, best first; ``None`` ranks them all.
+    """Indices of the ``k`` best candidates by fused scores [N], best first; ``None`` ranks all.
 
-    Tied candidates keep the order in which they came, also where a tie reaches across the k-th place. ``k``
-    above N returns N indices. Raises ``FusionError`` for another shape, for NaN, and for ``k`` below 1.
+    Tied candidates keep their input order, also across the k-th place. ``k`` above N returns N indices. Raises
+    ``FusionError`` for another shape, for NaN, and for ``k`` below 1.
     """
     fused = np.asarray(fused, dtype=np.float64)
     if fused.ndim != 1:
@@ -21,7 +21,7 @@ def order(fused: ArrayLike, k: int | None = None) -> NDArray[np.intp]:
         raise FusionError(f"k must be >= 1, got {k}")
     if k is None or k >= len(fused):
         return np.argsort(-fused, kind="stable")
-    # Which of several equal candidates a partition picks is arbitrary, so it only tells the k-th best value.
+    # A partition picks arbitrarily among equal candidates, so it is used only for the k-th best value.
     threshold = np.partition(fused, len(fused) - k)[len(fused) - k]
     above = np.flatnonzero(fused > threshold)
     tied = np.flatnonzero(fused == threshold)[: k - len(above)]

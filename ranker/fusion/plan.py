@@ -1,4 +1,4 @@
-"""A fusion as it is served: calibration, normalisation within the request, the formula, rules."""
+"""A complete fusion as served: calibration, normalisation within the request, formula, rules."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,18 +25,18 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """What became of N candidates.
+    """Result of ranking N candidates.
 
     Attributes
     ----------
     scores
         Calibrated scores [N, T].
     fused
-        Fused scores [N], rules included.
+        Fused scores [N] after rules.
     last, dropped
-        Which candidates [N] a floor puts after all others, or leaves out.
+        Masks of candidates [N] that a floor ranks last or drops.
     picked
-        Which candidates [N] each rule applied to, by its name.
+        By rule, mask of candidates [N] it applied to.
     """
 
     scores: Floats
@@ -46,25 +46,25 @@ class Ranked:
     picked: Mapping[str, Mask]
 
     def order(self, k: int | None = None) -> Indices:
-        """Indices of the ``k`` best candidates of one request, best first; ``None`` ranks all but those dropped."""
+        """Indices of the ``k`` best candidates of one request, best first; ``None`` ranks all that are not dropped."""
         if not (self.last.any() or self.dropped.any()):
             return order(self.fused, k)
-        kept = [np.flatnonzero(~self.dropped & (self.last == last)) for last in (False, True)]
-        return np.concatenate([rows[order(self.fused[rows])] for rows in kept])[:k]
+        groups = [np.flatnonzero(~self.dropped & (self.last == last)) for last in (False, True)]
+        return np.concatenate([rows[order(self.fused[rows])] for rows in groups])[:k]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All steps from scores to a ranking; ``build_plan`` makes and checks it, ``fit`` fills in what a log tells.
+    """All steps from scores to a ranking; created and checked by ``build_plan``, fitted to a log by ``fit``.
 
     Attributes
     ----------
     options
-        What the config says.
+        The config.
     fusion
         The formula and its parameters, for T objectives.
     calibration
-        What was fitted, by objective; ``None`` before ``fit``.
+        Fitted calibrations by objective; ``None`` before ``fit``.
     """
 
     options: FusionOptions
@@ -73,12 +73,12 @@ class Plan:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """Names of the T objectives, in the order of the scores' columns."""
+        """Names of the T objectives in column order."""
         return self.fusion.objectives
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Features that the formula and the rules read."""
+        """Features read by the formula and the rules."""
         read = [*self.fusion.formula.features]
         for rule in self.options.rules.values():
             read += [name for name in rule.names if name not in self.objectives]
@@ -94,8 +94,7 @@ class Plan:
     ) -> "Plan":
         """Fit calibration and formula to M rows of a log: scores, labels and whether each is known [M, T].
 
-        A formula that is fitted gets its features and the columns of the log that it names, [M] each. Raises
-        ``FusionError`` where it cannot be fitted to them.
+        A fitted formula also gets its features and log columns, [M] each. Raises ``FusionError`` if fitting fails.
         """
         fitted = {}
         for objective, method in self.options.calibration.items():
@@ -107,7 +106,7 @@ class Plan:
         return replace(plan, fusion=plan.fusion.fit(plan.calibrated(candidates), log))
 
     def calibrated(self, candidates: Candidates) -> Candidates:
-        """The same candidates with calibrated scores."""
+        """Return the candidates with calibrated scores."""
         scores = candidates.scores.copy()
         for i, objective in enumerate(self.objectives):
             if objective in self.options.calibration:
@@ -115,7 +114,7 @@ class Plan:
         return replace(candidates, scores=scores)
 
     def prepare(self, calibrated: Candidates) -> Floats:
-        """What the formula's ``combine`` and ``sweep`` read of calibrated candidates, with all that needs requests."""
+        """Input of the formula's ``combine`` and ``sweep`` for calibrated candidates, after all per-request steps."""
         self.fusion.require_fitted()
         scores = calibrated.scores.copy()
         for i, name in enumerate(_words(self.options.normalisation, self.objectives)):
@@ -134,17 +133,17 @@ class Plan:
         return Ranked(calibrated.scores, fused, last, dropped, picked)
 
     def rank(self, candidates: Candidates) -> Ranked:
-        """All steps for candidates with the model's own scores. Raises ``FusionError`` for what was not fitted."""
+        """Run all steps on candidates with the model's scores. Raises ``FusionError`` if a step is not fitted."""
         calibrated = self.calibrated(candidates)
         fused = self.fusion.formula.combine(self.prepare(calibrated), self.fusion.arrays)
         return self.finish(calibrated, fused)
 
     def replaced(self, parameters: Given) -> "Plan":
-        """Return this plan with some of its formula's parameters set anew. Raises ``FusionError``."""
+        """Return this plan with some of its formula's parameters replaced. Raises ``FusionError``."""
         return replace(self, fusion=self.fusion.replaced(parameters))
 
     def with_formula(self, name: str, parameters: Given) -> "Plan":
-        """Return this plan with another formula, between the same calibration, normalisation and rules.
+        """Return this plan with another formula and the same calibration, normalisation and rules.
 
         Raises ``FusionError`` also for a formula that needs options or a reference population.
         """
@@ -153,8 +152,8 @@ class Plan:
         return replace(self, options=self.options.model_copy(update={"name": name, "options": {}}), fusion=fusion)
 
     def stored(self) -> StoredFusion:
-        """What an artifact keeps; ``build_plan`` makes an equal plan of it."""
-        # Checked anew: pydantic warns of a whole number where it was told a float, unless it turned it into one itself.
+        """Return the stored form, from which ``build_plan`` rebuilds an equal plan."""
+        # Validated again: pydantic warns about an int in a float field unless it converted the value itself.
         options = FusionOptions.model_validate({**dict(self.options), "parameters": self.fusion.values})
         formula = None if self.fusion.state is None else dict(self.fusion.state)
         state = FusionState(calibration=dict(self.calibration or {}), formula=formula)
@@ -162,11 +161,11 @@ class Plan:
 
     @cached_property
     def _curves(self) -> dict[str, Callable[[Floats], Floats]]:
-        found = self.calibration or {}
+        calibration = self.calibration or {}
         for objective in self.options.calibration:
-            if objective not in found:
+            if objective not in calibration:
                 raise FusionError(f"the calibration of {objective!r} is not fitted; `fit` and export do it")
-        return {objective: fitted.curve() for objective, fitted in found.items()}
+        return {objective: fitted.curve() for objective, fitted in calibration.items()}
 
 
 def build_plan(
@@ -175,11 +174,11 @@ def build_plan(
     features: tuple[str, ...] = (),
     state: FusionState | None = None,
 ) -> Plan:
-    """Build the plan that a config describes, of T objectives by name with the kinds of their tasks.
+    """Build a plan from a config, for T objectives with their task kinds.
 
-    ``features`` are those that it may read.
+    ``features`` are those it may read.
 
-    Raises ``FusionError`` for anything that does not fit, beginning with its path in the config.
+    Raises ``FusionError`` for an invalid config; the message begins with the path.
     """
     names = tuple(objectives)
     with at("name"):
@@ -187,22 +186,22 @@ def build_plan(
     fusion = build_fusion(options.name, names, {}, options.options, state.formula if state else None)
     with at("options"):
         for feature in fusion.formula.features:
-            require_known(feature, features, f"{feature!r} is no objective, parameter or feature of one value")
+            require_known(feature, features, f"{feature!r} is not an objective, parameter or feature of one value")
     with at("parameters"):
         fusion = fusion.replaced(options.parameters)
     for objective, method in options.calibration.items():
         with at(f"calibration.{objective}"):
-            require_known(objective, names, f"{objective!r} is no objective")
+            require_known(objective, names, f"{objective!r} is not an objective")
             traits = TASK_KINDS[objectives[objective]].traits
             if not find(CALIBRATIONS, method).needs <= traits:
                 fitting = ", ".join(name for name, other in CALIBRATIONS.items() if other.needs <= traits)
-                raise FusionError(f"{method} is not for a {objectives[objective]} task (for those: {fitting})")
+                raise FusionError(f"{method} does not apply to a {objectives[objective]} task (available: {fitting})")
     with at("normalisation"):
         for objective in () if isinstance(options.normalisation, str) else options.normalisation:
-            require_known(objective, names, f"{objective!r} is no objective")
+            require_known(objective, names, f"{objective!r} is not an objective")
         if fusion.formula.fitted and any(word != "none" for word in _words(options.normalisation, names)):
             raise FusionError(
-                f"fusion {options.name!r} compares scores across requests; those normalised within one cannot be"
+                f"fusion {options.name!r} compares scores across requests, so they must not be normalised within one"
             )
     for name, rule in options.rules.items():
         with at(f"rules.{name}"):
@@ -213,7 +212,7 @@ def build_plan(
 def _words(
     normalisation: NormalisationName | Mapping[str, NormalisationName], objectives: tuple[str, ...]
 ) -> list[str]:
-    """The normalisation of each objective."""
+    """Normalisation method of each objective."""
     if isinstance(normalisation, str):
         return [normalisation] * len(objectives)
     return [normalisation.get(objective, "none") for objective in objectives]

@@ -1,8 +1,8 @@
-"""Business rules: named steps after the formula, in the order of the config.
+"""Business rules: named steps after the formula, in config order.
 
-Boosts move the fused score of the candidates that a predicate picks, one after the other. Floors look at the
-objectives' calibrated scores, not at the fused one, so that no boost lifts a candidate over a floor: wherever it
-stands in the list, candidates below it rank after all others, or not at all.
+Boosts change the fused scores of candidates that match a predicate, one after the other. Floors apply to the
+objectives' calibrated scores, not to the fused score, so that no boost lifts a candidate over a floor: wherever a floor
+is in the list, candidates below it rank last or are dropped.
 """
 
 from abc import ABC, abstractmethod
@@ -23,58 +23,58 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 
 class Rule(Closed, ABC):
-    """A step that picks candidates and does something with them."""
+    """A step that applies to selected candidates."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Objectives and features that the rule reads."""
+        """Objectives and features the rule reads."""
         return ()
 
     @abstractmethod
     def check(self, objectives: tuple[str, ...], features: tuple[str, ...]) -> None:
-        """Raise ``FusionError``, beginning with the key, for a name that the rule reads and that is not given."""
+        """Raise ``FusionError``, beginning with the key, for an unknown name."""
 
     @abstractmethod
     def picks(self, objectives: tuple[str, ...], candidates: Candidates) -> Mask:
-        """Which candidates the rule applies to [N]; scores are the calibrated ones."""
+        """Mask of candidates [N] the rule applies to; scores are calibrated."""
 
     def moved(self, fused: Floats) -> Floats:
-        """Fused scores of picked candidates to new ones."""
+        """New fused scores of selected candidates."""
         return fused
 
     @property
     def sends_last(self) -> bool:
-        """Whether picked candidates rank after all others."""
+        """Whether selected candidates rank after all others."""
         return False
 
     @property
     def drops(self) -> bool:
-        """Whether picked candidates are left out of the ranking."""
+        """Whether selected candidates are dropped."""
         return False
 
 
 class Floor(Rule):
-    """Candidates of which an objective's score is below its least one rank last, or are dropped."""
+    """Ranks candidates with a score below an objective's minimum last, or drops them."""
 
     kind: Literal["floor"]
-    least: dict[Name, float] = Field(min_length=1, description="Least score by objective.")
+    least: dict[Name, float] = Field(min_length=1, description="Minimum score by objective.")
     below: Literal["last", "drop"] = Field(
-        "last", description="last: after all others, in the order of their fused scores. drop: not in the answer."
+        "last", description="last: rank after all others, by fused score. drop: remove from the response."
     )
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The objectives."""
+        """Objectives with a minimum."""
         return tuple(self.least)
 
     def check(self, objectives: tuple[str, ...], features: tuple[str, ...]) -> None:  # noqa: ARG002
-        """Floors are of objectives."""
+        """Require objectives."""
         for objective in self.least:
             with at(f"least.{objective}"):
-                require_known(objective, objectives, f"{objective!r} is no objective")
+                require_known(objective, objectives, f"{objective!r} is not an objective")
 
     def picks(self, objectives: tuple[str, ...], candidates: Candidates) -> Mask:
-        """Candidates below any of the floors."""
+        """Mask of candidates below any minimum."""
         below = np.zeros(len(candidates.scores), dtype=bool)
         for objective, least in self.least.items():
             below |= candidates.scores[:, objectives.index(objective)] < least
@@ -82,22 +82,22 @@ class Floor(Rule):
 
     @property
     def sends_last(self) -> bool:
-        """As the config says."""
+        """Depends on ``below``."""
         return self.below == "last"
 
     @property
     def drops(self) -> bool:
-        """As the config says."""
+        """Depends on ``below``."""
         return self.below == "drop"
 
 
 class Boost(Rule):
-    """Candidates for which a predicate holds get another fused score."""
+    """Changes the fused score of candidates that match a predicate."""
 
     kind: Literal["boost"]
     where: str = Field(description="A predicate over objectives and features, such as `item_age_days < 2`.")
     multiply: float = Field(
-        1.0, gt=0, description="Times the fused score, or divided into one below 0: above 1 it always moves up."
+        1.0, gt=0, description="Multiplies the fused score (divides it if negative), so that above 1 always raises it."
     )
     add: float = Field(0.0, description="Added to the fused score, after `multiply`.")
 
@@ -110,22 +110,22 @@ class Boost(Rule):
     @model_validator(mode="after")
     def _does_something(self) -> "Boost":
         if self.multiply == 1 and self.add == 0:
-            raise ValueError("does nothing: give multiply, add, or both")
+            raise ValueError("has no effect: set multiply, add, or both")
         return self
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The objectives and features in the predicate."""
+        """Objectives and features in the predicate."""
         return predicate(self.where).names
 
     def check(self, objectives: tuple[str, ...], features: tuple[str, ...]) -> None:
-        """Predicates are over objectives and features."""
+        """Require objectives and features."""
         with at("where"):
             for name in self.names:
-                require_known(name, [*objectives, *features], f"{name!r} is no objective or feature of one value")
+                require_known(name, [*objectives, *features], f"{name!r} is not an objective or feature of one value")
 
     def picks(self, objectives: tuple[str, ...], candidates: Candidates) -> Mask:
-        """Candidates for which the predicate holds; it does not where a missing value leaves it unknown."""
+        """Mask of candidates that match the predicate; unknown counts as false."""
         expression = predicate(self.where)
         scores = dict(zip(objectives, candidates.scores.T, strict=True))
         try:
@@ -137,13 +137,13 @@ class Boost(Rule):
         return np.broadcast_to(~np.isnan(held) & (held != 0), len(candidates.scores))
 
     def moved(self, fused: Floats) -> Floats:
-        """Multiplied, then added to."""
+        """Multiply, then add."""
         return np.where(fused < 0, fused / self.multiply, fused * self.multiply) + self.add
 
 
 @lru_cache(maxsize=1024)
 def predicate(text: str) -> Expression:
-    """A parsed predicate, parsed once: rules are asked in every request."""
+    """Parse a predicate; cached, since rules run in every request."""
     return parse(text)
 
 

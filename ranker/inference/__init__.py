@@ -1,4 +1,4 @@
-"""An artifact in this process: scores and rankings of the service, without HTTP and without TensorFlow."""
+"""In-process inference: the service's scores and rankings, without HTTP and TensorFlow."""
 
 from ranker.inference.model import InputError, Model
 from ranker.inference.ranking import Explanations, Ranking

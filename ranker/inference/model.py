@@ -1,4 +1,4 @@
-"""An artifact behind an engine: scores and rankings of one request at a time."""
+"""An artifact loaded into an engine: scores and rankings, one request at a time."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,24 +18,24 @@ from ranker.inference.pool import ContextColumns, Pool, Sent, plain, raw_values
 from ranker.inference.ranking import Explanations, Ranking, by_objective, explained
 from ranker.inference.replay import replay
 from ranker.inference.tables import InputError as InputError
-from ranker.inference.tables import Table, candidate_columns, context_columns, told
+from ranker.inference.tables import Table, candidate_columns, context_columns, input_error
 
 CUDA_TOLERANCE = 1e-3
 
 
 class Model:
-    """An artifact behind an engine that gave its golden requests their scores.
+    """An artifact loaded into an engine that reproduces the scores of its golden requests.
 
     Attributes
     ----------
     artifact
-        What was exported: schema, encoder, fusions, manifest.
+        Schema, encoder, fusions and manifest.
     engine
-        What runs the graph.
+        Runs the graph.
     """
 
     def __init__(self, artifact: Artifact, engine: Engine, tolerance: float = TOLERANCE) -> None:
-        """Raise ``ArtifactError`` where scores of the golden requests differ by more than ``tolerance``."""
+        """Raise ``ArtifactError`` if scores of the golden requests differ by more than ``tolerance``."""
         self.artifact, self.engine = artifact, engine
         replay(artifact, engine, tolerance)
 
@@ -48,18 +48,18 @@ class Model:
         path
             The artifact's folder, or the ``output`` of a training run.
         engine
-            A name of :data:`ranker.engines.ENGINES`, or ``auto``: the device's best that is installed.
+            A name in :data:`ranker.engines.ENGINES`, or ``auto``: the best installed one for the device.
         device
             ``cpu`` or ``cuda``.
         threads
-            Of the engine; 0 is one for each core.
+            Threads of the engine; 0 means one per core.
 
         Raises
         ------
         ArtifactError
-            For anything amiss with the files, and where scores differ from those of the trained model.
+            If files are missing or invalid, or scores differ from those of the trained model.
         EngineError
-            Where no engine can run it.
+            If no engine can run it.
         """
         artifact = load_artifact(Path(path))
         tolerance = CUDA_TOLERANCE if device == "cuda" else TOLERANCE
@@ -71,24 +71,23 @@ class Model:
         return list(self.artifact.manifest.tasks)
 
     def score(self, context: Table, candidates: Table) -> dict[str, NDArray[np.float32]]:
-        """Each objective's score of every candidate, as the model gives it: before calibration and fusion.
+        """Score every candidate on each objective, before calibration and fusion.
 
         Parameters
         ----------
         context
-            The request's side: a dict of one value a column, or a DataFrame or Arrow table of one row.
+            The request's features: a dict of one value per column, or a DataFrame or Arrow table of one row.
         candidates
-            N candidates: a DataFrame, an Arrow table, or a dict of columns [N]. Columns that the model does not read
-            are ignored.
+            N candidates: a DataFrame, an Arrow table, or a dict of columns [N]. Unused columns are ignored.
 
         Returns
         -------
-        By objective, scores [N] in the candidates' order.
+        By objective, scores [N] in the order of the candidates.
 
         Raises
         ------
         InputError
-            For a column that is missing, a value of a wrong type, and values so large that no score is finite.
+            For a missing column, a value of the wrong type, and values so large that a score is not finite.
         """
         _, _, scores = self._scored(context, candidates)
         return dict(zip(self.tasks, np.ascontiguousarray(scores.T), strict=True))
@@ -109,19 +108,19 @@ class Model:
         context, candidates
             As for :meth:`score`.
         top_k
-            How many of the best to return; all by default.
+            Number of candidates to return; all by default.
         fusion
-            A name of :meth:`choices`, or ``{"name": ..., "parameters": {...}}`` with either part; parameters are by
-            name, one number for all objectives or numbers by objective.
+            A name in :meth:`choices`, or ``{"name": ..., "parameters": {...}}``, both optional; each parameter is
+            one number for all objectives, or numbers by objective.
         explain
-            Whether to say why: ``True`` for each candidate returned, or a number of the best.
+            ``True`` to explain all returned candidates, or the number of top candidates to explain.
 
         Raises
         ------
         InputError
-            As :meth:`score`, and for a ``top_k`` or ``explain`` below 1.
+            As in :meth:`score`, and for a ``top_k`` or ``explain`` below 1.
         FusionError
-            For a fusion that is unknown, or parameters out of bounds.
+            For an unknown fusion, or parameters out of bounds.
         """
         _require_count("top_k", top_k)
         _require_count("explain", None if isinstance(explain, bool) else explain)
@@ -144,18 +143,18 @@ class Model:
         )
 
     def choices(self) -> dict[str, Plan]:
-        """Fusions that a request may name: the artifact's, and formulas that need no more than parameters."""
+        """Fusions a request may name: the artifact's, and formulas that need only parameters."""
         formulas = (name for name, formula in FUSIONS.items() if formula.stands_alone())
         return {name: self._named(name) for name in dict.fromkeys([*self.artifact.fusions, *formulas])}
 
     def plan(self, name: str | None = None, parameters: Given | None = None) -> tuple[str, Plan]:
-        """A fusion by name, the default one without, with some parameters set anew. Raises ``FusionError``."""
+        """Return a fusion by name, with some parameters replaced. Raises ``FusionError``."""
         if name is None and not parameters:
             return DEFAULT, self.artifact.fusion
         return name or DEFAULT, self._named(name or DEFAULT).replaced(parameters or {})
 
     def fused(self, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: ContextColumns) -> Candidates:
-        """Scores [N, T] with the raw values of the features that the fusion reads."""
+        """Combine scores [N, T] with the raw values of the features the fusion reads."""
         schema = self.artifact.schema
         features = {
             name: np.array(raw_values(context[schema.column(name)])[0], dtype=object)
@@ -166,7 +165,7 @@ class Model:
         return Candidates.of(plan.objectives, scores, features=features)
 
     def not_finite(self, scores: NDArray[np.float32]) -> dict[int, list[str]]:
-        """Candidates whose inputs are so large that the model overflows: objectives without a score, by position."""
+        """Objectives whose score is not finite, by candidate position: inputs that overflow the model."""
         finite = np.isfinite(scores)
         if finite.all():
             return {}
@@ -182,7 +181,7 @@ class Model:
         scores = self.engine.score(self._encoded(pool, columns))
         for row, tasks in self.not_finite(scores).items():
             raise InputError(
-                f"candidates, row {row}: has values so large that the model gives no finite score for "
+                f"candidates, row {row}: values are so large that the model gives no finite score for "
                 f"{', '.join(tasks)}"
             )
         return pool, columns, scores
@@ -191,14 +190,14 @@ class Model:
         try:
             return pool.packed(context)
         except ColumnError as error:
-            raise told(error, "context" if error.column in context else "candidates") from None
+            raise input_error(error, "context" if error.column in context else "candidates") from None
 
     def _named(self, name: str) -> Plan:
-        """A fusion of the artifact, or a formula within the steps of the default one. Raises ``FusionError``."""
+        """Return a fusion of the artifact, or the default one with another formula. Raises ``FusionError``."""
         default = self.artifact.fusion
         if name in self.artifact.fusions:
             return self.artifact.fusions[name]
-        if name == default.fusion.name:  # its formula, with the parameters of the config
+        if name == default.fusion.name:  # its formula with the config's parameters
             return default
         if name not in FUSIONS:
             require_known(name, list(self.choices()), f"no fusion is named {name!r}")
@@ -206,7 +205,7 @@ class Model:
 
 
 def facts(name: str, plan: Plan) -> dict[str, Any]:
-    """The fusion that ranked: the name in a request, its formula, all parameters."""
+    """Describe a fusion: its name in requests, formula and all parameters."""
     return {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values}
 
 

@@ -1,4 +1,4 @@
-"""The candidates of one request, as encoding and fusion read them."""
+"""The candidates of one request, for encoding and fusion."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from ranker.encoding import Column, Packed, Ragged, Text
 from ranker.encoding.columns import numbers
 
 ContextColumns = Mapping[str, Column]
-"""By column: one value each."""
+"""One value per column."""
 
 
 class Pool(Protocol):
@@ -22,43 +22,43 @@ class Pool(Protocol):
         """N."""
 
     def ids(self, ranked: NDArray[np.intp]) -> Column:
-        """Ids of some candidates, or their positions where they have none."""
+        """Ids of some candidates, or their positions if they have no ids."""
 
     def packed(self, context: ContextColumns) -> Packed:
-        """Encode them for a context of one row. Raises ``ColumnError``."""
+        """Encode the candidates with a context of one row. Raises ``ColumnError``."""
 
     def raw(self, feature: str) -> NDArray[Any]:
         """Raw values [N] of a feature: NaN for a missing number, ``None`` for a missing string."""
 
 
 class Sent:
-    """Candidates whose features came with the request, by the log's column names."""
+    """Candidates whose features were sent in the request, by the log's column names."""
 
     def __init__(self, artifact: Artifact, columns: Mapping[str, Column]) -> None:
         self._artifact, self._columns = artifact, columns
         self.count = len(next(iter(columns.values())))
 
     def ids(self, ranked: NDArray[np.intp]) -> Column:
-        """From the request's column."""
+        """Read the request's column."""
         name = self._artifact.schema.candidate_id
         return ranked if name is None else taken(self._columns[self._artifact.schema.column(name)], ranked)
 
     def packed(self, context: ContextColumns) -> Packed:
-        """All encoded together."""
+        """Encode context and candidates together."""
         return self._artifact.encoder.encode(context, self._columns)
 
     def raw(self, feature: str) -> NDArray[Any]:
-        """From the request's column."""
+        """Read the request's column."""
         return raw_values(declared(self._artifact, feature, self._columns[self._artifact.schema.column(feature)]))
 
 
 def declared(artifact: Artifact, feature: str, column: Column) -> Column:
-    """A column with its values of the type that the schema declares."""
+    """Convert a column to the type declared in the schema."""
     return artifact.schema.features[feature].as_declared(column, artifact.schema.column(feature))
 
 
 def taken(column: Column, places: NDArray[np.intp]) -> Column:
-    """Some rows of a column of single values."""
+    """Select rows of a column of single values."""
     if isinstance(column, np.ndarray | Text):
         return column[places]
     assert not isinstance(column, Ragged), "ids are single values"
@@ -66,7 +66,7 @@ def taken(column: Column, places: NDArray[np.intp]) -> Column:
 
 
 def raw_values(column: Column) -> NDArray[Any]:
-    """A column as fusions read it."""
+    """Convert a column to an array for fusions."""
     if isinstance(column, np.ma.MaskedArray) or (isinstance(column, np.ndarray) and column.dtype.kind == "M"):
         return numbers(column, "")
     if isinstance(column, np.ndarray):

@@ -1,4 +1,4 @@
-"""A ranking of one request's candidates, and why each stands where it does."""
+"""A ranking of one request's candidates, and its explanations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Explanations:
-    """Why the first M candidates of a ranking stand where they do; arrays are in ranked order.
+    """Explanations of the first M candidates of a ranking; arrays are in ranked order.
 
-    Without an objective means: as if all candidates of the request had the middle candidate's value on it.
+    "Without an objective" means that all candidates get the median candidate's value on it.
 
     Attributes
     ----------
     baseline
-        The formula's score of a candidate that is in the middle on every objective [M].
+        The formula's score of a candidate with the median value on every objective [M].
     contributions
-        By objective, what it adds to the fused score before rules [M].
+        By objective, its contribution to the fused score before rules [M].
     rank_without
-        By objective, the candidate's place from 1 without the objective [M]; 0 for one that is dropped.
+        By objective, the candidate's rank from 1 without the objective [M]; 0 if dropped.
     rules
         By rule, whether it applies to the candidate [M].
     """
@@ -46,17 +46,17 @@ class Ranking:
     model_version
         The artifact's version.
     fusion
-        What fused: ``name``, ``formula`` and all ``parameters``.
+        The fusion's ``name``, ``formula`` and all ``parameters``.
     ids
-        Ids of the candidates, or their positions where the schema names no candidate id.
+        Ids of the candidates, or their positions if the schema has no candidate id.
     positions
         Positions [K] of the candidates in the request.
     fused
-        Fused scores [K], by which they are ranked.
+        Fused scores [K], descending.
     scores
         By objective, calibrated scores [K].
     explanations
-        Of the first candidates, where asked for.
+        Explanations of the first candidates, if requested.
     """
 
     model_version: int
@@ -71,35 +71,35 @@ class Ranking:
         return len(self.positions)
 
     def to_frame(self) -> "pd.DataFrame":
-        """A DataFrame with a row a candidate, best first; needs pandas.
+        """Return a DataFrame with one row per candidate, best first; requires pandas.
 
-        Columns: ``id``, ``position``, ``fused``, an objective's name for its score, and with explanations
-        ``baseline``, ``OBJECTIVE.contribution``, ``OBJECTIVE.rank_without`` and ``rule.NAME``,
-        null beyond the candidates explained.
+        Columns: ``id``, ``position``, ``fused``, each objective's score under its name, and with explanations
+        ``baseline``, ``OBJECTIVE.contribution``, ``OBJECTIVE.rank_without`` and ``rule.NAME``, null for candidates
+        without explanation.
         """
         import pandas as pd
 
         frame = pd.DataFrame({"id": self.ids, "position": self.positions, "fused": self.fused, **self.scores})
         if (why := self.explanations) is not None:
-            told: dict[str, NDArray[Any]] = {"baseline": why.baseline}
-            told |= {f"{name}.contribution": values for name, values in why.contributions.items()}
-            told |= {f"{name}.rank_without": values for name, values in why.rank_without.items()}
-            told |= {f"rule.{name}": values for name, values in why.rules.items()}
-            frame = frame.join(pd.DataFrame(told))
+            columns: dict[str, NDArray[Any]] = {"baseline": why.baseline}
+            columns |= {f"{name}.contribution": values for name, values in why.contributions.items()}
+            columns |= {f"{name}.rank_without": values for name, values in why.rank_without.items()}
+            columns |= {f"rule.{name}": values for name, values in why.rules.items()}
+            frame = frame.join(pd.DataFrame(columns))
         return frame
 
 
 def explained(plan: Plan, candidates: Candidates, shown: NDArray[np.intp], picked: Mapping[str, Any]) -> Explanations:
-    """Explain the candidates at the positions ``shown`` [M]; ``picked`` [N] by rule says where rules apply."""
-    told = explain(plan, candidates, shown)
+    """Explain the candidates at positions ``shown`` [M]; ``picked`` holds, by rule, where it applies [N]."""
+    explanation = explain(plan, candidates, shown)
     return Explanations(
-        told.baseline,
-        by_objective(plan, told.contributions),
-        by_objective(plan, told.rank_without),
+        explanation.baseline,
+        by_objective(plan, explanation.contributions),
+        by_objective(plan, explanation.rank_without),
         {rule: mask[shown] for rule, mask in picked.items()},
     )
 
 
 def by_objective(plan: Plan, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Columns of values [K, T] by the objectives' names."""
+    """Columns of values [K, T] by objective name."""
     return dict(zip(plan.objectives, np.ascontiguousarray(values.T), strict=True))

@@ -1,4 +1,4 @@
-"""Golden requests replayed: an engine must give them the scores that the trained model gave."""
+"""Replay of golden requests: an engine must reproduce the trained model's scores."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from ranker.inference.pool import Sent
 
 
 def replay(artifact: Artifact, engine: Engine, tolerance: float) -> None:
-    """Raise ``ArtifactError`` where an engine's scores differ from the exported ones by more than ``tolerance``.
+    """Raise ``ArtifactError`` if an engine's scores differ from the exported ones by more than ``tolerance``.
 
-    The first request is scored in each of the engine's sizes as well, with its rows repeated.
+    The first request is also scored at each of the engine's fixed sizes, with its rows repeated.
     """
     folder, tasks = artifact.folder, artifact.manifest.tasks
     if not artifact.golden:
-        raise ArtifactError(f"{folder}: holds no golden request to check the scores with")
+        raise ArtifactError(f"{folder}: has no golden request to check the scores against")
     for number, golden in enumerate(artifact.golden):
         packed = Sent(artifact, golden.candidates).packed({name: [value] for name, value in golden.context.items()})
         expected = np.array([golden.scores[task] for task in tasks]).T

@@ -1,4 +1,4 @@
-"""DataFrames, Arrow tables and dicts of a caller -> columns of the encoding, by the log's column names."""
+"""DataFrames, Arrow tables and dicts -> encoder columns, by the log's column names."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,13 +19,13 @@ Table: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatch | Mapping[str, Any]
 
 
 class InputError(ValueError):
-    """An input that cannot be scored; the text names the side, the column, the row and the value."""
+    """An input that cannot be scored; the message names the side, column, row and value."""
 
 
 def context_columns(schema: Schema, encoder: Encoder, context: Table) -> dict[str, Column]:
-    """One row of context by column: a mapping gives one value a column, a table has one row.
+    """Convert a context to columns of one row; a mapping has one value per column, a table one row.
 
-    Raises ``InputError`` for a column that is missing or of a wrong type, and for another number of rows.
+    Raises ``InputError`` for a column that is missing or of the wrong type, and for another number of rows.
     """
     names = _columns(schema, schema.context)
     if _is_table(context):
@@ -39,40 +39,40 @@ def context_columns(schema: Schema, encoder: Encoder, context: Table) -> dict[st
 
 
 def candidate_columns(schema: Schema, encoder: Encoder, candidates: Table) -> dict[str, Column]:
-    """N candidates by column. Raises ``InputError`` for a column that is missing, of a wrong type or another length."""
+    """Convert N candidates to columns. Raises ``InputError`` for a missing column or a wrong type or length."""
     columns = _picked("candidates", _columns(schema, schema.candidate), candidates, encoder)
     for name, problem in unequal_lengths(columns).items():
         raise InputError(f"candidates.{name}: {problem}")
     return columns
 
 
-def told(error: ColumnError, side: str) -> InputError:
-    """What is wrong with a value, in words; ``side`` is ``context`` or ``candidates``."""
+def input_error(error: ColumnError, side: str) -> InputError:
+    """Convert an encoder error to an input error; ``side`` is ``context`` or ``candidates``."""
     row = f", row {error.row}" if side == "candidates" else ""
     return InputError(f"{side}.{error.column}{row}: must be {error.expected}, got {shortened(error.value)}")
 
 
 def _columns(schema: Schema, features: Mapping[str, Feature]) -> dict[str, list[str]]:
-    """Features that read each column."""
-    found: dict[str, list[str]] = {}
+    """Features by the column they read."""
+    by_column: dict[str, list[str]] = {}
     for name in features:
-        found.setdefault(schema.column(name), []).append(name)
-    return found
+        by_column.setdefault(schema.column(name), []).append(name)
+    return by_column
 
 
-def _is_table(given: Any) -> bool:
-    return not isinstance(given, Mapping) and hasattr(given, "columns")
+def _is_table(table: Any) -> bool:
+    return not isinstance(table, Mapping) and hasattr(table, "columns")
 
 
-def _mapping(side: str, given: Any) -> Mapping[str, Any]:
-    if not isinstance(given, Mapping):
-        raise InputError(f"{side}: must be a DataFrame, an Arrow table or a dict by column, got {type(given).__name__}")
-    return given
+def _mapping(side: str, table: Any) -> Mapping[str, Any]:
+    if not isinstance(table, Mapping):
+        raise InputError(f"{side}: must be a DataFrame, an Arrow table or a dict by column, got {type(table).__name__}")
+    return table
 
 
-def _picked(side: str, names: Mapping[str, list[str]], given: Any, encoder: Encoder) -> dict[str, Column]:
-    """Columns that the schema reads; others are ignored, as a table may have more than the model reads."""
-    known = _names(side, given)
+def _picked(side: str, names: Mapping[str, list[str]], table: Any, encoder: Encoder) -> dict[str, Column]:
+    """Select the columns that the schema reads; other columns are ignored."""
+    known = _names(side, table)
     columns: dict[str, Column] = {}
     missing = [name for name, features in names.items() if name not in known and _required(encoder, features)]
     if missing:
@@ -81,7 +81,7 @@ def _picked(side: str, names: Mapping[str, list[str]], given: Any, encoder: Enco
     rows = 0
     for name, features in names.items():
         if name in known:
-            columns[name] = _column(side, name, _values(side, name, given))
+            columns[name] = _column(side, name, _values(side, name, table))
             rows = len(columns[name])
             _check_times(side, name, features, columns[name], encoder)
     return columns | {name: [None] * rows for name in names if name not in known}
@@ -91,26 +91,26 @@ def _required(encoder: Encoder, features: Iterable[str]) -> bool:
     return any(encoder.schema.features[feature].required for feature in features)
 
 
-def _names(side: str, given: Any) -> list[str]:
-    if not _is_table(given):
-        return list(_mapping(side, given))
-    names = [str(name) for name in (given.schema.names if hasattr(given, "schema") else given.columns)]
+def _names(side: str, table: Any) -> list[str]:
+    if not _is_table(table):
+        return list(_mapping(side, table))
+    names = [str(name) for name in (table.schema.names if hasattr(table, "schema") else table.columns)]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"{side}: has the column {name!r} more than once; which one is meant?")
+            raise InputError(f"{side}: has column {name!r} more than once")
     return names
 
 
-def _values(side: str, name: str, given: Any) -> Any:
-    if not _is_table(given):
-        return given[name]
-    if hasattr(given, "schema"):  # Arrow
-        return given.column(name)
-    return given.iloc[:, _names(side, given).index(name)]
+def _values(side: str, name: str, table: Any) -> Any:
+    if not _is_table(table):
+        return table[name]
+    if hasattr(table, "schema"):  # Arrow
+        return table.column(name)
+    return table.iloc[:, _names(side, table).index(name)]
 
 
 def _column(side: str, name: str, values: Any) -> Column:
-    """Values as the encoding takes them; Arrow arrays and pandas' Series through Arrow, as in training."""
+    """Convert values to an encoder column; Arrow arrays and pandas Series go through Arrow, as in training."""
     if isinstance(values, list | tuple | Text | Ragged):
         return list(values) if isinstance(values, tuple) else values
     if isinstance(values, np.ndarray) and values.dtype.kind != "O":
@@ -137,11 +137,11 @@ def _column(side: str, name: str, values: Any) -> Column:
     except (pa.ArrowException, TypeError, ColumnTypeError) as error:
         raise InputError(f"{side}.{name}: {str(error).splitlines()[0]}") from None
     except ColumnError as error:
-        raise told(error, side) from None
+        raise input_error(error, side) from None
 
 
 def _check_times(side: str, name: str, features: Iterable[str], column: Column, encoder: Encoder) -> None:
-    """Refuse plain numbers that look like times in another unit than training's microseconds."""
+    """Reject plain numbers that look like times in a unit other than microseconds."""
     if not isinstance(column, np.ndarray) or column.dtype.kind not in "iuf":
         return
     for feature in features:

@@ -1,4 +1,4 @@
-"""Building blocks of the architectures, one a file."""
+"""Building blocks of the architectures, one per file."""
 
 from ranker.layers.dropout import Dropout
 from ranker.layers.embedding import Embedding

@@ -1,4 +1,4 @@
-"""Dropout whose randomness is part of a checkpoint, so that a resumed run draws what the first would have."""
+"""Dropout whose random state is checkpointed, so that a resumed run draws the same masks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ranker.lazy_tensorflow import Layer, tf
 
 
 class Draws(Layer):
-    """A stream of seeds: the layer's own name and a counter of training steps, saved with the weights."""
+    """A stream of seeds made from the layer's name and a counter of training steps saved with the weights."""
 
     def __init__(self, rate: float, name: str | None = None) -> None:
         if not 0 <= rate < 1:
@@ -32,20 +32,20 @@ class Draws(Layer):
 
 
 class Dropout(Draws):
-    """Zero a share of the inputs while training and scale up the rest. Srivastava et al., JMLR 2014."""
+    """Zero a fraction of the inputs in training and scale up the rest. Srivastava et al., JMLR 2014."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Inputs of any shape; returned as they are outside training."""
+        """Drop from inputs of any shape; return them unchanged outside training."""
         if not training or self.rate == 0:
             return inputs
         return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed=self.next_seed())
 
 
 class IdDropout(Draws):
-    """Replace a share of ids by the unknown id 1 while training.
+    """Replace a fraction of ids by the unknown id 1 in training.
 
-    The unknown row of each table learns what to say of ids never seen, and the network learns not to lean on
-    an id that it will not know tomorrow. Missing ids (0) stay.
+    This trains each table's row for unseen ids, and keeps the network from relying on ids that may later be unknown.
+    Missing ids (0) stay.
     """
 
     def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Packed ids -> embedded inputs, with one table for all features of one width."""
+"""Packed ids -> embedded inputs, with one table for all features of the same width."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ranker.lazy_tensorflow import Layer, tf
 
 
 class Embedding(Layer):
-    """Look up the ids of both sides and put the numbers beside them.
+    """Look up the ids of both sides and concatenate the numeric inputs.
 
-    Features of one width share one table, each in its own rows, so a side needs one lookup a width. Lists are
-    pooled over ids other than 0. ``dropout`` is the share of ids replaced by the unknown id while training; ``l2``
-    times the squared norm of the embeddings that a row looks up, averaged over the batch, is added as a loss.
-    With several ``sets`` every id has so many embeddings, side by side in one row of the table.
+    Features of the same width share a table, each in its own rows, so each side needs one lookup per width. Lists are
+    pooled over ids other than 0. ``dropout`` is the fraction of ids replaced by the unknown id in training. The loss
+    gets ``l2`` times the squared norm of the embeddings that an example looks up, averaged over the batch. With
+    several ``sets``, each id has that number of embeddings, stored side by side in one row of the table.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class Embedding(Layer):
 
     @property
     def dense_variables(self) -> list[tf.Variable]:
-        """What the poolings learn; the rest of the variables are tables."""
+        """Variables of the pooling layers; all other variables are tables."""
         return [variable for by_field in self.poolings for layer in by_field.values() for variable in layer.weights]
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[Sides]:
-        """Packed arrays by name (``context_ids``, ``context_numbers``, ...) to embedded sides, one pair a set."""
+        """Map packed arrays by name (``context_ids``, ``context_numbers``, ...) to embedded sides, one pair per set."""
         read = {side: self._rows(side, layout, inputs, training) for side, layout in self.layout.sides()}
         embedded = []
         for i, poolings in enumerate(self.poolings):
@@ -81,7 +81,7 @@ class Embedding(Layer):
         return embedded
 
     def _rows(self, side: str, layout: SideLayout, inputs: Mapping[str, tf.Tensor], training: bool) -> dict[str, _Rows]:
-        """What each field looks up: of every set [B, L, D], and where there is an id [B, L, 1]."""
+        """Look up each field's embeddings, [B, L, D] per set, and its mask of non-missing ids [B, L, 1]."""
         looked_up: dict[str, _Rows] = {}
         ids: Any = self.dropouts[side](inputs[f"{side}_ids"], training=training) if layout.ids else None
         for width, fields in _by_width(layout):
@@ -103,7 +103,7 @@ class Embedding(Layer):
     def _own(
         self, layout: SideLayout, rows: Mapping[str, _Rows], poolings: Mapping[str, tf.keras.layers.Layer], i: int
     ) -> Iterator[tf.Tensor]:
-        """Embeddings of single ids and pooled lists [B, .], by width."""
+        """Embeddings of single ids and of pooled lists [B, .], by width."""
         for width, fields in _by_width(layout):
             single = sum(1 for field in fields if field.pooling is None)
             if single:
@@ -115,7 +115,7 @@ class Embedding(Layer):
     def _attended(
         self, rows: Mapping[Side, Mapping[str, _Rows]], poolings: Mapping[str, tf.keras.layers.Layer], i: int
     ) -> list[tf.Tensor]:
-        """Lists weighed by the candidate, [B, D] each."""
+        """Lists pooled by attention to the candidate, [B, D] each."""
         attended = []
         for field in self.layout.attending():
             side: Side = "context" if field in self.layout.context.ids else "candidate"
@@ -129,7 +129,7 @@ class Embedding(Layer):
 
     @contextmanager
     def reading(self, tables: Mapping[str, tf.Tensor]) -> Iterator[None]:
-        """Look ids up in other tables of the same shapes while the block runs."""
+        """Look up ids in other tables of the same shapes inside the ``with`` block."""
         self._read = tables
         try:
             yield
@@ -137,7 +137,7 @@ class Embedding(Layer):
             self._read = self.tables
 
     def reinitialise(self, seed: int) -> None:
-        """Draw every table afresh. Fan et al., "Multi-Epoch Learning for Deep CTR Models", 2023 (MEDA)."""
+        """Reinitialise every table. Fan et al., "Multi-Epoch Learning for Deep CTR Models", 2023 (MEDA)."""
         for width, table in self.tables.items():
             drawn = tf.random.stateless_uniform(
                 table.shape, seed=[seed, int(width)], minval=-self.scale, maxval=self.scale
@@ -151,7 +151,7 @@ class _Rows(NamedTuple):
 
 
 def _singles(width: int) -> str:
-    return f"single ids of width {width}"  # no feature's name has a space
+    return f"single ids of width {width}"  # feature names have no spaces
 
 
 def _joined(parts: list[tf.Tensor]) -> tf.Tensor:

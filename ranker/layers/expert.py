@@ -1,4 +1,4 @@
-"""An expert: a stack of dense layers, the first of which takes both sides."""
+"""An expert: a stack of dense layers; the first takes both sides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ranker.lazy_tensorflow import Layer, tf
 
 
 class Expert(Layer):
-    """Dense layers of the given units, each with an activation and, while training, dropout."""
+    """Dense layers of the given units, each with an activation and dropout."""
 
     def __init__(
         self, units: Sequence[int], activation: str = "relu", dropout: float = 0.0, name: str | None = None
@@ -24,7 +24,7 @@ class Expert(Layer):
         self.dropouts = [Dropout(dropout, name=f"{self.name}_dropout_{i}") for i in range(len(units)) if dropout]
 
     def call(self, inputs: Sides | tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Sides, or a tensor [B, D], to [B, units[-1]]."""
+        """Map sides, or a tensor [B, D], to [B, units[-1]]."""
         hidden = inputs
         for i, dense in enumerate(self.stack):
             hidden = dense(hidden)

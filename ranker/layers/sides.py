@@ -1,4 +1,4 @@
-"""The two halves of an input, kept apart from the log to the served graph."""
+"""The two sides of an input, context and candidate, kept separate from the log to the served graph."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Sides(NamedTuple):
 
 
 Inputs: TypeAlias = Sides | list[Sides]
-"""What a trunk reads: the sides, or one pair of sides for each set of embeddings."""
+"""Inputs of a trunk: the sides, or one pair of sides per embedding set."""
 
 
 def join(sides: Sides) -> tf.Tensor:
-    """Both sides side by side, [B, C + I], one context row being repeated for every candidate."""
+    """Concatenate both sides to [B, C + I]; a single context row is repeated for every candidate."""
     rows = tf.maximum(tf.shape(sides.context)[0], tf.shape(sides.candidate)[0])
     return tf.concat([_repeat(sides.context, rows), _repeat(sides.candidate, rows)], axis=1)
 

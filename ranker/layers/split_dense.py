@@ -1,4 +1,4 @@
-"""A dense layer over both sides that computes the context's share once per request."""
+"""A dense layer over both sides that computes the context's part once per request."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ranker.lazy_tensorflow import Layer, tf
 class SplitDense(Layer):
     """``activation(context @ K_context + candidate @ K_candidate + bias)``, the sum by broadcasting.
 
-    Equals a dense layer over the two sides side by side. With sides [B, C] and [B, I] it trains; with [1, C] and
-    [N, I] it serves, multiplying the context once. A plain tensor [B, D] is taken too, and is a plain dense layer.
+    Equals a dense layer over the concatenated sides. Training passes sides [B, C] and [B, I]; serving passes [1, C] and
+    [N, I], so the context is multiplied once. On a plain tensor [B, D] it is a plain dense layer.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class SplitDense(Layer):
         self.scale = scale
 
     def build(self, shape: Any) -> None:
-        """Create one kernel a side, parts of one Glorot-uniform kernel [C + I, units] times ``scale``."""
+        """Create one kernel per side: slices of a Glorot-uniform kernel [C + I, units] times ``scale``."""
         widths = [int(side[-1]) for side in shape] if isinstance(shape, tuple | list) else [int(shape[-1])]
         limit = self.scale * (6.0 / (sum(widths) + self.units)) ** 0.5
         self.kernels = [
@@ -47,11 +47,11 @@ class SplitDense(Layer):
         super().build(shape)
 
     def call(self, inputs: Sides | tf.Tensor) -> tf.Tensor:
-        """Outputs [B, units]; a side without columns takes no part."""
+        """Outputs [B, units]; a side without columns is ignored."""
         sides = [side for side in inputs if side.shape[-1]] if isinstance(inputs, tuple | list) else [inputs]
         products = [tf.matmul(side, kernel) for side, kernel in zip(sides, self.kernels, strict=True)]
         if self.bias is not None:
-            # On the context, so once a request; and as a plain sum, since TensorFlow 2.21's graph optimiser drops a
+            # Added to the context, so once per request; a plain sum, since TensorFlow 2.21's graph optimiser drops a
             # function in which bias_add, another sum and relu follow each other.
             products[0] = products[0] + self.bias
         total = products[0] if len(products) == 1 else products[0] + products[1]
@@ -73,9 +73,9 @@ _NAMES = {1: ("kernel",), 2: ("kernel_context", "kernel_candidate")}
 
 
 def together(layers: Sequence[SplitDense], inputs: Sides) -> list[tf.Tensor]:
-    """Outputs of several linear layers of the same sides, by one product a side instead of one a layer.
+    """Outputs of several linear layers on the same sides, with one product per side instead of one per layer.
 
-    For layers of a few units, such as gates: each product on its own would cost as much as reading the inputs.
+    For layers of few units, such as gates, whose separate products would be bound by reading the inputs.
     """
     for layer in layers:
         if not layer.built:

@@ -1,4 +1,4 @@
-"""A tower: one task's own layers and its logit."""
+"""A tower: one task's hidden layers and its logit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ranker.lazy_tensorflow import Layer, tf
 
 
 class Tower(Layer):
-    """Dense layers of the given units, none being allowed, and a linear output of one logit."""
+    """Dense layers of the given units (may be empty), and a linear output of one logit."""
 
     def __init__(
         self, units: Sequence[int], activation: str = "relu", dropout: float = 0.0, name: str | None = None
@@ -22,7 +22,7 @@ class Tower(Layer):
         self.output_layer = SplitDense(1, name="logit")
 
     def call(self, inputs: Sides | tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Sides, or a tensor [B, D], to a logit [B, 1]."""
+        """Map sides, or a tensor [B, D], to a logit [B, 1]."""
         hidden = inputs if self.stack is None else self.stack(inputs, training=training)
         return self.output_layer(hidden)
 

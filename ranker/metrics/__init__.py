@@ -1,7 +1,7 @@
-"""Offline metrics of predictions, in NumPy, each with a bootstrap interval where that says something.
+"""Offline metrics in NumPy, with bootstrap intervals where meaningful.
 
-``METRICS`` is the table of those of one task's scores, and ``report`` measures a task by all that fit it. ``JointAuc``,
-``BinnedAuc`` and ``Groups`` measure many rankings of the same rows against many labels, each from one ordering.
+``METRICS`` is the table of metrics of one task's scores, and ``report`` computes all that apply. ``JointAuc``,
+``BinnedAuc`` and ``Groups`` measure many rankings of the same rows against many labels, with one ordering each.
 """
 
 from ranker.metrics.auc import auc

@@ -23,17 +23,17 @@ def auc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
     labels, scores
         Labels in {0, 1} and finite scores [N] of any scale.
     weights
-        How often each row counts [N], >= 0; by default once.
+        Row weights [N], >= 0; default 1.
 
     Returns
     -------
     float
-        In [0, 1]; NaN where one class is absent or has no weight, since then there is no pair to compare.
+        In [0, 1]; NaN if a class is absent or has no weight, so that there is no pair to compare.
 
     Raises
     ------
     ValueError
-        For unequal lengths, and for a bad value, with its row.
+        For unequal lengths and invalid values; the message names the row.
     """
     labels = checked_labels(labels)
     scores = checked_numbers("scores", scores, len(labels))
@@ -41,7 +41,7 @@ def auc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
 
 
 def auc_statistic(labels: Floats, scores: Floats) -> Statistic:
-    """Sort checked rows once -> the AUC as a function of their weights [N], which then costs no sorting."""
+    """Return the AUC of checked rows as a function of weights [N]; rows are sorted only once."""
     order = np.argsort(scores)
     positive = labels[order]
     negative = 1.0 - positive
@@ -51,7 +51,7 @@ def auc_statistic(labels: Floats, scores: Floats) -> Statistic:
         sorted_weights = weights[order]
         positives = np.add.reduceat(sorted_weights * positive, ties)
         negatives = np.add.reduceat(sorted_weights * negative, ties)
-        below = np.cumsum(negatives) - 0.5 * negatives  # negatives outscored by each run, half of the tied ones
+        below = np.cumsum(negatives) - 0.5 * negatives  # negatives below each run of ties, plus half of the tied ones
         return ratio(total(positives, below), positives.sum() * negatives.sum())
 
     return statistic

@@ -1,4 +1,4 @@
-"""The interface of a metric of one task's scores: what it needs, which direction is better, how it is measured."""
+"""Interface of metrics of one task's scores: required traits, direction, computation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ class Sample(NamedTuple):
     labels: Floats
     scores: Floats
     groups: NDArray[np.intp] | None
-    """Code of each row's group [N]; ``None`` where rows have no groups."""
+    """Group code of each row [N]; ``None`` without groups."""
     in_group: NDArray[np.bool_]
-    """Whether each row belongs to a group [N]; rows that do not have a code as well."""
+    """Whether each row belongs to a group [N]; rows without a group also have a code."""
 
     @classmethod
     def checked(
         cls, task: Task, labels: ArrayLike, scores: ArrayLike, groups: ArrayLike | None, no_group: int | str | None
     ) -> "Sample":
-        """Check labels and scores by the task's traits. Raises ``ValueError`` for a bad value, with its row."""
+        """Check labels and scores by the task's traits. Raises ``ValueError`` with the row of an invalid value."""
         labels = checked_labels(labels) if task.binary_labels else checked_numbers("labels", labels)
         rows = len(labels)
         scores = checked_probabilities(scores, rows) if task.probability else checked_numbers("scores", scores, rows)
@@ -44,12 +44,12 @@ class Sample(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A metric of a sample, ready to be computed for any weights of its units: rows, or groups of rows."""
+    """A metric of a sample as a function of weights of its units: rows, or groups of rows."""
 
     statistic: Statistic
     units: int
     counts: Mapping[str, int] = {}
-    """What else a report says, by key."""
+    """Further entries of a report, by key."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +59,25 @@ class Metric:
     Attributes
     ----------
     name
-        In configs, on command lines and in reports.
+        Name in configs, on command lines and in reports.
     title
-        For people; no two metrics have the same.
+        Unique display name.
     better
-        Whether more or less is better; ``None`` for a ratio that is best at 1, which nothing can be chosen by.
+        Whether more or less is better; ``None`` for a ratio that is best at 1, which cannot be used for selection.
     needs
-        Traits that a task must have to be measured so.
+        Required task traits.
     measure
-        From a sample to the metric as a function of weights.
+        Maps a sample to the metric as a function of weights.
     grouped
-        Whether it needs groups of rows.
+        Whether it requires groups of rows.
     abbreviation
-        Title in a terminal's table, where the whole one is too wide.
+        Short title for terminal tables.
     in_terminal
-        Whether a terminal's table has a column for it.
+        Whether terminal tables show it.
     interval
         Whether a bootstrap interval is computed.
     front
-        Whether a front may be drawn over it: one constant score for all rows must be bad by it.
+        Whether Pareto fronts may use it: a constant score for all rows must be bad.
     """
 
     name: str
@@ -93,24 +93,24 @@ class Metric:
 
     @property
     def sign(self) -> float:
-        """-1 where less is better, else 1."""
+        """-1 if less is better, else 1."""
         return -1.0 if self.better == "less" else 1.0
 
     @property
     def column(self) -> str:
-        """Title in a terminal's table."""
+        """Title in terminal tables."""
         return self.abbreviation or self.title
 
     def fits(self, task: Task, *, grouped: bool = True) -> bool:
-        """Whether a task can be measured so; ``grouped`` says whether its rows have groups."""
+        """Whether the metric applies to a task; ``grouped`` says whether its rows have groups."""
         return self.needs <= task.traits and (grouped or not self.grouped)
 
 
 def by_rows(statistic: Callable[[Floats, Floats], Statistic]) -> Callable[[Sample], Measured]:
-    """Measure rows one by one: ``statistic`` turns labels and scores [N] into a function of weights [N]."""
+    """Metric over rows: ``statistic`` maps labels and scores [N] to a function of weights [N]."""
     return lambda sample: Measured(statistic(sample.labels, sample.scores), len(sample.labels))
 
 
 def unweighted(metric: Callable[[Floats, Floats], float]) -> Callable[[Sample], Measured]:
-    """Measure all rows at once by a function of labels and scores [N] that takes no weights, so has no interval."""
+    """Metric of labels and scores [N] without weights, so without interval."""
     return lambda sample: Measured(lambda _: metric(sample.labels, sample.scores), len(sample.labels))

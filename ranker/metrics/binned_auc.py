@@ -1,4 +1,4 @@
-"""AUCs of several label columns from one histogram of the scores: no ordering at all, and a bound on the error."""
+"""AUCs of several label columns from a score histogram: no sorting, and an error bound."""
 
 import threading
 from collections.abc import Callable
@@ -14,34 +14,34 @@ from ranker.metrics.row_classes import RowClasses
 BINS = 32_768
 SAMPLE = 4_096
 MARGIN = 0.1
-"""By how much of the sample's width the bins go on beyond either end of it."""
+"""Fraction of the sample's range by which bins extend beyond either end."""
 
 Rows: TypeAlias = slice | NDArray[np.intp]
 Scored: TypeAlias = Callable[[Rows], Floats]
-"""Some of the rows to their scores in P rankings [P, n]."""
+"""Maps selected rows to their scores in P rankings [P, n]."""
 
 
 class BoundedAucs(NamedTuple):
-    """AUCs [T] or [P, T] of histograms, and how far each may be from the exact one."""
+    """AUCs [T] or [P, T] from histograms, and bounds on their errors."""
 
     values: Floats
     bounds: Floats
 
 
 class BinnedAuc:
-    """AUC of each of T label columns under scores [N], of scores rounded to bins.
+    """AUC of each of T label columns under scores [N], with scores rounded to bins.
 
-    Counts of bins for each class of rows (:class:`RowClasses`) hold all columns. Rows are taken class by class, in
-    ``order`` [N], so that what is counted into stays in a core's own cache. A pair in one bin counts one half, where
-    it may have counted 0 or 1, and every other pair counts as it is. So the error is at most half of the share of the
-    pairs of a positive and a negative that share a bin, ``sum_b P_b N_b / (2 P N)``, which each call returns with the
-    values: about ``1 / (2 bins)`` where positives and negatives spread evenly. What remains in practice is far less,
-    because within a narrow bin positives stand above negatives about as often as below.
+    Bin counts per class of rows (:class:`RowClasses`) give all columns. Rows are processed by class, in ``order`` [N],
+    so that the counts stay in a core's cache. A pair within a bin counts one half instead of 0 or 1, and every other
+    pair is exact. So the error is at most half the fraction of positive-negative pairs that share a bin,
+    ``sum_b P_b N_b / (2 P N)``, which each call returns with the values: about ``1 / (2 bins)`` if positives and
+    negatives are spread evenly. The actual error is far smaller, since within a narrow bin positives are above
+    negatives about as often as below.
 
-    Bins have equal widths, by the score or by its logarithm, whichever spreads a sample of ``SAMPLE`` rows more evenly,
-    from a ``MARGIN`` below the sample to one above it; what lies beyond falls into the first and the last bin.
+    Bins have equal widths in the score or its logarithm, whichever spreads a sample of ``SAMPLE`` rows more evenly, and
+    extend a ``MARGIN`` beyond the sample's range; scores outside fall into the first or last bin.
 
-    Other arguments and errors are those of ``RowClasses.of``.
+    Other arguments and errors are as in ``RowClasses.of``.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class BinnedAuc:
         if values.shape != self.order.shape:
             raise ValueError(f"scores must be [{len(self.order)}], got shape {list(values.shape)}")
         ordered = values[self.order][None]
-        found = self.of_rankings(lambda rows: ordered[:, rows], len(values))
-        return BoundedAucs(found.values[0], found.bounds[0])
+        bounded = self.of_rankings(lambda rows: ordered[:, rows], len(values))
+        return BoundedAucs(bounded.values[0], bounded.bounds[0])
 
     def of_rankings(self, scored: Scored, block: int) -> BoundedAucs:
-        """AUCs [P, T] of scores that are never in memory at once.
+        """AUCs [P, T] of scores that are computed in blocks.
 
-        ``scored`` is asked for a sample of the rows first, then for at most ``block`` rows at a time. It knows them by
-        their places in ``order``.
+        ``scored`` is called on a sample of rows first, then on at most ``block`` rows at a time. Rows are positions in
+        ``order``.
         """
         scales = [_spread(sample, self.bins) for sample in scored(self._sample)]
         counts = [_Counts(self.classes, self.bins) for _ in scales]
@@ -88,28 +88,28 @@ class BinnedAuc:
                     place(ranking, own[first - start : last - start])
             for count, own in zip(counts, cells, strict=True):
                 count.add(of_class, np.bincount(own[: stop - start], minlength=self.bins))
-        found = [count.aucs() for count in counts]
-        return BoundedAucs(np.array([each.values for each in found]), np.array([each.bounds for each in found]))
+        aucs = [count.aucs() for count in counts]
+        return BoundedAucs(np.array([each.values for each in aucs]), np.array([each.bounds for each in aucs]))
 
     def _cells(self, rankings: int) -> list[NDArray[np.int64]]:
-        """A bin for each row of a class, and for each ranking; a thread's own, kept for its next rankings."""
-        kept: list[NDArray[np.int64]] = self._own.__dict__.setdefault("cells", [])
+        """Buffer of bins for the rows of a class, per ranking; thread-local and reused."""
+        cells: list[NDArray[np.int64]] = self._own.__dict__.setdefault("cells", [])
         largest = int(self.classes.rows.max(initial=0))
-        kept += [np.empty(largest, dtype=np.int64) for _ in range(rankings - len(kept))]
-        return kept[:rankings]
+        cells += [np.empty(largest, dtype=np.int64) for _ in range(rankings - len(cells))]
+        return cells[:rankings]
 
 
 class _Counts:
-    """Positives and negatives of each column in each bin, of one ranking."""
+    """Positives and negatives per column and bin, for one ranking."""
 
     def __init__(self, classes: RowClasses, bins: int) -> None:
         self._classes = classes
         self._positives = np.zeros((classes.positive.shape[1], bins))
-        # Where each row is a positive or a negative of each column, negatives are what is left of all rows.
+        # If all labels are known and rows count once, negatives are all rows minus positives.
         self._negatives = np.zeros((1, bins)) if classes.alike else np.zeros_like(self._positives)
 
     def add(self, of_class: int, counts: NDArray[np.intp]) -> None:
-        """Rows of a class in each bin [bins]."""
+        """Add counts [bins] of the rows of a class."""
         _add(self._positives, self._classes.positive[of_class], counts)
         _add(self._negatives, np.ones(1) if self._classes.alike else self._classes.negative[of_class], counts)
 
@@ -117,7 +117,7 @@ class _Counts:
         """AUCs [T]."""
         positives, negatives = self._positives, self._negatives
         if self._classes.alike:
-            negatives = negatives - positives  # of whole numbers, so that the difference is exact
+            negatives = negatives - positives  # integers, so the difference is exact
         below = np.cumsum(negatives, axis=1) - 0.5 * negatives
         pairs, undefined = self._classes.pairs, np.full(len(positives), np.nan)
         wins, shared = (positives * below).sum(axis=1), 0.5 * (positives * negatives).sum(axis=1)
@@ -126,13 +126,13 @@ class _Counts:
 
 
 def _add(sums: Floats, weights: Floats, counts: NDArray[np.intp]) -> None:
-    """Add counts [bins] by weights [T] to sums [T, bins]; not by BLAS, as in ``checks.total``."""
+    """Add counts [bins] times weights [T] to sums [T, bins]; without BLAS, as in ``checks.total``."""
     for column in np.flatnonzero(weights):
         sums[column] += counts if weights[column] == 1 else weights[column] * counts
 
 
 class _Scale(NamedTuple):
-    """``first`` to ``last`` in ``bins`` equal parts, of scores or of the integers that their bits are."""
+    """``bins`` equal bins from ``first`` to ``last``, over scores or over their bits read as integers."""
 
     first: float
     last: float
@@ -141,8 +141,8 @@ class _Scale(NamedTuple):
 
     def __call__(self, scores: Floats, out: NDArray[np.int64]) -> None:
         """Write the bin of each score [n]."""
-        # A positive double's bits, read as an integer, are its logarithm in straight pieces between powers of 2; those
-        # of 0 and of negative scores are less than any positive one's, so they fall into the first bin.
+        # The bits of a positive double, read as an integer, are piecewise linear in its logarithm; those of 0 and of
+        # negative scores are less than any positive score's, so they fall into the first bin.
         heights = scores.view(np.int64).astype(np.float64) if self.logarithmic else scores
         width = self.last - self.first
         place = (heights - self.first) * (self.bins / width if width > 0 else 0.0)
@@ -150,14 +150,14 @@ class _Scale(NamedTuple):
         np.copyto(out, place, casting="unsafe")
 
     def crowding(self, sample: Floats) -> float:
-        """Sum of the squared shares of the sample's rows in each of a coarser set of bins: least when spread evenly."""
+        """Sum of squared fractions of the sample in coarser bins; minimal if spread evenly."""
         cells = np.empty(len(sample), dtype=np.int64)
         self._replace(bins=min(self.bins, 256))(sample, cells)
         return float((np.bincount(cells) ** 2.0).sum())
 
 
 def _spread(sample: Floats, bins: int) -> _Scale:
-    """The scale on which a sample spreads more evenly."""
+    """Choose the scale on which a sample is spread more evenly."""
     if not len(sample):
         return _Scale(0.0, 0.0, bins, logarithmic=False)
     ends = np.array([sample.min(), sample.max()])

@@ -1,4 +1,4 @@
-"""How far a metric would move on another sample of the same traffic."""
+"""Bootstrap intervals: how much a metric varies between samples of the same traffic."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ import numpy as np
 from ranker.metrics.checks import Statistic
 
 Interval = tuple[float, float]
-"""Low and high end; both NaN where there is no interval to give."""
+"""Lower and upper end; both NaN if undefined."""
 
 
 def bootstrap_intervals(
@@ -15,24 +15,24 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """Percentile intervals of several metrics of the same data. Efron & Tibshirani 1993, chapter 13.
 
-    A resample draws ``units`` of the units with replacement and is handed to each statistic as a count per unit, so
-    that a metric that needs sorted rows sorts them once in all. All statistics see the same resamples.
+    A resample draws ``units`` units with replacement and is passed to each statistic as a count per unit, so that a
+    metric needs to sort rows only once. All statistics use the same resamples.
 
-    Resamples on which a statistic is NaN, such as an AUC where no positive was drawn, are left out of its interval;
-    where they are more than half, the interval is NaN.
+    Resamples where a statistic is NaN, such as an AUC without positives, are left out of its interval; if they are more
+    than half, the interval is NaN.
 
     Parameters
     ----------
     statistics
         Name -> metric as a function of counts [units].
     units
-        How many rows, or groups, there are; for 0 intervals are NaN.
+        Number of rows or groups; if 0, intervals are NaN.
     resamples
-        How many resamples to draw; for 0 intervals are NaN. 200 place a 95% interval roughly, 1000 well.
+        Number of resamples; if 0, intervals are NaN. 200 give a rough 95% interval, 1000 a good one.
     seed
         Equal seeds give equal intervals.
     level
-        Share of the resampled values that the interval spans, in (0, 1).
+        Coverage of the interval, in (0, 1).
 
     Raises
     ------
@@ -46,7 +46,7 @@ def bootstrap_intervals(
     rng = np.random.default_rng(seed)
     values = np.full((len(statistics), resamples if units else 0), np.nan)
     for resample in range(values.shape[1]):
-        # Counting drawn units is a multinomial draw, and much faster than asking for one.
+        # Equivalent to a multinomial draw, but much faster.
         counts = np.bincount(rng.integers(0, units, units), minlength=units).astype(np.float64)
         values[:, resample] = [statistic(counts) for statistic in statistics.values()]
     tails = [(1 - level) / 2, (1 + level) / 2]

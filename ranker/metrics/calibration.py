@@ -1,4 +1,4 @@
-"""Whether predictions are right on average, overall and where they are low or high."""
+"""Calibration of predictions, overall and by score level."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,24 +17,24 @@ from ranker.metrics.checks import (
 
 
 def calibration(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Mean prediction over mean label: above 1 predicts too much. He et al. 2014, "Predicting Clicks on Ads".
+    """Mean prediction divided by mean label; above 1 is overprediction. He et al. 2014, "Predicting Clicks on Ads".
 
     Parameters
     ----------
     labels, predictions
-        What happened and what was predicted [N]: probabilities and {0, 1}, or amounts.
+        Labels and predictions [N]: {0, 1} and probabilities, or amounts.
     weights
-        How often each row counts [N], >= 0; by default once.
+        Row weights [N], >= 0; default 1.
 
     Returns
     -------
     float
-        NaN where the labels sum to 0.
+        NaN if the labels sum to 0.
 
     Raises
     ------
     ValueError
-        For unequal lengths, and for a value that is not finite, with its row.
+        For unequal lengths and values that are not finite; the message names the row.
     """
     labels = checked_numbers("labels", labels)
     predictions = checked_numbers("predictions", predictions, len(labels))
@@ -53,9 +53,9 @@ def calibration_statistic(labels: Floats, predictions: Floats) -> Statistic:
 def calibration_error(labels: ArrayLike, scores: ArrayLike, bins: int = 10) -> float:
     """Expected calibration error over bins of equal mass. Naeini et al. 2015; Nguyen & O'Connor 2015 for the bins.
 
-    Rows sorted by score are cut into ``bins`` parts of equally many rows; the error is the mean over rows of how far
-    their bin's mean score is from its mean label. Rows of equal score are never parted, so that the result does not
-    depend on the order of the rows: they all go where the middle one of them belongs.
+    Rows sorted by score are split into ``bins`` bins of equal size; the error is the mean over rows of the absolute
+    difference between their bin's mean score and mean label. Tied rows stay in one bin, that of the middle one, so that
+    the result does not depend on row order.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ def calibration_error(labels: ArrayLike, scores: ArrayLike, bins: int = 10) -> f
     Returns
     -------
     float
-        In [0, 1]; NaN where there are no rows.
+        In [0, 1]; NaN without rows.
 
     Raises
     ------
     ValueError
-        For unequal lengths, for a bad value, with its row, and for ``bins`` below 1.
+        For unequal lengths, invalid values (the message names the row) and ``bins`` below 1.
     """
     if bins < 1:
         raise ValueError(f"bins must be >= 1, got {bins}")

@@ -1,4 +1,4 @@
-"""What every metric checks of its inputs, and what they share in computing."""
+"""Input checks and helpers shared by metrics."""
 
 from collections.abc import Callable
 from typing import SupportsFloat
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 Statistic = Callable[[Floats], float]
-"""A metric of data fixed beforehand as a function of the weights of its units: rows, or groups of rows."""
+"""A metric of fixed data as a function of the weights of its units: rows, or groups of rows."""
 
 
 def checked_numbers(name: str, values: ArrayLike, rows: int | None = None) -> Floats:
@@ -45,7 +45,7 @@ def checked_weights(weights: ArrayLike | None, rows: int) -> Floats:
 
 
 def checked_groups(groups: ArrayLike, rows: int) -> NDArray[np.intp]:
-    """Group keys [N] of any sortable kind -> codes [N], 0 .. G-1 in the order of the sorted keys."""
+    """Group keys [N] of any sortable type -> codes [N], 0 .. G-1 in sorted key order."""
     array = np.asarray(groups)
     _check_shape("groups", array, rows)
     if array.dtype.kind == "f":
@@ -53,23 +53,23 @@ def checked_groups(groups: ArrayLike, rows: int) -> NDArray[np.intp]:
     try:
         return np.unique(array, return_inverse=True)[1]
     except TypeError as error:
-        raise ValueError(f"groups must be keys of one sortable kind, such as all int or all str: {error}") from None
+        raise ValueError(f"groups must be keys of one sortable type, such as all int or all str: {error}") from None
 
 
 def total(values: Floats, weights: Floats) -> float:
     """Sum of ``values`` [N] times ``weights`` [N]."""
-    # Not a dot product: BLAS runs that on several threads, and waiting for a busy core takes longer than the sum.
+    # Not a dot product: multithreaded BLAS may wait for a busy core longer than the sum takes.
     return float((values * weights).sum())
 
 
 def ratio(numerator: SupportsFloat, denominator: SupportsFloat) -> float:
-    """``numerator / denominator``, and NaN where the denominator is 0."""
+    """``numerator / denominator``; NaN if the denominator is 0."""
     below = float(denominator)
     return float(numerator) / below if below else float("nan")
 
 
 def run_starts(*keys: NDArray[np.generic]) -> NDArray[np.intp]:
-    """Where the runs of rows that are equal in all ``keys`` [N] begin; the rows must be sorted by them."""
+    """Start positions of runs of rows that are equal in all ``keys`` [N]; rows must be sorted by them."""
     if not len(keys[0]):
         return np.empty(0, dtype=np.intp)
     begins = np.zeros(len(keys[0]), dtype=bool)
@@ -83,7 +83,7 @@ def _check_shape(name: str, array: NDArray[np.generic], rows: int | None) -> Non
     if array.ndim != 1:
         raise ValueError(f"{name} must be [rows], got shape {list(array.shape)}")
     if rows is not None and len(array) != rows:
-        raise ValueError(f"{name} must have {rows} rows, as the arrays before it, got {len(array)}")
+        raise ValueError(f"{name} must have {rows} rows, as the other arrays, got {len(array)}")
 
 
 def _check_rows(name: str, array: NDArray[np.generic], valid: NDArray[np.bool_], what: str) -> None:

@@ -1,4 +1,4 @@
-"""Rankings of many groups at once: one ordering, from which every grouped metric of every label column follows."""
+"""Rankings of many groups at once: one ordering for all grouped metrics of all label columns."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """N rows in the order of their groups and, within a group, of falling scores.
+    """N rows ordered by group and, within a group, by descending score.
 
     Attributes
     ----------
     order
-        Which row stands at each place [N].
+        Row at each position [N].
     starts
-        The first place of each group [G].
+        First position of each group [G].
     ties
-        The first place of each run of equal scores in one group.
+        First position of each run of equal scores within a group.
     """
 
     order: Places
@@ -30,44 +30,44 @@ class Ranking:
 
     @property
     def _group_runs(self) -> Places:
-        """The first run of each group [G], among the runs."""
+        """Index of the first run of each group [G]."""
         return np.asarray(np.searchsorted(self.ties, self.starts))
 
     def aucs(self, positive: Floats, negative: Floats) -> Floats:
-        """AUC of each group [G], NaN where it has no pair, of rows that count [N] as positives and as negatives."""
+        """AUC of each group [G], NaN without a pair, from positive and negative weights [N]."""
         positives, negatives = (np.add.reduceat(side[self.order], self.ties) for side in (positive, negative))
         runs = self._group_runs
         wide = np.diff(runs, append=len(self.ties))
         all_positives, all_negatives = np.add.reduceat(positives, runs), np.add.reduceat(negatives, runs)
-        through = np.cumsum(negatives)  # down to and with each run, over all groups
+        through = np.cumsum(negatives)  # cumulative up to and including each run, over all groups
         before = np.cumsum(all_negatives) - all_negatives
         below = np.repeat(before + all_negatives, wide) - through + 0.5 * negatives
         wins, pairs = np.add.reduceat(positives * below, runs), all_positives * all_negatives
         return np.asarray(np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
 
     def dcg(self, gains: Floats, k: int | None = None) -> Floats:
-        """Discounted cumulative gain at k of each group [G], ties sharing the mean of their gains [N]."""
+        """DCG@k of each group [G], from gains [N]; ties share their mean gain."""
         rank = self._ranks()
         discounts = 1.0 / np.log2(2.0 + rank)
         return self._shared(gains, discounts if k is None else np.where(rank < k, discounts, 0.0))
 
     def mean(self, values: Floats, k: int) -> Floats:
-        """Mean of the first k rows' values [N] in each group [G], of all rows where a group has fewer; ties share."""
+        """Mean of the values [N] of the first k rows (or all if fewer) of each group [G]; ties share their mean."""
         rank, sizes = self._ranks(), self._sizes()
         return self._shared(values, (rank < k).astype(np.float64)) / np.minimum(sizes, k)
 
     def average_precision(self, positive: Floats, k: int) -> Floats:
-        """Average precision at k of each group [G], NaN where it has no positive, of labels in {0, 1} [N].
+        """Average precision at k of each group [G], NaN without positives, from labels in {0, 1} [N].
 
-        The sum over the positives of the first k ranks of the share of positives down to there, over min(k, positives).
-        Tied rows count with the mean over all ways to order them: of a run with n rows, p of them positive, c positives
-        above it, and ranks from s + 1 on, rank s + j adds ``p/n (c + 1 + (j-1)(p-1)/(n-1)) / (s + j)``.
+        The sum of precision at each positive in the first k ranks, divided by min(k, positives). Ties are averaged over
+        all orders: in a run of n rows with p positives, c positives above it and ranks from s + 1, rank s + j adds
+        ``p/n (c + 1 + (j-1)(p-1)/(n-1)) / (s + j)``.
         """
         labels, rank = positive[self.order], self._ranks()
         runs = np.diff(self.ties, append=len(labels))
         inside = np.add.reduceat(labels, self.ties)
         groups = np.add.reduceat(inside, self._group_runs)
-        before = np.cumsum(inside) - inside  # over all groups
+        before = np.cumsum(inside) - inside  # cumulative over all groups
         of_group = np.repeat(before[self._group_runs], np.diff(self._group_runs, append=len(runs)))
         above = np.repeat(before - of_group, runs)
         share, each = np.repeat(inside / runs, runs), np.repeat(runs, runs)
@@ -85,22 +85,22 @@ class Ranking:
         return np.arange(len(self.order)) - np.repeat(self.starts, self._sizes())
 
     def _shared(self, values: Floats, discounts: Floats) -> Floats:
-        """Sum of discount times value in each group, every row of a run having the mean of its values."""
+        """Sum of discount times value per group, where each row has the mean value of its run of ties."""
         runs = np.diff(self.ties, append=len(self.order))
         means = np.add.reduceat(values[self.order], self.ties) / runs
         return np.add.reduceat(means * np.add.reduceat(discounts, self.ties), self._group_runs)
 
 
 class Groups:
-    """N rows in G groups, prepared once to be ordered under any number of scores.
+    """N rows in G groups, prepared once for ranking by any number of scores.
 
-    Groups of about one size are one matrix, whose rows are ordered in one call: no key of the group is sorted along.
+    Groups of similar size form a matrix whose rows are sorted in one call, without a group key.
 
     Parameters
     ----------
     keys
-        The group of each row [N]: integers, strings, or other keys of one sortable kind. Raises ``ValueError`` for
-        other ones, and where there are none.
+        Group key of each row [N]: integers, strings, or other keys of one sortable type. Raises ``ValueError`` for
+        other keys, and if there are no rows.
     """
 
     def __init__(self, keys: ArrayLike) -> None:
@@ -115,12 +115,12 @@ class Groups:
 
     @property
     def count(self) -> int:
-        """Number of groups, G, in the order of their sorted keys."""
+        """Number of groups G; groups are in sorted key order."""
         return len(self.sizes)
 
     def ranking(self, scores: Floats) -> Ranking:
         """Order finite scores [N] within each group."""
-        padded = np.append(-scores, np.inf)  # what fills a matrix comes last
+        padded = np.append(-scores, np.inf)  # padding sorts last
         order = np.empty(len(scores), dtype=np.intp)
         for rows, filled, places in self._matrices:
             ranked = np.argsort(padded[rows], axis=1)
@@ -128,7 +128,7 @@ class Groups:
         return Ranking(order, self._starts, run_starts(self.codes[order], scores[order]))
 
     def _matrix(self, width: tuple[int, int]) -> tuple[Places, NDArray[np.bool_], Places]:
-        """Of groups of at least so many and at most so many rows: rows [g, most], which are any, and their places."""
+        """For groups with a size in ``width``: rows [g, most], mask of non-padding, and their positions."""
         chosen = np.flatnonzero((self.sizes >= width[0]) & (self.sizes <= width[1]))
         most = int(self.sizes[chosen].max())
         column = np.arange(most)
@@ -140,6 +140,6 @@ class Groups:
 
 
 def _widths(sizes: Places) -> list[tuple[int, int]]:
-    """Ranges of sizes, from a power of 2 to below the next, that some group has."""
+    """Non-empty ranges of group sizes between powers of 2."""
     powers = np.unique(np.frexp(sizes.astype(np.float64))[1])
     return [(1 << (int(power) - 1), (1 << int(power)) - 1) for power in powers]

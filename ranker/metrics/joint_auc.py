@@ -1,4 +1,4 @@
-"""AUCs of several label columns under one score, from one ordering of the rows."""
+"""AUCs of several label columns under one score, from a single sort."""
 
 import threading
 
@@ -11,30 +11,30 @@ from ranker.metrics.row_classes import RowClasses
 Codes = NDArray[np.intp]
 
 KEY = 64
-"""Bits of a sorted key, which hold a score and, below it, the class of its row."""
+"""Bits of a sort key: the score in the high bits, the row's class in the low bits."""
 
 
 class JointAuc:
-    """AUC of each of T label columns under scores [N], exactly: what ``auc`` gives column by column.
+    """Exact AUC of each of T label columns under scores [N], as ``auc`` per column.
 
-    Made once for the labels and called for any number of scores, from several threads at a time. Scores and classes of
-    rows (:class:`RowClasses`) are packed into one 64-bit key a row and sorted without their places, several times as
-    fast as an ordering that keeps places; the sums of the ranks of each class then give all columns. Where a key would
-    not hold both (scores over more than some 250 powers of two, or thousands of classes), rows are ordered by score.
+    Created once for the labels and called for any number of scores; thread-safe. Scores and row classes
+    (:class:`RowClasses`) are packed into one 64-bit key per row and sorted directly, several times as fast as an
+    argsort; the rank sums of each class then give all columns. If a key cannot hold both (scores over more than about
+    250 powers of two, or thousands of classes), rows are sorted by score with an argsort.
 
-    Arguments and errors are those of ``RowClasses.of``.
+    Arguments and errors are as in ``RowClasses.of``.
     """
 
     def __init__(self, labels: ArrayLike, known: ArrayLike | None = None, weights: ArrayLike | None = None) -> None:
         self.classes = RowClasses.of(labels, known, weights)
         self._bits = max(self.classes.count - 1, 1).bit_length()
         self._codes = self.classes.codes.astype(np.int64)
-        self._own = threading.local()  # memory that each thread uses again: new pages cost as much as the arithmetic
+        self._own = threading.local()  # per-thread buffers: allocating pages costs as much as the arithmetic
 
     def __call__(self, scores: ArrayLike) -> Floats:
-        """AUCs [T] in [0, 1], ties counting one half; NaN for a column without a pair to compare.
+        """AUCs [T] in [0, 1], where ties count one half; NaN for a column without pairs.
 
-        Raises ``ValueError`` for scores of another length, and for one that is not finite, with its row.
+        Raises ``ValueError`` for scores of another length or with a value that is not finite, naming its row.
         """
         codes, ties = self._sorted(checked_numbers("scores", scores, len(self._codes)))
         wins = self._wins_by_ranks(codes, ties) if self.classes.alike else self._wins_by_columns(codes, ties)
@@ -42,7 +42,7 @@ class JointAuc:
         return np.asarray(np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
 
     def _sorted(self, scores: Floats) -> tuple[Codes, Codes | None]:
-        """Classes in rising order of the scores [N], and where runs of equal scores begin; ``None`` without ties."""
+        """Classes in ascending score order [N], and starts of runs of equal scores; ``None`` without ties."""
         key, codes = self._memory()
         if not _ranked(scores, key, codes, self._bits):
             order = np.argsort(scores)
@@ -63,18 +63,18 @@ class JointAuc:
         return self._own.key, self._own.codes
 
     def _wins_by_ranks(self, codes: Codes, ties: Codes | None) -> Floats:
-        """Pairs won [T] where all rows count alike: the sum of the positives' ranks, less that among themselves."""
+        """Concordant pairs [T] if all rows count once: rank sum of positives minus their rank sum among themselves."""
         ranks = np.arange(len(codes), dtype=np.float64)
         if ties is not None:
             runs = np.diff(ties, append=len(codes))
             ranks = np.repeat(ties + 0.5 * (runs - 1), runs)
-        # Whole and half numbers below 2^52 for up to 90 million rows: nothing is rounded.
+        # Multiples of 1/2 below 2^52 for up to 90 million rows, so exact.
         sums = np.bincount(codes, ranks, minlength=self.classes.count)
         positives = self.classes.rows @ self.classes.positive
         return np.asarray(sums @ self.classes.positive - 0.5 * positives * (positives - 1))
 
     def _wins_by_columns(self, codes: Codes, ties: Codes | None) -> Floats:
-        """Pairs won [T], each column over its own rows and weights."""
+        """Concordant pairs [T], per column with its own rows and weights."""
         starts = np.arange(len(codes)) if ties is None else ties
         wins = np.empty(self.classes.positive.shape[1])
         for i in range(len(wins)):
@@ -87,10 +87,10 @@ class JointAuc:
 
 
 def _ranked(scores: Floats, key: NDArray[np.int64], spare: NDArray[np.int64], bits: int) -> bool:
-    """Write integers >= 0 in the order of the scores to ``key``, equal where scores are; whether ``bits`` are left.
+    """Write order-preserving nonnegative integers of the scores to ``key``; return whether ``bits`` remain free.
 
-    A double without its sign, read as an integer, rises with it. Magnitudes count from the least one that is not 0, so
-    that zeros and both signs leave room.
+    The bits of a nonnegative double, read as an integer, increase with it. Magnitudes are relative to the smallest
+    nonzero one, which leaves room for zeros and both signs.
     """
     if not len(scores):
         return True

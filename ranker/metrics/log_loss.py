@@ -14,7 +14,7 @@ from ranker.metrics.checks import (
 )
 
 CLIP = float(np.finfo(np.float32).eps)
-"""Probabilities are clipped to [CLIP, 1 - CLIP]: a float32 sigmoid cannot tell surer ones from 0 and 1."""
+"""Probabilities are clipped to [CLIP, 1 - CLIP]; beyond it a float32 sigmoid rounds to 0 or 1."""
 
 
 def log_loss(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
@@ -23,19 +23,19 @@ def log_loss(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = N
     Parameters
     ----------
     labels, scores
-        Labels in {0, 1} and probabilities [N], clipped by ``CLIP``, so that no row costs more than 15.9.
+        Labels in {0, 1} and probabilities [N], clipped by ``CLIP``, so that no row's loss exceeds 15.9.
     weights
-        How often each row counts [N], >= 0; by default once.
+        Row weights [N], >= 0; default 1.
 
     Returns
     -------
     float
-        >= 0; NaN where there are no rows or no weight.
+        >= 0; NaN without rows or weight.
 
     Raises
     ------
     ValueError
-        For unequal lengths, and for a bad value, with its row.
+        For unequal lengths and invalid values; the message names the row.
     """
     labels = checked_labels(labels)
     scores = checked_probabilities(scores, len(labels))

@@ -1,4 +1,4 @@
-"""Normalised discounted cumulative gain of grouped rankings."""
+"""Normalised discounted cumulative gain (NDCG) of grouped rankings."""
 
 from typing import NamedTuple
 
@@ -9,34 +9,34 @@ from ranker.metrics.checks import Floats, checked_groups, checked_numbers, run_s
 
 
 class Ndcg(NamedTuple):
-    """A mean NDCG and how many groups it speaks for."""
+    """A mean NDCG and the number of groups."""
 
     value: float
-    """In [0, 1]; NaN where no group has any gain."""
+    """In [0, 1]; NaN if no group has any gain."""
     groups: int
-    """Groups with a positive gain, which alone are used."""
+    """Number of groups with a positive gain; only these are used."""
 
 
 def ndcg(gains: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int | None = None) -> Ndcg:
     """Mean NDCG@k over groups, such as users or requests. Järvelin & Kekäläinen 2002.
 
-    The gain at rank r = 1, 2, .. is discounted by log2(1 + r), and is as given: pass 2^relevance - 1 for exponential
-    gain. Rows of equal score share the mean of their gains, the expectation over all ways to order them
-    (McSherry & Najork 2008). Groups without any gain have no ideal ranking and are left out.
+    The gain at rank r = 1, 2, .. is divided by log2(1 + r). Gains are linear: pass 2^relevance - 1 for exponential
+    gain. Rows of equal score share their mean gain, the expectation over all orders (McSherry & Najork 2008). Groups
+    without any gain have no ideal ranking and are left out.
 
     Parameters
     ----------
     gains, scores
-        What showing each row was worth, >= 0, and finite scores of any scale [N].
+        Gains >= 0 and finite scores of any scale [N].
     groups
-        The key of each row's group [N]: integers, strings, or other keys of one sortable kind.
+        Group key of each row [N]: integers, strings, or other keys of one sortable type.
     k
-        How many ranks count, >= 1; ``None`` for all.
+        Cutoff rank, >= 1; ``None`` for all ranks.
 
     Raises
     ------
     ValueError
-        For unequal lengths, for a bad value, with its row, and for ``k`` below 1.
+        For unequal lengths, invalid values (the message names the row) and ``k`` below 1.
     """
     if k is not None and k < 1:
         raise ValueError(f"k must be >= 1, got {k}")
@@ -53,7 +53,7 @@ def ndcg(gains: ArrayLike, scores: ArrayLike, groups: ArrayLike, k: int | None =
 
 
 def _dcg(gains: Floats, scores: Floats, codes: NDArray[np.intp], k: int | None) -> Floats:
-    """Discounted cumulative gain of each group [G], from rows and group codes [N]: one sort, no loop."""
+    """DCG of each group [G], from rows and group codes [N]: one sort, no loop."""
     if not len(gains):
         return np.zeros(0)
     order = np.lexsort((-scores, codes))

@@ -12,19 +12,19 @@ def mae(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = N
     Parameters
     ----------
     labels, predictions
-        What happened and what was predicted [N].
+        Labels and predictions [N].
     weights
-        How often each row counts [N], >= 0; by default once.
+        Row weights [N], >= 0; default 1.
 
     Returns
     -------
     float
-        >= 0; NaN where there are no rows or no weight.
+        >= 0; NaN without rows or weight.
 
     Raises
     ------
     ValueError
-        For unequal lengths, and for a bad value, with its row.
+        For unequal lengths and invalid values; the message names the row.
     """
     labels = checked_numbers("labels", labels)
     predictions = checked_numbers("predictions", predictions, len(labels))

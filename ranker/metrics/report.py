@@ -22,49 +22,48 @@ def report(
     seed: int,
     no_group: int | str | None = None,
 ) -> dict[str, Any]:
-    """Measure the scores of one task by every metric that fits it.
+    """Compute all metrics that apply to one task.
 
     Parameters
     ----------
     task
-        Its traits say which metrics fit, and what labels and scores may be.
+        Its traits determine the metrics and the valid labels and scores.
     labels, scores
-        Known labels and what was predicted [N], in one unit; probabilities where the task is one.
+        Known labels and predictions [N] in the same unit; probabilities for a probability task.
     groups
-        The key of each row's group [N], such as its user, for grouped metrics; ``None`` leaves those out.
+        Group key of each row [N], such as its user, for grouped metrics; ``None`` leaves those out.
     resamples, seed
-        Of the bootstrap behind the 95% intervals: over rows, and over groups for grouped metrics. 0 resamples give no
-        intervals.
+        For bootstrap 95% intervals, over rows, or over groups for grouped metrics. With 0 resamples there are none.
     no_group
-        The key of rows that belong to no group, such as those without a user; grouped metrics leave them out.
+        Key of rows without a group, such as those without a user; grouped metrics leave them out.
 
     Returns
     -------
     dict
-        Each metric under its name, ``None`` where it is undefined, and under ``.._interval`` as [low, high];
-        ``rows``; ``positives`` of binary labels, the ``mean`` of others; with groups also ``gauc_groups``, the number
-        of groups that have both classes, and ``gauc_rows_without_group``.
+        Each metric under its name, ``None`` if undefined, and its interval [low, high] under ``.._interval``; ``rows``;
+        ``positives`` of binary labels, ``mean`` of others; with groups also ``gauc_groups``, the number of groups with
+        both classes, and ``gauc_rows_without_group``.
 
     Raises
     ------
     ValueError
-        For unequal lengths, and for a bad value, with its row.
+        For unequal lengths and invalid values; the message names the row.
     """
     sample = Sample.checked(task, labels, scores, groups, no_group)
     measured = {m.name: m.measure(sample) for m in metrics_of(task, grouped=groups is not None)}
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name, metric in measured.items():
-        found |= {name: _json(metric.statistic(np.ones(metric.units))), **metric.counts}
-    for units in {metric.units for metric in measured.values()}:  # metrics of the same units share their resamples
+        results |= {name: _json(metric.statistic(np.ones(metric.units))), **metric.counts}
+    for units in {metric.units for metric in measured.values()}:  # metrics over the same units share resamples
         drawn = {n: m.statistic for n, m in measured.items() if m.units == units and METRICS[n].interval}
         for name, ends in bootstrap_intervals(drawn, units, resamples, seed).items():
-            found[f"{name}_interval"] = [_json(end) for end in ends]
+            results[f"{name}_interval"] = [_json(end) for end in ends]
     rows = len(sample.labels)
     if task.binary_labels:
-        found["positives"] = int(sample.labels.sum())
+        results["positives"] = int(sample.labels.sum())
     else:
-        found["mean"] = _json(ratio(sample.labels.sum(), rows))
-    return {**found, "rows": rows}
+        results["mean"] = _json(ratio(sample.labels.sum(), rows))
+    return {**results, "rows": rows}
 
 
 def _json(value: float) -> float | None:

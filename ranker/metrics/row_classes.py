@@ -1,4 +1,4 @@
-"""Rows that several label columns cannot tell apart, so that one pass over a ranking serves all of the columns."""
+"""Classes of rows with equal labels, so that one pass over a ranking serves all label columns."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ from ranker.metrics.checks import Floats, checked_weights
 
 @dataclass(frozen=True, eq=False)
 class RowClasses:
-    """N rows in C classes: those of one class have the same T labels, the same of them known, and the same weight.
+    """N rows in C classes; rows of one class have the same T labels, known labels and weight.
 
     Attributes
     ----------
     codes
-        The class of each row [N], from 0 to C - 1, as integers that index.
+        Class of each row [N], 0 to C - 1, in an index type.
     positive, negative
-        Weight of a row of each class as a positive or negative of each column [C, T]; both are 0 for an unknown label.
+        Weight as a positive or negative per class and column [C, T]; both are 0 for an unknown label.
     rows
-        Rows of each class [C].
+        Number of rows of each class [C].
     """
 
     codes: NDArray[np.intp]
@@ -29,21 +29,21 @@ class RowClasses:
 
     @classmethod
     def of(cls, labels: ArrayLike, known: ArrayLike | None = None, weights: ArrayLike | None = None) -> "RowClasses":
-        """Sort rows into classes.
+        """Group rows into classes.
 
         Parameters
         ----------
         labels
-            Labels in {0, 1} [N, T]; where one is not known, anything.
+            Labels in {0, 1} [N, T]; unknown labels may have any value.
         known
-            Whether each label counts [N, T]; by default all do.
+            Whether each label is known [N, T]; default: all.
         weights
-            How often each row counts [N], >= 0; by default once.
+            Row weights [N], >= 0; default 1.
 
         Raises
         ------
         ValueError
-            For other shapes, and for a label or weight of another value, with its row.
+            For other shapes, and for an invalid label or weight; the message names the row.
         """
         values = np.asarray(labels, dtype=np.float64)
         if values.ndim != 2 or not values.shape[1]:
@@ -59,10 +59,10 @@ class RowClasses:
         codes, patterns = _found(facts)
         weight = np.ones(len(patterns))
         if weights is not None:
-            each, place = np.unique(checked_weights(weights, len(values)), return_inverse=True)
-            codes = codes * len(each) + place
+            distinct, place = np.unique(checked_weights(weights, len(values)), return_inverse=True)
+            codes = codes * len(distinct) + place
             kept, codes = np.unique(codes, return_inverse=True)
-            patterns, weight = patterns[kept // len(each)], each[kept % len(each)]
+            patterns, weight = patterns[kept // len(distinct)], distinct[kept % len(distinct)]
         return cls(
             codes.astype(np.intp),
             (patterns == 1) * weight[:, None],
@@ -72,22 +72,22 @@ class RowClasses:
 
     @property
     def count(self) -> int:
-        """Number of classes, C."""
+        """Number of classes C."""
         return len(self.rows)
 
     @property
     def alike(self) -> bool:
-        """Whether every label is known and every row counts once."""
+        """Whether all labels are known and all rows count once."""
         return bool((self.positive + self.negative == 1).all())
 
     @property
     def pairs(self) -> Floats:
-        """Weight of all pairs of a positive and a negative, by column [T]."""
+        """Total weight of positive-negative pairs by column [T]."""
         return np.asarray((self.rows @ self.positive) * (self.rows @ self.negative))
 
 
 def _found(facts: NDArray[np.int8]) -> tuple[NDArray[np.intp], NDArray[np.int8]]:
-    """Codes [N] of distinct rows [C, T] of small integers from -1; one column at a time, so that no rows are sorted."""
+    """Codes [N] and distinct rows [C, T] of small integers from -1; works by column to avoid sorting rows."""
     codes = np.zeros(len(facts), dtype=np.intp)
     for column in facts.T:
         codes = np.unique(codes * 3 + (column + 1), return_inverse=True)[1]

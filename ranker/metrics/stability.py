@@ -1,4 +1,4 @@
-"""Whether scores are still spread as they were: the population stability index over bins of equal share."""
+"""Distribution drift: the population stability index over bins of equal frequency."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,33 +8,33 @@ from numpy.typing import NDArray
 
 BINS = 10
 LEAST_SHARE = 1e-4
-"""Shares are taken to be at least this, so that an empty bin gives a large index and no infinite one."""
+"""Lower bound of bin frequencies, so that an empty bin gives a large but finite index."""
 SHIFT = 0.25
-"""Index of a shift, by custom; the lowest threshold."""
+"""Conventional index of a shift; the minimum threshold."""
 PART = 1000
-"""Values of one part of those that a threshold is calibrated on, one after the other in the log."""
+"""Consecutive values per part when calibrating the threshold."""
 FEWEST_PARTS = 5
 MARGIN, QUANTILE = 1.5, 0.95
-"""A threshold is so many times the index that so large a share of the parts stays below."""
+"""The threshold is this factor times this quantile of the parts' indices."""
 
 
 class Spread(NamedTuple):
-    """How values are spread: K - 1 inner edges, ascending, and the share of values in each of K bins, summing to 1."""
+    """A distribution: K - 1 ascending inner edges, and the frequencies of K bins, summing to 1."""
 
     edges: NDArray[np.float64]
     shares: NDArray[np.float64]
     threshold: float = SHIFT
-    """Index above which other values are spread otherwise than parts of these are."""
+    """Index above which values are considered drifted, calibrated on parts of the reference values."""
 
 
 def spread(values: NDArray[np.floating], bins: int = BINS) -> Spread:
-    """Bins that hold equal shares of the values [N], fewer where values are tied. Raises ``ValueError`` for none.
+    """Build bins of equal frequency for values [N], fewer if values are tied. Raises ``ValueError`` without values.
 
-    The threshold is above the indices of parts of the values, taken in their order. Neighbours in a log are alike, as
-    those of one request or hour are, so it is higher where values vary more from one to the next.
+    The threshold is above the indices of consecutive parts of the values. Neighbouring rows of a log are similar, such
+    as those of one request or hour, so it is higher if values vary more over the log.
     """
     if not len(values):
-        raise ValueError("no values to measure the spread of")
+        raise ValueError("cannot build bins without values")
     numbers = np.asarray(values, dtype=np.float64)
     edges = np.unique(np.quantile(numbers, np.arange(1, bins) / bins))
     counts = binned(numbers, edges)
@@ -51,14 +51,14 @@ def _threshold(values: NDArray[np.float64], edges: NDArray[np.float64], shares: 
 
 
 def binned(values: NDArray[np.floating], edges: NDArray[np.float64] | Sequence[float]) -> NDArray[np.int64]:
-    """Counts [K] of values [N] between edges [K - 1]; a value on an edge belongs above it."""
+    """Counts [K] of values [N] between edges [K - 1]; a value on an edge goes to the bin above."""
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
 
 
-def stability_index(expected: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    """Population stability index, sum (f - e) ln(f / e), of shares [K]; 0 where they are equal.
+def stability_index(expected: NDArray[np.float64], observed: NDArray[np.float64]) -> float:
+    """Population stability index, sum (f - e) ln(f / e), of frequencies [K]; 0 if they are equal.
 
-    By custom below 0.1 is stable and above 0.25 a shift. Siddiqi, "Credit Risk Scorecards", 2006.
+    By convention, below 0.1 is stable and above 0.25 a shift. Siddiqi, "Credit Risk Scorecards", 2006.
     """
-    e, f = np.maximum(expected, LEAST_SHARE), np.maximum(found, LEAST_SHARE)
+    e, f = np.maximum(expected, LEAST_SHARE), np.maximum(observed, LEAST_SHARE)
     return float(np.sum((f - e) * np.log(f / e)))

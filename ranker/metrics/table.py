@@ -1,4 +1,4 @@
-"""Every metric, in the order in which tables show them; adding one is its own file and a row here."""
+"""All metrics, in display order; to add one, add a file and a row here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _ROWS = (
         *("calibration_error", "calibration error", "less", BINARY_PROBABILITY, unweighted(calibration_error)),
         in_terminal=False,
         interval=False,
-        front=False,  # a constant score at the mean label has an error of 0
+        front=False,  # a constant score equal to the mean label has error 0
     ),
     Metric("mae", "MAE", "less", AMOUNT, by_rows(mae_statistic)),
     Metric("rmse", "RMSE", "less", AMOUNT, by_rows(rmse_statistic)),
@@ -41,7 +41,7 @@ METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ROWS}
 
 @dataclass(frozen=True)
 class RankingMetric:
-    """A metric of a ranking against a column of the log: its title, the traits it needs, whether it counts k places."""
+    """A metric of a ranking against a log column: title, required traits, whether it has a cutoff k."""
 
     title: str
     needs: frozenset[Trait] = frozenset()
@@ -55,25 +55,25 @@ RANKING_METRICS: Mapping[str, RankingMetric] = {
     "ndcg": RankingMetric("NDCG", at_k=True),
     "mean": RankingMetric("mean", at_k=True),
 }
-"""Metrics of a fused ranking, which a search of fusions maximises; those without needs also take plain columns."""
+"""Metrics of a fused ranking that a fusion search can maximise; those without ``needs`` also accept plain columns."""
 
 
 def metrics_of(task: Task, *, grouped: bool = True) -> list[Metric]:
-    """The metrics that fit a task, in the table's order; ``grouped`` says whether rows have groups."""
+    """Metrics that apply to a task, in table order; ``grouped`` says whether rows have groups."""
     return [metric for metric in METRICS.values() if metric.fits(task, grouped=grouped)]
 
 
 def choosable(task: Task, *, grouped: bool = True) -> list[Metric]:
-    """Those of a task by which one model is better than another."""
+    """Metrics of a task that have a better direction, for choosing between models."""
     return [metric for metric in metrics_of(task, grouped=grouped) if metric.better is not None]
 
 
 def headline(report: Mapping[str, Any]) -> Metric:
-    """The metric to show of a task's report where there is room for one: the default of the task's kind.
+    """The metric of a report to show if there is room for only one: the default of the task's kind.
 
-    A report does not say its kind, so it is the first of the table that is some kind's default; where it lacks all of
-    these, the first that it has. ``report`` holds values by the names of metrics, one at least.
+    A report does not contain the kind, so this is the first metric in the table that is the default of some kind, or
+    else the first in the report. ``report`` has at least one value by metric name.
     """
     defaults = {kind.default_metric for kind in TASK_KINDS.values()}
-    found = [metric for name, metric in METRICS.items() if name in report]
-    return next((metric for metric in found if metric.name in defaults), found[0])
+    available = [metric for name, metric in METRICS.items() if name in report]
+    return next((metric for metric in available if metric.name in defaults), available[0])

@@ -1,6 +1,6 @@
-"""How variables are moved: an optimiser for each group of them, and moments kept apart by task.
+"""Optimisers per group of variables, and optimiser moments kept separately per task.
 
-The optimisers themselves are in ``grouped``, ``per_task`` and ``average``, whose import brings TensorFlow.
+The optimisers themselves are in ``grouped``, ``per_task`` and ``average``; importing those imports TensorFlow.
 """
 
 from ranker.optimizers.schedules import SCHEDULES, learning_rate

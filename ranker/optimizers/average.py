@@ -1,4 +1,4 @@
-"""The moving average of a model's weights, for validation and export."""
+"""Moving average of a model's weights, for validation and export."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ import tensorflow as tf
 class WeightAverage(tf.Module):
     """``a <- a + (1 - d) (x - a)`` after each step, d = min(decay, (1 + t) / (10 + t)) after t steps.
 
-    Polyak & Juditsky 1992, in its exponential form; the smaller d of the first steps, as in TensorFlow's
-    ``ExponentialMovingAverage``, lets go of the initial weights. One more copy of every variable, tables too, and
-    a pass over all of them each step.
+    Polyak & Juditsky 1992, in exponential form. The smaller d in the first steps, as in TensorFlow's
+    ``ExponentialMovingAverage``, forgets the initial weights. It costs another copy of every variable, including
+    tables, and a pass over all of them in each step.
     """
 
     def __init__(self, variables: Sequence[tf.Variable], decay: float) -> None:
@@ -23,7 +23,7 @@ class WeightAverage(tf.Module):
         self.averages = [tf.Variable(variable, trainable=False, name="average") for variable in variables]
 
     def update(self, step: tf.Tensor) -> None:
-        """Take in the present weights, which ``step`` steps before this one led to."""
+        """Add the current weights to the average; ``step`` counts the steps before this one."""
         t = tf.cast(step, tf.float32)
         share = 1.0 - tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
         for average, variable in zip(self.averages, self._of, strict=True):
@@ -31,7 +31,7 @@ class WeightAverage(tf.Module):
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The variables hold their averages while the block runs, and what they held before after it."""
+        """Swap the averages into the variables inside the ``with`` block, and restore them afterwards."""
         self._exchange()
         try:
             yield

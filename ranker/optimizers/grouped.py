@@ -1,4 +1,4 @@
-"""One optimiser for each group of variables, all at one step of the run."""
+"""One optimiser per group of variables, with a common step count."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,22 +13,22 @@ from ranker.optimizers.per_task import PerTaskOptimizer
 
 
 class Group(NamedTuple):
-    """Variables, what moves them, and how much of them is taken away beside that."""
+    """Variables with their optimiser and weight decay."""
 
     optimizer: tf.keras.optimizers.legacy.Optimizer
     variables: Sequence[tf.Variable]
     rate: Callable[[], tf.Tensor]
-    """The optimiser's learning rate at the present step."""
+    """The optimiser's learning rate at the current step."""
     weight_decay: float = 0.0
 
 
 class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
-    """TFRS' CompositeOptimizer with one count of steps for all groups, and decoupled weight decay.
+    """TFRS' CompositeOptimizer with one step count for all groups, and decoupled weight decay.
 
-    ``step`` counts what this optimiser applied, whichever variables took part, so that learning rates follow the run
-    even in a group that many steps leave out. Weight decay takes ``rate * weight_decay * x`` off each matrix x that
-    has a gradient, and leaves biases and scales (vectors and scalars) alone. Loshchilov & Hutter, ICLR 2019.
-    A variable without a gradient stays as it is, and so do its moments. ``average`` follows every step.
+    ``step`` counts all updates of this optimiser, so that learning rates follow the run even in a group that many
+    steps skip. Weight decay subtracts ``rate * weight_decay * x`` from each matrix x that has a gradient, but not from
+    biases and scales (vectors and scalars). Loshchilov & Hutter, ICLR 2019. A variable without a gradient and its
+    moments stay unchanged. ``average`` is updated after every step.
     """
 
     def __init__(self, groups: Sequence[Group], step: tf.Variable, average: WeightAverage | None = None) -> None:
@@ -37,8 +37,8 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
         self._track_trackable(step, name="step")
         if average is not None:
             self._track_trackable(average, name="average")
-        for group in groups:  # now, or the first step is compiled once to make them and again to be taken
-            if not isinstance(group.optimizer, PerTaskOptimizer):  # whose slots are for what a task's loss reaches
+        for group in groups:  # create slots now, or the first step is traced twice
+            if not isinstance(group.optimizer, PerTaskOptimizer):  # its slots depend on the tasks
                 group.optimizer._create_all_weights(group.variables)
 
     def apply_gradients(
@@ -47,7 +47,7 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
         name: str | None = None,
         experimental_aggregate_gradients: bool = True,
     ) -> None:
-        """Gradients, or for variables kept apart by task their :class:`TaskParts`, and variables."""
+        """Apply gradients, or :class:`TaskParts` for variables with per-task moments."""
         pairs = [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]
         moved = {variable.ref() for _, variable in pairs}
         for group in self.groups:
@@ -63,12 +63,12 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
 
     @property
     def iterations(self) -> tf.Variable:
-        """The steps taken."""
+        """Number of steps taken."""
         return self.step
 
 
 def kept_apart(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[tf.Variable]:
-    """Variables whose gradients an optimiser takes by task; none for most optimisers."""
+    """Variables for which an optimiser takes per-task gradients; none for most optimisers."""
     if not isinstance(optimizer, GroupedOptimizer):
         return []
     apart = [group for group in optimizer.groups if isinstance(group.optimizer, PerTaskOptimizer)]
@@ -76,6 +76,6 @@ def kept_apart(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[tf.Varia
 
 
 def averaged(optimizer: tf.keras.optimizers.legacy.Optimizer) -> AbstractContextManager[None]:
-    """A block in which the model has its averaged weights, if its optimiser averages them."""
+    """Context in which the model has its averaged weights, if its optimiser averages them."""
     average = optimizer.average if isinstance(optimizer, GroupedOptimizer) else None
     return nullcontext() if average is None else average.in_place()

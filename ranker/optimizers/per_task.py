@@ -1,4 +1,4 @@
-"""Moments of shared variables kept apart by task."""
+"""Optimiser moments of shared variables, kept separately per task."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,30 +11,30 @@ Rate = Callable[[], tf.Tensor]
 
 
 class TaskParts(NamedTuple):
-    """What a :class:`PerTaskOptimizer` takes for one variable where others take a gradient."""
+    """Input of a :class:`PerTaskOptimizer` for one variable, in place of a gradient."""
 
     by_task: tuple[Any, ...]
-    """Each task's gradient, ``None`` where its loss does not reach the variable."""
+    """Gradient of each task; ``None`` if its loss does not reach the variable."""
     weights: tf.Tensor
     """Weights [T] of the tasks' steps, the same for all variables."""
 
 
 class PerTaskOptimizer(tf.keras.optimizers.legacy.Optimizer):
-    """``x <- x - rate * sum_i w_i P_i(g_i)``: each task's gradient g_i goes through an optimiser P_i of its own.
+    """``x <- x - rate * sum_i w_i P_i(g_i)``: each task's gradient g_i has its own optimiser P_i.
 
-    P_i holds moments of task i alone, so that a task of large gradients divides by its own large moments, and one of
-    small gradients by its small ones. The weights multiply steps, not gradients: a method that divides by the root of
-    a mean of squared gradients would cancel a weight on the gradient. ``make`` turns a learning rate into a Keras
-    optimiser whose step is proportional to that rate and does not depend on the variable's value; the steps of T such
-    optimisers, taken one after the other, are then the sum above. With one task and the weight 1 it is that optimiser
-    itself. A task without any gradient leaves its moments as they are.
+    P_i holds the moments of task i only, so a task with large gradients is divided by its own large moments, and a task
+    with small gradients by its small ones. The weights multiply steps, not gradients: dividing by the root mean square
+    of gradients would cancel a weight on the gradient. ``make`` creates a Keras optimiser from a learning rate; its
+    step must be proportional to the rate and independent of the variable's value, so that T such steps in sequence
+    give the sum above. With one task of weight 1 it equals that optimiser. A task without any gradient keeps its
+    moments.
     """
 
     def __init__(self, make: Callable[[Rate], tf.keras.optimizers.legacy.Optimizer], tasks: int, rate: Rate) -> None:
         if tasks < 1:
             raise ValueError(f"tasks must be at least 1, got {tasks}")
         super().__init__(name="PerTask")
-        self.task_weights = tf.Variable(tf.ones(tasks), trainable=False, name="task_weights")  # of the step under way
+        self.task_weights = tf.Variable(tf.ones(tasks), trainable=False, name="task_weights")  # of the current step
 
         def weighted(task: int) -> Rate:
             return lambda: rate() * self.task_weights[task]
@@ -49,15 +49,15 @@ class PerTaskOptimizer(tf.keras.optimizers.legacy.Optimizer):
         name: str | None = None,
         experimental_aggregate_gradients: bool = True,
     ) -> None:
-        """Take the tasks' steps, one after the other.
+        """Apply the tasks' steps in sequence.
 
-        Raises ``ValueError`` for gradients of another number of tasks.
+        Raises ``ValueError`` if the number of tasks differs.
         """
         pairs = list(grads_and_vars)
         for parts, variable in pairs:
             if len(parts.by_task) != len(self.of_tasks):
                 raise ValueError(
-                    f"{variable.name}: moments of {len(self.of_tasks)} task(s) are kept, got gradients of "
+                    f"{variable.name}: the optimiser has moments of {len(self.of_tasks)} task(s), got gradients of "
                     f"{len(parts.by_task)}"
                 )
         if pairs:
@@ -71,28 +71,28 @@ class PerTaskOptimizer(tf.keras.optimizers.legacy.Optimizer):
 
     @property
     def weights(self) -> list[tf.Variable]:
-        """Variables of the tasks' optimisers."""
+        """Variables of the per-task optimisers."""
         return [variable for optimizer in self.of_tasks for variable in optimizer.weights]
 
     def variables(self) -> list[tf.Variable]:
-        """The same, by Keras' other name for it."""
+        """Same as ``weights``, under Keras' other name."""
         return self.weights
 
     def get_config(self) -> dict[str, Any]:
-        """Refused: it is made from functions."""
-        raise NotImplementedError("a PerTaskOptimizer cannot be serialized: it is made from functions")
+        """Not supported: the optimiser is built from functions."""
+        raise NotImplementedError("a PerTaskOptimizer cannot be serialized: it is built from functions")
 
 
 def task_parts(
     gradients: TaskGradients, variables: Sequence[tf.Variable], weights: tf.Tensor
 ) -> list[TaskParts | None]:
-    """What one step has for each variable, ``None`` where nothing reaches it; the trunk is passed once a task.
+    """Per-task gradients and weights of each variable, ``None`` if no loss reaches it; one trunk pass per task.
 
-    Weights are scaled to a mean size of 1 over the tasks that have one: they multiply steps, whose length the learning
-    rate sets, and some methods' weights carry units of losses or gradients.
+    Weights are scaled to mean absolute value 1 over tasks with nonzero weight: they multiply steps, whose length the
+    learning rate sets, and some methods' weights carry units of losses or gradients.
 
-    A penalty, which belongs to no task, is divided among the tasks that reach the variable: each task's gradient gets
-    ``penalty / sum_i w_i``, so that the weighted sum holds the penalty once, as it is.
+    A penalty belongs to no task, so it is split among the tasks that reach the variable: each task's gradient gets
+    ``penalty / sum_i w_i``, so that the weighted sum contains the penalty exactly once.
     """
     if not variables:
         return []

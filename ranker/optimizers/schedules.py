@@ -1,4 +1,4 @@
-"""Learning rates by step: Keras' schedules behind a linear warm-up."""
+"""Learning rates by step: a linear warm-up followed by a Keras schedule."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ SCHEDULES: dict[str, Callable[[float, int, float], Callable[[tf.Tensor], tf.Tens
     "cosine": lambda rate, steps, final: tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=final),
     "exponential": lambda rate, steps, final: tf.keras.optimizers.schedules.ExponentialDecay(rate, steps, final),
 }
-"""By the config's word: (rate, steps, share of the rate left after so many steps) to a function of the step."""
+"""By config name, a function from (rate, steps, final fraction of the rate) to a schedule."""
 
 
 def learning_rate(
     step: tf.Variable, rate: float, schedule: str = "constant", steps: int = 1, warmup: int = 0, final: float = 0.01
 ) -> Callable[[], tf.Tensor]:
-    """The rate at the step that ``step`` counts from 0, as a function that reads it.
+    """Return a function that reads ``step``, counted from 0, and gives the learning rate there.
 
-    Over the first ``warmup`` steps the rate grows linearly to ``rate`` (Goyal et al. 2017); over the rest of ``steps``
-    the schedule lowers it to ``final`` times that, where it stays. Raises ``ValueError`` where the warm-up leaves no
-    step.
+    The rate grows linearly to ``rate`` over the first ``warmup`` steps (Goyal et al. 2017). Over the remaining
+    ``steps`` the schedule lowers it to ``final * rate``, where it stays. Raises ``ValueError`` if ``warmup`` is not
+    smaller than ``steps``.
     """
     if warmup and warmup >= steps:
         raise ValueError(f"warmup_steps must be fewer than the run's {steps} steps, got {warmup}")

@@ -1,4 +1,4 @@
-"""The optimisers that a config can name. They are Keras 2's legacy ones, which TFRS' CompositeOptimizer composes."""
+"""Optimisers by config name: Keras 2's legacy ones, which TFRS' CompositeOptimizer can combine."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ranker.lazy_tensorflow import tf
 
 
 class OptimizerKind(NamedTuple):
-    """How to make an optimiser (from ``learning_rate`` and ``clipnorm``), and what it can be asked for."""
+    """How to create an optimiser (from ``learning_rate`` and ``clipnorm``), and what it supports."""
 
     make: Callable[..., tf.keras.optimizers.legacy.Optimizer]
     per_task: bool = False
-    """Whether it keeps squares of gradients, and moves by a step that does not depend on the variable's value."""
+    """Whether it normalises by squared gradients, with steps independent of the variable's value."""
     weight_decay: bool = True
-    """Whether a variable may be shrunk beside it."""
+    """Whether decoupled weight decay can be combined with it."""
     l1: str | None = None
-    """Its own name for an L1 penalty, if it has one."""
+    """Name of its L1 penalty argument, if any."""
 
 
 def _legacy(name: str, **options: float) -> Callable[..., Any]:
@@ -27,11 +27,11 @@ def _legacy(name: str, **options: float) -> Callable[..., Any]:
 
 OPTIMIZERS = {
     "adam": OptimizerKind(_legacy("Adam"), per_task=True),
-    # Losses are means over a batch, so one id's gradient is tiny: from Keras' default accumulator of 0.1 it would
-    # take many epochs before rare ids moved at all.
+    # Losses are batch means, so one id's gradient is tiny: with Keras' default accumulator of 0.1, rare ids would
+    # barely move for many epochs.
     "adagrad": OptimizerKind(_legacy("Adagrad", initial_accumulator_value=1e-8), per_task=True),
     "rmsprop": OptimizerKind(_legacy("RMSprop"), per_task=True),
     "sgd": OptimizerKind(_legacy("SGD")),
-    # FTRL works a variable's value out anew from its accumulators, so nothing else may move the variable.
+    # FTRL recomputes a variable from its accumulators, so nothing else may change the variable.
     "ftrl": OptimizerKind(_legacy("Ftrl"), weight_decay=False, l1="l1_regularization_strength"),
 }

@@ -1,4 +1,4 @@
-"""The kinds of tasks, by the config's word; adding one is a file and a line here."""
+"""Registry of task kinds by config name; to add one, add a file and a line here."""
 
 from ranker.tasks.base import TASK_KINDS, GivenConflicts, Task, Trait
 from ranker.tasks.binary import Binary

@@ -1,4 +1,4 @@
-"""Binary tasks: a label in {0, 1}, learnt by cross-entropy, served as a probability."""
+"""Binary tasks: a label in {0, 1}, cross-entropy loss, served as a probability."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Binary(Task):
 
     kind: Literal["binary"]
     positive_weight: float = Field(
-        1.0, gt=0, le=1e6, description="Times the weight of rows whose label is 1; served odds grow with it."
+        1.0, gt=0, le=1e6, description="Weight factor of rows whose label is 1; it also scales the served odds."
     )
 
     traits: ClassVar[frozenset[Trait]] = frozenset({"binary_labels", "probability", "expected_value"})
@@ -30,39 +30,39 @@ class Binary(Task):
 
     @property
     def expects(self) -> str:
-        """What a label must be, for messages."""
+        """Allowed labels, for messages."""
         return "a label in {0, 1}"
 
     def allowed(self, labels: Floats) -> Mask:
-        """Whether each number [N] is 0 or 1 [N]."""
+        """Whether each number [N] is 0 or 1; mask [N]."""
         return np.asarray((labels == 0) | (labels == 1))
 
     def label_weights(self, labels: Floats) -> Floats | None:
-        """Factors [N]: ``positive_weight`` where the label is 1."""
+        """Weight factors [N]: ``positive_weight`` where the label is 1."""
         return None if self.positive_weight == 1 else np.where(labels == 1, self.positive_weight, 1.0)
 
     def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
-        """Why labels of one class teach nothing."""
+        """Reason if all labels are of one class."""
         if not nonzero:
             return "no label is 1"
         return "every known label is 1" if nonzero == known else None
 
     def losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Labels [B] and logits [B, 1] to cross-entropies [B]."""
+        """Cross-entropies [B] of labels [B] and logits [B, 1]."""
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits[:, 0])
 
     def score(self, logits: tf.Tensor) -> tf.Tensor:
-        """Logits [B, 1] to probabilities [B]."""
+        """Map logits [B, 1] to probabilities [B]."""
         return tf.sigmoid(logits[:, 0])
 
     def moments(self, labels: tf.Tensor) -> tf.Tensor:
-        """The labels [B, 1]: their mean is the share of positives."""
+        """The labels [B, 1]; their mean is the positive rate."""
         return labels[:, None]
 
     def constant_loss(self, means: Sequence[float]) -> float:
-        """The label's entropy."""
+        """Entropy of the label."""
         return cross_entropy(means[0], means[0])
 
     def untrained_loss(self, means: Sequence[float], probability: float) -> float:
-        """Cross-entropy of a constant ``probability``."""
+        """Cross-entropy of the constant ``probability``."""
         return cross_entropy(means[0], probability)

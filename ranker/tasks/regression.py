@@ -1,4 +1,4 @@
-"""Regressions: a number, learnt by squared error, Huber's loss or weighted logistic regression, served in its unit."""
+"""Regression tasks: squared error, Huber or weighted logistic loss, served in the label's unit."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Regression(Task):
     transform: Literal["none", "log1p"] = Field("none", description="log1p: learn log(1 + y), for y >= 0.")
     loss: Literal["mse", "huber", "weighted_logistic"] = Field(
         "mse",
-        description="mse, huber; or weighted_logistic, for y >= 0: a row counts y times as a positive, and the odds "
-        "are the expected y.",
+        description="mse, huber, or weighted_logistic for y >= 0: a row counts as y positives, and the odds are the "
+        "expected y.",
     )
-    huber_delta: float = Field(1.0, gt=0, description="Where Huber's loss turns linear, in transformed units.")
+    huber_delta: float = Field(1.0, gt=0, description="Threshold where Huber loss turns linear, in transformed units.")
     negatives: Literal["every_row", "zeros"] = Field(
         "every_row",
-        description="For weighted_logistic, the rows that also count once as a negative. every_row: the odds are the "
-        "mean label. zeros, as in the paper: they are the mean label over the share of zeros.",
+        description="For weighted_logistic, the rows that also count as one negative. every_row: the odds are the mean "
+        "label. zeros, as in the paper: the odds are the mean label divided by the share of zeros.",
     )
 
     traits: ClassVar[frozenset[Trait]] = frozenset({"amount", "expected_value"})
@@ -37,43 +37,43 @@ class Regression(Task):
 
     @property
     def weighted_logistic(self) -> bool:
-        """Whether the logit is the logarithm of the expected label."""
+        """Whether the logit is the log of the expected label."""
         return self.loss == "weighted_logistic"
 
     @property
     def needs_positive(self) -> str | None:
-        """What asks for labels of at least 0, if anything does."""
+        """Option that requires labels of at least 0, if any."""
         return "weighted_logistic" if self.weighted_logistic else "log1p" if self.transform == "log1p" else None
 
     @property
     def expects(self) -> str:
-        """What a label must be, for messages."""
+        """Allowed labels, for messages."""
         return f"a value of at least 0, as {self.needs_positive} needs" if self.needs_positive else "a finite number"
 
     def allowed(self, labels: Floats) -> Mask:
-        """Whether each finite number [N] may be a label [N]: all may, or those of at least 0."""
+        """Whether each finite number [N] is allowed: all are, or those of at least 0; mask [N]."""
         return np.asarray(labels >= 0) if self.needs_positive else np.ones(len(labels), dtype=bool)
 
     def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
-        """Why labels teach nothing: a weighted logistic regression of zeros has no positives."""
+        """Reason if weighted logistic regression has no positives."""
         del known
         return "no label is above 0" if self.weighted_logistic and not nonzero else None
 
     def divergence_advice(self, name: str) -> str | None:
-        """Smaller labels, by a transform or in another unit."""
+        """Advise smaller labels, by a transform or another unit."""
         return f"tasks.{name}.transform: log1p, or a label in larger units"
 
     def loss_weights(self, labels: tf.Tensor) -> tf.Tensor | None:
-        """Positives and negatives [B] that each label of a weighted logistic regression stands for."""
+        """Number of positives plus negatives [B] that each label counts as in weighted logistic regression."""
         return labels + self._negatives(labels) if self.weighted_logistic else None
 
     def losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Labels [B] and logits [B, 1] to losses [B].
+        """Losses [B] of labels [B] and logits [B, 1].
 
         Squared error or Huber's loss on the transformed label, or weighted logistic regression (Covington, Adams and
-        Sargin, RecSys 2016): a label y is y positives and n negatives, so cross-entropy for the target ``y / (y + n)``
-        in a row that weighs ``y + n``. The odds of least loss are ``E[y] / E[n]``: with a negative in every row they
-        are the mean label.
+        Sargin, RecSys 2016): a label y counts as y positives and n negatives, so the loss is the cross-entropy of the
+        target ``y / (y + n)`` with weight ``y + n``. The optimal odds are ``E[y] / E[n]``, which is the mean label if
+        every row has one negative.
         """
         target, value = self._target(labels), logits[:, 0]
         if self.weighted_logistic:
@@ -83,39 +83,39 @@ class Regression(Task):
         return tf.math.squared_difference(value, target)
 
     def score(self, logits: tf.Tensor) -> tf.Tensor:
-        """Logits [B, 1] to values [B] in the label's unit."""
+        """Map logits [B, 1] to values [B] in the label's unit."""
         value = logits[:, 0]
         if self.weighted_logistic:
-            return tf.exp(tf.minimum(value, 80.0))  # beyond, single precision ends
+            return tf.exp(tf.minimum(value, 80.0))  # avoids overflow in single precision
         return tf.exp(tf.nn.relu(value)) - 1.0 if self.transform == "log1p" else value
 
     def moments(self, labels: tf.Tensor) -> tf.Tensor:
-        """What the loss compares with, and its square [B, 2]."""
+        """The target and its square [B, 2]."""
         target = self._target(labels)
         return tf.stack([target, target**2], axis=1)
 
     def constant_loss(self, means: Sequence[float]) -> float:
-        """The variance of the target, Huber's loss at its root, or the entropy of a weighted logistic regression."""
+        """Variance of the target, Huber loss of its standard deviation, or entropy of weighted logistic regression."""
         mean, square = means
         return cross_entropy(mean, mean) if self.weighted_logistic else self._error(square - mean**2)
 
     def untrained_loss(self, means: Sequence[float], probability: float) -> float:
-        """The loss of predicting a target of 0, or odds of 1."""
+        """Loss of predicting a target of 0, or odds of 1."""
         del probability
         return cross_entropy(means[0], 0.5) if self.weighted_logistic else self._error(means[1])
 
     def _target(self, labels: tf.Tensor) -> tf.Tensor:
-        """What the loss compares with [B], of labels [B]."""
+        """Regression targets [B] of labels [B]: transformed labels."""
         if self.weighted_logistic:
             return labels / (labels + self._negatives(labels))
         return tf.math.log1p(labels) if self.transform == "log1p" else labels
 
     def _negatives(self, labels: tf.Tensor) -> tf.Tensor:
-        """How often each row [B] counts as a negative of a weighted logistic regression [B]."""
+        """Number of negatives [B] that each row [B] counts as in weighted logistic regression."""
         return tf.ones_like(labels) if self.negatives == "every_row" else tf.cast(labels == 0, labels.dtype)
 
     def _error(self, square: float) -> float:
-        """The loss of a mean square: exact for squared errors, Huber's where the root of the mean square is typical."""
+        """Loss of a mean squared error: exact for mse; for Huber, the loss of its square root."""
         square = max(square, 0.0)
         if self.loss == "huber":
             delta, root = self.huber_delta, square**0.5
@@ -126,14 +126,14 @@ class Regression(Task):
     def _fits_the_loss(self) -> Self:
         if self.weighted_logistic and self.transform != "none":
             raise ValueError(
-                f"loss: weighted_logistic learns the logarithm of the label's mean already; leave out transform: "
+                f"loss: weighted_logistic already learns the log of the mean label; leave out transform: "
                 f"{self.transform}"
             )
         if self.negatives == "zeros" and not self.weighted_logistic:
-            raise ValueError(f"negatives: zeros belongs to loss: weighted_logistic, and this is {self.loss}")
+            raise ValueError(f"negatives: zeros applies to loss: weighted_logistic only, got loss: {self.loss}")
         if self.negatives == "zeros" and self.given is not None:
             raise ValueError(
-                f"negatives: zeros takes its negatives from the rows whose label is 0, and those given {self.given!r} "
-                "have few or none, so the odds would have no bound; leave it out, and every row counts once as one"
+                f"negatives: zeros takes negatives from rows whose label is 0, but rows given {self.given!r} have few "
+                "or none, so the odds would be unbounded; leave it out to count every row as one negative"
             )
         return self

@@ -1,4 +1,4 @@
-"""Ways to balance tasks, by the config's word; ``Balancer`` brings each to any Keras model."""
+"""Registry of balancing methods by config name; ``Balancer`` applies one to any Keras model."""
 
 from ranker.weighting.balancer import Balancer
 from ranker.weighting.base import (

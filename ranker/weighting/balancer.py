@@ -1,4 +1,4 @@
-"""Any balancing method for any Keras model."""
+"""Apply a balancing method to any Keras model."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ranker.weighting.base import WEIGHTINGS, LabelFacts, Weighting, WeightingOp
 from ranker.weighting.tape import BalancingTape
 
 Tasks = Sequence[str] | Mapping[str, str | Task]
-"""Names of tasks; or by name the kind, ``"binary"`` or ``"regression"``, or the whole task."""
+"""Task names, or a mapping of names to kinds (``"binary"``, ``"regression"``) or to tasks."""
 
 
 class Balancer(Module):
-    """A balancing method made ready for the tasks of one model.
+    """A balancing method built for the tasks of one model.
 
     In a ``train_step``, eagerly or inside of ``tf.function``::
 
@@ -25,28 +25,28 @@ class Balancer(Module):
             losses = {"click": click_loss(features), "like": like_loss(features)}
         tape.step(optimizer, losses, model.trainable_variables)
 
-    What the method remembers or learns is in its variables: keep the balancer as an attribute of the model, or name it
-    in the ``tf.train.Checkpoint``.
+    The method's state and learnt weights are variables: keep the balancer as an attribute of the model, or add it to
+    the ``tf.train.Checkpoint``.
 
     Parameters
     ----------
     method
-        A name of :data:`WEIGHTINGS`, a method's options, or an instance, which is built here and belongs to this
-        balancer alone.
+        A name in :data:`WEIGHTINGS`, a method's options, or an instance, which is built here and must not be shared
+        with another balancer.
     tasks
-        The tasks in order, T in all. Their kinds are needed by ``uncertainty`` only.
+        The T tasks in order. Only ``uncertainty`` needs their kinds.
     facts
-        What the training labels say, in the tasks' order: for ``prior_inverse``, ``scale_by="prior"`` and
+        Statistics of the training labels, in task order: for ``prior_inverse``, ``scale_by="prior"`` and
         ``initial_inverse`` with ``initial="theory"``; see :meth:`LabelFacts.of_rates`.
     **options
-        Fields of the method's options, with ``method`` as a name: ``Balancer("cagrad", tasks, c=0.3)``.
+        Fields of the method's options if ``method`` is a name: ``Balancer("cagrad", tasks, c=0.3)``.
 
     Raises
     ------
     KeyError
-        For an unknown name of a method.
+        If the method's name is unknown.
     ValueError
-        For unknown or invalid options, and where the method needs facts or kinds that are not given.
+        For unknown or invalid options, and if facts or kinds that the method needs are missing.
     """
 
     def __init__(
@@ -65,23 +65,23 @@ class Balancer(Module):
         if self.method.reads_kinds and not isinstance(tasks, Mapping):
             kinds = ", ".join(f"{task!r}: 'binary'" for task in self.tasks)
             raise ValueError(
-                f"{name} treats regressions otherwise than binary tasks: pass kinds, tasks={{{kinds}}} or 'regression'"
+                f"{name} treats regression and binary tasks differently: pass tasks={{{kinds}}} or 'regression'"
             )
         if self.method.reads_facts and facts is None:
             raise ValueError(
-                f"{name} with these options starts from what the labels say: pass facts, "
+                f"{name} with these options needs label statistics: pass facts, "
                 "a LabelFacts(constant=[...], untrained=[...]) with a number for each task"
             )
         if facts is not None and {len(facts.constant), len(facts.untrained)} != {len(self.tasks)}:
             raise ValueError(
-                f"facts: a number for each of {len(self.tasks)} task(s), got {len(facts.constant)} of constant and "
+                f"facts: need {len(self.tasks)} number(s), one per task, got {len(facts.constant)} of constant and "
                 f"{len(facts.untrained)} of untrained"
             )
         kinds_by_task = tasks if isinstance(tasks, Mapping) else dict.fromkeys(tasks, "binary")
         self.method.build({name: _task(name, kind) for name, kind in kinds_by_task.items()}, facts)
 
     def tape(self) -> BalancingTape:
-        """Return the record of one batch's forward pass, a context; each step takes a new one."""
+        """Return a context that records one batch's forward pass; use a new one in each step."""
         return BalancingTape(self.method, self.tasks)
 
 

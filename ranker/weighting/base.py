@@ -1,4 +1,4 @@
-"""What every balancing method is: losses, and if asked for a Gramian, to one seed vector."""
+"""Base classes of balancing methods, which map losses (and a Gramian if needed) to task weights."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ class Balance(NamedTuple):
     """Weights of the tasks' gradients, and the gradients of the method's own variables."""
 
     shared: tf.Tensor
-    """Seed [T] for the variables that tasks share."""
+    """Weights [T] of the losses for the shared variables."""
     heads: tf.Tensor
-    """Seed [T] for the tasks' own variables."""
+    """Weights [T] of the losses for the task-specific variables."""
     own: list[tf.Tensor]
-    """Gradients of the method's own trainable variables, in their order."""
+    """Gradients of the method's trainable variables, in order."""
 
 
 class Evidence(NamedTuple):
-    """What a method may ask about the batch beside its losses; each costs something only if asked."""
+    """Lazy measurements of a batch besides its losses; each is computed only if a method asks for it."""
 
     gramian: Callable[[], tf.Tensor]
     """Inner products [T, T] of the tasks' gradients."""
     quality: Callable[[], tf.Tensor]
-    """How well each task ranks the batch [T]: AUC, for other labels the share of pairs in the right order."""
+    """Ranking quality of each task on the batch [T]: AUC, or the fraction of concordant pairs."""
 
 
 class LabelFacts(NamedTuple):
-    """What the training rows' labels say before any training."""
+    """Statistics of the training labels, known before training."""
 
     constant: Sequence[float]
-    """Loss [T] of the best constant prediction: the label's entropy, or its variance."""
+    """Loss [T] of the best constant prediction: entropy or variance of the label."""
     untrained: Sequence[float]
-    """Loss [T] of a model whose logits are all 0."""
+    """Loss [T] if all logits are 0."""
     overlap: Sequence[Sequence[int]] = ()
-    """Rows [T, T] that count for both tasks; on the diagonal, for each. Only ``cautions`` need them."""
+    """Number of rows [T, T] that count for both tasks, or for one on the diagonal. Only ``cautions`` uses it."""
 
     @classmethod
     def of_rates(cls, rates: Sequence[float]) -> LabelFacts:
-        """Facts of binary labels, from the share [T] of rows whose label is 1.
+        """Facts of binary labels from their positive rates [T].
 
-        Raises ``ValueError`` for a rate outside of 0 to 1.
+        Raises ``ValueError`` for a rate outside [0, 1].
         """
         for rate in rates:
             if not 0 <= rate <= 1:
@@ -59,7 +59,7 @@ class LabelFacts(NamedTuple):
 
 
 class WeightingOptions(Closed):
-    """Base of the options of a method; each adds its ``name`` and parameters."""
+    """Base options of a method; each adds its ``name`` and parameters."""
 
     name: str = ""
 
@@ -72,29 +72,29 @@ class WeightingOptions(Closed):
 
 
 class ScaledOptions(WeightingOptions):
-    """Options of a method whose losses may be divided by their priors first."""
+    """Options of a method that can scale losses by their priors first."""
 
     scale_by: Literal["prior", "none"] = Field(
-        "none", description="prior: divide each loss by that of the best constant prediction. none: take it as it is."
+        "none", description="prior: divide each loss by the loss of the best constant prediction. none: no scaling."
     )
 
     def scales(self, tasks: Mapping[str, Task], facts: LabelFacts | None) -> list[float]:
-        """What each task's loss is multiplied by [T]; 0 for a label that is always the same."""
+        """Factors [T] of the losses; 0 for a constant label."""
         if self.scale_by == "none":
             return [1.0] * len(tasks)
         return prior_scales(tasks, facts)
 
 
 class Weighting(Module):
-    """Base of all methods. ``Balancer`` and ``RankingModel`` build what they are given, with the tasks in order."""
+    """Base of all methods. ``Balancer`` and ``RankingModel`` call ``build`` with the tasks in order."""
 
     Options: ClassVar[type[WeightingOptions]]
     looks_back: ClassVar[bool] = False
-    """Whether ``after`` wants the losses of the same batch once more, with the step taken."""
+    """Whether ``after`` needs the losses of the same batch after the step."""
     reads_kinds: ClassVar[bool] = False
-    """Whether a regression's loss is treated otherwise than a binary task's."""
+    """Whether regression and binary losses are treated differently."""
     every: int = 1
-    """Of how many steps one asks ``balance``; the others ``reuse`` what it said."""
+    """Number of steps between calls of ``balance``; the steps between ``reuse`` its result."""
 
     def __init__(self, options: WeightingOptions | None = None) -> None:
         super().__init__()
@@ -102,41 +102,41 @@ class Weighting(Module):
 
     @property
     def reads_facts(self) -> bool:
-        """Whether the method starts from what the labels say (:class:`LabelFacts`)."""
+        """Whether the method needs label statistics (:class:`LabelFacts`)."""
         return isinstance(self.options, ScaledOptions) and self.options.scale_by == "prior"
 
     def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
         """Check task names in the options and create variables; most methods have neither.
 
-        Without ``facts``, where no data is at hand, each kind's ``typical_loss`` stands for the task's.
+        Without ``facts`` each kind's ``typical_loss`` is used.
         """
 
     def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
-        """Losses [T] to seeds. A loss of 0 is that of a task without labels in the batch."""
+        """Map losses [T] to weights. A loss of 0 means that the task has no labels in the batch."""
         raise NotImplementedError
 
     def reuse(self) -> Balance:
-        """What ``balance`` said last; called only where ``every`` is above 1."""
+        """Return the last result of ``balance``; called only if ``every`` is above 1."""
         raise NotImplementedError
 
     def after(self, losses: tf.Tensor) -> None:
-        """Take the batch's losses [T] after the step; called only where ``looks_back``."""
+        """Receive the batch's losses [T] after the step; called only if ``looks_back``."""
 
     def cautions(self, tasks: Mapping[str, Task], facts: LabelFacts) -> list[str]:
-        """Say what is doubtful about this method on such labels. Raises ``ValueError`` for what cannot work."""
+        """Return warnings about this method on these labels. Raises ``ValueError`` if it cannot work."""
         del tasks, facts
         return []
 
 
 class LossBalancer(Weighting):
-    """A method that combines the losses into one objective; its seed is the objective's gradient by the losses."""
+    """A method with one objective of the losses; the weights are the objective's gradient with respect to them."""
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """Losses [T] to a scalar to be minimised."""
+        """Map losses [T] to a scalar to minimise."""
         raise NotImplementedError
 
     def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
-        """Differentiate the objective; nothing else is asked for."""
+        """Differentiate the objective; ``evidence`` is unused."""
         del evidence
         with tf.GradientTape() as tape:
             tape.watch(losses)
@@ -146,34 +146,34 @@ class LossBalancer(Weighting):
 
 
 class LossWeigher(Weighting):
-    """A method that computes a weight for each loss, without an objective that it would be the gradient of."""
+    """A method that computes loss weights directly, not as the gradient of an objective."""
 
     def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
-        """Losses [T] to weights [T]."""
+        """Map losses [T] to weights [T]."""
         raise NotImplementedError
 
     def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
-        """Weigh shared and own variables alike."""
+        """Use the same weights for shared and task-specific variables."""
         weights = tf.stop_gradient(self.weights(losses, evidence))
         return Balance(shared=weights, heads=weights, own=[])
 
 
 class GradientOptions(ScaledOptions):
-    """Options that every gradient method has; each adds its ``name`` and its own."""
+    """Options common to all gradient methods; each adds its ``name`` and its own options."""
 
     gradients_of: Literal["representation", "shared", "shared_with_embeddings"] = Field(
         "representation",
-        description="representation: gradients of the trunk's outputs, one pass through the trunk. "
-        "shared: gradients of all shared dense variables, one pass through the trunk for each task. "
-        "shared_with_embeddings: besides, of the embeddings that the batch reads.",
+        description="representation: gradients of the trunk's outputs, one backward pass through the trunk. "
+        "shared: gradients of all shared dense variables, one backward pass through the trunk per task. "
+        "shared_with_embeddings: also those of the embeddings that the batch reads.",
     )
     every: int = Field(
-        1, ge=1, le=10_000, description="Compare gradients in each so many steps; the weights hold in between."
+        1, ge=1, le=10_000, description="Compare gradients every this many steps and keep the weights in between."
     )
 
 
 class GradientBalancer(Weighting):
-    """A method that weighs the tasks' gradients of shared variables; each head keeps its own task's gradient."""
+    """A method that weights task gradients of shared variables; each head keeps its own task's gradient."""
 
     options: GradientOptions
 
@@ -183,18 +183,18 @@ class GradientBalancer(Weighting):
         self._tasks: int | None = None
 
     def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
-        """Check the options by task and create what the method remembers."""
+        """Check per-task options and create state variables."""
         self._tasks, self._scales = len(tasks), self.options.scales(tasks, facts)
         self._held = tf.Variable(tf.ones([len(tasks)]), trainable=False, name="held_weights")
         self.prepare(tasks)
 
     def prepare(self, tasks: Mapping[str, Task]) -> None:
-        """Put options in task order and create variables; many methods have neither."""
+        """Put per-task options in task order and create variables; many methods have neither."""
 
     def weights(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
-        """Losses [T] and Gramian [T, T] to weights [T].
+        """Map losses [T] and Gramian [T, T] to weights [T].
 
-        Not built yet, the method is built for tasks without names; options by task then raise ``ValueError``.
+        A method that is not built yet is built for unnamed tasks; per-task options then raise ``ValueError``.
         """
         if self._tasks is None:
             self.build({str(i): Binary(kind="binary") for i in range(gramian.shape[0])})
@@ -203,26 +203,26 @@ class GradientBalancer(Weighting):
         return tf.cast(self.solve(losses, gramian), losses.dtype)
 
     def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
-        """The method itself: losses [T] and Gramian [T, T] to weights [T] of any float type."""
+        """The method itself: map losses [T] and Gramian [T, T] to weights [T] of any float type."""
         raise NotImplementedError
 
     def balance(self, losses: tf.Tensor, evidence: Evidence) -> Balance:
-        """Weigh the shared gradients, those of scaled losses if asked."""
+        """Weight the shared gradients, of scaled losses if configured."""
         scales = tf.constant(self._scales, losses.dtype)
         gramian = scales[:, None] * evidence.gramian() * scales
         weights = tf.stop_gradient(scales * self.weights(scales * losses, gramian))
         if self.every > 1:
-            # A batch may lack a task that the next ones have.
+            # A task absent from this batch may be present in the next.
             self._held.assign(tf.where(losses > 0, weights, self._held))
         return Balance(shared=weights, heads=scales, own=[])
 
     def reuse(self) -> Balance:
-        """The weights of the last step that compared gradients."""
+        """Return the weights of the last step that compared gradients."""
         weights = self._held.read_value()
         return Balance(shared=weights, heads=tf.constant(self._scales, weights.dtype), own=[])
 
     def cautions(self, tasks: Mapping[str, Task], facts: LabelFacts) -> list[str]:
-        """Gradients of representations are compared row by row, which says nothing where rows carry one label each."""
+        """Warn if few rows have labels of two tasks, since representation gradients are compared row by row."""
         if self.gradients_of != "representation":
             return []
         doubtful = []
@@ -232,12 +232,13 @@ class GradientBalancer(Weighting):
             if fewer and not both:
                 raise ValueError(
                     "weighting.gradients_of: representation compares gradients row by row, and no row has labels of "
-                    f"both {pair}, so that they would never be seen to conflict; say gradients_of: shared"
+                    f"both {pair}, so their conflicts would not be seen; use gradients_of: shared"
                 )
             if both < fewer / 2:
                 doubtful.append(
-                    "weighting.gradients_of: representation compares gradients row by row, and of the rows that could "
-                    f"have labels of both {pair} only {both / fewer:.0%} do; gradients_of: shared is exact"
+                    "weighting.gradients_of: representation compares gradients row by row, and only "
+                    f"{both / fewer:.0%} of the rows that could have labels of both {pair} do; "
+                    "gradients_of: shared is exact"
                 )
         return doubtful
 
@@ -245,7 +246,7 @@ class GradientBalancer(Weighting):
 def per_task(
     values: float | Mapping[str, float], tasks: Mapping[str, Task], option: str, default: float
 ) -> list[float]:
-    """One number for all tasks, or numbers by task name, to a list in task order.
+    """Expand one number for all tasks, or numbers by task name, to a list in task order.
 
     Raises ``ValueError`` naming the option and the unknown task.
     """
@@ -260,17 +261,17 @@ def per_task(
 
 
 def constant_losses(tasks: Mapping[str, Task], facts: LabelFacts | None) -> list[float]:
-    """Each task's loss of the best constant prediction [T]; without facts the kinds' typical losses."""
+    """Loss [T] of the best constant prediction; the kinds' typical losses without facts."""
     return list(facts.constant) if facts is not None else _assumed(tasks)
 
 
 def prior_scales(tasks: Mapping[str, Task], facts: LabelFacts | None) -> list[float]:
-    """1 over each task's loss of the best constant prediction [T]; 0 for a label that is always the same."""
+    """1 / loss [T] of the best constant prediction; 0 for a constant label."""
     return [1 / loss if loss > 0 else 0.0 for loss in constant_losses(tasks, facts)]
 
 
 def untrained_losses(tasks: Mapping[str, Task], facts: LabelFacts | None) -> list[float]:
-    """Each task's loss before any training [T]; without facts the kinds' typical losses."""
+    """Loss [T] before training; the kinds' typical losses without facts."""
     return list(facts.untrained) if facts is not None else _assumed(tasks)
 
 
@@ -279,7 +280,7 @@ def _assumed(tasks: Mapping[str, Task]) -> list[float]:
 
 
 def present(losses: tf.Tensor) -> tf.Tensor:
-    """1 for a task with labels in the batch, 0 for one without [T]: only the latter's loss is exactly 0."""
+    """1 for a task with labels in the batch, else 0 [T]: only a task without labels has a loss of exactly 0."""
     return tf.cast(losses > 0, losses.dtype)
 
 

@@ -1,6 +1,6 @@
-"""The point of least norm in the hull of T gradients, given only their Gramian.
+"""The minimum-norm point in the convex hull of T gradients, computed from their Gramian.
 
-The quadratic programme behind MGDA and PE-LTR: minimise ``w' G w`` subject to ``sum w = 1`` and ``w >= lower``.
+The quadratic programme of MGDA and PE-LTR: minimise ``w' G w`` subject to ``sum w = 1`` and ``w >= lower``.
 All functions run in graphs, in double precision, for any number of tasks.
 """
 
@@ -13,10 +13,10 @@ from ranker.weighting.quadratic_programs import scaled
 def min_norm(gramian: tf.Tensor, lower: tf.Tensor | None = None, present: tf.Tensor | None = None) -> tf.Tensor:
     """Minimise ``w' G w`` over ``sum w = 1``, ``w >= lower`` exactly: Gramian [T, T] to weights [T].
 
-    ``lower`` [T] is not negative and sums to at most 1; by default it is 0, which is MGDA's problem (Désidéri
-    2012). With bounds (Lin et al., RecSys 2019) w is ``lower + r u``, r being what the bounds leave and u a point
-    of the simplex; that moves every gradient but keeps the problem's form. Tasks that are not ``present`` [T] get
-    the weight 0; with none present all weights are 0.
+    ``lower`` [T] must be nonnegative and sum to at most 1; the default 0 gives MGDA's problem (Désidéri 2012). With
+    bounds (Lin et al., RecSys 2019) w is ``lower + r u``, where r is ``1 - sum lower`` and u a point of the simplex;
+    this shifts every gradient but keeps the problem's form. Tasks that are not ``present`` [T] get weight 0; if none
+    is present, all weights are 0.
     """
     gramian = scaled(gramian)
     if present is None:
@@ -31,9 +31,9 @@ def min_norm(gramian: tf.Tensor, lower: tf.Tensor | None = None, present: tf.Ten
 
 
 def relaxed_min_norm(gramian: tf.Tensor, lower: tf.Tensor | None = None, present: tf.Tensor | None = None) -> tf.Tensor:
-    """PE-LTR's relaxation: drop ``w >= lower``, solve the KKT system, project back. Lin et al., RecSys 2019.
+    """PE-LTR's relaxation: drop ``w >= lower``, solve the KKT system, then project. Lin et al., RecSys 2019.
 
-    Not the optimum where a bound is active; kept to reproduce the paper. Arguments as for :func:`min_norm`.
+    Not optimal if a bound is active; included to reproduce the paper. Arguments as for :func:`min_norm`.
     """
     gramian = scaled(gramian)
     tasks = gramian.shape[0]
@@ -51,7 +51,7 @@ def relaxed_min_norm(gramian: tf.Tensor, lower: tf.Tensor | None = None, present
 
 
 def project_to_simplex(point: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
-    """Nearest point to ``point`` [T] with entries of at least 0 that sum to ``total``. Duchi et al., ICML 2008."""
+    """Nearest point to ``point`` [T] with nonnegative entries that sum to ``total``. Duchi et al., ICML 2008."""
     ordered = tf.sort(point, direction="DESCENDING")
     count = tf.cast(tf.range(1, tf.size(point) + 1), point.dtype)
     threshold = (tf.cumsum(ordered) - total) / count
@@ -62,9 +62,9 @@ def project_to_simplex(point: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
 def _simplex_min_norm(gramian: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
     """Solve for ``lower`` = 0 among present tasks by non-negative least squares. Lawson and Hanson 1974, chapter 23.
 
-    Minimising ``w' G w + (1' w - 1)^2`` over ``w >= 0`` gives a multiple of the solution: along a ray the best value
-    is n / (1 + n), n being the squared norm at sum 1, which grows with n. That is one non-negative least-squares
-    problem with the Gramian ``G + 1 1'``, which an active-set method solves in finitely many steps.
+    Minimising ``w' G w + (1' w - 1)^2`` over ``w >= 0`` gives a multiple of the solution: along a ray the minimum is
+    n / (1 + n), where n is the squared norm at sum 1, and this increases with n. It is a non-negative least-squares
+    problem with Gramian ``G + 1 1'``, which an active-set method solves in finitely many steps.
     """
     tasks = gramian.shape[0]
     lifted = gramian + 1.0
@@ -73,7 +73,7 @@ def _simplex_min_norm(gramian: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
 
     def solve(passive: tf.Tensor) -> tf.Tensor:
         both = passive[:, None] & passive[None, :]
-        # Rows outside the passive set become those of the identity; the speck keeps parallel gradients solvable.
+        # Rows outside the passive set become identity rows; the small ridge keeps parallel gradients solvable.
         system = tf.where(both, lifted, 0.0) + tf.linalg.diag(tf.where(passive, tolerance * ones, ones))
         return tf.linalg.solve(system, tf.where(passive, ones, 0.0)[:, None])[:, 0]
 
@@ -86,7 +86,7 @@ def _simplex_min_norm(gramian: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
         reach = tf.where(blocked, weights / tf.where(blocked, weights - target, ones), ones)
         weights = weights + tf.reduce_min(reach) * (target - weights)
         feasible = ~tf.reduce_any(blocked)
-        # An infeasible target is approached until the first weight is 0, which then leaves the passive set.
+        # Move towards an infeasible target until the first weight is 0; that task then leaves the passive set.
         passive = passive & (feasible | (weights > tolerance))
         weights = tf.where(passive, weights, 0.0)
         return step + 1, weights, passive, feasible

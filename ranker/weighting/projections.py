@@ -1,4 +1,4 @@
-"""Gradients changed by one another in turn, in the tasks' coordinates, as the mean over all orders."""
+"""Sequential pairwise gradient corrections, computed on task weights and averaged over all orders."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import numpy as np
 from ranker.lazy_tensorflow import tf
 
 ALL_ORDERS = 7
-"""Up to so many tasks every order is tried; beyond, each other task in turn goes first."""
+"""Up to this number of tasks all orders are averaged; above it, only cyclic ones."""
 
 Change: TypeAlias = Callable[["tf.Tensor", "tf.Tensor", "tf.Tensor", int, "tf.Tensor"], "tf.Tensor"]
-"""Inner products of a task's gradient so far with others', both norms, the task and the others [P] -> how much of the
-others' gradients to add [P]."""
+"""Maps inner products of a task's current gradient with the others', both norms, the task and the others, each [P], to
+coefficients [P] of the others' gradients to add."""
 
 
 def in_turn(gramian: tf.Tensor, change: Change) -> tf.Tensor:
-    """Each task's gradient, changed by the others one after another; the weights [T] of their sum."""
+    """Correct each task's gradient by the others in sequence; return weights [T] of the sum."""
     tasks = gramian.shape[0]
     norms = tf.sqrt(tf.linalg.diag_part(gramian))
     total = tf.zeros([tasks], tf.float64)
     for task in range(tasks):
         orders = _orders([other for other in range(tasks) if other != task])
-        mix = tf.one_hot([task] * len(orders), tasks, dtype=tf.float64)  # [P, T]: the gradient so far
+        mix = tf.one_hot([task] * len(orders), tasks, dtype=tf.float64)  # [P, T]: the current gradient
         for place in range(tasks - 1):
             others = tf.constant(orders[:, place])
             product = tf.linalg.matmul(mix, gramian)

@@ -1,7 +1,7 @@
-"""Small convex problems over task weights that several methods share, solved inside the graph in double precision.
+"""Small convex problems over task weights, shared by several methods and solved in the graph in double precision.
 
-With T tasks there are 2^T sets of weights that lie on their bound; all are tried at once, which is exact and, for the
-few tasks that a model has, cheaper than iterating.
+With T tasks there are 2^T active sets; all are solved at once, which is exact and, for few tasks, cheaper than
+iterating.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HALVINGS = 20
 
 
 def scaled(gramian: tf.Tensor) -> tf.Tensor:
-    """Double precision and largest entry 1: tolerances become relative, and no weight of a least norm changes."""
+    """Cast to double precision and scale the largest entry to 1, so that tolerances are relative."""
     gramian = tf.cast(gramian, tf.float64)
     return tf.math.divide_no_nan(gramian, tf.reduce_max(tf.abs(gramian)))
 
@@ -26,7 +26,7 @@ def scaled(gramian: tf.Tensor) -> tf.Tensor:
 def bounded_least_norm(gramian: tf.Tensor, lower: tf.Tensor) -> tf.Tensor:
     """``argmin v' G v`` subject to ``v >= lower``: Gramian [T, T] and bounds [..., T] to v [..., T].
 
-    The dual of projecting a gradient onto the cone of directions that no task opposes.
+    The dual of projecting a gradient onto the cone of directions that conflict with no task.
     """
     tasks = _tasks(gramian)
     free = _subsets(tasks)  # [S, T]
@@ -42,7 +42,7 @@ def bounded_least_norm(gramian: tf.Tensor, lower: tf.Tensor) -> tf.Tensor:
 def simplex_quadratic(gramian: tf.Tensor, linear: tf.Tensor, curvature: tf.Tensor) -> tf.Tensor:
     """``argmin linear' w + curvature / 2 w' G w`` over ``sum w = 1, w >= 0``: G [T, T] and linear [T] to w [T]."""
     tasks = _tasks(gramian)
-    free = _subsets(tasks)[1:]  # some weight must be free to sum to 1
+    free = _subsets(tasks)[1:]  # at least one weight must be free to sum to 1
     system = _restricted(curvature * gramian, free)
     right = tf.stack([free, -linear * free], axis=-1)  # H a = 1 and H b = -linear, w = mu a + b
     a, b = tf.unstack(tf.linalg.solve(system, right) * free[..., None], axis=-1)
@@ -58,9 +58,8 @@ def simplex_quadratic(gramian: tf.Tensor, linear: tf.Tensor, curvature: tf.Tenso
 def power_equilibrium(gramian: tf.Tensor, power: float, loads: tf.Tensor, steps: int = 60) -> tf.Tensor:
     """The w > 0 with ``G w = c w ** -power``: Gramian [T, T] and loads c [T] > 0 to w [T].
 
-    It is the minimum of the strictly convex ``w' G w / 2 - sum c phi(w)``, phi' = w ** -power, found by Newton's
-    method: of steps halved again and again, none more than nine tenths of the way to a bound, the one of least value
-    is taken.
+    It minimises the strictly convex ``w' G w / 2 - sum c phi(w)``, phi' = w ** -power, by Newton's method. Each
+    iteration tries repeatedly halved steps, at most nine tenths of the way to a bound, and takes the best.
     """
     gramian = gramian + _SPECK * tf.eye(_tasks(gramian), dtype=tf.float64)
     lengths = tf.constant([0.0, *(0.5**halved for halved in range(_HALVINGS))], tf.float64)
@@ -75,7 +74,7 @@ def power_equilibrium(gramian: tf.Tensor, power: float, loads: tf.Tensor, steps:
         step = -tf.linalg.solve(hessian, slope[:, None])[:, 0]
         room = tf.reduce_min(tf.where(step < 0, -0.9 * weights / tf.where(step < 0, step, -1.0), np.inf))
         tried = weights + lengths[:, None] * tf.minimum(room, 1.0) * step
-        # Next to the minimum all values are equal but for rounding, and the whole step is the best there is.
+        # Near the minimum all values are equal up to rounding, and the full step is best.
         worth = value(tried)
         close = tf.abs(worth[1] - worth[0]) <= 1e-12 * tf.abs(worth[0])
         return tf.where(close, tried[1], tried[tf.argmin(worth)])
@@ -88,7 +87,7 @@ def power_equilibrium(gramian: tf.Tensor, power: float, loads: tf.Tensor, steps:
 def _tasks(gramian: tf.Tensor) -> int:
     tasks = int(gramian.shape[0])
     if tasks > MOST_TASKS:
-        raise ValueError(f"this method takes at most {MOST_TASKS} tasks, got {tasks}")
+        raise ValueError(f"this method supports at most {MOST_TASKS} tasks, got {tasks}")
     return tasks
 
 
@@ -97,7 +96,7 @@ def _subsets(tasks: int) -> tf.Tensor:
 
 
 def _restricted(matrix: tf.Tensor, free: tf.Tensor) -> tf.Tensor:
-    """The matrix among each subset [S, T], identity elsewhere; the speck keeps parallel gradients solvable."""
+    """Restrict the matrix to each subset [S, T], identity elsewhere; a ridge keeps parallel gradients solvable."""
     inside = free[:, :, None] * free[:, None, :]
     return inside * matrix + tf.linalg.diag(_SPECK * free + (1.0 - free))
 

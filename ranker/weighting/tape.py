@@ -1,4 +1,4 @@
-"""The forward pass of any model, recorded for a balancing method, and the step that is made of it."""
+"""Record a model's forward pass for a balancing method, and take the balanced step."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from ranker.weighting.base import Evidence, GradientBalancer, Weighting
 from ranker.weighting.task_gradients import TaskGradients
 
 Losses: TypeAlias = Mapping[str, "tf.Tensor"] | Sequence["tf.Tensor"]
-"""A scalar for each task, by name or in the tasks' order; exactly 0 for a task without labels in the batch."""
+"""A scalar per task, by name or in task order; exactly 0 for a task without labels in the batch."""
 Quality: TypeAlias = "tf.Tensor | Callable[[], tf.Tensor]"
 Features = TypeVar("Features")
 
 
 class BalancedGradients(NamedTuple):
-    """Gradients of one step, and what they were made of."""
+    """Gradients of one step, with the weights and Gramian behind them."""
 
     updates: list[tuple[Any, tf.Variable]]
-    """Gradients and variables, the method's own among them; without variables that nothing reaches."""
+    """Pairs of gradient and variable, including the method's variables; variables without gradient are left out."""
     weights: tf.Tensor
-    """Weights [T] of the tasks' gradients of shared variables."""
+    """Weights [T] of task gradients for shared variables."""
     gramian: tf.Tensor | None
-    """Inner products [T, T] of the tasks' gradients, where the method compared them."""
+    """Inner products [T, T] of task gradients, if the method compared them."""
     task_gradients: TaskGradients
-    """Gradients by task, for optimisers that keep moments by task."""
+    """Per-task gradients, for optimisers with per-task moments."""
 
 
 class BalancedStep(NamedTuple):
-    """What a step used, to be logged: fields of the same names as in :class:`BalancedGradients`."""
+    """Values of a step to log; fields as in :class:`BalancedGradients`."""
 
     weights: tf.Tensor
     gramian: tf.Tensor | None
 
 
 class BalancingTape:
-    """Records one batch's forward pass; used as a context, once.
+    """Context that records one batch's forward pass; used once.
 
-    With ``share`` the pass has two parts. Gradient methods then compare the tasks' gradients of the features, or those
-    of the shared variables through the features (``gradients_of``). Without it they compare the gradients of the
-    variables that are given as ``shared``. Works eagerly and inside of ``tf.function``.
+    ``share`` splits the pass into trunk and heads. Gradient methods then compare task gradients with respect to the
+    features, or to the shared variables through the features (``gradients_of``). Without it they compare gradients of
+    the variables passed as ``shared``. Works eagerly and inside ``tf.function``.
 
-    ``by_task`` keeps the trunk's tape for optimisers that take gradients by task.
+    ``by_task`` keeps the trunk's tape for optimisers that take per-task gradients.
     """
 
     def __init__(self, method: Weighting, tasks: Sequence[str], *, by_task: bool = False) -> None:
@@ -64,16 +64,16 @@ class BalancingTape:
 
     @do_not_convert
     def share(self, features: Features) -> Features:
-        """Mark the tensors that the heads read: what is recorded so far is shared, the rest belongs to the heads.
+        """Mark the tensors that the heads read: operations recorded so far form the trunk, later ones the heads.
 
-        A tensor or any nesting of tensors, which is returned. Called once, inside of the context, before any head.
+        Takes and returns a tensor or any nesting of tensors. Call once, inside the context, before any head.
         """
         if self._second is not None:
-            raise ValueError("share was called twice; give all tensors that the heads read to one call")
+            raise ValueError("share was called twice; pass all tensors that the heads read in one call")
         self._open.close()
         self._features = [part for part in tf.nest.flatten(features) if part.dtype.is_floating]
         if not self._features:
-            raise ValueError("share got no tensor of floating-point numbers, so nothing can be differentiated by it")
+            raise ValueError("share got no floating-point tensor, so there is nothing to differentiate with respect to")
         self._second = tf.GradientTape(persistent=True)
         self._open.enter_context(self._second)
         self._second.watch(self._features)
@@ -91,33 +91,33 @@ class BalancingTape:
         quality: Quality | None = None,
         compare: bool | None = None,
     ) -> BalancedGradients:
-        """Ask the method about the losses, and return the gradients of ``variables`` and of the method's own.
+        """Balance the losses, and return the gradients of ``variables`` and of the method's variables.
 
         Parameters
         ----------
         losses
-            A scalar for each task, computed inside of the context.
+            A scalar for each task, computed inside the context.
         variables
-            What is trained, such as ``model.trainable_variables``.
+            Variables to train, such as ``model.trainable_variables``.
         shared
-            Those of ``variables`` that more than one task reads. By default those read before ``share``; a method that
-            compares gradients needs them named where ``share`` was not called.
+            Those of ``variables`` that more than one task reads; by default those read before ``share``. Required by
+            gradient methods if ``share`` was not called.
         compared
-            Those of ``shared`` whose gradients are compared after ``share`` under ``gradients_of: shared`` or
+            Those of ``shared`` whose gradients are compared, after ``share`` with ``gradients_of: shared`` or
             ``shared_with_embeddings``; by default all.
         penalties
-            Scalars of the context that no task owns, such as ``model.losses``; added as they are.
+            Scalars computed in the context that belong to no task, such as ``model.losses``; added unweighted.
         quality
-            How well each task ranks the batch [T], between 0 and 1, NaN where the batch does not tell; a tensor or a
-            function of nothing. ``dtp`` asks for it, see :func:`ranker.batch_quality.batch_quality`.
+            Ranking quality of each task on the batch [T], between 0 and 1, NaN if undefined; a tensor or a function
+            without arguments. Only ``dtp`` uses it; see :func:`ranker.batch_quality.batch_quality`.
         compare
-            Whether gradients are compared in this step, or the last weights used again. Needed where ``every`` is
-            above 1: true in each so many steps, always a Python value.
+            Whether to compare gradients in this step or reuse the last weights; a Python bool. Required if ``every``
+            is above 1: true once every that many steps.
 
         Raises
         ------
         ValueError
-            Where the method lacks what it needs, or losses do not match the tasks; the text says what to pass.
+            If an argument that the method needs is missing, or losses do not match the tasks.
         """
         self._open.close()
         named = self._in_order(losses)
@@ -153,15 +153,14 @@ class BalancingTape:
         compare: bool | None = None,
         look_again: Callable[[], Losses] | None = None,
     ) -> BalancedStep:
-        """Apply :meth:`gradients` by a Keras optimiser; arguments as there.
+        """Apply :meth:`gradients` with a Keras optimiser; arguments as there.
 
-        ``look_again`` computes the losses of the same batch once more; ``famo`` looks at them after the step. Other
-        methods do not call it.
+        ``look_again`` recomputes the losses of the same batch; only ``famo`` calls it, after the step.
         """
         if self._method.looks_back and look_again is None:
             raise ValueError(
                 f"{self._name} compares the losses of a batch before and after the step: pass look_again, a function "
-                "that computes the losses of the same batch once more"
+                "that recomputes the losses of the same batch"
             )
         found = self.gradients(losses, variables, shared=shared, penalties=penalties, quality=quality, compare=compare)
         optimizer.apply_gradients(found.updates)
@@ -178,7 +177,7 @@ class BalancingTape:
         return self._method.options.name
 
     def _in_order(self, losses: Losses) -> list[tf.Tensor]:
-        """Losses in the tasks' order, each a scalar."""
+        """Losses in task order, each a scalar."""
         known = ", ".join(self._tasks)
         if isinstance(losses, Mapping):
             for task in losses:
@@ -187,28 +186,28 @@ class BalancingTape:
                     raise ValueError(f"losses: unknown task {task!r}{'; ' + hint if hint else ''} (known: {known})")
             missing = ", ".join(repr(task) for task in self._tasks if task not in losses)
             if missing:
-                raise ValueError(f"losses: no loss of {missing}; give 0 for a task without labels in the batch")
+                raise ValueError(f"losses: missing loss of {missing}; pass 0 for a task without labels in the batch")
             losses = [losses[task] for task in self._tasks]
         if tf.is_tensor(losses):
             raise ValueError(f"losses must be a list or a mapping of scalars, got one tensor: {losses}")
         named = [tf.convert_to_tensor(loss) for loss in losses]
         if len(named) != len(self._tasks):
-            raise ValueError(f"losses: one for each of {len(self._tasks)} task(s) ({known}), got {len(named)}")
+            raise ValueError(f"losses: need one for each of {len(self._tasks)} task(s) ({known}), got {len(named)}")
         for task, loss in zip(self._tasks, named, strict=True):
             if loss.shape.rank != 0:
-                raise ValueError(f"losses: {task!r} must have a scalar, got the shape {loss.shape}; take the mean")
+                raise ValueError(f"losses: {task!r} must be a scalar, got shape {loss.shape}; take the mean")
         return named
 
     def _divided(
         self, variables: Sequence[tf.Variable], shared: Sequence[tf.Variable] | None
     ) -> tuple[list[tf.Variable], list[tf.Variable]]:
-        """What tasks share, and the rest."""
+        """Split variables into shared and task-specific ones."""
         before = {variable.ref() for variable in self._first.watched_variables()}
         if shared is None and self._second is not None:
             shared = [variable for variable in variables if variable.ref() in before]
         elif shared is None and isinstance(self._method, GradientBalancer):
             raise ValueError(
-                f"{self._name} compares the gradients of what tasks share: mark the tensors that the heads read by "
+                f"{self._name} compares gradients of shared variables: mark the tensors heads read with "
                 "tape.share(...), or pass shared, the variables that more than one task reads"
             )
         elif shared is None:
@@ -238,8 +237,8 @@ class BalancingTape:
         if self._second is None:
             if gradients_of == "representation" and "gradients_of" in self._method.options.model_fields_set:
                 raise ValueError(
-                    "gradients_of: representation compares gradients of the tensors that the heads read: mark them by "
-                    "tape.share(...), or leave the option out to compare those of the shared variables"
+                    "gradients_of: representation compares gradients of the tensors that heads read: mark them with "
+                    "tape.share(...), or leave the option out to compare gradients of the shared variables"
                 )
             compared = ()
         elif gradients_of == "representation":
@@ -259,17 +258,17 @@ class BalancingTape:
     def _asked(self, compare: bool | None) -> bool:
         if compare is None and self._method.every > 1:
             raise ValueError(
-                f"every: {self._method.every} compares gradients in each so many steps: pass compare=True in each "
-                f"{self._method.every}th step, and compare=False in those between"
+                f"every: {self._method.every} compares gradients once every {self._method.every} steps: pass "
+                "compare=True in those steps and compare=False in the others"
             )
         if compare is False and self._method.every == 1:
-            raise ValueError(f"compare=False uses the last weights again, which {self._name} keeps if every is above 1")
+            raise ValueError(f"compare=False reuses the last weights, but {self._name} keeps them only if every > 1")
         return compare is not False
 
     def _quality(self, quality: Quality | None) -> tf.Tensor:
         if quality is None:
             raise ValueError(
-                f"{self._name} asks how well each task ranks the batch: pass quality, numbers [T] between 0 and 1 such "
-                "as AUCs (ranker.batch_quality.batch_quality), or choose kpi: likelihood, which needs only losses"
+                f"{self._name} needs each task's ranking quality: pass quality, values [T] between 0 and 1, e.g. AUCs "
+                "(ranker.batch_quality.batch_quality), or choose kpi: likelihood, which needs only losses"
             )
         return tf.cast(quality() if callable(quality) else quality, tf.float32)

@@ -1,4 +1,4 @@
-"""Gradients of several losses, computed as often as a balancing method needs and no more."""
+"""Gradients of several losses, with as few backward passes as a balancing method needs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ranker.weighting.task_rows import TaskRows, by_task_rows
 
 
 class TaskGradients:
-    """What one step can ask of its tapes: the tasks' Gramian, then the gradients that a balance makes.
+    """The Gramian of the tasks' gradients, and the gradients combined by a balance, from the tapes of one step.
 
     The forward pass has two parts. ``trunk_tape`` recorded variables -> features, the tensors that the heads read;
-    ``head_tape``, persistent, recorded features -> losses. A head lies on the path of its own loss only, so that one
-    backward pass per task through the heads costs as much as one pass for all tasks; the trunk is passed once, whatever
-    T is, unless the gradients of shared variables themselves are compared. Those are ``compared``; they are then
-    combined from what was compared, without another pass. Of embedding tables only the rows that the batch read are
-    touched, and with ``compare_tables`` false they are left out of the comparison.
+    ``head_tape``, persistent, recorded features -> losses. A head contributes to its own loss only, so one backward
+    pass per task through the heads costs as much as one pass for all tasks. The trunk needs one backward pass for any
+    T, unless gradients of shared variables are compared; those of ``compared`` are then combined without another pass.
+    For embedding tables only the rows that the batch read are used; ``compare_tables=False`` leaves tables out of the
+    comparison.
 
-    Without ``trunk_tape`` there are no features: ``head_tape`` recorded everything, and tasks are compared by all
-    ``shared`` variables.
+    Without ``trunk_tape`` there are no features: ``head_tape`` recorded everything, and gradients of all ``shared``
+    variables are compared.
 
-    ``penalties`` are scalars of either part that are added to the objective as they are.
+    ``penalties`` are scalars of either part that are added to the objective unweighted.
     """
 
     def __init__(
@@ -45,17 +45,17 @@ class TaskGradients:
         self._shared, self._heads = list(shared), list(heads)
         self._compared, self._compare_tables = list(compared), compare_tables
         self._split: list[Any] = list(shared) if trunk_tape is None else list(features)
-        """Where the tasks' backward passes through the heads end."""
+        """Tensors where the backward passes through the heads end."""
         self._behind: list[tf.Variable] = [] if trunk_tape is None else list(shared)
-        """Shared variables that heads could read past the features."""
+        """Shared variables that heads could read directly, bypassing the features."""
         self._by_task: list[list[Any]] | None = None
         self._known: dict[Any, list[Any] | TaskRows] = {}
-        """Each task's gradient of a variable, where tasks are compared by it."""
+        """Per-task gradients of the compared variables."""
 
     def gramian(self) -> tf.Tensor:
-        """Inner products [T, T] of the tasks' gradients of the features, of ``compared``, or of all shared variables.
+        """Inner products [T, T] of task gradients of the features, of ``compared``, or of all shared variables.
 
-        With ``compared`` the trunk tape must be persistent, and is passed T times.
+        With ``compared`` the trunk tape must be persistent; it takes T backward passes.
         """
         at_split = self._at_split()
         if self._trunk_tape is None:
@@ -65,7 +65,7 @@ class TaskGradients:
         return _gramian([_flat(*pair) for pair in zip(zip(*at_split, strict=True), self._split, strict=True)])
 
     def combined(self, balance: Balance) -> tuple[list[Any], list[Any]]:
-        """Gradients of the shared and of the heads' variables, ``None`` where no loss reaches one."""
+        """Gradients of the shared and the heads' variables; ``None`` for a variable that no loss reaches."""
         sources, first, last = [*self._split, *self._heads, *self._behind], len(self._split), len(self._heads)
         ones = [tf.ones_like(penalty) for penalty in self._penalties]
         if self._by_task is None and balance.shared is balance.heads:  # one pass serves all tasks
@@ -75,7 +75,7 @@ class TaskGradients:
             by_task = self._split_by_task()
             both = [
                 *_weighted([task[:first] for task in by_task], balance.shared),
-                *_weighted([task[first:] for task in by_task], balance.heads),  # nothing is behind
+                *_weighted([task[first:] for task in by_task], balance.heads),  # no variable bypasses the features
             ]
             if ones:
                 extra = self._head_tape.gradient(self._penalties, sources, output_gradients=ones)
@@ -83,17 +83,17 @@ class TaskGradients:
         at_split, of_heads, behind = both[:first], both[first : first + last], both[first + last :]
         if self._trunk_tape is not None:
             if all(gradient is None for gradient in at_split):
-                raise ValueError("no loss reaches the features: heads must read what was shared, on the tape")
+                raise ValueError("no loss reaches the features: heads must read the tensors that share returned")
             at_split = [_dense(gradient, like) for gradient, like in zip(at_split, self._split, strict=True)]
             through = self._of_shared(at_split, balance.shared)
             return [_sum(*pair) for pair in zip(through, behind, strict=True)], of_heads
         return at_split, of_heads
 
     def by_task(self, variables: Sequence[tf.Variable]) -> list[list[Any]]:
-        """For each shared variable its gradients by task, ``None`` where a loss does not reach it.
+        """Per-task gradients of each shared variable; ``None`` for a loss that does not reach it.
 
-        Without penalties and unweighted. The trunk tape must be persistent, and is passed T times for what was not
-        compared.
+        Unweighted and without penalties. The trunk tape must be persistent; it takes T backward passes for variables
+        that were not compared.
         """
         fresh = [v for v in variables if not isinstance(self._known.get(v.ref()), list)]
         passed = self._one_after_another(self._at_split(), fresh)
@@ -101,14 +101,14 @@ class TaskGradients:
         return [columns.get(v.ref()) or list(self._known[v.ref()]) for v in variables]
 
     def of_penalties(self, variables: Sequence[tf.Variable]) -> list[Any]:
-        """Gradients of all penalties together, ``None`` where none reaches a variable; the trunk tape as above."""
+        """Gradients of the sum of penalties; ``None`` for a variable that none reaches. The trunk tape as above."""
         seeds: list[Any] = [None] * len(self._split)
         if self._penalties:
             seeds = self._head_tape.gradient(self._penalties, self._split)
         return self._through_trunk(seeds, variables, penalised=True)
 
     def _compare(self, variables: Sequence[tf.Variable], by_task: Sequence[Sequence[Any]]) -> list[tf.Tensor]:
-        """Keep each variable's gradients by task, and return them as rows [T, .], those of a table's read rows only."""
+        """Store per-task gradients of each variable, and return them as rows [T, .]; for tables, only rows read."""
         flat = []
         for variable, column in zip(variables, zip(*by_task, strict=True), strict=True):
             if any(isinstance(gradient, tf.IndexedSlices) for gradient in column):
@@ -126,7 +126,7 @@ class TaskGradients:
         return flat
 
     def _of_shared(self, at_split: list[Any], weights: tf.Tensor) -> list[Any]:
-        """Gradients of the shared variables: of what was compared from each task's, of the rest by one more pass."""
+        """Gradients of the shared variables: from stored per-task gradients if compared, else by one more pass."""
         rest = [v for v in self._shared if v.ref() not in self._known]
         compared = [v for v in self._shared if v.ref() in self._known]
         found = dict(zip([v.ref() for v in rest], self._through_trunk(at_split, rest, penalised=True), strict=True))
@@ -141,7 +141,7 @@ class TaskGradients:
     def _one_after_another(
         self, at_split: Sequence[Sequence[Any]], variables: Sequence[tf.Variable]
     ) -> list[list[Any]]:
-        """Each task's pass through the trunk, begun when the one before has ended: together they hold more memory."""
+        """Backward passes through the trunk, one task after another, since concurrent passes would need more memory."""
         passed: list[list[Any]] = []
         for task in at_split:
             before = [gradient for gradient in passed[-1] if gradient is not None] if passed else []
@@ -153,7 +153,7 @@ class TaskGradients:
     def _through_trunk(
         self, at_split: Sequence[Any], variables: Sequence[tf.Variable], *, penalised: bool = False
     ) -> list[Any]:
-        """From gradients of the features, ``None`` where there is none, to those of variables."""
+        """Backpropagate gradients of the features (may be ``None``) to variables."""
         if self._trunk_tape is None:
             here = {variable.ref(): gradient for variable, gradient in zip(self._split, at_split, strict=True)}
             return [here.get(variable.ref()) for variable in variables]
@@ -167,7 +167,7 @@ class TaskGradients:
         return gradients
 
     def _at_split(self) -> list[list[Any]]:
-        """Each task's gradients of the features, or of the shared variables where there are none."""
+        """Per-task gradients of the features, or of the shared variables if there are no features."""
         return [task[: len(self._split)] for task in self._split_by_task()]
 
     def _split_by_task(self) -> list[list[Any]]:
@@ -185,8 +185,8 @@ class TaskGradients:
         passed = [v.name for v, gradient in zip(self._behind, behind, strict=True) if gradient is not None]
         if passed:
             raise ValueError(
-                f"heads read {', '.join(passed)} past the features, so gradients of the features are not all that "
-                "tasks share; share all that heads read of the trunk, or compare shared variables without features"
+                f"heads read {', '.join(passed)} directly, so the features are not all that tasks share; pass every "
+                "trunk tensor that heads read to share, or compare shared variables without features"
             )
 
     def _seeds(self, weights: tf.Tensor) -> list[tf.Tensor]:
@@ -194,7 +194,7 @@ class TaskGradients:
 
 
 def _flat(by_task: Sequence[Any], like: tf.Tensor) -> tf.Tensor:
-    """Each task's gradient of one tensor in a row [T, .]; zeros where there is none."""
+    """Per-task gradients of one tensor as rows [T, .]; zeros for a missing gradient."""
     return tf.stack([tf.reshape(tf.zeros_like(like) if g is None else g, [-1]) for g in by_task])
 
 
@@ -203,12 +203,12 @@ def _gramian(rows: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def _weighted(by_task: Sequence[Sequence[Any]], weights: tf.Tensor) -> list[Any]:
-    """For each of several tensors, the sum over tasks of weights [T] times gradients."""
+    """Sum over tasks of weights [T] times gradients, for each of several tensors."""
     return [_mixed(column, weights) for column in zip(*by_task, strict=True)]
 
 
 def _mixed(by_task: Sequence[Any], weights: tf.Tensor) -> Any:
-    """Sum over tasks of weights [T] times gradients of one tensor, without multiplying what is not there."""
+    """Sum over tasks of weights [T] times gradients of one tensor, skipping missing gradients."""
     parts = [_scaled(gradient, weights[i]) for i, gradient in enumerate(by_task) if gradient is not None]
     if any(isinstance(part, tf.IndexedSlices) for part in parts):
         return reduce(_sum, parts)
@@ -223,14 +223,14 @@ def _scaled(gradient: Any, weight: tf.Tensor) -> Any:
 
 
 def _dense(gradient: Any, like: tf.Tensor) -> Any:
-    """A gradient of a tensor that was gathered from, such as the rows with a label, in the tensor's shape."""
+    """Convert a sparse gradient, from a gather, to a dense one in the tensor's shape."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
     return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, tf.shape(like)[0])
 
 
 def _sum(first: Any, second: Any) -> Any:
-    """Of two gradients of one variable, either of which may be missing or sparse."""
+    """Sum of two gradients of one variable, either of which may be missing or sparse."""
     if first is None or second is None:
         return second if first is None else first
     if isinstance(first, tf.IndexedSlices) and isinstance(second, tf.IndexedSlices):

@@ -1,4 +1,4 @@
-"""Gradients of embedding tables by task, as the few rows that a batch read and never as T whole tables."""
+"""Per-task gradients of embedding tables, restricted to the rows a batch read."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from ranker.lazy_tensorflow import tf
 
 
 class TaskRows(NamedTuple):
-    """Each task's gradient of the rows [U] of a table that any task reached."""
+    """Per-task gradients of the U rows of a table that any task reached."""
 
     rows: tf.Tensor
     values: tf.Tensor
-    """[T, U, ...], each row in its shape."""
+    """Gradients [T, U, ...]."""
     table: tf.Variable
 
     def mixed(self, weights: tf.Tensor) -> tf.IndexedSlices:
-        """The tasks' gradients summed by weights [T], each row once."""
+        """Sum of the tasks' gradients with weights [T]; each row occurs once."""
         values = tf.einsum("t,t...->...", tf.cast(weights, self.values.dtype), self.values)
         return tf.IndexedSlices(values, self.rows, tf.shape(self.table))
 
 
 def by_task_rows(gradients: Sequence[tf.IndexedSlices | tf.Tensor | None], table: tf.Variable) -> TaskRows:
-    """Gradients of T tasks, ``None`` for a task that does not reach the table; a row read twice is summed."""
+    """Per-task rows of T gradients, ``None`` for a task that does not reach the table; repeated rows are summed."""
     slices = [_slices(gradient, table) for gradient in gradients]
     every, places = tf.unique(tf.concat([part.indices for part in slices], axis=0))
     count, summed = tf.size(every), []
@@ -38,4 +38,4 @@ def _slices(gradient: tf.IndexedSlices | tf.Tensor | None, table: tf.Variable) -
         return tf.IndexedSlices(tf.zeros([0, *table.shape[1:]], table.dtype), tf.zeros([0], tf.int32))
     if isinstance(gradient, tf.IndexedSlices):
         return tf.IndexedSlices(gradient.values, tf.cast(gradient.indices, tf.int32))
-    return tf.IndexedSlices(gradient, tf.range(table.shape[0]))  # a gradient of the whole table, as of a norm
+    return tf.IndexedSlices(gradient, tf.range(table.shape[0]))  # dense, as from a norm penalty

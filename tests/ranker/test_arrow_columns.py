@@ -114,7 +114,7 @@ def test_extension_types_are_their_storage():
 def test_a_type_that_nothing_can_have_is_named(array):
     with pytest.raises(ColumnTypeError) as caught:
         to_column(array, "x")
-    assert str(caught.value) == f"column 'x' is of type {array.type}, which no feature and no label can have"
+    assert str(caught.value) == f"column 'x' is of type {array.type}, which features and labels cannot have"
 
 
 @pytest.mark.parametrize(
@@ -152,12 +152,12 @@ def test_limits_of_what_a_column_may_stand_for():
     few = Limits(text=10, values=3)
     words = pa.array(["abc"] * 4)
     for array in (words.dictionary_encode(), words.cast(pa.string_view())):
-        with pytest.raises(ColumnTooLargeError, match="stands for 12 bytes of text, more than the 10"):
+        with pytest.raises(ColumnTooLargeError, match="decodes to 12 bytes of text, more than the 10"):
             to_column(array, "x", few)
     views = pa.ListViewArray.from_arrays(pa.array([0, 0], pa.int32()), pa.array([2, 2], pa.int32()), pa.array([1, 2]))
     runs = pa.RunEndEncodedArray.from_arrays([4], [1])
     for array in (pa.nulls(4), pa.array([[True] * 4]), pa.array([[None] * 4]), views, runs):
-        with pytest.raises(ColumnTooLargeError, match="stands for 4 values, more than the 3"):
+        with pytest.raises(ColumnTooLargeError, match="decodes to 4 values, more than the 3"):
             to_column(array, "x", few)
         to_column(array, "x")
     to_column(words, "x", few)  # takes the bytes that were sent

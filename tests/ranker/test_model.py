@@ -17,7 +17,7 @@ class Wide(Binary):
 
 def test_a_kind_of_more_logits_than_heads_have_is_refused():
     schema = SCHEMA.model_copy(update={"tasks": {**SCHEMA.tasks, "click": Wide(kind="binary")}})
-    with pytest.raises(ValueError, match=r"tasks\.click: kind binary needs 3 logits, and heads have one"):
+    with pytest.raises(ValueError, match=r"tasks\.click: kind binary needs 3 logits, but heads have one"):
         assemble(schema, layout(), lambda tasks: architecture("shared_bottom", tasks))
 
 

@@ -86,5 +86,7 @@ def test_target_attention_needs_a_candidate_feature():
         "candidate": {"item": {"kind": "categorical"}},
         "tasks": {"click": {"kind": "binary"}},
     }
-    with pytest.raises(ValueError, match=r"context.cities.pooling: din weighs ids by the candidate.*'city' is of the"):
+    with pytest.raises(
+        ValueError, match=r"context.cities.pooling: din attends from the candidate.*'city' is a context"
+    ):
         Schema.model_validate(features)

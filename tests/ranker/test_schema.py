@@ -44,10 +44,10 @@ def test_a_misspelt_key_is_named_with_the_nearest():
             "'usr' is both a feature and a task",
         ),
         ({"tasks": {"a": {"kind": "binary", "column": "age"}}}, "reads column 'age', which is a task's label"),
-        ({"tasks": {"a": {"kind": "binary", "given": "b"}}}, "'b' is no other task"),
+        ({"tasks": {"a": {"kind": "binary", "given": "b"}}}, "'b' is not another task"),
         (
             {"tasks": {"a": {"kind": "binary", "given": "b"}, "b": {"kind": "binary", "given": "a"}}},
-            "runs in a circle",
+            "has a cycle",
         ),
         (
             {"tasks": {"a": {"kind": "regression"}, "b": {"kind": "binary", "given": "a"}}},
@@ -55,7 +55,7 @@ def test_a_misspelt_key_is_named_with_the_nearest():
         ),
         ({"candidate_id": "itm"}, "did you mean 'item'"),
         ({"context": {"item": {"kind": "categorical"}}}, "under both context and candidate"),
-        ({"context": {"history": {"kind": "sequence", "shares": "tags"}}}, "'tags' is no categorical feature"),
+        ({"context": {"history": {"kind": "sequence", "shares": "tags"}}}, "'tags' is not a categorical feature"),
         ({"label_statistics": {"of": ["usr"]}}, "did you mean 'user'"),
         ({"label_statistics": {"of": [["user", "user"]]}}, "must name one feature or several different ones"),
         ({"label_statistics": {"of": ["user"], "labels": ["clik"]}}, "did you mean 'click'"),
@@ -74,12 +74,12 @@ BINARY = {"kind": "binary"}
     [
         (
             {"tasks": {"a": {**BINARY, "given": "b"}, "b": {**BINARY, "given": "z"}}},
-            r"tasks\.b\.given: 'z' is no other",
+            r"tasks\.b\.given: 'z' is not another",
         ),
-        ({"tasks": {"a": {**BINARY, "given": "a"}}}, r"tasks\.a\.given: 'a' is no other task"),
+        ({"tasks": {"a": {**BINARY, "given": "a"}}}, r"tasks\.a\.given: 'a' is not another task"),
         (
             {"tasks": {"a": {**BINARY, "given": "b"}, "b": {**BINARY, "given": "c"}, "c": {**BINARY, "given": "b"}}},
-            r"tasks\.a\.given: the chain of conditions runs in a circle through 'b'",
+            r"tasks\.a\.given: the chain of conditions has a cycle through 'b'",
         ),
         ({"tasks": {"a": {**BINARY, "mask": "age"}}}, "reads column 'age', which is a task's label or mask"),
         ({"tasks": {"a": {**BINARY, "column": ""}}}, r"tasks\.a\.binary\.column"),
@@ -93,12 +93,12 @@ BINARY = {"kind": "binary"}
         ({"candidate": {"v": {"kind": "dense", "size": 0}}}, "greater than or equal to 1"),
         (
             {"candidate": {"item": {"kind": "categorical"}, "seen": {"kind": "sequence", "shares": "usr"}}},
-            r"candidate\.seen\.shares: 'usr' is no categorical feature; did you mean 'user'",
+            r"candidate\.seen\.shares: 'usr' is not a categorical feature; did you mean 'user'",
         ),
-        ({"candidate_id": "user"}, "candidate_id: 'user' is no categorical candidate feature"),
+        ({"candidate_id": "user"}, "candidate_id: 'user' is not a categorical candidate feature"),
         ({"label_statistics": {"of": []}}, "at least 1 item"),
         ({"label_statistics": {"of": [[]]}}, "must name one feature or several different ones"),
-        ({"label_statistics": {"of": ["tags"]}}, "'tags' is no categorical feature"),
+        ({"label_statistics": {"of": ["tags"]}}, "'tags' is not a categorical feature"),
         ({"label_statistics": {"of": ["user", ["user"]]}}, r"\['user'\] is listed twice"),
         ({"label_statistics": {"of": [["user", "item"], ["item", "user"]]}}, r"\['item', 'user'\] is listed twice"),
         ({"label_statistics": {"of": ["user"], "labels": []}}, "at least 1 item"),
@@ -134,13 +134,13 @@ WATCHED = {"kind": "regression", "label": "min(watch / length, 1)"}
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"tasks": {"a": {**BINARY, "column": "b", "label": "c"}}}, "name column or label, not both"),
-        ({"tasks": {"a": {**BINARY, "label": "c *"}}}, r"'c \*' is no formula: invalid syntax at character 4"),
+        ({"tasks": {"a": {**BINARY, "column": "b", "label": "c"}}}, "set column or label, not both"),
+        ({"tasks": {"a": {**BINARY, "label": "c *"}}}, r"'c \*' is not a valid formula: invalid syntax at character 4"),
         ({"tasks": {"a": {**BINARY, "label": "1 + 1"}}}, "reads no column of the log"),
         ({"tasks": {"a": {**BINARY, "weight": "lg(c)"}}}, r"'lg' at character 1 .* did you mean 'log'"),
         ({"tasks": {"a": {**BINARY, "positive_weight": 0}}}, "greater than 0"),
         ({"tasks": {"a": {"kind": "regression", "positive_weight": 2}}}, "unknown key 'positive_weight'"),
-        ({"tasks": {"a": BINARY}, "sample_weight": "a +"}, "is no formula"),
+        ({"tasks": {"a": BINARY}, "sample_weight": "a +"}, "is not a valid formula"),
         (
             {"tasks": {"a": WATCHED}},
             r"feature 'length' reads column 'length', which tasks\.a \(min\(watch / length, 1\)\) is computed from.*"
@@ -150,7 +150,7 @@ WATCHED = {"kind": "regression", "label": "min(watch / length, 1)"}
         ({"tasks": {"a": BINARY}, "sample_weight": "1 + age"}, r"feature 'age' .* sample_weight \(1 \+ age\)"),
         (
             {"tasks": {"a": WATCHED}, "known_before": ["lenght"]},
-            "known_before: 'lenght' is no column of a label's or a weight's formula; did you mean 'length'",
+            "known_before: 'lenght' is not a column of a label's or a weight's formula; did you mean 'length'",
         ),
         (
             {"tasks": {"a": WATCHED, "watch": {"kind": "regression"}}, "known_before": ["watch", "length"]},
@@ -164,7 +164,7 @@ WATCHED = {"kind": "regression", "label": "min(watch / length, 1)"}
             {"tasks": {"a": {"kind": "regression", "loss": "weighted_logistic", "transform": "log1p"}}},
             "leave out transform: log1p",
         ),
-        ({"tasks": {"a": {"kind": "regression", "negatives": "zeros"}}}, "belongs to loss: weighted_logistic"),
+        ({"tasks": {"a": {"kind": "regression", "negatives": "zeros"}}}, "applies to loss: weighted_logistic only"),
         (
             {
                 "tasks": {
@@ -172,7 +172,7 @@ WATCHED = {"kind": "regression", "label": "min(watch / length, 1)"}
                     "b": BINARY,
                 }
             },
-            "the odds would have no bound",
+            "the odds would be unbounded",
         ),
     ],
 )

@@ -39,11 +39,11 @@ class Schedule(Closed):
         for number, phase in enumerate(self.phases):
             path = f"schedule.phases.{number}"
             for task in phase.tasks or ():
-                require_known(task, tasks, f"{path}.tasks", "task")
+                require_known(task, tasks, f"{path}.tasks", "a task")
                 if (phase.tasks or ()).count(task) > 1:
                     raise ValueError(f"{path}.tasks: {task!r} is listed twice")
             for part in phase.freeze:
-                require_known(part, [EMBEDDINGS, SHARED, *tasks], f"{path}.freeze", "part")
+                require_known(part, [EMBEDDINGS, SHARED, *tasks], f"{path}.freeze", "a part")
             if phase.alternating and compares:
                 raise ValueError(
                     f"{path}.alternating: each step trains one task, so tasks cannot be compared; use a loss "

@@ -1,4 +1,4 @@
-"""Feature kinds, one a file; adding one is a file and a line here. The schema's features are a union of them all."""
+"""Feature kinds, one per file; to add one, add a file and a line here. The schema takes a union of all kinds."""
 
 from ranker.encoding.kinds.base import FEATURE_KINDS as FEATURE_KINDS
 from ranker.encoding.kinds.base import FeatureKind as FeatureKind

@@ -1,7 +1,7 @@
-"""The interface of a feature kind: its config, what training rows teach it, and how its columns become inputs.
+"""Interface of a feature kind: its config, fitting on training rows, and encoding of its columns.
 
-A kind is three classes. A :class:`FeatureKind` is the closed config. Its :class:`Fitter` reads the training rows and
-makes an :class:`Encoding`, which lays the feature out, encodes its columns, and is saved in the artifact.
+A kind has three classes. A :class:`FeatureKind` is the closed config. Its :class:`Fitter` reads the training rows and
+creates an :class:`Encoding`, which lays out the feature, encodes its columns, and is saved in the artifact.
 """
 
 from abc import ABC, abstractmethod
@@ -27,20 +27,20 @@ CsvType: TypeAlias = Literal["number", "text", "unsigned", "integer", "id"]
 
 
 class RequestType(NamedTuple):
-    """The values that requests hold for a feature; each may be missing.
+    """Type of a feature's values in requests; any value may be missing.
 
     Attributes
     ----------
     value
-        The type of one value. ``any`` is an integer or a string: ids of a feature that had no value in training.
+        Type of one value. ``any`` is an integer or a string, for ids of a feature without values in training.
     listed
         Whether a row holds a list of values.
     size
-        Length of every list, where it is fixed.
+        Fixed length of lists, if any.
     declared
-        The id type that the schema declares; ids of other types are converted to it.
+        Id type declared in the schema; ids of other types are converted.
     times
-        Whether times may be sent, if training had times.
+        Whether times are accepted, if training had times.
     """
 
     value: Value
@@ -51,111 +51,111 @@ class RequestType(NamedTuple):
 
     @property
     def id_type(self) -> ValueType | None:
-        """The type of ids; ``None`` where it is open, or values are no ids."""
+        """Type of ids; ``None`` if it is open or values are not ids."""
         return None if self.value == "any" or self.value == "number" else self.value
 
     @classmethod
     def of_lists(cls, separator: str | None, ids: ValueType | None, declared: IdType | None) -> Self:
-        """Lists of ids of a known type, or text to be split by the separator."""
+        """Lists of ids of a known type, or text to split by the separator."""
         return cls(ids or "any", listed=True, declared=declared) if separator is None else cls("string", times=False)
 
 
 class FeatureKind(Closed, ABC):
-    """Config of a feature. Each kind adds ``kind``, a literal of the name it is registered by, and its options."""
+    """Config of a feature. Each kind adds ``kind``, a literal of its registered name, and its options."""
 
-    column: ColumnName | None = Field(None, description="Column of the log; by default the feature's own name.")
+    column: ColumnName | None = Field(None, description="Column of the log; default: the feature's name.")
     required: bool = Field(
         True,
-        description="false: requests, stored users and item files may leave the column out, and its values are then "
-        "missing. The training log always has it.",
+        description="false: requests, stored users and item files may omit the column; its values are then missing. "
+        "The training log must always have it.",
     )
 
     state_section: ClassVar[str | None] = None
-    """Section of the saved encoder that holds what the kind learns; ``None`` if it learns nothing of its own."""
+    """Section of the saved encoder for the kind's fitted state; ``None`` if it has none."""
     single_valued: ClassVar[bool] = False
-    """Whether a row holds one number or one id, so that fusions may read the raw column."""
+    """Whether a row has a single number or id, so that fusions may read the raw column."""
     identifies: ClassVar[bool] = False
-    """Whether a row holds one id of a vocabulary: it may be the ``candidate_id``, be shared by a sequence, and be a key
+    """Whether a row has one id of a vocabulary: it may be the ``candidate_id``, be shared by a sequence, and be a key
     of label statistics. Its encoding is then a :class:`~ranker.encoding.kinds.coded.CodedEncoding`."""
     holds_times: ClassVar[bool] = True
-    """Whether the column may hold times."""
+    """Whether the column may contain times."""
 
     @property
     def embedding_width(self) -> int | None:
-        """Width of the feature's own embedding table; ``None`` if it has none."""
+        """Width of the feature's embedding table; ``None`` if it has none."""
         return None
 
     @property
     def csv_type(self) -> CsvType | None:
-        """Type of the column in a CSV file; ``None`` where CSV cannot hold it, ``id`` where the values decide."""
+        """Type of the column in a CSV file; ``None`` if CSV does not support it, ``id`` if the values decide."""
         return None
 
     def source_of(self, name: str) -> str:
-        """Name of the feature whose vocabulary and table it uses: by default its own ``name``."""
+        """Name of the feature whose vocabulary and table it uses; by default its own ``name``."""
         return name
 
     def check(self, path: str, context: Mapping[str, "FeatureKind"], candidate: Mapping[str, "FeatureKind"]) -> None:
-        """Raise ``ValueError``, beginning with ``path``, where the feature does not fit the schema's other features."""
+        """Raise ``ValueError``, beginning with ``path``, if the feature conflicts with the schema's other features."""
 
     def as_declared(self, column: Column, name: str) -> Column:
-        """A raw column [N] with values of the type that the schema declares. Raises ``ColumnError``."""
+        """Convert a raw column [N] to the type declared in the schema. Raises ``ColumnError``."""
         del name
         return column
 
     @abstractmethod
     def fitter(self, seed: int, fitters: Mapping[str, "Fitter"]) -> "Fitter":
-        """Return a new fitter; ``fitters`` has those of all features that are their own source."""
+        """Return a new fitter; ``fitters`` has the fitters of all features with their own vocabulary."""
 
     @abstractmethod
     def restored(
         self, name: str, state: Any, arrays: Mapping[str, NDArray[Any]], encodings: Mapping[str, "Encoding"]
     ) -> "Encoding":
-        """Rebuild what :meth:`Encoding.state` took apart.
+        """Rebuild an encoding from :meth:`Encoding.state`.
 
-        ``encodings`` has those of features that are their own source; ``state`` is ``None`` for a kind without a
-        ``state_section``. Raises ``KeyError`` where a part is missing.
+        ``encodings`` has the encodings of features with their own vocabulary; ``state`` is ``None`` for a kind without
+        ``state_section``. Raises ``KeyError`` if a part is missing.
         """
 
 
 class FixedKind(FeatureKind):
-    """Base of kinds that learn nothing from the training rows."""
+    """Base of kinds that need no fitting."""
 
     @abstractmethod
     def encoding(self) -> "Encoding":
-        """Return the encoding, which follows from the config alone."""
+        """Return the encoding, which depends only on the config."""
 
     def fitter(self, seed: int, fitters: Mapping[str, "Fitter"]) -> "Fitter":
-        """Return a fitter that reads nothing."""
+        """Return a fitter that does nothing."""
         del seed, fitters
         return _FixedFitter(self)
 
     def restored(
         self, name: str, state: Any, arrays: Mapping[str, NDArray[Any]], encodings: Mapping[str, "Encoding"]
     ) -> "Encoding":
-        """Return the encoding of the config."""
+        """Build the encoding from the config."""
         del name, state, arrays, encodings
         return self.encoding()
 
 
 class Fitter(ABC):
-    """Reads one feature's column of the training rows, chunk by chunk."""
+    """Fits one feature on the training rows, chunk by chunk."""
 
     @abstractmethod
     def add(self, column: Column, name: str) -> Integers | None:
-        """Take up a chunk [N] of column ``name``; return codes [N] if the kind identifies. Raises ``ColumnError``."""
+        """Add a chunk [N] of column ``name``; return codes [N] if the kind has codes. Raises ``ColumnError``."""
 
     @abstractmethod
     def fitted(self, encodings: Mapping[str, "Encoding"]) -> "Encoding":
-        """Return the encoding of all rows added; ``encodings`` has those of features that are their own source."""
+        """Return the encoding of all rows added; ``encodings`` has those of features with their own vocabulary."""
 
     @property
     @abstractmethod
     def empty(self) -> bool:
-        """Whether the kind learns from values, and no row added held one."""
+        """Whether the kind needs values and no added row had one."""
 
     @property
     def size(self) -> int:
-        """Number of distinct codes that :meth:`add` can have returned."""
+        """Upper bound of the codes returned by :meth:`add`."""
         return 0
 
 
@@ -164,21 +164,21 @@ class _FixedFitter(Fitter):
         self._feature = feature
 
     def add(self, column: Column, name: str) -> None:
-        """Read nothing."""
+        """Do nothing."""
 
     def fitted(self, encodings: Mapping[str, "Encoding"]) -> "Encoding":
-        """Return the encoding of the config."""
+        """Build the encoding from the config."""
         del encodings
         return self._feature.encoding()
 
     @property
     def empty(self) -> bool:
-        """Never told, since nothing is read."""
+        """Always false, since nothing is fitted."""
         return False
 
 
 class Encoding(ABC):
-    """A fitted feature. It writes ids [N, L], numbers [N, K], or both, at the places that :meth:`lay_out` reserves."""
+    """A fitted feature. It writes ids [N, L], numbers [N, K], or both, at the columns that :meth:`lay_out` reserves."""
 
     feature: FeatureKind
     """The config."""
@@ -186,19 +186,19 @@ class Encoding(ABC):
     @property
     @abstractmethod
     def request_type(self) -> RequestType:
-        """The values that requests hold."""
+        """Type of values in requests."""
 
     @property
     def csv_type(self) -> CsvType | None:
-        """As :attr:`FeatureKind.csv_type`; kinds of ids know the type that training met."""
+        """As :attr:`FeatureKind.csv_type`; id features know the type seen in training."""
         return self.feature.csv_type
 
     def reserve(self, builder: LayoutBuilder, name: str) -> None:  # noqa: B027 - most kinds have no table
-        """Reserve rows of the embedding table, if the feature has one; called for all features before ``lay_out``."""
+        """Reserve rows of the embedding table, if any; called for all features before ``lay_out``."""
 
     @abstractmethod
     def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
-        """Add the feature's columns of ids and of numbers to its side."""
+        """Add the feature's id and number columns to its side."""
 
     def ids(self, column: Column, name: str) -> NDArray[np.int32]:
         """Ids [N, L] of a column [N]. Raises ``ColumnError``."""
@@ -210,20 +210,20 @@ class Encoding(ABC):
 
     @classmethod
     def block(cls, parts: Sequence["Part[Self]"]) -> "Block":
-        """Return what encodes all features of the kind on one side; by default they are encoded one by one."""
+        """Return an encoder for all features of the kind on one side; by default they are encoded one by one."""
         return _OneByOne(parts)
 
     def state(self, name: str) -> tuple[Any, Arrays]:
-        """What the feature learnt, as plain JSON data and arrays. Names of arrays begin with the feature's ``name``."""
+        """Fitted state as JSON data and arrays. Names of arrays begin with the feature's ``name``."""
         del name
         return None, {}
 
     def texts(self) -> Collection[str]:
-        """Distinct texts that were kept from training; none for features without a vocabulary of text."""
+        """Distinct texts kept from training; none for features without a text vocabulary."""
         return ()
 
     def time_range(self) -> TimeRange | None:
-        """Range of the times in training, for artifacts that keep no ``PlainTimes``; ``None`` if it is unknown."""
+        """Range of the times in training, for artifacts without ``PlainTimes``; ``None`` if unknown."""
         return None
 
 
@@ -231,7 +231,7 @@ E = TypeVar("E", bound=Encoding)
 
 
 class Part(NamedTuple, Generic[E]):
-    """A feature in a :class:`Block`: its name, its column, and its places among the side's ids and numbers."""
+    """A feature in a :class:`Block`: its name, its column, and its slices of the side's ids and numbers."""
 
     name: str
     column: str
@@ -241,10 +241,10 @@ class Part(NamedTuple, Generic[E]):
 
 
 class Block(ABC):
-    """Encodes the features of one kind on one side: kinds that encode many at once save calls on small requests."""
+    """Encodes all features of one kind on one side; encoding them together saves calls on small requests."""
 
     def codes(self, columns: Columns, rows: int) -> Mapping[str, Integers]:
-        """Codes [N] by feature, of kinds that identify. Raises ``ColumnError``."""
+        """Codes [N] by feature, for kinds that have codes. Raises ``ColumnError``."""
         del columns, rows
         return {}
 
@@ -252,9 +252,9 @@ class Block(ABC):
     def write(
         self, ids: NDArray[np.int32], numbers: NDArray[np.float32], columns: Columns, codes: Mapping[str, Integers]
     ) -> None:
-        """Write the features' rows of ids [I, N] and of numbers [F, N], which are transposed. Raises ``ColumnError``.
+        """Write the features' rows of the transposed ids [I, N] and numbers [F, N]. Raises ``ColumnError``.
 
-        ``codes`` holds what :meth:`codes` of all blocks returned.
+        ``codes`` holds the results of :meth:`codes` of all blocks.
         """
 
 
@@ -265,7 +265,7 @@ class _OneByOne(Block):
     def write(
         self, ids: NDArray[np.int32], numbers: NDArray[np.float32], columns: Columns, codes: Mapping[str, Integers]
     ) -> None:
-        """Encode the columns in turn."""
+        """Encode the columns one by one."""
         del codes
         for part in self._parts:
             if part.ids is not None:

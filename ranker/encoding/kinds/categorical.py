@@ -1,6 +1,6 @@
-"""Categorical features: one integer or string a row, embedded.
+"""Categorical features: one integer or string per row, embedded.
 
-Those of one side are encoded together: a request of few rows costs what its calls cost.
+Features of one side are encoded together, since the cost of a small request is the number of calls.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from ranker.encoding.vocabulary import RESERVED, Coder, Vocabulary
 
 @FEATURE_KINDS.register("categorical")
 class Categorical(Coded):
-    """One integer or string a row."""
+    """One integer or string per row."""
 
     kind: Literal["categorical"]
 
@@ -30,34 +30,34 @@ class Categorical(Coded):
 
     @property
     def csv_type(self) -> CsvType | None:
-        """The declared type; without one the values decide."""
+        """The declared type; if none, the values decide."""
         return _csv_type(self.type)
 
     def as_declared(self, column: Column, name: str) -> Column:
-        """Ids [N] of the type that the schema declares."""
+        """Convert ids [N] to the declared type."""
         return column if self.type is None else as_declared(column, name, self.type)
 
     def fitter(self, seed: int, fitters: Mapping[str, Fitter]) -> CodedFitter:
-        """Return what grows the vocabulary."""
+        """Return a fitter of the vocabulary."""
         del seed, fitters
         return CodedFitter(self)
 
     def encoding(self, coder: Coder, table: NDArray[np.int32]) -> "CategoricalEncoding":
-        """Return the encoding by a fitted coder."""
+        """Return the encoding with a fitted coder."""
         return CategoricalEncoding(self, coder, table)
 
 
 class CategoricalEncoding(CodedEncoding):
-    """One column of ids."""
+    """Encodes to one column of ids."""
 
     @property
     def request_type(self) -> RequestType:
-        """One id, of the type that was declared or met in training."""
+        """One id of the type declared or seen in training."""
         return RequestType(self.coder.kind or "any", declared=self.feature.type)
 
     @property
     def csv_type(self) -> CsvType | None:
-        """The type that was declared or met in training."""
+        """The type declared or seen in training."""
         return _csv_type(self.feature.type or self.coder.kind)
 
     def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
@@ -66,12 +66,12 @@ class CategoricalEncoding(CodedEncoding):
 
     @classmethod
     def block(cls, parts: Sequence[Part["CategoricalEncoding"]]) -> "CategoricalBlock":
-        """Return what looks up the ids of all categorical features of a side."""
+        """Return an encoder for all categorical features of a side."""
         return CategoricalBlock(parts)
 
 
 class CategoricalBlock(Block):
-    """Codes and ids of F features. Integers that lie close together are looked up in tables, all at once."""
+    """Codes and ids of F features. Features with dense integers are looked up in tables, all at once."""
 
     def __init__(self, parts: Sequence[Part[CategoricalEncoding]]) -> None:
         coders = [part.encoding.coder for part in parts]
@@ -110,9 +110,9 @@ class CategoricalBlock(Block):
         if values is None or nulls:
             values = np.stack([part.encoding.coder.read(columns[part.column], part.column) for part in self._tabled])
         places = table_places(values, self._low, self._span)
-        for table, row, found in zip(self._tables, places, codes, strict=True):
-            table.take(row, out=found, mode="clip")
-        codes += RESERVED  # what is in no table is at -1, and so becomes UNSEEN
+        for table, row, target in zip(self._tables, places, codes, strict=True):
+            table.take(row, out=target, mode="clip")
+        codes += RESERVED  # -1 (not in the table) becomes UNSEEN
         if nulls:
             codes[values == MISSING] = 0
 

@@ -1,4 +1,4 @@
-"""Base of the kinds of ids with a vocabulary of their own: options, how it is fitted, and how it is saved."""
+"""Base of id kinds with their own vocabulary: options, fitting and saving."""
 
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
@@ -18,19 +18,19 @@ from ranker.encoding.vocabulary import RESERVED, UNSEEN, Coder, HashedVocabulary
 
 
 class Coded(FeatureKind):
-    """Config of a feature whose values become rows of an embedding table, by a vocabulary or by hashing."""
+    """Config of a feature whose values are embedded, by a vocabulary or by hashing."""
 
     type: IdType | None = Field(
         None,
-        description="What the values are, in logs, items and requests alike; by default what the log first holds. "
-        "string: integers become text, 7 is '7'. integer: text of digits becomes integers, and 02134 is an error. "
+        description="Type of the values in logs, items and requests; default: that of the log's first values. string: "
+        "integers are converted to text, 7 to '7'. integer: digits are converted to integers, and 02134 is an error. "
         "unsigned: integers from 0 to 2**64 - 1.",
     )
     dimension: int = Field(16, ge=1, le=1024, description="Width of the embedding.")
     min_count: int = Field(1, ge=1, description="Values seen less often share the unknown bucket.")
-    max_size: int | None = Field(None, ge=1, description="Keep only so many of the most frequent values.")
+    max_size: int | None = Field(None, ge=1, description="Maximum vocabulary size; keeps the most frequent values.")
     hash_buckets: int | None = Field(
-        None, ge=2, le=2**30, description="Hash values into so many buckets instead of keeping a vocabulary."
+        None, ge=2, le=2**30, description="Number of buckets to hash values into, instead of a vocabulary."
     )
 
     state_section: ClassVar[str | None] = "coders"
@@ -48,18 +48,18 @@ class Coded(FeatureKind):
 
     @abstractmethod
     def encoding(self, coder: Coder, table: NDArray[np.int32]) -> "CodedEncoding":
-        """Return the encoding by a fitted coder and the row in the embedding table of each code [C]."""
+        """Return the encoding with a fitted coder and the embedding row of each code [C]."""
 
     def restored(
         self, name: str, state: Any, arrays: Mapping[str, NDArray[Any]], encodings: Mapping[str, Encoding]
     ) -> "CodedEncoding":
-        """Rebuild the coder and the rows of the table."""
+        """Rebuild the coder and the embedding rows."""
         del encodings
         return self.encoding(restored_coder(name, state, arrays, self.type), arrays[f"{name}.ids"])
 
 
 class CodedFitter(Fitter):
-    """Grows the vocabulary and counts how often each code was seen."""
+    """Builds the vocabulary and counts each code."""
 
     def __init__(self, feature: Coded) -> None:
         self._feature = feature
@@ -75,7 +75,7 @@ class CodedFitter(Fitter):
         return self.counted(column, name)
 
     def counted(self, values: Column, name: str) -> Integers:
-        """Codes [V] of values [V], new ones being taken up."""
+        """Codes [V] of values [V]; new values are added and all are counted."""
         codes = self.coder.add(values, name)
         new = np.bincount(codes, minlength=len(self._counts))
         new[: len(self._counts)] += self._counts
@@ -83,7 +83,7 @@ class CodedFitter(Fitter):
         return codes
 
     def fitted(self, encodings: Mapping[str, Encoding]) -> "CodedEncoding":
-        """Return the encoding, in which frequent values have the first rows of the table."""
+        """Return the encoding; frequent values get the first rows of the table."""
         del encodings
         return self._feature.encoding(self.coder, self._table())
 
@@ -94,11 +94,11 @@ class CodedFitter(Fitter):
 
     @property
     def size(self) -> int:
-        """Number of codes, the two reserved ones included."""
+        """Number of codes, including the two reserved ones."""
         return self.coder.size
 
     def _table(self) -> NDArray[np.int32]:
-        """Row in the embedding table of each code: 0 missing, 1 unknown (rare values too), then by frequency."""
+        """Embedding row of each code: 0 missing, 1 unknown (and rare values), then by frequency."""
         size, feature = self.coder.size, self._feature
         if feature.hash_buckets is not None:
             return np.arange(size, dtype=np.int32)
@@ -114,22 +114,22 @@ class CodedFitter(Fitter):
 
 @dataclass(frozen=True)
 class CodedEncoding(Encoding):
-    """A coder, and the row in the embedding table of each of its codes [C]."""
+    """A coder, and the embedding row of each of its codes [C]."""
 
     feature: Coded
     coder: Coder
     table: NDArray[np.int32]
 
     def reserve(self, builder: LayoutBuilder, name: str) -> None:
-        """Reserve the rows that codes are mapped to."""
+        """Reserve the embedding rows."""
         builder.table(name, int(self.table.max()) + 1, self.feature.dimension)
 
     def state(self, name: str) -> tuple[Any, Arrays]:
-        """The coder, and the rows of the table."""
+        """The coder and the embedding rows."""
         state, arrays = coder_state(name, self.coder)
         return state, {f"{name}.ids": self.table, **arrays}
 
     def texts(self) -> Collection[str]:
-        """Texts of the vocabulary; a hashed feature keeps none."""
+        """Texts of the vocabulary; none for a hashed feature."""
         values = self.coder.values() if isinstance(self.coder, Vocabulary) else []
         return values if isinstance(values, list) else ()

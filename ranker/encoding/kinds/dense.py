@@ -1,4 +1,4 @@
-"""Dense features: a vector of fixed size a row, read as it comes."""
+"""Dense features: a vector of fixed size per row, not transformed."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -15,7 +15,7 @@ from ranker.encoding.lists import list_codes, ragged
 
 @FEATURE_KINDS.register("dense")
 class Dense(FixedKind):
-    """A vector of fixed size a row, for example a content embedding; null means all zeros."""
+    """A vector of fixed size per row, for example a content embedding; null means all zeros."""
 
     kind: Literal["dense"]
     size: int = Field(ge=1, le=65536, description="Length of the vector.")
@@ -29,7 +29,7 @@ class Dense(FixedKind):
 
 @dataclass(frozen=True)
 class DenseEncoding(Encoding):
-    """The vector itself."""
+    """Encodes to the vector itself."""
 
     feature: Dense
 

@@ -1,4 +1,4 @@
-"""Multi-valued features: several integers or strings a row, embedded and pooled."""
+"""Multi-valued features: several integers or strings per row, embedded and pooled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ from ranker.encoding.vocabulary import Coder
 
 @FEATURE_KINDS.register("multi")
 class Multi(Coded):
-    """Several values a row, in any order: a list column, or text with a separator."""
+    """Several unordered values per row: a list column, or text with a separator."""
 
     kind: Literal["multi"]
     separator: str | None = Field(None, min_length=1, description="Splits a text column into values.")
-    max_length: int = Field(8, ge=1, le=1024, description="Keep the first so many values of a row.")
-    pooling: Literal["mean", "sum"] = Field("mean", description="How the embeddings of a row's values become one.")
+    max_length: int = Field(8, ge=1, le=1024, description="Keep at most this many values of a row, from the start.")
+    pooling: Literal["mean", "sum"] = Field("mean", description="How to pool the embeddings of a row's values.")
 
     @property
     def csv_type(self) -> CsvType | None:
-        """Text, to be split."""
+        """Text to split."""
         return "text"
 
     def fitter(self, seed: int, fitters: Mapping[str, Fitter]) -> "MultiFitter":
-        """Return what grows the vocabulary by the values of lists."""
+        """Return a fitter of the vocabulary over the values of lists."""
         del seed, fitters
         return MultiFitter(self)
 
     def encoding(self, coder: Coder, table: NDArray[np.int32]) -> "MultiEncoding":
-        """Return the encoding by a fitted coder."""
+        """Return the encoding with a fitted coder."""
         return MultiEncoding(self, coder, table)
 
 
@@ -48,7 +48,7 @@ class MultiFitter(CodedFitter):
         self._separator = feature.separator
 
     def add(self, column: Column, name: str) -> None:
-        """Take up lists [N]."""
+        """Add lists [N]."""
         list_codes(self.counted, split(column, name, self._separator, self.coder.kind), name)
 
 
@@ -64,7 +64,7 @@ class MultiEncoding(CodedEncoding):
         return RequestType.of_lists(self.feature.separator, self.coder.kind, self.coder.declared)
 
     def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
-        """Add ``max_length`` columns of ids that are pooled."""
+        """Add ``max_length`` columns of pooled ids."""
         builder.ids(side, name, name, self.feature.max_length, self.feature.pooling)
 
     def ids(self, column: Column, name: str) -> NDArray[np.int32]:

@@ -1,6 +1,6 @@
-"""Numeric features: one number a row, standardised, as it comes, or in quantile buckets that are embedded.
+"""Numeric features: one number per row, standardised, unchanged, or in embedded quantile buckets.
 
-Those of one side are encoded together: a request of few rows costs what its calls cost.
+Features of one side are encoded together, since the cost of a small request is the number of calls.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,18 +41,18 @@ from ranker.encoding.time_range import EARLIEST, TimeRange
 
 SAMPLE = 100_000
 LIMIT = 8.0
-"""Standardised values are cut here: a wild value in a request must not swamp all other inputs."""
+"""Standardised values are clipped here, so that an outlier in a request does not dominate all other inputs."""
 
 
 @FEATURE_KINDS.register("numeric")
 class Numeric(FeatureKind):
-    """One number a row; null and NaN mean missing."""
+    """One number per row; null and NaN mean missing."""
 
     kind: Literal["numeric"]
     transform: Literal["standardise", "log1p", "buckets", "none"] = Field(
         "standardise",
         description="standardise: (x - mean) / sd. log1p: sign(x) log(1 + |x|), then standardised. "
-        "buckets: quantile buckets, embedded. none: the value as it is.",
+        "buckets: quantile buckets, embedded. none: unchanged.",
     )
     buckets: int = Field(32, ge=2, le=1024, description="Number of quantile buckets, for transform: buckets.")
     dimension: int = Field(16, ge=1, le=1024, description="Width of the embedding, for transform: buckets.")
@@ -62,12 +62,12 @@ class Numeric(FeatureKind):
 
     @property
     def bucketed(self) -> bool:
-        """Whether numbers become buckets that are embedded."""
+        """Whether numbers are bucketed and embedded."""
         return self.transform == "buckets"
 
     @property
     def embedding_width(self) -> int | None:
-        """Width of the table of buckets, if there are any."""
+        """Embedding width of the buckets, if any."""
         return self.dimension if self.bucketed else None
 
     @property
@@ -76,21 +76,21 @@ class Numeric(FeatureKind):
         return "number"
 
     def fitter(self, seed: int, fitters: Mapping[str, Fitter]) -> "NumericFitter":
-        """Return what sums up the numbers; ``seed`` draws the sample of which buckets are made."""
+        """Return a fitter of moments and buckets; ``seed`` is for the sample that defines the buckets."""
         del fitters
         return NumericFitter(self, seed)
 
     def restored(
         self, name: str, state: Any, arrays: Mapping[str, NDArray[Any]], encodings: Mapping[str, Encoding]
     ) -> "NumericEncoding":
-        """Rebuild the encoding of moments and edges."""
+        """Rebuild the encoding from moments and edges."""
         del name, arrays, encodings
         return NumericEncoding(self, state["mean"], state["deviation"], state["has_missing"], tuple(state["edges"]))
 
 
 @dataclass(frozen=True)
 class NumericEncoding(Encoding):
-    """What a numeric feature learnt: mean and sd of the transformed value, edges [B - 1], and missing or not."""
+    """Fitted mean and sd of the transformed value, bucket edges [B - 1], and whether training had missing values."""
 
     feature: Numeric
     mean: float
@@ -104,12 +104,12 @@ class NumericEncoding(Encoding):
         return RequestType("number")
 
     def reserve(self, builder: LayoutBuilder, name: str) -> None:
-        """Reserve a row for each bucket and one for missing values."""
+        """Reserve an embedding row per bucket and one for missing values."""
         if self.feature.bucketed:
             builder.table(name, len(self.edges) + 2, self.feature.dimension)
 
     def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
-        """Add a column of ids for buckets; else one of numbers, and a flag for missing where training met that."""
+        """Add an id column for buckets, or a number column and, if training had missing values, a missing flag."""
         if self.feature.bucketed:
             builder.ids(side, name, name)
         else:
@@ -117,7 +117,7 @@ class NumericEncoding(Encoding):
 
     @classmethod
     def block(cls, parts: Sequence[Part["NumericEncoding"]]) -> "NumericBlock":
-        """Return what encodes all numeric features of a side."""
+        """Return an encoder for all numeric features of a side."""
         return NumericBlock(parts)
 
     def state(self, name: str) -> tuple[Any, Arrays]:
@@ -131,17 +131,17 @@ class NumericEncoding(Encoding):
         }, {}
 
     def bucket(self, column: Column, name: str) -> NDArray[np.int32]:
-        """Bucket [N] counted from 1; 0 is missing."""
+        """Buckets [N] from 1; 0 is missing."""
         values = numbers(column, name)
         buckets = np.searchsorted(self._edges, values, side="right") + 1
         return np.where(np.isnan(values), 0, buckets).astype(np.int32)
 
     def time_range(self) -> TimeRange | None:
-        """The outer edges of buckets, or :data:`LIMIT` deviations about the mean, of times from 1973 on."""
+        """The outer bucket edges, or the mean +- :data:`LIMIT` deviations, for times from 1973 on."""
         if self.feature.bucketed:
             if not self.edges:
                 return None
-            found = TimeRange(float(np.median(self.edges)), self.edges[0], self.edges[-1])
+            times = TimeRange(float(np.median(self.edges)), self.edges[0], self.edges[-1])
         elif self.feature.transform == "none":
             return None
         else:
@@ -150,8 +150,8 @@ class NumericEncoding(Encoding):
             if self.feature.transform == "log1p":
                 with np.errstate(over="ignore"):
                     ends = np.copysign(np.expm1(np.abs(ends)), ends)
-            found = TimeRange(*ends.tolist())
-        return found if found.typical >= EARLIEST else None
+            times = TimeRange(*ends.tolist())
+        return times if times.typical >= EARLIEST else None
 
     @cached_property
     def _edges(self) -> Floats:
@@ -159,12 +159,12 @@ class NumericEncoding(Encoding):
 
 
 class NumericBlock(Block):
-    """Encodes the numbers of one side together, and buckets one by one."""
+    """Encodes all numbers of one side together, and bucketed features one by one."""
 
     def __init__(self, parts: Sequence[Part[NumericEncoding]]) -> None:
         self._buckets = [(part, part.ids.start) for part in parts if part.ids]
         plain = [(part, part.numbers.start) for part in parts if part.numbers]
-        # Logarithms first, so that they are one slice.
+        # log1p features first, so that they form one slice.
         plain.sort(key=lambda placed: placed[0].encoding.feature.transform != "log1p")
         encodings = [part.encoding for part, _ in plain]
         transforms = [encoding.feature.transform for encoding in encodings]
@@ -181,10 +181,10 @@ class NumericBlock(Block):
     def write(
         self, ids: NDArray[np.int32], numbers: NDArray[np.float32], columns: Columns, codes: Mapping[str, Integers]
     ) -> None:
-        """Write each feature's bucket to its row of ids [I, N], or its inputs to its rows of numbers [F, N].
+        """Write each feature's bucket to its row of ids [I, N], or its inputs to rows of numbers [F, N].
 
-        These are one number, and behind it 1 for missing where training met that. A missing value is the mean. Raises
-        ``ColumnError``.
+        The inputs are the number and, if training had missing values, a missing flag. A missing value becomes the mean.
+        Raises ``ColumnError``.
         """
         del codes
         for part, place in self._buckets:
@@ -235,7 +235,7 @@ class NumericFitter(Fitter):
         self._random = np.random.default_rng(self.seed)
 
     def add(self, column: Column, name: str) -> None:
-        """Take up one chunk."""
+        """Add one chunk."""
         values = numbers(column, name)
         if self.feature.transform == "log1p":
             values = signed_log1p(values)
@@ -244,7 +244,7 @@ class NumericFitter(Fitter):
         if not len(known):
             return
         if self.feature.bucketed:
-            # The smallest of random keys are a uniform sample of all rows seen so far.
+            # The rows with the smallest random keys are a uniform sample of all rows so far.
             keyed = np.concatenate([self._sample, [self._random.random(len(known)), known]], axis=1)
             if keyed.shape[1] > SAMPLE:
                 keyed = keyed[:, np.argpartition(keyed[0], SAMPLE)[:SAMPLE]]
@@ -256,7 +256,7 @@ class NumericFitter(Fitter):
         self.count = total
 
     def fitted(self, encodings: Mapping[str, Encoding]) -> NumericEncoding:
-        """Return what the chunks taught."""
+        """Return the encoding of all rows added."""
         del encodings
         missing, edges = self.missing > 0, self._edges()
         if self.feature.transform in ("none", "buckets"):
@@ -267,7 +267,7 @@ class NumericFitter(Fitter):
 
     @property
     def empty(self) -> bool:
-        """Whether every number was missing."""
+        """Whether all numbers were missing."""
         return self.count == 0
 
     def _edges(self) -> tuple[float, ...]:

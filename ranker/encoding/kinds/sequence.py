@@ -1,4 +1,4 @@
-"""Sequences: ids in time order that share the vocabulary and the embedding table of another feature."""
+"""Sequences: ids in time order that share the vocabulary and embedding table of another feature."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ranker.encoding.lists import list_codes, pad, split
 from ranker.registry import require_known
 
 TARGET_ATTENTION = ("din", "multi_head")
-"""Poolings that read the candidate beside the list."""
+"""Poolings that attend from the candidate to the list."""
 
 
 @FEATURE_KINDS.register("sequence")
@@ -24,13 +24,13 @@ class Sequence(FeatureKind):
     """Ids in time order, oldest first, that share the embedding table of another feature."""
 
     kind: Literal["sequence"]
-    shares: str = Field(description="The categorical feature whose vocabulary and table these ids use.")
+    shares: str = Field(description="Categorical feature whose vocabulary and table are shared.")
     separator: str | None = Field(None, min_length=1, description="Splits a text column into ids.")
-    max_length: int = Field(20, ge=1, le=1024, description="Keep the last so many ids of a row.")
+    max_length: int = Field(20, ge=1, le=1024, description="Keep at most this many ids of a row, the latest.")
     pooling: Literal["mean", "sum", "din", "multi_head"] = Field(
         "mean",
-        description="mean, sum; or target attention: din, multi_head, which weigh the ids by the candidate's own "
-        "feature that they share the table of.",
+        description="mean, sum; or target attention: din, multi_head, which attend from the candidate feature that "
+        "`shares` names.",
     )
     heads: int = Field(2, ge=1, le=64, description="Attention heads, for pooling: multi_head.")
 
@@ -38,72 +38,72 @@ class Sequence(FeatureKind):
 
     @property
     def attends(self) -> bool:
-        """Whether the pooling weighs the ids by the candidate."""
+        """Whether the pooling attends from the candidate."""
         return self.pooling in TARGET_ATTENTION
 
     @property
     def csv_type(self) -> CsvType | None:
-        """Text, to be split."""
+        """Text to split."""
         return "text"
 
     def source_of(self, name: str) -> str:
-        """The feature whose table it shares."""
+        """The feature whose table is shared."""
         del name
         return self.shares
 
     def check(self, path: str, context: Mapping[str, FeatureKind], candidate: Mapping[str, FeatureKind]) -> None:
-        """``shares`` must name a categorical feature, for target attention one of the candidate."""
+        """Require ``shares`` to name a categorical feature; for target attention, one of the candidate."""
         known = [name for name, feature in {**context, **candidate}.items() if feature.identifies]
-        require_known(self.shares, known, f"{path}.shares", "categorical feature")
+        require_known(self.shares, known, f"{path}.shares", "a categorical feature")
         if self.attends and self.shares not in candidate:
             raise ValueError(
-                f"{path}.pooling: {self.pooling} weighs ids by the candidate, so `shares` must name a "
-                f"candidate feature, and {self.shares!r} is of the context"
+                f"{path}.pooling: {self.pooling} attends from the candidate, so `shares` must name a candidate "
+                f"feature, but {self.shares!r} is a context feature"
             )
 
     def fitter(self, seed: int, fitters: Mapping[str, Fitter]) -> "SequenceFitter":
-        """Return what checks the ids by the shared vocabulary."""
+        """Return a fitter that checks the ids against the shared vocabulary."""
         del seed
         shared = fitters[self.shares]
-        assert isinstance(shared, CodedFitter)  # as every kind that identifies has one
+        assert isinstance(shared, CodedFitter)  # kinds with codes have one
         return SequenceFitter(self, shared)
 
     def restored(
         self, name: str, state: Any, arrays: Mapping[str, NDArray[Any]], encodings: Mapping[str, Encoding]
     ) -> "SequenceEncoding":
-        """Nothing is saved but the shared feature."""
+        """Rebuild from the shared feature; nothing else is saved."""
         del name, state, arrays
         return self.sharing(encodings)
 
     def sharing(self, encodings: Mapping[str, Encoding]) -> "SequenceEncoding":
-        """Return the encoding by the shared feature's."""
+        """Return the encoding based on the shared feature's."""
         shared = encodings[self.shares]
-        assert isinstance(shared, CodedEncoding)  # as every kind that identifies has one
+        assert isinstance(shared, CodedEncoding)  # kinds with codes have one
         return SequenceEncoding(self, shared)
 
 
 class SequenceFitter(Fitter):
-    """Adds no value to the shared vocabulary, but the type of its values."""
+    """Adds no values to the shared vocabulary, only their type."""
 
     def __init__(self, feature: Sequence, shared: CodedFitter) -> None:
         self._feature, self._shared = feature, shared
         self._filled = False
 
     def add(self, column: Column, name: str) -> None:
-        """Check lists [N]; the shared feature has taken up its column of the chunk before."""
+        """Check lists [N]; the shared feature must have added its column of this chunk before."""
         coder = self._shared.coder
         lists = split(column, name, self._feature.separator, coder.kind)
         self._filled = self._filled or len(lists.values) > 0
         if coder.kind is not None:
-            list_codes(coder.check, lists, name)  # no value to learn, but wrong types show
+            list_codes(coder.check, lists, name)  # adds no values, but checks types
 
     def fitted(self, encodings: Mapping[str, Encoding]) -> "SequenceEncoding":
-        """Return the encoding by the shared feature's."""
+        """Return the encoding based on the shared feature's."""
         return self._feature.sharing(encodings)
 
     @property
     def empty(self) -> bool:
-        """Whether every list was empty."""
+        """Whether all lists were empty."""
         return not self._filled
 
 
@@ -120,7 +120,7 @@ class SequenceEncoding(Encoding):
         return RequestType.of_lists(self.feature.separator, self.shared.coder.kind, self.shared.coder.declared)
 
     def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
-        """Add ``max_length`` columns of ids that are pooled, or weighed by the candidate."""
+        """Add ``max_length`` columns of ids, pooled or attended to."""
         feature = self.feature
         builder.ids(side, name, feature.shares, feature.max_length, feature.pooling, feature.attends, feature.heads)
 

@@ -1,6 +1,6 @@
-"""Calibration of one objective's scores: fitted on validation rows, applied by NumPy alone.
+"""Calibration of one objective's scores: fitted on validation rows, applied with NumPy only.
 
-A method is a file of its own that registers itself in ``CALIBRATIONS``; importing it here is what makes it known.
+Each method is a file that registers itself in ``CALIBRATIONS``; importing it here registers it.
 """
 
 from ranker.fusion.calibration.base import CALIBRATIONS, Calibration, CalibrationError, Constants

@@ -1,4 +1,4 @@
-"""What a calibration is: constants fitted to scores and labels, and a non-decreasing map of scores by them."""
+"""Interface of calibrations: constants fitted to scores and labels, and a non-decreasing map of scores."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,25 +11,25 @@ from ranker.registry import Registry
 from ranker.tasks import Trait
 
 Constants: TypeAlias = Mapping[str, list[float]]
-"""What fitting found: lists of numbers by name, as an artifact stores them."""
+"""Fitted constants: lists of numbers by name, as stored in artifacts."""
 
 LEAST_PROBABILITY = 1e-300
 
 
 class CalibrationError(FusionError):
-    """Scores and labels that a calibration cannot be fitted to; its text says why."""
+    """Scores and labels that a calibration cannot be fitted to; the message says why."""
 
 
 class Calibration(ABC):
-    """A map of one objective's scores that makes them right on average; a namespace, never instantiated.
+    """A map that calibrates one objective's scores; a namespace, never instantiated.
 
     Attributes
     ----------
     needs
-        The traits of the tasks that it is for.
+        Required task traits.
     keeps_order
-        Whether distinct scores stay distinct, so that the objective's AUC is unchanged. Otherwise scores may tie,
-        and none are swapped.
+        Whether distinct scores stay distinct, so that AUC is unchanged. Otherwise scores may become tied, but are never
+        swapped.
     """
 
     needs: ClassVar[frozenset[Trait]]
@@ -38,31 +38,31 @@ class Calibration(ABC):
     @staticmethod
     @abstractmethod
     def fit(scores: Floats, labels: Floats) -> Constants:
-        """Constants for scores and labels [M] of rows whose label is known. Raises ``CalibrationError``."""
+        """Fit constants to scores and labels [M] of rows with known labels. Raises ``CalibrationError``."""
 
     @staticmethod
     @abstractmethod
     def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
-        """Scores [N] -> calibrated scores [N], by NumPy alone."""
+        """Scores [N] -> calibrated scores [N], with NumPy only."""
 
 
 CALIBRATIONS: Registry[type[Calibration]] = Registry("calibration")
 
 
 def logit(probabilities: Floats) -> Floats:
-    """``log(p / (1 - p))`` [N], finite also at 0 and 1."""
+    """``log(p / (1 - p))`` [N]; finite at 0 and 1."""
     p = np.clip(probabilities, LEAST_PROBABILITY, 1.0 - 2.0**-53)
     return np.asarray(np.log(p) - np.log1p(-p))
 
 
 def sigmoid(logits: Floats) -> Floats:
-    """``1 / (1 + exp(-x))`` [N]; the exponential never overflows."""
+    """``1 / (1 + exp(-x))`` [N] without overflow."""
     small = np.exp(-np.abs(logits))
     return np.where(logits >= 0, 1.0, small) / (1.0 + small)
 
 
 def require_both(labels: Floats) -> None:
-    """Raise ``CalibrationError`` unless labels [M] hold both a 0 and a 1."""
-    found = sorted(set(np.unique(labels).tolist()))
-    if found != [0.0, 1.0]:
-        raise CalibrationError(f"the rows to fit it on must hold labels of 0 and of 1, got {found or 'no labels'}")
+    """Raise ``CalibrationError`` unless labels [M] contain both 0 and 1."""
+    classes = sorted(set(np.unique(labels).tolist()))
+    if classes != [0.0, 1.0]:
+        raise CalibrationError(f"fitting needs rows with labels 0 and 1, got {classes or 'no labels'}")

@@ -1,4 +1,4 @@
-"""A calibration with its constants, for one objective."""
+"""A fitted calibration of one objective."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,9 +12,9 @@ from ranker.fusion.calibration.base import CALIBRATIONS, CalibrationError
 
 
 class Fitted(Closed):
-    """A calibration and what was found for one objective; ``method`` None leaves scores as they are.
+    """A calibration method and its constants for one objective; ``method`` None leaves scores unchanged.
 
-    ``note`` says why there is none where one was asked for.
+    ``note`` says why a requested calibration is missing.
     """
 
     method: str | None = None
@@ -22,7 +22,7 @@ class Fitted(Closed):
     note: str | None = None
 
     def curve(self) -> Callable[[Floats], Floats]:
-        """The map of scores [N], with its constants as arrays: lists would be turned into them in every request."""
+        """The map of scores [N], with constants as arrays, since lists would be converted in every request."""
         if self.method is None:
             return lambda scores: scores
         arrays = {name: np.array(values) for name, values in self.constants.items()}
@@ -34,10 +34,10 @@ class Fitted(Closed):
 
 
 def fit(method: str, scores: Floats, labels: Floats) -> Fitted:
-    """Fit a calibration to scores and labels [M] of rows whose label is known.
+    """Fit a calibration to scores and labels [M] of rows with known labels.
 
-    Rows that it cannot be fitted to, such as those of a validation day without a single purchase, leave the scores as
-    they are, with a note: a model that took hours to train is not lost for it.
+    If fitting is impossible, for example on a validation day without purchases, scores stay unchanged and a note says
+    so: a model that took hours to train is not lost.
     """
     try:
         return Fitted(method=method, constants=dict(CALIBRATIONS[method].fit(scores, labels)))

@@ -1,4 +1,4 @@
-"""Isotonic regression: the best non-decreasing map."""
+"""Isotonic regression."""
 
 from collections.abc import Mapping
 
@@ -11,9 +11,9 @@ from ranker.tasks import Trait
 
 @CALIBRATIONS.register("isotonic")
 class Isotonic(Calibration):
-    """The non-decreasing map of least squared error, linear between its steps. Zadrozny & Elkan 2002.
+    """The non-decreasing map of least squared error, with linear interpolation. Zadrozny & Elkan 2002.
 
-    It takes any shape, needs thousands of rows with either label, and ties scores where the log shows no difference.
+    It fits any shape, needs thousands of rows of each label, and ties scores between which the log shows no difference.
     """
 
     needs = frozenset[Trait]({"expected_value"})
@@ -21,15 +21,15 @@ class Isotonic(Calibration):
 
     @staticmethod
     def fit(scores: Floats, labels: Floats) -> Constants:
-        """``scores`` and the ``values`` at them, both non-decreasing."""
-        from sklearn.isotonic import IsotonicRegression  # here: serving has no scikit-learn
+        """Return ``scores`` and their ``values``, both non-decreasing."""
+        from sklearn.isotonic import IsotonicRegression  # lazy: serving has no scikit-learn
 
         if not len(labels):
-            raise CalibrationError("there are no rows with a label to fit it on")
+            raise CalibrationError("fitting needs rows with a label, got none")
         regression = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
         return {"scores": regression.X_thresholds_.tolist(), "values": regression.y_thresholds_.tolist()}
 
     @staticmethod
     def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
-        """Scores [N] to values [N]; beyond the fitted scores the first or last value holds."""
+        """Map scores [N] to values [N]; constant outside the fitted scores."""
         return np.asarray(np.interp(scores, constants["scores"], constants["values"]))

@@ -1,4 +1,4 @@
-"""Platt scaling: a line through the logits."""
+"""Platt scaling: a linear map of logits."""
 
 from collections.abc import Mapping
 
@@ -13,8 +13,8 @@ from ranker.tasks import Trait
 class Platt(Calibration):
     """``sigmoid(slope logit(p) + intercept)``, by maximum likelihood. Platt 1999, on logits.
 
-    Where the best slope is not above 0 (scores that rank no better than chance on the validation rows), the slope
-    stays 1 and the intercept alone is fitted, so that the calibration never turns the model's order around.
+    If the best slope is not above 0 (scores rank no better than chance on the validation rows), the slope stays 1 and
+    only the intercept is fitted, so that the calibration never reverses the model's order.
     """
 
     needs = frozenset[Trait]({"binary_labels", "probability"})
@@ -22,14 +22,14 @@ class Platt(Calibration):
 
     @staticmethod
     def fit(scores: Floats, labels: Floats) -> Constants:
-        """``slope`` and ``intercept``, one number each."""
+        """Return ``slope`` and ``intercept``, one number each."""
         from scipy.optimize import brentq
-        from sklearn.linear_model import LogisticRegression  # here: serving has neither
+        from sklearn.linear_model import LogisticRegression  # lazy: serving has neither
 
         require_both(labels)
         x = logit(scores)
         center, spread = x.mean(), x.std()
-        if spread > 0:  # logits on one scale: the solver stops by the size of its steps
+        if spread > 0:  # standardise logits: the solver's tolerance is absolute
             regression = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(
                 ((x - center) / spread)[:, None], labels
             )
@@ -42,5 +42,5 @@ class Platt(Calibration):
 
     @staticmethod
     def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
-        """Probabilities [N] to probabilities [N]."""
+        """Map probabilities [N] to probabilities [N]."""
         return sigmoid(constants["slope"][0] * logit(scores) + constants["intercept"][0])

@@ -1,4 +1,4 @@
-"""Scaling: all scores times one number, so that their mean is the labels'."""
+"""Scaling: scores times a factor that matches their mean to the labels'."""
 
 import math
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from ranker.tasks import Trait
 class Scale(Calibration):
     """``p mean(label) / mean(p)``: the ratio form of Duan's smearing estimate (1983).
 
-    A regression of log(1 + y) is served as the exponential of a mean logarithm, which is below the mean wherever
-    labels vary. What an additive or expected-value formula weighs is the mean.
+    A regression of log(1 + y) predicts the exponential of a mean log, which is below the mean if labels vary. Additive
+    and expected-value formulas need the mean.
     """
 
     needs = frozenset[Trait]({"amount"})
@@ -23,18 +23,18 @@ class Scale(Calibration):
 
     @staticmethod
     def fit(scores: Floats, labels: Floats) -> Constants:
-        """``factor``, one number above 0."""
+        """Return ``factor``, one number above 0."""
         if not len(labels):
-            raise CalibrationError("there are no rows with a label to fit it on")
+            raise CalibrationError("fitting needs rows with a label, got none")
         predicted, observed = float(np.mean(scores)), float(np.mean(labels))
         factor = observed / predicted if predicted else math.inf
         if not 0 < factor < math.inf:
             raise CalibrationError(
-                f"mean score and mean label must both be above 0 or both below, got {predicted:g} and {observed:g}"
+                f"mean score and mean label must have the same sign, got {predicted:g} and {observed:g}"
             )
         return {"factor": [factor]}
 
     @staticmethod
     def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
-        """Amounts [N] to amounts [N]."""
+        """Map amounts [N] to amounts [N]."""
         return np.asarray(constants["factor"][0] * scores)

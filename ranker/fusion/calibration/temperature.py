@@ -1,4 +1,4 @@
-"""Temperature scaling: all logits divided by one number."""
+"""Temperature scaling: logits divided by a temperature."""
 
 import math
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from ranker.tasks import Trait
 class Temperature(Calibration):
     """``sigmoid(logit(p) / temperature)``, by maximum likelihood. Guo et al. 2017.
 
-    It corrects probabilities that are too sure (temperature above 1) or not sure enough, and leaves 1/2 where it is;
-    for a mean that is off, take ``platt``.
+    It corrects overconfident (temperature above 1) or underconfident probabilities and keeps 1/2 fixed; if the mean is
+    off, use ``platt``.
     """
 
     needs = frozenset[Trait]({"binary_labels", "probability"})
@@ -23,20 +23,20 @@ class Temperature(Calibration):
 
     @staticmethod
     def fit(scores: Floats, labels: Floats) -> Constants:
-        """``temperature``, one number within exp(-5) and exp(5)."""
-        from scipy.optimize import minimize_scalar  # here: serving has no SciPy
+        """Return ``temperature``, one number between exp(-5) and exp(5)."""
+        from scipy.optimize import minimize_scalar  # lazy: serving has no SciPy
 
         require_both(labels)
         signed = logit(scores) * np.where(labels == 1, 1.0, -1.0)
-        found = minimize_scalar(
+        result = minimize_scalar(
             lambda cold: float(np.logaddexp(0.0, -signed * math.exp(cold)).mean()),
             bounds=(-5.0, 5.0),
             method="bounded",
             options={"xatol": 1e-7},
         )
-        return {"temperature": [math.exp(-float(found.x))]}
+        return {"temperature": [math.exp(-float(result.x))]}
 
     @staticmethod
     def apply(scores: Floats, constants: Mapping[str, Floats]) -> Floats:
-        """Probabilities [N] to probabilities [N]."""
+        """Map probabilities [N] to probabilities [N]."""
         return sigmoid(logit(scores) / constants["temperature"][0])

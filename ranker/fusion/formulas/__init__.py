@@ -1,1 +1,1 @@
-"""Fusion formulas, one a file; importing one in :mod:`ranker.fusion` is what makes it known."""
+"""Fusion formulas, one per file; :mod:`ranker.fusion` imports them to register them."""

@@ -1,4 +1,4 @@
-"""Additive fusion: each objective contributes in proportion to its score."""
+"""Additive fusion: a weighted sum of scores."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -11,7 +11,7 @@ from ranker.fusion.formula import FUSIONS, Formula
 
 @FUSIONS.register("additive")
 class Additive(Formula):
-    """``sum_i share_i (shift_i + p_i)``: expected value, where shares say what an event is worth."""
+    """``sum_i share_i (shift_i + p_i)``: the expected value if shares are values of events."""
 
     parameters = (
         Parameter(
@@ -20,7 +20,7 @@ class Additive(Formula):
             low=-100.0,
             high=100.0,
             per_objective=True,
-            description="What a unit of the objective's score is worth; negative counts against a candidate.",
+            description="Weight of the objective's score; a negative value counts against a candidate.",
         ),
         Parameter(
             name="shift",
@@ -29,7 +29,7 @@ class Additive(Formula):
             high=100.0,
             per_objective=True,
             affects_order=False,
-            description="Added to the objective's score; moves all candidates alike, so never their order.",
+            description="Added to the objective's score; the same for all candidates, so it never changes their order.",
         ),
     )
     direction = "share"
@@ -42,8 +42,8 @@ class Additive(Formula):
         """Scores [N, T], share and shift [..., T] -> fused scores [..., N]."""
         share, shift = parameters["share"], parameters["shift"]
         total = np.zeros(1)
-        # One objective at a time: no [..., N, T] temporary per parameter set, and, unlike a matrix product,
-        # the same rounding for every candidate, so that equal candidates stay tied.
+        # One objective at a time: avoids a [..., N, T] temporary per parameter set and, unlike a matrix product,
+        # rounds the same for every candidate, so that equal candidates stay tied.
         for i in range(prepared.shape[-1]):
             total = total + share[..., None, i] * prepared[..., i]
         return np.asarray(total + np.sum(share * shift, axis=-1)[..., None], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""A fusion formula of one's own, in text, over objectives, features and declared parameters."""
+"""A custom fusion formula in text, over objectives, features and declared parameters."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Self
@@ -14,35 +14,35 @@ from ranker.fusion.checks import LocatedError
 from ranker.fusion.formula import FUSIONS, Formula, FormulaOptions, State
 
 LARGEST = 1e300
-"""Values beyond, and infinite ones, count as this."""
+"""Results are clipped to this magnitude."""
 
 LAST = -LARGEST
-"""What a value that is not known counts as: as in SQL's ``NULLS LAST``."""
+"""Replaces an unknown result, as SQL's ``NULLS LAST``."""
 
 
 class Declared(Closed):
-    """A parameter of a formula in text."""
+    """A parameter of a text formula."""
 
-    default: float = Field(description="The value where a config or a request says nothing.")
-    low: float = Field(description="Least value allowed.")
-    high: float = Field(description="Greatest value allowed.")
-    integer: bool = Field(False, description="Whether only whole numbers are allowed.")
-    description: str = Field("", description="One sentence for people.")
+    default: float = Field(description="Value if neither config nor request sets it.")
+    low: float = Field(description="Lower bound.")
+    high: float = Field(description="Upper bound.")
+    integer: bool = Field(False, description="Whether values must be integers.")
+    description: str = Field("", description="One sentence for users.")
 
 
 @FUSIONS.register("expression")
 class TextFormula(Formula):
     """A formula such as ``click**a * (1 + b*like) + c*log1p(watch_time)``, by ``ranker.expressions``.
 
-    Names are objectives, declared parameters, and features of the candidate or the context with numbers as values. A
-    missing value makes the result missing unless the formula replaces it, as ``coalesce(duration_s, 30)`` does; a
-    candidate with a missing result, or one that is no number, ranks last.
+    Names are objectives, declared parameters, and numeric features of the candidate or context. A missing value makes
+    the result missing unless the formula replaces it, as ``coalesce(duration_s, 30)`` does; a candidate whose result is
+    missing or not a number ranks last.
     """
 
     class Options(FormulaOptions):
         """The formula and its parameters."""
 
-        formula: str = Field(description="What ranks, higher first.")
+        formula: str = Field(description="Formula of the ranking score, higher first.")
         parameters: dict[Name, Declared] = Field(default_factory=dict, description="The formula's parameters, by name.")
 
         @field_validator("formula")
@@ -60,18 +60,18 @@ class TextFormula(Formula):
             return self
 
         def declared(self) -> tuple[Parameter, ...]:
-            """The parameters as any formula declares them. Raises ``FusionError`` for bounds that make no sense."""
+            """The declared parameters as ``Parameter``. Raises ``FusionError`` for invalid bounds."""
             return tuple(
                 Parameter(
                     name=name,
-                    default=given.default,
-                    low=given.low,
-                    high=given.high,
+                    default=option.default,
+                    low=option.low,
+                    high=option.high,
                     per_objective=False,
-                    integer=given.integer,
-                    description=given.description or f"{name} of the formula.",
+                    integer=option.integer,
+                    description=option.description or f"{name} of the formula.",
                 )
-                for name, given in self.parameters.items()
+                for name, option in self.parameters.items()
             )
 
     options: Options
@@ -91,12 +91,12 @@ class TextFormula(Formula):
         for name in sorted(declared & set(objectives)):
             raise LocatedError(f"parameters.{name}: {name!r} is the name of an objective")
         for name in sorted(self._expression.texts):
-            raise LocatedError(f"formula: compares {name!r} with text, which only rules can do")
+            raise LocatedError(f"formula: compares {name!r} with text, which is allowed only in rules")
         if not set(objectives) & set(self._expression.names):
             raise LocatedError(f"formula: {self.options.formula!r} reads no objective (known: {', '.join(objectives)})")
 
     def prepare(self, candidates: Candidates) -> Floats:
-        """Scores and the features that the formula reads [N, T + features]."""
+        """Scores and features of the formula [N, T + features]."""
         columns = [candidates.numbers(name)[:, None] for name in self.features]
         return np.concatenate([candidates.scores, *columns], axis=1)
 

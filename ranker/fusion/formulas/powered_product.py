@@ -1,4 +1,4 @@
-"""Powered product: objectives as factors with a floor of their own, each bent by a power."""
+"""Powered product: objectives as factors with an offset and a power each."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -11,19 +11,19 @@ from ranker.fusion.formula import FUSIONS, Formula
 from ranker.fusion.formulas.powered_sum import log_scores, powered_parameters
 
 LEAST_FACTOR = 1e-12
-"""The least value of a factor, for one that a negative ``factor`` would make negative."""
+"""Lower bound of a factor, which a negative ``factor`` could make negative."""
 
 LARGEST = 1e300
-"""The fused score stays below it, inside float64; beyond, candidates tie."""
+"""Upper bound of the fused score, within float64; beyond it candidates tie."""
 
 
 @FUSIONS.register("powered_product")
 class PoweredProduct(Formula):
-    """``prod_i (alpha_i + factor_i p_i^beta_i)``: how far an objective can lift a candidate is up to its score.
+    """``prod_i (alpha_i + factor_i p_i^beta_i)``: an objective's effect on a candidate depends on its score.
 
-    A score below ``FLOOR`` counts as that, a factor below ``LEAST_FACTOR`` as that. With alpha 0 a positive
-    ``factor`` multiplies all candidates alike and orders nothing; with alpha 1 an objective that predicts next to
-    nothing leaves the product as it is, and ``factor p^beta`` is the share that it adds.
+    Scores are clipped below at ``FLOOR``, factors at ``LEAST_FACTOR``. With alpha 0 a positive ``factor`` scales all
+    candidates equally and does not affect the order. With alpha 1 an objective with a score near 0 leaves the product
+    unchanged, and ``factor p^beta`` is its relative gain.
     """
 
     parameters = powered_parameters(
@@ -33,11 +33,11 @@ class PoweredProduct(Formula):
             low=0.0,
             high=10.0,
             per_objective=True,
-            description="The factor's floor: the larger, the less the objective can take from a candidate.",
+            description="The factor's floor; larger values limit how much the objective can lower a candidate.",
         )
     )
     direction = "factor"
-    # As long as neither a score nor a factor meets its floor, except for those of negative factors, which all do.
+    # Holds if no score or factor is clipped, except with negative factors, where all are clipped.
     invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {
         "scaling": {"alpha": 0.0},
         "common_scaling": {"alpha": 0.0},
@@ -52,7 +52,7 @@ class PoweredProduct(Formula):
         factor, beta, alpha = parameters["factor"], parameters["beta"], parameters["alpha"]
         product = np.ones(1)
         with np.errstate(over="ignore", under="ignore"):
-            for i in range(prepared.shape[-1]):  # one at a time: no [..., N, T] temporary per parameter set
+            for i in range(prepared.shape[-1]):  # avoids a [..., N, T] temporary per parameter set
                 term = alpha[..., None, i] + factor[..., None, i] * np.exp(beta[..., None, i] * prepared[..., i])
                 product = product * np.maximum(term, LEAST_FACTOR)
         return np.asarray(np.minimum(product, LARGEST), dtype=np.float64)

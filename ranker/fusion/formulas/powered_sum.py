@@ -1,4 +1,4 @@
-"""Powered sum: each objective's score bent by a power, so that its weight depends on the score itself."""
+"""Powered sum: a power of each score, so that an objective's marginal weight depends on the score."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -10,11 +10,11 @@ from ranker.fusion.candidates import Candidates
 from ranker.fusion.formula import FUSIONS, Formula
 
 FLOOR = 1e-9
-"""The least score: zero has a logarithm then, and 0 to the power 0 is 1."""
+"""Lower bound of scores, so that zero has a logarithm and 0 to the power 0 is 1."""
 
 
 def powered_parameters(alpha: Parameter) -> tuple[Parameter, ...]:
-    """``factor``, ``beta`` and a formula's own ``alpha``."""
+    """``factor``, ``beta`` and the formula's ``alpha``."""
     return (
         Parameter(
             name="factor",
@@ -22,7 +22,7 @@ def powered_parameters(alpha: Parameter) -> tuple[Parameter, ...]:
             low=-100.0,
             high=100.0,
             per_objective=True,
-            description="Strength of the objective; negative counts against a candidate.",
+            description="Strength of the objective; a negative value counts against a candidate.",
         ),
         Parameter(
             name="beta",
@@ -30,14 +30,14 @@ def powered_parameters(alpha: Parameter) -> tuple[Parameter, ...]:
             low=0.0,
             high=5.0,
             per_objective=True,
-            description="Power of the score: above 1 high scores count more than in proportion, below 1 less.",
+            description="Power of the score; above 1 emphasises high scores, below 1 low ones.",
         ),
         alpha,
     )
 
 
 def log_scores(candidates: Candidates) -> Floats:
-    """Logarithms [N, T] of the scores, which are at least ``FLOOR``, so that a power costs a product."""
+    """Logarithms [N, T] of scores clipped below at ``FLOOR``, so that a power costs only a product."""
     return np.asarray(np.log(np.maximum(candidates.scores, FLOOR)))
 
 
@@ -45,8 +45,8 @@ def log_scores(candidates: Candidates) -> Floats:
 class PoweredSum(Formula):
     """``sum_i (alpha_i + factor_i p_i^beta_i)``; a score below ``FLOOR`` counts as ``FLOOR``.
 
-    What a little more of an objective is worth, ``factor beta p^(beta - 1)``, depends on the score: with beta above 1
-    an objective counts for users who are likely to act on it, and hardly for others.
+    The marginal weight of an objective, ``factor beta p^(beta - 1)``, depends on the score: with beta above 1 an
+    objective counts mostly for users who are likely to act on it.
     """
 
     parameters = powered_parameters(
@@ -57,11 +57,11 @@ class PoweredSum(Formula):
             high=100.0,
             per_objective=True,
             affects_order=False,
-            description="Added to the objective's term; moves all candidates alike, so never their order.",
+            description="Added to the objective's term; the same for all candidates, so it never changes their order.",
         )
     )
     direction = "factor"
-    # As long as no score meets the floor.
+    # Holds if no score is clipped at the floor.
     invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {"common_scaling": {"beta": 1.0}}
 
     def prepare(self, candidates: Candidates) -> Floats:
@@ -72,6 +72,6 @@ class PoweredSum(Formula):
         """Logarithms [N, T]; factor, beta and alpha [..., T] -> fused scores [..., N]."""
         factor, beta, alpha = parameters["factor"], parameters["beta"], parameters["alpha"]
         total = np.zeros(1)
-        for i in range(prepared.shape[-1]):  # one at a time: no [..., N, T] temporary per parameter set
+        for i in range(prepared.shape[-1]):  # avoids a [..., N, T] temporary per parameter set
             total = total + factor[..., None, i] * np.exp(beta[..., None, i] * prepared[..., i])
         return np.asarray(total + np.sum(alpha, axis=-1)[..., None], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Rank fusion by a power of the rank: the first places count far more than the rest."""
+"""Rank fusion by a power of the rank, which emphasises the top ranks."""
 
 from collections.abc import Mapping
 
@@ -13,8 +13,8 @@ from ranker.fusion.formula import FUSIONS, Formula
 class RankPower(Formula):
     """``sum_i weight_i / (rank_i^alpha_i + beta_i)``, with the rank on objective i within the request.
 
-    The best candidate has rank 1; tied candidates share the rank of the first of them. Only the order of a request's
-    candidates within each objective counts, so that objectives of any units can be mixed.
+    The best candidate has rank 1; tied candidates share the lowest of their ranks. Only the order of a request's
+    candidates per objective matters, so that objectives of different units can be combined.
     """
 
     parameters = (
@@ -24,7 +24,7 @@ class RankPower(Formula):
             low=-100.0,
             high=100.0,
             per_objective=True,
-            description="What the first places on the objective are worth; negative counts against a candidate.",
+            description="Weight of the top ranks; a negative value counts against a candidate.",
         ),
         Parameter(
             name="alpha",
@@ -32,7 +32,7 @@ class RankPower(Formula):
             low=0.0,
             high=5.0,
             per_objective=True,
-            description="How steeply worth falls with the rank; at 0 the objective orders nothing.",
+            description="How steeply the value falls with the rank; at 0 the objective has no effect on the order.",
         ),
         Parameter(
             name="beta",
@@ -40,7 +40,7 @@ class RankPower(Formula):
             low=0.0,
             high=1000.0,
             per_objective=True,
-            description="Flattens the first places: those of a rank well below beta are worth about the same.",
+            description="Flattens the top: ranks well below beta get about the same value.",
         ),
     )
     direction = "weight"
@@ -54,10 +54,10 @@ class RankPower(Formula):
         """Ranks [N, T]; weight, alpha and beta [..., T] -> fused scores [..., N]."""
         weight, alpha, beta = parameters["weight"], parameters["alpha"], parameters["beta"]
         places = prepared.astype(np.intp) - 1
-        # Powers are taken once for each rank there is, and looked up for each candidate of a whole log.
+        # Powers are computed once per distinct rank and looked up per candidate.
         logs = np.log(np.arange(1.0, prepared.max(initial=1.0) + 1.0))
         total = np.zeros(1)
-        for i in range(prepared.shape[-1]):  # one at a time: no [..., N, T] temporary per parameter set
-            worth = weight[..., None, i] / (np.exp(alpha[..., None, i] * logs) + beta[..., None, i])
-            total = total + np.take(worth, places[:, i], axis=-1)
+        for i in range(prepared.shape[-1]):  # avoids a [..., N, T] temporary per parameter set
+            value = weight[..., None, i] / (np.exp(alpha[..., None, i] * logs) + beta[..., None, i])
+            total = total + np.take(value, places[:, i], axis=-1)
         return np.asarray(total, dtype=np.float64)

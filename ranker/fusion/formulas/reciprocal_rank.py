@@ -1,4 +1,4 @@
-"""Reciprocal rank fusion: what search engines merge result lists by."""
+"""Reciprocal rank fusion, as used to merge search results."""
 
 from collections.abc import Mapping
 
@@ -11,10 +11,9 @@ from ranker.fusion.formula import FUSIONS, Formula
 
 @FUSIONS.register("reciprocal_rank")
 class ReciprocalRank(Formula):
-    """``sum_i weight_i / (k + rank_i)``, with the rank on objective i within the request, 1 the best.
+    """``sum_i weight_i / (k + rank_i)``, with the rank on objective i within the request; 1 is best.
 
-    Tied candidates share the rank of the first of them. Cormack, Clarke & Buettcher 2009, with a weight for each
-    objective.
+    Tied candidates share the lowest of their ranks. Cormack, Clarke & Buettcher 2009, with a weight per objective.
     """
 
     parameters = (
@@ -24,7 +23,7 @@ class ReciprocalRank(Formula):
             low=-100.0,
             high=100.0,
             per_objective=True,
-            description="What the objective's order is worth; negative counts against a candidate.",
+            description="Weight of the objective; a negative value counts against a candidate.",
         ),
         Parameter(
             name="k",
@@ -32,7 +31,7 @@ class ReciprocalRank(Formula):
             low=0.0,
             high=10_000.0,
             per_objective=False,
-            description="The larger, the less the first places stand out.",
+            description="Larger values flatten the top ranks.",
         ),
     )
     direction = "weight"
@@ -46,6 +45,6 @@ class ReciprocalRank(Formula):
         """Ranks [N, T], weight [..., T] and k [...] -> fused scores [..., N]."""
         weight, k = parameters["weight"], np.asarray(parameters["k"])[..., None]
         total = np.zeros(1)
-        for i in range(prepared.shape[-1]):  # one at a time: no [..., N, T] temporary per parameter set
+        for i in range(prepared.shape[-1]):  # avoids a [..., N, T] temporary per parameter set
             total = total + weight[..., None, i] / (k + prepared[..., i])
         return np.asarray(total, dtype=np.float64)

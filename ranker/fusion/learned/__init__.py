@@ -1,1 +1,1 @@
-"""Learned fusion: a weighted sum and boosted trees fitted to a label composed by the config."""
+"""Learned fusion: a weighted sum and boosted trees fitted to a label computed from a config formula."""

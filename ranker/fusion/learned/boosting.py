@@ -1,4 +1,4 @@
-"""Fits boosted trees by LightGBM, and takes them apart into plain arrays; serving never comes here."""
+"""Fits boosted trees with LightGBM and converts them to plain arrays; not used in serving."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from ranker.metrics import ndcg
 
 Loss: TypeAlias = Literal["log_loss", "lambdarank"]
 LEVELS = 32
-"""Distinct gains that LambdaRank tells apart."""
+"""Maximum number of distinct LambdaRank gains."""
 
 MANY = 500_000
-"""Rows from which on all cores are used; with fewer, of so few columns, threads mostly wait for each other."""
+"""Minimum rows for multithreading; with fewer rows of few columns, threads mostly wait for each other."""
 COUNTS = 25
-"""Numbers of trees that are tried."""
+"""Number of tree counts to evaluate."""
 
 _OBJECTIVES: Mapping[Loss, Mapping[str, Any]] = {
     "log_loss": {"objective": "cross_entropy"},
@@ -29,7 +29,7 @@ _OBJECTIVES: Mapping[Loss, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Rows:
-    """What trees are fitted to: inputs [M, F], labels and weights [M], the request of each row [M]."""
+    """Training data: inputs [M, F], labels and weights [M], the request of each row [M]."""
 
     inputs: Floats
     labels: Floats
@@ -37,9 +37,9 @@ class Rows:
     requests: NDArray[np.intp]
 
     def of(self, chosen: NDArray[np.bool_]) -> "Rows":
-        """Some of the rows, those of a request one after the other, as LightGBM wants them.
+        """Select rows, grouped by request as LightGBM requires.
 
-        Within a request they are shuffled: logs have them by position, and LambdaRank takes ties in the given order.
+        Rows of a request are shuffled: logs are ordered by position, and LambdaRank breaks ties by row order.
         """
         places = np.random.default_rng(0).permutation(np.flatnonzero(chosen))
         places = places[np.argsort(self.requests[places], kind="stable")]
@@ -48,9 +48,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Settings:
-    """How trees grow; ``increasing`` are columns in which the result never falls.
+    """Training settings; ``increasing`` lists columns with a monotone increasing constraint.
 
-    The first ``scores`` columns of the inputs are scores of objectives, which the linear part reads.
+    The first ``scores`` columns of the inputs are objectives' scores, which the linear part reads.
     """
 
     loss: Loss
@@ -65,7 +65,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Boosted:
-    """What was fitted to all rows, and for each row [M] what parts that were fitted without its request give it."""
+    """The model fitted to all rows, and held-out scores [M] from cross-validation over requests."""
 
     linear: Linear
     trees: list[dict[str, Any]]
@@ -73,13 +73,13 @@ class Boosted:
 
 
 def boost(rows: Rows, settings: Settings) -> Boosted:
-    """Fit by cross-validation over requests: how many trees, if any, are best for rows that they did not see.
+    """Fit with the number of trees, possibly 0, that is best in cross-validation over requests.
 
     Raises ``FusionError`` for fewer requests than folds.
     """
     count = int(rows.requests.max(initial=-1)) + 1
     if count < settings.folds:
-        raise FusionError(f"needs the rows of at least {settings.folds} requests to be fitted to, got {count}")
+        raise FusionError(f"fitting needs rows of at least {settings.folds} requests, got {count}")
     fold = np.random.default_rng(0).permutation(count)[rows.requests] % settings.folds
     gains = levels(rows.labels) if settings.loss == "lambdarank" else None
     counts = np.unique(np.geomspace(1, settings.trees, COUNTS).round().astype(int))
@@ -102,7 +102,7 @@ def _linear(rows: Rows, settings: Settings) -> Linear:
 
 
 def _staged(booster: Any, inputs: Floats, counts: NDArray[np.int_]) -> Floats:
-    """Raw scores of inputs [N, F] by the first so many trees, for each of the rising ``counts`` [C]: [C, N]."""
+    """Raw scores [C, N] of inputs [N, F] with the first trees, for each number in the ascending ``counts`` [C]."""
     starts = [0, *counts[:-1].tolist()]
     parts = [
         booster.predict(inputs, start_iteration=start, num_iteration=int(count) - start, raw_score=True)
@@ -112,12 +112,12 @@ def _staged(booster: Any, inputs: Floats, counts: NDArray[np.int_]) -> Floats:
 
 
 def _likelihood(rows: Rows, scores: Floats) -> float:
-    """Minus the weighted log loss of log-odds [M]."""
+    """Negative weighted log loss of log-odds [M]."""
     return float(np.average(rows.labels * scores - np.logaddexp(0.0, scores), weights=rows.weights))
 
 
 def _ndcg(rows: Rows, scores: Floats) -> float:
-    """NDCG; equal scores count as the mean over their orders, where LightGBM's own would take the log's order."""
+    """NDCG with ties averaged over all orders; LightGBM's NDCG would use the log's order."""
     return ndcg(rows.labels, scores, rows.requests, AT).value
 
 
@@ -125,7 +125,7 @@ _GOODNESS: Mapping[Loss, Callable[[Rows, Floats], float]] = {"log_loss": _likeli
 
 
 def levels(labels: Floats) -> Floats:
-    """Gains, rising from the least label, that stand for labels [M]: all where they are few, else quantiles of them."""
+    """Ascending gains that represent labels [M]: all distinct labels if few, else their quantiles."""
     distinct = np.unique(labels)
     if len(distinct) <= LEVELS:
         return distinct
@@ -133,8 +133,8 @@ def levels(labels: Floats) -> Floats:
 
 
 def _fit(rows: Rows, linear: Linear, settings: Settings, trees: int, gains: Floats | None) -> Any:
-    """A booster on top of the linear part; ``gains`` are those of LambdaRank's levels."""
-    import lightgbm as lgb  # here: serving has no LightGBM
+    """Fit a booster on top of the linear part; ``gains`` are LambdaRank's label gains."""
+    import lightgbm as lgb  # lazy: serving has no LightGBM
 
     given: dict[str, Any] = {
         **_OBJECTIVES[settings.loss],
@@ -160,7 +160,7 @@ def _fit(rows: Rows, linear: Linear, settings: Settings, trees: int, gains: Floa
 
 
 def arrays_of(booster: Any) -> list[dict[str, Any]]:
-    """A booster's trees as ``ranker.fusion.learned.trees.Trees`` holds them."""
+    """Convert a booster to the format of ``ranker.fusion.learned.trees.Trees``."""
     return [_flat(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"]]
 
 
@@ -172,7 +172,7 @@ def _flat(root: Mapping[str, Any]) -> dict[str, Any]:
             tree["value"].append(float(node["leaf_value"]))
             return -len(tree["value"])
         place, threshold = len(tree["feature"]), float(node["threshold"])
-        # Where no value was missing in fitting, LightGBM takes a missing one for 0.
+        # If fitting had no missing values, LightGBM treats missing as 0.
         missing_left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0
         tree["feature"].append(int(node["split_feature"]))
         tree["threshold"].append(threshold)

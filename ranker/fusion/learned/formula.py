@@ -1,4 +1,4 @@
-"""Learned fusion: a weighted sum and boosted trees on scores, fitted to a label that the config composes."""
+"""Learned fusion: a weighted sum and boosted trees on scores, fitted to a label computed from a config formula."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -13,7 +13,7 @@ from ranker.fusion.base import Floats, Invariance, Parameter
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import LocatedError, require_known
 from ranker.fusion.formula import BLOCK, FUSIONS, Formula, FormulaOptions, State
-from ranker.fusion.labels import AT, measure, worth
+from ranker.fusion.labels import AT, labels_and_weights, measure
 from ranker.fusion.learned.boosting import Loss, Rows, Settings, boost
 from ranker.fusion.learned.linear import Linear
 from ranker.fusion.learned.trees import MOST_LEAVES, Trees
@@ -22,35 +22,35 @@ from ranker.fusion.requests import Requests
 
 @FUSIONS.register("learned")
 class Learned(Formula):
-    """A weighted sum of scores and their logarithms, trees on top, and ``sum_i share_i p_i`` as a hand on it.
+    """A weighted sum of scores and their logarithms, boosted trees, and a manual adjustment ``sum_i share_i p_i``.
 
-    The weights are fitted first, by a convex loss; LightGBM (Ke et al. 2017) then fits trees on scores and features to
-    what is left, as many as help rows that they did not see. Both by weighted log loss, which makes the fused score the
-    label's log-odds, or by LambdaRank (Burges 2010). Shares are 0 unless someone wants a little more of an objective
-    than the label says.
+    The weights are fitted first, with a convex loss; LightGBM (Ke et al. 2017) then fits trees on scores and features
+    to the residual, with the number of trees chosen on held-out rows. Both use weighted log loss, so that the fused
+    score is the label's log-odds, or LambdaRank (Burges 2010). Shares are 0 by default and shift the result towards an
+    objective beyond what the label says.
     """
 
     class Options(FormulaOptions):
-        """What is learnt, and how."""
+        """Label, weights, inputs and training settings."""
 
-        label: Text = Field(description="What showing a candidate was worth: a formula of the log's columns.")
-        weight: Text | None = Field(None, description="How much a row counts: a formula of the log's columns.")
+        label: Text = Field(description="Value of showing a candidate: a formula of log columns.")
+        weight: Text | None = Field(None, description="Weight of a row: a formula of log columns.")
         loss: Loss = Field("log_loss", description="log_loss (labels in [0, 1]) or lambdarank (labels of at least 0).")
         request: ColumnName | None = Field(
-            None, description="Column whose values make requests: rows are held out, and ranked, by it."
+            None, description="Column that identifies requests, for holding out rows and for ranking."
         )
-        features: tuple[Name, ...] = Field((), description="Features with numbers that the trees read too.")
-        increasing: tuple[Name, ...] = Field((), description="Objectives with which the result may never fall.")
-        trees: int = Field(200, ge=1, le=500, description="Trees at most; cross-validation says how many are best.")
-        leaves: int = Field(15, ge=2, le=MOST_LEAVES, description="Leaves of a tree.")
-        learning_rate: float = Field(0.05, gt=0, le=1, description="What a tree counts.")
-        least_rows: int = Field(50, ge=1, description="Rows of a leaf at least.")
-        folds: int = Field(5, ge=2, le=20, description="Parts of the requests, each held out once.")
+        features: tuple[Name, ...] = Field((), description="Numeric features that the trees read as well.")
+        increasing: tuple[Name, ...] = Field((), description="Objectives with a monotone increasing constraint.")
+        trees: int = Field(200, ge=1, le=500, description="Maximum number of trees; cross-validation chooses it.")
+        leaves: int = Field(15, ge=2, le=MOST_LEAVES, description="Maximum leaves per tree.")
+        learning_rate: float = Field(0.05, gt=0, le=1, description="Learning rate.")
+        least_rows: int = Field(50, ge=1, description="Minimum rows per leaf.")
+        folds: int = Field(5, ge=2, le=20, description="Cross-validation folds over requests.")
 
         @model_validator(mode="after")
         def _checked(self) -> Self:
             if self.loss == "lambdarank" and self.request is None:
-                raise ValueError("request: is required by lambdarank, which compares the rows of one request")
+                raise ValueError("request: is required by lambdarank, which compares rows of the same request")
             return self
 
     options: Options
@@ -61,12 +61,12 @@ class Learned(Formula):
             low=-100.0,
             high=100.0,
             per_objective=True,
-            description="Added to what was learnt, for each unit of the objective's score.",
+            description="Weight of the objective's score added to the learned score.",
         ),
     )
     direction = None
     invariant_to: ClassVar[Mapping[Invariance, Mapping[str, float]]] = {}
-    attribution = "shapley"  # trees join objectives in ways that nobody chose
+    attribution = "shapley"  # trees combine objectives in arbitrary interactions
     fitted = True
 
     def __init__(
@@ -76,10 +76,10 @@ class Learned(Formula):
             raise LocatedError("label: is required")
         super().__init__(objectives, options, state)
         for name in self.options.increasing:
-            require_known(name, objectives, f"increasing: {name!r} is no objective")
+            require_known(name, objectives, f"increasing: {name!r} is not an objective")
         for name in self.options.features:
             if name in objectives:
-                raise LocatedError(f"features: {name!r} is an objective, whose score the trees read anyhow")
+                raise LocatedError(f"features: {name!r} is an objective, whose score the trees read already")
         self.features = self.options.features
         texts = [text for text in (self.options.label, self.options.weight) if text is not None]
         read = [name for text in texts for name in formula(text).names]
@@ -97,23 +97,23 @@ class Learned(Formula):
         return Linear.from_dict(self.state["linear"])
 
     def fit(self, candidates: Candidates, log: Mapping[str, Any]) -> State:
-        """Weights and trees, and how well others, fitted without a row's request, order the rows by the label."""
+        """Fit weights and trees, and measure held-out ranking quality."""
         label, weight, request = self.options.label, self.options.weight, self.options.request
-        labels, weights, used = worth(label, weight, log, self._most)
+        labels, weights, used = labels_and_weights(label, weight, log, self._largest_label)
         keys = np.arange(len(labels)) if request is None else np.asarray(log[request])
-        if keys.dtype == object:  # rows of no request are compared with none
+        if keys.dtype == object:  # rows without a request are compared with none
             used &= np.array([key is not None for key in keys], dtype=bool)
         codes = Requests.of(keys[used].astype(str) if keys.dtype == object else keys[used]).codes
         rows = Rows(self.prepare(candidates)[used], labels[used], weights[used], codes)
-        found = boost(rows, self._settings)
+        model = boost(rows, self._settings)
         return {
-            "linear": found.linear.to_dict(),
-            "trees": found.trees,
-            "held_out": self._held_out(rows, found.held_out),
+            "linear": model.linear.to_dict(),
+            "trees": model.trees,
+            "held_out": self._held_out(rows, model.held_out),
         }
 
     def _held_out(self, rows: Rows, scores: Floats) -> dict[str, Any]:
-        """How well held-out scores [M] order the rows, beside the best objective alone."""
+        """Ranking quality of held-out scores [M], compared with the best single objective."""
         requests = None if self.options.request is None else rows.requests
         alone = [measure(rows.labels, one, rows.weights, requests) for one in rows.inputs.T[: len(self.objectives)]]
         best = int(np.argmax(alone))
@@ -139,12 +139,12 @@ class Learned(Formula):
         )
 
     @property
-    def _most(self) -> float:
-        """The greatest label that the loss takes."""
+    def _largest_label(self) -> float:
+        """Largest label that the loss accepts."""
         return 1.0 if self.options.loss == "log_loss" else np.inf
 
     def prepare(self, candidates: Candidates) -> Floats:
-        """Scores and the features that the trees read [N, T + features]."""
+        """Scores and features of the trees [N, T + features]."""
         columns = [candidates.numbers(name)[:, None] for name in self.features]
         return np.concatenate([candidates.scores, *columns], axis=1)
 
@@ -153,11 +153,11 @@ class Learned(Formula):
         return _moved(self._learnt(prepared), prepared, parameters["share"])
 
     def _learnt(self, prepared: Floats) -> Floats:
-        """What weights and trees give prepared candidates [N]."""
+        """Learned scores [N] of prepared candidates, without shares."""
         return self._linear(prepared[:, : len(self.objectives)]) + self._trees(prepared)
 
     def sweep(self, prepared: Floats, parameters: Mapping[str, Floats]) -> Iterator[tuple[slice, Floats]]:
-        """As any formula's, with what was learnt computed once for all sets."""
+        """As for any formula, but with the learned scores computed once for all sets."""
         learnt, share = self._learnt(prepared), parameters["share"]
         tall = max(1, BLOCK // max(len(prepared), 1))
         for p in range(0, len(share), tall):
@@ -166,8 +166,8 @@ class Learned(Formula):
 
 
 def _moved(learnt: Floats, prepared: Floats, share: Floats) -> Floats:
-    """What was learnt [N] plus shares [..., T] of the scores: [..., N]."""
+    """Learned scores [N] plus shares [..., T] times scores: [..., N]."""
     total = np.broadcast_to(learnt, (*share.shape[:-1], len(learnt)))
-    for i in range(share.shape[-1]):  # one at a time: no [..., N, T] temporary per parameter set
+    for i in range(share.shape[-1]):  # avoids a [..., N, T] temporary per parameter set
         total = total + share[..., None, i] * prepared[..., i]
     return np.asarray(total, dtype=np.float64)

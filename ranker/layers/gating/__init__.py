@@ -1,4 +1,4 @@
-"""Gates: which experts to listen to, and what can be seen of it."""
+"""Gates over experts, and a way to record their weights."""
 
 from ranker.layers.gating.gate import Gate, GateOptions, gate_weights
 from ranker.layers.gating.rules import RULES

@@ -1,4 +1,4 @@
-"""A gate: which experts to listen to, for each row."""
+"""A gate: per-row weights over experts."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from ranker.lazy_tensorflow import Layer, tf
 
 
 class GateOptions(Closed):
-    """What the gates of an architecture are like."""
+    """Options of an architecture's gates."""
 
     kind: Literal["softmax", "top_k", "dselect_k"] = Field(
-        "softmax", description="softmax: all experts. top_k: the k largest only. dselect_k: k learnt, smoothly."
+        "softmax", description="softmax: all experts. top_k: only the k largest. dselect_k: k, differentiably."
     )
-    units: tuple[int, ...] = Field((), description="Units of hidden layers before the weights; none by default.")
-    temperature: float = Field(1.0, gt=0, description="Divides the logits: above 1 evens the weights out.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of experts left out of a row's mix while training.")
-    k: int = Field(2, ge=1, description="Experts a row listens to, for top_k and dselect_k.")
+    units: tuple[int, ...] = Field((), description="Units of the gate's hidden layers; none by default.")
+    temperature: float = Field(1.0, gt=0, description="Divides the logits; above 1 flattens the weights.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Fraction of experts dropped per row in training.")
+    k: int = Field(2, ge=1, description="Experts used per row, for top_k and dselect_k.")
 
 
 class Gate(Layer):
     """Weights over named experts, and the experts' weighted sum. Jacobs et al., Neural Computation 1991.
 
-    The weights of a row sum to 1 whatever the options. Dropout leaves whole experts out of a row's mix and scales the
-    rest up to 1 (Zhao et al., RecSys 2019); where it would leave none, all stay.
+    The weights of a row always sum to 1. Dropout removes whole experts from a row's mix and rescales the rest to sum
+    to 1 (Zhao et al., RecSys 2019); if it would remove all experts, all stay.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Gate(Layer):
         self.dropout = _ExpertDropout(options.dropout, name=f"{name}_dropout") if options.dropout else None
 
     def weights_of(self, inputs: Sides | tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Weights [B, K], each row summing to 1."""
+        """Weights [B, K]; each row sums to 1."""
         hidden = inputs if self.stack is None else self.stack(inputs, training=training)
         return self.weights_from(self.project(hidden), training)
 
@@ -60,15 +60,15 @@ class Gate(Layer):
         return weights if self.dropout is None else self.dropout(weights, training=training)
 
     def call(self, inputs: Sides | tf.Tensor, experts: Sequence[tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Mix K experts' outputs, each [B, H], into [B, H], by weights that read ``inputs``."""
+        """Mix the outputs of K experts, each [B, H], into [B, H], with weights computed from ``inputs``."""
         return self.mix(self.weights_of(inputs, training), experts)
 
     def mix(self, weights: tf.Tensor, experts: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Weighted sum of K experts' outputs, each [B, H]: weights [B, K] to [B, H]."""
+        """Weighted sum [B, H] of the outputs of K experts, each [B, H], with weights [B, K]."""
         if len(experts) != len(self.experts):
             raise ValueError(f"this gate weighs {len(self.experts)} experts, got {len(experts)}")
         tell(GateReading(self.name, self.experts, weights, experts))
-        shares = tf.split(weights, len(experts), axis=1)  # one operation, where slices would be one an expert
+        shares = tf.split(weights, len(experts), axis=1)  # one operation; slicing would take one per expert
         return tf.add_n([share * expert for share, expert in zip(shares, experts, strict=True)])
 
     def get_config(self) -> dict[str, object]:
@@ -88,7 +88,7 @@ class _ExpertDropout(Draws):
 
 
 def gate_weights(gates: Sequence[Gate], inputs: Sequence[Sides | tf.Tensor], training: bool = False) -> list[tf.Tensor]:
-    """Weights [B, K] of several gates, each of its own input; gates of the same sides share their products."""
+    """Weights [B, K] of several gates, each on its own input; gates on the same sides share a matrix product."""
     first = inputs[0]
     if isinstance(first, Sides) and all(x is first for x in inputs) and all(gate.stack is None for gate in gates):
         outputs = together([gate.project for gate in gates], first)

@@ -1,4 +1,4 @@
-"""From a gate's linear outputs to weights over experts, by the config's word."""
+"""Registry, by config name, of functions from a gate's linear outputs to weights over experts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ranker.lazy_tensorflow import tf
 
 
 class Rule(NamedTuple):
-    """``width(K, k)`` linear outputs for K experts, and ``weights(outputs [B, width], K, k)`` [B, K] made of them.
+    """``width(K, k)``: number of linear outputs for K experts. ``weights(outputs [B, width], K, k)``: weights [B, K].
 
     The weights of a row sum to 1.
     """
@@ -20,11 +20,11 @@ class Rule(NamedTuple):
     width: Callable[[int, int], int]
     weights: Callable[[tf.Tensor, int, int], tf.Tensor]
     scale: float = 1.0
-    """Of the initial kernel."""
+    """Scale of the initial kernel."""
 
 
 def softmax(logits: tf.Tensor, experts: int, k: int) -> tf.Tensor:
-    """Weights [B, K] of logits [B, K]. Jacobs et al., Neural Computation 1991."""
+    """Weights [B, K] from logits [B, K]. Jacobs et al., Neural Computation 1991."""
     del experts, k
     return tf.nn.softmax(logits)
 
@@ -43,9 +43,9 @@ def top_k(logits: tf.Tensor, experts: int, k: int) -> tf.Tensor:
 def dselect_k(outputs: tf.Tensor, experts: int, k: int) -> tf.Tensor:
     """DSelect-k: k selectors, each a differentiable binary code of one expert. Hazimeh et al., NeurIPS 2021.
 
-    Of the outputs [B, k m + k], m = ceil(log2 K), the first k m are the codes' bits before the smooth step, the last k
-    the logits of the selectors' shares. Where K is no power of two, codes count modulo K, so that each names an expert
-    and no mass is lost; the paper leaves codes without an expert and penalises them.
+    With m = ceil(log2 K), the outputs [B, k m + k] hold k m code bits before the smooth step, then k logits of the
+    selectors' weights. If K is not a power of two, codes are taken modulo K, so that every code names an expert and no
+    mass is lost; the paper instead penalises codes without an expert.
     """
     bits = _bits(experts)
     codes = np.arange(2**bits)
@@ -59,7 +59,7 @@ def dselect_k(outputs: tf.Tensor, experts: int, k: int) -> tf.Tensor:
 
 
 def smooth_step(x: tf.Tensor, width: float = 1.0) -> tf.Tensor:
-    """0 below ``-width / 2``, 1 above ``width / 2``, and between them the cubic that joins them smoothly."""
+    """0 below ``-width / 2``, 1 above ``width / 2``, and a smooth cubic between."""
     inside = -2.0 / width**3 * x**3 + 3.0 / (2.0 * width) * x + 0.5
     return tf.where(x <= -width / 2, tf.zeros_like(x), tf.where(x >= width / 2, tf.ones_like(x), inside))
 
@@ -71,6 +71,6 @@ def _bits(experts: int) -> int:
 RULES = {
     "softmax": Rule(lambda experts, _: experts, softmax),
     "top_k": Rule(lambda experts, _: experts, top_k),
-    # From near 0, where the smooth step is steep: from a usual start most bits would be stuck at 0 or 1.
+    # Start near 0, where the smooth step is steep: with a usual scale most bits would saturate at 0 or 1.
     "dselect_k": Rule(lambda experts, k: k * _bits(experts) + k, dselect_k, scale=0.01),
 }

@@ -1,4 +1,4 @@
-"""Looking at gates while a model runs, without a change to the model."""
+"""Record gate weights while a model runs, without changing the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ranker.lazy_tensorflow import tf
 
 
 class GateReading(NamedTuple):
-    """What one gate did with one batch: weights [B, K] of its experts, and their outputs, K times [B, H]."""
+    """One gate's weights [B, K] on one batch, and the outputs of its K experts, each [B, H]."""
 
     gate: str
     experts: tuple[str, ...]
@@ -24,7 +24,7 @@ _SEEN: ContextVar[list[GateReading] | None] = ContextVar("gates_seen", default=N
 
 @contextmanager
 def watching() -> Iterator[list[GateReading]]:
-    """Collect the reading of every gate that mixes experts while the block runs, in the order in which they do.
+    """Collect the readings of all gates that run inside the ``with`` block, in order of execution.
 
     The model must run eagerly: inside a ``tf.function`` readings would be symbolic.
     """
@@ -37,7 +37,7 @@ def watching() -> Iterator[list[GateReading]]:
 
 
 def tell(reading: GateReading) -> None:
-    """Hand a reading to whoever watches."""
+    """Add a reading to the innermost ``watching`` block, if any."""
     seen = _SEEN.get()
     if seen is not None:
         seen.append(reading)

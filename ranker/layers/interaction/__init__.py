@@ -1,4 +1,4 @@
-"""Feature interactions before sharing, by the config's word; adding one is a file and a line here."""
+"""Registry of feature interactions by config name; to add one, add a file and a line here."""
 
 from ranker.layers.interaction.base import INTERACTIONS, Interaction, InteractionOptions
 from ranker.layers.interaction.cross import CrossInteraction

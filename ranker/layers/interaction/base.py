@@ -1,4 +1,4 @@
-"""What every feature interaction is."""
+"""Base class of feature interactions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ranker.schema import Schema
 
 
 class InteractionOptions(Closed):
-    """Base of the options of an interaction; each adds its ``name`` and parameters."""
+    """Base options of an interaction; each adds its ``name`` and parameters."""
 
     name: str = ""
 
     def check(self, schema: Schema) -> None:
-        """Raise ``ValueError``, naming the option, where the interaction cannot be had with these features."""
+        """Raise ``ValueError``, naming the option, if the interaction does not support these features."""
         del schema
 
 
 class Interaction(Layer):
-    """Sides to sides: what crosses context and candidate is put beside the candidate's inputs.
+    """Maps sides to sides: crosses of context and candidate are appended to the candidate's inputs.
 
-    The context stays as it is, so that dense layers behind still multiply it once a request.
+    The context is unchanged, so that later dense layers still multiply it once per request.
     """
 
     Options: ClassVar[type[InteractionOptions]]
@@ -37,11 +37,11 @@ class Interaction(Layer):
 
     @property
     def wide_variables(self) -> list[tf.Variable]:
-        """Weights of a linear function of all inputs, if it has one: a group of their own for optimisers."""
+        """Weights of a linear function of all inputs, if any; they form their own optimiser group."""
         return []
 
     def call(self, sides: Sides) -> Sides:
-        """Context [B, C] or [1, C] and candidate [B, I] to context and candidate [B, I + J]."""
+        """Map context [B, C] or [1, C] and candidate [B, I] to the context and candidate [B, I + J]."""
         raise NotImplementedError
 
 

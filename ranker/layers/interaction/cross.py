@@ -14,13 +14,13 @@ from ranker.lazy_tensorflow import tf, tfrs
 
 @INTERACTIONS.register("cross")
 class CrossInteraction(Interaction):
-    """``x_{l+1} = x_0 * (W x_l + b) + x_l`` over both sides, its output beside the candidate's inputs.
+    """``x_{l+1} = x_0 * (W x_l + b) + x_l`` over both sides, its output appended to the candidate.
 
-    Wang et al., "DCN V2", WWW 2021. Every layer mixes context and candidate, so all of it is computed per candidate.
+    Wang et al., "DCN V2", WWW 2021. Every layer mixes context and candidate, so it runs once per candidate.
     """
 
     class Options(InteractionOptions):
-        """Number of layers, and the rank of W (full where none is given)."""
+        """Number of layers, and the rank of W (full by default)."""
 
         name: Literal["cross"] = "cross"
         layers: int = Field(2, ge=1, le=16, description="Cross layers in sequence.")

@@ -13,28 +13,28 @@ from ranker.schema import Schema
 
 @INTERACTIONS.register("dots")
 class DotsInteraction(Interaction):
-    """Dot products of all pairs of embedded features, beside the candidate's inputs.
+    """Dot products of all pairs of embedded features, appended to the candidate's inputs.
 
-    Naumov et al., "Deep Learning Recommendation Model", 2019. All embedded features must have one width.
+    Naumov et al., "Deep Learning Recommendation Model", 2019. All embedded features must have the same width.
     """
 
     class Options(InteractionOptions):
-        """Nothing to set."""
+        """No options."""
 
         name: Literal["dots"] = "dots"
 
         def check(self, schema: Schema) -> None:
-            """Raise ``ValueError`` where embeddings differ in width."""
+            """Raise ``ValueError`` if embeddings differ in width."""
             _one_width(schema.embedding_widths())
 
     def __init__(self, layout: Layout, options: Options | None = None) -> None:
         _one_width(set(layout.tables))
         super().__init__(layout, options)
-        # With the gather left out the upper triangle is zeros; it costs columns and saves a slow mask.
+        # Without the gather the upper triangle stays as zero columns, which avoids a slow mask.
         self.dots = tfrs.layers.feature_interaction.DotInteraction(skip_gather=True)
 
     def call(self, sides: Sides) -> Sides:
-        """Append the dot products [B, n * n], those above the diagonal being 0."""
+        """Append the dot products [B, n * n]; entries above the diagonal are 0."""
         both = join(sides)
         context_width = sides.context.shape[1]
         spans = [

@@ -14,16 +14,16 @@ from ranker.lazy_tensorflow import tf
 
 @INTERACTIONS.register("fm")
 class FMInteraction(Interaction):
-    """First and second order of a factorisation machine, beside the candidate's inputs, as in DeepFM.
+    """First and second order of a factorisation machine, appended to the candidate's inputs, as in DeepFM.
 
     Rendle, ICDM 2010; Guo et al., "DeepFM", IJCAI 2017. The first order is one linear function of all inputs, [B, 1].
-    The second is ``((sum_i v_i)^2 - sum_i v_i^2) / 2`` over the embedded features, kept as a vector [B, D] before its
-    sum, so that tasks may weigh its parts (bi-interaction pooling; He & Chua, SIGIR 2017). Features of one width
-    interact with each other; each width has its own vector. The context's sums are computed once a request.
+    The second is ``((sum_i v_i)^2 - sum_i v_i^2) / 2`` over the embedded features. It stays a vector [B, D] instead of
+    a sum, so that tasks can weight its components (bi-interaction pooling; He & Chua, SIGIR 2017). Only features of
+    the same width interact; each width has its own vector. The context's sums are computed once per request.
     """
 
     class Options(InteractionOptions):
-        """Nothing to set."""
+        """No options."""
 
         name: Literal["fm"] = "fm"
 
@@ -36,7 +36,7 @@ class FMInteraction(Interaction):
 
     @property
     def wide_variables(self) -> list[tf.Variable]:
-        """The first order's weights."""
+        """Weights of the first order."""
         return list(self.linear.trainable_variables)
 
     def call(self, sides: Sides) -> Sides:

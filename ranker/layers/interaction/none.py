@@ -1,4 +1,4 @@
-"""No interaction: the experts get the inputs as they are."""
+"""No interaction: the inputs are passed through unchanged."""
 
 from typing import Literal
 
@@ -11,10 +11,10 @@ class NoInteraction(Interaction):
     """Return the sides unchanged."""
 
     class Options(InteractionOptions):
-        """Nothing to set."""
+        """No options."""
 
         name: Literal["none"] = "none"
 
     def call(self, sides: Sides) -> Sides:
-        """Sides as they are."""
+        """Return the sides unchanged."""
         return sides

@@ -1,4 +1,4 @@
-"""Ways to turn a list of ids into one vector, by the schema's word; adding one is a file and a line here."""
+"""Registry of list poolings by schema name; to add one, add a file and a line here."""
 
 from ranker.layers.pooling.base import POOLINGS, Pooling
 from ranker.layers.pooling.din import DIN

@@ -1,4 +1,4 @@
-"""What every pooling is."""
+"""Base class of poolings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ranker.registry import Registry
 
 
 class Pooling(Layer):
-    """Embedded lists to one vector a row.
+    """Pools an embedded list into one vector per row.
 
-    Those with a target (``IdField.target``) weigh the list by the candidate: their result is the candidate's, one row
-    for each, even where the list is the context's single row.
+    A pooling with a target (``IdField.target``) attends from the candidate to the list. Its output has one row per
+    candidate, even if the list is the context's single row.
     """
 
     def __init__(self, field: IdField, name: str) -> None:
@@ -19,7 +19,7 @@ class Pooling(Layer):
         self.field = field
 
     def call(self, rows: tf.Tensor, mask: tf.Tensor, target: tf.Tensor | None = None) -> tf.Tensor:
-        """Rows [B or 1, L, D], mask [B or 1, L, 1] of 0 and 1, and perhaps a target [B, D], to [B, D]."""
+        """Pool rows [B or 1, L, D], with a 0/1 mask [B or 1, L, 1] and an optional target [B, D], to [B, D]."""
         raise NotImplementedError
 
 

@@ -9,11 +9,11 @@ from ranker.lazy_tensorflow import tf
 
 @POOLINGS.register("din")
 class DIN(Pooling):
-    """``sum_l a(k_l, q) k_l`` with a small network a of key, target and their product. Zhou et al., KDD 2018.
+    """``sum_l a(k_l, q) k_l``, where a is a small network of key, target and their product. Zhou et al., KDD 2018.
 
-    As in the paper the weights are not normalised, so that how much of the list resembles the target is kept. The
-    network's first layer is linear in key and target apart, so the key's share is computed once a request; what reads
-    their product, and all behind it, is computed for each candidate and each place in the list.
+    As in the paper, the weights are not normalised, which preserves the intensity of interest in the target. The first
+    layer is linear in key and target separately, so the key's part is computed once per request. The product and all
+    later layers are computed for each candidate and list position.
     """
 
     def __init__(self, field: IdField, name: str) -> None:
@@ -21,7 +21,7 @@ class DIN(Pooling):
         self.hidden = 32
 
     def build(self, shape: tf.TensorShape) -> None:
-        """Kernels for key, target and product, each [D, hidden], and the output's [hidden, 1]."""
+        """Create kernels of key, target and product, each [D, hidden], and of the output [hidden, 1]."""
         width = int(shape[-1])
         limit = (6.0 / (3 * width + self.hidden)) ** 0.5
         self.kernels = {
@@ -37,7 +37,7 @@ class DIN(Pooling):
         super().build(shape)
 
     def call(self, rows: tf.Tensor, mask: tf.Tensor, target: tf.Tensor | None = None) -> tf.Tensor:
-        """Rows [B or 1, L, D], mask [B or 1, L, 1] and target [B, D] to [B, D]."""
+        """Pool rows [B or 1, L, D], with mask [B or 1, L, 1] and target [B, D], to [B, D]."""
         assert target is not None
         query = target[:, None, :]
         hidden = tf.matmul(rows, self.kernels["key"]) + self.bias + tf.matmul(query, self.kernels["target"])

@@ -9,10 +9,9 @@ from ranker.lazy_tensorflow import tf
 
 @POOLINGS.register("multi_head")
 class MultiHead(Pooling):
-    """The target attends to the list by several heads of scaled dot products. Vaswani et al., NeurIPS 2017.
+    """The target attends to the list with several heads of scaled dot products. Vaswani et al., NeurIPS 2017.
 
-    Keys and values are computed once a request, scores and the weighted sum for each candidate. An empty list gives
-    zeros.
+    Keys and values are computed once per request, scores and weighted sums per candidate. An empty list gives zeros.
     """
 
     def __init__(self, field: IdField, name: str) -> None:
@@ -20,7 +19,7 @@ class MultiHead(Pooling):
         self.heads = field.heads
 
     def build(self, shape: tf.TensorShape) -> None:
-        """Projections [D, heads * size] of target, keys and values, and [heads * size, D] back."""
+        """Create projections [D, heads * size] of target, keys and values, and the output's [heads * size, D]."""
         width = int(shape[-1])
         self.size = -(-width // self.heads)
         inner = self.heads * self.size
@@ -32,7 +31,7 @@ class MultiHead(Pooling):
         super().build(shape)
 
     def call(self, rows: tf.Tensor, mask: tf.Tensor, target: tf.Tensor | None = None) -> tf.Tensor:
-        """Rows [B or 1, L, D], mask [B or 1, L, 1] and target [B, D] to [B, D]."""
+        """Pool rows [B or 1, L, D], with mask [B or 1, L, 1] and target [B, D], to [B, D]."""
         queries = tf.reshape(tf.matmul(target, self.kernels["target"]), [-1, 1, self.heads, self.size])
         keys = self._split(tf.matmul(rows, self.kernels["key"]))
         values = self._split(tf.matmul(rows, self.kernels["value"]))

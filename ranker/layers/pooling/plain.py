@@ -1,4 +1,4 @@
-"""Sum and mean."""
+"""Sum and mean pooling."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from ranker.lazy_tensorflow import tf
 
 @POOLINGS.register("sum")
 class Sum(Pooling):
-    """The sum over what is not padding."""
+    """Sum over entries that are not padding."""
 
     def call(self, rows: tf.Tensor, mask: tf.Tensor, target: tf.Tensor | None = None) -> tf.Tensor:
-        """Rows [B, L, D] and mask [B, L, 1] to [B, D]."""
+        """Pool rows [B, L, D] with mask [B, L, 1] to [B, D]."""
         del target
         return tf.reduce_sum(rows * mask, axis=1)
 
 
 @POOLINGS.register("mean")
 class Mean(Pooling):
-    """The mean over what is not padding; zeros for an empty list."""
+    """Mean over entries that are not padding; zeros for an empty list."""
 
     def call(self, rows: tf.Tensor, mask: tf.Tensor, target: tf.Tensor | None = None) -> tf.Tensor:
-        """Rows [B, L, D] and mask [B, L, 1] to [B, D]."""
+        """Pool rows [B, L, D] with mask [B, L, 1] to [B, D]."""
         del target
         return tf.reduce_sum(rows * mask, axis=1) / tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)

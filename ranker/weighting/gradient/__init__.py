@@ -1,4 +1,4 @@
-"""Methods that weigh gradients; adding one is a file and a line here."""
+"""Methods that weight gradients; to add one, add a file and a line here."""
 
 from ranker.weighting.gradient.aligned_mtl import AlignedMTL
 from ranker.weighting.gradient.cagrad import CAGrad

@@ -1,4 +1,4 @@
-"""Aligned principal components."""
+"""Aligned-MTL: alignment of principal components."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Preference = Annotated[float, Field(ge=0)]
 
 @WEIGHTINGS.register("aligned_mtl")
 class AlignedMTL(GradientBalancer):
-    """Gradients made orthogonal and of one length, that of the least principal component. Senushkin et al., CVPR 2023.
+    """Orthogonal gradients of equal length, that of the smallest principal component. Senushkin et al., CVPR 2023.
 
-    With ``G = V diag(lambda) V'``: weights ``sqrt(lambda_min) V diag(lambda)^-1/2 V' p``, over lambda > 0, p being the
-    preference.
+    With ``G = V diag(lambda) V'``: weights ``sqrt(lambda_min) V diag(lambda)^-1/2 V' p``, over lambda > 0, where p is
+    the preference.
     """
 
     class Options(GradientOptions):
         """The preference."""
 
         name: Literal["aligned_mtl"] = "aligned_mtl"
-        preference: Preference | dict[str, Preference] = Field(1.0, description="What each aligned task counts.")
+        preference: Preference | dict[str, Preference] = Field(1.0, description="Weight of each aligned task.")
 
     options: Options
 

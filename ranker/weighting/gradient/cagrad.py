@@ -13,23 +13,23 @@ from ranker.weighting.quadratic_programs import scaled, simplex_quadratic
 
 @WEIGHTINGS.register("cagrad")
 class CAGrad(GradientBalancer):
-    """The direction near the mean gradient g0 under which the worst-off task gains most. Liu et al., NeurIPS 2021.
+    """The direction near the mean gradient g0 that most improves the worst-off task. Liu et al., NeurIPS 2021.
 
     ``max_d min_i <g_i, d>`` subject to ``||d - g0|| <= c ||g0||``. Its dual over the simplex,
-    ``min_w g_w' g0 + c ||g0|| ||g_w||``, is solved by turns: the norm is the least over t of ``(norm^2 / t + t) / 2``,
-    which leaves a quadratic programme. The step is ``g0 + c ||g0|| g_w / ||g_w||``.
+    ``min_w g_w' g0 + c ||g0|| ||g_w||``, is solved by alternating minimisation: the norm is the minimum over t of
+    ``(norm^2 / t + t) / 2``, which leaves a quadratic programme. The step is ``g0 + c ||g0|| g_w / ||g_w||``.
     """
 
     class Options(GradientOptions):
-        """How far from the mean."""
+        """Maximum distance from the mean gradient."""
 
         name: Literal["cagrad"] = "cagrad"
-        c: float = Field(0.4, ge=0, lt=1, description="0: the mean; near 1: as far as it converges.")
+        c: float = Field(0.4, ge=0, lt=1, description="Radius around the mean gradient; 0: the mean itself.")
 
     options: Options
 
     def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
-        """Weights [T]: 1 / T and what the worst-off tasks get beside it."""
+        """Weights [T]: 1 / T plus the extra weight of the worst-off tasks."""
         gramian, tasks = scaled(gramian), gramian.shape[0]
         even = tf.fill([tasks], tf.constant(1.0 / tasks, tf.float64))
         linear = tf.linalg.matvec(gramian, even)

@@ -1,4 +1,4 @@
-"""Projections onto the cone of directions that no task opposes: UPGrad and DualProj."""
+"""Projections onto the dual cone, the directions that conflict with no task: UPGrad and DualProj."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ranker.weighting.quadratic_programs import bounded_least_norm, scaled
 
 @WEIGHTINGS.register("upgrad")
 class UPGrad(GradientBalancer):
-    """The mean of the gradients, each projected onto the dual cone by itself. Quinton & Rey, 2024, arXiv 2406.16232.
+    """The mean of the gradients after projecting each onto the dual cone. Quinton & Rey, 2024, arXiv 2406.16232.
 
-    The projection of ``J' u`` is ``J' v`` with ``v = argmin v' G v, v >= u``; here u is each unit vector in turn.
-    The step opposes no task.
+    The projection of ``J' u`` is ``J' v`` with ``v = argmin v' G v, v >= u``; here u runs over the unit vectors.
+    The step conflicts with no task.
     """
 
     class Options(GradientOptions):
-        """Nothing more to set."""
+        """No further options."""
 
         name: Literal["upgrad"] = "upgrad"
 
@@ -30,13 +30,13 @@ class UPGrad(GradientBalancer):
 
 @WEIGHTINGS.register("dualproj")
 class DualProj(GradientBalancer):
-    """The gradients' mean projected onto the dual cone. Lopez-Paz & Ranzato, "GEM", NeurIPS 2017.
+    """The mean gradient projected onto the dual cone. Lopez-Paz & Ranzato, "GEM", NeurIPS 2017.
 
-    The nearest direction to the mean that opposes no task: ``v = argmin v' G v, v >= 1 / T``.
+    The direction nearest to the mean that conflicts with no task: ``v = argmin v' G v, v >= 1 / T``.
     """
 
     class Options(GradientOptions):
-        """Nothing more to set."""
+        """No further options."""
 
         name: Literal["dualproj"] = "dualproj"
 

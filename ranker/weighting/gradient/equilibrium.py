@@ -1,4 +1,4 @@
-"""Weights at an equilibrium of utilities: Nash-MTL and FairGrad."""
+"""Weights at a utility equilibrium: Nash-MTL and FairGrad."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ranker.weighting.quadratic_programs import power_equilibrium
 
 @WEIGHTINGS.register("nash_mtl")
 class NashMTL(GradientBalancer):
-    """The bargaining solution, ``G w = 1 / w``. Navon et al., ICML 2022.
+    """The Nash bargaining solution, ``G w = 1 / w``. Navon et al., ICML 2022.
 
-    The product of the tasks' gains is greatest; scaling a loss changes no step. Solved exactly, by the minimum of
-    ``w' G w / 2 - sum log w``, where the paper linearises.
+    It maximises the product of the tasks' gains, and is invariant to the scale of losses. Solved exactly as the minimum
+    of ``w' G w / 2 - sum log w``, where the paper linearises.
     """
 
     class Options(GradientOptions):
-        """Nothing more to set."""
+        """No further options."""
 
         name: Literal["nash_mtl"] = "nash_mtl"
 
@@ -31,13 +31,13 @@ class NashMTL(GradientBalancer):
 
 @WEIGHTINGS.register("fairgrad")
 class FairGrad(GradientBalancer):
-    """alpha-fair gains, ``G w = w ** (-1 / alpha)``. Ban & Ji, ICML 2024.
+    """alpha-fair gains: ``G w = w ** (-1 / alpha)``. Ban & Ji, ICML 2024.
 
-    alpha 1 is Nash-MTL's proportional fairness; the larger alpha, the more the least gain counts.
+    alpha = 1 is Nash-MTL's proportional fairness; larger alpha gives more weight to the smallest gain.
     """
 
     class Options(GradientOptions):
-        """The fairness."""
+        """Fairness parameter."""
 
         name: Literal["fairgrad"] = "fairgrad"
         alpha: float = Field(2.0, gt=0, le=100, description="1: proportional; large: max-min fairness.")
@@ -50,7 +50,7 @@ class FairGrad(GradientBalancer):
 
 
 def _equilibrium(gramian: tf.Tensor, power: float) -> tf.Tensor:
-    """Solve ``G w = w^-power`` in unit gradients: with n their norms, u = n w, ``C u = n^(power - 1) u^-power``."""
+    """Solve ``G w = w^-power`` for unit gradients: with norms n and u = n w, ``C u = n^(power - 1) u^-power``."""
     gramian = tf.cast(gramian, tf.float64)
     norms = tf.sqrt(tf.linalg.diag_part(gramian))
     present = norms > 0
@@ -58,6 +58,6 @@ def _equilibrium(gramian: tf.Tensor, power: float) -> tf.Tensor:
     apart = tf.linalg.diag(tf.where(present, tf.zeros_like(norms), tf.ones_like(norms)))
     unlike = units / tf.reduce_max(units)
     solved = power_equilibrium(gramian / (units[:, None] * units[None, :]) + apart, power, unlike ** (power - 1.0))
-    # Loads all divided by one number divide the solution by its root of 1 + power.
+    # Dividing all loads by s divides the solution by s^(1 / (1 + power)).
     back = solved * tf.reduce_max(units) ** ((power - 1.0) / (power + 1.0)) / units
     return tf.where(present, back, tf.zeros_like(back))

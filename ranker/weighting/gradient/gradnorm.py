@@ -16,29 +16,30 @@ _LEAST = 1e-3
 
 @WEIGHTINGS.register("gradnorm")
 class GradNorm(GradientBalancer):
-    """Weights learnt so that weighted gradients have like norms, larger for slower tasks. Chen et al., ICML 2018.
+    """Learns weights that equalise gradient norms, with larger norms for slower tasks. Chen et al., ICML 2018.
 
-    ``sum_i |w_i n_i - m r_i^alpha|``, n being the gradients' norms, m the mean of ``w n`` and r the loss over its first
-    value, relative to the tasks' mean; m and r are held fixed. After each step the weights go down its slope, here in
-    units of the mean norm so that the rate means the same for any loss, and are scaled to the sum T.
+    Minimises ``sum_i |w_i n_i - m r_i^alpha|``, where n are the gradient norms, m is the mean of ``w n``, and r is the
+    loss divided by its initial value, relative to the mean over tasks; m and r are held constant. After each step the
+    weights take a gradient step, here in units of the mean norm so that ``rate`` does not depend on the losses' scale,
+    and are normalised to sum T.
     """
 
     class Options(GradientOptions):
-        """How strongly slow tasks are favoured, and how fast weights move."""
+        """Preference for slow tasks, and step size of the weights."""
 
         name: Literal["gradnorm"] = "gradnorm"
-        alpha: float = Field(1.5, ge=0, le=10, description="0: equal norms; the larger, the more for slow tasks.")
+        alpha: float = Field(1.5, ge=0, le=10, description="0: equal norms; larger values favour slow tasks.")
         rate: float = Field(0.025, gt=0, description="Step size of the weights.")
 
     options: Options
 
     def prepare(self, tasks: Mapping[str, Task]) -> None:
-        """Create the weights and first losses [T]."""
+        """Create the weights and initial losses [T]."""
         self._weights = tf.Variable(tf.ones([len(tasks)], tf.float64), trainable=False, name="weights")
         self._first = tf.Variable(tf.zeros([len(tasks)], tf.float64), trainable=False, name="first_losses")
 
     def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
-        """Weights [T] of sum T: 1 at the first step."""
+        """Weights [T] summing to T; all 1 at the first step."""
         weights = tf.identity(self._weights.read_value())
         losses = tf.cast(losses, tf.float64)
         norms = tf.sqrt(tf.linalg.diag_part(tf.cast(gramian, tf.float64)))

@@ -16,23 +16,23 @@ from ranker.weighting.quadratic_programs import scaled
 
 @WEIGHTINGS.register("gradvac")
 class GradVac(GradientBalancer):
-    """Gradients turned towards the cosine that the two tasks usually have. Wang et al., ICLR 2021.
+    """Aligns each pair of gradients to its running mean cosine. Wang et al., ICLR 2021.
 
-    Where the cosine c of a gradient with another's is below its running mean m, so much of the other is added that it
-    is m: ``||g_i|| (m sqrt(1 - c^2) - c sqrt(1 - m^2)) / (||g_j|| sqrt(1 - m^2))``. With m held at 0 this is PCGrad. As
-    there, the mean over all orders of the others stands for the paper's random one.
+    If the cosine c of two gradients is below its running mean m, a multiple of g_j is added to g_i to raise c to m:
+    ``||g_i|| (m sqrt(1 - c^2) - c sqrt(1 - m^2)) / (||g_j|| sqrt(1 - m^2))``. With m fixed at 0 this is PCGrad. As
+    there, the result is the mean over all orders of the other tasks, where the paper draws one at random.
     """
 
     class Options(GradientOptions):
-        """How fast the means move."""
+        """Rate of the running means."""
 
         name: Literal["gradvac"] = "gradvac"
-        beta: float = Field(0.01, ge=0, le=1, description="Share of each new cosine in the running mean.")
+        beta: float = Field(0.01, ge=0, le=1, description="Weight of each new cosine in the running mean.")
 
     options: Options
 
     def prepare(self, tasks: Mapping[str, Task]) -> None:
-        """Create the running means [T, T], 0 at first."""
+        """Create the running mean cosines [T, T], initially 0."""
         self._means = tf.Variable(tf.zeros([len(tasks)] * 2, tf.float64), trainable=False, name="cosines")
 
     def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:

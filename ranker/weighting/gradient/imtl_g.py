@@ -1,4 +1,4 @@
-"""Impartial gradients."""
+"""IMTL-G: impartial gradients."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ranker.weighting.quadratic_programs import scaled
 
 @WEIGHTINGS.register("imtl_g")
 class IMTLG(GradientBalancer):
-    """Weights of sum 1 under which the step has equal projections on all unit gradients. Liu et al., ICLR 2021.
+    """Weights summing to 1 whose step has equal projections on all unit gradients. Liu et al., ICLR 2021.
 
-    ``(G w)_i / ||g_i||`` is the same for all i, so w is proportional to ``G^+ n``, n being the norms. Weights may be
-    negative, as in the paper. Where no such weights of sum 1 exist, as for opposite gradients, all present tasks get
-    the same.
+    ``(G w)_i / ||g_i||`` is the same for all i, so w is proportional to ``G^+ n``, where n are the norms. Weights may
+    be negative, as in the paper. If no such weights exist, as for opposite gradients, all present tasks get equal
+    weights.
     """
 
     class Options(GradientOptions):
-        """Nothing more to set."""
+        """No further options."""
 
         name: Literal["imtl_g"] = "imtl_g"
 
@@ -28,7 +28,7 @@ class IMTLG(GradientBalancer):
         gramian = scaled(gramian)
         norms = tf.sqrt(tf.linalg.diag_part(gramian))
         present = tf.cast(norms > 0, tf.float64)
-        # In unit gradients, so that scales of losses do not blur what is zero: C = D^-1 G D^-1, w = D^-1 C^+ 1.
+        # Unit gradients make the zero tolerance independent of loss scales: C = D^-1 G D^-1, w = D^-1 C^+ 1.
         inverse = tf.math.divide_no_nan(present, norms)
         cosines = inverse[:, None] * gramian * inverse[None, :]
         raw = inverse * tf.linalg.matvec(tf.linalg.pinv(cosines, rcond=1e-10), present)

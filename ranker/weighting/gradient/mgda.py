@@ -15,25 +15,24 @@ from ranker.weighting.quadratic_programs import scaled
 
 @WEIGHTINGS.register("mgda")
 class MGDA(GradientBalancer):
-    """The point of least norm in the gradients' hull. Desideri 2012; Sener & Koltun, NeurIPS 2018.
+    """The minimum-norm point in the gradients' convex hull. Desideri 2012; Sener & Koltun, NeurIPS 2018.
 
-    No step along it raises a task's loss, to first order. ``exact`` solves the quadratic programme; the other solvers
-    are those of the sources, so that their derivations can be tried: Frank-Wolfe with line search (Sener & Koltun),
-    the averaging iteration ``w += (e_i - w) / (k + 2)`` towards the vertex of steepest descent, and gradient descent on
-    the logits of softmax weights.
+    To first order, a step along it increases no task's loss. ``exact`` solves the quadratic programme; the other
+    solvers reproduce those of the sources: Frank-Wolfe with line search (Sener & Koltun), the averaging iteration
+    ``w += (e_i - w) / (k + 2)`` towards the vertex of steepest descent, and gradient descent on softmax logits.
     """
 
     class Options(GradientOptions):
-        """Solver, and how many iterations those that iterate take."""
+        """Solver, and the number of iterations of iterative solvers."""
 
         name: Literal["mgda"] = "mgda"
         solver: Literal["exact", "frank_wolfe", "averaging", "softmax"] = "exact"
-        iterations: int = Field(50, ge=1, le=10_000, description="Of every solver but exact.")
+        iterations: int = Field(50, ge=1, le=10_000, description="Iterations; ignored by exact.")
 
     options: Options
 
     def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
-        """Weights [T] of the simplex; 0 for a task without gradient."""
+        """Weights [T] on the simplex; 0 for a task without gradient."""
         present = tf.linalg.diag_part(gramian) > 0
         if self.options.solver == "exact":
             return min_norm(gramian, present=present)
@@ -41,7 +40,7 @@ class MGDA(GradientBalancer):
 
 
 def frank_wolfe(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.Tensor:
-    """Towards the vertex of least slope, as far as the norm falls: the closed form for two gradients."""
+    """Frank-Wolfe with exact line search, the closed form for two gradients."""
 
     def step(number: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         vertex = _steepest(gramian, weights, present)
@@ -54,7 +53,7 @@ def frank_wolfe(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.T
 
 
 def averaging(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.Tensor:
-    """The mean of the vertices of least slope met so far."""
+    """Average of the steepest-descent vertices so far."""
 
     def step(number: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         share = 1.0 / (tf.cast(number, tf.float64) + 2.0)
@@ -64,7 +63,7 @@ def averaging(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.Ten
 
 
 def softmax_descent(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.Tensor:
-    """Gradient descent on z, w = softmax(z), from even weights."""
+    """Gradient descent on z with w = softmax(z), from equal weights."""
 
     def step(number: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         weights = tf.nn.softmax(logits)

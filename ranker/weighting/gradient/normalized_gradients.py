@@ -1,4 +1,4 @@
-"""Gradients of one length."""
+"""Gradients normalised to unit length."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 
 @WEIGHTINGS.register("normalized_gradients")
 class NormalizedGradients(GradientBalancer):
-    """``sum_i g_i / ||g_i||``: neither scaling nor shifting a loss changes the step. A zero gradient stays out."""
+    """``sum_i g_i / ||g_i||``: invariant to scaling and shifting a loss. Zero gradients are left out."""
 
     class Options(GradientOptions):
-        """Nothing more to set."""
+        """No further options."""
 
         name: Literal["normalized_gradients"] = "normalized_gradients"
 
     def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
-        """Weights [T], one over the gradient's norm."""
+        """Weights [T]: 1 / gradient norm."""
         norms = tf.sqrt(tf.linalg.diag_part(tf.cast(gramian, tf.float64)))
         return tf.math.divide_no_nan(tf.ones_like(norms), norms)

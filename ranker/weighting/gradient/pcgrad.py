@@ -12,14 +12,14 @@ from ranker.weighting.quadratic_programs import scaled
 
 @WEIGHTINGS.register("pcgrad")
 class PCGrad(GradientBalancer):
-    """Each gradient loses what opposes the others, one after another; the step is the sum. Yu et al., NeurIPS 2020.
+    """Projects conflicting components out of each gradient in turn, then sums them. Yu et al., NeurIPS 2020.
 
-    The paper draws the order of the others at random in each step. Ours takes the mean over all orders, which is
-    what its steps are on average, without their noise.
+    The paper draws a random order of the other tasks in each step. This implementation averages over all orders: the
+    expected step, without its noise.
     """
 
     class Options(GradientOptions):
-        """Nothing more to set."""
+        """No further options."""
 
         name: Literal["pcgrad"] = "pcgrad"
 

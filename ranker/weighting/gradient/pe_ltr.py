@@ -17,7 +17,7 @@ Bound = Annotated[float, Field(ge=0, le=1)]
 
 @WEIGHTINGS.register("pe_ltr")
 class PELTR(GradientBalancer):
-    """Weights of least gradient norm, ``min ||sum_i w_i grad L_i||^2``, ``sum w = 1``, ``w >= c``. Lin et al. 2019.
+    """Weights of minimum gradient norm, ``min ||sum_i w_i grad L_i||^2``, ``sum w = 1``, ``w >= c``. Lin et al. 2019.
 
     With c = 0 the step increases no task's loss; with c > 0 a task keeps at least its share of every step.
     """
@@ -27,7 +27,7 @@ class PELTR(GradientBalancer):
 
         name: Literal["pe_ltr"] = "pe_ltr"
         bounds: Bound | dict[str, Bound] = Field(
-            0.0, description="Least weight of every task, or of each by name (0 if not named); they sum to at most 1."
+            0.0, description="Minimum weight of all tasks, or by task name (default 0); the sum must be at most 1."
         )
         solver: Literal["exact", "relaxation"] = Field(
             "exact", description="exact: the optimum. relaxation: the paper's KKT system, then projection."
@@ -39,7 +39,7 @@ class PELTR(GradientBalancer):
             total = sum(self.in_order(tasks))
             if total > 1 + 1e-9:
                 raise ValueError(
-                    f"weighting.bounds: the bounds sum to {total:g}; the weights sum to 1, so they leave no solution"
+                    f"weighting.bounds: the bounds must sum to at most 1, as the weights sum to 1; got {total:g}"
                 )
 
         def in_order(self, tasks: Mapping[str, Task]) -> list[float]:
@@ -54,8 +54,8 @@ class PELTR(GradientBalancer):
         self._bounds = self.options.in_order(tasks)
 
     def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
-        """Weights [T] of least norm. A task without any gradient, such as one with no label in the batch, gets 0."""
-        present = tf.linalg.diag_part(gramian) > 0.0  # the least norm would be had by weighing a gradient of zero
+        """Minimum-norm weights [T]; 0 for a task without gradient, such as one without labels in the batch."""
+        present = tf.linalg.diag_part(gramian) > 0.0  # otherwise a zero gradient would get all the weight
         solve = SOLVERS[self.options.solver]
         return solve(gramian, tf.constant(self._bounds, tf.float64), present)
 

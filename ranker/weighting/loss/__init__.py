@@ -1,4 +1,4 @@
-"""Methods that combine losses; adding one is a file and a line here."""
+"""Methods that combine losses; to add one, add a file and a line here."""
 
 from ranker.weighting.loss.current_inverse import CurrentInverse
 from ranker.weighting.loss.dtp import DTP

@@ -18,24 +18,24 @@ _SURE = 1e-4
 
 @WEIGHTINGS.register("dtp")
 class DTP(ScaledWeigher):
-    """``w_i = -(1 - k_i)^gamma_i log k_i``: the worse a task fares, the more it counts. Guo et al., ECCV 2018.
+    """``w_i = -(1 - k_i)^gamma_i log k_i``: worse tasks get larger weights. Guo et al., ECCV 2018.
 
-    k, between 0 and 1, is a running mean of what the batches say of the task: its AUC, for a regression the share of
-    pairs in the right order; or exp(-loss), the likelihood of a row. Tasks without labels in a batch keep theirs.
+    k, between 0 and 1, is a running mean of the task's quality on batches: its AUC (for regression the fraction of
+    concordant pairs), or exp(-loss), the likelihood of a row. Tasks without labels in a batch keep theirs.
     """
 
     class Options(ScaledOptions):
-        """What is measured, and how much it counts."""
+        """Quality measure and focus."""
 
         name: Literal["dtp"] = "dtp"
         kpi: Literal["auc", "likelihood"] = "auc"
-        gamma: Focus | dict[str, Focus] = Field(1.0, description="Focus: 0 still weighs by -log k.")
-        momentum: float = Field(0.99, ge=0, lt=1, description="Of the running mean of k.")
+        gamma: Focus | dict[str, Focus] = Field(1.0, description="Focusing exponent; with 0 the weight is -log k.")
+        momentum: float = Field(0.99, ge=0, lt=1, description="Momentum of the running mean of k.")
 
     options: Options
 
     def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
-        """Create the running means [T], which start at 1/2: no better than chance."""
+        """Create the running means [T], initially 1/2 (chance level)."""
         self._gamma = per_task(self.options.gamma, tasks, "gamma", default=1.0)
         self._scales = self.options.scales(tasks, facts)
         self._kpi = tf.Variable(tf.fill([len(tasks)], 0.5), trainable=False, name="kpi")
@@ -43,8 +43,8 @@ class DTP(ScaledWeigher):
     def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
         """Weights [T] >= 0."""
         measured = KPIS[self.options.kpi](losses, evidence)
-        told = tf.math.is_finite(measured)  # a batch without a positive says nothing of a rare label's AUC
-        measured = tf.where(told, measured, self._kpi)
+        defined = tf.math.is_finite(measured)  # a batch without positives has no AUC
+        measured = tf.where(defined, measured, self._kpi)
         share = (1.0 - self.options.momentum) * present(losses)
         k = tf.clip_by_value(self._kpi.assign_add(share * (measured - self._kpi)), _SURE, 1.0 - _SURE)
         focal = -((1.0 - k) ** tf.constant(self._gamma, losses.dtype)) * tf.math.log(k)

@@ -15,24 +15,24 @@ from ranker.weighting.scaling import ScaledWeigher
 
 @WEIGHTINGS.register("dwa")
 class DWA(ScaledWeigher):
-    """``w = T softmax(r / temperature)``, r being how slowly each loss fell lately. Liu et al., CVPR 2019.
+    """``w = T softmax(r / temperature)``, where r is the recent ratio of each loss. Liu et al., CVPR 2019.
 
-    r is the mean loss of the last window of steps over that of the one before; the paper's window is an epoch, which
-    on a large log comes too rarely. Even weights until two windows have passed. The weights do not see a loss' scale
-    but sum plain losses, so the largest would rule: ``scale_by`` divides it out first.
+    r is the mean loss of the last window of steps divided by that of the previous window. The paper's window is an
+    epoch, which is too long on a large log. Weights are equal until two windows have passed. The weights ignore the
+    scale of losses but multiply unscaled losses, so the largest would dominate: ``scale_by`` removes the scale first.
     """
 
     class Options(ScaledOptions):
         """Window and temperature."""
 
         name: Literal["dwa"] = "dwa"
-        window: int = Field(100, ge=1, le=1_000_000, description="Steps whose mean loss is compared.")
-        temperature: float = Field(2.0, gt=0, description="The higher, the more even the weights.")
+        window: int = Field(100, ge=1, le=1_000_000, description="Steps over which losses are averaged.")
+        temperature: float = Field(2.0, gt=0, description="Higher values flatten the weights.")
 
     options: Options
 
     def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
-        """Create the means of the windows [T]."""
+        """Create the window means [T]."""
         self._scales = self.options.scales(tasks, facts)
         zeros = tf.zeros([len(tasks)])
         self._sum, self._seen, self._before, self._ratio = (
@@ -42,7 +42,7 @@ class DWA(ScaledWeigher):
         self._steps = tf.Variable(0, trainable=False, name="window_steps")
 
     def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
-        """Weights [T]: of a sum of T over the scales."""
+        """Weights [T], summing to T before scaling."""
         weights = tf.cast(tf.size(losses), losses.dtype) * tf.nn.softmax(self._ratio / self.options.temperature)
         total, seen = self._sum.assign_add(losses), self._seen.assign_add(present(losses))
         full = self._steps.assign_add(1) >= self.options.window

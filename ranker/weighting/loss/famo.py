@@ -14,37 +14,37 @@ from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, LossWeigher,
 
 @WEIGHTINGS.register("famo")
 class FAMO(LossWeigher):
-    """All log losses fall alike, without any task's gradient. Liu et al., NeurIPS 2023.
+    """Decreases all log losses at an equal rate without per-task gradients. Liu et al., NeurIPS 2023.
 
     ``w_i = c z_i / L_i`` with ``z = softmax(xi)``, ``1 / c = sum z_i / L_i``: a step along the mean of the log losses'
-    gradients. Then ``xi -= rate (J' (log L - log L') + decay xi)``, L' being the losses of the same batch after the
-    step and J the softmax' derivative: what fell least gets more. It costs one more pass forward.
+    gradients. Then ``xi -= rate (J' (log L - log L') + decay xi)``, where L' are the losses of the same batch after the
+    step and J is the Jacobian of softmax: the loss that fell least gains weight. It costs one more forward pass.
     """
 
     looks_back = True
 
     class Options(WeightingOptions):
-        """How fast the logits move, and how strongly they are pulled to even weights."""
+        """Step size and decay of the logits."""
 
         name: Literal["famo"] = "famo"
         rate: float = Field(0.025, gt=0, description="Step size of the logits.")
-        decay: float = Field(0.001, ge=0, description="Pull of the logits to 0.")
+        decay: float = Field(0.001, ge=0, description="Decay of the logits to 0, that is, to equal weights.")
 
     options: Options
 
     def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
-        """Create the logits [T] and room for the losses before the step."""
+        """Create the logits [T] and a buffer for the losses before the step."""
         self._logits = tf.Variable(tf.zeros([len(tasks)]), trainable=False, name="logits")
         self._before = tf.Variable(tf.zeros([len(tasks)]), trainable=False, name="losses_before")
 
     def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
-        """Weights [T] of sum 1; 0 for a task without labels in the batch."""
+        """Weights [T] summing to 1; 0 for a task without labels in the batch."""
         self._before.assign(losses)
         parts = tf.math.divide_no_nan(tf.nn.softmax(self._logits) * present(losses), losses)
         return tf.math.divide_no_nan(parts, tf.reduce_sum(parts))
 
     def after(self, losses: tf.Tensor) -> None:
-        """Move the logits by how much each log loss fell."""
+        """Update the logits by the decrease of each log loss."""
         there = (self._before > 0) & (losses > 0)
         ratio = tf.where(there, self._before, 1.0) / tf.where(there, losses, 1.0)
         fell, z = tf.math.log(ratio), tf.nn.softmax(self._logits)

@@ -1,4 +1,4 @@
-"""A mean of the losses between the least and the greatest."""
+"""Generalised (power) mean of the losses."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ranker.weighting.base import WEIGHTINGS, LossBalancer, WeightingOptions
 
 @WEIGHTINGS.register("generalized_mean")
 class GeneralizedMean(LossBalancer):
-    """``(mean_i L_i^gamma)^(1 / gamma)``: 1 the arithmetic mean, 0 the geometric, max, min.
+    """``(mean_i L_i^gamma)^(1 / gamma)``: 1 is the arithmetic mean, 0 the geometric, +-inf max and min.
 
-    Power mean; Hardy, Littlewood and Polya, "Inequalities", 1934. Above 1 the greatest losses get more than their
-    share, below 1 less. Computed in logarithms, so that any gamma is safe. A loss of 0 takes no part.
+    Power mean; Hardy, Littlewood and Polya, "Inequalities", 1934. Above 1 large losses are emphasised, below 1 small
+    ones. Computed in log space, so that any gamma is safe. A loss of 0 is ignored.
     """
 
     class Options(WeightingOptions):
-        """The exponent."""
+        """Exponent of the mean."""
 
         name: Literal["generalized_mean"] = "generalized_mean"
         gamma: float | Literal["max", "min"] = Field(
@@ -29,7 +29,7 @@ class GeneralizedMean(LossBalancer):
     options: Options
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """Losses [T] to their mean."""
+        """Map losses [T] to their mean."""
         there = losses > 0
         kept = tf.where(there, losses, tf.ones_like(losses))
         count = tf.reduce_sum(tf.cast(there, losses.dtype))

@@ -1,4 +1,4 @@
-"""Impartial learning of losses."""
+"""IMTL-L: impartial losses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class IMTLL(LossBalancer):
     """``sum_i exp(s_i) L_i - s_i`` with learnt s: at its optimum every scaled loss is 1. Liu et al., ICLR 2021."""
 
     class Options(WeightingOptions):
-        """Nothing to set."""
+        """No options."""
 
         name: Literal["imtl_l"] = "imtl_l"
 
@@ -24,5 +24,5 @@ class IMTLL(LossBalancer):
         self.log_scales = tf.Variable(tf.zeros([len(tasks)]), name="log_scales")
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """The sum of the scaled losses [T], less the log scales, over tasks with labels in the batch."""
+        """Sum of scaled losses minus log scales, over tasks with labels in the batch, from losses [T]."""
         return tf.reduce_sum(tf.exp(self.log_scales) * losses - present(losses) * self.log_scales)

@@ -1,4 +1,4 @@
-"""Each loss divided by what it was at the start."""
+"""Each loss divided by its initial value."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from ranker.weighting.base import (
 class InitialInverse(LossWeigher):
     """``sum_i L_i / L_i(0)``, so that every task starts at 1. Ratios of Chen et al., "GradNorm", ICML 2018.
 
-    The initial loss is the mean over the first batches; while it is measured, the mean so far counts. Or it is what
-    theory gives for a model that knows nothing: log 2 for a binary task, since both outcomes are as likely, and the
-    mean of y^2 for a regression, since it predicts 0.
+    The initial loss is the mean over the first batches; until these are complete, the mean so far. Or it is the
+    theoretical loss of an untrained model: log 2 for a binary task (probability 1/2), and the mean of y^2 for
+    regression (prediction 0).
     """
 
     class Options(WeightingOptions):
-        """Where the initial loss comes from."""
+        """Source of the initial loss."""
 
         name: Literal["initial_inverse"] = "initial_inverse"
         initial: Literal["measured", "theory"] = "measured"
-        batches: int = Field(10, ge=1, le=100_000, description="First batches to measure on.")
+        batches: int = Field(10, ge=1, le=100_000, description="Number of first batches to average.")
 
     options: Options
 
     @property
     def reads_facts(self) -> bool:
-        """Whether theory says what the initial losses are."""
+        """Whether the initial losses are theoretical."""
         return self.options.initial == "theory"
 
     def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
-        """Create the sums [T] that the means are made of."""
+        """Create the running sums [T] of the means."""
         theory = self.options.initial == "theory"
         start = untrained_losses(tasks, facts) if theory else [0.0] * len(tasks)
         seen = float(self.options.batches) if theory else 0.0
@@ -52,7 +52,7 @@ class InitialInverse(LossWeigher):
         self._count = tf.Variable([seen] * len(tasks), trainable=False, name="initial_count")
 
     def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
-        """Weights [T]: one over the initial losses; 0 for a task that has had no label yet."""
+        """Weights [T]: 1 / initial loss; 0 for a task that has had no label yet."""
         measuring = present(losses) * tf.cast(self._count < self.options.batches, losses.dtype)
         total = self._total.assign_add(measuring * losses)
         return tf.math.divide_no_nan(self._count.assign_add(measuring), total)

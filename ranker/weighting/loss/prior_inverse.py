@@ -1,4 +1,4 @@
-"""Each loss divided by what a constant prediction would have."""
+"""Each loss divided by the loss of the best constant prediction."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, Weightin
 
 @WEIGHTINGS.register("prior_inverse")
 class PriorInverse(LossBalancer):
-    """``sum_i L_i / H_i``: H the entropy of a binary label, the variance of a regression's.
+    """``sum_i L_i / H_i``, where H is the entropy of a binary label or the variance of a regression label.
 
-    A scaled loss is the share of the label's uncertainty that is left: normalised entropy; He et al., "Practical
-    Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014. Labels of the training rows give H.
+    The scaled loss is normalised entropy, the fraction of the label's uncertainty that is left; He et al., "Practical
+    Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014. H is computed from the training labels.
     """
 
     class Options(WeightingOptions):
-        """Nothing to set."""
+        """No options."""
 
         name: Literal["prior_inverse"] = "prior_inverse"
 
     @property
     def reads_facts(self) -> bool:
-        """Always: the labels' entropies and variances are the weights."""
+        """Always: the weights come from the labels' entropies and variances."""
         return True
 
     def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
-        """Keep the scales in task order; a label that is always the same gets the weight 0."""
+        """Store the scales in task order; a constant label gets weight 0."""
         self._weights = prior_scales(tasks, facts)
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """The sum of the scaled losses [T]."""
+        """Sum of the scaled losses, from losses [T]."""
         return tf.reduce_sum(tf.constant(self._weights, losses.dtype) * losses)

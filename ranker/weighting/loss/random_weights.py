@@ -15,28 +15,28 @@ from ranker.weighting.base import WEIGHTINGS, Evidence, LabelFacts, LossWeigher,
 
 @WEIGHTINGS.register("random")
 class RandomWeights(LossWeigher):
-    """``w = T softmax(z)``, z drawn anew from the normal distribution in each step. Lin et al., TMLR 2022.
+    """``w = T softmax(z)``, where z is drawn from a normal distribution in each step. Lin et al., TMLR 2022.
 
-    The baseline that any balancing must beat. A draw depends on the seed, the step and the task's name, so that a run
-    that is taken up again goes on with the same weights.
+    A baseline for all balancing methods. A draw depends on the seed, the step and the task's name, so that a resumed
+    run continues with the same weights.
     """
 
     class Options(WeightingOptions):
-        """The seed and how far weights differ."""
+        """Seed and spread of the weights."""
 
         name: Literal["random"] = "random"
-        deviation: float = Field(1.0, ge=0, le=10, description="Standard deviation of z; 0: even weights.")
+        deviation: float = Field(1.0, ge=0, le=10, description="Standard deviation of z; 0: equal weights.")
         seed: int = Field(0, ge=0, le=2**31 - 1)
 
     options: Options
 
     def build(self, tasks: Mapping[str, Task], facts: LabelFacts | None = None) -> None:
-        """Create the counter of steps."""
+        """Create the step counter."""
         self._marks = [crc32(name.encode()) % 2**31 ^ self.options.seed for name in tasks]
         self._step = tf.Variable(0, trainable=False, name="random_step")
 
     def weights(self, losses: tf.Tensor, evidence: Evidence) -> tf.Tensor:
-        """Weights [T] of sum T."""
+        """Weights [T] summing to T."""
         step = self._step.assign_add(1)
         draws = tf.stack([tf.random.stateless_normal([], tf.stack([mark, step])) for mark in self._marks])
         return len(self._marks) * tf.nn.softmax(self.options.deviation * tf.cast(draws, losses.dtype))

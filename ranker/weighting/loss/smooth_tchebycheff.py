@@ -21,17 +21,17 @@ Ideal = Annotated[float, Field(ge=0)]
 class SmoothTchebycheff(LossBalancer):
     """``mu log sum_i exp(lambda_i (L_i - z_i) / mu)``. Lin et al., "Smooth Tchebycheff Scalarization", ICML 2024.
 
-    Every point of the front is the minimum for some preference, which a weighted sum cannot promise. The smaller mu,
-    the nearer to the plain maximum.
+    Every Pareto-optimal point minimises it for some preference, which does not hold for a weighted sum. Smaller mu is
+    closer to the maximum.
     """
 
     class Options(ScaledOptions):
         """Preferences, the ideal losses, smoothness."""
 
         name: Literal["smooth_tchebycheff"] = "smooth_tchebycheff"
-        preference: Preference | dict[str, Preference] = Field(1.0, description="What each task's excess counts.")
-        ideal: Ideal | dict[str, Ideal] = Field(0.0, description="The loss each task would have alone.")
-        mu: float = Field(0.1, gt=0, description="Smoothness, in the losses' unit.")
+        preference: Preference | dict[str, Preference] = Field(1.0, description="Weight of each task's excess loss.")
+        ideal: Ideal | dict[str, Ideal] = Field(0.0, description="Loss of each task when trained alone.")
+        mu: float = Field(0.1, gt=0, description="Smoothness, in the unit of the losses.")
 
     options: Options
 
@@ -42,11 +42,11 @@ class SmoothTchebycheff(LossBalancer):
         self._scales = self.options.scales(tasks, facts)
 
     def cautions(self, tasks: Mapping[str, Task], facts: LabelFacts) -> list[str]:
-        """Say so where one loss is so large that it is always the greatest."""
+        """Warn if one loss is so large that it always is the maximum."""
         return unlike(self.options, tasks, facts)
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """Losses [T] to their smooth maximum, over tasks with labels in the batch."""
+        """Map losses [T] to their smooth maximum over tasks with labels in the batch."""
         scaled = tf.constant(self._scales, losses.dtype) * losses
         excess = tf.constant(self._preference, losses.dtype) * (scaled - tf.constant(self._ideal, losses.dtype))
         return self.options.mu * tf.reduce_logsumexp(tf.where(losses > 0, excess / self.options.mu, _NEVER))

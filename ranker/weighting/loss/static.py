@@ -16,14 +16,14 @@ Weight = Annotated[float, Field(ge=0)]
 
 @WEIGHTINGS.register("static")
 class Static(LossBalancer):
-    """``sum_i w_i L_i`` with given weights, all 1 by default."""
+    """``sum_i w_i L_i`` with fixed weights, all 1 by default."""
 
     class Options(ScaledOptions):
-        """The weights."""
+        """Fixed task weights."""
 
         name: Literal["static"] = "static"
         weights: Weight | dict[str, Weight] = Field(
-            1.0, description="One weight for all tasks, or weights by task; a task not named has 1."
+            1.0, description="One weight for all tasks, or weights by task; default 1."
         )
 
     options: Options
@@ -34,5 +34,5 @@ class Static(LossBalancer):
         self._weights = [w * scale for w, scale in zip(weights, self.options.scales(tasks, facts), strict=True)]
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """The weighted sum of losses [T]."""
+        """Weighted sum of losses [T]."""
         return tf.reduce_sum(tf.constant(self._weights, losses.dtype) * losses)

@@ -1,4 +1,4 @@
-"""Weights learnt as the tasks' noise."""
+"""Uncertainty weighting: weights learnt as the tasks' noise."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ranker.weighting.base import WEIGHTINGS, LabelFacts, LossBalancer, Weightin
 class Uncertainty(LossBalancer):
     """Homoscedastic uncertainty. Kendall, Gal and Cipolla, CVPR 2018.
 
-    With s the logarithm of a task's variance: ``exp(-s) L + s`` for a cross-entropy, ``exp(-s) L / 2 + s / 2``
-    for a squared error, s being learnt beside the model.
+    With learnt log variance s of a task: ``exp(-s) L + s`` for cross-entropy, ``exp(-s) L / 2 + s / 2`` for squared
+    error.
     """
 
     reads_kinds = True
 
     class Options(WeightingOptions):
-        """Where the variances start."""
+        """Initial variance."""
 
         name: Literal["uncertainty"] = "uncertainty"
         initial: float = Field(0.0, ge=-10, le=10, description="Initial log variance of every task.")
@@ -36,6 +36,6 @@ class Uncertainty(LossBalancer):
         self._factors = [task.uncertainty_factor for task in tasks.values()]
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
-        """The sum of the weighted losses [T] and of the log variances, over tasks with labels in the batch."""
+        """Sum of weighted losses and log variances over tasks with labels in the batch, from losses [T]."""
         s = self.log_variances
         return tf.reduce_sum(tf.constant(self._factors) * (tf.exp(-s) * losses + present(losses) * s))

@@ -60,8 +60,8 @@ def test_a_fed_tasks_gradient_reaches_the_bottom_unless_stopped(stop):
 @pytest.mark.parametrize(
     ("feeds", "message"),
     [
-        ({"clik": ("like",)}, "feeds: 'clik' is no task; did you mean 'click'?"),
-        ({"click": ("click",)}, "feeds.click: 'click' is no task"),
+        ({"clik": ("like",)}, "feeds: 'clik' is not a task; did you mean 'click'?"),
+        ({"click": ("click",)}, "feeds.click: 'click' is not a task"),
         ({"click": ("like", "like")}, "'like' is listed twice"),
     ],
 )

@@ -55,7 +55,7 @@ def test_priors_are_looked_up_by_name():
 def test_a_prior_that_is_no_feature_is_refused():
     features = {"context": {"scenario": {"kind": "categorical"}}, "candidate": {"item": {"kind": "categorical"}}}
     schema = Schema.model_validate({**features, "tasks": {"click": {"kind": "binary"}}})
-    with pytest.raises(ValueError, match=r"domain: 'scenery' is no feature; did you mean 'scenario'\?"):
+    with pytest.raises(ValueError, match=r"domain: 'scenery' is not a feature; did you mean 'scenario'\?"):
         ARCHITECTURES["pepnet"].Options(domain=("scenery",)).check(schema)
 
 

@@ -65,9 +65,9 @@ def test_the_calibrator_by_hand():
     ("name", "options", "message"),
     [
         ("aitm", {"order": ("click", "buy")}, "order: lacks cart"),
-        ("aitm", {"order": ("click", "bye")}, "'bye' is no task; did you mean 'buy'"),
+        ("aitm", {"order": ("click", "bye")}, "'bye' is not a task; did you mean 'buy'"),
         ("dbmtl", {"after": {"click": ("buy",), "buy": ("click",)}}, "circle among click, buy"),
-        ("dbmtl", {"after": {"click": ("click",)}}, "'click' is no task"),
+        ("dbmtl", {"after": {"click": ("click",)}}, "'click' is not a task"),
         ("home", {"groups": {"watch": ("click", "cart", "buy"), "act": ()}}, "groups.act: lists no task"),
         ("home", {"groups": {"watch": ("click",)}}, "cart, buy in no group"),
         ("home", {"groups": {"watch": ("click", "cart"), "act": ("cart", "buy")}}, "'cart' is listed twice"),
@@ -82,7 +82,10 @@ def test_options_that_do_not_fit_the_tasks_are_refused(name, options, message):
     ("changes", "message"),
     [
         ({"watch": {"kind": "regression"}}, "watch is a regression"),
-        ({"buy": {"kind": "binary", "given": "click"}}, "buy is given click, whose product keeps the order"),
+        (
+            {"buy": {"kind": "binary", "given": "click"}},
+            "buy is given click, so the product of probabilities already keeps the order",
+        ),
     ],
 )
 def test_the_calibrator_is_for_unconditional_probabilities(changes, message):

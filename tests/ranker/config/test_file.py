@@ -85,7 +85,7 @@ def test_keys_are_text_as_written():
     ],
 )
 def test_a_key_twice_is_named_with_both_lines(text, key, lines):
-    with pytest.raises(YamlError, match=f"line {lines[0]}: the key '{key}' is there twice, first on line {lines[1]}"):
+    with pytest.raises(YamlError, match=f"line {lines[0]}: duplicate key '{key}', first on line {lines[1]}"):
         parse(text)
 
 
@@ -109,13 +109,13 @@ LAUGHS = "a: &a [1,2,3,4,5,6,7,8,9]\n" + "".join(
         ("- 1", "is a list"),
         ("word", "is a single value"),
         ("name: a\n---\nname: b", "line 2, column 1: a second document"),
-        ("inner:\n\tsize: 1", "line 2, column 1: a tab; indent with spaces"),
+        ("inner:\n\tsize: 1", "line 2, column 1: found a tab; indent with spaces"),
         ("name: !!python/object/apply:os.system [ls]", "line 1: the tag !!python/object/apply:os.system"),
         ("name: !secret x", "the tag !secret"),
         ("inner: !!set {a, b}", "the tag !!set"),
-        ("name: !!int abc", "line 1: 'abc' is no int"),
+        ("name: !!int abc", "line 1: 'abc' is not a valid int"),
         ("name: *nowhere", "undefined alias"),
-        ("name: &a [*a]", "an alias stands inside of what it repeats"),
+        ("name: &a [*a]", "an alias refers to a value that contains it"),
         (LAUGHS, "more than 100,000 values"),
         ("sizes: " + "[" * 10_000, f"line 1: is nested more than {DEEPEST} levels"),
         ("\n".join(" " * i + "a:" for i in range(2000)), f"is nested more than {DEEPEST} levels"),
@@ -125,16 +125,16 @@ LAUGHS = "a: &a [1,2,3,4,5,6,7,8,9]\n" + "".join(
         ("name: a: b", "line 1, column 8"),
         ("name: 'a", "line 1"),
         ('name: "\\ud800"', "half of a surrogate pair"),
-        ('name: "\\UFFFFFFFF"', "an escape"),
+        ('name: "\\UFFFFFFFF"', "invalid escape"),
         ("name: \x00", "U+0000"),
         (b"name: a\nsizes: caf\xe9", "line 2: the byte 0xe9 is not UTF-8"),
         ("name: a".encode("utf-16"), "UTF-16"),
-        (b"a" * (LARGEST + 1), "more than 4 MB"),
-        ("inner: {size: true}", "inner.size: a number is needed, got true"),
+        (b"a" * (LARGEST + 1), "larger than 4 MB"),
+        ("inner: {size: true}", "inner.size: must be a number, got true"),
         ("inner: {share: no}", "inner.share: "),
-        ("shares: {a: 1, b: false}", "shares: a number is needed"),
-        ("sizes: [1, true]", "sizes: a number is needed"),
-        ("parts: {a: {size: true}}", "parts.a.size: a number is needed"),
+        ("shares: {a: 1, b: false}", "shares: must be a number"),
+        ("sizes: [1, true]", "sizes: must be a number"),
+        ("parts: {a: {size: true}}", "parts.a.size: must be a number"),
         ("name: 0x10", 'got 16 (written 0x10); text is written in quotes: "0x10"'),
         ("name: 010", 'got 10 (written 010); text is written in quotes: "010"'),
         ("inner: {size: 12:30}", "got '12:30'"),

@@ -59,7 +59,7 @@ def test_digits_are_exact_to_the_ends_of_64_bits(declared, text, expected):
 @pytest.mark.parametrize(("declared", "text"), [("unsigned", "-1"), ("unsigned", str(2**64)), ("integer", str(2**63))])
 def test_digits_beyond_the_ends_name_row_and_range(declared, text):
     with pytest.raises(
-        ColumnError, match=rf"column 'x', row 1: '{text}' is not an integer without zeros in front, from"
+        ColumnError, match=rf"column 'x', row 1: '{text}' is not an integer without leading zeros, from"
     ):
         as_declared(Text.of(["7", text]), "x", declared)
 
@@ -84,5 +84,5 @@ def test_pieces_of_text_are_parsed_beside_integers():
 
 @pytest.mark.parametrize("declared", ["string", "integer"])
 def test_lists_are_refused_where_one_id_is_due(declared):
-    with pytest.raises(ColumnError, match=r"row 0: \[1, 2\] is not one id a row"):
+    with pytest.raises(ColumnError, match=r"row 0: \[1, 2\] is not one id per row"):
         as_declared(Ragged(np.array([1, 2]), np.array([0, 2])), "x", declared)

@@ -31,7 +31,7 @@ def test_a_column_of_another_length_is_not_stretched(rows, name, length):
 
 def test_several_context_rows_must_be_as_many_as_candidates(rows):
     context = {name: column * 3 for name, column in CONTEXT.items()}
-    with pytest.raises(ValueError, match="3 context rows for 2 candidates: expected 1, or one for each"):
+    with pytest.raises(ValueError, match="3 context rows for 2 candidates: expected 1, or one per candidate"):
         rows.encoder.encode(context, CANDIDATE)
 
 

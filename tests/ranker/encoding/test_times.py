@@ -48,7 +48,7 @@ def test_times_are_known_by_the_vocabulary_that_holds_them():
 )
 def test_times_do_not_mix_with_numbers_or_text(column):
     other = {**ROWS, "when": column}
-    with pytest.raises(ColumnError, match=r"column 'when', row [01]: .* is not a time, as other training rows hold"):
+    with pytest.raises(ColumnError, match=r"column 'when', row [01]: .* is not a time, as in other training rows"):
         learnt(ROWS, other)
     with pytest.raises(ColumnError, match="is not a time"):
         learnt(ROWS).check(SCHEMA, other, numbers=False)

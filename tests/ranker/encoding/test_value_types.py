@@ -146,7 +146,7 @@ def test_an_encoder_of_before_names_no_hash_and_keeps_its_own():
     assert encoder.encodings["shop"].coder.codes(["123456789"], "shop").tolist() == [2 + 0xCBF43926 % 1000]
     assert to_state(encoder)[0]["coders"]["shop"]["hash"] == "crc32"
     old["shop"]["hash"] = "md5"
-    with pytest.raises(ValueError, match="'shop' is hashed by 'md5', which this version of ranker does not know"):
+    with pytest.raises(ValueError, match="'shop' uses the hash 'md5', which this version of ranker does not support"):
         from_state(SCHEMA, {**state, "coders": old}, arrays)
 
 

@@ -9,10 +9,10 @@ from ranker.fusion import Candidates, FusionError, Requests
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"requests": Requests.one(3)}, "requests are of 3 candidates, and scores of 2"),
+        ({"requests": Requests.one(3)}, "requests have 3 candidates, but scores have 2"),
         (
             {"features": {"age": [1.0, 2.0, 3.0]}},
-            r"feature 'age' must have one value, .* 2 candidates; got shape \[3\]",
+            r"feature 'age' must have one value, or one per candidate \(2\); got shape \[3\]",
         ),
         ({"scores": [0.1, 0.2]}, r"one column for each of click, like; got shape \[2\]"),
         ({"scores": [[0.1, np.inf], [0.1, 0.1]]}, "got inf for 'like' of candidate 0"),

@@ -147,7 +147,7 @@ def test_features_are_in_the_baseline() -> None:
 
 
 def test_one_request_at_a_time() -> None:
-    with pytest.raises(FusionError, match="one request is explained at a time, got 2"):
+    with pytest.raises(FusionError, match="explanations need a single request, got 2"):
         explain(plan(), Candidates.of(OBJECTIVES, SCORES[:2], Requests.of([0, 1])))
 
 

@@ -154,7 +154,7 @@ def test_another_formula_stays_between_calibration_and_rules() -> None:
     np.testing.assert_array_equal(
         build_plan(again.options, TASKS, (), again.state).rank(candidates).fused, changed.fused
     )
-    with pytest.raises(FusionError, match="'percentile' is fitted to a reference population"):
+    with pytest.raises(FusionError, match="'percentile' must be fitted to a reference population"):
         made.with_formula("percentile", {})
     with pytest.raises(FusionError, match=r"options\.formula: is required"):
         made.with_formula("expression", {})
@@ -168,20 +168,20 @@ def test_another_formula_stays_between_calibration_and_rules() -> None:
         ({"options": {"a": 1}}, "^options: unknown key 'a'"),
         (
             {"name": "expression", "options": {"formula": "click * agee"}},
-            r"^options: 'agee' is no objective, parameter or feature of one value; did you mean 'age'\?",
+            r"^options: 'agee' is not an objective, parameter or feature of one value; did you mean 'age'\?",
         ),
-        ({"calibration": {"clik": "platt"}}, "^calibration.clik: 'clik' is no objective; did you mean 'click'"),
+        ({"calibration": {"clik": "platt"}}, "^calibration.clik: 'clik' is not an objective; did you mean 'click'"),
         ({"calibration": {"click": "plat"}}, "^calibration.click: unknown calibration 'plat'; did you mean 'platt'"),
         (
             {"calibration": {"watch": "platt"}},
-            r"^calibration.watch: platt is not for a regression task \(for those: isotonic, scale\)",
+            r"^calibration.watch: platt does not apply to a regression task \(available: isotonic, scale\)",
         ),
-        ({"normalisation": {"wach": "rank"}}, "^normalisation: 'wach' is no objective; did you mean 'watch'"),
+        ({"normalisation": {"wach": "rank"}}, "^normalisation: 'wach' is not an objective; did you mean 'watch'"),
         ({"name": "percentile", "normalisation": "rank"}, "^normalisation: fusion 'percentile' compares scores across"),
-        ({"rules": {"a": {"kind": "floor", "least": {"x": 1}}}}, "^rules.a.least.x: 'x' is no objective"),
+        ({"rules": {"a": {"kind": "floor", "least": {"x": 1}}}}, "^rules.a.least.x: 'x' is not an objective"),
         (
             {"rules": {"a": {"kind": "boost", "where": "x", "add": 1}}},
-            "^rules.a.where: 'x' is no objective or feature",
+            "^rules.a.where: 'x' is not an objective or feature",
         ),
     ],
 )

@@ -40,5 +40,5 @@ def test_no_candidates() -> None:
 
 
 def test_keys_are_one_a_candidate() -> None:
-    with pytest.raises(FusionError, match=r"one key a candidate, got shape \[2, 1\]"):
+    with pytest.raises(FusionError, match=r"one key per candidate, got shape \[2, 1\]"):
         Requests.of([[1], [2]])

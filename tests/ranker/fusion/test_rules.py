@@ -48,8 +48,8 @@ def test_a_boost_above_one_moves_up_whatever_the_sign() -> None:
 @pytest.mark.parametrize(
     ("boost", "text"),
     [
-        ({"where": "click"}, "does nothing"),
-        ({"where": "click >", "multiply": 2}, "is no formula"),
+        ({"where": "click"}, "has no effect"),
+        ({"where": "click >", "multiply": 2}, "is not a valid formula"),
         ({"where": "click", "multiply": 0}, "greater than 0"),
     ],
 )
@@ -60,10 +60,10 @@ def test_boosts_that_make_no_sense_are_refused(boost: dict[str, Any], text: str)
 
 def test_names_are_checked() -> None:
     boost = Boost(kind="boost", where="agee < 2", add=1)
-    with pytest.raises(FusionError, match=r"where: 'agee' is no objective or feature .*; did you mean 'age'\?"):
+    with pytest.raises(FusionError, match=r"where: 'agee' is not an objective or feature .*; did you mean 'age'\?"):
         boost.check(OBJECTIVES, ("age",))
     floor = Floor(kind="floor", least={"age": 3})
-    with pytest.raises(FusionError, match=r"least.age: 'age' is no objective .*known: click, like"):
+    with pytest.raises(FusionError, match=r"least.age: 'age' is not an objective .*known: click, like"):
         floor.check(OBJECTIVES, ("age",))
 
 

@@ -66,7 +66,7 @@ def test_undefined_where_a_class_has_no_weight() -> None:
         ([0, 1, 2], [0.1, 0.2, 0.3], None, r"labels must be 0 or 1, got 2.0 in row 2"),
         ([0, float("nan")], [0.1, 0.2], None, r"labels must be 0 or 1, got nan in row 1"),
         ([0, 1], [0.1, float("inf")], None, r"scores must be finite, got inf in row 1"),
-        ([0, 1], [0.1, 0.2, 0.3], None, r"scores must have 2 rows, as the arrays before it, got 3"),
+        ([0, 1], [0.1, 0.2, 0.3], None, r"scores must have 2 rows, as the other arrays, got 3"),
         ([[0, 1]], [0.1, 0.2], None, r"labels must be \[rows\], got shape \[1, 2\]"),
         ([0, 1], [0.1, 0.2], [1.0, -2.0], r"weights must be >= 0, got -2.0 in row 1"),
         ([0, 1], [0.1, 0.2], [1.0], r"weights must have 2 rows.*got 1"),

@@ -70,7 +70,7 @@ def test_undefined_without_a_mixed_group(labels: list[int]) -> None:
     [
         ([1, 2, 3], "groups must have 2 rows.*got 3"),
         ([1.0, float("nan")], "groups must be finite, got nan in row 1"),
-        (np.array([1, "a"], dtype=object), "groups must be keys of one sortable kind"),
+        (np.array([1, "a"], dtype=object), "groups must be keys of one sortable type"),
     ],
 )
 def test_bad_groups_are_named(groups: Any, text: str) -> None:

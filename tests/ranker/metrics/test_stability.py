@@ -18,7 +18,7 @@ def test_ties_give_fewer_bins_whose_shares_still_sum_to_one():
 
 
 def test_no_values_are_refused():
-    with pytest.raises(ValueError, match="no values"):
+    with pytest.raises(ValueError, match="without values"):
         spread(np.array([]))
 
 

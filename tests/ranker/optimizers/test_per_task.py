@@ -111,7 +111,7 @@ def test_a_task_without_gradient_keeps_its_moments(name):
 
 def test_another_number_of_tasks_is_refused():
     x = tf.Variable([1.0])
-    with pytest.raises(ValueError, match=r"moments of 3 task\(s\) are kept, got gradients of 1"):
+    with pytest.raises(ValueError, match=r"the optimiser has moments of 3 task\(s\), got gradients of 1"):
         per_task("adam", 3).apply_gradients([(TaskParts((tf.ones(1),), tf.ones(1)), x)])
     with pytest.raises(ValueError, match="at least 1, got 0"):
         per_task("adam", 0)

@@ -10,7 +10,7 @@ import ranker.weighting
 from ranker.weighting import WEIGHTINGS
 
 TEXT = (Path(__file__).parents[3] / "docs" / "balancing.md").read_text(encoding="utf-8")
-SECTION = TEXT.partition("## On a Keras model of your own")[2].partition("\n## ")[0]
+SECTION = TEXT.partition("## Using it in your own Keras model")[2].partition("\n## ")[0]
 NEEDS = SECTION.partition("| method | needs |")[2]
 
 

@@ -159,7 +159,7 @@ def used(name="mgda", tasks=("a", "b"), losses=None, share=True, outside=False, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"share": False}, "mark the tensors that the heads read by tape.share"),
+        ({"share": False}, "mark the tensors heads read with tape.share"),
         ({"share": False, "shared": [], "options": {"gradients_of": "representation"}}, "gradients_of: representation"),
         ({"twice": True}, "share was called twice"),
         ({"outside": True}, "no loss reaches the features"),
@@ -167,12 +167,12 @@ def used(name="mgda", tasks=("a", "b"), losses=None, share=True, outside=False, 
         ({"losses": lambda own, _: own[:1]}, r"each of 2 task\(s\) \(a, b\), got 1"),
         ({"losses": lambda own, _: tf.stack(own)}, "a list or a mapping of scalars"),
         ({"losses": lambda own, _: {"a": own[0], "c": own[1]}}, "unknown task 'c'"),
-        ({"losses": lambda own, _: {"a": own[0]}}, "no loss of 'b'"),
-        ({"losses": lambda own, _: [own[0], own[1][None]]}, "'b' must have a scalar"),
+        ({"losses": lambda own, _: {"a": own[0]}}, "missing loss of 'b'"),
+        ({"losses": lambda own, _: [own[0], own[1][None]]}, "'b' must be a scalar"),
         ({"name": "famo", "step": True}, "pass look_again"),
         ({"name": "dtp"}, "pass quality"),
-        ({"options": {"every": 4}}, "compare=True in each 4th step"),
-        ({"compare": False}, "keeps if every is above 1"),
+        ({"options": {"every": 4}}, "compares gradients once every 4 steps"),
+        ({"compare": False}, "keeps them only if every > 1"),
         ({"shared": []}, "Variable:0: read before share, but not among the shared"),
     ],
 )
@@ -186,7 +186,7 @@ def test_dtp_by_likelihood_needs_only_losses():
 
 
 def tied(name):
-    """A head that reads a shared variable past the features."""
+    """A head that reads a shared variable directly, bypassing the features."""
     kernel = tf.Variable([2.0])
     with Balancer(name, ["a", "b"]).tape() as tape:
         features = tape.share(3.0 * kernel)
@@ -195,7 +195,7 @@ def tied(name):
 
 
 def test_variables_read_past_the_features():
-    with pytest.raises(ValueError, match=r"heads read Variable:0 past the features"):
+    with pytest.raises(ValueError, match=r"heads read Variable:0 directly"):
         tied("mgda")
     ((gradient, _),) = tied("static").updates
     np.testing.assert_allclose(gradient, [3 * 2 * 2 + 3])  # of 3 x^2 + 3 x at 2

@@ -101,7 +101,7 @@ def test_declared_ids_are_read_from_either_type():
     assert TEXT("02134") == "02134"
     assert INTEGER("-7") == -7
     assert UNSIGNED("18446744073709551615") == 2**64 - 1
-    with pytest.raises(ValueError, match="must be an integer without zeros in front"):
+    with pytest.raises(ValueError, match="must be an integer without leading zeros"):
         INTEGER("02134")
 
 

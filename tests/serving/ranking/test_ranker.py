@@ -79,7 +79,7 @@ def test_calibration_and_rules_of_the_artifact_are_served(write_artifact, tmp_pa
 
 
 def test_a_formula_that_cannot_stand_alone_is_refused(artifact):
-    with pytest.raises(RequestError, match="'percentile' is fitted to a reference population"):
+    with pytest.raises(RequestError, match="'percentile' must be fitted to a reference population"):
         ranked(artifact, fusion={"name": "percentile"})
     with pytest.raises(RequestError, match=r"options\.formula: is required"):
         ranked(artifact, fusion={"name": "expression"})

@@ -22,7 +22,7 @@ WHOLE = yaml.safe_dump(QUICK)
     [
         (None, ["fit"], "there is no such file"),
         ("data: [", ["fit"], "is not valid YAML"),
-        ("data: {}\ndata: {}\n", ["pareto", "--points", "3"], "is there twice"),
+        ("data: {}\ndata: {}\n", ["pareto", "--points", "3"], "duplicate key"),
         ("data: {}\ntrainning: {}\n", ["fit"], "did you mean 'training'?"),
         (WHOLE, ["compare", "--vary", "mmoe"], "must be KEY=VALUE"),
         (

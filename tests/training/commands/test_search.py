@@ -124,7 +124,7 @@ def test_a_value_column_of_the_log_is_maximised(trained, tmp_path) -> None:
         ({"maximise": "device.mean@2"}, "column 'device' must hold numbers"),
         ({"fusion": "defalt"}, "did you mean 'default'"),
         ({"formula": "aditive"}, "did you mean 'additive'"),
-        ({"formula": "percentile"}, "is fitted to a reference population"),
+        ({"formula": "percentile"}, "must be fitted to a reference population"),
         ({"method": "crossentropy"}, "did you mean 'cross_entropy'"),
         ({"vary": ["pwr"]}, "did you mean 'power'"),
         (

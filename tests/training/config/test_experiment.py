@@ -54,7 +54,10 @@ wieghting: {name: static}
         ({"fusion": {"name": "additve"}}, "did you mean 'additive'"),
         ({"fusion": {"name": "additive", "parameters": {"share": {"clik": 1}}}}, "click"),
         ({"weighting": {"name": "pe_ltr", "bounds": {"clik": 0.1}}}, "did you mean 'click'"),
-        ({"weighting": {"name": "pe_ltr", "bounds": 0.5}}, "the bounds sum to 1.5"),
+        (
+            {"weighting": {"name": "pe_ltr", "bounds": 0.5}},
+            "the bounds must sum to at most 1, as the weights sum to 1; got 1.5",
+        ),
         ({"early_stopping": {"metric": "click.auk"}}, "no metric 'click.auk' (valid: mean_loss, mean_auc, click.auc"),
         ({"data": {"split": {"by": "time", "column": "date"}}}, "exactly one of fraction, last and start"),
         ({"training": {"epochs": "many"}}, "got 'many'"),
@@ -88,8 +91,12 @@ def test_it_survives_json():
 @pytest.mark.parametrize(
     ("section", "value", "expected"),
     [
-        ("architecture", {"name": "asymmetric", "feeds": {"clik": ["like"]}}, "architecture.feeds: 'clik' is no task"),
-        ("architecture", {"name": "pepnet", "domain": ["devise"]}, "architecture.domain: 'devise' is no feature"),
+        (
+            "architecture",
+            {"name": "asymmetric", "feeds": {"clik": ["like"]}},
+            "architecture.feeds: 'clik' is not a task",
+        ),
+        ("architecture", {"name": "pepnet", "domain": ["devise"]}, "architecture.domain: 'devise' is not a feature"),
         ("architecture", {"name": "aitm", "calibrator": 0.6}, "architecture.calibrator: like is given click"),
     ],
 )
@@ -105,7 +112,7 @@ def test_options_that_do_not_fit_are_named_by_line_and_path(tmp_path, section, v
     ("fusions", "expected"),
     [
         ({"fusion": {"name": "additve"}}, "fusion.name: unknown fusion 'additve'; did you mean 'additive'"),
-        ({"fusion": {"calibration": {"clik": "platt"}}}, "fusion.calibration.clik: 'clik' is no objective"),
+        ({"fusion": {"calibration": {"clik": "platt"}}}, "fusion.calibration.clik: 'clik' is not an objective"),
         ({"fusion": {"normalisation": "z_scor"}}, "fusion.normalisation: must be 'none', 'min_max'"),
         (
             {"fusions": {"mine": {"parameters": {"share": {"click": 200}}}}},
@@ -114,12 +121,12 @@ def test_options_that_do_not_fit_are_named_by_line_and_path(tmp_path, section, v
         ),
         (
             {"fusions": {"mine": {"name": "expression", "options": {"formula": "click * duration"}}}},
-            "fusions.mine.options: 'duration' is no objective, parameter or feature of one value; did you mean "
+            "fusions.mine.options: 'duration' is not an objective, parameter or feature of one value; did you mean "
             "'duration_s'?",
         ),
         (
             {"fusions": {"mine": {"rules": {"new": {"kind": "boost", "where": "tags > 1", "add": 1}}}}},
-            "fusions.mine.rules.new.where: 'tags' is no objective or feature of one value",
+            "fusions.mine.rules.new.where: 'tags' is not an objective or feature of one value",
         ),
         (
             {"fusions": {"mine": {"rules": {"new": {"kind": "floor", "leest": {"click": 1}}}}}},

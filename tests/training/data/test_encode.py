@@ -57,9 +57,11 @@ def test_a_bad_value_to_fold_by_names_its_row_in_the_file(tmp_path):
 
 @pytest.mark.parametrize("place", ["group_by", "fold_by"])
 def test_lists_where_one_value_is_due_are_named(tmp_path, place):
-    with pytest.raises(DataError, match=r"row \d+, column 'day': \[1, 2\] is not one id a row"):
+    with pytest.raises(DataError, match=r"row \d+, column 'day': \[1, 2\] is not one id per row"):
         prepare(experiment(**{place: "day"}), Log([file_of(frame(day=[[1, 2]] * ROWS))]), tmp_path)
-    with pytest.raises(DataError, match=r"column 'day' is of type list<.*list<.*, which no feature"):
+    with pytest.raises(DataError, match=r"column .day. is of type list<.*list<.*, which features and labels cannot have"):
+        DataError, match=r"column 'day' is of type list<.*list<.*, which features and labels cannot have"
+    ):
         prepare(experiment(**{place: "day"}), Log([file_of(frame(day=[[[1, 2]]] * ROWS))]), tmp_path)
 
 
@@ -118,7 +120,10 @@ def test_raw_ids_are_of_the_declared_type_as_fusions_meet_them_in_serving():
     [
         ({"price": np.where(np.arange(ROWS) == 7, np.inf, 1.0)}, r"row 7, column 'price': inf is not a finite number"),
         ({"price": ["cheap"] * ROWS}, r"row \d+, column 'price': 'cheap' is not a number"),
-        ({"price": pd.to_timedelta([1] * ROWS)}, r"column 'price' is of type duration\[ns\], which no feature"),
+        (
+            {"price": pd.to_timedelta([1] * ROWS)},
+            r"column 'price' is of type duration\[ns\], which features and labels cannot have",
+        ),
         ({"item": [2.0**53] * ROWS}, r"row \d+, column 'item': 9007199254740992\.0 is not an exact id"),
     ],
 )

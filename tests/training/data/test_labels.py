@@ -208,7 +208,8 @@ def test_mistakes_are_named_by_line_and_path(tmp_path):
         load(path)
     message = str(caught.value)
     assert (
-        f"line {lines['label:']}, schema.tasks.click.label: 'lg' at character 11 of 'clicked + lg(x)' is no" in message
+        f"line {lines['label:']}, schema.tasks.click.label: 'lg' at character 11 of 'clicked + lg(x)' is not a"
+        in message
     )
     assert f"line {lines['weight:']}, schema.tasks.click.weight: 'a.b' at character 1 of 'a.b' is not part" in message
     assert "got 'clicked" not in message

@@ -94,7 +94,7 @@ def test_what_cannot_be_learnt_is_left_out_and_said_or_refused(predictions):
     assert list(fitted) == ["default"]
     assert said == [
         "fusions.bad: left out of the artifact: "
-        "options.label: 'click * 0' is unknown or the same in all rows: there is nothing to learn"
+        "options.label: 'click * 0' is unknown or constant in all rows, so there is nothing to learn"
     ]
     with pytest.raises(FusionError, match=r"^fusion\.options\.label: 'click \* 0'"):
         fitted_fusions(experiment(fusion=nothing), predictions, log)
@@ -118,7 +118,7 @@ def test_what_could_not_be_fitted_is_said(predictions):
     empty = Predictions(predictions.scores, predictions.labels * 0, predictions.known, None)
     fitted = fitted_fusions(experiment(fusion={"calibration": {"like": "platt"}}), empty)
     assert list(notes(fitted)) == [
-        "fusion default, like: not calibrated by platt: the rows to fit it on must hold labels of 0 and of 1, got [0.0]"
+        "fusion default, like: not calibrated by platt: fitting needs rows with labels 0 and 1, got [0.0]"
     ]
 
 

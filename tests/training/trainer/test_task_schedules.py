@@ -102,4 +102,4 @@ def test_losses_of_unlike_magnitude_are_noted(trained, tmp_path):
     changes = {"schema": {**QUICK["schema"], "tasks": tasks}, "training": {"epochs": 1, "batch_size": 512}}
     config = quick(tmp_path, weighting={"name": "dwa"}, **changes)
     train(config, [trained.log], tmp_path / "out", RunListener(note=notes.append))
-    assert any("dwa weighs losses that are of unlike magnitude, 'watch_time'" in note for note in notes)
+    assert any("dwa weights losses of different magnitude, 'watch_time'" in note for note in notes)

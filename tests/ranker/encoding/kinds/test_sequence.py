@@ -57,5 +57,5 @@ def test_what_is_shared_must_be_categorical(shared):
         "seed": {"kind": "categorical"},
         "price": {"kind": "numeric"},
     }
-    with pytest.raises(ValueError, match=rf"candidate\.seen\.shares: '{shared}' is no categorical feature.*seed"):
+    with pytest.raises(ValueError, match=rf"candidate\.seen\.shares: '{shared}' is not a categorical feature.*seed"):
         Schema.model_validate({"candidate": features, "tasks": {"click": {"kind": "binary"}}})

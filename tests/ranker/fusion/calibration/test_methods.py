@@ -68,9 +68,9 @@ def test_scale_undoes_the_bias_of_a_mean_of_logarithms():
 @pytest.mark.parametrize(
     ("name", "scores", "labels", "text"),
     [
-        ("platt", [0.1, 0.2], [1.0, 1.0], r"must hold labels of 0 and of 1, got \[1.0\]"),
+        ("platt", [0.1, 0.2], [1.0, 1.0], r"needs rows with labels 0 and 1, got \[1.0\]"),
         ("temperature", [], [], "got no labels"),
-        ("isotonic", [], [], "no rows with a label"),
+        ("isotonic", [], [], "needs rows with a label, got none"),
         ("scale", [0.0, 0.0], [1.0, 2.0], "got 0 and 1.5"),
         ("scale", [1.0, 2.0], [-1.0, -2.0], "got 1.5 and -1.5"),
     ],

@@ -60,15 +60,15 @@ def test_a_parameter_set_for_each_row_of_the_answer() -> None:
     ("options", "text"),
     [
         ({}, "options.formula: is required"),
-        ({"formula": "click +"}, r"options.formula: 'click \+' is no formula"),
+        ({"formula": "click +"}, r"options.formula: 'click \+' is not a valid formula"),
         ({"formula": "click.real"}, r"options.formula: 'click.real' .* is not part of the grammar"),
-        ({"formula": "open(click)"}, "options.formula: 'open' .* is no known function"),
+        ({"formula": "open(click)"}, "options.formula: 'open' .* is not a known function"),
         ({"formula": "1 + age"}, r"reads no objective \(known: click, like, watch\)"),
         ({"formula": "click", "parameters": {"a": {"default": 1, "low": 0, "high": 2}}}, "'a' is not in the formula"),
         ({"formula": "click*a", "parameters": {"a": {"default": 3, "low": 0, "high": 2}}}, r"in \[0, 2\], got 3"),
         ({"formula": "click*a", "parameters": {"a": {"default": 3, "low": 0}}}, "options.parameters.a.high: is req"),
         ({"formula": "click", "parameters": {"click": {"default": 1, "low": 0, "high": 2}}}, "'click' is the name of"),
-        ({"formula": 'click * (city == "x")'}, "compares 'city' with text, which only rules can do"),
+        ({"formula": 'click * (city == "x")'}, "compares 'city' with text, which is allowed only in rules"),
     ],
 )
 def test_errors_name_the_option(options: dict[str, Any], text: str) -> None:
@@ -79,7 +79,7 @@ def test_errors_name_the_option(options: dict[str, Any], text: str) -> None:
 def test_bad_parameters_and_features_are_named() -> None:
     with pytest.raises(FusionError, match=r"'a', .* must be a number in \[0, 4\], got 5"):
         fusion("click * a", "a", a=5.0)
-    with pytest.raises(FusionError, match=r"reads the feature 'age', and no value of it is given \(given: none\)"):
+    with pytest.raises(FusionError, match=r"reads feature 'age', but it has no value \(given: none\)"):
         fusion("click * age").fuse(SCORES)
     with pytest.raises(FusionError, match=r"feature 'age' must be a number, got \['old'\]"):
         fusion("click * age").fuse(SCORES, features={"age": "old"})

@@ -37,7 +37,7 @@ def test_a_request_of_poor_candidates_gets_low_shares() -> None:
 
 
 def test_it_must_be_fitted() -> None:
-    with pytest.raises(FusionError, match="'percentile' is fitted to a reference population"):
+    with pytest.raises(FusionError, match="'percentile' must be fitted to a reference population"):
         build_fusion("percentile", ["click"], {}).fuse([[0.5]])
     with pytest.raises(FusionError, match=r"reference population .* no rows"):
         fitted(np.empty((0, 1)))  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ranker.fusion import Candidates, Fusion, FusionError, FusionOptions, build_fusion, build_plan, order
-from ranker.fusion.labels import measure, worth
+from ranker.fusion.labels import labels_and_weights, measure
 
 OBJECTIVES = ("click", "like")
 ROWS = 6000
@@ -117,7 +117,7 @@ def test_a_plan_calibrates_before_the_trees_and_explains_after():
     ("options", "text"),
     [
         ({"label": None}, "label"),
-        ({"label": "good +"}, "no formula"),
+        ({"label": "good +"}, "not a valid formula"),
         ({"loss": "lambdarank"}, "request: is required by lambdarank"),
         ({"leaves": 33}, "32"),
         ({"increasing": ["clik"]}, "did you mean 'click'"),
@@ -134,7 +134,7 @@ def test_wrong_options_are_named(options, text):
     ("label", "weight", "text"),
     [
         ("3 * good", None, r"'3 \* good' must be a number in \[0, 1\], got 3 in validation row"),
-        ("good * 0", None, "unknown or the same in all rows"),
+        ("good * 0", None, "unknown or constant in all rows"),
         ("good", "0 - good", r"weight: '0 - good' must be a number in \[0, inf\], got -1"),
         ("good", "hole", "got nan in validation row 5"),
         ("words", None, "column 'words' must be"),
@@ -144,19 +144,19 @@ def test_rows_that_cannot_be_learnt_from_are_named(label, weight, text):
     hole = np.where(np.arange(ROWS) == 5, np.nan, 1.0)
     log = {**LOG, "hole": hole, "words": np.array(["x"] * ROWS, dtype=object)}
     with pytest.raises(FusionError, match=text):
-        worth(label, weight, log, 1.0)
+        labels_and_weights(label, weight, log, 1.0)
 
 
 def test_rows_whose_label_is_unknown_are_left_out():
     log = {"good": np.array([0.0, 1.0, np.nan, 0.5])}
-    labels, weights, known = worth("good", None, log, 1.0)
+    labels, weights, known = labels_and_weights("good", None, log, 1.0)
     assert known.tolist() == [True, True, False, True]
     assert labels[known].tolist() == [0, 1, 0.5]
     assert weights.tolist() == [1, 1, 1, 1]
 
 
 def test_too_few_requests_are_said():
-    with pytest.raises(FusionError, match="at least 3 requests to be fitted to, got 2"):
+    with pytest.raises(FusionError, match="at least 3 requests, got 2"):
         fitted({**LOG, "request": np.arange(ROWS) // 3000}, request="request")
 
 

@@ -173,7 +173,7 @@ def test_cautions_of_representations(every):
     facts = LabelFacts([0.5, 0.5], [0.7, 0.7], [[100, 40], [40, 90]])
     method = method_of("pcgrad", every=every)
     (caution,) = method.cautions(tasks, facts)
-    assert "only 44% do" in caution
+    assert "only 44% of the rows" in caution
     assert not method_of("pcgrad", gradients_of="shared").cautions(tasks, facts)
     with pytest.raises(ValueError, match="no row has labels of both 'a' and 'b'"):
         method.cautions(tasks, facts._replace(overlap=[[100, 0], [0, 90]]))

@@ -179,7 +179,7 @@ def test_no_items_at_all(numbered, tmp_path):
         ({"length": [1.0, 2.0, float("inf"), 1.0]}, r"column 'length', row 2: inf is not a finite number"),
         ({"length": ["long"] * 4}, r"column 'length', row 0: 'long' is not a number"),
         ({"vector": [[1.0]] * 4}, r"column 'vector', row 0: \[1\.0\] is not a vector of 3 numbers"),
-        ({"tags": [[["a"]]] * 4}, r"column 'tags' is of type list<.*list<.*, which no feature and no label can have"),
+        ({"tags": [[["a"]]] * 4}, r"column 'tags' is of type list<.*list<.*, which features and labels cannot have"),
     ],
 )
 def test_items_that_cannot_be_served_are_named(numbered, tmp_path, changes, reason):

@@ -244,12 +244,12 @@ def test_what_is_small_on_the_wire_and_large_in_memory_is_refused(service, reque
     for column in (dictionary, views):
         found = problems(service, sent(table_of(request_, sku=column)), FROM_ARROW)
         assert found[0]["field"] == "candidates.sku"
-        assert "stands for 40000000 bytes of text" in found[0]["reason"]
+        assert "decodes to 40000000 bytes of text" in found[0]["reason"]
     many = pa.table({"sku": pa.nulls(2**24)})
     assert "may hold at most 100 candidates" in problems(service, sent(many), FROM_ARROW)[0]["reason"]
     nulls = pa.ListArray.from_arrays([0, *[2**21] * 20], pa.nulls(2**21))
     found = problems(service, sent(table_of(request_, tags=nulls)), FROM_ARROW)
-    assert "stands for 2097152 values" in found[0]["reason"]
+    assert "decodes to 2097152 values" in found[0]["reason"]
 
 
 @pytest.mark.parametrize("codec", ["lz4", "zstd"])
