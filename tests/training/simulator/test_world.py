@@ -129,7 +129,7 @@ def test_regret_is_the_utility_lost_of_what_is_collected(small: World) -> None:
         (1, [1, -2], [0, 1], 1, "items must be between 0 and 79, got -2"),
         (1, [1, 2], [0, 2], 1, "order must be between 0 and 1, got 2"),
         (1, [1, 2], [1, 1], 1, "order must not repeat an index"),
-        (1, [1, 2], [0, 1], 3, "got k 3, 2 places and 2 candidates"),
+        (1, [1, 2], [0, 1], 3, "got k 3, 2 positions and 2 candidates"),
         (1, [1, 2], [0, 1], 0, "got k 0"),
         ([1, 2], [1, 2], [0, 1], 1, "candidates and order must have the shape of users"),
         (1.0, [1, 2], [0, 1], 1, "users must be integers, got float64"),
