@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -42,22 +43,65 @@ class Reload(Chosen):
     allow_schema_change: bool = Field(False, description="Also if its requests or objectives differ.")
 
 
-def unwritten(error: StateError) -> Refusal:
-    """What a change gets that cannot be written down for the other workers (507); what is served goes on."""
-    return Refusal(507, "no_space", "service", str(error))
+class _Admin:
+    """What the routes do; files are read and written in threads of their own."""
 
+    def __init__(self, models: ModelRegistry, shared: SharedState) -> None:
+        self._models, self._shared = models, shared
+        self._limiter = anyio.CapacityLimiter(THREADS)
 
-def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[..., Any]) -> APIRouter:
-    """The routes below ``/admin``, for those whom ``allowed`` lets in."""
-    limiter = anyio.CapacityLimiter(THREADS)
-    router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)])
+    async def status(self) -> dict[str, Any]:
+        """All models, the experiment, and what each worker serves."""
+        return await self._inside(self._status)
 
-    def of_model(name: str) -> dict[str, Any]:
-        state, slot = shared.state(), models.slots[name]
-        versions = state.versions.get(name) if state else None
-        items = models.served.rankers[name].items
+    async def reload(self, asked: Reload) -> dict[str, Any]:
+        """Serve a version, after taking items up anew."""
+        models, name = self._models, self._named(asked.model)
+        slot, current = models.slots[name], models.served.version(name)
+        known = await self._inside(slot.versions)
+        version = asked.version or max(known, default=current)
+        if not slot.pinned and version not in known:
+            raise Refusal(404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})")
+        if models.served.rankers[name].items is not None:
+            await self._renew()
+            if (slot.pinned or slot.follows_file) and asked.version is None:
+                return await self._inside(self._about, name)
+        if version == current and not slot.pinned:
+            return await self._inside(self._about, name)
+        return await self._change(name, lambda: models.change(name, version, asked.allow_schema_change))
+
+    async def rollback(self, model: str | None) -> dict[str, Any]:
+        """Serve the version before."""
+        name = self._named(model)
+        return await self._change(name, lambda: self._models.back(name))
+
+    async def reload_experiment(self) -> dict[str, Any]:
+        """Serve the experiment that the models' file holds now."""
+        with _refusing_changes():
+            await self._inside(self._models.change_experiment)
+        experiment = self._models.served.experiment
+        revision = experiment.revision if experiment else None
+        await self._settle(lambda serving: serving.experiment == revision)
+        workers = await self._inside(self._by_worker, lambda serving: serving.experiment)
+        return {"experiment": self._experiment(), **workers}
+
+    def _status(self) -> dict[str, Any]:
         return {
-            "version": models.served.version(name),
+            "default": self._models.default,
+            "models": {name: self._model(name) for name in self._models.slots},
+            "experiment": self._experiment(),
+            **self._by_worker(lambda serving: serving.model_dump()),
+        }
+
+    def _about(self, name: str) -> dict[str, Any]:
+        return {"model": name, **self._model(name), **self._by_worker(lambda serving: serving.models.get(name))}
+
+    def _model(self, name: str) -> dict[str, Any]:
+        state, slot = self._shared.state(), self._models.slots[name]
+        versions = state.versions.get(name) if state else None
+        items = self._models.served.rankers[name].items
+        return {
+            "version": self._models.served.version(name),
             "previous": list(versions.previous) if versions else [],
             "available": sorted(slot.versions()),
             "refused": {str(number): why.cause for number, why in versions.refused.items()} if versions else {},
@@ -65,120 +109,97 @@ def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[.
             "items": None if items is None else len(items),
         }
 
-    def of_experiment() -> dict[str, Any] | None:
-        experiment = models.served.experiment
+    def _experiment(self) -> dict[str, Any] | None:
+        experiment = self._models.served.experiment
         return {**experiment.model_dump(mode="json"), "revision": experiment.revision} if experiment else None
 
-    def by_worker(told: Callable[[Serving], Any]) -> dict[str, Any]:
-        workers = {str(pid): told(serving) for pid, serving in shared.workers().items()}
+    def _by_worker(self, told: Callable[[Serving], Any]) -> dict[str, Any]:
+        workers = {str(pid): told(serving) for pid, serving in self._shared.workers().items()}
         return {"workers": workers, "answered_by": os.getpid()}
 
-    def status() -> dict[str, Any]:
-        return {
-            "default": models.default,
-            "models": {name: of_model(name) for name in models.slots},
-            "experiment": of_experiment(),
-            **by_worker(lambda serving: serving.model_dump()),
-        }
+    def _named(self, name: str | None) -> str:
+        name = self._models.default if name is None else name
+        if name not in self._models.slots:
+            raise Refusal(404, "no_model", "model", unknown(name, self._models.slots))
+        return name
 
-    def about(name: str) -> dict[str, Any]:
-        return {"model": name, **of_model(name), **by_worker(lambda serving: serving.models.get(name))}
-
-    async def inside(call: Callable[..., Result], *arguments: Any) -> Result:
+    async def _inside(self, call: Callable[..., Result], *arguments: Any) -> Result:
         """Do what reads or writes files in a thread, so that a volume that stalls holds up none but such requests."""
         try:
-            return await anyio.to_thread.run_sync(call, *arguments, limiter=limiter)
+            return await anyio.to_thread.run_sync(call, *arguments, limiter=self._limiter)
         except ArtifactError as error:  # the folder of versions itself
             raise Refusal(503, "unreadable", "artifact", str(error)) from None
 
-    def named(name: str | None) -> str:
-        name = models.default if name is None else name
-        if name not in models.slots:
-            raise Refusal(404, "no_model", "model", unknown(name, models.slots))
-        return name
-
-    async def settled(agrees: Callable[[Serving], bool]) -> None:
-        """Wait for the other workers, who follow on their own."""
-        for _ in range(int(PATIENCE / 0.05)):
-            if all(agrees(serving) for serving in (await inside(shared.workers)).values()):
-                break
-            await asyncio.sleep(0.05)
-
-    async def changed(name: str, change: Callable[[], None]) -> dict[str, Any]:
+    async def _change(self, name: str, change: Callable[[], None]) -> dict[str, Any]:
         """Make a change in a thread, then wait for the other workers."""
-        if models.slots[name].pinned:
+        if self._models.slots[name].pinned:
             reason = "serves one version's own folder, or the one version that the settings or the file of models name"
             raise Refusal(409, "pinned", f"model {name}", reason)
-        if models.slots[name].follows_file:
+        if self._models.slots[name].follows_file:
             raise Refusal(
                 409, "pinned", f"model {name}", "serves the version that its version file names: edit that file"
             )
-        try:
-            await inside(change)
-        except RefusedError as refused:
-            raise Refusal(409, refused.cause, f"version {refused.version}", str(refused)) from None
-        except ExperimentError as error:  # of what other workers changed to
-            raise Refusal(409, "experiment", "experiment", str(error)) from None
-        except LookupError as error:
-            raise Refusal(409, "no_version", "version", str(error)) from None
-        except StateError as error:
-            raise unwritten(error) from None
-        version = models.served.version(name)
-        await settled(lambda serving: serving.models.get(name) == version)
-        return await inside(about, name)
+        with _refusing_changes():
+            try:
+                await self._inside(change)
+            except LookupError as error:
+                raise Refusal(409, "no_version", "version", str(error)) from None
+        version = self._models.served.version(name)
+        await self._settle(lambda serving: serving.models.get(name) == version)
+        return await self._inside(self._about, name)
 
-    async def renewed() -> None:
+    async def _renew(self) -> None:
         """Take items up anew, here and then in the other workers."""
-        try:
-            await inside(models.refresh)
-        except ItemsError as error:
-            raise Refusal(409, "items", "items", str(error)) from None
-        try:
-            await inside(models.ask_for_items)
-        except StateError as error:
-            raise unwritten(error) from None
+        with _refusing_changes():
+            await self._inside(self._models.refresh)
+            await self._inside(self._models.ask_for_items)
+
+    async def _settle(self, agrees: Callable[[Serving], bool]) -> None:
+        """Wait for the other workers, who follow on their own."""
+        for _ in range(int(PATIENCE / 0.05)):
+            if all(agrees(serving) for serving in (await self._inside(self._shared.workers)).values()):
+                break
+            await asyncio.sleep(0.05)
+
+
+@contextmanager
+def _refusing_changes() -> Iterator[None]:
+    """Turn what a change may raise into the ``Refusal`` that says why."""
+    try:
+        yield
+    except RefusedError as refused:
+        raise Refusal(409, refused.cause, f"version {refused.version}", str(refused)) from None
+    except ExperimentError as error:  # also of what other workers changed to
+        raise Refusal(409, "experiment", "experiment", str(error)) from None
+    except ItemsError as error:
+        raise Refusal(409, "items", "items", str(error)) from None
+    except StateError as error:  # the other workers cannot be told; what is served goes on
+        raise Refusal(507, "no_space", "service", str(error)) from None
+
+
+def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[..., Any]) -> APIRouter:
+    """The routes below ``/admin``, for those whom ``allowed`` lets in."""
+    admin = _Admin(models, shared)
+    router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)])
 
     @router.get("/status", responses=documented(401, 503))
     async def get_status() -> dict[str, Any]:
         """By model the version served, those before it, those on disk; the experiment; what each worker serves."""
-        return await inside(status)
+        return await admin.status()
 
     @router.post("/reload", responses=documented(400, 401, 404, 409, 422, 503, 507))
     async def reload(wanted: Reload | None = None) -> dict[str, Any]:
         """Check a version and serve it, in all workers, and take items up anew; what does not hold is refused."""
-        asked = wanted or Reload()
-        name = named(asked.model)
-        slot, current = models.slots[name], models.served.version(name)
-        known = await inside(slot.versions)
-        version = asked.version or max(known, default=current)
-        if not slot.pinned and version not in known:
-            raise Refusal(404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})")
-        if models.served.rankers[name].items is not None:
-            await renewed()
-            if (slot.pinned or slot.follows_file) and asked.version is None:
-                return await inside(about, name)
-        if version == current and not slot.pinned:
-            return await inside(about, name)
-        return await changed(name, lambda: models.change(name, version, asked.allow_schema_change))
+        return await admin.reload(wanted or Reload())
 
     @router.post("/rollback", responses=documented(400, 401, 404, 409, 422, 503, 507))
     async def rollback(wanted: Chosen | None = None) -> dict[str, Any]:
         """Serve the version that was served before this one."""
-        name = named(wanted.model if wanted else None)
-        return await changed(name, lambda: models.back(name))
+        return await admin.rollback(wanted.model if wanted else None)
 
     @router.post("/experiment/reload", responses=documented(401, 409, 507))
     async def reload_experiment() -> dict[str, Any]:
         """Read the experiment of the models' file anew; one that cannot be served is refused, and the old goes on."""
-        try:
-            await inside(models.change_experiment)
-        except ExperimentError as error:
-            raise Refusal(409, "experiment", "experiment", str(error)) from None
-        except StateError as error:
-            raise unwritten(error) from None
-        experiment = models.served.experiment
-        revision = experiment.revision if experiment else None
-        await settled(lambda serving: serving.experiment == revision)
-        return {"experiment": of_experiment(), **await inside(by_worker, lambda serving: serving.experiment)}
+        return await admin.reload_experiment()
 
     return router
