@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -46,22 +47,65 @@ class Reload(ModelChoice):
     )
 
 
-def unwritten(error: StateError) -> Refusal:
-    """The refusal (507) of a change that cannot be written for the other workers; the current version stays."""
-    return Refusal(507, "no_space", "service", str(error))
+class _Admin:
+    """The actions behind the routes; files are read and written in separate threads."""
 
+    def __init__(self, models: ModelRegistry, shared: SharedState) -> None:
+        self._models, self._shared = models, shared
+        self._limiter = anyio.CapacityLimiter(THREADS)
 
-def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[..., Any]) -> APIRouter:
-    """The routes under ``/admin``, guarded by the dependency ``allowed``."""
-    limiter = anyio.CapacityLimiter(THREADS)
-    router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)])
+    async def status(self) -> dict[str, Any]:
+        """All models, the experiment, and what each worker serves."""
+        return await self._inside(self._status)
 
-    def of_model(name: str) -> dict[str, Any]:
-        state, loader = shared.state(), models.loaders[name]
-        versions = state.versions.get(name) if state else None
-        items = models.served.rankers[name].items
+    async def reload(self, asked: Reload) -> dict[str, Any]:
+        """Reload the items, then serve a version."""
+        models, name = self._models, self._named(asked.model)
+        loader, current = models.loaders[name], models.served.version(name)
+        known = await self._inside(loader.versions)
+        version = asked.version or max(known, default=current)
+        if not loader.pinned and version not in known:
+            raise Refusal(404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})")
+        if models.served.rankers[name].items is not None:
+            await self._reload_items()
+            if (loader.pinned or loader.follows_file) and asked.version is None:
+                return await self._inside(self._about, name)
+        if version == current and not loader.pinned:
+            return await self._inside(self._about, name)
+        return await self._change(name, lambda: models.change(name, version, asked.allow_schema_change))
+
+    async def rollback(self, model: str | None) -> dict[str, Any]:
+        """Serve the previous version."""
+        name = self._named(model)
+        return await self._change(name, lambda: self._models.roll_back(name))
+
+    async def reload_experiment(self) -> dict[str, Any]:
+        """Reload the experiment from the models file."""
+        with _refusing_changes():
+            await self._inside(self._models.reload_experiment)
+        experiment = self._models.served.experiment
+        revision = experiment.revision if experiment else None
+        await self._settle(lambda serving: serving.experiment == revision)
+        workers = await self._inside(self._by_worker, lambda serving: serving.experiment)
+        return {"experiment": self._experiment(), **workers}
+
+    def _status(self) -> dict[str, Any]:
         return {
-            "version": models.served.version(name),
+            "default": self._models.default,
+            "models": {name: self._model(name) for name in self._models.loaders},
+            "experiment": self._experiment(),
+            **self._by_worker(lambda serving: serving.model_dump()),
+        }
+
+    def _about(self, name: str) -> dict[str, Any]:
+        return {"model": name, **self._model(name), **self._by_worker(lambda serving: serving.models.get(name))}
+
+    def _model(self, name: str) -> dict[str, Any]:
+        state, loader = self._shared.state(), self._models.loaders[name]
+        versions = state.versions.get(name) if state else None
+        items = self._models.served.rankers[name].items
+        return {
+            "version": self._models.served.version(name),
             "previous": list(versions.previous) if versions else [],
             "available": sorted(loader.versions()),
             "refused": {str(number): why.cause for number, why in versions.refused.items()} if versions else {},
@@ -69,118 +113,95 @@ def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[.
             "items": None if items is None else len(items),
         }
 
-    def of_experiment() -> dict[str, Any] | None:
-        experiment = models.served.experiment
+    def _experiment(self) -> dict[str, Any] | None:
+        experiment = self._models.served.experiment
         return {**experiment.model_dump(mode="json"), "revision": experiment.revision} if experiment else None
 
-    def by_worker(report: Callable[[Serving], Any]) -> dict[str, Any]:
-        workers = {str(pid): report(serving) for pid, serving in shared.workers().items()}
+    def _by_worker(self, report: Callable[[Serving], Any]) -> dict[str, Any]:
+        workers = {str(pid): report(serving) for pid, serving in self._shared.workers().items()}
         return {"workers": workers, "answered_by": os.getpid()}
 
-    def status() -> dict[str, Any]:
-        return {
-            "default": models.default,
-            "models": {name: of_model(name) for name in models.loaders},
-            "experiment": of_experiment(),
-            **by_worker(lambda serving: serving.model_dump()),
-        }
+    def _named(self, name: str | None) -> str:
+        name = self._models.default if name is None else name
+        if name not in self._models.loaders:
+            raise Refusal(404, "no_model", "model", unknown(name, self._models.loaders))
+        return name
 
-    def about(name: str) -> dict[str, Any]:
-        return {"model": name, **of_model(name), **by_worker(lambda serving: serving.models.get(name))}
-
-    async def inside(call: Callable[..., Result], *arguments: Any) -> Result:
+    async def _inside(self, call: Callable[..., Result], *arguments: Any) -> Result:
         """Run file access in a thread, so that a stalled volume blocks only admin requests."""
         try:
-            return await anyio.to_thread.run_sync(call, *arguments, limiter=limiter)
+            return await anyio.to_thread.run_sync(call, *arguments, limiter=self._limiter)
         except ArtifactError as error:  # the folder of versions cannot be read
             raise Refusal(503, "unreadable", "artifact", str(error)) from None
 
-    def named(name: str | None) -> str:
-        name = models.default if name is None else name
-        if name not in models.loaders:
-            raise Refusal(404, "no_model", "model", unknown(name, models.loaders))
-        return name
+    async def _change(self, name: str, change: Callable[[], None]) -> dict[str, Any]:
+        """Make a change in a thread, then wait for the other workers."""
+        if self._models.loaders[name].pinned:
+            reason = "is fixed to one version: by its folder, the settings, or the file of models"
+            raise Refusal(409, "pinned", f"model {name}", reason)
+        if self._models.loaders[name].follows_file:
+            raise Refusal(409, "pinned", f"model {name}", "serves the version in its version file: edit that file")
+        with _refusing_changes():
+            try:
+                await self._inside(change)
+            except LookupError as error:
+                raise Refusal(409, "no_version", "version", str(error)) from None
+        version = self._models.served.version(name)
+        await self._settle(lambda serving: serving.models.get(name) == version)
+        return await self._inside(self._about, name)
 
-    async def settled(agrees: Callable[[Serving], bool]) -> None:
+    async def _reload_items(self) -> None:
+        """Reload the items here, then in the other workers."""
+        with _refusing_changes():
+            await self._inside(self._models.refresh)
+            await self._inside(self._models.request_items_reload)
+
+    async def _settle(self, agrees: Callable[[Serving], bool]) -> None:
         """Wait for the other workers, which follow on their own."""
         for _ in range(int(PATIENCE / 0.05)):
-            if all(agrees(serving) for serving in (await inside(shared.workers)).values()):
+            if all(agrees(serving) for serving in (await self._inside(self._shared.workers)).values()):
                 break
             await asyncio.sleep(0.05)
 
-    async def changed(name: str, change: Callable[[], None]) -> dict[str, Any]:
-        """Make a change in a thread, then wait for the other workers."""
-        if models.loaders[name].pinned:
-            reason = "is fixed to one version: by its folder, the settings, or the file of models"
-            raise Refusal(409, "pinned", f"model {name}", reason)
-        if models.loaders[name].follows_file:
-            raise Refusal(409, "pinned", f"model {name}", "serves the version in its version file: edit that file")
-        try:
-            await inside(change)
-        except RefusedError as refused:
-            raise Refusal(409, refused.cause, f"version {refused.version}", str(refused)) from None
-        except ExperimentError as error:  # from following another worker's change
-            raise Refusal(409, "experiment", "experiment", str(error)) from None
-        except LookupError as error:
-            raise Refusal(409, "no_version", "version", str(error)) from None
-        except StateError as error:
-            raise unwritten(error) from None
-        version = models.served.version(name)
-        await settled(lambda serving: serving.models.get(name) == version)
-        return await inside(about, name)
 
-    async def reload_items() -> None:
-        """Reload the items here, then in the other workers."""
-        try:
-            await inside(models.refresh)
-        except ItemsError as error:
-            raise Refusal(409, "items", "items", str(error)) from None
-        try:
-            await inside(models.request_items_reload)
-        except StateError as error:
-            raise unwritten(error) from None
+@contextmanager
+def _refusing_changes() -> Iterator[None]:
+    """Turn the errors of a change into refusals."""
+    try:
+        yield
+    except RefusedError as refused:
+        raise Refusal(409, refused.cause, f"version {refused.version}", str(refused)) from None
+    except ExperimentError as error:  # also from following another worker's change
+        raise Refusal(409, "experiment", "experiment", str(error)) from None
+    except ItemsError as error:
+        raise Refusal(409, "items", "items", str(error)) from None
+    except StateError as error:  # the change cannot be written for the other workers; the current version stays
+        raise Refusal(507, "no_space", "service", str(error)) from None
+
+
+def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[..., Any]) -> APIRouter:
+    """The routes under ``/admin``, guarded by the dependency ``allowed``."""
+    admin = _Admin(models, shared)
+    router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)])
 
     @router.get("/status", responses=documented(401, 503))
     async def get_status() -> dict[str, Any]:
         """For each model the served, previous and available versions; the experiment; what each worker serves."""
-        return await inside(status)
+        return await admin.status()
 
     @router.post("/reload", responses=documented(400, 401, 404, 409, 422, 503, 507))
     async def reload(body: Reload | None = None) -> dict[str, Any]:
         """Check a version, serve it in all workers, and reload items; a version that fails its checks is refused."""
-        asked = body or Reload()
-        name = named(asked.model)
-        loader, current = models.loaders[name], models.served.version(name)
-        known = await inside(loader.versions)
-        version = asked.version or max(known, default=current)
-        if not loader.pinned and version not in known:
-            raise Refusal(404, "no_version", "version", f"there is no version {version} (there are: {sorted(known)})")
-        if models.served.rankers[name].items is not None:
-            await reload_items()
-            if (loader.pinned or loader.follows_file) and asked.version is None:
-                return await inside(about, name)
-        if version == current and not loader.pinned:
-            return await inside(about, name)
-        return await changed(name, lambda: models.change(name, version, asked.allow_schema_change))
+        return await admin.reload(body or Reload())
 
     @router.post("/rollback", responses=documented(400, 401, 404, 409, 422, 503, 507))
     async def rollback(body: ModelChoice | None = None) -> dict[str, Any]:
         """Serve the previous version."""
-        name = named(body.model if body else None)
-        return await changed(name, lambda: models.roll_back(name))
+        return await admin.rollback(body.model if body else None)
 
     @router.post("/experiment/reload", responses=documented(401, 409, 507))
     async def reload_experiment() -> dict[str, Any]:
         """Reload the experiment from the models file; if it cannot be served, it is refused and the old one stays."""
-        try:
-            await inside(models.reload_experiment)
-        except ExperimentError as error:
-            raise Refusal(409, "experiment", "experiment", str(error)) from None
-        except StateError as error:
-            raise unwritten(error) from None
-        experiment = models.served.experiment
-        revision = experiment.revision if experiment else None
-        await settled(lambda serving: serving.experiment == revision)
-        return {"experiment": of_experiment(), **await inside(by_worker, lambda serving: serving.experiment)}
+        return await admin.reload_experiment()
 
     return router

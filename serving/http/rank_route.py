@@ -1,19 +1,23 @@
 """``POST /rank``: admits or refuses a request, reads it, ranks it in a thread, and counts it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.http.admission import Admission, deadline_of, too_late
 from serving.http.content_encoding import Unpack, unpacker
+from serving.http.openapi import documented
 from serving.http.request_bodies import Bodies
 from serving.observability.metrics import Metrics
 from serving.observability.tracing import tracing
 from serving.protocol.errors import Refusal, RequestError
 from serving.protocol.formats import READERS, Exchange, agreed
+from serving.protocol.messages import Ranking
 from serving.ranking.request_trace import DeadlineError, RequestTrace
 from serving.ranking.scheduler import Scheduler, Step
 from serving.registry.registry import ModelRegistry
@@ -78,6 +82,31 @@ class RankEndpoint:
                 return await self._scheduler.run(work, trace.deadline)
         except DeadlineError:
             raise too_late() from None
+
+
+def add_rank_route(app: FastAPI, endpoint: RankEndpoint, allowed: Callable[..., Awaitable[None]] | None) -> ASGIApp:
+    """Add ``POST /rank``, guarded by ``allowed``; return the route as an ASGI application of its own."""
+
+    @app.post(
+        "/rank",
+        response_model=Ranking,
+        responses=documented(401, 406, 408, 413, 415, 422, 500, 503, 504),
+        dependencies=[Depends(allowed)] if allowed else [],
+    )
+    async def rank(request: Request) -> Response:
+        """Score every candidate on every objective, fuse the scores, and return the candidates best first."""
+        try:
+            if allowed:
+                await allowed(request)
+            return await endpoint.rank(request)
+        except Refusal as refusal:
+            return refused(refusal)
+
+    async def directly(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await rank(Request(scope, receive))
+        await answer(scope, receive, send)
+
+    return directly
 
 
 def refused(refusal: Refusal) -> JSONResponse:

@@ -59,7 +59,7 @@ def test_a_bad_value_to_fold_by_names_its_row_in_the_file(tmp_path):
 def test_lists_where_one_value_is_due_are_named(tmp_path, place):
     with pytest.raises(DataError, match=r"row \d+, column 'day': \[1, 2\] is not one id per row"):
         prepare(experiment(**{place: "day"}), Log([file_of(frame(day=[[1, 2]] * ROWS))]), tmp_path)
-    with pytest.raises(DataError, match=r"column .day. is of type list<.*list<.*, which features and labels cannot have"):
+    with pytest.raises(
         DataError, match=r"column 'day' is of type list<.*list<.*, which features and labels cannot have"
     ):
         prepare(experiment(**{place: "day"}), Log([file_of(frame(day=[[[1, 2]]] * ROWS))]), tmp_path)
