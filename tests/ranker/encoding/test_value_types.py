@@ -153,7 +153,7 @@ def test_an_encoder_of_before_names_no_hash_and_keeps_its_own():
 @pytest.mark.parametrize("name", ["item", "shop", "big", "when"])
 def test_a_list_where_one_value_is_due_names_its_row(name):
     lists = Ragged(np.array([1, 2]), np.array([0, 0, 2, 2]))
-    with pytest.raises(ColumnError, match=rf"column '{name}', row 1: \[1, 2\] is not one (id|number) a row"):
+    with pytest.raises(ColumnError, match=rf"column '{name}', row 1: \[1, 2\] is not one (id|number) per row"):
         fitted({**ROWS, name: lists})
     encoder = fitted(ROWS)
     with pytest.raises(ColumnError, match=rf"column '{name}', row 1: \[1, 2\] is not"):
