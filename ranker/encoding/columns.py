@@ -40,7 +40,7 @@ def unequal_lengths(columns: Mapping[str, Sized]) -> dict[str, str]:
     lengths = {name: len(values) for name, values in columns.items()}
     first, count = next(iter(lengths.items()), ("", 0))
     return {
-        name: f"has {length} values where {first} has {count}: all columns must be of one length"
+        name: f"has {length} values, but {first} has {count}: all columns must have the same length"
         for name, length in lengths.items()
         if length != count
     }

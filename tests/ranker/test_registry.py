@@ -29,11 +29,11 @@ def test_without_a_near_name_only_the_known_ones_are_listed():
 
 
 def test_a_name_must_be_one_of_those_known():
-    require_known("red", ["green", "red"], "lamp.colour", "colour")
+    require_known("red", ["green", "red"], "lamp.colour", "a colour")
     with pytest.raises(
-        ValueError, match=r"^lamp\.colour: 'gren' is no colour; did you mean 'green'\? \(known: green\)$"
+        ValueError, match=r"^lamp\.colour: 'gren' is not a colour; did you mean 'green'\? \(known: green\)$"
     ):
-        require_known("gren", ["green"], "lamp.colour", "colour")
+        require_known("gren", ["green"], "lamp.colour", "a colour")
 
 
 def test_a_name_is_taken_once():

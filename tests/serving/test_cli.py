@@ -25,7 +25,7 @@ def test_a_missing_artifact_is_one_line(tmp_path):
     ended = ranker_serve(tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
-    assert "holds no manifest.json and no numbered version" in ended.stderr
+    assert "has no manifest.json and no numbered version" in ended.stderr
 
 
 def test_help_names_every_option():

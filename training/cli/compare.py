@@ -36,14 +36,14 @@ def compare(
 
     Run the same command again to resume an interrupted comparison.
     """
+    check_folder("--output", output)
+    if export_best is not None:
+        check_folder("--export-best", export_best)
     from training.config import load
     from training.sweeps.compare import expand, variations
 
     base = load(config)
     expand(base, variations(vary), seeds)
-    check_folder("--output", output)
-    if export_best is not None:
-        check_folder("--export-best", export_best)
     with quiet_imports():
         from training.commands.compare import compare as command
 

@@ -22,10 +22,10 @@ def fit(
 
     Run the same command again to resume an interrupted run.
     """
+    check_folder("--output", output)
     from training.config import load
 
     experiment = load(config)
-    check_folder("--output", output)
     with quiet_imports():
         from training.commands.fit import fit as command
 

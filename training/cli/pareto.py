@@ -38,13 +38,13 @@ def pareto(
     Run the same command again to resume. More points train only the new ones; another rule or other objectives reuse
     the trained models.
     """
+    check_folder("--output", output)
     from training.config import load
     from training.sweeps import pareto as fronts
 
     base = load(config)
     choice = fronts.choice(base, objectives, pick, prefer)
     trials = fronts.expand(base, points, total, method or ["pe_ltr"])
-    check_folder("--output", output)
     with quiet_imports():
         from training.commands import pareto as command
 

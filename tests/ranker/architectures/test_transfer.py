@@ -66,7 +66,7 @@ def test_the_calibrator_by_hand():
     [
         ("aitm", {"order": ("click", "buy")}, "order: lacks cart"),
         ("aitm", {"order": ("click", "bye")}, "'bye' is not a task; did you mean 'buy'"),
-        ("dbmtl", {"after": {"click": ("buy",), "buy": ("click",)}}, "circle among click, buy"),
+        ("dbmtl", {"after": {"click": ("buy",), "buy": ("click",)}}, "cycle among click, buy"),
         ("dbmtl", {"after": {"click": ("click",)}}, "'click' is not a task"),
         ("home", {"groups": {"watch": ("click", "cart", "buy"), "act": ()}}, "groups.act: lists no task"),
         ("home", {"groups": {"watch": ("click",)}}, "cart, buy in no group"),

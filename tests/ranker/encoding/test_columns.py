@@ -20,8 +20,8 @@ TOP = 2**63 - 1
 def test_columns_that_are_not_as_long_as_the_first_are_told():
     columns = {"a": [1, 2], "b": np.zeros(3), "c": [None, None], "d": []}
     assert unequal_lengths(columns) == {
-        "b": "has 3 values where a has 2: all columns must be of one length",
-        "d": "has 0 values where a has 2: all columns must be of one length",
+        "b": "has 3 values, but a has 2: all columns must have the same length",
+        "d": "has 0 values, but a has 2: all columns must have the same length",
     }
     assert unequal_lengths({}) == {}
 
@@ -164,7 +164,7 @@ def test_text_in_an_array_is_no_number_either():
 
 @pytest.mark.parametrize("read", [integers, strings, numbers])
 def test_lists_are_not_values(read):
-    with pytest.raises(ColumnError, match="a row"):
+    with pytest.raises(ColumnError, match="per row"):
         read(Ragged(np.array([1]), np.array([0, 1])), "x")
 
 

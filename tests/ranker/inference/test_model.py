@@ -107,7 +107,7 @@ def test_what_cannot_be_scored_names_column_row_and_value(model, golden):
         model.score(golden.context, {("lenght" if n == "length" else n): v for n, v in candidates.items()})
     with pytest.raises(InputError, match=r"candidates.length, row 2: must be .*number.*, got 'long'"):
         model.score(golden.context, {**candidates, "length": [1.0, 2.0, "long", *candidates["length"][3:]]})
-    with pytest.raises(InputError, match=r"candidates.length: has 1 values but .* has \d+"):
+    with pytest.raises(InputError, match=r"candidates.length: has 1 values, but .* has \d+"):
         model.score(golden.context, {**candidates, "length": [1.0]})
     with pytest.raises(InputError, match=r"context: has no column"):
         model.score({}, candidates)

@@ -21,7 +21,7 @@ def trained(name, steps=30, *, eager=False, with_features=True, **options):
     tf.keras.utils.set_random_seed(1)
     balancer = Balancer(name, TASKS, **NEEDS.get(name, {}), **options)
     model = Readers(balancer, with_features=with_features)
-    model.compile(optimizer=tf.keras.optimizers.Adam(0.02), run_eagerly=eager)
+    model.compile(optimizer=tf.keras.optimizers.Adam(0.05), run_eagerly=eager)
     logs = []
     record = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, seen: logs.append(seen))
     model.fit(tf.data.Dataset.from_tensors(batch()).repeat(steps), verbose=0, callbacks=[record])
@@ -36,15 +36,19 @@ WAYS = [(name, True) for name in WEIGHTINGS] + [
 
 @pytest.mark.parametrize(("name", "with_features"), WAYS)
 def test_every_method_trains_a_readers_model(name, with_features):
-    model, logs = trained(name, with_features=with_features)
+    # not compiled, which takes longer than these steps; test_contract compiles every method
+    model, logs = trained(name, 12, eager=True, with_features=with_features)
     first, last = (sum(float(log[task]) for task in TASKS) for log in (logs[0], logs[-1]))
     assert last < 0.75 * first
     assert np.isfinite([log["weights"] for log in logs]).all()
     assert float(model.unused) == 1
 
 
-@pytest.mark.parametrize("with_features", [True, False])
-@pytest.mark.parametrize("name", ["uncertainty", "famo", "dtp", "pcgrad", "gradnorm"])
+@pytest.mark.parametrize(
+    ("name", "with_features"),
+    [(name, True) for name in ("uncertainty", "famo", "dtp", "pcgrad", "gradnorm")]
+    + [("dtp", False), ("pcgrad", False)],
+)
 def test_a_graph_and_eager_steps_agree(name, with_features):
     graph, eager = (trained(name, 3, eager=eager, with_features=with_features)[0] for eager in (False, True))
     for one, other in zip(graph.trainable_variables, eager.trainable_variables, strict=True):
@@ -136,7 +140,7 @@ def test_names_options_and_instances_are_the_same_method():
         (("prior_inverse", ["a"]), {}, "pass facts"),
         (("initial_inverse", ["a"]), {"initial": "theory"}, "pass facts"),
         (("mgda", ["a"]), {"scale_by": "prior"}, "pass facts"),
-        (("mgda", ["a", "b"], LabelFacts.of_rates([0.1])), {}, r"each of 2 task\(s\), got 1"),
+        (("mgda", ["a", "b"], LabelFacts.of_rates([0.1])), {}, r"need 2 number\(s\), one per task, got 1"),
         (("pe_ltr", ["a"]), {"bounds": {"b": 0.1}}, "unknown task 'b'"),
     ],
 )

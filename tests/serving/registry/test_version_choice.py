@@ -132,7 +132,7 @@ def test_a_service_that_starts_takes_what_the_version_file_names(write_artifact,
     file.write_text("x")
     assert begun(root, tmp_path / "b", version_file=file).served.version("default") == 3
     file.write_text("9")
-    with pytest.raises(ValueError, match=r"versions/9: holds no manifest.json .* \(the version in .*version\)"):
+    with pytest.raises(ValueError, match=r"versions/9: has no manifest.json .* \(the version in .*version\)"):
         begun(root, tmp_path / "c", version_file=file)
     with pytest.raises(ValueError, match="no version_file can choose another"):
         begun(root / "1", tmp_path / "d", version_file=file)

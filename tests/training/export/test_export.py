@@ -161,7 +161,7 @@ def test_fusions_come_back_as_they_were_fitted(run, tmp_path):
 
 
 def test_an_empty_folder_is_no_artifact(tmp_path):
-    with pytest.raises(ArtifactError, match=r"holds no manifest\.json and no numbered version"):
+    with pytest.raises(ArtifactError, match=r"has no manifest\.json and no numbered version"):
         load(tmp_path)
 
 

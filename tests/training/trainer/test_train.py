@@ -53,7 +53,7 @@ def test_training_rows_have_statistics_of_other_days_only(trained, tmp_path):
     turned = frame.assign(click=click, like=frame["like"] * click, watch_time=frame["watch_time"] * click)
     numbers = []
     for i, log in enumerate((frame, turned)):
-        prepared = prepare(trained.experiment, Log(log), tmp_path / str(i))
+        prepared = prepare(trained.experiment, Log([file_of(log)]), tmp_path / str(i))
         numbers.append(np.concatenate([chunk["candidate_numbers"] for chunk in prepared.training.chunks()]))
     assert len(prepared.training) + len(prepared.validation) == 4000
     changed = np.abs(numbers[0] - numbers[1]).max(axis=1) > 1e-6

@@ -129,5 +129,5 @@ def test_formulas_in_text_treat_nulls_and_infinities_as_numpy_does(tmp_path):
 def test_what_has_no_javascript_is_refused():
     with pytest.raises(ValueError, match="compares with text"):
         to_javascript('a + (device == "phone")')
-    with pytest.raises(ValueError, match="no formula"):
+    with pytest.raises(ValueError, match="not a valid formula"):
         to_javascript("a +")
