@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ranker.fusion import FUSIONS, Candidates, Floats, Formula, Requests, build_fusion
-from ranker.fusion.labels import measure, worth
+from ranker.fusion.labels import labels_and_weights, measure
 from training.data.encode import columns_at, rows_of
 from training.data.split.held_out import split
 from training.trainer.train import reopen
@@ -105,7 +105,7 @@ def halves(run: Any, options: Mapping[str, Any]) -> tuple[Half, Half]:
     log = columns_at(
         experiment.log_schema, rows, [REQUEST, *FEATURES, *(["click", "long_view", "like", "share", "watch_time"])]
     )
-    labels, _, known = worth(options["label"], None, log, np.inf)
+    labels, _, known = labels_and_weights(options["label"], None, log, np.inf)
     assert known.all()
     codes = Requests.of(log[REQUEST].astype(np.int64)).codes
     first = np.random.default_rng(0).permutation(codes.max() + 1)[codes] % 2 == 0

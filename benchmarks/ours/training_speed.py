@@ -70,8 +70,8 @@ def main(
     settings = experiment(weighting)
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(settings, Log([data]), Path(folder))
-        steps = prepared.training.steps(settings.training.batch_size)
-        model = build_model(settings, prepared.encoder.layout, steps_per_epoch=steps)
+        per_epoch = prepared.training.steps(settings.training.batch_size)
+        model = build_model(settings, prepared.encoder.layout, steps_per_epoch=per_epoch)
         step = model.make_train_function()
         coming = steps(prepared.training, settings)
 
