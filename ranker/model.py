@@ -12,7 +12,7 @@ from ranker.batch_quality import batch_quality
 from ranker.encoding.layout import Layout
 from ranker.funnels import EntireSpace, Funnel
 from ranker.heads import task_of
-from ranker.layers import Embedding
+from ranker.layers import Embedding, Precision, products_in
 from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
 from ranker.optimizers.grouped import kept_apart
@@ -29,6 +29,7 @@ class RankingModel(tfrs.Model):
 
     There is one interaction per embedding set of the architecture. The architecture has one head per task, followed by
     one per entry of the funnel's ``extra_heads``. ``facts`` are for balancing methods that need label statistics.
+    ``precision`` is that of the dense layers' products in training steps; scores are always computed in float32.
 
     A training batch has the packed arrays (:data:`INPUTS`, except those without columns), ``labels`` [B, T], ``known``
     [B, T] and, if rows are weighted, ``weights`` [B, T]. Calling the model on packed arrays gives scores [B, T] in the
@@ -44,6 +45,7 @@ class RankingModel(tfrs.Model):
         weighting: Weighting,
         funnel: Funnel | None = None,
         facts: LabelFacts | None = None,
+        precision: Precision = "float32",
     ) -> None:
         super().__init__(name="ranking_model")
         funnel = funnel or EntireSpace(schema)
@@ -64,6 +66,7 @@ class RankingModel(tfrs.Model):
         self.interactions = list(interactions)
         self.architecture = architecture
         self.weighting = weighting
+        self.precision = precision
         self.funnel = funnel
         self.errors = TaskErrors(list(schema.tasks.values()))
         weighting.build(schema.tasks, facts)
@@ -85,7 +88,8 @@ class RankingModel(tfrs.Model):
     def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
         """Run one step of any balancing method; ``turn`` selects the tasks and variables to train."""
         apart = kept_apart(self.optimizer)
-        with BalancingTape(self.weighting, self.tasks, by_task=bool(apart)) as tape:
+        tape = BalancingTape(self.weighting, self.tasks, by_task=bool(apart))
+        with products_in(self.precision), tape:
             trunk = self._trunk(batch, training=True)
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
             logits = self.architecture.logits(tape.share(trunk), training=True)
@@ -112,7 +116,9 @@ class RankingModel(tfrs.Model):
         updates = [(by_task.get(v.ref(), g), v) for g, v in gradients.updates]
         self.optimizer.apply_gradients([(g, v) for g, v in updates if g is not None])
         if self.weighting.looks_back:
-            self.weighting.after(tf.stack(self._only_trained(self.compute_loss(batch, training=True), turn)))
+            with products_in(self.precision):
+                again = self.compute_loss(batch, training=True)
+            self.weighting.after(tf.stack(self._only_trained(again, turn)))
         weights = tf.stack(self._only_trained(tf.unstack(gradients.weights), turn))
         logged = {} if gradients.gramian is None else {"gramian": gradients.gramian}
         return {"losses": tf.stack(losses), "weights": weights, **logged}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ranker.layers.precision import product
 from ranker.layers.sides import Sides
 from ranker.lazy_tensorflow import Layer, tf
 
@@ -49,7 +50,7 @@ class SplitDense(Layer):
     def call(self, inputs: Sides | tf.Tensor) -> tf.Tensor:
         """Outputs [B, units]; a side without columns is ignored."""
         sides = [side for side in inputs if side.shape[-1]] if isinstance(inputs, tuple | list) else [inputs]
-        products = [tf.matmul(side, kernel) for side, kernel in zip(sides, self.kernels, strict=True)]
+        products = [product(side, kernel) for side, kernel in zip(sides, self.kernels, strict=True)]
         if self.bias is not None:
             # Added to the context, so once per request; a plain sum, since TensorFlow 2.21's graph optimiser drops a
             # function in which bias_add, another sum and relu follow each other.

@@ -163,7 +163,7 @@ def _has_auc(tasks: Mapping[str, Task]) -> bool:
 
 
 class Training(Closed):
-    """Epochs, batches, seed, checkpoints, threads."""
+    """Epochs, batches, seed, checkpoints, threads, precision."""
 
     epochs: int = Field(10, ge=1, le=10_000, description="Maximum number of passes over the training rows.")
     batch_size: int = Field(4096, ge=1, description="Rows per step.")
@@ -171,6 +171,11 @@ class Training(Closed):
     shuffle_rows: int = Field(262_144, ge=1, description="Size of the shuffle buffer, in rows.")
     checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints; one is also saved every epoch.")
     threads: int | None = Field(None, ge=1, description="TensorFlow's CPU threads; all by default.")
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="Of the dense layers' matrix products in training steps; auto: bfloat16 if the device computes it "
+        "faster. Everything else, and all scores, stay in float32.",
+    )
 
 
 class Evaluation(Closed):

@@ -11,6 +11,7 @@ from ranker.model import RankingModel
 from ranker.weighting import WEIGHTINGS, LabelFacts
 from training.config.experiment import Experiment
 from training.trainer.build_optimizer import build_optimizer
+from training.trainer.precision import chosen
 from training.trainer.table_sizes import check_tables, table_sizes
 
 
@@ -43,6 +44,7 @@ def build_model(
         weighting=WEIGHTINGS[experiment.weighting.name](experiment.weighting),
         funnel=funnel,
         facts=facts,
+        precision=chosen(experiment.training).precision,
     )
     if steps_per_epoch is not None:
         steps = steps_per_epoch * experiment.training.epochs

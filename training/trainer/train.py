@@ -32,6 +32,7 @@ from training.trainer.callbacks import Recorder, StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
+from training.trainer.precision import chosen
 from training.trainer.run_folder import RECORD, RESULT, key_of
 from training.trainer.table_sizes import describe_tables, table_sizes
 
@@ -84,6 +85,8 @@ def train(
     facts = label_facts(prepared.training, build_funnel(experiment))
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, facts, steps)
+    if experiment.training.precision != "float32":
+        listener.note(chosen(experiment.training).line)
     if sizes := table_sizes(model.embedding.layout, model.embedding.sets):
         listener.note(describe_tables(sizes))
     try:
