@@ -232,6 +232,7 @@ def _remove_abandoned(root: Path, held: TextIO) -> None:
         if lock(held, wait=False):
             for folder in root.glob(f"{WRITING}*"):
                 shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
         lock(held, shared=True)
 
 

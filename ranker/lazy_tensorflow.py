@@ -7,8 +7,8 @@ annotations (``from __future__ import annotations``). All others import TensorFl
 
 import importlib
 import inspect
+import threading
 from collections.abc import Callable
-from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -51,8 +51,16 @@ else:
             whole = cls if issubclass(cls, cls.tensorflow_class()) else _derived(cls)
             return super(_DeferredBase, whole).__new__(whole)
 
-    @cache
+    _deriving = threading.Lock()
+    _classes: dict[type, type] = {}
+
     def _derived(cls: type[_DeferredBase]) -> type:
+        with _deriving:
+            if cls not in _classes:
+                _classes[cls] = _new_class(cls)
+            return _classes[cls]
+
+    def _new_class(cls: type[_DeferredBase]) -> type:
         body = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
         return type(cls.__name__, (cls, cls.tensorflow_class()), body)
 

@@ -11,7 +11,7 @@ from ranker.config.closed import Closed
 from ranker.encoding.layout import Layout
 from ranker.layers import Inputs
 from ranker.lazy_tensorflow import Layer, tf
-from ranker.registry import Registry, nearest
+from ranker.registry import Registry, alternatives
 from ranker.schema import Schema
 
 Units = tuple[int, ...]
@@ -92,8 +92,7 @@ def check_names(names: Sequence[str], tasks: Sequence[str], path: str) -> None:
     """Raise ``ValueError`` for an unknown task or one listed twice."""
     for name in names:
         if name not in tasks:
-            hint = nearest(name, list(tasks))
-            raise ValueError(f"{path}: {name!r} is not a task{'; ' + hint if hint else ''} (tasks: {', '.join(tasks)})")
+            raise ValueError(f"{path}: {name!r} is not a task{alternatives(name, tasks, 'tasks')}")
         if list(names).count(name) > 1:
             raise ValueError(f"{path}: {name!r} is listed twice")
 

@@ -11,7 +11,7 @@ from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureO
 from ranker.encoding.layout import Layout
 from ranker.layers import Dropout, Sides, SplitDense
 from ranker.lazy_tensorflow import Layer, tf
-from ranker.registry import nearest
+from ranker.registry import suggestion
 from ranker.schema import Schema
 
 Places = Sequence[tuple[int, int]]
@@ -48,8 +48,7 @@ class PEPNet(Architecture):
             for option, names in (("domain", self.domain), ("personal", self.personal)):
                 for name in names or ():
                     if name not in known:
-                        hint = nearest(name, known)
-                        raise ValueError(f"{option}: {name!r} is not a feature{'; ' + hint if hint else ''}")
+                        raise ValueError(f"{option}: {name!r} is not a feature{suggestion(name, known)}")
 
     options: Options
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ranker.config.closed import Closed
 from ranker.lazy_tensorflow import Module, tf
-from ranker.registry import Registry, nearest
+from ranker.registry import Registry, alternatives
 from ranker.tasks import Binary, Task
 
 
@@ -64,7 +64,7 @@ class WeightingOptions(Closed):
     name: str = ""
 
     def check(self, tasks: Mapping[str, Task]) -> None:
-        """Raise ``ValueError``, naming the option, where an option by task names none of ``tasks``."""
+        """Raise ``ValueError``, naming the option, if a value by task is for an unknown task."""
         for option in type(self).model_fields:
             value = getattr(self, option)
             if isinstance(value, Mapping):
@@ -254,9 +254,7 @@ def per_task(
         return [float(values)] * len(tasks)
     for name in values:
         if name not in tasks:
-            hint = nearest(name, list(tasks))
-            known = ", ".join(tasks)
-            raise ValueError(f"weighting.{option}: unknown task {name!r}{'; ' + hint if hint else ''} (known: {known})")
+            raise ValueError(f"weighting.{option}: unknown task {name!r}{alternatives(name, tasks)}")
     return [float(values.get(name, default)) for name in tasks]
 
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 from ranker.lazy_tensorflow import do_not_convert, tf
-from ranker.registry import nearest
+from ranker.registry import alternatives
 from ranker.weighting.base import Evidence, GradientBalancer, Weighting
 from ranker.weighting.task_gradients import TaskGradients
 
@@ -182,8 +182,7 @@ class BalancingTape:
         if isinstance(losses, Mapping):
             for task in losses:
                 if task not in self._tasks:
-                    hint = nearest(str(task), self._tasks)
-                    raise ValueError(f"losses: unknown task {task!r}{'; ' + hint if hint else ''} (known: {known})")
+                    raise ValueError(f"losses: unknown task {task!r}{alternatives(task, self._tasks)}")
             missing = ", ".join(repr(task) for task in self._tasks if task not in losses)
             if missing:
                 raise ValueError(f"losses: missing loss of {missing}; pass 0 for a task without labels in the batch")

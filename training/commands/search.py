@@ -126,9 +126,11 @@ def _searched(
     parts = rows.halves(asked.held_out, asked.seed)
     halves = [_halves(current, searched, part, goal, asked) for part in parts]
     baseline = halves[0].baseline.baseline()
-    key_of_search = digest(key, goal.text, [c.text for c in goal.constraints], current.stored().model_dump(mode="json"),
-                  searched.stored().model_dump(mode="json"), [str(d) for d in around.dimensions], asked.method,
-                  asked.budget, asked.held_out, asked.binned, asked.seed)  # fmt: skip
+    key_of_search = digest(
+        key, goal.text, [c.text for c in goal.constraints], current.stored().model_dump(mode="json"),
+        searched.stored().model_dump(mode="json"), [str(d) for d in around.dimensions], asked.method,
+        asked.budget, asked.held_out, asked.binned, asked.seed,
+    )  # fmt: skip
     with _bar(console) as progress:
         bar = progress.add_task(asked.method, total=asked.budget, detail="")
 

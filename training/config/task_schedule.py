@@ -43,7 +43,7 @@ class Schedule(Closed):
                 if (phase.tasks or ()).count(task) > 1:
                     raise ValueError(f"{path}.tasks: {task!r} is listed twice")
             for part in phase.freeze:
-                require_known(part, [EMBEDDINGS, SHARED, *tasks], f"{path}.freeze", "a part")
+                require_known(part, [EMBEDDINGS, SHARED, *tasks], f"{path}.freeze", "a part to freeze")
             if phase.alternating and compares:
                 raise ValueError(
                     f"{path}.alternating: each step trains one task, so tasks cannot be compared; use a loss "

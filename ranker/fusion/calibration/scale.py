@@ -30,7 +30,7 @@ class Scale(Calibration):
         factor = observed / predicted if predicted else math.inf
         if not 0 < factor < math.inf:
             raise CalibrationError(
-                f"mean score and mean label must have the same sign, got {predicted:g} and {observed:g}"
+                f"mean score and mean label must both be above 0 or both below, got {predicted:g} and {observed:g}"
             )
         return {"factor": [factor]}
 

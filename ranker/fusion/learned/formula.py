@@ -41,7 +41,7 @@ class Learned(Formula):
         )
         features: tuple[Name, ...] = Field((), description="Numeric features that the trees read as well.")
         increasing: tuple[Name, ...] = Field((), description="Objectives with a monotone increasing constraint.")
-        trees: int = Field(200, ge=1, le=500, description="Maximum number of trees; cross-validation chooses it.")
+        trees: int = Field(200, ge=1, le=500, description="Maximum trees; cross-validation chooses their number.")
         leaves: int = Field(15, ge=2, le=MOST_LEAVES, description="Maximum leaves per tree.")
         learning_rate: float = Field(0.05, gt=0, le=1, description="Learning rate.")
         least_rows: int = Field(50, ge=1, description="Minimum rows per leaf.")

@@ -41,7 +41,10 @@ def test_alternating_takes_tasks_in_turn():
     ("phases", "text"),
     [
         ([{"tasks": ["clik"]}], "phases.0.tasks: 'clik' is not a task; did you mean 'click'"),
-        ([{"freeze": ["embedings"]}], "phases.0.freeze: 'embedings' is not a part; did you mean 'embeddings'"),
+        (
+            [{"freeze": ["embedings"]}],
+            "phases.0.freeze: 'embedings' is not a part to freeze; did you mean 'embeddings'",
+        ),
         ([{"epochs": 10}, {}], "the phases before the last take 10 epoch"),
         ([{"epochs": 2}, {"epochs": 3}], "end after 5 epoch"),
     ],

@@ -26,8 +26,8 @@ def test_auto_is_what_the_cpu_computes_faster(asked, flags, precision):
 
 def test_where_bfloat16_is_slower_the_line_says_so():
     assert chosen(Training(precision="bfloat16"), frozenset({"avx2"})).line == (
-        "training on the CPU, matrix products in bfloat16: slower than float32 on this CPU, which has none of amx_bf16, "
-        "avx512_bf16"
+        "training on the CPU, matrix products in bfloat16: slower than float32 on this CPU, "
+        "which has none of amx_bf16, avx512_bf16"
     )
 
 

@@ -127,7 +127,7 @@ def columns(summary: Summary, objectives: Sequence[Objective]) -> tuple[list[str
     """Headers and cells of a table: the pick first, then the front, then dominated models."""
     tested = summary.hypervolume_test is not None
     headers = ["", *(o.title for o in objectives), *(f"{o.title}, test" for o in objectives if tested), ""]
-    order = {standing: column for column, standing in enumerate((PICKED, FRONT, DOMINATED))}
+    order = {standing: rank for rank, standing in enumerate((PICKED, FRONT, DOMINATED))}
     lines = []
     for model in sorted(summary.models, key=lambda model: order[model.standing]):
         values = [*model.validation.values(), *((model.test or {}).values() if tested else ())]
