@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,15 +34,17 @@ def lock(file: int | IO[Any], *, shared: bool = False, wait: bool = True) -> boo
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold the exclusive lock on ``file`` while the block runs; wait for it. Makes the file and its folder.
+def locked(file: Path, *, required: bool = True) -> Iterator[None]:
+    """Hold the exclusive lock on ``file`` while the block runs, after waiting for it; create the file and its folder.
 
-    Where the file is removed while this waits, it waits for the lock on the one that has taken its place.
+    If the file is removed during the wait, the lock on its replacement is taken instead. Raises ``OSError`` if the file
+    system has no locks and the lock is ``required``; otherwise the block then runs without it.
     """
     while True:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a") as handle:
-            lock(handle)
+            with nullcontext() if required else suppress(OSError):
+                lock(handle)
             if is_still(file, handle.fileno()):  # else another process may hold the lock on a new file
                 yield
                 return

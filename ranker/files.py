@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ranker.file_locks import is_still, lock
+from ranker.file_locks import is_still, lock, locked
 
 
 @contextmanager
@@ -17,10 +17,9 @@ def replacing(file: Path) -> Iterator[Path]:
     it is missing. If the block raises, its file is removed and ``file`` stays as it was; files that killed processes
     left are removed by the next writer. Raises ``OSError`` if the folder is not writable.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(file)
     partial = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
-    with _owned(partial):
+    with locked(partial, required=False):  # by which others see that it is being written
         try:
             yield partial
             os.replace(partial, file)
@@ -33,18 +32,6 @@ def replace_file(file: Path, content: bytes) -> None:
     """Write ``content`` as the whole of ``file``, as :func:`replacing` does."""
     with replacing(file) as partial:
         partial.write_bytes(content)
-
-
-@contextmanager
-def _owned(partial: Path) -> Iterator[None]:
-    """Create a file and hold a lock on it, by which others see that it is being written."""
-    while True:
-        with partial.open("ab") as handle:
-            with suppress(OSError):  # a file system without locks, where nothing abandoned is removed either
-                lock(handle)
-            if is_still(partial, handle.fileno()):  # else it was taken for abandoned before it was locked
-                yield
-                return
 
 
 def _remove_abandoned(file: Path) -> None:

@@ -1,5 +1,7 @@
 """Locks on files: two opens of one file stand for two processes, since flock(2) tells descriptors apart."""
 
+import errno
+import fcntl
 from threading import Thread
 
 import pytest
@@ -59,3 +61,14 @@ def test_a_path_leads_to_what_was_opened_until_it_is_replaced(tmp_path):
         assert not is_still(file, opened.fileno())
         file.touch()
         assert not is_still(file, opened.fileno())
+
+
+def test_without_locks_a_required_one_is_an_error_and_another_is_done_without(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="no locks available"), locked(tmp_path / "lock"):
+        pass
+    with locked(tmp_path / "lock", required=False):
+        assert (tmp_path / "lock").exists()
