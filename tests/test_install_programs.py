@@ -33,12 +33,12 @@ def machine(tmp_path):
     return run
 
 
-def test_nothing_is_done_where_all_is_there(machine):
+def test_nothing_is_installed_if_nothing_is_missing(machine):
     ended, calls = machine("chromium", "redis-server", "promtool", "curl", "apt-get")
     assert (ended.returncode, ended.stdout, ended.stderr, calls) == (0, "", "", [])
 
 
-def test_root_installs_what_is_missing_and_no_more(machine):
+def test_root_installs_only_the_missing_programs(machine):
     ended, (update, install) = machine("chromium", "curl", "apt-get")
     assert ended.returncode == 0, ended.stderr
     assert update == "apt-get update -qq"
@@ -47,7 +47,7 @@ def test_root_installs_what_is_missing_and_no_more(machine):
 
 
 @pytest.mark.parametrize(("programs", "user"), [((), "0"), (("apt-get",), "1000")])
-def test_where_it_may_not_it_says_what_to_install(machine, programs, user):
+def test_without_root_or_apt_it_prints_what_to_install(machine, programs, user):
     ended, calls = machine("redis-server", "curl", *programs, user=user)
     assert (ended.returncode, calls) == (1, [])
     (line,) = ended.stderr.splitlines()

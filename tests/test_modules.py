@@ -102,7 +102,7 @@ def is_empty(tree: ast.Module) -> bool:
     return all(isinstance(node, passive) for node in tree.body)
 
 
-def test_every_module_is_imported_by_a_test_or_says_why_not():
+def test_every_module_is_imported_by_a_test_or_has_a_reason():
     code = {name for name, tree in MODULES.items() if not is_empty(tree) and not has_own_tests(name)}
     missing = code - imported()
     explained = {name for names in REASONS.values() for name in names.split()}
@@ -110,7 +110,7 @@ def test_every_module_is_imported_by_a_test_or_says_why_not():
     assert explained <= MODULES.keys(), f"{sorted(explained - MODULES.keys())} are no longer there: remove them here"
 
 
-def test_a_module_counts_by_its_registry_and_by_its_package():
+def test_a_module_counts_if_imported_through_its_registry_or_package():
     assert origin("ranker.fusion", "Additive") == "ranker.fusion.formulas.additive"
     assert "ARCHITECTURES" in registries(MODULES["ranker.architectures.aitm"])
     assert "ranker.architectures.aitm" in imported()

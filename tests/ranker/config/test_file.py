@@ -84,12 +84,12 @@ def test_keys_are_text_as_written():
         ("x: &x {a: 1}\ny: {<<: *x, b: 1,\n  b: 2}", "b", (3, 2)),
     ],
 )
-def test_a_key_twice_is_named_with_both_lines(text, key, lines):
+def test_a_duplicate_key_is_reported_with_both_lines(text, key, lines):
     with pytest.raises(YamlError, match=f"line {lines[0]}: duplicate key '{key}', first on line {lines[1]}"):
         parse(text)
 
 
-def test_merged_keys_give_way_to_a_mappings_own():
+def test_a_mappings_own_keys_override_merged_ones():
     found = parse("a: &a {p: 1, q: 2}\nb: &b {q: 3}\nc: {p: 9, <<: *a}\nd: {<<: [*b, *a]}\ne: *a").data
     assert found["c"] == {"p": 9, "q": 2}
     assert found["d"] == {"q": 3, "p": 1}
@@ -142,7 +142,7 @@ LAUGHS = "a: &a [1,2,3,4,5,6,7,8,9]\n" + "".join(
         ("inner: {size: 1e400}", "inner.size: "),
     ],
 )
-def test_what_is_no_config_is_said_in_a_line(tmp_path, content, expected):
+def test_an_invalid_config_gives_a_short_error(tmp_path, content, expected):
     message = refused(tmp_path, content)
     assert expected in message
     assert len(message.splitlines()) <= 2
@@ -179,21 +179,21 @@ def test_what_is_no_config_is_said_in_a_line(tmp_path, content, expected):
         ("often: never", "line 1, often: must be 'always' or a whole number, got 'never'"),
     ],
 )
-def test_a_wrong_value_is_one_line_in_the_words_of_yaml(tmp_path, content, line):
+def test_a_wrong_value_gives_one_line_in_yaml_terms(tmp_path, content, line):
     assert refused(tmp_path, content) == f"{tmp_path / 'config.yaml'} has 1 mistake(s):\n  {line}"
 
 
-def test_booleans_stay_where_they_are_meant(tmp_path):
+def test_booleans_are_accepted_for_boolean_fields(tmp_path):
     found = read(written(tmp_path, "inner: {deep: true}\nparts: {a: {deep: false}}"), Outer)
     assert found.inner.deep
     assert not found.parts["a"].deep
 
 
-def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path):
+def test_a_byte_order_mark_is_not_part_of_a_key(tmp_path):
     assert read(written(tmp_path, b"\xef\xbb\xbfname: x"), Outer).name == "x"
 
 
-def test_paths_that_are_no_file(tmp_path):
+def test_paths_that_are_not_files_are_rejected(tmp_path):
     for path, expected in ((tmp_path, "is a folder"), (tmp_path / "no.yaml", "there is no such file")):
         with pytest.raises(ConfigError, match=expected):
             read(path, Outer)
@@ -204,7 +204,7 @@ def test_paths_that_are_no_file(tmp_path):
 @pytest.mark.parametrize(
     "content", ["{k}: 1", "inner: {{? {k} : 1}}", "parts: {{? {k} : {{size: x}}}}", "sizes: [{k}]"]
 )
-def test_a_long_key_or_value_is_cut_in_the_message(tmp_path, content):
+def test_a_long_key_or_value_is_truncated_in_the_message(tmp_path, content):
     text = refused(tmp_path, content.format(k="x" * 1000))
     assert "line 1, " in text
     assert len(text) < 1200 + len(str(tmp_path))

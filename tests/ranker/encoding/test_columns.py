@@ -17,7 +17,7 @@ from ranker.encoding.columns import (
 TOP = 2**63 - 1
 
 
-def test_columns_that_are_not_as_long_as_the_first_are_told():
+def test_columns_of_different_lengths_are_rejected():
     columns = {"a": [1, 2], "b": np.zeros(3), "c": [None, None], "d": []}
     assert unequal_lengths(columns) == {
         "b": "has 3 values, but a has 2: all columns must have the same length",
@@ -68,13 +68,13 @@ def test_integers_of_every_form(column):
         ([None, None], [MISSING, MISSING]),
     ],
 )
-def test_integers_at_the_edges(column, expected):
+def test_integers_at_edge_cases(column, expected):
     assert integers(column, "x").tolist() == expected
 
 
 @pytest.mark.parametrize("form", [list, typed, lambda values: np.ma.MaskedArray(typed(values), mask=[0, 1, 0])])
 @pytest.mark.parametrize("value", [2**63, 2**64 - 1, -(2**63)])
-def test_an_integer_beyond_64_bits_is_refused_not_wrapped(form, value):
+def test_an_integer_beyond_64_bits_is_rejected(form, value):
     with pytest.raises(ColumnError, match=rf"column 'x', row 2: {value} is not an integer from -2\*\*63 \+ 1"):
         integers(form([5, 6, value]), "x")
 
@@ -99,7 +99,7 @@ def test_an_integer_beyond_64_bits_is_refused_not_wrapped(form, value):
         ([None, MISSING, None], 1, MISSING),
     ],
 )
-def test_what_is_no_integer_is_named(column, row, value):
+def test_invalid_integers_are_rejected(column, row, value):
     with pytest.raises(ColumnError) as caught:
         integers(column, "x")
     assert (caught.value.column, caught.value.row, caught.value.value) == ("x", row, value)
@@ -122,7 +122,7 @@ def test_null_strings_of_every_form():
 
 
 @pytest.mark.parametrize("value", [5, True, 1.5, b"a", ["a"]])
-def test_what_is_no_string_is_named(value):
+def test_invalid_strings_are_rejected(value):
     with pytest.raises(ColumnError, match=r"column 'x', row 1: .* is not a string"):
         strings(["a", value], "x")
 
@@ -151,13 +151,13 @@ def test_a_number_that_32_bits_cannot_hold_is_refused(value, nulls):
 
 
 @pytest.mark.parametrize("value", ["1.5", [1.0], {}, b"1", 1j])
-def test_what_is_no_number_is_named(value):
+def test_invalid_numbers_are_rejected(value):
     with pytest.raises(ColumnError, match=r"column 'x', row 1: .* is not a number") as caught:
         numbers([0.5, value], "x")
     assert caught.value.value == value
 
 
-def test_text_in_an_array_is_no_number_either():
+def test_text_in_an_array_is_not_a_number():
     with pytest.raises(ColumnError, match=r"row 0: '1' is not a number"):
         numbers(np.array(["1", "2"]), "x")
 
@@ -179,7 +179,7 @@ def test_rows_that_columns_share():
 
 
 @pytest.mark.parametrize("column", ["abc", b"abc", 5, None, {"a": 1}])
-def test_what_is_no_column_is_named(column):
+def test_invalid_columns_are_rejected(column):
     with pytest.raises(ColumnError, match="is not a column: a list or an array"):
         common_rows({"x": column}, ["x"])
 
@@ -200,7 +200,7 @@ def test_offsets_must_divide_the_values(offsets, text):
         Ragged([1, 2, 3], offsets)
 
 
-def test_an_integer_too_long_to_write_out_is_described():
+def test_a_huge_integer_is_described_in_the_error():
     with pytest.raises(ColumnError, match=r"row 1: an integer of 16610 bits is not an integer from"):
         integers([1, 10**5000], "x")
 

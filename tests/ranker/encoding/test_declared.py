@@ -1,4 +1,4 @@
-"""Ids of other types become those that the schema declares."""
+"""Conversion of ids to the type that the schema declares."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from ranker.encoding.declared import as_declared, parsed
     ],
     ids=lambda column: type(column).__name__,
 )
-def test_a_declared_type_reads_integers_and_text_alike(column):
+def test_a_declared_type_accepts_integers_and_text(column):
     assert as_declared(column, "x", "string").__class__ in (list, Text)
     assert list(as_declared(column, "x", "string")) == ["7", "-3", None, str(2**60 + 1)]
     assert integers(as_declared(column, "x", "integer"), "x").tolist() == [7, -3, -(2**63), 2**60 + 1]
@@ -27,7 +27,7 @@ def test_a_declared_type_reads_integers_and_text_alike(column):
 
 @pytest.mark.parametrize("text", ["02134", "1.0", "1e3", "", " 7", "٣", "abc", str(2**63), "-" + str(2**63)])
 @pytest.mark.parametrize("form", [list, Text.of])
-def test_text_that_is_no_integer_names_its_row(form, text):
+def test_text_that_is_not_an_integer_is_rejected_with_its_row(form, text):
     with pytest.raises(ColumnError) as caught:
         integers(as_declared(form(["7", None, text]), "x", "integer"), "x")
     assert caught.value.row == 2
@@ -37,7 +37,7 @@ def test_text_that_is_no_integer_names_its_row(form, text):
 @pytest.mark.parametrize(
     "column", [[True], np.array([True]), [1.5], np.array([1.5]), np.array(["2024"], "M8[us]"), [[1]]]
 )
-def test_what_is_neither_text_nor_integer_is_no_declared_text(column):
+def test_values_that_are_neither_text_nor_integers_are_rejected(column):
     with pytest.raises(ColumnError):
         as_declared(column, "x", "string")
 
@@ -51,20 +51,20 @@ def test_what_is_neither_text_nor_integer_is_no_declared_text(column):
         ("unsigned", "0", 0),
     ],
 )
-def test_digits_are_exact_to_the_ends_of_64_bits(declared, text, expected):
+def test_digits_are_exact_up_to_the_limits_of_64_bits(declared, text, expected):
     values = as_declared(Text.of([None, text, text]), "x", declared)
     assert values.tolist() == [None, expected, expected]
 
 
 @pytest.mark.parametrize(("declared", "text"), [("unsigned", "-1"), ("unsigned", str(2**64)), ("integer", str(2**63))])
-def test_digits_beyond_the_ends_name_row_and_range(declared, text):
+def test_digits_out_of_range_are_rejected_with_row_and_range(declared, text):
     with pytest.raises(
         ColumnError, match=rf"column 'x', row 1: '{text}' is not an integer without leading zeros, from"
     ):
         as_declared(Text.of(["7", text]), "x", declared)
 
 
-def test_what_is_of_the_type_already_stays_as_it_is():
+def test_columns_of_the_declared_type_are_returned_unchanged():
     for column, declared in ((np.array([1, 2]), "integer"), (Text.of(["a"]), "string")):
         assert as_declared(column, "x", declared) is column
 
@@ -76,13 +76,13 @@ def test_whole_floats_become_text_of_integers():
         as_declared([1.0, 2.0**53], "x", "string")
 
 
-def test_pieces_of_text_are_parsed_beside_integers():
+def test_text_among_integers_is_parsed():
     assert parsed([7, "8", "+9", "-1", "0"], "x") == [7, 8, 9, -1, 0]
     with pytest.raises(ColumnError, match="row 1: '1_000' is not an integer"):
         parsed(["1", "1_000"], "x")
 
 
 @pytest.mark.parametrize("declared", ["string", "integer"])
-def test_lists_are_refused_where_one_id_is_due(declared):
+def test_lists_are_rejected_for_a_single_id(declared):
     with pytest.raises(ColumnError, match=r"row 0: \[1, 2\] is not one id per row"):
         as_declared(Ragged(np.array([1, 2]), np.array([0, 2])), "x", declared)

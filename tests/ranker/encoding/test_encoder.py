@@ -40,12 +40,12 @@ def test_the_layout_holds_every_feature(rows):
     assert tuple(a.shape[1] for a in rows.packed) == layout.widths()
 
 
-def test_how_rows_are_chunked_does_not_matter():
+def test_the_encoding_does_not_depend_on_the_chunks():
     columns = columns_of(200)
     assert_same(fitted(columns)[0].encode(*sides(columns)), fitted(columns, chunks=7)[0].encode(*sides(columns)), 1e-6)
 
 
-def test_json_values_encode_as_arrays_do(rows):
+def test_json_values_encode_like_arrays(rows):
     plain = {
         name: [None if isinstance(v, float) and np.isnan(v) else v for v in np.asarray(column, dtype=object).tolist()]
         if isinstance(column, np.ndarray) and column.ndim == 1
@@ -55,7 +55,7 @@ def test_json_values_encode_as_arrays_do(rows):
     assert_same(rows.encoder.encode(*sides(plain)), rows.encoder.encode(*sides(rows.columns)))
 
 
-def test_ragged_and_masked_columns_encode_as_lists_do(rows):
+def test_ragged_and_masked_columns_encode_like_lists(rows):
     context, candidate = sides(rows.columns)
     lists = context["history"]
     offsets = np.concatenate([[0], np.cumsum([len(x) for x in lists])])
@@ -66,7 +66,7 @@ def test_ragged_and_masked_columns_encode_as_lists_do(rows):
     assert_same(rows.encoder.encode(masked, candidate), rows.encoder.encode(nulls, candidate))
 
 
-def test_one_context_row_is_all_joined_rows(rows):
+def test_one_context_row_encodes_like_repeated_rows(rows):
     context, candidate = sides(rows.columns, rows=range(10))
     one = {name: values[:1] for name, values in context.items()}
     joined = rows.encoder.encode({name: values[:1] * 10 for name, values in context.items()}, candidate)
@@ -76,7 +76,7 @@ def test_one_context_row_is_all_joined_rows(rows):
     np.testing.assert_array_equal(split.context_numbers, joined.context_numbers[:1])
 
 
-def test_unseen_and_missing_values_have_rows_of_their_own(rows):
+def test_unseen_and_missing_values_have_separate_rows(rows):
     context = {"user": [999], "city": [None], "age": [None], "history": [None]}
     candidate = {"item": [999, None], "tags": ["zzz", None], "length": [None, 1e30], "vector": [None, [1, 2, 3]]}
     packed = rows.encoder.encode(context, candidate)
@@ -113,7 +113,7 @@ def test_a_sequence_keeps_its_last_ids_and_a_list_its_first(rows):
         ("tags", 7, "a list whose every value is a string"),
     ],
 )
-def test_a_wrong_value_is_named(rows, column, value, expected):
+def test_a_wrong_value_is_reported(rows, column, value, expected):
     context, candidate = sides(rows.columns, rows=range(3))
     candidate[column] = [candidate[column][0], value, candidate[column][2]]
     with pytest.raises(ColumnError) as caught:
@@ -156,14 +156,14 @@ def test_numbers_are_standardised_and_missing_ones_marked(rows):
     assert (got[missing, 0] == 0).all()
 
 
-def test_a_column_of_nulls_in_the_first_chunk_does_not_decide_the_type():
+def test_nulls_in_the_first_chunk_do_not_determine_the_type():
     columns = columns_of(40)
     columns["city"] = np.array([None] * 20 + ["Bern"] * 20, dtype=object)
     encoder, _ = fitted(columns, chunks=2)
     assert encoder.encode(*sides(columns)).context_ids[:, 1].tolist() == [0] * 20 + [2] * 20
 
 
-def test_items_joined_with_a_context_are_what_is_encoded_together(rows):
+def test_joining_encoded_items_with_a_context_equals_encoding_both(rows):
     context = {name: rows.columns[name][:1] for name in ("user", "city", "age", "history")}
     candidates = {name: rows.columns[name] for name in ("item", "tags", "length", "vector")}
     expected = rows.encoder.encode(context, candidates)

@@ -62,7 +62,7 @@ def test_the_state_does_not_depend_on_the_chunks(cuts):
         np.testing.assert_allclose(array, other, atol=1e-6, err_msg=name)
 
 
-def test_ids_go_by_frequency_then_by_the_first_row():
+def test_ids_are_ordered_by_frequency_then_first_row():
     schema = schema_with(candidate={"item": {"kind": "categorical", "min_count": 2}})
     items = [9, 5, 5, 7, 9, 3, 5, 7, None]
     encoder = fit(schema, [{"item": items[:4]}, {"item": items[4:]}])
@@ -71,7 +71,7 @@ def test_ids_go_by_frequency_then_by_the_first_row():
     assert encoder.layout.tables == {16: 5}
 
 
-def test_of_equal_frequency_the_first_comes_first():
+def test_values_of_equal_frequency_are_ordered_by_first_row():
     items = np.random.default_rng(0).integers(0, 1000, 3000).tolist()
     encoder = fit(schema_with(), [{"item": items}])
     distinct = list(dict.fromkeys(items))
@@ -109,7 +109,7 @@ SHARING = [
 
 @pytest.mark.parametrize("schema", SHARING)
 @pytest.mark.parametrize("values", [[30, 10, 20], ["x", "y", "z"]])
-def test_a_sequence_shares_a_table_wherever_it_stands(schema, values):
+def test_a_sequence_shares_its_features_table_in_any_position(schema, values):
     a, b, c = values
     unseen = 99 if isinstance(a, int) else "new"
     # In the first chunk no item is known, and the sequence alone teaches nothing.
@@ -124,7 +124,7 @@ def test_a_sequence_shares_a_table_wherever_it_stands(schema, values):
 
 @pytest.mark.parametrize("hashed", [{}, {"hash_buckets": 1000}])
 @pytest.mark.parametrize("values", [[30, 10], ["x", "y"]])
-def test_a_text_sequence_means_the_same_items(hashed, values):
+def test_a_text_sequence_refers_to_the_same_items(hashed, values):
     candidate = {"item": {"kind": "categorical", **hashed}, "seen": {**SEQUENCE, "separator": ","}}
     columns = {"item": values, "seen": [f"{values[1]},{values[0]}", f" {values[1]} "]}
     encoder = fit(schema_with(candidate=candidate), [columns])
@@ -136,7 +136,7 @@ def test_a_text_sequence_means_the_same_items(hashed, values):
 @pytest.mark.parametrize("nulls", [[None, None], np.array([np.nan, np.nan]), np.ma.MaskedArray([0, 0], mask=True)])
 @pytest.mark.parametrize("values", [["x", "y"], [3, 4], np.array([3.0, 4.0])])
 @pytest.mark.parametrize("hashed", [{}, {"hash_buckets": 1000}])
-def test_nulls_leave_the_type_open(nulls, values, hashed):
+def test_nulls_do_not_determine_the_type(nulls, values, hashed):
     schema = schema_with(candidate={"item": {"kind": "categorical", **hashed}})
     encoder = fit(schema, [{"item": nulls}, {"item": values}, {"item": nulls}])
     assert ids_of(encoder, {"item": nulls}, "item") == [[0], [0]]
@@ -146,7 +146,7 @@ def test_nulls_leave_the_type_open(nulls, values, hashed):
     assert first != second
 
 
-def test_a_column_of_nothing_but_nulls_takes_every_value_as_unseen():
+def test_values_of_an_all_null_column_are_unseen():
     features = {
         "item": {"kind": "categorical"},
         "tags": {"kind": "multi", "max_length": 2},
@@ -177,7 +177,7 @@ def test_a_column_of_nothing_but_nulls_takes_every_value_as_unseen():
 
 
 @pytest.mark.parametrize("hashed", [{}, {"hash_buckets": 1000}])
-def test_the_type_met_first_is_the_type_of_the_column(hashed):
+def test_the_first_value_determines_the_type_of_the_column(hashed):
     schema = schema_with(candidate={"item": {"kind": "categorical", **hashed}})
     with pytest.raises(ColumnError, match=r"column 'item', row 1: 5 is not a string"):
         fit(schema, [{"item": ["a"]}, {"item": ["b", 5]}])
@@ -185,7 +185,7 @@ def test_the_type_met_first_is_the_type_of_the_column(hashed):
         fit(schema, [{"item": [5]}]).encode({}, {"item": ["b"]})
 
 
-def test_a_sequence_of_the_wrong_type_is_named_while_fitting():
+def test_a_sequence_of_the_wrong_type_is_rejected_while_fitting():
     with pytest.raises(ColumnError, match=r"column 'seen', row 1: 'x' is not a list whose every value is an integer"):
         fit(SHARING[0], [{"item": [1, 2], "seen": [[1, 2], [3, "x"]]}])
 
@@ -215,12 +215,12 @@ def added(rows=4, **changes):
         ({"columns": {}}, r"column 'item', row 0: None is not a value; the column is missing"),
     ],
 )
-def test_arrays_that_do_not_fit_each_other(changes, text):
+def test_arrays_of_mismatched_shapes_are_rejected(changes, text):
     with pytest.raises(ValueError, match=text):
         added(**changes)
 
 
-def test_nothing_is_added_after_the_end_nor_encoded_before_it():
+def test_adding_after_fitted_or_encoding_before_it_fails():
     fitter = added()
     folds = np.zeros(1, dtype=np.int64)
     with pytest.raises(RuntimeError, match="before fitted"):

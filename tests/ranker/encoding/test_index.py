@@ -22,7 +22,7 @@ RANDOM = np.random.default_rng(3)
         np.unique(RANDOM.integers(LOW, TOP, 5000)),
     ],
 )
-def test_every_value_is_found_and_no_other(values):
+def test_exactly_the_indexed_values_are_found(values):
     index = Index(values)
     np.testing.assert_array_equal(index.positions(values), np.arange(len(values)))
     near = np.concatenate([values[values < TOP] + 1, values[values > LOW] - 1, [0, LOW, TOP, LOW - 1]])
@@ -30,17 +30,17 @@ def test_every_value_is_found_and_no_other(values):
     assert index.positions(near).tolist() == [known.get(value, -1) for value in near.tolist()]
 
 
-def test_nothing_is_in_an_empty_list():
+def test_an_empty_index_finds_nothing():
     assert Index(np.array([], dtype=np.int64)).positions(np.array([0, LOW, TOP])).tolist() == [-1, -1, -1]
     assert Index(np.arange(3)).positions(np.array([], dtype=np.int64)).tolist() == []
 
 
-def test_few_places_are_read_for_each_value():
+def test_a_look_up_reads_few_positions():
     # With at least two prefixes a value, 9 of 50,000 falling on one prefix would be a fault of the hash.
     assert len(Index(np.arange(50_000) * 2**20)._steps) <= 9
 
 
-def test_splitmix64_by_its_published_sequence():
+def test_splitmix64_matches_its_published_sequence():
     # The first draws from the states 0 and 1234567.
     mixed = splitmix64(np.array([0, 1234567], dtype=np.uint64))
     assert mixed.tolist() == [0xE220A8397B1DCDAF, 6457827717110365317]

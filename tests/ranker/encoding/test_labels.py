@@ -24,7 +24,7 @@ COLUMNS = {
 }
 
 
-def test_a_chain_of_conditions_and_a_mask():
+def test_labels_of_chained_conditions_and_a_mask():
     labels = encode_labels(SCHEMA, COLUMNS)
     np.testing.assert_array_equal(labels.values, [[1, 1, 1, 4.5], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 3]])
     np.testing.assert_array_equal(labels.known.astype(int), [[1, 1, 1, 1], [0, 0, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]])
@@ -34,12 +34,12 @@ def test_a_chain_of_conditions_and_a_mask():
 @pytest.mark.parametrize(
     ("column", "value", "expected"), [("click", 2, r"label in \{0, 1\}"), ("rated", 0.5, "mask in")]
 )
-def test_other_values_are_named(column, value, expected):
+def test_invalid_labels_and_masks_are_reported(column, value, expected):
     with pytest.raises(ColumnError, match=rf"column '{column}', row 2: .* is not a {expected}"):
         encode_labels(SCHEMA, {**COLUMNS, column: [1, 1, value, 1]})
 
 
-def test_the_logarithm_needs_values_from_0_on():
+def test_the_logarithm_requires_values_of_at_least_0():
     schema = Schema.model_validate(
         {
             "candidate": {"item": {"kind": "categorical"}},
@@ -83,7 +83,7 @@ def test_values_where_a_mask_is_0_are_not_checked():
         ({"kind": "regression", "transform": "log1p"}, -1, r"-1\.0 is not a value of at least 0"),
     ],
 )
-def test_a_value_that_no_label_can_have_is_refused_where_the_parent_is_not_1(task, value, told, parent):
+def test_an_invalid_label_is_rejected_even_if_its_condition_is_not_1(task, value, told, parent):
     tasks = {"click": {"kind": "binary"}, "y": {**task, "given": "click", "mask": "shown"}}
     columns = {"click": [1, parent], "y": [1, value]}
     with pytest.raises(ColumnError, match=rf"column 'y', row 1: {told}.*'click' \(tasks.y.given\) is not 1 there"):
@@ -91,7 +91,7 @@ def test_a_value_that_no_label_can_have_is_refused_where_the_parent_is_not_1(tas
     assert encoded(tasks, **columns, shown=[1, 0]).values[:, 1].tolist() == [1, 0]
 
 
-def test_a_task_is_unknown_where_its_own_mask_or_its_condition_is():
+def test_a_label_is_unknown_if_its_mask_is_0_or_its_condition_is_unknown():
     tasks = {"buy": {"kind": "binary", "given": "click", "mask": "paid"}, "click": {"kind": "binary"}}
     labels = encoded(tasks, click=[1, 1, 0, None], buy=[1, 1, 1, 1], paid=[1, 0, 0, 1])
     np.testing.assert_array_equal(labels.values[:, 0], [1, 0, 0, 0])
@@ -108,7 +108,7 @@ def test_a_task_is_unknown_where_its_own_mask_or_its_condition_is():
         ({"click": [1, float("inf")], "seen": [1, 1]}, r"column 'click', row 1: inf is not a finite number"),
     ],
 )
-def test_what_is_no_label_is_named(columns, text):
+def test_invalid_label_columns_are_rejected(columns, text):
     with pytest.raises(ColumnError, match=text):
         encoded({"click": {"kind": "binary", "mask": "seen"}}, **columns)
 
@@ -168,7 +168,7 @@ def test_formulas_under_conditions_and_masks():
         ({"kind": "regression", "label": "clik"}, "column 'clik', row 0: None is not a value; the column is missing"),
     ],
 )
-def test_what_a_formula_must_not_give_is_named(task, match):
+def test_invalid_results_of_formulas_are_rejected(task, match):
     with pytest.raises(ColumnError, match=match):
         encoded({"y": task}, click=[1, 0])
 
@@ -185,7 +185,7 @@ CONTRADICTING = {"cart": [0, 0, 1, None, 1], "buy": [1, 0, 1, 1, None]}
         ("drop", [True, True, True, False, False], [0]),
     ],
 )
-def test_labels_that_contradict_the_task_they_are_given(meant, known, dropped):
+def test_labels_that_contradict_their_condition(meant, known, dropped):
     tasks = {"cart": {"kind": "binary"}, "buy": {"kind": "binary", "given": "cart", "given_conflicts": meant}}
     labels = encoded(tasks, **CONTRADICTING)
     assert labels.conflicts.tolist() == [[False, True], *[[False, False]] * 4]
@@ -195,7 +195,7 @@ def test_labels_that_contradict_the_task_they_are_given(meant, known, dropped):
     assert labels.at(np.array([0, 1, 0, 0, 1], dtype=bool)).known.tolist() == [[True, True], [True, False]]
 
 
-def test_what_is_masked_null_or_no_number_contradicts_nothing():
+def test_masked_and_undefined_labels_are_not_conflicts():
     tasks = {
         "click": {"kind": "binary"},
         "watch": {"kind": "regression", "given": "click", "mask": "measured"},
@@ -206,7 +206,7 @@ def test_what_is_masked_null_or_no_number_contradicts_nothing():
     assert labels.conflicts[:, 2].tolist() == [True, False, False, False]
 
 
-def test_a_masked_conflict_hides_the_tasks_that_follow():
+def test_a_masked_conflict_masks_later_tasks_in_the_chain():
     tasks = {
         "click": {"kind": "binary"},
         "cart": {"kind": "binary", "given": "click", "given_conflicts": "mask"},
@@ -217,6 +217,6 @@ def test_a_masked_conflict_hides_the_tasks_that_follow():
     assert not labels.conflicts[:, 2].any()
 
 
-def test_conflicts_need_a_task_to_contradict():
+def test_given_conflicts_requires_given():
     with pytest.raises(ValueError, match="given_conflicts handles labels that contradict `given`"):
         encoded({"buy": {"kind": "binary", "given_conflicts": "drop"}}, buy=[1])

@@ -29,7 +29,7 @@ def test_text_is_split_and_stripped():
 
 
 @pytest.mark.parametrize(("value", "separator"), [("a,b", None), (5, None), (True, ","), ({"a": 1}, ","), (1.5, None)])
-def test_what_is_no_list_is_named(value, separator):
+def test_values_that_are_not_lists_are_rejected(value, separator):
     column = ["a" if separator else ["a"], value]
     with pytest.raises(ColumnError, match=r"column 'x', row 1: .* is not a list") as caught:
         ragged(column, "x", separator)
@@ -37,7 +37,7 @@ def test_what_is_no_list_is_named(value, separator):
     assert (separator is not None) == ("text separated by" in str(caught.value))
 
 
-def test_pieces_become_integers_where_the_vocabulary_holds_them():
+def test_pieces_become_integers_for_an_integer_vocabulary():
     column = ["1|-2|+3", "7", None]
     assert rows_of(split(column, "x", "|", "integer")) == [[1, -2, 3], [7], []]
     assert rows_of(split(column, "x", "|", "string")) == [["1", "-2", "+3"], ["7"], []]
@@ -45,7 +45,7 @@ def test_pieces_become_integers_where_the_vocabulary_holds_them():
 
 
 @pytest.mark.parametrize("piece", ["a", "1.0", "007", "1_000", "٣", "--1", "1 2", "9" * 5000])
-def test_a_piece_that_is_no_integer_names_its_row(piece):
+def test_a_piece_that_is_not_an_integer_is_rejected_with_its_row(piece):
     with pytest.raises(ColumnError, match=r"column 'x', row 2: .* is not a list whose every value is an integer"):
         split(["1|2|3", "", f"4|{piece}"], "x", "|", "integer")
 

@@ -8,7 +8,7 @@ CONTEXT = {"user": [1], "city": ["Bern"], "age": [30.0], "history": [[1, 2]]}
 CANDIDATE = {"item": [1, 2], "tags": ["0,1", None], "length": [3.0, None], "vector": [[1, 2, 3], None]}
 
 
-def test_columns_that_no_feature_reads_are_left_alone(rows):
+def test_unused_columns_are_ignored(rows):
     plain = rows.encoder.encode(CONTEXT, CANDIDATE)
     more = rows.encoder.encode({**CONTEXT, "note": [object()]}, {**CANDIDATE, "note": [1, 2, 3]})
     for array, other in zip(plain, more, strict=True):
@@ -16,7 +16,7 @@ def test_columns_that_no_feature_reads_are_left_alone(rows):
 
 
 @pytest.mark.parametrize("name", [*CONTEXT, *CANDIDATE])
-def test_a_missing_column_is_named(rows, name):
+def test_a_missing_column_is_reported(rows, name):
     context, candidate = ({n: c for n, c in side.items() if n != name} for side in (CONTEXT, CANDIDATE))
     with pytest.raises(ColumnError, match=f"column '{name}', row 0: None is not a value; the column is missing"):
         rows.encoder.encode(context, candidate)
@@ -24,12 +24,12 @@ def test_a_missing_column_is_named(rows, name):
 
 @pytest.mark.parametrize("name", CANDIDATE)
 @pytest.mark.parametrize("length", [0, 1])
-def test_a_column_of_another_length_is_not_stretched(rows, name, length):
+def test_a_column_of_another_length_is_rejected(rows, name, length):
     with pytest.raises(ColumnError, match=f"column '{name}', row {length}: None is not a value; other columns have 2"):
         rows.encoder.encode(CONTEXT, {**CANDIDATE, name: CANDIDATE[name][:length]})
 
 
-def test_several_context_rows_must_be_as_many_as_candidates(rows):
+def test_several_context_rows_must_match_the_number_of_candidates(rows):
     context = {name: column * 3 for name, column in CONTEXT.items()}
     with pytest.raises(ValueError, match="3 context rows for 2 candidates: expected 1, or one per candidate"):
         rows.encoder.encode(context, CANDIDATE)
@@ -45,7 +45,7 @@ def test_no_candidates(rows):
     ]
 
 
-def test_arrays_are_of_32_bits_and_whole(rows):
+def test_arrays_are_32_bit_contiguous_and_within_their_tables(rows):
     for array, dtype in zip(rows.packed, [np.int32, np.float32, np.int32, np.float32], strict=True):
         assert array.dtype == dtype
         assert array.flags.c_contiguous
@@ -56,7 +56,7 @@ def test_arrays_are_of_32_bits_and_whole(rows):
             assert ids[:, field.start : field.start + field.length].max() + field.offset < rows_of_table
 
 
-def test_rows_do_not_see_each_other(rows):
+def test_rows_are_encoded_independently(rows):
     columns = columns_of(50, seed=4)
     whole = rows.encoder.encode(columns, columns)
     for start, end in ((0, 1), (1, 20), (20, 50)):

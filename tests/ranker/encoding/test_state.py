@@ -10,7 +10,7 @@ from ranker.schema import Schema
 from tests.ranker.conftest import columns_of
 
 
-def test_a_saved_encoder_encodes_alike_without_pickle(rows):
+def test_a_saved_encoder_encodes_the_same_without_pickle(rows):
     state, arrays = to_state(rows.encoder)
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **arrays)
@@ -29,7 +29,7 @@ VALUES = [["", "a\0", "\ud800", "北京", None], [2**63 - 1, -(2**63) + 1, 0, 7,
 
 @pytest.mark.parametrize("values", VALUES)
 @pytest.mark.parametrize("hashed", [{}, {"hash_buckets": 1000}])
-def test_every_kind_of_vocabulary_survives(values, hashed):
+def test_every_kind_of_vocabulary_round_trips(values, hashed):
     features = {
         "item": {"kind": "categorical", **hashed},
         "tags": {"kind": "multi", "max_length": 2, **hashed},
@@ -56,7 +56,7 @@ def test_every_kind_of_vocabulary_survives(values, hashed):
         np.testing.assert_array_equal(array, arrays[name], err_msg=name)
 
 
-def test_a_missing_part_is_named(rows):
+def test_a_missing_part_is_reported(rows):
     state, arrays = to_state(rows.encoder)
     for name in arrays:
         with pytest.raises(KeyError) as caught:
@@ -64,7 +64,7 @@ def test_a_missing_part_is_named(rows):
         assert caught.value.args == (name,)
 
 
-def test_an_encoder_that_was_saved_before_encodes_as_it_did():
+def test_an_encoder_saved_by_an_older_version_encodes_the_same():
     # Written by ranker 0.1.0 before each feature kind had a file of its own.
     saved = orjson.loads((Path(__file__).parent / "saved_encoder.json").read_bytes())
 

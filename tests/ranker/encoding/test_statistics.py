@@ -80,7 +80,7 @@ def random_rows(rows=400, codes=12, labels=3):
 BINARY = np.array([True, True, False])
 
 
-def test_a_training_row_sees_what_was_fitted_on_the_other_folds():
+def test_a_training_row_gets_the_statistics_of_the_other_folds():
     codes, folds, labels, known = random_rows()
     codes[folds == 1] = np.where(codes[folds == 1] == 5, 20, codes[folds == 1])  # 20 is met in one fold only
     fitter = StatisticsFitter(labels=3, folds=4)
@@ -97,7 +97,7 @@ def test_a_training_row_sees_what_was_fitted_on_the_other_folds():
 
 
 @pytest.mark.parametrize("label", range(3))
-def test_a_label_moves_other_folds_and_the_served_statistics_only(label):
+def test_a_label_changes_only_other_folds_and_served_statistics(label):
     codes, folds, labels, known = random_rows()
     row = int(np.flatnonzero(known[:, label])[3])
     changed = labels.copy()
@@ -130,7 +130,7 @@ def test_statistics_are_standardised_over_the_rows():
 
 
 @pytest.mark.parametrize("rows", [0, 6])
-def test_a_fold_without_other_folds_knows_nothing(rows):
+def test_a_single_fold_has_no_out_of_fold_statistics(rows):
     fitter = StatisticsFitter(labels=1, folds=2)
     codes, folds = np.full(rows, 2), np.ones(rows, dtype=np.int64)
     fitter.add(codes, folds, np.ones((rows, 1)), np.ones((rows, 1), dtype=bool))
@@ -139,7 +139,7 @@ def test_a_fold_without_other_folds_knows_nothing(rows):
     assert np.isfinite(served.encode(np.arange(3))).all()
 
 
-def test_a_combination_is_known_only_if_it_was_met():
+def test_a_combination_absent_from_training_is_unseen():
     combination = Combination([Vocabulary("integer", []), Vocabulary("integer", [])])
     given = [np.array([2, 2, 3, 0, 2]), np.array([2, 3, 2, 0, 2]), np.array([4, 4, 4, 0, 4])]
     assert combination.add(given).tolist() == [2, 3, 4, 5, 2]

@@ -1,4 +1,4 @@
-"""What refuses numbers of another unit: by what the encoder keeps, or, for older artifacts, by what was fitted."""
+"""Guards that reject numbers in another unit, from the encoder's state or (older artifacts) from fitted statistics."""
 
 import numpy as np
 import pytest
@@ -18,23 +18,23 @@ def time_range(mean=0.0, deviation=1.0, edges=(), transform="standardise"):
     return NumericEncoding(feature, mean, deviation, False, edges).time_range()
 
 
-def test_the_range_is_eight_deviations_about_the_mean():
+def test_the_range_is_eight_deviations_around_the_mean():
     found = time_range(float(YEAR_2024), float(DAY))
     assert found == TimeRange(YEAR_2024, YEAR_2024 - 8 * DAY, YEAR_2024 + 8 * DAY)
 
 
-def test_the_range_of_logarithms_is_that_of_their_times():
+def test_the_range_of_log_transformed_times_is_in_microseconds():
     found = time_range(np.log1p(YEAR_2024), 0.125, transform="log1p")
     np.testing.assert_allclose(found, [YEAR_2024, YEAR_2024 / np.e, YEAR_2024 * np.e], rtol=1e-9)
 
 
-def test_the_range_of_buckets_is_that_of_their_edges():
+def test_the_range_of_buckets_spans_their_edges():
     edges = (YEAR_2024 - DAY, YEAR_2024, YEAR_2024 + 3 * DAY)
     assert time_range(edges=edges, transform="buckets") == TimeRange(YEAR_2024, edges[0], edges[2])
     assert time_range(transform="buckets") is None
 
 
-def test_nothing_is_told_of_times_near_1970_and_of_numbers_as_they_come():
+def test_there_is_no_range_near_1970_or_without_a_transform():
     assert time_range(9e13, 1e12) is None
     assert time_range(transform="none") is None
 
@@ -52,19 +52,19 @@ def test_nothing_is_told_of_times_near_1970_and_of_numbers_as_they_come():
         (0, None),
     ],
 )
-def test_half_to_double_the_typical_time_in_another_unit_is_told(value, told):
+def test_half_to_double_the_typical_time_in_another_unit_is_rejected(value, told):
     found = TimeRange(YEAR_2024, YEAR_2024 - DAY, YEAR_2024 + DAY)
     assert found.told(value) == told
     assert found.wrong(np.array([value, YEAR_2024])).tolist() == [told is not None, False]
 
 
-def test_a_wide_range_takes_all_within_it():
+def test_a_wide_range_accepts_all_values_within_it():
     found = TimeRange(YEAR_2024, -1e16, 1e16)
     assert found.told(YEAR_2024 // 10**6) is None
     assert not found.wrong(np.array([YEAR_2024 // 10**6])).any()
 
 
-def test_the_guard_is_what_the_encoder_keeps_and_else_the_range():
+def test_the_guard_is_the_encoders_state_or_else_the_range():
     schema = Schema.model_validate(
         {
             "candidate": {"when": {"kind": "numeric"}, "day": {"kind": "categorical"}, "price": {"kind": "numeric"}},

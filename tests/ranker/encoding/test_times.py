@@ -1,4 +1,4 @@
-"""Which features had times in training, and what may stand for their times later."""
+"""Which features had times in training, and which values are accepted as times later."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def learnt(*chunks):
     return times
 
 
-def test_times_are_known_by_the_vocabulary_that_holds_them():
+def test_times_are_recorded_per_vocabulary():
     times = learnt(ROWS)
     assert times.dated == {"day": True, "days": True, "when": True, "price": False}
     assert set(times.plain) == {"day", "days", "when"}
@@ -56,7 +56,7 @@ def test_times_do_not_mix_with_numbers_or_text(column):
         learnt({**ROWS, "when": [1, 2, 3]}, ROWS)
 
 
-def test_columns_without_a_value_decide_nothing():
+def test_columns_without_values_do_not_determine_the_type():
     for nothing in ([None] * 3, np.full(3, np.nan), np.full(3, np.datetime64("NaT", "us"))):
         assert learnt({**ROWS, "when": nothing}, ROWS).dated["when"]
         assert not learnt({**ROWS, "when": nothing}, {**ROWS, "when": [1, 2, 3]}).dated["when"]
@@ -64,7 +64,7 @@ def test_columns_without_a_value_decide_nothing():
 
 
 @pytest.mark.parametrize("values", [np.array([JANUARY, 0, 1]), np.array([JANUARY, 0.0, np.nan])])
-def test_numbers_may_stand_for_times_where_they_are_microseconds(values):
+def test_numbers_are_accepted_as_times_in_microseconds(values):
     times = learnt(ROWS)
     times.check(SCHEMA, {"when": np.where(values == 1, 631_152_000_000_000, values)}, numbers=True)  # 1990
     masked = np.ma.MaskedArray([JANUARY, 5, 0], [False, True, False])
@@ -83,12 +83,12 @@ def test_numbers_may_stand_for_times_where_they_are_microseconds(values):
         ({"visits": Ragged(np.array([1e12]), np.array([0, 0, 1]))}, "'visits', row 1: .* looks like milliseconds"),
     ],
 )
-def test_numbers_of_another_unit_name_their_row(columns, told):
+def test_numbers_in_another_unit_are_rejected_with_their_row(columns, told):
     with pytest.raises(ColumnError, match=told):
         learnt(ROWS).check(SCHEMA, columns, numbers=True)
 
 
-def test_the_state_keeps_what_numbers_may_stand_for_times():
+def test_the_state_keeps_the_rules_for_numbers_as_times():
     fitter = EncoderFitter(SCHEMA)
     fitter.add(ROWS, np.zeros((3, 1)), np.ones((3, 1), dtype=bool), np.zeros(3, dtype=np.int64))
     encoder = fitter.fitted()

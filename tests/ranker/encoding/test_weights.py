@@ -17,11 +17,11 @@ def weights(tasks, columns=COLUMNS, **schema):
     return encode_weights(schema, columns, encode_labels(schema, columns))
 
 
-def test_without_any_there_is_no_array():
+def test_without_weights_there_is_no_array():
     assert weights({"click": {"kind": "binary"}, "dwell": {"kind": "regression"}}) is None
 
 
-def test_clicks_by_dwell_and_twice_on_television():
+def test_sample_task_and_positive_weights_multiply():
     got = weights(
         {
             "click": {"kind": "binary", "weight": "where(click == 1, log1p(dwell), 1)", "positive_weight": 3.0},
@@ -33,11 +33,11 @@ def test_clicks_by_dwell_and_twice_on_television():
     np.testing.assert_allclose(got, [[1 * 2 * 3, 2], [1, 1], [0, 0], [0, 2]])
 
 
-def test_a_positive_weight_alone():
+def test_a_positive_weight_applies_to_positives_only():
     np.testing.assert_array_equal(weights({"click": {"kind": "binary", "positive_weight": 3}})[:, 0], [3, 1, 0, 3])
 
 
-def test_columns_without_repeats():
+def test_weight_columns_are_listed_once():
     tasks = {"click": {"kind": "binary", "weight": "a + b"}, "buy": {"kind": "binary", "weight": "b * c"}}
     schema = {"candidate": {"item": {"kind": "categorical"}}, "tasks": tasks, "sample_weight": "d"}
     assert weight_columns(Schema.model_validate(schema)) == ["d", "a", "b", "c"]
@@ -55,6 +55,6 @@ def test_columns_without_repeats():
         ("click == 'a'", r"column 'click', row 0: 1 is not a string"),
     ],
 )
-def test_what_is_no_weight_is_named(formula, match):
+def test_invalid_weights_are_rejected(formula, match):
     with pytest.raises(ColumnError, match=match):
         weights({"click": {"kind": "binary", "weight": formula}})

@@ -71,7 +71,7 @@ def test_scores_are_the_golden_ones(engine, artifact, rows):
     assert difference(scores, expected(artifact, rows)) < 1e-5
 
 
-def test_threads_do_not_mix_up_their_scores(engine, artifact):
+def test_concurrent_requests_get_their_own_scores(engine, artifact):
     asked = [(rows, first) for first, rows in enumerate([1, 7, 20, 100, 100, 7, 128, 2] * 6)]
     packed = [packed_of(artifact, *each) for each in asked]
     with ThreadPoolExecutor(4) as pool:
@@ -79,7 +79,7 @@ def test_threads_do_not_mix_up_their_scores(engine, artifact):
     assert max(difference(s, expected(artifact, *each)) for s, each in zip(found, asked, strict=True)) < 1e-5
 
 
-def test_an_engine_that_is_let_go_of_is_gone_at_once(model, engine):
+def test_a_released_engine_is_freed_at_once(model, engine):
     """With its weights: a service that changes versions must not wait for the garbage collector."""
     gc.disable()
     try:
@@ -91,7 +91,7 @@ def test_an_engine_that_is_let_go_of_is_gone_at_once(model, engine):
         gc.enable()
 
 
-def test_scores_stay_when_another_request_is_scored(engine, artifact):
+def test_scores_are_not_overwritten_by_another_request(engine, artifact):
     first = engine.score(packed_of(artifact, 7))
     kept = first.copy()
     engine.score(packed_of(artifact, 20))
@@ -99,32 +99,32 @@ def test_scores_stay_when_another_request_is_scored(engine, artifact):
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow"])
-def test_an_engine_whose_package_is_missing_says_what_to_install(name, model, monkeypatch):
+def test_a_missing_package_is_reported_with_what_to_install(name, model, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)  # an import of it fails then
     with pytest.raises(EngineError, match=rf"engine '{name}' needs the package {name}.*install ranker\[serve"):
         engine_of(name, model)
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_an_engine_refuses_a_device_that_it_cannot_run_on(name, model):
+def test_an_unsupported_device_is_rejected(name, model):
     with pytest.raises(EngineError, match="cuda"):
         engine_of(name, model, "cuda")
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_graph_that_cannot_be_read_is_an_engine_error(name, tmp_path):
+def test_an_unreadable_graph_is_an_engine_error(name, tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(EngineError, match="cannot load it"):
         engine_of(name, tmp_path / "model.onnx")
 
 
-def test_auto_is_the_best_that_is_installed(model, monkeypatch):
+def test_auto_selects_the_best_installed_engine(model, monkeypatch):
     assert engine_of("auto", model).name == "openvino"
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert engine_of("auto", model).name == "onnxruntime"
 
 
-def test_auto_goes_on_to_the_next_where_the_best_cannot_load(model, monkeypatch):
+def test_auto_falls_back_if_the_best_engine_cannot_load(model, monkeypatch):
     def fails(*_):
         raise EngineError("no such operation")
 
@@ -134,7 +134,7 @@ def test_auto_goes_on_to_the_next_where_the_best_cannot_load(model, monkeypatch)
     assert skipped == [("openvino", "no such operation")]
 
 
-def test_auto_is_an_engine_and_an_unknown_name_lists_all(model):
+def test_defaults_are_registered_and_an_unknown_engine_lists_all(model):
     assert all(name in ENGINES for names in DEFAULTS.values() for name in names)
     with pytest.raises(EngineError, match=r"unknown engine 'openvin'; did you mean 'openvino'\?.*tensorflow.*auto"):
         engine_of("openvin", model)

@@ -1,4 +1,4 @@
-"""Graphs of one size each beside the one of any size."""
+"""Fixed-size graphs give the same scores as the dynamic one."""
 
 import numpy as np
 import pytest
@@ -15,17 +15,17 @@ def engine(artifact):
 
 # 9 and 84 are padded, for 83, 11 and 101 the graph of any size is taken.
 @pytest.mark.parametrize("rows", [8, 9, 10, 11, 83, 84, 100, 101, 2100])
-def test_scores_are_the_same_whichever_graph_runs(engine, artifact, rows):
+def test_scores_do_not_depend_on_the_graph_used(engine, artifact, rows):
     assert difference(engine.score(packed_of(artifact, rows)), expected(artifact, rows)) < 1e-5
 
 
-def test_what_an_earlier_request_left_in_the_padding_is_not_seen(engine, artifact):
+def test_padding_from_an_earlier_request_does_not_change_scores(engine, artifact):
     alone = OpenVino(artifact.model_path, "cpu", 1, sizes=(100,)).score(packed_of(artifact, 90))
     engine.score(packed_of(artifact, 100, first=7))
     np.testing.assert_array_equal(engine.score(packed_of(artifact, 90)), alone)
 
 
-def test_a_request_gets_the_same_scores_to_the_last_digit_every_time(engine, artifact):
+def test_a_repeated_request_gets_bitwise_equal_scores(engine, artifact):
     packed = packed_of(artifact, 95)
     first = engine.score(packed)
     for rows in (100, 7, 95, 99):

@@ -37,7 +37,7 @@ def gathered(width, axis=0):
 
 
 @pytest.mark.parametrize(("width", "kind"), [(1, "GatherND"), (SHORT_ROW, "GatherND"), (SHORT_ROW + 1, "Gather")])
-def test_short_rows_of_a_table_are_copied(width, kind):
+def test_short_table_rows_are_gathered_with_gather_nd(width, kind):
     graph = gathered(width)
     places = np.random.default_rng(1).integers(0, 50, (ROWS, 5)).astype(np.int32)
     (before,) = scored(graph, places)
@@ -46,7 +46,7 @@ def test_short_rows_of_a_table_are_copied(width, kind):
     np.testing.assert_array_equal(scored(graph, places)[0], before)
 
 
-def test_columns_of_a_table_are_gathered_as_they_were():
+def test_a_gather_of_table_columns_is_not_rewritten():
     graph = gathered(8, axis=1)
     places = np.random.default_rng(1).integers(0, 8, (ROWS, 5)).astype(np.int32)
     (before,) = scored(graph, places)
@@ -56,7 +56,7 @@ def test_columns_of_a_table_are_gathered_as_they_were():
 
 
 @pytest.mark.parametrize(("width", "axis", "turned"), [(2, 1, 2), (FEW, -1, 2), (FEW + 1, 1, 0), (3, 0, 0)])
-def test_few_columns_are_weighed_as_rows(width, axis, turned):
+def test_softmax_over_few_columns_is_transposed(width, axis, turned):
     logits = operations.parameter([-1, width], np.float32)
     graph = graph_of([operations.softmax(logits, axis)], [logits])
     values = 50 * numbers(ROWS, width)  # exponents that overflow unless the largest is subtracted
@@ -66,7 +66,7 @@ def test_few_columns_are_weighed_as_rows(width, axis, turned):
     np.testing.assert_allclose(scored(graph, values)[0], before, atol=1e-6)
 
 
-def test_narrow_products_of_one_input_are_one():
+def test_narrow_products_of_one_input_are_joined():
     inputs = operations.parameter([-1, 20], np.float32)
     matrices = [numbers(20, width) for width in (3, NARROW, 1)]
     outputs = [operations.matmul(inputs, operations.constant(matrix), False, False) for matrix in matrices]
@@ -84,7 +84,7 @@ def test_narrow_products_of_one_input_are_one():
 
 
 @pytest.mark.parametrize(("shape", "values"), [([-1, 16, 6], (5, 16, 6)), ([-1, -1, 6], (5, 9, 6)), ([6], (6,))])
-def test_products_of_what_is_no_matrix_stay_apart(shape, values):
+def test_products_of_inputs_that_are_not_matrices_are_not_joined(shape, values):
     inputs = operations.parameter(shape, np.float32)
     products = [operations.matmul(inputs, operations.constant(numbers(6, 8) + i), False, False) for i in range(2)]
     graph = graph_of(products, [inputs])
@@ -95,7 +95,7 @@ def test_products_of_what_is_no_matrix_stay_apart(shape, values):
         np.testing.assert_array_equal(is_now, was)
 
 
-def test_graphs_of_any_rank_are_left_alone():
+def test_graphs_of_unknown_rank_are_not_rewritten():
     logits, places = operations.parameter(openvino.PartialShape.dynamic()), operations.parameter([-1], np.int32)
     table = operations.parameter(openvino.PartialShape.dynamic())
     outputs = [operations.gather(table, places, operations.constant(0)), operations.softmax(logits, 1)]
@@ -104,7 +104,7 @@ def test_graphs_of_any_rank_are_left_alone():
     assert (kinds(graph)["Gather"], kinds(graph)["Transpose"]) == (1, 0)
 
 
-def test_products_of_different_inputs_and_of_calculated_matrices_stay_apart():
+def test_products_of_different_inputs_or_computed_matrices_are_not_joined():
     one, other, matrix = (operations.parameter([-1, 6], np.float32) for _ in range(3))
     fixed = operations.constant(numbers(6, 2))
     outputs = [operations.matmul(value, fixed, False, False) for value in (one, other)]

@@ -37,7 +37,7 @@ def test_scores_are_products_along_the_chain(name):
 
 
 @pytest.mark.parametrize("name", list(FUNNELS))
-def test_rows_of_unknown_labels_change_nothing(name):
+def test_rows_with_unknown_labels_change_nothing(name):
     funnel = FUNNELS[name](SCHEMA)
     heads = 4 + len(funnel.extra_heads)
     random = np.random.default_rng(0)
@@ -82,7 +82,7 @@ def test_masking_counts_rows_within_the_condition():
 
 
 @pytest.mark.parametrize("name", ["escm2_ips", "escm2_dr"])
-def test_a_correction_needs_a_condition(name):
+def test_a_correction_requires_a_conditional_task(name):
     tasks = {"click": {"kind": "binary"}}
     schema = Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, "tasks": tasks})
     FUNNELS[name].Options().check(SCHEMA)
@@ -99,7 +99,7 @@ def test_the_product_is_exact_where_probabilities_are_extreme():
     np.testing.assert_allclose(got, expected, rtol=1e-3)
 
 
-def test_its_gradients_stay_finite():
+def test_gradients_stay_finite():
     logits = [tf.constant([-1e3, -50.0, 0.0, 50.0, 1e3]) for _ in range(2)]
     with tf.GradientTape() as tape:
         tape.watch(logits)
@@ -127,7 +127,7 @@ def test_a_constant_weight_changes_nothing(name):
 
 @pytest.mark.parametrize("name", list(FUNNELS))
 @pytest.mark.parametrize("task", range(4))
-def test_twice_the_weight_is_the_row_twice(name, task):
+def test_doubling_a_weight_equals_repeating_the_row(name, task):
     funnel = FUNNELS[name](SCHEMA)
     logits, labels, weights = drawn(funnel)
     heavy = weights.copy()

@@ -39,7 +39,7 @@ def test_doubly_robust_by_hand():
     np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
-def test_right_imputations_make_the_propensity_matter_no_more():
+def test_correct_imputations_make_the_risk_independent_of_the_propensity():
     logits = tf.constant(np.log(np.expm1(ERRORS)), tf.float32)
     for click in (CLICK, CLICK + 1.0):
         np.testing.assert_allclose(risk("escm2_dr", [click, BUY, logits]), ERRORS.mean(), rtol=1e-5)
@@ -53,7 +53,7 @@ def test_no_gradient_passes_through_the_propensity():
     assert tape.gradient(total, CLICK) is None
 
 
-def test_the_correction_adds_to_the_entire_spaces_loss():
+def test_the_correction_is_added_to_the_entire_space_loss():
     def loss(name, **options):
         funnel = FUNNELS[name](SCHEMA, FUNNELS[name].Options(**options))
         return funnel.losses([CLICK, BUY, BUY], LABELS, tf.ones([3, 2]), lambda _, logit: logit**2)

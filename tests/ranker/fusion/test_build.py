@@ -8,7 +8,7 @@ from ranker.fusion import FusionError, Parameter, build_fusion
 OBJECTIVES = ["click", "long_view", "like"]
 
 
-def test_a_number_is_for_all_objectives_and_a_mapping_for_those_it_names() -> None:
+def test_a_number_applies_to_all_objectives_and_a_mapping_to_the_named_ones() -> None:
     fusion = build_fusion("additive", OBJECTIVES, {"share": {"like": 3}, "shift": 0.5})
     assert fusion.values == {
         "share": {"click": 1.0, "long_view": 1.0, "like": 3.0},
@@ -16,7 +16,7 @@ def test_a_number_is_for_all_objectives_and_a_mapping_for_those_it_names() -> No
     }
 
 
-def test_replaced_keeps_what_is_not_named() -> None:
+def test_replaced_keeps_other_parameters() -> None:
     fusion = build_fusion("additive", OBJECTIVES, {"share": {"like": 3}})
     changed = fusion.replaced({"share": {"click": 2}})
     assert changed.values["share"] == {"click": 2.0, "long_view": 1.0, "like": 3.0}
@@ -58,19 +58,19 @@ def test_numpy_numbers_are_numbers() -> None:
         ("additive", [("share", 1.0)], r"parameters must map names to numbers"),
     ],
 )
-def test_errors_say_what_is_wrong_and_what_is_right(name: str, parameters: object, text: str) -> None:
+def test_errors_name_the_problem_and_the_valid_values(name: str, parameters: object, text: str) -> None:
     with pytest.raises(FusionError, match=text):
         build_fusion(name, OBJECTIVES, parameters)  # type: ignore[arg-type]
 
 
-def test_replaced_checks_too() -> None:
+def test_replaced_checks_its_parameters() -> None:
     fusion = build_fusion("additive", OBJECTIVES, {})
     with pytest.raises(FusionError, match="'share' for objective 'like'"):
         fusion.replaced({"share": {"like": 1e9}})
 
 
 @pytest.mark.parametrize("objectives", [[], ["click", "click"], "click"])
-def test_objectives_are_distinct_names(objectives: list[str]) -> None:
+def test_objectives_must_have_distinct_names(objectives: list[str]) -> None:
     with pytest.raises(FusionError, match="one or more distinct names"):
         build_fusion("additive", objectives, {})
 
@@ -92,12 +92,12 @@ def test_scores_are_checked(scores: Any, text: str) -> None:
     ("default", "low", "high", "integer"),
     [(2.0, 0.0, 1.0, False), (0.5, 0.0, 1.0, True), (0.0, 1.0, 0.0, False), (0.0, 0.0, float("inf"), False)],
 )
-def test_a_parameter_that_contradicts_itself_is_refused(default: float, low: float, high: float, integer: bool) -> None:
+def test_inconsistent_parameters_are_rejected(default: float, low: float, high: float, integer: bool) -> None:
     with pytest.raises(FusionError, match="'x'"):
         Parameter(name="x", default=default, low=low, high=high, per_objective=False, integer=integer, description=".")
 
 
-def test_other_parameters_keep_the_formula_and_what_it_has_built() -> None:
+def test_replacing_parameters_keeps_the_formula_and_its_state() -> None:
     fusion = build_fusion("additive", ("click",), {})
     changed = fusion.replaced({"share": 2.0})
     assert changed.formula is fusion.formula

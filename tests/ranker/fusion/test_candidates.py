@@ -18,12 +18,12 @@ from ranker.fusion import Candidates, FusionError, Requests
         ({"scores": [[0.1, np.inf], [0.1, 0.1]]}, "got inf for 'like' of candidate 0"),
     ],
 )
-def test_what_does_not_fit_is_refused(changes: dict[str, Any], text: str) -> None:
+def test_mismatched_inputs_are_rejected(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(FusionError, match=text):
         Candidates.of(("click", "like"), **{"scores": [[0.1, 0.2], [0.3, 0.4]], **changes})
 
 
-def test_features_are_of_each_candidate_or_of_all() -> None:
+def test_a_feature_has_one_value_per_candidate_or_one_for_all() -> None:
     features = {"device": "phone", "age": [1.0, None]}
     candidates = Candidates.of(("click",), [[0.1], [0.2]], features=features)
     assert {name: value.shape for name, value in candidates.features.items()} == {"device": (), "age": (2,)}

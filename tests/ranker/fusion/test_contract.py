@@ -123,7 +123,7 @@ def test_parameter_sets_at_once_equal_a_loop_over_sets_and_candidates(name: str)
 
 
 @every_formula
-def test_a_log_of_many_requests_at_once_equals_each_alone(name: str) -> None:
+def test_ranking_a_log_equals_ranking_each_request(name: str) -> None:
     rng = np.random.default_rng(2)
     formula, log = default(name).formula, scores(rng, 120)
     keys = np.array(["b", "a", "c", "d"])[rng.integers(0, 3, len(log))]
@@ -136,7 +136,7 @@ def test_a_log_of_many_requests_at_once_equals_each_alone(name: str) -> None:
 
 
 @every_formula
-def test_equal_candidates_tie_exactly_wherever_they_stand(name: str) -> None:
+def test_equal_candidates_tie_exactly_in_any_position(name: str) -> None:
     rng = np.random.default_rng(3)
     formula = default(name).formula
     sets = parameter_sets(formula, rng)
@@ -148,7 +148,7 @@ def test_equal_candidates_tie_exactly_wherever_they_stand(name: str) -> None:
 
 
 @every_directed_formula
-def test_objectives_count_as_their_direction_says(name: str) -> None:
+def test_objectives_have_their_declared_direction(name: str) -> None:
     rng = np.random.default_rng(4)
     formula, request = default(name).formula, scores(rng)
     for p in range(SETS):
@@ -174,7 +174,7 @@ CHANGES: dict[Invariance, Callable[[Floats], Floats]] = {
 
 @every_formula
 @pytest.mark.parametrize("change", list(CHANGES))
-def test_the_ranking_is_invariant_to_exactly_what_is_stated(name: str, change: Invariance) -> None:
+def test_the_ranking_has_exactly_the_declared_invariances(name: str, change: Invariance) -> None:
     rng = np.random.default_rng(5)
     formula, request = default(name).formula, scores(rng)
     unchanged = []
@@ -187,7 +187,7 @@ def test_the_ranking_is_invariant_to_exactly_what_is_stated(name: str, change: I
 
 
 @every_formula
-def test_parameters_said_not_to_affect_the_order_do_not(name: str) -> None:
+def test_parameters_declared_not_to_affect_the_order_do_not(name: str) -> None:
     rng = np.random.default_rng(6)
     formula, request = default(name).formula, scores(rng)
     moved = {parameter.name: False for parameter in formula.parameters}
@@ -200,7 +200,7 @@ def test_parameters_said_not_to_affect_the_order_do_not(name: str) -> None:
 
 
 @every_formula
-def test_finite_at_zero_next_to_it_and_one_with_every_parameter_at_a_bound(name: str) -> None:
+def test_scores_are_finite_at_extreme_inputs_and_parameter_bounds(name: str) -> None:
     corners = np.array(list(itertools.product([0.0, 1e-38, 1.0], repeat=len(OBJECTIVES))))
     parameters = default(name).formula.parameters
     assert np.isfinite(default(name).fuse(corners)).all()

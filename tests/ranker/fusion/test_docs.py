@@ -39,7 +39,7 @@ def test_the_configs_are_valid(block: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*FUSIONS, *CALIBRATIONS, *NORMALISATIONS])
-def test_everything_is_named(name: str) -> None:
+def test_the_docs_name_every_formula_and_method(name: str) -> None:
     assert f"`{name}`" in TEXT or f": {name} " in TEXT
 
 

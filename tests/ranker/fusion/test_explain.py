@@ -54,12 +54,12 @@ def test_ratios_of_products_multiply_up(name: str) -> None:
     np.testing.assert_allclose(told.baseline * ratios.prod(axis=1), fused, rtol=1e-10)
 
 
-def test_every_formula_is_in_one_of_these_lists() -> None:
+def test_every_formula_is_listed_for_a_test() -> None:
     assert {*SUMS, *PRODUCTS, "expression", "learned"} == set(FUSIONS)
 
 
 @pytest.mark.parametrize("name", SUMS + PRODUCTS)
-def test_the_middle_candidate_owes_an_objective_nothing_and_a_better_one_owes_it_more(name: str) -> None:
+def test_contributions_are_0_at_the_median_and_grow_with_the_score(name: str) -> None:
     told = explain(plan(name=name), Candidates.of(OBJECTIVES, SCORES))
     for i in range(3):
         order = np.argsort(SCORES[:, i])
@@ -75,7 +75,7 @@ def test_an_objective_without_weight_changes_nothing() -> None:
     np.testing.assert_array_equal(told.rank_without[:, 1], told.rank)
 
 
-def test_rules_hold_without_an_objective_too() -> None:
+def test_rules_also_apply_without_an_objective() -> None:
     rules = {"seen": {"kind": "floor", "least": {"click": 0.5}, "below": "drop"}}
     told = explain(plan(rules=rules), Candidates.of(OBJECTIVES, SCORES))
     dropped = SCORES[:, 0] < 0.5
@@ -103,21 +103,21 @@ def tree(first: int, second: int, values: list[float]) -> dict[str, Any]:
 LIKED = [[0.8, 0.8, 0.2], [0.8, 0.1, 0.2], [0.1, 0.2, 0.2], [0.2, 0.1, 0.2], [0.2, 0.8, 0.2]]
 
 
-def test_objectives_of_a_learned_fusion_share_what_trees_give_them_together() -> None:
+def test_objectives_of_a_learned_fusion_share_joint_gains_of_trees() -> None:
     made = learned([tree(0, 1, [0.0, 0.0, 3.0])], [0.0, 0.0, 1.0])  # 3 where both click and like are above 0.5
     told = explain(made, Candidates.of(OBJECTIVES, LIKED))
     np.testing.assert_allclose(told.contributions, [[1.5, 1.5, 0.0], *[[0.0] * 3] * 4], atol=1e-12)
     np.testing.assert_allclose(told.baseline, [0.5 + 0.2] * 5)
 
 
-def test_an_objective_with_a_negative_weight_gets_its_part_of_what_trees_give() -> None:
+def test_an_objective_with_a_negative_weight_gets_its_share_of_joint_gains() -> None:
     # 10 where click or like is above 0.5, less the like's score. Left out alone, click would give 0 and like -0.6.
     made = learned([tree(0, 1, [0.0, 10.0, 10.0]), tree(1, 0, [0.0, 10.0, 0.0])], [0.0, -1.0, 0.0])
     told = explain(made, Candidates.of(OBJECTIVES, LIKED))
     np.testing.assert_allclose(told.contributions[0], [5.0, 5.0 - 0.6, 0.0], atol=1e-12)
 
 
-def test_weights_of_a_learned_fusion_are_told_as_they_are() -> None:
+def test_contributions_of_linear_weights_are_exact() -> None:
     made = learned([], [4.0, -2.0, 0.0])
     told = explain(made, Candidates.of(OBJECTIVES, LIKED))
     expected = (np.array(LIKED) - 0.2) * [4.0, -2.0, 0.0]
@@ -132,21 +132,21 @@ def test_learned_contributions_add_up_to_the_score() -> None:
 
 
 @pytest.mark.parametrize("made", [plan(name="multiplicative"), learned([tree(0, 2, [1.0, 2.0, 5.0])], [1.0, 2.0, 3.0])])
-def test_some_candidates_are_explained_as_among_all(made: Plan) -> None:
+def test_explaining_some_candidates_gives_the_same_values(made: Plan) -> None:
     candidates, shown = Candidates.of(OBJECTIVES, SCORES), np.array([7, 0, 40])
     some, every = explain(made, candidates, shown), explain(made, candidates)
     for name in ("baseline", "contributions", "rank", "rank_without"):
         np.testing.assert_allclose(getattr(some, name), getattr(every, name)[shown], rtol=1e-12)
 
 
-def test_features_are_in_the_baseline() -> None:
+def test_features_are_part_of_the_baseline() -> None:
     made = plan(name="expression", options={"formula": "click + age"})
     told = explain(made, Candidates.of(OBJECTIVES, SCORES, features={"age": np.arange(41.0)}))
     np.testing.assert_allclose(told.baseline, np.arange(41.0) + np.median(SCORES[:, 0]))
     assert (told.contributions[:, 1:] == 0).all()
 
 
-def test_one_request_at_a_time() -> None:
+def test_several_requests_are_rejected() -> None:
     with pytest.raises(FusionError, match="explanations need a single request, got 2"):
         explain(plan(), Candidates.of(OBJECTIVES, SCORES[:2], Requests.of([0, 1])))
 

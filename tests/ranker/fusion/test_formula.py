@@ -8,7 +8,7 @@ from ranker.fusion import FUSIONS, Candidates
 
 
 @pytest.mark.parametrize(("sets", "candidates"), [(7, 5), (1, 30), (3, 12), (4, 0)])
-def test_a_sweep_in_blocks_equals_all_at_once(monkeypatch: Any, sets: int, candidates: int) -> None:
+def test_evaluating_in_blocks_equals_all_at_once(monkeypatch: Any, sets: int, candidates: int) -> None:
     monkeypatch.setattr(ranker.fusion.formula, "BLOCK", 12)
     rng = np.random.default_rng(0)
     for name in ("additive", "rank_power", "rank_bucket"):

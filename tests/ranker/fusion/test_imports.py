@@ -13,5 +13,5 @@ assert not heavy, heavy
 """
 
 
-def test_a_learned_fusion_is_served_without_the_libraries_that_fit_it():
+def test_a_learned_fusion_is_served_without_its_training_libraries():
     subprocess.run([sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True)

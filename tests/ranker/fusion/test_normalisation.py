@@ -23,7 +23,7 @@ def test_hand_computed(name: str, expected: list[float]) -> None:
 
 
 @every_normalisation
-def test_requests_do_not_see_each_other(name: str) -> None:
+def test_requests_are_normalised_independently(name: str) -> None:
     rng = np.random.default_rng(0)
     scores, keys = np.round(rng.normal(size=200), 1), rng.integers(0, 30, 200)
     together = NORMALISATIONS[name](scores, Requests.of(keys))
@@ -43,7 +43,7 @@ def test_a_constant_column_gets_one_value(name: str, value: float, score: float,
 
 @pytest.mark.parametrize("name", ["min_max", "z_score", "rank"])
 @pytest.mark.parametrize("scale", [1e-250, 1e-9, 1.0, 1e9])
-def test_units_do_not_matter_and_order_stays(name: str, scale: float) -> None:
+def test_the_result_does_not_depend_on_units_and_keeps_the_order(name: str, scale: float) -> None:
     scores = np.array([0.3, 0.1, 0.9, 0.3])
     got = NORMALISATIONS[name](scores * scale, Requests.one(4))
     np.testing.assert_allclose(got, NORMALISATIONS[name](scores, Requests.one(4)), rtol=1e-9)

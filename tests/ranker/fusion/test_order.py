@@ -4,11 +4,11 @@ import pytest
 from ranker.fusion import FusionError, order
 
 
-def test_best_first_and_ties_as_they_came() -> None:
+def test_best_first_and_ties_in_input_order() -> None:
     assert order([0.2, 0.9, 0.5, 0.9, 0.5], None).tolist() == [1, 3, 2, 4, 0]
 
 
-def test_a_tie_across_the_cut_keeps_the_earlier_candidate() -> None:
+def test_a_tie_at_the_cutoff_keeps_the_earlier_candidate() -> None:
     assert order([0.5, 0.9, 0.5, 0.5], 2).tolist() == [1, 0]
 
 

@@ -62,7 +62,7 @@ def test_every_step_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("below", "expected"), [("last", [2, 3, 1, 0]), ("drop", [2, 3])])
-def test_floors_hold_whatever_a_boost_does(below: str, expected: list[int]) -> None:
+def test_boosts_do_not_cross_floors(below: str, expected: list[int]) -> None:
     rules = {
         "quality": {"kind": "floor", "least": {"click": 0.3}, "below": below},
         "campaign": {"kind": "boost", "where": "click < 0.3", "multiply": 1000},
@@ -76,7 +76,7 @@ def test_floors_hold_whatever_a_boost_does(below: str, expected: list[int]) -> N
     assert len(everything.rank(Candidates.of(OBJECTIVES, scores)).order(3)) == (3 if below == "last" else 0)
 
 
-def test_the_order_of_boosts_is_the_configs() -> None:
+def test_boosts_apply_in_the_order_of_the_config() -> None:
     double = {"kind": "boost", "where": "1", "multiply": 2}
     more = {"kind": "boost", "where": "1", "add": 1}
     one = Candidates.of(OBJECTIVES, [[1.0, 0, 0]])
@@ -84,7 +84,7 @@ def test_the_order_of_boosts_is_the_configs() -> None:
     assert plan(rules={"b": more, "a": double}).rank(one).fused.tolist() == [4.0]
 
 
-def test_calibration_is_fitted_where_labels_are_known_and_comes_first() -> None:
+def test_calibration_is_fitted_on_known_labels_and_applied_first() -> None:
     calibration = {"click": "platt", "like": "isotonic", "watch": "scale"}
     made = plan(calibration=calibration, rules={"sure": {"kind": "floor", "least": {"click": 0.5}}})
     scores, labels, known = log()
@@ -110,7 +110,7 @@ def test_a_monotone_calibration_of_ranks_changes_no_ranking() -> None:
     )
 
 
-def test_a_log_at_once_equals_each_request_alone() -> None:
+def test_ranking_a_log_equals_ranking_each_request() -> None:
     scores, labels, known = log(400)
     keys = np.random.default_rng(1).integers(0, 20, 400)
     made = plan(name="rank_bucket", normalisation="z_score", calibration={"click": "platt"}).fit(scores, labels, known)
@@ -132,7 +132,7 @@ def test_a_log_at_once_equals_each_request_alone() -> None:
         },
     ],
 )
-def test_what_is_stored_makes_an_equal_plan(config: dict[str, Any]) -> None:
+def test_a_stored_plan_round_trips(config: dict[str, Any]) -> None:
     made = plan(features=("age",), **config).fit(*log(300))
     made = made.replaced({made.fusion.formula.parameters[0].name: 0.5})
     stored = StoredFusion.model_validate_json(json.dumps(made.stored().model_dump(mode="json")))
@@ -143,7 +143,7 @@ def test_what_is_stored_makes_an_equal_plan(config: dict[str, Any]) -> None:
     np.testing.assert_array_equal(again.rank(candidates).fused, made.rank(candidates).fused)
 
 
-def test_another_formula_stays_between_calibration_and_rules() -> None:
+def test_replacing_the_formula_keeps_calibration_and_rules() -> None:
     scores, labels, known = log(300)
     rules = {"twice": {"kind": "boost", "where": "1", "multiply": 2}}
     made = plan(calibration={"watch": "scale"}, rules=rules).fit(scores, labels, known)
@@ -185,6 +185,6 @@ def test_another_formula_stays_between_calibration_and_rules() -> None:
         ),
     ],
 )
-def test_errors_begin_with_their_path(config: dict[str, Any], text: str) -> None:
+def test_errors_begin_with_the_config_path(config: dict[str, Any], text: str) -> None:
     with pytest.raises(FusionError, match=text):
         plan(features=("age",), **config)

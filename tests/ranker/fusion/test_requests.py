@@ -39,6 +39,6 @@ def test_no_candidates() -> None:
         assert requests.size.shape == (0,)
 
 
-def test_keys_are_one_a_candidate() -> None:
+def test_there_is_one_key_per_candidate() -> None:
     with pytest.raises(FusionError, match=r"one key per candidate, got shape \[2, 1\]"):
         Requests.of([[1], [2]])

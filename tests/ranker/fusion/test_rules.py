@@ -15,7 +15,7 @@ CANDIDATES = Candidates.of(
 )
 
 
-def test_a_floor_picks_what_is_below_any_of_its_scores() -> None:
+def test_a_floor_selects_candidates_below_any_of_its_minima() -> None:
     assert Floor(kind="floor", least={"click": 0.3}).picks(OBJECTIVES, CANDIDATES).tolist() == [False, True, False]
     both = Floor(kind="floor", least={"click": 0.5, "like": 0.05})
     assert both.picks(OBJECTIVES, CANDIDATES).tolist() == [False, True, True]  # at the floor is not below it
@@ -32,13 +32,13 @@ def test_a_floor_picks_what_is_below_any_of_its_scores() -> None:
         ("hour > 22", [False, False, False]),
     ],
 )
-def test_a_boost_picks_where_its_predicate_holds(where: str, expected: list[bool]) -> None:
+def test_a_boost_selects_candidates_that_match_its_predicate(where: str, expected: list[bool]) -> None:
     picked = Boost(kind="boost", where=where, multiply=2).picks(OBJECTIVES, CANDIDATES)
     assert picked.tolist() == expected
     assert picked.dtype == bool
 
 
-def test_a_boost_above_one_moves_up_whatever_the_sign() -> None:
+def test_a_boost_above_one_raises_scores_of_either_sign() -> None:
     fused = np.array([-2.0, 0.0, 3.0])
     assert Boost(kind="boost", where="click", multiply=2.0).moved(fused).tolist() == [-1.0, 0.0, 6.0]
     assert Boost(kind="boost", where="click", multiply=0.5).moved(fused).tolist() == [-4.0, 0.0, 1.5]
@@ -53,7 +53,7 @@ def test_a_boost_above_one_moves_up_whatever_the_sign() -> None:
         ({"where": "click", "multiply": 0}, "greater than 0"),
     ],
 )
-def test_boosts_that_make_no_sense_are_refused(boost: dict[str, Any], text: str) -> None:
+def test_invalid_boosts_are_rejected(boost: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text):
         Boost(kind="boost", **boost)
 
@@ -67,6 +67,6 @@ def test_names_are_checked() -> None:
         floor.check(OBJECTIVES, ("age",))
 
 
-def test_text_where_a_number_is_needed_is_said() -> None:
+def test_text_in_a_numeric_comparison_is_rejected() -> None:
     with pytest.raises(FusionError, match="needs numbers for 'city'"):
         Boost(kind="boost", where="city < 2", add=1).picks(OBJECTIVES, CANDIDATES)

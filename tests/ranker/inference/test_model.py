@@ -63,7 +63,7 @@ def test_every_kind_of_table_gives_the_same_scores(model, golden, convert):
         {"explain": 2, "fusion": {"name": "additive", "parameters": {"share": {"click": 0.0}}}},
     ],
 )
-def test_a_ranking_is_the_services(folder, model, golden, asked):
+def test_the_ranking_equals_the_services(folder, model, golden, asked):
     artifact = load_artifact(folder)
     service = Ranker(artifact, OnnxRuntime(artifact.model_path), max_candidates=100)
     answer = json.loads(answered(service, {"context": golden.context, "candidates": golden.candidates, **asked}))
@@ -81,7 +81,7 @@ def test_a_ranking_is_the_services(folder, model, golden, asked):
         assert {n: v.tolist() for n, v in ranking.explanations.rules.items()} == answer["explanations"]["rules"]
 
 
-def test_a_frame_of_a_ranking_has_a_row_a_candidate(model, golden):
+def test_the_frame_of_a_ranking_has_one_row_per_candidate(model, golden):
     frame = model.rank(golden.context, golden.candidates, top_k=4, explain=2).to_frame()
     assert len(frame) == 4
     assert list(frame.columns[:3]) == ["id", "position", "fused"]
@@ -89,7 +89,7 @@ def test_a_frame_of_a_ranking_has_a_row_a_candidate(model, golden):
     assert frame["click.contribution"].notna().tolist() == [True, True, False, False]
 
 
-def test_no_candidate_gives_an_empty_ranking(model, golden):
+def test_no_candidates_give_an_empty_ranking(model, golden):
     ranking = model.rank(golden.context, {name: [] for name in golden.candidates})
     assert len(ranking) == 0
     assert {len(values) for values in ranking.scores.values()} == {0}
@@ -101,7 +101,7 @@ def test_columns_that_the_model_does_not_read_are_ignored(model, golden):
     np.testing.assert_array_equal(model.score({**golden.context, "x": 1}, more)["click"], expected["click"])
 
 
-def test_what_cannot_be_scored_names_column_row_and_value(model, golden):
+def test_invalid_inputs_are_reported_with_column_row_and_value(model, golden):
     candidates = {name: list(values) for name, values in golden.candidates.items()}
     with pytest.raises(InputError, match=r"candidates: has no column 'length'; did you mean 'lenght'"):
         model.score(golden.context, {("lenght" if n == "length" else n): v for n, v in candidates.items()})
@@ -137,7 +137,7 @@ def test_a_count_must_be_a_positive_whole_number(model, golden, wrong):
         (3, "must be a name or a dict"),
     ],
 )
-def test_a_wrong_fusion_is_named(model, golden, fusion, told):
+def test_a_wrong_fusion_is_reported(model, golden, fusion, told):
     with pytest.raises(FusionError, match=told):
         model.rank(golden.context, golden.candidates, fusion=fusion)
 

@@ -45,14 +45,14 @@ def test_id_dropout_replaces_known_ids_in_training_only():
     assert not np.allclose(layer(given)[0].candidate, unknown.candidate)
 
 
-def test_the_penalty_is_the_mean_squared_norm_of_what_rows_look_up():
+def test_the_penalty_is_the_mean_squared_norm_of_looked_up_embeddings():
     layer = Embedding(layout(), l2=0.5)
     layer.tables["2"].assign(tf.ones([7, 2]))
     layer(inputs([2, 3, 0], 2, [1, 0], 1.0), training=True)
     assert float(tf.add_n(layer.losses)) == pytest.approx(0.5 * 2 * (3 + 3))
 
 
-def test_tables_are_drawn_afresh_by_the_seed():
+def test_tables_are_initialised_from_the_seed():
     layer = Embedding(layout())
     tables = []
     for seed in (1, 2, 1):
@@ -67,7 +67,7 @@ def test_a_negative_penalty_is_refused():
         Embedding(layout(), l2=-1)
 
 
-def test_sets_of_embeddings_lie_side_by_side():
+def test_embedding_sets_are_stored_side_by_side():
     layer = Embedding(layout(), sets=2)
     layer.tables["2"].assign(np.arange(28, dtype=np.float32).reshape(7, 4))
     first, second = layer(inputs([2, 3, 0], 2, [1, 0], 9.0))
@@ -77,7 +77,7 @@ def test_sets_of_embeddings_lie_side_by_side():
     np.testing.assert_array_equal(second.candidate, [[10, 11, 22, 23, 9]])
 
 
-def test_no_set_is_refused():
+def test_zero_embedding_sets_are_rejected():
     with pytest.raises(ValueError, match="sets must be at least 1, got 0"):
         Embedding(layout(), sets=0)
 
@@ -100,7 +100,7 @@ def candidates(history, items):
 
 
 @pytest.mark.parametrize("pooling", ["din", "multi_head"])
-def test_target_attention_is_the_candidates_and_reads_its_table(pooling):
+def test_target_attention_is_part_of_the_candidate_and_reads_its_table(pooling):
     layer = attending(pooling)
     (split,) = layer(candidates([[2, 3, 0]], [1, 2, 3]))
     (joined,) = layer(candidates([[2, 3, 0]] * 3, [1, 2, 3]))
@@ -112,7 +112,7 @@ def test_target_attention_is_the_candidates_and_reads_its_table(pooling):
 
 
 @pytest.mark.parametrize("pooling", ["din", "multi_head"])
-def test_padding_says_nothing_and_an_empty_list_is_zeros(pooling):
+def test_padding_has_no_effect_and_an_empty_list_gives_zeros(pooling):
     layer = attending(pooling)
     (empty,) = layer(candidates([[0, 0, 0]], [1, 2]))
     np.testing.assert_array_equal(empty.candidate[:, 3:], np.zeros((2, 2)))
@@ -151,7 +151,7 @@ def test_din_by_hand():
     np.testing.assert_allclose(got.candidate[0, 3:], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_what_poolings_learn_is_no_table():
+def test_pooling_weights_are_dense_variables():
     layer = attending("din")
     layer(candidates([[2, 3, 0]], [1]))
     assert {v.ref() for v in layer.dense_variables} == {v.ref() for v in layer.trainable_variables} - {

@@ -13,7 +13,7 @@ ROWS = tf.constant(np.random.default_rng(0).normal(size=(64, 32)).astype(np.floa
 KERNEL = tf.constant(np.random.default_rng(1).normal(size=(32, 16)).astype(np.float32))
 
 
-def test_a_product_of_two_rounded_numbers():
+def test_a_product_is_that_of_rounded_factors():
     """1 + 2^-9 has one digit more than bfloat16's eight, and rounds to 1; 3 and 1 are exact."""
     with products_in("bfloat16"):
         rounded = product(tf.constant([[1 + 2.0**-9, 3.0]]), tf.ones([2, NARROW]))
@@ -24,7 +24,7 @@ def test_a_product_of_two_rounded_numbers():
     )
 
 
-def test_outside_of_the_block_and_in_narrow_layers_products_are_exact():
+def test_products_are_exact_outside_the_block_and_in_narrow_layers():
     exact = tf.matmul(ROWS, KERNEL)
     with products_in("bfloat16"):
         near = product(ROWS, KERNEL)
@@ -36,7 +36,7 @@ def test_outside_of_the_block_and_in_narrow_layers_products_are_exact():
     assert 0 < difference < 0.02 * np.abs(exact).max()
 
 
-def test_gradients_follow_and_are_float32():
+def test_gradients_are_rounded_too_and_stay_float32():
     layer = SplitDense(16, "relu")
     sides = Sides(ROWS[:1], ROWS[:, :8])
 
@@ -61,7 +61,7 @@ def wide(rows, weighting, precision):
     return model
 
 
-def test_a_step_is_near_and_variables_losses_and_gramian_stay_float32(rows):
+def test_a_step_is_close_and_variables_losses_and_gramian_stay_float32(rows):
     batch = batch_of(rows)
     logs = {}
     for precision in ("bfloat16", "float32"):

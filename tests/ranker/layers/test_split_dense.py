@@ -9,7 +9,7 @@ RANDOM = np.random.default_rng(0)
 CONTEXT, CANDIDATE = (tf.constant(RANDOM.normal(size=s).astype(np.float32)) for s in ((1, 3), (5, 2)))
 
 
-def test_it_is_a_dense_layer_over_both_sides():
+def test_it_equals_a_dense_layer_over_both_sides():
     layer = SplitDense(4, "tanh")
     got = layer(Sides(CONTEXT, CANDIDATE))
     joined = np.concatenate([np.repeat(CONTEXT, 5, axis=0), CANDIDATE], axis=1)
@@ -17,7 +17,7 @@ def test_it_is_a_dense_layer_over_both_sides():
     np.testing.assert_allclose(got, np.tanh(joined @ kernel + layer.bias.numpy()), rtol=1e-5, atol=1e-6)
 
 
-def test_a_side_without_columns_takes_no_part():
+def test_a_side_without_columns_has_no_effect():
     layer = SplitDense(4)
     got = layer(Sides(tf.zeros([1, 0]), CANDIDATE))
     assert len(layer.kernels) == 1
@@ -33,6 +33,6 @@ def test_together_equals_one_by_one():
         np.testing.assert_allclose(output + layer.bias, layer(sides), atol=1e-5)
 
 
-def test_no_units_are_refused():
+def test_zero_units_are_rejected():
     with pytest.raises(ValueError, match="units must be at least 1, got 0"):
         SplitDense(0)

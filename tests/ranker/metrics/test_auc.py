@@ -45,7 +45,7 @@ def test_a_weight_is_a_number_of_copies() -> None:
     assert auc(labels, scores, copies) == auc(np.repeat(labels, copies), np.repeat(scores, copies))
 
 
-def test_invariant_to_increasing_maps_and_reversed_by_the_negative() -> None:
+def test_invariant_to_increasing_maps_and_reversed_by_negation() -> None:
     labels, scores = sample(9)
     assert auc(labels, np.exp(scores / 3)) == auc(labels, scores)
     assert auc(labels, -scores) == pytest.approx(1 - auc(labels, scores), abs=1e-15)
@@ -72,6 +72,8 @@ def test_undefined_where_a_class_has_no_weight() -> None:
         ([0, 1], [0.1, 0.2], [1.0], r"weights must have 2 rows.*got 1"),
     ],
 )
-def test_bad_inputs_are_named(labels: list[int], scores: list[float], weights: list[float] | None, text: str) -> None:
+def test_bad_inputs_are_reported(
+    labels: list[int], scores: list[float], weights: list[float] | None, text: str
+) -> None:
     with pytest.raises(ValueError, match=text):
         auc(labels, scores, weights)

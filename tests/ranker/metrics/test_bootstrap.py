@@ -23,7 +23,7 @@ def test_a_resample_is_a_draw_with_replacement() -> None:
     assert counts.var() == pytest.approx(1 - 1 / 50, abs=0.05)  # of a binomial count: n (1/n) (1 - 1/n)
 
 
-def test_equals_measuring_the_drawn_rows() -> None:
+def test_a_weighted_statistic_equals_measuring_the_drawn_rows() -> None:
     rng = np.random.default_rng(0)
     labels, scores = rng.integers(0, 2, 80).astype(float), np.round(rng.random(80), 1)
     statistic = auc_statistic(labels, scores)
@@ -33,7 +33,7 @@ def test_equals_measuring_the_drawn_rows() -> None:
         assert statistic(counts) == pytest.approx(auc(labels[rows], scores[rows]), abs=1e-15)
 
 
-def test_the_seed_decides() -> None:
+def test_the_seed_determines_the_intervals() -> None:
     statistic = mae_statistic(np.arange(30.0), np.zeros(30))
     first, again, other = (bootstrap_intervals({"mae": statistic}, 30, 50, seed)["mae"] for seed in (1, 1, 2))
     assert first == again
@@ -64,7 +64,7 @@ def test_intervals_of_an_auc_cover_it() -> None:
     assert 0.88 < np.mean(covered) <= 0.99
 
 
-def test_undefined_resamples_are_left_out_unless_they_prevail() -> None:
+def test_undefined_resamples_are_ignored_unless_they_are_the_majority() -> None:
     labels = np.zeros(40)
     labels[:3] = 1.0  # missed by 5% of the resamples
     low, high = bootstrap_intervals({"auc": auc_statistic(labels, np.arange(40.0))}, 40, 200, 0)["auc"]
@@ -83,12 +83,12 @@ def test_nothing_to_resample_gives_no_interval(units: int, resamples: int) -> No
     ("resamples", "level", "text"),
     [(-1, 0.9, "resamples must be >= 0, got -1"), (9, 1.0, "level must be in .*got 1.0")],
 )
-def test_errors(resamples: int, level: float, text: str) -> None:
+def test_invalid_options_are_rejected(resamples: int, level: float, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         bootstrap_intervals({}, 10, resamples, 0, level)
 
 
-def test_what_a_statistic_needs_of_the_data_it_computes_once() -> None:
+def test_a_statistic_sorts_its_rows_only_once() -> None:
     rng = np.random.default_rng(2)
     labels, scores = rng.integers(0, 2, 50).astype(float), rng.random(50)
     statistic = auc_statistic(labels, scores)

@@ -12,7 +12,7 @@ def test_predicted_over_observed() -> None:
     assert calibration([30.0, 10.0], [10.0, 10.0]) == 0.5
 
 
-def test_undefined_where_nothing_was_observed() -> None:
+def test_undefined_if_nothing_was_observed() -> None:
     assert math.isnan(calibration([0, 0], [0.1, 0.2]))
 
 
@@ -22,7 +22,7 @@ def test_error_hand_computed() -> None:
     assert calibration_error([0, 1, 1, 0], [0.1, 0.2, 0.6, 0.8], bins=1) == pytest.approx(0.075, abs=1e-15)
 
 
-def test_error_of_a_constant_is_its_bias_whatever_the_order_of_rows() -> None:
+def test_error_of_a_constant_is_its_bias_for_any_order_of_rows() -> None:
     assert calibration_error([1] * 30 + [0] * 70, [0.3] * 100) == pytest.approx(0.0, abs=1e-15)
     assert calibration_error([0] * 70 + [1] * 30, [0.45] * 100) == pytest.approx(0.15, abs=1e-15)
 
@@ -35,7 +35,7 @@ def test_error_does_not_depend_on_the_order_of_rows() -> None:
     assert calibration_error(labels[shuffled], scores[shuffled]) == pytest.approx(expected, abs=1e-14)
 
 
-def test_error_sees_what_the_overall_ratio_hides() -> None:
+def test_error_detects_miscalibration_that_the_overall_ratio_hides() -> None:
     labels = np.array([0, 0, 0, 1, 0, 1, 1, 1])
     scores = np.array([0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]) + np.repeat([0.25, -0.25], 4)
     assert calibration(labels, scores) == 1.0

@@ -38,14 +38,14 @@ def test_titles_are_unique():
 
 
 @every_metric
-def test_it_is_under_its_name_and_fits_some_kind(name):
+def test_a_metric_is_registered_by_name_and_fits_a_task_kind(name):
     assert METRICS[name].name == name
     assert any(METRICS[name].fits(task) for task in EXAMPLES.values())
     assert METRICS[name].better is not None or not METRICS[name].front
 
 
 @every_metric
-def test_one_that_needs_groups_fits_no_task_without(name):
+def test_a_grouped_metric_fits_no_task_without_groups(name):
     for task in EXAMPLES.values():
         fits = METRICS[name].fits(task)
         assert METRICS[name].fits(task, grouped=False) == (fits and not METRICS[name].grouped)
@@ -64,7 +64,7 @@ def test_a_perfect_prediction_is_at_least_as_good_as_a_shuffled_one(name, kind):
 
 
 @every_case
-def test_by_a_metric_of_fronts_a_constant_is_worse_than_a_perfect_prediction(name, kind):
+def test_front_metrics_rate_a_constant_below_a_perfect_prediction(name, kind):
     labels = drawn(kind)
     constant = value(name, kind, labels, np.full(ROWS, labels.mean()))
     if METRICS[name].front:
@@ -81,19 +81,19 @@ def test_the_order_of_rows_does_not_matter(name, kind):
 
 
 @every_case
-def test_it_is_undefined_without_rows(name, kind):
+def test_a_metric_is_undefined_without_rows(name, kind):
     assert value(name, kind, np.empty(0), np.empty(0)) is None
 
 
 @every_case
-def test_of_one_label_it_is_a_number_or_undefined(name, kind):
+def test_a_metric_of_constant_labels_is_finite_or_undefined(name, kind):
     label = float(drawn(kind).max())
     found = value(name, kind, np.full(ROWS, label), np.full(ROWS, label))
     assert found is None or np.isfinite(found)
 
 
 @every_case
-def test_its_interval_holds_it(name, kind):
+def test_the_interval_contains_the_value(name, kind):
     labels = drawn(kind)
     scores = np.random.default_rng(4).permutation(labels)
     whole = report(EXAMPLES[kind], labels, scores, GROUPS, resamples=50, seed=0)
@@ -105,7 +105,7 @@ def test_its_interval_holds_it(name, kind):
 
 
 @pytest.mark.parametrize("kind", list(TASK_KINDS))
-def test_a_kind_has_a_default_metric_to_be_shown_and_chosen_by(kind):
+def test_each_task_kind_has_a_valid_default_metric(kind):
     task = EXAMPLES[kind]
     default = METRICS[task.default_metric]
     assert default in choosable(task, grouped=False)
@@ -115,5 +115,5 @@ def test_a_kind_has_a_default_metric_to_be_shown_and_chosen_by(kind):
         assert headline(report(task, labels, labels, groups, resamples=0, seed=0)) is default
 
 
-def test_a_report_that_lacks_the_default_shows_what_it_has():
+def test_a_report_without_the_default_metric_shows_another():
     assert headline({"log_loss": 0.3, "rows": 4}).name == "log_loss"

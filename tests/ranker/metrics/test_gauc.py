@@ -43,7 +43,7 @@ def test_one_group_is_the_plain_auc() -> None:
     assert gauc(labels, scores, np.zeros(200)).value == pytest.approx(auc(labels, scores), abs=1e-15)
 
 
-def test_a_bias_per_group_changes_nothing() -> None:
+def test_a_bias_per_group_has_no_effect() -> None:
     rng = np.random.default_rng(4)
     groups = rng.integers(0, 20, 300)
     labels, scores = rng.integers(0, 2, 300), rng.integers(0, 50, 300)
@@ -54,7 +54,7 @@ def test_a_bias_per_group_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "keys", [np.array([3, 3, 9, 9]), np.array(["b", "b", "a", "a"], dtype=object), [0.5, 0.5, 0.1, 0.1]]
 )
-def test_any_sortable_keys(keys: Any) -> None:
+def test_keys_may_be_of_any_sortable_type(keys: Any) -> None:
     assert gauc([0, 1, 1, 0], [0.1, 0.2, 0.3, 0.4], keys) == (0.5, 2, 4)
 
 
@@ -73,6 +73,6 @@ def test_undefined_without_a_mixed_group(labels: list[int]) -> None:
         (np.array([1, "a"], dtype=object), "groups must be keys of one sortable type"),
     ],
 )
-def test_bad_groups_are_named(groups: Any, text: str) -> None:
+def test_bad_groups_are_reported(groups: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         gauc([0, 1], [0.1, 0.2], groups)

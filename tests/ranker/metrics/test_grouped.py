@@ -22,7 +22,7 @@ def rows_of(group: int) -> np.ndarray:
     return np.flatnonzero(np.unique(KEYS, return_inverse=True)[1] == group)
 
 
-def test_rows_stand_by_group_and_falling_score() -> None:
+def test_rows_are_sorted_by_group_and_descending_score() -> None:
     np.testing.assert_array_equal(np.sort(RANKING.order), np.arange(len(KEYS)))
     ordered = np.lexsort((-SCORES, KEYS))
     np.testing.assert_array_equal(KEYS[RANKING.order], KEYS[ordered])
@@ -30,7 +30,7 @@ def test_rows_stand_by_group_and_falling_score() -> None:
     np.testing.assert_array_equal(RANKING.starts, np.searchsorted(KEYS[ordered], np.unique(KEYS)))
 
 
-def test_aucs_are_those_of_each_group() -> None:
+def test_aucs_equal_those_per_group() -> None:
     known = RNG.random(len(KEYS)) < 0.8
     found = RANKING.aucs(LABELS * known, (1 - LABELS) * known)
     for group in range(GROUPS.count):
@@ -41,7 +41,7 @@ def test_aucs_are_those_of_each_group() -> None:
             assert found[group] == pytest.approx(roc_auc_score(LABELS[rows], SCORES[rows]), abs=1e-12)
 
 
-def test_their_mean_is_gauc() -> None:
+def test_the_mean_of_group_aucs_is_gauc() -> None:
     found = RANKING.aucs(LABELS, 1 - LABELS)
     used = ~np.isnan(found)
     assert np.average(found[used], weights=GROUPS.sizes[used]) == pytest.approx(
@@ -59,7 +59,7 @@ def test_dcg_over_the_ideal_is_ndcg(k: int | None) -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
-def test_tied_average_precision_and_means_are_those_over_all_orders(k: int) -> None:
+def test_ties_give_the_mean_over_all_orders(k: int) -> None:
     keys, scores = np.zeros(6), np.array([2.0, 1.0, 1.0, 1.0, 0.0, 0.0])
     labels, values = np.array([0.0, 1, 1, 0, 1, 0]), np.array([1.0, 5, 2, 8, -3, 4])
     precisions, means = [], []
@@ -74,7 +74,7 @@ def test_tied_average_precision_and_means_are_those_over_all_orders(k: int) -> N
     np.testing.assert_allclose(ranking.mean(values, k), np.mean(means), atol=1e-12)
 
 
-def test_groups_do_not_see_each_other() -> None:
+def test_groups_are_independent() -> None:
     whole = RANKING.average_precision(LABELS, 5), RANKING.mean(GAINS, 5), RANKING.dcg(GAINS, 5)
     for group in (0, 7, 40, 42):
         rows = rows_of(group)
@@ -89,6 +89,6 @@ def test_a_group_smaller_than_k_counts_its_own_rows() -> None:
     np.testing.assert_allclose(ranking.mean(np.array([4.0, 1.0, 3.0]), 5), [4.0, 2.0])
 
 
-def test_groups_need_rows() -> None:
+def test_groups_must_have_rows() -> None:
     with pytest.raises(ValueError, match="groups must have rows, got none"):
         Groups([])

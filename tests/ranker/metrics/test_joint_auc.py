@@ -53,14 +53,14 @@ def test_hand_computed() -> None:
     np.testing.assert_allclose(JointAuc(labels)([0.5, 0.5, 0.5, 0.1]), [0.75, 0.75])
 
 
-def test_a_column_of_one_kind_is_undefined_and_the_others_are_not() -> None:
+def test_only_a_column_with_one_class_is_undefined() -> None:
     found = JointAuc([[1, 1], [1, 0]])([0.2, 0.1])
     assert math.isnan(found[0])
     assert found[1] == 1.0
     assert np.isnan(JointAuc(np.empty((0, 2)))([])).all()
 
 
-def test_threads_share_it() -> None:
+def test_concurrent_calls_give_the_same_result() -> None:
     joint, binned = JointAuc(LABELS), BinnedAuc(LABELS)
     scores = [LOGITS @ RNG.random(3) for _ in range(24)]
     with ThreadPoolExecutor(4) as pool:
@@ -81,7 +81,7 @@ def test_a_histogram_is_within_its_bound(name: str, bins: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["positive", "both signs"])
-def test_fine_bins_come_close(name: str) -> None:
+def test_fine_bins_are_close_to_exact(name: str) -> None:
     found, exact = BinnedAuc(LABELS)(SCORES[name]), JointAuc(LABELS)(SCORES[name])
     np.testing.assert_allclose(found.values, exact, atol=2e-5)
     assert (found.bounds < 2e-3).all()
@@ -94,7 +94,7 @@ def test_bins_keep_masks_and_weights() -> None:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_blocks_of_several_rankings_are_the_whole(weighted: bool) -> None:
+def test_blocks_of_several_rankings_equal_the_whole(weighted: bool) -> None:
     binned = BinnedAuc(LABELS, weights=RNG.integers(0, 4, ROWS) if weighted else None)
     scores = np.stack([SCORES["positive"], SCORES["both signs"]])
     ordered, asked = scores[:, binned.order], []
@@ -112,7 +112,7 @@ def test_blocks_of_several_rankings_are_the_whole(weighted: bool) -> None:
         np.testing.assert_array_equal(bounds, alone.bounds)
 
 
-def test_bad_input_is_named() -> None:
+def test_bad_input_is_reported() -> None:
     with pytest.raises(ValueError, match=r"labels must be 0 or 1, got 2\.0 in row 1, column 0"):
         JointAuc([[0.0], [2.0]])
     with pytest.raises(ValueError, match="scores must be finite, got nan in row 1"):

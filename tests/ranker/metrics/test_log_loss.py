@@ -20,12 +20,12 @@ def test_equals_sklearn() -> None:
     assert log_loss(labels, scores, weights) == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_base_rate_costs_the_entropy() -> None:
+def test_the_base_rate_has_the_entropy_as_loss() -> None:
     labels = [1] * 3 + [0] * 7
     assert log_loss(labels, [0.3] * 10) == pytest.approx(-0.3 * math.log(0.3) - 0.7 * math.log(0.7), abs=1e-15)
 
 
-def test_certain_and_wrong_costs_the_clip() -> None:
+def test_a_certain_wrong_score_costs_the_clipped_loss() -> None:
     assert log_loss([0, 1], [1.0, 0.0]) == pytest.approx(-math.log(CLIP), rel=1e-9)
     assert log_loss([0, 1], [0.0, 1.0]) == pytest.approx(CLIP, rel=1e-6)
 

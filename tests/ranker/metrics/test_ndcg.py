@@ -56,7 +56,7 @@ def test_undefined_without_any_gain(gains: Sequence[float]) -> None:
     assert found.groups == 0
 
 
-def test_bad_inputs_are_named() -> None:
+def test_bad_inputs_are_reported() -> None:
     with pytest.raises(ValueError, match=r"gains must be >= 0, got -1.0 in row 1"):
         ndcg([0.0, -1.0], [0.1, 0.2], [0, 0])
     with pytest.raises(ValueError, match="k must be >= 1, got 0"):

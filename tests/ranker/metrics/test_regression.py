@@ -28,7 +28,7 @@ def test_undefined_without_rows(metric: Callable[..., float]) -> None:
 
 
 @pytest.mark.parametrize("metric", [mae, rmse])
-def test_bad_inputs_are_named(metric: Callable[..., float]) -> None:
+def test_bad_inputs_are_reported(metric: Callable[..., float]) -> None:
     with pytest.raises(ValueError, match="labels must be finite, got nan in row 1"):
         metric([1.0, float("nan")], [1.0, 2.0])
     with pytest.raises(ValueError, match=r"predictions must have 2 rows.*got 1"):

@@ -13,7 +13,7 @@ CLICK, WATCH = Binary(kind="binary"), Regression(kind="regression")
 USERS = RNG.integers(0, 90, 800)
 
 
-def test_a_report_of_a_binary_task_gathers_its_metrics() -> None:
+def test_a_report_of_a_binary_task_has_its_metrics() -> None:
     found = report(CLICK, LABELS, SCORES, USERS, resamples=60, seed=3)
     assert set(found) >= {
         *("auc", "auc_interval", "gauc", "gauc_interval", "gauc_groups", "log_loss", "log_loss_interval"),
@@ -36,12 +36,12 @@ def test_a_report_of_a_binary_task_gathers_its_metrics() -> None:
     assert report(CLICK, LABELS, SCORES, USERS, resamples=60, seed=3) == found
 
 
-def test_without_groups_nothing_is_said_of_them() -> None:
+def test_without_groups_there_are_no_group_metrics() -> None:
     found = report(CLICK, LABELS, SCORES, None, resamples=5, seed=0)
     assert not any(key.startswith("gauc") for key in found)
 
 
-def test_what_is_undefined_is_none() -> None:
+def test_undefined_metrics_are_none() -> None:
     found = report(CLICK, [0, 0], [0.1, 0.3], ["a", "b"], resamples=5, seed=0)
     assert found["auc"] is None
     assert found["auc_interval"] == [None, None]
@@ -53,13 +53,13 @@ def test_what_is_undefined_is_none() -> None:
     assert report(WATCH, [], [], None, resamples=5, seed=0)["mean"] is None
 
 
-def test_no_resamples_no_intervals() -> None:
+def test_without_resamples_there_are_no_intervals() -> None:
     found = report(CLICK, LABELS, SCORES, USERS, resamples=0, seed=0)
     assert found["auc"] == auc(LABELS, SCORES)
     assert found["auc_interval"] == found["gauc_interval"] == [None, None]
 
 
-def test_a_report_of_a_regression_gathers_its_metrics() -> None:
+def test_a_report_of_a_regression_has_its_metrics() -> None:
     found = report(WATCH, [10.0, 20.0, 0.0, 10.0], [13.0, 16.0, 0.0, 11.0], None, resamples=50, seed=0)
     assert set(found) >= {
         *("mae", "mae_interval", "rmse", "rmse_interval", "calibration", "calibration_interval", "mean", "rows")
@@ -72,7 +72,7 @@ def test_a_report_of_a_regression_gathers_its_metrics() -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
-def test_bad_inputs_are_named() -> None:
+def test_bad_inputs_are_reported() -> None:
     with pytest.raises(ValueError, match=r"labels must be 0 or 1, got 0.5 in row 0"):
         report(CLICK, [0.5], [0.5], None, 1, 0)
     with pytest.raises(ValueError, match=r"scores must be probabilities in \[0, 1\], got 1.1 in row 0"):
@@ -83,7 +83,7 @@ def test_bad_inputs_are_named() -> None:
         report(CLICK, [1], [0.5], [1, 2], 1, 0)
 
 
-def test_rows_of_no_group_are_left_out_of_gauc_and_counted() -> None:
+def test_rows_without_a_group_are_excluded_from_gauc_and_counted() -> None:
     alone = report(CLICK, [1, 0, 1, 0], [0.9, 0.1, 0.2, 0.8], [1, 1, 2, 2], resamples=0, seed=0)
     labels, scores = [1, 0, 1, 0, 1, 0], [0.9, 0.1, 0.2, 0.8, 0.1, 0.9]
     found = report(CLICK, labels, scores, [1, 1, 2, 2, 0, 0], resamples=0, seed=0, no_group=0)

@@ -10,7 +10,7 @@ def test_bins_hold_equal_shares():
     assert len(found.edges) == 9
 
 
-def test_ties_give_fewer_bins_whose_shares_still_sum_to_one():
+def test_ties_give_fewer_bins_with_shares_that_sum_to_one():
     found = spread(np.array([0.0] * 95 + [1.0] * 5))
     np.testing.assert_allclose(found.edges, [0.0])
     np.testing.assert_allclose(found.shares, [0.0, 1.0])
@@ -22,7 +22,7 @@ def test_no_values_are_refused():
         spread(np.array([]))
 
 
-def test_a_value_on_an_edge_belongs_above_it():
+def test_a_value_on_an_edge_is_in_the_upper_bin():
     np.testing.assert_array_equal(binned(np.array([0.0, 1.0, 1.5, 2.0, 9.0]), [1.0, 2.0]), [1, 2, 2])
 
 
@@ -33,11 +33,11 @@ def test_the_index_by_hand():
     assert stability_index(np.array([0.5, 0.5]), np.array([0.5, 0.5])) == 0
 
 
-def test_an_empty_bin_gives_a_large_index_and_no_infinite_one():
+def test_an_empty_bin_gives_a_large_but_finite_index():
     assert 4 < stability_index(np.array([0.5, 0.5]), np.array([0.0, 1.0])) < 10
 
 
-def test_the_same_distribution_gives_a_small_index_and_another_a_large_one():
+def test_the_index_is_small_for_the_same_and_large_for_another_distribution():
     random = np.random.default_rng(0)
     reference = spread(random.normal(size=20_000))
 
@@ -49,7 +49,7 @@ def test_the_same_distribution_gives_a_small_index_and_another_a_large_one():
     assert index(random.normal(1.0, size=20_000)) > 0.25
 
 
-def test_a_threshold_is_what_parts_of_the_values_stay_below():
+def test_the_threshold_exceeds_the_index_of_most_parts():
     random = np.random.default_rng(0)
     alike = spread(random.normal(size=50_000))
     assert alike.threshold == SHIFT

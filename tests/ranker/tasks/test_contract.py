@@ -53,7 +53,7 @@ def schema_of(task, **other):
 
 
 @every_task
-def test_a_schema_holds_it_and_gives_it_back(task):
+def test_a_task_round_trips_through_a_schema(task):
     schema = schema_of(task)
     assert schema.tasks["target"] == task
     assert type(task) is TASK_KINDS[task.kind]
@@ -61,7 +61,7 @@ def test_a_schema_holds_it_and_gives_it_back(task):
 
 
 @every_task
-def test_labels_that_it_does_not_allow_are_refused(task):
+def test_invalid_labels_are_rejected(task):
     allowed = task.allowed(NUMBERS)
     assert allowed.sum() >= 2
     schema = schema_of(task)
@@ -75,7 +75,7 @@ def test_labels_that_it_does_not_allow_are_refused(task):
 
 
 @every_task
-def test_what_a_label_of_a_condition_that_failed_contradicts(task):
+def test_nonzero_labels_contradict_a_failed_condition(task):
     allowed = NUMBERS[task.allowed(NUMBERS)]
     np.testing.assert_array_equal(task.contradicts(allowed), allowed != 0)
 
@@ -117,18 +117,18 @@ def means(task):
 
 
 @narrow_task
-def test_the_prior_loss_is_that_of_the_best_constant(task):
+def test_the_prior_loss_equals_the_loss_of_the_best_constant(task):
     least = constant_losses(task, np.linspace(-8.0, 8.0, 1601)).min()
     assert task.constant_loss(means(task)) == pytest.approx(least, rel=1e-3, abs=1e-4)
 
 
 @narrow_task
-def test_the_untrained_loss_is_that_of_a_logit_of_0(task):
+def test_the_untrained_loss_equals_the_loss_of_a_logit_of_0(task):
     assert task.untrained_loss(means(task), 0.5) == pytest.approx(constant_losses(task, [0.0])[0], rel=1e-6)
 
 
 @every_task
-def test_labels_of_one_value_cost_a_constant_prediction_no_more_than_mixed_ones(task):
+def test_the_constant_loss_of_equal_labels_is_finite_and_at_most_untrained(task):
     label = tf.constant([NUMBERS[task.allowed(NUMBERS)].max()])
     same = task.moments(label).numpy()[0].tolist()
     assert np.isfinite(task.constant_loss(same))
@@ -145,7 +145,7 @@ def test_the_score_grows_with_the_logit(task):
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task.probability], ids=name_of)
-def test_a_probability_is_the_sigmoid_learnt_by_cross_entropy(task):
+def test_a_probability_is_a_sigmoid_trained_by_cross_entropy(task):
     logits, labels = tf.constant([[-3.0], [0.2], [4.0]]), tf.constant([1.0, 0.0, 1.0])
     scores = task.score(logits).numpy()
     np.testing.assert_allclose(scores, 1 / (1 + np.exp([3.0, -0.2, -4.0])), rtol=1e-5)
@@ -164,7 +164,7 @@ def test_only_a_probability_of_binary_labels_can_be_a_condition(task):
 
 
 @every_task
-def test_facts_for_balancing_and_messages(task):
+def test_properties_for_balancing_and_messages_are_valid(task):
     assert task.typical_loss > 0
     assert 0 < task.uncertainty_factor <= 1
     assert task.nothing_to_learn(known=10, nonzero=5) is None

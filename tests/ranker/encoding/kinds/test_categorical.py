@@ -55,7 +55,7 @@ def given(values, **others):
         {name: [] for name in VALUES},
     ],
 )
-def test_features_of_a_block_are_encoded_as_if_alone(columns):
+def test_a_block_encodes_each_feature_as_if_alone(columns):
     rows = len(columns["city"])
     codes = BLOCK.codes(given(columns), rows)
     by_column = np.full((8, rows), -9, dtype=np.int32)
@@ -77,7 +77,7 @@ def test_features_of_a_block_are_encoded_as_if_alone(columns):
         ("city", ["a", 1, "c", "d", "e"], 1),
     ],
 )
-def test_a_value_that_does_not_fit_is_named(name, column, row):
+def test_an_invalid_value_is_reported(name, column, row):
     with pytest.raises(ColumnError, match=f"column 'column {name}', row {row}"):
         BLOCK.codes(given(VALUES, **{name: column}), 5)
 

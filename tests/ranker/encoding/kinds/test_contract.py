@@ -75,7 +75,7 @@ def test_the_config_is_closed_frozen_and_named_as_registered(example):
 
 
 @pytest.mark.parametrize("side", ["context", "candidate"])
-def test_what_is_encoded_has_the_widths_of_the_layout(example, side):
+def test_encoded_arrays_have_the_widths_of_the_layout(example, side):
     encoder = fitted(schema_of(example, side), example.values)
     packed = encode(encoder, example.values)
     assert tuple(array.shape[1] for array in packed) == encoder.layout.widths()
@@ -89,14 +89,14 @@ def test_what_is_encoded_has_the_widths_of_the_layout(example, side):
         assert packed[0 if side == "context" else 2].max() + field.offset < encoder.layout.tables[field.dimension]
 
 
-def test_distinct_values_are_told_apart(example):
+def test_distinct_values_are_encoded_differently(example):
     encoder = fitted(schema_of(example), example.values)
     rows = np.concatenate(own(encoder, encode(encoder, example.values), "candidate"), axis=1)
     assert len(np.unique(rows, axis=0)) == len(example.values)
 
 
 @pytest.mark.parametrize("side", ["context", "candidate"])
-def test_a_saved_encoder_encodes_alike(example, side):
+def test_a_saved_encoder_encodes_the_same(example, side):
     schema = schema_of(example, side)
     encoder = fitted(schema, example.values, [None, *example.values])
     state, arrays = to_state(encoder)
@@ -115,14 +115,14 @@ def test_a_saved_encoder_encodes_alike(example, side):
         assert ("x" in state[section]) == (section == own_section)
 
 
-def test_how_rows_are_chunked_does_not_matter(example):
+def test_the_encoding_does_not_depend_on_the_chunks(example):
     schema, values = schema_of(example), [*example.values, None]
     whole, pieces = fitted(schema, values), fitted(schema, values[:1], values[1:])
     for array, other in zip(encode(whole, values), encode(pieces, values), strict=True):
         np.testing.assert_allclose(array, other, rtol=1e-6)
 
 
-def test_missing_values_are_finite_and_all_alike(example):
+def test_missing_values_are_finite_and_equal(example):
     for chunk in (example.values, [*example.values, None], [None] * 3):
         encoder = fitted(schema_of(example), chunk)
         packed = encode(encoder, [None, *example.values[:1], None] if chunk[0] is not None else [None] * 3)
@@ -136,7 +136,7 @@ def test_a_batch_of_no_rows_is_encoded(example):
     assert [array.shape for array in encode(encoder, [])] == [(0, width) for width in encoder.layout.widths()]
 
 
-def test_a_value_that_does_not_fit_is_named_by_column_row_and_value(example):
+def test_an_invalid_value_is_reported_with_column_and_row(example):
     encoder = fitted(schema_of(example), example.values)
     with pytest.raises(ColumnError) as caught:
         encode(encoder, [example.values[0], example.wrong])
@@ -144,7 +144,7 @@ def test_a_value_that_does_not_fit_is_named_by_column_row_and_value(example):
     assert example.told in str(caught.value)
 
 
-def test_requests_may_hold_what_the_encoder_takes(example):
+def test_requests_accept_the_values_that_the_encoder_accepts(example):
     encoder = fitted(schema_of(example), example.values)
     kind = expected(encoder, "x")
     one, column = TypeAdapter(kind.type), TypeAdapter(kind.column)
@@ -161,7 +161,7 @@ def test_requests_may_hold_what_the_encoder_takes(example):
         )
 
 
-def test_fusions_may_read_it_only_where_a_row_holds_one_value(example):
+def test_fusions_read_only_features_with_one_value_per_row(example):
     encoder = fitted(schema_of(example), example.values)
     feature, given = encoder.schema.features["x"], encoder.encodings["x"].request_type
     assert not (feature.single_valued and given.listed)
@@ -170,7 +170,7 @@ def test_fusions_may_read_it_only_where_a_row_holds_one_value(example):
         assert given.id_type == encoder.encodings["x"].coder.kind
 
 
-def test_the_type_in_csv_is_one_that_files_know(example):
+def test_the_csv_type_is_one_that_csv_files_support(example):
     encoder = fitted(schema_of(example), example.values)
     declared, met = encoder.schema.features["x"].csv_type, encoder.encodings["x"].csv_type
     assert declared in (None, "number", "text", "unsigned", "integer", "id")

@@ -39,7 +39,7 @@ def test_vectors_of_every_form(column):
         (np.array([["1", "2"]]), r"row 0: '1' is not a list whose every value is a number"),
     ],
 )
-def test_what_is_no_vector_is_named(column, text):
+def test_invalid_vectors_are_rejected(column, text):
     with pytest.raises(ColumnError, match=text):
         vectors(column, "x", 2)
 

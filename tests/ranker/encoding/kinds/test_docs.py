@@ -23,7 +23,7 @@ assert expected(encoder, "hour").json() == {"type": "number"}
 """
 
 
-def test_the_kind_of_the_docs_encodes_as_it_says(tmp_path):
+def test_the_feature_kind_in_the_docs_encodes_as_documented(tmp_path):
     section = (ROOT / "docs" / "extending.md").read_text().split("\n## A feature kind\n")[1].split("\n## ")[0]
     (block,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     (tmp_path / "cyclic_of_the_docs.py").write_text(block)

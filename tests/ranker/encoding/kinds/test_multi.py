@@ -27,7 +27,7 @@ def test_text_is_split_before_it_is_looked_up():
     assert encoding.ids(["b | a", "", None], "tags").tolist() == [[3, 2, 0], [0, 0, 0], [0, 0, 0]]
 
 
-def test_a_feature_of_empty_lists_alone_is_empty():
+def test_a_feature_with_only_empty_lists_is_empty():
     fitter = Multi(kind="multi").fitter(0, {})
     fitter.add([[], None, [None]], "tags")
     assert fitter.empty
@@ -41,6 +41,6 @@ def test_a_wrong_value_names_its_row(column, row):
         fit([["a"]]).ids(column, "tags")
 
 
-def test_lists_of_arrays_are_lists():
+def test_arrays_are_accepted_as_lists():
     encoding = fit([np.array([1, 2]), np.array([2])], max_length=2)
     assert encoding.ids([np.array([2, 1])], "tags").tolist() == [[2, 3]]

@@ -70,17 +70,17 @@ def test_logarithms_keep_the_sign():
     np.testing.assert_allclose(encode([np.e**2 - 1, -1e30], encoding), [[2], [-LIMIT]], atol=1e-6)
 
 
-def test_missing_values_are_the_mean_even_where_none_was_met_in_training():
+def test_missing_values_become_the_mean_even_if_training_had_none():
     encoding = fit([[1.0, 2.0]])
     assert encode([None, float("nan"), 1.5], encoding).tolist() == [[0], [0], [0]]
 
 
-def test_wild_values_are_cut_and_plain_ones_are_not():
+def test_only_transformed_values_are_clipped():
     assert encode([1e30, -1e30], fit([[1.0, 2.0]])).tolist() == [[LIMIT], [-LIMIT]]
     assert encode([1e12, -3.0], fit([[1.0, 2.0]], transform="none"))[:, 0] == pytest.approx([1e12, -3.0])
 
 
-def test_a_plain_value_that_would_overflow_a_model_is_named():
+def test_an_untransformed_value_that_would_overflow_is_rejected():
     encoding = fit([[1.0, None]], transform="none")
     with pytest.raises(
         ColumnError, match=r"column 'x', row 1: -1100000000000.0 is not a number of at most 1e\+12 in size"
@@ -89,7 +89,7 @@ def test_a_plain_value_that_would_overflow_a_model_is_named():
 
 
 @pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, -3e38, 0.0])
-def test_a_constant_column_is_0_whatever_the_rounding(value):
+def test_a_constant_column_is_0_despite_rounding(value):
     values = np.full(1000, value)
     for chunks in ([values], np.array_split(values, 7)):
         encoding = fit(chunks)
@@ -99,7 +99,7 @@ def test_a_constant_column_is_0_whatever_the_rounding(value):
 
 @pytest.mark.parametrize("transform", ["standardise", "log1p", "none", "buckets"])
 @pytest.mark.parametrize("column", [[], [None, None]])
-def test_a_column_without_values_teaches_nothing_and_fails_nothing(transform, column):
+def test_a_column_without_values_gets_default_statistics(transform, column):
     encoding = fit([column], transform=transform)
     assert (encoding.mean, encoding.deviation, encoding.edges) == (0.0, 1.0, ())
     assert encoding.has_missing == bool(column)
@@ -130,7 +130,7 @@ def test_the_sample_for_buckets_does_not_depend_on_the_chunks():
     np.testing.assert_allclose(whole.edges, exact, atol=0.02)  # 100,000 draws: an error of about 0.005
 
 
-def test_features_of_a_block_are_encoded_as_if_alone():
+def test_a_block_encodes_each_feature_as_if_alone():
     encodings = {
         "a": made("log1p", 0.5, 2.0, True),
         "b": made("none", 0.0, 1.0, False),
@@ -150,12 +150,12 @@ def test_features_of_a_block_are_encoded_as_if_alone():
 
 
 @pytest.mark.parametrize("value", [float("inf"), 1e39])
-def test_an_infinite_value_in_a_block_is_named(value):
+def test_an_infinite_value_in_a_block_is_rejected(value):
     parts = [part(name, made("standardise", 0, 1, False), i) for i, name in enumerate("ab")]
     with pytest.raises(ColumnError, match=r"column 'b', row 1: .* is not a finite number"):
         write(parts, np.zeros((2, 2), dtype=np.float32), {"a": [1, 2], "b": [1, value]})
 
 
-def test_a_deviation_within_the_rounding_of_its_mean_is_none():
+def test_a_deviation_within_the_rounding_error_of_the_mean_becomes_1():
     deviation = usable_deviation(np.array([1e-3, 1e-8, 1e-300, 1e-20]), np.array([1e6, 1e6, 0.0, 0.0]))
     np.testing.assert_array_equal(deviation, [1e-3, 1.0, 1.0, 1e-20])

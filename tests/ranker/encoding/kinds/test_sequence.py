@@ -29,13 +29,13 @@ def test_the_last_values_of_a_row_are_kept():
     assert encoding.ids([[5, 6, 6], [4], None], "seen").tolist() == [[3, 3], [1, 0], [0, 0]]
 
 
-def test_its_values_add_nothing_to_the_shared_vocabulary():
+def test_sequence_values_are_not_added_to_the_shared_vocabulary():
     _, encoding = fit([5, 6], [[7, 8], [9]])
     assert encoding.shared.coder.size == 4
     assert encoding.ids([[7]], "seen")[0, 0] == 1
 
 
-def test_its_values_decide_the_range_of_the_shared_ids():
+def test_sequence_values_determine_the_range_of_the_shared_ids():
     _, encoding = fit(np.array([5, 6]), [[2**63 + 1], []])
     assert encoding.request_type.value == "unsigned"
 
@@ -51,7 +51,7 @@ def test_ids_of_another_type_are_refused_while_fitting():
 
 
 @pytest.mark.parametrize("shared", ["price", "sees"])
-def test_what_is_shared_must_be_categorical(shared):
+def test_the_shared_feature_must_be_categorical(shared):
     features = {
         "seen": {"kind": "sequence", "shares": shared},
         "seed": {"kind": "categorical"},

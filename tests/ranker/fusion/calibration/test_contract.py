@@ -36,7 +36,7 @@ def rows(kind: str, count: int = 4000, seed: int = 0) -> tuple[Floats, Floats]:
 
 
 @every_case
-def test_the_mean_is_nearer_on_rows_not_seen(name: str, kind: str) -> None:
+def test_calibration_reduces_the_bias_on_new_rows(name: str, kind: str) -> None:
     fitted = fit(name, *rows(kind))
     scores, labels = rows(kind, count=20_000, seed=1)
     after = fitted.apply(scores)
@@ -46,7 +46,7 @@ def test_the_mean_is_nearer_on_rows_not_seen(name: str, kind: str) -> None:
 
 
 @every_case
-def test_no_two_scores_are_swapped_and_few_tie(name: str, kind: str) -> None:
+def test_the_order_of_scores_is_kept_with_few_ties(name: str, kind: str) -> None:
     scores, labels = rows(kind)
     after = fit(name, scores, labels).apply(scores)
     ordered = after[np.argsort(scores)]
@@ -59,7 +59,7 @@ def test_no_two_scores_are_swapped_and_few_tie(name: str, kind: str) -> None:
 
 
 @every_case
-def test_it_survives_json_and_works_on_what_it_never_saw(name: str, kind: str) -> None:
+def test_it_round_trips_through_json_and_handles_extreme_scores(name: str, kind: str) -> None:
     scores, labels = rows(kind)
     fitted = fit(name, scores, labels)
     again = type(fitted).model_validate_json(json.dumps(fitted.model_dump()))
@@ -74,7 +74,7 @@ def test_it_survives_json_and_works_on_what_it_never_saw(name: str, kind: str) -
 
 
 @every_case
-def test_scores_that_rank_at_random_or_are_all_equal_do_no_harm(name: str, kind: str) -> None:
+def test_constant_or_reversed_scores_stay_finite_and_ordered(name: str, kind: str) -> None:
     _, labels = rows(kind)
     constant = fit(name, np.full(len(labels), 0.3), labels).apply(np.array([0.3]))
     assert np.isfinite(constant).all()
@@ -84,7 +84,7 @@ def test_scores_that_rank_at_random_or_are_all_equal_do_no_harm(name: str, kind:
 
 @every_case
 @pytest.mark.parametrize("labels", [[], [0.0, 0.0]])
-def test_rows_it_cannot_be_fitted_to_leave_scores_as_they_are(name: str, kind: str, labels: Any) -> None:
+def test_a_calibration_that_cannot_be_fitted_leaves_scores_unchanged(name: str, kind: str, labels: Any) -> None:
     scores = np.array([0.2, 0.4])[: len(labels)]
     fitted = fit(name, scores, np.array(labels))
     if fitted.method is None:

@@ -15,7 +15,7 @@ def drawn(probabilities, seed=0):
 LOGITS = np.random.default_rng(7).normal(-1, 1.5, 100_000)
 
 
-def test_platt_finds_the_line_that_was_there():
+def test_platt_recovers_the_true_line():
     labels = drawn(sigmoid(0.5 * LOGITS - 1.0))
     constants = CALIBRATIONS["platt"].fit(sigmoid(LOGITS), labels)
     assert constants["slope"] == pytest.approx([0.5], abs=0.02)
@@ -34,14 +34,14 @@ def test_platt_keeps_the_order_of_scores_that_rank_backwards():
     assert after.mean() == pytest.approx(labels.mean(), abs=1e-9)
 
 
-def test_platt_with_labels_that_a_threshold_parts_stays_finite():
+def test_platt_stays_finite_for_separable_labels():
     scores = np.linspace(0.1, 0.9, 50)
     constants = CALIBRATIONS["platt"].fit(scores, (scores > 0.5).astype(float))
     assert np.isfinite([*constants["slope"], *constants["intercept"]]).all()
     assert np.isfinite(CALIBRATIONS["platt"].apply(scores, constants)).all()
 
 
-def test_temperature_finds_the_one_that_was_there():
+def test_temperature_recovers_the_true_value():
     constants = CALIBRATIONS["temperature"].fit(sigmoid(LOGITS), drawn(sigmoid(LOGITS / 2.5)))
     assert constants["temperature"] == pytest.approx([2.5], abs=0.05)
     assert CALIBRATIONS["temperature"].apply(np.array([0.5]), constants).tolist() == [0.5]
@@ -75,19 +75,19 @@ def test_scale_undoes_the_bias_of_a_mean_of_logarithms():
         ("scale", [1.0, 2.0], [-1.0, -2.0], "got 1.5 and -1.5"),
     ],
 )
-def test_what_cannot_be_fitted_says_why(name, scores, labels, text):
+def test_a_failed_fit_gives_its_reason(name, scores, labels, text):
     with pytest.raises(ValueError, match=text):
         CALIBRATIONS[name].fit(np.array(scores), np.array(labels))
 
 
-def test_the_logit_is_exact_and_finite_at_the_ends():
+def test_the_logit_is_exact_and_finite_at_0_and_1():
     p = np.array([0.0, 1e-38, 0.25, 0.5, 1 - 2**-24, 1.0])
     assert np.isfinite(logit(p)).all()
     assert (np.diff(logit(p)) > 0).all()
     np.testing.assert_allclose(sigmoid(logit(p[1:5])), p[1:5], rtol=1e-13)
 
 
-def test_applying_needs_numpy_alone():
+def test_applying_requires_only_numpy():
     code = (
         "import sys, numpy as np; from ranker.fusion.calibration import CALIBRATIONS as C;"
         "C['platt'].apply(np.array([.5]), {'slope': [1.], 'intercept': [0.]});"

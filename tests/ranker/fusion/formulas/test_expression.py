@@ -36,7 +36,7 @@ def test_features_of_candidates_and_of_the_context() -> None:
     np.testing.assert_allclose(fused, [1.0, 0.4 * np.exp(-1)], rtol=1e-14)
 
 
-def test_what_is_missing_ranks_last_unless_it_is_replaced() -> None:
+def test_missing_values_rank_last_unless_replaced() -> None:
     ages = {"age": [None, 2.0]}
     fused = fusion("click + 0*age").fuse(SCORES, features=ages)
     assert fused.tolist() == [LAST, 0.2]
@@ -44,12 +44,12 @@ def test_what_is_missing_ranks_last_unless_it_is_replaced() -> None:
     np.testing.assert_allclose(fusion("click / coalesce(age, 4)").fuse(SCORES, features=ages), [0.125, 0.1])
 
 
-def test_infinities_are_cut() -> None:
+def test_infinities_are_clipped() -> None:
     assert fusion("log(click)").fuse([[0.0, 0, 0]]).tolist() == [LAST]
     assert fusion("1 / click").fuse([[0.0, 0, 0]]).tolist() == [LARGEST]
 
 
-def test_a_parameter_set_for_each_row_of_the_answer() -> None:
+def test_each_parameter_set_gives_one_row_of_scores() -> None:
     made = fusion("click + a", "a")
     parameters = {"a": np.array([0.0, 1.0, 2.0])}
     prepared = np.array(SCORES)

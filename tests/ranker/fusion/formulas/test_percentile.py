@@ -22,12 +22,12 @@ def test_the_population_itself_is_spread_evenly() -> None:
     np.testing.assert_allclose(np.quantile(shares, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=1e-3)
 
 
-def test_a_value_that_many_have_counts_as_the_middle_of_their_shares() -> None:
+def test_tied_values_get_the_middle_of_their_range() -> None:
     fusion = fitted([[0.0], [0.0], [0.0], [0.5], [1.0]], quantiles=5)
     np.testing.assert_allclose(fusion.fuse([[0.0], [0.25], [0.5]]), [0.25, 0.5, 0.75], rtol=1e-12)
 
 
-def test_a_population_of_one_value_orders_nothing() -> None:
+def test_a_population_of_one_value_gives_equal_scores() -> None:
     assert fitted([[0.3], [0.3]]).fuse([[0.0], [0.3], [1.0]]).tolist() == [0.5, 0.5, 0.5]
 
 

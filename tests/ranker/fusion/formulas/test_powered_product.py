@@ -19,7 +19,7 @@ def test_without_a_floor_the_factor_scales_all_candidates_alike() -> None:
     np.testing.assert_allclose(strong.fuse(SCORES), 5 * bare.fuse(SCORES), rtol=1e-14)
 
 
-def test_with_a_floor_it_says_how_far_an_objective_can_lift() -> None:
+def test_with_a_floor_the_factor_limits_an_objectives_effect() -> None:
     weak = build_fusion("powered_product", ["click", "like"], {"alpha": {"click": 0.0}, "factor": {"like": 0.0}})
     assert order(weak.fuse(SCORES)).tolist() == [0, 1]
     # click alone says 2.5 to 1; likes turn it where (1 + 0.4 f) / (1 + 0.1 f) > 2.5, for f > 10
@@ -27,7 +27,7 @@ def test_with_a_floor_it_says_how_far_an_objective_can_lift() -> None:
     assert order(weak.replaced({"factor": {"like": 10.1}}).fuse(SCORES)).tolist() == [1, 0]
 
 
-def test_a_factor_below_zero_counts_as_the_least() -> None:
+def test_a_negative_factor_counts_as_the_minimum() -> None:
     fusion = build_fusion("powered_product", ["hide"], {"factor": -2.0})
     np.testing.assert_allclose(fusion.fuse([[0.2], [0.5], [0.9]]), [0.6, LEAST_FACTOR, LEAST_FACTOR], rtol=1e-12)
 

@@ -18,7 +18,7 @@ def test_defaults_are_the_plain_sum() -> None:
     np.testing.assert_allclose(build_fusion("powered_sum", ["a", "b"], {}).fuse(SCORES), [0.6, 0.6], rtol=1e-14)
 
 
-def test_beta_makes_the_same_gain_worth_more_where_the_score_is_high() -> None:
+def test_beta_increases_the_gain_at_high_scores() -> None:
     fusion = build_fusion("powered_sum", ["like"], {"beta": 2.0})
     low, slightly_higher, high, higher_still = fusion.fuse([[0.1], [0.2], [0.7], [0.8]])
     np.testing.assert_allclose([slightly_higher - low, higher_still - high], [0.03, 0.15], rtol=1e-12)

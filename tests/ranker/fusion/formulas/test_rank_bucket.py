@@ -21,7 +21,7 @@ def test_fewer_candidates_than_buckets_spread_evenly() -> None:
 
 @pytest.mark.parametrize("candidates", [1, 2, 3, 29, 100, 500, 1000, 777])
 @pytest.mark.parametrize("buckets", [2, 7, 100, 9999, 10_000])
-def test_buckets_are_exact_equal_parts(candidates: int, buckets: int) -> None:
+def test_bucket_sizes_differ_by_at_most_one(candidates: int, buckets: int) -> None:
     rng = np.random.default_rng(candidates)
     standing = rng.permutation(candidates)  # 0 is the best
     fused = build_fusion("rank_bucket", ["click"], {"buckets": buckets}).fuse(-standing[:, None].astype(float))
@@ -35,16 +35,16 @@ def test_buckets_are_exact_equal_parts(candidates: int, buckets: int) -> None:
         assert math.floor(candidates / buckets) <= sizes.min() <= sizes.max() <= math.ceil(candidates / buckets)
 
 
-def test_all_tied_are_all_best() -> None:
+def test_fully_tied_candidates_are_all_in_the_best_bucket() -> None:
     assert build_fusion("rank_bucket", ["a", "b"], {}).fuse(np.full((6, 2), 0.3)).tolist() == [2.0] * 6
 
 
-def test_ties_share_the_bucket_of_the_best_of_them() -> None:
+def test_ties_share_the_bucket_of_their_best_rank() -> None:
     fused = build_fusion("rank_bucket", ["a"], {"buckets": 4}).fuse([[0.9], [0.5], [0.5], [0.1]])
     assert fused.tolist() == [1.0, 0.75, 0.75, 0.25]
 
 
-def test_standings_of_a_log_are_those_of_each_request() -> None:
+def test_standings_of_a_log_equal_those_per_request() -> None:
     rng = np.random.default_rng(0)
     scores, keys = np.round(rng.random((150, 3)), 1), rng.integers(0, 5, 150)
     candidates = Candidates.of(("a", "b", "c"), scores, Requests.of(keys))

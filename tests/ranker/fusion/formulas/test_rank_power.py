@@ -12,7 +12,7 @@ def test_hand_computed() -> None:
     np.testing.assert_allclose(fused, [1 / 3 + 1, 1 + 0.4, 0.25 + 0.4, 0.5 + 2 / 17], rtol=1e-14)
 
 
-def test_alpha_of_zero_orders_nothing() -> None:
+def test_alpha_of_zero_gives_equal_scores() -> None:
     fused = build_fusion("rank_power", ["click", "watch"], {"alpha": 0.0}).fuse(SCORES)
     assert fused.tolist() == [2.0] * 4
 

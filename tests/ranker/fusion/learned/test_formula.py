@@ -37,7 +37,7 @@ def test_log_loss_gives_the_labels_log_odds(log_loss):
     assert probability.mean() == pytest.approx(LOG["good"].mean(), abs=0.01)
 
 
-def test_what_is_reported_is_on_rows_that_the_trees_did_not_see():
+def test_the_reported_quality_is_on_held_out_rows():
     noise = {**LOG, "good": (RNG.random(ROWS) < 0.5).astype(np.float64)}
     told = fitted(noise, learning_rate=1.0, leaves=32, least_rows=1).state["held_out"]
     assert abs(told["value"] - 0.5) < 0.03  # what was fitted to these very labels would be far above
@@ -56,7 +56,7 @@ def test_lambdarank_orders_requests_by_an_amount():
     assert told["value"] > alone + 0.01
 
 
-def test_the_order_of_the_log_is_no_hint():
+def test_the_order_of_the_log_does_not_leak_into_quality():
     """Logs have the rows of a request by position, and the first positions get the most clicks."""
     sorted_rows = np.lexsort((-LOG["seconds"], LOG["request"]))
     log = {name: column[sorted_rows] for name, column in LOG.items()}
@@ -65,7 +65,7 @@ def test_the_order_of_the_log_is_no_hint():
     assert told["value"] == pytest.approx(noise, abs=0.02)  # scores and labels have nothing to do with each other
 
 
-def test_weights_decide_where_labels_differ():
+def test_weights_change_the_learned_odds():
     half = SCORES[:, 0] > 0.5
     log = {"a": half.astype(float), "b": (~half).astype(float), "heavy": np.ones(ROWS)}
     plain = {"label": "a", "weight": "heavy", "features": []}
@@ -77,7 +77,7 @@ def test_weights_decide_where_labels_differ():
     assert odds == pytest.approx(10 * mixed["a"].mean() / (1 - mixed["a"].mean()), rel=0.2)
 
 
-def test_an_increasing_objective_never_lowers(log_loss):
+def test_an_increasing_objective_never_lowers_the_score(log_loss):
     noisy = {**LOG, "good": np.where(RNG.random(ROWS) < 0.3, 1 - LOG["good"], LOG["good"])}
     held, free = (fitted(noisy, increasing=names, least_rows=5, leaves=20) for names in (["click"], []))
     steps = np.stack([np.linspace(0, 1, 200), np.full(200, 0.4)], axis=1)
@@ -86,13 +86,13 @@ def test_an_increasing_objective_never_lowers(log_loss):
     assert (np.diff(free.fuse(steps, features={"age": ages})) < 0).any()
 
 
-def test_shares_are_added_to_what_was_learnt(log_loss):
+def test_shares_are_added_to_the_learned_score(log_loss):
     before = log_loss.fuse(SCORES, features={"age": AGE})
     after = log_loss.replaced({"share": {"like": 2.0}}).fuse(SCORES, features={"age": AGE})
     np.testing.assert_allclose(after, before + 2 * SCORES[:, 1], atol=1e-12)
 
 
-def test_what_is_stored_is_plain_and_gives_the_same_numbers(log_loss):
+def test_the_stored_state_is_plain_json_and_gives_the_same_scores(log_loss):
     state = json.loads(json.dumps(log_loss.state))
     again = build_fusion("learned", OBJECTIVES, {}, {"label": "good", "features": ["age"], **SMALL}, state)
     given = {"age": AGE}
@@ -103,7 +103,7 @@ def test_fitting_twice_gives_the_same_trees(log_loss):
     assert fitted().state == log_loss.state
 
 
-def test_a_plan_calibrates_before_the_trees_and_explains_after():
+def test_a_plan_calibrates_scores_before_the_trees():
     options = {"name": "learned", "options": {"label": "good", **SMALL}, "calibration": {"click": "platt"}}
     plan = build_plan(FusionOptions.model_validate(options), dict.fromkeys(OBJECTIVES, "binary"))
     labels = np.stack([LOG["good"]] * 2, axis=1)
@@ -125,7 +125,7 @@ def test_a_plan_calibrates_before_the_trees_and_explains_after():
         ({"tree": 3}, "did you mean 'trees'"),
     ],
 )
-def test_wrong_options_are_named(options, text):
+def test_wrong_options_are_reported(options, text):
     with pytest.raises(FusionError, match=text):
         build_fusion("learned", OBJECTIVES, {}, {"label": "good", **options})
 
@@ -140,14 +140,14 @@ def test_wrong_options_are_named(options, text):
         ("words", None, "column 'words' must be"),
     ],
 )
-def test_rows_that_cannot_be_learnt_from_are_named(label, weight, text):
+def test_invalid_labels_and_weights_are_reported(label, weight, text):
     hole = np.where(np.arange(ROWS) == 5, np.nan, 1.0)
     log = {**LOG, "hole": hole, "words": np.array(["x"] * ROWS, dtype=object)}
     with pytest.raises(FusionError, match=text):
         labels_and_weights(label, weight, log, 1.0)
 
 
-def test_rows_whose_label_is_unknown_are_left_out():
+def test_rows_with_unknown_labels_are_excluded():
     log = {"good": np.array([0.0, 1.0, np.nan, 0.5])}
     labels, weights, known = labels_and_weights("good", None, log, 1.0)
     assert known.tolist() == [True, True, False, True]
@@ -155,7 +155,7 @@ def test_rows_whose_label_is_unknown_are_left_out():
     assert weights.tolist() == [1, 1, 1, 1]
 
 
-def test_too_few_requests_are_said():
+def test_too_few_requests_are_rejected():
     with pytest.raises(FusionError, match="at least 3 requests, got 2"):
         fitted({**LOG, "request": np.arange(ROWS) // 3000}, request="request")
 

@@ -18,7 +18,7 @@ def test_a_sum_by_hand():
     np.testing.assert_array_equal(again(SCORES[:, :2]), made(SCORES[:, :2]))
 
 
-def test_log_loss_finds_the_log_odds():
+def test_log_loss_recovers_the_log_odds():
     truth = Linear(-1.0, np.array([1.5, 0.0, -0.5]), np.array([0.0, 0.8, 0.0]))
     labels = (RNG.random(ROWS) < expit(truth(SCORES))).astype(float)
     found = fit_linear(SCORES, labels, ONES, None, ())
@@ -27,7 +27,7 @@ def test_log_loss_finds_the_log_odds():
     assert np.sqrt(np.mean((soft(SCORES) - truth(SCORES)) ** 2)) < 0.02
 
 
-def test_a_weight_of_two_is_a_row_twice():
+def test_a_weight_of_two_equals_repeating_the_row():
     labels = (RNG.random(ROWS) < 0.3).astype(float)
     rows = slice(0, 2000)
     twice = fit_linear(*(np.concatenate([a[rows], a[rows]]) for a in (SCORES, labels, ONES)), None, ())
@@ -35,7 +35,7 @@ def test_a_weight_of_two_is_a_row_twice():
     np.testing.assert_allclose(weighed(SCORES), twice(SCORES), atol=1e-3)
 
 
-def test_softmax_finds_what_tells_candidates_of_a_request_apart():
+def test_softmax_recovers_the_utility_within_requests():
     requests = np.arange(ROWS) // 10
     worth = 2.0 * np.log(SCORES[:, 0]) + SCORES[:, 1]
     chosen = worth + RNG.gumbel(size=ROWS)  # a choice by softmax of the worth
@@ -48,14 +48,14 @@ def test_softmax_finds_what_tells_candidates_of_a_request_apart():
     np.testing.assert_allclose(shifted(SCORES), fit_linear(SCORES, labels, ONES, requests[::-1], ())(SCORES), atol=1e-6)
 
 
-def test_increasing_objectives_have_no_weight_below_zero():
+def test_increasing_objectives_have_no_negative_weight():
     labels = (RNG.random(ROWS) < expit(1 - 3 * SCORES[:, 0])).astype(float)
     free, held = (fit_linear(SCORES, labels, ONES, None, names) for names in ((), (0,)))
     assert free.score[0] < 0
     assert (held.score[0], held.log[0]) == (0.0, 0.0)
 
 
-def test_a_column_of_one_value_gets_no_weight():
+def test_a_constant_column_gets_no_weight():
     flat = np.column_stack([SCORES[:, 0], np.full(ROWS, 0.3)])
     found = fit_linear(flat, (RNG.random(ROWS) < 0.5).astype(float), ONES, None, ())
     assert (found.score[1], found.log[1]) == (0.0, 0.0)

@@ -29,7 +29,7 @@ def test_three_inputs_by_hand():
     np.testing.assert_allclose(shapley(score, np.ones((1, 3)), np.zeros((1, 3)), 3), [[2.5, 2.5, 3.0]], rtol=1e-14)
 
 
-def test_the_mean_over_all_orders():
+def test_values_are_the_mean_over_all_orders():
     present, absent = RNG.normal(size=(5, 4)), RNG.normal(size=(5, 4))
     expected = np.zeros((5, 4))
     orders = list(permutations(range(4)))
@@ -54,12 +54,12 @@ def test_values_add_up_and_an_unused_input_has_none(inputs, rows):
 
 
 @pytest.mark.parametrize("inputs", [3, MANY])
-def test_inputs_that_can_be_swapped_have_equal_values(inputs):
+def test_interchangeable_inputs_have_equal_values(inputs):
     values = shapley(lambda rows: rows[:, 0] * rows[:, 1], np.full((1, inputs), 3.0), np.ones((1, inputs)), inputs)
     assert values[0, 0] == values[0, 1] == 4.0
 
 
-def test_more_inputs_than_can_be_exact():
+def test_orders_are_sampled_for_many_inputs():
     present, absent = RNG.normal(size=(20, MANY)), RNG.normal(size=(20, MANY))
     # An order and its reverse split what two inputs do together in half, as Shapley does.
     pairs = shapley(lambda rows: rows[:, 0] * rows[:, 1] + rows[:, 5], present, absent, MANY)

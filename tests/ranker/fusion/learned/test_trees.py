@@ -28,7 +28,7 @@ def test_two_trees_by_hand():
 
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("leaves", [2, 7, MOST_LEAVES])
-def test_the_numbers_of_lightgbm(leaves, missing):
+def test_scores_equal_lightgbms(leaves, missing):
     rng = np.random.default_rng(leaves)
     inputs = rng.normal(size=(3000, 4)).round(1)  # values that lie on thresholds
     label = np.sin(2 * inputs[:, 0]) + inputs[:, 1] * inputs[:, 2]
@@ -42,6 +42,6 @@ def test_the_numbers_of_lightgbm(leaves, missing):
         np.testing.assert_allclose(Trees(4, arrays_of(booster))(rows), booster.predict(rows), rtol=0, atol=1e-9)
 
 
-def test_a_booster_that_found_nothing_is_its_mean():
+def test_a_booster_without_splits_predicts_the_mean():
     booster = lightgbm.train({"verbosity": -1}, lightgbm.Dataset(np.zeros((200, 2)), np.full(200, 3.0)), 5)
     np.testing.assert_allclose(Trees(2, arrays_of(booster))(np.zeros((3, 2))), booster.predict(np.zeros((3, 2))))

@@ -16,7 +16,7 @@ def test_temperature_divides_the_logits():
     np.testing.assert_allclose(gate(temperature=2.0).weights_from(logits), tf.nn.softmax([[0.0, 1.0, 2.0]]))
 
 
-def test_dropout_leaves_experts_out_in_training_and_scales_the_rest():
+def test_dropout_drops_experts_in_training_and_rescales_the_rest():
     layer = gate(dropout=0.5)
     weights = tf.constant([[0.2, 0.3, 0.5]] * 400)
     logits = tf.math.log(weights)
@@ -34,14 +34,14 @@ def test_a_deeper_gate_has_hidden_layers():
     assert [dense.units for dense in layer.stack.stack] == [7, 5]
 
 
-def test_gates_of_one_input_give_the_same_together_and_apart():
+def test_joined_gates_of_one_input_equal_separate_gates():
     gates = [gate("one"), gate("two", temperature=3.0), gate("three", kind="top_k", k=1)]
     together = gate_weights(gates, [SIDES] * 3)
     for layer, weights in zip(gates, together, strict=True):
         np.testing.assert_allclose(weights, layer.weights_of(SIDES), rtol=1e-6)
 
 
-def test_watching_collects_what_gates_do_and_ends_with_the_block():
+def test_observation_collects_gate_weights_and_ends_with_the_block():
     layer, experts = gate(), [tf.fill([2, 4], float(i)) for i in range(3)]
     with watching() as seen:
         layer(SIDES, experts)
@@ -52,7 +52,7 @@ def test_watching_collects_what_gates_do_and_ends_with_the_block():
     np.testing.assert_array_equal(reading.outputs[2], experts[2])
 
 
-def test_as_many_experts_as_names():
+def test_the_number_of_experts_must_match_the_names():
     with pytest.raises(ValueError, match="weighs 3 experts, got 2"):
         gate()(SIDES, [tf.ones([2, 4])] * 2)
     with pytest.raises(ValueError, match="at least one"):

@@ -22,7 +22,7 @@ def test_top_k_by_hand():
     np.testing.assert_allclose(top_k(logits, 4, 9), tf.nn.softmax(logits))
 
 
-def test_the_smooth_step():
+def test_the_smooth_step_by_hand():
     np.testing.assert_allclose(smooth_step(tf.constant([-9.0, -0.5, 0.0, 0.25, 0.5, 9.0])), [0, 0, 0.5, 0.84375, 1, 1])
 
 
@@ -33,6 +33,6 @@ def test_dselect_k_picks_the_experts_that_its_codes_name():
     np.testing.assert_allclose(dselect_k(outputs, 4, 2), [[0, 0.2, 0.8, 0]], rtol=1e-6)
 
 
-def test_a_code_beyond_the_last_expert_counts_from_the_first_again():
+def test_a_code_beyond_the_last_expert_wraps_around():
     outputs = tf.constant([[5.0, 5.0, 0.0]])  # one selector, code 3, of 3 experts
     np.testing.assert_allclose(dselect_k(outputs, 3, 1), [[1, 0, 0]])

@@ -42,19 +42,19 @@ def test_gradients_reach_inputs_and_parameters(name):
 
 
 @EVERY
-def test_a_wide_part_is_among_its_variables(name):
+def test_the_wide_part_is_among_the_layers_variables(name):
     layer = INTERACTIONS[name](layout())
     layer(Sides(CONTEXT, CANDIDATE))
     assert {v.ref() for v in layer.wide_variables} <= {v.ref() for v in layer.trainable_variables}
 
 
-def test_the_wide_part_of_fm_is_its_first_order():
+def test_the_wide_part_of_fm_is_its_first_order_term():
     layer = FMInteraction(layout())
     layer(Sides(CONTEXT, CANDIDATE))
     assert [v.shape.as_list() for v in layer.wide_variables] == [[3, 1], [5, 1], [1]]
 
 
-def test_dots_by_hand():
+def test_dot_products_by_hand():
     layer = DotsInteraction(layout())
     context = tf.constant([[1.0, 2.0, 7.0]])  # user (1, 2), age 7
     candidate = tf.constant([[3.0, 4.0, 5.0, 6.0, 9.0]])  # item (3, 4), tag (5, 6), price 9
@@ -64,7 +64,7 @@ def test_dots_by_hand():
     assert sorted(crossed[5:][crossed[5:] != 0].tolist()) == [11, 17, 39]
 
 
-def test_dots_of_unlike_widths_are_refused():
+def test_dot_products_of_different_widths_are_rejected():
     with pytest.raises(ValueError, match=r"one width, got the widths \[2, 3\]"):
         DotsInteraction(layout(width=3))
 
@@ -81,6 +81,6 @@ def test_fm_by_hand():
     np.testing.assert_allclose(crossed[5:], [64, 23, 44])
 
 
-def test_fm_keeps_widths_apart():
+def test_fm_does_not_mix_widths():
     crossed = FMInteraction(layout(width=3))(Sides(CONTEXT, tf.ones([5, 6])))
     assert crossed.candidate.shape == (5, 6 + 1 + 2 + 3)
