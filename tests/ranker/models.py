@@ -1,6 +1,6 @@
 """Models and batches for tests, at the smallest sizes that still have every part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -105,6 +105,13 @@ def model_of(rows, name="ple", weighting: Weighting | None = None, interaction="
         funnel,
         **embedding,
     )
+
+
+def each(*registries: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
+    """Names of one entry of every registry at a time, until each entry was there; shorter registries begin again."""
+    names = [list(registry) for registry in registries]
+    for i in range(max(map(len, names))):
+        yield tuple(entries[i % len(entries)] for entries in names)
 
 
 def batch_of(rows) -> dict[str, tf.Tensor]:

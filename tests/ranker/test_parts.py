@@ -1,4 +1,4 @@
-"""What every interaction, funnel and pooling promises of a whole model."""
+"""What every interaction, funnel and pooling promises of a whole model, in which there is one of each."""
 
 import numpy as np
 import pytest
@@ -9,22 +9,30 @@ from ranker.funnels import FUNNELS
 from ranker.layers.interaction import INTERACTIONS
 from ranker.layers.pooling import POOLINGS
 from ranker.schema import Schema
-from tests.ranker.models import SCHEMA, architecture, assemble, layout
+from tests.ranker.models import SCHEMA, architecture, assemble, each, layout
 
 PARTS = [
-    *({"interaction": name} for name in INTERACTIONS),
-    *({"funnel": name} for name in FUNNELS),
-    *({"pooling": name} for name in POOLINGS),
+    dict(zip(("interaction", "funnel", "pooling"), names, strict=True))
+    for names in each(INTERACTIONS, FUNNELS, POOLINGS)
 ]
-EVERY = pytest.mark.parametrize("part", PARTS, ids=lambda part: "-".join(next(iter(part.items()))))
-RANDOM = np.random.default_rng(0)
 
 
-def model_of(part, name="stem"):
-    chosen = dict(part)
-    places = layout(chosen.pop("pooling", "mean"))
+def model_of(parts):
+    chosen = dict(parts)
+    places = layout(chosen.pop("pooling"))
     options = {"activation": "tanh", "towers": (3,)}
-    return assemble(SCHEMA, places, lambda tasks: architecture(name, tasks, **options), scale=0.5, **chosen)
+    return assemble(SCHEMA, places, lambda tasks: architecture("stem", tasks, **options), scale=0.5, **chosen)
+
+
+@pytest.fixture(scope="module", params=PARTS, ids=lambda parts: "-".join(parts.values()))
+def parts(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(parts):
+    """Built once for all tests, which change none of its weights."""
+    return model_of(parts)
 
 
 def batch_of(model, contexts, candidates=6):
@@ -37,17 +45,13 @@ def batch_of(model, contexts, candidates=6):
     return batch
 
 
-@EVERY
-def test_one_context_row_serves_all_candidates(part):
-    model = model_of(part)
+def test_one_context_row_serves_all_candidates(model):
     split = batch_of(model, contexts=1)
     joined = {key: tf.repeat(x, 6, axis=0) if key.startswith("context") else x for key, x in split.items()}
     np.testing.assert_allclose(model(split), model(joined), rtol=1e-5, atol=1e-6)
 
 
-@EVERY
-def test_training_reaches_every_parameter(part):
-    model = model_of(part)
+def test_training_reaches_every_parameter(model):
     labels = tf.constant([[1.0, 1, 3], [1, 0, 2], [0, 0, 0], [1, 1, 9], [0, 0, 0], [1, 0, 1]])
     batch = {**batch_of(model, contexts=6), "labels": labels, "known": tf.ones([6, 3])}
     with tf.GradientTape() as tape:
@@ -59,13 +63,11 @@ def test_training_reaches_every_parameter(part):
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, variable.name
 
 
-@EVERY
-def test_weights_can_be_saved_and_read(part, tmp_path):
-    model = model_of(part)
+def test_weights_can_be_saved_and_read(model, parts, tmp_path):
+    batch = batch_of(model, contexts=1)
     path = tf.train.Checkpoint(model=model).write(str(tmp_path / "weights"))
     tf.keras.utils.set_random_seed(5)
-    other = model_of(part)
-    batch = batch_of(model, contexts=1)
+    other = model_of(parts)
     assert not np.allclose(model(batch), other(batch))
     tf.train.Checkpoint(model=other).read(path).assert_existing_objects_matched()
     np.testing.assert_array_equal(model(batch), other(batch))

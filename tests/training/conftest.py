@@ -1,7 +1,9 @@
-"""One simulated log and one small trained, exported model for all tests of this folder."""
+"""One simulated log and one small trained, exported model for all tests of this folder, in whatever process."""
 
 import io
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +11,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from ranker.file_locks import locked
 from training.commands.fit import fit
 from training.config.experiment import Experiment, load
 from training.simulator import SimulatorConfig, simulate
@@ -85,16 +88,48 @@ def quick(folder: Path, **changes: object) -> Experiment:
 
 
 @pytest.fixture(scope="session")
-def log(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("log")
-    simulate(SimulatorConfig(rows=4000, seed=3, users=200, items=120, authors=20, days=8), folder / "log")
-    return folder / "log"
+def shared(tmp_path_factory) -> Path:
+    """A folder that all processes of one run of pytest have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """The folder, made by the first process that asks for it; the others wait."""
+    with locked(folder.with_name(f"{folder.name}.lock")):
+        if not (folder / "made").exists():
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
-def trained(log, tmp_path_factory) -> Trained:
-    folder = tmp_path_factory.mktemp("trained")
-    config = written(folder)
-    screen = io.StringIO()
-    fit(load(config), log, output=folder / "out", progress=Console(file=screen, width=160)).export()
-    return Trained(log, config, load(config), folder / "out", screen.getvalue())
+def log(shared) -> Path:
+    config = SimulatorConfig(rows=4000, seed=3, users=200, items=120, authors=20, days=8)
+    return once(shared / "simulated", lambda folder: simulate(config, folder / "log")) / "log"
+
+
+def trained_once(name: str, base: Mapping[str, object], log: Path, shared: Path, folder: Path) -> Trained:
+    """A run of a config, exported; in ``folder`` as a copy of this process, as some tests write there."""
+
+    def make(made: Path) -> None:
+        screen, config = io.StringIO(), load(written(made, base))
+        fit(config, log, output=made / "out", progress=Console(file=screen, width=160)).export()
+        (made / "printed.txt").write_text(screen.getvalue(), encoding="utf-8")
+
+    shutil.copytree(once(shared / name, make), folder, dirs_exist_ok=True)
+    config, printed = folder / "config.yaml", (folder / "printed.txt").read_text(encoding="utf-8")
+    return Trained(log, config, load(config), folder / "out", printed)
+
+
+@pytest.fixture(scope="session")
+def trained(log, shared, tmp_path_factory) -> Trained:
+    """Of ``CONFIG``."""
+    return trained_once("trained", CONFIG, log, shared, tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="session")
+def quickly_trained(log, shared, tmp_path_factory) -> Trained:
+    """Of ``QUICK``: what is exported again is exported in a fraction of the time."""
+    return trained_once("quickly-trained", QUICK, log, shared, tmp_path_factory.mktemp("quickly-trained"))

@@ -18,6 +18,19 @@ def tasks(count):
     return [f"task_{i}" for i in range(count)]
 
 
+def made(name, count):
+    """One that has dropout, and is smooth, so that no unit is dead."""
+    return architecture(name, tasks(count), activation="tanh", dropout=0.5)
+
+
+@pytest.fixture(scope="module", params=list(ARCHITECTURES))
+def net(request):
+    """Of three tasks, built once for all that only look at it. Its tests run one after another."""
+    built = made(request.param, 3)
+    built(inputs_of(built, JOINED))
+    return built
+
+
 @EVERY
 @pytest.mark.parametrize("count", [1, 2, 6])
 def test_one_logit_a_task(name, count):
@@ -25,16 +38,12 @@ def test_one_logit_a_task(name, count):
     assert net(inputs_of(net, JOINED)).shape == (7, count)
 
 
-@EVERY
-def test_one_context_row_serves_all_candidates(name):
-    net = architecture(name, tasks(3))
+def test_one_context_row_serves_all_candidates(net):
     split = inputs_of(net, Sides(CONTEXT, CANDIDATE))
     np.testing.assert_allclose(net(split), net(inputs_of(net, JOINED)), atol=1e-6)
 
 
-@EVERY
-def test_gradients_reach_every_parameter(name):
-    net = architecture(name, tasks(3), activation="tanh")
+def test_gradients_reach_every_parameter(net):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(net(inputs_of(net, JOINED)) * tf.constant([[1.0, -2.0, 0.5]]))
     for variable, gradient in zip(net.trainable_variables, tape.gradient(loss, net.trainable_variables), strict=True):
@@ -42,20 +51,14 @@ def test_gradients_reach_every_parameter(name):
         assert np.abs(gradient).max() > 0, variable.name
 
 
-@EVERY
-def test_trunk_and_heads_share_all_variables_out(name):
-    net = architecture(name, tasks(3))
-    net(inputs_of(net, JOINED))
+def test_trunk_and_heads_share_all_variables_out(net):
     parts = [net.trunk, *net.heads]
     owned = [variable.ref() for part in parts for variable in part.trainable_variables]
     assert len(owned) == len(set(owned))
     assert set(owned) == {variable.ref() for variable in net.trainable_variables}
 
 
-@EVERY
-def test_a_head_answers_to_its_own_task_alone(name):
-    net = architecture(name, tasks(3), activation="tanh")
-    net(inputs_of(net, JOINED))
+def test_a_head_answers_to_its_own_task_alone(net):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(net.logits(net.trunk(inputs_of(net, JOINED)))[1])
     variables = [head.trainable_variables for head in net.heads]
@@ -63,18 +66,14 @@ def test_a_head_answers_to_its_own_task_alone(name):
     assert reached == [False, True, False]
 
 
-@EVERY
-def test_layers_of_one_kind_start_apart(name):
-    net = architecture(name, tasks(3))
-    net(inputs_of(net, JOINED))
+def test_layers_of_one_kind_start_apart(net):
     kernels = [e.stack[0].kernels[0].numpy() for e in net.submodules if isinstance(e, Expert)]
     for i, first in enumerate(kernels):
         assert not any(first.shape == other.shape and np.allclose(first, other) for other in kernels[:i])
 
 
-@EVERY
-def test_weights_can_be_saved_and_read(name, tmp_path):
-    net, other = architecture(name, tasks(2)), architecture(name, tasks(2))
+def test_weights_can_be_saved_and_read(net, request, tmp_path):
+    other = made(request.node.callspec.params["net"], 3)
     joined = inputs_of(net, JOINED)
     expected = net(joined)
     other(joined)
@@ -83,9 +82,7 @@ def test_weights_can_be_saved_and_read(name, tmp_path):
     np.testing.assert_array_equal(other(joined), expected)
 
 
-@EVERY
-def test_dropout_acts_in_training_only(name):
-    net = architecture(name, tasks(2), dropout=0.5)
+def test_dropout_acts_in_training_only(net):
     joined = inputs_of(net, JOINED)
     np.testing.assert_array_equal(net(joined), net(joined))
     assert not np.allclose(net(joined, training=True), net(joined, training=True))

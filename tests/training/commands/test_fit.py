@@ -1,4 +1,4 @@
-"""`fit` from a DataFrame: a run that is resumed, exported, measured, compared and searched like one from files."""
+"""`fit` from a DataFrame: a run that is resumed, exported, measured and searched like one from files."""
 
 import pandas as pd
 import pyarrow as pa
@@ -85,17 +85,6 @@ def test_a_frame_is_searched(run, frame, tmp_path):
     found = training.search(run.artifact, frame, options, output=tmp_path / "search", progress=False)
     assert found.to_dict()["parameters"]
     assert (tmp_path / "search" / "search.html").is_file()
-
-
-def test_a_frame_is_compared(frame, tmp_path):
-    vary = {"architecture.bottom": [[6], [3]]}
-    found = training.compare(CONFIG, frame, vary=vary, output=tmp_path / "out", progress=False)
-    assert [row.errors for row in found.rows] == [(), ()]
-    table = found.to_frame()
-    assert list(table["architecture.bottom"]) == ["[6]", "[3]"]
-    assert table["mean_auc"].between(0.4, 1).all()
-    assert "click.auc" in table.columns
-    assert found.report.is_file()
 
 
 def test_mistakes_are_named(frame, tmp_path):

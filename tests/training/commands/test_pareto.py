@@ -12,8 +12,10 @@ import pytest
 from rich.console import Console
 
 from ranker.artifact import load as load_artifact
+from tests.training.command import ranker_train
 from tests.training.conftest import QUICK, written
 from tests.training.reports.browser import dom
+from tests.training.sweeps.in_this_process import run_trials_here
 from training.commands.evaluate import evaluate
 from training.commands.pareto import pareto
 from training.config.experiment import load
@@ -49,8 +51,9 @@ def finished(log, tmp_path_factory):
         time.sleep(0.05)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    environment = {**os.environ, "COLUMNS": "160"}
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    with pytest.MonkeyPatch.context() as patch:
+        run_trials_here(patch)
+        ended = ranker_train(*arguments)
     assert ended.returncode == 0, ended.stderr
     return config, output, ended.stdout
 
@@ -101,7 +104,8 @@ def test_another_rule_trains_nothing_and_the_same_pick_is_exported_once(finished
     assert {path: path.stat().st_mtime_ns for path in output.glob("cells/*/result.json")} == results
 
 
-def test_a_picked_model_whose_weights_are_gone_is_trained_again_to_the_same_metrics(finished, log):
+def test_a_picked_model_whose_weights_are_gone_is_trained_again_to_the_same_metrics(finished, log, monkeypatch):
+    run_trials_here(monkeypatch)
     config, output, _ = finished
     before, _, _ = again(config, log, output)
     (output / "picked.json").unlink()
@@ -121,7 +125,8 @@ def test_the_page_is_drawn(finished, tmp_path):
     assert "Test rows were not used for selection." in shown
 
 
-def test_cells_that_all_fail_are_one_error(log, tmp_path):
+def test_cells_that_all_fail_are_one_error(log, tmp_path, monkeypatch):
+    run_trials_here(monkeypatch)
     schema = {**TINY["schema"], "tasks": {**TASKS, "watch_time": {"kind": "binary"}}}
     experiment = load(written(tmp_path, QUICK, **{**TINY, "schema": schema}))
     trials, asked = expand(experiment, 4, 0.8, ["static"])[:1], choice(experiment, None, None, None)

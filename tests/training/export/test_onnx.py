@@ -1,4 +1,4 @@
-"""Every architecture, interaction and funnel must survive the conversion to ONNX."""
+"""Every architecture, interaction, funnel and pooling must survive the conversion to ONNX."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from ranker.funnels import FUNNELS
 from ranker.layers import GateOptions
 from ranker.layers.interaction import INTERACTIONS
 from ranker.layers.pooling import POOLINGS
-from tests.ranker.models import SCHEMA, architecture, assemble, layout
+from tests.ranker.models import SCHEMA, architecture, assemble, each, layout
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.onnx import to_onnx
 
@@ -47,19 +47,9 @@ def test_architectures(tmp_path, name):
     assert worst(tmp_path, name) < 1e-5
 
 
-@pytest.mark.parametrize("interaction", [name for name in INTERACTIONS if name != "none"])
-def test_interactions(tmp_path, interaction):
-    assert worst(tmp_path, interaction=interaction) < 1e-5
-
-
-@pytest.mark.parametrize("funnel", list(FUNNELS))
-def test_funnels(tmp_path, funnel):
-    assert worst(tmp_path, funnel=funnel) < 1e-5
-
-
-@pytest.mark.parametrize("pooling", list(POOLINGS))
-def test_poolings(tmp_path, pooling):
-    assert worst(tmp_path, pooling=pooling) < 1e-5
+@pytest.mark.parametrize(("interaction", "funnel", "pooling"), list(each(INTERACTIONS, FUNNELS, POOLINGS)))
+def test_interactions_funnels_and_poolings(tmp_path, interaction, funnel, pooling):
+    assert worst(tmp_path, interaction=interaction, funnel=funnel, pooling=pooling) < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["top_k", "dselect_k"])

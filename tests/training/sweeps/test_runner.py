@@ -1,18 +1,8 @@
-import os
-import signal
-
 import pytest
 from rich.console import Console
 
+from tests.training.sweeps.endings import ended
 from training.sweeps import runner
-
-
-def ended(how: str) -> dict[str, str]:
-    if how == "killed":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if how == "raises":
-        raise ValueError("no [/such] thing")
-    return {"fine": how}
 
 
 @pytest.mark.parametrize(
@@ -21,6 +11,7 @@ def ended(how: str) -> dict[str, str]:
 )
 def test_a_failure_affects_only_its_own_trial(monkeypatch, how, expected):
     monkeypatch.setattr(runner, "run_trial", ended)
+    monkeypatch.setattr(runner, "TRAINING", ended.__module__)  # without TensorFlow, which takes seconds to import
     result = runner._in_own_process(how)
     assert result == expected or expected in result["error"]
 
