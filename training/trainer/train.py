@@ -100,15 +100,16 @@ def train(
         listener.note(f"the run in {folder} has finished training after epoch {state.epoch}")
     elif state.epoch or state.step:
         listener.note(f"resuming from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
+    score = scorer(model)  # compiled once, for all epochs and the best one's predictions
     try:
-        state = _epochs(experiment, metric, model, prepared, state, checkpoints, folder, listener)
+        state = _epochs(experiment, metric, model, score, prepared, state, checkpoints, folder, listener)
     except DivergedError as error:
         raise _diverged(error, experiment, prepared, checkpoints, folder) from None
     except (OSError, tf.errors.OpError) as error:
         if not is_disk_full(error):
             raise
         raise checkpoints.disk_full(folder) from None
-    return _best(experiment, log, prepared, model, checkpoints, state, folder)
+    return _best(experiment, log, prepared, model, score, checkpoints, state, folder)
 
 
 def _diverged(
@@ -154,7 +155,7 @@ def reopen(output: Path) -> Run:
         )
     if state is None or not state.history:
         raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
-    return _best(experiment, log, prepared, model, checkpoints, state, folder)
+    return _best(experiment, log, prepared, model, scorer(model), checkpoints, state, folder)
 
 
 def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None) -> None:
@@ -183,12 +184,13 @@ def _best(
     log: Log,
     prepared: Prepared,
     model: RankingModel,
+    score: Scorer,
     checkpoints: Checkpoints,
     state: RunState,
     folder: Path,
 ) -> Run:
     checkpoints.restore_best()
-    predictions = predict(scorer(model), prepared.validation.chunks())
+    predictions = predict(score, prepared.validation.chunks())
     metrics = measure(experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed)
     gates = inspect_gates(model, prepared.validation)
     return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions)
@@ -204,6 +206,7 @@ def _epochs(
     experiment: Experiment,
     metric: str | None,
     model: RankingModel,
+    score: Scorer,
     prepared: Prepared,
     state: RunState,
     checkpoints: Checkpoints,
@@ -213,7 +216,7 @@ def _epochs(
     settings = experiment.training
     steps = prepared.training.steps(settings.batch_size)
     steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
-    score, losses = scorer(model), tf.function(model.test_step, reduce_retracing=True, autograph=False)
+    losses = tf.function(model.test_step, reduce_retracing=True, autograph=False)
     with closing(steplog):
         while not _finished(experiment, state):
             if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:

@@ -15,7 +15,6 @@ from ranker.schema import Schema
 from tests.training.conftest import CONFIG, written
 from tests.training.stored import file_of
 from training.config.experiment import Experiment, load
-from training.data.batches import EncodedRows
 from training.data.encode import prepare
 from training.data.log_reader import DataError, Log
 from training.data.split.held_out import split
@@ -148,9 +147,9 @@ def test_weights_are_of_training_rows_alone(learnt):
     np.testing.assert_array_equal(training["weights"][:, at("seconds")], 1)
 
 
-def test_without_weights_batches_have_none(trained):
-    rows = EncodedRows.open(trained.output / "run" / "rows" / "training")
-    assert "weights" not in next(rows.chunks())
+def test_without_weights_batches_have_none(tmp_path):
+    prepared = prepare(experiment({"click": {"kind": "binary"}}), Log([file_of(frame(50))]), tmp_path)
+    assert "weights" not in next(prepared.training.chunks())
 
 
 @pytest.mark.parametrize(

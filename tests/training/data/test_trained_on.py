@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ranker.artifact import load
 from tests.training.conftest import quick
 from tests.training.stored import file_of
 from training.config.experiment import Experiment
@@ -19,11 +18,10 @@ BY_DAY = {"by": "time", "column": "day", "last": 2}
 
 
 @pytest.fixture
-def artifact_of(trained, tmp_path):
+def artifact_of(artifact, tmp_path):
     """An artifact as if it had been trained on files, split by a rule."""
 
     def made(rule, files, **changes):
-        artifact = load(trained.output)
         experiment: Experiment = quick(tmp_path, data={"split": rule})
         seen = trained_on(split(Log(files), experiment.data.split, experiment.training.seed))
         manifest = artifact.manifest.model_copy(

@@ -1,4 +1,9 @@
-"""Fits that train some tasks at a time, compare gradients now and then, or read tasks from different files."""
+"""Fits that train some tasks at a time, compare gradients now and then, or read tasks from different files.
+
+The order of tasks is tested on the shipped configs of schedules.
+"""
+
+import shutil
 
 import numpy as np
 import orjson
@@ -17,34 +22,6 @@ def steps(folder):
     return [orjson.loads(line) for line in (folder / "run" / "steps.jsonl").read_bytes().splitlines()]
 
 
-def config_of(folder, *phases, weighting=None, **changes):
-    schedule = {"phases": list(phases)}
-    return quick(folder, schedule=schedule, weighting=weighting or {"name": "static"}, **changes)
-
-
-def test_tasks_start_one_after_another(trained, tmp_path):
-    plan = [{"tasks": ["click"], "epochs": 1}, {"tasks": ["click", "like"], "epochs": 1}, {}]
-    run = train(config_of(tmp_path, *plan), [trained.log], tmp_path)
-    weights = [step["weight"] for step in steps(tmp_path)]
-    count = len(weights) // len(run.history)
-    for epoch, active in enumerate((["click"], ["click", "like"], ["click", "like", "watch_time"])):
-        for weight in weights[epoch * count : (epoch + 1) * count]:
-            assert [task for task, value in weight.items() if value] == active
-    assert run.best_epoch == 3  # what came before was not yet the whole
-
-
-def test_an_alternating_fit_takes_tasks_in_turn(trained, tmp_path):
-    training = {"epochs": 1, "batch_size": 128}
-    train(config_of(tmp_path, {"alternating": True}, training=training), [trained.log], tmp_path)
-    tasks = [[task for task, value in step["weight"].items() if value] for step in steps(tmp_path)]
-    order = ["click", "like", "watch_time"]
-    assert tasks == [[order[i % 3]] for i in range(len(tasks))]
-
-
-class CutError(Exception):
-    pass
-
-
 @pytest.mark.parametrize(
     "weighting",
     [
@@ -54,25 +31,25 @@ class CutError(Exception):
     ],
     ids=lambda weighting: weighting["name"],
 )
-def test_cut_short_it_goes_on_to_the_same_result(trained, tmp_path, weighting):
-    training = {"epochs": 2, "batch_size": 128, "checkpoint_every": 12}
-    plan = [{"tasks": ["click", "watch_time"], "epochs": 1}, {}]
-    config = config_of(tmp_path, *plan, weighting=weighting, training=training)
-    whole = train(config, [trained.log], tmp_path / "whole")
+def test_cut_short_it_goes_on_to_the_same_result(log, tmp_path, weighting):
+    phases = [{"tasks": ["click", "watch_time"], "epochs": 1}, {}]
+    training = {"epochs": 2, "batch_size": 128}
+    config = quick(tmp_path, schedule={"phases": phases}, weighting=weighting, training=training)
 
-    def cut(record):
-        if record["epoch"] == 1:
-            raise CutError
+    def keep(record):
+        if record["epoch"] == 1:  # what is on the disk if the run is killed now
+            shutil.copytree(tmp_path / "whole", tmp_path / "cut")
 
-    with pytest.raises(CutError):
-        train(config, [trained.log], tmp_path / "cut", RunListener(epoch=cut))
-    again = train(config, [trained.log], tmp_path / "cut")
+    whole = train(config, [log], tmp_path / "whole", RunListener(epoch=keep))
+    notes = []
+    again = train(config, [log], tmp_path / "cut", RunListener(note=notes.append))
+    assert any("resuming from epoch 2, step 0" in note for note in notes)
     assert again.metrics == whole.metrics
     assert steps(tmp_path / "cut") == steps(tmp_path / "whole")
 
 
-def test_tasks_from_different_files(trained, tmp_path):
-    frame = pd.concat([pd.read_parquet(path) for path in sorted(trained.log.glob("*.parquet"))])
+def test_tasks_from_different_files(log, tmp_path):
+    frame = pd.concat([pd.read_parquet(path) for path in sorted(log.glob("*.parquet"))])
     parts = [frame.iloc[::2].drop(columns=["watch_time"]), frame.iloc[1::2].drop(columns=["click"])]
     for name, part in zip("ab", parts, strict=True):
         part.to_parquet(tmp_path / f"{name}.parquet", index=False)
@@ -96,10 +73,10 @@ def test_the_mean_validation_loss_counts_rows_with_labels_and_tasks_that_have_an
     assert found == pytest.approx((5.0 + 2.0) / 2)
 
 
-def test_losses_of_unlike_magnitude_are_noted(trained, tmp_path):
+def test_losses_of_unlike_magnitude_are_noted(log, tmp_path):
     notes = []
     tasks = {"click": {"kind": "binary"}, "watch_time": {"kind": "regression"}}
     changes = {"schema": {**QUICK["schema"], "tasks": tasks}, "training": {"epochs": 1, "batch_size": 512}}
     config = quick(tmp_path, weighting={"name": "dwa"}, **changes)
-    train(config, [trained.log], tmp_path / "out", RunListener(note=notes.append))
+    train(config, [log], tmp_path / "out", RunListener(note=notes.append))
     assert any("dwa weights losses of different magnitude, 'watch_time'" in note for note in notes)
