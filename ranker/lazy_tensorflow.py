@@ -9,10 +9,11 @@ import importlib
 import inspect
 import threading
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-__all__ = ["Layer", "Module", "do_not_convert", "tf", "tfrs"]
+__all__ = ["Layer", "Module", "as_graph", "do_not_convert", "tf", "tfrs"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     def do_not_convert(method: Method) -> Method:
         """See below."""
         return method
+
+    def as_graph(function: Method) -> Method:
+        """See below."""
+        return function
 else:
 
     class _Deferred(ModuleType):
@@ -80,7 +85,25 @@ else:
         def deferred(*args: Any, **kwargs: Any) -> Any:
             return tf.autograph.experimental.do_not_convert(method)(*args, **kwargs)
 
-        # Not functools.wraps: AutoGraph would then read the source of the method in place of this one's.
+        return _named_as(method, deferred)
+
+    def as_graph(function: Method) -> Method:
+        """Run a function of tensors as a graph if it is called eagerly, since an eager loop of small ops is slow.
+
+        It is traced once for each combination of shapes and of Python values. Inside of a graph it is called as it is.
+        """
+
+        @cache
+        def compiled() -> Method:
+            return tf.function(function, autograph=False)
+
+        def deferred(*args: Any, **kwargs: Any) -> Any:
+            return compiled()(*args, **kwargs) if tf.executing_eagerly() else function(*args, **kwargs)
+
+        return _named_as(function, deferred)
+
+    def _named_as(method: Method, deferred: Method) -> Method:
+        # Not functools.wraps: AutoGraph would then read the source of the method in place of the wrapper's.
         deferred.__name__, deferred.__qualname__, deferred.__doc__ = (
             method.__name__,
             method.__qualname__,

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 
-from ranker.lazy_tensorflow import tf
+from ranker.lazy_tensorflow import as_graph, tf
 
 MOST_TASKS = 12
 _SPECK = 1e-12
@@ -55,6 +55,7 @@ def simplex_quadratic(gramian: tf.Tensor, linear: tf.Tensor, curvature: tf.Tenso
     return weights / tf.reduce_sum(weights)
 
 
+@as_graph
 def power_equilibrium(gramian: tf.Tensor, power: float, loads: tf.Tensor, steps: int = 60) -> tf.Tensor:
     """The w > 0 with ``G w = c w ** -power``: Gramian [T, T] and loads c [T] > 0 to w [T].
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from ranker.lazy_tensorflow import Layer, Module, do_not_convert
+from ranker.lazy_tensorflow import Layer, Module, as_graph, do_not_convert
 from ranker.lazy_tensorflow import tf as lazy
 
 
@@ -91,3 +91,20 @@ def test_a_function_that_is_not_converted_runs_as_python_in_a_graph():
     assert seen == [False]
     assert at_least.__doc__ == "The greater of the two."
     assert list(inspect.signature(at_least).parameters) == ["x", "least"]
+
+
+def test_a_function_runs_as_a_graph_that_is_traced_once_for_each_shape_and_inside_of_another_as_it_is():
+    calls = []
+
+    @as_graph
+    def power(x, exponent=2):
+        """Doc."""
+        calls.append(tf.executing_eagerly())
+        return x**exponent
+
+    assert [power(tf.constant(x)).numpy() for x in (2.0, 3.0)] == [4.0, 9.0]
+    assert calls == [False]
+    assert power(tf.constant(2.0), exponent=3).numpy() == 8.0
+    assert tf.function(power)(tf.constant(5.0)).numpy() == 25.0
+    assert calls == [False] * 3
+    assert (power.__name__, power.__doc__) == ("power", "Doc.")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ranker.lazy_tensorflow import tf
+from ranker.lazy_tensorflow import as_graph, tf
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 from ranker.weighting.quadratic_programs import scaled, simplex_quadratic
 
@@ -30,13 +30,23 @@ class CAGrad(GradientBalancer):
 
     def solve(self, losses: tf.Tensor, gramian: tf.Tensor) -> tf.Tensor:
         """Weights [T]: 1 / T plus the extra weight of the worst-off tasks."""
-        gramian, tasks = scaled(gramian), gramian.shape[0]
-        even = tf.fill([tasks], tf.constant(1.0 / tasks, tf.float64))
-        linear = tf.linalg.matvec(gramian, even)
-        radius = self.options.c * tf.sqrt(tf.maximum(tf.reduce_sum(even * linear), 0.0))
-        length = tf.sqrt(tf.maximum(tf.reduce_sum(even * linear), 1e-18))
-        weights = even
-        for _ in range(40):
-            weights = simplex_quadratic(gramian, linear, radius / length + 1e-12)
-            length = tf.sqrt(tf.maximum(tf.reduce_sum(weights * tf.linalg.matvec(gramian, weights)), 1e-18))
-        return even + radius / tf.maximum(length, 1e-8) * weights
+        return _conflict_averse(scaled(gramian), self.options.c)
+
+
+@as_graph
+def _conflict_averse(gramian: tf.Tensor, c: float, steps: int = 40) -> tf.Tensor:
+    """Weights [T] of the Gramian [T, T], of entries at most 1, by alternating minimisation."""
+    tasks = gramian.shape[0]
+    even = tf.fill([tasks], tf.constant(1.0 / tasks, tf.float64))
+    linear = tf.linalg.matvec(gramian, even)
+    square = tf.reduce_sum(even * linear)
+    radius = c * tf.sqrt(tf.maximum(square, 0.0))
+
+    def improved(_: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        weights = simplex_quadratic(gramian, linear, radius / length + 1e-12)
+        squared = tf.reduce_sum(weights * tf.linalg.matvec(gramian, weights))
+        return weights, tf.sqrt(tf.maximum(squared, 1e-18))
+
+    start = (even, tf.sqrt(tf.maximum(square, 1e-18)))
+    weights, length = tf.while_loop(lambda *_: True, improved, start, maximum_iterations=steps)
+    return even + radius / tf.maximum(length, 1e-8) * weights

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ranker.lazy_tensorflow import tf
+from ranker.lazy_tensorflow import as_graph, tf
 from ranker.weighting.base import WEIGHTINGS, GradientBalancer, GradientOptions
 from ranker.weighting.min_norm import min_norm
 from ranker.weighting.quadratic_programs import scaled
@@ -39,6 +39,7 @@ class MGDA(GradientBalancer):
         return SOLVERS[self.options.solver](scaled(gramian), present, self.options.iterations)
 
 
+@as_graph
 def frank_wolfe(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.Tensor:
     """Frank-Wolfe with exact line search, the closed form for two gradients."""
 
@@ -52,6 +53,7 @@ def frank_wolfe(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.T
     return _iterated(step, present, iterations)
 
 
+@as_graph
 def averaging(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.Tensor:
     """Average of the steepest-descent vertices so far."""
 
@@ -62,6 +64,7 @@ def averaging(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.Ten
     return _iterated(step, present, iterations)
 
 
+@as_graph
 def softmax_descent(gramian: tf.Tensor, present: tf.Tensor, iterations: int) -> tf.Tensor:
     """Gradient descent on z with w = softmax(z), from equal weights."""
 

@@ -1,4 +1,4 @@
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 
 import numpy as np
 import pytest
@@ -42,18 +42,21 @@ def drawn(tasks, seed, kind):
     return gradients @ gradients.T
 
 
-@pytest.mark.parametrize("kind", ["plain", "aligned", "scaled", "duplicate", "opposite", "flat"])
+KINDS = ["plain", "aligned", "scaled", "duplicate", "opposite", "flat"]
+
+
 @pytest.mark.parametrize("tasks", [1, 2, 3, 4, 6])
-@pytest.mark.parametrize("bounded", [False, True])
-def test_the_exact_solution_is_that_of_enumerated_active_sets(tasks, kind, bounded):
-    for seed in range(5):
+def test_the_exact_solution_is_that_of_enumerated_active_sets(tasks):
+    solve = tf.function(min_norm, autograph=False)  # a graph for all problems of one size
+    for kind, bounded, seed in product(KINDS, (False, True), range(5)):
+        case = f"{kind}, bounded: {bounded}, seed {seed}"
         gramian = drawn(tasks, seed, kind)
         lower = np.random.default_rng(seed).uniform(0, 0.9 / tasks, tasks) * bounded
-        weights = min_norm(tf.constant(gramian), tf.constant(lower)).numpy()
+        weights = solve(tf.constant(gramian), tf.constant(lower)).numpy()
         _, best = solved_by_enumeration(gramian, lower)
-        assert weights.sum() == pytest.approx(1, abs=1e-9)
-        assert (weights >= lower - 1e-12).all()
-        assert weights @ gramian @ weights <= best + 1e-6 * np.abs(gramian).max()
+        assert weights.sum() == pytest.approx(1, abs=1e-9), case
+        assert (weights >= lower - 1e-12).all(), case
+        assert weights @ gramian @ weights <= best + 1e-6 * np.abs(gramian).max(), case
 
 
 @pytest.mark.parametrize("tasks", [2, 3, 5])
@@ -74,9 +77,10 @@ def test_two_tasks_have_the_closed_form():
 
 
 def test_without_bounds_no_task_is_pulled_back():
+    solve = tf.function(min_norm, autograph=False)
     for seed in range(20):
         gramian = drawn(4, seed, "plain")
-        weights = min_norm(tf.constant(gramian)).numpy()
+        weights = solve(tf.constant(gramian)).numpy()
         gain = gramian @ weights  # inner product of each task's gradient with the step's direction
         assert (gain >= weights @ gain - 1e-7 * gramian.max()).all()
 
@@ -93,14 +97,11 @@ def test_absent_tasks_get_nothing():
 
 
 def test_the_relaxation_is_never_better_and_sometimes_worse():
-    worse = 0
+    worse, lower = 0, tf.constant([0.2, 0.1, 0.05], tf.float64)
+    solvers = [tf.function(solve, autograph=False) for solve in (min_norm, relaxed_min_norm)]
     for seed in range(30):
         gramian = drawn(3, seed, "plain")
-        lower = tf.constant([0.2, 0.1, 0.05], tf.float64)
-        exact, relaxed = (
-            min_norm(tf.constant(gramian), lower).numpy(),
-            relaxed_min_norm(tf.constant(gramian), lower).numpy(),
-        )
+        exact, relaxed = (solve(tf.constant(gramian), lower).numpy() for solve in solvers)
         assert relaxed.sum() == pytest.approx(1)
         assert (relaxed >= lower.numpy() - 1e-12).all()
         norms = exact @ gramian @ exact, relaxed @ gramian @ relaxed

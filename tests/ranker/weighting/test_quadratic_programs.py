@@ -48,13 +48,13 @@ def test_simplex_quadratic_is_no_worse_than_any_point(seed):
 
 
 @pytest.mark.parametrize("power", [0.1, 0.5, 1.0, 2.0])
-@pytest.mark.parametrize("seed", range(8))
-def test_the_equilibrium_is_one(power, seed):
-    gramian = gramian_of(seed, tasks=5, dimensions=6)
+def test_the_equilibrium_is_one(power):
     loads = np.array([1.0, 1.0, 0.1, 100.0, 1.0])
-    w = power_equilibrium(tf.constant(gramian), power, tf.constant(loads)).numpy()
-    assert w.min() > 0
-    np.testing.assert_allclose(gramian @ w, loads * w**-power, rtol=1e-6)
+    for seed in range(8):
+        gramian = gramian_of(seed, tasks=5, dimensions=6)
+        w = power_equilibrium(tf.constant(gramian), power, tf.constant(loads)).numpy()
+        assert w.min() > 0, f"seed {seed}"
+        np.testing.assert_allclose(gramian @ w, loads * w**-power, rtol=1e-6, err_msg=f"seed {seed}")
 
 
 def test_too_many_tasks_are_refused():

@@ -136,8 +136,9 @@ def test_random_weights():
     apart = logits[:, 0] - logits[:, 1]  # normal, of deviation sqrt(2)
     assert apart.mean() == pytest.approx(0, abs=0.25)
     assert apart.std() == pytest.approx(np.sqrt(2), rel=0.15)
-    np.testing.assert_array_equal(weights, steps(made("random"), np.tile(LOSSES, (400, 1))))
-    assert not np.allclose(weights, steps(made("random", seed=1), np.tile(LOSSES, (400, 1))))
+    again, other = (steps(made("random", seed=seed), np.tile(LOSSES, (20, 1))) for seed in (0, 1))
+    np.testing.assert_array_equal(weights[:20], again)
+    assert not np.allclose(weights[:20], other)
 
 
 def test_famo_by_hand():
