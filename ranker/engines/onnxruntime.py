@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from ranker.engines.base import ENGINES, EngineError
+from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -27,7 +27,8 @@ class OnnxRuntime:
     name = "onnxruntime"
     sizes: tuple[int, ...] = ()
 
-    def __init__(self, model: Path, device: str = "cpu", threads: int = 0, *, one_context: bool = True) -> None:
+    def __init__(self, model: Path, options: EngineOptions = ON_CPU, *, one_context: bool = True) -> None:
+        device = options.device
         provider = PROVIDERS[device]
         if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # CUDA libraries installed as Python packages
@@ -37,16 +38,16 @@ class OnnxRuntime:
                 f"device {device!r} needs ONNX Runtime's {provider}, and this one has {', '.join(available)}; "
                 "install ranker[serve-cuda], or choose --device cpu"
             )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        session = onnxruntime.SessionOptions()
+        session.intra_op_num_threads = options.threads
         # Threads that spin between requests take cores from encoding and responses; threads that sleep between two
         # matrix products of one request wake up late.
-        options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
+        session.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
         if one_context:  # with a fixed shape, context products become biases of the candidates' matrix products
-            options.add_free_dimension_override_by_name("contexts", 1)
-        options.log_severity_level = 4  # errors are raised; its own log lines would not be JSON
+            session.add_free_dimension_override_by_name("contexts", 1)
+        session.log_severity_level = 4  # errors are raised; its own log lines would not be JSON
         try:
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=[provider])
+            self._session = onnxruntime.InferenceSession(str(model), session, providers=[provider])
         except Exception as error:  # the library's errors have no common base class
             raise EngineError(f"{model}: ONNX Runtime cannot load it: {error}") from error
         if provider not in self._session.get_providers():

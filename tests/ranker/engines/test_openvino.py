@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from ranker.artifact import difference
-from ranker.engines import OpenVino
+from ranker.engines import EngineOptions, OpenVino
 from tests.ranker.engines.test_engines import expected, packed_of
 
 
 @pytest.fixture(scope="module")
 def engine(artifact):
-    return OpenVino(artifact.model_path, "cpu", 1, sizes=(10, 100))
+    return OpenVino(artifact.model_path, EngineOptions(threads=1), sizes=(10, 100))
 
 
 # 9 and 84 are padded, for 83, 11 and 101 the graph of any size is taken.
@@ -20,7 +20,7 @@ def test_scores_are_the_same_whichever_graph_runs(engine, artifact, rows):
 
 
 def test_what_an_earlier_request_left_in_the_padding_is_not_seen(engine, artifact):
-    alone = OpenVino(artifact.model_path, "cpu", 1, sizes=(100,)).score(packed_of(artifact, 90))
+    alone = OpenVino(artifact.model_path, EngineOptions(threads=1), sizes=(100,)).score(packed_of(artifact, 90))
     engine.score(packed_of(artifact, 100, first=7))
     np.testing.assert_array_equal(engine.score(packed_of(artifact, 90)), alone)
 
