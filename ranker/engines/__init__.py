@@ -8,7 +8,7 @@ from ranker.engines.tensorflow import TensorFlow
 __all__ = [
     "DEFAULTS",
     "ENGINES",
-    "Device",
+    "ON_CPU",
     "Engine",
     "EngineError",
     "EngineOptions",
