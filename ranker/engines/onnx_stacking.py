@@ -15,10 +15,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-ELEMENTWISE = frozenset(
-    ["Abs", "Add", "Clip", "Div", "Elu", "Erf", "Exp", "LeakyRelu", "Log", "Max", "Min", "Mul", "Neg", "Pow"]
-    + ["Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Sqrt", "Sub", "Sum", "Tanh"]
-)
+ACTIVATIONS = {"Elu", "LeakyRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Tanh"}
+FUNCTIONS = {"Abs", "Erf", "Exp", "Log", "Neg", "Reciprocal", "Sqrt"}
+ARITHMETIC = {"Add", "Clip", "Div", "Max", "Min", "Mul", "Pow", "Sub", "Sum"}
 AXIS_INPUT = {"Slice": 3, "Squeeze": 1, "Unsqueeze": 1, "ReduceSum": 1}
 """Operations whose axes are an input, and its place."""
 AXIS_ATTRIBUTE = {
@@ -26,7 +25,7 @@ AXIS_ATTRIBUTE = {
     **dict.fromkeys(("ReduceMax", "ReduceMean"), "axes"),
 }
 """Operations whose axes are an attribute, and its name."""
-STACKABLE = ELEMENTWISE | AXIS_INPUT.keys() | AXIS_ATTRIBUTE.keys() | {"MatMul"}
+STACKABLE = ACTIVATIONS | FUNCTIONS | ARITHMETIC | AXIS_INPUT.keys() | AXIS_ATTRIBUTE.keys() | {"MatMul"}
 
 
 class _Lane(NamedTuple):
