@@ -57,7 +57,7 @@ class _Rows:
         """Compute a size twice: with the number of contexts, and with that of candidates for nodes of that side."""
         twin = onnx.NodeProto()
         twin.CopyFrom(node)
-        twin.name = f"{node.name}/of_candidate"
+        twin.name = f"{node.output[0]}/of_candidate"
         self._read_by_candidate(twin)
         for place, output in enumerate(node.output):
             twin.output[place] = self._gathered[output] = f"{output}/of_candidate"

@@ -129,7 +129,7 @@ class _Stacking:
         inputs = [self._stacked_input(first, place, names, rank) for place, names in enumerate(columns)]
         node = onnx.NodeProto()
         node.CopyFrom(first)
-        node.name = f"stacked/{first.name}"
+        node.name = f"stacked/{first.output[0]}"
         _shift_attribute(node)
         del node.input[:], node.output[:]
         node.input.extend(inputs)
