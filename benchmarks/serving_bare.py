@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.serving_setup import request_of
 from ranker.artifact import Artifact, load
-from ranker.engines import engine_of
+from ranker.engines import EngineOptions, engine_of
 
 
 def products_of(model: Path, candidates: int) -> list[tuple[int, int, int]]:
@@ -65,7 +65,7 @@ def bare(artifact: Artifact, engine: str, candidates: int, threads: int) -> Call
     """One call of an engine on packed arrays."""
     body = request_of(candidates)
     packed = artifact.encoder.encode({name: [v] for name, v in body["context"].items()}, body["candidates"])
-    loaded = engine_of(engine, artifact.model_path, "cpu", threads)
+    loaded = engine_of(engine, artifact.model_path, EngineOptions(threads=threads))
     return lambda: loaded.score(packed)
 
 

@@ -26,7 +26,7 @@ from benchmarks.under_fire.service import PORT, body_of, started
 from benchmarks.under_fire.verdict import quantile
 from ranker.artifact import Artifact, difference, load
 from ranker.encoding import Packed
-from ranker.engines import ENGINES, Engine
+from ranker.engines import ENGINES, Engine, EngineOptions
 
 TOLERANCE = 1e-3
 CLIENTS = 16
@@ -46,7 +46,7 @@ def main(
         raise typer.BadParameter(f"device is cuda or cpu, got {device!r}")
     artifact = load(artifact_path)
     sizes = [int(size) for size in candidates.split(",")]
-    engine, cpu = (ENGINES["onnxruntime"](artifact.model_path, where, 0) for where in (device, "cpu"))
+    engine, cpu = (ENGINES["onnxruntime"](artifact.model_path, EngineOptions(where)) for where in (device, "cpu"))
     worst = golden(artifact, engine, cpu)
     rows = [measured(artifact, engine, device, size, calls) for size in sizes]
     del engine, cpu  # the server has the device to itself

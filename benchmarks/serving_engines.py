@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.report import write_json
 from benchmarks.serving_setup import SIZES, artifact_of, request_of
 from ranker.artifact import difference
-from ranker.engines import ENGINES, OpenVino
+from ranker.engines import ENGINES, EngineOptions, OpenVino
 
 
 def main(
@@ -33,9 +33,11 @@ def main(
     console, results = Console(), []
     for name in size or SIZES:
         artifact = artifact_of(name, folder)
-        sides: dict[str, Any] = {key: ENGINES[key](artifact.model_path, "cpu", threads) for key in engine or ENGINES}
+        sides: dict[str, Any] = {
+            key: ENGINES[key](artifact.model_path, EngineOptions(threads=threads)) for key in engine or ENGINES
+        }
         if "openvino" in sides:
-            sides["openvino, any number"] = OpenVino(artifact.model_path, "cpu", threads, sizes=())
+            sides["openvino, any number"] = OpenVino(artifact.model_path, EngineOptions(threads=threads), sizes=())
         for count in candidates or (100, 500, 2000):
             body = request_of(count)
             packed = artifact.encoder.encode({key: [v] for key, v in body["context"].items()}, body["candidates"])

@@ -1,8 +1,20 @@
 """Registry of engines that run an exported graph; to add one, add a file and a line here."""
 
-from ranker.engines.base import DEFAULTS, ENGINES, Engine, EngineError, engine_of
-from ranker.engines.onnxruntime import OnnxRuntime
+from ranker.engines.base import DEFAULTS, ENGINES, ON_CPU, Engine, EngineError, EngineOptions, engine_of
+from ranker.engines.onnxruntime import MergingOnnxRuntime, OnnxRuntime
 from ranker.engines.openvino import OpenVino
 from ranker.engines.tensorflow import TensorFlow
 
-__all__ = ["DEFAULTS", "ENGINES", "Engine", "EngineError", "OnnxRuntime", "OpenVino", "TensorFlow", "engine_of"]
+__all__ = [
+    "DEFAULTS",
+    "ENGINES",
+    "ON_CPU",
+    "Engine",
+    "EngineError",
+    "EngineOptions",
+    "MergingOnnxRuntime",
+    "OnnxRuntime",
+    "OpenVino",
+    "TensorFlow",
+    "engine_of",
+]

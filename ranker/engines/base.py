@@ -3,17 +3,29 @@
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from ranker.registry import Registry, UnknownNameError
+from ranker.registry import Registry, UnknownNameError, alternatives
 
 
 class EngineError(RuntimeError):
     """An engine that cannot run on this machine; the message says what is missing."""
+
+
+class EngineOptions(NamedTuple):
+    """How an engine runs a graph."""
+
+    device: str = "cpu"
+    """``cpu`` or ``cuda``."""
+    threads: int = 0
+    """Threads per call; 0: one per core."""
+
+
+ON_CPU = EngineOptions()
 
 
 class Engine(Protocol):
@@ -28,8 +40,8 @@ class Engine(Protocol):
         """Score one context row and N candidates; return a new array [N, T]."""
 
 
-ENGINES: Registry[Callable[[Path, str, int], Engine]] = Registry("engine")
-"""Each takes an artifact's ONNX file, the device (``cpu`` or ``cuda``) and the number of threads (0: one per core).
+ENGINES: Registry[Callable[[Path, EngineOptions], Engine]] = Registry("engine")
+"""Each takes an artifact's ONNX file and how to run it.
 
 Raises ``EngineError`` if its package is not installed or it does not support the device.
 """
@@ -42,22 +54,24 @@ def _ignore(engine: str, reason: str) -> None:
 
 
 def engine_of(
-    name: str, model: Path, device: str = "cpu", threads: int = 0, skipped: Callable[[str, str], None] = _ignore
+    name: str, model: Path, options: EngineOptions = ON_CPU, skipped: Callable[[str, str], None] = _ignore
 ) -> Engine:
     """Load a graph into a named engine. Raises ``EngineError``.
 
     ``auto`` takes the best installed engine for the device. If it cannot load the graph, ``skipped`` is called with the
     engine's name and the reason, and the next one is tried.
     """
+    if options.device not in DEFAULTS:
+        raise EngineError(f"device {options.device!r} is unknown{alternatives(options.device, DEFAULTS)}")
     if name == "auto":
-        *better, name = DEFAULTS[device]
+        *better, name = DEFAULTS[options.device]
         for candidate in filter(find_spec, better):
             try:
-                return ENGINES[candidate](model, device, threads)
+                return ENGINES[candidate](model, options)
             except EngineError as error:
                 skipped(candidate, str(error))
     try:
         make = ENGINES[name]
     except UnknownNameError as error:
         raise EngineError(f"{error}; auto is the best one for the device") from None
-    return make(model, device, threads)
+    return make(model, options)

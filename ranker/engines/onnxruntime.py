@@ -1,6 +1,7 @@
 """ONNX Runtime, on the CPU or on CUDA."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,28 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from ranker.engines.base import ENGINES, EngineError
+from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions
 
+CONTEXT_ROWS = "context_rows"
+"""Input of stacked graphs [candidates], int64: the row of the context that belongs to each candidate."""
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 SPIN_US = "50"
 """Spinning time in microseconds: about the gap between two matrix products of one request."""
 
 
-@ENGINES.register("onnxruntime")
 class OnnxRuntime:
     """An ONNX Runtime session. Raises ``EngineError`` if the device's provider is not available.
 
-    With ``one_context=False``, batches may have a context row per candidate, as in a log.
+    With ``one_context=False``, batches may have a context row per candidate, as in a log. ``model`` is a file or the
+    bytes of one.
     """
 
     name = "onnxruntime"
     sizes: tuple[int, ...] = ()
 
-    def __init__(self, model: Path, device: str = "cpu", threads: int = 0, *, one_context: bool = True) -> None:
+    def __init__(self, model: Path | bytes, options: EngineOptions = ON_CPU, *, one_context: bool = True) -> None:
+        device = options.device
         provider = PROVIDERS[device]
         if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # CUDA libraries installed as Python packages
@@ -37,18 +41,19 @@ class OnnxRuntime:
                 f"device {device!r} needs ONNX Runtime's {provider}, and this one has {', '.join(available)}; "
                 "install ranker[serve-cuda], or choose --device cpu"
             )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        session = onnxruntime.SessionOptions()
+        session.intra_op_num_threads = options.threads
         # Threads that spin between requests take cores from encoding and responses; threads that sleep between two
         # matrix products of one request wake up late.
-        options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
+        session.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
         if one_context:  # with a fixed shape, context products become biases of the candidates' matrix products
-            options.add_free_dimension_override_by_name("contexts", 1)
-        options.log_severity_level = 4  # errors are raised; its own log lines would not be JSON
+            session.add_free_dimension_override_by_name("contexts", 1)
+        session.log_severity_level = 4  # errors are raised; its own log lines would not be JSON
         try:
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=[provider])
+            self._session = onnxruntime.InferenceSession(model, session, providers=[provider])
         except Exception as error:  # the library's errors have no common base class
-            raise EngineError(f"{model}: ONNX Runtime cannot load it: {error}") from error
+            name = "the stacked graph" if isinstance(model, bytes) else model
+            raise EngineError(f"{name}: ONNX Runtime cannot load it: {error}") from error
         if provider not in self._session.get_providers():
             raise EngineError(f"device {device!r}: ONNX Runtime could not start {provider} on this machine")
         self._names = frozenset(node.name for node in self._session.get_inputs())
@@ -78,3 +83,49 @@ class OnnxRuntime:
         self._session.run_with_iobinding(binding)
         scores: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
         return scores
+
+
+class MergingOnnxRuntime(OnnxRuntime):
+    """A session of the stacked graph that scores several requests in one run. Raises ``EngineError``.
+
+    Experts, gates and towers run as batched operations, and each request's context is computed once. Scores differ from
+    those of the exported graph by rounding only.
+    """
+
+    def __init__(self, model: Path, options: EngineOptions) -> None:
+        super().__init__(_stacked(model), options, one_context=False)
+
+    def score(self, packed: Packed) -> NDArray[np.float32]:
+        """Score one context row and N candidates; return [N, T]."""
+        return self.score_many([packed])[0]
+
+    def score_many(self, requests: Sequence[Packed]) -> list[NDArray[np.float32]]:
+        """Score requests of one context row each; return an array [N, T] for each of them, in their order."""
+        counts = [len(request.candidate_ids) for request in requests]
+        arrays = {
+            name: np.concatenate(parts) for name, parts in zip(Packed._fields, zip(*requests, strict=True), strict=True)
+        }
+        rows = np.repeat(np.arange(len(requests)), counts)
+        scores = self.score_arrays({**arrays, CONTEXT_ROWS: rows})
+        return np.split(scores, np.cumsum(counts)[:-1])
+
+
+@ENGINES.register("onnxruntime")
+def onnx_runtime(model: Path, options: EngineOptions) -> OnnxRuntime:
+    """The exported graph on the CPU, where batched operations gain nothing; the stacked one on a GPU."""
+    return OnnxRuntime(model, options) if options.device == "cpu" else MergingOnnxRuntime(model, options)
+
+
+def _stacked(model: Path) -> bytes:
+    try:
+        onnx: Any = import_module("onnx")
+        stacking: Any = import_module("ranker.engines.onnx_stacking")
+        context_rows: Any = import_module("ranker.engines.onnx_context_rows")
+    except ImportError as error:
+        raise EngineError(f"device 'cuda' needs the package onnx ({error}); install ranker[serve-cuda]") from None
+    try:
+        graph = onnx.load(str(model))
+        stacked: bytes = stacking.stacked(context_rows.with_context_rows(graph)).SerializeToString()
+    except Exception as error:  # the library's errors have no common base class
+        raise EngineError(f"{model}: its graph cannot be stacked for a GPU: {error}") from error
+    return stacked

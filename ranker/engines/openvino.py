@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from ranker.engines.base import ENGINES, EngineError
+from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions
 from ranker.engines.openvino_graph import rewrite
 
 SIZES = (100, 200, 300, 400, 500, 1000, 2000)
@@ -33,9 +33,11 @@ class OpenVino:
 
     name = "openvino"
 
-    def __init__(self, model: Path, device: str = "cpu", threads: int = 0, sizes: tuple[int, ...] = SIZES) -> None:
-        if device != "cpu":
-            raise EngineError(f"engine 'openvino' runs on device 'cpu', got {device!r}; choose --engine onnxruntime")
+    def __init__(self, model: Path, options: EngineOptions = ON_CPU, *, sizes: tuple[int, ...] = SIZES) -> None:
+        if options.device != "cpu":
+            raise EngineError(
+                f"engine 'openvino' runs on device 'cpu', got {options.device!r}; choose --engine onnxruntime"
+            )
         try:
             openvino: Any = import_module("openvino")
         except ImportError as error:
@@ -51,7 +53,7 @@ class OpenVino:
             "INFERENCE_PRECISION_HINT": "f32",
             # Each process would pin its threads to the first cores, so that all workers would share them.
             "ENABLE_CPU_PINNING": False,
-            **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
+            **({"INFERENCE_NUM_THREADS": options.threads} if options.threads else {}),
         }
         try:
             self._graph = self._core.read_model(str(model))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ranker.artifact import SAVED_MODEL
 from ranker.encoding import Packed
-from ranker.engines.base import ENGINES, EngineError
+from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions
 
 
 @ENGINES.register("tensorflow")
@@ -23,7 +23,7 @@ class TensorFlow:
     name = "tensorflow"
     sizes: tuple[int, ...] = ()
 
-    def __init__(self, model: Path, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(self, model: Path, options: EngineOptions = ON_CPU) -> None:
         try:
             tensorflow: Any = import_module("tensorflow")
         except ImportError as error:
@@ -32,9 +32,9 @@ class TensorFlow:
                 "--engine onnxruntime"
             ) from None
         with contextlib.suppress(RuntimeError):  # TensorFlow already runs, so the number of threads is fixed
-            tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
-        place = {"cpu": "/CPU:0", "cuda": "/GPU:0"}[device]
-        if device == "cuda" and not tensorflow.config.list_physical_devices("GPU"):
+            tensorflow.config.threading.set_intra_op_parallelism_threads(options.threads)
+        place = {"cpu": "/CPU:0", "cuda": "/GPU:0"}[options.device]
+        if options.device == "cuda" and not tensorflow.config.list_physical_devices("GPU"):
             raise EngineError("device 'cuda': TensorFlow finds no GPU on this machine; choose --device cpu")
         folder = model.parent / SAVED_MODEL
         try:

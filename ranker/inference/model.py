@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.encoding import ColumnError, Packed
-from ranker.engines import Engine, engine_of
+from ranker.engines import Engine, EngineOptions, engine_of
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan
 from ranker.fusion.build import Given
 from ranker.fusion.checks import require_known
@@ -63,7 +63,7 @@ class Model:
         """
         artifact = load_artifact(Path(path))
         tolerance = CUDA_TOLERANCE if device == "cuda" else TOLERANCE
-        return cls(artifact, engine_of(engine, artifact.model_path, device, threads), tolerance)
+        return cls(artifact, engine_of(engine, artifact.model_path, EngineOptions(device, threads)), tolerance)
 
     @property
     def tasks(self) -> list[str]:

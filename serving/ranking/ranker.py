@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.encoding import ColumnError, Packed
-from ranker.engines import Engine, engine_of
+from ranker.engines import Engine, EngineOptions, engine_of
 from ranker.fusion import FusionError, Plan
 from ranker.inference.model import CUDA_TOLERANCE, Model
 from ranker.inference.model import facts as fusion_facts
@@ -60,7 +60,8 @@ class Ranker:
         cls, artifact: Artifact, settings: Settings, items: ItemSource | None = None, users: Users | None = None
     ) -> "Ranker":
         """Start the engine of a loaded artifact. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
-        engine = engine_of(settings.engine, artifact.model_path, settings.device, settings.threads, _skipped)
+        options = EngineOptions(settings.device, settings.threads)
+        engine = engine_of(settings.engine, artifact.model_path, options, _skipped)
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         drop = settings.unknown_items == "drop"
         return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users)

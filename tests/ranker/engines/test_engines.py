@@ -13,7 +13,7 @@ import tensorflow as tf
 from onnx import numpy_helper
 
 from ranker.artifact import SAVED_MODEL, difference
-from ranker.engines import DEFAULTS, ENGINES, EngineError, engine_of
+from ranker.engines import DEFAULTS, ENGINES, EngineError, EngineOptions, engine_of
 
 
 def saved_model(graph, folder) -> None:
@@ -49,7 +49,7 @@ def model(artifact, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=list(ENGINES))
 def engine(request, model):
-    return engine_of(request.param, model, "cpu", 1)
+    return engine_of(request.param, model, EngineOptions(threads=1))
 
 
 def packed_of(artifact, rows, first=0):
@@ -83,7 +83,7 @@ def test_a_released_engine_is_freed_at_once(model, engine):
     """With its weights: a service that changes versions must not wait for the garbage collector."""
     gc.disable()
     try:
-        other = engine_of(engine.name, model, "cpu", 1)
+        other = engine_of(engine.name, model, EngineOptions(threads=1))
         kept = weakref.ref(other)
         del other
         assert kept() is None
@@ -108,7 +108,7 @@ def test_a_missing_package_is_reported_with_what_to_install(name, model, monkeyp
 @pytest.mark.parametrize("name", ENGINES)
 def test_an_unsupported_device_is_rejected(name, model):
     with pytest.raises(EngineError, match="cuda"):
-        engine_of(name, model, "cuda")
+        engine_of(name, model, EngineOptions("cuda"))
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -138,3 +138,8 @@ def test_defaults_are_registered_and_an_unknown_engine_lists_all(model):
     assert all(name in ENGINES for names in DEFAULTS.values() for name in names)
     with pytest.raises(EngineError, match=r"unknown engine 'openvin'; did you mean 'openvino'\?.*tensorflow.*auto"):
         engine_of("openvin", model)
+
+
+def test_an_unknown_device_is_named_with_the_known_ones(model):
+    with pytest.raises(EngineError, match=r"device 'gpu' is unknown.*cpu, cuda"):
+        engine_of("auto", model, EngineOptions("gpu"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ranker.artifact import ArtifactError, load
-from ranker.engines import EngineError, OnnxRuntime
+from ranker.engines import EngineError, EngineOptions, OnnxRuntime
 from serving.protocol.errors import RequestError
 from serving.ranking.ranker import Ranker
 from serving.ranking.request_trace import STAGES, DeadlineError, RequestTrace
@@ -27,7 +27,7 @@ def test_a_spoilt_file_is_refused(write_artifact, tmp_path):
 
 def test_a_device_that_is_not_there_is_explained(artifact):
     with pytest.raises(EngineError, match=r"CUDAExecutionProvider.*choose --device cpu"):
-        OnnxRuntime(artifact.model_path, device="cuda")
+        OnnxRuntime(artifact.model_path, EngineOptions("cuda"))
 
 
 def test_settings_come_back_from_the_environment():

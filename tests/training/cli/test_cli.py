@@ -163,5 +163,13 @@ def test_compare_says_what_cannot_be_varied(trained, tmp_path):
 def test_inspect_prints_blocks_and_gates(trained):
     ended = ranker_train("inspect", trained.output, "--depth", 3)
     assert ended.returncode == 0, ended.stderr
-    for text in ("embedding", "trunk", "head_click", "FLOPs per candidate", "gate_like", "entropy"):
+    for text in (
+        "embedding",
+        "trunk",
+        "head_click",
+        "FLOPs per candidate",
+        "gate_like",
+        "entropy",
+        "stacked, for a GPU: ",
+    ):
         assert text in ended.stdout

@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES
 from ranker.artifact import difference
+from ranker.encoding import Packed
+from ranker.engines import ON_CPU, MergingOnnxRuntime, OnnxRuntime
+from ranker.engines.onnx_stacking import stacked
 from ranker.funnels import FUNNELS
 from ranker.layers import GateOptions
 from ranker.layers.interaction import INTERACTIONS
@@ -39,7 +42,30 @@ def difference_of(tmp_path, model) -> float:
             batch[f"{side}_numbers"] = random.normal(size=(rows, part.number_width)).astype(np.float32)
         expected = model({key: tf.constant(array) for key, array in batch.items()}).numpy()
         differences.append(difference(score(batch), expected))
-    return max(differences)
+    return max(*differences, *differences_of_stacked(graph, tmp_path / "model.onnx"))
+
+
+def differences_of_stacked(graph, path):
+    """What the stacked graph and merged requests differ from the exported graph by."""
+    assert len(stacked(graph).graph.node) < len(graph.graph.node)
+    plain, merging = OnnxRuntime(path), MergingOnnxRuntime(path, ON_CPU)
+    widths = {node.name: node.type.tensor_type.shape.dim[1].dim_value for node in graph.graph.input}
+    random = np.random.default_rng(1)
+    requests = []
+    for candidates in (3, 17, 1):
+        rows = {name: 1 if name.startswith("context") else candidates for name in Packed._fields}
+        arrays = {
+            name: random.integers(0, 9, (count, widths.get(name, 0))).astype(np.int32)
+            if name.endswith("ids")
+            else random.normal(size=(count, widths.get(name, 0))).astype(np.float32)
+            for name, count in rows.items()
+        }
+        requests.append(Packed(**arrays))
+    merged = merging.score_many(requests)
+    for request, scores in zip(requests, merged, strict=True):
+        expected = plain.score(request)
+        yield difference(scores, expected)
+        yield difference(merging.score(request), expected)
 
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
