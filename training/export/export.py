@@ -39,6 +39,7 @@ from training.disk_full import disk_full_as
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.onnx import to_onnx
 from training.export.report_data import ReportData, write
+from training.export.tables import DEFAULT, TableOptions, beside, write_tables
 
 GOLDEN_REQUESTS = 3
 GOLDEN_CANDIDATES = 20
@@ -61,11 +62,12 @@ def export(
     gates: Mapping[str, Any] | None = None,
     report_data: ReportData | None = None,
     seen: TrainedOn | None = None,
+    tables: TableOptions = DEFAULT,
 ) -> Artifact:
     """Write the next numbered version under ``root``, with fitted fusions.
 
     ``examples`` are raw rows for golden requests, ``scores`` the validation scores [N, T], ``report_data`` the content
-    of reports, ``seen`` the data the model was trained on.
+    of reports, ``seen`` the data the model was trained on, ``tables`` where large embedding tables are kept.
 
     Raises ``ExportError`` if ONNX and Keras differ by more than 1e-5, and ``DiskFullError``; no version is then left.
     """
@@ -73,7 +75,9 @@ def export(
     with disk_full_as(full), new_version(root) as folder:
         function = served(model)
         _save(model, function, folder / SAVED_MODEL)
-        onnx.save_model(to_onnx(model), str(folder / MODEL))
+        regions = beside(model, tables.placement)
+        onnx.save_model(to_onnx(model, [region.feature for region in regions]), str(folder / MODEL))
+        write_tables(model, regions, tables.precision, folder / MODEL)
         golden = _golden(experiment, encoder, model, examples)
         _verify(model, folder / MODEL, encoder, golden)
         spreads = {task: spread(scores[:, i]) for i, task in enumerate(experiment.log_schema.tasks)}
