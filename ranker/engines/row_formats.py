@@ -27,6 +27,12 @@ class RowFormat(ABC):
     def take(self, arrays: Arrays, ids: NDArray[Any], out: NDArray[np.float32]) -> None:
         """Write the rows of ids [N, L] to ``out`` [N, L, D]."""
 
+    def rounded(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Rows [N, D] as they are read once they were stored."""
+        out = np.empty((len(rows), 1, rows.shape[1]), dtype=np.float32)
+        self.take(self.stored(rows), np.arange(len(rows))[:, None], out)
+        return out[:, 0]
+
 
 ROW_FORMATS: Registry[type[RowFormat]] = Registry("table precision")
 

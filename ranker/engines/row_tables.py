@@ -120,6 +120,13 @@ def facts_of(model: Path) -> dict[str, TableFacts]:
     return _read(folder)[0] if (folder / FACTS).is_file() else {}
 
 
+def agreement_of(model: Path) -> dict[str, float] | None:
+    """How scores by rounded rows agree with those by the trained ones; ``None`` if no row is rounded."""
+    file = folder_of(model) / FACTS
+    found: dict[str, float] | None = orjson.loads(file.read_bytes()).get("agreement") if file.is_file() else None
+    return found
+
+
 def write_rows(model: Path, feature: str, precision: str, rows: Rows, shape: tuple[int, int]) -> TableFacts:
     """Write rows [V, D] of this ``shape`` beside an ONNX file, in chunks, so that they may be larger than memory."""
     folder, stored_as, size = folder_of(model), ROW_FORMATS[precision](), 0
@@ -145,6 +152,13 @@ def write_facts(model: Path, tables: Mapping[str, TableFacts], inputs: Mapping[s
         "inputs": {name: source._asdict() for name, source in inputs.items()},
     }
     (folder_of(model) / FACTS).write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+
+
+def write_agreement(model: Path, agreement: Mapping[str, float]) -> None:
+    """Add how scores by rounded rows agree with those by the trained ones."""
+    file = folder_of(model) / FACTS
+    facts = {**orjson.loads(file.read_bytes()), "agreement": dict(agreement)}
+    file.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
 
 
 def _read(folder: Path) -> tuple[dict[str, TableFacts], dict[str, RowInput]]:

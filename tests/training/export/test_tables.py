@@ -12,7 +12,7 @@ from ranker.engines import EngineError, EngineOptions, OnnxRuntime, OpenVino
 from ranker.engines.row_tables import RowTables, facts_of, folder_of
 from tests.ranker.models import SCHEMA, architecture, assemble
 from training.export.onnx import to_onnx
-from training.export.tables import LARGE, LARGEST, beside, write_tables
+from training.export.tables import LARGE, LARGEST, TableOptions, beside, rounded, table_options, write_tables
 
 ROWS = {"user": 9, "city": 5, "item": 30, "shop": 7, "tags": 6, "brand": 8}
 
@@ -49,7 +49,7 @@ def packed_of(places, rows, contexts=1):
 def written(path, model, features):
     path.parent.mkdir()
     path.write_bytes(to_onnx(model, features).SerializeToString())
-    write_tables(model, [r for r in beside(model, "beside") if r.feature in features], "float32", path)
+    write_tables(model, [r for r in beside(model, TableOptions("beside")) if r.feature in features], "float32", path)
     return path
 
 
@@ -129,12 +129,40 @@ class Sized:
 
 def test_large_tables_are_kept_beside_the_graph():
     few, many = LARGE // 64 - 1, LARGE // 64
-    chosen = beside(Sized(a=few, b=many, c=5), "auto")
+    chosen = beside(Sized(a=few, b=many, c=5), TableOptions("auto"))
     assert [region.feature for region in chosen] == ["b"]
-    assert len(beside(Sized(a=few, b=many), "beside")) == 2
-    assert beside(Sized(a=few, b=many), "inside") == []
+    assert len(beside(Sized(a=few, b=many), TableOptions("beside"))) == 2
+    assert beside(Sized(a=few, b=many), TableOptions("inside")) == []
     with pytest.raises(ValueError, match=r"tables: inside would put 2,147,484,160 bytes .* of b, has 2,147,483,648"):
-        beside(Sized(a=8, b=2**25), "inside")
+        beside(Sized(a=8, b=2**25), TableOptions("inside"))
     smaller = {f"f{i}": few for i in range(130)}
-    left = [few * 64] * (130 - len(beside(Sized(**smaller), "auto")))
+    left = [few * 64] * (130 - len(beside(Sized(**smaller), TableOptions("auto"))))
     assert LARGEST - LARGE < sum(left) <= LARGEST
+
+
+def test_rows_are_rounded_for_everything_that_is_exported(shared_bottom, tmp_path):
+    model, _ = shared_bottom
+    trained = {width: table.numpy() for width, table in model.embedding.tables.items()}
+    regions = beside(model, TableOptions("beside", "int8"))
+    for precision, most in (("float16", 2**-11), ("int8", 0.5 / 127)):
+        path = tmp_path / precision / "model.onnx"
+        (tmp_path / precision / "exact").mkdir(parents=True)
+        with rounded(model, regions, precision, tmp_path / precision / "exact"):
+            path.write_bytes(to_onnx(model, list(ROWS)).SerializeToString())
+            write_tables(model, regions, precision, path)
+            for width, table in model.embedding.tables.items():
+                error = np.abs(table.numpy() - trained[width]) / np.abs(trained[width]).max(axis=1, keepdims=True)
+                assert 0 < error.max() <= most * 1.001
+            batch = packed_of(model.embedding.layout, 6, contexts=6)._asdict()
+            inputs = {name: tf.constant(array) for name, array in batch.items() if array.shape[1]}
+            expected = model(inputs).numpy()
+        score = OnnxRuntime(path, EngineOptions(threads=1), one_context=False).score_arrays
+        np.testing.assert_allclose(score(batch), expected, atol=1e-5)
+        size = np.dtype(np.float16).itemsize * 4 if precision == "float16" else 4 + 4
+        assert facts_of(path)["item"] == (30, 4, precision, 30 * size)
+    for width, table in model.embedding.tables.items():
+        np.testing.assert_array_equal(table.numpy(), trained[width])
+    with pytest.raises(ValueError, match="table_precision: int8 is for tables beside the graph"):
+        beside(model, TableOptions("auto", "int8"))
+    with pytest.raises(ValueError, match="table_precision: 'int4' is not a precision of tables"):
+        table_options("auto", "int4", 0.9)
