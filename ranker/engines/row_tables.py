@@ -120,11 +120,17 @@ def facts_of(model: Path) -> dict[str, TableFacts]:
     return _read(folder)[0] if (folder / FACTS).is_file() else {}
 
 
-def agreement_of(model: Path) -> dict[str, float] | None:
-    """How scores by rounded rows agree with those by the trained ones; ``None`` if no row is rounded."""
-    file = folder_of(model) / FACTS
-    found: dict[str, float] | None = orjson.loads(file.read_bytes()).get("agreement") if file.is_file() else None
-    return found
+def described(model: Path) -> dict[str, Any]:
+    """The tables beside an ONNX file as JSON data: by feature, with their bytes in all.
+
+    ``agreement`` says how scores by rounded rows agree with those by the trained ones; ``None`` if no row is rounded.
+    """
+    tables, file = facts_of(model), folder_of(model) / FACTS
+    return {
+        "beside": {feature: facts._asdict() for feature, facts in tables.items()},
+        "bytes": sum(facts.size for facts in tables.values()),
+        "agreement": orjson.loads(file.read_bytes()).get("agreement") if tables else None,
+    }
 
 
 def write_rows(model: Path, feature: str, precision: str, rows: Rows, shape: tuple[int, int]) -> TableFacts:

@@ -91,7 +91,7 @@ def export(
             _verify(model, folder / MODEL, encoder, golden)
         if tables.rounds:
             assert compare is not None, "rounded rows are compared with the exact ones"
-            _accept(folder / MODEL, compare(onnx_scorer(folder / MODEL)), tables)
+            accept(folder / MODEL, compare(onnx_scorer(folder / MODEL)), tables)
         spreads = {task: spread(scores[:, i]) for i, task in enumerate(experiment.log_schema.tasks)}
         write_parts(folder, encoder, fusions, golden, spreads)
         if report_data is not None:
@@ -173,7 +173,7 @@ def _verify(model: RankingModel, path: Path, encoder: Encoder, golden: tuple[Gol
             raise ExportError(f"ONNX and Keras differ by {worst:.2e}, more than {TOLERANCE:.0e}: not exported")
 
 
-def _accept(path: Path, found: Agreement, tables: TableOptions) -> None:
+def accept(path: Path, found: Agreement, tables: TableOptions) -> None:
     """Record the agreement of rounded rows. Raises ``ExportError`` below the bound."""
     if not found.ndcg >= tables.least_ndcg:
         raise ExportError(
