@@ -5,8 +5,9 @@
     3/
       manifest.json   format and package versions, schema, metrics, SHA-256 of every other file
       model.onnx      the served graph: packed arrays -> scores [N, T]
+      model.tables/   rows of large embedding tables, beside the graph; see ``ranker.engines.row_tables``
       saved_model/    the same graph as a TensorFlow SavedModel, for reference
-      encoder.json    fitted encoding, with encoder.npz
+      encoder.json    fitted encoding, with encoder.npz and a file in encoder/ for each large array
       fusion.json     the default fusion and others by name: config and fitted state
       golden.json     requests and the Keras model's scores
       report.json     with report.npz: a sample of validation rows and the training curves, for reports only
@@ -16,7 +17,6 @@ Nothing is pickled. A version is written under a temporary name and then renamed
 Exports into one folder share a lock; an export that runs alone removes leftovers of killed exports.
 """
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -32,15 +32,19 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from ranker.artifact_files import FileError, Verified, chunk_digests, digest, verify
 from ranker.config.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
 from ranker.encoding.columns import microseconds
+from ranker.encoding.saved_arrays import LARGE, read_arrays, write_arrays
 from ranker.file_locks import lock
 from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
 from ranker.metrics import SHIFT, Spread
 from ranker.schema import Schema
 
 FORMAT = 2
+MAPPED_FORMAT = 3
+"""Format of an artifact with mapped files or checksums of chunks; earlier versions of ranker cannot read it."""
 TOLERANCE = 1e-5
 """Maximum :func:`difference` between an engine's CPU scores and the Keras model's."""
 MANIFEST = "manifest.json"
@@ -71,6 +75,9 @@ class Manifest(Closed):
     )
     packages: dict[str, str] = Field(description="Package versions at export.")
     files: dict[str, str] = Field(description="SHA-256 of every other file, by path.")
+    chunks: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="SHA-256 of each 64 MiB of the larger files, by path."
+    )
 
 
 class Golden(Closed):
@@ -140,32 +147,33 @@ def _has_manifest(folder: Path) -> bool:
         return True
 
 
-def load(path: Path) -> Artifact:
-    """Load a version, or the highest in a folder of versions. Raises ``ArtifactError`` if it is invalid."""
+def load(path: Path, verified: Verified | None = None) -> Artifact:
+    """Load a version, or the highest in a folder of versions. Raises ``ArtifactError`` if it is invalid.
+
+    Large files that are ``verified`` and have not changed since are not read.
+    """
     folder = locate(path)
     try:
-        return _load(folder)
+        return _load(folder, verified)
     except OSError as error:
         raise ArtifactError(f"{error.filename or folder}: cannot be read: {error.strerror or error}") from error
 
 
-def _load(folder: Path) -> Artifact:
+def _load(folder: Path, verified: Verified | None) -> Artifact:
     manifest = _manifest(folder)
-    for name, expected in manifest.files.items():
+    for name in manifest.files:
         if name.startswith("/") or ".." in name.split("/"):
             raise ArtifactError(f"{folder / MANIFEST}: lists {name!r}, which is not a file of the artifact")
-        file = folder / name
-        if not file.is_file():
-            raise ArtifactError(f"{file}: is missing; the manifest lists it")
-        if digest(file) != expected:
-            raise ArtifactError(f"{file}: differs from what was exported (SHA-256 {expected} in the manifest)")
+    try:
+        verify(folder, manifest.files, manifest.chunks, verified)
+    except FileError as error:
+        raise ArtifactError(str(error)) from None
     for name in (MODEL, "encoder.json", "encoder.npz", "fusion.json", "golden.json"):
         if name not in manifest.files:
             raise ArtifactError(f"{folder / MANIFEST}: does not list {name}")
     try:
         state = orjson.loads((folder / "encoder.json").read_bytes())
-        with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
-            encoder = from_state(manifest.log_schema, state, dict(arrays))
+        encoder = from_state(manifest.log_schema, state, read_arrays(folder))
         golden = orjson.loads((folder / "golden.json").read_bytes())
         return Artifact(
             folder=folder,
@@ -198,9 +206,10 @@ def _manifest(folder: Path) -> Manifest:
     file = folder / MANIFEST
     try:
         raw = orjson.loads(file.read_bytes())
-        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-            version = raw.get("format") if isinstance(raw, dict) else None
-            raise ArtifactError(f"{file}: format {version!r}; this version of ranker reads format {FORMAT}")
+        version = raw.get("format") if isinstance(raw, dict) else None
+        if version not in (FORMAT, MAPPED_FORMAT):
+            reads = f"formats {FORMAT} and {MAPPED_FORMAT}"
+            raise ArtifactError(f"{file}: format {version!r}; this version of ranker reads {reads}")
         return Manifest.model_validate_json(file.read_bytes())
     except (OSError, orjson.JSONDecodeError, ValidationError) as error:
         raise ArtifactError(f"{file}: cannot be read: {error}") from error
@@ -246,7 +255,7 @@ def write_parts(
     """Write everything but the model and the manifest."""
     state, arrays = to_state(encoder)
     (folder / "encoder.json").write_bytes(orjson.dumps(state))
-    np.savez(folder / "encoder.npz", allow_pickle=False, **arrays)
+    write_arrays(folder, arrays)
     stored = {name: plan.stored().model_dump(mode="json") for name, plan in fusions.items()}
     (folder / "fusion.json").write_bytes(orjson.dumps(stored, option=orjson.OPT_INDENT_2))
     requests = [request.model_dump() for request in golden]
@@ -257,16 +266,20 @@ def write_parts(
 
 def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
     """Write the manifest, with checksums of all files in ``folder`` and the next free number below ``root``."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
+    mapped = any(name.startswith((f"{LARGE}/", f"{Path(MODEL).stem}.tables/")) for name in files)
+    chunks = {name: parts for name, file in files.items() if (parts := chunk_digests(file))}
     sealed = Manifest.model_validate(
         {
             **manifest,
-            "format": FORMAT,
+            "format": MAPPED_FORMAT if mapped or chunks else FORMAT,
             "version": max(numbered(root), default=0) + 1,
-            "files": {file.relative_to(folder).as_posix(): digest(file) for file in files},
+            "files": {name: digest(file) for name, file in files.items()},
+            "chunks": chunks,
         }
     )
-    (folder / MANIFEST).write_text(sealed.model_dump_json(by_alias=True, indent=2))
+    text = sealed.model_dump_json(by_alias=True, indent=2, exclude=None if chunks else {"chunks"})
+    (folder / MANIFEST).write_text(text)
     return sealed
 
 
@@ -289,12 +302,6 @@ def difference(scores: NDArray[Any], expected: NDArray[Any]) -> float:
     Regression scores are in the label's unit, such as seconds, so they may be of any size.
     """
     return float(np.max(np.abs(scores - expected) / np.maximum(np.abs(expected), 1.0), initial=0.0))
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def to_json(column: Column) -> list[Any]:

@@ -10,7 +10,7 @@ import onnx
 import orjson
 from onnx import helper, numpy_helper
 
-from ranker.artifact import digest
+from ranker.artifact_files import digest
 
 
 def sound(root: Path, version: int) -> None:

@@ -7,8 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding.declared import IdType
+from ranker.encoding.index import Index, TextIndex
+from ranker.encoding.text import WORD, Text
 from ranker.encoding.value_types import ValueType
 from ranker.encoding.vocabulary import Coder, HashedVocabulary, TextHash, Vocabulary
+
+INDEXED = 1 << 17
+"""Number of values from which a vocabulary is saved with its index, so that no process builds one in its own memory."""
 
 
 def coder_state(name: str, coder: Coder) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -24,7 +29,7 @@ def restored_coder(
 ) -> Coder:
     """Rebuild a coder from :func:`coder_state`. Raises ``KeyError`` for a missing part."""
     if "buckets" not in state:
-        return Vocabulary(state["kind"], unpacked(name, state["kind"], arrays), declared)
+        return unpacked(name, state["kind"], arrays, declared)
     # Artifacts without a hash name were trained with this one.
     hashed_by = state.get("hash", "crc32")
     if hashed_by not in get_args(TextHash):
@@ -34,20 +39,36 @@ def restored_coder(
 
 def packed(name: str, vocabulary: Vocabulary) -> dict[str, NDArray[Any]]:
     """Convert a vocabulary to arrays whose names begin with ``name``."""
-    values = vocabulary.values()
-    if not isinstance(values, list):
-        return {f"{name}.values": values}
-    encoded = [value.encode("utf-8", "surrogatepass") for value in values]
-    return {
-        f"{name}.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
-        f"{name}.lengths": np.array([len(value) for value in encoded], dtype=np.int64),
-    }
+    arrays: dict[str, NDArray[Any]] = {}
+    indexed = vocabulary.size >= INDEXED
+    values = None if vocabulary.kind in (None, "string") else vocabulary.values()
+    if values is not None:
+        arrays[f"{name}.values"] = np.asarray(values)
+    else:
+        text = vocabulary.text()
+        data = text.data
+        if indexed and len(data) < text.offsets[-1] + WORD:  # so that words can be read to the end
+            data = np.concatenate([data, np.zeros(WORD, dtype=np.uint8)])
+        arrays |= {f"{name}.text": data, f"{name}.lengths": text.lengths}
+        if indexed:
+            arrays[f"{name}.offsets"] = text.offsets
+    if indexed:
+        arrays |= {f"{name}.index.{part}": array for part, array in vocabulary.saved_index().arrays.items()}
+    return arrays
 
 
-def unpacked(name: str, kind: ValueType | None, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    """Values of a vocabulary from the arrays of :func:`packed`."""
+def unpacked(
+    name: str, kind: ValueType | None, arrays: Mapping[str, NDArray[Any]], declared: IdType | None = None
+) -> Vocabulary:
+    """Rebuild a vocabulary from the arrays of :func:`packed`."""
+    prefix = f"{name}.index."
+    index = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
     if kind in ("integer", "unsigned"):
-        return arrays[f"{name}.values"]
-    text = arrays[f"{name}.text"].tobytes()
-    ends = np.cumsum(arrays[f"{name}.lengths"]).tolist()
-    return [text[start:end].decode("utf-8", "surrogatepass") for start, end in zip([0, *ends], ends, strict=False)]
+        return Vocabulary(kind, arrays[f"{name}.values"], declared, Index(index) if index else None)
+    data, lengths = arrays[f"{name}.text"], arrays[f"{name}.lengths"]
+    if index:
+        text = Text.stored(data, lengths, arrays[f"{name}.offsets"])
+        return Vocabulary(kind, text, declared, TextIndex(text, index))
+    whole, ends = data.tobytes(), np.cumsum(lengths).tolist()
+    bounds = zip([0, *ends], ends, strict=False)
+    return Vocabulary(kind, [whole[start:end].decode("utf-8", "surrogatepass") for start, end in bounds], declared)

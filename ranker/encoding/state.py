@@ -10,10 +10,9 @@ from ranker.encoding.encoder import Encoder
 from ranker.encoding.kinds.base import FEATURE_KINDS, Arrays, Encoding
 from ranker.encoding.layout import Key, key_name
 from ranker.encoding.plain_times import PlainTimes
-from ranker.encoding.saved_vocabulary import packed, unpacked
+from ranker.encoding.saved_vocabulary import INDEXED, packed, unpacked
 from ranker.encoding.statistics import Combination, Statistics, Sums
 from ranker.encoding.times import Times
-from ranker.encoding.vocabulary import Vocabulary
 from ranker.schema import Schema
 
 
@@ -35,6 +34,8 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
         statistics.append({"key": list(key), "smoothing": fitted.smoothing, "binary": fitted.binary.tolist()})
         for part, array in [*fitted.totals._asdict().items(), *((p, getattr(fitted, p)) for p in _VECTORS)]:
             arrays[f"{name}.{part}"] = array
+        if len(fitted.totals.counts) >= INDEXED:
+            arrays[f"{name}.inputs"] = fitted.inputs
     return {
         **sections,
         "statistics": statistics,
@@ -57,13 +58,14 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
     for saved in state["statistics"]:
         key: Key = tuple(saved["key"])
         name = key_name(key)
-        pairs = [Vocabulary("integer", unpacked(f"{name}.{i}", "integer", arrays)) for i in range(len(key) - 1)]
+        pairs = [unpacked(f"{name}.{i}", "integer", arrays) for i in range(len(key) - 1)]
         combinations[key] = Combination(pairs)
         statistics[key] = Statistics(
             totals=Sums(*(arrays[f"{name}.{part}"] for part in Sums._fields)),
             binary=np.array(saved["binary"], dtype=bool),
             smoothing=saved["smoothing"],
             **{part: arrays[f"{name}.{part}"] for part in _VECTORS},
+            saved=arrays.get(f"{name}.inputs"),
         )
     plain = {name: PlainTimes(**saved) for name, saved in state.get("plain_times", {}).items()}
     return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain))

@@ -66,13 +66,18 @@ class Statistics:
     smoothing: float
     shift: Floats
     scale: Floats
+    saved: NDArray[np.float32] | None = None
+    """The inputs of all codes [V, 1 + L], if they were saved."""
 
     def encode(self, codes: Integers) -> NDArray[np.float32]:
         """Inputs [N, 1 + L]: log count and, per label, the logit of the smoothed mean (the mean of a non-rate)."""
-        return self._table[codes]
+        return self.inputs[codes]
 
     @cached_property
-    def _table(self) -> NDArray[np.float32]:
+    def inputs(self) -> NDArray[np.float32]:
+        """The inputs of all codes [V, 1 + L]."""
+        if self.saved is not None:
+            return self.saved
         scaling = Scaling(self.priors, self.shift, self.scale)
         return _scaled(self.totals, scaling, self.binary, self.smoothing)
 

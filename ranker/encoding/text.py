@@ -13,6 +13,7 @@ WORD = 8
 """Bytes hashed and compared at a time."""
 _MASKS = np.array([(1 << (8 * n)) - 1 for n in range(WORD + 1)], dtype=np.uint64)
 """Bit mask of the first n bytes of a little-endian word, by n."""
+_WHOLE = 2**64 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,16 @@ class Text:
         missing = np.array([value is None for value in values], dtype=bool)
         rows = np.where(missing, -1, np.arange(len(encoded)))
         return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets, rows)
+
+    @classmethod
+    def stored(cls, data: NDArray[np.uint8], lengths: Integers, offsets: Integers) -> Self:
+        """Build from saved arrays that may be mapped, so that none is copied; ``data`` ends with a word of zeros.
+
+        There are no rows: such a text is a list of K strings.
+        """
+        text = cls(data, offsets, np.zeros(0, dtype=np.int64))
+        vars(text)["lengths"] = lengths  # else computed from the offsets
+        return text
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -120,6 +131,22 @@ class Text:
         if len(padded) < self.offsets[-1] + WORD:
             padded = np.concatenate([padded[: self.offsets[-1]], np.zeros(WORD, dtype=np.uint8)])
         return np.ndarray(len(padded) - WORD + 1, dtype="<u8", buffer=padded, strides=(1,))
+
+
+def text_hash(data: bytes, salt: int = 0) -> int:
+    """The hash of one string, as :meth:`Text.hashes` computes it."""
+    hashed = mixed(len(data) + (salt << 32))
+    for start in range(0, len(data), WORD):
+        hashed = mixed(hashed ^ int.from_bytes(data[start : start + WORD], "little"))
+    return hashed
+
+
+def mixed(value: int) -> int:
+    """:func:`splitmix64` of one value from 0 to 2**64 - 1."""
+    value = (value + 0x9E3779B97F4A7C15) & _WHOLE
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _WHOLE
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _WHOLE
+    return value ^ (value >> 31)
 
 
 def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -66,25 +66,31 @@ class Vocabulary(Typed):
     Without a ``kind`` it is empty, and every value is unseen; the first values added set the kind. Values of a type
     other than ``declared`` are converted or rejected. A vocabulary of integers becomes ``unsigned`` when a value of
     2**63 or more is added.
+
+    A long list that was saved comes with its ``index``, and strings as :meth:`Text.stored`; nothing of it is copied, so
+    that its arrays may be mapped.
     """
 
     def __init__(
         self,
         kind: ValueType | None,
-        values: Integers | NDArray[np.uint64] | list[str],
+        values: Integers | NDArray[np.uint64] | list[str] | Text,
         declared: ValueType | None = None,
+        index: Index | TextIndex | None = None,
     ) -> None:
         super().__init__(kind, declared)
         # Unsigned integers are stored as signed ones of the same bits.
         self._values = values.view(np.int64) if isinstance(values, np.ndarray) else values
         self._table: _Table | None = None
-        self._index: Index | None = None
-        self._text_index: TextIndex | None = None
+        self._index = index if isinstance(index, Index) else None
+        self._text_index = index if isinstance(index, TextIndex) else None
 
     @property
     def size(self) -> int:
         """Number of codes, including the two reserved ones."""
-        return (len(self._values) if self._table is None else len(self._table) - 1) + RESERVED
+        if self._table is not None:
+            return len(self._table) - 1 + RESERVED
+        return len(self._values.lengths if isinstance(self._values, Text) else self._values) + RESERVED
 
     def values(self) -> Integers | NDArray[np.uint64] | list[str]:
         """The distinct values in code order."""
@@ -93,7 +99,7 @@ class Vocabulary(Typed):
 
     def _held(self) -> Integers | list[str]:
         if self._table is None:
-            return self._values
+            return self._values.strings() if isinstance(self._values, Text) else self._values
         values: list[Any] = list(self._table)[1:]  # the first is missing
         return values if self.kind == "string" else np.array(values, dtype=np.int64)
 
@@ -141,7 +147,9 @@ class Vocabulary(Typed):
         column = self.as_declared(column, name)
         kind = self.kind or value_type(column)
         if kind == "string":
-            return self._text_codes(column) if isinstance(column, Text) else self._string_codes(column, name)
+            if isinstance(column, Text):
+                return self._text_codes(column)
+            return self._looked_up(column, name) if self._is_stored else self._string_codes(column, name)
         if self.kind is None:
             values, _ = integers_of_either_range(column, name)
             return np.where(values == MISSING, 0, UNSEEN)
@@ -154,17 +162,44 @@ class Vocabulary(Typed):
         """Look-up index of integers; ``None`` for other types or without values."""
         return self._integers() if self.kind == "integer" else None
 
+    def text(self) -> Text:
+        """The strings of a vocabulary of strings in code order, as a list of K strings."""
+        return self._values if isinstance(self._values, Text) and self._table is None else Text.of(self._strings())
+
+    def saved_index(self) -> Index | TextIndex:
+        """The index of the values."""
+        return self._texts() if self.kind == "string" else self._integers()
+
+    @property
+    def _is_stored(self) -> bool:
+        return isinstance(self._values, Text) and self._table is None
+
     def _integers(self) -> Index:
         if self._index is None:
-            self._index = Index(np.asarray(self._held(), dtype=np.int64))
+            self._index = Index.of(np.asarray(self._held(), dtype=np.int64))
         return self._index
 
-    def _text_codes(self, text: Text) -> Integers:
+    def _texts(self) -> TextIndex:
         if self._text_index is None:
-            values = self.values()
-            self._text_index = TextIndex(values if isinstance(values, list) else [])
-        codes = self._text_index.positions(text) + RESERVED  # as above
+            self._text_index = TextIndex.of(self.text())
+        return self._text_index
+
+    def _strings(self) -> list[str]:
+        values = self._held()
+        return values if isinstance(values, list) else []
+
+    def _text_codes(self, text: Text) -> Integers:
+        codes = self._texts().positions(text) + RESERVED  # as above
         return np.append(codes, 0)[text.rows]  # null is row -1
+
+    def _looked_up(self, column: Column, name: str) -> Integers:
+        """Codes of a column of strings without a dictionary, which would copy the values."""
+        values = strings(column, name)
+        codes = np.zeros(len(values), dtype=np.int64)
+        present = [value for value in values if value is not None]
+        which = slice(None) if len(present) == len(values) else [value is not None for value in values]
+        codes[which] = self._texts().positions_of(present) + RESERVED  # as above
+        return codes
 
     def _string_codes(self, column: Column, name: str) -> Integers:
         look_up = self._dictionary().__getitem__
@@ -182,7 +217,8 @@ class Vocabulary(Typed):
 
     def _dictionary(self) -> _Table:
         if self._table is None:
-            values = self._values if isinstance(self._values, list) else self._values.tolist()
+            held = self._held()
+            values = held if isinstance(held, list) else held.tolist()
             missing = int(MISSING) if self.kind in ("integer", "unsigned") else None
             self._table = _Table({missing: 0, **{value: code for code, value in enumerate(values, RESERVED)}})
         return self._table

@@ -1,6 +1,6 @@
 """Interface of engines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
+from ranker.encoding.table_regions import ROWS
+from ranker.engines.row_tables import RowTables, folder_of
 from ranker.registry import Registry, UnknownNameError, alternatives
 
 
@@ -75,3 +77,18 @@ def engine_of(
     except UnknownNameError as error:
         raise EngineError(f"{error}; auto is the best one for the device") from None
     return make(model, options)
+
+
+def row_tables(model: Path, inputs: Collection[str]) -> RowTables:
+    """Map the tables beside a graph with these ``inputs``. Raises ``EngineError`` if they do not fit together."""
+    try:
+        tables = RowTables.beside(model)
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{model}: the tables beside it cannot be read: {error}") from None
+    missing = sorted(name for name in inputs if ROWS in name and name not in tables)
+    if missing or (unread := sorted(tables.inputs - set(inputs))):
+        problem = (
+            f"takes {', '.join(missing)}, which are not there" if missing else f"does not take {', '.join(unread)}"
+        )
+        raise EngineError(f"{model}: does not fit the tables in {folder_of(model)}: it {problem}")
+    return tables

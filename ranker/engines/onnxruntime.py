@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions
+from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions, row_tables
 
 CONTEXT_ROWS = "context_rows"
 """Input of stacked graphs [candidates], int64: the row of the context that belongs to each candidate."""
@@ -57,6 +57,7 @@ class OnnxRuntime:
         if provider not in self._session.get_providers():
             raise EngineError(f"device {device!r}: ONNX Runtime could not start {provider} on this machine")
         self._names = frozenset(node.name for node in self._session.get_inputs())
+        self._rows = row_tables(model, self._names)
         self._device = device
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
@@ -64,8 +65,9 @@ class OnnxRuntime:
         return self.score_arrays(packed._asdict())
 
     def score_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Score arrays by input name; inputs that the graph does not read may be missing and are ignored."""
+        """Score packed arrays by name; those that the graph does not read may be missing and are ignored."""
         feed = {name: array for name, array in arrays.items() if name in self._names}
+        feed.update((name, self._rows.rows(name, arrays)) for name in self._rows.inputs)
         return self._direct(feed) if self._device == "cpu" else self._bound(feed)
 
     def _direct(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.float32]:

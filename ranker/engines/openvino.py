@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions
+from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions, row_tables
 from ranker.engines.openvino_graph import rewrite
+from ranker.engines.row_tables import RowTables
 
 SIZES = (100, 200, 300, 400, 500, 1000, 2000)
 """Numbers of candidates with a compiled graph; requests mostly have round numbers."""
@@ -57,9 +58,12 @@ class OpenVino:
         }
         try:
             self._graph = self._core.read_model(str(model))
+            self._rows = row_tables(model, [node.any_name for node in self._graph.inputs])
             rewrite(self._graph, import_module(OPERATIONS))
             self.sizes = tuple(sorted(sizes))
             self._compiled = {size: self._compile(size) for size in (*self.sizes, ANY)}
+        except EngineError:
+            raise
         except Exception as error:  # the library's errors have no common base class
             raise EngineError(f"{model}: OpenVINO cannot load it: {error}") from error
 
@@ -80,7 +84,7 @@ class OpenVino:
         }
         graph = self._graph.clone()
         graph.reshape(shapes)
-        return _Compiled(self._core.compile_model(graph, "CPU", self._options))
+        return _Compiled(self._core.compile_model(graph, "CPU", self._options), self._rows)
 
 
 @cache
@@ -92,8 +96,8 @@ def _core(openvino: Any) -> Any:
 class _Compiled:
     """A compiled graph and its pool of idle inference requests; each serves one thread at a time."""
 
-    def __init__(self, compiled: Any) -> None:
-        self._compiled = compiled
+    def __init__(self, compiled: Any, rows: RowTables) -> None:
+        self._compiled, self._rows = compiled, rows
         self._idle: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._making = threading.Lock()
 
@@ -102,7 +106,7 @@ class _Compiled:
             request = self._idle.get_nowait()
         except queue.Empty:
             with self._making:
-                request = _Request(self._compiled)
+                request = _Request(self._compiled, self._rows)
         try:
             return request.score(packed, rows, size)
         finally:
@@ -112,30 +116,34 @@ class _Compiled:
 class _Request:
     """An inference request with its own tensors: copying into them is cheaper than binding the caller's arrays."""
 
-    def __init__(self, compiled: Any) -> None:
-        self._request = compiled.create_infer_request()
+    def __init__(self, compiled: Any, rows: RowTables) -> None:
+        self._request, self._rows = compiled.create_infer_request(), rows
         self._tensors = {node.any_name: self._request.get_tensor(node) for node in compiled.inputs}
+        self._widths = {node.any_name: node.partial_shape[1].get_length() for node in compiled.inputs}
         self._views: dict[str, NDArray[Any]] = {}
         self._size = ANY
 
     def score(self, packed: Packed, rows: int, size: int) -> NDArray[np.float32]:
         """Score in place; padding rows hold old values, which is harmless since rows are independent."""
         if size != self._size:
-            self._resize(packed, size)
+            self._resize(size)
+        arrays = packed._asdict()
         for name, view in self._views.items():
-            array = getattr(packed, name)
-            view[: len(array)] = array
+            if name in self._rows:
+                self._rows.write(name, arrays, view[: 1 if name.startswith("context") else rows])
+            else:
+                array = arrays[name]
+                view[: len(array)] = array
         self._request.infer(share_outputs=True)
         scores: NDArray[np.float32] = (
             self._request.get_output_tensor(0).data[:rows].copy()
         )  # the next call overwrites it
         return scores
 
-    def _resize(self, packed: Packed, size: int) -> None:
+    def _resize(self, size: int) -> None:
         self._size = ANY  # in case resizing fails
         for name, tensor in self._tensors.items():
-            array = getattr(packed, name)
-            shape = [size if name.startswith("candidate") else 1, array.shape[1]]
+            shape = [size if name.startswith("candidate") else 1, self._widths[name]]
             if list(tensor.shape) != shape:
                 tensor.shape = shape
             self._views[name] = tensor.data

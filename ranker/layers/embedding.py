@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from ranker.encoding.layout import IdField, Layout, Side, SideLayout
+from ranker.encoding.table_regions import TablesInside
 from ranker.layers.dropout import IdDropout
 from ranker.layers.pooling import POOLINGS
 from ranker.layers.sides import Sides
@@ -48,6 +49,7 @@ class Embedding(Layer):
             for width, rows in layout.tables.items()
         }
         self._read: Mapping[str, tf.Tensor] = self.tables
+        self._inside = TablesInside(layout)
         self.dropouts = {side: IdDropout(dropout, name=f"id_dropout_{side}") for side in ("context", "candidate")}
         self.poolings = [
             {
@@ -80,14 +82,16 @@ class Embedding(Layer):
             embedded.append(Sides(_joined(parts["context"]), _joined(candidate)))
         return embedded
 
-    def _rows(self, side: str, layout: SideLayout, inputs: Mapping[str, tf.Tensor], training: bool) -> dict[str, _Rows]:
+    def _rows(
+        self, side: Side, layout: SideLayout, inputs: Mapping[str, tf.Tensor], training: bool
+    ) -> dict[str, _Rows]:
         """Look up each field's embeddings, [B, L, D] per set, and its mask of non-missing ids [B, L, 1]."""
         looked_up: dict[str, _Rows] = {}
         ids: Any = self.dropouts[side](inputs[f"{side}_ids"], training=training) if layout.ids else None
         for width, fields in _by_width(layout):
-            start, end = fields[0].start, fields[-1].start + fields[-1].length
-            offsets = [field.offset for field in fields for _ in range(field.length)]
-            rows = tf.gather(self._read[str(width)], ids[:, start:end] + tf.constant(offsets, ids.dtype))
+            start = fields[0].start
+            parts = list(self._parts(side, width, fields, ids, inputs))
+            rows = tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
             if training and self.l2:
                 self.add_loss(self.l2 * tf.reduce_sum(rows**2) / tf.cast(tf.shape(rows)[0], rows.dtype))
             sets = tf.split(rows, self.sets, axis=2) if self.sets > 1 else [rows]
@@ -99,6 +103,19 @@ class Embedding(Layer):
                 mask = tf.cast(ids[:, field.start : field.start + field.length] > 0, rows.dtype)
                 looked_up[field.feature] = _Rows([part[:, at] for part in sets], mask[:, :, None])
         return looked_up
+
+    def _parts(
+        self, side: Side, width: int, fields: Sequence[IdField], ids: tf.Tensor, inputs: Mapping[str, tf.Tensor]
+    ) -> Iterator[tf.Tensor]:
+        """Embeddings [B, L, D * sets] of runs of fields: one look-up in the table, or rows that are an input."""
+        for name, run in groupby(fields, key=lambda field: self._inside.inputs.get((side, field.feature))):
+            if name is not None:
+                yield tf.reshape(inputs[name], [-1, next(run).length, width * self.sets])
+                continue
+            among = list(run)
+            start, end = among[0].start, among[-1].start + among[-1].length
+            offsets = [self._inside.offsets[side, field.feature] for field in among for _ in range(field.length)]
+            yield tf.gather(self._read[str(width)], ids[:, start:end] + tf.constant(offsets, ids.dtype))
 
     def _own(
         self, layout: SideLayout, rows: Mapping[str, _Rows], poolings: Mapping[str, tf.keras.layers.Layer], i: int
@@ -128,13 +145,18 @@ class Embedding(Layer):
         return attended
 
     @contextmanager
-    def reading(self, tables: Mapping[str, tf.Tensor]) -> Iterator[None]:
-        """Look up ids in other tables of the same shapes inside the ``with`` block."""
-        self._read = tables
+    def reading(self, tables: Mapping[str, tf.Tensor], inside: TablesInside | None = None) -> Iterator[None]:
+        """Look up ids in other tables inside the ``with`` block.
+
+        ``tables`` have the same shapes, or with ``inside`` only the rows that are inside; the rows of the other fields
+        are then inputs.
+        """
+        before, self._read = self._inside, tables
+        self._inside = inside or before
         try:
             yield
         finally:
-            self._read = self.tables
+            self._read, self._inside = self.tables, before
 
     def reinitialise(self, seed: int) -> None:
         """Reinitialise every table. Fan et al., "Multi-Epoch Learning for Deep CTR Models", 2023 (MEDA)."""

@@ -20,7 +20,7 @@ def overview(served: Snapshot) -> dict[str, Any]:
 
 
 def facts(served: Snapshot, name: str) -> dict[str, Any]:
-    """One model's version, tasks, schema, request columns, metrics, and fusions with parameter bounds."""
+    """One model's version, tasks, schema, request columns, metrics, tables, and fusions with parameter bounds."""
     ranker = served.rankers[name]
     manifest = ranker.artifact.manifest
     return {
@@ -32,6 +32,7 @@ def facts(served: Snapshot, name: str) -> dict[str, Any]:
             "candidates": {name: _field(kind) for name, kind in ranker.checker.columns.items()},
         },
         "metrics": manifest.metrics,
+        "tables": ranker.tables,
         "fusions": {name: _described(plan) for name, plan in ranker.choices().items()},
         "packages": manifest.packages,
     }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.encoding import ColumnError, Packed
 from ranker.engines import Engine, EngineOptions, engine_of
+from ranker.engines.row_tables import described
 from ranker.fusion import FusionError, Plan
 from ranker.inference.model import CUDA_TOLERANCE, Model
 from ranker.inference.model import facts as fusion_facts
@@ -53,6 +54,7 @@ class Ranker:
         self.checker = RequestChecker(artifact, max_candidates, by_id=source is not None, by_user=users is not None)
         self._source, self._drop_unknown = source, drop_unknown
         self._users = users
+        self.tables = described(artifact.model_path)
         self.items = source.first(artifact) if source is not None else None
 
     @classmethod

@@ -17,7 +17,7 @@ from serving.ranking.ranker import Ranker
 from serving.registry.catalog import Catalogue
 from serving.registry.shared_state import Refused, Serving, SharedState, State, Versions
 from serving.registry.snapshot import ExperimentError, Snapshot
-from serving.registry.version_loader import RefusedError, VersionLoader, digest_of
+from serving.registry.version_loader import RefusedError, VersionLoader, digest_of, verified
 from serving.settings import Settings, SettingsError
 
 
@@ -36,6 +36,8 @@ class ModelRegistry:
         """
         self._settings, self._shared, self._metrics = settings, shared, metrics
         self._changing = threading.Lock()
+        if begins:  # a service verifies every file once, also in a runtime folder that another one has used
+            verified(settings).forget()
         self.loaders: dict[str, VersionLoader] = {}
         users = users_of(settings)
         with shared.alone():

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from ranker.artifact import Artifact, ArtifactError, load, locate, numbered
+from ranker.artifact_files import Verified
 from ranker.engines import EngineError
 from serving.features.items import ItemsError, ItemSource
 from serving.features.users import Users
@@ -22,8 +23,15 @@ from serving.registry.shared_state import Refused, Versions
 from serving.registry.snapshot import ExperimentError
 from serving.settings import Settings
 
+VERIFIED = "verified.json"
+"""File of the runtime folder with the large files that a process of the service has verified."""
 TRIED = 10
 """Most versions tried when the service starts."""
+
+
+def verified(settings: Settings) -> Verified:
+    """Files that the service's processes have verified."""
+    return Verified(settings.runtime and settings.runtime / VERIFIED)
 
 
 class RefusedError(Exception):
@@ -48,6 +56,7 @@ class VersionLoader:
 
     def __init__(self, name: str, source: Source, settings: Settings, users: Users | None) -> None:
         self._name, self._source, self._settings, self._users = name, source, settings, users
+        self._verified = verified(settings)
         self._items = None
         if source.items is not None:
             assert settings.runtime is not None, "the runtime folder holds the encoded items"
@@ -133,8 +142,8 @@ class VersionLoader:
     def first(self, versions: Versions | None) -> Ranker:
         """Load what the other workers serve. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
         if versions is None or self._root is None:
-            return self._ranker(load(self._only))
-        artifact = load(self._root / str(versions.current))
+            return self._ranker(load(self._only, self._verified))
+        artifact = load(self._root / str(versions.current), self._verified)
         if versions.digest and digest_of(artifact) != versions.digest:
             raise ArtifactError(
                 f"{artifact.folder}: its files differ from those of version {versions.current} that the other workers "
@@ -213,7 +222,7 @@ class VersionLoader:
         """Read a version's files. Raises ``RefusedError`` from the original error, as :meth:`_ready` does."""
         try:
             assert self._root is not None
-            artifact = load(self._root / str(version))
+            artifact = load(self._root / str(version), self._verified)
         except ArtifactError as error:
             raise RefusedError(version, "unreadable", self._without_path(error)) from error
         if artifact.manifest.version != version:

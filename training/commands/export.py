@@ -7,16 +7,20 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ranker.artifact import Artifact
+from ranker.fusion import DEFAULT as FUSION
 from ranker.fusion.artifact_fusions import single_valued
+from ranker.inference.agreement import Agreement, agreement
 from training.data.encode import columns_at, rows_of
 from training.data.experiment_log import required_columns
 from training.data.split.held_out import split
 from training.data.trained_on import trained_on
 from training.display import metrics_table, status
+from training.evaluation.evaluate import Scorer, predict
 from training.export.export import examples_of, export
 from training.export.fit_fusions import cross_validation_lines, fitted_fusions, notes
-from training.export.report_data import collect
-from training.export.row_sample import Indices
+from training.export.report_data import ROWS, collect
+from training.export.row_sample import Indices, sampled
+from training.export.tables import DEFAULT, TableOptions
 from training.reports.calibration import calibration_page
 from training.reports.run import run_page
 from training.sweeps import TrialResult
@@ -29,11 +33,11 @@ PAGE = "report.html"
 CALIBRATION = "calibration.html"
 
 
-def export_run(folder: Path, output: Path, console: Console) -> Artifact:
+def export_run(folder: Path, output: Path, console: Console, tables: TableOptions = DEFAULT) -> Artifact:
     """Export the best epoch so far of the run in ``folder``."""
     trained = reopen(folder)
     show_metrics(trained, console)
-    return finish(trained, output, console)
+    return finish(trained, output, console, tables)
 
 
 def show_metrics(trained: Run, console: Console) -> None:
@@ -41,7 +45,7 @@ def show_metrics(trained: Run, console: Console) -> None:
     console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
 
 
-def finish(trained: Run, output: Path, console: Console) -> Artifact:
+def finish(trained: Run, output: Path, console: Console, tables: TableOptions = DEFAULT) -> Artifact:
     """Fit the fusions, write the pages and export the best epoch as the next version."""
     experiment = trained.experiment
     divided = split(trained.log, experiment.data.split, experiment.training.seed)
@@ -78,7 +82,30 @@ def finish(trained: Run, output: Path, console: Console) -> Artifact:
     encoder, metrics = trained.prepared.encoder, trained.metrics
     scores = trained.predictions.scores
     seen = trained_on(divided)
-    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, data, seen)
+
+    def compare(score: Scorer) -> Agreement:
+        """Compare scores of the sampled validation rows with the trained model's."""
+        predictions = predict(score, trained.prepared.validation.chunks())
+        chosen, _ = sampled(predictions.groups, len(predictions.scores), ROWS)
+        found = agreement(fusions[FUSION], data.candidates(fusions[FUSION]), predictions.scores[chosen])
+        console.print(f"rows of tables in {tables.precision}: {found}", markup=False)
+        return found
+
+    return export(
+        output,
+        experiment,
+        encoder,
+        trained.model,
+        fusions,
+        metrics,
+        examples,
+        scores,
+        gates,
+        data,
+        seen,
+        tables=tables,
+        compare=compare,
+    )
 
 
 def export_once(trained: TrialResult, output: Path, console: Console) -> Artifact:

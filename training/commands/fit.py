@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from ranker.artifact import Artifact
+from ranker.inference.agreement import LEAST_NDCG
 from training.commands.export import finish, show_metrics
 from training.commands.inputs import Config, Data, Progress, console_of, experiment_of, in_memory, source_of
 from training.config.experiment import Experiment, SplitByFiles
@@ -15,6 +16,7 @@ from training.data.experiment_log import open_log, required_columns
 from training.data.files.stored_table import prune
 from training.data.log_reader import Source
 from training.display import Display
+from training.export.tables import Placement, TableOptions, table_options
 from training.progress_listener import RunListener
 from training.trainer.run_folder import check_replaceable, exported, key_of, mark_exported
 from training.trainer.train import RUN, Run, reopen, train
@@ -54,17 +56,31 @@ class TrainingRun:
         """One record per epoch: number, mean training losses, validation metrics, whether it was the best so far."""
         return self.trained.history
 
-    def export(self, output: str | Path | None = None) -> Artifact:
+    def export(
+        self,
+        output: str | Path | None = None,
+        *,
+        tables: Placement = "auto",
+        table_precision: str = "float32",
+        least_ndcg: float = LEAST_NDCG,
+    ) -> Artifact:
         """Export the best epoch as the next version in ``output``, by default the run's own folder.
 
-        A run that has already been exported there is not exported again. Pass the artifact's ``folder`` to
-        :func:`ranker.load` or ``ranker-serve``. Raises ``ExportError`` if the exported graph's scores differ from the
-        model's.
+        ``tables`` keeps embedding tables ``beside`` the graph, in files that serving processes share, or ``inside`` it;
+        ``auto`` keeps large ones beside it. ``table_precision`` stores rows beside the graph in ``float32``,
+        ``float16`` or ``int8``; rounded rows are refused with ``ExportError`` if the NDCG@10 of rankings of validation
+        rows, with the exact fused score as the gain, is below ``least_ndcg``.
+
+        A run that has already been exported there is not exported again, unless these options are given. Pass the
+        artifact's ``folder`` to :func:`ranker.load` or ``ranker-serve``. Raises ``ExportError`` if the exported graph's
+        scores differ from the model's.
         """
         target = Path(output) if output is not None else self.folder
-        if self.artifact is not None and self.artifact.folder.parent.resolve() == target.resolve():
+        options = table_options(tables, table_precision, least_ndcg)
+        exported_there = self.artifact is not None and self.artifact.folder.parent.resolve() == target.resolve()
+        if self.artifact is not None and exported_there and options == TableOptions():
             return self.artifact
-        artifact = finish(self.trained, target, self._console)
+        artifact = finish(self.trained, target, self._console, options)
         if target.resolve() == self.folder.resolve():
             mark_exported(self.folder / RUN, artifact)
         self.artifact = artifact

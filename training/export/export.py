@@ -1,10 +1,11 @@
 """Exports a trained model as an artifact with SavedModel and ONNX, verified against Keras."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ from ranker.artifact import (
     write_parts,
 )
 from ranker.encoding import Column, Encoder
+from ranker.engines.row_tables import write_agreement
 from ranker.fusion import Plan
+from ranker.inference.agreement import Agreement
 from ranker.metrics import spread
 from ranker.model import INPUTS, RankingModel, served
 from training.config.experiment import Experiment
@@ -36,9 +39,11 @@ from training.data.encode import columns_of, taken
 from training.data.log_reader import Chunk
 from training.data.trained_on import TrainedOn
 from training.disk_full import disk_full_as
+from training.evaluation.evaluate import Scorer
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.onnx import to_onnx
 from training.export.report_data import ReportData, write
+from training.export.tables import DEFAULT, TableOptions, beside, rounded, write_tables
 
 GOLDEN_REQUESTS = 3
 GOLDEN_CANDIDATES = 20
@@ -61,21 +66,32 @@ def export(
     gates: Mapping[str, Any] | None = None,
     report_data: ReportData | None = None,
     seen: TrainedOn | None = None,
+    tables: TableOptions = DEFAULT,
+    compare: Callable[[Scorer], Agreement] | None = None,
 ) -> Artifact:
     """Write the next numbered version under ``root``, with fitted fusions.
 
     ``examples`` are raw rows for golden requests, ``scores`` the validation scores [N, T], ``report_data`` the content
-    of reports, ``seen`` the data the model was trained on.
+    of reports, ``seen`` the data the model was trained on, ``tables`` where large embedding tables are kept.
+    ``compare`` measures how the scores by rounded rows agree with the model's on validation rows; it is required for a
+    precision that rounds them.
 
-    Raises ``ExportError`` if ONNX and Keras differ by more than 1e-5, and ``DiskFullError``; no version is then left.
+    Raises ``ExportError`` if ONNX and Keras differ by more than 1e-5 and for rounded rows below the bound,
+    ``ValueError`` for options that do not fit the tables, and ``DiskFullError``; no version is then left.
     """
     full = f"{root}: no space left on the disk for the export; the run is kept: make room and run this again"
+    regions = beside(model, tables)
     with disk_full_as(full), new_version(root) as folder:
-        function = served(model)
-        _save(model, function, folder / SAVED_MODEL)
-        onnx.save_model(to_onnx(model), str(folder / MODEL))
-        golden = _golden(experiment, encoder, model, examples)
-        _verify(model, folder / MODEL, encoder, golden)
+        with TemporaryDirectory(dir=folder) as exact, rounded(model, regions, tables.precision, Path(exact)):
+            function = served(model)
+            _save(model, function, folder / SAVED_MODEL)
+            onnx.save_model(to_onnx(model, [region.feature for region in regions]), str(folder / MODEL))
+            write_tables(model, regions, tables.precision, folder / MODEL)
+            golden = _golden(experiment, encoder, model, examples)
+            _verify(model, folder / MODEL, encoder, golden)
+        if tables.rounds:
+            assert compare is not None, "rounded rows are compared with the exact ones"
+            accept(folder / MODEL, compare(onnx_scorer(folder / MODEL)), tables)
         spreads = {task: spread(scores[:, i]) for i, task in enumerate(experiment.log_schema.tasks)}
         write_parts(folder, encoder, fusions, golden, spreads)
         if report_data is not None:
@@ -155,6 +171,16 @@ def _verify(model: RankingModel, path: Path, encoder: Encoder, golden: tuple[Gol
         worst = difference(score(batch), model(_tensors(batch)).numpy())
         if not worst <= TOLERANCE:
             raise ExportError(f"ONNX and Keras differ by {worst:.2e}, more than {TOLERANCE:.0e}: not exported")
+
+
+def accept(path: Path, found: Agreement, tables: TableOptions) -> None:
+    """Record the agreement of rounded rows. Raises ``ExportError`` below the bound."""
+    if not found.ndcg >= tables.least_ndcg:
+        raise ExportError(
+            f"table_precision: {tables.precision} changes rankings too much: {found}; the bound of NDCG@10 is "
+            f"{tables.least_ndcg}: not exported"
+        )
+    write_agreement(path, found._asdict())
 
 
 def _random_inputs(model: RankingModel, random: np.random.Generator, contexts: int, candidates: int) -> Batch:

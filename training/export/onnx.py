@@ -1,17 +1,21 @@
 """Converts a Keras model to ONNX, keeping the embedding tables out of the conversion.
 
 tf2onnx copies and hashes every constant several times, which takes minutes for large tables. Here the tables are
-inputs of the converted function and become initialisers of the finished graph.
+inputs of the converted function and become initialisers of the finished graph, except those beside it: their rows are
+inputs of the finished graph.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from ranker.encoding.table_regions import TablesInside
 from ranker.model import RankingModel, input_signature
 
 OPSET = 17
@@ -20,27 +24,48 @@ ROWS = {"context": "contexts", "candidate": "candidates"}
 """Names of the inputs' first dimension; an engine that always has one context fixes ``contexts`` at 1."""
 
 
-def to_onnx(model: RankingModel) -> onnx.ModelProto:
-    """The served function as an ONNX model that maps packed arrays by name to ``scores`` [N, T]."""
+def to_onnx(model: RankingModel, beside: Collection[str] = ()) -> onnx.ModelProto:
+    """The served function as an ONNX model that maps packed arrays by name to ``scores`` [N, T].
+
+    Tables of the features ``beside`` the graph are left out; see :class:`~ranker.encoding.table_regions.TablesInside`.
+    """
     embedding = model.embedding
-    tables = dict(embedding.tables)
-    names = {key: f"{_PREFIX}{key}" for key in tables}
-    packed = input_signature(embedding.layout)
-    signature = {
-        **packed,
-        **{names[key]: tf.TensorSpec(table.shape, table.dtype, name=names[key]) for key, table in tables.items()},
+    inside = TablesInside(embedding.layout, beside)
+    tables = {f"{_PREFIX}{width}": rows for width, rows in _inside_tables(model, inside)}
+    packed = {
+        **input_signature(embedding.layout),
+        **{
+            name: tf.TensorSpec([None, field.length * region.dimension * embedding.sets], tf.float32, name=name)
+            for region in inside.beside
+            for side, field in region.fields
+            for name in [inside.inputs[side, field.feature]]
+        },
     }
+    signature = {**packed, **{name: tf.TensorSpec(rows.shape, tf.float32, name=name) for name, rows in tables.items()}}
 
     @tf.function(input_signature=[signature], autograph=False)
     def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        with embedding.reading({key: inputs[name] for key, name in names.items()}):
+        with embedding.reading({name.removeprefix(_PREFIX): inputs[name] for name in tables}, inside):
             return {"scores": model({name: inputs[name] for name in packed})}
 
     converted, _ = tf2onnx.convert.from_function(score, input_signature=[signature], opset=OPSET)
     _name_rows(converted)
-    _fix_tables(converted, {names[key]: table.numpy() for key, table in tables.items()})
+    _fix_tables(converted, tables)
     onnx.checker.check_model(converted)
     return converted
+
+
+def _inside_tables(model: RankingModel, inside: TablesInside) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Width and rows of each table that keeps any."""
+    for width, table in model.embedding.tables.items():
+        if ranges := inside.ranges(int(width)):
+            yield width, np.concatenate([rows_of(table, start, end) for start, end in ranges])
+
+
+def rows_of(table: tf.Variable, start: int, end: int) -> NDArray[np.float32]:
+    """Rows ``start`` to ``end`` of a table; a slice would copy all of it, once it was trained by sparse updates."""
+    rows: NDArray[np.float32] = table.sparse_read(tf.range(start, end)).numpy()
+    return rows
 
 
 def _name_rows(model: onnx.ModelProto) -> None:

@@ -90,7 +90,9 @@ def scored_rows(
     ``DataError`` if the log cannot be used.
     """
     experiment = Experiment.model_validate(artifact.manifest.experiment)
-    model = [artifact.manifest.files[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
+    checksums = artifact.manifest.files
+    model = [checksums[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
+    model += [checksum for name, checksum in checksums.items() if name.startswith(("encoder/", "model.tables/"))]
     rule = experiment.data.split.model_dump(mode="json")
     key = digest(
         FORMAT,

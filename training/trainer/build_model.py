@@ -12,7 +12,6 @@ from ranker.weighting import WEIGHTINGS, LabelFacts
 from training.config.experiment import Experiment
 from training.trainer.build_optimizer import build_optimizer
 from training.trainer.precision import chosen
-from training.trainer.table_sizes import check_tables, table_sizes
 
 
 def build_funnel(experiment: Experiment) -> Funnel:
@@ -26,7 +25,7 @@ def build_model(
     """Build the model with initial weights from the experiment's seed; compile it if ``steps_per_epoch`` is given.
 
     Learning-rate schedules span ``steps_per_epoch`` times the config's epochs. Raises ``ValueError`` for optimiser
-    settings that do not fit the model or the number of steps, and for tables too large to export.
+    settings that do not fit the model or the number of steps.
     """
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
@@ -35,7 +34,6 @@ def build_model(
         [*schema.tasks, *funnel.extra_heads], experiment.architecture, layout
     )
     sets = architecture.embedding_sets
-    check_tables(table_sizes(layout, sets))
     model = RankingModel(
         schema,
         embedding=Embedding(layout, dropout=experiment.embedding.dropout, l2=experiment.embedding.l2, sets=sets),

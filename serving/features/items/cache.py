@@ -100,6 +100,7 @@ def _made_by(artifact: Artifact) -> str:
     """Hash of the parts of an artifact that encode items."""
     files = artifact.manifest.files
     made_by = [files[name] for name in ("encoder.json", "encoder.npz", "fusion.json")]
+    made_by += [checksum for name, checksum in files.items() if name.startswith("encoder/")]
     return _digest([FORMAT, made_by, artifact.schema.model_dump(mode="json")])
 
 

@@ -23,21 +23,23 @@ RANDOM = np.random.default_rng(3)
     ],
 )
 def test_exactly_the_indexed_values_are_found(values):
-    index = Index(values)
+    index = Index.of(values)
     np.testing.assert_array_equal(index.positions(values), np.arange(len(values)))
     near = np.concatenate([values[values < TOP] + 1, values[values > LOW] - 1, [0, LOW, TOP, LOW - 1]])
     known = dict(zip(values.tolist(), range(len(values)), strict=True))
-    assert index.positions(near).tolist() == [known.get(value, -1) for value in near.tolist()]
+    expected = [known.get(value, -1) for value in near.tolist()]
+    assert index.positions(near).tolist() == expected
+    assert [index.position(value) for value in near[:200].tolist()] == expected[:200]
 
 
 def test_an_empty_index_finds_nothing():
-    assert Index(np.array([], dtype=np.int64)).positions(np.array([0, LOW, TOP])).tolist() == [-1, -1, -1]
-    assert Index(np.arange(3)).positions(np.array([], dtype=np.int64)).tolist() == []
+    assert Index.of(np.array([], dtype=np.int64)).positions(np.array([0, LOW, TOP])).tolist() == [-1, -1, -1]
+    assert Index.of(np.arange(3)).positions(np.array([], dtype=np.int64)).tolist() == []
 
 
 def test_a_look_up_reads_few_positions():
     # With at least two prefixes a value, 9 of 50,000 falling on one prefix would be a fault of the hash.
-    assert len(Index(np.arange(50_000) * 2**20)._steps) <= 9
+    assert len(Index.of(np.arange(50_000) * 2**20)._steps) <= 9
 
 
 def test_splitmix64_matches_its_published_sequence():

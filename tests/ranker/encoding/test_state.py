@@ -5,7 +5,8 @@ import numpy as np
 import orjson
 import pytest
 
-from ranker.encoding import EncoderFitter, from_state, to_state
+from ranker.encoding import ColumnError, EncoderFitter, Text, from_state, to_state
+from ranker.encoding.saved_arrays import read_arrays, write_arrays
 from ranker.schema import Schema
 from tests.ranker.conftest import columns_of
 
@@ -83,3 +84,57 @@ def test_an_encoder_saved_by_an_older_version_encodes_the_same():
     assert again.keys() == arrays.keys()
     for name, found in again.items():
         np.testing.assert_array_equal(found, arrays[name], err_msg=name)
+
+
+def test_long_lists_are_mapped_and_encode_as_those_in_memory(tmp_path, monkeypatch):
+    """Integers dense and sparse, strings, and pairs of label statistics, in lists and as one text."""
+    monkeypatch.setattr("ranker.encoding.saved_vocabulary.INDEXED", 20)
+    monkeypatch.setattr("ranker.encoding.state.INDEXED", 20)
+    monkeypatch.setattr("ranker.encoding.saved_arrays.MAPPED", 1)
+    random = np.random.default_rng(0)
+    features = {name: {"kind": "categorical"} for name in ("item", "code", "big", "name")}
+    schema = Schema.model_validate(
+        {
+            "candidate": {
+                **features,
+                "tags": {"kind": "multi", "max_length": 2},
+                "seen": {"kind": "sequence", "shares": "name", "max_length": 30},
+            },
+            "tasks": {"click": {"kind": "binary"}},
+            "label_statistics": {"of": ["item", ["item", "name"]], "folds": 2},
+        }
+    )
+
+    def columns(seed, rows=60):
+        draw = np.random.default_rng(seed).permutation(90)[:rows]
+        names = [None if i % 7 == 0 else f"näme {i}" * (i % 4) + "\0" * (i % 3) for i in draw.tolist()]
+        return {
+            "item": draw,
+            "code": draw.astype(np.int64) << 40,
+            "big": [2**63 + 1 + int(i) for i in draw],
+            "name": names,
+            "tags": [[f"t{i}", f"t{i + 1}"] for i in draw.tolist()],
+            "seen": [names[: i % 40] for i in range(rows)],
+        }
+
+    fitter = EncoderFitter(schema)
+    fitter.add(columns(1), random.integers(0, 2, (60, 1)), np.ones((60, 1), dtype=bool), np.arange(60) % 2)
+    encoder = fitter.fitted()
+    state, arrays = to_state(encoder)
+    write_arrays(tmp_path, arrays)
+    mapped = read_arrays(tmp_path)
+    assert mapped.keys() == arrays.keys()
+    assert {"code.index.keys", "name.index.facts", "label_statistics(item, name).inputs"} <= mapped.keys()
+    again = from_state(schema, state, mapped)
+    assert again.layout == encoder.layout
+    for asked in (columns(1), columns(2), columns(3, rows=3)):
+        for given in (asked, {**asked, "name": Text.of(asked["name"])}):
+            for first, second in zip(encoder.encode({}, given), again.encode({}, given), strict=True):
+                np.testing.assert_array_equal(first, second)
+    with pytest.raises(ColumnError, match="a string"):
+        again.encode({}, {**columns(1), "name": [7] * 60})
+    assert to_state(again)[1]["name.text"] is mapped["name.text"]  # saved again without a copy
+    coder = again.encodings["name"].coder
+    known, size = columns(1)["name"][1], coder.size
+    assert coder.codes([known, None], "name").tolist() == coder.add([known, None], "name").tolist()
+    assert coder.add(["new"], "name").tolist() == [size]

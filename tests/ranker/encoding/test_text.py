@@ -48,11 +48,13 @@ def test_equality_is_byte_by_byte():
 
 
 def test_every_string_is_found_and_no_other():
-    index = TextIndex(WORDS)
+    index = TextIndex.of(Text.of(WORDS))
     asked = [*WORDS, "no", "x" * 42, "eight bz", "a\0\0"]
     expected = [*range(len(WORDS)), -1, -1, -1, -1]
     assert index.positions(Text.of(asked)).tolist() == expected
-    assert TextIndex([]).positions(Text.of(["", "a"])).tolist() == [-1, -1]
+    assert [index.positions_of([word]).tolist() for word in asked] == [[place] for place in expected]
+    assert index.positions_of(asked * 5).tolist() == expected * 5
+    assert TextIndex.of(Text.of([])).positions(Text.of(["", "a"])).tolist() == [-1, -1]
 
 
 def test_equal_hashes_are_told_apart(monkeypatch):
@@ -63,7 +65,7 @@ def test_equal_hashes_are_told_apart(monkeypatch):
         return (strings // (2 if salt < 2 else 1)).astype(np.uint64)
 
     monkeypatch.setattr(Text, "hashes", hashes)
-    index = TextIndex(["a", "b", "c"])
+    index = TextIndex.of(Text.of(["a", "b", "c"]))
     assert salts == [0, 1, 2]
     assert index.positions(Text.of(["a", "c", "c"])).tolist() == [0, -1, 2]  # "c" stands where the hash says "b"
 

@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 
-from ranker.artifact import digest
+from ranker.artifact_files import digest
 from tests.serving.asking import load, patiently, post
 from tests.serving.conftest import server
 

@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 from contextlib import suppress
@@ -7,19 +8,26 @@ import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
+from rich.console import Console
 
-from ranker.artifact import ArtifactError, difference, load, new_version
+from ranker.artifact import ArtifactError, difference, load, new_version, with_fusions
+from ranker.engines.row_tables import described
 from ranker.fusion import Candidates
+from ranker.inference import Model
+from ranker.inference.agreement import Agreement
 from ranker.metrics import binned
 from tests.training.disk_full import small_files
+from training.commands.export import export_run
+from training.commands.inspect import inspect_artifact
 from training.config.experiment import Experiment
 from training.data.encode import encode_all
 from training.data.log_reader import Log
 from training.data.split.held_out import split
 from training.disk_full import DiskFullError
 from training.evaluation.onnx_scorer import onnx_scorer
-from training.export.export import ExportError, examples_of, export
+from training.export.export import ExportError, accept, examples_of, export
 from training.export.fit_fusions import fitted_fusions
+from training.export.tables import TableOptions
 from training.trainer.train import reopen
 
 
@@ -187,3 +195,29 @@ def test_an_artifact_without_spreads_is_loaded(trained, tmp_path):
     del manifest["files"]["scores.json"]
     (tmp_path / "1" / "manifest.json").write_text(json.dumps(manifest))
     assert load(tmp_path).spreads == {}
+
+
+def test_tables_beside_the_graph_are_exported_mapped_and_described(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("ranker.encoding.saved_arrays.MAPPED", 100)
+    console = Console(file=io.StringIO(), width=200)
+    artifact = export_run(trained.output, tmp_path, console, TableOptions("beside", "float16"))
+    assert "rows of tables in float16: scores differ by at most" in console.file.getvalue()
+    assert artifact.manifest.format == 3
+    tables = described(artifact.model_path)
+    assert tables["beside"].keys() == {"user_id", "device", "item_id", "tags"}
+    assert tables["agreement"]["ndcg"] >= 0.999
+    assert {"model.tables/item_id.npy", "encoder/item_id.ids.npy"} <= artifact.manifest.files.keys()
+    exact = load(trained.output)
+    for name in ("onnxruntime", "openvino", "tensorflow"):  # loading replays the golden requests at 1e-5
+        rounded, trained_as = (Model.load(a.folder, engine=name, threads=1) for a in (artifact, exact))
+        golden = exact.golden[0]
+        found, expected = (m.score(golden.context, golden.candidates) for m in (rounded, trained_as))
+        for task, scores in expected.items():
+            np.testing.assert_allclose(found[task], scores, rtol=1e-2)
+    inspect_artifact(artifact.folder, 1, console)
+    assert "table of item_id: " in console.file.getvalue()
+    again = with_fusions(artifact, artifact.fusions, artifact.manifest.experiment, tmp_path)
+    assert again.manifest.files["model.tables/item_id.npy"] == artifact.manifest.files["model.tables/item_id.npy"]
+    bad = Agreement(difference=0.1, ndcg=0.98, overlap=0.7, requests=5)
+    with pytest.raises(ExportError, match=r"table_precision: int8 changes rankings too much: .* 0.98000 .* is 0.999"):
+        accept(artifact.model_path, bad, TableOptions("beside", "int8"))
