@@ -58,7 +58,7 @@ class OpenVino:
         try:
             self._graph = self._core.read_model(str(model))
             rewrite(self._graph, import_module(OPERATIONS))
-            self.sizes = tuple(sorted(sizes))
+            self.sizes = tuple(sorted({*sizes, *options.sizes}))
             self._compiled = {size: self._compile(size) for size in (*self.sizes, ANY)}
         except Exception as error:  # the library's errors have no common base class
             raise EngineError(f"{model}: OpenVINO cannot load it: {error}") from error

@@ -15,7 +15,8 @@ from onnx import numpy_helper
 from ranker.model import RankingModel, input_signature
 
 OPSET = 17
-_PREFIX = "table_"
+TABLE = "table_"
+"""Prefix of the embedding tables' initialisers; their width follows."""
 ROWS = {"context": "contexts", "candidate": "candidates"}
 """Names of the inputs' first dimension; an engine that always has one context fixes ``contexts`` at 1."""
 
@@ -24,7 +25,7 @@ def to_onnx(model: RankingModel) -> onnx.ModelProto:
     """The served function as an ONNX model that maps packed arrays by name to ``scores`` [N, T]."""
     embedding = model.embedding
     tables = dict(embedding.tables)
-    names = {key: f"{_PREFIX}{key}" for key in tables}
+    names = {key: f"{TABLE}{key}" for key in tables}
     packed = input_signature(embedding.layout)
     signature = {
         **packed,
