@@ -1,8 +1,9 @@
 """Compares our service with others over HTTP on loopback: requests per second, p50, p99, and the bare engine.
 
 All serve the same model and request, and must give the same ranking. A load generator in a separate process loads them
-in turn, a second or two each, so that all see the same state of the machine. Idle services are suspended (SIGSTOP), so
-that polling ones take no time from others. Compare ratios, each of which is within one round.
+in turn, a second or two each, so that all see the same state of the machine. The cascade ranks in two stages; NDCG@10
+against our full ranking is measured on further requests in the same run. Idle services are suspended (SIGSTOP), so that
+polling ones take no time from others. Compare ratios, each of which is within one round.
 """
 
 import contextlib
@@ -26,12 +27,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ranking_agreement import ndcg_at_10
 from benchmarks.report import versions, write_json
-from benchmarks.serving_setup import SIZES, artifact_of, by_id, plain_saved_model, request_of, write_items
+from benchmarks.serving_setup import SIZES, artifact_of, by_id, cascade_of, plain_saved_model, request_of, write_items
 from ranker.artifact import Artifact
 
 OURS, BARE, FLOOR = "ours", "bare engine", "sgemm floor"
 BY_ID = f"{OURS}, items by id"
+CASCADE = f"{OURS}, cascade"
+NO_PEER = "none"
+COMPARED = 20
+"""Requests on which the cascade's rankings are compared with the full ones."""
 PEERS = ("fastapi + saved_model", "fastapi + onnx, unsplit", "litserve", "bentoml", "ray serve")
 LAYOUTS = {1: (1, 2), 4: (2, 1), 16: (2, 1)}
 """Processes, and engine threads of each, by concurrency; the same for all contestants."""
@@ -68,8 +74,11 @@ def main(
     ),
     size: Annotated[list[str] | None, typer.Option(help="large, small; all by default.")] = None,
     engine: Annotated[list[str] | None, typer.Option(help="Further engines to run our service with.")] = None,
-    peer: Annotated[list[str] | None, typer.Option(help="Some of the peers; all but ray serve by default.")] = None,
+    peer: Annotated[
+        list[str] | None, typer.Option(help="Some of the peers, or none; all but ray serve by default.")
+    ] = None,
     candidates: int = 500,
+    cascade: Annotated[bool, typer.Option(help="Distil a student, and rank in two stages, too.")] = True,
     at_once: Annotated[list[int] | None, typer.Option(help="1, 4, 16; by default 1 and 16.")] = None,
     rounds: int = 3,
     seconds: Annotated[float, typer.Option(help="Of each turn.")] = 1.5,
@@ -84,11 +93,12 @@ def main(
     for name in size or SIZES:
         artifact = artifact_of(name, folder)
         plain = plain_saved_model(artifact, folder / name / "plain")
+        student = cascade_of(artifact, folder / f"{name}_cascade") if cascade else None
         for concurrency in at_once or (1, 16):
             with ExitStack() as stack:
                 request = request_of(candidates)
                 write_items(request, items := folder / "items.parquet")
-                commands = commands_of(artifact, plain, items, concurrency, peers_python, engine, peer)
+                commands = commands_of(artifact, plain, student, items, concurrency, peers_python, engine, peer)
                 found = measured(stack, artifact, commands, concurrency, request, rounds, seconds, console)
             found = {"size": name, "concurrency": concurrency, "candidates": candidates, **found}
             show(found, console)
@@ -101,6 +111,7 @@ def main(
 def commands_of(
     artifact: Artifact,
     plain: Path,
+    student: Artifact | None,
     items: Path,
     concurrency: int,
     python: Path,
@@ -123,8 +134,10 @@ def commands_of(
     ours = [sys.executable, "-c", "from serving.cli import app; app()", *common]
     ours += ["--concurrency", "2" if concurrency == 1 else "1", "--max-in-flight", "64"]
     sides = {OURS: ours, BY_ID: [*ours, "--items", str(items)]}
+    if student is not None:
+        sides[CASCADE] = [*ours[:3], str(student.folder), *ours[4:]]
     sides |= {f"{OURS}, {name}": [*ours, "--engine", name] for name in engines or []}
-    return {**sides, **{name: known[name] for name in peers or PEERS[:4]}}
+    return {**sides, **{name: known[name] for name in peers or PEERS[:4] if name != NO_PEER}}
 
 
 def measured(
@@ -152,8 +165,11 @@ def measured(
     for contestant in contestants:
         console.log(f"checking {contestant.name}")
         contestant.resume()
-        expected = checked(contestant, bodies[contestant.name], expected)
+        answer = answered(contestant, bodies[contestant.name])
+        if contestant.name != CASCADE:
+            expected = checked(contestant, answer, expected)
         contestant.pause()
+    agreement = compared(contestants, candidates) if CASCADE in commands else {}
     load = stack.enter_context(asked([sys.executable, "-m", "benchmarks.serving_load"]))
     bare_command = [sys.executable, "-m", "benchmarks.serving_bare", str(artifact.folder), "--engine", "auto"]
     options = ["--candidates", str(candidates), "--threads", str(threads)]
@@ -185,6 +201,7 @@ def measured(
         "operations": operations,
         "sides": {contestant.name: contestant.rounds for contestant in contestants},
         "below": below,
+        "ndcg@10": agreement,
     }
 
 
@@ -202,14 +219,16 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     sides, below = found["sides"], found["below"]
     title = f"{found['size']}, {found['candidates']} candidates, {found['concurrency']} at once"
     layout = f"{found['workers']} process(es) of {found['threads']} thread(s), {found['operations'] / 1e9:.2f} GFLOP"
-    table = Table("", "requests/s", "p50 ms", "p99 ms", "ours is as fast", title=f"{title}\n{layout}")
+    table = Table("", "requests/s", "p50 ms", "p99 ms", "ours is as fast", "NDCG@10", title=f"{title}\n{layout}")
     ours = np.array([r["requests_per_s"] for r in sides[OURS]])
     for name, rounds in sides.items():
         rates = np.array([r["requests_per_s"] for r in rounds])
         cells = [f"{np.median([r[key] for r in rounds]):.2f}" for key in ("p50_ms", "p99_ms")]
-        table.add_row(name, f"{np.median(rates):.1f}", *cells, _spread(ours / rates))
+        agreement = found["ndcg@10"].get(name)
+        close = "" if agreement is None else f"{np.mean(agreement):.5f}, lowest {np.min(agreement):.5f}"
+        table.add_row(name, f"{np.median(rates):.1f}", *cells, _spread(ours / rates), close)
     for name, times in below.items():
-        table.add_row(name, "", f"{np.median(times):.2f}", "", "")
+        table.add_row(name, "", f"{np.median(times):.2f}", "", "", "")
     console.print(table)
     p50 = np.array([r["p50_ms"] for r in sides[OURS]])
     if found["concurrency"] == 1:
@@ -218,8 +237,21 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     console.print(f"sgemm floor over the bare engine: {_spread(np.array(below[FLOOR]) / np.array(below[BARE]))}")
 
 
-def checked(contestant: Contestant, body: bytes, expected: Any) -> Any:
-    """Wait for an answer; raise if its fused scores differ from those of the first service."""
+def compared(contestants: list[Contestant], candidates: int) -> dict[str, list[float]]:
+    """NDCG@10 of the cascade's rankings against ours in full, by request."""
+    sides = {each.name: each for each in contestants if each.name in (OURS, CASCADE)}
+    requests = [request_of(candidates, seed=100 + number) for number in range(COMPARED)]
+    answers = {}
+    for name, contestant in sides.items():
+        contestant.resume()
+        answers[name] = [answered(contestant, orjson.dumps(request)) for request in requests]
+        contestant.pause()
+    pairs = zip(requests, answers[OURS], answers[CASCADE], strict=True)
+    return {CASCADE: [ndcg_at_10(request, *pair) for request, *pair in pairs]}
+
+
+def answered(contestant: Contestant, body: bytes) -> Any:
+    """Wait for an answer, and return it."""
     for _ in range(60):  # some services open their port before they can answer
         with contextlib.suppress(httpx.TransportError):
             answer = httpx.post(f"http://127.0.0.1:{contestant.port}/rank", content=body, headers=JSON, timeout=60)
@@ -227,7 +259,11 @@ def checked(contestant: Contestant, body: bytes, expected: Any) -> Any:
                 break
         time.sleep(1)
     answer.raise_for_status()
-    got = answer.json()
+    return answer.json()
+
+
+def checked(contestant: Contestant, got: Any, expected: Any) -> Any:
+    """Return the fused scores of an answer; raise if they differ from those of the first service."""
     fused = np.array([row["fused"] for row in got] if isinstance(got, list) else got["fused"])
     if expected is not None and not np.allclose(fused, expected, rtol=0, atol=1e-4):
         raise typer.Exit(f"{contestant.name} ranks by different scores: {np.abs(fused - expected).max():.1e}")

@@ -50,6 +50,21 @@ def artifact_of(size: str, folder: Path) -> Artifact:
     return fit(experiment(size), log, output=root, progress=Console(file=sys.stderr)).export()
 
 
+def cascade_of(artifact: Artifact, folder: Path) -> Artifact:
+    """The artifact with a student, under a folder of its own; it is distilled if missing, in a few minutes."""
+    try:
+        found = load(folder)
+        if found.manifest.files["model.onnx"] == artifact.manifest.files["model.onnx"]:
+            return found
+    except ArtifactError:
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    from training.commands.distill import distill
+
+    log = artifact.folder.parent.parent / "log.parquet"
+    return distill(artifact, log, output=folder, progress=Console(file=sys.stderr)).export()
+
+
 def drawn(rows: int, seed: int = 0) -> dict[str, Any]:
     """Columns of a log of ``rows`` impressions over ten days."""
     random = np.random.default_rng(seed)

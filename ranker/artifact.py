@@ -12,6 +12,7 @@
       golden.json     requests and the Keras model's scores
       report.json     with report.npz: a sample of validation rows and the training curves, for reports only
       scores.json     distribution of validation scores, for drift detection; missing in older artifacts
+      student.onnx    optional: a small model that chooses what the full one scores, with student.json
 
 Nothing is pickled. A version is written under a temporary name and then renamed, so that no version is ever partial.
 Exports into one folder share a lock; an export that runs alone removes leftovers of killed exports.
@@ -41,6 +42,7 @@ from ranker.file_locks import lock
 from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
 from ranker.metrics import SHIFT, Spread
 from ranker.schema import Schema
+from ranker.student import Student
 
 FORMAT = 2
 MAPPED_FORMAT = 3
@@ -51,6 +53,7 @@ MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 SAVED_MODEL = "saved_model"
 SCORES = "scores.json"
+STUDENT, STUDENT_MODEL = "student.json", "student.onnx"
 WRITING = ".writing-"
 EXPORT_LOCK = ".export.lock"
 
@@ -99,6 +102,8 @@ class Artifact:
     golden: tuple[Golden, ...]
     spreads: Mapping[str, Spread] = field(default_factory=dict)
     """Distribution of validation scores by task; empty for older artifacts."""
+    student: Student | None = None
+    """The model of the first stage of a cascade; ``None`` if none was distilled."""
 
     @property
     def schema(self) -> Schema:
@@ -114,6 +119,27 @@ class Artifact:
     def model_path(self) -> Path:
         """The ONNX file."""
         return self.folder / MODEL
+
+    @property
+    def student_path(self) -> Path:
+        """The student's ONNX file."""
+        return self.folder / STUDENT_MODEL
+
+    def student_doubt(self, fusion: str = DEFAULT) -> str | None:
+        """Reason not to rank in two stages by default with a fusion of this name; ``None`` if rankings agree.
+
+        A formula that is not among the artifact's fusions counts as the default fusion.
+        """
+        if self.student is None:
+            return "the artifact has no student"
+        name = fusion if fusion in self.fusions else DEFAULT
+        measured = self.student.fusions.get(name)
+        if measured is None or measured.fusion != fusion_digest(self.fusions[name]):
+            return f"the agreement of its rankings was not measured with this fusion {name!r}; distil it again"
+        if measured.ndcg is None or measured.ndcg < self.student.least_ndcg:
+            found = "undefined" if measured.ndcg is None else f"{measured.ndcg:.5f}"
+            return f"NDCG@10 of its rankings with fusion {name!r} is {found}, below {self.student.least_ndcg:g}"
+        return None
 
     @property
     def saved_model_path(self) -> Path:
@@ -182,6 +208,7 @@ def _load(folder: Path, verified: Verified | None) -> Artifact:
             fusions=_fusions(manifest.log_schema, (folder / "fusion.json").read_bytes()),
             golden=tuple(Golden.model_validate(request) for request in golden),
             spreads=_spreads(folder / SCORES) if SCORES in manifest.files else {},
+            student=_student(folder, manifest, len(golden)) if STUDENT in manifest.files else None,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ArtifactError(f"{folder}: cannot be read: {type(error).__name__}: {error}") from error
@@ -193,6 +220,21 @@ def _spreads(file: Path) -> dict[str, Spread]:
         task: Spread(np.array(s["edges"], float), np.array(s["shares"], float), float(s.get("threshold", SHIFT)))
         for task, s in stored.items()
     }
+
+
+def _student(folder: Path, manifest: Manifest, requests: int) -> Student:
+    if STUDENT_MODEL not in manifest.files:
+        raise ValueError(f"{MANIFEST} lists {STUDENT}, but not {STUDENT_MODEL}")
+    student = Student.model_validate_json((folder / STUDENT).read_bytes())
+    if len(student.golden) != requests or any(set(scores) != set(manifest.tasks) for scores in student.golden):
+        raise ValueError(f"{STUDENT} must have scores of {', '.join(manifest.tasks)} for {requests} golden requests")
+    return student
+
+
+def fusion_digest(plan: Plan) -> str:
+    """SHA-256 of a fusion as it is stored."""
+    stored = plan.stored().model_dump(mode="json")
+    return hashlib.sha256(orjson.dumps(stored, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _fusions(schema: Schema, raw: bytes) -> dict[str, Plan]:
@@ -293,6 +335,18 @@ def with_fusions(
         write_parts(folder, artifact.encoder, fusions, artifact.golden, artifact.spreads)
         about = artifact.manifest.model_dump(mode="json", by_alias=True)
         manifest = seal(folder, root, {**about, "created": datetime.now(UTC), "experiment": dict(experiment)})
+    return load(root / str(manifest.version))
+
+
+def with_student(artifact: Artifact, student: Student, graph: bytes, root: Path) -> Artifact:
+    """Write the same model with a student and its ONNX graph as the next numbered version below ``root``."""
+    with new_version(root) as folder:
+        ignored = shutil.ignore_patterns(MANIFEST, STUDENT, STUDENT_MODEL)
+        shutil.copytree(artifact.folder, folder, ignore=ignored, dirs_exist_ok=True)
+        (folder / STUDENT_MODEL).write_bytes(graph)
+        (folder / STUDENT).write_text(student.model_dump_json(indent=2), encoding="utf-8")
+        about = artifact.manifest.model_dump(mode="json", by_alias=True)
+        manifest = seal(folder, root, {**about, "created": datetime.now(UTC)})
     return load(root / str(manifest.version))
 
 

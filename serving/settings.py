@@ -50,6 +50,11 @@ class Settings(Closed):
     engine: Annotated[str, ENGINE] = Field(
         "auto", description="Inference engine: auto, onnxruntime, openvino or tensorflow."
     )
+    cascade: Annotated[Literal["auto", "request", "off"], ENGINE] = Field(
+        "auto",
+        description="Rank in two stages where the artifact has a student: auto if its rankings agree with the full "
+        "model's, request only for requests that ask, off for none.",
+    )
     host: Annotated[str, NETWORK] = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: Annotated[int, NETWORK] = Field(8000, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
     workers: Annotated[int, NETWORK] = Field(1, ge=1, le=256, description="Worker processes; each loads the model.")

@@ -2,25 +2,38 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ranker.artifact import Artifact, Golden, load, new_version, seal, write_parts
+from ranker.artifact import (
+    Artifact,
+    Golden,
+    fusion_digest,
+    load,
+    new_version,
+    seal,
+    with_student,
+    write_parts,
+)
 from ranker.encoding import EncoderFitter, encode_labels
 from ranker.engines import OnnxRuntime
 from ranker.fusion import DEFAULT, FusionOptions, FusionState, StoredFusion, plan_for
 from ranker.metrics import spread
 from ranker.schema import Schema
+from ranker.student import Agreement, FusionAgreement, Point, Student
 from tests.ranker.conftest import columns_of, schema_of
 
 ROWS = 60
 
 
-def graph(layout, breaks: bool = False) -> onnx.ModelProto:
+def graph(layout, breaks: bool = False, noise: float = 0.0) -> onnx.ModelProto:
     """Scores [N, 3]: sigmoids of weighted sums of the ids (each put in range) and numbers of both sides.
+
+    ``noise`` times random numbers are added to the weights, as for a student that is not exact.
 
     One that ``breaks`` looks up a row that is not there as soon as a candidate's number is above 10,000.
     """
@@ -35,6 +48,7 @@ def graph(layout, breaks: bool = False) -> onnx.ModelProto:
         nodes.append(helper.make_node("Cast", [name], [f"{name}_float"], to=TensorProto.FLOAT))
         scale = 0.05 if is_ids else 0.2
         kernel = random.normal(scale=scale, size=(width, 3)).astype(np.float32)
+        kernel += (noise * scale * np.random.default_rng(width).normal(size=kernel.shape)).astype(np.float32)
         weights.append(numpy_helper.from_array(kernel, f"{name}_kernel"))
         nodes.append(helper.make_node("MatMul", [f"{name}_float", f"{name}_kernel"], [f"{name}_sum"]))
         sums.append(f"{name}_sum")
@@ -107,6 +121,28 @@ def written(
         facts = {"created": datetime.now(UTC), "tasks": list(schema.tasks), "schema": schema.model_dump(mode="json")}
         seal(folder, root, {**facts, "metrics": {"tasks": {}}, "experiment": {}, "packages": {}})
     return load(root)
+
+
+def with_noisy_student(
+    artifact: Artifact, root: Path, noise: float = 0.1, ndcg: float = 1.0, change_scores: float = 0.0
+) -> Artifact:
+    """The next version below ``root``, with a student whose weights differ a little, and whose agreement is said."""
+    measured = {name: FusionAgreement(fusion=fusion_digest(p), ndcg=ndcg) for name, p in artifact.fusions.items()}
+    point = Point(share=0.25, kept=0.25, ndcg=ndcg, recall=1.0, regret=0.0, cost=0.4)
+    agreement = Agreement(lists="sampled", count=1, candidates=200, points=(point,))
+    model = graph(artifact.encoder.layout, noise=noise)
+    with TemporaryDirectory() as folder:
+        onnx.save_model(model, file := str(Path(folder) / "student.onnx"))
+        engine, golden = OnnxRuntime(Path(file)), []
+        for request in artifact.golden:
+            context = {name: [value] for name, value in request.context.items()}
+            scores = engine.score(artifact.encoder.encode(context, request.candidates)) + change_scores
+            golden.append(dict(zip(artifact.manifest.tasks, scores.T.tolist(), strict=True)))
+    student = Student(
+        created=datetime.now(UTC), keep=0.25, least_ndcg=0.999, fusions=measured, agreement=(agreement,),
+        golden=tuple(golden), config={},
+    )  # fmt: skip
+    return with_student(artifact, student, model.SerializeToString(), root)
 
 
 def shop_log() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare`` and ``search`` are the commands of ``ranker-train`` as functions; accessing one
-imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search`` and ``distill`` are the commands of ``ranker-train`` as functions;
+accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -12,17 +12,32 @@ from training.quiet_imports import quiet_imports
 
 if TYPE_CHECKING:
     from training.commands.compare import Comparison, compare
+    from training.commands.distill import Distillation, DistillOptions, distill
     from training.commands.evaluate import evaluate
     from training.commands.fit import TrainingRun, fit
     from training.commands.search import SearchOptions, search
 
-__all__ = ["Comparison", "SearchOptions", "TrainingRun", "compare", "evaluate", "fit", "search"]
+__all__ = [
+    "Comparison",
+    "DistillOptions",
+    "Distillation",
+    "SearchOptions",
+    "TrainingRun",
+    "compare",
+    "distill",
+    "evaluate",
+    "fit",
+    "search",
+]
 
 _MODULES = {
     "Comparison": "training.commands.compare",
+    "DistillOptions": "training.commands.distill",
+    "Distillation": "training.commands.distill",
     "SearchOptions": "training.commands.search",
     "TrainingRun": "training.commands.fit",
     "compare": "training.commands.compare",
+    "distill": "training.commands.distill",
     "evaluate": "training.commands.evaluate",
     "fit": "training.commands.fit",
     "search": "training.commands.search",

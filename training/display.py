@@ -19,6 +19,10 @@ from rich.progress import (
 from rich.table import Table
 
 from ranker.metrics import METRICS, headline
+from ranker.student import Agreement
+
+AGREEMENT = ("share", "scored in full", "NDCG@10", "recall of the top 10", "regret", "time")
+"""Headers of :func:`agreement_lines`; time is that of scoring, relative to the full model alone."""
 
 if TYPE_CHECKING:  # a progress bar should not import TensorFlow
     from training.data.log_reader import Log
@@ -144,6 +148,30 @@ def gates_table(gates: Mapping[str, Any]) -> Table:
         weights = "  ".join(f"{expert} {weight:.2f}" for expert, weight in view["weights"].items())
         table.add_row(view["gate"], f"{view['entropy']:.2f}", weights)
     return table
+
+
+def agreement_table(agreement: Agreement, keep: float) -> Table:
+    """Agreement of rankings in two stages with the full model's, by share kept."""
+    title = f"{agreement.count:,} {agreement.lists} lists of {agreement.candidates:,.0f} candidates on average"
+    table = Table(*AGREEMENT, title=title)
+    for line in agreement_lines(agreement, keep):
+        table.add_row(*line)
+    return table
+
+
+def agreement_lines(agreement: Agreement, keep: float) -> list[list[str]]:
+    """One line of cells per share, under the headers ``AGREEMENT``; the default share is marked."""
+    return [
+        [
+            f"{point.share:g}{' (default)' if point.share == keep else ''}",
+            f"{point.kept:.1%}",
+            "undefined" if point.ndcg is None else f"{point.ndcg:.5f}",
+            f"{point.recall:.4f}",
+            f"{point.regret:.3g}",
+            "" if point.cost is None else f"{point.cost:.2f}",
+        ]
+        for point in agreement.points
+    ]
 
 
 def with_interval(report: Mapping[str, Any], name: str, between: str = "\n", missing: str = "") -> str:

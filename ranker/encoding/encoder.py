@@ -110,14 +110,15 @@ class Encoder:
         return Items(*candidates.encode(candidate, codes, rows, statistics), kept)
 
     def join(self, context: Columns, items: Items) -> Packed:
-        """Return the same as :meth:`encode` for one context row and these candidates; writes into ``items.numbers``.
+        """Return the same as :meth:`encode` for one context row, or one per candidate, and these candidates.
 
-        Raises ``ColumnError`` as :meth:`encode`.
+        Writes into ``items.numbers``. Raises ``ColumnError`` as :meth:`encode`.
         """
         contexts = self._sides[0]
-        if contexts.rows(context) != 1:
-            raise ValueError(f"{contexts.rows(context)} context rows: expected 1")
-        of_context = contexts.codes(context, 1)
+        rows = contexts.rows(context)
+        if rows not in (1, len(items.ids)):
+            raise ValueError(f"{rows} context rows: expected 1, or one per candidate ({len(items.ids)})")
+        of_context = contexts.codes(context, rows)
         codes = {**of_context, **items.codes}
 
         def statistics(key: Key) -> NDArray[np.float32]:
@@ -126,7 +127,7 @@ class Encoder:
 
         for place, key in self._mixed:
             items.numbers[:, place] = statistics(key)
-        return Packed(*contexts.encode(context, of_context, 1, statistics), items.ids, items.numbers)
+        return Packed(*contexts.encode(context, of_context, rows, statistics), items.ids, items.numbers)
 
     @cached_property
     def combined(self) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class EngineOptions(NamedTuple):
     """``cpu`` or ``cuda``."""
     threads: int = 0
     """Threads per call; 0: one per core."""
+    sizes: tuple[int, ...] = ()
+    """Further numbers of candidates to specialise the graph for, by engines that do so."""
 
 
 ON_CPU = EngineOptions()

@@ -60,7 +60,7 @@ class OpenVino:
             self._graph = self._core.read_model(str(model))
             self._rows = row_tables(model, [node.any_name for node in self._graph.inputs])
             rewrite(self._graph, import_module(OPERATIONS))
-            self.sizes = tuple(sorted(sizes))
+            self.sizes = tuple(sorted({*sizes, *options.sizes}))
             self._compiled = {size: self._compile(size) for size in (*self.sizes, ANY)}
         except EngineError:
             raise

@@ -24,11 +24,14 @@ class Candidates:
         The request of each candidate.
     features
         Raw values by name, [N] or a single one for all; missing values are NaN, or None for strings.
+    behind
+        Mask [N] of candidates that rank after the others whatever their fused scores; ``None`` if there are none.
     """
 
     scores: Floats
     requests: Requests
     features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    behind: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
@@ -37,11 +40,12 @@ class Candidates:
         scores: ArrayLike,
         requests: Requests | None = None,
         features: Mapping[str, ArrayLike] | None = None,
+        behind: NDArray[np.bool_] | None = None,
     ) -> "Candidates":
         """Check inputs for T ``objectives``; without ``requests`` all candidates belong to one request.
 
-        Raises ``FusionError`` for scores that are not finite or not [N, T], for requests not of N candidates, and for a
-        feature with neither N values nor one.
+        Raises ``FusionError`` for scores that are not finite or not [N, T], for requests or a ``behind`` not of N
+        candidates, and for a feature with neither N values nor one.
         """
         scores = np.asarray(scores, dtype=np.float64)
         if scores.ndim != 2 or scores.shape[1] != len(objectives):
@@ -57,6 +61,8 @@ class Candidates:
         requests = Requests.one(len(scores)) if requests is None else requests
         if len(requests.codes) != len(scores):
             raise FusionError(f"requests have {len(requests.codes)} candidates, but scores have {len(scores)}")
+        if behind is not None and behind.shape != (len(scores),):
+            raise FusionError(f"behind must be [{len(scores)}], as scores are; got shape {list(behind.shape)}")
         values = {name: np.asarray(value) for name, value in (features or {}).items()}
         for name, value in values.items():
             if value.shape not in ((), (len(scores),)):
@@ -64,7 +70,7 @@ class Candidates:
                     f"feature {name!r} must have one value, or one per candidate ({len(scores)}); "
                     f"got shape {list(value.shape)}"
                 )
-        return cls(scores, requests, values)
+        return cls(scores, requests, values, behind)
 
     def numbers(self, name: str) -> Floats:
         """Values of a numeric feature [N], NaN for missing. Raises ``FusionError`` if it is missing or not numeric."""

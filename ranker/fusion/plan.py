@@ -37,6 +37,8 @@ class Ranked:
         Masks of candidates [N] that a floor ranks last or drops.
     picked
         By rule, mask of candidates [N] it applied to.
+    behind
+        Mask of candidates [N] that rank after the others; those that a floor ranks last still come after them.
     """
 
     scores: Floats
@@ -44,12 +46,14 @@ class Ranked:
     last: Mask
     dropped: Mask
     picked: Mapping[str, Mask]
+    behind: Mask | None = None
 
     def order(self, k: int | None = None) -> Indices:
         """Indices of the ``k`` best candidates of one request, best first; ``None`` ranks all that are not dropped."""
-        if not (self.last.any() or self.dropped.any()):
+        if self.behind is None and not (self.last.any() or self.dropped.any()):
             return order(self.fused, k)
-        groups = [np.flatnonzero(~self.dropped & (self.last == last)) for last in (False, True)]
+        tiers = 2 * self.last + (0 if self.behind is None else self.behind)
+        groups = [np.flatnonzero(~self.dropped & (tiers == tier)) for tier in range(4)]
         return np.concatenate([rows[order(self.fused[rows])] for rows in groups])[:k]
 
 
@@ -130,7 +134,7 @@ class Plan:
             fused = np.where(picked[name], rule.moved(fused), fused)
             last |= picked[name] & rule.sends_last
             dropped |= picked[name] & rule.drops
-        return Ranked(calibrated.scores, fused, last, dropped, picked)
+        return Ranked(calibrated.scores, fused, last, dropped, picked, calibrated.behind)
 
     def rank(self, candidates: Candidates) -> Ranked:
         """Run all steps on candidates with the model's scores. Raises ``FusionError`` if a step is not fitted."""

@@ -1,6 +1,6 @@
 """An artifact loaded into an engine: scores and rankings, one request at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ranker.engines import Engine, EngineOptions, engine_of
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan
 from ranker.fusion.build import Given
 from ranker.fusion.checks import require_known
+from ranker.inference.cascade import SIZES, Asked, Cascade, Quota, Sifted
 from ranker.inference.pool import ContextColumns, Pool, Sent, plain, raw_values
 from ranker.inference.ranking import Explanations, Ranking, by_objective, explained
 from ranker.inference.replay import replay
@@ -21,6 +22,7 @@ from ranker.inference.tables import InputError as InputError
 from ranker.inference.tables import Table, candidate_columns, context_columns, input_error
 
 CUDA_TOLERANCE = 1e-3
+NO_STUDENT = "the artifact has no student to rank in two stages with; `ranker-train distill` adds one"
 
 
 class Model:
@@ -32,12 +34,20 @@ class Model:
         Schema, encoder, fusions and manifest.
     engine
         Runs the graph.
+    cascade
+        The artifact's student, for rankings in two stages; ``None`` without one.
     """
 
-    def __init__(self, artifact: Artifact, engine: Engine, tolerance: float = TOLERANCE) -> None:
-        """Raise ``ArtifactError`` if scores of the golden requests differ by more than ``tolerance``."""
+    def __init__(
+        self, artifact: Artifact, engine: Engine, tolerance: float = TOLERANCE, student: Engine | None = None
+    ) -> None:
+        """Raise ``ArtifactError`` if scores of the golden requests differ by more than ``tolerance``.
+
+        ``student`` runs the artifact's student; without it, all rankings are the full model's.
+        """
         self.artifact, self.engine = artifact, engine
         replay(artifact, engine, tolerance)
+        self.cascade = None if student is None else Cascade(artifact, student)
 
     @classmethod
     def load(cls, path: str | Path, *, engine: str = "auto", device: str = "cpu", threads: int = 0) -> "Model":
@@ -63,7 +73,9 @@ class Model:
         """
         artifact = load_artifact(Path(path))
         tolerance = CUDA_TOLERANCE if device == "cuda" else TOLERANCE
-        return cls(artifact, engine_of(engine, artifact.model_path, EngineOptions(device, threads)), tolerance)
+        options = EngineOptions(device, threads)
+        loaded, student = engines(artifact, engine, options)
+        return cls(artifact, loaded, tolerance, student)
 
     @property
     def tasks(self) -> list[str]:
@@ -89,7 +101,7 @@ class Model:
         InputError
             For a missing column, a value of the wrong type, and values so large that a score is not finite.
         """
-        _, _, scores = self._scored(context, candidates)
+        scores, _ = self._scored(*self._pool(context, candidates))
         return dict(zip(self.tasks, np.ascontiguousarray(scores.T), strict=True))
 
     def rank(
@@ -100,6 +112,7 @@ class Model:
         top_k: int | None = None,
         fusion: str | Mapping[str, Any] | None = None,
         explain: bool | int = False,
+        cascade: Asked = None,
     ) -> Ranking:
         """Score, fuse and order candidates, as ``POST /rank`` does.
 
@@ -114,19 +127,25 @@ class Model:
             one number for all objectives, or numbers by objective.
         explain
             ``True`` to explain all returned candidates, or the number of top candidates to explain.
+        cascade
+            ``False`` to score all candidates with the full model; ``True``, or a share of the candidates, to rank in
+            two stages: only that share, the best of the artifact's student, is scored by the full model. By default in
+            two stages if the artifact has a student whose rankings agree with the full model's.
 
         Raises
         ------
         InputError
-            As in :meth:`score`, and for a ``top_k`` or ``explain`` below 1.
+            As in :meth:`score`, for a ``top_k`` or ``explain`` below 1, and for a ``cascade`` that is not a share or
+            needs a student that the artifact lacks.
         FusionError
             For an unknown fusion, or parameters out of bounds.
         """
         _require_count("top_k", top_k)
         _require_count("explain", None if isinstance(explain, bool) else explain)
         name, plan = self.plan(*_choice(fusion))
-        pool, columns, scores = self._scored(context, candidates)
-        fused = self.fused(plan, scores, pool, columns)
+        pool, columns = self._pool(context, candidates)
+        scores, sifted = self._scored(pool, columns, plan, self.quota(name, pool.count, top_k, cascade))
+        fused = self.fused(plan, scores, pool, columns) if sifted is None else sifted.candidates(plan, scores)
         ranked = plan.rank(fused)
         order = ranked.order(top_k)
         why: Explanations | None = None
@@ -140,7 +159,29 @@ class Model:
             fused=ranked.fused[order],
             scores=by_objective(plan, ranked.scores[order].astype(np.float32)),
             explanations=why,
+            scored_by=None if sifted is None else sifted.scored_by(order),
         )
+
+    def quota(self, fusion: str, candidates: int, top_k: int | None, asked: Asked = None) -> Quota | None:
+        """How many of N candidates the full model scores after the student; ``None`` if it scores all.
+
+        ``fusion`` is the name of the request's fusion. Raises ``InputError`` for ``asked`` other than ``False`` without
+        a student, and for a share outside of (0, 1].
+        """
+        if asked is not None and not isinstance(asked, bool) and not 0 < asked <= 1:
+            raise InputError(f"cascade: must be a share above 0 and at most 1, got {asked!r}")
+        if self.cascade is None:
+            if asked is None or asked is False:
+                return None
+            raise InputError(f"cascade: {NO_STUDENT}")
+        if asked is False or (asked is None and self.cascade.doubt(fusion) is not None):
+            return None
+        return self.cascade.quota(candidates, top_k, None if asked is None or asked is True else asked)
+
+    def sift(self, plan: Plan, packed: Packed, pool: Pool, context: ContextColumns, quota: Quota) -> Sifted | None:
+        """Run the first stage, as :meth:`Cascade.sift`."""
+        assert self.cascade is not None, "there is no quota without a student"
+        return self.cascade.sift(plan, packed, lambda scores: self.fused(plan, scores, pool, context), quota)
 
     def choices(self) -> dict[str, Plan]:
         """Fusions a request may name: the artifact's, and formulas that need only parameters."""
@@ -172,19 +213,30 @@ class Model:
         rows = np.flatnonzero(~finite.all(axis=1)).tolist()
         return {row: [self.tasks[i] for i in np.flatnonzero(~finite[row])] for row in rows}
 
-    def _scored(self, context: Table, candidates: Table) -> tuple[Pool, ContextColumns, NDArray[np.float32]]:
+    def _pool(self, context: Table, candidates: Table) -> tuple[Pool, ContextColumns]:
         schema, encoder = self.artifact.schema, self.artifact.encoder
         columns = context_columns(schema, encoder, context)
-        pool = Sent(self.artifact, candidate_columns(schema, encoder, candidates))
+        return Sent(self.artifact, candidate_columns(schema, encoder, candidates)), columns
+
+    def _scored(
+        self, pool: Pool, columns: ContextColumns, plan: Plan | None = None, quota: Quota | None = None
+    ) -> tuple[NDArray[np.float32], Sifted | None]:
+        """Scores [N, T]; with a ``quota``, those of two stages and the result of the first."""
         if not pool.count:
-            return pool, columns, np.zeros((0, len(self.tasks)), dtype=np.float32)
-        scores = self.engine.score(self._encoded(pool, columns))
+            return np.zeros((0, len(self.tasks)), dtype=np.float32), None
+        packed = self._encoded(pool, columns)
+        sifted = None
+        if plan is not None and quota is not None:
+            sifted = self.sift(plan, packed, pool, columns, quota)
+        scores = self.engine.score(packed if sifted is None else sifted.packed(packed))
+        if sifted is not None:
+            scores = sifted.joined(scores)
         for row, tasks in self.not_finite(scores).items():
             raise InputError(
                 f"candidates, row {row}: values are so large that the model gives no finite score for "
                 f"{', '.join(tasks)}"
             )
-        return pool, columns, scores
+        return scores, sifted
 
     def _encoded(self, pool: Pool, context: ContextColumns) -> Packed:
         try:
@@ -202,6 +254,25 @@ class Model:
         if name not in FUSIONS:
             require_known(name, list(self.choices()), f"no fusion is named {name!r}")
         return default.with_formula(name, {})
+
+
+def engines(
+    artifact: Artifact,
+    name: str,
+    options: EngineOptions,
+    skipped: Callable[[str, str], None] = lambda *_: None,
+    with_student: bool = True,
+) -> tuple[Engine, Engine | None]:
+    """Load an artifact's graph into a named engine, and its student's if it has one.
+
+    The student runs on the CPU: a copy to a device costs more than its few operations. Raises ``EngineError``;
+    ``skipped`` as for ``engine_of``.
+    """
+    if artifact.student is None or not with_student:
+        return engine_of(name, artifact.model_path, options, skipped), None
+    full = engine_of(name, artifact.model_path, options._replace(sizes=(*options.sizes, *SIZES)), skipped)
+    of_student = name if options.device == "cpu" else "auto"
+    return full, engine_of(of_student, artifact.student_path, options._replace(device="cpu"), skipped)
 
 
 def facts(name: str, plan: Plan) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,10 @@ from ranker.fusion import Candidates, Plan, explain
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+ScoredBy: TypeAlias = Literal["full", "student"]
+"""The model that scored a candidate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,9 @@ class Ranking:
         By objective, calibrated scores [K].
     explanations
         Explanations of the first candidates, if requested.
+    scored_by
+        ``full`` or ``student`` [K]: the model that scored each candidate; ``None`` if the full model scored all. Fused
+        scores then descend within each part, and those of the student's candidates are behind.
     """
 
     model_version: int
@@ -66,6 +73,7 @@ class Ranking:
     fused: NDArray[np.float64]
     scores: Mapping[str, NDArray[np.float32]]
     explanations: Explanations | None = None
+    scored_by: list[ScoredBy] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -73,13 +81,15 @@ class Ranking:
     def to_frame(self) -> "pd.DataFrame":
         """Return a DataFrame with one row per candidate, best first; requires pandas.
 
-        Columns: ``id``, ``position``, ``fused``, each objective's score under its name, and with explanations
-        ``baseline``, ``OBJECTIVE.contribution``, ``OBJECTIVE.rank_without`` and ``rule.NAME``, null for candidates
-        without explanation.
+        Columns: ``id``, ``position``, ``fused``, each objective's score under its name, ``scored_by`` if ranked in two
+        stages, and with explanations ``baseline``, ``OBJECTIVE.contribution``, ``OBJECTIVE.rank_without`` and
+        ``rule.NAME``, null for candidates without explanation.
         """
         import pandas as pd
 
         frame = pd.DataFrame({"id": self.ids, "position": self.positions, "fused": self.fused, **self.scores})
+        if self.scored_by is not None:
+            frame["scored_by"] = self.scored_by
         if (why := self.explanations) is not None:
             columns: dict[str, NDArray[Any]] = {"baseline": why.baseline}
             columns |= {f"{name}.contribution": values for name, values in why.contributions.items()}

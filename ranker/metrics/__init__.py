@@ -4,6 +4,7 @@
 ``BinnedAuc`` and ``Groups`` measure many rankings of the same rows against many labels, with one ordering each.
 """
 
+from ranker.metrics.agreement import RankingAgreement, ranking_agreement
 from ranker.metrics.auc import auc
 from ranker.metrics.base import Metric
 from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs
@@ -31,6 +32,7 @@ __all__ = [
     "Metric",
     "Ndcg",
     "Ranking",
+    "RankingAgreement",
     "Spread",
     "auc",
     "binned",
@@ -44,6 +46,7 @@ __all__ = [
     "mae",
     "metrics_of",
     "ndcg",
+    "ranking_agreement",
     "report",
     "rmse",
     "spread",

@@ -54,6 +54,7 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
         "version": manifest.version,
         "created": manifest.created.isoformat(),
         "engine": ranker.engine,
+        "cascade": ranker.cascade(),
         "tasks": list(manifest.tasks),
         "fusions": list(ranker.choices()),
         "formats": {"requests": list(READERS), "answers": list(WRITERS)},

@@ -67,6 +67,12 @@ class Metrics:
         self._candidates = Histogram(
             "ranker_candidates", "Candidates per ranked request.", ["model", "group"], buckets=CANDIDATES, registry=own
         )
+        self._cascade = Counter(
+            "ranker_cascade_candidates",
+            "Candidates of requests ranked in two stages, by the model that scored them.",
+            ["model", "scored_by"],
+            registry=own,
+        )
         self.in_flight = gauge("ranker_in_flight", "Requests being served or waiting.", [], "livesum")
         sampled = {
             "waiting": "Requests waiting for a thread.",
@@ -146,6 +152,9 @@ class Metrics:
         for feature in features_with_ids(ranker.artifact):
             self._ids.labels(model, feature)
             self._unknown.labels(model, feature)
+        if ranker.model.cascade is not None:
+            for scored_by in ("full", "student"):
+                self._cascade.labels(model, scored_by)
         if ranker.items is not None:
             self._looked_up.labels(model)
             self._unknown_items.labels(model)
@@ -180,6 +189,9 @@ class Metrics:
         if outcome == "ok" and trace.packed is not None and trace.scores is not None:
             self._duration.labels(route.model, route.group).observe(sum(trace.seconds.values()))
             self._candidates.labels(route.model, route.group).observe(len(trace.scores))
+            if trace.by_full is not None:
+                self._cascade.labels(route.model, "full").inc(trace.by_full)
+                self._cascade.labels(route.model, "student").inc(len(trace.scores) - trace.by_full)
             ranker, drift = self._drift[route.model]
             if ranker is route.ranker:
                 drift.keep(trace.packed, trace.scores)

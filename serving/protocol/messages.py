@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -20,12 +20,36 @@ def _checked_explain(value: Any) -> Any:
     return value
 
 
+def _checked_cascade(value: Any) -> Any:
+    """Return a choice as a boolean, a share or ``None``."""
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError('must be true, false, or an object with the share to keep, such as {"keep": 0.25}')
+    if unknown := [key for key in value if key != "keep"]:
+        raise ValueError(f"may hold only keep, not {unknown[0]!s:.40}")
+    keep = value.get("keep")
+    if keep is None:
+        return True
+    if isinstance(keep, bool) or not isinstance(keep, int | float) or not 0 < keep <= 1:
+        raise ValueError("keep must be a number above 0 and at most 1: the share that the full model scores")
+    return float(keep)
+
+
 UserId = Integer | Annotated[str, Field(min_length=1, max_length=512)]
 Explained = Annotated[
     bool | int,
     BeforeValidator(_checked_explain),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
 ]
+_KEEP = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+_KEEPS = {"type": "object", "properties": {"keep": _KEEP}, "additionalProperties": False}
+Cascading = Annotated[
+    bool | float | None,
+    BeforeValidator(_checked_cascade),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, _KEEPS, {"type": "null"}]}),
+]
+"""Whether to rank in two stages: a share to keep, ``True`` for the artifact's, ``None`` for the service's choice."""
 
 
 class Message(BaseModel):
@@ -43,6 +67,14 @@ class FusionChoice(Message):
     parameters: dict[str, Number | dict[str, Number]] = Field(
         default_factory=dict, description="Parameters by name: one number for all objectives, or one per objective."
     )
+
+
+class CascadeUsed(Message):
+    """The two stages that ranked the candidates."""
+
+    keep: float = Field(description="Share of the candidates to be scored by the full model.")
+    full: int = Field(description="Candidates that the full model scored: at least 50, and 4 for each of `top_k`.")
+    student: int = Field(description="Other candidates, which have the student's scores and rank behind.")
 
 
 class FusionUsed(Message):
@@ -106,6 +138,12 @@ class Ranking(Message):
     explanations: Explanations | None = Field(
         None, description="Explanations of the first candidates, if the request asks for them."
     )
+    cascade: CascadeUsed | None = Field(None, description="Set if candidates were ranked in two stages.")
+    scored_by: list[Literal["full", "student"]] | None = Field(
+        None,
+        description="The model that scored each candidate, in two stages. Those of the student rank behind, so `fused` "
+        "descends within each part.",
+    )
     unknown_ids: list[int | str | None] | None = Field(
         None, description="Unknown item ids, if the request sends ids alone."
     )
@@ -127,6 +165,7 @@ class RankedCandidate(Message):
     id: int | str | None
     fused: float
     scores: dict[str, float]
+    scored_by: Literal["full", "student"] | None = Field(None, description="Set if ranked in two stages.")
     explanation: Explanation | None = Field(None, description="Set for the first candidates, if the request asks.")
 
 
@@ -137,6 +176,7 @@ class RankingByRow(Message):
     model_version: int
     fusion: FusionUsed
     experiment: ExperimentUsed | None
+    cascade: CascadeUsed | None = None
     candidates: list[RankedCandidate]
     unknown_ids: list[int | str | None] | None = None
     user: UserFound | None = None
@@ -166,5 +206,7 @@ class RankRequest:
     explain: bool | int = False
     by_id: bool = False
     """Whether the candidates are ids alone, to be looked up among the items."""
+    cascade: bool | float | None = None
+    """Whether to rank in two stages, as :data:`Cascading`."""
     user: int | str | None = None
     """The user whose stored features fill in the columns that ``context`` lacks."""

@@ -15,7 +15,7 @@ from ranker.registry import alternatives
 from serving.protocol.bounds import Bounds, require_few_keys
 from serving.protocol.column_types import Expected, expected_columns, list_of
 from serving.protocol.errors import FIELD, RequestError, cut
-from serving.protocol.messages import Explained, FusionChoice, Message, RankRequest, UserId
+from serving.protocol.messages import Cascading, Explained, FusionChoice, Message, RankRequest, UserId
 
 SHOWN = 60
 """Most characters of an invalid value shown in a message."""
@@ -80,7 +80,9 @@ class RequestChecker:
         if not by_user:
             context |= {name: [None] for name in self.context if name not in context}
         user = checked.user if by_user else None
-        return RankRequest(context, candidates, checked.top_k, checked.fusion, checked.explain, by_id, user)
+        return RankRequest(
+            context, candidates, checked.top_k, checked.fusion, checked.explain, by_id, checked.cascade, user
+        )
 
     def in_microseconds(self, columns: Mapping[str, Column]) -> dict[str, Column]:
         """Drop columns with times in another unit, so that the full check reports them."""
@@ -161,6 +163,14 @@ def _other_fields() -> dict[str, Any]:
     return {
         "top_k": (Annotated[int, Field(ge=1)] | None, Field(None, description="Return only the best so many.")),
         "fusion": (FusionChoice | None, None),
+        "cascade": (
+            Cascading,
+            Field(
+                None,
+                description="Two stages: false to score all candidates with the full model; true, or a share to keep, "
+                "to score only the best of the student with it. Default: the service's setting.",
+            ),
+        ),
         "model": (str | None, Field(None, description="One of the service's models (see /models).")),
         "explain": (
             Explained,

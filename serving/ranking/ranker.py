@@ -2,17 +2,18 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.encoding import ColumnError, Packed
-from ranker.engines import Engine, EngineOptions, engine_of
+from ranker.engines import Engine, EngineOptions
 from ranker.engines.row_tables import described
 from ranker.fusion import FusionError, Plan
-from ranker.inference.model import CUDA_TOLERANCE, Model
+from ranker.inference.cascade import Quota, Sifted
+from ranker.inference.model import CUDA_TOLERANCE, InputError, Model, engines
 from ranker.inference.model import facts as fusion_facts
 from ranker.inference.ranking import by_objective, explained
 from serving.features.items import ItemSource
@@ -30,6 +31,8 @@ from serving.settings import Settings
 ONLY_MODEL = "default"
 """Model name when one artifact is served."""
 DEFAULT_EXCHANGE = Exchange()
+Cascading: TypeAlias = Literal["auto", "request", "off"]
+"""Which requests are ranked in two stages, as the setting ``cascade``."""
 
 
 def _skipped(engine: str, reason: str) -> None:
@@ -48,8 +51,11 @@ class Ranker:
         source: ItemSource | None = None,
         drop_unknown: bool = False,
         users: Users | None = None,
+        student: Engine | None = None,
+        cascade: Cascading = "auto",
     ) -> None:
-        self.model = Model(artifact, engine, tolerance)
+        self.model = Model(artifact, engine, tolerance, student)
+        self._cascade: Cascading = cascade
         self.artifact = artifact
         self.checker = RequestChecker(artifact, max_candidates, by_id=source is not None, by_user=users is not None)
         self._source, self._drop_unknown = source, drop_unknown
@@ -63,15 +69,29 @@ class Ranker:
     ) -> "Ranker":
         """Start the engine of a loaded artifact. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
         options = EngineOptions(settings.device, settings.threads)
-        engine = engine_of(settings.engine, artifact.model_path, options, _skipped)
+        engine, student = engines(artifact, settings.engine, options, _skipped, settings.cascade != "off")
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         drop = settings.unknown_items == "drop"
-        return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users)
+        return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users, student, settings.cascade)
 
     @property
     def engine(self) -> str:
         """Name of the inference engine."""
         return self.model.engine.name
+
+    def cascade(self) -> dict[str, Any] | None:
+        """How requests are ranked in two stages; ``None`` without a student."""
+        if self.model.cascade is None:
+            return None
+        student, doubt = self.model.cascade.student, self.model.cascade.doubt()
+        by_default = self._cascade == "auto" and doubt is None
+        return {
+            "default": by_default,
+            "reason": None if by_default else doubt or "only requests that ask for it (cascade: request)",
+            "keep": student.keep,
+            "engine": self.model.cascade.engine.name,
+            "ndcg": {name: found.ndcg for name, found in student.fusions.items()},
+        }
 
     @property
     def by_user(self) -> bool:
@@ -114,6 +134,7 @@ class Ranker:
         trace.looked_up, trace.unknown = pool.looked_up, len(pool.unknown or ())
         trace.user = context.outcome
         trace.lap("features")
+        quota = self._quota(request, name, pool.count)
         if pool.count:
             trace.packed, context = self._encoded(pool, context)
             trace.lap("encode")
@@ -126,28 +147,56 @@ class Ranker:
             **({} if pool.unknown is None else {"unknown_ids": pool.unknown}),
         }
 
+        sifted: Sifted | None = None
+
+        def sift() -> Step:
+            nonlocal sifted
+            trace.lap("turn")
+            assert trace.packed is not None, "there are more candidates than are kept"
+            assert quota is not None, "it is the first step only with a quota"
+            sifted = self.model.sift(plan, trace.packed, pool, context.columns, quota)
+            trace.lap("sift")
+            return score
+
         def score() -> Step:
             trace.lap("turn")
             if trace.packed is not None:
-                trace.scores = self.model.engine.score(trace.packed)
+                if sifted is None:
+                    trace.scores = self.model.engine.score(trace.packed)
+                else:
+                    trace.scores = sifted.joined(self.model.engine.score(sifted.packed(trace.packed)))
+                    trace.by_full = len(sifted.chosen)
                 trace.lap("score")
             return respond
 
         def respond() -> bytes:
             trace.lap("hold")
             if trace.scores is not None:
-                answer = self._ranked(trace.scores, request, plan, pool, context, facts, trace)
+                answer = self._ranked(trace.scores, sifted, request, plan, pool, context, facts, trace)
             else:
                 answer = Answer(facts, [], np.zeros(0), {n: np.zeros(0, np.float32) for n in plan.objectives}, None)
             written = WRITERS[exchange.writes](answer)
             trace.lap("respond")
             return written
 
-        return score
+        return score if quota is None else sift
+
+    def _quota(self, request: RankRequest, fusion: str, candidates: int) -> Quota | None:
+        """How many candidates the full model scores after the student; ``None`` if it scores all."""
+        asked = request.cascade
+        if asked is None and self._cascade != "auto":
+            return None
+        if self._cascade == "off" and asked is not False:
+            raise RequestError([("cascade", "is switched off by the service (cascade: off)")])
+        try:
+            return self.model.quota(fusion, candidates, request.top_k, asked)
+        except InputError as error:
+            raise RequestError([("cascade", str(error).removeprefix("cascade: "))]) from None
 
     def _ranked(
         self,
         scores: NDArray[np.float32],
+        sifted: Sifted | None,
         request: RankRequest,
         plan: Plan,
         pool: RequestPool,
@@ -156,8 +205,12 @@ class Ranker:
         trace: RequestTrace,
     ) -> Answer:
         self._require_finite(scores)
-        candidates = self.model.fused(plan, scores, pool, context.columns)
         try:
+            if sifted is None:
+                candidates = self.model.fused(plan, scores, pool, context.columns)
+            else:
+                candidates = sifted.candidates(plan, scores)
+                facts = {**facts, "cascade": sifted.facts()}
             ranked = plan.rank(candidates)
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None
@@ -168,7 +221,8 @@ class Ranker:
             chosen = order if request.explain is True else order[: request.explain]
             explanations = vars(explained(plan, candidates, chosen, ranked.picked))
         scored = by_objective(plan, ranked.scores[order].astype(np.float32))
-        return Answer(facts, pool.ids(order), ranked.fused[order], scored, explanations)
+        by = None if sifted is None else sifted.scored_by(order)
+        return Answer(facts, pool.ids(order), ranked.fused[order], scored, explanations, by)
 
     def choices(self) -> dict[str, Plan]:
         """Fusions a request may name: the artifact's, and the formulas that need only parameters."""

@@ -11,7 +11,7 @@ from ranker.encoding import Packed
 if TYPE_CHECKING:
     from serving.ranking.route import Route
 
-STAGES = ("read", "wait", "parse", "features", "encode", "turn", "score", "hold", "fuse", "respond")
+STAGES = ("read", "wait", "parse", "features", "encode", "turn", "sift", "score", "hold", "fuse", "respond")
 
 
 class DeadlineError(Exception):
@@ -21,7 +21,9 @@ class DeadlineError(Exception):
 class RequestTrace:
     """Seconds by stage, starting now; ``deadline`` is on ``time.monotonic``'s clock."""
 
-    __slots__ = ("_last", "begun", "deadline", "looked_up", "packed", "route", "scores", "seconds", "unknown", "user")
+    __slots__ = (
+        "_last", "begun", "by_full", "deadline", "looked_up", "packed", "route", "scores", "seconds", "unknown", "user",
+    )  # fmt: skip
 
     def __init__(self, deadline: float | None = None) -> None:
         self.begun = self._last = time.monotonic()
@@ -30,6 +32,8 @@ class RequestTrace:
         self.route: Route | None = None
         self.packed: Packed | None = None
         self.scores: NDArray[np.float32] | None = None
+        self.by_full: int | None = None
+        """Number of candidates that the full model scored after the student; ``None`` if it scored all."""
         self.looked_up = self.unknown = 0
         """Item ids looked up, and how many of them are unknown."""
         self.user: str | None = None
@@ -38,7 +42,7 @@ class RequestTrace:
     def lap(self, stage: str) -> None:
         """End a stage. Raises ``DeadlineError`` if the deadline has passed."""
         now = time.monotonic()
-        self.seconds[stage] = now - self._last
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last  # a request may wait for its turn twice
         self._last = now
         if self.deadline is not None and now > self.deadline:
             raise DeadlineError(stage)

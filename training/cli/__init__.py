@@ -6,6 +6,7 @@ import typer
 
 from ranker.command_line import Commands, debug
 from training.cli.compare import compare
+from training.cli.distill import distill
 from training.cli.evaluate import evaluate
 from training.cli.export import export
 from training.cli.fit import fit
@@ -16,7 +17,7 @@ from training.cli.schema import schema
 from training.cli.search import search
 from training.cli.simulate import simulate
 
-COMMANDS = (simulate, fit, evaluate, export, compare, pareto, search, inspect, report, schema)
+COMMANDS = (simulate, fit, evaluate, export, compare, pareto, search, distill, inspect, report, schema)
 """In the order shown by ``--help``."""
 
 

@@ -13,6 +13,7 @@ from ranker.encoding import (
     Column,
     Encoder,
     EncoderFitter,
+    Items,
     Labels,
     Packed,
     Ragged,
@@ -155,6 +156,17 @@ def encode_with_columns(
     chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
     for batch, raw in _encoded(schema, encoder, _selected(chunks, progress, VALIDATION), group_by):
         yield batch, _declared(schema, raw)
+
+
+def encode_inputs(
+    schema: Schema, encoder: Encoder, chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: str
+) -> Iterator[tuple[Items, dict[str, Column]]]:
+    """Encode the candidates of the selected rows of each chunk, with their raw columns; labels are not read."""
+    for chunk, mask in _selected(chunks, progress, stage):
+        columns = taken(chunk.columns, mask)
+        with chunk.naming_rows(mask):
+            encoder.times.check(schema, columns, numbers=False)
+            yield encoder.encode_items(columns), columns
 
 
 def rows_of(schema: Schema, rows: Split) -> Rows:

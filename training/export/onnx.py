@@ -19,7 +19,8 @@ from ranker.encoding.table_regions import TablesInside
 from ranker.model import RankingModel, input_signature
 
 OPSET = 17
-_PREFIX = "table_"
+TABLE = "table_"
+"""Prefix of the embedding tables' initialisers; their width follows."""
 ROWS = {"context": "contexts", "candidate": "candidates"}
 """Names of the inputs' first dimension; an engine that always has one context fixes ``contexts`` at 1."""
 
@@ -31,7 +32,7 @@ def to_onnx(model: RankingModel, beside: Collection[str] = ()) -> onnx.ModelProt
     """
     embedding = model.embedding
     inside = TablesInside(embedding.layout, beside)
-    tables = {f"{_PREFIX}{width}": rows for width, rows in _inside_tables(model, inside)}
+    tables = {f"{TABLE}{width}": rows for width, rows in _inside_tables(model, inside)}
     packed = {
         **input_signature(embedding.layout),
         **{
@@ -45,7 +46,7 @@ def to_onnx(model: RankingModel, beside: Collection[str] = ()) -> onnx.ModelProt
 
     @tf.function(input_signature=[signature], autograph=False)
     def score(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        with embedding.reading({name.removeprefix(_PREFIX): inputs[name] for name in tables}, inside):
+        with embedding.reading({name.removeprefix(TABLE): inputs[name] for name in tables}, inside):
             return {"scores": model({name: inputs[name] for name in packed})}
 
     converted, _ = tf2onnx.convert.from_function(score, input_signature=[signature], opset=OPSET)

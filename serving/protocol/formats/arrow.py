@@ -131,6 +131,8 @@ def stream(answer: Answer) -> bytes:
     """Write one record batch in ranked order, with the other fields as JSON in the schema's metadata."""
     columns = {"id": _ids(answer.ids), "fused": pa.array(answer.fused)}
     columns |= {f"score_{name}": pa.array(values) for name, values in answer.scores.items()}
+    if answer.scored_by is not None:
+        columns["scored_by"] = pa.array(answer.scored_by, pa.string())
     for name, values in _explained(answer.explanations or {}):
         rest = pa.nulls(len(answer.fused) - len(values), pa.array(values).type)
         columns[name] = pa.concat_arrays([pa.array(values), rest])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Column
+from ranker.inference.ranking import ScoredBy
 from ranker.registry import Registry
 from serving.protocol.bounds import Bounds
 from serving.protocol.messages import RankRequest
@@ -26,6 +27,8 @@ class Answer(NamedTuple):
     scores: Mapping[str, NDArray[np.float32]]
     explanations: Mapping[str, Any] | None
     """Arrays for the first candidates, by name, or by name and objective; ``None`` if the request asks for none."""
+    scored_by: list[ScoredBy] | None = None
+    """The model that scored each candidate; ``None`` if one scored all."""
 
 
 class Opened(NamedTuple):

@@ -67,6 +67,7 @@ def columns(answer: Answer) -> bytes:
         "ids": answer.ids if integers else _plain(answer.ids),
         "fused": answer.fused,
         "scores": answer.scores,
+        **({} if answer.scored_by is None else {"scored_by": answer.scored_by}),
         **explanations,
     }
     return orjson.dumps({**answer.facts, **ranking}, option=NUMPY)
@@ -80,6 +81,8 @@ def rows(answer: Answer) -> bytes:
         {"id": name, "fused": value, "scores": scores}
         for name, value, scores in zip(ids, fused, _by_row(answer.scores, len(fused)), strict=True)
     ]
+    for candidate, model in zip(ranked, answer.scored_by or (), strict=False):
+        candidate["scored_by"] = model
     if answer.explanations is not None:
         count = len(answer.explanations["baseline"])
         for candidate, explanation in zip(ranked, _by_row(answer.explanations, count), strict=False):

@@ -46,6 +46,7 @@ def test_outcomes_stages_and_candidates_are_counted(own, body):
         **dict.fromkeys(STAGES, 3),
         "read": 4,
         "wait": 4,
+        "sift": 0,
     }
     staged = sum(more("ranker_stage_seconds_sum", stage) for stage in STAGES)
     assert staged >= more("ranker_request_seconds_sum", "default")

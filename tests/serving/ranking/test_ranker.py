@@ -105,7 +105,7 @@ def test_nothing_is_done_after_the_deadline(artifact):
     assert late.packed is None
     timely = RequestTrace(deadline=float("inf"))
     answered(service, body, timely)
-    assert tuple(timely.seconds) == STAGES[2:]
+    assert tuple(timely.seconds) == tuple(stage for stage in STAGES[2:] if stage != "sift")
     assert timely.packed is not None
     assert timely.scores.shape == (20, 3)
 

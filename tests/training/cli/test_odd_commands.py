@@ -9,12 +9,37 @@ from tests.training.conftest import written
 from training.cli import app
 from training.cli.terminal import console
 
-COMMANDS = ["simulate", "fit", "evaluate", "export", "compare", "pareto", "search", "inspect", "report", "schema"]
+COMMANDS = [
+    "simulate",
+    "fit",
+    "evaluate",
+    "export",
+    "compare",
+    "pareto",
+    "search",
+    "distill",
+    "inspect",
+    "report",
+    "schema",
+]
 OPTIONS = [
     *("--output", "--rows", "--seed", "--overwrite", "--data", "--restart", "--json", "--group-by", "--bootstrap"),
     *("--validation", "--given-conflicts", "--vary", "--seeds", "--test", "--jobs", "--export-best", "--best-by"),
     *("--points", "--method", "--total", "--objectives", "--pick", "--prefer", "--maximise", "--require", "--fusion"),
-    *("--formula", "--trust", "--budget", "--held-out", "--binned", "--export", "--force", "--depth", "--outptu", "-o"),
+    *(
+        "--formula",
+        "--trust",
+        "--budget",
+        "--held-out",
+        "--binned",
+        "--export",
+        "--force",
+        "--keep",
+        "--min-ndcg",
+        "--depth",
+        "--outptu",
+        "-o",
+    ),
 ]
 VALUES = [
     *("", " ", "-", "--", "=", "0", "-1", "1e400", "nan", "9" * 30, "9" * 5000, "x" * 5000, "a\0b", "\udcff", "é", "*"),
@@ -29,6 +54,7 @@ NEEDED = {
     "compare": ("{config}", "--output", "{new}", "--vary", "architecture=mmoe", "--data", "{none}"),
     "pareto": ("{config}", "--output", "{new}", "--points", "2", "--data", "{none}"),
     "search": ("{none}", "--output", "{new}", "--data", "{none}"),
+    "distill": ("{none}", "--output", "{new}", "--data", "{none}"),
     "inspect": ("{none}",),
     "report": ("{none}",),
     "schema": (),

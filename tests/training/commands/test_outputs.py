@@ -17,6 +17,7 @@ COMMANDS = {
     "pareto": ("pareto", "{config}", "--points", "2", "--output"),
     "search": ("search", "{new}", "--output"),
     "search --export": ("search", "{new}", "--output", "{new}", "--export"),
+    "distill": ("distill", "{new}", "--output"),
     "simulate": ("simulate", "--output"),
     "export": ("export", "{new}", "--output"),
     "report": ("report", "{new}", "--output"),

@@ -16,6 +16,7 @@ from training.evaluation.pareto_front import non_dominated
 from training.export.fit_fusions import cross_validation_lines
 from training.export.report_data import ReportData
 from training.reports import Page, add_curves, add_gates, add_quality, front, parallel
+from training.reports.artifact.cascade import add_cascade
 from training.reports.artifact.playground import add_playground
 from training.reports.artifact.trade_off import SETS, Point, measures, points
 from training.reports.calibration import add_calibration
@@ -46,6 +47,7 @@ def to_html(artifact: Artifact, data: ReportData | None, sets: int = SETS) -> st
             add_curves(page, data.curves)
     else:
         page.note("The artifact was exported without a sample of its validation rows; export it again to see more.")
+    add_cascade(page, artifact)
     if manifest.gates.get("gates"):
         page.heading("Gates")
         add_gates(page, manifest.gates)
