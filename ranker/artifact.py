@@ -18,6 +18,7 @@ Nothing is pickled. A version is written under a temporary name and then renamed
 Exports into one folder share a lock; an export that runs alone removes leftovers of killed exports.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile

@@ -23,14 +23,16 @@ SPIN_US = "50"
 class OnnxRuntime:
     """An ONNX Runtime session. Raises ``EngineError`` if the device's provider is not available.
 
-    With ``one_context=False``, batches may have a context row per candidate, as in a log. ``model`` is a file or the
-    bytes of one.
+    With ``one_context=False``, batches may have a context row per candidate, as in a log. ``graph`` runs instead of the
+    graph in the file ``model``.
     """
 
     name = "onnxruntime"
     sizes: tuple[int, ...] = ()
 
-    def __init__(self, model: Path | bytes, options: EngineOptions = ON_CPU, *, one_context: bool = True) -> None:
+    def __init__(
+        self, model: Path, options: EngineOptions = ON_CPU, *, one_context: bool = True, graph: bytes | None = None
+    ) -> None:
         device = options.device
         provider = PROVIDERS[device]
         if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
@@ -50,10 +52,9 @@ class OnnxRuntime:
             session.add_free_dimension_override_by_name("contexts", 1)
         session.log_severity_level = 4  # errors are raised; its own log lines would not be JSON
         try:
-            self._session = onnxruntime.InferenceSession(model, session, providers=[provider])
+            self._session = onnxruntime.InferenceSession(graph or str(model), session, providers=[provider])
         except Exception as error:  # the library's errors have no common base class
-            name = "the stacked graph" if isinstance(model, bytes) else model
-            raise EngineError(f"{name}: ONNX Runtime cannot load it: {error}") from error
+            raise EngineError(f"{model}: ONNX Runtime cannot load it: {error}") from error
         if provider not in self._session.get_providers():
             raise EngineError(f"device {device!r}: ONNX Runtime could not start {provider} on this machine")
         self._names = frozenset(node.name for node in self._session.get_inputs())
@@ -95,7 +96,7 @@ class MergingOnnxRuntime(OnnxRuntime):
     """
 
     def __init__(self, model: Path, options: EngineOptions) -> None:
-        super().__init__(_stacked(model), options, one_context=False)
+        super().__init__(model, options, one_context=False, graph=_stacked(model))
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """Score one context row and N candidates; return [N, T]."""
