@@ -53,6 +53,7 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
         "version": manifest.version,
         "created": manifest.created.isoformat(),
         "engine": ranker.engine,
+        "scorer": ranker.by_scorer,
         "tasks": list(manifest.tasks),
         "fusions": list(ranker.choices()),
         "formats": {"requests": list(READERS), "answers": list(WRITERS)},

@@ -1,7 +1,9 @@
 """Ranks one request: validates, looks up, encodes, scores, fuses, and writes the answer; independent of HTTP."""
 
 import logging
+import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,8 @@ from serving.protocol.messages import FusionChoice, RankRequest
 from serving.protocol.validation import RequestChecker, short
 from serving.ranking.candidates import LookedUp, RequestPool, SentRequest
 from serving.ranking.request_trace import RequestTrace
-from serving.ranking.scheduler import Step
+from serving.ranking.scheduler import Later, Step
+from serving.scorer.client import RemoteEngine, Request, Scorers
 from serving.settings import Settings
 
 ONLY_MODEL = "default"
@@ -48,6 +51,7 @@ class Ranker:
         drop_unknown: bool = False,
         users: Users | None = None,
     ) -> None:
+        self._remote = engine if isinstance(engine, RemoteEngine) else None
         self.model = Model(artifact, engine, tolerance)
         self.artifact = artifact
         self.checker = RequestChecker(artifact, max_candidates, by_id=source is not None, by_user=users is not None)
@@ -57,12 +61,24 @@ class Ranker:
 
     @classmethod
     def of(
-        cls, artifact: Artifact, settings: Settings, items: ItemSource | None = None, users: Users | None = None
+        cls,
+        artifact: Artifact,
+        settings: Settings,
+        items: ItemSource | None = None,
+        users: Users | None = None,
+        scorers: Scorers | None = None,
     ) -> "Ranker":
-        """Start the engine of a loaded artifact. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
-        options = EngineOptions(settings.device, settings.threads)
-        engine = engine_of(settings.engine, artifact.model_path, options, _skipped)
-        tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
+        """Start the engine of a loaded artifact, in this process or in ``scorers``.
+
+        Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``.
+        """
+        options = EngineOptions(settings.device_kind, settings.threads)
+        tolerance = CUDA_TOLERANCE if settings.device_kind == "cuda" else TOLERANCE
+        engine: Engine
+        if scorers is not None:
+            engine = scorers.engine(artifact, settings.engine, options, tolerance)
+        else:
+            engine = engine_of(settings.engine, artifact.model_path, options, _skipped)
         drop = settings.unknown_items == "drop"
         return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users)
 
@@ -70,6 +86,16 @@ class Ranker:
     def engine(self) -> str:
         """Name of the inference engine."""
         return self.model.engine.name
+
+    @property
+    def by_scorer(self) -> bool:
+        """Whether the engine is in a scorer's process."""
+        return self._remote is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be scored; not while the scorer is being restarted."""
+        return self._remote is None or self._remote.ready
 
     @property
     def by_user(self) -> bool:
@@ -87,6 +113,11 @@ class Ranker:
         """Rank a parsed request and return the answer's bytes. Raises as :meth:`prepared` and its steps."""
         step = self.prepared(opened, trace or RequestTrace(), exchange)
         while not isinstance(answer := step(), bytes):
+            if isinstance(answer, Later):
+                ended = threading.Event()
+                answer.work.start(ended.set)
+                ended.wait()
+                answer = answer.step
             step = answer
         return answer
 
@@ -124,12 +155,20 @@ class Ranker:
             **({} if pool.unknown is None else {"unknown_ids": pool.unknown}),
         }
 
-        def score() -> Step:
+        def score() -> "Step | Later":
             trace.lap("turn")
-            if trace.packed is not None:
-                trace.scores = self.model.engine.score(trace.packed)
-                trace.lap("score")
+            if trace.packed is None:
+                return respond
+            if self._remote is not None:
+                return Later(sent := self._remote.request(trace.packed, trace.deadline), partial(scored, sent))
+            trace.scores = self.model.engine.score(trace.packed)
+            trace.lap("score")
             return respond
+
+        def scored(sent: Request) -> bytes:
+            trace.scores, trace.scored = sent.scores(), sent.done
+            trace.lap("score")
+            return respond()
 
         def respond() -> bytes:
             trace.lap("hold")

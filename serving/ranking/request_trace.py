@@ -10,6 +10,7 @@ from ranker.encoding import Packed
 
 if TYPE_CHECKING:
     from serving.ranking.route import Route
+    from serving.scorer.messages import Done
 
 STAGES = ("read", "wait", "parse", "features", "encode", "turn", "score", "hold", "fuse", "respond")
 
@@ -21,7 +22,9 @@ class DeadlineError(Exception):
 class RequestTrace:
     """Seconds by stage, starting now; ``deadline`` is on ``time.monotonic``'s clock."""
 
-    __slots__ = ("_last", "begun", "deadline", "looked_up", "packed", "route", "scores", "seconds", "unknown", "user")
+    __slots__ = (
+        "_last", "begun", "deadline", "looked_up", "packed", "route", "scored", "scores", "seconds", "unknown", "user",
+    )  # fmt: skip
 
     def __init__(self, deadline: float | None = None) -> None:
         self.begun = self._last = time.monotonic()
@@ -30,6 +33,8 @@ class RequestTrace:
         self.route: Route | None = None
         self.packed: Packed | None = None
         self.scores: NDArray[np.float32] | None = None
+        self.scored: Done | None = None
+        """How a scorer ran the request; ``None`` without one."""
         self.looked_up = self.unknown = 0
         """Item ids looked up, and how many of them are unknown."""
         self.user: str | None = None
