@@ -98,9 +98,13 @@ def _resolved(settings: Settings) -> Settings:
 @contextlib.contextmanager
 def _scorers(settings: Settings) -> Iterator[tuple[Settings, Sequence["Slot"]]]:
     """Run the scorers, if there are any; yield settings with their addresses, and their slots for the supervisor."""
+    from ranker.artifact import locate
+    from serving.registry.catalog import Catalogue
     from serving.scorer.process import VISIBLE, scorers, visible
 
     if settings.scorer == "on":
+        for source in Catalogue.of(settings).models.values():
+            locate(source.artifact)  # what is not there is told before any process starts
         with scorers(settings) as started:
             yield started
         return

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,11 +24,21 @@ MARGIN = 5.0
 """Seconds that a process has to exit after its last request."""
 
 
-class Child:
+class Child(ABC):
     """The supervisor's handle of a child process. No method blocks on the process."""
 
-    kind = "child"
-    """What log lines call it."""
+    kind: str
+    """What metrics call it."""
+
+    @staticmethod
+    @abstractmethod
+    def log_death(pid: int, **fields: Any) -> None:
+        """Log that a process died that had served."""
+
+    @staticmethod
+    @abstractmethod
+    def log_failure(pid: int | None, **fields: Any) -> None:
+        """Log that a process ended before it served, or could not be started."""
 
     def __init__(self, target: Callable[..., None], arguments: tuple[Any, ...], liveness: Liveness) -> None:
         """Start ``target(*arguments, signs)``; ``signs`` takes its messages. Raises ``OSError`` if it cannot start."""

@@ -39,7 +39,7 @@ class Slot:
 
     make: Callable[[], Child]
     """Starts the process. Raises ``OSError``."""
-    kind: str
+    of: type[Child]
     child: Child | None = None
     failures: int = 0
     """Consecutive failures to load."""
@@ -70,7 +70,7 @@ class Supervisor:
         self._hung_after, self._start_timeout, self._drain = hung_after, start_timeout, drain
         grace = (config.timeout_graceful_shutdown or 0) + MARGIN
         self._workers = [
-            Slot(lambda: Worker(config, sockets, hung_after, start_timeout, grace), Worker.kind)
+            Slot(lambda: Worker(config, sockets, hung_after, start_timeout, grace), Worker)
             for _ in range(config.workers)
         ]
         self._scorers = scorers
@@ -108,7 +108,7 @@ class Supervisor:
                 self._failed(slot, None, {"reason": f"the system cannot start a process: {error.strerror}"})
                 continue
             if slot.started:
-                self._counts.count_restart(slot.kind)
+                self._counts.count_restart(slot.of.kind)
             slot.started = True
 
     def _wait(self, woken: socket.socket, children: list[Child]) -> None:
@@ -149,21 +149,17 @@ class Supervisor:
             remove_metrics_of(child.pid)
             return
         reason = "hung" if child.hung else "killed" if child.ended_by.startswith("SIG") else "exited"
-        silent: dict[str, Any] = (
-            {"silent_for": self._hung_after} if child.hung else {"ended_by": child.ended_by, **child.failure}
-        )
-        fields: dict[str, Any] = {slot.kind: child.pid, "reason": reason, **silent}
-        event(logging.ERROR, f"{slot.kind} died", **fields)
-        self._counts.count_death(reason, slot.kind)
+        silent = {"silent_for": self._hung_after} if child.hung else {"ended_by": child.ended_by, **child.failure}
+        slot.of.log_death(child.pid, reason=reason, **silent)
+        self._counts.count_death(reason, slot.of.kind)
         slot.due = 0.0
 
     def _failed(self, slot: Slot, pid: int | None, failure: dict[str, Any]) -> None:
         pause = min(2.0**slot.failures, LONGEST_PAUSE)
         slot.failures += 1
         slot.due = time.monotonic() + pause
-        fields = {slot.kind: pid, "failures": slot.failures, "again_in": round(pause, 1), **failure}
-        event(logging.ERROR, f"{slot.kind} cannot load", **fields)
-        self._counts.count_death("failed_to_load", slot.kind)
+        slot.of.log_failure(pid, failures=slot.failures, again_in=round(pause, 1), **failure)
+        self._counts.count_death("failed_to_load", slot.of.kind)
 
     def _hopeless(self) -> bool:
         """Whether no worker serves and a process failed to load ``FAILURES`` times; logs it."""

@@ -8,11 +8,13 @@ import sys
 import threading
 import time
 import traceback
+from typing import Any
 
 import orjson
 from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
 
+from serving.logs import event
 from serving.process.child import ALIVE, ENDING, LONGEST, MARGIN, Child, say, wait_for_supervisor
 from serving.process.liveness import Liveness
 
@@ -30,6 +32,16 @@ class Worker(Child):
     ) -> None:
         """Start the process; ``grace`` are the seconds that it has to end. Raises ``OSError`` if the system cannot."""
         super().__init__(_work, (config, sockets), Liveness(hung_after, start_timeout, grace))
+
+    @staticmethod
+    def log_death(pid: int, **fields: Any) -> None:
+        """Log that a worker died."""
+        event(logging.ERROR, "worker died", worker=pid, **fields)
+
+    @staticmethod
+    def log_failure(pid: int | None, **fields: Any) -> None:
+        """Log that a worker could not load."""
+        event(logging.ERROR, "worker cannot load", worker=pid, **fields)
 
 
 class _Server(Server):

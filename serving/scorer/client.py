@@ -129,6 +129,7 @@ class Request:
         self._lock = threading.Lock()
         self._buffer: Buffer | None = None
         self._ended = False
+        self._done: Callable[[], None] | None = None
         self._result: RESULT = None
         self.done: Done | None = None
         """How the request was run; ``None`` if it was not."""
@@ -156,7 +157,9 @@ class Request:
         with self._lock:
             self._ended, self._buffer = True, None
         self._result, self.done = result, done
-        self._done()
+        call, self._done = self._done, None  # it refers to what refers to this request
+        if call is not None:
+            call()
 
     def scores(self) -> NDArray[np.float32] | None:
         """The scores [N, T]; ``None`` if the request was dropped, as its deadline has passed.

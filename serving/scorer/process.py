@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import orjson
 
@@ -44,6 +44,16 @@ class ScorerProcess(Child):
         liveness = Liveness(settings.hung_after, settings.start_timeout, ENDED)
         super().__init__(_score, (listener, runs, visible(device, os.environ.get(VISIBLE))), liveness)
 
+    @staticmethod
+    def log_death(pid: int, **fields: Any) -> None:
+        """Log that a scorer died."""
+        event(logging.ERROR, "scorer died", scorer=pid, **fields)
+
+    @staticmethod
+    def log_failure(pid: int | None, **fields: Any) -> None:
+        """Log that a scorer could not start."""
+        event(logging.ERROR, "scorer cannot start", scorer=pid, **fields)
+
 
 @contextlib.contextmanager
 def scorers(settings: Settings) -> Iterator[tuple[Settings, list[Slot]]]:
@@ -61,7 +71,7 @@ def scorers(settings: Settings) -> Iterator[tuple[Settings, list[Slot]]]:
             listener.bind(f"\0{address}")
             listener.listen(BACKLOG)
             addresses.append(address)
-            slots.append(Slot(lambda at=listener, on=device: ScorerProcess(at, settings, on), ScorerProcess.kind))  # type: ignore[misc]
+            slots.append(Slot(lambda at=listener, on=device: ScorerProcess(at, settings, on), ScorerProcess))  # type: ignore[misc]
         try:
             for slot in slots:
                 slot.child, slot.started = slot.make(), True
@@ -129,6 +139,5 @@ def _end_with_supervisor(scorer: Scorer, signs: socket.socket) -> None:
     until = time.monotonic() + ORPHANED
     while scorer.connections() and time.monotonic() < until:
         time.sleep(0.05)
-    event(logging.INFO, "scorer ends")
     logging.shutdown()
     os._exit(0)
