@@ -88,8 +88,8 @@ def serve(
 
 def _resolved(settings: Settings) -> Settings:
     """The settings with what was left open: whether scorers run, and the threads of an engine."""
-    use = "on" if settings.device_kind == "cuda" or len(settings.devices) > 1 else "off"
-    scorer = use if settings.scorer == "auto" else settings.scorer
+    wanted = settings.device_kind == "cuda" or len(settings.devices) > 1
+    scorer = "on" if settings.scorer == "auto" and wanted else settings.scorer
     sharing = len(settings.devices) if scorer == "on" else settings.workers
     threads = settings.threads or max(cores() // sharing, 1)
     return settings.model_copy(update={"scorer": scorer, "threads": threads})

@@ -49,11 +49,11 @@ class Scorers:
     @classmethod
     def of(cls, settings: Settings, attempts: int = ATTEMPTS) -> "Scorers | None":
         """The scorers that the settings name. Raises ``SettingsError`` if they need some and name none."""
-        if settings.scorers is not None:
-            return cls(settings.scorers.split(","), settings.start_timeout, attempts)
-        if settings.scorer == "on":
+        if settings.scorer != "on":
+            return None
+        if settings.scorers is None:
             raise SettingsError("RANKER_SERVE_SCORER: is on, but no scorer runs: start the service by ranker-serve")
-        return None
+        return cls(settings.scorers.split(","), settings.start_timeout, attempts)
 
     def engine(self, artifact: Artifact, name: str, options: EngineOptions, tolerance: float) -> "RemoteEngine":
         """Load an artifact's graph. Raises ``EngineError``, and ``ArtifactError`` if golden scores differ."""
