@@ -34,6 +34,7 @@ from serving.process.shutdown import Lifecycle
 from serving.registry.registry import ModelRegistry
 from serving.registry.shared_state import SharedState
 from serving.registry.watcher import Watcher
+from serving.scorer.client import Scorers
 from serving.settings import Settings
 
 SWITCH_INTERVAL = 5e-4
@@ -51,7 +52,8 @@ def create_app(settings: Settings | None = None) -> Service:
     assert settings.runtime is not None
     shared = SharedState(settings.runtime)
     metrics = Metrics(settings.runtime)
-    models = ModelRegistry(settings, shared, metrics)
+    scorers = Scorers.of(settings)
+    models = ModelRegistry(settings, shared, metrics, scorers=scorers)
     lifecycle = Lifecycle(settings.drain)
     bodies = Bodies(settings.max_receiving, settings.max_receiving_bytes)
     endpoint = RankEndpoint(settings, models, metrics, bodies)
@@ -67,6 +69,8 @@ def create_app(settings: Settings | None = None) -> Service:
         yield {STATE: Connections(settings, metrics)}
         watching.cancel()
         shared.leave()
+        if scorers is not None:
+            scorers.close()
         _remove(temporary)
 
     app = _service(settings, docs=settings.docs if settings.docs is not None else not rank_keys, lifespan=lifespan)

@@ -6,9 +6,9 @@ import logging.config
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -17,6 +17,9 @@ from serving.logs import CONFIG
 from serving.process.cpus import cores
 from serving.process.runtime_folder import owned, runtime_folder
 from serving.settings import PREFIX, Group, Settings, unset_empty
+
+if TYPE_CHECKING:
+    from serving.process.supervisor import Slot
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
@@ -71,17 +74,43 @@ def serve(
         overrides = {PREFIX + name.upper(): str(value) for name, value in options.items() if value is not None}
         environment = {f"{PREFIX}RUNTIME": str(runtime), **os.environ, **overrides}
         settings = Settings.from_environment(environment)
-        if not settings.threads:
-            settings = settings.model_copy(update={"threads": max(cores() // settings.workers, 1)})
+        settings = _resolved(settings)
         assert settings.runtime is not None
-        with owned(settings.runtime):
+        with owned(settings.runtime), _scorers(settings) as (settings, slots):
             _check(settings)
             os.environ.update(settings.environment())
-            if settings.workers > 1:
+            if settings.workers > 1 or slots:
                 metrics = runtime / "metrics"
                 metrics.mkdir()
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # read by each worker as it imports the client
-            _run(settings)
+            _run(settings, slots)
+
+
+def _resolved(settings: Settings) -> Settings:
+    """The settings with what was left open: whether scorers run, and the threads of an engine."""
+    wanted = settings.device_kind == "cuda" or len(settings.devices) > 1
+    scorer = "on" if settings.scorer == "auto" and wanted else settings.scorer
+    sharing = len(settings.devices) if scorer == "on" else settings.workers
+    threads = settings.threads or max(cores() // sharing, 1)
+    return settings.model_copy(update={"scorer": scorer, "threads": threads})
+
+
+@contextlib.contextmanager
+def _scorers(settings: Settings) -> Iterator[tuple[Settings, Sequence["Slot"]]]:
+    """Run the scorers, if there are any; yield settings with their addresses, and their slots for the supervisor."""
+    from ranker.artifact import locate
+    from serving.registry.catalog import Catalogue
+    from serving.scorer.process import VISIBLE, scorers, visible
+
+    if settings.scorer == "on":
+        for source in Catalogue.of(settings).models.values():
+            locate(source.artifact)  # what is not there is told before any process starts
+        with scorers(settings) as started:
+            yield started
+        return
+    if (devices := visible(settings.device, os.environ.get(VISIBLE))) is not None:
+        os.environ[VISIBLE] = devices
+    yield settings, ()
 
 
 # Typer reads a command's options from its signature, so they replace **options there.
@@ -99,21 +128,28 @@ def _check(settings: Settings) -> None:
     from serving.observability.metrics import Metrics
     from serving.registry.registry import ModelRegistry
     from serving.registry.shared_state import SharedState
+    from serving.scorer.client import Scorers
 
     Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
     assert settings.runtime is not None
     shared = SharedState(settings.runtime)
-    served = ModelRegistry(settings, shared, Metrics(), begins=True).served
+    scorers = Scorers.of(settings, attempts=1)
+    try:
+        served = ModelRegistry(settings, shared, Metrics(), begins=True, scorers=scorers).served
+    finally:
+        if scorers is not None:
+            scorers.close()  # what they have loaded stays until the workers come
     shared.leave()  # this process is no worker
+    where = "" if scorers is None else f" in {len(settings.devices)} scorer process(es) on {settings.device}"
     for name, ranker in served.rankers.items():
         manifest, model = ranker.artifact.manifest, "" if len(served.rankers) == 1 else f" of {name}"
         version = f"version {manifest.version}{model} ({', '.join(manifest.tasks)})"
-        print(f"serving {version} by {ranker.engine} from {ranker.artifact.folder}")
+        print(f"serving {version} by {ranker.engine}{where} from {ranker.artifact.folder}")
     sys.stdout.flush()
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, scorers: Sequence["Slot"]) -> None:
     from uvicorn import Config, Server
 
     from serving.process.supervisor import Supervisor
@@ -135,11 +171,10 @@ def _run(settings: Settings) -> None:
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=GRACE,
     )
-    if settings.workers > 1:
+    if settings.workers > 1 or scorers:
         counts = WorkerCounts(settings.runtime)
-        supervisor = Supervisor(
-            config, [config.bind_socket()], counts, settings.hung_after, settings.start_timeout, settings.drain
-        )
+        times = (settings.hung_after, settings.start_timeout, settings.drain)
+        supervisor = Supervisor(config, [config.bind_socket()], counts, *times, scorers)
         if status := supervisor.run():
             sys.exit(status)
         return

@@ -32,6 +32,8 @@ KEYS = ("api_keys", "api_keys_file", "admin_keys", "admin_keys_file")
 ROUTES = ("rank", "model", "models", "metrics", "health", "admin", "docs", "openapi.json")
 """First path segments of the service's own routes."""
 MAY_BE_EMPTY = ("root_path", "cors_origins", "users_prefix")
+DEVICES = re.compile(r"cpu(,cpu)*|cuda(:[0-9]{1,3})?(,cuda(:[0-9]{1,3})?)*")
+"""One device, or several of one kind; a device named twice gets two scorers."""
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#,*]+")
 
 
@@ -46,7 +48,12 @@ class Settings(Closed):
     models: Annotated[Path | None, VERSIONS] = Field(
         None, description="File that lists several models, instead of an artifact."
     )
-    device: Annotated[Literal["cpu", "cuda"], ENGINE] = Field("cpu", description="Device that runs the model.")
+    device: Annotated[str, ENGINE] = Field(
+        "cpu", description="Device that runs the model: cpu, cuda, or several such as cuda:0,cuda:1."
+    )
+    scorer: Annotated[Literal["auto", "on", "off"], ENGINE] = Field(
+        "auto", description="Whether one process for each device runs the engine for all workers; auto: on cuda."
+    )
     engine: Annotated[str, ENGINE] = Field(
         "auto", description="Inference engine: auto, onnxruntime, openvino or tensorflow."
     )
@@ -163,6 +170,7 @@ class Settings(Closed):
         None, description="File with API keys for the admin routes, one per line."
     )
     runtime: Path | None = Field(None, description="Folder that the workers share; the command creates one.")
+    scorers: str | None = Field(None, description="Addresses of the scorers; the command sets them.")
 
     @model_validator(mode="after")
     def _something_to_serve(self) -> Self:
@@ -175,6 +183,8 @@ class Settings(Closed):
                 f"root_path cannot be {self.root_path}: the service has routes of its own at /{first[0]}; publish it "
                 "under another prefix"
             )
+        if self.scorer == "off" and len(self.devices) > 1:
+            raise ValueError(f"several devices ({self.device}) need scorers: leave scorer at auto, or set it to on")
         if self.max_receiving_bytes < self.max_body_bytes:
             raise ValueError(
                 f"max_receiving_bytes ({self.max_receiving_bytes}) must be at least max_body_bytes "
@@ -207,6 +217,13 @@ class Settings(Closed):
             )
         return value
 
+    @field_validator("device")
+    @classmethod
+    def _devices(cls, value: str) -> str:
+        if not DEVICES.fullmatch(value):
+            raise ValueError("must be 'cpu', 'cuda', or devices of one kind such as cuda:0,cuda:1")
+        return value
+
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _proxies(cls, value: str | None) -> str | None:
@@ -226,6 +243,16 @@ class Settings(Closed):
                     f"{origin!r} is not an origin; write scheme://host or scheme://host:port, without a path"
                 )
         return value
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices in ``device``."""
+        return self.device.split(",")
+
+    @property
+    def device_kind(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.devices[0].partition(":")[0]
 
     @property
     def origins(self) -> list[str]:

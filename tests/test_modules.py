@@ -24,6 +24,9 @@ REASONS = {
     "what a real server's processes do, log and measure: tests/serving": """
         serving.features.items.reserved serving.observability.process_metrics serving.observability.tracing
         serving.process.shutdown serving.process.worker serving.registry.version_loader serving.registry.watcher""",
+    "the two ends of a connection to a scorer: tests/serving/scorer": """
+        serving.process.child serving.scorer.buffers serving.scorer.loaded_models serving.scorer.messages
+        serving.scorer.process serving.scorer.session""",
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.compare training.cli.evaluate training.cli.export training.cli.fit training.cli.inspect
         training.cli.options training.cli.pareto training.cli.report training.cli.schema training.cli.search

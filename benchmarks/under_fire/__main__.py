@@ -4,6 +4,7 @@ Each starts a real server on a copy of the artifact, with a client in this proce
 measurements and the requirements that hold, and exits with 1 if one does not.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -19,12 +20,14 @@ from benchmarks.under_fire.hostile import hostile
 from benchmarks.under_fire.hung import hung
 from benchmarks.under_fire.overload import overload
 from benchmarks.under_fire.reloads import reloads
+from benchmarks.under_fire.scorers import kill_scorer
 from benchmarks.under_fire.soak import soak
 from benchmarks.under_fire.space import space
 from benchmarks.under_fire.stale import stale
 from benchmarks.under_fire.verdict import Verdict, show, write
+from serving.settings import PREFIX
 
-app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 ARTIFACT = Annotated[Path, typer.Argument(help="An artifact, or a folder of versions.")]
 SECONDS = Annotated[float, typer.Option(min=2, help="How long.")]
 CANDIDATES = Annotated[int, typer.Option(min=1, help="Candidates a request.")]
@@ -35,6 +38,15 @@ SEED = Annotated[int, typer.Option(help="The same seed sends the same requests."
 PROGRAM = Annotated[Path, typer.Option(help="The schemathesis program, installed in a separate environment.")]
 EXAMPLES = Annotated[int, typer.Option(min=1, help="Examples that schemathesis draws per operation.")]
 FUZZ = Path(".fuzz/bin/schemathesis")
+
+
+@app.callback()
+def settings(
+    scorer: Annotated[bool, typer.Option("--scorer", help="Run the engines of all services in scorers.")] = False,
+) -> None:
+    """Set what all services have in common; they read it from the environment."""
+    if scorer:
+        os.environ[f"{PREFIX}SCORER"] = "on"
 
 
 def _conclude(verdicts: list[Verdict], file: Path | None) -> None:
@@ -89,6 +101,14 @@ def kill_command(
 ) -> None:
     """SIGKILL of one of two workers every five seconds: only its requests in flight are lost."""
     _run({"kill": lambda: kill(artifact, seconds, candidates)}, json_file)
+
+
+@app.command("kill-scorer")
+def kill_scorer_command(
+    artifact: ARTIFACT, seconds: SECONDS = 60, candidates: CANDIDATES = 500, json_file: JSON = None
+) -> None:
+    """SIGKILL of the scorer of two workers every ten seconds, and SIGSTOP at last: 503s until the next one is there."""
+    _run({"kill-scorer": lambda: kill_scorer(artifact, seconds, candidates)}, json_file)
 
 
 @app.command("term")
@@ -176,6 +196,7 @@ def all_commands(
             "overload": lambda: overload(artifact, seconds, candidates, 1),
             "reload": lambda: reloads(artifact, seconds, candidates, 1),
             "kill": lambda: kill(artifact, seconds, candidates),
+            "kill-scorer": lambda: kill_scorer(artifact, seconds, candidates),
             "term": lambda: term(artifact, seconds / 2, candidates),
             "hung": lambda: hung(artifact, candidates),
             "stale": lambda: stale(artifact, candidates),

@@ -1,6 +1,15 @@
 """Registry of engines that run an exported graph; to add one, add a file and a line here."""
 
-from ranker.engines.base import DEFAULTS, ENGINES, ON_CPU, Engine, EngineError, EngineOptions, engine_of
+from ranker.engines.base import (
+    DEFAULTS,
+    ENGINES,
+    ON_CPU,
+    Engine,
+    EngineError,
+    EngineOptions,
+    MergingEngine,
+    engine_of,
+)
 from ranker.engines.onnxruntime import MergingOnnxRuntime, OnnxRuntime
 from ranker.engines.openvino import OpenVino
 from ranker.engines.tensorflow import TensorFlow
@@ -12,6 +21,7 @@ __all__ = [
     "Engine",
     "EngineError",
     "EngineOptions",
+    "MergingEngine",
     "MergingOnnxRuntime",
     "OnnxRuntime",
     "OpenVino",

@@ -1,9 +1,9 @@
 """Interface of engines."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,14 @@ class Engine(Protocol):
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """Score one context row and N candidates; return a new array [N, T]."""
+
+
+@runtime_checkable
+class MergingEngine(Engine, Protocol):
+    """An engine that scores several requests in one run, for less than it takes to score one after the other."""
+
+    def score_many(self, requests: Sequence[Packed]) -> list[NDArray[np.float32]]:
+        """Score requests of one context row each; return an array [N, T] for each of them, in their order."""
 
 
 ENGINES: Registry[Callable[[Path, EngineOptions], Engine]] = Registry("engine")

@@ -260,19 +260,24 @@ def engines(
     artifact: Artifact,
     name: str,
     options: EngineOptions,
-    skipped: Callable[[str, str], None] = lambda *_: None,
+    load: Callable[[EngineOptions], Engine] | None = None,
     with_student: bool = True,
 ) -> tuple[Engine, Engine | None]:
-    """Load an artifact's graph into a named engine, and its student's if it has one.
+    """Load an artifact's graph into a named engine, or by ``load``, and its student's if it has one.
 
-    The student runs on the CPU: a copy to a device costs more than its few operations. Raises ``EngineError``;
-    ``skipped`` as for ``engine_of``.
+    The student runs in this process and on the CPU: a copy to a device costs more than its few operations. Raises
+    ``EngineError``.
     """
+    if load is None:
+
+        def load(options: EngineOptions) -> Engine:
+            return engine_of(name, artifact.model_path, options)
+
     if artifact.student is None or not with_student:
-        return engine_of(name, artifact.model_path, options, skipped), None
-    full = engine_of(name, artifact.model_path, options._replace(sizes=(*options.sizes, *SIZES)), skipped)
+        return load(options), None
     of_student = name if options.device == "cpu" else "auto"
-    return full, engine_of(of_student, artifact.student_path, options._replace(device="cpu"), skipped)
+    student = engine_of(of_student, artifact.student_path, options._replace(device="cpu"))
+    return load(options._replace(sizes=(*options.sizes, *SIZES))), student
 
 
 def facts(name: str, plan: Plan) -> dict[str, Any]:

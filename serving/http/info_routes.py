@@ -14,6 +14,7 @@ from serving.process.shutdown import Lifecycle
 from serving.protocol.errors import Refusal
 from serving.registry.catalog import unknown
 from serving.registry.registry import ModelRegistry
+from serving.scorer.session import no_scorer
 
 
 def add_health_routes(app: FastAPI, models: ModelRegistry, lifecycle: Lifecycle) -> None:
@@ -29,6 +30,8 @@ def add_health_routes(app: FastAPI, models: ModelRegistry, lifecycle: Lifecycle)
         """Readiness: models are loaded and reproduced their golden requests, and the service is not shutting down."""
         if lifecycle.draining:
             raise Refusal(503, "draining", "service", "is shutting down")
+        if not models.served.ready:
+            raise no_scorer()
         return {"status": "ready", "model_version": models.served.version(models.default)}
 
 

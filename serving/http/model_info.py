@@ -55,6 +55,7 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
         "created": manifest.created.isoformat(),
         "engine": ranker.engine,
         "cascade": ranker.cascade(),
+        "scorer": ranker.by_scorer,
         "tasks": list(manifest.tasks),
         "fusions": list(ranker.choices()),
         "formats": {"requests": list(READERS), "answers": list(WRITERS)},

@@ -25,9 +25,10 @@ reserved_metrics.install()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5)
+MERGED = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 CANDIDATES = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 REQUESTS = (
-    "ok", "invalid", "overloaded", "deadline", "too_large", "slow_body", "left", "failed", "unauthorised",
+    "ok", "invalid", "overloaded", "no_scorer", "deadline", "too_large", "slow_body", "left", "failed", "unauthorised",
 )  # fmt: skip
 """Outcomes of requests to /rank."""
 RELOADS = ("loaded", "rolled_back", "unreadable", "schema", "scores", "engine", "experiment", "items", "version_file")
@@ -72,6 +73,15 @@ class Metrics:
             "Candidates of requests ranked in two stages, by the model that scored them.",
             ["model", "scored_by"],
             registry=own,
+        )
+        self._scorer_wait = Histogram(
+            "ranker_scorer_wait_seconds",
+            "Seconds that a request waits in the scorer for its run.",
+            buckets=STAGE_SECONDS,
+            registry=own,
+        )
+        self._merged = Histogram(
+            "ranker_scorer_merged_requests", "Requests of each run of the scorer.", buckets=MERGED, registry=own
         )
         self.in_flight = gauge("ranker_in_flight", "Requests being served or waiting.", [], "livesum")
         sampled = {
@@ -143,7 +153,7 @@ class Metrics:
         self._drift[model] = ranker, Drift(ranker.artifact)
         version = ranker.artifact.manifest.version
         self._version.labels(model).set(version)
-        for outcome in ("ok", "invalid", "deadline", "failed"):
+        for outcome in ("ok", "invalid", "no_scorer", "deadline", "failed"):
             self._requests.labels(outcome, model, str(version), "")
         self._refused.labels(model)
         for task, spread in ranker.artifact.spreads.items():
@@ -186,6 +196,10 @@ class Metrics:
             self._unknown_items.labels(route.model).inc(trace.unknown)
         if trace.user is not None:
             self._users[trace.user].inc()
+        if trace.scored is not None and trace.scored.merged:
+            self._scorer_wait.observe(trace.scored.waited)
+            if trace.scored.first:
+                self._merged.observe(trace.scored.merged)
         if outcome == "ok" and trace.packed is not None and trace.scores is not None:
             self._duration.labels(route.model, route.group).observe(sum(trace.seconds.values()))
             self._candidates.labels(route.model, route.group).observe(len(trace.scores))

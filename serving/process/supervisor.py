@@ -1,10 +1,10 @@
-"""Supervisor of several workers on one port: starts them, replaces dead and hung ones, and stops them."""
+"""Supervisor of workers on one port, and of scorers: starts them, replaces dead and hung ones, and stops them."""
 
 import logging
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -14,29 +14,33 @@ from typing import Any
 from uvicorn import Config
 
 from serving.logs import Problems, event
+from serving.process.child import MARGIN, Child
 from serving.process.metric_files import remove_metrics_of
 from serving.process.procfs import activity
 from serving.process.worker import Worker
 from serving.process.worker_counts import WorkerCounts
 
 TICK = 0.25
-"""Seconds between checks of the workers; a death is noticed immediately."""
+"""Seconds between checks of the processes; a death is noticed immediately."""
 LONGEST_TICK = 1.0
 """Longest time in seconds that one tick counts as silence, in case the supervisor itself was stopped."""
 LONGEST_PAUSE = 60.0
-"""Longest pause in seconds between starts of a worker that cannot load; pauses double from one second."""
+"""Longest pause in seconds between starts of a process that cannot load; pauses double from one second."""
 FAILURES = 5
-"""The service stops once a worker has failed to load this many times in a row and no other worker serves."""
+"""The service stops once a process has failed to load this many times in a row and no worker serves."""
 WELL = ("exit status 0", "SIGTERM", "SIGINT")
 """How a worker ends after being asked to."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass
-class WorkerSlot:
-    """One of the service's ``workers``, across restarts of its process."""
+class Slot:
+    """One of the service's processes, across its restarts."""
 
-    worker: Worker | None = None
+    make: Callable[[], Child]
+    """Starts the process. Raises ``OSError``."""
+    of: type[Child]
+    child: Child | None = None
     failures: int = 0
     """Consecutive failures to load."""
     due: float = 0.0
@@ -45,10 +49,11 @@ class WorkerSlot:
 
 
 class Supervisor:
-    """Runs ``config.workers`` workers until SIGTERM, SIGINT or SIGHUP; it never blocks on a single worker.
+    """Runs ``config.workers`` workers until SIGTERM, SIGINT or SIGHUP; it never blocks on a single process.
 
-    All times are in seconds: ``hung_after`` without a heartbeat a serving worker is replaced, ``start_timeout`` limits
-    loading, and for ``drain`` a worker keeps its port after SIGTERM.
+    Scorers, which may run already, are replaced like workers, and end after all of them. All times are in seconds:
+    ``hung_after`` without a heartbeat a serving worker is replaced, ``start_timeout`` limits loading, and for ``drain``
+    a worker keeps its port after SIGTERM.
     """
 
     def __init__(
@@ -59,11 +64,19 @@ class Supervisor:
         hung_after: float,
         start_timeout: float,
         drain: float,
+        scorers: Sequence[Slot] = (),
     ) -> None:
-        self._config, self._sockets, self._counts = config, sockets, counts
+        self._sockets, self._counts = sockets, counts
         self._hung_after, self._start_timeout, self._drain = hung_after, start_timeout, drain
-        self._slots = [WorkerSlot() for _ in range(config.workers)]
-        self._killed: list[Worker] = []
+        grace = (config.timeout_graceful_shutdown or 0) + MARGIN
+        self._workers = [
+            Slot(lambda: Worker(config, sockets, hung_after, start_timeout, grace), Worker)
+            for _ in range(config.workers)
+        ]
+        self._scorers = scorers
+        self._slots = [*self._workers, *scorers]
+        self._grace = grace
+        self._killed: list[Child] = []
         self._received: list[int] = []
         self._problems = Problems()
         self._last = time.monotonic()
@@ -74,7 +87,7 @@ class Supervisor:
             try:
                 while not self._received:
                     self._start_due()
-                    self._wait(woken, self._workers())
+                    self._wait(woken, _running(self._slots))
                     self._look()
                     self._write_counts()
                     if self._hopeless():
@@ -82,93 +95,83 @@ class Supervisor:
                 self._end(woken)
                 return 0
             finally:
-                for worker in self._workers():
-                    worker.kill()
-
-    def _workers(self) -> list[Worker]:
-        return [slot.worker for slot in self._slots if slot.worker is not None]
+                for child in _running(self._slots):
+                    child.kill()
 
     def _start_due(self) -> None:
         for slot in self._slots:
-            if slot.worker is not None or slot.due > time.monotonic():
+            if slot.child is not None or slot.due > time.monotonic():
                 continue
             try:
-                slot.worker = Worker(self._config, self._sockets, self._hung_after, self._start_timeout)
+                slot.child = slot.make()
             except OSError as error:
                 self._failed(slot, None, {"reason": f"the system cannot start a process: {error.strerror}"})
                 continue
             if slot.started:
-                self._counts.count_restart()
+                self._counts.count_restart(slot.of.kind)
             slot.started = True
 
-    def _wait(self, woken: socket.socket, workers: list[Worker]) -> None:
-        """Wait for a signal, the death of one of ``workers``, or the next tick."""
-        wait([woken, *(worker.process.sentinel for worker in workers)], TICK)
+    def _wait(self, woken: socket.socket, children: list[Child]) -> None:
+        """Wait for a signal, the death of one of ``children``, or the next tick."""
+        wait([woken, *(child.process.sentinel for child in children)], TICK)
         with suppress(BlockingIOError):
             while woken.recv(64):
                 pass
 
     def _look(self) -> None:
-        """Check every worker without blocking."""
+        """Check every process without blocking."""
         now = time.monotonic()
         passed, self._last = min(now - self._last, LONGEST_TICK), now
-        self._killed = [worker for worker in self._killed if worker.alive]  # asking also reaps the ended ones
+        self._killed = [child for child in self._killed if child.alive]  # asking also reaps the ended ones
         for slot in self._slots:
-            worker = slot.worker
-            if worker is None:
+            child = slot.child
+            if child is None:
                 continue
-            alive = worker.alive  # checked first, so that all messages of an ended worker are read
-            worker.listen()
-            if worker.liveness.served:
+            alive = child.alive  # checked first, so that all messages of an ended process are read
+            child.listen()
+            if child.liveness.served:
                 slot.failures = 0
             if not alive:
-                self._died(slot, worker)
-            elif worker.liveness.is_hung(passed, lambda pid=worker.pid: activity(pid)):  # type: ignore[misc]
-                worker.hung = True
-                worker.kill()
-                self._killed.append(worker)
-                self._died(slot, worker)
+                self._died(slot, child)
+            elif child.liveness.is_hung(passed, lambda pid=child.pid: activity(pid)):  # type: ignore[misc]
+                child.hung = True
+                child.kill()
+                self._killed.append(child)
+                self._died(slot, child)
 
-    def _died(self, slot: WorkerSlot, worker: Worker) -> None:
-        """Log and count a dead worker, and schedule its replacement."""
-        slot.worker = None
-        worker.close()
-        if not worker.liveness.served:
-            limit = f"it was not ready within {self._start_timeout:g} s" if worker.hung else worker.ended_by
-            self._failed(slot, worker.pid, {"reason": limit, **worker.failure})
-            remove_metrics_of(worker.pid)
+    def _died(self, slot: Slot, child: Child) -> None:
+        """Log and count a dead process, and schedule its replacement."""
+        slot.child = None
+        child.close()
+        if not child.liveness.served:
+            limit = f"it was not ready within {self._start_timeout:g} s" if child.hung else child.ended_by
+            self._failed(slot, child.pid, {"reason": limit, **child.failure})
+            remove_metrics_of(child.pid)
             return
-        reason = "hung" if worker.hung else "killed" if worker.ended_by.startswith("SIG") else "exited"
-        silent = {"silent_for": self._hung_after} if worker.hung else {"ended_by": worker.ended_by, **worker.failure}
-        event(logging.ERROR, "worker died", worker=worker.pid, reason=reason, **silent)
-        self._counts.count_death(reason)
+        reason = "hung" if child.hung else "killed" if child.ended_by.startswith("SIG") else "exited"
+        silent = {"silent_for": self._hung_after} if child.hung else {"ended_by": child.ended_by, **child.failure}
+        slot.of.log_death(child.pid, reason=reason, **silent)
+        self._counts.count_death(reason, slot.of.kind)
         slot.due = 0.0
 
-    def _failed(self, slot: WorkerSlot, pid: int | None, failure: dict[str, Any]) -> None:
+    def _failed(self, slot: Slot, pid: int | None, failure: dict[str, Any]) -> None:
         pause = min(2.0**slot.failures, LONGEST_PAUSE)
         slot.failures += 1
         slot.due = time.monotonic() + pause
-        event(
-            logging.ERROR,
-            "worker cannot load",
-            worker=pid,
-            failures=slot.failures,
-            again_in=round(pause, 1),
-            **failure,
-        )
-        self._counts.count_death("failed_to_load")
+        slot.of.log_failure(pid, failures=slot.failures, again_in=round(pause, 1), **failure)
+        self._counts.count_death("failed_to_load", slot.of.kind)
 
     def _hopeless(self) -> bool:
-        """Whether no worker serves and one failed to load ``FAILURES`` times; logs it."""
+        """Whether no worker serves and a process failed to load ``FAILURES`` times; logs it."""
         failures = max(slot.failures for slot in self._slots)
-        if failures < FAILURES or any(worker.liveness.served for worker in self._workers()):
+        if failures < FAILURES or any(worker.liveness.served for worker in _running(self._workers)):
             return False
         event(logging.CRITICAL, "service ends", reason=f"no worker serves, and one could not load {failures} times")
         return True
 
     def _end(self, woken: socket.socket) -> None:
-        """Stop all workers; kill those that are hung or not done in time."""
-        workers = self._workers()
+        """Stop all workers, then the scorers; kill those that are hung or not done in time."""
+        workers = _running(self._workers)
         for worker in workers:
             if worker.liveness.served:
                 worker.terminate()
@@ -177,16 +180,15 @@ class Supervisor:
         for listener in self._sockets:
             listener.close()  # draining workers hold the port themselves; after that it must be free
         self._received.clear()
-        grace = max((worker.grace for worker in workers), default=0.0)
-        latest = time.monotonic() + self._drain + grace
-        killed: set[Worker] = set()
+        latest = time.monotonic() + self._drain + self._grace
+        killed: set[Child] = set()
         while workers := [worker for worker in workers if self._still_running(worker, killed)]:
             self._wait(woken, workers)
             now = time.monotonic()
             passed, self._last = min(now - self._last, LONGEST_TICK), now
             again, self._received = signal.SIGTERM in self._received, []
             if again:  # skips the rest of the drain
-                latest = min(latest, now + grace)
+                latest = min(latest, now + self._grace)
             for worker in workers:
                 if worker in killed:  # the kernel has not ended it yet
                     continue
@@ -197,8 +199,9 @@ class Supervisor:
                     event(logging.ERROR, "worker killed", worker=worker.pid, reason="it did not end in time")
                     worker.kill()
                     killed.add(worker)
+        end(_running(self._scorers))
 
-    def _still_running(self, worker: Worker, killed: set[Worker]) -> bool:
+    def _still_running(self, worker: Child, killed: set[Child]) -> bool:
         """Whether a stopping worker is still running; logs one that was killed from outside."""
         if worker.alive:
             return True
@@ -235,3 +238,17 @@ class Supervisor:
                 signal.signal(number, handler)
             reader.close()
             writer.close()
+
+
+def end(children: Sequence[Child]) -> None:
+    """End processes that nobody uses any more: they see that the supervisor has closed its end. Kill slow ones."""
+    for child in children:
+        child.close()
+    until = time.monotonic() + MARGIN
+    for child in children:
+        child.process.join(max(until - time.monotonic(), 0.0))
+        child.kill()
+
+
+def _running(slots: Sequence[Slot]) -> list[Child]:
+    return [slot.child for slot in slots if slot.child is not None]

@@ -1,7 +1,8 @@
-"""Counts of worker deaths and restarts: written by the supervisor, reported by any worker."""
+"""Counts of deaths and restarts of workers and scorers: written by the supervisor, reported by any worker."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 from prometheus_client.core import CounterMetricFamily
@@ -10,6 +11,7 @@ from prometheus_client.registry import Collector
 from ranker.files import replace_file
 
 REASONS = ("killed", "exited", "hung", "failed_to_load")
+KINDS = ("worker", "scorer")
 FILE = "supervisor.json"
 
 
@@ -18,17 +20,18 @@ class WorkerCounts(Collector):
 
     def __init__(self, folder: Path | None) -> None:
         self._file = None if folder is None else folder / FILE
-        self._deaths, self._restarts = dict.fromkeys(REASONS, 0), 0
+        self._deaths = {kind: dict.fromkeys(REASONS, 0) for kind in KINDS}
+        self._restarts = dict.fromkeys(KINDS, 0)
         self._unwritten = False
 
-    def count_death(self, reason: str) -> None:
-        """Count a worker that died."""
-        self._deaths[reason] += 1
+    def count_death(self, reason: str, kind: str = "worker") -> None:
+        """Count a process that died."""
+        self._deaths[kind][reason] += 1
         self._unwritten = True
 
-    def count_restart(self) -> None:
-        """Count a worker that was started in place of one that died."""
-        self._restarts += 1
+    def count_restart(self, kind: str = "worker") -> None:
+        """Count a process that was started in place of one that died."""
+        self._restarts[kind] += 1
         self._unwritten = True
 
     def write(self) -> None:
@@ -39,18 +42,20 @@ class WorkerCounts(Collector):
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Yield the metrics for Prometheus."""
-        deaths, restarts = self._read()
-        family = CounterMetricFamily("ranker_worker_deaths", "Workers that died, by reason.", labels=["reason"])
-        for reason, count in deaths.items():
-            family.add_metric([reason], count)
-        yield family
-        yield CounterMetricFamily(
-            "ranker_worker_restarts", "Workers started in place of ones that died.", value=restarts
-        )
+        stored = self._stored()
+        deaths, restarts = stored.get("deaths", self._deaths), stored.get("restarts", self._restarts)
+        for kind in KINDS:
+            name, plural = f"ranker_{kind}", f"{kind.capitalize()}s"
+            family = CounterMetricFamily(f"{name}_deaths", f"{plural} that died, by reason.", labels=["reason"])
+            for reason, count in deaths[kind].items():
+                family.add_metric([reason], count)
+            yield family
+            text = f"{plural} started in place of ones that died."
+            yield CounterMetricFamily(f"{name}_restarts", text, value=restarts[kind])
 
-    def _read(self) -> tuple[dict[str, int], int]:
+    def _stored(self) -> dict[str, Any]:
         try:
-            stored = orjson.loads(self._file.read_bytes()) if self._file is not None else {}
+            stored: dict[str, Any] = orjson.loads(self._file.read_bytes()) if self._file is not None else {}
         except FileNotFoundError:
-            stored = {}
-        return {**self._deaths, **stored.get("deaths", {})}, stored.get("restarts", self._restarts)
+            return {}
+        return stored

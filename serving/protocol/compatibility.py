@@ -1,6 +1,9 @@
-"""Compatibility of two artifacts for clients: request fields with their types, the id column, and the objectives."""
+"""Whether two artifacts are the same to clients (fields with types, id column, objectives), or in every file."""
 
+import hashlib
 from typing import Any
+
+import orjson
 
 from ranker.artifact import Artifact
 from serving.protocol.validation import RequestChecker
@@ -25,6 +28,11 @@ def contract(artifact: Artifact) -> dict[str, Any]:
         "ids": schema.candidate_id and schema.column(schema.candidate_id),
         "objectives": list(schema.tasks),
     }
+
+
+def digest_of(artifact: Artifact) -> str:
+    """Digest of all files of an artifact."""
+    return hashlib.blake2b(orjson.dumps(sorted(artifact.manifest.files.items())), digest_size=16).hexdigest()
 
 
 def differences_of(old: Artifact, new: Artifact) -> list[str]:

@@ -1,7 +1,9 @@
 """Ranks one request: validates, looks up, encodes, scores, fuses, and writes the answer; independent of HTTP."""
 
 import logging
+import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.encoding import ColumnError, Packed
-from ranker.engines import Engine, EngineOptions
+from ranker.engines import Engine, EngineOptions, engine_of
 from ranker.engines.row_tables import described
 from ranker.fusion import FusionError, Plan
 from ranker.inference.cascade import Quota, Sifted
@@ -25,7 +27,8 @@ from serving.protocol.messages import FusionChoice, RankRequest
 from serving.protocol.validation import RequestChecker, short
 from serving.ranking.candidates import LookedUp, RequestPool, SentRequest
 from serving.ranking.request_trace import RequestTrace
-from serving.ranking.scheduler import Step
+from serving.ranking.scheduler import Later, Step
+from serving.scorer.client import RemoteEngine, Request, Scorers
 from serving.settings import Settings
 
 ONLY_MODEL = "default"
@@ -54,6 +57,7 @@ class Ranker:
         student: Engine | None = None,
         cascade: Cascading = "auto",
     ) -> None:
+        self._remote = engine if isinstance(engine, RemoteEngine) else None
         self.model = Model(artifact, engine, tolerance, student)
         self._cascade: Cascading = cascade
         self.artifact = artifact
@@ -65,12 +69,26 @@ class Ranker:
 
     @classmethod
     def of(
-        cls, artifact: Artifact, settings: Settings, items: ItemSource | None = None, users: Users | None = None
+        cls,
+        artifact: Artifact,
+        settings: Settings,
+        items: ItemSource | None = None,
+        users: Users | None = None,
+        scorers: Scorers | None = None,
     ) -> "Ranker":
-        """Start the engine of a loaded artifact. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
-        options = EngineOptions(settings.device, settings.threads)
-        engine, student = engines(artifact, settings.engine, options, _skipped, settings.cascade != "off")
-        tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
+        """Start the engine of a loaded artifact, in this process or in ``scorers``; a student's is always here.
+
+        Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``.
+        """
+        tolerance = CUDA_TOLERANCE if settings.device_kind == "cuda" else TOLERANCE
+
+        def load(options: EngineOptions) -> Engine:
+            if scorers is not None:
+                return scorers.engine(artifact, settings.engine, options, tolerance)
+            return engine_of(settings.engine, artifact.model_path, options, _skipped)
+
+        options = EngineOptions(settings.device_kind, settings.threads)
+        engine, student = engines(artifact, settings.engine, options, load, with_student=settings.cascade != "off")
         drop = settings.unknown_items == "drop"
         return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users, student, settings.cascade)
 
@@ -94,6 +112,16 @@ class Ranker:
         }
 
     @property
+    def by_scorer(self) -> bool:
+        """Whether the engine is in a scorer's process."""
+        return self._remote is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be scored; not while the scorer is being restarted."""
+        return self._remote is None or self._remote.ready
+
+    @property
     def by_user(self) -> bool:
         """Whether requests may name a user to look up."""
         return self._users is not None
@@ -109,6 +137,11 @@ class Ranker:
         """Rank a parsed request and return the answer's bytes. Raises as :meth:`prepared` and its steps."""
         step = self.prepared(opened, trace or RequestTrace(), exchange)
         while not isinstance(answer := step(), bytes):
+            if isinstance(answer, Later):
+                ended = threading.Event()
+                answer.work.start(ended.set)
+                ended.wait()
+                answer = answer.step
             step = answer
         return answer
 
@@ -158,16 +191,26 @@ class Ranker:
             trace.lap("sift")
             return score
 
-        def score() -> Step:
+        def score() -> "Step | Later":
             trace.lap("turn")
-            if trace.packed is not None:
-                if sifted is None:
-                    trace.scores = self.model.engine.score(trace.packed)
-                else:
-                    trace.scores = sifted.joined(self.model.engine.score(sifted.packed(trace.packed)))
-                    trace.by_full = len(sifted.chosen)
-                trace.lap("score")
+            if trace.packed is None:
+                return respond
+            packed = trace.packed if sifted is None else sifted.packed(trace.packed)
+            if self._remote is not None:
+                return Later(sent := self._remote.request(packed, trace.deadline), partial(scored, sent))
+            keep(self.model.engine.score(packed))
             return respond
+
+        def scored(sent: Request) -> bytes:
+            trace.scored = sent.done
+            keep(sent.scores())
+            return respond()
+
+        def keep(scores: NDArray[np.float32] | None) -> None:
+            if sifted is not None and scores is not None:
+                trace.by_full, scores = len(sifted.chosen), sifted.joined(scores)
+            trace.scores = scores
+            trace.lap("score")
 
         def respond() -> bytes:
             trace.lap("hold")

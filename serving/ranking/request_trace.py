@@ -10,6 +10,7 @@ from ranker.encoding import Packed
 
 if TYPE_CHECKING:
     from serving.ranking.route import Route
+    from serving.scorer.messages import Done
 
 STAGES = ("read", "wait", "parse", "features", "encode", "turn", "sift", "score", "hold", "fuse", "respond")
 
@@ -22,7 +23,8 @@ class RequestTrace:
     """Seconds by stage, starting now; ``deadline`` is on ``time.monotonic``'s clock."""
 
     __slots__ = (
-        "_last", "begun", "by_full", "deadline", "looked_up", "packed", "route", "scores", "seconds", "unknown", "user",
+        "_last", "begun", "by_full", "deadline", "looked_up", "packed", "route", "scored", "scores", "seconds",
+        "unknown", "user",
     )  # fmt: skip
 
     def __init__(self, deadline: float | None = None) -> None:
@@ -34,6 +36,8 @@ class RequestTrace:
         self.scores: NDArray[np.float32] | None = None
         self.by_full: int | None = None
         """Number of candidates that the full model scored after the student; ``None`` if it scored all."""
+        self.scored: Done | None = None
+        """How a scorer ran the request; ``None`` without one."""
         self.looked_up = self.unknown = 0
         """Item ids looked up, and how many of them are unknown."""
         self.user: str | None = None

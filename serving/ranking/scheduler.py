@@ -3,6 +3,8 @@
 Parsing, encoding, fusing and writing run much code over little data, and an engine run in between evicts both from the
 CPU caches. Running one stage for several requests keeps its code, or the engine's weights, in the caches. The event
 loop gets all answers of a batch at once, so that it does not contend for the GIL in between.
+
+A step may also be work in another process: no thread waits for it, and its request goes on before new ones begin.
 """
 
 import asyncio
@@ -12,12 +14,30 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from serving.ranking.request_trace import DeadlineError
 
-Step: TypeAlias = "Callable[[], bytes | Step]"
+Step: TypeAlias = "Callable[[], bytes | Step | Later]"
 """Returns the answer, or the next step. A request's steps are prepare, score and answer."""
+
+
+class Work(Protocol):
+    """Work in another process."""
+
+    def start(self, done: Callable[[], None]) -> None:
+        """Begin; ``done`` is called from any thread once the work has ended. May raise instead."""
+
+    def cancel(self) -> None:
+        """Give up, if it is not too late; ``done`` is called all the same."""
+
+
+class Later(NamedTuple):
+    """A step that follows once some work has ended."""
+
+    work: Work
+    step: Step
+
 
 MAX_BATCH = 8
 """Most requests that one thread batches."""
@@ -32,6 +52,7 @@ class Scheduler:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rank")
         self._threads, self._busy = threads, 0
         self._waiting: deque[_Job] = deque()
+        self._resumed: deque[_Job] = deque()
         self._lock = threading.Lock()
 
     def waiting(self) -> int:
@@ -68,19 +89,32 @@ class Scheduler:
     def _queue(self, job: "_Job") -> None:
         with self._lock:
             self._waiting.append(job)
-            if self._busy == self._threads:
-                return
-            self._pool.submit(self._work)  # before counting it as busy, since it raises if no thread can start
-            self._busy += 1
+            self._wake()
+
+    def _resume(self, job: "_Job") -> None:
+        """Queue the next step of a job whose work in another process has ended."""
+        with self._lock:
+            self._resumed.append(job)
+            self._wake()
+
+    def _wake(self) -> None:
+        """Start a thread unless all are busy."""
+        if self._busy == self._threads:
+            return
+        self._pool.submit(self._work)  # before counting it as busy, since it raises if no thread can start
+        self._busy += 1
 
     def _withdraw(self, job: "_Job") -> None:
         """Cancel the remaining steps of a job."""
         with self._lock:
             job.withdrawn = True
+            work = job.elsewhere
+        if work is not None:
+            work.cancel()
 
     def _work(self) -> None:
-        while size := self._batch_size():
-            self._finish(self._run_stage(self._waiting, size))
+        while batch := self._batch():
+            self._finish(self._run_stage(*batch))
 
     def _finish(self, jobs: "deque[_Job]") -> None:
         """Run all remaining steps of the jobs."""
@@ -102,23 +136,42 @@ class Scheduler:
         _deliver(ended)
         return further
 
-    def _batch_size(self) -> int:
-        """Number of waiting requests for this thread to batch; at 0, the thread counts as idle."""
+    def _batch(self) -> "tuple[deque[_Job], int] | None":
+        """Where this thread takes requests from, and how many it batches; if there are none, it counts as idle."""
         with self._lock:
-            waiting = len(self._waiting)
-            self._busy -= not waiting
-            return min(-(-waiting // self._threads), MAX_BATCH)
+            jobs = self._resumed or self._waiting
+            self._busy -= not jobs
+            return (jobs, min(-(-len(jobs) // self._threads), MAX_BATCH)) if jobs else None
 
     def _next(self, jobs: "deque[_Job]") -> "_Job | None":
         with self._lock:
             return jobs.popleft() if jobs else None
 
     def _run(self, job: "_Job", ended: "list[_Ended]") -> bool:
-        """Run a job's next step unless it is withdrawn; return as :meth:`_Job.run`."""
+        """Run a job's next step unless it is withdrawn; return whether it has another one to run now."""
         with self._lock:
+            job.elsewhere = None
             if job.withdrawn:
                 return False
-        return job.run(ended)
+        more = job.run(ended)
+        if isinstance(more, bool):
+            return more
+        return self._run_elsewhere(job, more, ended)
+
+    def _run_elsewhere(self, job: "_Job", work: Work, ended: "list[_Ended]") -> bool:
+        """Start a job's work in another process."""
+        with self._lock:
+            job.elsewhere = work
+        try:
+            work.start(lambda: self._resume(job))
+        except BaseException as error:
+            ended.append(job.end(_as_exception(error)))
+            return False
+        with self._lock:
+            withdrawn = job.withdrawn  # while the work began
+        if withdrawn:
+            work.cancel()
+        return False
 
 
 class _Job:
@@ -129,13 +182,21 @@ class _Job:
         self._loop = loop
         self._answer: asyncio.Future[bytes] | None = answer
         self.withdrawn = False
+        self.elsewhere: Work | None = None
+        """Its work in another process, until the next step."""
 
-    def run(self, ended: "list[_Ended]") -> bool:
-        """Run the next step; return whether there is another one, or else append the result to ``ended``."""
+    def run(self, ended: "list[_Ended]") -> bool | Work:
+        """Run the next step; return whether there is another one, or else append the result to ``ended``.
+
+        Returns work in another process that comes before the next step.
+        """
         try:
             assert self._next is not None
             step, self._next = self._next, None
             result = step()
+            if isinstance(result, Later):
+                self._next = result.step
+                return result.work
             if not isinstance(result, bytes):
                 self._next = result
                 return True

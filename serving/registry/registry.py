@@ -13,11 +13,13 @@ from serving.features.items import ItemsError
 from serving.features.users import users_of
 from serving.logs import event
 from serving.observability.metrics import Metrics
+from serving.protocol.compatibility import digest_of
 from serving.ranking.ranker import Ranker
 from serving.registry.catalog import Catalogue
 from serving.registry.shared_state import Refused, Serving, SharedState, State, Versions
 from serving.registry.snapshot import ExperimentError, Snapshot
-from serving.registry.version_loader import RefusedError, VersionLoader, digest_of, verified
+from serving.registry.version_loader import RefusedError, VersionLoader, verified
+from serving.scorer.client import Scorers
 from serving.settings import Settings, SettingsError
 
 
@@ -28,11 +30,18 @@ class ModelRegistry:
     its last request.
     """
 
-    def __init__(self, settings: Settings, shared: SharedState, metrics: Metrics, begins: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        shared: SharedState,
+        metrics: Metrics,
+        begins: bool = False,
+        scorers: Scorers | None = None,
+    ) -> None:
         """Load all models. Raises ``SettingsError``, ``ArtifactError``, ``EngineError`` and ``ItemsError``.
 
         ``begins`` marks the start of the service, which reads the models file. A worker that starts later serves what
-        the others do, even if the file has changed since.
+        the others do, even if the file has changed since. Engines run in ``scorers``, or without any in this process.
         """
         self._settings, self._shared, self._metrics = settings, shared, metrics
         self._changing = threading.Lock()
@@ -46,7 +55,7 @@ class ModelRegistry:
             self._catalogue = catalogue = others.catalogue if others else Catalogue.of(settings)
             for name, source in catalogue.models.items():
                 with self._prefixing(name):
-                    self.loaders[name] = VersionLoader(name, source, settings, users)
+                    self.loaders[name] = VersionLoader(name, source, settings, users, scorers)
             known = before.versions_of(catalogue) if before else {}
             chosen: dict[str, Ranker] = {}
             versions: dict[str, Versions] = {}

@@ -40,6 +40,11 @@ class Snapshot:
         each = [ranker.checker.bounds for ranker in self.rankers.values()]
         return Bounds(max(bounds.candidates for bounds in each), max(bounds.columns for bounds in each))
 
+    @property
+    def ready(self) -> bool:
+        """Whether all models can score."""
+        return all(ranker.ready for ranker in self.rankers.values())
+
     def version(self, model: str) -> int:
         """Version number of a model."""
         return self.rankers[model].artifact.manifest.version

@@ -7,20 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from ranker.artifact import Artifact, ArtifactError, load, locate, numbered
 from ranker.artifact_files import Verified
 from ranker.engines import EngineError
 from serving.features.items import ItemsError, ItemSource
 from serving.features.users import Users
 from serving.logs import event
-from serving.protocol.compatibility import differences_of
+from serving.protocol.compatibility import differences_of, digest_of
 from serving.protocol.errors import RequestError
 from serving.ranking.ranker import Ranker
 from serving.registry.catalog import Source
 from serving.registry.shared_state import Refused, Versions
 from serving.registry.snapshot import ExperimentError
+from serving.scorer.client import Scorers
 from serving.settings import Settings
 
 VERIFIED = "verified.json"
@@ -42,11 +41,6 @@ class RefusedError(Exception):
         self.version, self.cause = version, cause
 
 
-def digest_of(artifact: Artifact) -> str:
-    """Digest of all files of an artifact."""
-    return hashlib.blake2b(orjson.dumps(sorted(artifact.manifest.files.items())), digest_size=16).hexdigest()
-
-
 class VersionFileError(ValueError):
     """A version file that holds no version number; the message names the file and its content."""
 
@@ -54,9 +48,12 @@ class VersionFileError(ValueError):
 class VersionLoader:
     """Loads and checks the versions of one model."""
 
-    def __init__(self, name: str, source: Source, settings: Settings, users: Users | None) -> None:
+    def __init__(
+        self, name: str, source: Source, settings: Settings, users: Users | None, scorers: Scorers | None = None
+    ) -> None:
         self._name, self._source, self._settings, self._users = name, source, settings, users
         self._verified = verified(settings)
+        self._scorers = scorers
         self._items = None
         if source.items is not None:
             assert settings.runtime is not None, "the runtime folder holds the encoded items"
@@ -245,7 +242,7 @@ class VersionLoader:
             raise RefusedError(version, "engine", f"{type(error).__name__}: {self._without_path(error)}") from error
 
     def _ranker(self, artifact: Artifact) -> Ranker:
-        return Ranker.of(artifact, self._settings, self._items, self._users)
+        return Ranker.of(artifact, self._settings, self._items, self._users, self._scorers)
 
     def _fixed(self, version: int) -> Path:
         available = self.versions()

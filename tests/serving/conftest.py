@@ -70,7 +70,13 @@ def serving(*arguments: object, **settings: object) -> Iterator[str]:
         yield running.url
 
 
+@pytest.fixture(scope="session", params=["off", "on"])
+def scorer(request) -> str:
+    """The setting of that name: what uses this fixture runs with the engine in the worker, and in a scorer."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def url(artifact) -> Iterator[str]:
-    with serving(artifact.folder, "--max-candidates", 100, engine="auto") as address:
+def url(artifact, scorer) -> Iterator[str]:
+    with serving(artifact.folder, "--max-candidates", 100, engine="auto", scorer=scorer) as address:
         yield address

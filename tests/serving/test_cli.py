@@ -31,7 +31,7 @@ def test_a_missing_artifact_is_one_line(tmp_path):
 def test_help_names_every_option():
     text = ranker_serve("--help").stdout
     secret = {"api_keys", "admin_keys", "users"}  # a command line can be read by others
-    settings = [name for name in Settings.model_fields if name not in secret | {"artifact", "runtime"}]
+    settings = [name for name in Settings.model_fields if name not in secret | {"artifact", "runtime", "scorers"}]
     options = ["--" + name.replace("_", "-") for name in ("host", "port", "workers", *settings)]
     assert [option for option in options if option not in text] == []
 
@@ -80,7 +80,7 @@ def told(monkeypatch, *arguments, **variables):
     """Settings that the command starts with, and those that its workers will read."""
     found = []
     monkeypatch.setattr(cli, "_check", lambda _: None)
-    monkeypatch.setattr(cli, "_run", lambda settings: found.extend((settings, Settings.from_environment())))
+    monkeypatch.setattr(cli, "_run", lambda settings, _: found.extend((settings, Settings.from_environment())))
     with mock.patch.dict(os.environ, variables):  # the command sets variables for its workers
         ended = CliRunner().invoke(cli.app, list(arguments))
     assert ended.exit_code == 0, ended.output

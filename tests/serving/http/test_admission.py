@@ -19,9 +19,9 @@ from tests.serving.conftest import server, serving
 
 
 @pytest.fixture(scope="module")
-def small(artifact):
+def small(artifact, scorer):
     """One request at a time and one waiting; bodies of at most 20 kB, which may take their time."""
-    options = {"max_in_flight": 2, "concurrency": 1, "max_body_bytes": 20_000, "body_timeout": 600}
+    options = {"max_in_flight": 2, "concurrency": 1, "max_body_bytes": 20_000, "body_timeout": 600, "scorer": scorer}
     with server(artifact.folder, **options) as running:
         yield running
 

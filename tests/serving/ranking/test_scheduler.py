@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 from serving.ranking.request_trace import DeadlineError
-from serving.ranking.scheduler import MAX_BATCH, MAX_BATCH_SECONDS, Scheduler
+from serving.ranking.scheduler import MAX_BATCH, MAX_BATCH_SECONDS, Later, Scheduler
 
 
 class Recorder:
@@ -337,3 +337,61 @@ def test_a_request_that_failed_is_let_go_of_at_once(step):
         assert asyncio.run(main()) is None
     finally:
         gc.enable()
+
+
+class Elsewhere:
+    """Work in another process, ended by the test."""
+
+    def __init__(self):
+        self.begun, self.done, self.cancelled = threading.Event(), None, False
+
+    def start(self, done):
+        self.done = done
+        self.begun.set()
+
+    def cancel(self):
+        self.cancelled = True
+
+
+def test_work_elsewhere_keeps_no_thread_and_goes_on_before_new_requests():
+    async def main():
+        scheduler, recorder, works = Scheduler(1), Recorder(), [Elsewhere(), Elsewhere()]
+        away = [
+            asyncio.ensure_future(scheduler.run(lambda w=w, n=n: Later(w, lambda: recorder.steps.append(n) or b"far")))
+            for n, w in enumerate(works)
+        ]
+        await asyncio.to_thread(lambda: [work.begun.wait(30) for work in works])
+        assert await scheduler.run(recorder.work("near")) == b"near"  # by the only thread
+        held = asyncio.ensure_future(scheduler.run(recorder.work("held", held=True)))
+        await begun(recorder)
+        new = asyncio.ensure_future(scheduler.run(recorder.work("new")))
+        await asyncio.sleep(0)
+        works[1].done()
+        works[0].done()
+        recorder.free.set()
+        assert await asyncio.gather(*away, held, new) == [b"far", b"far", b"held", b"new"]
+        order = [step for step in recorder.steps if step in (0, 1, "prepare new")]
+        assert order == [1, 0, "prepare new"]
+        assert not any(work.cancelled for work in works)
+
+    asyncio.run(main())
+
+
+def test_work_elsewhere_is_cancelled_with_its_request_and_may_fail_to_start():
+    class Unwilling(Elsewhere):
+        def start(self, _):
+            raise ValueError("nobody is there")
+
+    async def main():
+        scheduler, work, steps = Scheduler(1), Elsewhere(), []
+        step = lambda: Later(work, lambda: steps.append("late") or b"late")  # noqa: E731
+        with pytest.raises(DeadlineError):
+            await scheduler.run(step, deadline=time.monotonic() + 0.05)
+        assert work.cancelled
+        work.done()
+        with pytest.raises(ValueError, match="nobody is there"):
+            await scheduler.run(lambda: Later(Unwilling(), lambda: b"never"))
+        assert await scheduler.run(lambda: lambda: b"next") == b"next"
+        assert steps == []
+
+    asyncio.run(main())

@@ -88,10 +88,10 @@ def other_schema(root, version):
 
 
 @pytest.fixture(scope="module")
-def running(write_artifact, tmp_path_factory):
+def running(write_artifact, tmp_path_factory, scorer):
     root = tmp_path_factory.mktemp("reloaded")
     write_artifact(root)
-    with server(root, **KEYED) as service:
+    with server(root, scorer=scorer, **KEYED) as service:
         yield root, service
 
 
@@ -174,9 +174,9 @@ def test_a_schema_change_is_taken_where_it_is_allowed(write_artifact, tmp_path, 
         assert sorted(post(service.url, body).json()["ids"]) == list(range(20))
 
 
-def test_the_watch_takes_new_versions_under_load_and_mixes_none(write_artifact, tmp_path, body):
+def test_the_watch_takes_new_versions_under_load_and_mixes_none(write_artifact, tmp_path, body, scorer):
     write_artifact(tmp_path)
-    with server(tmp_path, watch=0.2, **KEYED) as service:
+    with server(tmp_path, watch=0.2, scorer=scorer, **KEYED) as service:
         with load(service.url, body, clients=3) as tally:
             for version in (2, 3, 4):
                 write_artifact(tmp_path, fusion={"parameters": {"share": {"click": float(version)}}})

@@ -1,0 +1,164 @@
+"""A worker's connection to one life of a scorer: requests in flight, and graphs that are loaded."""
+
+import contextlib
+import itertools
+import os
+import socket
+import threading
+from typing import Any, Protocol
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ranker.encoding import Packed
+from ranker.engines import EngineError
+from serving.protocol.errors import Refusal
+from serving.scorer import messages
+from serving.scorer.buffers import Buffer, Buffers, size_of
+from serving.scorer.loaded_models import Spec
+from serving.scorer.messages import Done, Score
+
+RETRY_AFTER = "1"
+RESULT = NDArray[np.float32] | Exception | None
+"""Scores, an error, or ``None`` for a request that was dropped."""
+
+
+class LostError(Exception):
+    """The scorer has died."""
+
+
+class Waiter(Protocol):
+    """A request in flight."""
+
+    def end(self, result: RESULT, done: Done | None) -> None:
+        """Take the result; called once, in the session's thread."""
+
+
+class Session:
+    """Thread-safe. ``read`` runs in a thread of its own until the scorer's end."""
+
+    def __init__(self, address: str) -> None:
+        """Connect. Raises ``OSError``."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._socket.connect(f"\0{address}")
+            if not messages.same_user(self._socket, os.geteuid()):
+                raise PermissionError("the scorer belongs to another user")
+        except OSError:
+            self._socket.close()
+            raise
+        self.alive = True
+        self._lock = threading.Lock()
+        self._buffers = Buffers()
+        self._waiting: dict[int, tuple[Buffer, int, Waiter]] = {}
+        self._calls: dict[int, _Call] = {}
+        self._numbers = itertools.count()
+
+    def in_flight(self) -> int:
+        """Requests that the scorer has not answered."""
+        return len(self._waiting)
+
+    def submit(self, model: int, packed: Packed, columns: int, deadline: float, waiter: Waiter) -> Buffer:
+        """Send a request for scores of ``columns`` objectives; return its buffer. Raises ``LostError``, ``OSError``."""
+        rows = len(packed.candidate_ids)
+        with self._lock:
+            if not self.alive:
+                raise LostError
+            buffer = self._buffers.take(size_of(packed, rows * columns))
+        try:
+            places, scores_at = buffer.fill(packed)
+            with self._lock:
+                if not self.alive:
+                    raise LostError
+                self._waiting[buffer.number] = (buffer, scores_at, waiter)
+        except BaseException:
+            with self._lock:
+                self._buffers.put(buffer)
+            raise
+        message = Score(buffer.number, model, deadline, scores_at, places).write()
+        with contextlib.suppress(OSError):  # the thread that reads ends all requests of a dead scorer
+            messages.send(self._socket, message, [] if buffer.file is None else [buffer.file])
+            buffer.sent()
+        return buffer
+
+    def load(self, spec: Spec, timeout: float) -> dict[str, Any]:
+        """Load a graph; return its number, engine and sizes. Raises ``EngineError`` and ``LostError``."""
+        call, number = _Call(), next(self._numbers)
+        with self._lock:
+            if not self.alive:
+                raise LostError
+            self._calls[number] = call
+        with contextlib.suppress(OSError):
+            self._socket.send(messages.write(messages.LOAD, {"call": number, "spec": spec.content()}))
+        if not call.ended.wait(timeout):
+            raise EngineError(f"{spec.path}: the scorer has not loaded it within {timeout:g} s")
+        if call.result is None:
+            raise LostError
+        if "error" in call.result:
+            raise EngineError(call.result["error"])
+        return call.result
+
+    def release(self, model: int) -> None:
+        """Tell the scorer that a load has ended. May be called from a finalizer, so it takes no lock."""
+        with contextlib.suppress(OSError):
+            self._socket.send(messages.write(messages.RELEASE, {"model": model}), socket.MSG_DONTWAIT)
+
+    def read(self) -> None:
+        """Hand out results until the scorer ends or the session is closed; then end what is in flight."""
+        with contextlib.suppress(OSError):
+            while message := self._socket.recv(messages.LONGEST):
+                self._handle(message[:1], message[1:])
+        with self._lock:
+            self.alive = False
+            waiting, calls = self._waiting, self._calls
+            self._waiting, self._calls, self._buffers = {}, {}, Buffers()
+        self._socket.close()
+        for call in calls.values():
+            call.ended.set()
+        for buffer, _, waiter in waiting.values():
+            buffer.sent()
+            waiter.end(LostError(), None)
+
+    def close(self) -> None:
+        """End the connection; the thread that reads ends, too."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _handle(self, kind: bytes, body: bytes) -> None:
+        if kind == messages.DONE:
+            for done in messages.read_done(body):
+                self._end(done.buffer, done, None)
+        elif kind == messages.FAILED:
+            content = orjson.loads(body)
+            self._end(content["buffer"], None, RuntimeError(f"the engine failed: {content['error']}"))
+        elif kind == messages.LOADED:
+            content = orjson.loads(body)
+            with self._lock:
+                call = self._calls.pop(content["call"])
+            call.result = content
+            call.ended.set()
+
+    def _end(self, number: int, done: Done | None, error: Exception | None) -> None:
+        with self._lock:
+            buffer, scores_at, waiter = self._waiting.pop(number)
+        result: RESULT = error
+        if done is not None and done.rows >= 0:
+            result = buffer.scores(scores_at, done.rows, done.columns)
+        waiter.end(result, done)  # first, since it may be withdrawn until then
+        with self._lock:
+            self._buffers.put(buffer)
+
+
+class _Call:
+    """A load that waits for its answer; without a result once it has ended, the scorer has died."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.result: dict[str, Any] | None = None
+
+
+def no_scorer() -> Refusal:
+    """The refusal (503) of a request that there is no scorer for."""
+    reason = f"no scorer is ready, since it is being restarted; try again in {RETRY_AFTER} s"
+    return Refusal(503, "no_scorer", "service", reason, {"Retry-After": RETRY_AFTER})
