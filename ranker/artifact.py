@@ -9,6 +9,7 @@
       encoder.json    fitted encoding, with encoder.npz
       fusion.json     the default fusion and others by name: config and fitted state
       golden.json     requests and the Keras model's scores
+      sample.json.gz  a sample of requests with the model's scores, to measure agreement; missing in older artifacts
       report.json     with report.npz: a sample of validation rows and the training curves, for reports only
       scores.json     distribution of validation scores, for drift detection; missing in older artifacts
 

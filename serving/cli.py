@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import logging.config
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -97,19 +98,22 @@ def _check(settings: Settings) -> None:
     """Load everything once, so that an error is reported in one line before any worker starts."""
     from serving.http.api_keys import Keys
     from serving.observability.metrics import Metrics
+    from serving.ranking.ranker import PRECISIONS
     from serving.registry.registry import ModelRegistry
     from serving.registry.shared_state import SharedState
 
     Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
     assert settings.runtime is not None
+    shutil.rmtree(settings.runtime / PRECISIONS, ignore_errors=True)  # timed on what machine it was, at another start
     shared = SharedState(settings.runtime)
     served = ModelRegistry(settings, shared, Metrics(), begins=True).served
     shared.leave()  # this process is no worker
     for name, ranker in served.rankers.items():
         manifest, model = ranker.artifact.manifest, "" if len(served.rankers) == 1 else f" of {name}"
         version = f"version {manifest.version}{model} ({', '.join(manifest.tasks)})"
-        print(f"serving {version} by {ranker.engine} from {ranker.artifact.folder}")
+        agrees = "" if ranker.agreement is None else f" ({ranker.agreement})"
+        print(f"serving {version} by {ranker.engine} in {ranker.precision}{agrees} from {ranker.artifact.folder}")
     sys.stdout.flush()
 
 

@@ -50,6 +50,12 @@ class Settings(Closed):
     engine: Annotated[str, ENGINE] = Field(
         "auto", description="Inference engine: auto, onnxruntime, openvino or tensorflow."
     )
+    precision: Annotated[Literal["float32", "tf32", "bfloat16", "float16", "auto"], ENGINE] = Field(
+        "float32", description="Precision of the engine's arithmetic; auto is the fastest that keeps the bound."
+    )
+    precision_min_ndcg: Annotated[float, ENGINE] = Field(
+        0.999, ge=0, le=1, description="Lowest NDCG@10 of another precision's rankings against those of float32."
+    )
     host: Annotated[str, NETWORK] = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: Annotated[int, NETWORK] = Field(8000, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
     workers: Annotated[int, NETWORK] = Field(1, ge=1, le=256, description="Worker processes; each loads the model.")

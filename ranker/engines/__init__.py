@@ -1,6 +1,17 @@
 """Registry of engines that run an exported graph; to add one, add a file and a line here."""
 
-from ranker.engines.base import DEFAULTS, ENGINES, ON_CPU, Engine, EngineError, EngineOptions, engine_of
+from ranker.engines.base import (
+    DEFAULTS,
+    ENGINES,
+    FLOAT32,
+    ON_CPU,
+    PRECISIONS,
+    Engine,
+    EngineError,
+    EngineOptions,
+    candidates_of,
+    engine_of,
+)
 from ranker.engines.onnxruntime import OnnxRuntime
 from ranker.engines.openvino import OpenVino
 from ranker.engines.tensorflow import TensorFlow
@@ -8,12 +19,15 @@ from ranker.engines.tensorflow import TensorFlow
 __all__ = [
     "DEFAULTS",
     "ENGINES",
+    "FLOAT32",
     "ON_CPU",
+    "PRECISIONS",
     "Engine",
     "EngineError",
     "EngineOptions",
     "OnnxRuntime",
     "OpenVino",
     "TensorFlow",
+    "candidates_of",
     "engine_of",
 ]

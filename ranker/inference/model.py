@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.encoding import ColumnError, Packed
-from ranker.engines import Engine, EngineOptions, engine_of
+from ranker.engines import FLOAT32, Engine, EngineOptions
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan
 from ranker.fusion.build import Given
 from ranker.fusion.checks import require_known
-from ranker.inference.pool import ContextColumns, Pool, Sent, plain, raw_values
+from ranker.inference.agreement import Agreement
+from ranker.inference.pool import ContextColumns, Pool, Sent, fusion_input, plain
+from ranker.inference.precision import MIN_NDCG, load_engine, tolerance_of
 from ranker.inference.ranking import Explanations, Ranking, by_objective, explained
 from ranker.inference.replay import replay
 from ranker.inference.tables import InputError as InputError
 from ranker.inference.tables import Table, candidate_columns, context_columns, input_error
-
-CUDA_TOLERANCE = 1e-3
 
 
 class Model:
@@ -32,15 +32,32 @@ class Model:
         Schema, encoder, fusions and manifest.
     engine
         Runs the graph.
+    agreement
+        How far the rankings of the engine's precision agree with the exported ones; ``None`` if it is float32.
     """
 
-    def __init__(self, artifact: Artifact, engine: Engine, tolerance: float = TOLERANCE) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        engine: Engine,
+        tolerance: float = TOLERANCE,
+        agreement: Agreement | None = None,
+    ) -> None:
         """Raise ``ArtifactError`` if scores of the golden requests differ by more than ``tolerance``."""
-        self.artifact, self.engine = artifact, engine
+        self.artifact, self.engine, self.agreement = artifact, engine, agreement
         replay(artifact, engine, tolerance)
 
     @classmethod
-    def load(cls, path: str | Path, *, engine: str = "auto", device: str = "cpu", threads: int = 0) -> "Model":
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        engine: str = "auto",
+        device: str = "cpu",
+        threads: int = 0,
+        precision: str = FLOAT32,
+        precision_min_ndcg: float = MIN_NDCG,
+    ) -> "Model":
         """Load an artifact, or the highest version in a folder of versions.
 
         Parameters
@@ -53,17 +70,22 @@ class Model:
             ``cpu`` or ``cuda``.
         threads
             Threads of the engine; 0 means one per core.
+        precision
+            ``float32``, ``tf32``, ``bfloat16``, ``float16``, or ``auto``: the fastest that keeps the bound.
+        precision_min_ndcg
+            Lowest NDCG@10 of rankings in another precision than float32 against those of float32, from 0 to 1.
 
         Raises
         ------
         ArtifactError
             If files are missing or invalid, or scores differ from those of the trained model.
         EngineError
-            If no engine can run it.
+            If no engine can run it in this precision, or its rankings agree too little with those of float32.
         """
         artifact = load_artifact(Path(path))
-        tolerance = CUDA_TOLERANCE if device == "cuda" else TOLERANCE
-        return cls(artifact, engine_of(engine, artifact.model_path, EngineOptions(device, threads)), tolerance)
+        options = EngineOptions(device, threads, precision)
+        loaded = load_engine(artifact, engine, options, min_ndcg=precision_min_ndcg)
+        return cls(artifact, loaded.engine, tolerance_of(loaded.engine.precision, device), loaded.agreement)
 
     @property
     def tasks(self) -> list[str]:
@@ -155,14 +177,7 @@ class Model:
 
     def fused(self, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: ContextColumns) -> Candidates:
         """Combine scores [N, T] with the raw values of the features the fusion reads."""
-        schema = self.artifact.schema
-        features = {
-            name: np.array(raw_values(context[schema.column(name)])[0], dtype=object)
-            if name in schema.context
-            else pool.raw(name)
-            for name in plan.features
-        }
-        return Candidates.of(plan.objectives, scores, features=features)
+        return fusion_input(self.artifact, plan, scores, pool, context)
 
     def not_finite(self, scores: NDArray[np.float32]) -> dict[int, list[str]]:
         """Objectives whose score is not finite, by candidate position: inputs that overflow the model."""

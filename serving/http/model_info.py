@@ -53,6 +53,8 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
         "version": manifest.version,
         "created": manifest.created.isoformat(),
         "engine": ranker.engine,
+        "precision": ranker.precision,
+        "agreement": None if ranker.agreement is None else ranker.agreement.facts(),
         "tasks": list(manifest.tasks),
         "fusions": list(ranker.choices()),
         "formats": {"requests": list(READERS), "answers": list(WRITERS)},

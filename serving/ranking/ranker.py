@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.encoding import ColumnError, Packed
-from ranker.engines import Engine, EngineOptions, engine_of
+from ranker.engines import FLOAT32, Engine, EngineOptions
 from ranker.fusion import FusionError, Plan
-from ranker.inference.model import CUDA_TOLERANCE, Model
+from ranker.inference.agreement import Agreement
+from ranker.inference.model import Model
 from ranker.inference.model import facts as fusion_facts
+from ranker.inference.precision import load_engine, tolerance_of
 from ranker.inference.ranking import by_objective, explained
 from serving.features.items import ItemSource
 from serving.features.users import Context, Users
@@ -28,11 +30,17 @@ from serving.settings import Settings
 
 ONLY_MODEL = "default"
 """Model name when one artifact is served."""
+PRECISIONS = "precisions"
+"""Folder below ``runtime`` in which workers share the precisions that ``auto`` chose."""
 DEFAULT_EXCHANGE = Exchange()
 
 
 def _skipped(engine: str, reason: str) -> None:
     event(logging.WARNING, "engine not used", engine=engine, reason=reason)
+
+
+def _refused(precision: str, reason: str) -> None:
+    event(logging.WARNING, "precision not used", precision=precision, reason=reason)
 
 
 class Ranker:
@@ -47,8 +55,9 @@ class Ranker:
         source: ItemSource | None = None,
         drop_unknown: bool = False,
         users: Users | None = None,
+        agreement: Agreement | None = None,
     ) -> None:
-        self.model = Model(artifact, engine, tolerance)
+        self.model = Model(artifact, engine, tolerance, agreement)
         self.artifact = artifact
         self.checker = RequestChecker(artifact, max_candidates, by_id=source is not None, by_user=users is not None)
         self._source, self._drop_unknown = source, drop_unknown
@@ -60,16 +69,37 @@ class Ranker:
         cls, artifact: Artifact, settings: Settings, items: ItemSource | None = None, users: Users | None = None
     ) -> "Ranker":
         """Start the engine of a loaded artifact. Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``."""
-        options = EngineOptions(settings.device, settings.threads)
-        engine = engine_of(settings.engine, artifact.model_path, options, _skipped)
-        tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
+        engine, agreement = load_engine(
+            artifact,
+            settings.engine,
+            EngineOptions(settings.device, settings.threads, settings.precision),
+            min_ndcg=settings.precision_min_ndcg,
+            skipped=_skipped,
+            refused=_refused,
+            choices=None if settings.runtime is None else settings.runtime / PRECISIONS,
+        )
+        if settings.precision != FLOAT32:
+            facts = None if agreement is None else agreement.facts()
+            number = artifact.manifest.version
+            event(logging.INFO, "precision", version=number, precision=engine.precision, agreement=facts)
+        tolerance = tolerance_of(engine.precision, settings.device)
         drop = settings.unknown_items == "drop"
-        return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users)
+        return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users, agreement)
 
     @property
     def engine(self) -> str:
         """Name of the inference engine."""
         return self.model.engine.name
+
+    @property
+    def precision(self) -> str:
+        """Precision that the engine computes in."""
+        return self.model.engine.precision
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How far rankings agree with those of float32; ``None`` if that is the precision."""
+        return self.model.agreement
 
     @property
     def by_user(self) -> bool:
