@@ -32,6 +32,8 @@ from ranker.artifact import Artifact
 
 OURS, BARE, FLOOR = "ours", "bare engine", "sgemm floor"
 BY_ID = f"{OURS}, items by id"
+ROUNDED = f"{OURS}, precision "
+"""Prefix of our service in another precision: its scores may differ, and its ranking is compared instead."""
 PEERS = ("fastapi + saved_model", "fastapi + onnx, unsplit", "litserve", "bentoml", "ray serve")
 LAYOUTS = {1: (1, 2), 4: (2, 1), 16: (2, 1)}
 """Processes, and engine threads of each, by concurrency; the same for all contestants."""
@@ -46,6 +48,7 @@ class Contestant:
     process: subprocess.Popen[bytes]
     pausable: bool = True
     rounds: list[dict[str, float]] = field(default_factory=list)
+    agreement: dict[str, Any] = field(default_factory=dict)
 
     def pause(self) -> None:
         """Suspend its processes; the parent first, so that it does not notice that its children stop."""
@@ -68,6 +71,7 @@ def main(
     ),
     size: Annotated[list[str] | None, typer.Option(help="large, small; all by default.")] = None,
     engine: Annotated[list[str] | None, typer.Option(help="Further engines to run our service with.")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="Precisions to run our service with, or auto.")] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Some of the peers; all but ray serve by default.")] = None,
     candidates: int = 500,
     at_once: Annotated[list[int] | None, typer.Option(help="1, 4, 16; by default 1 and 16.")] = None,
@@ -88,7 +92,7 @@ def main(
             with ExitStack() as stack:
                 request = request_of(candidates)
                 write_items(request, items := folder / "items.parquet")
-                commands = commands_of(artifact, plain, items, concurrency, peers_python, engine, peer)
+                commands = commands_of(artifact, plain, items, concurrency, peers_python, engine, peer, precision)
                 found = measured(stack, artifact, commands, concurrency, request, rounds, seconds, console)
             found = {"size": name, "concurrency": concurrency, "candidates": candidates, **found}
             show(found, console)
@@ -106,6 +110,7 @@ def commands_of(
     python: Path,
     engines: list[str] | None,
     peers: list[str] | None,
+    precisions: list[str] | None = None,
 ) -> dict[str, list[str]]:
     """The command of each contestant, with the placeholder ``{port}``."""
     workers, threads = (str(n) for n in LAYOUTS[concurrency])
@@ -124,6 +129,7 @@ def commands_of(
     ours += ["--concurrency", "2" if concurrency == 1 else "1", "--max-in-flight", "64"]
     sides = {OURS: ours, BY_ID: [*ours, "--items", str(items)]}
     sides |= {f"{OURS}, {name}": [*ours, "--engine", name] for name in engines or []}
+    sides |= {f"{ROUNDED}{name}": [*ours, "--precision", name] for name in precisions or []}
     return {**sides, **{name: known[name] for name in peers or PEERS[:4]}}
 
 
@@ -184,6 +190,7 @@ def measured(
         "threads": threads,
         "operations": operations,
         "sides": {contestant.name: contestant.rounds for contestant in contestants},
+        "agreement": {contestant.name: contestant.agreement for contestant in contestants if contestant.agreement},
         "below": below,
     }
 
@@ -202,14 +209,16 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     sides, below = found["sides"], found["below"]
     title = f"{found['size']}, {found['candidates']} candidates, {found['concurrency']} at once"
     layout = f"{found['workers']} process(es) of {found['threads']} thread(s), {found['operations'] / 1e9:.2f} GFLOP"
-    table = Table("", "requests/s", "p50 ms", "p99 ms", "ours is as fast", title=f"{title}\n{layout}")
+    table = Table("", "requests/s", "p50 ms", "p99 ms", "ours is as fast", "NDCG@10", title=f"{title}\n{layout}")
     ours = np.array([r["requests_per_s"] for r in sides[OURS]])
     for name, rounds in sides.items():
         rates = np.array([r["requests_per_s"] for r in rounds])
         cells = [f"{np.median([r[key] for r in rounds]):.2f}" for key in ("p50_ms", "p99_ms")]
-        table.add_row(name, f"{np.median(rates):.1f}", *cells, _spread(ours / rates))
+        agrees = found["agreement"].get(name)
+        ndcg = "" if agrees is None else f"{agrees['ndcg']:.5f} ({agrees['precision']})"
+        table.add_row(name, f"{np.median(rates):.1f}", *cells, _spread(ours / rates), ndcg)
     for name, times in below.items():
-        table.add_row(name, "", f"{np.median(times):.2f}", "", "")
+        table.add_row(name, "", f"{np.median(times):.2f}", "", "", "")
     console.print(table)
     p50 = np.array([r["p50_ms"] for r in sides[OURS]])
     if found["concurrency"] == 1:
@@ -219,7 +228,10 @@ def show(found: Mapping[str, Any], console: Console) -> None:
 
 
 def checked(contestant: Contestant, body: bytes, expected: Any) -> Any:
-    """Wait for an answer; raise if its fused scores differ from those of the first service."""
+    """Wait for an answer; raise if its fused scores differ from those of the first service, and return the first's.
+
+    Of our service in another precision, measure the ranking's NDCG@10 against the first service's instead.
+    """
     for _ in range(60):  # some services open their port before they can answer
         with contextlib.suppress(httpx.TransportError):
             answer = httpx.post(f"http://127.0.0.1:{contestant.port}/rank", content=body, headers=JSON, timeout=60)
@@ -228,10 +240,24 @@ def checked(contestant: Contestant, body: bytes, expected: Any) -> Any:
         time.sleep(1)
     answer.raise_for_status()
     got = answer.json()
+    if contestant.name.startswith(ROUNDED):
+        served = httpx.get(f"http://127.0.0.1:{contestant.port}/model").json()["precision"]
+        contestant.agreement = {"ndcg": ndcg(expected, got), "precision": served}
+        return expected
     fused = np.array([row["fused"] for row in got] if isinstance(got, list) else got["fused"])
-    if expected is not None and not np.allclose(fused, expected, rtol=0, atol=1e-4):
-        raise typer.Exit(f"{contestant.name} ranks by different scores: {np.abs(fused - expected).max():.1e}")
-    return fused if expected is None else expected
+    if expected is not None and not np.allclose(fused, expected["fused"], rtol=0, atol=1e-4):
+        worst = np.abs(fused - expected["fused"]).max()
+        raise typer.Exit(f"{contestant.name} ranks by different scores: {worst:.1e}")
+    return got if expected is None else expected
+
+
+def ndcg(expected: Mapping[str, Any], got: Mapping[str, Any], k: int = 10) -> float:
+    """NDCG@k of an answer's order, with the other answer's fused scores above their minimum as gains."""
+    fused = np.array(expected["fused"])
+    gains = dict(zip(expected["ids"], fused - fused.min(), strict=True))
+    discounts = 1 / np.log2(2 + np.arange(k))
+    found, ideal = (np.array([gains[i] for i in answer["ids"][:k]]) for answer in (got, expected))
+    return float(found @ discounts[: len(found)] / (ideal @ discounts[: len(ideal)]))
 
 
 JSON = {"Content-Type": "application/json"}
