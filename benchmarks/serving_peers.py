@@ -35,9 +35,11 @@ from ranker.artifact import Artifact
 OURS, BARE, FLOOR = "ours", "bare engine", "sgemm floor"
 BY_ID = f"{OURS}, items by id"
 CASCADE = f"{OURS}, cascade"
+ROUNDED = f"{OURS}, precision "
+"""Prefix of our service in another precision."""
 NO_PEER = "none"
 COMPARED = 20
-"""Requests on which the cascade's rankings are compared with the full ones."""
+"""Requests on which rankings of the cascade and of other precisions are compared with the full ones."""
 PEERS = ("fastapi + saved_model", "fastapi + onnx, unsplit", "litserve", "bentoml", "ray serve")
 LAYOUTS = {1: (1, 2), 4: (2, 1), 16: (2, 1)}
 """Processes, and engine threads of each, by concurrency; the same for all contestants."""
@@ -74,6 +76,7 @@ def main(
     ),
     size: Annotated[list[str] | None, typer.Option(help="large, small; all by default.")] = None,
     engine: Annotated[list[str] | None, typer.Option(help="Further engines to run our service with.")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="Precisions to run our service with, or auto.")] = None,
     peer: Annotated[
         list[str] | None, typer.Option(help="Some of the peers, or none; all but ray serve by default.")
     ] = None,
@@ -98,7 +101,9 @@ def main(
             with ExitStack() as stack:
                 request = request_of(candidates)
                 write_items(request, items := folder / "items.parquet")
-                commands = commands_of(artifact, plain, student, items, concurrency, peers_python, engine, peer)
+                commands = commands_of(
+                    artifact, plain, student, items, concurrency, peers_python, engine, peer, precision
+                )
                 found = measured(stack, artifact, commands, concurrency, request, rounds, seconds, console)
             found = {"size": name, "concurrency": concurrency, "candidates": candidates, **found}
             show(found, console)
@@ -117,6 +122,7 @@ def commands_of(
     python: Path,
     engines: list[str] | None,
     peers: list[str] | None,
+    precisions: list[str] | None = None,
 ) -> dict[str, list[str]]:
     """The command of each contestant, with the placeholder ``{port}``."""
     workers, threads = (str(n) for n in LAYOUTS[concurrency])
@@ -137,6 +143,7 @@ def commands_of(
     if student is not None:
         sides[CASCADE] = [*ours[:3], str(student.folder), *ours[4:]]
     sides |= {f"{OURS}, {name}": [*ours, "--engine", name] for name in engines or []}
+    sides |= {f"{ROUNDED}{name}": [*ours, "--precision", name] for name in precisions or []}
     return {**sides, **{name: known[name] for name in peers or PEERS[:4] if name != NO_PEER}}
 
 
@@ -166,10 +173,10 @@ def measured(
         console.log(f"checking {contestant.name}")
         contestant.resume()
         answer = answered(contestant, bodies[contestant.name])
-        if contestant.name != CASCADE:
+        if not is_approximate(contestant.name):
             expected = checked(contestant, answer, expected)
         contestant.pause()
-    agreement = compared(contestants, candidates) if CASCADE in commands else {}
+    agreement = compared(contestants, candidates)
     load = stack.enter_context(asked([sys.executable, "-m", "benchmarks.serving_load"]))
     bare_command = [sys.executable, "-m", "benchmarks.serving_bare", str(artifact.folder), "--engine", "auto"]
     options = ["--candidates", str(candidates), "--threads", str(threads)]
@@ -238,16 +245,24 @@ def show(found: Mapping[str, Any], console: Console) -> None:
 
 
 def compared(contestants: list[Contestant], candidates: int) -> dict[str, list[float]]:
-    """NDCG@10 of the cascade's rankings against ours in full, by request."""
-    sides = {each.name: each for each in contestants if each.name in (OURS, CASCADE)}
+    """NDCG@10 of the rankings of the cascade and of other precisions against ours in full, by request."""
+    sides = {each.name: each for each in contestants if each.name == OURS or is_approximate(each.name)}
     requests = [request_of(candidates, seed=100 + number) for number in range(COMPARED)]
     answers = {}
     for name, contestant in sides.items():
         contestant.resume()
         answers[name] = [answered(contestant, orjson.dumps(request)) for request in requests]
         contestant.pause()
-    pairs = zip(requests, answers[OURS], answers[CASCADE], strict=True)
-    return {CASCADE: [ndcg_at_10(request, *pair) for request, *pair in pairs]}
+    exact = answers.pop(OURS)
+    return {
+        name: [ndcg_at_10(request, *pair) for request, *pair in zip(requests, exact, others, strict=True)]
+        for name, others in answers.items()
+    }
+
+
+def is_approximate(name: str) -> bool:
+    """Whether a side's scores may differ from ours in full; its rankings are compared instead."""
+    return name == CASCADE or name.startswith(ROUNDED)
 
 
 def answered(contestant: Contestant, body: bytes) -> Any:
@@ -265,9 +280,10 @@ def answered(contestant: Contestant, body: bytes) -> Any:
 def checked(contestant: Contestant, got: Any, expected: Any) -> Any:
     """Return the fused scores of an answer; raise if they differ from those of the first service."""
     fused = np.array([row["fused"] for row in got] if isinstance(got, list) else got["fused"])
-    if expected is not None and not np.allclose(fused, expected, rtol=0, atol=1e-4):
-        raise typer.Exit(f"{contestant.name} ranks by different scores: {np.abs(fused - expected).max():.1e}")
-    return fused if expected is None else expected
+    if expected is not None and not np.allclose(fused, expected["fused"], rtol=0, atol=1e-4):
+        worst = np.abs(fused - expected["fused"]).max()
+        raise typer.Exit(f"{contestant.name} ranks by different scores: {worst:.1e}")
+    return got if expected is None else expected
 
 
 JSON = {"Content-Type": "application/json"}

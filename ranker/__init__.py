@@ -31,11 +31,26 @@ if os.environ["TF_USE_LEGACY_KERAS"] != "1":
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def load(path: str | Path, *, engine: str = "auto", device: str = "cpu", threads: int = 0) -> "Model":
+def load(
+    path: str | Path,
+    *,
+    engine: str = "auto",
+    device: str = "cpu",
+    threads: int = 0,
+    precision: str = "float32",
+    precision_min_ndcg: float = 0.999,
+) -> "Model":
     """Load an artifact for scoring and ranking in this process; needs no TensorFlow.
 
     Parameters, errors and methods are those of :meth:`ranker.inference.Model.load`.
     """
     from ranker.inference import Model  # lazy, so that importing the package stays light
 
-    return Model.load(path, engine=engine, device=device, threads=threads)
+    return Model.load(
+        path,
+        engine=engine,
+        device=device,
+        threads=threads,
+        precision=precision,
+        precision_min_ndcg=precision_min_ndcg,
+    )

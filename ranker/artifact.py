@@ -10,6 +10,7 @@
       encoder.json    fitted encoding, with encoder.npz and a file in encoder/ for each large array
       fusion.json     the default fusion and others by name: config and fitted state
       golden.json     requests and the Keras model's scores
+      sample.json.gz  a sample of requests with the model's scores, to measure agreement; missing in older artifacts
       report.json     with report.npz: a sample of validation rows and the training curves, for reports only
       scores.json     distribution of validation scores, for drift detection; missing in older artifacts
       student.onnx    optional: a small model that chooses what the full one scores, with student.json
@@ -137,9 +138,9 @@ class Artifact:
         measured = self.student.fusions.get(name)
         if measured is None or measured.fusion != fusion_digest(self.fusions[name]):
             return f"the agreement of its rankings was not measured with this fusion {name!r}; distil it again"
-        if measured.ndcg is None or measured.ndcg < self.student.least_ndcg:
+        if measured.ndcg is None or measured.ndcg < self.student.min_ndcg:
             found = "undefined" if measured.ndcg is None else f"{measured.ndcg:.5f}"
-            return f"NDCG@10 of its rankings with fusion {name!r} is {found}, below {self.student.least_ndcg:g}"
+            return f"NDCG@10 of its rankings with fusion {name!r} is {found}, below {self.student.min_ndcg:g}"
         return None
 
     @property

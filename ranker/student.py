@@ -56,7 +56,7 @@ class Student(Closed):
 
     created: datetime
     keep: float = Field(gt=0, le=1, description="Share of the candidates that the full model scores by default.")
-    least_ndcg: float = Field(description="Bound on NDCG@10 below which rankings do not agree.")
+    min_ndcg: float = Field(description="Bound on NDCG@10 below which rankings do not agree.")
     fusions: dict[str, FusionAgreement] = Field(description="By name of the artifact's fusion.")
     agreement: tuple[Agreement, ...] = Field(description="For the default fusion.")
     golden: tuple[dict[str, list[float]], ...] = Field(

@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import logging.config
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,6 +127,7 @@ def _check(settings: Settings) -> None:
     """Load everything once, so that an error is reported in one line before any worker starts."""
     from serving.http.api_keys import Keys
     from serving.observability.metrics import Metrics
+    from serving.ranking.ranker import PRECISIONS
     from serving.registry.registry import ModelRegistry
     from serving.registry.shared_state import SharedState
     from serving.scorer.client import Scorers
@@ -133,6 +135,7 @@ def _check(settings: Settings) -> None:
     Keys.read("RANKER_SERVE_API_KEYS", settings.api_keys, settings.api_keys_file)
     Keys.read("RANKER_SERVE_ADMIN_KEYS", settings.admin_keys, settings.admin_keys_file)
     assert settings.runtime is not None
+    shutil.rmtree(settings.runtime / PRECISIONS, ignore_errors=True)  # timed on what machine it was, at another start
     shared = SharedState(settings.runtime)
     scorers = Scorers.of(settings, attempts=1)
     try:
@@ -145,7 +148,10 @@ def _check(settings: Settings) -> None:
     for name, ranker in served.rankers.items():
         manifest, model = ranker.artifact.manifest, "" if len(served.rankers) == 1 else f" of {name}"
         version = f"version {manifest.version}{model} ({', '.join(manifest.tasks)})"
-        print(f"serving {version} by {ranker.engine}{where} from {ranker.artifact.folder}")
+        agrees = "" if ranker.agreement is None else f" ({ranker.agreement})"
+        print(
+            f"serving {version} by {ranker.engine} in {ranker.precision}{agrees}{where} from {ranker.artifact.folder}"
+        )
     sys.stdout.flush()
 
 

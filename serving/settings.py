@@ -57,6 +57,12 @@ class Settings(Closed):
     engine: Annotated[str, ENGINE] = Field(
         "auto", description="Inference engine: auto, onnxruntime, openvino or tensorflow."
     )
+    precision: Annotated[Literal["float32", "tf32", "bfloat16", "float16", "auto"], ENGINE] = Field(
+        "float32", description="Precision of the engine's arithmetic; auto is the fastest that keeps the bound."
+    )
+    precision_min_ndcg: Annotated[float, ENGINE] = Field(
+        0.999, ge=0, le=1, description="Lowest NDCG@10 of another precision's rankings against those of float32."
+    )
     cascade: Annotated[Literal["auto", "request", "off"], ENGINE] = Field(
         "auto",
         description="Rank in two stages where the artifact has a student: auto if its rankings agree with the full "

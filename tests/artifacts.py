@@ -139,7 +139,7 @@ def with_noisy_student(
             scores = engine.score(artifact.encoder.encode(context, request.candidates)) + change_scores
             golden.append(dict(zip(artifact.manifest.tasks, scores.T.tolist(), strict=True)))
     student = Student(
-        created=datetime.now(UTC), keep=0.25, least_ndcg=0.999, fusions=measured, agreement=(agreement,),
+        created=datetime.now(UTC), keep=0.25, min_ndcg=0.999, fusions=measured, agreement=(agreement,),
         golden=tuple(golden), config={},
     )  # fmt: skip
     return with_student(artifact, student, model.SerializeToString(), root)

@@ -3,11 +3,14 @@
 from ranker.engines.base import (
     DEFAULTS,
     ENGINES,
+    FLOAT32,
     ON_CPU,
+    PRECISIONS,
     Engine,
     EngineError,
     EngineOptions,
     MergingEngine,
+    candidates_of,
     engine_of,
 )
 from ranker.engines.onnxruntime import MergingOnnxRuntime, OnnxRuntime
@@ -17,7 +20,9 @@ from ranker.engines.tensorflow import TensorFlow
 __all__ = [
     "DEFAULTS",
     "ENGINES",
+    "FLOAT32",
     "ON_CPU",
+    "PRECISIONS",
     "Engine",
     "EngineError",
     "EngineOptions",
@@ -26,5 +31,6 @@ __all__ = [
     "OnnxRuntime",
     "OpenVino",
     "TensorFlow",
+    "candidates_of",
     "engine_of",
 ]

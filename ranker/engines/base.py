@@ -18,6 +18,11 @@ class EngineError(RuntimeError):
     """An engine that cannot run on this machine; the message says what is missing."""
 
 
+FLOAT32 = "float32"
+PRECISIONS = (FLOAT32, "tf32", "bfloat16", "float16")
+"""Precisions of an engine's arithmetic, by name; inputs and scores are 32-bit floats in each."""
+
+
 class EngineOptions(NamedTuple):
     """How an engine runs a graph."""
 
@@ -25,6 +30,8 @@ class EngineOptions(NamedTuple):
     """``cpu`` or ``cuda``."""
     threads: int = 0
     """Threads per call; 0: one per core."""
+    precision: str = FLOAT32
+    """One of :data:`PRECISIONS`."""
     sizes: tuple[int, ...] = ()
     """Further numbers of candidates to specialise the graph for, by engines that do so."""
 
@@ -39,6 +46,8 @@ class Engine(Protocol):
     """Name in :data:`ENGINES`."""
     sizes: tuple[int, ...]
     """Numbers of candidates with a specialised graph."""
+    precision: str
+    """Precision that it computes in."""
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """Score one context row and N candidates; return a new array [N, T]."""
@@ -52,11 +61,20 @@ class MergingEngine(Engine, Protocol):
         """Score requests of one context row each; return an array [N, T] for each of them, in their order."""
 
 
-ENGINES: Registry[Callable[[Path, EngineOptions], Engine]] = Registry("engine")
-"""Each takes an artifact's ONNX file and how to run it.
+class EngineKind(Protocol):
+    """An engine's class."""
 
-Raises ``EngineError`` if its package is not installed or it does not support the device.
-"""
+    def __call__(self, model: Path, options: EngineOptions) -> Engine:
+        """Load an artifact's ONNX file.
+
+        Raises ``EngineError`` if its package is not installed or it does not support the device or the precision.
+        """
+
+    def precisions(self, device: str) -> tuple[str, ...]:
+        """Precisions that it has on a device of this machine; empty if it is not installed or lacks the device."""
+
+
+ENGINES: Registry[EngineKind] = Registry("engine")
 DEFAULTS = {"cpu": ("openvino", "onnxruntime"), "cuda": ("onnxruntime",)}
 """Preference order of ``auto`` by device; the first installed one is used. Order from `benchmarks/serving_peers.py`."""
 
@@ -71,22 +89,58 @@ def engine_of(
     """Load a graph into a named engine. Raises ``EngineError``.
 
     ``auto`` takes the best installed engine for the device. If it cannot load the graph, ``skipped`` is called with the
-    engine's name and the reason, and the next one is tried.
+    engine's name and the reason, and the next one is tried. Engines that lack the precision are passed over.
     """
-    if options.device not in DEFAULTS:
-        raise EngineError(f"device {options.device!r} is unknown{alternatives(options.device, DEFAULTS)}")
+    candidates = candidates_of(name, options.device)
+    if options.precision not in PRECISIONS:
+        raise EngineError(f"precision {options.precision!r} is unknown{alternatives(options.precision, PRECISIONS)}")
     if name == "auto":
-        *better, name = DEFAULTS[options.device]
+        if options.precision != FLOAT32:
+            candidates = _with_precision(candidates, options)
+        *better, name = candidates
         for candidate in filter(find_spec, better):
             try:
                 return ENGINES[candidate](model, options)
             except EngineError as error:
                 skipped(candidate, str(error))
+    return ENGINES[name](model, options)
+
+
+def candidates_of(name: str, device: str) -> tuple[str, ...]:
+    """Engines that a name stands for on a device, best first: itself, or for ``auto`` some. Raises ``EngineError``."""
+    if device not in DEFAULTS:
+        raise EngineError(f"device {device!r} is unknown{alternatives(device, DEFAULTS)}")
+    if name == "auto":
+        return DEFAULTS[device]
     try:
-        make = ENGINES[name]
+        ENGINES[name]
     except UnknownNameError as error:
         raise EngineError(f"{error}; auto is the best one for the device") from None
-    return make(model, options)
+    return (name,)
+
+
+def require_precision(engine: str, options: EngineOptions, possible: tuple[str, ...]) -> None:
+    """Raise ``EngineError`` if the precision is not one of the ``possible`` ones."""
+    if options.precision not in possible:
+        raise EngineError(
+            f"precision {options.precision!r}: engine {engine!r} on device {options.device!r} of this machine "
+            f"computes in {', '.join(possible)}; choose one of these, or auto"
+        )
+
+
+def _with_precision(candidates: tuple[str, ...], options: EngineOptions) -> tuple[str, ...]:
+    """The engines that have a precision, or all if none has the device. Raises ``EngineError`` if there is none."""
+    possible = {name: ENGINES[name].precisions(options.device) for name in filter(find_spec, candidates)}
+    if not any(possible.values()):
+        return candidates  # loading one says what is missing
+    found = tuple(name for name, precisions in possible.items() if options.precision in precisions)
+    if not found:
+        each = "; ".join(f"{name}: {', '.join(precisions) or 'none'}" for name, precisions in possible.items())
+        raise EngineError(
+            f"precision {options.precision!r}: no engine has it on device {options.device!r} of this machine "
+            f"({each}); choose one of these, or auto"
+        )
+    return found
 
 
 def row_tables(model: Path, inputs: Collection[str]) -> RowTables:

@@ -10,11 +10,16 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions, row_tables
+from ranker.engines.base import ENGINES, FLOAT32, ON_CPU, EngineError, EngineOptions, require_precision, row_tables
 
 CONTEXT_ROWS = "context_rows"
 """Input of stacked graphs [candidates], int64: the row of the context that belongs to each candidate."""
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+PRECISIONS: Mapping[str, Mapping[str, dict[str, str]]] = {
+    "cpu": {FLOAT32: {}},
+    "cuda": {FLOAT32: {"use_tf32": "0"}, "tf32": {"use_tf32": "1"}},
+}
+"""Options of each device's provider by precision. CUDA's default is TF32, which rounds factors to 10 bits."""
 
 SPIN_US = "50"
 """Spinning time in microseconds: about the gap between two matrix products of one request."""
@@ -30,6 +35,11 @@ class OnnxRuntime:
     name = "onnxruntime"
     sizes: tuple[int, ...] = ()
 
+    @staticmethod
+    def precisions(device: str) -> tuple[str, ...]:
+        """Float32, and TF32 on CUDA."""
+        return tuple(PRECISIONS[device]) if PROVIDERS[device] in onnxruntime.get_available_providers() else ()
+
     def __init__(
         self, model: Path, options: EngineOptions = ON_CPU, *, one_context: bool = True, graph: bytes | None = None
     ) -> None:
@@ -43,6 +53,7 @@ class OnnxRuntime:
                 f"device {device!r} needs ONNX Runtime's {provider}, and this one has {', '.join(available)}; "
                 "install ranker[serve-cuda], or choose --device cpu"
             )
+        require_precision(self.name, options, self.precisions(device))
         session = onnxruntime.SessionOptions()
         session.intra_op_num_threads = options.threads
         # Threads that spin between requests take cores from encoding and responses; threads that sleep between two
@@ -52,14 +63,16 @@ class OnnxRuntime:
             session.add_free_dimension_override_by_name("contexts", 1)
         session.log_severity_level = 4  # errors are raised; its own log lines would not be JSON
         try:
-            self._session = onnxruntime.InferenceSession(graph or str(model), session, providers=[provider])
+            self._session = onnxruntime.InferenceSession(
+                graph or str(model), session, providers=[(provider, PRECISIONS[device][options.precision])]
+            )
         except Exception as error:  # the library's errors have no common base class
             raise EngineError(f"{model}: ONNX Runtime cannot load it: {error}") from error
         if provider not in self._session.get_providers():
             raise EngineError(f"device {device!r}: ONNX Runtime could not start {provider} on this machine")
         self._names = frozenset(node.name for node in self._session.get_inputs())
         self._rows = row_tables(model, self._names)
-        self._device = device
+        self._device, self.precision = device, options.precision
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """Score one context row and N candidates; return [N, T]."""
@@ -113,10 +126,16 @@ class MergingOnnxRuntime(OnnxRuntime):
         return np.split(scores, np.cumsum(counts)[:-1])
 
 
-@ENGINES.register("onnxruntime")
-def onnx_runtime(model: Path, options: EngineOptions) -> OnnxRuntime:
+class _OnnxRuntimes:
     """The exported graph on the CPU, where batched operations gain nothing; the stacked one on a GPU."""
-    return OnnxRuntime(model, options) if options.device == "cpu" else MergingOnnxRuntime(model, options)
+
+    precisions = staticmethod(OnnxRuntime.precisions)
+
+    def __call__(self, model: Path, options: EngineOptions) -> OnnxRuntime:
+        return OnnxRuntime(model, options) if options.device == "cpu" else MergingOnnxRuntime(model, options)
+
+
+ENGINES.register("onnxruntime")(_OnnxRuntimes())
 
 
 def _stacked(model: Path) -> bytes:

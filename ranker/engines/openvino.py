@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions, row_tables
+from ranker.engines.base import ENGINES, FLOAT32, ON_CPU, EngineError, EngineOptions, require_precision, row_tables
 from ranker.engines.openvino_graph import rewrite
 from ranker.engines.row_tables import RowTables
 
@@ -20,6 +20,9 @@ SIZES = (100, 200, 300, 400, 500, 1000, 2000)
 """Numbers of candidates with a compiled graph; requests mostly have round numbers."""
 PADDING = 1 / 5
 """Maximum padding as a fraction of a request's rows; beyond it the dynamic graph is faster."""
+HINT = "INFERENCE_PRECISION_HINT"
+HINTS = {FLOAT32: "f32", "bfloat16": "bf16", "float16": "f16"}
+"""OpenVINO's names of precisions."""
 ANY = -1
 OPERATIONS = "openvino.opset13"
 
@@ -34,6 +37,18 @@ class OpenVino:
 
     name = "openvino"
 
+    @staticmethod
+    def precisions(device: str) -> tuple[str, ...]:
+        """Float32, and the 16-bit types for which the processor has instructions.
+
+        OpenVINO itself takes every name and then runs in 32 bits, or emulates bfloat16, which is slower.
+        """
+        try:
+            core = _core(import_module("openvino"))
+        except ImportError:
+            return ()
+        return _precisions(core) if device == "cpu" else ()
+
     def __init__(self, model: Path, options: EngineOptions = ON_CPU, *, sizes: tuple[int, ...] = SIZES) -> None:
         if options.device != "cpu":
             raise EngineError(
@@ -47,11 +62,13 @@ class OpenVino:
                 "--engine onnxruntime"
             ) from None
         self._core = _core(openvino)
+        require_precision(self.name, options, _precisions(self._core))
+        self.precision = options.precision
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
-            # On processors with bfloat16, OpenVINO would compute in it, and scores would differ by 1e-3.
-            "INFERENCE_PRECISION_HINT": "f32",
+            # By default, OpenVINO computes in bfloat16 on processors that have it, and scores differ by 1e-3.
+            HINT: HINTS[options.precision],
             # Each process would pin its threads to the first cores, so that all workers would share them.
             "ENABLE_CPU_PINNING": False,
             **({"INFERENCE_NUM_THREADS": options.threads} if options.threads else {}),
@@ -84,7 +101,23 @@ class OpenVino:
         }
         graph = self._graph.clone()
         graph.reshape(shapes)
-        return _Compiled(self._core.compile_model(graph, "CPU", self._options), self._rows)
+        compiled = self._core.compile_model(graph, "CPU", self._options)
+        used, asked = compiled.get_property(HINT).get_type_name(), self._options[HINT]
+        if used != asked:
+            raise ValueError(f"it would compute in {used} where {asked} is asked for")
+        return _Compiled(compiled, self._rows)
+
+
+def _precisions(core: Any) -> tuple[str, ...]:
+    """Precisions that the processor has.
+
+    OpenVINO lists BF16 on every processor with AVX-512. Where there are instructions for it, it is the default, or
+    there are instructions for FP16 as well.
+    """
+    listed = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    native = "FP16" in listed or core.get_property("CPU", HINT).get_type_name() == "bf16"
+    half = (("BF16", "bfloat16", native), ("FP16", "float16", True))
+    return (FLOAT32, *(name for listed_as, name, runs in half if listed_as in listed and runs))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import contextlib
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ranker.artifact import SAVED_MODEL
 from ranker.encoding import Packed
-from ranker.engines.base import ENGINES, ON_CPU, EngineError, EngineOptions
+from ranker.engines.base import ENGINES, FLOAT32, ON_CPU, EngineError, EngineOptions, require_precision
 
 
 @ENGINES.register("tensorflow")
@@ -22,6 +23,12 @@ class TensorFlow:
 
     name = "tensorflow"
     sizes: tuple[int, ...] = ()
+    precision = FLOAT32
+
+    @staticmethod
+    def precisions(device: str) -> tuple[str, ...]:  # noqa: ARG004 - the same on every device
+        """Float32 alone: the reference for others."""
+        return (FLOAT32,) if find_spec("tensorflow") else ()
 
     def __init__(self, model: Path, options: EngineOptions = ON_CPU) -> None:
         try:
@@ -31,6 +38,7 @@ class TensorFlow:
                 f"engine 'tensorflow' needs the package tensorflow ({error}); install ranker[serve,train], or choose "
                 "--engine onnxruntime"
             ) from None
+        require_precision(self.name, options, (FLOAT32,))
         with contextlib.suppress(RuntimeError):  # TensorFlow already runs, so the number of threads is fixed
             tensorflow.config.threading.set_intra_op_parallelism_threads(options.threads)
         place = {"cpu": "/CPU:0", "cuda": "/GPU:0"}[options.device]

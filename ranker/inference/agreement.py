@@ -1,41 +1,93 @@
-"""Agreement of two versions of a model's scores: how far they differ, and what that does to rankings."""
+"""Agreement of a model's scores with the exact ones: how far they differ, and what that does to rankings."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.artifact import difference
-from ranker.fusion import Candidates, Plan
+from ranker.artifact import Artifact, Golden, difference
+from ranker.engines import Engine
+from ranker.fusion import DEFAULT, Candidates, Plan
+from ranker.inference.pool import Sent, fusion_input
+from ranker.inference.tables import candidate_columns, context_columns
+from ranker.metrics import ranking_agreement
 from ranker.metrics.ndcg import ndcg
 
 TOP = 10
 """Ranks that are compared."""
-LEAST_NDCG = 0.999
+MIN_NDCG = 0.999
 """Default bound of the NDCG below which scores are not accepted in place of the exact ones."""
 
 
-class Agreement(NamedTuple):
-    """How well scores agree with the exact ones, as means over requests."""
+@dataclass(frozen=True)
+class Agreement:
+    """How well scores and rankings agree with the exact ones, over R requests.
+
+    Attributes
+    ----------
+    difference
+        Largest difference of a score, as :func:`ranker.artifact.difference` defines it; infinite if one is not finite.
+    ndcg
+        Mean NDCG@10 of the rankings, with the exact fused score above the request's least as the gain.
+    overlap
+        Mean share of the exact top 10 in the top 10.
+    requests
+        R.
+    fusion
+        Name of the fusion by which ``ndcg`` and ``overlap`` are measured.
+    """
 
     difference: float
-    """Largest difference of a score, as :func:`ranker.artifact.difference`."""
     ndcg: float
-    """NDCG@10 of the ranking, with the exact fused score, from the request's least, as the gain; 1: the same top 10."""
     overlap: float
-    """Fraction of the exact top 10 in the top 10."""
     requests: int
-    """Number of requests."""
+    fusion: str = DEFAULT
+
+    def facts(self) -> dict[str, Any]:
+        """As plain values, with ``null`` for an infinite difference."""
+        worst = self.difference if np.isfinite(self.difference) else None
+        return {**vars(self), "difference": worst}
 
     def __str__(self) -> str:
         return (
-            f"scores differ by at most {self.difference:.1e}; NDCG@{TOP} {self.ndcg:.5f} and {self.overlap:.2%} of the "
-            f"top {TOP} of {self.requests:,} requests are kept"
+            f"NDCG@{TOP} {self.ndcg:.5f}, top-{TOP} overlap {self.overlap:.3f}, scores within {self.difference:.1e}, "
+            f"{self.requests:,} requests"
         )
 
 
+def measure(artifact: Artifact, engine: Engine, requests: Sequence[Golden]) -> Agreement:
+    """Score requests of which the exact scores are known, and compare under each of the artifact's fusions.
+
+    ``ndcg`` and ``overlap`` are those of the fusion where ``ndcg`` is lowest, by :func:`ranking_agreement`; a request
+    whose fused scores are all equal counts as 1. Both are 0 for a request with a score that is not finite. Raises
+    ``ValueError`` without requests.
+    """
+    if not requests:
+        raise ValueError("agreement needs at least one request")
+    worst, found = 0.0, {name: np.zeros((len(requests), 2)) for name in artifact.fusions}
+    for number, request in enumerate(requests):
+        context = context_columns(artifact.schema, artifact.encoder, request.context)
+        pool = Sent(artifact, candidate_columns(artifact.schema, artifact.encoder, request.candidates))
+        scores = engine.score(pool.packed(context))
+        expected = np.array([request.scores[task] for task in artifact.manifest.tasks], dtype=np.float32).T
+        if not np.isfinite(scores).all():
+            worst = np.inf  # nothing can be ranked: agreement stays 0
+            continue
+        worst = max(worst, difference(scores, expected))
+        for name, plan in artifact.fusions.items():
+            right, other = (plan.rank(fusion_input(artifact, plan, s, pool, context)) for s in (expected, scores))
+            one = ranking_agreement(right.fused, right.order(), other.order(), TOP)
+            found[name][number] = np.nan_to_num(one.ndcg, nan=1.0), one.recall
+    means = {name: values.mean(axis=0) for name, values in found.items()}
+    fusion = min(means, key=lambda name: float(means[name][0]))
+    ndcg_at_10, overlap = means[fusion].tolist()
+    return Agreement(worst, ndcg_at_10, overlap, len(requests), fusion)
+
+
 def agreement(plan: Plan, exact: Candidates, scores: NDArray[np.floating]) -> Agreement:
-    """Compare scores [N, T] with those of ``exact``, whose requests are ranked by ``plan``."""
+    """Compare scores [N, T] with those of ``exact``, whose requests are ranked by ``plan``, all at once."""
     other = Candidates.of(plan.objectives, scores, exact.requests, exact.features)
     fused, found = (plan.rank(candidates).fused for candidates in (exact, other))
     codes = exact.requests.codes

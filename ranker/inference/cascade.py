@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.encoding import Packed
-from ranker.engines import Engine
+from ranker.engines import Engine, EngineOptions, engine_of
 from ranker.fusion import DEFAULT, Candidates, FusionError, Plan
 from ranker.inference.ranking import ScoredBy
 from ranker.inference.replay import replay
@@ -146,3 +146,20 @@ class Cascade:
             return Sifted(scores, by_student.features, chosen(plan, by_student, quota.kept), quota.share)
         except FusionError:
             return None
+
+
+def student_engine(artifact: Artifact, name: str, options: EngineOptions) -> Engine | None:
+    """Load the student's graph into a named engine; ``None`` if the artifact has no student. Raises ``EngineError``.
+
+    It runs in this process, on the CPU and in float32: it is small, and a copy to a device costs more than its
+    operations.
+    """
+    if artifact.student is None:
+        return None
+    of_student = name if options.device == "cpu" else "auto"
+    return engine_of(of_student, artifact.student_path, EngineOptions("cpu", options.threads))
+
+
+def sized(options: EngineOptions, student: Engine | None) -> EngineOptions:
+    """Options of the full model's engine, with the numbers of candidates that a student leaves to it."""
+    return options if student is None else options._replace(sizes=(*options.sizes, *SIZES))

@@ -1,6 +1,6 @@
 """An artifact loaded into an engine: scores and rankings, one request at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.encoding import ColumnError, Packed
-from ranker.engines import Engine, EngineOptions, engine_of
+from ranker.engines import FLOAT32, Engine, EngineOptions
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan
 from ranker.fusion.build import Given
 from ranker.fusion.checks import require_known
-from ranker.inference.cascade import SIZES, Asked, Cascade, Quota, Sifted
-from ranker.inference.pool import ContextColumns, Pool, Sent, plain, raw_values
+from ranker.inference.agreement import MIN_NDCG, Agreement
+from ranker.inference.cascade import Asked, Cascade, Quota, Sifted, sized, student_engine
+from ranker.inference.pool import ContextColumns, Pool, Sent, fusion_input, plain
+from ranker.inference.precision import load_engine, tolerance_of
 from ranker.inference.ranking import Explanations, Ranking, by_objective, explained
 from ranker.inference.replay import replay
 from ranker.inference.tables import InputError as InputError
 from ranker.inference.tables import Table, candidate_columns, context_columns, input_error
 
-CUDA_TOLERANCE = 1e-3
 NO_STUDENT = "the artifact has no student to rank in two stages with; `ranker-train distill` adds one"
 
 
@@ -34,23 +35,40 @@ class Model:
         Schema, encoder, fusions and manifest.
     engine
         Runs the graph.
+    agreement
+        How far the rankings of the engine's precision agree with the exported ones; ``None`` if it is float32.
     cascade
         The artifact's student, for rankings in two stages; ``None`` without one.
     """
 
     def __init__(
-        self, artifact: Artifact, engine: Engine, tolerance: float = TOLERANCE, student: Engine | None = None
+        self,
+        artifact: Artifact,
+        engine: Engine,
+        tolerance: float = TOLERANCE,
+        *,
+        agreement: Agreement | None = None,
+        student: Engine | None = None,
     ) -> None:
         """Raise ``ArtifactError`` if scores of the golden requests differ by more than ``tolerance``.
 
         ``student`` runs the artifact's student; without it, all rankings are the full model's.
         """
-        self.artifact, self.engine = artifact, engine
+        self.artifact, self.engine, self.agreement = artifact, engine, agreement
         replay(artifact, engine, tolerance)
         self.cascade = None if student is None else Cascade(artifact, student)
 
     @classmethod
-    def load(cls, path: str | Path, *, engine: str = "auto", device: str = "cpu", threads: int = 0) -> "Model":
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        engine: str = "auto",
+        device: str = "cpu",
+        threads: int = 0,
+        precision: str = FLOAT32,
+        precision_min_ndcg: float = MIN_NDCG,
+    ) -> "Model":
         """Load an artifact, or the highest version in a folder of versions.
 
         Parameters
@@ -63,19 +81,24 @@ class Model:
             ``cpu`` or ``cuda``.
         threads
             Threads of the engine; 0 means one per core.
+        precision
+            ``float32``, ``tf32``, ``bfloat16``, ``float16``, or ``auto``: the fastest that keeps the bound.
+        precision_min_ndcg
+            Lowest NDCG@10 of rankings in another precision than float32 against those of float32, from 0 to 1.
 
         Raises
         ------
         ArtifactError
             If files are missing or invalid, or scores differ from those of the trained model.
         EngineError
-            If no engine can run it.
+            If no engine can run it in this precision, or its rankings agree too little with those of float32.
         """
         artifact = load_artifact(Path(path))
-        tolerance = CUDA_TOLERANCE if device == "cuda" else TOLERANCE
-        options = EngineOptions(device, threads)
-        loaded, student = engines(artifact, engine, options)
-        return cls(artifact, loaded, tolerance, student)
+        options = EngineOptions(device, threads, precision)
+        student = student_engine(artifact, engine, options)
+        loaded = load_engine(artifact, engine, sized(options, student), min_ndcg=precision_min_ndcg)
+        tolerance = tolerance_of(loaded.engine.precision, device)
+        return cls(artifact, loaded.engine, tolerance, agreement=loaded.agreement, student=student)
 
     @property
     def tasks(self) -> list[str]:
@@ -196,14 +219,7 @@ class Model:
 
     def fused(self, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: ContextColumns) -> Candidates:
         """Combine scores [N, T] with the raw values of the features the fusion reads."""
-        schema = self.artifact.schema
-        features = {
-            name: np.array(raw_values(context[schema.column(name)])[0], dtype=object)
-            if name in schema.context
-            else pool.raw(name)
-            for name in plan.features
-        }
-        return Candidates.of(plan.objectives, scores, features=features)
+        return fusion_input(self.artifact, plan, scores, pool, context)
 
     def not_finite(self, scores: NDArray[np.float32]) -> dict[int, list[str]]:
         """Objectives whose score is not finite, by candidate position: inputs that overflow the model."""
@@ -254,30 +270,6 @@ class Model:
         if name not in FUSIONS:
             require_known(name, list(self.choices()), f"no fusion is named {name!r}")
         return default.with_formula(name, {})
-
-
-def engines(
-    artifact: Artifact,
-    name: str,
-    options: EngineOptions,
-    load: Callable[[EngineOptions], Engine] | None = None,
-    with_student: bool = True,
-) -> tuple[Engine, Engine | None]:
-    """Load an artifact's graph into a named engine, or by ``load``, and its student's if it has one.
-
-    The student runs in this process and on the CPU: a copy to a device costs more than its few operations. Raises
-    ``EngineError``.
-    """
-    if load is None:
-
-        def load(options: EngineOptions) -> Engine:
-            return engine_of(name, artifact.model_path, options)
-
-    if artifact.student is None or not with_student:
-        return load(options), None
-    of_student = name if options.device == "cpu" else "auto"
-    student = engine_of(of_student, artifact.student_path, options._replace(device="cpu"))
-    return load(options._replace(sizes=(*options.sizes, *SIZES))), student
 
 
 def facts(name: str, plan: Plan) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ranker.artifact import Artifact
 from ranker.encoding import Column, Packed, Ragged, Text
 from ranker.encoding.columns import numbers
+from ranker.fusion import Candidates, Plan
 
 ContextColumns = Mapping[str, Column]
 """One value per column."""
@@ -50,6 +51,20 @@ class Sent:
     def raw(self, feature: str) -> NDArray[Any]:
         """Read the request's column."""
         return raw_values(declared(self._artifact, feature, self._columns[self._artifact.schema.column(feature)]))
+
+
+def fusion_input(
+    artifact: Artifact, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: ContextColumns
+) -> Candidates:
+    """Combine scores [N, T] with the raw values of the features that a fusion reads."""
+    schema = artifact.schema
+    features = {
+        name: np.array(raw_values(context[schema.column(name)])[0], dtype=object)
+        if name in schema.context
+        else pool.raw(name)
+        for name in plan.features
+    }
+    return Candidates.of(plan.objectives, scores, features=features)
 
 
 def declared(artifact: Artifact, feature: str, column: Column) -> Column:

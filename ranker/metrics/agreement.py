@@ -30,7 +30,7 @@ def ranking_agreement(
     ``NDCG@k = (sum_p g[r_p] / log2(1 + p)) / (sum_p g[q_p] / log2(1 + p))`` over p = 1..k, where q is the reference.
     The minimum is subtracted because a constant added to all scores changes no ranking: gains far from 0 would make
     every ranking look good. A candidate that a rule moves behind others in the reference gains what its place is worth:
-    gains are made non-increasing along the reference ranking.
+    gains are made non-increasing along the reference ranking. Infinite scores count as the nearest finite one.
 
     Parameters
     ----------
@@ -43,7 +43,9 @@ def ranking_agreement(
     """
     gains = np.zeros(len(fused))
     if len(reference):
-        along = np.minimum.accumulate(fused[reference])
+        finite = fused[reference][np.isfinite(fused[reference])]
+        limits = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+        along = np.minimum.accumulate(np.clip(fused[reference], *limits))
         gains[reference] = along - along[-1]
     places = np.full(len(fused), len(fused))
     places[ranking] = np.arange(len(ranking))

@@ -56,6 +56,8 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
         "engine": ranker.engine,
         "cascade": ranker.cascade(),
         "scorer": ranker.by_scorer,
+        "precision": ranker.precision,
+        "agreement": None if ranker.agreement is None else ranker.agreement.facts(),
         "tasks": list(manifest.tasks),
         "fusions": list(ranker.choices()),
         "formats": {"requests": list(READERS), "answers": list(WRITERS)},

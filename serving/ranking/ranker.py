@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.encoding import ColumnError, Packed
-from ranker.engines import Engine, EngineOptions, engine_of
+from ranker.engines import FLOAT32, Engine, EngineOptions, engine_of
 from ranker.engines.row_tables import described
 from ranker.fusion import FusionError, Plan
-from ranker.inference.cascade import Quota, Sifted
-from ranker.inference.model import CUDA_TOLERANCE, InputError, Model, engines
+from ranker.inference.agreement import Agreement
+from ranker.inference.cascade import Quota, Sifted, sized, student_engine
+from ranker.inference.model import InputError, Model
 from ranker.inference.model import facts as fusion_facts
+from ranker.inference.precision import load_engine, tolerance_of
 from ranker.inference.ranking import by_objective, explained
 from serving.features.items import ItemSource
 from serving.features.users import Context, Users
@@ -33,6 +35,8 @@ from serving.settings import Settings
 
 ONLY_MODEL = "default"
 """Model name when one artifact is served."""
+PRECISIONS = "precisions"
+"""Folder below ``runtime`` in which workers share the precisions that ``auto`` chose."""
 DEFAULT_EXCHANGE = Exchange()
 Cascading: TypeAlias = Literal["auto", "request", "off"]
 """Which requests are ranked in two stages, as the setting ``cascade``."""
@@ -40,6 +44,10 @@ Cascading: TypeAlias = Literal["auto", "request", "off"]
 
 def _skipped(engine: str, reason: str) -> None:
     event(logging.WARNING, "engine not used", engine=engine, reason=reason)
+
+
+def _refused(precision: str, reason: str) -> None:
+    event(logging.WARNING, "precision not used", precision=precision, reason=reason)
 
 
 class Ranker:
@@ -54,11 +62,12 @@ class Ranker:
         source: ItemSource | None = None,
         drop_unknown: bool = False,
         users: Users | None = None,
+        agreement: Agreement | None = None,
         student: Engine | None = None,
         cascade: Cascading = "auto",
     ) -> None:
         self._remote = engine if isinstance(engine, RemoteEngine) else None
-        self.model = Model(artifact, engine, tolerance, student)
+        self.model = Model(artifact, engine, tolerance, agreement=agreement, student=student)
         self._cascade: Cascading = cascade
         self.artifact = artifact
         self.checker = RequestChecker(artifact, max_candidates, by_id=source is not None, by_user=users is not None)
@@ -80,17 +89,39 @@ class Ranker:
 
         Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``.
         """
-        tolerance = CUDA_TOLERANCE if settings.device_kind == "cuda" else TOLERANCE
 
-        def load(options: EngineOptions) -> Engine:
+        def load(name: str, options: EngineOptions) -> Engine:
             if scorers is not None:
-                return scorers.engine(artifact, settings.engine, options, tolerance)
-            return engine_of(settings.engine, artifact.model_path, options, _skipped)
+                return scorers.engine(artifact, name, options, tolerance_of(options.precision, options.device))
+            return engine_of(name, artifact.model_path, options, _skipped)
 
-        options = EngineOptions(settings.device_kind, settings.threads)
-        engine, student = engines(artifact, settings.engine, options, load, with_student=settings.cascade != "off")
-        drop = settings.unknown_items == "drop"
-        return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users, student, settings.cascade)
+        options = EngineOptions(settings.device_kind, settings.threads, settings.precision)
+        student = student_engine(artifact, settings.engine, options) if settings.cascade != "off" else None
+        engine, agreement = load_engine(
+            artifact,
+            settings.engine,
+            sized(options, student),
+            min_ndcg=settings.precision_min_ndcg,
+            load=load,
+            refused=_refused,
+            choices=None if settings.runtime is None else settings.runtime / PRECISIONS,
+        )
+        if settings.precision != FLOAT32:
+            facts = None if agreement is None else agreement.facts()
+            number = artifact.manifest.version
+            event(logging.INFO, "precision", version=number, precision=engine.precision, agreement=facts)
+        return cls(
+            artifact,
+            engine,
+            settings.max_candidates,
+            tolerance_of(engine.precision, settings.device_kind),
+            items,
+            settings.unknown_items == "drop",
+            users,
+            agreement,
+            student,
+            settings.cascade,
+        )
 
     @property
     def engine(self) -> str:
@@ -120,6 +151,16 @@ class Ranker:
     def ready(self) -> bool:
         """Whether requests can be scored; not while the scorer is being restarted."""
         return self._remote is None or self._remote.ready
+
+    @property
+    def precision(self) -> str:
+        """Precision that the engine computes in."""
+        return self.model.engine.precision
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How far rankings agree with those of float32; ``None`` if that is the precision."""
+        return self.model.agreement
 
     @property
     def by_user(self) -> bool:

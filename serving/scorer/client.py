@@ -87,7 +87,7 @@ class RemoteEngine:
         self.columns = len(artifact.manifest.tasks)
         self.places: dict[_Link, _Place] = {}
         """Where the graph is loaded and has reproduced the golden requests."""
-        self.name = name
+        self.name, self.precision = name, options.precision
         self.sizes: tuple[int, ...] = ()
         """None: each scorer's engine has reproduced the golden requests at its fixed sizes."""
 
@@ -194,6 +194,7 @@ class _AtPlace:
 
     def __init__(self, engine: RemoteEngine, place: _Place, name: str, sizes: tuple[int, ...]) -> None:
         self._engine, self._place, self.name, self.sizes = engine, place, name, sizes
+        self.precision = engine.precision
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """Score and wait. Raises ``LostError``."""

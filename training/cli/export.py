@@ -24,7 +24,7 @@ def export(
     table_precision: Annotated[
         str, typer.Option(help="Of rows beside the graph.", metavar="[float32|float16|int8]")
     ] = "float32",
-    least_ndcg: Annotated[
+    min_ndcg: Annotated[
         float,
         typer.Option(help="With rounded rows: least NDCG@10 of validation rankings, with the exact score as the gain."),
     ] = 0.999,
@@ -35,5 +35,5 @@ def export(
         from training.commands.export import export_run
         from training.export.tables import table_options
 
-    artifact = export_run(run, output or run, console, table_options(tables, table_precision, least_ndcg))
+    artifact = export_run(run, output or run, console, table_options(tables, table_precision, min_ndcg))
     console.print(f"artifact: [bold]{artifact.folder}[/bold]")

@@ -100,7 +100,7 @@ class Distillation:
     @property
     def doubts(self) -> list[str]:
         """Reasons not to rank in two stages by default, one per fusion of the artifact whose rankings differ."""
-        bound, doubts = self.student.least_ndcg, []
+        bound, doubts = self.student.min_ndcg, []
         for name, found in self.student.fusions.items():
             if found.ndcg is None:
                 doubts.append(f"NDCG@10 with fusion {name!r} is undefined: its scores are equal in every list")
@@ -229,7 +229,7 @@ def _measured(
     return Student(
         created=datetime.now(UTC),
         keep=keep,
-        least_ndcg=asked.min_ndcg,
+        min_ndcg=asked.min_ndcg,
         fusions=fusions,
         agreement=tuple(each for each in found if each is not None),
         golden=golden_scores(model, artifact),

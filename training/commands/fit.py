@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from ranker.artifact import Artifact
-from ranker.inference.agreement import LEAST_NDCG
+from ranker.inference.agreement import MIN_NDCG
 from training.commands.export import finish, show_metrics
 from training.commands.inputs import Config, Data, Progress, console_of, experiment_of, in_memory, source_of
 from training.config.experiment import Experiment, SplitByFiles
@@ -62,21 +62,21 @@ class TrainingRun:
         *,
         tables: Placement = "auto",
         table_precision: str = "float32",
-        least_ndcg: float = LEAST_NDCG,
+        min_ndcg: float = MIN_NDCG,
     ) -> Artifact:
         """Export the best epoch as the next version in ``output``, by default the run's own folder.
 
         ``tables`` keeps embedding tables ``beside`` the graph, in files that serving processes share, or ``inside`` it;
         ``auto`` keeps large ones beside it. ``table_precision`` stores rows beside the graph in ``float32``,
         ``float16`` or ``int8``; rounded rows are refused with ``ExportError`` if the NDCG@10 of rankings of validation
-        rows, with the exact fused score as the gain, is below ``least_ndcg``.
+        rows, with the exact fused score as the gain, is below ``min_ndcg``.
 
         A run that has already been exported there is not exported again, unless these options are given. Pass the
         artifact's ``folder`` to :func:`ranker.load` or ``ranker-serve``. Raises ``ExportError`` if the exported graph's
         scores differ from the model's.
         """
         target = Path(output) if output is not None else self.folder
-        options = table_options(tables, table_precision, least_ndcg)
+        options = table_options(tables, table_precision, min_ndcg)
         exported_there = self.artifact is not None and self.artifact.folder.parent.resolve() == target.resolve()
         if self.artifact is not None and exported_there and options == TableOptions():
             return self.artifact

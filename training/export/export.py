@@ -30,6 +30,7 @@ from ranker.encoding import Column, Encoder
 from ranker.engines.row_tables import write_agreement
 from ranker.fusion import Plan
 from ranker.inference.agreement import Agreement
+from ranker.inference.sample import write_sample
 from ranker.metrics import spread
 from ranker.model import INPUTS, RankingModel, served
 from training.config.experiment import Experiment
@@ -47,6 +48,9 @@ from training.export.tables import DEFAULT, TableOptions, beside, rounded, write
 
 GOLDEN_REQUESTS = 3
 GOLDEN_CANDIDATES = 20
+GOLDEN_ROWS = GOLDEN_REQUESTS * GOLDEN_CANDIDATES
+SAMPLE_CONTEXTS, SAMPLE_CANDIDATES = 8, 500
+"""The sample's contexts, each with the same candidates: lists as long as a service ranks."""
 PACKAGES = ("ranker", "tensorflow", "tf-keras", "tensorflow-recommenders", "tf2onnx", "onnx", "numpy")
 
 
@@ -71,8 +75,9 @@ def export(
 ) -> Artifact:
     """Write the next numbered version under ``root``, with fitted fusions.
 
-    ``examples`` are raw rows for golden requests, ``scores`` the validation scores [N, T], ``report_data`` the content
-    of reports, ``seen`` the data the model was trained on, ``tables`` where large embedding tables are kept.
+    ``examples`` are raw rows for golden requests and for the sample of requests, ``scores`` the validation scores
+    [N, T], ``report_data`` the content of reports, ``seen`` the data the model was trained on, ``tables`` where large
+    embedding tables are kept.
     ``compare`` measures how the scores by rounded rows agree with the model's on validation rows; it is required for a
     precision that rounds them.
 
@@ -94,6 +99,7 @@ def export(
             accept(folder / MODEL, compare(onnx_scorer(folder / MODEL)), tables)
         spreads = {task: spread(scores[:, i]) for i, task in enumerate(experiment.log_schema.tasks)}
         write_parts(folder, encoder, fusions, golden, spreads)
+        _write_sample(folder, experiment, encoder, model, examples)
         if report_data is not None:
             write(folder, report_data)
         manifest = seal(
@@ -114,15 +120,20 @@ def export(
 
 
 def examples_of(split: Rows, experiment: Experiment) -> Chunk:
-    """The first raw validation rows, for golden requests."""
+    """The first raw validation rows, for golden requests, and others evenly spaced over their chunk, for the sample."""
     for chunk, mask in split.validation(columns_of(experiment.log_schema, [])):
         if mask.any():
-            rows = min(int(mask.sum()), GOLDEN_REQUESTS * GOLDEN_CANDIDATES)
-            first = np.flatnonzero(mask)[:rows]
+            rows = np.flatnonzero(mask)
             chosen = np.zeros(chunk.rows, dtype=bool)
-            chosen[first] = True
-            return Chunk(chunk.source, chunk.first, chunk.number, rows, taken(chunk.columns, chosen))
+            chosen[rows[:GOLDEN_ROWS]] = True
+            chosen[_spaced(rows, SAMPLE_CANDIDATES)] = True
+            return Chunk(chunk.source, chunk.first, chunk.number, int(chosen.sum()), taken(chunk.columns, chosen))
     raise ValueError("no validation rows to make golden requests of")
+
+
+def _spaced(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """At most ``count`` of the rows, evenly spaced."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows)), dtype=np.intp))]
 
 
 def _save(model: RankingModel, function: Any, folder: Path) -> None:
@@ -139,20 +150,46 @@ def _save(model: RankingModel, function: Any, folder: Path) -> None:
 
 
 def _golden(experiment: Experiment, encoder: Encoder, model: RankingModel, examples: Chunk) -> tuple[Golden, ...]:
-    schema = experiment.log_schema
-    sides = {
-        side: {schema.column(name): to_json(examples.columns[schema.column(name)]) for name in features}
-        for side, features in (("context", schema.context), ("candidate", schema.candidate))
-    }
-    size = -(-examples.rows // GOLDEN_REQUESTS)
+    contexts, columns = _sides(experiment, examples)
+    rows = min(examples.rows, GOLDEN_ROWS)
+    size = -(-rows // GOLDEN_REQUESTS)
     requests = []
-    for start in range(0, examples.rows, size):
-        context = {name: values[start] for name, values in sides["context"].items()}
-        candidates = {name: values[start : start + size] for name, values in sides["candidate"].items()}
-        scores = model(_tensors(_request_inputs(encoder, context, candidates))).numpy()
-        by_task = dict(zip(model.tasks, scores.T.tolist(), strict=True))
+    for start in range(0, rows, size):
+        context = {name: values[start] for name, values in contexts.items()}
+        candidates = {name: values[start : min(start + size, rows)] for name, values in columns.items()}
+        scores = _scores(encoder, model, context, candidates)
+        by_task = {task: values.tolist() for task, values in scores.items()}
         requests.append(Golden(context=context, candidates=candidates, scores=by_task))
     return tuple(requests)
+
+
+def _write_sample(folder: Path, experiment: Experiment, encoder: Encoder, model: RankingModel, examples: Chunk) -> None:
+    """Write requests of evenly spaced contexts, each with all candidates of the examples, and the model's scores."""
+    contexts, columns = _sides(experiment, examples)
+    rows = np.arange(examples.rows)
+    places = _spaced(rows, SAMPLE_CONTEXTS).tolist()
+    chosen = _spaced(rows, SAMPLE_CANDIDATES).tolist()
+    candidates = {name: [values[row] for row in chosen] for name, values in columns.items()}
+    requests = [{name: values[place] for name, values in contexts.items()} for place in places]
+    write_sample(folder, requests, candidates, [_scores(encoder, model, one, candidates) for one in requests])
+
+
+def _sides(experiment: Experiment, examples: Chunk) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Columns of the contexts and of the candidates, as JSON values."""
+    schema = experiment.log_schema
+    context, candidate = (
+        {schema.column(name): to_json(examples.columns[schema.column(name)]) for name in features}
+        for features in (schema.context, schema.candidate)
+    )
+    return context, candidate
+
+
+def _scores(
+    encoder: Encoder, model: RankingModel, context: Mapping[str, Any], candidates: Mapping[str, list[Any]]
+) -> dict[str, NDArray[np.float32]]:
+    """The model's scores [N] of a request by task."""
+    scores = model(_tensors(_request_inputs(encoder, context, candidates))).numpy()
+    return dict(zip(model.tasks, np.ascontiguousarray(scores.T), strict=True))
 
 
 def _request_inputs(encoder: Encoder, context: Mapping[str, Any], candidates: Mapping[str, Column]) -> Batch:
@@ -175,12 +212,12 @@ def _verify(model: RankingModel, path: Path, encoder: Encoder, golden: tuple[Gol
 
 def accept(path: Path, found: Agreement, tables: TableOptions) -> None:
     """Record the agreement of rounded rows. Raises ``ExportError`` below the bound."""
-    if not found.ndcg >= tables.least_ndcg:
+    if not found.ndcg >= tables.min_ndcg:
         raise ExportError(
             f"table_precision: {tables.precision} changes rankings too much: {found}; the bound of NDCG@10 is "
-            f"{tables.least_ndcg}: not exported"
+            f"{tables.min_ndcg}: not exported"
         )
-    write_agreement(path, found._asdict())
+    write_agreement(path, found.facts())
 
 
 def _random_inputs(model: RankingModel, random: np.random.Generator, contexts: int, candidates: int) -> Batch:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ranker.encoding.table_regions import TableRegion, TablesInside, table_regions
 from ranker.engines.row_formats import ROW_FORMATS
 from ranker.engines.row_tables import CHUNK, RowInput, write_facts, write_rows
-from ranker.inference.agreement import LEAST_NDCG
+from ranker.inference.agreement import MIN_NDCG
 from ranker.model import RankingModel
 from ranker.registry import require_known
 from training.export.onnx import rows_of
@@ -35,7 +35,7 @@ class TableOptions(NamedTuple):
     """All ``beside`` or ``inside`` the graph; ``auto``: beside it if a feature's rows take 16 MiB or more."""
     precision: str = "float32"
     """A name in :data:`~ranker.engines.row_formats.ROW_FORMATS`, for rows beside the graph."""
-    least_ndcg: float = LEAST_NDCG
+    min_ndcg: float = MIN_NDCG
     """Bound of the NDCG@10 of validation rankings by rounded rows, below which they are not exported."""
 
     @property
@@ -47,13 +47,13 @@ class TableOptions(NamedTuple):
 DEFAULT = TableOptions()
 
 
-def table_options(placement: str, precision: str, least_ndcg: float) -> TableOptions:
+def table_options(placement: str, precision: str, min_ndcg: float) -> TableOptions:
     """Check the options of an export. Raises ``ValueError`` that names the option."""
     require_known(placement, get_args(Placement), "tables", "a place for tables")
     require_known(precision, ROW_FORMATS, "table_precision", "a precision of tables")
-    if not 0 <= least_ndcg <= 1:
-        raise ValueError(f"least_ndcg: must be from 0 to 1, got {least_ndcg}")
-    return TableOptions(cast("Placement", placement), precision, least_ndcg)
+    if not 0 <= min_ndcg <= 1:
+        raise ValueError(f"min_ndcg: must be from 0 to 1, got {min_ndcg}")
+    return TableOptions(cast("Placement", placement), precision, min_ndcg)
 
 
 def beside(model: RankingModel, options: TableOptions) -> list[TableRegion]:

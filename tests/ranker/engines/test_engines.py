@@ -13,7 +13,7 @@ import tensorflow as tf
 from onnx import numpy_helper
 
 from ranker.artifact import SAVED_MODEL, difference
-from ranker.engines import DEFAULTS, ENGINES, EngineError, EngineOptions, engine_of
+from ranker.engines import DEFAULTS, ENGINES, PRECISIONS, EngineError, EngineOptions, engine_of
 
 
 def saved_model(graph, folder) -> None:
@@ -69,6 +69,13 @@ def test_scores_are_the_golden_ones(engine, artifact, rows):
     scores = engine.score(packed_of(artifact, rows))
     assert scores.shape == (rows, len(artifact.manifest.tasks))
     assert difference(scores, expected(artifact, rows)) < 1e-5
+
+
+def test_float32_is_the_first_precision_and_the_default(engine):
+    assert engine.precision == "float32"
+    precisions = ENGINES[engine.name].precisions("cpu")
+    assert precisions[0] == "float32"
+    assert set(precisions) <= set(PRECISIONS)
 
 
 def test_concurrent_requests_get_their_own_scores(engine, artifact):

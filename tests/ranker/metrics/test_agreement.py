@@ -30,3 +30,6 @@ def test_what_the_reference_ranks_behind_or_drops_gains_no_more_than_its_place()
     dropped = ranking_agreement(FUSED, reference, np.array([2, 1, 0, 3]), k=1)
     assert (dropped.ndcg, dropped.recall, dropped.regret) == (0.0, 0.0, 2.0)
     assert np.isnan(ranking_agreement(np.ones(5), BEST, BEST[::-1]).ndcg)
+    infinite = np.array([np.inf, 1.0, 0.0, -np.inf])
+    assert ranking_agreement(infinite, np.arange(4), np.arange(4)).ndcg == 1.0
+    assert ranking_agreement(infinite, np.arange(4), np.arange(4)[::-1]).ndcg < 0.7

@@ -11,10 +11,12 @@ import tensorflow as tf
 from rich.console import Console
 
 from ranker.artifact import ArtifactError, difference, load, new_version, with_fusions
+from ranker.engines import OnnxRuntime
 from ranker.engines.row_tables import described
 from ranker.fusion import Candidates
 from ranker.inference import Model
-from ranker.inference.agreement import Agreement
+from ranker.inference.agreement import Agreement, measure
+from ranker.inference.sample import SAMPLE, read_sample
 from ranker.metrics import binned
 from tests.training.disk_full import small_files
 from training.commands.export import export_run
@@ -25,7 +27,7 @@ from training.data.log_reader import Log
 from training.data.split.held_out import split
 from training.disk_full import DiskFullError
 from training.evaluation.onnx_scorer import onnx_scorer
-from training.export.export import ExportError, accept, examples_of, export
+from training.export.export import SAMPLE_CANDIDATES, SAMPLE_CONTEXTS, ExportError, accept, examples_of, export
 from training.export.fit_fusions import fitted_fusions
 from training.export.tables import TableOptions
 from training.trainer.train import reopen
@@ -80,6 +82,21 @@ def batch_names(run):
         for kind in ("ids", "numbers")
         if (layout.ids if kind == "ids" else layout.numbers)
     ]
+
+
+def test_the_sample_has_lists_of_validation_rows_with_the_scores_of_the_served_graph(trained):
+    artifact = load(trained.output / "1")
+    requests = read_sample(artifact)
+    assert len(requests) == SAMPLE_CONTEXTS
+    assert len({tuple(map(str, request.context.values())) for request in requests}) > 1
+    sizes = {len(values) for request in requests for values in request.candidates.values()}
+    assert len(sizes) == 1
+    assert 20 < sizes.pop() <= SAMPLE_CANDIDATES
+    agreement = measure(artifact, OnnxRuntime(artifact.model_path), (*artifact.golden, *requests))
+    assert agreement.difference < 1e-5
+    assert agreement.requests == len(artifact.golden) + len(requests)
+    assert agreement.ndcg == pytest.approx(1.0, abs=1e-6)
+    assert (artifact.folder / SAMPLE).stat().st_size < 2**20
 
 
 def test_the_manifest_says_what_it_is_and_names_no_place(trained, shared):
