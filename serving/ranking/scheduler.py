@@ -95,7 +95,8 @@ class Scheduler:
         """Queue the next step of a job whose work in another process has ended."""
         with self._lock:
             self._resumed.append(job)
-            self._wake()
+            with contextlib.suppress(RuntimeError):  # no thread can start: a later request tries again
+                self._wake()
 
     def _wake(self) -> None:
         """Start a thread unless all are busy."""

@@ -13,6 +13,7 @@ import selectors
 import socket
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -37,6 +38,10 @@ MOST_MERGED = 64
 """Most requests of one run."""
 MOST_READ = 64
 """Most messages read from one worker before those of the others."""
+
+
+class BrokenEngineError(RuntimeError):
+    """An engine that scores nothing any more, as after an error of its device: only a new process helps."""
 
 
 class _Peer:
@@ -77,6 +82,8 @@ class Scorer:
         self._waiting: deque[_Waiting] = deque()
         self._begun: dict[int, float] = {}
         self._peers: set[_Peer] = set()
+        self._sound: weakref.WeakKeyDictionary[Engine, Packed] = weakref.WeakKeyDictionary()
+        """A request that each engine has scored."""
         self._next_beat = 0.0
         listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -228,9 +235,14 @@ class Scorer:
         for request, scores in zip(wanted, _scored(wanted), strict=True):
             try:
                 if isinstance(scores, Exception):
+                    self._require_sound(request.engine)
                     raise scores
+                if request.engine not in self._sound:
+                    self._sound[request.engine] = Packed._make(array.copy() for array in request.packed)
                 rows, columns = scores.shape
                 Place(b"f4", rows, columns, request.score.scores_at).view(request.memory)[...] = scores
+            except BrokenEngineError:
+                raise
             except Exception as error:  # the worker reports it
                 text = f"{type(error).__name__}: {error}"[: messages.MOST_TEXT]
                 self._send(
@@ -242,6 +254,14 @@ class Scorer:
             first = 0
         for peer, finished in results.items():
             self._send(peer, messages.write_done(finished))
+
+    def _require_sound(self, engine: Engine) -> None:
+        """Raise ``BrokenEngineError`` if an engine that failed cannot score its first request any more either."""
+        if (known := self._sound.get(engine)) is not None:
+            try:
+                engine.score(known)
+            except Exception as error:
+                raise BrokenEngineError(f"engine {engine.name!r} fails whatever it is asked: {error}") from error
 
     def _send(self, peer: _Peer, message: bytes) -> None:
         """Send without waiting; a worker that does not read is disconnected, and connects again."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import os
 import socket
 import threading
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ranker.encoding import Packed
 from ranker.engines import EngineError
+from serving.logs import event
 from serving.protocol.errors import Refusal
 from serving.scorer import messages
 from serving.scorer.buffers import Buffer, Buffers, size_of
@@ -106,9 +108,13 @@ class Session:
 
     def read(self) -> None:
         """Hand out results until the scorer ends or the session is closed; then end what is in flight."""
-        with contextlib.suppress(OSError):
+        try:
             while message := self._socket.recv(messages.LONGEST):
                 self._handle(message[:1], message[1:])
+        except ConnectionError:  # the scorer died with unread messages
+            pass
+        except Exception:  # a new session is better than one that nobody reads
+            event(logging.ERROR, "session with the scorer failed", traceback=True)
         with self._lock:
             self.alive = False
             waiting, calls = self._waiting, self._calls

@@ -15,7 +15,8 @@ from ranker.engines import ENGINES, ON_CPU, EngineError, EngineOptions, OnnxRunt
 from ranker.inference.pool import Sent
 from serving.protocol.errors import Refusal
 from serving.scorer.client import Scorers
-from serving.scorer.server import Scorer
+from serving.scorer.process import visible
+from serving.scorer.server import BrokenEngineError, Scorer
 
 ONE = EngineOptions("cpu", 1)
 
@@ -201,3 +202,38 @@ def test_a_graph_is_loaded_once_and_unloaded_with_its_last_holder(address, artif
     third.engine(artifact, "held", options, TOLERANCE).score(packed_of(artifact))
     assert len(Held.made) == 2
     third.close()
+
+
+def test_an_engine_that_scores_nothing_any_more_ends_the_scorer(artifact, monkeypatch):
+    class Breaking(OnnxRuntime):
+        broken = False
+
+        def score(self, packed):
+            if Breaking.broken:
+                raise ValueError("an error of the device")
+            return super().score(packed)
+
+    monkeypatch.setitem(ENGINES._entries, "breaking", Breaking)
+    name, ended = f"ranker-test-{secrets.token_hex(8)}", []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(f"\0{name}")
+        listener.listen(8)
+        monkeypatch.setattr(threading, "excepthook", lambda failed: ended.append(failed.exc_value))
+        threading.Thread(target=Scorer(listener, lambda: None).run, daemon=True).start()
+        client = Scorers([name], 30)
+        remote = client.engine(artifact, "breaking", ONE, TOLERANCE)
+        Breaking.broken = True
+        remote.request(packed_of(artifact)).start(lambda: None)
+        until = time.monotonic() + 30
+        while not ended and time.monotonic() < until:
+            time.sleep(0.01)
+        client.close()
+    assert isinstance(ended[0], BrokenEngineError)  # a scorer's process ends by it
+    assert "fails whatever it is asked: an error of the device" in str(ended[0])
+
+
+def test_devices_are_counted_among_those_that_are_visible():
+    assert [visible(device, None) for device in ("cpu", "cuda", "cuda:1")] == [None, None, "1"]
+    assert [visible(device, "4,GPU-7") for device in ("cpu", "cuda", "cuda:1")] == ["4,GPU-7", "4,GPU-7", "GPU-7"]
+    with pytest.raises(EngineError, match=r"'cuda:2': CUDA_VISIBLE_DEVICES is '4,GPU-7', which has no device 2"):
+        visible("cuda:2", "4,GPU-7")
