@@ -4,7 +4,6 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 from rich.console import Console
@@ -24,12 +23,13 @@ from training.data.cache import digest, files
 from training.data.experiment_log import open_log
 from training.data.files.csv_types import of_kind
 from training.data.log_reader import Log, Source
+from training.data.split.held_out import Split
 from training.data.trained_on import held_out
 from training.disk_full import disk_full_as
 from training.display import Display, agreement_table, show_notes, status
 from training.distillation.agreement import costs, measured, of_fusion, scored
 from training.distillation.fit import fit_student
-from training.distillation.held_out_rows import held_out_rows
+from training.distillation.held_out_rows import HeldOutRows, held_out_rows
 from training.distillation.lists import logged_lists, sampled_lists
 from training.distillation.rows import scored_pairs
 from training.distillation.student import student_experiment
@@ -38,7 +38,7 @@ from training.export.student import golden_scores, write_student
 
 WORK = "distill"
 """Folder below the output that holds scored rows and checkpoints until the student is exported."""
-KEY, ROWS, CHECKPOINTS, MODEL = "key.json", "rows", "checkpoints", "student.onnx"
+KEY, ROWS, CHECKPOINTS, MODEL, FOUND = "key.json", "rows", "checkpoints", "student.onnx", "found.json"
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,28 @@ def _distilled(
     show_notes(console, log)
     split = held_out(artifact, log)
     work = _work(artifact, experiment, asked.student, log, output / WORK)
+    key = digest(asked.keep, asked.min_ndcg, asked.candidates, asked.lists, group_by)
+    student = _found(work / FOUND, key)
+    if student is None:
+        student = _trained(artifact, asked, log, split, group_by, work, console)
+        replace_file(work / FOUND, orjson.dumps({"key": key, "student": student.model_dump(mode="json")}))
+    else:
+        console.print(f"using the student in {work}", markup=False)
+    found = Distillation(artifact, student, (work / MODEL).read_bytes(), output)
+    _print(found, console)
+    return found
+
+
+def _trained(
+    artifact: Artifact,
+    asked: DistillOptions,
+    log: Log,
+    split: Split,
+    group_by: str | None,
+    work: Path,
+    console: Console,
+) -> Student:
+    """Score the rows, train on them, and measure rankings; what an interrupted run has done is used again."""
     with Display(console) as display, disk_full_as(f"{work}: no space left on the disk for the scored rows"):
         display.expect(len(log))
         rows = _rows(work)
@@ -184,10 +206,7 @@ def _distilled(
         model = fit_student(artifact, asked.student, rows, work / CHECKPOINTS, display.step)
         held = held_out_rows(artifact, split, group_by, display.rows)
     write_student(model, work / MODEL, artifact)
-    student = _measured(artifact, asked, held, model, work / MODEL, console)
-    found = Distillation(artifact, student, (work / MODEL).read_bytes(), output)
-    _print(found, console)
-    return found
+    return _measured(artifact, asked, held, model, work / MODEL, console)
 
 
 def _work(artifact: Artifact, experiment: Experiment, student: StudentOptions, log: Log, folder: Path) -> Path:
@@ -201,6 +220,14 @@ def _work(artifact: Artifact, experiment: Experiment, student: StudentOptions, l
     return folder
 
 
+def _found(file: Path, key: str) -> Student | None:
+    """The student that a run with these options has trained and measured, but not exported."""
+    if not file.is_file():
+        return None
+    stored = orjson.loads(file.read_bytes())
+    return Student.model_validate(stored["student"]) if stored["key"] == key else None
+
+
 def _rows(work: Path) -> EncodedRows | None:
     try:
         return EncodedRows.open(work / ROWS)
@@ -209,7 +236,7 @@ def _rows(work: Path) -> EncodedRows | None:
 
 
 def _measured(
-    artifact: Artifact, asked: DistillOptions, held: Any, model: RankingModel, path: Path, console: Console
+    artifact: Artifact, asked: DistillOptions, held: HeldOutRows, model: RankingModel, path: Path, console: Console
 ) -> Student:
     """Rank lists of held-out rows in both ways, and time both models in the engine that serves by default."""
     options, keep = EngineOptions(threads=1, sizes=SIZES), asked.keep

@@ -13,6 +13,7 @@ from training.config.student import StudentOptions
 from training.data.batches import EncodedRows
 from training.disk_full import is_disk_full
 from training.distillation.student import build_student, student_experiment
+from training.distillation.targets import targets
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.train import dataset
 
@@ -34,8 +35,9 @@ def fit_student(
     fit, and ``DiskFullError``.
     """
     steps = rows.steps(options.batch_size)
-    model = build_student(artifact, options, steps)
     experiment = student_experiment(artifact, options)
+    learnt = targets(list(experiment.log_schema.tasks.values()), rows)
+    model = build_student(artifact, options, steps, learnt)
     checkpoints = Checkpoints(model, folder)
     state = checkpoints.latest() or RunState()
     try:

@@ -1,5 +1,6 @@
 """Builds a student: a small model over the same packed inputs, with narrower embedding tables."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,17 @@ from ranker.encoding.layout import Layout, SideLayout
 from ranker.model import RankingModel
 from training.config.experiment import CHOICES, ConfigError, EmbeddingOptions, Experiment
 from training.config.student import StudentOptions
+from training.distillation.targets import Standardised, Target
 from training.export.onnx import TABLE
 from training.trainer.build_model import build_model
 
 
-def student_experiment(artifact: Artifact, options: StudentOptions) -> Experiment:
+def student_experiment(
+    artifact: Artifact, options: StudentOptions, weights: Mapping[str, float] | None = None
+) -> Experiment:
     """The experiment of a student: independent tasks, whose labels are the full model's scores.
+
+    ``weights`` are those of the tasks' losses, by default 1.
 
     A full model's score of a task with ``given`` is a product along its chain. The student learns the product itself,
     which is what is served. Raises ``ConfigError`` if the options do not fit the tasks or features.
@@ -38,7 +44,7 @@ def student_experiment(artifact: Artifact, options: StudentOptions) -> Experimen
             "architecture": options.architecture,
             "interaction": options.interaction,
             "funnel": CHOICES["funnel"]["esmm"].Options(),
-            "weighting": CHOICES["weighting"]["static"].Options(),
+            "weighting": CHOICES["weighting"]["static"].Options(weights=dict(weights or {})),
             "embedding": EmbeddingOptions(),
             "optimizer": options.optimizer,
             "training": full.training.model_copy(update={**training, "precision": "float32"}),
@@ -73,13 +79,16 @@ def narrower(layout: Layout, dimension: int) -> Layout:
     return Layout(side(layout.context), side(layout.candidate), tables)
 
 
-def build_student(artifact: Artifact, options: StudentOptions, steps_per_epoch: int) -> RankingModel:
+def build_student(
+    artifact: Artifact, options: StudentOptions, steps_per_epoch: int, learnt: Sequence[Target]
+) -> RankingModel:
     """Build and compile a student whose tables hold the principal components of the full model's.
 
-    Raises ``ConfigError`` if the options do not fit the artifact.
+    ``learnt`` are the tasks' means, scales and weights. Raises ``ConfigError`` if the options do not fit the artifact.
     """
     layout = artifact.encoder.layout
-    experiment, small = student_experiment(artifact, options), narrower(layout, options.dimension)
+    weights = {task: target.weight for task, target in zip(artifact.manifest.tasks, learnt, strict=True)}
+    experiment, small = student_experiment(artifact, options, weights), narrower(layout, options.dimension)
     try:
         model = build_model(experiment, small, steps_per_epoch=steps_per_epoch)
     except ValueError as error:
@@ -90,6 +99,7 @@ def build_student(artifact: Artifact, options: StudentOptions, steps_per_epoch: 
         if str(width) in full and table.shape[1] == target:  # several sets per id start at random
             offsets = {field.offset for _, side in layout.sides() for field in side.ids if field.dimension == width}
             table.assign(principal(full[str(width)], sorted(offsets), target))
+    model.funnel = Standardised(model.schema, learnt)
     return model
 
 

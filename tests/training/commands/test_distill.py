@@ -20,7 +20,7 @@ from training.data.log_reader import DataError
 from training.distillation.student import narrower, principal, student_experiment
 
 CONFIG = """
-architecture: {name: shared_bottom, bottom: [16], towers: []}
+architecture: {name: shared_bottom, bottom: [32, 16], towers: []}
 dimension: 3
 epochs: 8
 batch_size: 128
@@ -54,7 +54,7 @@ def test_a_student_below_the_bound_is_refused_and_kept_for_another_try(done):
     )
     assert kept
     assert forced.returncode == 0, forced.stderr
-    assert "using the scored rows" in forced.stdout
+    assert "using the student in" in forced.stdout
     assert not (output / WORK).exists()
     assert [path.name for path in output.iterdir() if path.is_dir()] == ["1"]
 
