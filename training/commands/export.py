@@ -8,6 +8,8 @@ from rich.console import Console
 
 from ranker.artifact import Artifact
 from ranker.fusion.artifact_fusions import single_valued
+from ranker.inference.agreement import Agreement
+from ranker.inference.precision import MIN_NDCG
 from training.data.encode import columns_at, rows_of
 from training.data.experiment_log import required_columns
 from training.data.split.held_out import split
@@ -16,6 +18,7 @@ from training.display import metrics_table, status
 from training.export.export import examples_of, export
 from training.export.fit_fusions import cross_validation_lines, fitted_fusions, notes
 from training.export.report_data import collect
+from training.export.rounded_products import rounded_agreement
 from training.export.row_sample import Indices
 from training.reports.calibration import calibration_page
 from training.reports.run import run_page
@@ -78,7 +81,17 @@ def finish(trained: Run, output: Path, console: Console) -> Artifact:
     encoder, metrics = trained.prepared.encoder, trained.metrics
     scores = trained.predictions.scores
     seen = trained_on(divided)
-    return export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, data, seen)
+    artifact = export(output, experiment, encoder, trained.model, fusions, metrics, examples, scores, gates, data, seen)
+    show_rounded(rounded_agreement(artifact, trained.model), console)
+    return artifact
+
+
+def show_rounded(agreement: Agreement, console: Console) -> None:
+    """Print how far rankings agree with those of float32 if products are rounded to bfloat16."""
+    text = f"in bfloat16: {agreement}"
+    if agreement.ndcg < MIN_NDCG:
+        text += f"; a service with --precision bfloat16 asks for {MIN_NDCG:g}"
+    console.print(text, style=None if agreement.ndcg >= MIN_NDCG else "yellow", markup=False)
 
 
 def export_once(trained: TrialResult, output: Path, console: Console) -> Artifact:
