@@ -9,7 +9,7 @@ from rich.console import Console
 from ranker.artifact import Artifact
 from ranker.fusion import DEFAULT as FUSION
 from ranker.fusion.artifact_fusions import single_valued
-from ranker.inference.agreement import Agreement, agreement
+from ranker.inference.agreement import MIN_NDCG, Agreement, agreement
 from training.data.encode import columns_at, rows_of
 from training.data.experiment_log import required_columns
 from training.data.split.held_out import split
@@ -19,6 +19,7 @@ from training.evaluation.evaluate import Scorer, predict
 from training.export.export import examples_of, export
 from training.export.fit_fusions import cross_validation_lines, fitted_fusions, notes
 from training.export.report_data import ROWS, collect
+from training.export.rounded_products import rounded_agreement
 from training.export.row_sample import Indices, sampled
 from training.export.tables import DEFAULT, TableOptions
 from training.reports.calibration import calibration_page
@@ -91,7 +92,7 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
         console.print(f"rows of tables in {tables.precision}: {found}", markup=False)
         return found
 
-    return export(
+    artifact = export(
         output,
         experiment,
         encoder,
@@ -106,6 +107,16 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
         tables=tables,
         compare=compare,
     )
+    show_rounded(rounded_agreement(artifact, trained.model), console)
+    return artifact
+
+
+def show_rounded(agreement: Agreement, console: Console) -> None:
+    """Print how far rankings agree with those of float32 if products are rounded to bfloat16."""
+    text = f"in bfloat16: {agreement}"
+    if agreement.ndcg < MIN_NDCG:
+        text += f"; a service with --precision bfloat16 asks for {MIN_NDCG:g}"
+    console.print(text, style=None if agreement.ndcg >= MIN_NDCG else "yellow", markup=False)
 
 
 def export_once(trained: TrialResult, output: Path, console: Console) -> Artifact:

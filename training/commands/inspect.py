@@ -1,16 +1,19 @@
-"""Shows an artifact's blocks and gates."""
+"""Shows an artifact's blocks and gates, and how its rankings agree in the precisions of this machine."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import onnx
 from rich.console import Console
 
 from ranker.artifact import Artifact, load
+from ranker.engines import DEFAULTS, ENGINES, EngineError, EngineOptions
 from ranker.engines.onnx_context_rows import with_context_rows
 from ranker.engines.onnx_stacking import stacked
 from ranker.engines.row_tables import described
-from ranker.inference.agreement import Agreement
+from ranker.inference.agreement import Agreement, measure
+from ranker.inference.sample import read_sample
 from training.config.experiment import Experiment
 from training.display import blocks_table, gates_table
 from training.evaluation.model_summary import Block, blocks
@@ -32,6 +35,8 @@ def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
         console.print(gates_table(gates))
         for warning in gates["warnings"]:
             console.print(warning, style="yellow", markup=False)
+    for line in precision_lines(artifact):
+        console.print(line, markup=False)
     return summary
 
 
@@ -52,3 +57,19 @@ def _graph_line(path: Path) -> str:
     graph = onnx.load(str(path))
     merged = stacked(with_context_rows(graph))
     return f"operations of the graph: {len(graph.graph.node)}; stacked, for a GPU: {len(merged.graph.node)}"
+
+
+def precision_lines(artifact: Artifact) -> list[str]:
+    """For each engine that serving takes, and each device and precision it has here, how rankings agree."""
+    requests = (*artifact.golden, *read_sample(artifact))
+    lines = []
+    for device, names in DEFAULTS.items() if requests else ():
+        for name in filter(find_spec, names):
+            for precision in ENGINES[name].precisions(device):
+                try:
+                    engine = ENGINES[name](artifact.model_path, EngineOptions(device, precision=precision))
+                    found = str(measure(artifact, engine, requests))
+                except EngineError as error:
+                    found = str(error)
+                lines.append(f"{name} on {device} in {precision}: {found}")
+    return lines

@@ -8,11 +8,10 @@ import pyarrow as pa
 import pytest
 
 from ranker.artifact import ArtifactError, with_fusions
-from ranker.engines import EngineOptions, OnnxRuntime
+from ranker.engines import EngineOptions, OnnxRuntime, engine_of
 from ranker.fusion import Candidates
 from ranker.inference import InputError, Model
-from ranker.inference.cascade import kept
-from ranker.inference.model import engines
+from ranker.inference.cascade import kept, student_engine
 from serving.protocol.errors import RequestError
 from serving.protocol.formats import Exchange
 from serving.protocol.formats.arrow import ARROW
@@ -128,7 +127,9 @@ def test_ranks_within_the_request_are_over_all_candidates(model, request_):
 
 @pytest.fixture(scope="module")
 def service(artifact):
-    full, student = engines(artifact, "onnxruntime", EngineOptions(threads=1))
+    options = EngineOptions(threads=1)
+    full = engine_of("onnxruntime", artifact.model_path, options)
+    student = student_engine(artifact, "onnxruntime", options)
     return Ranker(artifact, full, max_candidates=N, student=student)
 
 

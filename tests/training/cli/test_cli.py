@@ -160,7 +160,7 @@ def test_compare_says_what_cannot_be_varied(trained, tmp_path):
     assert ended.stderr.startswith("error: --vary architecture=mmo")
 
 
-def test_inspect_prints_blocks_and_gates(trained):
+def test_inspect_prints_blocks_and_gates_and_the_agreement_of_each_precision(trained):
     ended = ranker_train("inspect", trained.output, "--depth", 3)
     assert ended.returncode == 0, ended.stderr
     for text in (
@@ -173,3 +173,6 @@ def test_inspect_prints_blocks_and_gates(trained):
         "stacked, for a GPU: ",
     ):
         assert text in ended.stdout
+    for engine in ("openvino", "onnxruntime"):
+        (line,) = (line for line in ended.stdout.splitlines() if line.startswith(f"{engine} on cpu in float32: "))
+        assert ": NDCG@10 1.00000, top-10 overlap " in line

@@ -29,6 +29,7 @@ from training.disk_full import DiskFullError
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.export import SAMPLE_CANDIDATES, SAMPLE_CONTEXTS, ExportError, accept, examples_of, export
 from training.export.fit_fusions import fitted_fusions
+from training.export.rounded_products import rounded_agreement
 from training.export.tables import TableOptions
 from training.trainer.train import reopen
 
@@ -97,6 +98,13 @@ def test_the_sample_has_lists_of_validation_rows_with_the_scores_of_the_served_g
     assert agreement.requests == len(artifact.golden) + len(requests)
     assert agreement.ndcg == pytest.approx(1.0, abs=1e-6)
     assert (artifact.folder / SAMPLE).stat().st_size < 2**20
+
+
+def test_the_export_tells_how_far_rankings_agree_if_products_are_rounded(run, trained):
+    agreement = rounded_agreement(load(trained.output / "1"), run.model)
+    assert 1e-5 < agreement.difference < 5e-2
+    assert 0.99 < agreement.ndcg <= 1
+    assert f"in bfloat16: {agreement}" in trained.printed
 
 
 def test_the_manifest_says_what_it_is_and_names_no_place(trained, shared):

@@ -1,0 +1,39 @@
+"""The trained model with products in bfloat16, to tell at export how far rankings would agree with those of float32."""
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ranker.artifact import Artifact
+from ranker.encoding import Packed
+from ranker.inference.agreement import Agreement, measure
+from ranker.inference.sample import read_sample
+from ranker.layers import products_in
+from ranker.model import INPUTS, RankingModel
+
+
+class RoundedProducts:
+    """A Keras model as an engine that rounds the factors and results of dense layers' products to bfloat16.
+
+    It needs no processor with bfloat16. A serving engine rounds more, such as activations, or less; it is measured
+    itself when it loads.
+    """
+
+    name = "keras"
+    sizes: tuple[int, ...] = ()
+    precision = "bfloat16"
+
+    def __init__(self, model: RankingModel) -> None:
+        self._model = model
+
+    def score(self, packed: Packed) -> NDArray[np.float32]:
+        """Score one context row and N candidates; return [N, T]."""
+        arrays = {name: tf.constant(array) for name, array in zip(INPUTS, packed, strict=True) if array.shape[1]}
+        with products_in("bfloat16"):
+            scores: NDArray[np.float32] = self._model(arrays).numpy()
+        return scores
+
+
+def rounded_agreement(artifact: Artifact, model: RankingModel) -> Agreement:
+    """Agreement on the artifact's golden requests and sample of the ``model`` that it was exported from, rounded."""
+    return measure(artifact, RoundedProducts(model), (*artifact.golden, *read_sample(artifact)))
