@@ -27,12 +27,13 @@ class Spec(NamedTuple):
 
     def content(self) -> dict[str, Any]:
         """For a message."""
-        return {**self._asdict(), "options": list(self.options)}
+        return {**self._asdict(), "options": self.options._asdict()}
 
     @classmethod
     def read(cls, content: dict[str, Any]) -> "Spec":
         """From a message."""
-        return cls(content["path"], content["digest"], content["engine"], EngineOptions(*content["options"]))
+        options = EngineOptions(**{**content["options"], "sizes": tuple(content["options"]["sizes"])})
+        return cls(content["path"], content["digest"], content["engine"], options)
 
 
 class _Model:
