@@ -9,8 +9,8 @@ import yaml
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "prometheus"
 RULES = yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"][0]["rules"]
-TESTS = yaml.safe_load((FOLDER / "alerts_test.yaml").read_text())
-CASES = TESTS["tests"]
+FILES = {name: yaml.safe_load((FOLDER / name).read_text()) for name in ("alerts_test.yaml", "alerts_days_test.yaml")}
+CASES = [case for file in FILES.values() for case in file["tests"]]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def run(*command):
 
 
 def test_every_case_holds(promtool):
-    ended = run(promtool, "test", "rules", "alerts_test.yaml")
+    ended = run(promtool, "test", "rules", *FILES)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
@@ -39,7 +39,7 @@ def test_a_wrong_rule_is_seen(promtool, tmp_path):
             test["alertname"] == "RankerVersionRefused" and test.get("exp_alerts") for test in case["alert_rule_test"]
         )
     ]
-    (tmp_path / "alerts_test.yaml").write_text(yaml.safe_dump({**TESTS, "tests": firing}))
+    (tmp_path / "alerts_test.yaml").write_text(yaml.safe_dump({**FILES["alerts_test.yaml"], "tests": firing}))
     ended = run(promtool, "test", "rules", str(tmp_path / "alerts_test.yaml"))
     assert ended.returncode != 0
     assert "RankerVersionRefused" in ended.stdout + ended.stderr

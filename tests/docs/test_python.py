@@ -13,7 +13,7 @@ PAGE = ROOT / "docs" / "python.md"
 
 
 def test_the_snippets_run(tmp_path):
-    simulate(SimulatorConfig(rows=4000, seed=3, users=200, items=120, authors=20, days=8), tmp_path / "log")
+    simulate(SimulatorConfig(rows=2500, seed=3, users=200, items=120, authors=20, days=8), tmp_path / "log")
     snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(snippets) == 5
     checks = (

@@ -9,7 +9,12 @@ from tests.docs.pages import BLOCK, ROOT, run
 from tests.serving.server_process import free_port
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-SMALLER = {"--rows 200000": "--rows 6000", "epochs: 3, batch_size: 2048": "epochs: 1, batch_size: 512"}
+SMALLER = {
+    "--rows 200000": "--rows 6000",
+    "experts: 4, expert_units: [32]": "experts: 2, expert_units: [8]",
+    "epochs: 3, batch_size: 2048": "epochs: 1, batch_size: 512",
+    "bootstrap: 50": "bootstrap: 5",
+}
 COMMANDS = ["simulate", "fit", "evaluate", "report"]
 
 

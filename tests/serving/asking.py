@@ -21,12 +21,14 @@ Found = TypeVar("Found")
 EXCHANGE = Exchange()
 MESSAGES = {JSON: Ranking, BY_ROW: RankingByRow}
 """What answers in JSON are, by media type."""
+CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+"""Opens a connection for each request, which any worker may take. ``httpx.get`` reads all certificates each time."""
 
 
 def post(url: str, body: Any, **headers: str) -> httpx.Response:
     """One request to rank; an answer in JSON must be one that the API documents."""
     return documented(
-        httpx.post(f"{url}/rank", content=body if isinstance(body, str) else json.dumps(body), headers=headers)
+        CLIENT.post(f"{url}/rank", content=body if isinstance(body, str) else json.dumps(body), headers=headers)
     )
 
 
@@ -63,7 +65,7 @@ def patiently(found: Callable[[], Found]) -> Found:
 
 def metric(url: str, name: str) -> float:
     """A metric without labels."""
-    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    lines = CLIENT.get(f"{url}/metrics").text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO
 
-import httpx
-
-from tests.serving.asking import patiently
+from tests.serving.asking import CLIENT, patiently
 
 COMMAND = (sys.executable, "-c", "from serving.cli import app; app()")
 """Starts a server; arguments of ``ranker-serve`` follow."""
@@ -28,7 +26,7 @@ def free_port() -> int:
 
 def ready(url: str) -> bool:
     """Whether a server says that it is ready. Raises ``httpx.TransportError`` where none answers."""
-    return httpx.get(f"{url}/health/ready").status_code == 200
+    return CLIENT.get(f"{url}/health/ready").status_code == 200
 
 
 def environment(settings: Mapping[str, object]) -> dict[str, str]:

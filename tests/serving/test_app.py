@@ -2,13 +2,12 @@
 
 import json
 
-import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from ranker.engines import OnnxRuntime
-from tests.serving.asking import documented, post
+from tests.serving.asking import CLIENT, documented, post
 from tests.serving.conftest import serving
 from tests.serving.protocol.formats.streams import ARROW, sent, table_of
 
@@ -50,20 +49,20 @@ def test_rows_rank_as_columns_do(url, body):
 def test_formats_are_agreed_on_by_headers(url, body):
     def ask(**headers):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return documented(httpx.post(f"{url}/rank", content=json.dumps(body), headers=named))
+        return documented(CLIENT.post(f"{url}/rank", content=json.dumps(body), headers=named))
 
     expected = ask().json()
     rows = ask(accept="application/json; layout=rows")
     assert rows.headers["content-type"] == "application/json; layout=rows"
     assert [row["id"] for row in rows.json()["candidates"]] == expected["ids"]
-    stream = httpx.post(f"{url}/rank", content=sent(table_of(body)), headers={"Content-Type": ARROW, "Accept": ARROW})
+    stream = CLIENT.post(f"{url}/rank", content=sent(table_of(body)), headers={"Content-Type": ARROW, "Accept": ARROW})
     assert stream.headers["content-type"] == ARROW
     assert pa.ipc.open_stream(stream.content).read_all()["id"].to_pylist() == expected["ids"]
     for status, headers in ((415, {"content_type": "text/csv"}), (406, {"accept": "text/csv"})):
         refused = ask(**headers)
         assert refused.status_code == status
         assert ARROW in refused.json()["detail"][0]["reason"]
-    wrong = httpx.post(f"{url}/rank", content=b"ARROW1", headers={"Content-Type": ARROW, "Accept": ARROW})
+    wrong = CLIENT.post(f"{url}/rank", content=b"ARROW1", headers={"Content-Type": ARROW, "Accept": ARROW})
     assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/json")
 
 
@@ -175,13 +174,13 @@ def test_other_fields_are_checked(url, body, change, field):
 
 
 def test_the_docs_example_works_as_pasted(url):
-    document = httpx.get(f"{url}/openapi.json").json()
+    document = CLIENT.get(f"{url}/openapi.json").json()
     content = document["paths"]["/rank"]["post"]["requestBody"]["content"]["application/json"]
     answer = post(url, content["example"])
     assert answer.status_code == 200
     assert len(answer.json()["ids"]) == 3
     assert "context" in content["schema"]["properties"]
-    assert httpx.get(f"{url}/docs").status_code == 200
+    assert CLIENT.get(f"{url}/docs").status_code == 200
 
 
 def test_values_that_overflow_the_model_are_refused(url, body):
@@ -193,16 +192,16 @@ def test_values_that_overflow_the_model_are_refused(url, body):
 
 
 def test_health_and_model(url):
-    assert httpx.get(f"{url}/health/live").json() == {"status": "live"}
-    assert httpx.get(f"{url}/health/ready").json() == {"status": "ready", "model_version": 1}
-    model = httpx.get(f"{url}/model").json()
+    assert CLIENT.get(f"{url}/health/live").json() == {"status": "live"}
+    assert CLIENT.get(f"{url}/health/ready").json() == {"status": "ready", "model_version": 1}
+    model = CLIENT.get(f"{url}/model").json()
     assert model["tasks"] == ["click", "buy", "watch"]
     assert model["schema"]["candidate"]["length"]["transform"] == "log1p"
     assert model["fusions"]["additive"]["parameters"]["share"]["high"] == 100
 
 
 def test_wrong_routes_and_methods_are_named_as_all_problems_are(url):
-    wrong, missing = httpx.get(f"{url}/rank"), httpx.get(f"{url}/nothing")
+    wrong, missing = CLIENT.get(f"{url}/rank"), CLIENT.get(f"{url}/nothing")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert wrong.json() == {"detail": [{"field": "GET /rank", "reason": "Method Not Allowed"}]}
     assert missing.status_code == 404
@@ -378,7 +377,7 @@ def test_wrong_parameters_of_a_named_fusion_list_its_own(several, body):
 
 
 def test_the_model_page_lists_every_choice_with_values_and_bounds(several):
-    fusions = httpx.get(f"{several}/model").json()["fusions"]
+    fusions = CLIENT.get(f"{several}/model").json()["fusions"]
     assert {"default", "likely", "text", "additive", "rank_power"} <= set(fusions)
     assert not {"percentile", "expression"} & set(fusions)
     assert fusions["likely"]["formula"] == "powered_product"

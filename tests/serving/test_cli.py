@@ -38,7 +38,7 @@ def test_help_names_every_option():
 
 def test_host_port_and_workers_are_read_from_the_environment(artifact):
     port = free_port()
-    given = {"host": "127.0.0.2", "port": port, "workers": 2, "drain": 0}
+    given = {"host": "127.0.0.2", "port": port, "workers": 2, "drain": 0, "engine": "onnxruntime"}
     with server_process(
         artifact.folder, settings=given, is_up=lambda: ready(f"http://127.0.0.2:{port}"), stderr=subprocess.DEVNULL
     ) as process:

@@ -5,11 +5,10 @@ import signal
 import subprocess
 import tempfile
 
-import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.serving.asking import load, patiently, post
+from tests.serving.asking import CLIENT, load, patiently, post
 from tests.serving.conftest import server
 from tests.serving.features.items.test_items import items_of
 from tests.serving.full_disk import KINDS, mounted, small_disk
@@ -40,7 +39,7 @@ def test_a_full_disk_refuses_items_and_costs_no_worker_and_no_answer(shop, disk,
     body = {"context": shop.golden[0].context, "candidates": {"sku": ids}}
 
     def status():
-        return httpx.get(f"{running.url}/admin/status", headers=KEY).json()
+        return CLIENT.get(f"{running.url}/admin/status", headers=KEY).json()
 
     def said(event):
         return [line for line in running.log() if line["event"] == event]
@@ -59,7 +58,7 @@ def test_a_full_disk_refuses_items_and_costs_no_worker_and_no_answer(shop, disk,
         assert not tally.errors
         assert "no room for" in said("items refused")[0]["reason"]
         assert set(status()["workers"]) == workers
-        metrics = httpx.get(f"{running.url}/metrics").text
+        metrics = CLIENT.get(f"{running.url}/metrics").text
         assert 'ranker_reloads_total{model="default",outcome="items"}' in metrics
         assert post(running.url, body).json()["unknown_ids"] == ids[2:]
 
@@ -72,7 +71,9 @@ def test_a_full_disk_refuses_items_and_costs_no_worker_and_no_answer(shop, disk,
         disk.free()
         patiently(lambda: all(post(running.url, body).json()["unknown_ids"] == [] for _ in range(8)))
         assert patiently(lambda: len({*status()["workers"]} - workers) == 1)
-        patiently(lambda: 'ranker_worker_deaths_total{reason="killed"} 1.0' in httpx.get(f"{running.url}/metrics").text)
+        patiently(
+            lambda: 'ranker_worker_deaths_total{reason="killed"} 1.0' in CLIENT.get(f"{running.url}/metrics").text
+        )
         assert len(said("worker not listed")) <= 1  # however long the disk is full
         assert running.process.poll() is None
 

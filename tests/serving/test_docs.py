@@ -4,14 +4,13 @@ import json
 import re
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ranker.schema import Schema
-from tests.serving.asking import post
+from tests.serving.asking import CLIENT, post
 from tests.serving.conftest import server
 from tests.serving.redis_server import RedisServer
 
@@ -84,7 +83,7 @@ def test_every_answer_is_of_the_shape_that_is_given(url, answer):
     if "explanations" not in answer:
         request = {name: request[name] for name in ("context", "candidates")}
     accept = "application/json; layout=rows" if "candidates" in answer else "application/json"
-    given = httpx.post(f"{url}/rank", json=request, headers={"Accept": accept}).json()
+    given = CLIENT.post(f"{url}/rank", json=request, headers={"Accept": accept}).json()
 
     assert shape(given) == shape(answer)
 
@@ -104,13 +103,13 @@ def test_every_program_runs(url, code, capsys):
 
 
 def test_the_api_page_and_the_model_page_say_what_there_is(url):
-    rank = httpx.get(f"{url}/openapi.json").json()["paths"]["/rank"]["post"]
-    formats = httpx.get(f"{url}/model").json()["formats"]
+    rank = CLIENT.get(f"{url}/openapi.json").json()["paths"]["/rank"]["post"]
+    formats = CLIENT.get(f"{url}/model").json()["formats"]
     assert set(rank["requestBody"]["content"]) == set(formats["requests"])
     assert set(rank["responses"]["200"]["content"]) == set(formats["answers"])
     assert all(f"`{name}`" in DOCS for name in [*formats["requests"], *formats["answers"]])
     schema = rank["requestBody"]["content"]["application/json"]["schema"]
     assert {"user", "context", "candidates"} <= set(schema["properties"])
     assert len(schema["properties"]["candidates"]["anyOf"]) == 4
-    model = httpx.get(f"{url}/model").json()
+    model = CLIENT.get(f"{url}/model").json()
     assert (model["items"], model["users"]) == (2, True)

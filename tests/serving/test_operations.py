@@ -5,14 +5,13 @@ import json
 import re
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.observability.metrics import RELOADS
 from serving.settings import Settings
-from tests.serving.asking import post
+from tests.serving.asking import CLIENT, post
 from tests.serving.conftest import server
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +34,7 @@ def shown(artifact, body):
     """What a real server shows Prometheus after one request."""
     with server(artifact.folder, engine="onnxruntime") as running:
         assert post(running.url, body).status_code == 200
-        return list(text_string_to_metric_families(httpx.get(f"{running.url}/metrics").text))
+        return list(text_string_to_metric_families(CLIENT.get(f"{running.url}/metrics").text))
 
 
 @pytest.fixture(scope="module")

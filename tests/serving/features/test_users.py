@@ -4,7 +4,6 @@ import json
 import signal
 import time
 
-import httpx
 import pytest
 
 from ranker.engines import OnnxRuntime
@@ -12,7 +11,7 @@ from serving.features.circuit_breaker import FAILURES, PAUSE
 from serving.features.users import Users, users_of
 from serving.ranking.ranker import Ranker
 from serving.settings import Settings, SettingsError
-from tests.serving.asking import answered, load, patiently, post
+from tests.serving.asking import CLIENT, answered, load, patiently, post
 from tests.serving.conftest import server
 from tests.serving.protocol.formats.streams import ARROW, FROM_ARROW, problems, sent, table_of
 from tests.serving.redis_server import RedisServer
@@ -168,17 +167,18 @@ def test_redis_stopped_and_started_under_load_is_no_error(shop, redis, candidate
             time.sleep(0.3)
             redis.stop()
             patiently(lambda: post(running.url, body).json()["user"].get("reason") == "unavailable")
+            patiently(lambda: running.logged("users are not looked up"))
             redis.start()
             redis.client.set("user:anna", json.dumps(ANNA))
             patiently(lambda: post(running.url, body).json()["user"]["found"])
         assert tally.statuses.keys() == {200}
         assert not tally.errors
-        text = httpx.get(f"{running.url}/metrics").text
+        text = CLIENT.get(f"{running.url}/metrics").text
         assert 'ranker_users_total{outcome="found"}' in text
         assert 'ranker_users_total{outcome="unavailable"}' in text
         patiently(lambda: running.logged("users are looked up again"))
         said = [line["event"] for line in running.log()]
         assert said.index("users are not looked up") < said.index("users are looked up again")
         body = sent(table_of(body))
-        stream = httpx.post(f"{running.url}/rank", content=body, headers={"Content-Type": ARROW})
+        stream = CLIENT.post(f"{running.url}/rank", content=body, headers={"Content-Type": ARROW})
         assert stream.json()["user"]["found"]

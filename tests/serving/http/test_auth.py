@@ -1,12 +1,11 @@
 """Who gets in, and what strangers are told."""
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
 from serving.http.api_keys import Keys
 from serving.settings import SettingsError
-from tests.serving.asking import patiently, post
+from tests.serving.asking import CLIENT, patiently, post
 from tests.serving.conftest import server
 from tests.serving.test_cli import ranker_serve
 
@@ -49,43 +48,43 @@ def test_ranking_needs_its_key(closed, body, headers):
 def test_each_key_opens_its_own_routes(closed, body):
     assert post(closed, body, **bearer(RANK)).status_code == 200
     assert post(closed, body, Authorization="bearer another key for somebody else").status_code == 200
-    assert httpx.get(f"{closed}/admin/status").status_code == 401
-    assert httpx.get(f"{closed}/admin/status", headers=bearer(RANK)).status_code == 401
-    assert httpx.get(f"{closed}/admin/status", headers=bearer(ADMIN)).json()["default"] == "default"
+    assert CLIENT.get(f"{closed}/admin/status").status_code == 401
+    assert CLIENT.get(f"{closed}/admin/status", headers=bearer(RANK)).status_code == 401
+    assert CLIENT.get(f"{closed}/admin/status", headers=bearer(ADMIN)).json()["default"] == "default"
     for path in ("/model", "/metrics"):
-        assert httpx.get(f"{closed}{path}").status_code == 401
-        assert httpx.get(f"{closed}{path}", headers=bearer(RANK)).status_code == 200
-        assert httpx.get(f"{closed}{path}", headers=bearer(ADMIN)).status_code == 200
-    assert all(httpx.get(closed + path).status_code == 200 for path in OPEN)
+        assert CLIENT.get(f"{closed}{path}").status_code == 401
+        assert CLIENT.get(f"{closed}{path}", headers=bearer(RANK)).status_code == 200
+        assert CLIENT.get(f"{closed}{path}", headers=bearer(ADMIN)).status_code == 200
+    assert all(CLIENT.get(closed + path).status_code == 200 for path in OPEN)
 
 
 def test_requests_without_a_key_are_counted(closed, body):
     def counted():
-        lines = httpx.get(f"{closed}/metrics", headers=bearer(ADMIN)).text.splitlines()
+        lines = CLIENT.get(f"{closed}/metrics", headers=bearer(ADMIN)).text.splitlines()
         name = 'ranker_requests_total{group="",model="",outcome="unauthorised",version=""}'
         return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
     before = counted()
     for key in ({}, bearer(ADMIN)):
         assert post(closed, body, **key).status_code == 401
-    httpx.get(f"{closed}/metrics")  # other routes are not counted
+    CLIENT.get(f"{closed}/metrics")  # other routes are not counted
     assert counted() == before + 2
 
 
 def test_strangers_get_no_docs(closed):
-    assert {httpx.get(closed + path).status_code for path in ("/docs", "/redoc", "/openapi.json")} == {404}
+    assert {CLIENT.get(closed + path).status_code for path in ("/docs", "/redoc", "/openapi.json")} == {404}
 
 
 def test_without_an_admin_key_there_are_no_admin_routes(url):
-    assert httpx.get(f"{url}/admin/status").status_code == 404
-    assert httpx.post(f"{url}/admin/reload").status_code == 404
-    assert httpx.post(f"{url}/admin/rollback").status_code == 404
-    assert not [path for path in httpx.get(f"{url}/openapi.json").json()["paths"] if "admin" in path]
+    assert CLIENT.get(f"{url}/admin/status").status_code == 404
+    assert CLIENT.post(f"{url}/admin/reload").status_code == 404
+    assert CLIENT.post(f"{url}/admin/rollback").status_code == 404
+    assert not [path for path in CLIENT.get(f"{url}/openapi.json").json()["paths"] if "admin" in path]
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/nothing", "/rank", "/docs"])
 def test_answers_carry_security_headers(url, path):
-    headers = httpx.get(url + path).headers
+    headers = CLIENT.get(url + path).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["cache-control"] == "no-store"

@@ -4,11 +4,11 @@ import gzip
 import json
 import zlib
 
-import httpx
 import pytest
 
 from serving.http.content_encoding import unpacker
 from serving.protocol.errors import Refusal
+from tests.serving.asking import CLIENT
 from tests.serving.protocol.formats.streams import ARROW, sent, table_of
 
 TEXT = b'{"candidates": {}}' * 50
@@ -89,22 +89,22 @@ def test_very_many_members_are_refused_for_each_costs_a_copy() -> None:
 
 def test_a_server_ranks_what_is_compressed(url, body) -> None:
     text = json.dumps(body).encode()
-    plain = httpx.post(f"{url}/rank", content=text).json()
+    plain = CLIENT.post(f"{url}/rank", content=text).json()
     for encoding, pack in (("gzip", gzip.compress), ("deflate", zlib.compress)):
-        answer = httpx.post(f"{url}/rank", content=pack(text), headers={"Content-Encoding": encoding})
+        answer = CLIENT.post(f"{url}/rank", content=pack(text), headers={"Content-Encoding": encoding})
         assert answer.status_code == 200
         assert answer.json() == plain
     content, headers = sent(table_of(body)), {"Content-Type": ARROW}
-    first = httpx.post(f"{url}/rank", content=content, headers=headers)
-    packed = httpx.post(f"{url}/rank", content=gzip.compress(content), headers={**headers, "Content-Encoding": "gzip"})
+    first = CLIENT.post(f"{url}/rank", content=content, headers=headers)
+    packed = CLIENT.post(f"{url}/rank", content=gzip.compress(content), headers={**headers, "Content-Encoding": "gzip"})
     assert (packed.status_code, packed.content) == (200, first.content)
 
 
 def test_a_server_stops_unpacking_at_the_bound(url) -> None:
     bomb = gzip.compress(bytes(200 * 2**20), compresslevel=1)
     assert len(bomb) < 8 * 2**20
-    answer = httpx.post(f"{url}/rank", content=bomb, headers={"Content-Encoding": "gzip"}, timeout=30)
+    answer = CLIENT.post(f"{url}/rank", content=bomb, headers={"Content-Encoding": "gzip"}, timeout=30)
     assert answer.status_code == 413
-    refused = httpx.post(f"{url}/rank", content=b"x", headers={"Content-Encoding": "br"})
+    refused = CLIENT.post(f"{url}/rank", content=b"x", headers={"Content-Encoding": "br"})
     assert (refused.status_code, refused.headers["accept-encoding"]) == (415, "gzip, deflate, identity")
     assert refused.json()["detail"][0]["field"] == "header Content-Encoding"

@@ -6,10 +6,9 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.serving.asking import patiently
+from tests.serving.asking import CLIENT, patiently
 from tests.serving.conftest import server
 from tests.serving.http.raw import HEAD, connected, said, until_closed
 
@@ -35,7 +34,7 @@ def resident(pid):
 
 
 def refused(running, cause):
-    lines = httpx.get(f"{running.url}/metrics", headers=KEY).text.splitlines()
+    lines = CLIENT.get(f"{running.url}/metrics", headers=KEY).text.splitlines()
     name = f'ranker_connections_refused_total{{cause="{cause}"}} '
     return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
 
@@ -138,7 +137,7 @@ def test_pipelined_requests_are_answered_in_order_and_few_of_them_are_held(stric
         connection.settimeout(1)
         with contextlib.suppress(TimeoutError, ConnectionError):  # nobody reads the answers, so it stops reading
             connection.sendall((HEAD + b"\r\n") * count)
-        assert httpx.get(f"{strict.url}/health/live").status_code == 200
+        assert CLIENT.get(f"{strict.url}/health/live").status_code == 200
         assert resident(pid) < before + 30
     texts = [post({**body, "top_k": k}) for k in (3, 1, 2)]
     end = post({**body, "top_k": 4}, b"Connection: close\r\n")
@@ -157,7 +156,7 @@ def test_chunked_bodies_are_read_and_pipelined(strict, body):
 def test_one_connection_too_many_closes_the_one_idle_for_longest(strict, body):
     with ExitStack() as stack:
         first, *_, last = [stack.enter_context(connected(strict.url)) for _ in range(20)]
-        assert httpx.post(f"{strict.url}/rank", json=body, headers=KEY).status_code == 200
+        assert CLIENT.post(f"{strict.url}/rank", json=body, headers=KEY).status_code == 200
         assert until_closed(first) == b""
         last.sendall(NEXT)
         assert b"200 OK" in until_closed(last)

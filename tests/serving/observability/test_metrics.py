@@ -4,7 +4,6 @@ import math
 import resource
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from ranker.encoding import Packed
 from serving.observability.drift import FEWEST, FEWEST_REQUESTS, Drift
 from serving.ranking.request_trace import STAGES
-from tests.serving.asking import patiently, post
+from tests.serving.asking import CLIENT, patiently, post
 from tests.serving.conftest import server
 
 
 def samples(url):
-    text = httpx.get(f"{url}/metrics").text
+    text = CLIENT.get(f"{url}/metrics").text
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {(s.name, *sorted(filter(None, s.labels.values()))): s.value for s in found}
 

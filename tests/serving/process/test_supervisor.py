@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from serving.process.procfs import start_time
-from tests.serving.asking import patiently, post
+from tests.serving.asking import CLIENT, patiently, post
 from tests.serving.conftest import server
 
 ADMIN = "a key for administrators"
@@ -23,7 +22,7 @@ ADMIN = "a key for administrators"
 
 def workers_of(running):
     """Process ids of the workers, as one that answers tells them."""
-    answer = httpx.get(f"{running.url}/admin/status", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=2)
+    answer = CLIENT.get(f"{running.url}/admin/status", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=2)
     return sorted(map(int, answer.json()["workers"]))
 
 
@@ -32,7 +31,7 @@ def two(running, without=()):
     answered = set()
 
     def both():
-        answer = httpx.get(
+        answer = CLIENT.get(
             f"{running.url}/admin/status", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=2
         ).json()
         answered.add(answer["answered_by"])
@@ -44,7 +43,7 @@ def two(running, without=()):
 
 def counted(running, name, **labels):
     wanted = [f'{key}="{value}"' for key, value in labels.items()]
-    lines = httpx.get(f"{running.url}/metrics").text.splitlines()
+    lines = CLIENT.get(f"{running.url}/metrics").text.splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(name) and all(w in line for w in wanted))
 
 
@@ -63,52 +62,26 @@ def free(url):
     return True
 
 
-def test_a_hung_worker_delays_nothing_and_is_replaced(artifact, body):
-    with server(artifact.folder, "--workers", 2, admin_keys=ADMIN, hung_after=10) as running:
+def test_a_hung_worker_delays_nothing_and_is_replaced_and_sigterm_is_heard_at_once(artifact, body):
+    with server(artifact.folder, "--workers", 2, admin_keys=ADMIN, hung_after=5) as running:
         hung, other = two(running)
         os.kill(hung, signal.SIGSTOP)
         os.kill(other, signal.SIGKILL)
         patiently(lambda: deaths(running))
         patiently(lambda: post(running.url, body).status_code == 200)
-        two(running, without=(hung, other))
+        next_hung, next_other = two(running, without=(hung, other))
         patiently(lambda: deaths(running) == [(other, "killed"), (hung, "hung")])  # nobody waited for the hung one
         assert counted(running, "ranker_worker_deaths_total", reason="killed") == 1
         assert counted(running, "ranker_worker_deaths_total", reason="hung") == 1
         assert counted(running, "ranker_worker_deaths_total", reason="failed_to_load") == 0
         assert counted(running, "ranker_worker_restarts_total") == 2
 
-
-def test_sigterm_is_heard_at_once_with_a_hung_worker(artifact):
-    with server(artifact.folder, "--workers", 2, admin_keys=ADMIN, hung_after=2) as running:
-        hung, other = two(running)
-        os.kill(hung, signal.SIGSTOP)
+        os.kill(next_hung, signal.SIGSTOP)
         running.process.send_signal(signal.SIGTERM)
-        patiently(lambda: start_time(other) is None)
+        patiently(lambda: start_time(next_other) is None)
         assert running.process.wait(timeout=60) == 0
-        assert start_time(hung) is None
-        assert [line["worker"] for line in running.log() if line["event"] == "worker killed"] == [hung]
-
-
-def test_a_worker_that_is_killed_while_it_drains_is_logged(artifact):
-    with server(artifact.folder, "--workers", 2, admin_keys=ADMIN, drain=600) as running:
-        killed, other = two(running)
-        running.process.send_signal(signal.SIGTERM)
-        patiently(lambda: {line["pid"] for line in running.logged("draining")} == {killed, other})
-        os.kill(killed, signal.SIGKILL)
-        (line,) = patiently(lambda: running.logged("worker died"))
-        assert (line["worker"], line["reason"], line["ended_by"]) == (killed, "killed", "SIGKILL")
-        running.process.send_signal(signal.SIGTERM)  # skips what is left of the drain
-        assert running.process.wait(timeout=60) == 0
-        assert len(running.logged("worker died")) == 1
-
-
-def test_workers_end_with_their_supervisor_and_free_the_port(artifact):
-    with server(artifact.folder, "--workers", 2, admin_keys=ADMIN, drain=600) as running:
-        workers = two(running)
-        running.process.kill()
-        running.process.wait()
-        patiently(lambda: free(running.url))  # though the drain is long
-        patiently(lambda: {start_time(pid) for pid in workers} == {None})
+        assert start_time(next_hung) is None
+        assert [line["worker"] for line in running.log() if line["event"] == "worker killed"] == [next_hung]
 
 
 @pytest.fixture
@@ -127,9 +100,9 @@ def failures(running):
     return [line for line in running.log() if line["event"] == "worker cannot load"]
 
 
-def test_a_worker_that_cannot_load_is_started_less_and_less_often_while_the_other_serves(spoilt, body):
+def test_a_worker_that_cannot_load_starts_ever_less_often_and_all_end_with_their_supervisor(spoilt, body):
     root, spoil = spoilt
-    with server(root, "--workers", 2, admin_keys=ADMIN) as running:
+    with server(root, "--workers", 2, admin_keys=ADMIN, drain=600) as running:
         first, _ = two(running)
         spoil()
         os.kill(first, signal.SIGKILL)
@@ -139,7 +112,12 @@ def test_a_worker_that_cannot_load_is_started_less_and_less_often_while_the_othe
         assert "model.onnx: differs from what was exported" in failures(running)[0]["reason"]
         assert counted(running, "ranker_worker_deaths_total", reason="failed_to_load") == 2
         spoil(False)
-        two(running, without=(first,))
+        workers = two(running, without=(first,))
+
+        running.process.kill()
+        running.process.wait()
+        patiently(lambda: free(running.url))  # though the drain is long
+        patiently(lambda: {start_time(pid) for pid in workers} == {None})
 
 
 CANNOT_LOAD = """
@@ -174,15 +152,17 @@ def test_the_service_ends_where_no_worker_can_load(tmp_path):
     assert max(line.get("failures", 0) for line in lines) == 2
 
 
-def test_a_service_whose_runtime_files_are_removed_goes_on(write_artifact, tmp_path, body):
+def test_removed_runtime_files_are_written_anew_and_a_worker_killed_while_it_drains_is_logged(
+    write_artifact, tmp_path, body
+):
     root, runtime = tmp_path / "versions", tmp_path / "runtime"
     write_artifact(root)
-    with server(root, "--workers", 2, admin_keys=ADMIN, watch=0.2, runtime=runtime) as running:
+    with server(root, "--workers", 2, admin_keys=ADMIN, watch=0.2, runtime=runtime, drain=600) as running:
         two(running)
         (runtime / "state.json").unlink()
         shutil.rmtree(runtime / "workers")
         write_artifact(root)
-        reload = httpx.post(
+        reload = CLIENT.post(
             f"{running.url}/admin/reload", json={}, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=60
         )
         assert reload.json()["version"] == 2
@@ -192,6 +172,16 @@ def test_a_service_whose_runtime_files_are_removed_goes_on(write_artifact, tmp_p
         write_artifact(root)
         patiently(lambda: {post(running.url, body).json()["model_version"] for _ in range(6)} == {3})
         patiently(lambda: len(running.logged("runtime files were removed")) > told)
+
+        killed, other = two(running)
+        running.process.send_signal(signal.SIGTERM)
+        patiently(lambda: {line["pid"] for line in running.logged("draining")} == {killed, other})
+        os.kill(killed, signal.SIGKILL)
+        (line,) = patiently(lambda: running.logged("worker died"))
+        assert (line["worker"], line["reason"], line["ended_by"]) == (killed, "killed", "SIGKILL")
+        running.process.send_signal(signal.SIGTERM)  # skips what is left of the drain
+        assert running.process.wait(timeout=60) == 0
+        assert len(running.logged("worker died")) == 1
 
 
 def test_a_killed_service_leaves_no_folder_behind(artifact, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from serving.registry.registry import ModelRegistry
 from serving.registry.shared_state import SharedState
 from serving.settings import Settings, SettingsError
 from tests.ranker.conftest import schema_of
-from tests.serving.asking import patiently, post
+from tests.serving.asking import CLIENT, patiently, post
 from tests.serving.conftest import server
 from tests.serving.registry.test_reload import KEYED, ask, corrupt
 
@@ -67,7 +67,7 @@ def running(root):
 
 
 def status_of(url):
-    return httpx.get(f"{url}/admin/status", headers={"Authorization": f"Bearer {KEYED['admin_keys']}"}).json()
+    return CLIENT.get(f"{url}/admin/status", headers={"Authorization": f"Bearer {KEYED['admin_keys']}"}).json()
 
 
 @pytest.fixture(scope="module")
@@ -137,20 +137,20 @@ def test_an_unknown_model_lists_those_there_are(url, body):
 
 
 def test_models_are_described(url):
-    listed = httpx.get(f"{url}/models").json()
+    listed = CLIENT.get(f"{url}/models").json()
     assert listed["default"] == "main"
     assert tuple(listed["models"]) == MODELS
     assert "bold" in listed["models"]["main"]["fusions"]
     assert list(listed["experiment"]["groups"]) == ["control", "bold", "tryout"]
-    assert httpx.get(f"{url}/model").json()["name"] == "main"
-    assert "city" not in httpx.get(f"{url}/model", params={"name": "other"}).json()["schema"]["context"]
-    refused = httpx.get(f"{url}/model", params={"name": "othr"})
+    assert CLIENT.get(f"{url}/model").json()["name"] == "main"
+    assert "city" not in CLIENT.get(f"{url}/model", params={"name": "other"}).json()["schema"]["context"]
+    refused = CLIENT.get(f"{url}/model", params={"name": "othr"})
     assert refused.status_code == 404
     assert "did you mean 'other'" in refused.json()["detail"][0]["reason"]
 
 
 def test_the_docs_have_a_request_to_each_model_and_each_works(url):
-    content = httpx.get(f"{url}/openapi.json").json()["paths"]["/rank"]["post"]["requestBody"]["content"]
+    content = CLIENT.get(f"{url}/openapi.json").json()["paths"]["/rank"]["post"]["requestBody"]["content"]
     json_ = content["application/json"]
     assert [schema["title"] for schema in json_["schema"]["oneOf"]] == [f"Requests to {name}" for name in MODELS]
     for name, example in json_["examples"].items():
@@ -159,7 +159,7 @@ def test_the_docs_have_a_request_to_each_model_and_each_works(url):
 
 def test_requests_are_counted_by_model_and_group(url, body):
     def counted():
-        families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+        families = text_string_to_metric_families(CLIENT.get(f"{url}/metrics").text)
         samples = [sample for family in families for sample in family.samples]
         requests = [s for s in samples if s.name == "ranker_requests_total" and s.labels["outcome"] == "ok"]
         seconds = [s for s in samples if s.name == "ranker_request_seconds_count"]
@@ -222,8 +222,8 @@ def test_a_version_that_the_experiment_cannot_use_is_refused(url, root, write_ar
     assert refused.status_code == 409
     reason = refused.json()["detail"][0]["reason"]
     assert "experiment.groups.bold.fusion: no fusion is named 'bold'" in reason
-    assert httpx.get(f"{url}/model").json()["version"] == 1
-    assert 'ranker_reloads_total{model="main",outcome="experiment"}' in httpx.get(f"{url}/metrics").text
+    assert CLIENT.get(f"{url}/model").json()["version"] == 1
+    assert 'ranker_reloads_total{model="main",outcome="experiment"}' in CLIENT.get(f"{url}/metrics").text
 
 
 def test_the_experiment_is_read_anew_and_a_wrong_one_refused(url, body, root):
@@ -289,11 +289,11 @@ def test_a_failure_of_the_engine_is_a_500_and_the_next_request_is_ranked(running
     assert "Gather" in lines["request failed"]["traceback"]
     assert lines["request"]["status"] == 500
     counted = 'ranker_requests_total{group="_chosen",model="broken",outcome="failed",version="1"} 1.0'
-    patiently(lambda: counted in httpx.get(f"{url}/metrics").text)
+    patiently(lambda: counted in CLIENT.get(f"{url}/metrics").text)
 
 
 def loaded(file, folder, begins=True):
-    return ModelRegistry(Settings(models=file), SharedState(folder), Metrics(), begins)
+    return ModelRegistry(Settings(models=file, engine="onnxruntime"), SharedState(folder), Metrics(), begins)
 
 
 def test_a_service_does_not_start_on_an_experiment_that_cannot_be_served(root, tmp_path):

@@ -3,12 +3,11 @@
 import shutil
 import time
 
-import httpx
 import orjson
 import pytest
 
 from ranker.artifact_files import digest
-from tests.serving.asking import load, patiently, post
+from tests.serving.asking import CLIENT, load, patiently, post
 from tests.serving.conftest import server
 
 KEY = {"Authorization": "Bearer a key for administrators"}
@@ -16,11 +15,11 @@ KEYED = {"admin_keys": "a key for administrators"}
 
 
 def ask(url, what, **content):
-    return httpx.post(f"{url}/admin/{what}", json=content or None, headers=KEY, timeout=60)
+    return CLIENT.post(f"{url}/admin/{what}", json=content or None, headers=KEY, timeout=60)
 
 
 def status(url):
-    found = httpx.get(f"{url}/admin/status", headers=KEY).json()
+    found = CLIENT.get(f"{url}/admin/status", headers=KEY).json()
     return {**found, **found["models"]["default"]}
 
 
@@ -126,14 +125,14 @@ def test_what_does_not_hold_is_refused_and_the_old_goes_on(running, body, spoil,
     patiently(lambda: causes(service)[-1:] == [(7, cause)])
     assert status(service.url)["version"] == 1
     assert post(service.url, body).json() == before
-    assert f'ranker_reloads_total{{model="default",outcome="{cause}"}}' in httpx.get(f"{service.url}/metrics").text
+    assert f'ranker_reloads_total{{model="default",outcome="{cause}"}}' in CLIENT.get(f"{service.url}/metrics").text
 
 
 def test_an_artifact_has_no_experiment_to_read_anew(running):
     refused = ask(running[1].url, "experiment/reload")
     assert refused.status_code == 409
     assert "start it with a file of models" in refused.json()["detail"][0]["reason"]
-    listed = httpx.get(f"{running[1].url}/models").json()
+    listed = CLIENT.get(f"{running[1].url}/models").json()
     assert (list(listed["models"]), listed["experiment"]) == (["default"], None)
 
 
@@ -148,7 +147,7 @@ def test_reload_and_rollback(write_artifact, tmp_path, body):
         second = post(service.url, body).json()
         assert second["model_version"] == 2
         assert second["fusion"]["parameters"]["share"]["click"] == 3
-        assert httpx.get(f"{service.url}/model").json()["version"] == 2
+        assert CLIENT.get(f"{service.url}/model").json()["version"] == 2
         assert ask(service.url, "reload").json()["version"] == 2  # what is served already is left alone
         assert ask(service.url, "rollback").json()["version"] == 1
         assert post(service.url, body).json() == first
@@ -215,7 +214,7 @@ def test_all_workers_follow(write_artifact, tmp_path, body):
         assert {post(service.url, body).json()["model_version"] for _ in range(12)} == {1}
 
         def ranked():
-            lines = httpx.get(f"{service.url}/metrics").text.splitlines()
+            lines = CLIENT.get(f"{service.url}/metrics").text.splitlines()
             counts = [line for line in lines if line.startswith("ranker_requests_total{") and 'outcome="ok"' in line]
             return sum(float(line.split()[-1]) for line in counts)
 

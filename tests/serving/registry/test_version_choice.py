@@ -6,7 +6,6 @@ import os
 import shutil
 from pathlib import Path
 
-import httpx
 import pytest
 
 import ranker.artifact
@@ -16,14 +15,14 @@ from serving.registry.catalog import Catalogue
 from serving.registry.registry import ModelRegistry
 from serving.registry.shared_state import SharedState
 from serving.settings import Settings, SettingsError
-from tests.serving.asking import patiently, post
+from tests.serving.asking import CLIENT, patiently, post
 from tests.serving.conftest import server
 from tests.serving.registry.test_reload import KEYED, ask, causes, corrupt, other_scores, resealed, status
 from tests.serving.test_cli import ranker_serve
 
 
 def sample(url, name):
-    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    lines = CLIENT.get(f"{url}/metrics").text.splitlines()
     return next(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
@@ -119,7 +118,7 @@ def test_a_version_file_is_followed(write_artifact, tmp_path, body):
 
 
 def begun(folder, runtime, begins=True, **settings):
-    settings = Settings(artifact=folder, runtime=runtime, **settings)
+    settings = Settings(artifact=folder, runtime=runtime, engine="onnxruntime", **settings)
     return ModelRegistry(settings, SharedState(runtime), Metrics(), begins=begins)
 
 

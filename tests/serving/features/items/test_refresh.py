@@ -4,10 +4,9 @@ import os
 import re
 import signal
 
-import httpx
 import pyarrow.parquet as pq
 
-from tests.serving.asking import load, patiently, post
+from tests.serving.asking import CLIENT, load, patiently, post
 from tests.serving.conftest import server
 from tests.serving.features.items.test_items import items_of
 
@@ -30,7 +29,7 @@ def test_a_new_file_of_items_is_taken_up_and_a_wrong_one_is_not(shop, tmp_path):
         return post(running.url, body).json()["unknown_ids"]
 
     def status():
-        return httpx.get(f"{running.url}/admin/status", headers=KEY).json()
+        return CLIENT.get(f"{running.url}/admin/status", headers=KEY).json()
 
     def refusals():
         return [line["reason"] for line in running.log() if line["event"] == "items refused"]
@@ -52,20 +51,20 @@ def test_a_new_file_of_items_is_taken_up_and_a_wrong_one_is_not(shop, tmp_path):
         os.kill(min(workers), signal.SIGKILL)  # another one begins with the items that there are
         patiently(lambda: status()["answered_by"] not in workers and len(status()["workers"]) == 2)
         assert all(unknown() == [] for _ in range(8))
-        refused = httpx.post(f"{running.url}/admin/reload", headers=KEY, timeout=30)
+        refused = CLIENT.post(f"{running.url}/admin/reload", headers=KEY, timeout=30)
         assert refused.status_code == 409
         assert "more than once" in refused.json()["detail"][0]["reason"]
         file.write_bytes(b"")
         pq.write_table(items_of([3]), file)
-        assert httpx.post(f"{running.url}/admin/reload", headers=KEY, timeout=30).json()["items"] == 1
+        assert CLIENT.post(f"{running.url}/admin/reload", headers=KEY, timeout=30).json()["items"] == 1
         patiently(lambda: all(unknown() == ids[:2] for _ in range(8)))
         assert status()["models"]["default"]["items"] == 1
-        metrics = httpx.get(f"{running.url}/metrics").text
+        metrics = CLIENT.get(f"{running.url}/metrics").text
         assert 'ranker_items{model="default"} 1.0' in metrics
         unknown_items, looked_up = counted(metrics, "unknown_items"), counted(metrics, "looked_up_items")
         full = {**body, "candidates": {name: values[:1] for name, values in shop.golden[0].candidates.items()}}
         assert post(running.url, full).status_code == 200  # looks nothing up
         assert len(post(running.url, body).json()["unknown_ids"]) == 2
-        metrics = httpx.get(f"{running.url}/metrics").text
+        metrics = CLIENT.get(f"{running.url}/metrics").text
         assert counted(metrics, "unknown_items") == unknown_items + 2
         assert counted(metrics, "looked_up_items") == looked_up + 3
