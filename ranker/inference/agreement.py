@@ -11,7 +11,6 @@ from ranker.artifact import Artifact, Golden, difference
 from ranker.engines import Engine
 from ranker.fusion import DEFAULT, Candidates, Plan
 from ranker.inference.pool import Sent, fusion_input
-from ranker.inference.tables import candidate_columns, context_columns
 from ranker.metrics import ranking_agreement
 from ranker.metrics.ndcg import ndcg
 
@@ -68,8 +67,8 @@ def measure(artifact: Artifact, engine: Engine, requests: Sequence[Golden]) -> A
         raise ValueError("agreement needs at least one request")
     worst, found = 0.0, {name: np.zeros((len(requests), 2)) for name in artifact.fusions}
     for number, request in enumerate(requests):
-        context = context_columns(artifact.schema, artifact.encoder, request.context)
-        pool = Sent(artifact, candidate_columns(artifact.schema, artifact.encoder, request.candidates))
+        context = {name: [value] for name, value in request.context.items()}
+        pool = Sent(artifact, request.candidates)
         scores = engine.score(pool.packed(context))
         expected = np.array([request.scores[task] for task in artifact.manifest.tasks], dtype=np.float32).T
         if not np.isfinite(scores).all():

@@ -26,7 +26,7 @@ def test_a_named_precision_is_taken_or_refused_by_the_bound_on_rankings(artifact
     assert 1e-5 < agreement.difference < 2e-2
     assert loaded(artifact, "float32").agreement is None
     refused = (
-        r"precision 'bfloat16' is refused: rankings by fusion 'default' agree .* NDCG@10 of 0\.99997 on 1 requests .*"
+        r"precision 'bfloat16' is refused: rankings by fusion 'default' agree .* NDCG@10 of 0\.9999\d on 1 requests .*"
         r"precision_min_ndcg is 0\.99999; choose float32 or auto"
     )
     with pytest.raises(EngineError, match=refused):
@@ -111,7 +111,7 @@ def test_the_replay_of_golden_requests_has_the_tolerance_of_the_precision(artifa
     assert model.agreement.ndcg >= 0.999
     wrong = write_artifact(tmp_path, change_scores=0.03)  # the same order of other scores, within the tolerance
     assert ranker.load(wrong.folder, engine="rounded", precision="bfloat16", threads=1).agreement.difference > 0.02
-    with pytest.raises(ArtifactError, match=r"golden request 0, task 'click': scores differ by 3\.00e-02"):
+    with pytest.raises(ArtifactError, match="golden request 0, task 'click': scores differ by 3"):
         ranker.load(wrong.folder, engine="rounded", precision="float32", threads=1)
     assert tolerance_of("float32", "cpu") < tolerance_of("float32", "cuda") <= tolerance_of("tf32", "cuda")
     assert set(TOLERANCES) == set(NAMES) - {"auto"}
