@@ -3,12 +3,10 @@
 import html
 import json
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, Self
 
-import vl_convert
-
 from training.reports.charts import PALETTE
+from training.reports.scripts import vega_bundle
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -107,15 +105,9 @@ class Page:
             # "</" would end the script element.
             charts = json.dumps(self._charts).replace("</", "<\\/")
             draw = f"{charts}.forEach((c, i) => vegaEmbed('#chart-' + i, c, {{actions: false}}));"
-            script = f"<script>{_bundle()}</script>\n<script>{draw}</script>"
+            script = f"<script>{vega_bundle()}</script>\n<script>{draw}</script>"
         script += "".join(f"\n<script>{text}</script>" for text in self._scripts)
         return (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(self._title)}</title>'
             f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(self._parts) + f"\n{script}</body></html>\n"
         )
-
-
-@cache
-def _bundle() -> str:
-    bundle: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # None: the full vegaEmbed bundle
-    return bundle.replace("</script", "<\\/script")
