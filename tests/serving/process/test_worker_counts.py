@@ -19,8 +19,13 @@ def test_what_one_process_counts_another_shows(tmp_path):
     assert shown(worker) == {}
     supervisor.count_death("hung")
     supervisor.count_restart()
+    supervisor.count_death("killed", "scorer")
     supervisor.write()
-    assert shown(worker) == {("ranker_worker_deaths_total", "hung"): 1, ("ranker_worker_restarts_total", None): 1}
+    assert shown(worker) == {
+        ("ranker_worker_deaths_total", "hung"): 1,
+        ("ranker_worker_restarts_total", None): 1,
+        ("ranker_scorer_deaths_total", "killed"): 1,
+    }
 
 
 def test_what_a_full_disk_does_not_take_is_written_later(tmp_path, monkeypatch):
