@@ -109,7 +109,11 @@ def _check(settings: Settings) -> None:
     for name, ranker in served.rankers.items():
         manifest, model = ranker.artifact.manifest, "" if len(served.rankers) == 1 else f" of {name}"
         version = f"version {manifest.version}{model} ({', '.join(manifest.tasks)})"
-        print(f"serving {version} by {ranker.engine} from {ranker.artifact.folder}")
+        cascade = ranker.cascade()
+        stages = ""
+        if cascade is not None:
+            stages = f", in two stages ({cascade['keep']:g} kept)" if cascade["default"] else ", in two stages if asked"
+        print(f"serving {version} by {ranker.engine}{stages} from {ranker.artifact.folder}")
     sys.stdout.flush()
 
 

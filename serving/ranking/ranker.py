@@ -70,7 +70,12 @@ class Ranker:
         engine, student = engines(artifact, settings.engine, options, _skipped, settings.cascade != "off")
         tolerance = CUDA_TOLERANCE if settings.device == "cuda" else TOLERANCE
         drop = settings.unknown_items == "drop"
-        return cls(artifact, engine, settings.max_candidates, tolerance, items, drop, users, student, settings.cascade)
+        ranker = cls(
+            artifact, engine, settings.max_candidates, tolerance, items, drop, users, student, settings.cascade
+        )
+        if (facts := ranker.cascade()) is not None:
+            event(logging.INFO, "cascade loaded", version=artifact.manifest.version, **facts)
+        return ranker
 
     @property
     def engine(self) -> str:
