@@ -97,6 +97,9 @@ def main(
         artifact = artifact_of(name, folder)
         plain = plain_saved_model(artifact, folder / name / "plain")
         student = cascade_of(artifact, folder / f"{name}_cascade") if cascade else None
+        if student is not None and (doubt := student.student_doubt()) is not None:
+            console.log(f"{name}: no cascade: {doubt}")
+            student = None
         for concurrency in at_once or (1, 16):
             with ExitStack() as stack:
                 request = request_of(candidates)

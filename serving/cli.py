@@ -149,9 +149,11 @@ def _check(settings: Settings) -> None:
         manifest, model = ranker.artifact.manifest, "" if len(served.rankers) == 1 else f" of {name}"
         version = f"version {manifest.version}{model} ({', '.join(manifest.tasks)})"
         agrees = "" if ranker.agreement is None else f" ({ranker.agreement})"
-        print(
-            f"serving {version} by {ranker.engine} in {ranker.precision}{agrees}{where} from {ranker.artifact.folder}"
-        )
+        cascade, stages = ranker.cascade(), ""
+        if cascade is not None:
+            stages = f", in two stages ({cascade['keep']:g} kept)" if cascade["default"] else ", in two stages if asked"
+        by = f"{ranker.engine} in {ranker.precision}{agrees}{stages}{where}"
+        print(f"serving {version} by {by} from {ranker.artifact.folder}")
     sys.stdout.flush()
 
 

@@ -110,7 +110,7 @@ class Ranker:
             facts = None if agreement is None else agreement.facts()
             number = artifact.manifest.version
             event(logging.INFO, "precision", version=number, precision=engine.precision, agreement=facts)
-        return cls(
+        ranker = cls(
             artifact,
             engine,
             settings.max_candidates,
@@ -122,6 +122,9 @@ class Ranker:
             student,
             settings.cascade,
         )
+        if (cascade := ranker.cascade()) is not None:
+            event(logging.INFO, "cascade loaded", version=artifact.manifest.version, **cascade)
+        return ranker
 
     @property
     def engine(self) -> str:

@@ -45,8 +45,8 @@ class StudentOptions(Closed):
         description="Copies of each row with the candidate of another row, so that the student sees candidates as a "
         "retrieval returns them, not only those that were shown.",
     )
-    epochs: int = Field(5, ge=1, le=10_000, description="Passes over the rows and their copies.")
-    batch_size: int = Field(1024, ge=1, description="Rows per step.")
+    epochs: int = Field(8, ge=1, le=10_000, description="Passes over the rows and their copies.")
+    batch_size: int = Field(512, ge=1, description="Rows per step.")
     seed: int = Field(0, ge=0, description="Seed of initial weights, of the rows and copies drawn, and of shuffling.")
 
     @model_validator(mode="before")

@@ -22,9 +22,10 @@ from training.distillation.student import narrower, principal, student_experimen
 CONFIG = """
 architecture: {name: shared_bottom, bottom: [32, 16], towers: []}
 dimension: 3
+optimizer: {dense: {learning_rate: 0.02, schedule: cosine}}
 epochs: 8
-batch_size: 128
-recombined: 2
+batch_size: 256
+recombined: 1
 """
 LENGTH = 80
 
