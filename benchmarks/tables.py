@@ -3,8 +3,9 @@
 The artifact has the network of ``serving_setup`` and tables of random rows for millions of items and users, written by
 the export itself; nothing is trained. It is served once with its tables beside the graph, once with the tables in the
 graph, and the small artifact of ``serving_setup`` is served for comparison. Ready is the time from the command to the
-moment when every worker serves. Private memory is what a worker does not share with other processes; pages of a mapped
-file that only one worker has read yet count as private although they are the system's cache, so they are given apart.
+moment when every worker serves; the processor time of all processes until then tells more on a busy machine. Private
+memory is what a worker does not share with other processes; pages of a mapped file that only one worker has read yet
+count as private although they are the system's cache, so they are given apart.
 """
 
 import contextlib
@@ -52,13 +53,16 @@ def main(
     sides = {"small": small.folder, "beside": grown(small, folder / f"{name}-auto", items, users, text, "auto")}
     if inside:
         sides["inside"] = grown(small, folder / f"{name}-inside", items, users, text, "inside")
-    table = Table("artifact", "workers", "ready s", "private MiB a worker", "mapped MiB read", title=f"{name}, started")
+    table = Table(
+        "artifact", "workers", "ready s", "cpu s", "private MiB a worker", "mapped MiB read", title=f"{name}, started"
+    )
     for count in workers or [1, 4]:
         for side, artifact in sides.items():
             with served(artifact, count) as service:
                 found = service.memory()
             worst = max(found, key=lambda memory: memory.private)
-            table.add_row(side, str(count), f"{service.ready:.1f}", f"{worst.private:.0f}", f"{worst.mapped:.0f}")
+            times = f"{service.ready:.1f}", f"{service.cpu:.1f}"
+            table.add_row(side, str(count), *times, f"{worst.private:.0f}", f"{worst.mapped:.0f}")
     console.print(table)
     table = Table("artifact", "p50 ms", "private MiB", "after a reload", "at most during it", title=f"{name}, 1 worker")
     with contextlib.ExitStack() as stack:
@@ -140,6 +144,8 @@ class Service:
     process: "subprocess.Popen[bytes]"
     url: str
     ready: float = 0.0
+    cpu: float = 0.0
+    """Seconds of processor time of all its processes until then."""
 
     def workers(self) -> list[int]:
         """Process ids of the workers."""
@@ -161,6 +167,11 @@ def _memory(pid: int) -> Memory:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
     return Memory(sizes["Private_Dirty"], sizes["Private_Clean"])
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -187,6 +198,7 @@ def served(artifact: Path, workers: int) -> Iterator[Service]:
                     raise typer.Exit(f"{artifact}: the service ended at once")
                 time.sleep(0.05)
             service.ready = time.monotonic() - begun
+            service.cpu = sum(map(_cpu, [process.pid, *descendants(process.pid)]))
             yield service
         finally:
             everyone = descendants(process.pid)
