@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.encoding import ColumnError, Packed
-from ranker.engines import Engine, EngineOptions, engine_of
+from ranker.engines import DEFAULTS, Engine, EngineOptions, engine_of
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan
 from ranker.fusion.build import Given
 from ranker.fusion.checks import require_known
@@ -168,7 +168,8 @@ class Model:
         ``fusion`` is the name of the request's fusion. Raises ``InputError`` for ``asked`` other than ``False`` without
         a student, and for a share outside of (0, 1].
         """
-        if asked is not None and not isinstance(asked, bool) and not 0 < asked <= 1:
+        share = None if asked is None or isinstance(asked, bool) else asked
+        if share is not None and (not isinstance(share, int | float | np.number) or not 0 < share <= 1):
             raise InputError(f"cascade: must be a share above 0 and at most 1, got {asked!r}")
         if self.cascade is None:
             if asked is None or asked is False:
@@ -176,7 +177,7 @@ class Model:
             raise InputError(f"cascade: {NO_STUDENT}")
         if asked is False or (asked is None and self.cascade.doubt(fusion) is not None):
             return None
-        return self.cascade.quota(candidates, top_k, None if asked is None or asked is True else asked)
+        return self.cascade.quota(candidates, top_k, share)
 
     def sift(self, plan: Plan, packed: Packed, pool: Pool, context: ContextColumns, quota: Quota) -> Sifted | None:
         """Run the first stage, as :meth:`Cascade.sift`."""
@@ -271,7 +272,8 @@ def engines(
     if artifact.student is None or not with_student:
         return engine_of(name, artifact.model_path, options, skipped), None
     full = engine_of(name, artifact.model_path, options._replace(sizes=(*options.sizes, *SIZES)), skipped)
-    of_student = name if options.device == "cpu" else "auto"
+    reads_onnx = name in ("auto", *DEFAULTS["cpu"])  # TensorFlow reads a SavedModel, and a student has none
+    of_student = name if options.device == "cpu" and reads_onnx else "auto"
     return full, engine_of(of_student, artifact.student_path, options._replace(device="cpu"), skipped)
 
 
