@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact
 from ranker.encoding import Packed
-from ranker.engines import Engine, EngineOptions, engine_of
+from ranker.engines import DEFAULTS, Engine, EngineOptions, engine_of
 from ranker.fusion import DEFAULT, Candidates, FusionError, Plan
 from ranker.inference.ranking import ScoredBy
 from ranker.inference.replay import replay
@@ -156,7 +156,8 @@ def student_engine(artifact: Artifact, name: str, options: EngineOptions) -> Eng
     """
     if artifact.student is None:
         return None
-    of_student = name if options.device == "cpu" else "auto"
+    reads_onnx = name in ("auto", *DEFAULTS["cpu"])  # TensorFlow reads a SavedModel, and a student has none
+    of_student = name if options.device == "cpu" and reads_onnx else "auto"
     return engine_of(of_student, artifact.student_path, EngineOptions("cpu", options.threads))
 
 

@@ -191,7 +191,8 @@ class Model:
         ``fusion`` is the name of the request's fusion. Raises ``InputError`` for ``asked`` other than ``False`` without
         a student, and for a share outside of (0, 1].
         """
-        if asked is not None and not isinstance(asked, bool) and not 0 < asked <= 1:
+        share = None if asked is None or isinstance(asked, bool) else asked
+        if share is not None and (not isinstance(share, int | float | np.number) or not 0 < share <= 1):
             raise InputError(f"cascade: must be a share above 0 and at most 1, got {asked!r}")
         if self.cascade is None:
             if asked is None or asked is False:
@@ -199,7 +200,7 @@ class Model:
             raise InputError(f"cascade: {NO_STUDENT}")
         if asked is False or (asked is None and self.cascade.doubt(fusion) is not None):
             return None
-        return self.cascade.quota(candidates, top_k, None if asked is None or asked is True else asked)
+        return self.cascade.quota(candidates, top_k, share)
 
     def sift(self, plan: Plan, packed: Packed, pool: Pool, context: ContextColumns, quota: Quota) -> Sifted | None:
         """Run the first stage, as :meth:`Cascade.sift`."""

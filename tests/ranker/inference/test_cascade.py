@@ -210,8 +210,9 @@ def test_rankings_that_do_not_agree_are_only_for_who_asks(tmp_path, artifact, re
     )
     assert "was not measured with this fusion 'default'" in changed.student_doubt()
     assert changed.student_doubt("ranks") is None
-    with pytest.raises(InputError, match=r"cascade: must be a share above 0 and at most 1, got 2"):
-        model.rank(**request_, cascade=2)
+    for wrong in (2, 0.0, "much", float("nan")):
+        with pytest.raises(InputError, match=rf"cascade: must be a share above 0 and at most 1, got {wrong!r}"):
+            model.rank(**request_, cascade=wrong)
     with pytest.raises(InputError, match=r"cascade: the artifact has no student .* `ranker-train distill`"):
         Model(doubtful, OnnxRuntime(doubtful.model_path)).rank(**request_, cascade=True)
 
