@@ -28,6 +28,8 @@ RETRY = 0.1
 """Seconds between attempts to connect."""
 RESTART = 30.0
 """Longest time in seconds to wait for a scorer that is being restarted, before a version is refused."""
+TOGETHER = 2.0
+"""Seconds to wait for the other scorers once one is there; they load the version later."""
 RETRY_LOAD = 2.0
 """Seconds between attempts to load a version into a new scorer, after it failed."""
 ATTEMPTS = 2
@@ -58,19 +60,30 @@ class Scorers:
     def engine(self, artifact: Artifact, name: str, options: EngineOptions, tolerance: float) -> "RemoteEngine":
         """Load an artifact's graph. Raises ``EngineError``, and ``ArtifactError`` if golden scores differ."""
         engine = RemoteEngine(artifact, name, options, tolerance)
-        for link in self._links:
-            link.engines.add(engine)
-        lost: Exception | None = None
         for attempt in range(1, self._attempts + 1):
-            for link in self._links:
-                try:
-                    link.bring(link.session(), engine)
-                except LostError as error:
-                    lost = error
+            for link, session in self._sessions():
+                with contextlib.suppress(LostError):
+                    link.bring(session, engine)
             if engine.ready:
-                return engine
+                break
             event(logging.ERROR, "scorer died while it loaded a version", path=engine.spec.path, attempt=attempt)
-        raise EngineError(f"{artifact.model_path}: the scorer died while it loaded this graph") from lost
+        else:
+            raise EngineError(f"{artifact.model_path}: the scorer died while it loaded this graph")
+        for link in self._links:
+            link.keep(engine)
+        return engine
+
+    def _sessions(self) -> "list[tuple[_Link, Session]]":
+        """The links that have a session, once one has; others get ``TOGETHER`` seconds. Raises ``EngineError``."""
+        begun = time.monotonic()
+        while True:
+            found = [(link, now) for link in self._links if (now := link.session) is not None and now.alive]
+            waited = time.monotonic() - begun
+            if len(found) == len(self._links) or (found and waited > TOGETHER):
+                return found
+            if waited > RESTART:
+                raise EngineError(f"no scorer is there within {RESTART:g} s")
+            time.sleep(0.005)
 
     def close(self) -> None:
         """End the connections; the scorers keep the graphs for a while."""
@@ -210,19 +223,18 @@ class _Link:
     def __init__(self, address: str, patience: float) -> None:
         self._address, self._patience = address, patience
         self.engines: weakref.WeakSet[RemoteEngine] = weakref.WeakSet()
-        self._session: Session | None = None
-        self._changed = threading.Condition()
+        self.session: Session | None = None
+        """The session, while there is one."""
         self._bringing = threading.Lock()
         self._closed = False
         threading.Thread(target=self._follow, name="scorer", daemon=True).start()
 
-    def session(self) -> Session:
-        """The session, once there is one. Raises ``EngineError`` if there is none within ``RESTART`` seconds."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._session is not None and self._session.alive, RESTART):
-                raise EngineError(f"no scorer is there within {RESTART:g} s")
-            assert self._session is not None
-            return self._session
+    def keep(self, engine: RemoteEngine) -> None:
+        """Load an engine into every session from now on, in the background."""
+        self.engines.add(engine)
+        session, known = self.session, engine.places.get(self)
+        if session is not None and (known is None or known.session is not session):
+            self._restore_later(session)
 
     def bring(self, session: Session, engine: RemoteEngine) -> None:
         """Load an engine into a session and replay its golden requests, unless that is done.
@@ -249,28 +261,28 @@ class _Link:
     def close(self) -> None:
         """End the session for good."""
         self._closed = True
-        if self._session is not None:
-            self._session.close()
+        if self.session is not None:
+            self.session.close()
 
     def _follow(self) -> None:
-        lives = 0
         while not self._closed:
             try:
                 session = Session(self._address)
             except OSError:  # nobody listens: the service ends
                 time.sleep(RETRY)
                 continue
-            lives += 1
-            with self._changed:
-                self._session = session
-                self._changed.notify_all()
-            if lives > 1:
-                threading.Thread(target=self._restore, args=(session,), name="restore", daemon=True).start()
+            self.session = session
+            if self._closed:
+                session.close()
+            if len(self.engines):
+                self._restore_later(session)
             session.read()
-            with self._changed:
-                self._session = None
+            self.session = None
             if not self._closed:
                 event(logging.WARNING, "scorer lost")
+
+    def _restore_later(self, session: Session) -> None:
+        threading.Thread(target=self._restore, args=(session,), name="restore", daemon=True).start()
 
     def _restore(self, session: Session) -> None:
         """Load all engines again; try again those that fail, while the session lives."""

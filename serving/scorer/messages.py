@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 SCORE, LOAD, RELEASE = b"s", b"l", b"r"
 """From a worker: score a request, load a graph, and release a loaded one."""
-DONE, FAILED, LOADED = b"d", b"f", b"L"
-"""From a scorer: results of a run's requests, the error of one request, and the result of a load."""
+HELLO, DONE, FAILED, LOADED = b"h", b"d", b"f", b"L"
+"""From a scorer: that it is there, results of a run's requests, the error of one request, and the result of a load."""
 LONGEST = 65536
 """Most bytes of a message."""
 MOST_TEXT = 8000

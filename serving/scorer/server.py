@@ -171,6 +171,7 @@ class Scorer:
         peer = _Peer(connection)
         self._peers.add(peer)
         self._selector.register(connection, selectors.EVENT_READ, peer)
+        self._send(peer, messages.HELLO)
 
     def _receive(self, peer: _Peer) -> None:
         """Read a worker's messages; close its connection once it has ended or is not understood."""

@@ -41,12 +41,14 @@ class Session:
     """Thread-safe. ``read`` runs in a thread of its own until the scorer's end."""
 
     def __init__(self, address: str) -> None:
-        """Connect. Raises ``OSError``."""
+        """Connect, and wait until the scorer is there: its listener outlives it. Raises ``OSError``."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._socket.connect(f"\0{address}")
             if not messages.same_user(self._socket, os.geteuid()):
                 raise PermissionError("the scorer belongs to another user")
+            if self._socket.recv(messages.LONGEST) != messages.HELLO:
+                raise ConnectionResetError("the scorer has ended")
         except OSError:
             self._socket.close()
             raise

@@ -232,6 +232,24 @@ def test_an_engine_that_scores_nothing_any_more_ends_the_scorer(artifact, monkey
     assert "fails whatever it is asked: an error of the device" in str(ended[0])
 
 
+def test_a_scorer_that_is_not_there_holds_up_no_version_and_gets_it_later(address, artifact):
+    late = f"ranker-test-{secrets.token_hex(8)}"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(f"\0{late}")
+    listener.listen(8)
+    client = Scorers([late, address], 30)
+    remote = client.engine(artifact, "onnxruntime", ONE, TOLERANCE)
+    expected = remote.score(packed_of(artifact))
+    assert len(remote.places) == 1
+    threading.Thread(target=Scorer(listener, lambda: None).run, daemon=True).start()
+    until = time.monotonic() + 30
+    while len(remote.places) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(remote.places) == 2
+    np.testing.assert_array_equal(remote.score(packed_of(artifact)), expected)
+    client.close()
+
+
 def test_devices_are_counted_among_those_that_are_visible():
     assert [visible(device, None) for device in ("cpu", "cuda", "cuda:1")] == [None, None, "1"]
     assert [visible(device, "4,GPU-7") for device in ("cpu", "cuda", "cuda:1")] == ["4,GPU-7", "4,GPU-7", "GPU-7"]
