@@ -311,7 +311,7 @@ def write_parts(
 def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
     """Write the manifest, with checksums of all files in ``folder`` and the next free number below ``root``."""
     files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
-    mapped = any(name.startswith((f"{LARGE}/", f"{Path(MODEL).stem}.tables/")) for name in files)
+    mapped = any(name.startswith(f"{LARGE}/") or ".tables/" in name for name in files)
     chunks = {name: parts for name, file in files.items() if (parts := chunk_digests(file))}
     sealed = Manifest.model_validate(
         {

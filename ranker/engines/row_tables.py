@@ -75,7 +75,7 @@ class RowTables:
     """The tables beside a graph and the inputs made of their rows; empty if the graph holds all tables."""
 
     def __init__(self, tables: Mapping[str, RowTable], inputs: Mapping[str, RowInput]) -> None:
-        self._tables, self._inputs = tables, inputs
+        self.tables, self._inputs = tables, inputs
 
     @classmethod
     def beside(cls, model: Path) -> "RowTables":
@@ -97,7 +97,7 @@ class RowTables:
     def rows(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Gather the rows [N, L * D] of an input; ``arrays`` are the packed ones."""
         source = self._inputs[name]
-        width = source.length * self._tables[source.table].facts.width
+        width = source.length * self.tables[source.table].facts.width
         out = np.empty((len(arrays[source.ids]), width), dtype=np.float32)
         self.write(name, arrays, out)
         return out
@@ -106,7 +106,7 @@ class RowTables:
         """Gather the rows of an input into ``out`` [N, L * D], which is contiguous."""
         source = self._inputs[name]
         ids = arrays[source.ids][:, source.start : source.start + source.length]
-        self._tables[source.table].take(ids, out.reshape(*ids.shape, -1))
+        self.tables[source.table].take(ids, out.reshape(*ids.shape, -1))
 
 
 def folder_of(model: Path) -> Path:

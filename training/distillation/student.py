@@ -10,6 +10,8 @@ from onnx import numpy_helper
 
 from ranker.artifact import Artifact
 from ranker.encoding.layout import Layout, SideLayout
+from ranker.encoding.table_regions import TablesInside
+from ranker.engines.row_tables import RowTables
 from ranker.model import RankingModel
 from training.config.experiment import CHOICES, ConfigError, EmbeddingOptions, Experiment
 from training.config.student import StudentOptions
@@ -104,11 +106,31 @@ def build_student(
 
 
 def full_tables(artifact: Artifact) -> dict[str, NDArray[np.float32]]:
-    """The full model's embedding tables by width, as its graph holds them."""
-    graph = onnx.load(str(artifact.model_path)).graph
+    """The full model's embedding tables by width: the rows in its graph, and those beside it."""
+    layout, beside = artifact.encoder.layout, RowTables.beside(artifact.model_path)
+    inside, held = TablesInside(layout, beside.tables), _in_graph(artifact)
+    whole = {}
+    for width, rows in layout.tables.items():
+        mapped = {region: beside.tables[region.feature] for region in inside.beside if region.dimension == width}
+        columns = [part.shape[1] for part in (held.get(str(width)),) if part is not None]
+        columns += [table.facts.width for table in mapped.values()]
+        if not columns:
+            continue
+        table = whole[str(width)] = np.empty((rows, columns[0]), dtype=np.float32)
+        first = 0
+        for start, end in inside.ranges(width):
+            table[start:end] = held[str(width)][first : first + end - start]
+            first += end - start
+        for region, source in mapped.items():
+            part = table[region.offset : region.offset + region.rows]
+            source.take(np.arange(region.rows)[:, None], part[:, None, :])
+    return whole
+
+
+def _in_graph(artifact: Artifact) -> dict[str, NDArray[np.float32]]:
     return {
         constant.name.removeprefix(TABLE): numpy_helper.to_array(constant)
-        for constant in graph.initializer
+        for constant in onnx.load(str(artifact.model_path)).graph.initializer
         if constant.name.startswith(TABLE)
     }
 

@@ -14,6 +14,7 @@ from training.data.batches import Batch
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.export import ExportError
 from training.export.onnx import to_onnx
+from training.export.tables import DEFAULT, beside, write_tables
 
 
 def golden_scores(model: RankingModel, artifact: Artifact) -> tuple[dict[str, list[float]], ...]:
@@ -24,8 +25,13 @@ def golden_scores(model: RankingModel, artifact: Artifact) -> tuple[dict[str, li
 
 
 def write_student(model: RankingModel, path: Path, artifact: Artifact) -> None:
-    """Write the student's graph, and compare ONNX Runtime with Keras on golden requests. Raises ``ExportError``."""
-    onnx.save_model(to_onnx(model), str(path))
+    """Write the student's graph, with large tables beside it, and compare ONNX Runtime with Keras on golden requests.
+
+    Raises ``ExportError``.
+    """
+    regions = beside(model, DEFAULT)
+    onnx.save_model(to_onnx(model, [region.feature for region in regions]), str(path))
+    write_tables(model, regions, DEFAULT.precision, path)
     score = onnx_scorer(path)
     for batch in _golden(artifact):
         worst = difference(score(batch), model(_tensors(batch)).numpy())

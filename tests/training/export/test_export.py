@@ -26,6 +26,7 @@ from training.data.encode import encode_all
 from training.data.log_reader import Log
 from training.data.split.held_out import split
 from training.disk_full import DiskFullError
+from training.distillation.student import full_tables
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.export import SAMPLE_CANDIDATES, SAMPLE_CONTEXTS, ExportError, accept, examples_of, export
 from training.export.fit_fusions import fitted_fusions
@@ -226,13 +227,15 @@ def test_tables_beside_the_graph_are_exported_mapped_and_described(trained, tmp_
     monkeypatch.setattr("ranker.encoding.saved_arrays.MAPPED", 100)
     console = Console(file=io.StringIO(), width=200)
     artifact = export_run(trained.output, tmp_path, console, TableOptions("beside", "float16"))
-    assert "rows of tables in float16: scores differ by at most" in console.file.getvalue()
+    assert "rows of tables in float16: NDCG@10 " in console.file.getvalue()
     assert artifact.manifest.format == 3
     tables = described(artifact.model_path)
     assert tables["beside"].keys() == {"user_id", "device", "item_id", "tags"}
     assert tables["agreement"]["ndcg"] >= 0.999
     assert {"model.tables/item_id.npy", "encoder/item_id.ids.npy"} <= artifact.manifest.files.keys()
     exact = load(trained.output)
+    for width, rows in full_tables(exact).items():  # what a student starts from
+        np.testing.assert_allclose(full_tables(artifact)[width], rows, rtol=1e-3, atol=1e-6)
     for name in ("onnxruntime", "openvino", "tensorflow"):  # loading replays the golden requests at 1e-5
         rounded, trained_as = (Model.load(a.folder, engine=name, threads=1) for a in (artifact, exact))
         golden = exact.golden[0]
@@ -244,5 +247,5 @@ def test_tables_beside_the_graph_are_exported_mapped_and_described(trained, tmp_
     again = with_fusions(artifact, artifact.fusions, artifact.manifest.experiment, tmp_path)
     assert again.manifest.files["model.tables/item_id.npy"] == artifact.manifest.files["model.tables/item_id.npy"]
     bad = Agreement(difference=0.1, ndcg=0.98, overlap=0.7, requests=5)
-    with pytest.raises(ExportError, match=r"table_precision: int8 changes rankings too much: .* 0.98000 .* is 0.999"):
+    with pytest.raises(ExportError, match=r"table_precision: int8 changes rankings too much: NDCG@10 0.98000, .* is 0.999"):
         accept(artifact.model_path, bad, TableOptions("beside", "int8"))
