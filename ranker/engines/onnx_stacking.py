@@ -148,7 +148,8 @@ class _Stacking:
             return False
         if node.op_type in AXIS_INPUT:
             place = AXIS_INPUT[node.op_type]
-            return len(node.input) > place and node.input[place] in self._constants
+            given = len(node.input) > place and node.input[place] in self._constants
+            return given and numpy_helper.to_array(self._constants[node.input[place]]).size > 0
         if node.op_type == "Gather":
             return columns[0][0] in self._lanes
         if node.op_type.startswith("Reduce"):
@@ -166,13 +167,13 @@ class _Stacking:
         if len(set(names)) == 1:
             if name and AXIS_INPUT.get(node.op_type) == place:
                 axes = numpy_helper.to_array(self._constants[name])
-                return self._constant(f"{name}/shifted", np.where(axes >= 0, axes + 1, axes))
+                return self._constant(f"stacked/{node.output[0]}/axes", np.where(axes >= 0, axes + 1, axes))
             return self._tensor(name)
         if name in self._constants:
             arrays = [numpy_helper.to_array(self._constants[each]) for each in names]
             missing = 0 if node.op_type == "MatMul" else rank - arrays[0].ndim
             shape = (len(names), *(1,) * missing, *arrays[0].shape)
-            return self._constant(f"stacked/{name}", np.stack(arrays).reshape(shape))
+            return self._constant(f"stacked/{node.output[0]}/{place}", np.stack(arrays).reshape(shape))
         stack, places = self._lanes[name].stack, [self._lanes[each].place for each in names]
         return self._chosen(stack, places)
 
@@ -249,6 +250,8 @@ def _is_setting(node: onnx.NodeProto, place: int) -> bool:
 
 def _shift_attribute(node: onnx.NodeProto) -> None:
     """Move the axes of an operation behind the leading one; negative axes stay."""
+    if node.op_type in ("Gather", "Split") and not any(attribute.name == "axis" for attribute in node.attribute):
+        node.attribute.append(onnx.helper.make_attribute("axis", 0))  # their default
     for attribute in node.attribute:
         if attribute.name == AXIS_ATTRIBUTE.get(node.op_type):
             if attribute.type == onnx.AttributeProto.INT:

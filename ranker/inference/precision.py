@@ -160,7 +160,7 @@ def _disagreement(agreement: Agreement, precision: str, min_ndcg: float) -> str 
             f"scores differ by up to {agreement.difference:.1e} from those of float32 {on}, more than "
             f"{TOLERANCES[precision]:.0e}"
         )
-    if agreement.ndcg < min_ndcg:
+    if not agreement.ndcg >= min_ndcg:
         return (
             f"rankings by fusion {agreement.fusion!r} agree with those of float32 by an NDCG@{TOP} of "
             f"{agreement.ndcg:.5f} {on} (top-{TOP} overlap {agreement.overlap:.3f}), and precision_min_ndcg is "

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.metrics.checks import Floats
-from ranker.metrics.ndcg import ndcg
 
 
 class RankingAgreement(NamedTuple):
@@ -47,10 +46,14 @@ def ranking_agreement(
         limits = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
         along = np.minimum.accumulate(np.clip(fused[reference], *limits))
         gains[reference] = along - along[-1]
-    places = np.full(len(fused), len(fused))
-    places[ranking] = np.arange(len(ranking))
-    value = ndcg(gains, -places.astype(np.float64), np.zeros(len(fused), dtype=np.intp), k).value
     best, top = reference[:k], ranking[:k]
+    ideal = _dcg(gains[best])
+    value = _dcg(gains[top]) / ideal if ideal > 0 else np.nan
     lost = gains[best].sum() - gains[top].sum()
     count = max(len(best), 1)
     return RankingAgreement(value, len(np.intersect1d(best, top)) / count if len(best) else 1.0, float(lost) / count)
+
+
+def _dcg(gains: Floats) -> float:
+    """Discounted gains of places 1, 2, ..."""
+    return float((gains / np.log2(2.0 + np.arange(len(gains)))).sum())

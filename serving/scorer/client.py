@@ -5,7 +5,8 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -215,6 +216,11 @@ class _AtPlace:
             return Request(self._engine, packed, None, self._place).wait()
         except Refusal:
             raise LostError from None
+
+    def score_many(self, requests: Sequence[Packed]) -> list[NDArray[np.float32]]:
+        """Score requests that wait at the same time, so that an engine that merges does. Raises ``LostError``."""
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(self.score, requests))
 
 
 class _Link:

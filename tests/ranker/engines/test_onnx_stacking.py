@@ -109,3 +109,25 @@ def test_each_candidate_reads_its_own_context(random):
     (first,) = (node for node in merged.graph.node if node.output[0] == "c")
     assert first.input[0] == "context_numbers"  # computed for each context, not for each candidate
     onnx.checker.check_model(merged, full_check=True)
+
+
+def test_constants_and_axes_that_groups_share_or_leave_out(random):
+    """Two groups begin with the same bias; Gather and Split read their default axis, the rows."""
+    constants = {f"w{i}": random.normal(size=(3, 3)).astype(np.float32) for i in range(4)}
+    constants |= {name: random.normal(size=3).astype(np.float32) for name in ("b1", "b2")}
+    constants |= {"zero": np.zeros(3, np.float32), "first": np.array([1, 0])}
+    nodes = [("MatMul", ["candidate_numbers", f"w{i}"], [f"h{i}"], {}) for i in (0, 1)]
+    nodes += [("Add", ["h0", "zero"], ["a0"], {}), ("Add", ["h1", "b1"], ["a1"], {})]
+    nodes += [("MatMul", [f"a{i}", f"w{i + 2}"], [f"i{i}"], {}) for i in (0, 1)]
+    nodes += [("Add", ["i0", "zero"], ["y0"], {}), ("Add", ["i1", "b2"], ["y1"], {})]
+    nodes += [("Gather", [f"y{i}", "first"], [f"g{i}"], {}) for i in (0, 1)]
+    nodes += [("Split", [f"g{i}"], [f"s{i}0", f"s{i}1"], {}) for i in (0, 1)]
+    model = graph_of(nodes, constants, ["y0", "y1", "g0", "g1", "s00", "s01", "s10", "s11"])
+    short = stacked(model)
+    assert kinds(short).count("MatMul") == 2
+    feed = {
+        "candidate_numbers": random.normal(size=(6, 3)).astype(np.float32),
+        "context_numbers": np.zeros((1, 3), "f4"),
+    }
+    for one, other in zip(run(short, **feed), run(model, **feed), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)

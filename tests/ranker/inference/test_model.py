@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 import ranker
+from ranker.artifact import ArtifactError
 from ranker.artifact import load as load_artifact
-from ranker.engines import OnnxRuntime
+from ranker.engines import ON_CPU, MergingOnnxRuntime, OnnxRuntime
 from ranker.fusion import FusionError
 from ranker.inference import InputError, Model
 from serving.ranking.ranker import Ranker
@@ -153,3 +154,16 @@ def test_loading_and_ranking_import_neither_tensorflow_nor_pandas(folder, golden
         [sys.executable, "-c", code, folder], input=asked, capture_output=True, text=True, timeout=120
     )
     assert ended.stdout == "2 []\n", ended.stderr
+
+
+def test_requests_scored_together_are_replayed_too(artifact):
+    class Mixed(MergingOnnxRuntime):
+        def score(self, packed):
+            return super().score_many([packed])[0]
+
+        def score_many(self, requests):
+            return [scores + 0.1 for scores in super().score_many(requests)]
+
+    Model(artifact, MergingOnnxRuntime(artifact.model_path, ON_CPU))
+    with pytest.raises(ArtifactError, match=r"golden request 0, scored with the others, task 'click': scores differ"):
+        Model(artifact, Mixed(artifact.model_path, ON_CPU))

@@ -33,3 +33,10 @@ def test_what_the_reference_ranks_behind_or_drops_gains_no_more_than_its_place()
     infinite = np.array([np.inf, 1.0, 0.0, -np.inf])
     assert ranking_agreement(infinite, np.arange(4), np.arange(4)).ndcg == 1.0
     assert ranking_agreement(infinite, np.arange(4), np.arange(4)[::-1]).ndcg < 0.7
+
+
+def test_a_ranking_that_dropped_candidates_gains_nothing_for_them():
+    assert ranking_agreement(FUSED, BEST, BEST[:0]).ndcg == 0.0
+    one = ranking_agreement(FUSED, BEST, BEST[:1], k=2)
+    assert 0 < one.ndcg < 1
+    assert one.recall == 0.5
