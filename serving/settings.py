@@ -70,7 +70,9 @@ class Settings(Closed):
     )
     host: Annotated[str, NETWORK] = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: Annotated[int, NETWORK] = Field(8000, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
-    workers: Annotated[int, NETWORK] = Field(1, ge=1, le=256, description="Worker processes; each loads the model.")
+    workers: Annotated[int, NETWORK] = Field(
+        1, ge=1, le=256, description="Worker processes; each loads the model, unless scorers do."
+    )
     root_path: Annotated[str, NETWORK] = Field(
         "",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
@@ -84,7 +86,10 @@ class Settings(Closed):
         "", description="Comma-separated origins whose pages may call the service from a browser; * for all."
     )
     threads: Annotated[int, ENGINE] = Field(
-        0, ge=0, le=1024, description="Threads the engine uses per request; 0 divides the cores among the workers."
+        0,
+        ge=0,
+        le=1024,
+        description="Threads the engine uses per request; 0 divides the cores among the workers, or the scorers.",
     )
     concurrency: Annotated[int, LIMITS] = Field(
         2, ge=1, le=256, description="Requests a worker ranks at once; others wait."

@@ -55,7 +55,10 @@ def _tables(artifact: Artifact) -> Iterator[str]:
 
 def _graph_line(path: Path) -> str:
     graph = onnx.load(str(path))
-    merged = stacked(with_context_rows(graph))
+    try:
+        merged = stacked(with_context_rows(graph))
+    except Exception as error:  # the library's errors have no common base class
+        return f"operations of the graph: {len(graph.graph.node)}; it cannot be stacked for a GPU: {error}"
     return f"operations of the graph: {len(graph.graph.node)}; stacked, for a GPU: {len(merged.graph.node)}"
 
 
