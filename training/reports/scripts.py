@@ -20,7 +20,8 @@ def vega_bundle() -> str:
     """
     file = _folder() / f"vega-{version('vl-convert-python')}.js"
     with suppress(OSError, UnicodeDecodeError):
-        if kept := file.read_text(encoding="utf-8"):
+        kept = file.read_text(encoding="utf-8")
+        if kept and file.stat().st_uid == os.getuid():  # another user's file would become part of reports
             return kept
     bundle: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # None: the full vegaEmbed bundle
     script = bundle.replace("</script", "<\\/script")
