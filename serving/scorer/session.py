@@ -83,7 +83,6 @@ class Session:
         message = Score(buffer.number, model, deadline, scores_at, places).write()
         with contextlib.suppress(OSError):  # the thread that reads ends all requests of a dead scorer
             messages.send(self._socket, message, [] if buffer.file is None else [buffer.file])
-            buffer.sent()
         return buffer
 
     def load(self, spec: Spec, timeout: float) -> dict[str, Any]:
@@ -124,8 +123,11 @@ class Session:
         self._socket.close()
         for call in calls.values():
             call.ended.set()
-        for buffer, _, waiter in waiting.values():
-            buffer.sent()
+        for (
+            _,
+            _,
+            waiter,
+        ) in waiting.values():  # a buffer may be sent this moment, so it closes its file when it is freed
             waiter.end(LostError(), None)
 
     def close(self) -> None:
@@ -154,6 +156,7 @@ class Session:
         if done is not None and done.rows >= 0:
             result = buffer.scores(scores_at, done.rows, done.columns)
         waiter.end(result, done)  # first, since it may be withdrawn until then
+        buffer.close_file()  # here, not after sending: the next request may have the buffer by then
         with self._lock:
             self._buffers.put(buffer)
 
