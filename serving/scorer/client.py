@@ -148,13 +148,18 @@ class Request:
         """How the request was run; ``None`` if it was not."""
 
     def start(self, done: Callable[[], None]) -> None:
-        """Send the request; ``done`` is called once it has ended. Raises ``Refusal`` (503) if there is no scorer."""
+        """Send the request; ``done`` is called once it has ended.
+
+        Raises ``Refusal`` (503) if there is no scorer, or the request cannot be sent.
+        """
         self._done = done
         at = self._at or self._engine.place()
         try:
             buffer = at.session.submit(at.model, self._packed, self._engine.columns, self._deadline, self)
-        except LostError:
+        except (LostError, ConnectionError):
             raise no_scorer() from None
+        except OSError as error:
+            raise no_scorer(f"the request cannot be sent to the scorer: {error}") from error
         with self._lock:
             if not self._ended:
                 self._buffer = buffer

@@ -64,7 +64,10 @@ class Session:
         return len(self._waiting)
 
     def submit(self, model: int, packed: Packed, columns: int, deadline: float, waiter: Waiter) -> Buffer:
-        """Send a request for scores of ``columns`` objectives; return its buffer. Raises ``LostError``, ``OSError``."""
+        """Send a request for scores of ``columns`` objectives; return its buffer.
+
+        Raises ``LostError``, and ``OSError`` if there is no memory or descriptor for it, or it cannot be sent.
+        """
         rows = len(packed.candidate_ids)
         with self._lock:
             if not self.alive:
@@ -81,8 +84,15 @@ class Session:
                 self._buffers.put(buffer)
             raise
         message = Score(buffer.number, model, deadline, scores_at, places).write()
-        with contextlib.suppress(OSError):  # the thread that reads ends all requests of a dead scorer
+        try:
             messages.send(self._socket, message, [] if buffer.file is None else [buffer.file])
+        except OSError:
+            with self._lock:
+                unsent = self._waiting.pop(buffer.number, None)
+                if unsent is not None:
+                    self._buffers.put(buffer)
+            if unsent is not None:  # else the thread that reads ends it, as all requests of a dead scorer
+                raise
         return buffer
 
     def load(self, spec: Spec, timeout: float) -> dict[str, Any]:
@@ -92,8 +102,12 @@ class Session:
             if not self.alive:
                 raise LostError
             self._calls[number] = call
-        with contextlib.suppress(OSError):
-            self._socket.send(messages.write(messages.LOAD, {"call": number, "spec": spec.content()}))
+        try:
+            messages.send(self._socket, messages.write(messages.LOAD, {"call": number, "spec": spec.content()}))
+        except OSError as error:
+            if not self._abandoned(number) or isinstance(error, ConnectionError):
+                raise LostError from None
+            raise EngineError(f"{spec.path}: cannot ask the scorer to load it: {error}") from error
         if not call.ended.wait(timeout):
             raise EngineError(f"{spec.path}: the scorer has not loaded it within {timeout:g} s")
         if call.result is None:
@@ -149,6 +163,11 @@ class Session:
             call.result = content
             call.ended.set()
 
+    def _abandoned(self, number: int) -> bool:
+        """Forget a load; return whether it was waiting still."""
+        with self._lock:
+            return self._calls.pop(number, None) is not None
+
     def _end(self, number: int, done: Done | None, error: Exception | None) -> None:
         with self._lock:
             buffer, scores_at, waiter = self._waiting.pop(number)
@@ -169,7 +188,7 @@ class _Call:
         self.result: dict[str, Any] | None = None
 
 
-def no_scorer() -> Refusal:
-    """The refusal (503) of a request that there is no scorer for."""
-    reason = f"no scorer is ready, since it is being restarted; try again in {RETRY_AFTER} s"
-    return Refusal(503, "no_scorer", "service", reason, {"Retry-After": RETRY_AFTER})
+def no_scorer(reason: str = "no scorer is ready, since it is being restarted") -> Refusal:
+    """The refusal (503) of a request that there is no scorer for, or that cannot be sent to it."""
+    headers = {"Retry-After": RETRY_AFTER}
+    return Refusal(503, "no_scorer", "service", f"{reason}; try again in {RETRY_AFTER} s", headers)

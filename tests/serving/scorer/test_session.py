@@ -1,17 +1,21 @@
 """A worker's session with a scorer whose engine is a stand-in: descriptors, failed sends and loads that time out."""
 
 import contextlib
+import errno
 import os
 import secrets
 import socket
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ranker.encoding import Packed
-from ranker.engines import EngineOptions
+from ranker.engines import EngineError, EngineOptions
+from serving.protocol.errors import Refusal
 from serving.scorer import loaded_models, messages
+from serving.scorer.client import Request, _Place
 from serving.scorer.loaded_models import Spec
 from serving.scorer.server import Scorer
 from serving.scorer.session import LostError, Session
@@ -134,3 +138,33 @@ def test_a_session_that_ends_closes_a_descriptor_after_it_is_sent(session, monke
     send.free.set()
     sender.join(30)
     assert not is_open(file)
+
+
+@pytest.mark.parametrize("failing", ["send", "memfd_create"])
+def test_a_request_that_cannot_be_sent_gets_a_503_and_the_next_ones_are_served(session, monkeypatch, failing):
+    session, _ = session
+    place = _Place(session, session.load(SPEC, 30)["model"])
+    request = Request(SimpleNamespace(columns=1), PACKED, None, place)
+    with monkeypatch.context() as broken:
+        broken.setattr(messages if failing == "send" else os, failing, fail)
+        with pytest.raises(Refusal, match=r"cannot be sent to the scorer: .* many .*; try again in 1 s") as refused:
+            request.start(lambda: None)
+    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+    assert (session.in_flight(), session.alive) == (0, True)
+    for _ in range(2):
+        assert Request(SimpleNamespace(columns=1), PACKED, None, place).wait().shape == (3, 1)
+    assert session._buffers._count == 1  # the buffer was kept, and its descriptor sent by the next request
+
+
+def test_a_load_that_cannot_be_sent_is_an_error_at_once(session, monkeypatch):
+    session, _ = session
+    with monkeypatch.context() as broken:
+        broken.setattr(messages, "send", fail)
+        with pytest.raises(EngineError, match=r"/model\.onnx: cannot ask the scorer to load it: .* many"):
+            session.load(SPEC, 30)
+    assert (session._calls, session.load(SPEC, 30)["engine"]) == ({}, "zeros")
+
+
+def fail(*_):
+    """In place of a call of the system."""
+    raise OSError(errno.ETOOMANYREFS, "too many descriptors are on their way")
