@@ -109,7 +109,9 @@ class Session:
                 raise LostError from None
             raise EngineError(f"{spec.path}: cannot ask the scorer to load it: {error}") from error
         if not call.ended.wait(timeout):
-            raise EngineError(f"{spec.path}: the scorer has not loaded it within {timeout:g} s")
+            if self._abandoned(number):
+                raise EngineError(f"{spec.path}: the scorer has not loaded it within {timeout:g} s")
+            call.ended.wait()  # it is being answered
         if call.result is None:
             raise LostError
         if "error" in call.result:
@@ -159,9 +161,12 @@ class Session:
         elif kind == messages.LOADED:
             content = orjson.loads(body)
             with self._lock:
-                call = self._calls.pop(content["call"])
-            call.result = content
-            call.ended.set()
+                call = self._calls.pop(content["call"], None)
+            if call is not None:
+                call.result = content
+                call.ended.set()
+            elif "model" in content:  # the load was abandoned, so nobody else releases it
+                self.release(content["model"])
 
     def _abandoned(self, number: int) -> bool:
         """Forget a load; return whether it was waiting still."""

@@ -165,6 +165,18 @@ def test_a_load_that_cannot_be_sent_is_an_error_at_once(session, monkeypatch):
     assert (session._calls, session.load(SPEC, 30)["engine"]) == ({}, "zeros")
 
 
+def test_a_graph_that_was_loaded_too_late_is_unloaded(scorer, session, monkeypatch):
+    session, _ = session
+    free = threading.Event()
+    monkeypatch.setattr(loaded_models, "engine_of", lambda *_: free.wait(30) and Zeros())
+    with pytest.raises(EngineError, match=r"/model\.onnx: the scorer has not loaded it within 0 s"):
+        session.load(SPEC, 0)
+    free.set()
+    other = session.load(SPEC._replace(path="/other.onnx"), 30)["model"]  # loads are answered in turn
+    patiently(lambda: scorer[0]._models._models.keys() == {other})
+    assert (session._calls, session.alive) == ({}, True)
+
+
 def fail(*_):
     """In place of a call of the system."""
     raise OSError(errno.ETOOMANYREFS, "too many descriptors are on their way")
