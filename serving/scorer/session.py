@@ -19,7 +19,7 @@ from serving.protocol.errors import Refusal
 from serving.scorer import messages
 from serving.scorer.buffers import Buffer, Buffers, size_of
 from serving.scorer.loaded_models import Spec
-from serving.scorer.messages import Done, Score
+from serving.scorer.messages import Address, Done, Score
 
 RETRY_AFTER = "1"
 RESULT = NDArray[np.float32] | Exception | None
@@ -40,13 +40,14 @@ class Waiter(Protocol):
 class Session:
     """Thread-safe. ``read`` runs in a thread of its own until the scorer's end."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: Address) -> None:
         """Connect, and wait until the scorer is there: its listener outlives it. Raises ``OSError``."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._socket.connect(f"\0{address}")
+            self._socket.connect(f"\0{address.name}")
             if not messages.same_user(self._socket, os.geteuid()):
                 raise PermissionError("the scorer belongs to another user")
+            messages.send(self._socket, address.secret.encode())
             if self._socket.recv(messages.LONGEST) != messages.HELLO:
                 raise ConnectionResetError("the scorer has ended")
         except OSError:

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import secrets
 import socket
 import threading
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from serving.protocol.errors import Refusal
 from serving.scorer import loaded_models, messages
 from serving.scorer.client import Request, _Place
 from serving.scorer.loaded_models import Spec
+from serving.scorer.messages import Address
 from serving.scorer.server import Scorer
 from serving.scorer.session import LostError, Session
 from tests.serving.asking import patiently
@@ -52,11 +52,11 @@ class Waiter:
 def scorer(monkeypatch):
     """A scorer and its address."""
     monkeypatch.setattr(loaded_models, "engine_of", Zeros)
-    address = f"ranker-test-{secrets.token_hex(8)}"
+    address = Address.random("ranker-test")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        listener.bind(f"\0{address}")
+        listener.bind(f"\0{address.name}")
         listener.listen(8)
-        scorer = Scorer(listener, lambda: None)
+        scorer = Scorer(listener, address.secret, lambda: None)
         threading.Thread(target=scorer.run, daemon=True).start()
         yield scorer, address
 
@@ -175,6 +175,22 @@ def test_a_graph_that_was_loaded_too_late_is_unloaded(scorer, session, monkeypat
     other = session.load(SPEC._replace(path="/other.onnx"), 30)["model"]  # loads are answered in turn
     patiently(lambda: scorer[0]._models._models.keys() == {other})
     assert (session._calls, session.alive) == ({}, True)
+
+
+@pytest.mark.parametrize("first", [b"s3cret", messages.write(messages.LOAD, {"call": 0, "spec": SPEC.content()})])
+def test_a_connection_without_the_secret_is_closed_and_logged(scorer, session, caplog, first):
+    scorer, address = scorer
+    patiently(lambda: scorer.connections() == 1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger, open(os.devnull) as file:
+        stranger.settimeout(30)
+        stranger.connect(f"\0{address.name}")
+        messages.send(stranger, first, [file.fileno()])
+        assert stranger.recv(messages.LONGEST) == b""
+    assert [record.getMessage() for record in caplog.records] == ["connection to the scorer refused"]
+    assert scorer.connections() == 1
+    assert session[0].load(SPEC, 30)["model"] == 1  # the stranger's was not loaded
+    assert address.secret not in address.name
+    assert Address.read(address.text()) == address
 
 
 def fail(*_):
