@@ -181,7 +181,7 @@ class Settings(Closed):
         None, description="File with API keys for the admin routes, one per line."
     )
     runtime: Path | None = Field(None, description="Folder that the workers share; the command creates one.")
-    scorers: str | None = Field(None, description="Addresses of the scorers; the command sets them.")
+    scorers: SecretStr | None = Field(None, description="Addresses and secrets of the scorers; the command sets them.")
 
     @model_validator(mode="after")
     def _something_to_serve(self) -> Self:

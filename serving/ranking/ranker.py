@@ -23,6 +23,7 @@ from ranker.inference.ranking import by_objective, explained
 from serving.features.items import ItemSource
 from serving.features.users import Context, Users
 from serving.logs import event
+from serving.process.cpus import cores
 from serving.protocol.errors import RequestError
 from serving.protocol.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.protocol.messages import FusionChoice, RankRequest
@@ -87,6 +88,7 @@ class Ranker:
     ) -> "Ranker":
         """Start the engine of a loaded artifact, in this process or in ``scorers``; a student's is always here.
 
+        With scorers, ``threads`` are those of a scorer's run; the student's engines divide the cores among the workers.
         Raises ``ArtifactError``, ``EngineError`` or ``ItemsError``.
         """
 
@@ -96,7 +98,8 @@ class Ranker:
             return engine_of(name, artifact.model_path, options, _skipped)
 
         options = EngineOptions(settings.device_kind, settings.threads, settings.precision)
-        student = student_engine(artifact, settings.engine, options) if settings.cascade != "off" else None
+        beside = options if scorers is None else options._replace(threads=max(cores() // settings.workers, 1))
+        student = student_engine(artifact, settings.engine, beside) if settings.cascade != "off" else None
         engine, agreement = load_engine(
             artifact,
             settings.engine,

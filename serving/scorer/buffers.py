@@ -23,23 +23,25 @@ SMALLEST = 1 << 16
 class Buffer:
     """A worker's buffer."""
 
+    file: int | None = None
+    """The descriptor, until the scorer has it."""
+
     def __init__(self, number: int, size: int) -> None:
         """Raise ``OSError`` if there is no memory or no file descriptor left."""
         self.number, self.size = number, size
-        self.file: int | None = os.memfd_create("ranker-scorer", os.MFD_CLOEXEC)
-        """The descriptor, until the scorer has it."""
-        try:
-            os.ftruncate(self.file, size)
-            self.memory = mmap.mmap(self.file, size)
-        except BaseException:
-            self.sent()
-            raise
+        self.file = os.memfd_create("ranker-scorer", os.MFD_CLOEXEC)
+        os.ftruncate(self.file, size)
+        self.memory = mmap.mmap(self.file, size)
 
-    def sent(self) -> None:
-        """Close the descriptor: the mapping stays."""
-        if self.file is not None:
-            os.close(self.file)
-            self.file = None
+    def close_file(self) -> None:
+        """Close the descriptor, once nobody sends it any more: the mapping stays."""
+        file, self.file = self.file, None
+        if file is not None:
+            os.close(file)
+
+    def __del__(self) -> None:
+        """Close the descriptor of a buffer that was never sent, or whose scorer has died."""
+        self.close_file()
 
     def fill(self, arrays: Sequence[NDArray[Any]]) -> tuple[tuple[Place, ...], int]:
         """Copy arrays of two dimensions into the buffer; return their places, and where the scores go."""
@@ -86,7 +88,7 @@ class Buffers:
         except OSError:
             self._idle.append(buffer)
             raise
-        buffer.sent()
+        buffer.close_file()
         return larger
 
     def put(self, buffer: Buffer) -> None:

@@ -21,7 +21,7 @@ from serving.protocol.compatibility import digest_of
 from serving.protocol.errors import Refusal
 from serving.scorer.buffers import Buffer
 from serving.scorer.loaded_models import Spec
-from serving.scorer.messages import Done
+from serving.scorer.messages import Address, Done
 from serving.scorer.session import RESULT, LostError, Session, no_scorer
 from serving.settings import Settings, SettingsError
 
@@ -44,7 +44,7 @@ class Scorers:
     golden requests.
     """
 
-    def __init__(self, addresses: list[str], patience: float, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, addresses: Sequence[Address], patience: float, attempts: int = ATTEMPTS) -> None:
         """``patience`` is the longest time in seconds that a scorer may take to load a graph."""
         self._patience, self._attempts = patience, attempts
         self._links = [_Link(address, patience) for address in addresses]
@@ -56,7 +56,8 @@ class Scorers:
             return None
         if settings.scorers is None:
             raise SettingsError("RANKER_SERVE_SCORER: is on, but no scorer runs: start the service by ranker-serve")
-        return cls(settings.scorers.split(","), settings.start_timeout, attempts)
+        addresses = [Address.read(text) for text in settings.scorers.get_secret_value().split(",")]
+        return cls(addresses, settings.start_timeout, attempts)
 
     def engine(self, artifact: Artifact, name: str, options: EngineOptions, tolerance: float) -> "RemoteEngine":
         """Load an artifact's graph. Raises ``EngineError``, and ``ArtifactError`` if golden scores differ."""
@@ -149,13 +150,18 @@ class Request:
         """How the request was run; ``None`` if it was not."""
 
     def start(self, done: Callable[[], None]) -> None:
-        """Send the request; ``done`` is called once it has ended. Raises ``Refusal`` (503) if there is no scorer."""
+        """Send the request; ``done`` is called once it has ended.
+
+        Raises ``Refusal`` (503) if there is no scorer, or the request cannot be sent.
+        """
         self._done = done
         at = self._at or self._engine.place()
         try:
             buffer = at.session.submit(at.model, self._packed, self._engine.columns, self._deadline, self)
-        except LostError:
+        except (LostError, ConnectionError):
             raise no_scorer() from None
+        except OSError as error:
+            raise no_scorer(f"the request cannot be sent to the scorer: {error}") from error
         with self._lock:
             if not self._ended:
                 self._buffer = buffer
@@ -226,7 +232,7 @@ class _AtPlace:
 class _Link:
     """Keeps a session with the scorer at an address, and loads this worker's engines into every new one."""
 
-    def __init__(self, address: str, patience: float) -> None:
+    def __init__(self, address: Address, patience: float) -> None:
         self._address, self._patience = address, patience
         self.engines: weakref.WeakSet[RemoteEngine] = weakref.WeakSet()
         self.session: Session | None = None

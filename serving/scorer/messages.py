@@ -1,9 +1,10 @@
 """Messages between workers and a scorer, over a Unix socket that keeps message boundaries.
 
-A message is one byte for its kind and a body. Requests and their results are structs, since each costs its encoding;
-everything else is JSON.
+A worker's first message is the secret, alone. Every other message is one byte for its kind and a body. Requests
+and their results are structs, since each costs its encoding; everything else is JSON.
 """
 
+import secrets
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,30 @@ MOST_TEXT = 8000
 _SCORE = struct.Struct("<iidqi")
 _ARRAY = struct.Struct("<4sqqq")
 _DONE = struct.Struct("<iiiiid")
+
+
+class Address(NamedTuple):
+    """How a worker reaches a scorer."""
+
+    name: str
+    """Of the abstract socket; every process of the network namespace can list it."""
+    secret: str
+    """Shows the scorer that a connection is a worker's."""
+
+    @classmethod
+    def random(cls, prefix: str) -> "Address":
+        """A new one."""
+        return cls(f"{prefix}-{secrets.token_hex(16)}", secrets.token_hex(32))
+
+    @classmethod
+    def read(cls, text: str) -> "Address":
+        """From :meth:`text`."""
+        name, _, secret = text.partition(":")
+        return cls(name, secret)
+
+    def text(self) -> str:
+        """For a setting."""
+        return f"{self.name}:{self.secret}"
 
 
 class Place(NamedTuple):

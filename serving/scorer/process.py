@@ -3,7 +3,6 @@
 import contextlib
 import logging.config
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -11,9 +10,11 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NoReturn
 
 import orjson
+from pydantic import SecretStr
 
 from ranker.engines import EngineError
 from serving.logs import CONFIG, event
@@ -21,6 +22,7 @@ from serving.process.child import ALIVE, LONGEST, Child, say, wait_for_superviso
 from serving.process.cpus import cores
 from serving.process.liveness import Liveness
 from serving.process.supervisor import Slot, end
+from serving.scorer.messages import Address
 from serving.scorer.server import Scorer
 from serving.settings import Settings
 
@@ -38,11 +40,11 @@ class ScorerProcess(Child):
 
     kind = "scorer"
 
-    def __init__(self, listener: socket.socket, settings: Settings, device: str) -> None:
+    def __init__(self, listener: socket.socket, secret: str, settings: Settings, device: str) -> None:
         """Start the process. Raises ``OSError`` if the system cannot."""
         runs = 1 if settings.device_kind == "cuda" else max(cores() // len(settings.devices) // settings.threads, 1)
         liveness = Liveness(settings.hung_after, settings.start_timeout, ENDED)
-        super().__init__(_score, (listener, runs, visible(device, os.environ.get(VISIBLE))), liveness)
+        super().__init__(_score, (listener, secret, runs, visible(device, os.environ.get(VISIBLE))), liveness)
 
     @staticmethod
     def log_death(pid: int, **fields: Any) -> None:
@@ -60,24 +62,25 @@ def scorers(settings: Settings) -> Iterator[tuple[Settings, list[Slot]]]:
     """Run a scorer for each device while the block runs; yield settings with their addresses, and their slots.
 
     Workers find a scorer by a socket with a random name, without a file that could be removed. The socket belongs to
-    this process: connections made while a scorer is restarted wait for the next one. Raises ``EngineError`` if a
-    scorer does not start.
+    this process: connections made while a scorer is restarted wait for the next one. Since the name can be listed, as
+    by other containers on the host's network, a scorer serves only those that send it a secret first. Raises
+    ``EngineError`` if a scorer does not start.
     """
     slots, addresses = [], []
     with contextlib.ExitStack() as stack:
         for device in settings.devices:
             listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-            address = f"ranker-serve-{secrets.token_hex(16)}"
-            listener.bind(f"\0{address}")
+            address = Address.random("ranker-serve")
+            listener.bind(f"\0{address.name}")
             listener.listen(BACKLOG)
-            addresses.append(address)
-            slots.append(Slot(lambda at=listener, on=device: ScorerProcess(at, settings, on), ScorerProcess))  # type: ignore[misc]
+            addresses.append(address.text())
+            slots.append(Slot(partial(ScorerProcess, listener, address.secret, settings, device), ScorerProcess))
         try:
             for slot in slots:
                 slot.child, slot.started = slot.make(), True
             for slot in slots:
                 _wait_until_served(slot.child, settings.start_timeout)
-            yield settings.model_copy(update={"scorers": ",".join(addresses)}), slots
+            yield settings.model_copy(update={"scorers": SecretStr(",".join(addresses))}), slots
         finally:
             end([slot.child for slot in slots if slot.child is not None and slot.child.alive])
 
@@ -108,7 +111,7 @@ def _wait_until_served(child: Child | None, timeout: float) -> None:
         time.sleep(0.01)
 
 
-def _score(listener: socket.socket, runs: int, devices: str | None, signs: socket.socket) -> None:
+def _score(listener: socket.socket, secret: str, runs: int, devices: str | None, signs: socket.socket) -> None:
     """Run the scorer in its process. It ends by its supervisor, not by signals, which all processes may get at once."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -118,7 +121,7 @@ def _score(listener: socket.socket, runs: int, devices: str | None, signs: socke
     sys.setswitchinterval(SWITCH_INTERVAL)
     threading.excepthook = lambda failed: _fail(signs, failed.exc_value)
     try:
-        scorer = Scorer(listener, lambda: say(signs, ALIVE), runs)
+        scorer = Scorer(listener, secret, lambda: say(signs, ALIVE), runs)
         threading.Thread(target=_end_with_supervisor, args=(scorer, signs), daemon=True).start()
         scorer.run()
     except Exception as error:

@@ -6,6 +6,7 @@ lone request passes from no thread to another, and reading costs the device no t
 """
 
 import contextlib
+import hmac
 import logging
 import mmap
 import os
@@ -50,6 +51,8 @@ class _Peer:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.buffers: dict[int, mmap.mmap] = {}
+        self.admitted = False
+        """Whether it has sent the secret."""
         self.closed = False
 
 
@@ -69,13 +72,14 @@ class _Waiting(NamedTuple):
 
 
 class Scorer:
-    """Serves the connections made to ``listener``, with ``runs`` runs of engines at once.
+    """Serves the connections made to ``listener`` whose first message is ``secret``.
 
-    ``beat`` is called at least every ``BEAT`` seconds while runs end in time.
+    ``runs`` runs of engines go on at once. ``beat`` is called at least every ``BEAT`` seconds while runs end in time.
     """
 
-    def __init__(self, listener: socket.socket, beat: Callable[[], None], runs: int = 1) -> None:
+    def __init__(self, listener: socket.socket, secret: str, beat: Callable[[], None], runs: int = 1) -> None:
         self._listener, self._beat, self._most_runs = listener, beat, runs
+        self._secret = secret.encode()
         self._models = LoadedModels()
         self._reading = threading.Lock()
         self._state = threading.Lock()
@@ -168,10 +172,20 @@ class Scorer:
             connection.close()
             return
         connection.setblocking(False)
-        peer = _Peer(connection)
-        self._peers.add(peer)
-        self._selector.register(connection, selectors.EVENT_READ, peer)
-        self._send(peer, messages.HELLO)
+        self._selector.register(connection, selectors.EVENT_READ, _Peer(connection))
+
+    def _admit(self, peer: _Peer, message: bytes, files: list[int]) -> bool:
+        """Take a connection's first message; return whether it is a worker's."""
+        for file in files:
+            os.close(file)
+        peer.admitted = hmac.compare_digest(message, self._secret)
+        if peer.admitted:
+            self._peers.add(peer)
+            self._send(peer, messages.HELLO)
+        else:
+            event(logging.WARNING, "connection to the scorer refused", reason="it does not know the secret")
+            self._close(peer)
+        return peer.admitted
 
     def _receive(self, peer: _Peer) -> None:
         """Read a worker's messages; close its connection once it has ended or is not understood."""
@@ -186,6 +200,10 @@ class Scorer:
             if not message:
                 self._close(peer)
                 return
+            if not peer.admitted:
+                if not self._admit(peer, message, files):
+                    return
+                continue
             try:
                 self._handle(peer, message, files, arrived)
             except (ValueError, TypeError, KeyError, OSError) as error:

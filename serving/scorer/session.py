@@ -19,7 +19,7 @@ from serving.protocol.errors import Refusal
 from serving.scorer import messages
 from serving.scorer.buffers import Buffer, Buffers, size_of
 from serving.scorer.loaded_models import Spec
-from serving.scorer.messages import Done, Score
+from serving.scorer.messages import Address, Done, Score
 
 RETRY_AFTER = "1"
 RESULT = NDArray[np.float32] | Exception | None
@@ -40,13 +40,14 @@ class Waiter(Protocol):
 class Session:
     """Thread-safe. ``read`` runs in a thread of its own until the scorer's end."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: Address) -> None:
         """Connect, and wait until the scorer is there: its listener outlives it. Raises ``OSError``."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._socket.connect(f"\0{address}")
+            self._socket.connect(f"\0{address.name}")
             if not messages.same_user(self._socket, os.geteuid()):
                 raise PermissionError("the scorer belongs to another user")
+            messages.send(self._socket, address.secret.encode())
             if self._socket.recv(messages.LONGEST) != messages.HELLO:
                 raise ConnectionResetError("the scorer has ended")
         except OSError:
@@ -64,7 +65,10 @@ class Session:
         return len(self._waiting)
 
     def submit(self, model: int, packed: Packed, columns: int, deadline: float, waiter: Waiter) -> Buffer:
-        """Send a request for scores of ``columns`` objectives; return its buffer. Raises ``LostError``, ``OSError``."""
+        """Send a request for scores of ``columns`` objectives; return its buffer.
+
+        Raises ``LostError``, and ``OSError`` if there is no memory or descriptor for it, or it cannot be sent.
+        """
         rows = len(packed.candidate_ids)
         with self._lock:
             if not self.alive:
@@ -81,9 +85,15 @@ class Session:
                 self._buffers.put(buffer)
             raise
         message = Score(buffer.number, model, deadline, scores_at, places).write()
-        with contextlib.suppress(OSError):  # the thread that reads ends all requests of a dead scorer
+        try:
             messages.send(self._socket, message, [] if buffer.file is None else [buffer.file])
-            buffer.sent()
+        except OSError:
+            with self._lock:
+                unsent = self._waiting.pop(buffer.number, None)
+                if unsent is not None:
+                    self._buffers.put(buffer)
+            if unsent is not None:  # else the thread that reads ends it, as all requests of a dead scorer
+                raise
         return buffer
 
     def load(self, spec: Spec, timeout: float) -> dict[str, Any]:
@@ -93,10 +103,16 @@ class Session:
             if not self.alive:
                 raise LostError
             self._calls[number] = call
-        with contextlib.suppress(OSError):
-            self._socket.send(messages.write(messages.LOAD, {"call": number, "spec": spec.content()}))
+        try:
+            messages.send(self._socket, messages.write(messages.LOAD, {"call": number, "spec": spec.content()}))
+        except OSError as error:
+            if not self._abandoned(number) or isinstance(error, ConnectionError):
+                raise LostError from None
+            raise EngineError(f"{spec.path}: cannot ask the scorer to load it: {error}") from error
         if not call.ended.wait(timeout):
-            raise EngineError(f"{spec.path}: the scorer has not loaded it within {timeout:g} s")
+            if self._abandoned(number):
+                raise EngineError(f"{spec.path}: the scorer has not loaded it within {timeout:g} s")
+            call.ended.wait()  # it is being answered
         if call.result is None:
             raise LostError
         if "error" in call.result:
@@ -124,8 +140,11 @@ class Session:
         self._socket.close()
         for call in calls.values():
             call.ended.set()
-        for buffer, _, waiter in waiting.values():
-            buffer.sent()
+        for (
+            _,
+            _,
+            waiter,
+        ) in waiting.values():  # a buffer may be sent this moment, so it closes its file when it is freed
             waiter.end(LostError(), None)
 
     def close(self) -> None:
@@ -143,9 +162,17 @@ class Session:
         elif kind == messages.LOADED:
             content = orjson.loads(body)
             with self._lock:
-                call = self._calls.pop(content["call"])
-            call.result = content
-            call.ended.set()
+                call = self._calls.pop(content["call"], None)
+            if call is not None:
+                call.result = content
+                call.ended.set()
+            elif "model" in content:  # the load was abandoned, so nobody else releases it
+                self.release(content["model"])
+
+    def _abandoned(self, number: int) -> bool:
+        """Forget a load; return whether it was waiting still."""
+        with self._lock:
+            return self._calls.pop(number, None) is not None
 
     def _end(self, number: int, done: Done | None, error: Exception | None) -> None:
         with self._lock:
@@ -154,6 +181,7 @@ class Session:
         if done is not None and done.rows >= 0:
             result = buffer.scores(scores_at, done.rows, done.columns)
         waiter.end(result, done)  # first, since it may be withdrawn until then
+        buffer.close_file()  # here, not after sending: the next request may have the buffer by then
         with self._lock:
             self._buffers.put(buffer)
 
@@ -166,7 +194,7 @@ class _Call:
         self.result: dict[str, Any] | None = None
 
 
-def no_scorer() -> Refusal:
-    """The refusal (503) of a request that there is no scorer for."""
-    reason = f"no scorer is ready, since it is being restarted; try again in {RETRY_AFTER} s"
-    return Refusal(503, "no_scorer", "service", reason, {"Retry-After": RETRY_AFTER})
+def no_scorer(reason: str = "no scorer is ready, since it is being restarted") -> Refusal:
+    """The refusal (503) of a request that there is no scorer for, or that cannot be sent to it."""
+    headers = {"Retry-After": RETRY_AFTER}
+    return Refusal(503, "no_scorer", "service", f"{reason}; try again in {RETRY_AFTER} s", headers)

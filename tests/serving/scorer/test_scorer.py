@@ -1,7 +1,6 @@
 """A scorer and its clients, in one process: real sockets, shared memory and engines."""
 
 import gc
-import secrets
 import socket
 import threading
 import time
@@ -15,6 +14,7 @@ from ranker.engines import ENGINES, ON_CPU, EngineError, EngineOptions, OnnxRunt
 from ranker.inference.pool import Sent
 from serving.protocol.errors import Refusal
 from serving.scorer.client import Scorers
+from serving.scorer.messages import Address
 from serving.scorer.process import visible
 from serving.scorer.server import BrokenEngineError, Scorer
 
@@ -24,12 +24,12 @@ ONE = EngineOptions("cpu", 1)
 @pytest.fixture(scope="module")
 def address():
     """A scorer that one thread serves and another one reads for."""
-    name = f"ranker-test-{secrets.token_hex(8)}"
+    at = Address.random("ranker-test")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(f"\0{name}")
+    listener.bind(f"\0{at.name}")
     listener.listen(8)
-    threading.Thread(target=Scorer(listener, lambda: None).run, daemon=True).start()
-    return name
+    threading.Thread(target=Scorer(listener, at.secret, lambda: None).run, daemon=True).start()
+    return at
 
 
 @pytest.fixture
@@ -214,13 +214,13 @@ def test_an_engine_that_scores_nothing_any_more_ends_the_scorer(artifact, monkey
             return super().score(packed)
 
     monkeypatch.setitem(ENGINES._entries, "breaking", Breaking)
-    name, ended = f"ranker-test-{secrets.token_hex(8)}", []
+    at, ended = Address.random("ranker-test"), []
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        listener.bind(f"\0{name}")
+        listener.bind(f"\0{at.name}")
         listener.listen(8)
         monkeypatch.setattr(threading, "excepthook", lambda failed: ended.append(failed.exc_value))
-        threading.Thread(target=Scorer(listener, lambda: None).run, daemon=True).start()
-        client = Scorers([name], 30)
+        threading.Thread(target=Scorer(listener, at.secret, lambda: None).run, daemon=True).start()
+        client = Scorers([at], 30)
         remote = client.engine(artifact, "breaking", ONE, TOLERANCE)
         Breaking.broken = True
         remote.request(packed_of(artifact)).start(lambda: None)
@@ -233,15 +233,15 @@ def test_an_engine_that_scores_nothing_any_more_ends_the_scorer(artifact, monkey
 
 
 def test_a_scorer_that_is_not_there_holds_up_no_version_and_gets_it_later(address, artifact):
-    late = f"ranker-test-{secrets.token_hex(8)}"
+    late = Address.random("ranker-test")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(f"\0{late}")
+    listener.bind(f"\0{late.name}")
     listener.listen(8)
     client = Scorers([late, address], 30)
     remote = client.engine(artifact, "onnxruntime", ONE, TOLERANCE)
     expected = remote.score(packed_of(artifact))
     assert len(remote.places) == 1
-    threading.Thread(target=Scorer(listener, lambda: None).run, daemon=True).start()
+    threading.Thread(target=Scorer(listener, late.secret, lambda: None).run, daemon=True).start()
     until = time.monotonic() + 30
     while len(remote.places) < 2 and time.monotonic() < until:
         time.sleep(0.01)
