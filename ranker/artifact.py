@@ -13,7 +13,7 @@
       sample.json.gz  a sample of requests with the model's scores, to measure agreement; missing in older artifacts
       report.json     with report.npz: a sample of validation rows and the training curves, for reports only
       scores.json     distribution of validation scores, for drift detection; missing in older artifacts
-      student.onnx    optional: a small model that chooses what the full one scores, with student.json
+      student.onnx    optional: a small model that chooses what the full one scores, with student.json, student.tables/
 
 Nothing is pickled. A version is written under a temporary name and then renamed, so that no version is ever partial.
 Exports into one folder share a lock; an export that runs alone removes leftovers of killed exports.
@@ -35,7 +35,7 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from ranker.artifact_files import FileError, Verified, chunk_digests, digest, verify
+from ranker.artifact_files import TABLES, FileError, Verified, chunk_digests, digest, verify
 from ranker.config.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
 from ranker.encoding.columns import microseconds
@@ -56,6 +56,7 @@ MODEL = "model.onnx"
 SAVED_MODEL = "saved_model"
 SCORES = "scores.json"
 STUDENT, STUDENT_MODEL = "student.json", "student.onnx"
+STUDENT_TABLES = Path(STUDENT_MODEL).with_suffix(TABLES).name
 WRITING = ".writing-"
 EXPORT_LOCK = ".export.lock"
 
@@ -311,7 +312,7 @@ def write_parts(
 def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
     """Write the manifest, with checksums of all files in ``folder`` and the next free number below ``root``."""
     files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
-    mapped = any(name.startswith(f"{LARGE}/") or ".tables/" in name for name in files)
+    mapped = any(name.startswith(f"{LARGE}/") or f"{TABLES}/" in name for name in files)
     chunks = {name: parts for name, file in files.items() if (parts := chunk_digests(file))}
     sealed = Manifest.model_validate(
         {
@@ -340,12 +341,18 @@ def with_fusions(
     return load(root / str(manifest.version))
 
 
-def with_student(artifact: Artifact, student: Student, graph: bytes, root: Path) -> Artifact:
-    """Write the same model with a student and its ONNX graph as the next numbered version below ``root``."""
+def with_student(artifact: Artifact, student: Student, graph: Path, root: Path) -> Artifact:
+    """Write the same model with a student as the next numbered version below ``root``.
+
+    ``graph`` is the student's ONNX file, with the tables beside it.
+    """
     with new_version(root) as folder:
-        ignored = shutil.ignore_patterns(MANIFEST, STUDENT, STUDENT_MODEL)
+        ignored = shutil.ignore_patterns(MANIFEST, STUDENT, STUDENT_MODEL, STUDENT_TABLES)
         shutil.copytree(artifact.folder, folder, ignore=ignored, dirs_exist_ok=True)
-        (folder / STUDENT_MODEL).write_bytes(graph)
+        shutil.copyfile(graph, folder / STUDENT_MODEL)
+        tables = graph.with_suffix(TABLES)
+        if tables.is_dir():
+            shutil.copytree(tables, folder / STUDENT_TABLES)
         (folder / STUDENT).write_text(student.model_dump_json(indent=2), encoding="utf-8")
         about = artifact.manifest.model_dump(mode="json", by_alias=True)
         manifest = seal(folder, root, {**about, "created": datetime.now(UTC)})

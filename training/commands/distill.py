@@ -88,7 +88,7 @@ class Distillation:
         What will be stored with it: share, bound, agreement, golden scores.
     """
 
-    def __init__(self, artifact: Artifact, student: Student, graph: bytes, output: Path) -> None:
+    def __init__(self, artifact: Artifact, student: Student, graph: Path, output: Path) -> None:
         self.artifact, self.student = artifact, student
         self._graph, self._output = graph, output
 
@@ -117,6 +117,7 @@ class Distillation:
         full = f"{target}: no space left on the disk for the export; make room and run this again"
         with disk_full_as(full):
             written = with_student(self.artifact, self.student, self._graph, target)
+        self._graph = written.student_path
         shutil.rmtree(self._output / WORK, ignore_errors=True)
         return written
 
@@ -180,7 +181,7 @@ def _distilled(
         replace_file(work / FOUND, orjson.dumps({"key": key, "student": student.model_dump(mode="json")}))
     else:
         console.print(f"using the student in {work}", markup=False)
-    found = Distillation(artifact, student, (work / MODEL).read_bytes(), output)
+    found = Distillation(artifact, student, work / MODEL, output)
     _print(found, console)
     return found
 

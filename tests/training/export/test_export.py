@@ -247,5 +247,7 @@ def test_tables_beside_the_graph_are_exported_mapped_and_described(trained, tmp_
     again = with_fusions(artifact, artifact.fusions, artifact.manifest.experiment, tmp_path)
     assert again.manifest.files["model.tables/item_id.npy"] == artifact.manifest.files["model.tables/item_id.npy"]
     bad = Agreement(difference=0.1, ndcg=0.98, overlap=0.7, requests=5)
-    with pytest.raises(ExportError, match=r"table_precision: int8 changes rankings too much: NDCG@10 0.98000, .* is 0.999"):
+    with pytest.raises(
+        ExportError, match=r"table_precision: int8 changes rankings too much: NDCG@10 0.98000, .* is 0.999"
+    ):
         accept(artifact.model_path, bad, TableOptions("beside", "int8"))
