@@ -23,7 +23,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from ranker.artifact_files import TABLES, FileError, Verified, chunk_digests, digest, verify
+from ranker.artifact_files import TABLE_FACTS, TABLES, FileError, Verified, chunk_digests, digest, verify
 from ranker.config.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
 from ranker.encoding.columns import microseconds
@@ -200,9 +200,13 @@ def _load(folder: Path, verified: Verified | None) -> Artifact:
     for name in (MODEL, "encoder.json", "encoder.npz", "fusion.json", "golden.json"):
         if name not in manifest.files:
             raise ArtifactError(f"{folder / MANIFEST}: does not list {name}")
+    for model in (MODEL, STUDENT_MODEL):
+        facts = f"{Path(model).stem}{TABLES}/{TABLE_FACTS}"  # an engine reads it if it is there
+        if facts not in manifest.files and (folder / facts).exists():
+            raise ArtifactError(f"{folder / facts}: is not listed by the manifest, so nothing verifies it; remove it")
     try:
         state = orjson.loads((folder / "encoder.json").read_bytes())
-        encoder = from_state(manifest.log_schema, state, read_arrays(folder))
+        encoder = from_state(manifest.log_schema, state, read_arrays(folder, manifest.files))
         golden = orjson.loads((folder / "golden.json").read_bytes())
         return Artifact(
             folder=folder,
@@ -333,8 +337,7 @@ def with_fusions(
 ) -> Artifact:
     """Write the same model with other fusions and their config as the next numbered version below ``root``."""
     with new_version(root) as folder:
-        ignored = shutil.ignore_patterns(MANIFEST)
-        shutil.copytree(artifact.folder, folder, ignore=ignored, dirs_exist_ok=True)
+        _copy(artifact, folder)
         write_parts(folder, artifact.encoder, fusions, artifact.golden, artifact.spreads)
         about = artifact.manifest.model_dump(mode="json", by_alias=True)
         manifest = seal(folder, root, {**about, "created": datetime.now(UTC), "experiment": dict(experiment)})
@@ -347,8 +350,7 @@ def with_student(artifact: Artifact, student: Student, graph: Path, root: Path) 
     ``graph`` is the student's ONNX file, with the tables beside it.
     """
     with new_version(root) as folder:
-        ignored = shutil.ignore_patterns(MANIFEST, STUDENT, STUDENT_MODEL, STUDENT_TABLES)
-        shutil.copytree(artifact.folder, folder, ignore=ignored, dirs_exist_ok=True)
+        _copy(artifact, folder, without=(STUDENT, STUDENT_MODEL, STUDENT_TABLES))
         shutil.copyfile(graph, folder / STUDENT_MODEL)
         tables = graph.with_suffix(TABLES)
         if tables.is_dir():
@@ -357,6 +359,14 @@ def with_student(artifact: Artifact, student: Student, graph: Path, root: Path) 
         about = artifact.manifest.model_dump(mode="json", by_alias=True)
         manifest = seal(folder, root, {**about, "created": datetime.now(UTC)})
     return load(root / str(manifest.version))
+
+
+def _copy(artifact: Artifact, folder: Path, without: Sequence[str] = ()) -> None:
+    """Copy the files that the manifest lists, except those in a folder or of a name ``without``, and nothing else."""
+    for name in artifact.manifest.files:
+        if name.split("/")[0] not in without:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(artifact.folder / name, folder / name)
 
 
 def difference(scores: NDArray[Any], expected: NDArray[Any]) -> float:
