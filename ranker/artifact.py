@@ -139,10 +139,7 @@ class Artifact:
         measured = self.student.fusions.get(name)
         if measured is None or measured.fusion != fusion_digest(self.fusions[name]):
             return f"the agreement of its rankings was not measured with this fusion {name!r}; distil it again"
-        if measured.ndcg is None or measured.ndcg < self.student.min_ndcg:
-            found = "undefined" if measured.ndcg is None else f"{measured.ndcg:.5f}"
-            return f"NDCG@10 of its rankings with fusion {name!r} is {found}, below {self.student.min_ndcg:g}"
-        return None
+        return self.student.doubt(name)
 
     @property
     def saved_model_path(self) -> Path:

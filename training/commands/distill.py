@@ -99,14 +99,9 @@ class Distillation:
 
     @property
     def doubts(self) -> list[str]:
-        """Reasons not to rank in two stages by default, one per fusion of the artifact whose rankings differ."""
-        bound, doubts = self.student.min_ndcg, []
-        for name, found in self.student.fusions.items():
-            if found.ndcg is None:
-                doubts.append(f"NDCG@10 with fusion {name!r} is undefined: its scores are equal in every list")
-            elif found.ndcg < bound:
-                doubts.append(f"NDCG@10 with fusion {name!r} is {found.ndcg:.5f}, below {bound:g}")
-        return doubts
+        """Reasons not to rank in two stages by default, of each fusion of the artifact without repetition."""
+        doubts = (self.student.doubt(name) for name in self.student.fusions)
+        return list(dict.fromkeys(doubt for doubt in doubts if doubt is not None))
 
     def export(self, output: str | Path | None = None) -> Artifact:
         """Write the artifact with its student as the next version below ``output``, by default the given folder.
