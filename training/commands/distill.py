@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from ranker.artifact import Artifact, with_student
+from ranker.artifact import Artifact, fusion_digest, with_student
 from ranker.engines import EngineOptions, engine_of
 from ranker.files import replace_file
 from ranker.fusion import DEFAULT
@@ -19,7 +19,7 @@ from training.commands.inputs import Data, Progress, artifact_of, console_of, so
 from training.config.experiment import ConfigError, Experiment
 from training.config.student import StudentOptions
 from training.data.batches import EncodedRows
-from training.data.cache import digest, files
+from training.data.cache import digest, files, scored_by
 from training.data.experiment_log import open_log
 from training.data.files.csv_types import of_kind
 from training.data.log_reader import Log, Source
@@ -169,7 +169,8 @@ def _distilled(
     show_notes(console, log)
     split = held_out(artifact, log)
     work = _work(artifact, experiment, asked.student, log, output / WORK)
-    key = digest(asked.keep, asked.min_ndcg, asked.candidates, asked.lists, group_by)
+    fusions = {name: fusion_digest(plan) for name, plan in artifact.fusions.items()}
+    key = digest(asked.keep, asked.min_ndcg, asked.candidates, asked.lists, group_by, fusions)
     student = _found(work / FOUND, key)
     if student is None:
         student = _trained(artifact, asked, log, split, group_by, work, console)
@@ -207,8 +208,8 @@ def _trained(
 
 def _work(artifact: Artifact, experiment: Experiment, student: StudentOptions, log: Log, folder: Path) -> Path:
     """The folder of intermediate files, emptied if it belongs to another model, log or options."""
-    model = [artifact.manifest.files[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
-    key = digest(model, files(experiment, log), student.model_dump(mode="json"), artifact.manifest.trained_on)
+    facts = [files(experiment, log), student.model_dump(mode="json"), artifact.manifest.trained_on]
+    key = digest(scored_by(artifact), *facts)
     mark = folder / KEY
     if not mark.is_file() or orjson.loads(mark.read_bytes()) != key:
         shutil.rmtree(folder, ignore_errors=True)

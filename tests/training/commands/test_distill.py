@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import ranker
-from ranker.artifact import ArtifactError, load, with_student
+from ranker.artifact import ArtifactError, fusion_digest, load, with_fusions, with_student
 from ranker.encoding import Packed
 from ranker.fusion import Candidates
 from tests.training.command import ranker_train
@@ -121,6 +121,12 @@ def test_a_students_large_tables_are_exported_beside_its_graph(trained, tmp_path
     (tmp_path / "student.yaml").write_text(CONFIG.replace("epochs: 8", "epochs: 1"))
     options = DistillOptions(candidates=LENGTH, lists=3, student=load_student(tmp_path / "student.yaml"))
     found = distill(trained.output, trained.log, options, output=tmp_path / "out", progress=False)
+    changed = with_fusions(
+        found.artifact, {"default": found.artifact.fusion.replaced({"power": {"click": 3.0}})},
+        found.artifact.manifest.experiment, tmp_path / "changed",
+    )  # fmt: skip
+    found = distill(changed, trained.log, options, output=tmp_path / "out", progress=False)  # scored, but not measured
+    assert found.student.fusions["default"].fusion == fusion_digest(changed.fusion)
     first = found.export()
     assert "student.tables/item_id.npy" in first.manifest.files
     assert not (tmp_path / "out" / WORK).exists()
