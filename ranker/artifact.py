@@ -264,16 +264,23 @@ def _manifest(folder: Path) -> Manifest:
 @contextmanager
 def new_version(root: Path) -> Iterator[Path]:
     """Yield a temporary folder; it becomes the next numbered version only if ``seal`` is called on it."""
+    with scratch(root) as folder:
+        yield folder
+        if not (folder / MANIFEST).is_file():
+            raise ArtifactError(f"{folder}: was not sealed")
+        folder.chmod(0o755)
+        os.replace(folder, root / orjson.loads((folder / MANIFEST).read_bytes())["version"].__str__())
+
+
+@contextmanager
+def scratch(root: Path) -> Iterator[Path]:
+    """Yield a temporary folder below ``root``; what a killed process leaves of it is removed by a later export."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / EXPORT_LOCK).open("a") as held:
         _remove_abandoned(root, held)
         folder = Path(tempfile.mkdtemp(prefix=WRITING, dir=root))
         try:
             yield folder
-            if not (folder / MANIFEST).is_file():
-                raise ArtifactError(f"{folder}: was not sealed")
-            folder.chmod(0o755)
-            os.replace(folder, root / orjson.loads((folder / MANIFEST).read_bytes())["version"].__str__())
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
