@@ -13,7 +13,7 @@
       sample.json.gz  a sample of requests with the model's scores, to measure agreement; missing in older artifacts
       report.json     with report.npz: a sample of validation rows and the training curves, for reports only
       scores.json     distribution of validation scores, for drift detection; missing in older artifacts
-      student.onnx    optional: a small model that chooses what the full one scores, with student.json
+      student.onnx    optional: a small model that chooses what the full one scores, with student.json, student.tables/
 
 Nothing is pickled. A version is written under a temporary name and then renamed, so that no version is ever partial.
 Exports into one folder share a lock; an export that runs alone removes leftovers of killed exports.
@@ -23,7 +23,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from ranker.artifact_files import FileError, Verified, chunk_digests, digest, verify
+from ranker.artifact_files import TABLE_FACTS, TABLES, FileError, Verified, chunk_digests, digest, verify
 from ranker.config.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
 from ranker.encoding.columns import microseconds
@@ -56,6 +56,7 @@ MODEL = "model.onnx"
 SAVED_MODEL = "saved_model"
 SCORES = "scores.json"
 STUDENT, STUDENT_MODEL = "student.json", "student.onnx"
+STUDENT_TABLES = Path(STUDENT_MODEL).with_suffix(TABLES).name
 WRITING = ".writing-"
 EXPORT_LOCK = ".export.lock"
 
@@ -138,10 +139,7 @@ class Artifact:
         measured = self.student.fusions.get(name)
         if measured is None or measured.fusion != fusion_digest(self.fusions[name]):
             return f"the agreement of its rankings was not measured with this fusion {name!r}; distil it again"
-        if measured.ndcg is None or measured.ndcg < self.student.min_ndcg:
-            found = "undefined" if measured.ndcg is None else f"{measured.ndcg:.5f}"
-            return f"NDCG@10 of its rankings with fusion {name!r} is {found}, below {self.student.min_ndcg:g}"
-        return None
+        return self.student.doubt(name)
 
     @property
     def saved_model_path(self) -> Path:
@@ -199,9 +197,13 @@ def _load(folder: Path, verified: Verified | None) -> Artifact:
     for name in (MODEL, "encoder.json", "encoder.npz", "fusion.json", "golden.json"):
         if name not in manifest.files:
             raise ArtifactError(f"{folder / MANIFEST}: does not list {name}")
+    for model in (MODEL, STUDENT_MODEL):
+        facts = f"{Path(model).stem}{TABLES}/{TABLE_FACTS}"  # an engine reads it if it is there
+        if facts not in manifest.files and (folder / facts).exists():
+            raise ArtifactError(f"{folder / facts}: is not listed by the manifest, so nothing verifies it; remove it")
     try:
         state = orjson.loads((folder / "encoder.json").read_bytes())
-        encoder = from_state(manifest.log_schema, state, read_arrays(folder))
+        encoder = from_state(manifest.log_schema, state, read_arrays(folder, manifest.files))
         golden = orjson.loads((folder / "golden.json").read_bytes())
         return Artifact(
             folder=folder,
@@ -262,16 +264,23 @@ def _manifest(folder: Path) -> Manifest:
 @contextmanager
 def new_version(root: Path) -> Iterator[Path]:
     """Yield a temporary folder; it becomes the next numbered version only if ``seal`` is called on it."""
+    with scratch(root) as folder:
+        yield folder
+        if not (folder / MANIFEST).is_file():
+            raise ArtifactError(f"{folder}: was not sealed")
+        folder.chmod(0o755)
+        os.replace(folder, root / orjson.loads((folder / MANIFEST).read_bytes())["version"].__str__())
+
+
+@contextmanager
+def scratch(root: Path) -> Iterator[Path]:
+    """Yield a temporary folder below ``root``; what a killed process leaves of it is removed by a later export."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / EXPORT_LOCK).open("a") as held:
         _remove_abandoned(root, held)
         folder = Path(tempfile.mkdtemp(prefix=WRITING, dir=root))
         try:
             yield folder
-            if not (folder / MANIFEST).is_file():
-                raise ArtifactError(f"{folder}: was not sealed")
-            folder.chmod(0o755)
-            os.replace(folder, root / orjson.loads((folder / MANIFEST).read_bytes())["version"].__str__())
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -311,7 +320,7 @@ def write_parts(
 def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
     """Write the manifest, with checksums of all files in ``folder`` and the next free number below ``root``."""
     files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
-    mapped = any(name.startswith(f"{LARGE}/") or ".tables/" in name for name in files)
+    mapped = any(name.startswith(f"{LARGE}/") or f"{TABLES}/" in name for name in files)
     chunks = {name: parts for name, file in files.items() if (parts := chunk_digests(file))}
     sealed = Manifest.model_validate(
         {
@@ -332,24 +341,36 @@ def with_fusions(
 ) -> Artifact:
     """Write the same model with other fusions and their config as the next numbered version below ``root``."""
     with new_version(root) as folder:
-        ignored = shutil.ignore_patterns(MANIFEST)
-        shutil.copytree(artifact.folder, folder, ignore=ignored, dirs_exist_ok=True)
+        _copy(artifact, folder)
         write_parts(folder, artifact.encoder, fusions, artifact.golden, artifact.spreads)
         about = artifact.manifest.model_dump(mode="json", by_alias=True)
         manifest = seal(folder, root, {**about, "created": datetime.now(UTC), "experiment": dict(experiment)})
     return load(root / str(manifest.version))
 
 
-def with_student(artifact: Artifact, student: Student, graph: bytes, root: Path) -> Artifact:
-    """Write the same model with a student and its ONNX graph as the next numbered version below ``root``."""
+def with_student(artifact: Artifact, student: Student, graph: Path, root: Path) -> Artifact:
+    """Write the same model with a student as the next numbered version below ``root``.
+
+    ``graph`` is the student's ONNX file, with the tables beside it.
+    """
     with new_version(root) as folder:
-        ignored = shutil.ignore_patterns(MANIFEST, STUDENT, STUDENT_MODEL)
-        shutil.copytree(artifact.folder, folder, ignore=ignored, dirs_exist_ok=True)
-        (folder / STUDENT_MODEL).write_bytes(graph)
+        _copy(artifact, folder, without=(STUDENT, STUDENT_MODEL, STUDENT_TABLES))
+        shutil.copyfile(graph, folder / STUDENT_MODEL)
+        tables = graph.with_suffix(TABLES)
+        if tables.is_dir():
+            shutil.copytree(tables, folder / STUDENT_TABLES)
         (folder / STUDENT).write_text(student.model_dump_json(indent=2), encoding="utf-8")
         about = artifact.manifest.model_dump(mode="json", by_alias=True)
         manifest = seal(folder, root, {**about, "created": datetime.now(UTC)})
     return load(root / str(manifest.version))
+
+
+def _copy(artifact: Artifact, folder: Path, without: Sequence[str] = ()) -> None:
+    """Copy the files that the manifest lists, except those in a folder or of a name ``without``, and nothing else."""
+    for name in artifact.manifest.files:
+        if name.split("/")[0] not in without:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(artifact.folder / name, folder / name)
 
 
 def difference(scores: NDArray[Any], expected: NDArray[Any]) -> float:

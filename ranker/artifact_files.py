@@ -16,6 +16,8 @@ CHUNK = 1 << 26
 """Bytes of a chunk of a large file; each has a checksum of its own, so that several cores share the work."""
 BLOCK = 1 << 20
 """Bytes read at a time."""
+TABLES, TABLE_FACTS = ".tables", "tables.json"
+"""Suffix of the folder of tables beside an ONNX file, and the file in it that lists them."""
 LARGE = 1 << 20
 """Bytes from which a file is verified once per service; smaller ones by every process."""
 

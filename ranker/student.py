@@ -63,3 +63,27 @@ class Student(Closed):
         description="The student's scores by task of each golden request, in candidate order."
     )
     config: dict[str, Any] = Field(description="Options that the student was trained with.")
+
+    def doubt(self, fusion: str) -> str | None:
+        """Reason not to rank in two stages by default with a measured fusion of this name; ``None`` if rankings agree.
+
+        NDCG is near 1 whatever the student has learnt if the full model scored nearly all candidates of the lists, so
+        it counts only if that was at most twice the share ``keep``, and at least half of the rest was left out.
+        """
+        found = self.fusions[fusion].ndcg
+        if found is not None and found < self.min_ndcg:
+            return f"NDCG@10 with fusion {fusion!r} is {found:.5f}, below {self.min_ndcg:g}"
+        for each in self.agreement:
+            share = next((point.kept for point in each.points if point.share == self.keep), 0.0)
+            if each.lists == "sampled" and share > min(2 * self.keep, (1 + self.keep) / 2):
+                return (
+                    f"NDCG@10 says little: of the {each.candidates:.0f} candidates of a sampled list the full model "
+                    f"scored {share:.0%}, where {self.keep:.0%} are to be kept; distil with more candidates, of a log "
+                    "with more ids among the rows held out"
+                )
+        if found is None:
+            return (
+                f"NDCG@10 with fusion {fusion!r} is undefined: no list was longer than the full model keeps, or the "
+                "scores are equal in every list"
+            )
+        return None

@@ -132,17 +132,18 @@ def with_noisy_student(
     agreement = Agreement(lists="sampled", count=1, candidates=200, points=(point,))
     model = graph(artifact.encoder.layout, noise=noise)
     with TemporaryDirectory() as folder:
-        onnx.save_model(model, file := str(Path(folder) / "student.onnx"))
-        engine, golden = OnnxRuntime(Path(file)), []
+        file = Path(folder) / "small.onnx"
+        onnx.save_model(model, str(file))
+        engine, golden = OnnxRuntime(file), []
         for request in artifact.golden:
             context = {name: [value] for name, value in request.context.items()}
             scores = engine.score(artifact.encoder.encode(context, request.candidates)) + change_scores
             golden.append(dict(zip(artifact.manifest.tasks, scores.T.tolist(), strict=True)))
-    student = Student(
-        created=datetime.now(UTC), keep=0.25, min_ndcg=0.999, fusions=measured, agreement=(agreement,),
-        golden=tuple(golden), config={},
-    )  # fmt: skip
-    return with_student(artifact, student, model.SerializeToString(), root)
+        student = Student(
+            created=datetime.now(UTC), keep=0.25, min_ndcg=0.999, fusions=measured, agreement=(agreement,),
+            golden=tuple(golden), config={},
+        )  # fmt: skip
+        return with_student(artifact, student, file, root)
 
 
 def shop_log() -> dict[str, Any]:

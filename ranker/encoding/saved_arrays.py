@@ -1,6 +1,6 @@
 """The arrays of a saved encoder: small ones in one file, and each large one in a file of its own, to be mapped."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -25,11 +25,17 @@ def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.save(folder / LARGE / f"{quote(name, safe='')}.npy", array, allow_pickle=False)
 
 
-def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
-    """Read small arrays and map large ones, so that processes share their pages. Raises ``OSError``, ``ValueError``."""
+def read_arrays(folder: Path, files: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Read small arrays and map large ones, so that processes share their pages.
+
+    ``files`` are the paths below ``folder`` that may be read: others, which nobody verified, are ignored. Raises
+    ``OSError`` and ``ValueError``.
+    """
     with np.load(folder / SMALL, allow_pickle=False) as stored:
         arrays = dict(stored)
-    for file in sorted((folder / LARGE).glob("*.npy")):
-        mapped = np.load(file, mmap_mode="r", allow_pickle=False)
-        arrays[unquote(file.stem)] = mapped.view(np.ndarray)  # np.memmap's overhead would slow every look-up
+    for name in sorted(files):
+        if not name.startswith(f"{LARGE}/"):
+            continue
+        mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+        arrays[unquote(Path(name).stem)] = mapped.view(np.ndarray)  # np.memmap's overhead would slow every look-up
     return arrays

@@ -19,9 +19,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from ranker.artifact_files import TABLE_FACTS, TABLES
 from ranker.engines.row_formats import ROW_FORMATS
 
-FACTS = "tables.json"
 CHUNK = 1 << 16
 """Rows written at a time."""
 
@@ -81,7 +81,7 @@ class RowTables:
     def beside(cls, model: Path) -> "RowTables":
         """Map the tables of an ONNX file. Raises ``OSError`` and ``ValueError`` if they cannot be read."""
         folder = folder_of(model)
-        if not (folder / FACTS).is_file():
+        if not (folder / TABLE_FACTS).is_file():
             return cls({}, {})
         tables, inputs = _read(folder)
         return cls({feature: RowTable(folder, feature, facts) for feature, facts in tables.items()}, inputs)
@@ -111,13 +111,13 @@ class RowTables:
 
 def folder_of(model: Path) -> Path:
     """Folder of the tables beside an ONNX file."""
-    return model.with_suffix(".tables")
+    return model.with_suffix(TABLES)
 
 
 def facts_of(model: Path) -> dict[str, TableFacts]:
     """The tables beside an ONNX file by feature; empty if the graph holds all tables."""
     folder = folder_of(model)
-    return _read(folder)[0] if (folder / FACTS).is_file() else {}
+    return _read(folder)[0] if (folder / TABLE_FACTS).is_file() else {}
 
 
 def described(model: Path) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def described(model: Path) -> dict[str, Any]:
 
     ``agreement`` says how scores by rounded rows agree with those by the trained ones; ``None`` if no row is rounded.
     """
-    tables, file = facts_of(model), folder_of(model) / FACTS
+    tables, file = facts_of(model), folder_of(model) / TABLE_FACTS
     return {
         "beside": {feature: facts._asdict() for feature, facts in tables.items()},
         "bytes": sum(facts.size for facts in tables.values()),
@@ -157,18 +157,18 @@ def write_facts(model: Path, tables: Mapping[str, TableFacts], inputs: Mapping[s
         "tables": {feature: table._asdict() for feature, table in tables.items()},
         "inputs": {name: source._asdict() for name, source in inputs.items()},
     }
-    (folder_of(model) / FACTS).write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+    (folder_of(model) / TABLE_FACTS).write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
 
 
 def write_agreement(model: Path, agreement: Mapping[str, float]) -> None:
     """Add how scores by rounded rows agree with those by the trained ones."""
-    file = folder_of(model) / FACTS
+    file = folder_of(model) / TABLE_FACTS
     facts = {**orjson.loads(file.read_bytes()), "agreement": dict(agreement)}
     file.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
 
 
 def _read(folder: Path) -> tuple[dict[str, TableFacts], dict[str, RowInput]]:
-    file = folder / FACTS
+    file = folder / TABLE_FACTS
     try:
         facts = orjson.loads(file.read_bytes())
         tables = {feature: TableFacts(**table) for feature, table in facts["tables"].items()}

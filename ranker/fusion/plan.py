@@ -48,6 +48,17 @@ class Ranked:
     picked: Mapping[str, Mask]
     behind: Mask | None = None
 
+    def taken(self, rows: Indices) -> "Ranked":
+        """The candidates at some rows, such as those of one request."""
+        return Ranked(
+            scores=self.scores[rows],
+            fused=self.fused[rows],
+            last=self.last[rows],
+            dropped=self.dropped[rows],
+            picked={rule: mask[rows] for rule, mask in self.picked.items()},
+            behind=None if self.behind is None else self.behind[rows],
+        )
+
     def order(self, k: int | None = None) -> Indices:
         """Indices of the ``k`` best candidates of one request, best first; ``None`` ranks all that are not dropped."""
         if self.behind is None and not (self.last.any() or self.dropped.any()):

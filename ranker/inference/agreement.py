@@ -12,7 +12,6 @@ from ranker.engines import Engine
 from ranker.fusion import DEFAULT, Candidates, Plan
 from ranker.inference.pool import Sent, fusion_input
 from ranker.metrics import ranking_agreement
-from ranker.metrics.ndcg import ndcg
 
 TOP = 10
 """Ranks that are compared."""
@@ -86,17 +85,23 @@ def measure(artifact: Artifact, engine: Engine, requests: Sequence[Golden]) -> A
 
 
 def agreement(plan: Plan, exact: Candidates, scores: NDArray[np.floating]) -> Agreement:
-    """Compare scores [N, T] with those of ``exact``, whose requests are ranked by ``plan``, all at once."""
+    """Compare scores [N, T] with those of ``exact``, whose requests are ranked by ``plan``.
+
+    As :func:`measure`, except that requests whose fused scores are all equal, such as those of one candidate, do not
+    count for ``ndcg``; it is 1 if there are no others.
+    """
     other = Candidates.of(plan.objectives, scores, exact.requests, exact.features)
-    fused, found = (plan.rank(candidates).fused for candidates in (exact, other))
-    codes = exact.requests.codes
-    first, second = (exact.requests.better(column) < TOP for column in (fused, found))
-    sizes = np.bincount(codes[first], minlength=exact.requests.count)
-    common = np.bincount(codes[first & second], minlength=exact.requests.count)
-    kept = ndcg(fused - exact.requests.least(fused), found, codes, TOP)
+    by_exact, by_other = plan.rank(exact), plan.rank(other)
+    rows = np.argsort(exact.requests.codes, kind="stable")
+    ends = np.cumsum(np.bincount(exact.requests.codes, minlength=exact.requests.count))
+    found = []
+    for members in np.split(rows, ends[:-1]):
+        right, ranked = by_exact.taken(members), by_other.taken(members)
+        found.append(ranking_agreement(right.fused, right.order(), ranked.order(), TOP))
+    ndcgs = [each.ndcg for each in found if not np.isnan(each.ndcg)]
     return Agreement(
         difference=difference(np.asarray(scores), exact.scores),
-        ndcg=kept.value if kept.groups else 1.0,  # in each request all are equal
-        overlap=float(np.mean(common / np.maximum(sizes, 1))),
+        ndcg=float(np.mean(ndcgs)) if ndcgs else 1.0,
+        overlap=float(np.mean([each.recall for each in found])),
         requests=exact.requests.count,
     )

@@ -3,12 +3,14 @@
 import os
 import shutil
 
+import numpy as np
 import orjson
 import pytest
 
 from ranker import artifact_files
-from ranker.artifact import ArtifactError, load
+from ranker.artifact import ArtifactError, load, with_fusions
 from ranker.artifact_files import FileError, Verified, chunk_digests, digest, verify
+from ranker.encoding import to_state
 
 
 @pytest.fixture
@@ -80,3 +82,22 @@ def test_an_artifact_with_mapped_files_says_so_by_its_format(artifact, tmp_path)
     manifest.write_bytes(orjson.dumps({**content, "format": 4}))
     with pytest.raises(ArtifactError, match="format 4; this version of ranker reads formats 2 and 3"):
         load(tmp_path)
+
+
+def test_files_that_the_manifest_does_not_list_are_not_used(artifact, tmp_path):
+    folder = tmp_path / "versions" / "1"
+    shutil.copytree(artifact.folder, folder)
+    (folder / "encoder").mkdir()
+    np.save(folder / "encoder" / "item.ids.npy", np.arange(3))
+    (folder / "student.tables").mkdir()
+    loaded = load(folder)
+    assert to_state(loaded.encoder)[1].keys() == to_state(artifact.encoder)[1].keys()
+    again = with_fusions(loaded, loaded.fusions, {}, tmp_path / "versions")
+    assert again.manifest.files.keys() == artifact.manifest.files.keys()
+    for name in ("model", "student"):
+        tables = folder / f"{name}.tables"
+        tables.mkdir(exist_ok=True)
+        (tables / "tables.json").write_text('{"tables": {}, "inputs": {}}')
+        with pytest.raises(ArtifactError, match=rf"{name}\.tables/tables\.json: is not listed by the manifest"):
+            load(folder)
+        shutil.rmtree(tables)

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from ranker.artifact import Artifact, with_student
+from ranker.artifact import Artifact, fusion_digest, with_student
 from ranker.engines import EngineOptions, engine_of
 from ranker.files import replace_file
 from ranker.fusion import DEFAULT
@@ -19,7 +19,7 @@ from training.commands.inputs import Data, Progress, artifact_of, console_of, so
 from training.config.experiment import ConfigError, Experiment
 from training.config.student import StudentOptions
 from training.data.batches import EncodedRows
-from training.data.cache import digest, files
+from training.data.cache import digest, files, scored_by
 from training.data.experiment_log import open_log
 from training.data.files.csv_types import of_kind
 from training.data.log_reader import Log, Source
@@ -88,7 +88,7 @@ class Distillation:
         What will be stored with it: share, bound, agreement, golden scores.
     """
 
-    def __init__(self, artifact: Artifact, student: Student, graph: bytes, output: Path) -> None:
+    def __init__(self, artifact: Artifact, student: Student, graph: Path, output: Path) -> None:
         self.artifact, self.student = artifact, student
         self._graph, self._output = graph, output
 
@@ -99,14 +99,9 @@ class Distillation:
 
     @property
     def doubts(self) -> list[str]:
-        """Reasons not to rank in two stages by default, one per fusion of the artifact whose rankings differ."""
-        bound, doubts = self.student.min_ndcg, []
-        for name, found in self.student.fusions.items():
-            if found.ndcg is None:
-                doubts.append(f"NDCG@10 with fusion {name!r} is undefined: its scores are equal in every list")
-            elif found.ndcg < bound:
-                doubts.append(f"NDCG@10 with fusion {name!r} is {found.ndcg:.5f}, below {bound:g}")
-        return doubts
+        """Reasons not to rank in two stages by default, of each fusion of the artifact without repetition."""
+        doubts = (self.student.doubt(name) for name in self.student.fusions)
+        return list(dict.fromkeys(doubt for doubt in doubts if doubt is not None))
 
     def export(self, output: str | Path | None = None) -> Artifact:
         """Write the artifact with its student as the next version below ``output``, by default the given folder.
@@ -117,6 +112,7 @@ class Distillation:
         full = f"{target}: no space left on the disk for the export; make room and run this again"
         with disk_full_as(full):
             written = with_student(self.artifact, self.student, self._graph, target)
+        self._graph = written.student_path
         shutil.rmtree(self._output / WORK, ignore_errors=True)
         return written
 
@@ -173,14 +169,15 @@ def _distilled(
     show_notes(console, log)
     split = held_out(artifact, log)
     work = _work(artifact, experiment, asked.student, log, output / WORK)
-    key = digest(asked.keep, asked.min_ndcg, asked.candidates, asked.lists, group_by)
+    fusions = {name: fusion_digest(plan) for name, plan in artifact.fusions.items()}
+    key = digest(asked.keep, asked.min_ndcg, asked.candidates, asked.lists, group_by, fusions)
     student = _found(work / FOUND, key)
     if student is None:
         student = _trained(artifact, asked, log, split, group_by, work, console)
         replace_file(work / FOUND, orjson.dumps({"key": key, "student": student.model_dump(mode="json")}))
     else:
         console.print(f"using the student in {work}", markup=False)
-    found = Distillation(artifact, student, (work / MODEL).read_bytes(), output)
+    found = Distillation(artifact, student, work / MODEL, output)
     _print(found, console)
     return found
 
@@ -211,8 +208,8 @@ def _trained(
 
 def _work(artifact: Artifact, experiment: Experiment, student: StudentOptions, log: Log, folder: Path) -> Path:
     """The folder of intermediate files, emptied if it belongs to another model, log or options."""
-    model = [artifact.manifest.files[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
-    key = digest(model, files(experiment, log), student.model_dump(mode="json"), artifact.manifest.trained_on)
+    facts = [files(experiment, log), student.model_dump(mode="json"), artifact.manifest.trained_on]
+    key = digest(scored_by(artifact), *facts)
     mark = folder / KEY
     if not mark.is_file() or orjson.loads(mark.read_bytes()) != key:
         shutil.rmtree(folder, ignore_errors=True)

@@ -107,7 +107,7 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
         tables=tables,
         compare=compare,
     )
-    show_rounded(rounded_agreement(artifact, trained.model), console)
+    show_rounded(rounded_agreement(artifact, trained.model, tables), console)
     return artifact
 
 

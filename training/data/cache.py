@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from ranker.artifact import Artifact
 from ranker.encoding import from_state, to_state
 from ranker.file_locks import locked
 from training.config.experiment import Experiment, SplitByFiles
@@ -28,6 +29,13 @@ def files(experiment: Experiment, log: Log) -> list[Any]:
     """Fingerprints of every file that a run reads: the log's and the separate validation files'."""
     split, csv = experiment.data.split, experiment.data.csv
     return [log.fingerprint(), *([Log(split.paths, csv=csv).fingerprint()] if isinstance(split, SplitByFiles) else [])]
+
+
+def scored_by(artifact: Artifact) -> list[str]:
+    """Checksums of the files of an artifact that scores depend on: graph, tables beside it, encoder."""
+    checksums = artifact.manifest.files
+    named = [checksums[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
+    return named + [sha for name, sha in checksums.items() if name.startswith(("encoder/", "model.tables/"))]
 
 
 def fingerprint(experiment: Experiment, log: Log) -> str:

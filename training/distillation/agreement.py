@@ -44,14 +44,18 @@ def measured(
     keep: float,
     costs: Mapping[float, float] | None = None,
 ) -> Agreement | None:
-    """Agreement at ``SHARES`` and ``keep`` for a fusion; ``None`` without lists. ``costs`` are by share."""
+    """Agreement at ``SHARES`` and ``keep`` for a fusion; ``None`` without lists. ``costs`` are by share.
+
+    NDCG is over the lists of which candidates are left out, except at the share 1, where it is 1.
+    """
     if not lists:
         return None
     points = []
     for share in shares(keep):
         count = [_kept(kind, len(one.full), share) for one in lists]
         found = [_compared(plan, one, k) for one, k in zip(lists, count, strict=True)]
-        ndcgs = [each.ndcg for each in found if not np.isnan(each.ndcg)]
+        cut = [share == 1 or k < len(one.full) for one, k in zip(lists, count, strict=True)]
+        ndcgs = [each.ndcg for each, counts in zip(found, cut, strict=True) if counts and not np.isnan(each.ndcg)]
         points.append(
             Point(
                 share=share,
@@ -67,8 +71,12 @@ def measured(
 
 
 def of_fusion(lists: Sequence[ScoredList], plan: Plan, keep: float) -> FusionAgreement:
-    """Agreement at the share ``keep`` for one of the artifact's fusions, on sampled lists."""
-    found = [_compared(plan, one, _kept("sampled", len(one.full), keep)).ndcg for one in lists]
+    """Agreement at the share ``keep`` for one of the artifact's fusions, on sampled lists.
+
+    Lists of which the full model scores all candidates say nothing and are left out.
+    """
+    count = [_kept("sampled", len(one.full), keep) for one in lists]
+    found = [_compared(plan, one, k).ndcg for one, k in zip(lists, count, strict=True) if k < len(one.full)]
     ndcgs = [value for value in found if not np.isnan(value)]
     return FusionAgreement(fusion=fusion_digest(plan), ndcg=float(np.mean(ndcgs)) if ndcgs else None)
 

@@ -94,12 +94,12 @@ def export(
             write_tables(model, regions, tables.precision, folder / MODEL)
             golden = _golden(experiment, encoder, model, examples)
             _verify(model, folder / MODEL, encoder, golden)
+            _write_sample(folder, experiment, encoder, model, examples)
         if tables.rounds:
             assert compare is not None, "rounded rows are compared with the exact ones"
             accept(folder / MODEL, compare(onnx_scorer(folder / MODEL)), tables)
         spreads = {task: spread(scores[:, i]) for i, task in enumerate(experiment.log_schema.tasks)}
         write_parts(folder, encoder, fusions, golden, spreads)
-        _write_sample(folder, experiment, encoder, model, examples)
         if report_data is not None:
             write(folder, report_data)
         manifest = seal(

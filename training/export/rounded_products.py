@@ -4,12 +4,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ranker.artifact import Artifact
+from ranker.artifact import Artifact, scratch
 from ranker.encoding import Packed
 from ranker.inference.agreement import Agreement, measure
 from ranker.inference.sample import read_sample
 from ranker.layers import products_in
 from ranker.model import INPUTS, RankingModel
+from training.disk_full import disk_full_as
+from training.export.tables import DEFAULT, TableOptions, beside, rounded
 
 
 class RoundedProducts:
@@ -34,6 +36,12 @@ class RoundedProducts:
         return scores
 
 
-def rounded_agreement(artifact: Artifact, model: RankingModel) -> Agreement:
-    """Agreement on the artifact's golden requests and sample of the ``model`` that it was exported from, rounded."""
-    return measure(artifact, RoundedProducts(model), (*artifact.golden, *read_sample(artifact)))
+def rounded_agreement(artifact: Artifact, model: RankingModel, tables: TableOptions = DEFAULT) -> Agreement:
+    """Agreement on the artifact's golden requests and sample of the ``model`` that it was exported from, rounded.
+
+    ``tables`` are those of the export: rows take the values that were stored. Raises ``DiskFullError``.
+    """
+    root, requests = artifact.folder.parent, (*artifact.golden, *read_sample(artifact))
+    full = f"{root}: no space left on the disk to measure bfloat16; {artifact.folder} is exported"
+    with disk_full_as(full), scratch(root) as exact, rounded(model, beside(model, tables), tables.precision, exact):
+        return measure(artifact, RoundedProducts(model), requests)

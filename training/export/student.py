@@ -1,5 +1,6 @@
 """Exports a student next to the full model of an artifact, verified against Keras."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from ranker.artifact import TOLERANCE, Artifact, difference
 from ranker.encoding import Packed
+from ranker.engines.row_tables import folder_of
 from ranker.inference.pool import Sent
 from ranker.model import INPUTS, RankingModel
 from training.data.batches import Batch
@@ -29,6 +31,7 @@ def write_student(model: RankingModel, path: Path, artifact: Artifact) -> None:
 
     Raises ``ExportError``.
     """
+    shutil.rmtree(folder_of(path), ignore_errors=True)  # of an interrupted run
     regions = beside(model, DEFAULT)
     onnx.save_model(to_onnx(model, [region.feature for region in regions]), str(path))
     write_tables(model, regions, DEFAULT.precision, path)

@@ -97,7 +97,7 @@ def width(model: RankingModel, region: TableRegion) -> int:
 def rounded(model: RankingModel, regions: Sequence[TableRegion], precision: str, folder: Path) -> Iterator[None]:
     """Give the rows of ``regions`` the values that are stored while the block runs; ``folder`` keeps the exact ones.
 
-    Whatever is exported in the block is then of one model: graph, SavedModel and golden scores.
+    Whatever is exported in the block is then of one model: graph, SavedModel, golden scores and the sample's.
     """
     if precision == EXACT:
         yield

@@ -15,7 +15,7 @@ from ranker.encoding import Column, Ragged
 from ranker.encoding.columns import numbers
 from ranker.files import replacing
 from training.config.experiment import ConfigError, Experiment
-from training.data.cache import digest, files
+from training.data.cache import digest, files, scored_by
 from training.data.encode import NO_GROUP, encode_with_columns
 from training.data.files.csv_types import of_kind
 from training.data.log_reader import DataError, Log
@@ -90,13 +90,10 @@ def scored_rows(
     ``DataError`` if the log cannot be used.
     """
     experiment = Experiment.model_validate(artifact.manifest.experiment)
-    checksums = artifact.manifest.files
-    model = [checksums[name] for name in ("model.onnx", "encoder.json", "encoder.npz")]
-    model += [checksum for name, checksum in checksums.items() if name.startswith(("encoder/", "model.tables/"))]
     rule = experiment.data.split.model_dump(mode="json")
     key = digest(
         FORMAT,
-        model,
+        scored_by(artifact),
         files(experiment, log),
         rule,
         experiment.training.seed,

@@ -122,7 +122,10 @@ def test_long_lists_are_mapped_and_encode_as_those_in_memory(tmp_path, monkeypat
     encoder = fitter.fitted()
     state, arrays = to_state(encoder)
     write_arrays(tmp_path, arrays)
-    mapped = read_arrays(tmp_path)
+    files = [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.npy")]
+    (tmp_path / "encoder").mkdir(exist_ok=True)
+    np.save(tmp_path / "encoder" / "stray.npy", np.arange(3))
+    mapped = read_arrays(tmp_path, files)
     assert mapped.keys() == arrays.keys()
     assert {"code.index.keys", "name.index.facts", "label_statistics(item, name).inputs"} <= mapped.keys()
     again = from_state(schema, state, mapped)

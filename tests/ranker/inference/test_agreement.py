@@ -47,6 +47,25 @@ def test_small_errors_cost_little(plan):
     assert 0.999 < found.ndcg <= 1
 
 
+def test_candidates_that_a_floor_drops_or_ranks_last_are_ranked_as_served():
+    """The candidate with the best fused score fails the floor, but not by the other scores."""
+    for action in ("drop", "last"):
+        rules = {"least": {"kind": "floor", "least": {"buy": 0.1}, "below": action}}
+        floored = plan_for(
+            schema_of(), StoredFusion(options=FusionOptions.model_validate({"name": "additive", "rules": rules}))
+        )
+        buy = floored.objectives.index("buy")
+        right = np.random.default_rng(0).random((20, len(floored.objectives)))
+        right[:, buy] += 0.1
+        right[3] = 50.0
+        right[3, buy] = 0.05
+        other = right.copy()
+        other[3, buy] = 0.15
+        found = agreement(floored, Candidates.of(floored.objectives, right), other)
+        assert found.ndcg < 0.9
+        assert found.overlap == pytest.approx(0.9)
+
+
 class Changed:
     """An engine whose scores are those of ONNX Runtime, changed by a function."""
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import ranker
-from ranker.artifact import ArtifactError, load
+from ranker.artifact import ArtifactError, fusion_digest, load, with_fusions, with_student
 from ranker.encoding import Packed
 from ranker.fusion import Candidates
 from tests.training.command import ranker_train
@@ -114,6 +114,34 @@ def test_the_student_has_learnt_the_full_models_scores(artifact, trained):
     assert np.corrcoef(*fused)[0, 1] > 0.5
     assert model.rank({k: v[0] for k, v in context.items()}, columns, cascade=0.25).scored_by.count("full") == 100
     assert model.rank({k: v[0] for k, v in context.items()}, columns).scored_by is None
+
+
+def test_a_students_large_tables_are_exported_beside_its_graph(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.export.tables.LARGE", 1)
+    (tmp_path / "student.yaml").write_text(CONFIG.replace("epochs: 8", "epochs: 1"))
+    options = DistillOptions(candidates=LENGTH, lists=3, student=load_student(tmp_path / "student.yaml"))
+    found = distill(trained.output, trained.log, options, output=tmp_path / "out", progress=False)
+    changed = with_fusions(
+        found.artifact, {"default": found.artifact.fusion.replaced({"power": {"click": 3.0}})},
+        found.artifact.manifest.experiment, tmp_path / "changed",
+    )  # fmt: skip
+    found = distill(changed, trained.log, options, output=tmp_path / "out", progress=False)  # scored, but not measured
+    assert found.student.fusions["default"].fusion == fusion_digest(changed.fusion)
+    first = found.export()
+    assert "student.tables/item_id.npy" in first.manifest.files
+    assert not (tmp_path / "out" / WORK).exists()
+    again = found.export(tmp_path / "elsewhere")
+    assert again.manifest.files == first.manifest.files
+    model = ranker.load(first.folder, engine="onnxruntime")  # replays the student's golden scores
+    golden = first.golden[0]
+    columns = {name: values * 5 for name, values in golden.candidates.items()}
+    scored_by = model.rank(golden.context, columns, cascade=0.5).scored_by
+    assert {"full", "student"} == set(scored_by)
+
+    file = tmp_path / "small.onnx"
+    onnx.save_model(onnx.load(first.student_path), file)
+    plain = with_student(first, first.student, file, tmp_path / "plain")
+    assert not [name for name in plain.manifest.files if name.startswith("student.tables/")]
 
 
 def test_tasks_of_a_student_stand_alone(artifact, trained, tmp_path):

@@ -18,6 +18,7 @@ from ranker.inference import Model
 from ranker.inference.agreement import Agreement, measure
 from ranker.inference.sample import SAMPLE, read_sample
 from ranker.metrics import binned
+from ranker.model import INPUTS
 from tests.training.disk_full import small_files
 from training.commands.export import export_run
 from training.commands.inspect import inspect_artifact
@@ -223,6 +224,20 @@ def test_an_artifact_without_spreads_is_loaded(trained, tmp_path):
     assert load(tmp_path).spreads == {}
 
 
+class Keras:
+    """A model as an engine, with its tables as trained."""
+
+    name, sizes, precision = "keras", (), "float32"
+
+    def __init__(self, model) -> None:
+        self._model = model
+
+    def score(self, packed):
+        return self._model(
+            {name: tf.constant(array) for name, array in zip(INPUTS, packed, strict=True) if array.shape[1]}
+        ).numpy()
+
+
 def test_tables_beside_the_graph_are_exported_mapped_and_described(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("ranker.encoding.saved_arrays.MAPPED", 100)
     console = Console(file=io.StringIO(), width=200)
@@ -251,3 +266,17 @@ def test_tables_beside_the_graph_are_exported_mapped_and_described(trained, tmp_
         ExportError, match=r"table_precision: int8 changes rankings too much: NDCG@10 0.98000, .* is 0.999"
     ):
         accept(artifact.model_path, bad, TableOptions("beside", "int8"))
+
+
+def test_the_sample_of_rounded_tables_has_the_scores_of_the_rows_that_are_stored(quickly_trained, small_run, tmp_path):
+    console, tables = Console(file=io.StringIO(), width=200), TableOptions("beside", "int8", min_ndcg=0.5)
+    artifact = export_run(quickly_trained.output, tmp_path, console, tables)
+    requests = read_sample(artifact)
+    assert measure(artifact, OnnxRuntime(artifact.model_path), requests).difference <= 1e-5
+    by_exact_rows = measure(artifact, Keras(small_run.model), requests)
+    assert by_exact_rows.difference > 1e-5
+    in_bfloat16 = rounded_agreement(artifact, small_run.model, tables)
+    assert f"in bfloat16: {in_bfloat16}" in console.file.getvalue()
+    assert in_bfloat16 != rounded_agreement(artifact, small_run.model)
+    assert measure(artifact, Keras(small_run.model), requests) == by_exact_rows  # the model is as before
+    assert not list(tmp_path.glob(".writing-*"))
