@@ -260,6 +260,7 @@ def test_tables_beside_the_graph_are_exported_mapped_and_described(trained, tmp_
     inspect_artifact(artifact.folder, 1, console)
     assert "table of item_id: " in console.file.getvalue()
     again = with_fusions(artifact, artifact.fusions, artifact.manifest.experiment, tmp_path)
+    Model.load(again.folder, engine="tensorflow", threads=1)
     assert again.manifest.files["model.tables/item_id.npy"] == artifact.manifest.files["model.tables/item_id.npy"]
     bad = Agreement(difference=0.1, ndcg=0.98, overlap=0.7, requests=5)
     with pytest.raises(
