@@ -153,6 +153,7 @@ def test_a_request_that_cannot_be_sent_gets_a_503_and_the_next_ones_are_served(s
     assert (session.in_flight(), session.alive) == (0, True)
     for _ in range(2):
         assert Request(SimpleNamespace(columns=1), PACKED, None, place).wait().shape == (3, 1)
+        patiently(lambda: session._buffers._idle)  # the buffer is given back after the result
     assert session._buffers._count == 1  # the buffer was kept, and its descriptor sent by the next request
 
 
