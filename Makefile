@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 ROWS ?= 400000
-FLOOR := 80
+FLOOR := 97
 BIN := .venv/bin
 
 .PHONY: help setup demo test programs check docs coverage lock clean

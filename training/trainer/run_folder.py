@@ -49,15 +49,14 @@ def exported(folder: Path, key: str) -> tuple[Artifact | None, str | None]:
     record = read(folder / EXPORTED)
     if record.get("key") != key or read(folder / RECORD).get("key") != key:
         return None, None
-    target, version = Path(record["artifact"]), record["version"]
-    if not target.is_dir():  # the output folder may have been moved
-        target = folder.parent / str(version)
-    try:
-        if _sha256(target / MANIFEST) == record["manifest"]:
-            line = f"this run is finished and was exported as version {version} ({target}); --restart trains it again"
-            return load(target), line
-    except (OSError, ArtifactError):
-        pass
+    version = record["version"]
+    for target in (folder.parent / str(version), Path(record["artifact"])):  # the output may have been moved or copied
+        try:
+            if _sha256(target / MANIFEST) == record["manifest"]:
+                line = f"this run is finished and was exported as version {version} ({target})"
+                return load(target), f"{line}; --restart trains it again"
+        except (OSError, ArtifactError):
+            continue
     return None, f"this run is finished, but its exported version {version} is gone: exporting it again"
 
 
