@@ -25,6 +25,10 @@ class Packed(NamedTuple):
     candidate_ids: NDArray[np.int32]
     candidate_numbers: NDArray[np.float32]
 
+    def with_candidates(self, rows: NDArray[np.intp] | slice) -> "Packed":
+        """The same context with some of the candidates, in the order of ``rows``."""
+        return self._replace(candidate_ids=self.candidate_ids[rows], candidate_numbers=self.candidate_numbers[rows])
+
 
 @dataclass(frozen=True)
 class IdField:

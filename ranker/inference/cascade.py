@@ -80,9 +80,7 @@ class Sifted(NamedTuple):
 
     def packed(self, packed: Packed) -> Packed:
         """The chosen candidates' rows of a packed batch with one context row."""
-        return packed._replace(
-            candidate_ids=packed.candidate_ids[self.chosen], candidate_numbers=packed.candidate_numbers[self.chosen]
-        )
+        return packed.with_candidates(self.chosen)
 
     def joined(self, full: Scores) -> Scores:
         """Scores [N, T]: the full model's [K, T] for the chosen candidates, the student's for the rest."""

@@ -181,7 +181,7 @@ def _timed(artifact: Artifact, requests: Sequence[Golden]) -> Packed:
     largest = max(requests, key=lambda request: len(next(iter(request.candidates.values()))))
     packed = Sent(artifact, largest.candidates).packed({name: [value] for name, value in largest.context.items()})
     rows = np.arange(ROWS) % len(packed.candidate_ids)
-    return packed._replace(candidate_ids=packed.candidate_ids[rows], candidate_numbers=packed.candidate_numbers[rows])
+    return packed.with_candidates(rows)
 
 
 def _seconds(engines: Sequence[Engine], packed: Packed) -> list[float]:

@@ -37,9 +37,7 @@ def replay(
         count = len(request.candidate_ids)
         for size in (count, *engine.sizes) if number == 0 else (count,):
             rows = np.arange(size) % count
-            many = request._replace(
-                candidate_ids=request.candidate_ids[rows], candidate_numbers=request.candidate_numbers[rows]
-            )
+            many = request.with_candidates(rows)
             check(f"golden request {number}", engine.score(many), exact[rows])
     if isinstance(engine, MergingEngine):
         for number, (found, exact) in enumerate(zip(engine.score_many(packed), expected, strict=True)):

@@ -185,7 +185,19 @@ class Evaluation(Closed):
     bootstrap: int = Field(200, ge=0, le=10_000, description="Bootstrap resamples per confidence interval; 0 for none.")
 
 
-class Experiment(Closed):
+class NamedChoices(Closed):
+    """A config whose choices may be bare names, where they need no options."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, data: Any) -> Any:
+        """Accept a bare name for a choice without options: ``architecture: mmoe``."""
+        if not isinstance(data, Mapping):
+            return data
+        return {k: {"name": v} if k in CHOICES and isinstance(v, str) else v for k, v in data.items()}
+
+
+class Experiment(NamedChoices):
     """Everything a training run depends on except the log."""
 
     data: Data
@@ -210,14 +222,6 @@ class Experiment(Closed):
     evaluation: Evaluation = Evaluation()
     fusion: FusionOptions = Field(FusionOptions(), description="The default fusion of scores into a ranking.")
     fusions: dict[Name, FusionOptions] = Field(default_factory=dict, description="Other fusions, by name.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _words(cls, data: Any) -> Any:
-        """Accept a bare name for a choice without options: ``architecture: mmoe``."""
-        if not isinstance(data, Mapping):
-            return data
-        return {k: {"name": v} if k in CHOICES and isinstance(v, str) else v for k, v in data.items()}
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

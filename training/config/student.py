@@ -1,18 +1,15 @@
 """Options of a student: the small model that ``distill`` trains on a full model's scores."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from ranker.config.closed import Closed
 from ranker.config.file import read
-from training.config.experiment import CHOICES, ArchitectureChoice, InteractionChoice
+from training.config.experiment import CHOICES, ArchitectureChoice, InteractionChoice, NamedChoices
 from training.config.optimizer import Optimizer
 
 
-class StudentOptions(Closed):
+class StudentOptions(NamedChoices):
     """Architecture and training of a student."""
 
     architecture: ArchitectureChoice = Field(
@@ -48,14 +45,6 @@ class StudentOptions(Closed):
     epochs: int = Field(8, ge=1, le=10_000, description="Passes over the rows and their copies.")
     batch_size: int = Field(512, ge=1, description="Rows per step.")
     seed: int = Field(0, ge=0, description="Seed of initial weights, of the rows and copies drawn, and of shuffling.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _words(cls, data: Any) -> Any:
-        """Accept a bare name for a choice without options: ``architecture: mmoe``."""
-        if not isinstance(data, Mapping):
-            return data
-        return {k: {"name": v} if k in CHOICES and isinstance(v, str) else v for k, v in data.items()}
 
 
 def load_student(path: Path) -> StudentOptions:

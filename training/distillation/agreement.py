@@ -123,9 +123,7 @@ def _compared(plan: Plan, one: ScoredList, count: int) -> RankingAgreement:
 
 
 def _first(packed: Packed, count: int) -> Packed:
-    return packed._replace(
-        candidate_ids=packed.candidate_ids[:count], candidate_numbers=packed.candidate_numbers[:count]
-    )
+    return packed.with_candidates(slice(count))
 
 
 def _seconds(engine: Engine, packed: Packed) -> float:

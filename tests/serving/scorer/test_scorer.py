@@ -44,9 +44,7 @@ def packed_of(artifact, rows=None):
     golden = artifact.golden[0]
     packed = Sent(artifact, golden.candidates).packed({name: [value] for name, value in golden.context.items()})
     places = np.arange(rows or len(packed.candidate_ids)) % len(packed.candidate_ids)
-    return packed._replace(
-        candidate_ids=packed.candidate_ids[places], candidate_numbers=packed.candidate_numbers[places]
-    )
+    return packed.with_candidates(places)
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])

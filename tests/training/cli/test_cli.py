@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.training.cli.test_odd_commands import COMMANDS
 from tests.training.command import ranker_train
 from tests.training.conftest import QUICK, written
 from tests.training.reports.browser import dom
@@ -18,21 +19,7 @@ def table_of(folder):
 def test_help_lists_every_command():
     command = [sys.executable, "-m", "training.cli", "--help"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert all(
-        name in ended.stdout
-        for name in (
-            "simulate",
-            "fit",
-            "evaluate",
-            "export",
-            "compare",
-            "pareto",
-            "search",
-            "inspect",
-            "report",
-            "schema",
-        )
-    )
+    assert all(name in ended.stdout for name in COMMANDS)
 
 
 def test_schema_is_json_schema_of_the_sections():
