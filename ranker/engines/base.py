@@ -37,6 +37,8 @@ class EngineOptions(NamedTuple):
 
 
 ON_CPU = EngineOptions()
+MOST_MERGED = 64
+"""Most requests of one run of an engine that merges them."""
 
 
 class Engine(Protocol):

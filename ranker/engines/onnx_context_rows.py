@@ -3,7 +3,7 @@
 import onnx
 from onnx import TensorProto, helper
 
-from ranker.engines.onnxruntime import CONTEXT_ROWS
+from ranker.engines.onnx_captured import CONTEXT_ROWS
 
 
 def with_context_rows(model: onnx.ModelProto) -> onnx.ModelProto:

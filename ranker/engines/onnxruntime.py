@@ -1,5 +1,6 @@
 """ONNX Runtime, on the CPU or on CUDA."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -11,15 +12,24 @@ from numpy.typing import NDArray
 
 from ranker.encoding import Packed
 from ranker.engines.base import ENGINES, FLOAT32, ON_CPU, EngineError, EngineOptions, require_precision, row_tables
+from ranker.engines.onnx_captured import (
+    CONTEXT_ROWS,
+    NOT_CAPTURED,
+    SIZES,
+    CapturedRuns,
+    UncapturedError,
+    on_device,
+    run_options,
+)
 
-CONTEXT_ROWS = "context_rows"
-"""Input of stacked graphs [candidates], int64: the row of the context that belongs to each candidate."""
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 PRECISIONS: Mapping[str, Mapping[str, dict[str, str]]] = {
     "cpu": {FLOAT32: {}},
     "cuda": {FLOAT32: {"use_tf32": "0"}, "tf32": {"use_tf32": "1"}},
 }
 """Options of each device's provider by precision. CUDA's default is TF32, which rounds factors to 10 bits."""
+
+LOGGER = logging.getLogger("ranker.engines")
 
 SPIN_US = "50"
 """Spinning time in microseconds: about the gap between two matrix products of one request."""
@@ -29,7 +39,7 @@ class OnnxRuntime:
     """An ONNX Runtime session. Raises ``EngineError`` if the device's provider is not available.
 
     With ``one_context=False``, batches may have a context row per candidate, as in a log. ``graph`` runs instead of the
-    graph in the file ``model``.
+    graph in the file ``model``, and ``provider_options`` are further ones of the device's provider.
     """
 
     name = "onnxruntime"
@@ -41,7 +51,13 @@ class OnnxRuntime:
         return tuple(PRECISIONS[device]) if PROVIDERS[device] in onnxruntime.get_available_providers() else ()
 
     def __init__(
-        self, model: Path, options: EngineOptions = ON_CPU, *, one_context: bool = True, graph: bytes | None = None
+        self,
+        model: Path,
+        options: EngineOptions = ON_CPU,
+        *,
+        one_context: bool = True,
+        graph: bytes | None = None,
+        provider_options: Mapping[str, str] | None = None,
     ) -> None:
         device = options.device
         provider = PROVIDERS[device]
@@ -62,10 +78,9 @@ class OnnxRuntime:
         if one_context:  # with a fixed shape, context products become biases of the candidates' matrix products
             session.add_free_dimension_override_by_name("contexts", 1)
         session.log_severity_level = 4  # errors are raised; its own log lines would not be JSON
+        given = {**PRECISIONS[device][options.precision], **(provider_options or {})}
         try:
-            self._session = onnxruntime.InferenceSession(
-                graph or str(model), session, providers=[(provider, PRECISIONS[device][options.precision])]
-            )
+            self._session = onnxruntime.InferenceSession(graph or str(model), session, providers=[(provider, given)])
         except Exception as error:  # the library's errors have no common base class
             raise EngineError(f"{model}: ONNX Runtime cannot load it: {error}") from error
         if provider not in self._session.get_providers():
@@ -82,7 +97,7 @@ class OnnxRuntime:
         """Score packed arrays by name; those that the graph does not read may be missing and are ignored."""
         feed = {name: array for name, array in arrays.items() if name in self._names}
         feed.update((name, self._rows.rows(name, arrays)) for name in self._rows.inputs)
-        return self._direct(feed) if self._device == "cpu" else self._bound(feed)
+        return self._direct(feed) if self._device == "cpu" else on_device(lambda: self._bound(feed))
 
     def _direct(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Run on the caller's arrays without copying."""
@@ -96,7 +111,7 @@ class OnnxRuntime:
             value = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self._device, 0)
             binding.bind_ortvalue_input(name, value)
         binding.bind_output("scores", self._device)
-        self._session.run_with_iobinding(binding)
+        self._session.run_with_iobinding(binding, run_options(NOT_CAPTURED))
         scores: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
         return scores
 
@@ -105,11 +120,28 @@ class MergingOnnxRuntime(OnnxRuntime):
     """A session of the stacked graph that scores several requests in one run. Raises ``EngineError``.
 
     Experts, gates and towers run as batched operations, and each request's context is computed once. Scores differ from
-    those of the exported graph by rounding only.
+    those of the exported graph by rounding only. On a GPU, runs of up to the largest of ``sizes`` are padded to one of
+    them and replayed as a CUDA graph; ``fixed`` pads them on a CPU, too. ``uncaptured`` says why none are.
     """
 
-    def __init__(self, model: Path, options: EngineOptions) -> None:
-        super().__init__(model, options, one_context=False, graph=_stacked(model))
+    def __init__(
+        self, model: Path, options: EngineOptions, *, fixed: bool | None = None, sizes: Sequence[int] = SIZES
+    ) -> None:
+        graph, cuda = _stacked(model), options.device != "cpu"
+        self.uncaptured = "" if fixed or cuda else "on a CPU"
+        self._captured: CapturedRuns | None = None
+        if fixed or cuda:
+            try:
+                capture = {"enable_cuda_graph": "1"} if cuda else {}
+                super().__init__(model, options, one_context=False, graph=graph, provider_options=capture)
+                self._captured = CapturedRuns(self._session, self._rows, options.device, sizes)
+            except (EngineError, UncapturedError) as error:
+                self.uncaptured = str(error)
+                LOGGER.warning("runs are not captured: %s", error)
+        if self._captured is None:
+            super().__init__(model, options, one_context=False, graph=graph)
+        else:
+            self.sizes = self._captured.sizes
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """Score one context row and N candidates; return [N, T]."""
@@ -118,6 +150,9 @@ class MergingOnnxRuntime(OnnxRuntime):
     def score_many(self, requests: Sequence[Packed]) -> list[NDArray[np.float32]]:
         """Score requests of one context row each; return an array [N, T] for each of them, in their order."""
         counts = [len(request.candidate_ids) for request in requests]
+        captured = self._captured.score(requests) if self._captured is not None else None
+        if captured is not None:
+            return np.split(captured, np.cumsum(counts)[:-1])
         arrays = {
             name: np.concatenate(parts) for name, parts in zip(Packed._fields, zip(*requests, strict=True), strict=True)
         }

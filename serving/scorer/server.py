@@ -24,7 +24,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ranker.encoding import Packed
-from ranker.engines import Engine, MergingEngine
+from ranker.engines import MOST_MERGED, Engine, MergingEngine
 from serving.logs import event
 from serving.scorer import messages
 from serving.scorer.buffers import is_withdrawn, mapped
@@ -35,8 +35,6 @@ BEAT = 0.5
 """Longest time in seconds between two heartbeats."""
 SLOW = 1.0
 """Seconds of a run after which heartbeats stop: if it never ends, the supervisor replaces the scorer."""
-MOST_MERGED = 64
-"""Most requests of one run."""
 MOST_READ = 64
 """Most messages read from one worker before those of the others."""
 

@@ -6,9 +6,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from ranker.engines.onnx_captured import CONTEXT_ROWS
 from ranker.engines.onnx_context_rows import with_context_rows
 from ranker.engines.onnx_stacking import stacked
-from ranker.engines.onnxruntime import CONTEXT_ROWS
 
 
 def graph_of(nodes, constants, outputs=("scores",), width=3):

@@ -156,6 +156,16 @@ def test_loading_and_ranking_import_neither_tensorflow_nor_pandas(folder, golden
     assert ended.stdout == "2 []\n", ended.stderr
 
 
+def test_runs_padded_to_fixed_sizes_reproduce_the_golden_requests(model, golden):
+    artifact = model.artifact
+    fixed = MergingOnnxRuntime(artifact.model_path, ON_CPU, fixed=True, sizes=(16, 64))
+    assert (fixed.sizes, fixed.uncaptured) == ((16, 64), "")
+    expected = Model(artifact, MergingOnnxRuntime(artifact.model_path, ON_CPU)).rank(golden.context, golden.candidates)
+    found = Model(artifact, fixed).rank(golden.context, golden.candidates)
+    assert found.ids == expected.ids
+    np.testing.assert_allclose(found.fused, expected.fused, atol=1e-6)
+
+
 def test_requests_scored_together_are_replayed_too(artifact):
     class Mixed(MergingOnnxRuntime):
         def score(self, packed):
