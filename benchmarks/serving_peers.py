@@ -163,7 +163,7 @@ def measured(
     """Start all services, check that they give the same ranking, and load them in turn."""
     folder = Path(stack.enter_context(TemporaryDirectory()))
     bodies = {name: orjson.dumps(by_id(dict(request)) if name == BY_ID else request) for name in commands}
-    messages = {name: _message(folder / str(number), body) for number, (name, body) in enumerate(bodies.items())}
+    messages = {name: message(folder / str(number), body) for number, (name, body) in enumerate(bodies.items())}
     candidates = len(request["candidates"]["item_0"])
     workers, threads = LAYOUTS[concurrency]
     contestants = []
@@ -215,7 +215,7 @@ def measured(
     }
 
 
-def _message(file: Path, body: bytes) -> Path:
+def message(file: Path, body: bytes) -> Path:
     """Write the complete HTTP request to a file."""
     head = (
         f"POST /rank HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"

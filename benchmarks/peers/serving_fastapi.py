@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from benchmarks.peers.serving_scorer import Scorer, answer_of, plain
 from ranker.encoding import Packed
 
-ARTIFACT, PLAIN_MODEL, THREADS = "SERVING_ARTIFACT", "SERVING_PLAIN_MODEL", "SERVING_THREADS"
+ARTIFACT, PLAIN_MODEL = "SERVING_ARTIFACT", "SERVING_PLAIN_MODEL"
+THREADS, DEVICE = "SERVING_THREADS", "SERVING_DEVICE"
 
 
 class Request(BaseModel):
@@ -67,7 +68,7 @@ def saved_model_app() -> FastAPI:
 
 def onnx_app() -> FastAPI:
     """ONNX Runtime without the split graph, with the context repeated; answers in rows by the default encoder."""
-    scorer = Scorer(os.environ[ARTIFACT], threads=int(os.environ[THREADS]), split=False)
+    scorer = Scorer(os.environ[ARTIFACT], threads=int(os.environ[THREADS]), split=False, device=os.environ[DEVICE])
     app = FastAPI()
 
     @app.post("/rank")
@@ -104,9 +105,10 @@ def main(
     plain_model: Annotated[Path | None, typer.Option(help="SavedModel with one input per feature.")] = None,
     workers: int = 1,
     threads: int = 2,
+    device: str = "cpu",
 ) -> None:
     """Serve until stopped."""
-    os.environ.update({ARTIFACT: str(artifact), PLAIN_MODEL: str(plain_model), THREADS: str(threads)})
+    os.environ.update({ARTIFACT: str(artifact), PLAIN_MODEL: str(plain_model), THREADS: str(threads), DEVICE: device})
     uvicorn.run(
         f"benchmarks.peers.serving_fastapi:{model}_app",
         factory=True,

@@ -22,7 +22,7 @@ class Rank:
 
     async def __call__(self, request: Request) -> Response:
         """Rank N candidates for one user."""
-        return Response(self._scorer.bytes(orjson.loads(await request.body())), media_type="application/json")
+        return Response(self._scorer.as_json(orjson.loads(await request.body())), media_type="application/json")
 
 
 def main(artifact: Path, port: Annotated[int, typer.Option()], workers: int = 1, threads: int = 2) -> None:
