@@ -58,7 +58,7 @@ class Expected(NamedTuple):
             other = {"type": "string"} if self.declared != "string" else {"type": "integer"}
             schema = {"anyOf": [schema, other]}
         if not self.temporal:
-            return schema
+            return {"anyOf": [*schema.get("anyOf", [schema]), {"type": "boolean"}]} if self._takes_booleans else schema
         text = {"type": "string", "format": "date-time"}
         description = f"A time: ISO 8601 text (UTC if it has no zone), or a number of {UNIT}."
         return {
@@ -66,6 +66,11 @@ class Expected(NamedTuple):
             "description": description,
             "examples": ["2024-01-31T12:30:00Z", 1706704200000000],
         }
+
+    @property
+    def _takes_booleans(self) -> bool:
+        """Whether ``true`` and ``false`` are read as 1 and 0."""
+        return not self.temporal and self.value != "string"
 
     def _strict(self) -> Any:
         """Type of values that need no conversion, which pydantic checks fast; ``None`` if every value may need it."""
@@ -75,7 +80,7 @@ class Expected(NamedTuple):
         return self._shaped(Annotated[TYPES[self.value], BeforeValidator(self._reader())])
 
     def _shaped(self, value: Any) -> Any:
-        if self.temporal or self.declared is not None:
+        if self.temporal or self.declared is not None or self._takes_booleans:
             value = Annotated[value, WithJsonSchema(self.json())]
         if self.size is not None:
             return Annotated[list_of(value), Field(min_length=self.size, max_length=self.size, fail_fast=True)] | None

@@ -1,8 +1,10 @@
 """Single values of JSON become those of the log."""
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from ranker.encoding.plain_times import PlainTimes
+from serving.protocol.column_types import Expected
 from serving.protocol.json_values import id_reader, microseconds, number_reader
 
 GUARD = PlainTimes(count=10, extent=1_704_067_200_000_000)
@@ -109,3 +111,16 @@ def test_declared_ids_are_read_from_either_type():
 @pytest.mark.parametrize("value", [None, [], {}])
 def test_what_is_not_converted_stays_as_it_is(read, value):
     assert read(value) is value
+
+
+@pytest.mark.parametrize("value", ["number", "integer", "unsigned", "string", "any"])
+@pytest.mark.parametrize("temporal", [False, True])
+def test_the_document_allows_booleans_where_they_are_read(value, temporal):
+    column = TypeAdapter(Expected(value, temporal=temporal).column)
+    try:
+        read = column.validate_python([True], strict=True) == [1]
+    except ValidationError:
+        read = False
+    assert (
+        ({"type": "boolean"} in column.json_schema()["items"]["anyOf"]) == read == (value != "string" and not temporal)
+    )
