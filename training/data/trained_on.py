@@ -14,8 +14,8 @@ from pydantic import Field
 
 from ranker.artifact import Artifact
 from ranker.config.closed import Closed
+from ranker.log_files.log_reader import Chunk, DataError, Log
 from training.config.experiment import Experiment, SplitAtRandom, SplitByFiles, SplitByGroup, SplitByTime
-from training.data.log_reader import Chunk, DataError, Log
 from training.data.split.held_out import Split, split
 from training.data.split.time_column import Kind, TimeColumn, shown
 from training.data.split.time_units import unit_of

@@ -1,4 +1,4 @@
-"""CSV files; columns are read as text, empty fields as null. :mod:`~training.data.files.csv_values` converts them."""
+"""CSV files; columns are read as text, empty fields as null. :mod:`~ranker.log_files.csv_values` converts them."""
 
 import codecs
 from collections.abc import Iterator, Sequence
@@ -9,15 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
+from ranker.config.csv_options import CsvOptions
 from ranker.encoding.columns import shortened
-from training.config.csv_options import CsvOptions
-from training.data.errors import DataError
-from training.data.files.csv_facts import Facts, facts_of
-from training.data.files.csv_types import Resolved
-from training.data.files.csv_values import converted
-from training.data.files.magic import check_decompressed, check_format
-from training.data.files.parquet import CHUNK
-from training.data.files.part import COMPRESSION, FILE_FORMATS, Batch, FilePart, without_compression
+from ranker.log_files.csv_facts import Facts, facts_of
+from ranker.log_files.csv_types import Resolved
+from ranker.log_files.csv_values import converted
+from ranker.log_files.errors import DataError
+from ranker.log_files.magic import check_decompressed, check_format
+from ranker.log_files.parquet import CHUNK
+from ranker.log_files.part import COMPRESSION, FILE_FORMATS, Batch, FilePart, without_compression
 
 BLOCK = 8 << 20
 SAMPLE = 1 << 20

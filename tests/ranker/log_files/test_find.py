@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.data.files.find import find_files
-from training.data.log_reader import DataError, Log
+from ranker.log_files.find import find_files
+from ranker.log_files.log_reader import DataError, Log
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ import numpy as np
 import pyarrow as pa
 
 from ranker.arrow_columns import ColumnTypeError, to_column
+from ranker.config.csv_options import CsvOptions
 from ranker.encoding import Column, ColumnError
 from ranker.encoding.columns import Mask, shortened
-from training.config.csv_options import CsvOptions
-from training.data.errors import DataError as DataError
-from training.data.files import FilePart
-from training.data.files.csv_types import Kind, Resolved, merged
-from training.data.files.csv_values import converted
-from training.data.files.find import find_files
-from training.data.files.hive import unpadded
-from training.data.files.part import format_by_name
-from training.data.files.resolve import check_families, resolve
+from ranker.log_files import FilePart
+from ranker.log_files.csv_types import Kind, Resolved, merged
+from ranker.log_files.csv_values import converted
+from ranker.log_files.errors import DataError as DataError
+from ranker.log_files.find import find_files
+from ranker.log_files.hive import unpadded
+from ranker.log_files.part import format_by_name
+from ranker.log_files.resolve import check_families, resolve
 
 Source: TypeAlias = Sequence[str | Path]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from training.data.errors import DataError
+from ranker.log_files.errors import DataError
 
 START = 64
 """Bytes needed to detect any format."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.config.csv_options import CsvOptions
-from training.data.files.magic import check_format
-from training.data.files.part import FILE_FORMATS, Batch, FilePart
+from ranker.config.csv_options import CsvOptions
+from ranker.log_files.magic import check_format
+from ranker.log_files.part import FILE_FORMATS, Batch, FilePart
 
 CHUNK = 65_536
 

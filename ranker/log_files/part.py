@@ -8,12 +8,12 @@ from typing import Any, ClassVar, TypeAlias
 
 import pyarrow as pa
 
+from ranker.config.csv_options import CsvOptions
+from ranker.log_files.csv_facts import Facts
+from ranker.log_files.csv_types import Resolved
+from ranker.log_files.errors import DataError
+from ranker.log_files.hive import hive_columns
 from ranker.registry import Registry, suggestion
-from training.config.csv_options import CsvOptions
-from training.data.errors import DataError
-from training.data.files.csv_facts import Facts
-from training.data.files.csv_types import Resolved
-from training.data.files.hive import hive_columns
 
 Batch: TypeAlias = tuple[int, Mapping[str, Any]]
 """Number of rows N, and Arrow arrays [N] by column."""
@@ -90,7 +90,7 @@ class FilePart:
         return None
 
     def typed(self, array: Any, column: str, kind: Resolved) -> Any:
-        """Convert values [N] to the kind from :func:`~training.data.files.resolve.resolve`.
+        """Convert values [N] to the kind from :func:`~ranker.log_files.resolve.resolve`.
 
         Raises ``ColumnError``.
         """

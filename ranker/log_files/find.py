@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote
 
-from training.data.errors import DataError
-from training.data.files.part import format_by_name, known_endings
+from ranker.log_files.errors import DataError
+from ranker.log_files.part import format_by_name, known_endings
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 _SHOWN = 5
