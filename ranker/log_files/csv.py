@@ -3,7 +3,6 @@
 import codecs
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from ranker.log_files.errors import DataError
 from ranker.log_files.magic import check_decompressed, check_format
 from ranker.log_files.parquet import CHUNK
 from ranker.log_files.part import COMPRESSION, FILE_FORMATS, Batch, FilePart, without_compression
+from ranker.remote_files import Location, input_stream
 
 BLOCK = 8 << 20
 SAMPLE = 1 << 20
@@ -34,7 +34,7 @@ class CsvPart(FilePart):
     endings = (".csv", ".tsv")
     compressed = True
 
-    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
+    def __init__(self, path: Location, csv: CsvOptions | None = None) -> None:
         super().__init__(path, csv)
         self.options = csv or CsvOptions()
         self.separator = self.options.separator or (
@@ -166,7 +166,7 @@ class CsvPart(FilePart):
     @contextmanager
     def _stream(self) -> Iterator[Any]:
         compression = COMPRESSION.get(self.path.suffix.lower())
-        with pa.input_stream(str(self.path), compression=compression) as stream:
+        with input_stream(self.path, compression) as stream:
             yield stream
 
     def _first_bad_row(self) -> Any:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from os.path import abspath, realpath
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,6 +22,7 @@ from ranker.log_files.find import find_files
 from ranker.log_files.hive import unpadded
 from ranker.log_files.part import format_by_name
 from ranker.log_files.resolve import check_families, resolve
+from ranker.remote_files import Location, full_name, identity
 
 Source: TypeAlias = Sequence[str | Path]
 
@@ -77,13 +77,13 @@ class Log:
         return sum(part.rows for part in self._parts)
 
     def paths(self) -> list[str]:
-        """Absolute paths of the files."""
-        return [abspath(part.path) for part in self._parts]
+        """Absolute paths or URLs of the files."""
+        return [full_name(part.path) for part in self._parts]
 
     def shared(self, other: "Log") -> list[str]:
         """Names of the files that are also in another log."""
-        theirs = {realpath(path) for path in other.paths()}
-        return [part.name for part in self._parts if realpath(part.path) in theirs]
+        theirs = {identity(part.path) for part in other._parts}
+        return [part.name for part in self._parts if identity(part.path) in theirs]
 
     def fingerprint(self) -> list[Any]:
         """Names, sizes and modification times of the files, which identify the log."""
@@ -138,7 +138,7 @@ class Log:
         return to_column(array.take(pa.array(np.zeros(rows, dtype=np.int64))), name, distinct=True)
 
 
-def _opened(path: Path, csv: CsvOptions | None) -> FilePart:
+def _opened(path: Location, csv: CsvOptions | None) -> FilePart:
     part = format_by_name(path)
     assert part is not None, "find_files finds no others"
     return part(path, csv)
