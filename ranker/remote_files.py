@@ -7,7 +7,9 @@ regions and endpoints come from the environment, as each store's own tools read 
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -16,8 +18,10 @@ from typing import Any, NamedTuple, TypeAlias
 import pyarrow as pa
 from pyarrow import fs
 
-SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
+from ranker.urls import SCHEMES, URL, normal, scheme_of
+
+BLOCK = 8 << 20
+"""Bytes copied at a time."""
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -76,6 +80,64 @@ class RemoteFile:
         return self._system.open_input_file(self._path)
 
 
+class RemoteFolder:
+    """A folder by URL. Every method raises ``RemoteError`` if the store cannot be reached."""
+
+    def __init__(self, root: str, system: fs.FileSystem, path: str) -> None:
+        self._root, self._system, self._path = root, system, path
+
+    @classmethod
+    def at(cls, url: str) -> "RemoteFolder":
+        """The folder of a URL, which need not exist."""
+        root, system, path, _ = _opened(url)
+        return cls(root, system, path.rstrip("/"))
+
+    def __truediv__(self, name: str) -> "RemoteFolder":
+        return RemoteFolder(self._root, self._system, f"{self._path}/{name}")
+
+    def __str__(self) -> str:
+        return f"{self._root}{self._path}"
+
+    def has(self, name: str) -> bool:
+        """Whether it has a file of this name."""
+        with self._naming(name):
+            return bool(self._system.get_file_info(f"{self._path}/{name}").type == fs.FileType.File)
+
+    def folders(self) -> list[str]:
+        """Names of the folders in it."""
+        with self._naming():
+            found = self._system.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
+            return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
+
+    def read(self, name: str) -> bytes:
+        """Content of a file."""
+        with self._naming(name), self._system.open_input_stream(f"{self._path}/{name}") as file:
+            return bytes(file.read())
+
+    def download(self, name: str, target: Path) -> None:
+        """Copy a file to the disk, where its folder is created."""
+        with self._naming(name):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with self._system.open_input_stream(f"{self._path}/{name}") as file, target.open("wb") as out:
+                shutil.copyfileobj(file, out, BLOCK)
+
+    def write(self, name: str, source: Path) -> None:
+        """Copy a file from the disk."""
+        with self._naming(name):
+            path = f"{self._path}/{name}"
+            if not self._root.startswith("s3"):  # S3 has no folders, and creating them needs more rights
+                self._system.create_dir(path.rpartition("/")[0], recursive=True)
+            with source.open("rb") as file, self._system.open_output_stream(path) as out:
+                shutil.copyfileobj(file, out, BLOCK)
+
+    @contextmanager
+    def _naming(self, name: str = "") -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            raise RemoteError(f"{self / name if name else self}: {reason(error)}") from None
+
+
 Location: TypeAlias = Path | RemoteFile
 """A local or a remote file."""
 
@@ -87,12 +149,6 @@ def located(name: str) -> Location:
         return Path(name)
     root, system, path, query = _opened(name)
     return RemoteFile(root, system, path, query)
-
-
-def scheme_of(source: str) -> str | None:
-    """Scheme of a URL in lower case; ``None`` for a local path."""
-    match = _URL.fullmatch(source)
-    return match[1].lower() if match and len(match[1]) > 1 else None
 
 
 def identity(file: Location) -> str:
@@ -108,12 +164,6 @@ def full_name(file: Location) -> str:
 def input_file(file: Location) -> Any:
     """A file to read at any place, for ``with``. Raises ``OSError``."""
     return pa.OSFile(str(file)) if isinstance(file, Path) else file.open()
-
-
-def normal(url: str) -> str:
-    """A URL as it is written: ``Path`` makes ``s3:/bucket`` of ``s3://bucket``."""
-    scheme, _, rest = url.partition(":")
-    return f"{scheme.lower()}://{rest.lstrip('/')}"
 
 
 def input_stream(file: Location, compression: str | None) -> Any:
@@ -161,7 +211,7 @@ def _system(scheme: str, place: str, query: str) -> tuple[fs.FileSystem, str]:
 
 def _opened(source: str) -> tuple[str, fs.FileSystem, str, str]:
     """Text before the path, file system, path in it, and options of a URL. Raises ``RemoteError``."""
-    match = _URL.fullmatch(source)
+    match = URL.fullmatch(source)
     assert match is not None, "callers check that it is a URL"
     scheme, rest = match[1].lower(), match[2]
     if scheme not in SCHEMES:

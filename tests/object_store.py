@@ -1,4 +1,4 @@
-"""A real S3-compatible store in a process of its own."""
+"""A real S3-compatible store in a process of its own, from the environment that ``make store`` makes."""
 
 import os
 import socket
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from pyarrow import fs
 
@@ -15,6 +16,8 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "for-tests",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+STORE = Path(sys.executable).parent.parent / "store" / "bin" / "python"
 
 
 @contextmanager
@@ -25,7 +28,9 @@ def object_store(bucket: str) -> Iterator[str]:
         port = free.getsockname()[1]
     before = {name: os.environ.get(name) for name in CREDENTIALS}
     os.environ.update(CREDENTIALS)
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    if not STORE.exists():
+        raise FileNotFoundError(f"{STORE}: there is no store for the tests; run `make store`")
+    command = [str(STORE), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(process, port)

@@ -17,7 +17,8 @@ from urllib.parse import unquote
 
 from ranker.log_files.errors import DataError
 from ranker.log_files.part import format_by_name, known_endings
-from ranker.remote_files import Location, RemoteError, find_remote, identity, normal, scheme_of
+from ranker.remote_files import Location, RemoteError, find_remote, identity
+from ranker.urls import normal, scheme_of
 
 _SHOWN = 5
 
