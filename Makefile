@@ -5,7 +5,7 @@ ROWS ?= 400000
 FLOOR := 97
 BIN := .venv/bin
 
-.PHONY: help setup demo test programs check docs coverage lock clean
+.PHONY: help setup demo test store programs check docs coverage lock clean
 
 help:
 	@echo "make demo    simulate a log, train, export, serve, send one request"
@@ -21,6 +21,14 @@ setup: .venv/.ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r lock/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# An S3-compatible store for the tests has an environment of its own: it needs older versions of packages.
+store: .venv/store/.ready
+
+.venv/store/.ready: lock/store.txt .venv/.ready
+	$(PYTHON) -m venv .venv/store
+	.venv/store/bin/pip install --quiet --disable-pip-version-check --require-hashes -r lock/store.txt
 	@touch $@
 
 demo: setup
@@ -41,10 +49,10 @@ check: setup docs
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-test: programs check
+test: programs store check
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
-coverage: programs setup
+coverage: programs store setup
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
 
 programs:
@@ -56,6 +64,8 @@ lock:
 	    --python-platform x86_64-unknown-linux-gnu --generate-hashes --no-annotate --upgrade \
 	    --custom-compile-command "make lock" -o lock/$$extra.txt; \
 	done
+	uv pip compile lock/store.in --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --generate-hashes \
+	  --no-annotate --upgrade --custom-compile-command "make lock" -o lock/store.txt
 
 clean:
 	rm -rf .venv demo build *.egg-info

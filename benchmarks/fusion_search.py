@@ -24,8 +24,8 @@ from rich.table import Table
 from benchmarks.report import write_json
 from ranker.artifact import load
 from ranker.fusion import Plan
+from ranker.log_files.log_reader import Log
 from training.commands.search import SearchOptions, search
-from training.data.log_reader import Log
 from training.fusion_search.confidence import OBJECTIVE, gains
 from training.fusion_search.evaluator import Evaluator
 from training.fusion_search.loop import search as searched_by

@@ -80,8 +80,8 @@ def main(
 def grown(small: Artifact, root: Path, items: int, users: int, text: bool, placement: str) -> Path:
     """Export the model of ``small`` with more ids under ``root``, twice; return version 1. Made once."""
     from ranker.encoding.vocabulary import RESERVED, Vocabulary
+    from ranker.log_files.log_reader import Chunk
     from training.config.experiment import Experiment
-    from training.data.log_reader import Chunk
     from training.export.export import export
     from training.export.tables import TableOptions
     from training.trainer.build_model import build_model

@@ -27,6 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -45,6 +46,7 @@ from ranker.fusion import DEFAULT, Plan, StoredFusion, plan_for
 from ranker.metrics import SHIFT, Spread
 from ranker.schema import Schema
 from ranker.student import Student
+from ranker.urls import is_remote, normal
 
 FORMAT = 2
 MAPPED_FORMAT = 3
@@ -148,13 +150,32 @@ class Artifact:
 
 
 def locate(path: Path) -> Path:
-    """Return the folder of a version, or of the highest version in a folder of versions. Raises ``ArtifactError``."""
+    """Return the folder of a version, or of the highest version in a folder of versions. Raises ``ArtifactError``.
+
+    Of a version at a URL, ``s3://bucket/models``, it is the folder of a local copy.
+    """
+    if is_remote(path) and not path.exists():
+        return _copied(path)
     if path.is_dir() and _has_manifest(path):
         return path
     versions = numbered(path)
     if not versions:
         raise ArtifactError(f"{path}: has no {MANIFEST} and no numbered version of an artifact")
     return versions[max(versions)]
+
+
+def _copied(url: Path) -> Path:
+    try:
+        store: Any = import_module("ranker.artifact_store")  # needs PyArrow, which others do not
+    except ImportError as error:
+        raise ArtifactError(
+            f"{normal(url)}: reading from a store needs PyArrow ({error}); pip install pyarrow"
+        ) from None
+    try:
+        copy: Path = store.local_copy(normal(url))
+    except ValueError as error:
+        raise ArtifactError(str(error)) from None
+    return copy
 
 
 def numbered(root: Path) -> dict[int, Path]:

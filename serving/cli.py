@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
+from ranker.artifact import locate
 from ranker.command_line import Command, debug
+from ranker.urls import is_remote
 from serving.logs import CONFIG
 from serving.process.cpus import cores
 from serving.process.runtime_folder import owned, runtime_folder
@@ -88,7 +90,9 @@ def serve(
 
 
 def _resolved(settings: Settings) -> Settings:
-    """The settings with what was left open: whether scorers run, and the threads of an engine."""
+    """The settings with what was left open: whether scorers run, the threads of an engine, a URL's local copy."""
+    if settings.artifact is not None and is_remote(settings.artifact):
+        settings = settings.model_copy(update={"artifact": locate(settings.artifact)})
     wanted = settings.device_kind == "cuda" or len(settings.devices) > 1
     scorer = "on" if settings.scorer == "auto" and wanted else settings.scorer
     sharing = len(settings.devices) if scorer == "on" else settings.workers
@@ -99,7 +103,6 @@ def _resolved(settings: Settings) -> Settings:
 @contextlib.contextmanager
 def _scorers(settings: Settings) -> Iterator[tuple[Settings, Sequence["Slot"]]]:
     """Run the scorers, if there are any; yield settings with their addresses, and their slots for the supervisor."""
-    from ranker.artifact import locate
     from serving.registry.catalog import Catalogue
     from serving.scorer.process import VISIBLE, scorers, visible
 

@@ -39,9 +39,9 @@ REASONS = {
     "pages and tables that commands write: tests/training/commands": """
         training.fusion_search.summary training.reports.artifact.cascade training.reports.compare
         training.reports.curves training.reports.gates training.reports.search training.sweeps.compare.costs""",
-    "steps of reading a log: tests/training/data": """
-        training.data.files.csv_facts training.data.files.hive training.data.files.parquet
-        training.data.files.part training.data.files.resolve training.data.split.missing""",
+    "steps of reading a log: tests/ranker/log_files and tests/training/data": """
+        ranker.log_files.csv_facts ranker.log_files.hive ranker.log_files.parquet
+        ranker.log_files.part ranker.log_files.resolve training.data.split.missing""",
     "steps of a training: tests/training/trainer": "training.trainer.callbacks training.trainer.checkpoints",
 }
 """What tests the modules that no test imports, and these modules."""

@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search`` and ``distill`` are the commands of ``ranker-train`` as functions;
-accessing one imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search``, ``distill`` and ``publish`` are the commands of ``ranker-train`` as
+functions; accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from training.commands.distill import Distillation, DistillOptions, distill
     from training.commands.evaluate import evaluate
     from training.commands.fit import TrainingRun, fit
+    from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "distill",
     "evaluate",
     "fit",
+    "publish",
     "search",
 ]
 
@@ -40,6 +42,7 @@ _MODULES = {
     "distill": "training.commands.distill",
     "evaluate": "training.commands.evaluate",
     "fit": "training.commands.fit",
+    "publish": "training.commands.publish",
     "search": "training.commands.search",
 }
 

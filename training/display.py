@@ -25,7 +25,7 @@ AGREEMENT = ("share", "scored in full", "NDCG@10", "recall of the top 10", "regr
 """Headers of :func:`agreement_lines`; time is that of scoring, relative to the full model alone."""
 
 if TYPE_CHECKING:  # a progress bar should not import TensorFlow
-    from training.data.log_reader import Log
+    from ranker.log_files.log_reader import Log
     from training.evaluation.model_summary import Block
 
 

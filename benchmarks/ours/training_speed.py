@@ -12,10 +12,10 @@ import typer
 
 from benchmarks.kuairand import CATEGORICAL, DAY, NUMERIC, TASKS
 from benchmarks.training_speed_setup import SETUP, serve
+from ranker.log_files.log_reader import Log
 from training.config.experiment import Experiment
 from training.data.batches import EncodedRows
 from training.data.encode import prepare
-from training.data.log_reader import Log
 from training.trainer.build_model import build_model
 from training.trainer.train import dataset
 

@@ -26,7 +26,7 @@ CONTRACTS = {
 """Section to the contract test of its registry, and the name that the example registers."""
 ELSEWHERE = {
     "A feature kind": "tests/ranker/encoding/kinds/test_docs.py",
-    "A data source": "tests/training/data/files/test_contract.py",
+    "A data source": "tests/ranker/log_files/test_contract.py",
 }
 """Sections whose code runs in tests of their own."""
 TABLE = "ranker/metrics/table.py"

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from training.data.files.stored_table import stored
+from training.data.stored_table import stored
 
 _FOLDER = TemporaryDirectory(prefix="ranker-tests-")
 """Removed when the tests end."""

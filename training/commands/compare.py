@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ranker.artifact import Artifact
+from ranker.log_files.log_reader import Log, Source
 from training.commands.export import export_once
 from training.commands.inputs import Config, Data, console_of, experiment_of, source_of
 from training.commands.inputs import Progress as Shown
 from training.config.experiment import Experiment
 from training.data.experiment_log import open_log
-from training.data.log_reader import Log, Source
 from training.sweeps import Trial, TrialResult
 from training.sweeps.compare.best import Best
 from training.sweeps.compare.costs import ROUNDS, measure_costs

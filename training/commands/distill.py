@@ -13,6 +13,8 @@ from ranker.engines import EngineOptions, engine_of
 from ranker.files import replace_file
 from ranker.fusion import DEFAULT
 from ranker.inference.cascade import SIZES
+from ranker.log_files.csv_types import of_kind
+from ranker.log_files.log_reader import Log, Source
 from ranker.model import RankingModel
 from ranker.student import Agreement, FusionAgreement, Student
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
@@ -21,8 +23,6 @@ from training.config.student import StudentOptions
 from training.data.batches import EncodedRows
 from training.data.cache import digest, files, scored_by
 from training.data.experiment_log import open_log
-from training.data.files.csv_types import of_kind
-from training.data.log_reader import Log, Source
 from training.data.split.held_out import Split
 from training.data.trained_on import held_out
 from training.disk_full import disk_full_as

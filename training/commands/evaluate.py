@@ -8,14 +8,14 @@ from typing import Any
 from rich.console import Console
 
 from ranker.artifact import Artifact
+from ranker.log_files.csv_types import of_kind
+from ranker.log_files.log_reader import DataError, Source
 from ranker.tasks import GivenConflicts
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import Experiment, SplitByFiles
 from training.data.encode import encode_all, encode_held_out
 from training.data.experiment_log import open_log
-from training.data.files.csv_types import of_kind
 from training.data.label_counts import LabelCounts, meaning
-from training.data.log_reader import DataError, Source
 from training.data.trained_on import held_out, overlap
 from training.display import Display, metrics_table, show_notes
 from training.evaluation.evaluate import measure, predict, undefined

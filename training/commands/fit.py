@@ -9,12 +9,12 @@ from rich.console import Console
 
 from ranker.artifact import Artifact
 from ranker.inference.agreement import MIN_NDCG
+from ranker.log_files.log_reader import Source
 from training.commands.export import finish, show_metrics
 from training.commands.inputs import Config, Data, Progress, console_of, experiment_of, in_memory, source_of
 from training.config.experiment import Experiment, SplitByFiles
 from training.data.experiment_log import open_log, required_columns
-from training.data.files.stored_table import prune
-from training.data.log_reader import Source
+from training.data.stored_table import prune
 from training.display import Display
 from training.export.tables import Placement, TableOptions, table_options
 from training.progress_listener import RunListener

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from ranker.artifact import Artifact
 from ranker.artifact import load as load_artifact
+from ranker.log_files.log_reader import Source
 from training.config.experiment import Experiment, checked, load
 from training.data.experiment_log import kinds_of
-from training.data.files.stored_table import stored
-from training.data.log_reader import Source
+from training.data.stored_table import stored
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ranker.urls import is_remote, normal
+
 
 def check_folder(option: str, path: Path) -> None:
     """Raise ``ValueError`` naming ``option`` and ``path`` if the folder cannot be created or written."""
@@ -21,6 +23,11 @@ def check_file(option: str, path: Path) -> None:
 
 
 def _check(option: str, path: Path) -> None:
+    if is_remote(path):
+        raise ValueError(
+            f"{option} {normal(path)!r}: runs are written to a local folder, where they can be resumed; name one, and "
+            "copy its artifact to the store with `ranker-train publish`"
+        )
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

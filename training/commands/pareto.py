@@ -10,12 +10,12 @@ import orjson
 from rich.console import Console
 
 from ranker.artifact import Artifact, load
+from ranker.log_files.log_reader import Source
 from training.commands.export import export_run
 from training.config.experiment import Experiment
 from training.data.cache import opened_rows
 from training.data.encode import encode_all
 from training.data.experiment_log import open_log
-from training.data.log_reader import Source
 from training.sweeps import Trial, TrialResult
 from training.sweeps.pareto.objectives import mean_label_baseline
 from training.sweeps.pareto.request import Choice

@@ -15,13 +15,13 @@ from rich.table import Table
 
 from ranker.artifact import Artifact, with_fusions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, Plan
+from ranker.log_files.csv_types import of_kind
+from ranker.log_files.log_reader import Source
 from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import ConfigError, Experiment
 from training.data.cache import digest
 from training.data.experiment_log import open_log
-from training.data.files.csv_types import of_kind
-from training.data.log_reader import Source
 from training.display import Display, bars, show_notes
 from training.fusion_search.evaluator import Evaluator
 from training.fusion_search.loop import History

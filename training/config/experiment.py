@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ranker.architectures import ARCHITECTURES, ArchitectureOptions
 from ranker.config.closed import Closed, Name
+from ranker.config.csv_options import CsvOptions
 from ranker.config.file import ConfigError as ConfigError
 from ranker.config.file import check_data, keys, read
 from ranker.funnels import FUNNELS, FunnelOptions
@@ -22,7 +23,6 @@ from ranker.registry import Registry
 from ranker.schema import Schema, Task
 from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
-from training.config.csv_options import CsvOptions
 from training.config.optimizer import Optimizer
 from training.config.task_schedule import Schedule
 

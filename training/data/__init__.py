@@ -1,1 +1,1 @@
-"""Reads, splits, encodes and caches logs; :mod:`training.data.log_reader` is the entry point."""
+"""Splits, encodes and caches logs, which :mod:`ranker.log_files` reads."""

@@ -13,10 +13,10 @@ import orjson
 from ranker.artifact import Artifact
 from ranker.encoding import from_state, to_state
 from ranker.file_locks import locked
+from ranker.log_files.log_reader import Log
 from training.config.experiment import Experiment, SplitByFiles
 from training.data.batches import EncodedRows
 from training.data.encode import Prepared, prepare
-from training.data.log_reader import Log
 from training.progress_listener import RunListener
 
 

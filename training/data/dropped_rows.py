@@ -6,8 +6,8 @@ from typing import Protocol
 
 from ranker.encoding import encode_labels, label_columns
 from ranker.encoding.columns import Mask
+from ranker.log_files.log_reader import Chunk
 from ranker.schema import Schema
-from training.data.log_reader import Chunk
 from training.data.split.held_out import Split
 
 

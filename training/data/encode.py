@@ -25,15 +25,15 @@ from ranker.encoding import (
 )
 from ranker.encoding.columns import Integers, Mask
 from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
+from ranker.log_files.csv_types import merged, of_kind, schema_kinds
+from ranker.log_files.log_reader import Chunk, DataError, Log
 from ranker.schema import Schema
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows, EncodedWriter
 from training.data.dropped_rows import Rows, without_dropped
 from training.data.encoding_checks import cautions
 from training.data.experiment_log import kinds_of
-from training.data.files.csv_types import merged, of_kind, schema_kinds
 from training.data.label_counts import LabelCounts
-from training.data.log_reader import Chunk, DataError, Log
 from training.data.split.held_out import Split, split, uniform
 from training.data.split.missing import missing
 from training.progress_listener import Progress, no_progress

@@ -2,9 +2,9 @@
 
 from ranker.encoding import Encoder
 from ranker.fusion import Formula, StoredFusion, plan_for
+from ranker.log_files.csv_types import Kind, merged, of_kind, schema_kinds
+from ranker.log_files.log_reader import Log, Source
 from training.config.experiment import Experiment, SplitByTime
-from training.data.files.csv_types import Kind, merged, of_kind, schema_kinds
-from training.data.log_reader import Log, Source
 
 
 def open_log(experiment: Experiment, source: Source, encoder: Encoder | None = None) -> Log:

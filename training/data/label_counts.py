@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Labels
+from ranker.log_files.log_reader import DataError
 from ranker.schema import Schema, Task
 from ranker.tasks import GivenConflicts
-from training.data.log_reader import DataError
 
 TOLERATED = 0.01
 """Fraction of a task's positive labels that may contradict `given` before `given_conflicts` is required."""

@@ -5,7 +5,6 @@ time range of its training rows. The only log values it reveals are the first ti
 """
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,9 @@ from pydantic import Field
 
 from ranker.artifact import Artifact
 from ranker.config.closed import Closed
+from ranker.log_files.log_reader import Chunk, DataError, Log
+from ranker.remote_files import Location, located
 from training.config.experiment import Experiment, SplitAtRandom, SplitByFiles, SplitByGroup, SplitByTime
-from training.data.log_reader import Chunk, DataError, Log
 from training.data.split.held_out import Split, split
 from training.data.split.time_column import Kind, TimeColumn, shown
 from training.data.split.time_units import unit_of
@@ -155,10 +155,10 @@ def _listed(names: list[str]) -> str:
 
 
 def _files(log: Log) -> tuple[SeenFile, ...]:
-    return tuple(_seen(Path(path)) for path in log.paths())
+    return tuple(_seen(located(path)) for path in log.paths())
 
 
-def _seen(path: Path) -> SeenFile:
+def _seen(path: Location) -> SeenFile:
     size = path.stat().st_size
     sha256 = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:

@@ -13,9 +13,9 @@ from ranker.encoding import Packed
 from ranker.engines import Engine
 from ranker.fusion import Candidates, FusionError, Plan
 from ranker.inference.cascade import LEAST, Sifted, chosen, kept
+from ranker.log_files.log_reader import DataError
 from ranker.metrics import RankingAgreement, ranking_agreement
 from ranker.student import TOP, Agreement, FusionAgreement, Point
-from training.data.log_reader import DataError
 from training.distillation.lists import CandidateList
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)

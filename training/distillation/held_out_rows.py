@@ -11,8 +11,8 @@ from ranker.artifact import Artifact
 from ranker.encoding import Column, Items
 from ranker.encoding.vocabulary import HashedVocabulary
 from ranker.inference.pool import declared, raw_values
+from ranker.log_files.log_reader import DataError
 from training.data.encode import VALIDATION, encode_inputs, taken
-from training.data.log_reader import DataError
 from training.data.split.held_out import Split
 from training.distillation.rows import reordered
 from training.progress_listener import Progress

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from ranker.artifact import Artifact
 from ranker.encoding import Items
 from ranker.encoding.columns import Mask
+from ranker.log_files.log_reader import Chunk, DataError
 from training.config.student import StudentOptions
 from training.data.batches import EncodedRows, EncodedWriter
 from training.data.encode import encode_inputs
-from training.data.log_reader import Chunk, DataError
 from training.data.split.held_out import Split, uniform
 from training.evaluation.evaluate import Scorer
 from training.progress_listener import Progress

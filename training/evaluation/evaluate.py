@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.log_files.log_reader import DataError
 from ranker.metrics import METRICS, report
 from ranker.schema import Schema
 from training.data.batches import Batch
 from training.data.encode import GROUP, NO_GROUP
-from training.data.log_reader import DataError
 
 Scorer = Callable[[Batch], NDArray[np.float32]]
 """Maps packed arrays of N rows to scores [N, T]."""

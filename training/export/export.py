@@ -31,13 +31,13 @@ from ranker.engines.row_tables import write_agreement
 from ranker.fusion import Plan
 from ranker.inference.agreement import Agreement
 from ranker.inference.sample import write_sample
+from ranker.log_files.log_reader import Chunk
 from ranker.metrics import spread
 from ranker.model import INPUTS, RankingModel, served
 from training.config.experiment import Experiment
 from training.data.batches import Batch
 from training.data.dropped_rows import Rows
 from training.data.encode import columns_of, taken
-from training.data.log_reader import Chunk
 from training.data.trained_on import TrainedOn
 from training.disk_full import disk_full_as
 from training.evaluation.evaluate import Scorer

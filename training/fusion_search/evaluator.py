@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ranker.fusion import Candidates, Plan, Requests
 from ranker.fusion.rules import Mask, Rule
+from ranker.log_files.log_reader import DataError
 from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs, Rows
 from ranker.metrics.grouped import Groups, Ranking
 from ranker.metrics.joint_auc import JointAuc
-from training.data.log_reader import DataError
 from training.fusion_search.objective import Metric
 from training.fusion_search.scored_rows import ScoredRows
 from training.fusion_search.space import Sets

@@ -14,11 +14,11 @@ from ranker.artifact import Artifact
 from ranker.encoding import Column, Ragged
 from ranker.encoding.columns import numbers
 from ranker.files import replacing
+from ranker.log_files.csv_types import of_kind
+from ranker.log_files.log_reader import DataError, Log
 from training.config.experiment import ConfigError, Experiment
 from training.data.cache import digest, files, scored_by
 from training.data.encode import NO_GROUP, encode_with_columns
-from training.data.files.csv_types import of_kind
-from training.data.log_reader import DataError, Log
 from training.data.trained_on import held_out
 from training.evaluation.evaluate import predict
 from training.evaluation.onnx_scorer import onnx_scorer

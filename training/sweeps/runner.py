@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ranker.log_files.log_reader import Source
 from ranker.metrics import headline
 from training.data.cache import files, fingerprint
 from training.data.experiment_log import open_log
-from training.data.log_reader import Source
 from training.display import bars, show_notes
 from training.quiet_imports import TRAINING, import_quietly
 from training.sweeps.run_trial import finished, key, run_trial

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.log_files.log_reader import DataError
 from ranker.metrics import METRICS
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows
-from training.data.log_reader import DataError
 from training.evaluation.evaluate import UndefinedMetricError, measure, metric_value, one_class, predict, undefined
 
 

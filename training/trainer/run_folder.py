@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from ranker.artifact import MANIFEST, Artifact, ArtifactError, load
+from ranker.log_files.log_reader import DataError, Log
 from training.config.experiment import Experiment
 from training.data.cache import digest, files
-from training.data.log_reader import DataError, Log
 
 RECORD = "run.json"
 EXPORTED = "exported.json"

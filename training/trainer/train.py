@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranker.files import replace_file
+from ranker.log_files.log_reader import DataError, Log, Source
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
@@ -21,7 +22,6 @@ from training.data.cache import opened_rows, prepared_rows
 from training.data.encode import GROUP, Prepared
 from training.data.experiment_log import open_log
 from training.data.label_facts import label_facts
-from training.data.log_reader import DataError, Log, Source
 from training.data.split.checks import cautions as split_cautions
 from training.disk_full import is_disk_full
 from training.evaluation.evaluate import Predictions, Scorer, UndefinedMetricError, measure, metric_value, predict

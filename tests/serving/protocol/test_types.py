@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranker.encoding import ColumnError, EncoderFitter
+from ranker.log_files.log_reader import DataError, Log
 from ranker.schema import Schema
 from serving.features.items.build import build
 from serving.features.items.store import ItemsError, ItemStore
@@ -17,7 +18,6 @@ from serving.protocol.formats.arrow import ARROW
 from serving.protocol.formats.base import READERS
 from serving.protocol.validation import RequestChecker
 from tests.serving.protocol.formats.streams import sent
-from training.data.log_reader import DataError, Log
 
 ROWS = 5
 IDS = ["integer", "unsigned", "string"]

@@ -11,12 +11,12 @@ import ranker
 from ranker.artifact import ArtifactError, fusion_digest, load, with_fusions, with_student
 from ranker.encoding import Packed
 from ranker.fusion import Candidates
+from ranker.log_files.log_reader import DataError
 from tests.training.command import ranker_train
 from training.commands.distill import WORK, DistillOptions, distill
 from training.commands.report import report_artifact
 from training.config.experiment import ConfigError
 from training.config.student import StudentOptions, load_student
-from training.data.log_reader import DataError
 from training.distillation.student import narrower, principal, student_experiment
 
 CONFIG = """

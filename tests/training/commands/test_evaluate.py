@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ranker.log_files.log_reader import DataError
 from training.commands.evaluate import evaluate
-from training.data.log_reader import DataError
 
 CONTRADICTING = 40
 

@@ -8,8 +8,8 @@ import pytest
 import ranker
 import training
 from ranker.config.file import ConfigError
+from ranker.log_files.errors import DataError
 from tests.training.conftest import QUICK
-from training.data.errors import DataError
 
 CONFIG = {**QUICK, "training": {"epochs": 1, "batch_size": 256}, "evaluation": {"group_by": "user_id", "bootstrap": 0}}
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ranker.log_files.log_reader import Log
 from training.config.experiment import Experiment
 from training.data.encode import columns_at, encode_all, encode_held_out, prepare, rows_of
 from training.data.label_counts import LabelCounts
-from training.data.log_reader import Log
 from training.data.split.held_out import split
 
 ROWS = 60

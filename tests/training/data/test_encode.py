@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ranker.log_files.log_reader import DataError, Log
 from tests.training.stored import file_of
 from training.config.experiment import Experiment
 from training.data.encode import GROUP, NO_GROUP, columns_at, encode_all, prepare
-from training.data.log_reader import DataError, Log
 from training.data.split.held_out import split
 
 ROWS = 200

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from ranker.encoding import encode_labels
+from ranker.log_files.log_reader import DataError
 from ranker.schema import Schema
 from training.data.label_counts import LabelCounts
-from training.data.log_reader import DataError
 
 CLICK = {"kind": "binary"}
 

@@ -11,12 +11,12 @@ import yaml
 
 from ranker.artifact import difference
 from ranker.expressions import FUNCTIONS
+from ranker.log_files.log_reader import DataError, Log
 from ranker.schema import Schema
 from tests.training.conftest import CONFIG, written
 from tests.training.stored import file_of
 from training.config.experiment import Experiment, load
 from training.data.encode import prepare
-from training.data.log_reader import DataError, Log
 from training.data.split.held_out import split
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.export import examples_of, export

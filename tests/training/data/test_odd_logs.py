@@ -11,10 +11,10 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 
 from ranker.encoding import Encoder
+from ranker.log_files.log_reader import DataError, Log
 from tests.training.data.odd_logs import OddLog, canonical, logs, number, pieces
 from training.config.experiment import Experiment
 from training.data.encode import prepare
-from training.data.log_reader import DataError, Log
 
 SLICE = settings(
     max_examples=150,

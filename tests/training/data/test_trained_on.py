@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ranker.log_files.log_reader import DataError, Log
 from tests.training.conftest import quick
 from tests.training.stored import file_of
 from training.config.experiment import Experiment
-from training.data.log_reader import DataError, Log
 from training.data.split.held_out import split
 from training.data.trained_on import held_out, overlap, trained_on
 

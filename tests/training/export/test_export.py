@@ -17,6 +17,7 @@ from ranker.fusion import Candidates
 from ranker.inference import Model
 from ranker.inference.agreement import Agreement, measure
 from ranker.inference.sample import SAMPLE, read_sample
+from ranker.log_files.log_reader import Log
 from ranker.metrics import binned
 from ranker.model import INPUTS
 from tests.training.disk_full import small_files
@@ -24,7 +25,6 @@ from training.commands.export import export_run
 from training.commands.inspect import inspect_artifact
 from training.config.experiment import Experiment
 from training.data.encode import encode_all
-from training.data.log_reader import Log
 from training.data.split.held_out import split
 from training.disk_full import DiskFullError
 from training.distillation.student import full_tables

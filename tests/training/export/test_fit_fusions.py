@@ -3,13 +3,13 @@ import pytest
 
 from ranker.artifact import load
 from ranker.fusion import Candidates, FusionError, FusionOptions
+from ranker.log_files.log_reader import DataError, Log
 from tests.training.conftest import CONFIG
 from training.commands.fit import fit as fit_run
 from training.config.experiment import Experiment
 from training.config.experiment import load as load_config
 from training.data.encode import columns_at
 from training.data.experiment_log import required_columns
-from training.data.log_reader import DataError, Log
 from training.data.split.held_out import split
 from training.evaluation.evaluate import Predictions
 from training.export.export import examples_of, export

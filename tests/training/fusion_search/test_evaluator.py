@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ranker.fusion import Candidates, FusionOptions, Plan, Requests, build_plan
+from ranker.log_files.log_reader import DataError
 from ranker.metrics import auc, gauc, ndcg
-from training.data.log_reader import DataError
 from training.fusion_search.evaluator import Evaluator
 from training.fusion_search.objective import Metric
 from training.fusion_search.space import space

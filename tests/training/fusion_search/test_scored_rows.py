@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ranker.artifact import load
-from training.data.log_reader import DataError, Log
+from ranker.log_files.log_reader import DataError, Log
 from training.fusion_search.scored_rows import scored_rows
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ranker.log_files.log_reader import Log
 from ranker.optimizers.per_task import PerTaskOptimizer
 from tests.training.conftest import CONFIG, written
 from training.config.experiment import Experiment, load
 from training.data.encode import prepare
-from training.data.log_reader import Log
 from training.progress_listener import RunListener
 from training.trainer.build_model import build_model
 from training.trainer.train import train

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from ranker.log_files.log_reader import DataError
 from training.config.experiment import Experiment
 from training.data.batches import EncodedWriter
-from training.data.log_reader import DataError
 from training.trainer.early_stopping import stopping_metric
 
 BINARY, REGRESSION = {"kind": "binary"}, {"kind": "regression"}

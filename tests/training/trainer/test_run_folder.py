@@ -4,10 +4,10 @@ import shutil
 import pytest
 from rich.console import Console
 
+from ranker.log_files.log_reader import DataError, Log
 from tests.training.conftest import CONFIG, written
 from training.commands.fit import fit
 from training.config.experiment import load
-from training.data.log_reader import DataError, Log
 from training.trainer.run_folder import EXPORTED, check_replaceable, exported, key_of
 
 

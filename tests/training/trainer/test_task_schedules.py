@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from ranker.log_files.log_reader import DataError
 from tests.training.conftest import QUICK, quick
 from training.data.batches import EncodedWriter
-from training.data.log_reader import DataError
 from training.progress_listener import RunListener
 from training.trainer.train import mean_loss, train
 

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from ranker.log_files.log_reader import DataError, Log
 from tests.training.conftest import quick
 from tests.training.disk_full import small_files
 from tests.training.stored import file_of
 from training.data.batches import EncodedRows
 from training.data.cache import fingerprint
 from training.data.encode import prepare
-from training.data.log_reader import DataError, Log
 from training.disk_full import DiskFullError
 from training.progress_listener import RunListener
 from training.trainer.train import Run, reopen, train

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.log_files.log_reader import Log
 from training.config.experiment import Experiment, SplitAtRandom, SplitByTime
-from training.data.log_reader import Log
 from training.data.split.group_column import GroupColumn
 from training.data.split.held_out import Split, split
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranker.encoding import Ragged
 from ranker.encoding.columns import Mask
 from ranker.encoding.text import Text, splitmix64
-from training.data.log_reader import Chunk, DataError
+from ranker.log_files.log_reader import Chunk, DataError
 from training.data.split.missing import missing
 
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ranker.encoding import Ragged
 from ranker.encoding.columns import Mask
 from ranker.encoding.text import Text
-from training.data.files.iso_text import is_iso, plain
-from training.data.log_reader import Chunk, DataError
+from ranker.log_files.iso_text import is_iso, plain
+from ranker.log_files.log_reader import Chunk, DataError
 from training.data.split.missing import missing
 
 Kind: TypeAlias = Literal["instant", "number"]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ranker.log_files.log_reader import Log
 from training.data.batches import Batch
 from training.data.cache import prepared_rows
 from training.data.encode import GROUP
-from training.data.log_reader import Log
 from training.evaluation.model_summary import blocks, dense_parameters, totals
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.progress_listener import RunListener

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ranker.log_files.log_reader import Log
 from tests.training.conftest import quick
 from tests.training.stored import file_of
-from training.data.log_reader import Log
 from training.data.split.checks import cautions, torn
 from training.data.split.held_out import split
 

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ranker.log_files.log_reader import DataError, Log
 from tests.training.stored import file_of
-from training.data.log_reader import DataError, Log
 from training.data.split.group_column import GroupColumn
 
 

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from ranker.log_files.log_reader import DataError, Log
 from tests.training.splits import FRAME, ROWS, group, parts, time
 from training.config.experiment import SplitAtRandom, SplitByFiles
-from training.data.log_reader import DataError, Log
 from training.data.split.held_out import split
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from ranker.encoding import Ragged
 from ranker.encoding.text import Text
-from training.data.log_reader import Chunk, DataError
+from ranker.log_files.log_reader import Chunk, DataError
 from training.data.split.time_column import TimeColumn, parse, shown, started
 
 NOON = "2024-01-09T12:00:00Z"

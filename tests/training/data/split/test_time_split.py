@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ranker.log_files.log_reader import DataError
 from tests.training.splits import FRAME, ROWS, parts, time
-from training.data.log_reader import DataError
 
 
 @pytest.mark.parametrize(

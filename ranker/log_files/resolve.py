@@ -6,10 +6,10 @@ from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
-from training.data.errors import DataError
-from training.data.files.csv_facts import Facts, facts_of_values
-from training.data.files.csv_types import Kind, Resolved
-from training.data.files.part import FilePart
+from ranker.log_files.csv_facts import Facts, facts_of_values
+from ranker.log_files.csv_types import Kind, Resolved
+from ranker.log_files.errors import DataError
+from ranker.log_files.part import FilePart
 
 Family: TypeAlias = Literal["numbers", "text", "dates or times", "lists"]
 

@@ -1,5 +1,7 @@
 """Expands files, folders and globs into the files of a log, in a fixed order without duplicates.
 
+URLs of object stores are found by :mod:`~ranker.remote_files`, by the same rules.
+
 Folders are walked recursively, following symbolic links. Names that begin with ``.`` or ``_`` are hidden, as in Spark
 and Hive: such files and folders are skipped, unless they are named explicitly or are a Hive partition such as
 ``_date=2024-01-01``. Files without the ending of a format in ``FILE_FORMATS`` are skipped with a note.
@@ -7,17 +9,17 @@ and Hive: such files and folders are skipped, unless they are named explicitly o
 
 import glob
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote
 
-from training.data.errors import DataError
-from training.data.files.part import format_by_name, known_endings
+from ranker.log_files.errors import DataError
+from ranker.log_files.part import format_by_name, known_endings
+from ranker.remote_files import Location, RemoteError, find_remote, identity
+from ranker.urls import normal, scheme_of
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 _SHOWN = 5
 
 
@@ -25,7 +27,7 @@ _SHOWN = 5
 class Files:
     """The files of a log in order, and notes about skipped files."""
 
-    files: list[Path] = field(default_factory=list)
+    files: list[Location] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -42,20 +44,20 @@ def find_files(sources: Sequence[str | Path]) -> Files:
         if skipped:
             found.notes.append(_note(source, skipped))
         for file in files:
-            real = os.path.realpath(file)
+            real = identity(file)
             if real not in seen:
                 seen.add(real)
                 found.files.append(file)
     return found
 
 
-def _expand(source: str) -> tuple[list[Path], list[Path]]:
+def _expand(source: str) -> tuple[Sequence[Location], Sequence[Location]]:
     """Files of one source, and its skipped files."""
-    url = _URL.fullmatch(source)
-    if url and not os.path.exists(source):
-        if url[1].lower() == "file":
-            return _expand(f"/{unquote(url[2])}")
-        raise DataError(f"{url[1]}://{url[2]}: is a URL, but logs are read from local files: download it, or mount it")
+    scheme = scheme_of(source)
+    if scheme is not None and not os.path.exists(source):
+        if scheme == "file":
+            return _expand("/" + unquote(source.partition(":")[2].lstrip("/")))
+        return _at_url(normal(source))
     path = os.path.expanduser(source)
     if os.path.isdir(path):
         files, skipped = _in_folder(Path(path))
@@ -70,6 +72,22 @@ def _expand(source: str) -> tuple[list[Path], list[Path]]:
     if not glob.has_magic(path):
         raise DataError(f"{_absolute(path)}: no such file or folder")
     return _matching(path)
+
+
+def _at_url(source: str) -> tuple[list[Location], list[Location]]:
+    """Files of a URL, a folder's URL or a glob, and its skipped files."""
+    files: list[Location] = []
+    skipped: list[Location] = []
+    try:
+        for file, is_hidden in find_remote(source):
+            if not is_hidden:
+                (files if _readable(file) else skipped).append(file)
+    except RemoteError as error:
+        raise DataError(str(error)) from None
+    if not files:
+        left = f" ({_listed(skipped)} {'is' if len(skipped) == 1 else 'are'} not)" if skipped else ""
+        raise DataError(f"{source}: no file there is a log: {known_endings()}{left}")
+    return files, skipped
 
 
 def _matching(pattern: str) -> tuple[list[Path], list[Path]]:
@@ -125,15 +143,15 @@ def _hidden(name: str, is_folder: bool) -> bool:
     return name.startswith((".", "_")) and not (is_folder and name.startswith("_") and "=" in name)
 
 
-def _readable(path: Path) -> bool:
+def _readable(path: Location) -> bool:
     return format_by_name(path) is not None
 
 
-def _note(source: str, skipped: list[Path]) -> str:
+def _note(source: str, skipped: Sequence[Location]) -> str:
     return f"{source}: skipped {len(skipped)} file(s) whose names are not those of a log: {_listed(skipped)}"
 
 
-def _listed(paths: list[Path]) -> str:
+def _listed(paths: Sequence[Location]) -> str:
     return ", ".join(path.name for path in paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
 
 

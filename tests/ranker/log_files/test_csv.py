@@ -6,11 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
+from ranker.config.csv_options import CsvOptions
 from ranker.encoding.lists import ragged
+from ranker.log_files.csv_types import schema_kinds
+from ranker.log_files.log_reader import DataError, Log
 from ranker.schema import Schema
-from training.config.csv_options import CsvOptions
-from training.data.files.csv_types import schema_kinds
-from training.data.log_reader import DataError, Log
 
 
 def write(path, text, encoding="utf-8"):

@@ -1,23 +1,23 @@
-"""CSV files; columns are read as text, empty fields as null. :mod:`~training.data.files.csv_values` converts them."""
+"""CSV files; columns are read as text, empty fields as null. :mod:`~ranker.log_files.csv_values` converts them."""
 
 import codecs
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 
+from ranker.config.csv_options import CsvOptions
 from ranker.encoding.columns import shortened
-from training.config.csv_options import CsvOptions
-from training.data.errors import DataError
-from training.data.files.csv_facts import Facts, facts_of
-from training.data.files.csv_types import Resolved
-from training.data.files.csv_values import converted
-from training.data.files.magic import check_decompressed, check_format
-from training.data.files.parquet import CHUNK
-from training.data.files.part import COMPRESSION, FILE_FORMATS, Batch, FilePart, without_compression
+from ranker.log_files.csv_facts import Facts, facts_of
+from ranker.log_files.csv_types import Resolved
+from ranker.log_files.csv_values import converted
+from ranker.log_files.errors import DataError
+from ranker.log_files.magic import check_decompressed, check_format
+from ranker.log_files.parquet import CHUNK
+from ranker.log_files.part import COMPRESSION, FILE_FORMATS, Batch, FilePart, without_compression
+from ranker.remote_files import Location, input_stream
 
 BLOCK = 8 << 20
 SAMPLE = 1 << 20
@@ -34,7 +34,7 @@ class CsvPart(FilePart):
     endings = (".csv", ".tsv")
     compressed = True
 
-    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
+    def __init__(self, path: Location, csv: CsvOptions | None = None) -> None:
         super().__init__(path, csv)
         self.options = csv or CsvOptions()
         self.separator = self.options.separator or (
@@ -166,7 +166,7 @@ class CsvPart(FilePart):
     @contextmanager
     def _stream(self) -> Iterator[Any]:
         compression = COMPRESSION.get(self.path.suffix.lower())
-        with pa.input_stream(str(self.path), compression=compression) as stream:
+        with input_stream(self.path, compression) as stream:
             yield stream
 
     def _first_bad_row(self) -> Any:

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.data.files.find import find_files
-from training.data.log_reader import DataError, Log
+from ranker.log_files.find import find_files
+from ranker.log_files.log_reader import DataError, Log
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_file_that_is_reached_twice_counts_once(here):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("s3:/bucket/log", r"s3://bucket/log: is a URL"),
+        ("ftp:/host/log", r"ftp://host/log: files are local, or at s3://"),
         ("none/*.parquet", r"/none/\*\.parquet: no file matches this glob"),
         ("none.parquet", r"^/.*/none\.parquet: no such file or folder"),
         ("~/none.parquet", r"home/none\.parquet: no such file or folder"),

@@ -3,7 +3,7 @@
 CSV holds only text, so ``02134`` may be a number or a code. Each column that is read gets a :data:`Kind`: ``number``
 for numeric features, labels, masks and formula inputs; ``text`` for ``type: string`` and separated text; ``integer``
 and ``unsigned`` for ids declared or known to be integers. ``id`` (an undeclared id) and ``time`` (the time of a split)
-are resolved once for all files of a log by :mod:`training.data.files.resolve`.
+are resolved once for all files of a log by :mod:`ranker.log_files.resolve`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ Kind: TypeAlias = Resolved | Literal["id", "time", "number and text"]
 ORDER: tuple[Kind, ...] = ("number and text", "number", "text", "unsigned", "integer", "id", "time")
 """Precedence if a column has several kinds: a number also works as an id, an id also as a time.
 
-A column used as both number and text has the first kind; :mod:`training.data.files.resolve` decides what it is.
+A column used as both number and text has the first kind; :mod:`ranker.log_files.resolve` decides what it is.
 """
 
 

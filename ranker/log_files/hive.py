@@ -4,13 +4,14 @@ Every ``key=value`` folder of the path counts. Values are text, as in CSV.
 """
 
 import re
-from pathlib import Path
 from urllib.parse import unquote
+
+from ranker.remote_files import Location
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
-def hive_columns(path: Path) -> dict[str, str | None]:
+def hive_columns(path: Location) -> dict[str, str | None]:
     """Values by column, ``None`` for null; the innermost folder wins for a repeated key."""
     columns: dict[str, str | None] = {}
     for folder in path.parts[:-1]:

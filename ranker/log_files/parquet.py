@@ -1,14 +1,14 @@
 """Parquet files."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.config.csv_options import CsvOptions
-from training.data.files.magic import check_format
-from training.data.files.part import FILE_FORMATS, Batch, FilePart
+from ranker.config.csv_options import CsvOptions
+from ranker.log_files.magic import check_format
+from ranker.log_files.part import FILE_FORMATS, Batch, FilePart
+from ranker.remote_files import Location, input_file
 
 CHUNK = 65_536
 
@@ -20,11 +20,11 @@ class ParquetPart(FilePart):
     kind = "Parquet"
     endings = (".parquet", ".pq", ".parq")
 
-    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
+    def __init__(self, path: Location, csv: CsvOptions | None = None) -> None:
         super().__init__(path, csv)
         with self.naming_file():
             check_format(path, ".parquet")
-        with self.naming_file(), pq.ParquetFile(path) as file:
+        with self.naming_file(), input_file(path) as source, pq.ParquetFile(source) as file:
             self.rows = file.metadata.num_rows
             self.schema: pa.Schema = file.schema_arrow
             self._columns = list(self.schema.names)
@@ -40,7 +40,7 @@ class ParquetPart(FilePart):
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Stream columns."""
         self.check_unchanged()
-        with self.naming_file(), pq.ParquetFile(self.path, pre_buffer=False) as file:
+        with self.naming_file(), input_file(self.path) as source, pq.ParquetFile(source, pre_buffer=False) as file:
             # PyArrow treats column names as paths: `a` also reads `a.b`, which is ignored here.
             for batch in file.iter_batches(batch_size=CHUNK, columns=list(columns), use_threads=False):
                 yield batch.num_rows, {name: batch.column(name) for name in columns}

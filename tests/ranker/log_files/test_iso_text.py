@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 
 from ranker.iso_times import microseconds
+from ranker.log_files.csv_values import converted
+from ranker.log_files.iso_text import is_iso
 from tests.ranker.test_iso_times import FORMS, NO_DAY, OTHER_FORMS
-from training.data.files.csv_values import converted
-from training.data.files.iso_text import is_iso
 from training.data.split.time_column import parse
 
 

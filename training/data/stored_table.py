@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.data.errors import DataError
+from ranker.log_files.errors import DataError
 
 Table: TypeAlias = "pd.DataFrame | pa.Table"
 

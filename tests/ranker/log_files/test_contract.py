@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from training.data.errors import DataError
-from training.data.files import FILE_FORMATS
-from training.data.log_reader import Log
+from ranker.log_files import FILE_FORMATS
+from ranker.log_files.errors import DataError
+from ranker.log_files.log_reader import Log
 
 DOCS = Path(__file__).parents[4] / "docs" / "extending.md"
 FRAME = pd.DataFrame({"id": [3, 1, 2], "name": ["b", None, "a"], "score": [0.5, np.nan, 1.0]})

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from os.path import abspath, realpath
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,17 +11,18 @@ import numpy as np
 import pyarrow as pa
 
 from ranker.arrow_columns import ColumnTypeError, to_column
+from ranker.config.csv_options import CsvOptions
 from ranker.encoding import Column, ColumnError
 from ranker.encoding.columns import Mask, shortened
-from training.config.csv_options import CsvOptions
-from training.data.errors import DataError as DataError
-from training.data.files import FilePart
-from training.data.files.csv_types import Kind, Resolved, merged
-from training.data.files.csv_values import converted
-from training.data.files.find import find_files
-from training.data.files.hive import unpadded
-from training.data.files.part import format_by_name
-from training.data.files.resolve import check_families, resolve
+from ranker.log_files import FilePart
+from ranker.log_files.csv_types import Kind, Resolved, merged
+from ranker.log_files.csv_values import converted
+from ranker.log_files.errors import DataError as DataError
+from ranker.log_files.find import find_files
+from ranker.log_files.hive import unpadded
+from ranker.log_files.part import format_by_name
+from ranker.log_files.resolve import check_families, resolve
+from ranker.remote_files import Location, full_name, identity
 
 Source: TypeAlias = Sequence[str | Path]
 
@@ -77,13 +77,13 @@ class Log:
         return sum(part.rows for part in self._parts)
 
     def paths(self) -> list[str]:
-        """Absolute paths of the files."""
-        return [abspath(part.path) for part in self._parts]
+        """Absolute paths or URLs of the files."""
+        return [full_name(part.path) for part in self._parts]
 
     def shared(self, other: "Log") -> list[str]:
         """Names of the files that are also in another log."""
-        theirs = {realpath(path) for path in other.paths()}
-        return [part.name for part in self._parts if realpath(part.path) in theirs]
+        theirs = {identity(part.path) for part in other._parts}
+        return [part.name for part in self._parts if identity(part.path) in theirs]
 
     def fingerprint(self) -> list[Any]:
         """Names, sizes and modification times of the files, which identify the log."""
@@ -138,7 +138,7 @@ class Log:
         return to_column(array.take(pa.array(np.zeros(rows, dtype=np.int64))), name, distinct=True)
 
 
-def _opened(path: Path, csv: CsvOptions | None) -> FilePart:
+def _opened(path: Location, csv: CsvOptions | None) -> FilePart:
     part = format_by_name(path)
     assert part is not None, "find_files finds no others"
     return part(path, csv)

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, TypeAlias
 
 import pyarrow as pa
 
+from ranker.config.csv_options import CsvOptions
+from ranker.log_files.csv_facts import Facts
+from ranker.log_files.csv_types import Resolved
+from ranker.log_files.errors import DataError
+from ranker.log_files.hive import hive_columns
 from ranker.registry import Registry, suggestion
-from training.config.csv_options import CsvOptions
-from training.data.errors import DataError
-from training.data.files.csv_facts import Facts
-from training.data.files.csv_types import Resolved
-from training.data.files.hive import hive_columns
+from ranker.remote_files import Location, RemoteFile, identity, reason
 
 Batch: TypeAlias = tuple[int, Mapping[str, Any]]
 """Number of rows N, and Arrow arrays [N] by column."""
@@ -33,7 +34,7 @@ class FilePart:
     rows: int = 0
     """Number of rows; 0 if it is unknown."""
 
-    def __init__(self, path: Path, csv: CsvOptions | None = None) -> None:
+    def __init__(self, path: Location, csv: CsvOptions | None = None) -> None:
         """Open a file; ``csv`` is the format of text files. Raises ``DataError``."""
         del csv
         self.path = path
@@ -90,7 +91,7 @@ class FilePart:
         return None
 
     def typed(self, array: Any, column: str, kind: Resolved) -> Any:
-        """Convert values [N] to the kind from :func:`~training.data.files.resolve.resolve`.
+        """Convert values [N] to the kind from :func:`~ranker.log_files.resolve.resolve`.
 
         Raises ``ColumnError``.
         """
@@ -104,7 +105,7 @@ class FilePart:
 
     def fingerprint(self) -> Any:
         """Name, size and modification time of the file."""
-        return [os.path.realpath(self.path), *self._status]
+        return [identity(self.path), *self._status]
 
     def _now(self) -> tuple[int, int]:
         status = self.path.stat()
@@ -124,11 +125,14 @@ class FilePart:
         """Turn errors of PyArrow and the system into a ``DataError`` that names the file."""
         try:
             yield
-        except PermissionError:
-            raise DataError(f"{self.name}: may not be read: permission denied") from None
+        except PermissionError as error:
+            told = "permission denied" if isinstance(self.path, Path) else reason(error)
+            raise DataError(f"{self.name}: may not be read: {told}") from None
         except (pa.ArrowException, OSError, UnicodeError) as error:
             if hasattr(self, "_status"):
                 self.check_unchanged()
+            if isinstance(self.path, RemoteFile) and isinstance(error, OSError):
+                raise DataError(f"{self.name}: cannot be read: {reason(error)}") from None
             raise DataError(f"{self.name}: {self.told(error)}") from None
 
     def told(self, error: Exception) -> str:
@@ -143,7 +147,7 @@ COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 """Endings of compressed text files, and PyArrow's names of the compressions."""
 
 
-def format_by_name(path: Path) -> type[FilePart] | None:
+def format_by_name(path: Location) -> type[FilePart] | None:
     """The format of a file by its name, if known."""
     name = path.name.lower()
     for part in FILE_FORMATS.values():

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from training.data.errors import DataError
+from ranker.log_files.errors import DataError
+from ranker.remote_files import Location
 
 START = 64
 """Bytes needed to detect any format."""
@@ -44,7 +45,7 @@ def format_of(start: bytes) -> Format | None:
     return None
 
 
-def check_format(path: Path, claimed: str) -> None:
+def check_format(path: Location, claimed: str) -> None:
     """Raise ``DataError`` if a file's content does not match its name, with the actual format and a correct name.
 
     ``claimed`` is the name's ending in lower case: ``.parquet``, ``.csv``, or a compression's such as ``.gz``. Damaged
@@ -64,7 +65,7 @@ def check_format(path: Path, claimed: str) -> None:
         raise DataError(f"{path}: is {found.words}, though its name does not say so; {_advice(path, claimed, found)}")
 
 
-def check_decompressed(path: Path, start: bytes) -> None:
+def check_decompressed(path: Location, start: bytes) -> None:
     """Raise ``DataError`` if the decompressed content, which starts with these bytes, is not text."""
     found = format_of(start)
     if found is not None:
@@ -74,14 +75,14 @@ def check_decompressed(path: Path, start: bytes) -> None:
         )
 
 
-def _advice(path: Path, claimed: str, found: Format) -> str:
+def _advice(path: Location, claimed: str, found: Format) -> str:
     ending = str(found.ending)
     if claimed == ".parquet":
         return f"name it {_named(path, ending)} if it holds CSV; if it holds Parquet, decompress it"
     return f"name it {_named(path, ending)}"
 
 
-def _named(path: Path, ending: str) -> str:
+def _named(path: Location, ending: str) -> str:
     """The file's name with another ending; ``.tsv`` is kept."""
     name = path.name
     for compression in (".gz", ".bz2", ".zst"):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.data.files.csv_values import PLAIN, WHOLE, as_integers, matches
+from ranker.log_files.csv_values import PLAIN, WHOLE, as_integers, matches
 
 if TYPE_CHECKING:
-    from training.data.files.csv import CsvPart
+    from ranker.log_files.csv import CsvPart
 
 _SAMPLED = 256
 

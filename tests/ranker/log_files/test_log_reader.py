@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranker.encoding import Ragged
+from ranker.log_files.log_reader import DataError, Log
 from tests.training.stored import file_of
-from training.data.log_reader import DataError, Log
 
 TABLE = pa.table(
     {

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ranker.encoding.columns import ColumnError
-from training.data.files.csv_types import Resolved
-from training.data.files.iso_text import is_iso, plain
+from ranker.log_files.csv_types import Resolved
+from ranker.log_files.iso_text import is_iso, plain
 
 NULLS = pa.array(
     ["#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL", "NaN",

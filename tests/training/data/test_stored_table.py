@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.data.errors import DataError
-from training.data.files.stored_table import prune, stored
+from ranker.log_files.errors import DataError
+from training.data.stored_table import prune, stored
 
 
 def test_a_table_keeps_its_values_and_its_file(tmp_path):

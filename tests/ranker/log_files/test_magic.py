@@ -11,7 +11,7 @@ import pyarrow.orc
 import pyarrow.parquet as pq
 import pytest
 
-from training.data.log_reader import DataError, Log
+from ranker.log_files.log_reader import DataError, Log
 
 TABLE = pa.table({"x": [1, 2, 3]})
 TEXT = b"x,y\n1,2\n3,4\n"

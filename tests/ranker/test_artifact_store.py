@@ -1,0 +1,109 @@
+"""Artifacts in a real S3-compatible store: published, copied, verified."""
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+from pyarrow import fs
+
+from ranker.artifact import ArtifactError, load
+from ranker.artifact_store import local_copy, publish, versions
+from ranker.remote_files import RemoteError, RemoteFolder
+from tests.object_store import object_store
+
+
+@pytest.fixture(scope="module")
+def store():
+    with object_store("models") as options:
+        yield options
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "ranker" / "artifacts"
+
+
+@pytest.fixture(scope="module")
+def published(store, artifact):
+    url = f"s3://models/shop{store}"
+    assert publish(artifact.folder, url) == "s3://models/shop/1"
+    return url
+
+
+def overwritten(store, name, content):
+    system, _ = fs.FileSystem.from_uri(f"s3://models{store}")
+    with system.open_output_stream(f"models/{name}") as file:
+        file.write(content)
+
+
+def test_a_published_version_is_loaded_by_its_url(published, artifact):
+    for url in (published, published.replace("shop", "shop/1")):
+        found = load(Path(url))
+        assert found.manifest == artifact.manifest
+        assert {n: (found.folder / n).read_bytes() for n in artifact.manifest.files} == {
+            n: (artifact.folder / n).read_bytes() for n in artifact.manifest.files
+        }
+
+
+def test_a_copy_is_made_once(published, cache):
+    first = local_copy(published)
+    before = {file: file.stat().st_mtime_ns for file in first.rglob("*")}
+    assert local_copy(published) == first
+    assert {file: file.stat().st_mtime_ns for file in first.rglob("*")} == before
+    assert [folder.name for folder in cache.iterdir()] == [first.name]
+
+
+def test_the_highest_complete_version_is_taken(store, artifact, tmp_path):
+    url = f"s3://models/many{store}"
+    for number in (2, 10):
+        folder = tmp_path / str(number)
+        shutil.copytree(artifact.folder, folder)
+        manifest = orjson.loads((folder / "manifest.json").read_bytes())
+        (folder / "manifest.json").write_bytes(orjson.dumps({**manifest, "version": number}))
+        publish(folder, url)
+    overwritten(store, "many/11/model.onnx", b"half of it")
+    assert versions(RemoteFolder.at(url)) == [2, 10]
+    assert load(Path(url)).manifest.version == 10
+
+
+def test_the_same_version_is_published_again_but_no_other_one_of_its_number(published, artifact, tmp_path):
+    assert publish(artifact.folder, published) == "s3://models/shop/1"
+    other = tmp_path / "other"
+    shutil.copytree(artifact.folder, other)
+    manifest = orjson.loads((other / "manifest.json").read_bytes())
+    (other / "manifest.json").write_bytes(orjson.dumps({**manifest, "gates": {"changed": True}}))
+    with pytest.raises(RemoteError, match="s3://models/shop/1: is another version 1"):
+        publish(other, published)
+
+
+def test_a_damaged_file_leaves_no_copy(store, artifact, cache):
+    url = f"s3://models/damaged{store}"
+    publish(artifact.folder, url)
+    overwritten(store, "damaged/1/model.onnx", b"damaged")
+    with pytest.raises(ArtifactError, match=r"s3://models/damaged/1/model.onnx: does not have the checksum"):
+        load(Path(url))
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        (b"no JSON", "manifest.json: is not a manifest"),
+        (b'{"version": 1}', "manifest.json: is not a manifest"),
+        (b'{"version": 1, "files": {"../x": ""}}', r"its manifest lists '\.\./x'"),
+        (b'{"version": 1, "files": {"model.onnx": ""}}', "model.onnx: "),
+    ],
+)
+def test_a_wrong_manifest_is_named(store, manifest, told):
+    overwritten(store, "wrong/1/manifest.json", manifest)
+    with pytest.raises(ArtifactError, match=f"s3://models/wrong/1.*{told}"):
+        load(Path(f"s3://models/wrong{store}"))
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("url", ["s3://models/none", "s3://nobody/none"])
+def test_a_url_without_a_version_is_named(store, url):
+    with pytest.raises(ArtifactError, match=f"{url}: has no manifest.json and no numbered version"):
+        load(Path(url + store))
