@@ -102,8 +102,9 @@ def predict(
     ArtifactError, EngineError, FusionError
         As :meth:`load`.
     """
-    from ranker.prediction import PredictOptions, Predictor
     from ranker.prediction.job import cores
+    from ranker.prediction.options import PredictOptions
+    from ranker.prediction.predictor import Predictor
     from ranker.prediction.tables import predict_table
 
     options = PredictOptions(

@@ -8,9 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranker.log_files.errors import DataError
-from ranker.prediction import PredictOptions, Predictor, job
+from ranker.prediction import job
 from ranker.prediction.job import predict_files
+from ranker.prediction.options import PredictOptions
 from ranker.prediction.output import OutputError
+from ranker.prediction.predictor import Predictor
 from tests.ranker.conftest import schema_of
 from tests.ranker.prediction.request_rows import requests_of, table_of, write_files
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ranker.prediction import PredictOptions
+from ranker.prediction.options import PredictOptions
 
 
 @pytest.mark.parametrize(

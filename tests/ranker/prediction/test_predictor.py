@@ -8,7 +8,8 @@ from ranker.artifact import difference
 from ranker.fusion import FusionError
 from ranker.inference import InputError, Model
 from ranker.log_files.errors import DataError
-from ranker.prediction import PredictOptions, Predictor
+from ranker.prediction.options import PredictOptions
+from ranker.prediction.predictor import Predictor
 from tests.artifacts import with_noisy_student
 from tests.ranker.prediction.request_rows import requests_of, table_of
 

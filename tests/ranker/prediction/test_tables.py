@@ -5,7 +5,8 @@ import pytest
 
 import ranker
 from ranker.log_files.errors import DataError
-from ranker.prediction import PredictOptions, Predictor
+from ranker.prediction.options import PredictOptions
+from ranker.prediction.predictor import Predictor
 from tests.ranker.prediction.request_rows import requests_of, table_of
 
 BY = {"rank_by": "list", "keep": ["row"], "engine": "onnxruntime"}
