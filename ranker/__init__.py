@@ -6,11 +6,14 @@ It imports nothing else.
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ranker.artifact import Artifact
     from ranker.inference import Model
+    from ranker.prediction.tables import Data
 
 __version__ = "0.1.0"
 
@@ -54,3 +57,65 @@ def load(
         precision=precision,
         precision_min_ndcg=precision_min_ndcg,
     )
+
+
+def predict(
+    artifact: "str | Path | Artifact",
+    data: "Data",
+    *,
+    rank_by: Sequence[str] | str = (),
+    keep: Sequence[str] = (),
+    fusion: str | None = None,
+    calibrate: bool = True,
+    rules: bool = True,
+    top_k: int | None = None,
+    cascade: bool | None = None,
+    engine: str = "auto",
+    threads: int = 0,
+) -> Any:
+    """Score rows in bulk, each with its own context, and rank lists of them; needs no TensorFlow.
+
+    Parameters
+    ----------
+    artifact
+        An artifact's folder, the ``output`` of a training run, or a loaded artifact.
+    data
+        A DataFrame, an Arrow table or record batch, or an iterable of record batches, with the log's columns.
+    rank_by
+        Columns that name the list of a row; rows of a list must be consecutive. Without them rows are not ranked.
+    keep
+        Further columns to copy.
+    fusion, calibrate, rules, top_k, cascade, engine
+        As in :class:`ranker.prediction.PredictOptions`.
+    threads
+        Threads that encode and score; 0 for one per core.
+
+    Returns
+    -------
+    Columns ``score_TASK``, and with ``rank_by`` also ``fused`` and ``rank``, beside the copied ones: as a DataFrame for
+    a DataFrame, as a table for a table or batch, else as an iterator of record batches.
+
+    Raises
+    ------
+    DataError
+        For missing columns and invalid values, naming row, column and value.
+    ArtifactError, EngineError, FusionError
+        As :meth:`load`.
+    """
+    from ranker.prediction.job import cores
+    from ranker.prediction.options import PredictOptions
+    from ranker.prediction.predictor import Predictor
+    from ranker.prediction.tables import predict_table
+
+    options = PredictOptions(
+        rank_by=(rank_by,) if isinstance(rank_by, str) else tuple(rank_by),
+        keep=(keep,) if isinstance(keep, str) else tuple(keep),
+        fusion=fusion,
+        calibrate=calibrate,
+        rules=rules,
+        top_k=top_k,
+        cascade=cascade,
+        engine=engine,
+    )
+    threads = threads or cores()
+    return predict_table(Predictor(artifact, options, streams=threads), data, threads)

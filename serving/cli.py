@@ -15,6 +15,7 @@ import typer
 
 from ranker.artifact import locate
 from ranker.command_line import Command, debug
+from ranker.prediction.command import predict
 from ranker.urls import is_remote
 from serving.logs import CONFIG
 from serving.process.cpus import cores
@@ -24,7 +25,22 @@ from serving.settings import PREFIX, Group, Settings, unset_empty
 if TYPE_CHECKING:
     from serving.process.supervisor import Slot
 
+
+class _Serve(Command):
+    """The service, and ``predict`` as its first argument: a batch job of the same image."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        """Run the command that the arguments name."""
+        given = list(sys.argv[1:] if args is None else args)
+        if given[:1] != [PREDICT]:
+            return super().main(given, *rest, **options)
+        return typer.main.get_command(batch).main(given[1:], **{**options, "prog_name": f"ranker-serve {PREDICT}"})
+
+
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+batch = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+batch.command(cls=Command)(predict)
+PREDICT = "predict"
 
 GRACE = 30
 """Seconds that running requests have to finish once the port is closed."""
@@ -122,7 +138,9 @@ _plain = inspect.signature(serve)
 _signature = _plain.replace(parameters=[*list(_plain.parameters.values())[:-1], *_options()])
 setattr(serve, "__signature__", _signature)  # noqa: B010 - a function's type has no such attribute
 app.command(
-    cls=Command, help="Serve an artifact over HTTP: `POST /rank`, `GET /model`, `/metrics`, `/health/`, `/docs`."
+    cls=_Serve,
+    help="Serve an artifact over HTTP: `POST /rank`, `GET /model`, `/metrics`, `/health/`, `/docs`.",
+    epilog="`ranker-serve predict` scores files instead; see `ranker-serve predict --help`.",
 )(serve)
 
 

@@ -13,6 +13,7 @@ REASONS = {
         ranker.inference.ranking ranker.inference.replay ranker.metrics.base""",
     "what callers refuse: tests of configs, labels, fusions and metrics": """
         ranker.config.errors ranker.config.words ranker.encoding.formulas ranker.fusion.checks ranker.metrics.checks""",
+    "a part of predictions: tests/ranker/prediction/test_predictor.py": "ranker.prediction.ranked_lists",
     "arithmetic of several classes, each tested": """
         ranker.metrics.row_classes ranker.weighting.projections ranker.weighting.scaling
         training.fusion_search.methods.optuna_study""",
@@ -30,7 +31,7 @@ REASONS = {
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.compare training.cli.distill training.cli.evaluate training.cli.export training.cli.fit
         training.cli.inspect
-        training.cli.options training.cli.pareto training.cli.report training.cli.schema training.cli.search
+        ranker.data_options training.cli.pareto training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
         training.display training.quiet_imports""",
     "steps of a distillation: tests/training/commands/test_distill.py": """

@@ -29,6 +29,12 @@ class Packed(NamedTuple):
         """The same context with some of the candidates, in the order of ``rows``."""
         return self._replace(candidate_ids=self.candidate_ids[rows], candidate_numbers=self.candidate_numbers[rows])
 
+    def taken(self, contexts: NDArray[np.intp] | slice, candidates: NDArray[np.intp] | slice) -> "Packed":
+        """Some context rows with some candidates."""
+        return self.with_candidates(candidates)._replace(
+            context_ids=self.context_ids[contexts], context_numbers=self.context_numbers[contexts]
+        )
+
 
 @dataclass(frozen=True)
 class IdField:

@@ -34,6 +34,10 @@ class EngineOptions(NamedTuple):
     """One of :data:`PRECISIONS`."""
     sizes: tuple[int, ...] = ()
     """Further numbers of candidates to specialise the graph for, by engines that do so."""
+    streams: int = 1
+    """Calls that run at the same time, for throughput; the threads are divided among them."""
+    context_rows: bool = False
+    """Whether batches have a context row per candidate, as in a log, instead of one in all."""
 
 
 ON_CPU = EngineOptions()
@@ -52,7 +56,7 @@ class Engine(Protocol):
     """Precision that it computes in."""
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
-        """Score one context row and N candidates; return a new array [N, T]."""
+        """Score N candidates and one context row, or N with ``context_rows``; return a new array [N, T]."""
 
 
 @runtime_checkable

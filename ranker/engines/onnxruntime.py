@@ -71,7 +71,7 @@ class OnnxRuntime:
             )
         require_precision(self.name, options, self.precisions(device))
         session = onnxruntime.SessionOptions()
-        session.intra_op_num_threads = options.threads
+        session.intra_op_num_threads = max(options.threads // options.streams, 1) if options.threads else 0
         # Threads that spin between requests take cores from encoding and responses; threads that sleep between two
         # matrix products of one request wake up late.
         session.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
@@ -167,7 +167,9 @@ class _OnnxRuntimes:
     precisions = staticmethod(OnnxRuntime.precisions)
 
     def __call__(self, model: Path, options: EngineOptions) -> OnnxRuntime:
-        return OnnxRuntime(model, options) if options.device == "cpu" else MergingOnnxRuntime(model, options)
+        if options.device == "cpu" or options.context_rows:
+            return OnnxRuntime(model, options, one_context=not options.context_rows)
+        return MergingOnnxRuntime(model, options)
 
 
 ENGINES.register("onnxruntime")(_OnnxRuntimes())

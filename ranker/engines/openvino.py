@@ -66,7 +66,7 @@ class OpenVino:
         self.precision = options.precision
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
+            "NUM_STREAMS": options.streams,
             # By default, OpenVINO computes in bfloat16 on processors that have it, and scores differ by 1e-3.
             HINT: HINTS[options.precision],
             # Each process would pin its threads to the first cores, so that all workers would share them.
@@ -77,7 +77,8 @@ class OpenVino:
             self._graph = self._core.read_model(str(model))
             self._rows = row_tables(model, [node.any_name for node in self._graph.inputs])
             rewrite(self._graph, import_module(OPERATIONS))
-            self.sizes = tuple(sorted({*sizes, *options.sizes}))
+            self._one_context = not options.context_rows
+            self.sizes = tuple(sorted({*sizes, *options.sizes})) if self._one_context else options.sizes
             self._compiled = {size: self._compile(size) for size in (*self.sizes, ANY)}
         except EngineError:
             raise
@@ -96,7 +97,10 @@ class OpenVino:
     def _compile(self, size: int) -> "_Compiled":
         """Compile for one context row and ``size`` candidates; -1 for any number."""
         shapes = {
-            node.any_name: [1 if node.any_name.startswith("context") else size, node.partial_shape[1].get_length()]
+            node.any_name: [
+                1 if self._one_context and node.any_name.startswith("context") else size,
+                node.partial_shape[1].get_length(),
+            ]
             for node in self._graph.inputs
         }
         graph = self._graph.clone()
@@ -105,7 +109,7 @@ class OpenVino:
         used, asked = compiled.get_property(HINT).get_type_name(), self._options[HINT]
         if used != asked:
             raise ValueError(f"it would compute in {used} where {asked} is asked for")
-        return _Compiled(compiled, self._rows)
+        return _Compiled(compiled, self._rows, self._one_context)
 
 
 def _precisions(core: Any) -> tuple[str, ...]:
@@ -129,8 +133,8 @@ def _core(openvino: Any) -> Any:
 class _Compiled:
     """A compiled graph and its pool of idle inference requests; each serves one thread at a time."""
 
-    def __init__(self, compiled: Any, rows: RowTables) -> None:
-        self._compiled, self._rows = compiled, rows
+    def __init__(self, compiled: Any, rows: RowTables, one_context: bool) -> None:
+        self._compiled, self._rows, self._one_context = compiled, rows, one_context
         self._idle: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._making = threading.Lock()
 
@@ -139,7 +143,7 @@ class _Compiled:
             request = self._idle.get_nowait()
         except queue.Empty:
             with self._making:
-                request = _Request(self._compiled, self._rows)
+                request = _Request(self._compiled, self._rows, self._one_context)
         try:
             return request.score(packed, rows, size)
         finally:
@@ -149,8 +153,8 @@ class _Compiled:
 class _Request:
     """An inference request with its own tensors: copying into them is cheaper than binding the caller's arrays."""
 
-    def __init__(self, compiled: Any, rows: RowTables) -> None:
-        self._request, self._rows = compiled.create_infer_request(), rows
+    def __init__(self, compiled: Any, rows: RowTables, one_context: bool) -> None:
+        self._request, self._rows, self._one_context = compiled.create_infer_request(), rows, one_context
         self._tensors = {node.any_name: self._request.get_tensor(node) for node in compiled.inputs}
         self._widths = {node.any_name: node.partial_shape[1].get_length() for node in compiled.inputs}
         self._views: dict[str, NDArray[Any]] = {}
@@ -163,7 +167,7 @@ class _Request:
         arrays = packed._asdict()
         for name, view in self._views.items():
             if name in self._rows:
-                self._rows.write(name, arrays, view[: 1 if name.startswith("context") else rows])
+                self._rows.write(name, arrays, view[: min(rows, len(view))])
             else:
                 array = arrays[name]
                 view[: len(array)] = array
@@ -176,7 +180,7 @@ class _Request:
     def _resize(self, size: int) -> None:
         self._size = ANY  # in case resizing fails
         for name, tensor in self._tensors.items():
-            shape = [size if name.startswith("candidate") else 1, self._widths[name]]
+            shape = [1 if self._one_context and name.startswith("context") else size, self._widths[name]]
             if list(tensor.shape) != shape:
                 tensor.shape = shape
             self._views[name] = tensor.data

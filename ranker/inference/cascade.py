@@ -156,7 +156,7 @@ def student_engine(artifact: Artifact, name: str, options: EngineOptions) -> Eng
         return None
     reads_onnx = name in ("auto", *DEFAULTS["cpu"])  # TensorFlow reads a SavedModel, and a student has none
     of_student = name if options.device == "cpu" and reads_onnx else "auto"
-    return engine_of(of_student, artifact.student_path, EngineOptions("cpu", options.threads))
+    return engine_of(of_student, artifact.student_path, EngineOptions("cpu", options.threads, streams=options.streams))
 
 
 def sized(options: EngineOptions, student: Engine | None) -> EngineOptions:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +25,42 @@ from ranker.log_files.resolve import check_families, resolve
 from ranker.remote_files import Location, full_name, identity
 
 Source: TypeAlias = Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class ArrowChunk:
+    """Rows of one file as Arrow arrays [N] by column; other fields are as in :class:`Chunk`.
+
+    Columns of text files have their types in ``arrays``; ``kept`` has columns as the file stores them.
+    """
+
+    source: str
+    first: int
+    number: int
+    rows: int
+    arrays: Mapping[str, Any]
+    kept: Mapping[str, Any]
+
+    def rows_from(self, start: int, stop: int) -> "ArrowChunk":
+        """Rows ``start`` to ``stop`` of the chunk."""
+        arrays, kept = (
+            {name: array.slice(start, stop - start) for name, array in columns.items()}
+            for columns in (self.arrays, self.kept)
+        )
+        return ArrowChunk(self.source, self.first + start, self.number + start, stop - start, arrays, kept)
+
+    def converted(self) -> "Chunk":
+        """The same rows as columns. Raises ``DataError`` for an unsupported type or value."""
+        columns = {name: self._column(name) for name in self.arrays}
+        return Chunk(self.source, self.first, self.number, self.rows, columns)
+
+    def _column(self, name: str) -> Column:
+        try:
+            return to_column(self.arrays[name], name, distinct=True)
+        except ColumnTypeError as error:
+            raise DataError(f"{self.source}: {error}") from None
+        except ColumnError as error:
+            raise DataError(_message(self.source, self.first, error)) from None
 
 
 @dataclass(frozen=True)
@@ -94,39 +130,79 @@ class Log:
 
         Raises ``DataError`` for a missing column, a wrong type or a broken file.
         """
+        for read in self.arrow_chunks(columns, optional):
+            chunk = read.converted()
+            absent = {name: np.full(read.rows, np.nan) for name in columns if name not in chunk.columns}
+            yield replace(chunk, columns={**chunk.columns, **absent})
+
+    def arrow_chunks(
+        self, columns: Sequence[str], optional: Sequence[str] = (), *, keep: Sequence[str] = (), skip: int = 0
+    ) -> Iterator[ArrowChunk]:
+        """Stream the columns as Arrow arrays in the chunks of :meth:`chunks`; absent columns are left out.
+
+        Columns in ``keep`` are given as they are stored, too. Chunks within the first ``skip`` rows are left out.
+        Raises ``DataError`` as :meth:`chunks`, except for types and values that only a conversion to columns finds.
+        """
         number = 0
         names = [part.columns() for part in self._parts]
         spare = {column for column in optional if any(column in known for known in names)}
         wanted = []
         for part, known in zip(self._parts, names, strict=True):
             wanted.append([column for column in columns if column not in spare or column in known])
-            part.check(wanted[-1], self._parts)
+            part.check([*wanted[-1], *keep], self._parts)
         check_families(self._parts, self.kinds, columns)
         for part, present in zip(self._parts, wanted, strict=True):
             first = 0
-            for rows, arrays in part.batches([column for column in present if not part.in_path(column)]):
-                found = {name: self._column(part, name, array, first) for name, array in arrays.items()}
-                found |= {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
-                found |= {name: np.full(rows, np.nan) for name in columns if name not in found}
-                yield Chunk(part.name, first, number, rows, found)
+            if 0 < part.rows <= skip - number:
+                number += part.rows
+                continue
+            stored = [column for column in dict.fromkeys([*present, *keep]) if not part.in_path(column)]
+            for rows, arrays in part.batches(stored):
+                if number + rows > skip:
+                    found = {name: self._typed(part, name, arrays[name], first) for name in present if name in arrays}
+                    found |= {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
+                    kept = {c: arrays[c] if c in arrays else pa.repeat(part.folders[c], rows) for c in keep}
+                    yield ArrowChunk(part.name, first, number, rows, found, kept)
                 first += rows
                 number += rows
+
+    def arrow_type(self, column: str) -> Any:
+        """The Arrow type of a column as it is stored in all files; text files have text.
+
+        Raises ``DataError`` if a file has no such column, or if types have no common one.
+        """
+        found: dict[Any, str] = {}
+        for part in self._parts:
+            part.check([column], self._parts)
+            kind = pa.string() if part.holds_text(column) else part.type_of(column)
+            found.setdefault(kind, part.name)
+        if len(found) == 1:
+            return next(iter(found))
+        plain = {kind.value_type if pa.types.is_dictionary(kind) else kind: name for kind, name in found.items()}
+        try:
+            schemas = [pa.schema([pa.field(column, kind)]) for kind in plain]
+            return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+        except pa.ArrowException:
+            (one, first), (other, second), *_ = plain.items()
+            raise DataError(
+                f"column {column!r} is of type {one} in {first} and of type {other} in {second}, which have no common "
+                "type"
+            ) from None
 
     @cached_property
     def _resolved(self) -> dict[str, Resolved]:
         return resolve(self._parts, self.kinds)
 
-    def _column(self, part: FilePart, name: str, array: Any, first: int) -> Column:
-        """Convert an Arrow array to a column. Raises ``DataError`` for an unsupported type or value."""
+    def _typed(self, part: FilePart, name: str, array: Any, first: int) -> Any:
+        """Convert text to its column's type. Raises ``DataError`` for an invalid value."""
+        if not part.holds_text(name):
+            return array
         try:
-            kind = self._resolved.get(name, "text") if part.holds_text(name) else "text"
-            return to_column(part.typed(array, name, kind), name, distinct=True)
-        except ColumnTypeError as error:
-            raise DataError(f"{part.name}: {error}") from None
+            return part.typed(array, name, self._resolved.get(name, "text"))
         except ColumnError as error:
             raise DataError(_message(part.name, first, error)) from None
 
-    def _repeated(self, part: FilePart, name: str, rows: int) -> Column:
+    def _repeated(self, part: FilePart, name: str, rows: int) -> Any:
         """A column whose value comes from the path, repeated for each row."""
         kind, text = self._resolved.get(name, "text"), part.folders[name]
         value = pa.array([unpadded(text) if kind in ("integer", "unsigned") else text], pa.string())
@@ -135,7 +211,7 @@ class Log:
         except ColumnError as error:
             shown = f"{shortened(error.value)} is not {error.expected}"
             raise DataError(f"{part.name}, column {name!r} of its path: {shown}") from None
-        return to_column(array.take(pa.array(np.zeros(rows, dtype=np.int64))), name, distinct=True)
+        return pa.repeat(array[0], rows)
 
 
 def _opened(path: Location, csv: CsvOptions | None) -> FilePart:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.artifact import Artifact
-from ranker.encoding import Packed, SideLayout
-from ranker.encoding.vocabulary import UNSEEN
+from ranker.encoding import Packed
+from ranker.encoding.unseen import IdCounts, id_counts
 from ranker.metrics import binned, stability_index
 
 REQUESTS = 8
@@ -39,7 +39,7 @@ class Drift:
         """Keep a request until the next :meth:`take`."""
         self._kept.append((packed, scores))
 
-    def take(self) -> dict[str, tuple[int, int]]:
+    def take(self) -> dict[str, IdCounts]:
         """Count the kept requests; return for each feature the number of ids and of unknown ids."""
         kept = []
         while self._kept:
@@ -59,8 +59,8 @@ class Drift:
             if task in self._counts:
                 self._counts[task] += binned(scores[:, i], self._spreads[task].edges)
         context, candidate = self._sides
-        unknown = _unknown(context, np.concatenate([ids for ids, _, _ in kept]))
-        return {**unknown, **_unknown(candidate, np.concatenate([ids for _, ids, _ in kept]))}
+        unknown = id_counts(context, np.concatenate([ids for ids, _, _ in kept]))
+        return {**unknown, **id_counts(candidate, np.concatenate([ids for _, ids, _ in kept]))}
 
     def indices(self) -> dict[str, float]:
         """Population stability index of each objective's scores against validation; 0 if there are too few."""
@@ -76,10 +76,3 @@ def features_with_ids(artifact: Artifact) -> list[str]:
     """Names of the features whose ids are counted."""
     layout = artifact.encoder.layout
     return [field.feature for _, side in layout.sides() for field in side.ids]
-
-
-def _unknown(side: SideLayout, ids: NDArray[np.int32]) -> dict[str, tuple[int, int]]:
-    """For each feature: the number of ids that are not missing, and of those not in the vocabulary."""
-    present, unseen = np.count_nonzero(ids, axis=0), np.count_nonzero(ids == UNSEEN, axis=0)
-    columns = {field.feature: slice(field.start, field.start + field.length) for field in side.ids}
-    return {name: (int(present[at].sum()), int(unseen[at].sum())) for name, at in columns.items()}

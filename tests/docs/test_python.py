@@ -15,11 +15,12 @@ PAGE = ROOT / "docs" / "python.md"
 def test_the_snippets_run(tmp_path):
     simulate(SimulatorConfig(rows=2500, seed=3, users=200, items=120, authors=20, days=8), tmp_path / "log")
     snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(snippets) == 6
+    assert len(snippets) == 7
     checks = (
         "assert 0 <= run.metrics['mean_auc'] <= 1 and str(artifact.folder) == 'out/1'\n"
         "assert set(held_out['tasks']) == set(scores) == {'click', 'like'} and len(scores['like']) == len(candidates)\n"
         "assert ranking.to_frame()['fused'].is_monotonic_decreasing and len(ranking) == min(10, len(candidates))\n"
+        "assert scored['rank'].isin([1, 2, 3]).all() and scored.index.isin(frame.index).all() and len(scored)\n"
         "assert list(found.to_frame()['architecture']) == ['shared_bottom', 'mmoe'] and best.parameters\n"
         "assert len(in_two_stages) == len(candidates) and student.agreement[0].at(1).ndcg > 0.9999\n"
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ranker.command_line import Commands, debug
+from ranker.prediction.command import predict
 from training.cli.compare import compare
 from training.cli.distill import distill
 from training.cli.evaluate import evaluate
@@ -18,7 +19,21 @@ from training.cli.schema import schema
 from training.cli.search import search
 from training.cli.simulate import simulate
 
-COMMANDS = (simulate, fit, evaluate, export, compare, pareto, search, distill, publish, inspect, report, schema)
+COMMANDS = (
+    simulate,
+    fit,
+    evaluate,
+    predict,
+    export,
+    compare,
+    pareto,
+    search,
+    distill,
+    publish,
+    inspect,
+    report,
+    schema,
+)
 """In the order shown by ``--help``."""
 
 

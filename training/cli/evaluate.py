@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from training.cli.options import More, Paths, sources
+from ranker.data_options import More, Paths, sources
 from training.cli.terminal import console
 from training.commands.outputs import check_file
 from training.quiet_imports import quiet_imports

@@ -12,7 +12,7 @@ from ranker.log_files import FILE_FORMATS
 from ranker.log_files.errors import DataError
 from ranker.log_files.log_reader import Log
 
-DOCS = Path(__file__).parents[4] / "docs" / "extending.md"
+DOCS = Path(__file__).parents[3] / "docs" / "extending.md"
 FRAME = pd.DataFrame({"id": [3, 1, 2], "name": ["b", None, "a"], "score": [0.5, np.nan, 1.0]})
 KINDS = {"id": "id", "name": "text", "score": "number"}
 

@@ -1,0 +1,224 @@
+"""Scores the files of a log into a folder of Parquet files; a killed job goes on where it was."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+import ranker
+from ranker.artifact import MANIFEST, Artifact
+from ranker.artifact import load as load_artifact
+from ranker.artifact_files import digest
+from ranker.config.csv_options import CsvOptions
+from ranker.log_files.csv_types import merged, of_kind, schema_kinds
+from ranker.log_files.log_reader import ArrowChunk, Log
+from ranker.prediction.lists import Block, ListKeys, SeenLists, starts_of
+from ranker.prediction.options import PredictOptions
+from ranker.prediction.output import IdsByFeature, OutputFolder, added
+from ranker.prediction.pipeline import in_order
+from ranker.prediction.predictor import Predicted, Predictor
+
+BLOCK = 16_384
+"""Most rows that one thread encodes and scores at a time; lists may make a block longer."""
+ROWS_PER_FILE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Result of a job.
+
+    Attributes
+    ----------
+    folder
+        The output.
+    read, rows, files
+        Rows read, and rows and files written.
+    ids
+        By feature, the number of ids in the data, and of those that the model has not seen in training.
+    resumed
+        Rows read that an earlier start had written.
+    """
+
+    folder: Path
+    read: int
+    rows: int
+    files: int
+    ids: IdsByFeature
+    resumed: int = 0
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def predict_files(
+    artifact: str | Path,
+    data: Sequence[str | Path],
+    output: str | Path,
+    options: PredictOptions | None = None,
+    *,
+    rows_per_file: int = ROWS_PER_FILE,
+    threads: int = 0,
+    restart: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+    expect: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Summary:
+    """Score Parquet and CSV files into Parquet files.
+
+    Parameters
+    ----------
+    artifact
+        An artifact, or a folder of versions.
+    data
+        Files, folders and globs.
+    output
+        A new or empty folder, or one in which this job was stopped.
+    options
+        What to compute, and which columns to copy.
+    rows_per_file
+        Input rows after which a file ends, at the end of a block and of a list.
+    threads
+        Threads that encode and score; 0 for one per core. Results do not depend on it.
+    restart
+        Whether to remove the results of another job in ``output``.
+    note, expect, progress
+        Called with a message, with the number of rows if it is known, and with the rows since the last call.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be used; the message names file, row, column and value.
+    OutputError
+        If the folder belongs to another job, or cannot be written.
+    ArtifactError, EngineError, FusionError
+        As :class:`Predictor`.
+    """
+    if rows_per_file < 1:
+        raise ValueError(f"rows_per_file: must be at least 1, got {rows_per_file}")
+    threads, options = threads or cores(), options or PredictOptions()
+    loaded = load_artifact(Path(artifact))
+    log = _log(loaded, data, options)
+    for text in log.notes:
+        note(text)
+    copied = {name: log.arrow_type(name) for name in options.copied}
+    predictor = Predictor(loaded, options, streams=threads)
+    plan = _plan(loaded, log, replace(options, engine=predictor.engine), rows_per_file)
+    with OutputFolder(Path(output), plan, restart=restart).opened() as folder:
+        if folder.complete:
+            note(f"{folder.folder}: is complete already")
+            return _summary(folder, folder.parts[-1].end)
+        start = folder.parts[-1].end if folder.parts else 0
+        expect(len(log))
+        if start:
+            note(f"{folder.folder}: goes on after {len(folder.parts)} complete file(s), {start:,} rows")
+            progress(start)
+        seen = _seen(log, predictor, start)
+        chunks = _cut(
+            log.arrow_chunks(predictor.columns, keep=options.copied, skip=start), start, min(BLOCK, rows_per_file)
+        )
+        blocks = predictor.blocks(chunks, seen)
+        _write(folder, predictor, blocks, predictor.schema(copied), rows_per_file, threads, progress)
+        summary = _summary(folder, start)
+        folder.finish(_facts(summary, loaded))
+        return summary
+
+
+def _log(artifact: Artifact, data: Sequence[str | Path], options: PredictOptions) -> Log:
+    """The files, with the types of text columns that the artifact was trained on."""
+    columns = {*artifact.schema.input_columns(), *options.rank_by}
+    kinds = merged(schema_kinds(artifact.schema, artifact.encoder), of_kind("id", options.rank_by))
+    csv = artifact.manifest.experiment.get("data", {}).get("csv") or {}
+    kinds = {column: kind for column, kind in kinds.items() if column in columns}
+    return Log(data, kinds, CsvOptions.model_validate(csv))
+
+
+def _plan(artifact: Artifact, log: Log, options: PredictOptions, rows_per_file: int) -> dict[str, Any]:
+    """All that results depend on; what another plan differs in is named by these keys."""
+    return {
+        "artifact": {"version": artifact.manifest.version, "manifest": digest(artifact.folder / MANIFEST)},
+        "data": log.fingerprint(),
+        "options": {
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()},
+            "rows_per_file": rows_per_file,
+        },
+        "software": {"ranker": ranker.__version__, "pyarrow": pa.__version__},
+    }
+
+
+def _cut(chunks: Iterator[ArrowChunk], start: int, most: int) -> Iterator[ArrowChunk]:
+    """Chunks of at most ``most`` rows, from row ``start`` on; cuts do not depend on ``start``."""
+    for chunk in chunks:
+        for first in range(0, chunk.rows, most):
+            stop = min(first + most, chunk.rows)
+            begin = max(first, start - chunk.number)
+            if begin < stop:
+                yield chunk.rows_from(begin, stop)
+
+
+def _seen(log: Log, predictor: Predictor, end: int) -> SeenLists:
+    """The lists of rows that are written already."""
+    seen, by = SeenLists(), predictor.options.rank_by
+    if not by or not end:
+        return seen
+    keys = ListKeys(by)
+    last = None
+    for chunk in log.arrow_chunks(by):
+        if chunk.number >= end:
+            break
+        found = keys.of(chunk.rows_from(0, min(chunk.rows, end - chunk.number)))
+        starts = starts_of(found)
+        seen.add(found[starts[1:] if last is not None and found[0] == last else starts])
+        last = found[-1]
+    return seen
+
+
+def _write(
+    folder: OutputFolder,
+    predictor: Predictor,
+    blocks: Iterator[Block],
+    schema: pa.Schema,
+    rows_per_file: int,
+    threads: int,
+    progress: Callable[[int], None],
+) -> None:
+    """Write the results of all blocks; without any row, one file without rows."""
+    results = in_order(partial(_predicted, predictor, schema), blocks, threads)
+    result = next(results, None)
+    while result is not None or not folder.parts:
+        first = folder.parts[-1].end if folder.parts else 0
+        with folder.part(schema) as part:
+            while result is not None:
+                block, predicted = result
+                part.write(predicted.table, block.end, predicted.ids)
+                progress(block.rows)
+                result = next(results, None)
+                if block.end - first >= rows_per_file:
+                    break
+
+
+def _predicted(predictor: Predictor, schema: pa.Schema, block: Block) -> tuple[Block, Predicted]:
+    return block, predictor.predict(block, schema)
+
+
+def _summary(folder: OutputFolder, resumed: int) -> Summary:
+    ids: IdsByFeature = {}
+    for part in folder.parts:
+        ids = added(ids, part.ids)
+    rows = sum(part.rows for part in folder.parts)
+    return Summary(folder.folder, folder.parts[-1].end, rows, len(folder.parts), ids, resumed)
+
+
+def _facts(summary: Summary, artifact: Artifact) -> dict[str, Any]:
+    return {
+        "artifact_version": artifact.manifest.version,
+        "rows_read": summary.read,
+        "rows_written": summary.rows,
+        "files": summary.files,
+        "ids": {name: counts._asdict() for name, counts in summary.ids.items()},
+    }

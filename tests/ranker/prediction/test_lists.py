@@ -1,0 +1,75 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ranker.log_files.errors import DataError
+from ranker.log_files.log_reader import ArrowChunk
+from ranker.prediction import lists
+from ranker.prediction.lists import ListKeys, SeenLists, starts_of, whole_lists
+
+
+def chunks(*groups, names=("list",)):
+    """A chunk of each group of values, which are tuples where there are several names."""
+    first = 0
+    for number, group in enumerate(groups):
+        columns = list(zip(*group, strict=True)) if len(names) > 1 else [group]
+        arrays = {name: pa.array(list(values)) for name, values in zip(names, columns, strict=True)}
+        yield ArrowChunk(f"{number}.csv", 0, first, len(group), arrays, {})
+        first += len(group)
+
+
+def found(*groups, names=("list",)):
+    """Sizes of the lists, by block."""
+    blocks = list(whole_lists(chunks(*groups, names=names), ListKeys(names), SeenLists()))
+    ends = [block.end for block in blocks]
+    assert np.diff([0, *ends]).tolist() == [block.rows for block in blocks]
+    return [np.diff(block.starts, append=block.rows).tolist() for block in blocks]
+
+
+def test_lists_that_span_chunks_are_whole():
+    assert found("aab", "bbb", "bcc", "d") == [[2], [5], [2], [1]]
+    assert found("aabb", "ccd", "dde") == [[2], [2, 2], [3], [1]]
+    assert found("a", "a", "a") == [[3]]
+    assert found("abc") == [[1, 1], [1]]
+    assert found("a", "b", "b", "c") == [[1], [2], [1]]
+    assert found() == []
+
+
+def test_several_columns_tell_lists_apart():
+    assert found([(1, "x"), (1, "y")], [(1, "y"), (2, "y")], names=("user", "day")) == [[1], [2], [1]]
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (("aabba",), r"0\.csv, row 4: the list of list 'a' began before"),
+        (("aab", "bbc", "ca"), r"2\.csv, row 1: the list of list 'a' began before"),
+        (("ab", "ca"), r"1\.csv, row 1: the list of list 'a' began before"),
+    ],
+)
+def test_a_list_that_comes_back_is_named(groups, told):
+    with pytest.raises(DataError, match=told):
+        found(*groups)
+
+
+def test_a_row_without_a_list_and_a_list_without_end_are_named(monkeypatch):
+    with pytest.raises(DataError, match=r"1\.csv, row 1, column 'list': None is not the name of a list"):
+        found(["a", "b"], ["b", None])
+    monkeypatch.setattr(lists, "MAX_LIST", 3)
+    with pytest.raises(DataError, match=r"1\.csv, row 1: the list of list 'a' has more than 3 rows"):
+        found("aa", "aa")
+
+
+def test_seen_lists_find_any_key_that_comes_again():
+    random, seen, every = np.random.default_rng(0), SeenLists(), set()
+    for _ in range(60):
+        keys = random.integers(0, 10**6, random.integers(1, 40))
+        repeated = [i for i, key in enumerate(keys) if key in every or key in keys[:i]]
+        assert seen.add(keys) == (repeated[0] if repeated else None)
+        if not repeated:
+            every |= set(keys.tolist())
+
+
+def test_starts_of_runs():
+    assert starts_of(np.array([3, 3, 1, 1, 3])).tolist() == [0, 2, 4]
+    assert starts_of(np.array([], dtype=np.int64)).tolist() == []
