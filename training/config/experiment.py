@@ -23,6 +23,7 @@ from ranker.schema import Schema, Task
 from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.csv_options import CsvOptions
+from training.config.daily import Daily, ExportOptions
 from training.config.optimizer import Optimizer
 from training.config.task_schedule import Schedule
 
@@ -220,6 +221,8 @@ class Experiment(NamedChoices):
         default_factory=EarlyStopping, description="null: train all epochs and keep the last epoch's weights."
     )
     evaluation: Evaluation = Evaluation()
+    daily: Daily = Field(Daily(), description="How `fit --from` carries an artifact on.")
+    export: ExportOptions = Field(ExportOptions(), description="What the artifact holds besides the model.")
     fusion: FusionOptions = Field(FusionOptions(), description="The default fusion of scores into a ranking.")
     fusions: dict[Name, FusionOptions] = Field(default_factory=dict, description="Other fusions, by name.")
 

@@ -90,7 +90,8 @@ def test_ids_expire_after_days_without_a_row_and_come_back_as_new_ones():
     fourth = fitted(of, ["a"], 5, third)
     assert fourth.rows("a") == [UNSEEN]  # counted from 1 again
     fifth = fitted(of, ["a"], 6, fourth)
-    assert fifth.rows("a") == [3] and 3 not in pairs(fourth, fifth).values()
+    assert fifth.rows("a") == [3]
+    assert 3 not in pairs(fourth, fifth).values()
 
 
 def test_an_id_that_comes_back_before_it_expires_keeps_its_row():
@@ -163,7 +164,7 @@ def test_a_half_life_fades_rows_by_their_day():
     of = schema({**OF, "half_life": 2})
     first = fitted(of, ["a", "a"], [1, 3], clicks=[1, 0])
     totals = first.encoder.statistics["item",].totals
-    assert totals.counts[2] == 1.5 and totals.sums[2, 0] == 0.5
+    assert (totals.counts[2], totals.sums[2, 0]) == (1.5, 0.5)
     second = fitted(of, ["b"], 5, first, clicks=1)
     totals = second.encoder.statistics["user", "item"].totals
     assert totals.counts[2:].tolist() == [0.75, 1.0]
