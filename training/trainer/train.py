@@ -37,6 +37,7 @@ from training.trainer.early_stopping import stopping_metric
 from training.trainer.precision import chosen
 from training.trainer.run_folder import RECORD, RESULT, key_of
 from training.trainer.table_sizes import describe_tables, table_sizes
+from training.trainer.warm_tables import warm_tables
 
 RUN = "run"
 ROWS = "rows"
@@ -105,6 +106,7 @@ def train(
             listener.note(caution)
     except ValueError as error:
         raise DataError(str(error)) from None
+    warm_tables(model.embedding, experiment, prepared.encoder, listener.note)
     if earlier is not None:
         carry_on(model, experiment, prepared.encoder, earlier, listener.note)
     checkpoints = Checkpoints(model, folder / "checkpoints")
