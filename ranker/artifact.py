@@ -13,6 +13,7 @@
       sample.json.gz  a sample of requests with the model's scores, to measure agreement; missing in older artifacts
       report.json     with report.npz: a sample of validation rows and the training curves, for reports only
       scores.json     distribution of validation scores, for drift detection; missing in older artifacts
+      state/          optional: what a later fit needs to carry the model on; never read in serving
       student.onnx    optional: a small model that chooses what the full one scores, with student.json, student.tables/
 
 Nothing is pickled. A version is written under a temporary name and then renamed, so that no version is ever partial.
@@ -57,6 +58,7 @@ MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 SAVED_MODEL = "saved_model"
 SCORES = "scores.json"
+STATE = "state"
 STUDENT, STUDENT_MODEL = "student.json", "student.onnx"
 STUDENT_TABLES = Path(STUDENT_MODEL).with_suffix(TABLES).name
 WRITING = ".writing-"
@@ -65,6 +67,22 @@ EXPORT_LOCK = ".export.lock"
 
 class ArtifactError(ValueError):
     """An artifact that cannot be read or must not be served; the message says which file and why."""
+
+
+class Parent(Closed):
+    """The artifact that a fit carried on."""
+
+    version: int = Field(description="Its number.")
+    created: datetime
+    manifest: str = Field(description="SHA-256 of its manifest.json.")
+
+
+class Chain(Closed):
+    """The fits that carried each other on, up to this artifact."""
+
+    parent: Parent
+    fits: int = Field(description="Number of fits.")
+    days: int = Field(description="Days from the first to the last row of all fits; fits, where no column has days.")
 
 
 class Manifest(Closed):
@@ -81,6 +99,7 @@ class Manifest(Closed):
     trained_on: dict[str, Any] = Field(
         default_factory=dict, description="Files and time range of the training rows; empty if unknown."
     )
+    chain: Chain | None = Field(None, description="The artifact that the fit carried on, if any.")
     packages: dict[str, str] = Field(description="Package versions at export.")
     files: dict[str, str] = Field(description="SHA-256 of every other file, by path.")
     chunks: dict[str, tuple[str, ...]] = Field(
@@ -212,7 +231,12 @@ def _load(folder: Path, verified: Verified | None) -> Artifact:
         if name.startswith("/") or ".." in name.split("/"):
             raise ArtifactError(f"{folder / MANIFEST}: lists {name!r}, which is not a file of the artifact")
     try:
-        verify(folder, manifest.files, manifest.chunks, verified)
+        verify(
+            folder,
+            {name: sha for name, sha in manifest.files.items() if not _of_state(name)},
+            manifest.chunks,
+            verified,
+        )
     except FileError as error:
         raise ArtifactError(str(error)) from None
     for name in (MODEL, "encoder.json", "encoder.npz", "fusion.json", "golden.json"):
@@ -237,6 +261,19 @@ def _load(folder: Path, verified: Verified | None) -> Artifact:
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ArtifactError(f"{folder}: cannot be read: {type(error).__name__}: {error}") from error
+
+
+def verify_state(artifact: Artifact) -> None:
+    """Raise ``ArtifactError`` if a file of the folder ``state`` is missing or differs; loading does not read it."""
+    manifest = artifact.manifest
+    try:
+        verify(artifact.folder, {n: sha for n, sha in manifest.files.items() if _of_state(n)}, manifest.chunks)
+    except FileError as error:
+        raise ArtifactError(str(error)) from None
+
+
+def _of_state(name: str) -> bool:
+    return name.startswith(f"{STATE}/")
 
 
 def _spreads(file: Path) -> dict[str, Spread]:
@@ -352,7 +389,8 @@ def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
             "chunks": chunks,
         }
     )
-    text = sealed.model_dump_json(by_alias=True, indent=2, exclude=None if chunks else {"chunks"})
+    unset = {name for name in ("chunks", "chain") if not getattr(sealed, name)}  # earlier versions know neither
+    text = sealed.model_dump_json(by_alias=True, indent=2, exclude=unset)
     (folder / MANIFEST).write_text(text)
     return sealed
 
@@ -387,9 +425,12 @@ def with_student(artifact: Artifact, student: Student, graph: Path, root: Path) 
 
 
 def _copy(artifact: Artifact, folder: Path, without: Sequence[str] = ()) -> None:
-    """Copy the files that the manifest lists, except those in a folder or of a name ``without``, and nothing else."""
+    """Copy the files that the manifest lists, except those in a folder or of a name ``without``, and nothing else.
+
+    A deployed copy may lack the folder ``state``.
+    """
     for name in artifact.manifest.files:
-        if name.split("/")[0] not in without:
+        if name.split("/")[0] not in without and not (_of_state(name) and not (artifact.folder / name).exists()):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(artifact.folder / name, folder / name)
 

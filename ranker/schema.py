@@ -54,7 +54,10 @@ class LabelStatistics(Closed):
     fold_by: ColumnName | None = Field(
         None,
         description="Rows with equal values in this column share a fold; with a date, rows never see labels of their "
-        "own day. By default folds are random.",
+        "own day. By default folds are random. A fit that carries an artifact on folds by day.",
+    )
+    half_life: float | None = Field(
+        None, gt=0, description="Days after which a row counts half; by default all rows count the same."
     )
 
     def key_features(self) -> tuple[tuple[str, ...], ...]:

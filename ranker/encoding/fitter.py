@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.encoding.carried import Carried
 from ranker.encoding.columns import Column, Floats, Integers, Mask, common_rows
 from ranker.encoding.encoder import Encoder
-from ranker.encoding.kinds.base import Encoding, Fitter
+from ranker.encoding.kinds.base import Arrays, Encoding, Fitter
 from ranker.encoding.layout import Key, Packed
 from ranker.encoding.statistics import Combination, OutOfFold, StatisticsFitter
 from ranker.encoding.times import Times
@@ -18,28 +19,72 @@ from ranker.schema import Schema
 class EncoderFitter:
     """Call ``add`` with each chunk of training rows, then ``fitted``; ``encode`` returns out-of-fold inputs.
 
-    The result does not depend on the chunking.
+    The result does not depend on the chunking. ``carried`` is an earlier fit to carry on: its vocabularies and label
+    statistics are extended, and its scales and buckets are kept unless ``refit_scales``. Raises ``KeyError`` if it
+    lacks facts.
+
+    Attributes
+    ----------
+    notes
+        Which features of ``carried`` start afresh although they are in the schema, and why.
+    day
+        The last day of the rows added; with ``carried``, at least its own.
     """
 
-    def __init__(self, schema: Schema, seed: int = 0) -> None:
+    def __init__(
+        self, schema: Schema, seed: int = 0, carried: Carried | None = None, refit_scales: bool = False
+    ) -> None:
         self.schema = schema
         self._fitters: dict[str, Fitter] = {}
         for name, feature in schema.by_source():
             self._fitters[name] = feature.fitter(seed, self._fitters)
+        self.notes: list[str] = []
+        self.day = carried.day if carried else None
+        carried = carried.without_expired(schema) if carried else None
+        afresh = self._carry(carried, refit_scales) if carried else set()
         statistics = schema.label_statistics
         self._keys: tuple[Key, ...] = statistics.key_features() if statistics else ()
         self._labels = list(statistics.labels or schema.tasks) if statistics else []
         self._folds = statistics.folds if statistics else 1
         self._combinations = {k: Combination([Vocabulary("integer", []) for _ in k[1:]]) for k in self._keys}
-        self._statistics = {k: StatisticsFitter(len(self._labels), self._folds) for k in self._keys}
+        half_life = statistics.half_life if statistics else None
+        self._statistics = {k: StatisticsFitter(len(self._labels), self._folds, half_life) for k in self._keys}
+        for key in self._keys if carried else ():
+            if carried is not None and key in carried.encoder.statistics and not afresh & set(key):
+                self._combinations[key] = carried.combination(key)
+                earlier = carried.sums(key, self._labels, self._binary)
+                self._statistics[key] = StatisticsFitter(
+                    len(self._labels), self._folds, half_life, earlier, carried.day, refit_scales
+                )
         self._out_of_fold: dict[Key, OutOfFold] | None = None
-        self._times = Times()
+        self._times = carried.encoder.times.extendable() if carried else Times()
 
-    def add(self, columns: Mapping[str, Column], labels: Floats, known: Mask, folds: Integers) -> None:
-        """Add a chunk: columns by name, labels and known [N, T] in the schema's task order, folds [N].
+    def _carry(self, carried: Carried, refit_scales: bool) -> set[str]:
+        """Carry features on; return the names of those that start afresh."""
+        afresh = set()
+        for name, fitter in self._fitters.items():
+            earlier = carried.encoder.encodings.get(name)
+            why = "it is new" if earlier is None else None
+            if earlier is not None:
+                why = fitter.carry(earlier, carried.facts.get(name, {}), refit_scales)
+            if why is not None:
+                afresh.add(name)
+            if why is not None and earlier is not None:
+                self.notes.append(f"schema feature {name!r} starts afresh: {why}")
+        return afresh
 
-        Raises ``ColumnError`` for an invalid value, ``ValueError`` for mismatched arrays, and ``RuntimeError`` after
-        ``fitted``.
+    def add(
+        self,
+        columns: Mapping[str, Column],
+        labels: Floats,
+        known: Mask,
+        folds: Integers,
+        days: Integers | None = None,
+    ) -> None:
+        """Add a chunk: columns by name, labels and known [N, T] in the schema's task order, folds and days [N].
+
+        Only ``expire_after`` and ``half_life`` need the days. Raises ``ColumnError`` for an invalid value,
+        ``ValueError`` for mismatched arrays, and ``RuntimeError`` after ``fitted``.
         """
         if self._out_of_fold is not None:
             raise RuntimeError("add after fitted: the encoder returned shares the vocabularies; fit a new one instead")
@@ -56,17 +101,21 @@ class EncoderFitter:
             added = fitter.add(columns[column], column)
             if added is not None:
                 codes[name] = added
+            if days is not None:
+                fitter.dated(days)
+        if days is not None and len(days):
+            self.day = int(days.max()) if self.day is None else max(self.day, int(days.max()))
         chosen = [tasks.index(label) for label in self._labels]
         for key in self._keys:
             joined = self._combinations[key].add([codes[name] for name in key])
-            self._statistics[key].add(joined, folds, labels[:, chosen], known[:, chosen])
+            self._statistics[key].add(joined, folds, labels[:, chosen], known[:, chosen], days)
 
     def fitted(self) -> Encoder:
         """Return the encoder of all rows added."""
         encodings: dict[str, Encoding] = {}
         for name, fitter in self._fitters.items():
             encodings[name] = fitter.fitted(encodings)
-        binary = np.array([self.schema.tasks[name].binary_labels for name in self._labels], dtype=bool)
+        binary = np.array(self._binary, dtype=bool)
         statistics = {}
         if self.schema.label_statistics is not None:
             for key in self._keys:
@@ -76,6 +125,18 @@ class EncoderFitter:
                 statistics[key] = self._statistics[key].fitted(size, binary, smoothing)
         self._out_of_fold = {key: self._statistics[key].out_of_fold(served) for key, served in statistics.items()}
         return Encoder(self.schema, encodings, self._combinations, statistics, self._times)
+
+    @property
+    def _binary(self) -> list[bool]:
+        return [self.schema.tasks[name].binary_labels for name in self._labels]
+
+    def facts(self) -> dict[str, Arrays]:
+        """What a later fit needs besides the encoder, by feature."""
+        return {name: fitter.facts() for name, fitter in self._fitters.items()}
+
+    def moved(self) -> dict[str, str]:
+        """How far rows lie from the scales and buckets of the earlier fit, by feature that moved far."""
+        return {name: text for name, fitter in self._fitters.items() if (text := fitter.moved()) is not None}
 
     def empty(self) -> list[str]:
         """Fitted features that had no value in any added row."""

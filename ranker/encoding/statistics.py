@@ -102,29 +102,65 @@ class OutOfFold:
 
 
 class StatisticsFitter:
-    """Sums labels per code and fold of one key, in one pass. Takes 8 (1 + 2 L) bytes per code and fold."""
+    """Sums labels per code and fold of one key, in one pass. Takes 8 (1 + 2 L) bytes per code and fold.
 
-    def __init__(self, labels: int, folds: int) -> None:
-        self.folds = folds
+    ``earlier`` are the sums of an earlier fit, as of ``day``, which belong to no fold; its ``shift`` and ``scale``
+    [1 + L], where they are not NaN, stay those of the inputs. With ``half_life``, a row of an earlier day weighs
+    ``0.5 ** (days since / half_life)``.
+    """
+
+    def __init__(
+        self,
+        labels: int,
+        folds: int,
+        half_life: float | None = None,
+        earlier: tuple[Sums, Floats, Floats] | None = None,
+        day: int | None = None,
+        refit_scales: bool = False,
+    ) -> None:
+        self.folds, self._half_life, self._day = folds, half_life, day
+        self._earlier = None if earlier is None else earlier[0]
+        self._kept = None if earlier is None or refit_scales else earlier[1:]
         self._counts = np.zeros((0, folds))
         self._sums = np.zeros((0, folds, labels))
         self._known = np.zeros((0, folds, labels))
 
-    def add(self, codes: Integers, folds: Integers, labels: Floats, known: Mask) -> None:
-        """Add one chunk: codes [N], folds [N], labels [N, L] and whether each is known [N, L]."""
+    def add(self, codes: Integers, folds: Integers, labels: Floats, known: Mask, days: Integers | None = None) -> None:
+        """Add one chunk: codes [N], folds [N], labels [N, L], whether each is known [N, L], and days [N].
+
+        Only a half-life needs the days.
+        """
         self._reserve(int(codes.max(initial=UNSEEN)) + 1)
+        weights = np.ones(len(codes)) if self._half_life is None else self._weights(days)
         at = codes * self.folds + folds
-        np.add.at(self._counts.reshape(-1), at, 1.0)
+        np.add.at(self._counts.reshape(-1), at, weights)
         for label in range(labels.shape[1]):
             mask = known[:, label]
             place = at[mask] * labels.shape[1] + label
-            np.add.at(self._sums.reshape(-1), place, labels[mask, label])
-            np.add.at(self._known.reshape(-1), place, 1.0)
+            np.add.at(self._sums.reshape(-1), place, labels[mask, label] * weights[mask])
+            np.add.at(self._known.reshape(-1), place, weights[mask])
+
+    def _weights(self, days: Integers | None) -> Floats:
+        """Weights [N] of rows as of the latest day so far, to which the sums are brought."""
+        if days is None or self._half_life is None:
+            raise ValueError("label_statistics.half_life: needs the day of each row, got none")
+        latest = int(days.max(initial=self._day if self._day is not None else np.iinfo(np.int64).min))
+        faded = 1.0 if self._day is None else 0.5 ** ((latest - self._day) / self._half_life)
+        if faded != 1.0:
+            for array in (self._counts, self._sums, self._known, *(self._earlier or ())):
+                array *= faded
+        if len(days):
+            self._day = latest
+        weights: Floats = 0.5 ** ((latest - days) / self._half_life)
+        return weights
 
     def fitted(self, codes: int, binary: Mask, smoothing: float) -> Statistics:
         """Return the statistics over all folds for ``codes`` codes, standardised over the rows seen."""
         totals = Sums(*(array.sum(axis=1) for array in self._by_fold(codes)))
-        return Statistics(totals, binary=binary, smoothing=smoothing, **_scaling(totals, binary, smoothing)._asdict())
+        if self._earlier is not None:
+            totals = Sums(*(_sum(now, before) for now, before in zip(totals, self._earlier, strict=True)))
+        scaling = self._scaling(totals, binary, smoothing)
+        return Statistics(totals, binary=binary, smoothing=smoothing, **scaling._asdict())
 
     def out_of_fold(self, served: Statistics) -> OutOfFold:
         """Return the out-of-fold statistics of the training rows that match ``served``."""
@@ -132,8 +168,15 @@ class StatisticsFitter:
         scalings = []
         for fold in range(self.folds):
             others = Sums(*(t - o[:, fold] for t, o in zip(served.totals, own, strict=True)))
-            scalings.append(_scaling(others, served.binary, served.smoothing))
+            scalings.append(self._scaling(others, served.binary, served.smoothing))
         return OutOfFold(served, own, Scaling(*(np.stack(parts) for parts in zip(*scalings, strict=True))))
+
+    def _scaling(self, totals: Sums, binary: Mask, smoothing: float) -> Scaling:
+        fitted = _scaling(totals, binary, smoothing)
+        if self._kept is None:
+            return fitted
+        shift, scale = (np.where(np.isnan(k), f, k) for k, f in zip(self._kept, fitted[1:], strict=True))
+        return Scaling(fitted.priors, shift, scale)
 
     def _by_fold(self, codes: int) -> Sums:
         self._reserve(codes)
@@ -146,6 +189,13 @@ class StatisticsFitter:
                 np.concatenate([a, np.zeros((size - len(a), *a.shape[1:]))])
                 for a in (self._counts, self._sums, self._known)
             )
+
+
+def _sum(now: Floats, before: Floats) -> Floats:
+    """The sum of ``now`` [V, ...] and ``before``, which has the first codes only."""
+    total = now.copy()
+    total[: len(before)] += before
+    return total
 
 
 def _scaling(totals: Sums, binary: Mask, smoothing: float) -> Scaling:

@@ -1,6 +1,7 @@
 """Which features had times in training, and which plain numbers are accepted as times in requests and items."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,10 @@ class Times:
     def __init__(self, dated: Mapping[str, bool] | None = None, plain: Mapping[str, PlainTimes] | None = None) -> None:
         self.dated = dict(dated or {})
         self.plain = dict(plain or {})
+
+    def extendable(self) -> "Times":
+        """A copy that :meth:`learn` may extend."""
+        return Times(self.dated, {name: replace(plain) for name, plain in self.plain.items()})
 
     def learn(self, schema: Schema, columns: Mapping[str, Column]) -> None:
         """Add a chunk of training rows. Raises ``ColumnError`` if times are mixed with numbers or text."""

@@ -64,6 +64,17 @@ class Typed:
         """Convert a column to the declared type, if any."""
         return column if self.declared is None else as_declared(column, name, self.declared)
 
+    def recall(self, values: Integers | list[str]) -> None:
+        """Take from the values [V] of an earlier fit, as stored, which integers may follow."""
+        if self.declared or not isinstance(values, np.ndarray):
+            return
+        below = values[values < 0]
+        if self.kind == "unsigned":
+            self._wide = True
+            self._beyond = int(below[:1].view(np.uint64)[0]) if len(below) else None
+        elif len(below):
+            self._negative = int(below[0])
+
     def learn(self, column: Column, name: str) -> Integers | Text | list[str | None] | None:
         """Stored values [N] of a training column; ``None`` if there was no value so far."""
         require_single(column, name, "one id per row")

@@ -103,6 +103,16 @@ class Vocabulary(Typed):
         values: list[Any] = list(self._table)[1:]  # the first is missing
         return values if self.kind == "string" else np.array(values, dtype=np.int64)
 
+    def extendable(self, declared: ValueType | None, kept: Integers | None = None) -> "Vocabulary":
+        """A copy to extend with :meth:`add`: of all values, or of those with the ascending codes ``kept``."""
+        held = self._held()
+        if kept is not None:
+            places = kept[kept >= RESERVED] - RESERVED
+            held = held[places] if isinstance(held, np.ndarray) else [held[place] for place in places.tolist()]
+        copy = Vocabulary(self.kind, held, declared)
+        copy.recall(held)
+        return copy
+
     def add(self, column: Column, name: str) -> Integers:
         """Codes [N]; new values are added in row order."""
         read = self.learn(column, name)

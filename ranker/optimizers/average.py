@@ -29,6 +29,11 @@ class WeightAverage(tf.Module):
         for average, variable in zip(self.averages, self._of, strict=True):
             average.assign_add(share * (variable - average))
 
+    def restart(self) -> None:
+        """Start the average again from the current weights."""
+        for average, variable in zip(self.averages, self._of, strict=True):
+            average.assign(variable)
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Swap the averages into the variables inside the ``with`` block, and restore them afterwards."""

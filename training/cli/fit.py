@@ -16,6 +16,15 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the artifacts and the run.")],
     more: More = None,
     data: Paths = None,
+    carried: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Carry this artifact on, or the highest version in this folder: start from its weights, moments, "
+            "vocabularies and statistics.",
+            metavar="ARTIFACT",
+        ),
+    ] = None,
     restart: Annotated[bool, typer.Option(help="Discard an unfinished run instead of resuming it.")] = False,
 ) -> None:
     """Train, evaluate on the validation split, and export the artifact into the output folder.
@@ -29,5 +38,6 @@ def fit(
     with quiet_imports():
         from training.commands.fit import fit as command
 
-    run = command(experiment, sources(data, more), output=output, restart=restart, progress=console)
+    paths = sources(data, more)
+    run = command(experiment, paths, output=output, from_artifact=carried, restart=restart, progress=console)
     console.print(f"artifact: [bold]{run.export().folder}[/bold]    serve it: ranker-serve {output}")

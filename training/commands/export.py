@@ -6,10 +6,11 @@ from typing import Any
 from numpy.typing import NDArray
 from rich.console import Console
 
-from ranker.artifact import Artifact
+from ranker.artifact import Artifact, Chain, Parent
 from ranker.fusion import DEFAULT as FUSION
 from ranker.fusion.artifact_fusions import single_valued
 from ranker.inference.agreement import MIN_NDCG, Agreement, agreement
+from training.data.earlier import write_state
 from training.data.encode import columns_at, rows_of
 from training.data.experiment_log import required_columns
 from training.data.split.held_out import split
@@ -26,6 +27,7 @@ from training.reports.calibration import calibration_page
 from training.reports.run import run_page
 from training.sweeps import TrialResult
 from training.trainer.callbacks import STEPS
+from training.trainer.carry_on import state_of
 from training.trainer.curves import trace
 from training.trainer.run_folder import RECORD, exported, mark_exported, read
 from training.trainer.train import RUN, Run, reopen
@@ -92,6 +94,16 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
         console.print(f"rows of tables in {tables.precision}: {found}", markup=False)
         return found
 
+    def keep(folder: Path) -> Chain | None:
+        """Write the state into the artifact's folder, unless it is left out; the chain of fits up to it."""
+        facts, variables = state_of(trained.model, trained.prepared, experiment, trained.parent)
+        if experiment.export.keep_state:
+            write_state(folder, facts, trained.prepared.ids, variables)
+        if trained.parent is None:
+            return None
+        parent = Parent(**trained.parent.model_dump(include=set(Parent.model_fields)))
+        return Chain(parent=parent, fits=facts.fits, days=facts.day - facts.first_day + 1)
+
     artifact = export(
         output,
         experiment,
@@ -106,6 +118,7 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
         seen,
         tables=tables,
         compare=compare,
+        keep=keep,
     )
     show_rounded(rounded_agreement(artifact, trained.model, tables), console)
     return artifact

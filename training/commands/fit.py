@@ -11,14 +11,25 @@ from ranker.artifact import Artifact
 from ranker.inference.agreement import MIN_NDCG
 from ranker.log_files.log_reader import Source
 from training.commands.export import finish, show_metrics
-from training.commands.inputs import Config, Data, Progress, console_of, experiment_of, in_memory, source_of
+from training.commands.inputs import (
+    Config,
+    Data,
+    Progress,
+    artifact_of,
+    console_of,
+    experiment_of,
+    in_memory,
+    source_of,
+)
 from training.config.experiment import Experiment, SplitByFiles
+from training.data.carried_notes import check_widths
+from training.data.earlier import manifest_digest, opened
 from training.data.experiment_log import open_log, required_columns
 from training.data.stored_table import prune
 from training.display import Display
 from training.export.tables import Placement, TableOptions, table_options
 from training.progress_listener import RunListener
-from training.trainer.run_folder import check_replaceable, exported, key_of, mark_exported
+from training.trainer.run_folder import check_replaceable, exported, found, key_of, mark_exported, parent_of
 from training.trainer.train import RUN, Run, reopen, train
 
 
@@ -92,11 +103,19 @@ class TrainingRun:
 
 
 def fit(
-    config: Config, data: Data = None, *, output: str | Path, restart: bool = False, progress: Progress = True
+    config: Config,
+    data: Data = None,
+    *,
+    output: str | Path,
+    from_artifact: str | Path | Artifact | None = None,
+    restart: bool = False,
+    progress: Progress = True,
 ) -> TrainingRun:
     """Train an experiment, and keep the weights of its best epoch.
 
     Called again with the same config and data, it resumes an interrupted run and does not retrain a finished one.
+    With ``from_artifact`` it carries that artifact on: the model starts from its weights and moments, and the encoder
+    from its vocabularies, label statistics, scales and buckets.
 
     Parameters
     ----------
@@ -107,6 +126,9 @@ def fit(
         ``data.paths``. Tables are stored in ``output/tables``, so that the run can be resumed and exported later.
     output
         Folder of the run and its artifacts.
+    from_artifact
+        The artifact to carry on: its folder, or a folder of versions, whose highest is taken unless it is what this
+        very call made before.
     restart
         Discard an unfinished run in ``output`` instead of resuming it.
     progress
@@ -120,27 +142,38 @@ def fit(
     ------
     ConfigError
         If the config is invalid; each mistake is named by its path.
+    ArtifactError
+        If ``from_artifact`` cannot be read, has no state, or its state is damaged.
     DataError
-        If the log cannot be used, or ``output`` holds an unfinished run of another config or data.
+        If the log cannot be used, ``output`` holds an unfinished run of another config or data, or a feature's
+        embeddings have another width than in ``from_artifact``.
     DivergedError
         If losses or scores become non-finite.
     """
     experiment, console, output = experiment_of(config), console_of(progress), Path(output)
+    carried = artifact_of(from_artifact) if from_artifact is not None else None
     if restart:
         shutil.rmtree(output / RUN, ignore_errors=True)
     source = source_of(experiment, data, output, console)
     log, folder = open_log(experiment, source), output / RUN
-    earlier, line = exported(folder, key_of(experiment, log))
-    line = line or check_replaceable(folder, experiment, log)
+    own = parent_of(folder, experiment, log, carried) if carried is not None else None
+    before = own.manifest if own is not None else manifest_digest(carried) if carried is not None else None
+    made, line = exported(folder, key_of(experiment, log, before))
+    line = line or check_replaceable(folder, experiment, log, before)
     if line is not None:
         console.print(line, markup=False)
+    if made is not None:
+        return TrainingRun(output, experiment, console, None, made)
+    if own is not None and carried is not None:  # the highest version is what this call made before
+        carried = found(own, carried)
+    earlier = opened(carried) if carried is not None else None
     if earlier is not None:
-        return TrainingRun(output, experiment, console, None, earlier)
+        check_widths(experiment, earlier)
     _check_columns(experiment, source)
     with Display(console) as display:
         display.expect(len(log))
         listener = RunListener(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
-        trained = train(experiment, source, output, listener)
+        trained = train(experiment, source, output, listener, earlier=earlier)
     if in_memory(data):
         prune(Path(source[0]))
     show_metrics(trained, console)

@@ -19,10 +19,11 @@ from ranker.funnels import FUNNELS, FunnelOptions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.metrics import METRICS, choosable
-from ranker.registry import Registry
+from ranker.registry import Registry, alternatives
 from ranker.schema import Schema, Task
 from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
+from training.config.daily import Daily, ExportOptions
 from training.config.optimizer import Optimizer
 from training.config.task_schedule import Schedule
 
@@ -127,10 +128,15 @@ class Data(Closed):
 
 
 class EmbeddingOptions(Closed):
-    """Regularisation that keeps the model from memorising ids."""
+    """Starting values of tables, and regularisation that keeps the model from memorising ids."""
 
     l2: float = Field(0.0, ge=0, description="Penalty on the squared norm of the embeddings a row looks up.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Fraction of ids replaced by the unknown id in training.")
+    vectors: dict[str, str] = Field(
+        default_factory=dict,
+        alias="from",
+        description="Files of vectors that rows start from, by feature, with its column and lists in `vector`.",
+    )
     reinitialise_each_epoch: bool = Field(
         False, description="Reinitialise the tables at the start of each epoch, nothing else (MEDA, 2023)."
     )
@@ -220,8 +226,22 @@ class Experiment(NamedChoices):
         default_factory=EarlyStopping, description="null: train all epochs and keep the last epoch's weights."
     )
     evaluation: Evaluation = Evaluation()
+    daily: Daily = Field(Daily(), description="How `fit --from` carries an artifact on.")
+    export: ExportOptions = Field(ExportOptions(), description="What the artifact holds besides the model.")
     fusion: FusionOptions = Field(FusionOptions(), description="The default fusion of scores into a ranking.")
     fusions: dict[Name, FusionOptions] = Field(default_factory=dict, description="Other fusions, by name.")
+
+    def _check_vectors(self) -> None:
+        """Raise ``ValueError`` for vectors of features without a vocabulary of their own."""
+        features = self.log_schema.features
+        able = [name for name, feature in features.items() if getattr(feature, "hash_buckets", 0) is None]
+        for name in self.embedding.vectors:
+            if name not in able:
+                raise ValueError(
+                    f"embedding.from.{name}: is not a feature with a vocabulary of its own{alternatives(name, able)}"
+                )
+        if self.embedding.vectors and self.embedding.reinitialise_each_epoch:
+            raise ValueError("embedding.from: reinitialise_each_epoch would replace the vectors; use one of the two")
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -251,6 +271,7 @@ class Experiment(NamedChoices):
                 "schedule.phases: embedding.reinitialise_each_epoch would leave frozen embeddings untrained; "
                 "use one of the two"
             )
+        self._check_vectors()
         self._check_fusions()
         self.weighting.check(tasks)
         method = WEIGHTINGS[self.weighting.name]

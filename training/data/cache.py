@@ -16,8 +16,12 @@ from ranker.file_locks import locked
 from ranker.log_files.log_reader import Log
 from training.config.experiment import Experiment, SplitByFiles
 from training.data.batches import EncodedRows
+from training.data.days import Days
+from training.data.earlier import Earlier, read_ids, write_ids
 from training.data.encode import Prepared, prepare
 from training.progress_listener import RunListener
+
+DAYS = "days.json"
 
 
 def digest(*facts: Any) -> str:
@@ -38,10 +42,12 @@ def scored_by(artifact: Artifact) -> list[str]:
     return named + [sha for name, sha in checksums.items() if name.startswith(("encoder/", "model.tables/"))]
 
 
-def fingerprint(experiment: Experiment, log: Log) -> str:
+def fingerprint(experiment: Experiment, log: Log, earlier: Earlier | None = None) -> str:
     """SHA-256 of everything that encoded rows depend on."""
     return digest(
         version("ranker"),
+        earlier.digest if earlier else None,
+        experiment.daily.model_dump(mode="json"),
         experiment.log_schema.model_dump(mode="json"),
         experiment.data.split.model_dump(mode="json"),
         experiment.data.csv.model_dump(mode="json"),
@@ -51,10 +57,12 @@ def fingerprint(experiment: Experiment, log: Log) -> str:
     )
 
 
-def prepared_rows(experiment: Experiment, log: Log, folder: Path, listener: RunListener) -> Prepared:
+def prepared_rows(
+    experiment: Experiment, log: Log, folder: Path, listener: RunListener, earlier: Earlier | None = None
+) -> Prepared:
     """Cached rows from ``folder``, or newly encoded ones; a lock lets one process encode while the others wait."""
     with locked(folder.with_name(f"{folder.name}.lock")):
-        mark, expected = folder / "fingerprint", fingerprint(experiment, log)
+        mark, expected = folder / "fingerprint", fingerprint(experiment, log, earlier)
         if mark.is_file() and mark.read_text() == expected:
             with suppress(FileNotFoundError):  # a part was deleted: encode again
                 cached = opened_rows(experiment, folder)
@@ -63,10 +71,12 @@ def prepared_rows(experiment: Experiment, log: Log, folder: Path, listener: RunL
         mark.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        prepared = prepare(experiment, log, folder, listener.rows, listener.note)
+        prepared = prepare(experiment, log, folder, listener.rows, listener.note, earlier)
         state, encoded = to_state(prepared.encoder)
         (folder / "encoder.json").write_bytes(orjson.dumps(state))
         np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)
+        write_ids(folder, prepared.ids)
+        (folder / DAYS).write_text(prepared.days.model_dump_json())
         mark.write_text(expected)  # last, as it marks the folder as complete
         return prepared
 
@@ -75,4 +85,6 @@ def opened_rows(experiment: Experiment, folder: Path) -> Prepared:
     """Open rows encoded into a folder. Raises ``FileNotFoundError`` if a part is missing."""
     with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
         encoder = from_state(experiment.log_schema, orjson.loads((folder / "encoder.json").read_bytes()), dict(arrays))
-    return Prepared(encoder, EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation"))
+    training, validation = EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation")
+    days = Days.model_validate_json((folder / DAYS).read_bytes())
+    return Prepared(encoder, training, validation, read_ids(folder), days)

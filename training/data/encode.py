@@ -23,18 +23,22 @@ from ranker.encoding import (
     label_columns,
     weight_columns,
 )
-from ranker.encoding.columns import Integers, Mask
-from ranker.encoding.vocabulary import HashedVocabulary, Vocabulary
+from ranker.encoding.columns import Mask
+from ranker.encoding.vocabulary import HashedVocabulary
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import Chunk, DataError, Log
 from ranker.schema import Schema
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows, EncodedWriter
+from training.data.carried_notes import carried_notes
+from training.data.days import DayClock, Days
 from training.data.dropped_rows import Rows, without_dropped
+from training.data.earlier import Arrays, Earlier
 from training.data.encoding_checks import cautions
 from training.data.experiment_log import kinds_of
+from training.data.folds import DayFolds, Folds
 from training.data.label_counts import LabelCounts
-from training.data.split.held_out import Split, split, uniform
+from training.data.split.held_out import Split, split
 from training.data.split.missing import missing
 from training.progress_listener import Progress, no_progress
 
@@ -50,11 +54,14 @@ def no_note(text: str) -> None:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The fitted encoder and the encoded rows of both sides of the split."""
+    """The fitted encoder, the encoded rows of both sides of the split, and what a later fit needs of this one."""
 
     encoder: Encoder
     training: EncodedRows
     validation: EncodedRows
+    ids: Mapping[str, Arrays]
+    """Facts of the encoder's fitters, by feature."""
+    days: Days
 
 
 def prepare(
@@ -63,29 +70,39 @@ def prepare(
     folder: Path,
     progress: Progress = no_progress,
     note: Callable[[str], None] = no_note,
+    earlier: Earlier | None = None,
 ) -> Prepared:
     """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
 
-    The first pass also counts labels: a task with nothing to learn and many labels that contradict `given` are errors;
-    few contradictions and features without any value are reported through ``note``.
+    The encoder of an ``earlier`` artifact is carried on. The first pass counts labels: a task with nothing to learn
+    and many labels that contradict `given` are errors; few contradictions, features without any value, and features
+    that have moved since ``earlier`` are reported through ``note``.
     """
     schema, seed = experiment.log_schema, experiment.training.seed
     rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
-    folds = _Folds(schema, seed)
-    columns = columns_of(schema, [*folds.columns, *weight_columns(schema)])
-    fitter = EncoderFitter(schema, seed)
-    counts, count = LabelCounts(schema), 0
+    clock = DayClock(experiment, earlier.facts.fits if earlier else 0)
+    folds = Folds(schema, seed) if earlier is None else DayFolds(schema, clock)
+    columns = columns_of(schema, [*folds.columns, *clock.columns, *weight_columns(schema)])
+    fitter = EncoderFitter(schema, seed, earlier.carried if earlier else None, experiment.daily.refit_scales)
+    counts, count, spans = LabelCounts(schema), 0, []
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
         labels, kept = _labels(schema, chunk, mask, counts)
         with chunk.naming_rows():
-            fold = folds.of(chunk)
+            fold, days = folds.of(chunk), clock.of(chunk)[kept]
         with chunk.naming_rows(kept):
-            fitter.add(taken(chunk.columns, kept), labels.values, labels.known, fold[kept])
-        count += int(kept.sum())
+            fitter.add(taken(chunk.columns, kept), labels.values, labels.known, fold[kept], days)
+        if len(days):
+            spans.append((int(days.min()), int(days.max())))
+        count += len(days)
     if not count:
         raise DataError(f"data.split leaves no row to train on: {rows.counted(columns)}")
     counts.check_conflicts()
     counts.check_learnable()
+    assert clock.unit is not None, "it has read a row"
+    days_of = Days(first=min(s[0] for s in spans), last=max(s[1] for s in spans), column=clock.column, unit=clock.unit)
+    if earlier is not None:
+        for text in carried_notes(earlier, fitter, days_of, experiment.daily.refit_scales):
+            note(text)
     encoder = fitter.fitted()
     for text in cautions(fitter, encoder):
         note(text)
@@ -106,7 +123,7 @@ def prepare(
     validation = _encode_validation(experiment, rows, encoder, folder, progress, counts)
     for text in counts.check_conflicts():
         note(text)
-    return Prepared(encoder, training.close(), validation)
+    return Prepared(encoder, training.close(), validation, fitter.facts(), days_of)
 
 
 def _check_weighed(schema: Schema, totals: NDArray[np.float64]) -> None:
@@ -305,25 +322,3 @@ class _Grouping:
         column = columns[self._column]
         keys = self._hashed.add(column, self._column)
         return keys if isinstance(column, Ragged) else np.where(missing(column), NO_GROUP, keys)
-
-
-class _Folds:
-    """The fold of each training row, for out-of-fold label statistics."""
-
-    def __init__(self, schema: Schema, seed: int) -> None:
-        statistics = schema.label_statistics
-        self._folds = statistics.folds if statistics else 1
-        self._by = statistics.fold_by if statistics else None
-        self._seed = seed + 1  # independent of the split
-        self._seen = Vocabulary(None, [])
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self._by,) if self._by else ()
-
-    def of(self, chunk: Chunk) -> NDArray[np.int64]:
-        """Folds [N] of a chunk's rows; nulls share one. Raises ``ColumnError`` with the row's index in the chunk."""
-        if self._by is None:
-            folds: Integers = (uniform(chunk, self._seed) * self._folds).astype(np.int64)
-            return folds
-        return self._seen.add(chunk.columns[self._by], self._by) % self._folds

@@ -18,6 +18,7 @@ from ranker.artifact import (
     SAVED_MODEL,
     TOLERANCE,
     Artifact,
+    Chain,
     Golden,
     difference,
     load,
@@ -72,6 +73,7 @@ def export(
     seen: TrainedOn | None = None,
     tables: TableOptions = DEFAULT,
     compare: Callable[[Scorer], Agreement] | None = None,
+    keep: Callable[[Path], Chain | None] | None = None,
 ) -> Artifact:
     """Write the next numbered version under ``root``, with fitted fusions.
 
@@ -79,7 +81,8 @@ def export(
     [N, T], ``report_data`` the content of reports, ``seen`` the data the model was trained on, ``tables`` where large
     embedding tables are kept.
     ``compare`` measures how the scores by rounded rows agree with the model's on validation rows; it is required for a
-    precision that rounds them.
+    precision that rounds them. ``keep`` writes what a later fit needs into the artifact's folder, and returns the fits
+    that led to it.
 
     Raises ``ExportError`` if ONNX and Keras differ by more than 1e-5 and for rounded rows below the bound,
     ``ValueError`` for options that do not fit the tables, and ``DiskFullError``; no version is then left.
@@ -102,6 +105,7 @@ def export(
         write_parts(folder, encoder, fusions, golden, spreads)
         if report_data is not None:
             write(folder, report_data)
+        chain = keep(folder) if keep is not None else None
         manifest = seal(
             folder,
             root,
@@ -113,6 +117,7 @@ def export(
                 "gates": gates or {},
                 "experiment": experiment.model_dump(mode="json", by_alias=True),
                 "trained_on": seen.model_dump(mode="json") if seen else {},
+                "chain": chain,
                 "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
             },
         )

@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
 from ranker.artifact import MANIFEST, Artifact, ArtifactError, load
 from ranker.log_files.log_reader import DataError, Log
 from training.config.experiment import Experiment
 from training.data.cache import digest, files
+from training.data.earlier import ParentRecord
 
 RECORD = "run.json"
 EXPORTED = "exported.json"
@@ -19,9 +22,33 @@ RESULT = "result.json"
 SHOWN = 4
 
 
-def key_of(experiment: Experiment, log: Log) -> str:
-    """Digest that identifies a run: the config and the files' fingerprints."""
-    return digest(experiment.model_dump(mode="json", by_alias=True), files(experiment, log))
+def key_of(experiment: Experiment, log: Log, parent: str | None = None) -> str:
+    """Digest that identifies a run: config, fingerprints of logs and vectors, and the artifact that it carries on."""
+    facts = [experiment.model_dump(mode="json", by_alias=True), files(experiment, log)]
+    facts += [Log([path]).fingerprint() for path in experiment.embedding.vectors.values()]
+    return digest(*facts, *([] if parent is None else [parent]))
+
+
+def parent_of(folder: Path, experiment: Experiment, log: Log, artifact: Artifact) -> ParentRecord | None:
+    """What the run in ``folder`` carries on, if it is of this config and data and has already made ``artifact``."""
+    record, chain = read(folder / RECORD), artifact.manifest.chain
+    if chain is None or not isinstance(record.get("parent"), dict):
+        return None
+    try:
+        parent = ParentRecord.model_validate(record["parent"])
+    except ValidationError:
+        return None
+    own = chain.parent.manifest == parent.manifest
+    return parent if own and record.get("key") == key_of(experiment, log, parent.manifest) else None
+
+
+def found(parent: ParentRecord, artifact: Artifact) -> Artifact:
+    """Load a run's parent, from its own folder or beside what the run made. Raises ``ArtifactError``."""
+    for folder in (Path(parent.folder), artifact.folder.parent / str(parent.version)):
+        with suppress(OSError):
+            if _sha256(folder / MANIFEST) == parent.manifest:
+                return load(folder)
+    raise ArtifactError(f"{parent.folder}: is gone or was replaced, and the unfinished run carries it on")
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -60,15 +87,15 @@ def exported(folder: Path, key: str) -> tuple[Artifact | None, str | None]:
     return None, f"this run is finished, but its exported version {version} is gone: exporting it again"
 
 
-def check_replaceable(folder: Path, experiment: Experiment, log: Log) -> str | None:
+def check_replaceable(folder: Path, experiment: Experiment, log: Log, parent: str | None = None) -> str | None:
     """A message if a finished run of another config or data will be replaced.
 
     Raises ``DataError`` if the other run is unfinished and has checkpoints, which would be lost.
     """
-    record, key = read(folder / RECORD), key_of(experiment, log)
+    record, key = read(folder / RECORD), key_of(experiment, log, parent)
     if not record or record.get("key") == key or not (folder / "checkpoints" / "latest" / "checkpoint").is_file():
         return None
-    differs = _differences(record, experiment, log)
+    differs = _differences(record, experiment, log, parent)
     if read(folder / EXPORTED).get("key") == record.get("key"):
         return f"replacing the finished run in {folder}, which differs in {differs}; its artifacts stay"
     raise DataError(
@@ -77,7 +104,7 @@ def check_replaceable(folder: Path, experiment: Experiment, log: Log) -> str | N
     )
 
 
-def _differences(record: Mapping[str, Any], experiment: Experiment, log: Log) -> str:
+def _differences(record: Mapping[str, Any], experiment: Experiment, log: Log, parent: str | None) -> str:
     saved = record.get("experiment")
     before = dict(_flat(saved)) if isinstance(saved, dict) else {}
     now = dict(_flat(orjson.loads(orjson.dumps(experiment.model_dump(mode="json", by_alias=True)))))
@@ -85,7 +112,9 @@ def _differences(record: Mapping[str, Any], experiment: Experiment, log: Log) ->
     differences = [f"{key} (was {_shown(before.get(key))}, now {_shown(now.get(key))})" for key in keys[:SHOWN]]
     if len(keys) > SHOWN:
         differences.append(f"{len(keys) - SHOWN} more keys")
-    if not keys or sorted(record.get("data") or []) != sorted(log.paths()):
+    if ((record.get("parent") or {}).get("manifest")) != parent:
+        differences.append("the artifact that it carries on (--from)")
+    if not differences or sorted(record.get("data") or []) != sorted(log.paths()):
         differences.append("the data files")
     return ", ".join(differences)
 

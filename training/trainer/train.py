@@ -19,6 +19,7 @@ from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows
 from training.data.cache import opened_rows, prepared_rows
+from training.data.earlier import Earlier, ParentRecord
 from training.data.encode import GROUP, Prepared
 from training.data.experiment_log import open_log
 from training.data.label_facts import label_facts
@@ -29,12 +30,14 @@ from training.evaluation.gates import GateReport, inspect_gates
 from training.progress_listener import RunListener
 from training.trainer.build_model import build_funnel, build_model
 from training.trainer.callbacks import Recorder, StepLog
+from training.trainer.carry_on import carry_on
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
 from training.trainer.precision import chosen
 from training.trainer.run_folder import RECORD, RESULT, key_of
 from training.trainer.table_sizes import describe_tables, table_sizes
+from training.trainer.warm_tables import warm_tables
 
 RUN = "run"
 ROWS = "rows"
@@ -53,6 +56,8 @@ class Run:
     gates: GateReport
     folder: Path
     predictions: Predictions
+    parent: ParentRecord | None = None
+    """The artifact that the run carried on, if any."""
 
     @property
     def best_epoch(self) -> int:
@@ -61,9 +66,16 @@ class Run:
 
 
 def train(
-    experiment: Experiment, source: Source, output: Path, listener: RunListener | None = None, rows: Path | None = None
+    experiment: Experiment,
+    source: Source,
+    output: Path,
+    listener: RunListener | None = None,
+    rows: Path | None = None,
+    earlier: Earlier | None = None,
 ) -> Run:
-    """Train in ``output/run``, resuming an unfinished run of the same config and data.
+    """Train in ``output/run``, resuming an unfinished run of the same config, data and ``earlier`` artifact.
+
+    With ``earlier``, the model and the encoder start from that artifact's.
 
     Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones.
     Raises ``DataError`` if the log cannot be used, ``DivergedError`` if losses become non-finite, and ``RuntimeError``
@@ -76,8 +88,8 @@ def train(
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
-    _start(experiment, log, folder, rows)
-    prepared = prepared_rows(experiment, log, rows or folder / ROWS, listener)
+    _start(experiment, log, folder, rows, earlier)
+    prepared = prepared_rows(experiment, log, rows or folder / ROWS, listener, earlier)
     metric, cautions = stopping_metric(experiment, prepared.validation)
     of_split = split_cautions(experiment, log, len(prepared.training), len(prepared.validation))
     for caution in [*of_split, *cautions]:
@@ -94,6 +106,9 @@ def train(
             listener.note(caution)
     except ValueError as error:
         raise DataError(str(error)) from None
+    warm_tables(model.embedding, experiment, prepared.encoder, listener.note)
+    if earlier is not None:
+        carry_on(model, experiment, prepared.encoder, earlier, listener.note)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest() or RunState()
     if _finished(experiment, state):
@@ -109,7 +124,8 @@ def train(
         if not is_disk_full(error):
             raise
         raise checkpoints.disk_full(folder) from None
-    return _best(experiment, log, prepared, model, score, checkpoints, state, folder)
+    parent = earlier.record() if earlier else None
+    return _best(experiment, log, prepared, model, score, checkpoints, state, folder, parent)
 
 
 def _diverged(
@@ -141,6 +157,7 @@ def reopen(output: Path) -> Run:
         saved = orjson.loads((folder / "run.json").read_bytes())
         experiment = Experiment.model_validate(saved["experiment"])
         log = open_log(experiment, saved["data"])
+        parent = ParentRecord.model_validate(saved["parent"]) if saved.get("parent") else None
         prepared = opened_rows(experiment, Path(saved["rows"]) if saved["rows"] else folder / ROWS)
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise DataError(f"{folder}: the run cannot be read; run `fit` again ({error})") from error
@@ -155,14 +172,20 @@ def reopen(output: Path) -> Run:
         )
     if state is None or not state.history:
         raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
-    return _best(experiment, log, prepared, model, scorer(model), checkpoints, state, folder)
+    return _best(experiment, log, prepared, model, scorer(model), checkpoints, state, folder, parent)
 
 
-def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None) -> None:
+def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None, earlier: Earlier | None) -> None:
     """Write the run's record; first delete an earlier run of another config or data, except its encoded rows."""
     config = experiment.model_dump(mode="json", by_alias=True)
-    key, record_file = key_of(experiment, log), folder / RECORD
-    run = {"key": key, "experiment": config, "data": log.paths(), "rows": str(rows.resolve()) if rows else None}
+    key, record_file = key_of(experiment, log, earlier.digest if earlier else None), folder / RECORD
+    run = {
+        "key": key,
+        "experiment": config,
+        "data": log.paths(),
+        "rows": str(rows.resolve()) if rows else None,
+        "parent": earlier.record().model_dump(mode="json") if earlier else None,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     if _key_of(record_file) != key:
         record_file.unlink(missing_ok=True)  # first, so that an interrupted clean-up is not mistaken for this run
@@ -188,12 +211,13 @@ def _best(
     checkpoints: Checkpoints,
     state: RunState,
     folder: Path,
+    parent: ParentRecord | None,
 ) -> Run:
     checkpoints.restore_best()
     predictions = predict(score, prepared.validation.chunks())
     metrics = measure(experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed)
     gates = inspect_gates(model, prepared.validation)
-    return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions)
+    return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions, parent)
 
 
 def scorer(model: RankingModel) -> Scorer:

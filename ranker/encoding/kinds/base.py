@@ -16,6 +16,7 @@ from ranker.config.closed import Closed, ColumnName
 from ranker.encoding.columns import Column, Integers
 from ranker.encoding.declared import IdType
 from ranker.encoding.layout import LayoutBuilder, Side
+from ranker.encoding.row_moves import RowMoves
 from ranker.encoding.time_range import TimeRange
 from ranker.encoding.value_types import ValueType
 from ranker.registry import Registry
@@ -158,6 +159,26 @@ class Fitter(ABC):
         """Upper bound of the codes returned by :meth:`add`."""
         return 0
 
+    def carry(self, earlier: "Encoding", facts: Mapping[str, NDArray[Any]], refit_scales: bool) -> str | None:
+        """Carry an earlier fit's encoding on; return why it cannot be carried on, if so.
+
+        Called before any row is added. ``facts`` are those of the earlier fitter, or a part of them; ``refit_scales``
+        fits scales and buckets again.
+        """
+        del earlier, facts, refit_scales
+        return None
+
+    def dated(self, days: Integers) -> None:  # noqa: B027 - most kinds have no ids that expire
+        """Take the day [N] of each row of the chunk added last."""
+
+    def facts(self) -> Arrays:
+        """What a later fitter needs besides the encoding; by default nothing."""
+        return {}
+
+    def moved(self) -> str | None:
+        """How far the added rows lie from the scale of the encoding that is carried on; ``None`` if near."""
+        return None
+
 
 class _FixedFitter(Fitter):
     def __init__(self, feature: FixedKind) -> None:
@@ -221,6 +242,11 @@ class Encoding(ABC):
     def texts(self) -> Collection[str]:
         """Distinct texts kept from training; none for features without a text vocabulary."""
         return ()
+
+    def row_moves(self, earlier: "Encoding") -> RowMoves | None:
+        """Embedding rows that come from an earlier encoding of the feature; ``None`` if all start fresh."""
+        del earlier
+        return None
 
     def time_range(self) -> TimeRange | None:
         """Range of the times in training, for artifacts without ``PlainTimes``; ``None`` if unknown."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ranker.encoding.columns import Column
+from ranker.encoding.columns import Column, Integers
 from ranker.encoding.kinds.base import FEATURE_KINDS, CsvType, Fitter, RequestType
 from ranker.encoding.kinds.coded import Coded, CodedEncoding, CodedFitter
 from ranker.encoding.layout import LayoutBuilder, Side
@@ -46,10 +46,17 @@ class MultiFitter(CodedFitter):
     def __init__(self, feature: Multi) -> None:
         super().__init__(feature)
         self._separator = feature.separator
+        self._lengths: Integers = np.zeros(0, dtype=np.int64)
 
     def add(self, column: Column, name: str) -> None:
         """Add lists [N]."""
-        list_codes(self.counted, split(column, name, self._separator, self.coder.kind), name)
+        lists = split(column, name, self._separator, self.coder.kind)
+        list_codes(self.counted, lists, name)
+        self._lengths = np.diff(lists.offsets)
+
+    def dated(self, days: Integers) -> None:
+        """Take the day [N] of the lists added last."""
+        super().dated(np.repeat(days, self._lengths))
 
 
 @dataclass(frozen=True)

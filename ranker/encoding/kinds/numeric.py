@@ -4,7 +4,7 @@ Features of one side are encoded together, since the cost of a small request is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -35,7 +35,9 @@ from ranker.encoding.kinds.base import (
     Part,
     RequestType,
 )
+from ranker.encoding.kinds.numeric_drift import FEW, bucket_shares, buckets_moved, scale_moved
 from ranker.encoding.layout import LayoutBuilder, Side
+from ranker.encoding.row_moves import RowMoves
 from ranker.encoding.scaling import usable_deviation
 from ranker.encoding.time_range import EARLIEST, TimeRange
 
@@ -129,6 +131,13 @@ class NumericEncoding(Encoding):
             "has_missing": self.has_missing,
             "edges": list(self.edges),
         }, {}
+
+    def row_moves(self, earlier: Encoding) -> RowMoves | None:
+        """All rows if there are as many buckets: the buckets of equal rank."""
+        if not self.feature.bucketed or not isinstance(earlier, NumericEncoding) or not earlier.feature.bucketed:
+            return None
+        same = len(self.edges) == len(earlier.edges)
+        return RowMoves.identity(len(self.edges) + 2 if same else 1)  # row 0 is missing
 
     def bucket(self, column: Column, name: str) -> NDArray[np.int32]:
         """Buckets [N] from 1; 0 is missing."""
@@ -230,9 +239,22 @@ class NumericFitter(Fitter):
     missing: int = 0
     _sample: Floats = field(default_factory=lambda: np.empty((2, 0)))
     _random: np.random.Generator = field(init=False)
+    _earlier: NumericEncoding | None = None
+    _shares: Floats | None = None
+    _refits: bool = False
 
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(self.seed)
+
+    def carry(self, earlier: Encoding, facts: Mapping[str, NDArray[Any]], refit_scales: bool) -> str | None:
+        """Keep the earlier scale or buckets, unless they are fitted again."""
+        if not isinstance(earlier, NumericEncoding):
+            return f"it was of kind {earlier.feature.model_dump()['kind']}"
+        now, before = self.feature, earlier.feature
+        if (now.transform, now.bucketed and now.buckets) != (before.transform, before.bucketed and before.buckets):
+            return f"its transform was {_shown(before)}, and is now {_shown(now)}"
+        self._earlier, self._shares, self._refits = earlier, facts.get("shares"), refit_scales
+        return None
 
     def add(self, column: Column, name: str) -> None:
         """Add one chunk."""
@@ -256,8 +278,10 @@ class NumericFitter(Fitter):
         self.count = total
 
     def fitted(self, encodings: Mapping[str, Encoding]) -> NumericEncoding:
-        """Return the encoding of all rows added."""
+        """Return the encoding of all rows added, or the one that is carried on."""
         del encodings
+        if self._earlier is not None and not (self._refits and self.count):
+            return replace(self._earlier, feature=self.feature)
         missing, edges = self.missing > 0, self._edges()
         if self.feature.transform in ("none", "buckets"):
             return NumericEncoding(self.feature, mean=0.0, deviation=1.0, has_missing=missing, edges=edges)
@@ -270,11 +294,34 @@ class NumericFitter(Fitter):
         """Whether all numbers were missing."""
         return self.count == 0
 
+    def facts(self) -> Arrays:
+        """Fraction of the values in each bucket; those of an earlier fit while its buckets are kept."""
+        if not self.feature.bucketed:
+            return {}
+        if self._earlier is not None and self._shares is not None and not (self._refits and self.count):
+            return {"shares": self._shares}
+        return {"shares": bucket_shares(self._sample[1], np.array(self._edges()))}
+
+    def moved(self) -> str | None:
+        """How far the added rows lie from the earlier scale or buckets."""
+        earlier = self._earlier
+        if earlier is None or self.count < FEW or self.feature.transform == "none":
+            return None
+        if not self.feature.bucketed:
+            return scale_moved(self.mean, (self.squares / self.count) ** 0.5, earlier.mean, earlier.deviation)
+        if self._shares is None or not len(earlier.edges):
+            return None
+        return buckets_moved(bucket_shares(self._sample[1], np.array(earlier.edges)), self._shares)
+
     def _edges(self) -> tuple[float, ...]:
         if not self.feature.bucketed or not self.count:
             return ()
         quantiles = np.quantile(self._sample[1], np.linspace(0, 1, self.feature.buckets + 1)[1:-1])
         return tuple(np.unique(quantiles).tolist())
+
+
+def _shown(feature: Numeric) -> str:
+    return f"{feature.buckets} buckets" if feature.bucketed else feature.transform
 
 
 def signed_log1p(values: Floats) -> Floats:

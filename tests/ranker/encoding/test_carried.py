@@ -1,0 +1,218 @@
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from ranker.encoding import Encoder, EncoderFitter
+from ranker.encoding.carried import Carried
+from ranker.encoding.vocabulary import UNSEEN
+from ranker.schema import Schema
+
+
+def schema(statistics: Mapping[str, Any] | None = None, **item: Any) -> Schema:
+    content = {
+        "candidate": {"item": {"kind": "categorical", "dimension": 2, **item}, "price": {"kind": "numeric"}},
+        "context": {"user": {"kind": "categorical"}},
+        "tasks": {"click": {"kind": "binary"}},
+    }
+    return Schema.model_validate({**content, **({"label_statistics": statistics} if statistics else {})})
+
+
+class Day(NamedTuple):
+    fitter: EncoderFitter
+    encoder: Encoder
+
+    def rows(self, *items: object) -> list[int]:
+        """Embedding rows of items."""
+        coder, table = self.encoder.encodings["item"].coder, self.encoder.encodings["item"].table
+        return table[coder.codes(list(items), "item")].tolist()
+
+    def carried(self) -> Carried:
+        return Carried(self.encoder, self.fitter.facts(), self.fitter.day)
+
+
+def fitted(
+    of: Schema,
+    items: list[Any],
+    days: Any,
+    before: Day | None = None,
+    clicks: Any = 0,
+    price: Any = 1.0,
+    **options: Any,
+) -> Day:
+    """One fit of rows of these items on these days; all rows have one user."""
+    count = len(items)
+    fitter = EncoderFitter(of, 0, before.carried() if before else None, **options)
+    columns = columns_of(items, price)
+    labels = np.broadcast_to(clicks, count).astype(float)[:, None]
+    days = np.broadcast_to(days, count).astype(np.int64)
+    fitter.add(columns, labels, np.ones((count, 1), dtype=bool), days % 10, days)
+    return Day(fitter, fitter.fitted())
+
+
+def columns_of(items: list[Any], price: Any = 1.0) -> dict[str, Any]:
+    return {"item": items, "user": ["u"] * len(items), "price": np.broadcast_to(price, len(items)).astype(float)}
+
+
+def pairs(before: Day, after: Day) -> dict[int, int]:
+    """New row of each old row that moves."""
+    moves = after.encoder.encodings["item"].row_moves(before.encoder.encodings["item"])
+    return dict(zip(moves.sources.tolist(), moves.targets.tolist(), strict=True))
+
+
+def test_known_ids_keep_their_rows_whatever_their_place_by_frequency():
+    first = fitted(schema(), ["a", "a", "a", "b"], 1)
+    second = fitted(schema(), ["b"] * 5 + ["c"], 2, first)
+    assert first.rows("a", "b") == [2, 3]
+    assert second.rows("b", "a", "c") == [2, 3, 4]
+    assert pairs(first, second) == {0: 0, 1: 1, 2: 3, 3: 2}
+
+
+def test_a_new_id_enters_when_it_has_been_seen_often_enough_on_all_days_together():
+    of = schema(min_count=3)
+    first = fitted(of, ["a"] * 3 + ["b"], 1)
+    second = fitted(of, ["b"], 2, first)
+    third = fitted(of, ["b", "c"], 3, second)
+    assert first.rows("b") == second.rows("b") == third.rows("c") == [UNSEEN]
+    assert third.rows("a", "b") == [2, 3]
+    assert 3 not in pairs(second, third).values()  # the row is fresh
+
+
+def test_ids_expire_after_days_without_a_row_and_come_back_as_new_ones():
+    of = schema(expire_after=2, min_count=2)
+    first = fitted(of, ["a", "a", "b", "b"], 1)
+    second = fitted(of, ["b"], 3, first)  # two days without a row of a
+    assert second.rows("a") != [UNSEEN]
+    third = fitted(of, ["b"], 4, second)
+    assert third.rows("a", "b") == [UNSEEN, 2]
+    assert pairs(second, third) == {0: 0, 1: 1, second.rows("b")[0]: 2}
+    fourth = fitted(of, ["a"], 5, third)
+    assert fourth.rows("a") == [UNSEEN]  # counted from 1 again
+    fifth = fitted(of, ["a"], 6, fourth)
+    assert fifth.rows("a") == [3]
+    assert 3 not in pairs(fourth, fifth).values()
+
+
+def test_an_id_that_comes_back_before_it_expires_keeps_its_row():
+    of = schema(expire_after=2)
+    first = fitted(of, ["a", "b"], 1)
+    second = fitted(of, ["a"], 9, first)  # no fit came between
+    assert second.rows("a", "b") == [2, UNSEEN]
+    assert pairs(first, second)[first.rows("a")[0]] == 2
+
+
+def test_a_first_fit_forgets_what_a_chain_of_fits_forgets():
+    of = schema(expire_after=2)
+    whole = fitted(of, ["a", "b", "c"], [1, 2, 4])
+    assert whole.rows("a", "b", "c") == [UNSEEN, 2, 3]
+
+
+def test_beyond_max_size_the_ids_seen_last_stay():
+    of = schema(max_size=2)
+    first = fitted(of, ["a", "a", "a", "b", "b", "c"], 1)
+    assert first.rows("a", "b", "c") == [2, 3, UNSEEN]
+    second = fitted(of, ["c"], 2, first)
+    assert sorted(second.rows("a", "c")) == [2, 3]  # a and b were seen on the same day, a more often
+    assert second.rows("b") == [UNSEEN]
+    smaller = fitted(schema(max_size=1), ["b"], 3, second)
+    assert smaller.rows("b", "a", "c") == [2, UNSEEN, UNSEEN]
+    assert len(pairs(second, smaller)) == 2  # only the missing and the unknown row
+    larger = fitted(schema(), ["b"], 3, second)
+    assert UNSEEN not in larger.rows("a", "b", "c")
+
+
+def test_hashed_rows_stay_and_other_buckets_start_afresh():
+    of = schema(hash_buckets=8)
+    first, second = fitted(of, [5, 6], 1), fitted(of, [7], 2)
+    assert pairs(first, fitted(of, [7], 2, first)) == {row: row for row in range(10)}
+    other = fitted(schema(hash_buckets=4), [7], 2, first)
+    assert other.encoder.encodings["item"].row_moves(second.encoder.encodings["item"]) is None
+    assert other.fitter.notes == ["schema feature 'item' starts afresh: hash_buckets was 8, and is now 4"]
+
+
+@pytest.mark.parametrize("ids", [[2**63 + 5, 1], [-4, 1], ["x", "y"]])
+def test_ids_of_every_type_are_carried_on(ids):
+    first = fitted(schema(), ids, 1)
+    second = fitted(schema(), ids[1:], 2, first)
+    kind = first.encoder.encodings["item"].coder.kind
+    assert second.encoder.encodings["item"].coder.kind == kind
+    assert sorted(second.rows(*ids)) == [2, 3]
+
+
+def statistics(day: Day, items: list[Any]) -> np.ndarray:
+    """Served inputs of items: of the items alone and with their user."""
+    columns = columns_of(items)
+    return day.encoder.encode(columns, columns).candidate_numbers[:, 1:]
+
+
+OF = {"of": ["item", ["user", "item"]], "smoothing": 1, "folds": 10}
+
+
+def test_label_statistics_are_summed_over_fits():
+    of = schema(OF)
+    whole = fitted(of, ["a", "a", "b", "b"], [1, 1, 2, 2], clicks=[1, 0, 1, 1])
+    first = fitted(of, ["a", "a"], 1, clicks=[1, 0])
+    second = fitted(of, ["b", "b"], 2, first, clicks=[1, 1], refit_scales=True)
+    np.testing.assert_allclose(statistics(second, ["a", "b", "c"]), statistics(whole, ["a", "b", "c"]), rtol=1e-6)
+    totals = second.encoder.statistics["item",].totals
+    assert totals.counts[2:].tolist() == [2, 2]
+    assert totals.sums[2:, 0].tolist() == [1, 2]
+
+
+def test_a_half_life_fades_rows_by_their_day():
+    of = schema({**OF, "half_life": 2})
+    first = fitted(of, ["a", "a"], [1, 3], clicks=[1, 0])
+    totals = first.encoder.statistics["item",].totals
+    assert (totals.counts[2], totals.sums[2, 0]) == (1.5, 0.5)
+    second = fitted(of, ["b"], 5, first, clicks=1)
+    totals = second.encoder.statistics["user", "item"].totals
+    assert totals.counts[2:].tolist() == [0.75, 1.0]
+    assert totals.known[2:, 0].tolist() == [0.75, 1.0]
+
+
+def test_a_half_life_needs_days():
+    fitter = EncoderFitter(schema({**OF, "half_life": 2}))
+    with pytest.raises(ValueError, match=r"label_statistics.half_life: needs the day of each row, got none"):
+        fitter.add(columns_of(["a"]), np.ones((1, 1)), np.ones((1, 1), dtype=bool), np.zeros(1, dtype=np.int64))
+
+
+def test_rows_see_earlier_days_and_never_labels_of_their_own():
+    of = schema({**OF, "half_life": 3})
+    first = fitted(of, ["a", "a", "b"], 1, clicks=[1, 1, 0])
+    inputs = []
+    for clicks in ([1, 1], [0, 0]):
+        second = fitted(of, ["a", "b"], 2, first, clicks=clicks)
+        columns = columns_of(["a", "b"])
+        inputs.append(second.fitter.encode(second.encoder, columns, np.full(2, 2)).candidate_numbers)
+    np.testing.assert_array_equal(inputs[0], inputs[1])
+    assert inputs[0][0, 2] > inputs[0][1, 2]  # a was clicked yesterday
+
+
+def test_expired_ids_leave_the_statistics_and_their_combinations():
+    of = schema(OF, expire_after=1)
+    first = fitted(of, ["a", "b", "c"], [1, 3, 3], clicks=[1, 0, 1])
+    assert first.encoder.encodings["item"].coder.size == 5  # a has no row, and its statistics are still served
+    second = fitted(of, ["c", "a"], 4, first, clicks=[1, 0])
+    vocabulary = second.encoder.encodings["item"].coder
+    assert vocabulary.values() == ["b", "c", "a"]
+    for key in (("item",), ("user", "item")):
+        totals = second.encoder.statistics[key].totals
+        assert totals.counts[2:].tolist() == [1, 2, 1]
+        assert totals.sums[2:, 0].tolist() == [0, 2, 0]
+    whole = fitted(of, ["b", "c", "c", "a"], [3, 3, 4, 4], clicks=[0, 1, 1, 0])
+    second = fitted(of, ["c", "a"], 4, first, clicks=[1, 0], refit_scales=True)
+    np.testing.assert_allclose(statistics(second, ["a", "b", "c"]), statistics(whole, ["a", "b", "c"]), rtol=1e-6)
+
+
+def test_scales_are_kept_and_far_moves_are_reported():
+    before = fitted(schema(), ["a"] * 200, 1, price=np.arange(200.0))
+    near = fitted(schema(), ["a"] * 200, 2, before, price=np.arange(200.0) + 3)
+    assert near.encoder.encodings["price"] == before.encoder.encodings["price"]
+    assert near.fitter.moved() == {}
+    far = fitted(schema(), ["a"] * 200, 2, before, price=np.arange(200.0) + 300)
+    assert far.encoder.encodings["price"] == before.encoder.encodings["price"]
+    assert far.fitter.moved() == {"price": "mean 99.5 -> 399.5, deviation 57.73 -> 57.73"}
+    again = fitted(schema(), ["a"] * 200, 2, before, price=np.arange(200.0) + 300, refit_scales=True)
+    assert again.encoder.encodings["price"].mean == pytest.approx(399.5)
+    assert list(again.fitter.moved()) == ["price"]

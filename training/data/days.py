@@ -1,0 +1,84 @@
+"""The day of each row, by which ids expire, label statistics fade and folds are made when an artifact is carried on."""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranker.config.closed import Closed
+from ranker.log_files.log_reader import Chunk
+from training.config.experiment import Experiment, SplitByTime
+from training.data.split.time_column import SECOND, TimeColumn, Values, parse
+from training.data.split.time_split import DAY
+from training.data.split.time_units import EPOCHS, unit_of
+
+Unit: TypeAlias = Literal["times", "dates", "seconds", "milliseconds", "microseconds", "nanoseconds", "days", "fits"]
+"""What days are counted by: times; numbers such as 20240109; numbers of a unit since 1970; days; the fits so far."""
+DATES = "%Y%m%d"
+
+
+class Days(Closed):
+    """Days of the training rows, and what they were counted by."""
+
+    first: int
+    last: int
+    column: str | None
+    unit: Unit
+
+
+class DayClock:
+    """Days since 1970 of a time column, its own numbers if they are no times, or the number of the fit.
+
+    The first chunk decides what the column's numbers are.
+
+    Attributes
+    ----------
+    column
+        The column, if any.
+    unit
+        What days are counted by; ``None`` before the first chunk.
+    """
+
+    def __init__(self, experiment: Experiment, fit: int) -> None:
+        rule = experiment.data.split
+        of_split = rule if isinstance(rule, SplitByTime) else None
+        self.column = experiment.daily.day or (of_split.column if of_split else None)
+        self.unit: Unit | None = None if self.column else "fits"
+        self._fit = fit
+        form = of_split.format if of_split is not None and of_split.column == self.column else None
+        self._times = TimeColumn(self.column, form) if self.column else None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that :meth:`of` reads."""
+        return [self.column] if self.column else []
+
+    def of(self, chunk: Chunk) -> NDArray[np.int64]:
+        """Days [N] of a chunk. Raises ``DataError`` for a value that is no time."""
+        if self._times is None or not chunk.rows:
+            return np.full(chunk.rows, self._fit, dtype=np.int64)
+        times = self._times.of(chunk)
+        if self.unit is None:
+            self.unit = _unit(times.values) if times.kind == "number" else "times"
+            if self.unit == "dates":
+                self._times = TimeColumn(self._times.name, DATES)
+        if self.unit == "dates":
+            times = self._times.of(chunk)
+        if self.unit == "days":
+            return np.floor(times.values).astype(np.int64)
+        return np.floor(times.values / _per_day(self.unit)).astype(np.int64)
+
+
+def _per_day(unit: Unit) -> float:
+    if unit in ("times", "dates"):
+        return float(DAY)
+    return EPOCHS[unit] * DAY / SECOND
+
+
+def _unit(values: Values) -> Unit:
+    """What the numbers [N > 0] of a column are."""
+    unit = unit_of(float(np.median(values)))
+    if unit is not None:
+        return next(known for known in ("seconds", "milliseconds", "microseconds", "nanoseconds") if known == unit)
+    ends = [f"{end:.0f}" for end in (values.min(), values.max())]
+    return "dates" if all(len(end) == 8 for end in ends) and parse(ends, DATES)[1].all() else "days"

@@ -1,0 +1,203 @@
+"""Starts a model from an earlier artifact's weights and moments, row by row where tables and inputs have changed."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ranker.encoding import Encoder
+from ranker.encoding.row_moves import RowMoves, moved
+from ranker.encoding.table_regions import TableRegion, table_regions
+from ranker.model import RankingModel
+from ranker.optimizers.grouped import GroupedOptimizer
+from training.config.experiment import Experiment
+from training.data.earlier import Arrays, Earlier, InputColumns, ParentRecord, StateFacts
+from training.data.encode import Prepared
+from training.trainer.moments import kept_moments
+from training.trainer.variable_names import HEADS, TABLES, TRUNK, WEIGHTING, input_columns, named_variables, set_names
+
+SHOWN = 5
+Axes = Sequence[RowMoves]
+
+
+def carry_on(
+    model: RankingModel, experiment: Experiment, encoder: Encoder, earlier: Earlier, note: Callable[[str], None]
+) -> None:
+    """Assign the values and moments of the artifact's variables to those of the same names.
+
+    Rows of tables follow their ids, rows of the first dense layers their inputs; whatever is new keeps its initial
+    values. ``note`` is told what stays, comes and goes. Schedules and the moving average of weights start again.
+    """
+    saved, facts = earlier.variables, earlier.facts
+    names = named_variables(model)
+    axes = _Axes(model, experiment, encoder, earlier)
+    moves: dict[str, Axes] = {}
+    for name, variable in names.items():
+        if name in saved and (found := axes.of(name, saved[name].shape, tuple(variable.shape))) is not None:
+            moves[name] = found
+            variable.assign(moved(saved[name], variable.numpy(), found))
+    steps: dict[int, int] = {}
+    for kept in kept_moments(model, names):
+        name = kept.name.partition("|")[0]
+        if name not in moves or facts.optimizers.get(kept.name) != kept.kind:
+            continue
+        held = [
+            slot for slot in saved if slot.startswith(f"{kept.name}|") and slot.count("|") == kept.name.count("|") + 1
+        ]
+        for slot, variable in kept.created().items() if held else ():
+            if slot in held:
+                variable.assign(moved(saved[slot], variable.numpy(), moves[name]))
+        done = max(facts.iterations.get(kept.name, 0), steps.get(id(kept.optimizer), 0))
+        steps[id(kept.optimizer)] = done
+        kept.optimizer.iterations.assign(done)
+    if isinstance(model.optimizer, GroupedOptimizer) and model.optimizer.average is not None:
+        model.optimizer.average.restart()
+    for line in (*_about_schema(experiment, earlier), *axes.lines, *_about_variables(names, moves, saved)):
+        note(line)
+
+
+def state_of(
+    model: RankingModel, prepared: Prepared, experiment: Experiment, parent: ParentRecord | None
+) -> tuple[StateFacts, Arrays]:
+    """What a later fit needs of a trained model: its variables and their moments, by name, and what they are."""
+    names = named_variables(model)
+    variables = {name: variable.numpy() for name, variable in names.items()}
+    optimizers, iterations = {}, {}
+    for kept in kept_moments(model, names):
+        variables |= {slot: variable.numpy() for slot, variable in kept.slots().items()}
+        optimizers[kept.name], iterations[kept.name] = kept.kind, int(kept.optimizer.iterations.numpy())
+    days = prepared.days
+    facts = StateFacts(
+        fits=1 + (parent.fits if parent else 0),
+        first_day=min(days.first, parent.first_day) if parent else days.first,
+        day=max(days.last, parent.day) if parent else days.last,
+        day_column=days.column,
+        day_unit=days.unit,
+        inputs=input_columns(prepared.encoder),
+        sets=set_names(model),
+        heads=model.architecture.tasks,
+        weighting=experiment.weighting.name,
+        optimizers=optimizers,
+        iterations=iterations,
+    )
+    return facts, variables
+
+
+class _Region(NamedTuple):
+    """A feature's rows in the old table, in the new one, and which of them move."""
+
+    old: TableRegion
+    new: TableRegion
+    moves: RowMoves
+
+
+class _Axes:
+    """Which entries of each variable come from the artifact's, by axis.
+
+    Attributes
+    ----------
+    lines
+        How many rows of each vocabulary stay, are new, and leave.
+    """
+
+    def __init__(self, model: RankingModel, experiment: Experiment, encoder: Encoder, earlier: Earlier) -> None:
+        facts = earlier.facts
+        self._sets, self._new_sets = facts.sets, set_names(model)
+        self._inputs, self._new_inputs = facts.inputs, input_columns(encoder)
+        heads = model.architecture.tasks
+        self._same_heads = facts.heads == heads
+        self._renamed = not self._same_heads and len(facts.heads) == len(heads)
+        self._balances_alike = self._same_heads and facts.weighting == experiment.weighting.name
+        self._regions = list(_regions(earlier.artifact.encoder, encoder))
+        self.lines = [_counted(region) for region in self._regions]
+
+    def of(self, name: str, old: Sequence[int], new: Sequence[int]) -> Axes | None:
+        """The moves of each axis of a variable of the shapes ``old`` and ``new``; ``None`` if it starts fresh."""
+        if len(old) != len(new):
+            return None
+        if name.startswith(f"{TABLES}/"):
+            return self._of_table(int(name.rpartition("/")[2]))
+        if name.startswith(f"{WEIGHTING}/") and not self._balances_alike:
+            return None
+        if self._renamed and name.startswith((f"{TRUNK}/", f"{HEADS}/")) and ("gate" in name or "stitch" in name):
+            return None  # an axis of experts or tasks, whose names have changed
+        found = [self._of_axis(name, axis, *sizes) for axis, sizes in enumerate(zip(old, new, strict=True))]
+        return None if any(moves is None for moves in found) else [moves for moves in found if moves is not None]
+
+    def _of_table(self, width: int) -> Axes:
+        parts = [(r.old.offset, r.new.offset, r.moves) for r in self._regions if r.new.dimension == width]
+        sets = RowMoves.between(
+            [(name, place) for name in self._sets for place in range(width)],
+            [(name, place) for name in self._new_sets for place in range(width)],
+        )
+        return [RowMoves.joined(parts), sets]
+
+    def _of_axis(self, name: str, axis: int, old: int, new: int) -> RowMoves | None:
+        for before, now, only in self._candidates(name, axis):
+            more = old - len(before)
+            if before != now and more == new - len(now) and (more == 0 or (only and more > 0)):
+                return RowMoves.between([*before, *range(more)], [*now, *range(more)])
+        return RowMoves.identity(old) if old == new and not self._reads_inputs(name, axis) else None
+
+    def _candidates(self, name: str, axis: int) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], bool]]:
+        """Old and new columns that an axis may have, and whether others may follow them."""
+        before, now = self._inputs, self._new_inputs
+        if name.endswith("/kernel_context") and axis == 0:
+            yield before.context, now.context, False
+        elif name.endswith("/kernel_candidate") and axis == 0:
+            yield before.candidate, now.candidate, True
+        elif name.startswith("interactions/"):
+            yield _both(before), _both(now), False
+
+    def _reads_inputs(self, name: str, axis: int) -> bool:
+        """Whether an axis has the input columns of a side that changed, so that equal sizes are no equal columns."""
+        return any(before != now for before, now, _ in self._candidates(name, axis))
+
+
+def _both(inputs: InputColumns) -> tuple[str, ...]:
+    return (*inputs.context, *inputs.candidate)
+
+
+def _regions(old: Encoder, new: Encoder) -> Iterator[_Region]:
+    before = {region.feature: region for region in table_regions(old.layout)}
+    for region in table_regions(new.layout):
+        earlier = before.get(region.feature)
+        if earlier is None or earlier.dimension != region.dimension:
+            continue
+        moves = new.encodings[region.feature].row_moves(old.encodings[region.feature])
+        if moves is not None:
+            yield _Region(earlier, region, moves)
+
+
+def _counted(region: _Region) -> str:
+    stay = len(region.moves.targets)
+    return (
+        f"embedding rows of {region.new.feature}: {stay:,} stay, {region.new.rows - stay:,} are new, "
+        f"{region.old.rows - stay:,} leave"
+    )
+
+
+def _about_schema(experiment: Experiment, earlier: Earlier) -> Iterator[str]:
+    """Lines about tasks and features that are new, and those that are gone."""
+    old, new = earlier.artifact.schema, experiment.log_schema
+    for kind, before, now in (("tasks", old.tasks, new.tasks), ("features", old.features, new.features)):
+        for what, names in (
+            ("new", [n for n in now if n not in before]),
+            ("gone", [n for n in before if n not in now]),
+        ):
+            if names:
+                yield f"{what} {kind}: {', '.join(names)}"
+
+
+def _about_variables(names: Mapping[str, object], moves: Mapping[str, Axes], saved: Arrays) -> Iterator[str]:
+    """Lines about variables that start fresh, and about rows of others that do."""
+    fresh = [name for name in names if name not in moves]
+    if fresh:
+        more = f" and {len(fresh) - SHOWN} more" if len(fresh) > SHOWN else ""
+        yield f"{len(fresh)} of {len(names)} variables start fresh: {', '.join(fresh[:SHOWN])}{more}"
+    parts = [
+        name
+        for name in moves
+        if not name.startswith(TABLES)
+        and any(not m.is_identity(size, size) for m, size in zip(moves[name], saved[name].shape, strict=True))
+    ]
+    if parts:
+        yield f"inputs have changed: {len(parts)} variables keep the rows of inputs that are still there"

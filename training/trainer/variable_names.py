@@ -1,0 +1,83 @@
+"""Stable names of a model's variables, by which a later model takes their values over."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from ranker.encoding import Encoder
+from ranker.model import RankingModel
+from training.data.earlier import InputColumns
+
+TABLES = "embedding/tables"
+"""Names of the embedding tables begin with this, and end with the width."""
+WEIGHTING, HEADS, TRUNK = "weighting", "heads", "trunk"
+
+
+def named_variables(model: RankingModel) -> dict[str, tf.Variable]:
+    """The trainable variables by path: layers by their own names, heads by their tasks' names.
+
+    A layer of a list that was given no name of its own is named by its place in the list.
+    """
+    heads = dict(zip(model.architecture.tasks, model.architecture.heads, strict=True))
+    parts: dict[str, Any] = {
+        "embedding": model.embedding,
+        "interactions": model.interactions,
+        TRUNK: model.architecture.trunk,
+        **{f"{HEADS}/{task}": head for task, head in heads.items()},
+        WEIGHTING: model.weighting,
+    }
+    trainable = {v.ref() for v in (*model.trainable_variables, *model.weighting.trainable_variables)}
+    named = {table.ref(): f"{TABLES}/{width}" for width, table in model.embedding.tables.items()}
+    for path, part in parts.items():
+        for name, variable in _variables(part, path, set()):
+            if variable.ref() in trainable:
+                named.setdefault(variable.ref(), name)
+    assert len(named) == len(trainable), "every variable belongs to a part"
+    return {name: ref.deref() for ref, name in named.items()}
+
+
+def _variables(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, tf.Variable]]:
+    if isinstance(part, tf.Variable):
+        yield path, part
+        return
+    if id(part) in seen or not hasattr(part, "_trackable_children"):
+        return
+    seen.add(id(part))
+    children: Mapping[str, Any] = part._trackable_children()
+    names = [_own_name(child) if key.isdigit() else None for key, child in children.items()]
+    for (key, child), own in zip(children.items(), names, strict=True):
+        named = own if own is not None and names.count(own) == 1 else key
+        yield from _variables(child, f"{path}/{named}", seen)
+
+
+def _own_name(part: Any) -> str | None:
+    """The name that a layer was given; ``None`` if Keras made it up by counting."""
+    if not isinstance(part, tf.keras.layers.Layer):
+        return None
+    usual = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", type(part).__name__).lower().lstrip("_")
+    return None if re.fullmatch(rf"{usual}(_\d+)?", part.name) else str(part.name)
+
+
+def set_names(model: RankingModel) -> tuple[str, ...]:
+    """The embedding sets: a single one, or the shared one and one per task; else they are numbered."""
+    tasks = model.architecture.tasks
+    if model.embedding.sets == 1 + len(tasks):
+        return ("shared", *(f"task:{task}" for task in tasks))
+    return tuple(map(str, range(model.embedding.sets)))
+
+
+def input_columns(encoder: Encoder) -> InputColumns:
+    """What each column of both sides is, once embedded: feature and place, or a label of label statistics."""
+    statistics = encoder.schema.label_statistics
+    labels = list((statistics.labels if statistics else None) or encoder.schema.tasks)
+    of_statistics = {field.feature for _, side in encoder.layout.sides() for field in side.statistics}
+    sides = []
+    for places in encoder.layout.places():
+        columns: list[str] = []
+        for name, (_, width) in places.items():
+            parts = ["count", *labels] if name in of_statistics else [str(place) for place in range(width)]
+            columns += [f"{name}[{part}]" for part in parts]
+        sides.append(tuple(columns))
+    return InputColumns(context=sides[0], candidate=sides[1])
