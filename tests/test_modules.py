@@ -28,7 +28,7 @@ REASONS = {
         serving.process.child serving.scorer.buffers serving.scorer.loaded_models serving.scorer.messages
         serving.scorer.process serving.scorer.session""",
     "run as a command: tests/training/cli and tests/training/commands": """
-        training.cli.compare training.cli.distill training.cli.evaluate training.cli.export training.cli.fit
+        training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export training.cli.fit
         training.cli.inspect
         training.cli.options training.cli.pareto training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
@@ -42,6 +42,8 @@ REASONS = {
     "steps of reading a log: tests/training/data": """
         training.data.files.csv_facts training.data.files.hive training.data.files.parquet
         training.data.files.part training.data.files.resolve training.data.split.missing""",
+    "a model and the report of a backtest: tests/training/commands/test_backtest.py": """
+        training.commands.backtest_day training.reports.backtest""",
     "steps of a training: tests/training/trainer": "training.trainer.callbacks training.trainer.checkpoints",
 }
 """What tests the modules that no test imports, and these modules."""

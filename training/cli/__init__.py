@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ranker.command_line import Commands, debug
+from training.cli.backtest import backtest
 from training.cli.compare import compare
 from training.cli.distill import distill
 from training.cli.evaluate import evaluate
@@ -17,7 +18,7 @@ from training.cli.schema import schema
 from training.cli.search import search
 from training.cli.simulate import simulate
 
-COMMANDS = (simulate, fit, evaluate, export, compare, pareto, search, distill, inspect, report, schema)
+COMMANDS = (simulate, fit, evaluate, export, compare, pareto, search, distill, backtest, inspect, report, schema)
 """In the order shown by ``--help``."""
 
 

@@ -94,6 +94,24 @@ class Log:
 
         Raises ``DataError`` for a missing column, a wrong type or a broken file.
         """
+        for part, first, number, rows, arrays in self._read(columns, optional):
+            found = {name: self._column(part, name, array, first) for name, array in arrays.items()}
+            found |= {name: np.full(rows, np.nan) for name in columns if name not in found}
+            yield Chunk(part.name, first, number, rows, found)
+
+    def tables(
+        self, columns: Sequence[str], optional: Sequence[str], keys: Sequence[str]
+    ) -> Iterator[tuple[Chunk, pa.Table]]:
+        """Stream the columns as Arrow tables of converted values, and the columns ``keys`` of the same rows."""
+        for part, first, number, rows, arrays in self._read(columns, optional):
+            found = {name: self._column(part, name, arrays[name], first) for name in keys}
+            typed = {name: self._typed(part, name, array, first) for name, array in arrays.items()}
+            yield Chunk(part.name, first, number, rows, found), pa.table(typed)
+
+    def _read(
+        self, columns: Sequence[str], optional: Sequence[str]
+    ) -> Iterator[tuple[FilePart, int, int, int, dict[str, Any]]]:
+        """Each batch of each file: first row in the file and in the log, rows, and Arrow arrays by column."""
         number = 0
         names = [part.columns() for part in self._parts]
         spare = {column for column in optional if any(column in known for known in names)}
@@ -105,10 +123,8 @@ class Log:
         for part, present in zip(self._parts, wanted, strict=True):
             first = 0
             for rows, arrays in part.batches([column for column in present if not part.in_path(column)]):
-                found = {name: self._column(part, name, array, first) for name, array in arrays.items()}
-                found |= {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
-                found |= {name: np.full(rows, np.nan) for name in columns if name not in found}
-                yield Chunk(part.name, first, number, rows, found)
+                of_path = {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
+                yield part, first, number, rows, {**arrays, **of_path}
                 first += rows
                 number += rows
 
@@ -119,15 +135,24 @@ class Log:
     def _column(self, part: FilePart, name: str, array: Any, first: int) -> Column:
         """Convert an Arrow array to a column. Raises ``DataError`` for an unsupported type or value."""
         try:
-            kind = self._resolved.get(name, "text") if part.holds_text(name) else "text"
-            return to_column(part.typed(array, name, kind), name, distinct=True)
+            return to_column(self._typed(part, name, array, first), name, distinct=True)
         except ColumnTypeError as error:
             raise DataError(f"{part.name}: {error}") from None
         except ColumnError as error:
             raise DataError(_message(part.name, first, error)) from None
 
-    def _repeated(self, part: FilePart, name: str, rows: int) -> Column:
-        """A column whose value comes from the path, repeated for each row."""
+    def _typed(self, part: FilePart, name: str, array: Any, first: int) -> Any:
+        """An Arrow array of values: text of a CSV file is converted. Raises ``DataError``."""
+        if part.in_path(name):
+            return array
+        kind = self._resolved.get(name, "text") if part.holds_text(name) else "text"
+        try:
+            return part.typed(array, name, kind)
+        except ColumnError as error:
+            raise DataError(_message(part.name, first, error)) from None
+
+    def _repeated(self, part: FilePart, name: str, rows: int) -> Any:
+        """An Arrow array whose value comes from the path, repeated for each row."""
         kind, text = self._resolved.get(name, "text"), part.folders[name]
         value = pa.array([unpadded(text) if kind in ("integer", "unsigned") else text], pa.string())
         try:
@@ -135,7 +160,7 @@ class Log:
         except ColumnError as error:
             shown = f"{shortened(error.value)} is not {error.expected}"
             raise DataError(f"{part.name}, column {name!r} of its path: {shown}") from None
-        return to_column(array.take(pa.array(np.zeros(rows, dtype=np.int64))), name, distinct=True)
+        return array.take(pa.array(np.zeros(rows, dtype=np.int64)))
 
 
 def _opened(path: Path, csv: CsvOptions | None) -> FilePart:
