@@ -28,9 +28,9 @@ REASONS = {
         serving.process.child serving.scorer.buffers serving.scorer.loaded_models serving.scorer.messages
         serving.scorer.process serving.scorer.session""",
     "run as a command: tests/training/cli and tests/training/commands": """
-        training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export training.cli.fit
-        training.cli.inspect
-        training.cli.options training.cli.pareto training.cli.report training.cli.schema training.cli.search
+        training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export
+        training.cli.fit training.cli.inspect training.cli.options
+        training.cli.pareto training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
         training.display training.quiet_imports""",
     "steps of a distillation: tests/training/commands/test_distill.py": """
