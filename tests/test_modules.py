@@ -29,9 +29,9 @@ REASONS = {
         serving.process.child serving.scorer.buffers serving.scorer.loaded_models serving.scorer.messages
         serving.scorer.process serving.scorer.session""",
     "run as a command: tests/training/cli and tests/training/commands": """
-        training.cli.compare training.cli.distill training.cli.evaluate training.cli.export training.cli.fit
-        training.cli.inspect
-        ranker.data_options training.cli.pareto training.cli.report training.cli.schema training.cli.search
+        training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export
+        training.cli.fit training.cli.inspect
+        ranker.data_options ranker.prediction.command training.cli.pareto training.cli.publish training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
         training.display training.quiet_imports""",
     "steps of a distillation: tests/training/commands/test_distill.py": """
@@ -40,9 +40,12 @@ REASONS = {
     "pages and tables that commands write: tests/training/commands": """
         training.fusion_search.summary training.reports.artifact.cascade training.reports.compare
         training.reports.curves training.reports.gates training.reports.search training.sweeps.compare.costs""",
+    "artifacts in a store: tests/ranker/test_artifact_store.py": "ranker.urls training.commands.publish",
     "steps of reading a log: tests/ranker/log_files and tests/training/data": """
         ranker.log_files.csv_facts ranker.log_files.hive ranker.log_files.parquet
         ranker.log_files.part ranker.log_files.resolve training.data.split.missing""",
+    "a model and the report of a backtest: tests/training/commands/test_backtest.py": """
+        training.commands.backtest_day training.reports.backtest""",
     "steps of a training: tests/training/trainer": "training.trainer.callbacks training.trainer.checkpoints",
 }
 """What tests the modules that no test imports, and these modules."""

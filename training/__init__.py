@@ -11,6 +11,7 @@ import ranker  # noqa: F401
 from training.quiet_imports import quiet_imports
 
 if TYPE_CHECKING:
+    from training.commands.backtest import Backtest, backtest
     from training.commands.compare import Comparison, compare
     from training.commands.distill import Distillation, DistillOptions, distill
     from training.commands.evaluate import evaluate
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from training.commands.search import SearchOptions, search
 
 __all__ = [
+    "Backtest",
     "Comparison",
     "DistillOptions",
     "Distillation",
     "SearchOptions",
     "TrainingRun",
+    "backtest",
     "compare",
     "distill",
     "evaluate",
@@ -33,6 +36,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Backtest": "training.commands.backtest",
+    "backtest": "training.commands.backtest",
     "Comparison": "training.commands.compare",
     "DistillOptions": "training.commands.distill",
     "Distillation": "training.commands.distill",

@@ -6,6 +6,7 @@ import typer
 
 from ranker.command_line import Commands, debug
 from ranker.prediction.command import predict
+from training.cli.backtest import backtest
 from training.cli.compare import compare
 from training.cli.distill import distill
 from training.cli.evaluate import evaluate
@@ -24,6 +25,7 @@ COMMANDS = (
     fit,
     evaluate,
     predict,
+    backtest,
     export,
     compare,
     pareto,

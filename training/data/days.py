@@ -69,6 +69,11 @@ class DayClock:
         return np.floor(times.values / _per_day(self.unit)).astype(np.int64)
 
 
+def shown_day(day: int, unit: Unit) -> str:
+    """A day as text: a date, unless the numbers of the column are no times."""
+    return str(day) if unit in ("days", "fits") else str(np.datetime64(day, "D"))
+
+
 def _per_day(unit: Unit) -> float:
     if unit in ("times", "dates"):
         return float(DAY)

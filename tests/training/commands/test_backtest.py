@@ -1,0 +1,84 @@
+import io
+
+import orjson
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from ranker.artifact import load
+from ranker.log_files.log_reader import DataError
+from tests.training.days import CONFIG, rows
+from tests.training.sweeps.in_this_process import Here
+from training.commands import backtest as command
+from training.commands.backtest import backtest
+from training.config.experiment import checked
+
+SMALL = {"architecture": {"name": "shared_bottom", "bottom": [4], "towers": []}, "training": {"epochs": 1}}
+SPLIT = {"split": {"by": "time", "column": "date", "last": 1}}
+EXPERIMENT = checked({**CONFIG, **SMALL, "data": SPLIT, "daily": {}})
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """Four days of 160 rows."""
+    file = tmp_path_factory.mktemp("log") / "log.parquet"
+    pd.concat([rows(day, "abcd", day) for day in (1, 2, 3, 4)]).to_parquet(file)
+    return file
+
+
+def test_each_day_is_scored_by_a_model_of_the_days_before(log, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "ProcessPoolExecutor", Here)
+    screen = io.StringIO()
+    asked = {"days": 2, "output": tmp_path, "modes": ["incremental"], "progress": Console(file=screen, width=200)}
+    found = backtest(EXPERIMENT, log, **asked)
+    assert [day.date for day in found.days] == ["2026-01-03", "2026-01-04"]
+    first, second = found.days
+    assert 280 < first.rows < 320  # days 1 and 2, of which a twentieth is held out
+    assert 140 < second.rows < 160  # day 3
+    for day in found.days:
+        assert {report["rows"] for report in day.tasks.values()} == {160}
+        assert 0 <= day.mean_auc <= 1
+        assert day.seconds > 0
+        assert set(day.tasks["click"]) == {"auc", "log_loss", "calibration", "rows"}
+    chain = load(tmp_path / "incremental" / "seed-0" / "20457").manifest.chain
+    assert (chain.fits, chain.days) == (2, 3)
+    assert found.to_frame()["click.auc"].tolist() == [day.tasks["click"]["auc"] for day in found.days]
+    page = found.report.read_text(encoding="utf-8")
+    assert "2 days from 2026-01-03 to 2026-01-04" in page
+    assert "incremental" in page
+    assert orjson.loads((tmp_path / "results.json").read_bytes())[1]["rows"] == second.rows
+    monkeypatch.setattr(command, "train_and_score", None)  # nothing is trained again
+    assert backtest(EXPERIMENT, log, **asked).days == found.days
+    assert screen.getvalue().count("incremental, seed 0, 2026-01-04: mean AUC") == 4
+
+
+def test_models_are_trained_on_the_days_asked_for(log, tmp_path, monkeypatch):
+    trained = []
+
+    def run(self, _, experiment, data, folder, parent, key, days):
+        trained.append((self._mode, [path[-1] for path in data], parent, list(days)))
+        scores = {str(day): {"click": {"auc": 0.5, "rows": 1}} for day in days}
+        return {"key": key, "artifact": folder, "seconds": 1.0, "export_seconds": 0.0, "rows": 9, "scores": scores}
+
+    monkeypatch.setattr(command._Models, "_run", run)
+    asked = {"days": 3, "output": tmp_path, "every": 2, "window": 2, "progress": False}
+    found = backtest(EXPERIMENT, log, **asked)
+    first, second = 20455, 20457  # 2026-01-02 and 2026-01-04; the folders of days end with 4, 5, 6, 7
+    parent = str(tmp_path / "incremental" / "seed-0" / str(first))
+    assert trained == [
+        ("full", ["4"], None, [first, first + 1]),
+        ("full", ["5", "6"], None, [second]),
+        ("incremental", ["4"], None, [first, first + 1]),
+        ("incremental", ["5", "6"], parent, [second]),
+    ]
+    assert [day.rows for day in found.days] == [9, 0, 9] * 2
+
+
+def test_a_log_without_enough_days_is_refused(log, tmp_path):
+    with pytest.raises(DataError, match=r"--days 4: the log has 4 day\(s\) by column 'date'.* score at most 3"):
+        backtest(EXPERIMENT, log, days=4, output=tmp_path, progress=False)
+    timeless = checked({**CONFIG, "daily": {}})
+    with pytest.raises(DataError, match=r"a backtest needs days: set daily\.day"):
+        backtest(timeless, log, days=1, output=tmp_path, progress=False)
+    with pytest.raises(ValueError, match="every: must be at least 1, got 0"):
+        backtest(EXPERIMENT, log, days=1, every=0, output=tmp_path, progress=False)

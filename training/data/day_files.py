@@ -1,0 +1,73 @@
+"""Splits a log into a folder of Parquet files for each day."""
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ranker.config.closed import Closed
+from ranker.log_files.log_reader import DataError, Log
+from training.data.days import DayClock, Unit
+from training.progress_listener import Progress, no_progress
+
+DAY = "backtest_day"
+"""Column of the files with the number of the day."""
+ROWS = "days.json"
+
+
+class DayFiles(Closed):
+    """What was written: rows by day in ascending order, and what days were counted by."""
+
+    key: str
+    unit: Unit
+    rows: dict[int, int]
+
+
+def write_days(
+    log: Log,
+    clock: DayClock,
+    columns: Sequence[str],
+    optional: Sequence[str],
+    folder: Path,
+    key: str,
+    progress: Progress = no_progress,
+) -> DayFiles:
+    """Write the columns of a log, and :data:`DAY`, into ``folder/DAY_NUMBER``.
+
+    Files written before under the same ``key`` are kept. Raises ``DataError`` for a value that is no time.
+    """
+    mark = folder / ROWS
+    if mark.is_file() and (known := DayFiles.model_validate_json(mark.read_bytes())).key == key:
+        return known
+    shutil.rmtree(folder, ignore_errors=True)
+    counts: dict[int, int] = {}
+    with ExitStack() as files:
+        writers: dict[int, pq.ParquetWriter] = {}
+        source, number = "", -1
+        wanted = list(dict.fromkeys([*columns, *clock.columns]))
+        for chunk in log.arrow_chunks(wanted, optional):
+            if chunk.source != source:  # files may differ in their types
+                files.close()
+                writers, source, number = {}, chunk.source, number + 1
+            times = {name: chunk.arrays[name] for name in clock.columns}
+            days = clock.of(replace(chunk, arrays=times).converted())
+            stamped = pa.table(dict(chunk.arrays)).append_column(DAY, pa.array(days))
+            for day in np.unique(days).tolist():
+                if day not in writers:
+                    (folder / str(day)).mkdir(parents=True, exist_ok=True)
+                    file = folder / str(day) / f"{number:05}.parquet"
+                    writers[day] = files.enter_context(pq.ParquetWriter(file, stamped.schema))
+                rows = stamped.filter(pa.array(days == day))
+                writers[day].write_table(rows)
+                counts[day] = counts.get(day, 0) + rows.num_rows
+            progress("split by day", chunk.rows)
+    if not counts or clock.unit is None:
+        raise DataError("the log has no rows")
+    written = DayFiles(key=key, unit=clock.unit, rows=dict(sorted(counts.items())))
+    mark.write_text(written.model_dump_json())
+    return written
