@@ -42,6 +42,8 @@ REASONS = {
     "steps of reading a log: tests/training/data": """
         training.data.files.csv_facts training.data.files.hive training.data.files.parquet
         training.data.files.part training.data.files.resolve training.data.split.missing""",
+    "rows that are evaluated: tests/training/commands/test_evaluate_rankings.py": """
+        training.data.every_row training.data.plain_columns training.evaluation.ranked_rows""",
     "steps of a training: tests/training/trainer": "training.trainer.callbacks training.trainer.checkpoints",
 }
 """What tests the modules that no test imports, and these modules."""

@@ -25,6 +25,7 @@ AGREEMENT = ("share", "scored in full", "NDCG@10", "recall of the top 10", "regr
 """Headers of :func:`agreement_lines`; time is that of scoring, relative to the full model alone."""
 
 if TYPE_CHECKING:  # a progress bar should not import TensorFlow
+    from training.config.metric_names import Metric
     from training.data.log_reader import Log
     from training.evaluation.model_summary import Block
 
@@ -124,6 +125,28 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     for task, report in metrics["tasks"].items():
         cells = [with_interval(report, metric.name) for metric in columns]
         table.add_row(task, *cells, f"{report['rows']:,}")
+    return table
+
+
+def rankings_table(rankings: Mapping[str, Any], metrics: "Sequence[Metric]") -> Table:
+    """Metrics of rankings within lists, one column per ranking; ± is half the width of the 95 % bootstrap interval."""
+    title = f"rankings of {rankings['rows']:,} rows in {rankings['lists']:,} lists by {', '.join(rankings['list_by'])}"
+    own, table = "own score", Table(title=title)
+    cells: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for metric in metrics:
+        ranking = metric.fusion if metric.fusion is not None else f"{metric.by} score" if metric.by else own
+        cells.setdefault((metric.column, metric.short_title), {})[ranking] = rankings["metrics"][metric.name]
+    columns = list(dict.fromkeys(ranking for line in cells.values() for ranking in line))
+    for header in ("measured against", "metric"):
+        table.add_column(header, no_wrap=True, overflow="fold")
+    for header in (*columns, "lists"):
+        table.add_column(header, justify="right")
+    for (column, of), line in cells.items():
+        reports = {
+            name: {"value": found["value"], "value_interval": found.get("interval")} for name, found in line.items()
+        }
+        shown = [with_interval(reports.get(name, {}), "value") for name in columns]
+        table.add_row(column, of, *shown, f"{next(iter(line.values()))['lists']:,}")
     return table
 
 

@@ -64,9 +64,7 @@ class RankingMetric:
         """Prepare the metric for N rows. Raises ``ValueError`` for a ``k`` below 1 and for a negative gain."""
         if k is not None and k < 1:
             raise ValueError(f"k must be >= 1, got {k}")
-        weights = np.ones(groups.count)
-        if self.by_rows:
-            weights = np.bincount(groups.codes, relevance.known, groups.count)
+        weights = _sums(groups, relevance.known.astype(np.float64)) if self.by_rows else np.ones(groups.count)
         of_lists = None if self.of_lists is None else self.of_lists(groups, relevance, k)
         return PreparedMetric(groups.codes, relevance, weights, of_lists)
 
@@ -131,29 +129,31 @@ def map_of_lists(groups: Groups, relevance: Relevance, k: int | None) -> OfLists
 
 def reciprocal_rank_of_lists(groups: Groups, relevance: Relevance, k: int | None) -> OfLists:
     """1 / rank of the first positive, 0 if it is beyond k; undefined without a positive."""
-    positives = _positives(groups, relevance)
+    positives = _sums(groups, relevance.values)
     return lambda ranking: np.where(
-        positives > 0, ranking.of_first(relevance.values, lambda rank: 1.0 / (rank + 1.0), k), np.nan
+        positives > 0, ranking.of_first(relevance.values, lambda rank: 1.0 / (rank.astype(np.float64) + 1.0), k), np.nan
     )
 
 
 def hit_of_lists(groups: Groups, relevance: Relevance, k: int | None) -> OfLists:
     """1 if a positive is in the first k ranks, else 0; undefined without a positive."""
-    positives = _positives(groups, relevance)
-    return lambda ranking: np.where(positives > 0, ranking.of_first(relevance.values, np.ones_like, k), np.nan)
+    positives = _sums(groups, relevance.values)
+    return lambda ranking: np.where(
+        positives > 0, ranking.of_first(relevance.values, lambda rank: np.ones(len(rank)), k), np.nan
+    )
 
 
 def recall_of_lists(groups: Groups, relevance: Relevance, k: int | None) -> OfLists:
     """Share of the positives in the first k ranks; undefined without a positive."""
     assert k is not None
-    positives = _positives(groups, relevance)
+    positives = _sums(groups, relevance.values)
     return lambda ranking: _over(ranking.total(relevance.values, k), positives)
 
 
 def precision_of_lists(groups: Groups, relevance: Relevance, k: int | None) -> OfLists:
     """Positives in the first k ranks, divided by k; undefined without a positive."""
     assert k is not None
-    positives = _positives(groups, relevance)
+    positives = _sums(groups, relevance.values)
     return lambda ranking: np.where(positives > 0, ranking.total(relevance.values, k) / k, np.nan)
 
 
@@ -164,9 +164,9 @@ def mean_of_lists(groups: Groups, relevance: Relevance, k: int | None) -> OfList
     return lambda ranking: ranking.mean(relevance.values, k)
 
 
-def _positives(groups: Groups, relevance: Relevance) -> Floats:
-    """Number of positives of each list [G]."""
-    return np.bincount(groups.codes, relevance.values, groups.count)
+def _sums(groups: Groups, values: Floats) -> Floats:
+    """Sum of the values [N] of each list [G]."""
+    return np.bincount(groups.codes, values, groups.count).astype(np.float64)
 
 
 def _over(values: Floats, ideal: Floats) -> Floats:

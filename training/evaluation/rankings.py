@@ -1,6 +1,8 @@
 """Measures rankings of rows within lists: by the tasks' own scores, or by fusions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ def relevance_of(
     """
     if metric.column in tasks:
         i = list(tasks).index(metric.column)
-        return Relevance(np.where(known[:, i], labels[:, i], 0.0), known[:, i])
+        return Relevance(np.where(known[:, i], labels[:, i].astype(np.float64), 0.0), known[:, i])
     try:
         values = columns[metric.column].astype(np.float64)
     except (TypeError, ValueError):
@@ -45,7 +47,7 @@ def prepared(metric: Metric, groups: Groups, relevance: Relevance) -> PreparedMe
 
 
 def measure_rankings(
-    scores: Mapping[str, Floats],
+    scores: Callable[[str], Floats],
     wanted: Sequence[tuple[str, Metric]],
     relevance: Callable[[Metric], Relevance],
     groups: Groups,
@@ -57,10 +59,10 @@ def measure_rankings(
     Parameters
     ----------
     scores
-        Finite scores [N] by ranking; higher ranks first.
+        Maps the name of a ranking to finite scores [N]; higher ranks first.
     wanted
-        Pairs of a ranking and a metric of it; those of one ranking should follow one another, as each ranking's lists
-        are sorted once.
+        Pairs of a ranking's name and a metric. Pairs of one ranking should follow one another: its scores and their
+        order are computed once for these.
     relevance
         What the rows are worth to a metric.
     groups
@@ -78,20 +80,20 @@ def measure_rankings(
     DataError
         For a negative gain.
     """
-    sorted_by, ranking = "", None
     ready: dict[tuple[str, str], PreparedMetric] = {}
-    for name, metric in wanted:
-        key = metric.column, metric.key
-        if key not in ready:
-            ready[key] = prepared(metric, groups, relevance(metric))
-        if ready[key].of_lists is not None and (ranking is None or sorted_by != name):
-            sorted_by, ranking = name, groups.ranking(scores[name])
-        measured = ready[key].measured(scores[name], ranking)
-        found: dict[str, Any] = {"value": _json(measured.statistic(np.ones(measured.units)))}
-        if resamples:
-            ends = bootstrap_intervals({"": measured.statistic}, measured.units, resamples, seed)[""]
-            found["interval"] = [_json(end) for end in ends]
-        yield metric, {**found, **measured.counts}
+    for name, members in groupby(wanted, key=itemgetter(0)):
+        ranked_by = scores(name)
+        ranking = groups.ranking(ranked_by)
+        for _, metric in members:
+            key = metric.column, metric.key
+            if key not in ready:
+                ready[key] = prepared(metric, groups, relevance(metric))
+            measured = ready[key].measured(ranked_by, ranking)
+            found: dict[str, Any] = {"value": _json(measured.statistic(np.ones(measured.units)))}
+            if resamples:
+                ends = bootstrap_intervals({"": measured.statistic}, measured.units, resamples, seed)[""]
+                found["interval"] = [_json(end) for end in ends]
+            yield metric, {**found, **measured.counts}
 
 
 def _json(value: float) -> float | None:

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ranker.artifact import Artifact
-from ranker.encoding import Column, Ragged
-from ranker.encoding.columns import numbers
+from ranker.encoding import Column
 from ranker.files import replacing
-from training.config.experiment import ConfigError, Experiment
+from training.config.experiment import Experiment
 from training.data.cache import digest, files, scored_by
 from training.data.encode import NO_GROUP, encode_with_columns
 from training.data.files.csv_types import of_kind
 from training.data.log_reader import DataError, Log
+from training.data.plain_columns import plain
 from training.data.trained_on import held_out
 from training.evaluation.evaluate import predict
 from training.evaluation.onnx_scorer import onnx_scorer
@@ -129,23 +129,6 @@ def scored_rows(
     )
     _write(rows, path)
     return rows, key
-
-
-def plain(column: Column, name: str) -> NDArray[Any]:
-    """A column of the log as an array [N]: numbers or text, with NaN or None for missing values."""
-    if isinstance(column, Ragged):
-        raise ConfigError(f"column {name!r} holds lists; a search needs one value per row")
-    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
-        return numbers(column, name)
-    if isinstance(column, np.ma.MaskedArray):
-        if not np.ma.getmaskarray(column).any():
-            return np.asarray(column)
-        return np.ma.filled(column.astype(np.float64), np.nan)
-    if isinstance(column, np.ndarray):
-        return column
-    values = np.empty(len(column), dtype=object)
-    values[:] = list(column)
-    return values
 
 
 def _write(rows: ScoredRows, path: Path) -> None:
