@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ranker.metrics import METRICS, headline
+from ranker.metrics import METRICS, headline, in_lists, title_of
 from ranker.student import Agreement
 
 AGREEMENT = ("share", "scored in full", "NDCG@10", "recall of the top 10", "regret", "time")
@@ -121,9 +121,12 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     table.add_column("task", no_wrap=True, overflow="fold")
     for metric in columns:
         table.add_column(metric.column, justify="right")
+    lists = list(dict.fromkeys(key for report in reports for key in in_lists(report)))
+    for key in lists:
+        table.add_column(title_of(key), justify="right")
     table.add_column("rows", justify="right")
     for task, report in metrics["tasks"].items():
-        cells = [with_interval(report, metric.name) for metric in columns]
+        cells = [with_interval(report, key) for key in (*(metric.name for metric in columns), *lists)]
         table.add_row(task, *cells, f"{report['rows']:,}")
     return table
 

@@ -20,7 +20,7 @@ from ranker.metrics.ndcg import Ndcg, ndcg
 from ranker.metrics.regression import mae, rmse
 from ranker.metrics.report import report
 from ranker.metrics.stability import SHIFT, Spread, binned, spread, stability_index
-from ranker.metrics.table import METRICS, RANKING_METRICS, choosable, headline, metrics_of
+from ranker.metrics.table import METRICS, RANKING_METRICS, choosable, headline, in_lists, metrics_of, sign_of, title_of
 
 __all__ = [
     "METRICS",
@@ -47,6 +47,7 @@ __all__ = [
     "choosable",
     "gauc",
     "headline",
+    "in_lists",
     "log_loss",
     "mae",
     "metrics_of",
@@ -54,6 +55,8 @@ __all__ = [
     "ranking_agreement",
     "report",
     "rmse",
+    "sign_of",
     "spread",
     "stability_index",
+    "title_of",
 ]

@@ -74,6 +74,28 @@ def choosable(task: Task, *, grouped: bool = True) -> list[Metric]:
     return [metric for metric in metrics_of(task, grouped=grouped) if metric.better is not None]
 
 
+def in_lists(report: Mapping[str, Any]) -> list[str]:
+    """Keys of a task's report that are metrics of its ranking within lists, such as ``ndcg@10``, in their order."""
+    return [key for key in report if _within_lists(key)]
+
+
+def title_of(key: str) -> str:
+    """Display name of a metric in a task's report: ``AUC`` of ``auc``, ``NDCG@10`` of ``ndcg@10``."""
+    name, at, k = key.partition("@")
+    return METRICS[key].title if key in METRICS else f"{RANKING_METRICS[name].title}{at}{k}"
+
+
+def sign_of(key: str) -> float:
+    """-1 if less of a metric in a task's report is better, else 1."""
+    return METRICS[key].sign if key in METRICS else 1.0
+
+
+def _within_lists(key: str) -> bool:
+    name, at, k = key.partition("@")
+    metric = None if name in METRICS else RANKING_METRICS.get(name)
+    return metric is not None and (k.isdecimal() if at else metric.cutoff != "required")
+
+
 def headline(report: Mapping[str, Any]) -> Metric:
     """The metric of a report to show if there is room for only one: the default of the task's kind.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ranker.config.closed import formula
 from ranker.config.file import ConfigError
 from ranker.expressions import Expression, ExpressionError
-from ranker.metrics import METRICS, RANKING_METRICS, RankingMetric
+from ranker.metrics import RANKING_METRICS, RankingMetric
 from ranker.registry import alternatives, suggestion
 from ranker.schema import Task
 
@@ -120,34 +120,6 @@ def parse_metrics(
             raise ConfigError(f"{option}: {metric.name} is listed twice")
         metrics.append(metric)
     return tuple(metrics)
-
-
-def list_metric(option: str, name: str, tasks: Tasks, *, grouped: bool) -> Metric | None:
-    """A metric of the ranking by a task's own score within lists, such as ``click.ndcg@10``; ``None`` for other names.
-
-    Metrics that every report of a task has, such as ``click.gauc``, are other names. Raises ``ConfigError`` for a
-    metric that the task's labels do not have, and without lists.
-    """
-    found = re.fullmatch(METRIC, name)
-    if found is None or found["kind"] not in RANKING_METRICS or found["kind"] in METRICS:
-        return None
-    if found["fusion"] is not None or found["of"] is not None or found["word"] not in tasks:
-        raise ConfigError(
-            f"{option}: {name} is not the ranking of a task by its own score; write TASK.METRIC@K, such as "
-            f"{next(iter(tasks))}.ndcg@10 (tasks: {', '.join(tasks)}). Fused rankings: `ranker-train evaluate --fusion`"
-        )
-    if not grouped:
-        raise ConfigError(f"{option}: {name} needs evaluation.group_by, the column whose equal values are one list")
-    return metric_of(option, found, tasks)
-
-
-def list_metric_examples(task: str, of: Task) -> list[str]:
-    """Names of the metrics of a task's ranking within lists, with a cutoff of 10 where they take one."""
-    return [
-        f"{task}.{name}" + ("" if metric.cutoff == "none" else "@10")
-        for name, metric in RANKING_METRICS.items()
-        if name not in METRICS and metric.needs <= of.traits
-    ]
 
 
 def parse_relevance(option: str, given: Sequence[str] | Mapping[str, str], tasks: Tasks) -> dict[str, Expression]:

@@ -96,5 +96,33 @@ def measure_rankings(
             yield metric, {**found, **measured.counts}
 
 
+def task_rankings(
+    tasks: Sequence[str],
+    metrics: Sequence[Metric],
+    scores: NDArray[np.floating],
+    labels: NDArray[np.floating],
+    known: NDArray[np.bool_],
+    keys: NDArray[np.int64],
+    resamples: int,
+    seed: int,
+) -> Iterator[tuple[Metric, dict[str, Any]]]:
+    """Measure rankings by the own scores of T tasks [N, T] within lists of equal keys [N].
+
+    Yields and raises as :func:`measure_rankings`. Without rows, metrics are ``None`` and no list defines them.
+    """
+    if not len(keys):
+        nothing: dict[str, Any] = {"value": None, "lists": 0}
+        yield from ((metric, {**nothing, "interval": [None, None]} if resamples else nothing) for metric in metrics)
+        return
+    yield from measure_rankings(
+        lambda task: scores[:, list(tasks).index(task)].astype(np.float64),
+        sorted(((metric.column, metric) for metric in metrics), key=itemgetter(0)),
+        lambda metric: relevance_of(metric, tasks, labels, known, {}),
+        Groups(keys),
+        resamples,
+        seed,
+    )
+
+
 def _json(value: float) -> float | None:
     return value if np.isfinite(value) else None

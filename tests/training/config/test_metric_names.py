@@ -5,7 +5,7 @@ import pytest
 
 from ranker.schema import Schema
 from training.config.experiment import ConfigError
-from training.config.metric_names import Metric, list_metric, list_metric_examples, parse_metrics, parse_relevance
+from training.config.metric_names import Metric, parse_metrics, parse_relevance
 
 TASKS = Schema.model_validate(
     {
@@ -95,18 +95,3 @@ def test_mistakes_in_relevance(text, problem):
 def test_one_name_has_one_formula():
     with pytest.raises(ConfigError, match="'rel' is given twice"):
         parse_relevance("--relevance", ["rel = a", "rel = b"], TASKS)
-
-
-def test_of_a_task_by_its_own_score_within_lists():
-    assert list_metric("metric", "click.ndcg@10", TASKS, grouped=True) == Metric("click", "ndcg", 10)
-    for other in ("mean_auc", "click.auc", "click.gauc", "watch.rmse", "click.brier"):
-        assert list_metric("metric", other, TASKS, grouped=True) is None
-    assert list_metric_examples("watch", TASKS["watch"]) == ["watch.ndcg@10", "watch.mean@10"]
-    assert "click.mrr@10" in list_metric_examples("click", TASKS["click"])
-    for name in ("fused(default).ndcg@10(click)", "click.ndcg@10(like)", "margin.ndcg@10"):
-        with pytest.raises(ConfigError, match=r"write TASK.METRIC@K, such as click.ndcg@10"):
-            list_metric("metric", name, TASKS, grouped=True)
-    with pytest.raises(ConfigError, match=r"click\.ndcg@10 needs evaluation.group_by"):
-        list_metric("metric", "click.ndcg@10", TASKS, grouped=False)
-    with pytest.raises(ConfigError, match=r"no metric 'watch.map'"):
-        list_metric("metric", "watch.map@10", TASKS, grouped=True)
