@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Column, ColumnError
-from ranker.encoding.formulas import computed
 from ranker.fusion import Candidates, FusionError, Requests
 from ranker.metrics import Groups, Relevance
 from ranker.schema import Schema
@@ -19,6 +18,7 @@ from training.data.plain_columns import plain
 from training.evaluation.evaluate import Predictions
 from training.evaluation.ranking_request import RankingRequest, fused_name, ranking_of
 from training.evaluation.rankings import measure_rankings, relevance_of
+from training.evaluation.relevance import check_relevance, relevance_columns
 
 Floats = NDArray[np.float64]
 
@@ -37,18 +37,13 @@ class ListedRows:
 
     def add(self, batch: Batch, raw: Mapping[str, Column]) -> None:
         """Add the raw columns of a batch. Raises ``DataError`` for a column of the wrong type."""
-        known = batch["known"] > 0
-        labels = {
-            name: np.where(known[:, i], batch["labels"][:, i].astype(np.float64), np.nan)
-            for i, name in enumerate(self.schema.tasks)
-        }
         try:
             self._keys.append(np.stack([lists.of(raw) for lists in self._lists], axis=1))
             kept = {name: plain(raw[column], column) for name, column in self._kept.items()}
-            for name, expression in self.request.relevance.items():
-                kept[name] = computed(expression.text, {**raw, **labels})[0]
         except ColumnError as error:
             raise DataError(f"column {error.column!r} must be {error.expected}, got {error.value!r:.80}") from None
+        labels, known = batch["labels"], batch["known"] > 0
+        kept |= relevance_columns(self.request.relevance, list(self.schema.tasks), labels, known, raw)
         self._columns.append(kept)
 
     def measured(
@@ -82,8 +77,7 @@ class ListedRows:
             raise DataError(f"--list-by {', '.join(self.request.list_by)}: every row has a null there")
         codes = _codes(keys[listed])
         columns = {name: np.concatenate([part[name] for part in self._columns])[listed] for name in self._columns[0]}
-        for name in self.request.relevance:
-            self._check_relevance(name, columns[name])
+        check_relevance(self.request.relevance, columns)
         part = Predictions(
             predictions.scores[listed], predictions.labels[listed], predictions.known[listed], codes.astype(np.int64)
         )
@@ -120,14 +114,6 @@ class ListedRows:
             return plan.rank(Candidates.of(plan.objectives, rows.scores, lists, features)).sort_keys()
         except FusionError as error:
             raise DataError(f"fusion {name!r}: {error}") from None
-
-    def _check_relevance(self, name: str, values: Floats) -> None:
-        if count := int((~np.isfinite(values)).sum()):
-            text = self.request.relevance[name].text
-            raise DataError(
-                f"--relevance {name}: {text!r} is null or infinite in {count:,} of {len(values):,} rows; "
-                "coalesce(x, 0) replaces a null in a column x"
-            )
 
 
 def _codes(keys: NDArray[np.int64]) -> NDArray[np.intp]:

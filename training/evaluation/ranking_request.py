@@ -10,7 +10,7 @@ from ranker.metrics import RANKING_METRICS
 from ranker.registry import alternatives
 from training.config.experiment import ConfigError
 from training.config.metric_names import Metric, parse_metrics, parse_relevance
-from training.data.files.csv_types import Kind, merged, of_kind
+from training.data.files.csv_types import Kind, formula_kinds, merged, of_kind
 
 ALL = "all"
 """Names every stored fusion."""
@@ -51,10 +51,10 @@ class RankingRequest:
     @property
     def kinds(self) -> dict[str, Kind]:
         """Kinds of these columns in CSV files."""
-        texts = {name for expression in self.relevance.values() for name in expression.texts}
-        plain = [column for column in self.columns if column not in texts]
-        texts &= {*self.columns}
-        return merged(of_kind("number", plain), of_kind("text", texts), of_kind("id", self.list_by))
+        formulas = formula_kinds(self.relevance.values())
+        read = {name: kind for name, kind in formulas.items() if name in self.columns}
+        measured = [metric.column for metric in self.metrics if metric.column in self.columns]
+        return merged(read, of_kind("number", measured), of_kind("id", self.list_by))
 
 
 def ranking_of(metric: Metric) -> str:

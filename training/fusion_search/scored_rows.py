@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ranker.artifact import Artifact
 from ranker.encoding import Column
+from ranker.expressions import Expression
 from ranker.files import replacing
 from training.config.experiment import Experiment
 from training.data.cache import digest, files, scored_by
@@ -22,6 +23,7 @@ from training.data.plain_columns import plain
 from training.data.trained_on import held_out
 from training.evaluation.evaluate import predict
 from training.evaluation.onnx_scorer import onnx_scorer
+from training.evaluation.relevance import check_relevance, relevance_columns
 from training.progress_listener import Progress
 
 FORMAT = 1
@@ -67,6 +69,12 @@ class ScoredRows:
     def renamed(self, names: Mapping[str, str]) -> "ScoredRows":
         """The same rows with columns renamed; ``names`` maps new names to old ones."""
         return replace(self, columns={name: self.columns[old] for name, old in names.items()})
+
+    def with_relevance(self, formulas: Mapping[str, Expression]) -> "ScoredRows":
+        """The same rows with the values of formulas as columns. Raises ``DataError`` where one is null or infinite."""
+        values = relevance_columns(formulas, self.objectives, self.labels, self.known, self.columns)
+        check_relevance(formulas, values)
+        return replace(self, columns={**self.columns, **values})
 
     def halves(self, held_out: float, seed: int) -> tuple["ScoredRows", "ScoredRows"]:
         """Rows to search on, and a held-out fraction of the groups. Raises ``DataError`` for too few groups."""
