@@ -111,10 +111,9 @@ def search(
 def _searched(
     artifact: Artifact, experiment: Experiment, asked: SearchOptions, source: Source, output: Path, console: Console
 ) -> SearchResult:
-    formulas = parse_relevance("--relevance", asked.relevance, artifact.schema.tasks)
-    goal = parse_goal(
-        asked.maximise or default_goal(artifact.schema), asked.require, artifact.schema, asked.fusion, formulas
-    )
+    schema = artifact.schema
+    formulas = parse_relevance("--relevance", asked.relevance, {**schema.tasks, **schema.features})
+    goal = parse_goal(asked.maximise or default_goal(schema), asked.require, schema, asked.fusion, formulas)
     current = _plan(artifact, asked.fusion)
     searched = _started(current, asked.formula)
     around = space(searched.fusion, asked.vary, asked.trust)
@@ -123,7 +122,7 @@ def _searched(
         raise ConfigError("--group-by: name the column whose equal values compete, such as a request or user id")
     log = open_log(experiment, source, artifact.encoder)
     log = log.typed(of_kind("number", [metric.column for metric in goal.metrics if metric.column not in formulas]))
-    log = log.typed(formula_kinds(formulas.values(), artifact.schema.tasks))
+    log = log.typed(formula_kinds(formulas.values(), schema.tasks))
     show_notes(console, log)
     with Display(console) as display:
         display.expect(len(log))

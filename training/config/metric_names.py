@@ -122,17 +122,22 @@ def parse_metrics(
     return tuple(metrics)
 
 
-def parse_relevance(option: str, given: Sequence[str] | Mapping[str, str], tasks: Tasks) -> dict[str, Expression]:
-    """Formulas of relevance by name, from ``rel = 5*booked + click`` or a mapping. Raises ``ConfigError``."""
+def parse_relevance(
+    option: str, given: Sequence[str] | Mapping[str, str], taken: Collection[str]
+) -> dict[str, Expression]:
+    """Formulas of relevance by name, from ``rel = 5*booked + click`` or a mapping.
+
+    Raises ``ConfigError``, also for one of the names ``taken``, which are those of tasks and features.
+    """
     formulas: dict[str, Expression] = {}
     for text in [f"{name} = {text}" for name, text in given.items()] if isinstance(given, Mapping) else given:
         found = _RELEVANCE.fullmatch(text)
         if found is None:
             raise ConfigError(f"{option} {text!r}: write NAME = FORMULA, for example 'rel = 5*booked + click'")
         name = found["name"]
-        if name in tasks or name in formulas:
-            taken = "a task" if name in tasks else "given twice"
-            raise ConfigError(f"{option} {text!r}: {name!r} is {taken}; choose another name")
+        if name in taken or name in formulas:
+            why = "given twice" if name in formulas else "the name of a task or feature"
+            raise ConfigError(f"{option} {text!r}: {name!r} is {why}; choose another name")
         try:
             formulas[name] = formula(found["formula"])
         except ExpressionError as error:

@@ -29,22 +29,23 @@ class ListedRows:
     def __init__(self, schema: Schema, request: RankingRequest) -> None:
         self.schema, self.request = schema, request
         self._lists = [Grouping(column) for column in request.list_by]
-        columns = dict.fromkeys(metric.column for metric in request.metrics)
-        named = [column for column in columns if column not in (*request.relevance, *schema.tasks)]
-        self._kept = {**request.features, **{column: column for column in named}}
+        known = (*request.relevance, *schema.tasks)
+        measured = [metric.column for metric in request.metrics if metric.column not in known]
+        self._read = list(dict.fromkeys([*request.features.values(), *measured]))
         self._keys: list[NDArray[np.int64]] = []
         self._columns: list[dict[str, NDArray[Any]]] = []
+        self._relevance: list[dict[str, Floats]] = []
 
     def add(self, batch: Batch, raw: Mapping[str, Column]) -> None:
         """Add the raw columns of a batch. Raises ``DataError`` for a column of the wrong type."""
         try:
             self._keys.append(np.stack([lists.of(raw) for lists in self._lists], axis=1))
-            kept = {name: plain(raw[column], column) for name, column in self._kept.items()}
+            self._columns.append({column: plain(raw[column], column) for column in self._read})
         except ColumnError as error:
             raise DataError(f"column {error.column!r} must be {error.expected}, got {error.value!r:.80}") from None
         labels, known = batch["labels"], batch["known"] > 0
-        kept |= relevance_columns(self.request.relevance, list(self.schema.tasks), labels, known, raw)
-        self._columns.append(kept)
+        tasks, formulas = list(self.schema.tasks), self.request.relevance
+        self._relevance.append(relevance_columns(formulas, tasks, labels, known, raw))
 
     def measured(
         self, predictions: Predictions, resamples: int, seed: int, progress: Callable[[int], None]
@@ -76,15 +77,15 @@ class ListedRows:
         if not listed.any():
             raise DataError(f"--list-by {', '.join(self.request.list_by)}: every row has a null there")
         codes = _codes(keys[listed])
-        columns = {name: np.concatenate([part[name] for part in self._columns])[listed] for name in self._columns[0]}
-        check_relevance(self.request.relevance, columns)
+        columns, formulas = (_joined(parts, listed) for parts in (self._columns, self._relevance))
+        check_relevance(self.request.relevance, formulas)
         part = Predictions(
             predictions.scores[listed], predictions.labels[listed], predictions.known[listed], codes.astype(np.int64)
         )
         tasks, groups = list(self.schema.tasks), Groups(codes)
 
         def relevance(metric: Metric) -> Relevance:
-            return relevance_of(metric, tasks, part.labels, part.known, columns)
+            return relevance_of(metric, tasks, part.labels, part.known, {**columns, **formulas})
 
         def scores(ranking: str) -> Floats:
             if ranking in tasks:
@@ -109,11 +110,16 @@ class ListedRows:
         """Numbers [N] that order rows within their lists as a fusion does."""
         name = next(name for name in self.request.fusions if fused_name(name) == ranking)
         plan = self.request.fusions[name]
-        features = {feature: columns[feature] for feature in plan.features}
+        features = {feature: columns[self.request.features[feature]] for feature in plan.features}
         try:
             return plan.rank(Candidates.of(plan.objectives, rows.scores, lists, features)).sort_keys()
         except FusionError as error:
             raise DataError(f"fusion {name!r}: {error}") from None
+
+
+def _joined(parts: list[dict[str, NDArray[Any]]], rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """Columns of batches as columns of the rows where a mask is true."""
+    return {name: np.concatenate([part[name] for part in parts])[rows] for name in parts[0]}
 
 
 def _codes(keys: NDArray[np.int64]) -> NDArray[np.intp]:

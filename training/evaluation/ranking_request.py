@@ -88,7 +88,7 @@ def ranking_request(
         return None
     schema = artifact.schema
     chosen = _fusions(artifact, fusions)
-    formulas = parse_relevance("--relevance", relevance, schema.tasks)
+    formulas = parse_relevance("--relevance", relevance, {**schema.tasks, **schema.features})
     texts = metrics or _default_metrics(artifact)
     named = parse_metrics("--metrics", texts, schema.tasks, artifact.fusions, formulas)
     wanted = _of_each_ranking(named, chosen, artifact)

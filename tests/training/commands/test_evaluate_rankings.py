@@ -178,6 +178,7 @@ def test_rows_without_a_list_are_left_out_and_counted(artifact, log):
         ({"metrics": "rel.ndcg@5"}, r"'rel' is not a task; add --fusion all, or write fused\(default\).ndcg@5\(rel\)"),
         ({"metrics": "clik.auc"}, "no metric 'clik.auc'; did you mean 'click'"),
         ({"relevance": "rel = click"}, "--relevance: measures nothing by itself"),
+        ({"fusion": "all", "relevance": "length = buy"}, "'length' is the name of a task or feature"),
         ({"list_by": "search"}, "--list-by: measures nothing by itself"),
         ({"fusion": "all", "relevance": "5*buy"}, "write NAME = FORMULA"),
     ],

@@ -82,7 +82,7 @@ def test_relevance_is_a_formula_of_columns_with_a_name():
     ("text", "problem"),
     [
         ("5*booked", "write NAME = FORMULA"),
-        ("click = booked", "'click' is a task; choose another name"),
+        ("click = booked", "'click' is the name of a task or feature; choose another name"),
         ("rel = booked +", "rel: 'booked \\+' is not a valid formula"),
         ("rel = 5", "reads no column of the log"),
     ],
