@@ -18,8 +18,8 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.report import versions, write_json
 from ranker.fusion import FusionOptions, Plan, build_plan
+from training.config.metric_names import Metric
 from training.fusion_search.evaluator import Evaluator
-from training.fusion_search.objective import Metric
 from training.fusion_search.scored_rows import ScoredRows
 from training.fusion_search.space import Sets
 

@@ -31,7 +31,8 @@ REASONS = {
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export
         training.cli.fit training.cli.inspect
-        ranker.data_options ranker.prediction.command training.cli.pareto training.cli.publish training.cli.report training.cli.schema training.cli.search
+        ranker.data_options ranker.prediction.command training.cli.pareto training.cli.publish
+        training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
         training.display training.quiet_imports""",
     "steps of a distillation: tests/training/commands/test_distill.py": """
@@ -46,6 +47,8 @@ REASONS = {
         ranker.log_files.part ranker.log_files.resolve training.data.split.missing""",
     "a model and the report of a backtest: tests/training/commands/test_backtest.py": """
         training.commands.backtest_day training.reports.backtest""",
+    "rows that are evaluated: tests/training/commands/test_evaluate_rankings.py": """
+        training.data.every_row training.data.plain_columns training.evaluation.ranked_rows""",
     "steps of a training: tests/training/trainer": "training.trainer.callbacks training.trainer.checkpoints",
 }
 """What tests the modules that no test imports, and these modules."""

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ranker.metrics import METRICS, headline
+from ranker.metrics import METRICS, headline, in_lists, title_of
 from ranker.student import Agreement
 
 AGREEMENT = ("share", "scored in full", "NDCG@10", "recall of the top 10", "regret", "time")
@@ -26,6 +26,7 @@ AGREEMENT = ("share", "scored in full", "NDCG@10", "recall of the top 10", "regr
 
 if TYPE_CHECKING:  # a progress bar should not import TensorFlow
     from ranker.log_files.log_reader import Log
+    from training.config.metric_names import Metric
     from training.evaluation.model_summary import Block
 
 
@@ -120,10 +121,35 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     table.add_column("task", no_wrap=True, overflow="fold")
     for metric in columns:
         table.add_column(metric.column, justify="right")
+    lists = list(dict.fromkeys(key for report in reports for key in in_lists(report)))
+    for key in lists:
+        table.add_column(title_of(key), justify="right")
     table.add_column("rows", justify="right")
     for task, report in metrics["tasks"].items():
-        cells = [with_interval(report, metric.name) for metric in columns]
+        cells = [with_interval(report, key) for key in (*(metric.name for metric in columns), *lists)]
         table.add_row(task, *cells, f"{report['rows']:,}")
+    return table
+
+
+def rankings_table(rankings: Mapping[str, Any], metrics: "Sequence[Metric]") -> Table:
+    """Metrics of rankings within lists, one column per ranking; ± is half the width of the 95 % bootstrap interval."""
+    title = f"rankings of {rankings['rows']:,} rows in {rankings['lists']:,} lists by {', '.join(rankings['list_by'])}"
+    own, table = "own score", Table(title=title)
+    cells: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for metric in metrics:
+        ranking = metric.fusion if metric.fusion is not None else f"{metric.by} score" if metric.by else own
+        cells.setdefault((metric.column, metric.short_title), {})[ranking] = rankings["metrics"][metric.name]
+    columns = list(dict.fromkeys(ranking for line in cells.values() for ranking in line))
+    for header in ("measured against", "metric"):
+        table.add_column(header, no_wrap=True, overflow="fold")
+    for header in (*columns, "lists"):
+        table.add_column(header, justify="right")
+    for (column, of), line in cells.items():
+        reports = {
+            name: {"value": found["value"], "value_interval": found.get("interval")} for name, found in line.items()
+        }
+        shown = [with_interval(reports.get(name, {}), "value") for name in columns]
+        table.add_row(column, of, *shown, f"{next(iter(line.values()))['lists']:,}")
     return table
 
 

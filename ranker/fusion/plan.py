@@ -59,6 +59,19 @@ class Ranked:
             behind=None if self.behind is None else self.behind[rows],
         )
 
+    def sort_keys(self) -> Floats:
+        """Numbers [N] that order the candidates of each request as its ranking does, higher first; ties are equal.
+
+        Candidates that a floor drops come last, as they are not ranked at all. Raises ``FusionError`` for NaN.
+        """
+        if np.isnan(self.fused).any():
+            raise FusionError(
+                f"the fused score is not a number for candidate {np.flatnonzero(np.isnan(self.fused))[0]}"
+            )
+        values, places = np.unique(self.fused, return_inverse=True)
+        tiers = 4 * self.dropped + 2 * self.last + (0 if self.behind is None else self.behind)
+        return places.astype(np.float64) - tiers * len(values)
+
     def order(self, k: int | None = None) -> Indices:
         """Indices of the ``k`` best candidates of one request, best first; ``None`` ranks all that are not dropped."""
         if self.behind is None and not (self.last.any() or self.dropped.any()):

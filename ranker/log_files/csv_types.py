@@ -6,12 +6,13 @@ and ``unsigned`` for ids declared or known to be integers. ``id`` (an undeclared
 are resolved once for all files of a log by :mod:`ranker.log_files.resolve`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from ranker.encoding import Encoder
 from ranker.encoding.labels import label_columns
 from ranker.encoding.weights import weight_columns
+from ranker.expressions import Expression
 from ranker.schema import Schema
 
 Resolved: TypeAlias = Literal["number", "text", "unsigned", "integer"]
@@ -43,6 +44,16 @@ def schema_kinds(schema: Schema, encoder: Encoder | None = None) -> dict[str, Ki
     if schema.label_statistics is not None and schema.label_statistics.fold_by is not None:
         tables.append({schema.label_statistics.fold_by: "id"})
     return merged(*tables)
+
+
+def formula_kinds(formulas: Iterable[Expression], without: Container[str] = ()) -> dict[str, Kind]:
+    """Kinds of the columns that formulas read, other than those in ``without``."""
+    tables = [{name: _kind_in(formula, name) for name in formula.names if name not in without} for formula in formulas]
+    return merged(*tables)
+
+
+def _kind_in(formula: Expression, name: str) -> Kind:
+    return "text" if name in formula.texts else "number"
 
 
 def of_kind(kind: Kind, columns: Iterable[str | None]) -> dict[str, Kind]:

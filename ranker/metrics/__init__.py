@@ -1,7 +1,8 @@
 """Offline metrics in NumPy, with bootstrap intervals where meaningful.
 
-``METRICS`` is the table of metrics of one task's scores, and ``report`` computes all that apply. ``JointAuc``,
-``BinnedAuc`` and ``Groups`` measure many rankings of the same rows against many labels, with one ordering each.
+``METRICS`` is the table of metrics of one task's scores, and ``report`` computes all that apply. ``RANKING_METRICS`` is
+the table of metrics of any ranking within lists. ``JointAuc``, ``BinnedAuc`` and ``Groups`` measure many rankings of
+the same rows against many labels, with one ordering each.
 """
 
 from ranker.metrics.agreement import RankingAgreement, ranking_agreement
@@ -13,12 +14,13 @@ from ranker.metrics.calibration import calibration, calibration_error
 from ranker.metrics.gauc import Gauc, gauc
 from ranker.metrics.grouped import Groups, Ranking
 from ranker.metrics.joint_auc import JointAuc
+from ranker.metrics.lists import PreparedMetric, RankingMetric, Relevance
 from ranker.metrics.log_loss import log_loss
 from ranker.metrics.ndcg import Ndcg, ndcg
 from ranker.metrics.regression import mae, rmse
 from ranker.metrics.report import report
 from ranker.metrics.stability import SHIFT, Spread, binned, spread, stability_index
-from ranker.metrics.table import METRICS, RANKING_METRICS, choosable, headline, metrics_of
+from ranker.metrics.table import METRICS, RANKING_METRICS, choosable, headline, in_lists, metrics_of, sign_of, title_of
 
 __all__ = [
     "METRICS",
@@ -31,8 +33,11 @@ __all__ = [
     "JointAuc",
     "Metric",
     "Ndcg",
+    "PreparedMetric",
     "Ranking",
     "RankingAgreement",
+    "RankingMetric",
+    "Relevance",
     "Spread",
     "auc",
     "binned",
@@ -42,6 +47,7 @@ __all__ = [
     "choosable",
     "gauc",
     "headline",
+    "in_lists",
     "log_loss",
     "mae",
     "metrics_of",
@@ -49,6 +55,8 @@ __all__ = [
     "ranking_agreement",
     "report",
     "rmse",
+    "sign_of",
     "spread",
     "stability_index",
+    "title_of",
 ]

@@ -1,5 +1,6 @@
 """Rankings of many groups at once: one ordering for all grouped metrics of all label columns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,10 +52,33 @@ class Ranking:
         discounts = 1.0 / np.log2(2.0 + rank)
         return self._shared(gains, discounts if k is None else np.where(rank < k, discounts, 0.0))
 
+    def total(self, values: Floats, k: int) -> Floats:
+        """Sum of the values [N] of the first k rows of each group [G]; ties share their mean."""
+        return self._shared(values, (self._ranks() < k).astype(np.float64))
+
     def mean(self, values: Floats, k: int) -> Floats:
         """Mean of the values [N] of the first k rows (or all if fewer) of each group [G]; ties share their mean."""
-        rank, sizes = self._ranks(), self._sizes()
-        return self._shared(values, (rank < k).astype(np.float64)) / np.minimum(sizes, k)
+        return self.total(values, k) / np.minimum(self._sizes(), k)
+
+    def of_first(self, positive: Floats, value: Callable[[Places], Floats], k: int | None = None) -> Floats:
+        """Value of the rank of each group's first positive [G], from labels in {0, 1} [N].
+
+        ``value`` maps ranks from 0 to values; those of ranks from ``k`` on, and of groups without a positive, are 0.
+        Ties are averaged over all orders: of the ``n! / (p! (n-p)!)`` ways to place p positives in a run of n rows,
+        ``(n-1-j)! / ((p-1)! (n-p-j)!)`` have the first one at place j, from 0.
+        """
+        rank, runs = self._ranks(), np.diff(self.ties, append=len(self.order))
+        inside, above = self._positives(positive[self.order])
+        first = (inside > 0) & (above == 0)
+        n, p = np.repeat(runs, runs), np.repeat(np.where(first, inside, 0).astype(np.intp), runs)
+        place = np.arange(len(n)) - np.repeat(self.ties, runs)
+        possible = (p > 0) & (n - place >= p)
+        n, p, j = n[possible], p[possible], place[possible]
+        logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, runs.max() + 1)))])  # of factorials
+        share = np.zeros(len(rank))
+        share[possible] = np.exp(logs[n - 1 - j] - logs[p - 1] - logs[n - p - j] - logs[n] + logs[p] + logs[n - p])
+        values = value(rank) if k is None else np.where(rank < k, value(rank), 0.0)
+        return np.add.reduceat(share * values, self.starts)
 
     def average_precision(self, positive: Floats, k: int) -> Floats:
         """Average precision at k of each group [G], NaN without positives, from labels in {0, 1} [N].
@@ -65,11 +89,9 @@ class Ranking:
         """
         labels, rank = positive[self.order], self._ranks()
         runs = np.diff(self.ties, append=len(labels))
-        inside = np.add.reduceat(labels, self.ties)
+        inside, before = self._positives(labels)
         groups = np.add.reduceat(inside, self._group_runs)
-        before = np.cumsum(inside) - inside  # cumulative over all groups
-        of_group = np.repeat(before[self._group_runs], np.diff(self._group_runs, append=len(runs)))
-        above = np.repeat(before - of_group, runs)
+        above = np.repeat(before, runs)
         share, each = np.repeat(inside / runs, runs), np.repeat(runs, runs)
         place = np.arange(len(labels)) - np.repeat(self.ties, runs)
         others = place * (np.repeat(inside, runs) - 1.0) / np.maximum(each - 1, 1)
@@ -77,6 +99,12 @@ class Ranking:
         total = np.add.reduceat(precision, self.starts)
         undefined = np.full(len(groups), np.nan)
         return np.asarray(np.divide(total, np.minimum(groups, k), out=undefined, where=groups > 0))
+
+    def _positives(self, labels: Floats) -> tuple[Floats, Floats]:
+        """Positives in each run of ties, and above it in its group, from labels in ranked order [N]."""
+        inside = np.add.reduceat(labels, self.ties)
+        before = np.cumsum(inside) - inside  # cumulative over all groups
+        return inside, before - np.repeat(before[self._group_runs], np.diff(self._group_runs, append=len(inside)))
 
     def _sizes(self) -> Places:
         return np.diff(self.starts, append=len(self.order))

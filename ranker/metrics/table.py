@@ -1,13 +1,23 @@
 """All metrics, in display order; to add one, add a file and a row here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ranker.metrics.auc import auc_statistic
 from ranker.metrics.base import Metric, by_rows, unweighted
 from ranker.metrics.calibration import calibration_error, calibration_statistic
 from ranker.metrics.gauc import measured_groups
+from ranker.metrics.lists import (
+    RankingMetric,
+    auc_of_lists,
+    hit_of_lists,
+    map_of_lists,
+    mean_of_lists,
+    ndcg_of_lists,
+    precision_of_lists,
+    recall_of_lists,
+    reciprocal_rank_of_lists,
+)
 from ranker.metrics.log_loss import log_loss_statistic
 from ranker.metrics.regression import mae_statistic, rmse_statistic
 from ranker.tasks import TASK_KINDS, Task, Trait
@@ -39,23 +49,19 @@ METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ROWS}
 """Metrics of a task's scores, by name."""
 
 
-@dataclass(frozen=True)
-class RankingMetric:
-    """A metric of a ranking against a log column: title, required traits, whether it has a cutoff k."""
-
-    title: str
-    needs: frozenset[Trait] = frozenset()
-    at_k: bool = False
-
-
-RANKING_METRICS: Mapping[str, RankingMetric] = {
-    "auc": RankingMetric(METRICS["auc"].title, BINARY),
-    "gauc": RankingMetric(METRICS["gauc"].title, BINARY),
-    "map": RankingMetric("MAP", BINARY, at_k=True),
-    "ndcg": RankingMetric("NDCG", at_k=True),
-    "mean": RankingMetric("mean", at_k=True),
-}
-"""Metrics of a fused ranking that a fusion search can maximise; those without ``needs`` also accept plain columns."""
+_RANKING_ROWS = (
+    RankingMetric("auc", METRICS["auc"].title, BINARY, None),
+    RankingMetric("gauc", METRICS["gauc"].title, BINARY, auc_of_lists, by_rows=True),
+    RankingMetric("map", "MAP", BINARY, map_of_lists, "required"),
+    RankingMetric("mrr", "MRR", BINARY, reciprocal_rank_of_lists, "optional"),
+    RankingMetric("hit", "hit rate", BINARY, hit_of_lists, "required"),
+    RankingMetric("recall", "recall", BINARY, recall_of_lists, "required"),
+    RankingMetric("precision", "precision", BINARY, precision_of_lists, "required"),
+    RankingMetric("ndcg", "NDCG", frozenset(), ndcg_of_lists, "required"),
+    RankingMetric("mean", "mean", frozenset(), mean_of_lists, "required"),
+)
+RANKING_METRICS: Mapping[str, RankingMetric] = {metric.name: metric for metric in _RANKING_ROWS}
+"""Metrics of a ranking of rows, by name; those without ``needs`` also accept columns that are no task's."""
 
 
 def metrics_of(task: Task, *, grouped: bool = True) -> list[Metric]:
@@ -66,6 +72,28 @@ def metrics_of(task: Task, *, grouped: bool = True) -> list[Metric]:
 def choosable(task: Task, *, grouped: bool = True) -> list[Metric]:
     """Metrics of a task that have a better direction, for choosing between models."""
     return [metric for metric in metrics_of(task, grouped=grouped) if metric.better is not None]
+
+
+def in_lists(report: Mapping[str, Any]) -> list[str]:
+    """Keys of a task's report that are metrics of its ranking within lists, such as ``ndcg@10``, in their order."""
+    return [key for key in report if _within_lists(key)]
+
+
+def title_of(key: str) -> str:
+    """Display name of a metric in a task's report: ``AUC`` of ``auc``, ``NDCG@10`` of ``ndcg@10``."""
+    name, at, k = key.partition("@")
+    return METRICS[key].title if key in METRICS else f"{RANKING_METRICS[name].title}{at}{k}"
+
+
+def sign_of(key: str) -> float:
+    """-1 if less of a metric in a task's report is better, else 1."""
+    return METRICS[key].sign if key in METRICS else 1.0
+
+
+def _within_lists(key: str) -> bool:
+    name, at, k = key.partition("@")
+    metric = None if name in METRICS else RANKING_METRICS.get(name)
+    return metric is not None and (k.isdecimal() if at else metric.cutoff != "required")
 
 
 def headline(report: Mapping[str, Any]) -> Metric:

@@ -19,6 +19,7 @@ def test_the_snippets_run(tmp_path):
     checks = (
         "assert 0 <= run.metrics['mean_auc'] <= 1 and str(artifact.folder) == 'out/1'\n"
         "assert set(held_out['tasks']) == set(scores) == {'click', 'like'} and len(scores['like']) == len(candidates)\n"
+        "assert 0 < of_users['rankings']['metrics']['fused(default).ndcg@5(rel)']['value'] < 1\n"
         "assert ranking.to_frame()['fused'].is_monotonic_decreasing and len(ranking) == min(10, len(candidates))\n"
         "assert scored['rank'].isin([1, 2, 3]).all() and scored.index.isin(frame.index).all() and len(scored)\n"
         "assert list(found.to_frame()['architecture']) == ['shared_bottom', 'mmoe'] and best.parameters\n"

@@ -29,7 +29,8 @@ def compare(
         Path | None, typer.Option(help="Export the best trial as the next version in this folder, without retraining.")
     ] = None,
     best_by: Annotated[
-        str | None, typer.Option(help="Metric to select by, such as `like.gauc`; by default early stopping's.")
+        str | None,
+        typer.Option(help="Metric to select by, such as `like.gauc` or `like.ndcg@10`; by default early stopping's."),
     ] = None,
 ) -> None:
     """Train and evaluate every combination of the values, and write one report.

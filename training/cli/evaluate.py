@@ -26,6 +26,25 @@ def evaluate(
         Literal["drop", "mask", "keep"] | None,
         typer.Option(help="How to treat labels that contradict `given`; by default as the config's tasks say."),
     ] = None,
+    fusion: Annotated[
+        list[str] | None,
+        typer.Option(help="Also measure the rankings of these fusions within lists; `all` for every stored one."),
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of rankings: `click.ndcg@10, rel.ndcg@10, fused(default).auc(like)`; may be repeated. Default with "
+            "`--fusion`: NDCG@10 and GAUC of every binary task."
+        ),
+    ] = None,
+    relevance: Annotated[
+        list[str] | None,
+        typer.Option(help="A formula that metrics may name, such as `rel = 5*booked + click`; may be repeated."),
+    ] = None,
+    list_by: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of the lists, such as a search id; several, by commas. Default: that for GAUC."),
+    ] = None,
 ) -> None:
     """Evaluate an artifact on a log, per objective: on every row, or on held-out rows with `--validation`.
 
@@ -36,11 +55,12 @@ def evaluate(
     with quiet_imports():
         from training.commands.evaluate import evaluate as command
 
-    metrics = command(
+    found = command(
         artifact, sources(data, more) or None, validation=validation, group_by=group_by, bootstrap=bootstrap,
-        given_conflicts=given_conflicts, progress=console,
+        given_conflicts=given_conflicts, fusion=fusion or [], metrics=metrics or [], relevance=relevance or [],
+        list_by=list_by or [], progress=console,
     )  # fmt: skip
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(metrics, indent=2) + "\n")
+        json_file.write_text(json.dumps(found, indent=2) + "\n")
         console.print(f"metrics: {json_file}")

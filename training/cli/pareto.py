@@ -20,7 +20,8 @@ def pareto(
     ] = None,
     total: Annotated[float, typer.Option(help="Sum of PE-LTR's bounds; PE-LTR balances the rest up to 1.")] = 0.8,
     objectives: Annotated[
-        str | None, typer.Option(help="`click.auc,watch.rmse`; by default the AUC, or RMSE, of every task.")
+        str | None,
+        typer.Option(help="`click.auc,watch.rmse,like.ndcg@10`; by default the AUC, or RMSE, of every task."),
     ] = None,
     pick: Annotated[str | None, typer.Option(help="`least_misery` (the default), `knee` or `preference`.")] = None,
     prefer: Annotated[
@@ -44,6 +45,7 @@ def pareto(
 
     base = load(config)
     choice = fronts.choice(base, objectives, pick, prefer)
+    base = base.measuring(objective.name for objective in choice.objectives)
     trials = fronts.expand(base, points, total, method or ["pe_ltr"])
     with quiet_imports():
         from training.commands import pareto as command

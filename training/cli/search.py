@@ -25,6 +25,10 @@ def search(
     require: Annotated[
         list[str] | None, typer.Option(help="`like.auc >= today`, `>= today - 0.001`, `>= 0.7`; may be repeated.")
     ] = None,
+    relevance: Annotated[
+        list[str] | None,
+        typer.Option(help="A formula that metrics may name, such as `rel = 5*booked + click`; may be repeated."),
+    ] = None,
     fusion: Annotated[str, typer.Option(help="The artifact's fusion to start from.")] = "default",
     formula: Annotated[str | None, typer.Option(help="Search another formula, starting from its defaults.")] = None,
     vary: Annotated[
@@ -64,9 +68,9 @@ def search(
         from training.commands.search import search as command
 
     asked = SearchOptions(
-        maximise=maximise, require=require or [], fusion=fusion, formula=formula, vary=vary or [], trust=trust,
-        method=method, budget=budget, held_out=held_out, group_by=group_by, binned=binned, seed=seed,
-        bootstrap=bootstrap, jobs=jobs or os.cpu_count() or 1,
+        maximise=maximise, require=require or [], relevance=relevance or [], fusion=fusion, formula=formula,
+        vary=vary or [], trust=trust, method=method, budget=budget, held_out=held_out, group_by=group_by, binned=binned,
+        seed=seed, bootstrap=bootstrap, jobs=jobs or os.cpu_count() or 1,
     )  # fmt: skip
     found = command(artifact, sources(data, more), asked, output=output, progress=console)
     if export is not None:

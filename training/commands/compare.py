@@ -90,8 +90,8 @@ def compare(
     jobs
         Trials to run in parallel, sharing the CPU's threads.
     best_by
-        Metric that selects the best trial on validation rows, such as ``mean_auc`` or ``like.gauc``; by default early
-        stopping's. The best trial keeps its weights.
+        Metric that selects the best trial on validation rows, such as ``mean_auc``, ``like.gauc`` or ``like.ndcg@10``;
+        by default early stopping's. The best trial keeps its weights.
     export_best
         Folder to export the best trial to as the next version, without retraining.
     progress
@@ -106,6 +106,7 @@ def compare(
     """
     base, console, output = experiment_of(config), console_of(progress), Path(output)
     best = Best(base, best_by)
+    base = base.measuring([best.metric])
     trials = expand(base, variations(vary), seeds)
     source = source_of(base, data, output, console)
     tested = source_of(base, test, output / "test", console) if test is not None else []

@@ -1,5 +1,6 @@
 """Evaluates an artifact on a log."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,18 +9,23 @@ from typing import Any
 from rich.console import Console
 
 from ranker.artifact import Artifact
+from ranker.encoding import Column
 from ranker.log_files.csv_types import of_kind
 from ranker.log_files.log_reader import DataError, Source
 from ranker.tasks import GivenConflicts
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import Experiment, SplitByFiles
-from training.data.encode import encode_all, encode_held_out
+from training.data.batches import Batch
+from training.data.encode import encode_with_columns
+from training.data.every_row import EveryRow
 from training.data.experiment_log import open_log
 from training.data.label_counts import LabelCounts, meaning
 from training.data.trained_on import held_out, overlap
-from training.display import Display, metrics_table, show_notes
+from training.display import Display, metrics_table, rankings_table, show_notes
 from training.evaluation.evaluate import measure, predict, undefined
 from training.evaluation.onnx_scorer import onnx_scorer
+from training.evaluation.ranked_rows import ListedRows, unlisted
+from training.evaluation.ranking_request import RankingRequest, ranking_request
 
 
 def evaluate(
@@ -30,6 +36,10 @@ def evaluate(
     group_by: str | None = None,
     bootstrap: int = 200,
     given_conflicts: GivenConflicts | None = None,
+    fusion: str | Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
+    relevance: str | Sequence[str] | Mapping[str, str] = (),
+    list_by: str | Sequence[str] = (),
     progress: Progress = True,
 ) -> dict[str, Any]:
     """Score rows of a log with an artifact's ONNX graph, and compute every objective's metrics.
@@ -48,29 +58,52 @@ def evaluate(
         Resamples behind each 95 % interval; 0 for none.
     given_conflicts
         How to treat labels that contradict ``given``; by default as the config's tasks say.
+    fusion
+        Stored fusions whose rankings are measured within lists; ``all`` for every one.
+    metrics
+        Metrics of rankings: ``click.ndcg@10`` for the task's own score and for every ``fusion``,
+        ``click.ndcg@10(rel)`` for the task's own score against another column, ``fused(default).auc(like)`` for one
+        fusion. By default NDCG@10 and GAUC of every binary task, if ``fusion`` is given.
+    relevance
+        Formulas of columns and task labels to measure against, by name: ``{"rel": "5*booked + click"}``, or as text.
+    list_by
+        Columns whose values together identify a list; by default ``group_by``.
     progress
         Whether to show progress, or the Rich console to show it on.
 
     Returns
     -------
-    ``mean_auc``, metrics by task under ``tasks``, and warnings under ``cautions``, such as rows seen in training.
+    ``mean_auc``, metrics by task under ``tasks``, and warnings under ``cautions``, such as rows seen in training; with
+    ``fusion`` or ``metrics`` also ``rankings``: ``list_by``, ``lists``, ``rows``, ``rows_without_list``, and by name
+    under ``metrics`` each metric's ``value``, ``interval``, and ``lists`` that define it.
 
     Raises
     ------
     ArtifactError
         If the artifact cannot be read.
+    ConfigError
+        If there is no such fusion or metric, or no column of lists.
     DataError
         If the log cannot be used or has no such rows, or if many labels contradict ``given`` and neither the config
         nor ``given_conflicts`` says how to treat them.
     """
     loaded, console = artifact_of(artifact), console_of(progress)
     saved = Experiment.model_validate(loaded.manifest.experiment)
+    group_by = group_by or saved.evaluation.group_by
+    formulas = [relevance] if isinstance(relevance, str) else relevance
+    asked = ranking_request(loaded, _names(fusion), _names(metrics), formulas, _names(list_by), group_by)
     rule = saved.data.split
     if validation and data is None and isinstance(rule, SplitByFiles):
         data = rule.paths
     with TemporaryDirectory() as folder:
         source = source_of(saved, data, Path(folder), console)
-        return _evaluated(loaded, saved, source, validation, group_by, bootstrap, given_conflicts, console)
+        return _evaluated(loaded, saved, source, validation, group_by, bootstrap, given_conflicts, asked, console)
+
+
+def _names(given: str | Sequence[str]) -> list[str]:
+    """Names, of which one text may hold several, separated by commas."""
+    texts = [given] if isinstance(given, str) else given
+    return [name.strip() for text in texts for name in text.split(",")]
 
 
 def _evaluated(
@@ -81,21 +114,21 @@ def _evaluated(
     group_by: str | None,
     bootstrap: int,
     given_conflicts: GivenConflicts | None,
+    asked: RankingRequest | None,
     console: Console,
 ) -> dict[str, Any]:
-    schema = meaning(artifact.schema, given_conflicts)
+    schema, seed = meaning(artifact.schema, given_conflicts), saved.training.seed
     counts = LabelCounts(schema)
-    group_by = group_by or saved.evaluation.group_by
-    encoder = artifact.encoder
-    log = open_log(saved, source, encoder).typed(of_kind("id", [group_by]))
+    log = open_log(saved, source, artifact.encoder).typed(of_kind("id", [group_by]))
+    log = log.typed(asked.kinds) if asked is not None else log
+    listed = None if asked is None else ListedRows(schema, asked)
     show_notes(console, log)
     with Display(console) as display:
         display.expect(len(log))
-        if validation:
-            rows = held_out(artifact, log)
-            chunks = encode_held_out(schema, encoder, rows, group_by, display.rows, counts)
-        else:
-            chunks = encode_all(schema, encoder, log, group_by, display.rows, counts)
+        rows = held_out(artifact, log) if validation else EveryRow(log)
+        more = [] if asked is None else asked.log_columns
+        encoded = encode_with_columns(schema, artifact.encoder, rows, more, group_by, display.rows, counts)
+        chunks = _collected(encoded, listed)
         first = next(chunks, None)
         if first is None:
             raise DataError("the data has no row" + (" that the artifact's split holds out" if validation else ""))
@@ -103,13 +136,29 @@ def _evaluated(
         if unusable := predictions.not_finite(list(schema.tasks)):
             raise DataError(f"{artifact.folder}: scores of {', '.join(unusable)} are not finite in these rows")
         conflicting = counts.check_conflicts()
-        metrics = measure(schema, predictions, bootstrap, saved.training.seed)
+        metrics = measure(schema, predictions, bootstrap, seed, saved.list_metrics)
+        if asked is not None and listed is not None:
+            display.expect(len(asked.metrics))
+            metrics["rankings"] = listed.measured(
+                predictions, bootstrap, seed, lambda done: display.rows("measure rankings", done)
+            )
     for task, conflicts in counts.conflicts_of().items():
         metrics["tasks"][task]["given_conflicts"] = conflicts
     trained = [] if validation else overlap(artifact, log)
     metrics["cautions"] = [*trained, *conflicting, *undefined(metrics)]
     shown = f"{len(predictions.labels):,} {'held-out ' if validation else ''}rows"
     console.print(metrics_table(metrics, f"{artifact.folder} on {shown}"))
+    if asked is not None:
+        metrics["cautions"] += unlisted(metrics["rankings"])
+        console.print(rankings_table(metrics["rankings"], asked.metrics))
     for text in metrics["cautions"]:
         console.print(text, style="yellow", markup=False)
     return metrics
+
+
+def _collected(encoded: Iterator[tuple[Batch, dict[str, Column]]], listed: ListedRows | None) -> Iterator[Batch]:
+    """The batches, whose raw columns are added to ``listed``."""
+    for batch, raw in encoded:
+        if listed is not None:
+            listed.add(batch, raw)
+        yield batch

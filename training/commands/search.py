@@ -14,12 +14,14 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from ranker.artifact import Artifact, with_fusions
+from ranker.expressions import Expression
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, Plan
-from ranker.log_files.csv_types import of_kind
+from ranker.log_files.csv_types import formula_kinds, of_kind
 from ranker.log_files.log_reader import Source
 from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import ConfigError, Experiment
+from training.config.metric_names import parse_relevance
 from training.data.cache import digest
 from training.data.experiment_log import open_log
 from training.display import Display, bars, show_notes
@@ -45,6 +47,7 @@ class SearchOptions:
 
     maximise: str | None = None
     require: Sequence[str] = ()
+    relevance: Sequence[str] | Mapping[str, str] = ()
     fusion: str = DEFAULT
     formula: str | None = None
     vary: Sequence[str] = ()
@@ -108,7 +111,9 @@ def search(
 def _searched(
     artifact: Artifact, experiment: Experiment, asked: SearchOptions, source: Source, output: Path, console: Console
 ) -> SearchResult:
-    goal = parse_goal(asked.maximise or default_goal(artifact.schema), asked.require, artifact.schema)
+    schema = artifact.schema
+    formulas = parse_relevance("--relevance", asked.relevance, {**schema.tasks, **schema.features})
+    goal = parse_goal(asked.maximise or default_goal(schema), asked.require, schema, asked.fusion, formulas)
     current = _plan(artifact, asked.fusion)
     searched = _started(current, asked.formula)
     around = space(searched.fusion, asked.vary, asked.trust)
@@ -116,13 +121,14 @@ def _searched(
     if group_by is None:
         raise ConfigError("--group-by: name the column whose equal values compete, such as a request or user id")
     log = open_log(experiment, source, artifact.encoder)
-    log = log.typed(of_kind("number", [metric.column for metric in goal.metrics]))
+    log = log.typed(of_kind("number", [metric.column for metric in goal.metrics if metric.column not in formulas]))
+    log = log.typed(formula_kinds(formulas.values(), schema.tasks))
     show_notes(console, log)
     with Display(console) as display:
         display.expect(len(log))
-        more = _columns(artifact, goal, [current, searched])
+        more = _columns(artifact, goal, formulas, [current, searched])
         rows, key = scored_rows(artifact, log, group_by, sorted(set(more.values())), output, display.rows)
-    rows = rows.renamed(more)
+    rows = rows.renamed(more).with_relevance(formulas)
     parts = rows.halves(asked.held_out, asked.seed)
     halves = [_halves(current, searched, part, goal, asked) for part in parts]
     baseline = halves[0].baseline.baseline()
@@ -130,6 +136,7 @@ def _searched(
         key, goal.text, [c.text for c in goal.constraints], current.stored().model_dump(mode="json"),
         searched.stored().model_dump(mode="json"), [str(d) for d in around.dimensions], asked.method,
         asked.budget, asked.held_out, asked.binned, asked.seed,
+        *({name: expression.text} for name, expression in formulas.items()),
     )  # fmt: skip
     with _bar(console) as progress:
         bar = progress.add_task(asked.method, total=asked.budget, detail="")
@@ -179,11 +186,14 @@ def _started(current: Plan, formula: str | None) -> Plan:
         raise ConfigError(f"--formula {formula}: {error} (formulas: {', '.join(FUSIONS)})") from None
 
 
-def _columns(artifact: Artifact, goal: Goal, plans: Sequence[Plan]) -> dict[str, str]:
-    """Log columns by feature or metric name: features that fusions read, values used by metrics."""
+def _columns(
+    artifact: Artifact, goal: Goal, formulas: Mapping[str, Expression], plans: Sequence[Plan]
+) -> dict[str, str]:
+    """Log columns by feature or metric name: features that fusions read, values used by metrics and formulas."""
     features = {feature: artifact.schema.column(feature) for plan in plans for feature in plan.features}
-    values = {metric.column: metric.column for metric in goal.metrics if metric.column not in artifact.schema.tasks}
-    return {**features, **values}
+    read = [metric.column for metric in goal.metrics if metric.column not in formulas]
+    read += [name for expression in formulas.values() for name in expression.names]
+    return {**features, **{column: column for column in read if column not in artifact.schema.tasks}}
 
 
 def _halves(current: Plan, searched: Plan, rows: ScoredRows, goal: Goal, asked: SearchOptions) -> Evaluators:

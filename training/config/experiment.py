@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import reduce
 from pathlib import Path
@@ -18,13 +18,14 @@ from ranker.config.file import check_data, keys, read
 from ranker.funnels import FUNNELS, FunnelOptions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
-from ranker.metrics import METRICS, choosable
 from ranker.registry import Registry, alternatives
-from ranker.schema import Schema, Task
+from ranker.schema import Schema
 from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.daily import Daily, ExportOptions
+from training.config.metric_names import Metric
 from training.config.optimizer import Optimizer
+from training.config.task_metrics import check_metric, has_auc, list_metric, list_metrics
 from training.config.task_schedule import Schedule
 
 
@@ -147,25 +148,10 @@ class EarlyStopping(Closed):
 
     metric: str | None = Field(
         None,
-        description="mean_auc, mean_loss, or a task's metric such as is_click.auc or watch.rmse; by default mean_auc "
-        "if any task is binary, else mean_loss.",
+        description="mean_auc, mean_loss, or a task's metric such as is_click.auc, watch.rmse or, within the lists of "
+        "`evaluation.group_by`, is_click.ndcg@10; by default mean_auc if any task is binary, else mean_loss.",
     )
     patience: int = Field(2, ge=1, description="Epochs without improvement before stopping.")
-
-
-def check_metric(metric: str, tasks: Mapping[str, Task], *, grouped: bool) -> None:
-    """Raise ``ValueError`` listing the valid names for a metric that validation does not report."""
-    valid = ["mean_loss"]
-    if _has_auc(tasks):
-        valid.append("mean_auc")
-    for name, task in tasks.items():
-        valid += [f"{name}.{each.name}" for each in choosable(task, grouped=grouped)]
-    if metric not in valid:
-        raise ValueError(f"early_stopping.metric: no metric {metric!r} (valid: {', '.join(valid)})")
-
-
-def _has_auc(tasks: Mapping[str, Task]) -> bool:
-    return any(METRICS["auc"].fits(task) for task in tasks.values())
 
 
 class Training(Closed):
@@ -187,8 +173,13 @@ class Training(Closed):
 class Evaluation(Closed):
     """Grouped metrics and confidence intervals of validation."""
 
-    group_by: str | None = Field(None, description="Column that groups rows for GAUC, e.g. user_id.")
+    group_by: str | None = Field(
+        None, description="Column that groups rows for GAUC and metrics within lists, e.g. user_id or request_id."
+    )
     bootstrap: int = Field(200, ge=0, le=10_000, description="Bootstrap resamples per confidence interval; 0 for none.")
+    metrics: tuple[str, ...] = Field(
+        (), description="Metrics within the lists of `group_by` to report too: click.ndcg@10, like.map@5."
+    )
 
 
 class NamedChoices(Closed):
@@ -278,14 +269,38 @@ class Experiment(NamedChoices):
         self.schedule.check(
             list(tasks), self.training.epochs, compares=issubclass(method, GradientBalancer) or method.looks_back
         )
+        list_metrics("evaluation.metrics", self.evaluation.metrics, tasks, grouped=self.grouped)
         if self.early_stopping is not None and self.early_stopping.metric is not None:
-            check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
+            check_metric("early_stopping.metric", self.early_stopping.metric, tasks, grouped=self.grouped)
         return self
+
+    @property
+    def grouped(self) -> bool:
+        """Whether validation rows have groups."""
+        return self.evaluation.group_by is not None
+
+    @property
+    def list_metrics(self) -> tuple[Metric, ...]:
+        """Metrics within lists that validation reports: those to report, and early stopping's."""
+        stopping, tasks = self.early_stopping, self.log_schema.tasks
+        names = [*self.evaluation.metrics, *([stopping.metric] if stopping is not None and stopping.metric else [])]
+        found = [list_metric("evaluation.metrics", name, tasks, grouped=self.grouped) for name in names]
+        return tuple(dict.fromkeys(metric for metric in found if metric is not None))
+
+    def measuring(self, names: Iterable[str]) -> "Experiment":
+        """The experiment with those of the named metrics that are within lists added to its ``evaluation.metrics``."""
+        tasks = self.log_schema.tasks
+        metrics = [list_metric("evaluation.metrics", name, tasks, grouped=self.grouped) for name in names]
+        more = [m.name for m in metrics if m is not None and m not in self.list_metrics]
+        if not more:
+            return self
+        evaluation = self.evaluation.model_copy(update={"metrics": (*self.evaluation.metrics, *more)})
+        return self.model_copy(update={"evaluation": evaluation})
 
     @property
     def default_metric(self) -> str:
         """Metric that compares epochs and models if the config names none."""
-        return "mean_auc" if _has_auc(self.log_schema.tasks) else "mean_loss"
+        return "mean_auc" if has_auc(self.log_schema.tasks) else "mean_loss"
 
     @property
     def named_fusions(self) -> dict[str, FusionOptions]:

@@ -24,7 +24,6 @@ from ranker.encoding import (
     weight_columns,
 )
 from ranker.encoding.columns import Mask
-from ranker.encoding.vocabulary import HashedVocabulary
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import Chunk, DataError, Log
 from ranker.schema import Schema
@@ -35,16 +34,16 @@ from training.data.days import DayClock, Days
 from training.data.dropped_rows import Rows, without_dropped
 from training.data.earlier import Arrays, Earlier
 from training.data.encoding_checks import cautions
+from training.data.every_row import EveryRow
 from training.data.experiment_log import kinds_of
 from training.data.folds import DayFolds, Folds
+from training.data.grouping import GROUP as GROUP
+from training.data.grouping import NO_GROUP as NO_GROUP
+from training.data.grouping import Grouping
 from training.data.label_counts import LabelCounts
 from training.data.split.held_out import Split, split
-from training.data.split.missing import missing
 from training.progress_listener import Progress, no_progress
 
-GROUP = "group"
-"""Name of the array of group keys [N]; rows whose group is null or empty text have the key :data:`NO_GROUP`."""
-NO_GROUP = 0
 VALIDATION = "encode validation rows"
 
 
@@ -145,10 +144,8 @@ def encode_all(
 
     Labels are counted in ``counts``; rows dropped by ``given_conflicts: drop`` are left out.
     """
-    log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
-    chunks = log.chunks(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
-    every = ((chunk, np.ones(chunk.rows, dtype=bool)) for chunk in chunks)
-    for batch, _ in _encoded(schema, encoder, _selected(every, progress, "encode"), group_by, counts):
+    every = EveryRow(log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by]))))
+    for batch, _ in _validation(schema, encoder, every, [], group_by, progress, counts):
         yield batch
 
 
@@ -161,17 +158,21 @@ def encode_held_out(
     counts: LabelCounts | None = None,
 ) -> Iterator[Batch]:
     """Encode only the validation rows; otherwise like :func:`encode_all`."""
-    chunks = rows.validation(columns_of(schema, [group_by] if group_by else []), labels_of(schema))
-    for batch, _ in _encoded(schema, encoder, _selected(chunks, progress, VALIDATION), group_by, counts):
+    for batch, _ in _validation(schema, encoder, rows, [], group_by, progress, counts):
         yield batch
 
 
 def encode_with_columns(
-    schema: Schema, encoder: Encoder, rows: Rows, more: list[str], group_by: str, progress: Progress = no_progress
+    schema: Schema,
+    encoder: Encoder,
+    rows: Rows,
+    more: list[str],
+    group_by: str | None,
+    progress: Progress = no_progress,
+    counts: LabelCounts | None = None,
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
     """Like :func:`encode_held_out`, with the raw columns of each batch: the schema's and ``more``."""
-    chunks = rows.validation(columns_of(schema, [group_by, *more]), labels_of(schema))
-    for batch, raw in _encoded(schema, encoder, _selected(chunks, progress, VALIDATION), group_by):
+    for batch, raw in _validation(schema, encoder, rows, more, group_by, progress, counts):
         yield batch, _declared(schema, raw)
 
 
@@ -282,6 +283,21 @@ def _labels(schema: Schema, chunk: Chunk, mask: Mask, counts: LabelCounts | None
     return labels.at(kept), kept
 
 
+def _validation(
+    schema: Schema,
+    encoder: Encoder,
+    rows: Rows,
+    more: list[str],
+    group_by: str | None,
+    progress: Progress,
+    counts: LabelCounts | None,
+) -> Iterator[tuple[Batch, dict[str, Column]]]:
+    """The validation rows, encoded and raw."""
+    chunks = rows.validation(columns_of(schema, [*([group_by] if group_by else []), *more]), labels_of(schema))
+    stage = "encode" if isinstance(rows, EveryRow) else VALIDATION
+    yield from _encoded(schema, encoder, _selected(chunks, progress, stage), group_by, counts)
+
+
 def _encoded(
     schema: Schema,
     encoder: Encoder,
@@ -290,7 +306,7 @@ def _encoded(
     counts: LabelCounts | None = None,
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
     """The selected rows of each chunk, encoded and raw."""
-    grouping = _Grouping(group_by) if group_by else None
+    grouping = Grouping(group_by) if group_by else None
     for chunk, mask in chunks:
         labels, kept = _labels(schema, chunk, mask, counts)
         columns = taken(chunk.columns, kept)
@@ -307,18 +323,3 @@ def _arrays(packed: Packed, labels: Labels) -> Batch:
     arrays["labels"] = labels.values.astype(np.float32)
     arrays["known"] = labels.known.astype(np.float32)
     return arrays
-
-
-class _Grouping:
-    """Maps a column's values to keys for grouped metrics. All chunks must have the same type."""
-
-    def __init__(self, column: str) -> None:
-        self._column = column
-        # Grouping only compares for equality, so a 62-bit hash is enough. The code of null is NO_GROUP.
-        self._hashed = HashedVocabulary(1 << 62)
-
-    def of(self, columns: Mapping[str, Column]) -> NDArray[np.int64]:
-        """Keys [N]. Raises ``ColumnError``."""
-        column = columns[self._column]
-        keys = self._hashed.add(column, self._column)
-        return keys if isinstance(column, Ragged) else np.where(missing(column), NO_GROUP, keys)

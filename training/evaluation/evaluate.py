@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.log_files.log_reader import DataError
-from ranker.metrics import METRICS, report
+from ranker.metrics import METRICS, report, sign_of
 from ranker.schema import Schema
+from training.config.metric_names import Metric
 from training.data.batches import Batch
 from training.data.encode import GROUP, NO_GROUP
+from training.evaluation.rankings import task_rankings
 
 Scorer = Callable[[Batch], NDArray[np.float32]]
 """Maps packed arrays of N rows to scores [N, T]."""
@@ -53,8 +55,14 @@ def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> 
     )
 
 
-def measure(schema: Schema, predictions: Predictions, resamples: int, seed: int) -> dict[str, Any]:
+def measure(
+    schema: Schema, predictions: Predictions, resamples: int, seed: int, lists: Sequence[Metric] = ()
+) -> dict[str, Any]:
     """Metrics by task over the rows with a known label, and the mean AUC of the binary tasks.
+
+    ``lists`` are metrics of the tasks' own rankings within the groups; a task's report has them by key, such as
+    ``ndcg@10``, with ``ndcg@10_interval`` and ``ndcg@10_lists``, the number of lists that define it. Raises
+    ``DataError`` for a negative gain.
 
     A task with ``given`` is evaluated on all impressions, as it is served; its label is 0 where the condition fails.
     """
@@ -65,6 +73,13 @@ def measure(schema: Schema, predictions: Predictions, resamples: int, seed: int)
         scores = predictions.scores[rows, i].astype(np.float64)
         groups = predictions.groups[rows] if predictions.groups is not None else None
         tasks[name] = report(task, labels, scores, groups, resamples, seed, no_group=NO_GROUP)
+    if lists and predictions.groups is not None:
+        listed = predictions.groups != NO_GROUP
+        arrays = (predictions.scores[listed], predictions.labels[listed], predictions.known[listed])
+        keys = predictions.groups[listed]
+        for metric, found in task_rankings(list(schema.tasks), lists, *arrays, keys, resamples, seed):
+            suffixes = {"value": "", "interval": "_interval", "lists": "_lists"}
+            tasks[metric.column] |= {f"{metric.key}{suffixes[name]}": value for name, value in found.items()}
     aucs = [found["auc"] for found in tasks.values() if found.get("auc") is not None]
     return {"tasks": tasks, "mean_auc": float(np.mean(aucs)) if aucs else None}
 
@@ -97,7 +112,7 @@ def metric_value(metric: str, metrics: Mapping[str, Any]) -> float:
         value, sign = metrics["mean_loss"], -1.0
     else:
         task, _, name = metric.rpartition(".")
-        value, sign = metrics["tasks"][task][name], METRICS[name].sign
+        value, sign = metrics["tasks"][task][name], sign_of(name)
     if value is None or not np.isfinite(value):
         raise UndefinedMetricError(metric)
     return sign * float(value)

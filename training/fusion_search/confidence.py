@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.metrics.auc import auc_statistic
 from ranker.metrics.bootstrap import Interval, bootstrap_intervals
-from training.fusion_search.evaluator import Evaluator, mean
+from training.fusion_search.evaluator import Evaluator
 from training.fusion_search.objective import Goal
 from training.fusion_search.space import Sets
 
@@ -45,26 +44,10 @@ def gains(
 
 def statistics(evaluator: Evaluator, one: Sets) -> Statistics:
     """One parameter set's metrics as a function of group counts; rows are sorted only once."""
-    fused, rows = evaluator.fused(one), evaluator.rows
+    fused = evaluator.fused(one)
     ranking = evaluator.ranking(fused) if any(metric.kind != "auc" for metric in evaluator.metrics) else None
-    parts: list[Callable[[Floats], float]] = []
-    for metric in evaluator.metrics:
-        if metric.kind == "auc":
-            i = rows.objectives.index(metric.column)
-            known = rows.known[:, i]
-            parts.append(_of_rows(auc_statistic(rows.labels[known, i], fused[known]), rows.groups[known]))
-        else:
-            assert ranking is not None
-            parts.append(_of_groups(evaluator.grouped(ranking, metric), evaluator.group_weights(metric)))
+    parts = [measure.measured(fused, ranking).statistic for measure in evaluator.measures]
     return lambda counts: np.array([part(counts) for part in parts])
-
-
-def _of_rows(statistic: Callable[[Floats], float], groups: NDArray[np.intp]) -> Callable[[Floats], float]:
-    return lambda counts: statistic(counts[groups])
-
-
-def _of_groups(values: Floats, weights: Floats) -> Callable[[Floats], float]:
-    return lambda counts: mean(values, weights * counts)
 
 
 class _Cached:

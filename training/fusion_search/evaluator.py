@@ -13,7 +13,8 @@ from ranker.log_files.log_reader import DataError
 from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs, Rows
 from ranker.metrics.grouped import Groups, Ranking
 from ranker.metrics.joint_auc import JointAuc
-from training.fusion_search.objective import Metric
+from training.config.metric_names import Metric
+from training.evaluation.rankings import prepared, relevance_of
 from training.fusion_search.scored_rows import ScoredRows
 from training.fusion_search.space import Sets
 
@@ -84,9 +85,12 @@ class Evaluator:
                 if not pairs:
                     raise DataError(f"{self.metrics[i].name}: all {len(rows):,} rows have the same label")
         self._by_class: _Prepared | None = None
+        self._groups = Groups(rows.groups)
+        self.measures = tuple(
+            prepared(metric, self._groups, relevance_of(metric, rows.objectives, rows.labels, rows.known, rows.columns))
+            for metric in self.metrics
+        )
         self._grouped = {i: metric for i, metric in enumerate(self.metrics) if metric.kind != "auc"}
-        self._groups = Groups(rows.groups) if self._grouped else None
-        self._ideals: dict[Metric, Floats] = {}
         if isinstance(self._aucs, BinnedAuc) and self._only_bins:
             self._by_class = self._prepared.taken(self._aucs.order)
 
@@ -118,41 +122,8 @@ class Evaluator:
             fused[low] = least - 1.0 - span + (fused[low] - least)
         return fused
 
-    def grouped(self, ranking: Ranking, metric: Metric) -> Floats:
-        """A grouped metric per group [G]; NaN if undefined."""
-        if metric.column in self.rows.objectives:
-            i = self.rows.objectives.index(metric.column)
-            known = self.rows.known[:, i]
-            values = np.where(known, self.rows.labels[:, i], 0.0)
-        else:
-            values, known = _numbers(self.rows, metric.column), np.ones(len(self.rows), dtype=bool)
-        if metric.kind == "gauc":
-            return ranking.aucs(values * known, (1.0 - values) * known)
-        assert metric.k is not None
-        if metric.kind == "map":
-            return ranking.average_precision(values, metric.k)
-        if metric.kind == "mean":
-            return ranking.mean(values, metric.k)
-        if values.min(initial=0.0) < 0:
-            raise DataError(f"{metric.name}: gains must be >= 0, and column {metric.column!r} has {values.min():g}")
-        ideal = self._ideal(metric, values)
-        undefined = np.full(len(ideal), np.nan)
-        return np.asarray(np.divide(ranking.dcg(values, metric.k), ideal, out=undefined, where=ideal > 0))
-
-    def _ideal(self, metric: Metric, gains: Floats) -> Floats:
-        """Each group's ideal DCG [G], the same for all parameter sets."""
-        if metric not in self._ideals:
-            self._ideals[metric] = self.ranking(gains).dcg(gains, metric.k)
-        return self._ideals[metric]
-
-    def group_weights(self, metric: Metric) -> Floats:
-        """Weights [G] of the groups in a grouped metric's mean: rows for GAUC, 1 for others."""
-        assert self._groups is not None
-        return self._groups.sizes.astype(np.float64) if metric.kind == "gauc" else np.ones(self._groups.count)
-
     def ranking(self, fused: Floats) -> Ranking:
         """Rankings within groups by fused scores [N]."""
-        assert self._groups is not None
         return self._groups.ranking(fused)
 
     @property
@@ -178,7 +149,8 @@ class Evaluator:
         if self._grouped:
             ranking = self.ranking(fused)
             for i, metric in self._grouped.items():
-                values[i] = mean(self.grouped(ranking, metric), self.group_weights(metric))
+                measured = self.measures[i].measured(fused, ranking)
+                values[i] = measured.statistic(np.ones(measured.units))
                 if np.isnan(values[i]):
                     raise DataError(f"{metric.name}: is undefined in every group of the {len(self.rows):,} rows")
         return values[None]
@@ -194,20 +166,3 @@ class Evaluator:
         for rule, picked in prepared.picked:
             fused = np.where(picked[rows], rule.moved(fused), fused)
         return np.asarray(fused)
-
-
-def mean(values: Floats, weights: Floats) -> float:
-    """Weighted mean of the values [G] that are not NaN; NaN if there are none."""
-    known = ~np.isnan(values)
-    total = weights[known].sum()
-    return float((values[known] * weights[known]).sum() / total) if total > 0 else float("nan")
-
-
-def _numbers(rows: ScoredRows, name: str) -> Floats:
-    try:
-        values = rows.columns[name].astype(np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"column {name!r} must hold numbers to be used in a metric") from None
-    if not np.isfinite(values).all():
-        raise DataError(f"column {name!r} has rows without a finite number")
-    return values

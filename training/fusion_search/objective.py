@@ -1,47 +1,25 @@
 """Objective and constraints of a search, parsed from text: metrics of the fused ranking."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.fusion import DEFAULT
 from ranker.metrics import RANKING_METRICS
-from ranker.registry import suggestion
-from ranker.schema import Schema
+from ranker.schema import Schema, Task
 from training.config.experiment import ConfigError
+from training.config.metric_names import METRIC, Metric, metric_of
 
 Values = NDArray[np.float64]
 
-_METRIC = r"(?P<column>[A-Za-z_]\w*)\.(?P<kind>[a-z]+)(?:@(?P<k>\d+))?"
-_TERM = re.compile(rf"\s*(?P<sign>[+-]?)\s*(?:(?P<weight>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*\*\s*)?{_METRIC}\s*")
+_TERM = re.compile(rf"\s*(?P<sign>[+-]?)\s*(?:(?P<weight>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*\*\s*)?{METRIC}\s*")
 _CONSTRAINT = re.compile(
-    rf"\s*{_METRIC}\s*>=\s*(?:(?P<today>today)\s*(?:(?P<sign>[+-])\s*(?P<change>[\d.]+))?|(?P<least>-?[\d.]+))\s*"
+    rf"\s*{METRIC}\s*>=\s*(?:(?P<today>today)\s*(?:(?P<sign>[+-])\s*(?P<change>[\d.]+))?|(?P<least>-?[\d.]+))\s*"
 )
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric of the fused ranking against a column: a task's label, or another column of the log."""
-
-    column: str
-    kind: str
-    k: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Name on the command line: ``click.auc``, ``watch_time.ndcg@10``."""
-        return f"{self.column}.{self.kind}{self._cutoff}"
-
-    @property
-    def title(self) -> str:
-        """Display name: ``click AUC``, ``watch_time NDCG@10``."""
-        return f"{self.column} {RANKING_METRICS[self.kind].title}{self._cutoff}"
-
-    @property
-    def _cutoff(self) -> str:
-        return "" if self.k is None else f"@{self.k}"
 
 
 @dataclass(frozen=True)
@@ -114,8 +92,26 @@ def default_goal(schema: Schema) -> str:
     return " + ".join(names)
 
 
-def parse_goal(text: str, constraints: Sequence[str], schema: Schema) -> Goal:
-    """Parse ``click.auc + 2*like.auc`` and ``like.auc >= today - 0.001``. Raises ``ConfigError``."""
+class Asked(NamedTuple):
+    """What metrics of a search may name: tasks, the fusion that is searched, names of relevance formulas."""
+
+    tasks: Mapping[str, Task]
+    fusion: str
+    relevance: Collection[str]
+
+
+def parse_goal(
+    text: str,
+    constraints: Sequence[str],
+    schema: Schema,
+    fusion: str = DEFAULT,
+    relevance: Collection[str] = (),
+) -> Goal:
+    """Parse ``click.auc + 2*like.auc`` and ``like.auc >= today - 0.001``.
+
+    ``fusion`` is the one that is searched, ``relevance`` names formulas. Raises ``ConfigError``.
+    """
+    asked = Asked(schema.tasks, fusion, relevance)
     weights: list[float] = []
     terms: list[Metric] = []
     at = 0
@@ -125,7 +121,7 @@ def parse_goal(text: str, constraints: Sequence[str], schema: Schema) -> Goal:
             raise ConfigError(
                 f"--maximise {text!r}: cannot read {text[at:].strip()!r}; write a sum such as click.auc + 2*like.gauc"
             )
-        metric = _metric("--maximise", found, schema)
+        metric = _metric("--maximise", found, asked)
         if metric in terms:
             raise ConfigError(f"--maximise: {metric.name} is listed twice")
         weight = (-1.0 if found["sign"] == "-" else 1.0) * float(found["weight"] or 1.0)
@@ -136,10 +132,10 @@ def parse_goal(text: str, constraints: Sequence[str], schema: Schema) -> Goal:
         at = found.end()
     if not terms:
         raise ConfigError("--maximise: name at least one metric, such as click.auc")
-    return Goal(tuple(weights), tuple(terms), tuple(_constraint(one, schema) for one in constraints))
+    return Goal(tuple(weights), tuple(terms), tuple(_constraint(one, asked) for one in constraints))
 
 
-def _constraint(text: str, schema: Schema) -> Constraint:
+def _constraint(text: str, asked: Asked) -> Constraint:
     found = _CONSTRAINT.fullmatch(text)
     try:
         if found is None:
@@ -150,26 +146,17 @@ def _constraint(text: str, schema: Schema) -> Constraint:
             f"--require {text!r}: write METRIC >= today, METRIC >= today - 0.001 or METRIC >= 0.7, "
             "for example like.auc >= today"
         ) from None
-    metric = _metric("--require", found, schema)
+    metric = _metric("--require", found, asked)
     return Constraint(metric, -least if found["sign"] == "-" else least, relative=found["today"] is not None)
 
 
-def _metric(option: str, found: "re.Match[str]", schema: Schema) -> Metric:
-    column, kind = found["column"], found["kind"]
-    task = schema.tasks.get(column)
-    traits = task.traits if task is not None else frozenset()
-    fitting = [name for name, metric in RANKING_METRICS.items() if metric.needs <= traits]
-    name = f"{column}.{kind}"
-    if kind not in fitting:
-        hint = suggestion(kind, fitting)
-        if kind in RANKING_METRICS and task is None:
-            hint = suggestion(column, schema.tasks) or f"; {column!r} is not a binary task"
-        of = f"a {task.kind} task" if task is not None else f"the column {column!r}"
-        raise ConfigError(f"{option}: no metric {name!r}{hint} (of {of}: {', '.join(fitting)})")
-    if RANKING_METRICS[kind].at_k and not found["k"]:
-        raise ConfigError(f"{option} {name}: needs a cutoff k, for example {name}@10")
-    if not RANKING_METRICS[kind].at_k and found["k"]:
-        raise ConfigError(f"{option} {name}@{found['k']}: an AUC takes no cutoff; write {name}")
-    if found["k"] and not int(found["k"]):
-        raise ConfigError(f"{option} {name}@0: the cutoff must be at least 1")
-    return Metric(column, kind, int(found["k"]) if found["k"] else None)
+def _metric(option: str, found: "re.Match[str]", asked: Asked) -> Metric:
+    """A metric of the fused ranking that is searched: ``click.auc``, or ``fused(NAME).auc(click)`` with its name."""
+    metric = metric_of(option, found, asked.tasks, relevance=asked.relevance)
+    plain = replace(metric, fusion=None, by=None)
+    if metric.by is not None or metric.fusion not in (None, asked.fusion):
+        raise ConfigError(
+            f"{option}: {metric.name} is not of the ranking that is searched, that by fusion {asked.fusion!r}; "
+            f"write {plain.name}"
+        )
+    return plain

@@ -11,17 +11,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ranker.artifact import Artifact
-from ranker.encoding import Column, Ragged
-from ranker.encoding.columns import numbers
+from ranker.encoding import Column
+from ranker.expressions import Expression
 from ranker.files import replacing
 from ranker.log_files.csv_types import of_kind
 from ranker.log_files.log_reader import DataError, Log
-from training.config.experiment import ConfigError, Experiment
+from training.config.experiment import Experiment
 from training.data.cache import digest, files, scored_by
 from training.data.encode import NO_GROUP, encode_with_columns
+from training.data.plain_columns import plain
 from training.data.trained_on import held_out
 from training.evaluation.evaluate import predict
 from training.evaluation.onnx_scorer import onnx_scorer
+from training.evaluation.relevance import check_relevance, relevance_columns
 from training.progress_listener import Progress
 
 FORMAT = 1
@@ -67,6 +69,12 @@ class ScoredRows:
     def renamed(self, names: Mapping[str, str]) -> "ScoredRows":
         """The same rows with columns renamed; ``names`` maps new names to old ones."""
         return replace(self, columns={name: self.columns[old] for name, old in names.items()})
+
+    def with_relevance(self, formulas: Mapping[str, Expression]) -> "ScoredRows":
+        """The same rows with the values of formulas as columns. Raises ``DataError`` where one is null or infinite."""
+        values = relevance_columns(formulas, self.objectives, self.labels, self.known, self.columns)
+        check_relevance(formulas, values)
+        return replace(self, columns={**self.columns, **values})
 
     def halves(self, held_out: float, seed: int) -> tuple["ScoredRows", "ScoredRows"]:
         """Rows to search on, and a held-out fraction of the groups. Raises ``DataError`` for too few groups."""
@@ -129,23 +137,6 @@ def scored_rows(
     )
     _write(rows, path)
     return rows, key
-
-
-def plain(column: Column, name: str) -> NDArray[Any]:
-    """A column of the log as an array [N]: numbers or text, with NaN or None for missing values."""
-    if isinstance(column, Ragged):
-        raise ConfigError(f"column {name!r} holds lists; a search needs one value per row")
-    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
-        return numbers(column, name)
-    if isinstance(column, np.ma.MaskedArray):
-        if not np.ma.getmaskarray(column).any():
-            return np.asarray(column)
-        return np.ma.filled(column.astype(np.float64), np.nan)
-    if isinstance(column, np.ndarray):
-        return column
-    values = np.empty(len(column), dtype=object)
-    values[:] = list(column)
-    return values
 
 
 def _write(rows: ScoredRows, path: Path) -> None:

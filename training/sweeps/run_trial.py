@@ -62,7 +62,7 @@ def run_trial(
         schema, encoder = chosen.log_schema, trained.prepared.encoder
         encoded = encode_all(schema, encoder, open_log(chosen, test, encoder), chosen.evaluation.group_by)
         predictions = predict(scorer(trained.model), encoded)
-        metrics = measure(schema, predictions, chosen.evaluation.bootstrap, chosen.training.seed)
+        metrics = measure(schema, predictions, chosen.evaluation.bootstrap, chosen.training.seed, chosen.list_metrics)
     if onnx:
         (target / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())
     result = {

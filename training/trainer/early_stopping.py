@@ -47,7 +47,7 @@ def _of_constant_scores(experiment: Experiment, rows: EncodedRows) -> dict[str, 
     def constant(batch: Batch) -> NDArray[np.float32]:
         return np.full((len(next(iter(batch.values()))), tasks), 0.5, dtype=np.float32)
 
-    metrics = measure(experiment.log_schema, predict(constant, rows.chunks()), resamples=0, seed=0)
+    metrics = measure(experiment.log_schema, predict(constant, rows.chunks()), 0, 0, experiment.list_metrics)
     return {**metrics, "mean_loss": 0.0}
 
 
@@ -60,6 +60,8 @@ def _why(metric: str, reports: Mapping[str, Any]) -> str:
         return f"no validation row has a known label of {task}"
     if one_class(report):
         return f"every validation label of {task} is {1 if report['positives'] else 0}"
+    if name not in METRICS:
+        return f"no list of evaluation.group_by has a validation label of {task} above 0"
     if METRICS[name].grouped:
         return f"no group of evaluation.group_by has both 0 and 1 among its validation labels of {task}"
     return f"the validation labels of {task} define no {METRICS[name].title}"

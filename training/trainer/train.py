@@ -215,7 +215,13 @@ def _best(
 ) -> Run:
     checkpoints.restore_best()
     predictions = predict(score, prepared.validation.chunks())
-    metrics = measure(experiment.log_schema, predictions, experiment.evaluation.bootstrap, experiment.training.seed)
+    metrics = measure(
+        experiment.log_schema,
+        predictions,
+        experiment.evaluation.bootstrap,
+        experiment.training.seed,
+        experiment.list_metrics,
+    )
     gates = inspect_gates(model, prepared.validation)
     return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions, parent)
 
@@ -253,7 +259,7 @@ def _epochs(
                 predictions = predict(score, prepared.validation.chunks())
                 if unusable := predictions.not_finite(model.tasks):
                     raise DivergedError(unusable, state.epoch + 1)
-                metrics = measure(experiment.log_schema, predictions, 0, settings.seed)
+                metrics = measure(experiment.log_schema, predictions, 0, settings.seed, experiment.list_metrics)
                 metrics["mean_loss"] = mean_loss(losses, prepared.validation)
             value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
             final = experiment.schedule.final(state.epoch)  # earlier phases' epochs are always kept

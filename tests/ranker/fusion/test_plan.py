@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ranker.fusion import Candidates, FusionError, FusionOptions, Plan, Requests, StoredFusion, build_plan
+from ranker.fusion import Candidates, FusionError, FusionOptions, Plan, Ranked, Requests, StoredFusion, build_plan
 
 TASKS: Any = {"click": "binary", "like": "binary", "watch": "regression"}
 OBJECTIVES = tuple(TASKS)
@@ -74,6 +74,29 @@ def test_boosts_do_not_cross_floors(below: str, expected: list[int]) -> None:
         assert ranked.order(k).tolist() == expected[:k]
     everything = plan(rules={"all": {**rules["quality"], "least": {"click": 2}}})
     assert len(everything.rank(Candidates.of(OBJECTIVES, scores)).order(3)) == (3 if below == "last" else 0)
+
+
+@pytest.mark.parametrize("below", ["last", "drop"])
+def test_sort_keys_order_candidates_of_many_requests_as_their_rankings(below: str) -> None:
+    rules = {"quality": {"kind": "floor", "least": {"click": 0.3}, "below": below}}
+    scores, _, _ = log(300)
+    keys, behind = np.random.default_rng(1).integers(0, 9, 300), np.random.default_rng(2).random(300) < 0.3
+    ranked = plan(rules=rules).rank(Candidates.of(OBJECTIVES, scores, Requests.of(keys), behind=behind))
+    for key in range(9):
+        rows = np.flatnonzero(keys == key)
+        alone = ranked.taken(rows)
+        order = alone.order()
+        np.testing.assert_array_equal(np.argsort(-ranked.sort_keys()[rows], kind="stable")[: len(order)], order)
+        assert len(order) < len(rows) or below == "last"
+
+
+def test_sort_keys_keep_ties_and_infinite_scores_and_refuse_nan() -> None:
+    none = np.zeros(4, dtype=bool)
+    scores = np.zeros((4, 3))
+    keys = Ranked(scores, np.array([-np.inf, 2.0, 2.0, np.inf]), none, none, {}).sort_keys()
+    assert keys.tolist() == [0.0, 1.0, 1.0, 2.0]
+    with pytest.raises(FusionError, match="is not a number for candidate 1"):
+        Ranked(scores, np.array([0.0, np.nan, 1.0, 2.0]), none, none, {}).sort_keys()
 
 
 def test_boosts_apply_in_the_order_of_the_config() -> None:

@@ -39,12 +39,26 @@ def test_simulate_writes_as_many_rows_as_asked(tmp_path):
 
 def test_evaluate_writes_metrics_of_every_task(trained, tmp_path):
     files = sorted(trained.log.glob("*.parquet"))
-    ended = ranker_train("evaluate", trained.output, "--data", *files, "--json", tmp_path / "m.json", "--bootstrap", 5)
+    ended = ranker_train(
+        *("evaluate", trained.output, "--data", *files, "--json", tmp_path / "m.json", "--bootstrap", 5),
+        *("--fusion", "all", "--list-by", "request_id,date", "--relevance", "rel = 5*like + click"),
+        *("--metrics", "click.ndcg@5,rel.ndcg@5", "--metrics", "fused(default).gauc(like)"),
+    )
     assert ended.returncode == 0, ended.stderr
     metrics = json.loads((tmp_path / "m.json").read_text())
     assert set(metrics["tasks"]) == {"click", "like", "watch_time"}
     assert 0.5 < metrics["tasks"]["click"]["auc"] < 1
     assert "AUC" in ended.stdout
+    rankings = metrics["rankings"]
+    assert (rankings["list_by"], rankings["rows"]) == (["request_id", "date"], 4000)
+    assert list(rankings["metrics"]) == [
+        *("click.ndcg@5", "fused(default).ndcg@5(click)", "fused(default).ndcg@5(rel)", "fused(default).gauc(like)")
+    ]
+    for found in rankings["metrics"].values():
+        low, high = found["interval"]
+        assert 0 < low <= high < 1
+        assert 0 < found["value"] < 1
+    assert "4,000 rows in 400 lists by request_id, date" in ended.stdout
     by_environment = ranker_train(
         "evaluate", trained.output, "--json", tmp_path / "e.json", RANKER_DATA=":".join(map(str, files))
     )

@@ -26,6 +26,7 @@ OPTIONS = [
     *("--output", "--rows", "--seed", "--overwrite", "--data", "--restart", "--json", "--group-by", "--bootstrap"),
     *("--validation", "--given-conflicts", "--vary", "--seeds", "--test", "--jobs", "--export-best", "--best-by"),
     *("--points", "--method", "--total", "--objectives", "--pick", "--prefer", "--maximise", "--require", "--fusion"),
+    *("--metrics", "--relevance", "--list-by"),
     *(
         "--formula",
         "--trust",

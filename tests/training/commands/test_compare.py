@@ -28,28 +28,31 @@ def in_this_process(monkeypatch):
 
 def test_a_frame_is_compared_and_the_best_cell_is_exported_and_loads(in_this_process, log, tmp_path):
     frame = pq.read_table(log).to_pandas()
-    base = quick(tmp_path, training={"epochs": 1, "batch_size": 256})
+    lists = {"group_by": "request_id", "bootstrap": 0}
+    base = quick(tmp_path, training={"epochs": 1, "batch_size": 256}, evaluation=lists)
     vary = {"architecture.bottom": [[6], [3]]}
     trials = expand(base, variations(vary), 1)
     screen, best, output = io.StringIO(), tmp_path / "best", tmp_path / "out"
-    asked = {"vary": vary, "output": output, "best_by": "mean_auc", "export_best": best}
+    asked = {"vary": vary, "output": output, "best_by": "click.ndcg@5", "export_best": best}
     asked["progress"] = Console(file=screen, width=200)
     found = training.compare(base, frame, **asked)
     assert [row.errors for row in found.rows] == [(), ()]
     table = found.to_frame()
     assert list(table["architecture.bottom"]) == ["[6]", "[3]"]
     assert table["mean_auc"].between(0.4, 1).all()
-    assert "click.auc" in table.columns
+    assert {"click.auc", "click.gauc", "click.ndcg@5"} <= set(table.columns)
+    assert "click NDCG@5" in (output / "results.md").read_text()
     assert found.report.is_file()
     results = {trial.folder: orjson.loads((output / trial.folder / RESULT).read_bytes()) for trial in trials}
-    values = {folder: result["validation"]["mean_auc"] for folder, result in results.items()}
+    values = {folder: result["validation"]["tasks"]["click"]["ndcg@5"] for folder, result in results.items()}
     winner = max(values, key=values.__getitem__)
     assert [has_weights(output / folder) for folder in values] == [folder == winner for folder in values]
     assert f"{best / '1'}" in screen.getvalue()
     artifact = load_artifact(best)
-    assert artifact.manifest.metrics["mean_auc"] == pytest.approx(values[winner])
-    held_out = evaluate(best, frame, bootstrap=0, validation=True, progress=False)
-    np.testing.assert_allclose(held_out["mean_auc"], values[winner], atol=1e-4)
+    assert artifact.manifest.metrics["tasks"]["click"]["ndcg@5"] == pytest.approx(values[winner])
+    held_out = evaluate(best, frame, bootstrap=0, validation=True, metrics="click.ndcg@5", progress=False)
+    np.testing.assert_allclose(held_out["tasks"]["click"]["ndcg@5"], values[winner], atol=1e-4)
+    assert held_out["rankings"]["metrics"]["click.ndcg@5"]["value"] == held_out["tasks"]["click"]["ndcg@5"]
 
     (loser,) = set(values) - {winner}
     before = (output / loser / RESULT).stat().st_mtime_ns

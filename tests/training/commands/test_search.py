@@ -109,10 +109,13 @@ def test_another_formula_another_grouping_and_bins(trained, tmp_path) -> None:
 
 
 def test_a_value_column_of_the_log_is_maximised(trained, tmp_path) -> None:
-    found = searched(trained, tmp_path, maximise="duration_s.mean@2", method="random")
-    assert set(found.search.gains) == {"objective", "duration_s.mean@2"}
+    maximise, relevance = "duration_s.mean@2 + fused(default).mean@2(rel)", ["rel = 2*duration_s + 0*click"]
+    found = searched(trained, tmp_path, maximise=maximise, relevance=relevance, method="random")
+    gains = found.search.gains
+    assert set(gains) == {"objective", "duration_s.mean@2", "rel.mean@2"}
     durations = table_of(trained.log)["duration_s"].to_numpy()
-    assert durations.min() < found.search.gains["objective"].best < durations.max()
+    assert durations.min() < gains["duration_s.mean@2"].best < durations.max()
+    assert gains["rel.mean@2"].best == pytest.approx(2 * gains["duration_s.mean@2"].best)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,11 @@ def test_a_value_column_of_the_log_is_maximised(trained, tmp_path) -> None:
         ({"maximise": "nothing.mean@2"}, "has no column 'nothing'"),
         ({"maximise": "tags.mean@2"}, "column 'tags' holds lists"),
         ({"maximise": "device.mean@2"}, "column 'device' must hold numbers"),
+        ({"maximise": "fused(other).auc(click)"}, "by fusion 'default'; write click.auc"),
+        (
+            {"relevance": ["rel = user_age"], "maximise": "rel.mean@2"},
+            "--relevance rel: 'user_age' is null or infinite in",
+        ),
         ({"fusion": "defalt"}, "did you mean 'default'"),
         ({"formula": "aditive"}, "did you mean 'additive'"),
         ({"formula": "percentile"}, "must be fitted to a reference population"),

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ranker.fusion import FusionOptions, build_plan
+from training.config.metric_names import Metric
 from training.fusion_search.confidence import OBJECTIVE, gains, statistics
 from training.fusion_search.evaluator import Evaluator
-from training.fusion_search.objective import Goal, Metric
+from training.fusion_search.objective import Goal
 
 GOAL = Goal((1.0, 2.0), (Metric("click", "auc"), Metric("worth", "mean", 2)))
 KINDS = {"click": "binary", "like": "binary", "watch": "regression"}

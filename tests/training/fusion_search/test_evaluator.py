@@ -6,8 +6,8 @@ import pytest
 from ranker.fusion import Candidates, FusionOptions, Plan, Requests, build_plan
 from ranker.log_files.log_reader import DataError
 from ranker.metrics import auc, gauc, ndcg
+from training.config.metric_names import Metric
 from training.fusion_search.evaluator import Evaluator
-from training.fusion_search.objective import Metric
 from training.fusion_search.space import space
 
 KINDS = {"click": "binary", "like": "binary", "watch": "regression"}
@@ -88,7 +88,7 @@ def test_a_metric_that_is_undefined_whatever_the_ranking_is_named(rows) -> None:
 
 def test_columns_must_be_numbers_and_gains_not_negative(rows) -> None:
     rows.columns["worth"][3] = -1.0
-    with pytest.raises(DataError, match=r"worth.ndcg@3: gains must be >= 0, and column 'worth' has -1"):
+    with pytest.raises(DataError, match=r"worth.ndcg@3: gains must be >= 0, got -1, in column 'worth'"):
         Evaluator(plan("additive"), rows, [Metric("worth", "ndcg", 3)]).baseline()
     rows.columns["worth"][3] = np.nan
     with pytest.raises(DataError, match="column 'worth' has rows without a finite number"):

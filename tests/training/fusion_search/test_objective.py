@@ -5,7 +5,8 @@ import pytest
 
 from ranker.schema import Schema
 from training.config.experiment import ConfigError
-from training.fusion_search.objective import Metric, default_goal, parse_goal
+from training.config.metric_names import Metric
+from training.fusion_search.objective import default_goal, parse_goal
 
 SCHEMA = Schema.model_validate(
     {
@@ -27,6 +28,19 @@ def test_a_weighted_sum_of_metrics() -> None:
     assert goal.text == "click.auc + 2*like.gauc - 0.5*watch.ndcg@10 + margin.mean@3"
     assert parse_goal(goal.text, [], SCHEMA) == goal
     np.testing.assert_allclose(goal.objective(np.array([0.5, 0.25, 1.0, 4.0])), 0.5 + 0.5 - 0.5 + 4.0)
+
+
+def test_the_fusion_that_is_searched_may_be_named() -> None:
+    goal = parse_goal(
+        "fused(mine).auc(click) + rel.ndcg@5", ["fused(mine).auc(like) >= today"], SCHEMA, "mine", ["rel"]
+    )
+    assert goal.text == "click.auc + rel.ndcg@5"
+    assert [constraint.text for constraint in goal.constraints] == ["like.auc >= today"]
+    for text, plain in (("fused(default).auc(click)", "click.auc"), ("click.ndcg@5(rel)", "rel.ndcg@5")):
+        with pytest.raises(ConfigError, match=rf"not of the ranking that is searched, .* fusion 'mine'; write {plain}"):
+            parse_goal(text, [], SCHEMA, "mine", ["rel"])
+    with pytest.raises(ConfigError, match=r"fused\(mine\).auc names no column"):
+        parse_goal("fused(mine).auc", [], SCHEMA, "mine")
 
 
 def test_by_default_all_aucs() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from ranker.artifact import load
 from ranker.log_files.log_reader import DataError, Log
+from training.config.metric_names import parse_relevance
 from training.fusion_search.scored_rows import scored_rows
 
 
@@ -51,6 +52,19 @@ def test_a_log_without_held_out_rows_is_told(trained, tmp_path) -> None:
     first[first["date"] == first["date"].min()].to_parquet(tmp_path / "log.parquet")
     with pytest.raises(DataError, match="no row that the artifact's split holds out"):
         scored_rows(load(trained.output), Log([tmp_path / "log.parquet"]), "user_id", [], tmp_path, lambda *_: None)
+
+
+def test_formulas_read_columns_and_known_labels(rows) -> None:
+    formulas = parse_relevance("--relevance", ["rel = 2*click + age", "liked = coalesce(like, 0)", "like_ = like"], {})
+    with pytest.raises(
+        DataError, match=r"--relevance like_: 'like' is null or infinite in \d+ of 1,200 rows; coalesce"
+    ):
+        rows.with_relevance(formulas)
+    del formulas["like_"]
+    found = rows.with_relevance(formulas).columns
+    np.testing.assert_array_equal(found["rel"], 2 * rows.labels[:, 0] + rows.columns["age"])
+    np.testing.assert_array_equal(found["liked"], np.where(rows.known[:, 1], rows.labels[:, 1], 0))
+    assert set(found) == {*rows.columns, "rel", "liked"}
 
 
 def test_halves_share_no_group_and_leave_out_no_row(rows) -> None:

@@ -4,6 +4,7 @@ import pytest
 from ranker.log_files.log_reader import DataError
 from training.config.experiment import Experiment
 from training.data.batches import EncodedWriter
+from training.data.grouping import NO_GROUP
 from training.trainer.early_stopping import stopping_metric
 
 BINARY, REGRESSION = {"kind": "binary"}, {"kind": "regression"}
@@ -75,6 +76,17 @@ def test_groups_of_one_class_each_define_no_gauc(tmp_path):
     encoded = rows(tmp_path, [[1, 0], [0, 1], [1, 1]], groups=[1, 2, 1])
     with pytest.raises(DataError, match=r"click\.gauc is undefined: no group of evaluation\.group_by"):
         stopping_metric(experiment(metric="click.gauc", group_by="user"), encoded)
+
+
+def test_a_metric_within_lists_needs_a_positive_in_one(tmp_path):
+    lists = {"metric": "like.ndcg@10", "group_by": "user"}
+    encoded = rows(tmp_path, [[1, 0], [0, 1]], groups=[1, 2])
+    assert stopping_metric(experiment(**lists), encoded) == ("like.ndcg@10", [])
+    encoded = rows(tmp_path, [[1, 0], [0, 1]], groups=[1, NO_GROUP])
+    with pytest.raises(
+        DataError, match=r"like\.ndcg@10 is undefined: no list of evaluation\.group_by has a validation"
+    ):
+        stopping_metric(experiment(**lists), encoded)
 
 
 def test_no_known_label_is_no_validation(tmp_path):

@@ -9,7 +9,7 @@ import yaml
 
 from ranker.artifact import Artifact
 from ranker.fusion import DEFAULT, Plan
-from ranker.metrics import METRICS
+from ranker.metrics import METRICS, in_lists, title_of
 from ranker.schema import Schema
 from training.display import with_interval
 from training.evaluation.pareto_front import non_dominated
@@ -63,11 +63,12 @@ def _requests(data: ReportData) -> str:
 def _metrics(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     tasks = metrics["tasks"]
     names = [name for name in METRICS if any(report.get(name) is not None for report in tasks.values())]
+    names += dict.fromkeys(key for report in tasks.values() for key in in_lists(report))
     lines = [
         [task, *(with_interval(report, name, " ", "-") for name in names), f"{report['rows']:,}"]
         for task, report in tasks.items()
     ]
-    return ["objective", *(METRICS[name].title for name in names), "rows"], lines
+    return ["objective", *(title_of(name) for name in names), "rows"], lines
 
 
 def _add_trade_off(page: Page, schema: Schema, plans: Mapping[str, Plan], data: ReportData, sets: int) -> None:

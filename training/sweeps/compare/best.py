@@ -1,6 +1,7 @@
 """Tracks the best trial of a comparison and keeps only its weights, so that it can be exported without retraining."""
 
-from training.config.experiment import ConfigError, Experiment, check_metric
+from training.config.experiment import Experiment
+from training.config.task_metrics import check_metric
 from training.evaluation.evaluate import UndefinedMetricError, metric_value
 from training.sweeps import TrialResult
 from training.sweeps.run_trial import drop_weights
@@ -12,10 +13,7 @@ class Best:
     def __init__(self, base: Experiment, metric: str | None = None) -> None:
         stopping = base.early_stopping
         self.metric = metric or (stopping.metric if stopping is not None else None) or base.default_metric
-        try:
-            check_metric(self.metric, base.log_schema.tasks, grouped=base.evaluation.group_by is not None)
-        except ValueError as error:
-            raise ConfigError(str(error).replace("early_stopping.metric", "--best-by")) from None
+        check_metric("--best-by", self.metric, base.log_schema.tasks, grouped=base.grouped)
         self._best: tuple[float, TrialResult] | None = None
 
     def __bool__(self) -> bool:

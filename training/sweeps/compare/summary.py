@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ranker.metrics import METRICS, headline
+from ranker.metrics import METRICS, headline, in_lists, title_of
 from training.sweeps import Trial
 
 
@@ -64,7 +64,8 @@ def summarise(
         tasks = {}
         for task in trials[members[0]].experiment.log_schema.tasks:
             reports = [result["metrics"]["tasks"][task] for result in done]
-            spreads = {name: _spread([report.get(name) for report in reports]) for name in compared}
+            lists = dict.fromkeys(key for report in reports for key in in_lists(report))
+            spreads = {name: _spread([report.get(name) for report in reports]) for name in (*compared, *lists)}
             tasks[task] = {metric: spread for metric, spread in spreads.items() if spread is not None}
         mean = _spread([result["metrics"]["mean_auc"] for result in done])
         gates, curves = (done[0].get(part, {}) if done else {} for part in ("gates", "curves"))
@@ -91,19 +92,21 @@ COSTS = {
 
 
 def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells of a table: each task's headline metric (AUC unless the header names it), mean AUC, costs."""
+    """Headers and cells of a table: of each task the headline metric and those within lists, mean AUC, costs.
+
+    A task's name alone heads its AUC.
+    """
     auc = METRICS["auc"]
-    measures = [
-        (task, headline({name: spread for row in rows for name, spread in row.tasks[task].items()}))
-        for task in rows[0].tasks
-        if any(row.tasks[task] for row in rows)
-    ]
-    headers = ["", *(task if metric is auc else f"{task} {metric.title}" for task, metric in measures)]
+    measures: list[tuple[str, str]] = []
+    for task in rows[0].tasks:
+        found = {name: spread for row in rows for name, spread in row.tasks[task].items()}
+        measures += [(task, key) for key in ((headline(found).name, *in_lists(found)) if found else ())]
+    headers = ["", *(task if key == auc.name else f"{task} {title_of(key)}" for task, key in measures)]
     headers += [f"mean {auc.title}"]
     headers += [title for title, _ in COSTS.values()]
     lines = []
     for row in rows:
-        quality = [str(row.tasks[task].get(metric.name, "-")) for task, metric in measures]
+        quality = [str(row.tasks[task].get(key, "-")) for task, key in measures]
         costs = [text.format(row.costs[name]) if name in row.costs else "-" for name, (_, text) in COSTS.items()]
         lines.append([row.name, *quality, str(row.mean_auc or "-"), *costs])
     return headers, lines

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ranker.metrics import METRICS, choosable
+from ranker.metrics import choosable, sign_of, title_of
 from ranker.registry import alternatives
 from training.config.experiment import ConfigError, Experiment
+from training.config.task_metrics import list_metric, list_metric_examples
 from training.data.batches import Batch
 from training.data.encode import GROUP
 from training.evaluation.evaluate import Predictions, measure
@@ -30,12 +31,12 @@ class Objective:
     @property
     def title(self) -> str:
         """Display name, such as ``click AUC``."""
-        return f"{self.task} {METRICS[self.metric].title}"
+        return f"{self.task} {title_of(self.metric)}"
 
     @property
     def sign(self) -> float:
         """-1 if lower is better, else 1."""
-        return METRICS[self.metric].sign
+        return sign_of(self.metric)
 
     def value(self, metrics: Mapping[str, Any]) -> float | None:
         """The unsigned metric value; ``None`` if undefined."""
@@ -61,8 +62,9 @@ def parse_objectives(text: str | None, experiment: Experiment) -> list[Objective
         if metric.front
     ]
     for word in words:
-        if word not in valid:
-            raise ConfigError(f"--objectives: no metric {word!r}{alternatives(word, valid)}")
+        if word not in valid and list_metric("--objectives", word, tasks, grouped=grouped) is None:
+            known = [*valid, *(name for task in tasks for name in list_metric_examples(task, tasks[task]) if grouped)]
+            raise ConfigError(f"--objectives: no metric {word!r}{alternatives(word, known)}")
         if words.count(word) > 1:
             raise ConfigError(f"--objectives: {word} is listed twice")
     if len(words) < 2:
@@ -95,4 +97,5 @@ def mean_label_baseline(experiment: Experiment, rows: Iterable[Batch]) -> dict[s
     labels, known = joined["labels"], joined["known"] > 0
     means = np.where(known, labels, 0.0).sum(axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1)
     scores = np.broadcast_to(means, labels.shape).astype(np.float32)
-    return measure(experiment.log_schema, Predictions(scores, labels, known, joined.get(GROUP)), 0, 0)
+    predictions = Predictions(scores, labels, known, joined.get(GROUP))
+    return measure(experiment.log_schema, predictions, 0, 0, experiment.list_metrics)

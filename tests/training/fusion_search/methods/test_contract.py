@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from training.config.experiment import ConfigError
+from training.config.metric_names import Metric
 from training.fusion_search.loop import History, search
 from training.fusion_search.methods import METHODS, Points
-from training.fusion_search.objective import Constraint, Goal, Metric
+from training.fusion_search.objective import Constraint, Goal
 
 START = np.array([0.5, 0.4, 0.6])
 BEST = np.array([0.7, 0.35, 0.55])

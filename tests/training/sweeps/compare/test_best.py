@@ -3,7 +3,7 @@ import math
 import pytest
 
 from tests.training.conftest import QUICK
-from training.config.experiment import ConfigError, Experiment
+from training.config.experiment import ConfigError, Evaluation, Experiment
 from training.sweeps import Trial, TrialResult
 from training.sweeps.compare.best import Best
 from training.sweeps.run_trial import has_weights
@@ -38,6 +38,16 @@ def test_a_loss_is_better_where_it_is_less(base, tmp_path):
     best = Best(base, "mean_loss")
     for name, loss in (("a", 0.4), ("b", 0.3), ("c", 0.5)):
         best.offer(trial(base, tmp_path, name, **measured(0.5, loss)))
+    assert best.result.trial.values["name"] == "b"
+
+
+def test_a_metric_within_lists(base, tmp_path):
+    with pytest.raises(ConfigError, match=r"--best-by: click.ndcg@5 needs evaluation.group_by"):
+        Best(base, "click.ndcg@5")
+    best = Best(base.model_copy(update={"evaluation": Evaluation(group_by="request_id")}), "click.ndcg@5")
+    for name, value in (("a", 0.4), ("b", 0.6), ("c", None)):
+        found = {"tasks": {"click": {"ndcg@5": value}}, "mean_auc": 0.5}
+        best.offer(trial(base, tmp_path, name, validation=found))
     assert best.result.trial.values["name"] == "b"
 
 

@@ -57,6 +57,9 @@ def test_objectives_by_default_and_by_name():
     chosen = parse_objectives("like.log_loss, watch_time.mae,click.gauc", BASE)
     assert [(o.name, o.sign) for o in chosen] == [("like.log_loss", -1), ("watch_time.mae", -1), ("click.gauc", 1)]
     assert chosen[0].title == "like log loss"
+    within_lists = parse_objectives("click.ndcg@10, watch_time.rmse", BASE)
+    assert [(o.title, o.sign) for o in within_lists] == [("click NDCG@10", 1), ("watch_time RMSE", -1)]
+    assert within_lists[0].value({"tasks": {"click": {"ndcg@10": 0.6}}}) == 0.6
 
 
 def test_preferences_go_by_task_or_objective_and_are_1_otherwise():
@@ -71,6 +74,7 @@ def test_preferences_go_by_task_or_objective_and_are_1_otherwise():
     [
         (("clik.auc,like.auc", None, None), "--objectives: no metric 'clik.auc'; did you mean 'click.auc'"),
         (("click.rmse,like.auc", None, None), "--objectives: no metric 'click.rmse'"),
+        (("click.map,like.auc", None, None), "--objectives click.map: needs a cutoff k, for example click.map@10"),
         (("click.auc", None, None), "at least 2"),
         (("click.auc,click.auc", None, None), "listed twice"),
         ((None, "least_missery", None), "--pick least_missery: unknown; did you mean 'least_misery'"),

@@ -110,12 +110,14 @@ def test_the_baseline_predicts_the_mean_label(tmp_path):
     for rows in (slice(0, 3), slice(3, 4)):
         groups = np.array([1, 1, 1, 2])[rows]
         writer.write({"labels": labels[rows], "known": known[rows], "group": groups})
-    tasks = mean_label_baseline(BASE, writer.close().chunks())["tasks"]
+    base = BASE.measuring(["watch_time.mean@2", "mean_auc"])
+    tasks = mean_label_baseline(base, writer.close().chunks())["tasks"]
     assert tasks["click"]["auc"] == tasks["like"]["auc"] == 0.5
     assert tasks["click"]["log_loss"] == pytest.approx(np.log(2))
     third = -np.log(1 / 3) / 3 - 2 * np.log(2 / 3) / 3  # one like among three known
     assert tasks["like"]["log_loss"] == pytest.approx(third)
     assert tasks["watch_time"]["rmse"] == pytest.approx(np.std([4, 0, 8, 0]))
+    assert tasks["watch_time"]["mean@2"] == pytest.approx((4 + 0) / 2)  # all tied: means of 4, 0, 8 and of 0
 
 
 def test_a_summary_is_plain_data_whatever_the_number_of_objectives():
