@@ -75,14 +75,19 @@ def choosable(task: Task, *, grouped: bool = True) -> list[Metric]:
 
 
 def in_lists(report: Mapping[str, Any]) -> list[str]:
-    """Keys of a task's report that are metrics of its ranking within lists, such as ``ndcg@10``, in their order."""
+    """Keys of a task's report that are metrics of rankings within lists, in their order.
+
+    Such as ``ndcg@10``, and ``fused(default).ndcg@10`` of a fused ranking.
+    """
     return [key for key in report if _within_lists(key)]
 
 
 def title_of(key: str) -> str:
-    """Display name of a metric in a task's report: ``AUC`` of ``auc``, ``NDCG@10`` of ``ndcg@10``."""
-    name, at, k = key.partition("@")
-    return METRICS[key].title if key in METRICS else f"{RANKING_METRICS[name].title}{at}{k}"
+    """Display name of a metric in a task's report: ``AUC`` of ``auc``, ``fused(x) NDCG@10`` of ``fused(x).ndcg@10``."""
+    ranking, _, metric = key.rpartition(".")
+    name, at, k = metric.partition("@")
+    title = METRICS[name].title if name in METRICS else f"{RANKING_METRICS[name].title}{at}{k}"
+    return f"{ranking} {title}" if ranking else title
 
 
 def sign_of(key: str) -> float:
@@ -91,8 +96,9 @@ def sign_of(key: str) -> float:
 
 
 def _within_lists(key: str) -> bool:
-    name, at, k = key.partition("@")
-    metric = None if name in METRICS else RANKING_METRICS.get(name)
+    ranking, _, rest = key.rpartition(".")
+    name, at, k = rest.partition("@")
+    metric = None if name in METRICS and not ranking else RANKING_METRICS.get(name)
     return metric is not None and (k.isdecimal() if at else metric.cutoff != "required")
 
 

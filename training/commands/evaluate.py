@@ -136,7 +136,7 @@ def _evaluated(
         if unusable := predictions.not_finite(list(schema.tasks)):
             raise DataError(f"{artifact.folder}: scores of {', '.join(unusable)} are not finite in these rows")
         conflicting = counts.check_conflicts()
-        metrics = measure(schema, predictions, bootstrap, seed, saved.list_metrics)
+        metrics = measure(schema, predictions, bootstrap, seed, saved.list_metrics, artifact.fusions)
         if asked is not None and listed is not None:
             display.expect(len(asked.metrics))
             metrics["rankings"] = listed.measured(

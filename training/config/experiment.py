@@ -16,7 +16,7 @@ from ranker.config.csv_options import CsvOptions
 from ranker.config.file import ConfigError as ConfigError
 from ranker.config.file import check_data, keys, read
 from ranker.funnels import FUNNELS, FunnelOptions
-from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, StoredFusion, plan_for
+from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, Plan, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry, alternatives
 from ranker.schema import Schema
@@ -269,9 +269,9 @@ class Experiment(NamedChoices):
         self.schedule.check(
             list(tasks), self.training.epochs, compares=issubclass(method, GradientBalancer) or method.looks_back
         )
-        list_metrics("evaluation.metrics", self.evaluation.metrics, tasks, grouped=self.grouped)
+        list_metrics("evaluation.metrics", self.evaluation.metrics, tasks, **self._measured)
         if self.early_stopping is not None and self.early_stopping.metric is not None:
-            check_metric("early_stopping.metric", self.early_stopping.metric, tasks, grouped=self.grouped)
+            check_metric("early_stopping.metric", self.early_stopping.metric, tasks, **self._measured)
         return self
 
     @property
@@ -280,17 +280,28 @@ class Experiment(NamedChoices):
         return self.evaluation.group_by is not None
 
     @property
+    def measurable_fusions(self) -> dict[str, Plan]:
+        """Fusions whose rankings of validation rows are known before export: they read scores alone; not fitted."""
+        plans = {name: plan_for(self.log_schema, StoredFusion(options=o)) for name, o in self.named_fusions.items()}
+        return {name: plan for name, plan in plans.items() if not plan.features and not plan.fusion.formula.fitted}
+
+    @property
+    def _measured(self) -> dict[str, Any]:
+        """What metrics within lists may name, for ``list_metric``."""
+        return {"grouped": self.grouped, "fusions": list(self.measurable_fusions)}
+
+    @property
     def list_metrics(self) -> tuple[Metric, ...]:
         """Metrics within lists that validation reports: those to report, and early stopping's."""
         stopping, tasks = self.early_stopping, self.log_schema.tasks
         names = [*self.evaluation.metrics, *([stopping.metric] if stopping is not None and stopping.metric else [])]
-        found = [list_metric("evaluation.metrics", name, tasks, grouped=self.grouped) for name in names]
+        found = [list_metric("evaluation.metrics", name, tasks, **self._measured) for name in names]
         return tuple(dict.fromkeys(metric for metric in found if metric is not None))
 
     def measuring(self, names: Iterable[str]) -> "Experiment":
         """The experiment with those of the named metrics that are within lists added to its ``evaluation.metrics``."""
         tasks = self.log_schema.tasks
-        metrics = [list_metric("evaluation.metrics", name, tasks, grouped=self.grouped) for name in names]
+        metrics = [list_metric("evaluation.metrics", name, tasks, **self._measured) for name in names]
         more = [m.name for m in metrics if m is not None and m not in self.list_metrics]
         if not more:
             return self

@@ -51,13 +51,23 @@ class Metric:
     @property
     def name(self) -> str:
         """Name on the command line: ``click.auc``, ``fused(default).ndcg@10(watch_time)``."""
-        ranking = f"fused({self.fusion})" if self.fusion is not None else self.by
-        return f"{self.column}.{self.key}" if ranking is None else f"{ranking}.{self.key}({self.column})"
+        own = self.fusion is None and self.by is None
+        return f"{self.column}.{self.key}" if own else f"{self.ranking}.{self.key}({self.column})"
+
+    @property
+    def ranking(self) -> str:
+        """Name of the ranking: ``fused(default)``, or the task whose own score ranks."""
+        return f"fused({self.fusion})" if self.fusion is not None else self.by or self.column
 
     @property
     def key(self) -> str:
-        """Name without ranking and column, under which a task's report has it: ``ndcg@10``."""
+        """Name without ranking and column: ``ndcg@10``."""
         return f"{self.kind}{self._cutoff}"
+
+    @property
+    def report_key(self) -> str:
+        """Name under which the report of the task ``column`` has it: ``ndcg@10``, ``fused(default).ndcg@10``."""
+        return self.key if self.fusion is None else f"{self.ranking}.{self.key}"
 
     @property
     def title(self) -> str:

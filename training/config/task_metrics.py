@@ -1,7 +1,7 @@
-"""Metrics of tasks by their own scores, as early stopping, comparisons and fronts name them."""
+"""Metrics of validation rows, as early stopping, comparisons and fronts name them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ranker.config.file import ConfigError
 from ranker.metrics import METRICS, RANKING_METRICS, choosable
@@ -15,9 +15,9 @@ def has_auc(tasks: Tasks) -> bool:
     return any(METRICS["auc"].fits(task) for task in tasks.values())
 
 
-def check_metric(option: str, metric: str, tasks: Tasks, *, grouped: bool) -> None:
+def check_metric(option: str, metric: str, tasks: Tasks, *, grouped: bool, fusions: Collection[str] = ()) -> None:
     """Raise ``ConfigError`` listing the valid names for a metric that validation does not report."""
-    if list_metric(option, metric, tasks, grouped=grouped) is not None:
+    if list_metric(option, metric, tasks, grouped=grouped, fusions=fusions) is not None:
         return
     valid = ["mean_loss", *(["mean_auc"] if has_auc(tasks) else [])]
     for name, task in tasks.items():
@@ -28,11 +28,13 @@ def check_metric(option: str, metric: str, tasks: Tasks, *, grouped: bool) -> No
         raise ConfigError(f"{option}: no metric {metric!r} (valid: {', '.join(valid)}{more})")
 
 
-def list_metrics(option: str, names: Sequence[str], tasks: Tasks, *, grouped: bool) -> tuple[Metric, ...]:
+def list_metrics(
+    option: str, names: Sequence[str], tasks: Tasks, *, grouped: bool, fusions: Collection[str] = ()
+) -> tuple[Metric, ...]:
     """Metrics within lists by name, without repeats. Raises ``ConfigError`` for any other name."""
     found: dict[str, Metric] = {}
     for name in names:
-        metric = list_metric(option, name, tasks, grouped=grouped)
+        metric = list_metric(option, name, tasks, grouped=grouped, fusions=fusions)
         if metric is None:
             examples = [example for task in tasks for example in list_metric_examples(task, tasks[task])]
             reported = name.rpartition(".")[2] in METRICS
@@ -42,23 +44,48 @@ def list_metrics(option: str, names: Sequence[str], tasks: Tasks, *, grouped: bo
     return tuple(found.values())
 
 
-def list_metric(option: str, name: str, tasks: Tasks, *, grouped: bool) -> Metric | None:
-    """A metric of the ranking by a task's own score within lists, such as ``click.ndcg@10``; ``None`` for other names.
+def list_metric(option: str, name: str, tasks: Tasks, *, grouped: bool, fusions: Collection[str] = ()) -> Metric | None:
+    """A metric of a ranking within lists: ``click.ndcg@10``, ``fused(default).auc(click)``; ``None`` for other names.
 
-    Metrics that every report of a task has, such as ``click.gauc``, are other names. Raises ``ConfigError`` for a
-    metric that the task's labels do not have, and without lists.
+    It is measured against a task's label. ``fusions`` are those that can be measured. Metrics that every report of a
+    task has, such as ``click.gauc``, are other names. Raises ``ConfigError`` for a metric that the task's labels do not
+    have, a ranking that cannot be measured, and without lists.
     """
     found = re.fullmatch(METRIC, name)
-    if found is None or found["kind"] not in RANKING_METRICS or found["kind"] in METRICS:
+    if found is None or found["kind"] not in RANKING_METRICS:
         return None
-    if found["fusion"] is not None or found["of"] is not None or found["word"] not in tasks:
+    fusion, of = found["fusion"], found["of"]
+    if found["kind"] in METRICS and fusion is None:
+        return None
+    task = next(iter(tasks))
+    if fusion is not None and fusion not in fusions:
         raise ConfigError(
-            f"{option}: {name} is not the ranking of a task by its own score; write TASK.METRIC@K, such as "
-            f"{next(iter(tasks))}.ndcg@10 (tasks: {', '.join(tasks)}). Fused rankings: `ranker-train evaluate --fusion`"
+            f"{option}: {name}: only fusions that read no feature and need no fitting to the log are known before "
+            f"export (here: {', '.join(fusions) or 'none'}). `ranker-train evaluate --fusion` measures the others"
+        )
+    if (of if fusion is not None else found["word"]) not in tasks or (fusion is None and of is not None):
+        raise ConfigError(
+            f"{option}: {name} is not of a task's label and its own or a fused score; write TASK.METRIC@K, such as "
+            f"{task}.ndcg@10, or fused(NAME).METRIC@K(TASK) (tasks: {', '.join(tasks)})"
         )
     if not grouped:
         raise ConfigError(f"{option}: {name} needs evaluation.group_by, the column whose equal values are one list")
     return metric_of(option, found, tasks)
+
+
+def name_of(task: str, key: str) -> str:
+    """Name of a metric that a task's report has under a key; see :func:`task_and_key`."""
+    return f"{key}({task})" if key.startswith("fused(") else f"{task}.{key}"
+
+
+def task_and_key(metric: str) -> tuple[str, str]:
+    """The task in whose report a metric of validation rows is, and its key there."""
+    found = re.fullmatch(METRIC, metric)
+    if found is not None and found["fusion"] is not None:
+        cutoff = f"@{found['k']}" if found["k"] else ""
+        return found["of"], f"fused({found['fusion']}).{found['kind']}{cutoff}"
+    task, _, key = metric.rpartition(".")
+    return task, key
 
 
 def list_metric_examples(task: str, of: Task) -> list[str]:

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.fusion import Plan
 from ranker.log_files.log_reader import DataError
 from ranker.metrics import METRICS, report, sign_of
 from ranker.schema import Schema
 from training.config.metric_names import Metric
+from training.config.task_metrics import task_and_key
 from training.data.batches import Batch
 from training.data.encode import GROUP, NO_GROUP
 from training.evaluation.rankings import task_rankings
@@ -56,13 +58,19 @@ def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> 
 
 
 def measure(
-    schema: Schema, predictions: Predictions, resamples: int, seed: int, lists: Sequence[Metric] = ()
+    schema: Schema,
+    predictions: Predictions,
+    resamples: int,
+    seed: int,
+    lists: Sequence[Metric] = (),
+    fusions: Mapping[str, Plan] | None = None,
 ) -> dict[str, Any]:
     """Metrics by task over the rows with a known label, and the mean AUC of the binary tasks.
 
-    ``lists`` are metrics of the tasks' own rankings within the groups; a task's report has them by key, such as
-    ``ndcg@10``, with ``ndcg@10_interval`` and ``ndcg@10_lists``, the number of lists that define it. Raises
-    ``DataError`` for a negative gain.
+    ``lists`` are metrics of the rankings within the groups, by the tasks' own scores or by fitted ``fusions``; the
+    report of the task that they are measured against has them by key, such as ``ndcg@10`` and
+    ``fused(default).ndcg@10``, with ``ndcg@10_interval`` and ``ndcg@10_lists``, the number of lists that define it.
+    Raises ``DataError`` for a negative gain, and if a fusion fails.
 
     A task with ``given`` is evaluated on all impressions, as it is served; its label is 0 where the condition fails.
     """
@@ -77,9 +85,9 @@ def measure(
         listed = predictions.groups != NO_GROUP
         arrays = (predictions.scores[listed], predictions.labels[listed], predictions.known[listed])
         keys = predictions.groups[listed]
-        for metric, found in task_rankings(list(schema.tasks), lists, *arrays, keys, resamples, seed):
+        for metric, found in task_rankings(list(schema.tasks), lists, *arrays, keys, fusions or {}, resamples, seed):
             suffixes = {"value": "", "interval": "_interval", "lists": "_lists"}
-            tasks[metric.column] |= {f"{metric.key}{suffixes[name]}": value for name, value in found.items()}
+            tasks[metric.column] |= {f"{metric.report_key}{suffixes[name]}": value for name, value in found.items()}
     aucs = [found["auc"] for found in tasks.values() if found.get("auc") is not None]
     return {"tasks": tasks, "mean_auc": float(np.mean(aucs)) if aucs else None}
 
@@ -111,7 +119,7 @@ def metric_value(metric: str, metrics: Mapping[str, Any]) -> float:
     elif metric == "mean_loss":
         value, sign = metrics["mean_loss"], -1.0
     else:
-        task, _, name = metric.rpartition(".")
+        task, name = task_and_key(metric)
         value, sign = metrics["tasks"][task][name], sign_of(name)
     if value is None or not np.isfinite(value):
         raise UndefinedMetricError(metric)

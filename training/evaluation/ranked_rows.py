@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding import Column, ColumnError
-from ranker.fusion import Candidates, FusionError, Requests
+from ranker.fusion import Requests
 from ranker.log_files.log_reader import DataError
 from ranker.metrics import Groups, Relevance
 from ranker.schema import Schema
@@ -16,8 +16,8 @@ from training.data.batches import Batch
 from training.data.grouping import NO_GROUP, Grouping
 from training.data.plain_columns import plain
 from training.evaluation.evaluate import Predictions
-from training.evaluation.ranking_request import RankingRequest, fused_name, ranking_of
-from training.evaluation.rankings import measure_rankings, relevance_of
+from training.evaluation.ranking_request import RankingRequest
+from training.evaluation.rankings import fused_keys, measure_rankings, relevance_of
 from training.evaluation.relevance import check_relevance, relevance_columns
 
 Floats = NDArray[np.float64]
@@ -93,7 +93,7 @@ class ListedRows:
             return self._fused(ranking, part, Requests(groups.codes, groups.count), columns)
 
         found = {}
-        wanted = [(ranking_of(metric), metric) for metric in self.request.metrics]
+        wanted = [(metric.ranking, metric) for metric in self.request.metrics]
         for metric, value in measure_rankings(scores, wanted, relevance, groups, resamples, seed):
             found[metric.name] = value
             progress(1)
@@ -108,13 +108,9 @@ class ListedRows:
 
     def _fused(self, ranking: str, rows: Predictions, lists: Requests, columns: Mapping[str, NDArray[Any]]) -> Floats:
         """Numbers [N] that order rows within their lists as a fusion does."""
-        name = next(name for name in self.request.fusions if fused_name(name) == ranking)
-        plan = self.request.fusions[name]
-        features = {feature: columns[self.request.features[feature]] for feature in plan.features}
-        try:
-            return plan.rank(Candidates.of(plan.objectives, rows.scores, lists, features)).sort_keys()
-        except FusionError as error:
-            raise DataError(f"fusion {name!r}: {error}") from None
+        name = ranking.removeprefix("fused(").removesuffix(")")
+        features = {feature: columns[column] for feature, column in self.request.features.items()}
+        return fused_keys(name, self.request.fusions[name], rows.scores, lists, features)
 
 
 def _joined(parts: list[dict[str, NDArray[Any]]], rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:

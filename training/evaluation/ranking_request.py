@@ -57,16 +57,6 @@ class RankingRequest:
         return merged(read, of_kind("number", measured), of_kind("id", self.list_by))
 
 
-def ranking_of(metric: Metric) -> str:
-    """Name of the ranking that a metric measures: ``fused(default)``, or a task whose own score ranks."""
-    return fused_name(metric.fusion) if metric.fusion is not None else metric.by or metric.column
-
-
-def fused_name(fusion: str) -> str:
-    """Name of a fusion's ranking."""
-    return f"fused({fusion})"
-
-
 def ranking_request(
     artifact: Artifact,
     fusions: Sequence[str],
@@ -137,6 +127,6 @@ def _of_each_ranking(named: Sequence[Metric], fusions: Sequence[str], artifact: 
                 f"write fused({next(iter(artifact.fusions))}).{metric.key}({metric.column})"
             )
         wanted += [replace(metric, fusion=fusion) for fusion in fusions]
-    names = list(dict.fromkeys(map(ranking_of, wanted)))
+    names = list(dict.fromkeys(metric.ranking for metric in wanted))
     names.sort(key=lambda name: name not in artifact.schema.tasks)
-    return tuple(metric for name in names for metric in dict.fromkeys(wanted) if ranking_of(metric) == name)
+    return tuple(metric for name in names for metric in dict.fromkeys(wanted) if metric.ranking == name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.fusion import Candidates, FusionError, Plan, Requests
 from ranker.log_files.errors import DataError
 from ranker.metrics import Groups, PreparedMetric, Relevance, bootstrap_intervals
 from training.config.metric_names import Metric
@@ -103,25 +104,49 @@ def task_rankings(
     labels: NDArray[np.floating],
     known: NDArray[np.bool_],
     keys: NDArray[np.int64],
+    fusions: Mapping[str, Plan],
     resamples: int,
     seed: int,
 ) -> Iterator[tuple[Metric, dict[str, Any]]]:
-    """Measure rankings by the own scores of T tasks [N, T] within lists of equal keys [N].
+    """Measure rankings by the own scores of T tasks [N, T] and by fusions, within lists of equal keys [N].
 
-    Yields and raises as :func:`measure_rankings`. Without rows, metrics are ``None`` and no list defines them.
+    ``fusions`` are fitted and read no feature. Yields and raises as :func:`measure_rankings`. Without rows, metrics are
+    ``None`` and no list defines them.
     """
     if not len(keys):
         nothing: dict[str, Any] = {"value": None, "lists": 0}
         yield from ((metric, {**nothing, "interval": [None, None]} if resamples else nothing) for metric in metrics)
         return
+    groups = Groups(keys)
+
+    def ranked_by(ranking: str) -> Floats:
+        if ranking in tasks:
+            return scores[:, list(tasks).index(ranking)].astype(np.float64)
+        fusion = ranking.removeprefix("fused(").removesuffix(")")
+        return fused_keys(fusion, fusions[fusion], scores, Requests(groups.codes, groups.count), {})
+
     yield from measure_rankings(
-        lambda task: scores[:, list(tasks).index(task)].astype(np.float64),
-        sorted(((metric.column, metric) for metric in metrics), key=itemgetter(0)),
+        ranked_by,
+        sorted(((metric.ranking, metric) for metric in metrics), key=itemgetter(0)),
         lambda metric: relevance_of(metric, tasks, labels, known, {}),
-        Groups(keys),
+        groups,
         resamples,
         seed,
     )
+
+
+def fused_keys(
+    name: str, plan: Plan, scores: NDArray[np.floating], lists: Requests, features: Mapping[str, NDArray[Any]]
+) -> Floats:
+    """Numbers [N] that order rows within their lists as a fusion orders candidates, from T scores [N, T].
+
+    Raises ``DataError`` if the fusion fails.
+    """
+    try:
+        read = {feature: features[feature] for feature in plan.features}
+        return plan.rank(Candidates.of(plan.objectives, scores, lists, read)).sort_keys()
+    except FusionError as error:
+        raise DataError(f"fusion {name!r}: {error}") from None
 
 
 def _json(value: float) -> float | None:

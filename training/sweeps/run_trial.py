@@ -13,7 +13,8 @@ from training.config.experiment import Experiment
 from training.data.cache import digest
 from training.data.encode import encode_all
 from training.data.experiment_log import open_log
-from training.evaluation.evaluate import measure, predict
+from training.evaluation.evaluate import predict
+from training.evaluation.validation import measure_run
 from training.export.onnx import to_onnx
 from training.trainer.callbacks import STEPS
 from training.trainer.curves import trace
@@ -62,7 +63,7 @@ def run_trial(
         schema, encoder = chosen.log_schema, trained.prepared.encoder
         encoded = encode_all(schema, encoder, open_log(chosen, test, encoder), chosen.evaluation.group_by)
         predictions = predict(scorer(trained.model), encoded)
-        metrics = measure(schema, predictions, chosen.evaluation.bootstrap, chosen.training.seed, chosen.list_metrics)
+        metrics = measure_run(chosen, predictions, chosen.evaluation.bootstrap, trained.predictions)
     if onnx:
         (target / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())
     result = {

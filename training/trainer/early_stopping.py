@@ -1,6 +1,7 @@
 """Chooses the early-stopping metric, and checks that the validation rows define it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from ranker.log_files.log_reader import DataError
 from ranker.metrics import METRICS
 from training.config.experiment import Experiment
+from training.config.task_metrics import task_and_key
 from training.data.batches import Batch, EncodedRows
 from training.evaluation.evaluate import UndefinedMetricError, measure, metric_value, one_class, predict, undefined
 
@@ -47,14 +49,19 @@ def _of_constant_scores(experiment: Experiment, rows: EncodedRows) -> dict[str, 
     def constant(batch: Batch) -> NDArray[np.float32]:
         return np.full((len(next(iter(batch.values()))), tasks), 0.5, dtype=np.float32)
 
-    metrics = measure(experiment.log_schema, predict(constant, rows.chunks()), 0, 0, experiment.list_metrics)
+    lists = experiment.list_metrics  # whether fused rankings define a metric depends on labels and lists alone, too
+    own = [replace(metric, fusion=None) for metric in lists if metric.kind not in METRICS]
+    metrics = measure(experiment.log_schema, predict(constant, rows.chunks()), 0, 0, own)
+    for metric in lists:
+        report = metrics["tasks"][metric.column]
+        report[metric.report_key] = report[metric.key]
     return {**metrics, "mean_loss": 0.0}
 
 
 def _why(metric: str, reports: Mapping[str, Any]) -> str:
     if metric == "mean_auc":
         return "no binary task has labels of both 0 and 1 in the validation rows"
-    task, _, name = metric.rpartition(".")
+    task, name = task_and_key(metric)
     report = reports[task]
     if not report["rows"]:
         return f"no validation row has a known label of {task}"

@@ -17,6 +17,7 @@ from ranker.log_files.log_reader import DataError, Log, Source
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
+from training.config.task_metrics import task_and_key
 from training.data.batches import Batch, EncodedRows
 from training.data.cache import opened_rows, prepared_rows
 from training.data.earlier import Earlier, ParentRecord
@@ -25,8 +26,9 @@ from training.data.experiment_log import open_log
 from training.data.label_facts import label_facts
 from training.data.split.checks import cautions as split_cautions
 from training.disk_full import is_disk_full
-from training.evaluation.evaluate import Predictions, Scorer, UndefinedMetricError, measure, metric_value, predict
+from training.evaluation.evaluate import Predictions, Scorer, UndefinedMetricError, metric_value, predict
 from training.evaluation.gates import GateReport, inspect_gates
+from training.evaluation.validation import measure_run
 from training.progress_listener import RunListener
 from training.trainer.build_model import build_funnel, build_model
 from training.trainer.callbacks import Recorder, StepLog
@@ -215,13 +217,7 @@ def _best(
 ) -> Run:
     checkpoints.restore_best()
     predictions = predict(score, prepared.validation.chunks())
-    metrics = measure(
-        experiment.log_schema,
-        predictions,
-        experiment.evaluation.bootstrap,
-        experiment.training.seed,
-        experiment.list_metrics,
-    )
+    metrics = measure_run(experiment, predictions, experiment.evaluation.bootstrap)
     gates = inspect_gates(model, prepared.validation)
     return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions, parent)
 
@@ -259,7 +255,7 @@ def _epochs(
                 predictions = predict(score, prepared.validation.chunks())
                 if unusable := predictions.not_finite(model.tasks):
                     raise DivergedError(unusable, state.epoch + 1)
-                metrics = measure(experiment.log_schema, predictions, 0, settings.seed, experiment.list_metrics)
+                metrics = measure_run(experiment, predictions, 0)
                 metrics["mean_loss"] = mean_loss(losses, prepared.validation)
             value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
             final = experiment.schedule.final(state.epoch)  # earlier phases' epochs are always kept
@@ -284,7 +280,7 @@ def _value(metric: str, metrics: dict[str, Any], epoch: int) -> float:
     try:
         return metric_value(metric, metrics)
     except UndefinedMetricError:
-        raise DivergedError([metric.partition(".")[0]], epoch) from None
+        raise DivergedError([task_and_key(metric)[0] or metric], epoch) from None
 
 
 def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) -> tf.data.Dataset:

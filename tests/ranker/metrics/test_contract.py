@@ -5,7 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from ranker.metrics import METRICS, RANKING_METRICS, choosable, headline, metrics_of, report
+from ranker.metrics import (
+    METRICS,
+    RANKING_METRICS,
+    choosable,
+    headline,
+    in_lists,
+    metrics_of,
+    report,
+    sign_of,
+    title_of,
+)
 from ranker.tasks import TASK_KINDS
 
 EXAMPLES = {kind: cls.model_validate({"kind": kind}) for kind, cls in TASK_KINDS.items()}
@@ -113,6 +123,26 @@ def test_each_task_kind_has_a_valid_default_metric(kind):
     labels = drawn(kind)
     for groups in (None, GROUPS):
         assert headline(report(task, labels, labels, groups, resamples=0, seed=0)) is default
+
+
+def test_metrics_within_lists_of_a_report_have_titles_and_are_better_with_more():
+    keys = [
+        "auc",
+        "ndcg@10",
+        "ndcg@10_interval",
+        "mean",
+        "mean@3",
+        "mrr",
+        "mrr_lists",
+        "fused(a).gauc",
+        "fused(a).map@3",
+    ]
+    found = in_lists(dict.fromkeys([*keys, "rows", "gauc_groups"], 0))
+    assert found == ["ndcg@10", "mean@3", "mrr", "fused(a).gauc", "fused(a).map@3"]
+    titles = [title_of(key) for key in ("auc", *found)]
+    assert titles == ["AUC", "NDCG@10", "mean@3", "MRR", "fused(a) GAUC", "fused(a) MAP@3"]
+    assert {sign_of(key) for key in found} == {1.0}
+    assert sign_of("log_loss") == -1.0
 
 
 def test_a_report_without_the_default_metric_shows_another():

@@ -5,7 +5,14 @@ import pytest
 from ranker.schema import Schema
 from training.config.experiment import ConfigError, Experiment
 from training.config.metric_names import Metric
-from training.config.task_metrics import check_metric, list_metric, list_metric_examples, list_metrics
+from training.config.task_metrics import (
+    check_metric,
+    list_metric,
+    list_metric_examples,
+    list_metrics,
+    name_of,
+    task_and_key,
+)
 
 SCHEMA = {
     "candidate": {"age": {"kind": "numeric"}},
@@ -32,13 +39,24 @@ def test_of_a_task_by_its_own_score_within_lists():
         assert list_metric("metric", other, TASKS, grouped=True) is None
     assert list_metric_examples("watch", TASKS["watch"]) == ["watch.ndcg@10", "watch.mean@10"]
     assert "click.mrr@10" in list_metric_examples("click", TASKS["click"])
-    for name in ("fused(default).ndcg@10(click)", "click.ndcg@10(like)", "margin.ndcg@10"):
+    for name in ("fused(default).ndcg@10(margin)", "click.ndcg@10(like)", "margin.ndcg@10"):
         with pytest.raises(ConfigError, match=r"write TASK.METRIC@K, such as click.ndcg@10"):
-            list_metric("metric", name, TASKS, grouped=True)
+            list_metric("metric", name, TASKS, grouped=True, fusions=["default"])
     with pytest.raises(ConfigError, match=r"click\.ndcg@10 needs evaluation.group_by"):
         list_metric("metric", "click.ndcg@10", TASKS, grouped=False)
     with pytest.raises(ConfigError, match=r"no metric 'watch.map'"):
         list_metric("metric", "watch.map@10", TASKS, grouped=True)
+
+
+def test_a_fused_ranking_is_measured_against_a_tasks_label():
+    found = list_metric("metric", "fused(default).gauc(click)", TASKS, grouped=True, fusions=["default"])
+    assert found == Metric("click", "gauc", fusion="default")
+    for name in ("fused(default).gauc(click)", "fused(a).ndcg@10(like)", "click.mrr", "watch.rmse"):
+        assert name_of(*task_and_key(name)) == name
+    assert task_and_key("fused(a).ndcg@10(like)") == ("like", "fused(a).ndcg@10")
+    assert task_and_key("click.ndcg@10") == ("click", "ndcg@10")
+    config = experiment("fused(default).ndcg@5(click)")
+    assert [metric.report_key for metric in config.list_metrics] == ["fused(default).ndcg@5"]
 
 
 def test_an_unknown_metric_lists_what_there_is():
@@ -76,7 +94,11 @@ def test_a_config_reports_its_own_metrics_early_stoppings_and_more_on_request():
             "early_stopping.metric: click.ndcg@10 needs evaluation.group_by",
         ),
         ({"metrics": ["like.map"]}, "evaluation.metrics like.map: needs a cutoff k, for example like.map@10"),
-        ({"metric": "fused(default).auc(click)"}, "no metric|is not the ranking of a task"),
+        (
+            {"metric": "fused(mine).auc(click)"},
+            r"early_stopping.metric: fused\(mine\).auc\(click\): .* \(here: default\)",
+        ),
+        ({"metric": "fused(default).auc(click)", "group_by": None}, r"needs evaluation.group_by"),
         (
             {"metric": "watch.hit@5"},
             r"early_stopping.metric: no metric 'watch.hit' \(of a regression task: ndcg, mean\)",

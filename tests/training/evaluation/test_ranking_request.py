@@ -3,7 +3,7 @@
 import pytest
 
 from training.config.experiment import ConfigError
-from training.evaluation.ranking_request import ranking_of, ranking_request
+from training.evaluation.ranking_request import ranking_request
 
 LISTS = {"list_by": ["search"], "group_by": "user"}
 
@@ -21,7 +21,7 @@ def request_of(artifact, fusions=(), metrics=(), relevance=(), **lists):
 
 def test_a_bare_name_is_measured_for_the_own_score_and_every_fusion_named(two):
     found = request_of(two, ["all"], ["buy.map@3", "rel.ndcg@5"], ['rel = 5*buy + price*(city == "Bern")'])
-    assert [(ranking_of(metric), metric.name) for metric in found.metrics] == [
+    assert [(metric.ranking, metric.name) for metric in found.metrics] == [
         ("buy", "buy.map@3"),
         ("fused(default)", "fused(default).map@3(buy)"),
         ("fused(default)", "fused(default).ndcg@5(rel)"),

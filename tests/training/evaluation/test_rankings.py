@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from ranker.fusion import FusionOptions, Requests, build_plan
 from ranker.log_files.log_reader import DataError
 from ranker.metrics import Groups, Relevance
 from training.config.metric_names import Metric
-from training.evaluation.rankings import measure_rankings, relevance_of
+from training.evaluation.rankings import fused_keys, measure_rankings, relevance_of
 
 LISTS = Groups(["a", "a", "a", "b", "b"])
 SCORES = {"click": np.array([0.9, 0.5, 0.1, 0.4, 0.6]), "other": np.array([0.1, 0.5, 0.9, 0.6, 0.4])}
@@ -51,6 +52,17 @@ def test_intervals_are_there_on_request_and_undefined_metrics_are_null():
         SCORES.__getitem__, [("click", Metric("click", "map", 3))], lambda _: none, LISTS, 10, 0
     )
     assert undefined == {"value": None, "interval": [None, None], "lists": 0}
+
+
+def test_a_fusion_orders_rows_within_their_lists_or_is_named():
+    plan = build_plan(FusionOptions(name="reciprocal_rank"), {"click": "binary", "like": "binary"})
+    scores = np.array([[0.9, 0.2], [0.1, 0.1], [0.5, 0.7], [0.4, 0.9], [0.3, 0.8]])
+    keys = fused_keys("default", plan, scores, Requests.of(LISTS.codes), {})
+    assert np.argsort(-keys[:3]).tolist() in ([0, 2, 1], [2, 0, 1])
+    assert keys[0] == keys[2] > keys[1]
+    assert keys[3] > keys[4]
+    with pytest.raises(DataError, match="fusion 'default': scores must be finite"):
+        fused_keys("default", plan, np.full((5, 2), np.nan), Requests.of(LISTS.codes), {})
 
 
 def test_a_column_holds_finite_numbers():

@@ -79,14 +79,14 @@ def test_training_rows_have_statistics_of_other_days_only(trained, tmp_path):
 
 
 def test_it_learns_and_stops_early(trained, tmp_path):
-    stopping = {"metric": "click.ndcg@5", "patience": 1}
+    stopping = {"metric": "fused(default).ndcg@5(click)", "patience": 1}
     dense = {"dense": {"name": "sgd", "learning_rate": 1e-9}, "embeddings": {"name": "sgd", "learning_rate": 1e-9}}
     lists = {"group_by": "request_id", "bootstrap": 20, "metrics": ["like.mrr"]}
     training = {"epochs": 9, "batch_size": 2048}
     config = quick(tmp_path, early_stopping=stopping, optimizer=dense, training=training, evaluation=lists)
     run = train(config, [trained.log], tmp_path / "out")
     assert len(run.history) < 9  # a model that stands still stops
-    reached = [epoch["tasks"]["click"]["ndcg@5"] for epoch in run.history]
+    reached = [epoch["tasks"]["click"]["fused(default).ndcg@5"] for epoch in run.history]
     assert run.best_epoch == 1 + int(np.argmax(reached))
     low, high = run.metrics["tasks"]["like"]["mrr_interval"]
     assert 0 < low < run.metrics["tasks"]["like"]["mrr"] < high < 1

@@ -13,7 +13,9 @@ class Best:
     def __init__(self, base: Experiment, metric: str | None = None) -> None:
         stopping = base.early_stopping
         self.metric = metric or (stopping.metric if stopping is not None else None) or base.default_metric
-        check_metric("--best-by", self.metric, base.log_schema.tasks, grouped=base.grouped)
+        check_metric(
+            "--best-by", self.metric, base.log_schema.tasks, grouped=base.grouped, fusions=base.measurable_fusions
+        )
         self._best: tuple[float, TrialResult] | None = None
 
     def __bool__(self) -> bool:

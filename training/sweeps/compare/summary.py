@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ranker.metrics import METRICS, headline, in_lists, title_of
+from training.config.task_metrics import name_of
 from training.sweeps import Trial
 
 
@@ -46,7 +47,7 @@ class Row:
         record: dict[str, Any] = {**self.values, "seeds": self.seeds}
         record["mean_auc"] = None if self.mean_auc is None else self.mean_auc.mean
         for task, metrics in self.tasks.items():
-            record |= {f"{task}.{metric}": spread.mean for metric, spread in metrics.items()}
+            record |= {name_of(task, metric): spread.mean for metric, spread in metrics.items()}
         return {**record, "errors": "; ".join(self.errors)}
 
 

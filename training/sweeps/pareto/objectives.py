@@ -98,4 +98,4 @@ def mean_label_baseline(experiment: Experiment, rows: Iterable[Batch]) -> dict[s
     means = np.where(known, labels, 0.0).sum(axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1)
     scores = np.broadcast_to(means, labels.shape).astype(np.float32)
     predictions = Predictions(scores, labels, known, joined.get(GROUP))
-    return measure(experiment.log_schema, predictions, 0, 0, experiment.list_metrics)
+    return measure(experiment.log_schema, predictions, 0, 0, [m for m in experiment.list_metrics if m.fusion is None])

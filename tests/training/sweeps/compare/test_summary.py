@@ -41,11 +41,13 @@ def test_metrics_within_lists_have_columns_after_the_headline():
     results = {i: result(0.7) for i in range(4)}
     for i, found in results.items():
         found["metrics"]["tasks"]["like"] |= {"ndcg@10": 0.5 + 0.1 * i, "ndcg@10_lists": 9, "ndcg@10_interval": [0, 1]}
+        found["metrics"]["tasks"]["like"] |= {"fused(default).gauc": 0.6}
     found = summarise(CELLS, results, {})
     heads, lines = columns(found)
-    assert heads[1:5] == ["click", "like", "like NDCG@10", "watch_time"]
+    assert heads[1:6] == ["click", "like", "like NDCG@10", "like fused(default) GAUC", "watch_time"]
     assert [line[3] for line in lines] == ["0.6000 ± 0.1414", "0.7000 ± 0.1414"]
     assert found[0].flat()["like.ndcg@10"] == pytest.approx(0.6)
+    assert found[0].flat()["fused(default).gauc(like)"] == 0.6
 
 
 def test_columns_stand_even_where_the_first_variation_failed():
