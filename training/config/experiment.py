@@ -24,6 +24,7 @@ from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.csv_options import CsvOptions
 from training.config.optimizer import Optimizer
+from training.config.promotion import BoundsByName, check_bounds
 from training.config.task_schedule import Schedule
 
 
@@ -222,6 +223,9 @@ class Experiment(NamedChoices):
     evaluation: Evaluation = Evaluation()
     fusion: FusionOptions = Field(FusionOptions(), description="The default fusion of scores into a ranking.")
     fusions: dict[Name, FusionOptions] = Field(default_factory=dict, description="Other fusions, by name.")
+    promotion: BoundsByName = Field(
+        default_factory=dict, description="Bounds of `promote` by measure; read by nothing else."
+    )
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -252,6 +256,7 @@ class Experiment(NamedChoices):
                 "use one of the two"
             )
         self._check_fusions()
+        check_bounds(self.promotion, tasks)
         self.weighting.check(tasks)
         method = WEIGHTINGS[self.weighting.name]
         self.schedule.check(
@@ -260,6 +265,10 @@ class Experiment(NamedChoices):
         if self.early_stopping is not None and self.early_stopping.metric is not None:
             check_metric(self.early_stopping.metric, tasks, grouped=self.evaluation.group_by is not None)
         return self
+
+    def training_content(self) -> dict[str, Any]:
+        """As plain data, without what a run does not depend on: bounds may change after it began."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"promotion"})
 
     @property
     def default_metric(self) -> str:

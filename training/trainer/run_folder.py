@@ -21,7 +21,7 @@ SHOWN = 4
 
 def key_of(experiment: Experiment, log: Log) -> str:
     """Digest that identifies a run: the config and the files' fingerprints."""
-    return digest(experiment.model_dump(mode="json", by_alias=True), files(experiment, log))
+    return digest(experiment.training_content(), files(experiment, log))
 
 
 def read(file: Path) -> dict[str, Any]:
