@@ -6,7 +6,7 @@ import pytest
 from tests.training.promotion.pairs import AT_THE_BOUND, equal_pair, measured, sigmoid
 from training.config.promotion import Bound
 from training.promotion.resampling import Drawn
-from training.promotion.verdict import judged, reversed_scores, count_tests
+from training.promotion.verdict import count_tests, judged, reversed_scores
 
 LEVEL = 0.05
 
