@@ -30,18 +30,20 @@ REASONS = {
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.compare training.cli.distill training.cli.evaluate training.cli.export training.cli.fit
         training.cli.inspect
-        training.cli.options training.cli.pareto training.cli.report training.cli.schema training.cli.search
-        training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
+        training.cli.options training.cli.pareto training.cli.promote training.cli.report training.cli.schema
+        training.cli.search training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
         training.display training.quiet_imports""",
     "steps of a distillation: tests/training/commands/test_distill.py": """
         training.distillation.agreement training.distillation.fit training.distillation.held_out_rows
         training.distillation.lists training.distillation.rows training.export.student""",
     "pages and tables that commands write: tests/training/commands": """
         training.fusion_search.summary training.reports.artifact.cascade training.reports.compare
-        training.reports.curves training.reports.gates training.reports.search training.sweeps.compare.costs""",
+        training.reports.curves training.reports.gates training.reports.promote training.reports.search
+        training.sweeps.compare.costs""",
     "steps of reading a log: tests/training/data": """
         training.data.files.csv_facts training.data.files.hive training.data.files.parquet
         training.data.files.part training.data.files.resolve training.data.split.missing""",
+    "reasons against a promotion: tests/training/promotion/test_decide.py": "training.promotion.soundness",
     "steps of a training: tests/training/trainer": "training.trainer.callbacks training.trainer.checkpoints",
 }
 """What tests the modules that no test imports, and these modules."""

@@ -12,12 +12,13 @@ from training.cli.export import export
 from training.cli.fit import fit
 from training.cli.inspect import inspect
 from training.cli.pareto import pareto
+from training.cli.promote import promote
 from training.cli.report import report
 from training.cli.schema import schema
 from training.cli.search import search
 from training.cli.simulate import simulate
 
-COMMANDS = (simulate, fit, evaluate, export, compare, pareto, search, distill, inspect, report, schema)
+COMMANDS = (simulate, fit, evaluate, export, compare, pareto, search, distill, promote, inspect, report, schema)
 """In the order shown by ``--help``."""
 
 
