@@ -31,8 +31,8 @@ REASONS = {
         training.cli.compare training.cli.distill training.cli.evaluate training.cli.export training.cli.fit
         training.cli.inspect
         training.cli.options training.cli.pareto training.cli.promote training.cli.report training.cli.schema
-        training.cli.search training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
-        training.display training.quiet_imports""",
+        training.cli.search training.cli.simulate training.commands.export training.commands.inputs
+        training.commands.inspect training.display training.quiet_imports""",
     "steps of a distillation: tests/training/commands/test_distill.py": """
         training.distillation.agreement training.distillation.fit training.distillation.held_out_rows
         training.distillation.lists training.distillation.rows training.export.student""",
