@@ -163,6 +163,8 @@ def promote(
     saved = Experiment.model_validate(versions[0].manifest.experiment)
     shared, _ = shared_tasks(*versions)
     bounds = _bounds(asked, saved, versions)
+    if versions[0].folder.resolve() == versions[1].folder.resolve():
+        raise ConfigError(f"--against {versions[1].folder}: is the new version itself; name the folder of another one")
     with TemporaryDirectory() as folder:
         source = source_of(saved, data, Path(folder), console)
         decision = _decided(versions, saved, source, bounds or default_bounds(shared), asked, console)

@@ -26,8 +26,8 @@ class Reason:
 def unsound(version: Version) -> list[Reason]:
     """Objectives whose scores are not finite, not probabilities where they must be, or the same for all rows."""
     found = []
-    for i, (name, task) in enumerate(version.artifact.schema.tasks.items()):
-        scores = version.scores[:, i]
+    for i, name in enumerate(version.artifact.manifest.tasks):
+        task, scores = version.artifact.schema.tasks[name], version.scores[:, i]
         rows = len(scores)
         if bad := int((~np.isfinite(scores)).sum()):
             found.append(Reason("not_finite", name, f"{name}: scores of {bad:,} of {rows:,} rows are not finite"))

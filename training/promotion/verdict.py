@@ -15,6 +15,8 @@ import numpy as np
 from training.config.promotion import Bounds, LimitName
 from training.promotion.resampling import Drawn, Estimate, gain, log_ratio, new_value, old_value
 
+LARGEST = 700.0
+"""Logarithm of the largest ratio that is told."""
 Ends = tuple[float, float]
 State: TypeAlias = Literal["met", "broken", "open", "undefined"]
 
@@ -33,10 +35,14 @@ def _same(value: float) -> float:
     return value
 
 
+def _exponential(value: float) -> float:
+    return float(np.exp(min(value, LARGEST)))
+
+
 TESTS: Mapping[LimitName, Limit] = {
     "least": Limit(gain, _same, lambda ends, bound: ends[1] < bound, lambda ends, bound: ends[0] >= bound),
     "most": Limit(
-        *(log_ratio, lambda value: float(np.exp(value))),
+        *(log_ratio, _exponential),
         lambda ends, bound: ends[0] > bound,
         lambda ends, bound: ends[1] <= bound,
     ),

@@ -163,6 +163,12 @@ def test_versions_without_a_config_and_bad_options_are_named(artifact, old, hold
         promote(old, old, holdout, PromotionOptions(bounds={"click.auc": {"lest": 0}}), progress=False)
 
 
+def test_a_version_is_not_compared_with_itself(root, holdout):
+    ended = ranker_train("promote", root / "1", "--against", root / "1", "--data", holdout)
+    assert ended.returncode == 1
+    assert f"--against {root / '1'}: is the new version itself" in ended.stderr
+
+
 def served(url):
     return CLIENT.get(f"{url}/models").json()["models"]["default"]["version"]
 

@@ -87,6 +87,17 @@ def test_a_check_is_one_line():
     assert str(check) == "m: ratio 1.2 [1.2, 1.2], most 1.1 for certain"
 
 
+def test_ratios_of_any_size_are_told():
+    noisy = drawn("m", 2.0, 1.0, 0.9, "less")
+    [check] = judged({"m": Bound(most=1.1)}, [noisy], LEVEL, 1)
+    assert 0 < check.low < 2 < check.high
+    assert check.value == pytest.approx(2.0)
+    wild = Drawn("m", "less", 1.0, 1.0, np.array([1e-300, 1.0, 1e300]), np.ones(3), 3)
+    [check] = judged({"m": Bound(most=1.1)}, [wild], 1e-6, 1)
+    assert np.isfinite(check.high)
+    assert check.state == "open"
+
+
 def test_on_slices_nothing_must_be_certain():
     [check] = judged({"m": Bound(least=0.0, certain=True)}, [drawn("m", 0.7, 0.7, 0.01)], LEVEL, 1, "tab = 3")
     assert (check.certain, check.state, check.refuses) == (False, "open", False)
