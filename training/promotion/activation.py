@@ -98,8 +98,8 @@ class Service:
                 reason = _reason(error.read(LONGEST)) or error.reason
             raise ActivationError(f"{method} {self.url}{path}: answers {error.code}: {reason}") from None
         except (URLError, OSError, HTTPException, ValueError) as error:
-            reason = error.reason if isinstance(error, URLError) else error
-            raise ActivationError(f"{method} {self.url}{path}: cannot be asked: {reason}") from None
+            cause = str(error.reason if isinstance(error, URLError) else error)
+            raise ActivationError(f"{method} {self.url}{path}: cannot be asked: {cause}") from None
         try:
             answer = orjson.loads(content)
         except orjson.JSONDecodeError:

@@ -120,15 +120,10 @@ def read_columns(new: Artifact, old: Artifact, more: Sequence[str]) -> tuple[lis
     shared, _ = shared_tasks(new, old)
     schemas = [_measured(version.schema, shared) for version in (new, old)]
     wanted = dict.fromkeys([*more, *(name for schema in schemas for name in columns_of(schema, []))])
-    spare = [name for schema in schemas for name in labels_of(schema)]
-    needed = {*more, *(name for schema in schemas for name in wanted_always(schema))}
-    return list(wanted), [name for name in dict.fromkeys(spare) if name not in needed]
-
-
-def wanted_always(schema: Schema) -> list[str]:
-    """Columns that a schema cannot do without."""
-    spare = set(labels_of(schema))
-    return [name for name in columns_of(schema, []) if name not in spare]
+    needed = set(more)
+    for schema in schemas:
+        needed |= set(columns_of(schema, [])) - set(labels_of(schema))
+    return list(wanted), [name for name in wanted if name not in needed]
 
 
 def paired_rows(
