@@ -33,9 +33,9 @@ class Setting(NamedTuple):
 
 
 SETTINGS = {
-    "1,000 rows in 150 groups": Setting(150, -1.0),
-    "130 rows in 20 groups": Setting(20, -1.0),
-    "2 % positive, 400 groups": Setting(400, -5.0),
+    "900 rows in 150 groups": Setting(150, -1.0),
+    "120 rows in 20 groups": Setting(20, -1.0),
+    "1.4 % positive, 400 groups": Setting(400, -5.0),
     "36 more tests": Setting(150, -1.0, 36),
 }
 
