@@ -16,7 +16,7 @@ from ranker.encoding.columns import Mask
 from ranker.engines import ENGINES
 from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
-from training.config.experiment import ConfigError, Experiment
+from training.config.experiment import ConfigError, Experiment, SplitByFiles
 from training.config.promotion import Bounds, bounds_of, default_bounds, require_bounds
 from training.data.experiment_log import open_log
 from training.data.files.csv_types import of_kind, schema_kinds
@@ -165,6 +165,8 @@ def promote(
     bounds = _bounds(asked, saved, versions)
     if versions[0].folder.resolve() == versions[1].folder.resolve():
         raise ConfigError(f"--against {versions[1].folder}: is the new version itself; name the folder of another one")
+    if asked.validation and data is None and isinstance(saved.data.split, SplitByFiles):
+        data = saved.data.split.paths
     with TemporaryDirectory() as folder:
         source = source_of(saved, data, Path(folder), console)
         decision = _decided(versions, saved, source, bounds or default_bounds(shared), asked, console)
