@@ -165,8 +165,9 @@ def promote(
     bounds = _bounds(asked, saved, versions)
     if versions[0].folder.resolve() == versions[1].folder.resolve():
         raise ConfigError(f"--against {versions[1].folder}: is the new version itself; name the folder of another one")
-    if asked.validation and data is None and isinstance(saved.data.split, SplitByFiles):
-        data = saved.data.split.paths
+    rule = saved.data.split
+    if asked.validation and isinstance(rule, SplitByFiles):
+        data = rule.paths  # all of their rows are held out
     with TemporaryDirectory() as folder:
         source = source_of(saved, data, Path(folder), console)
         decision = _decided(versions, saved, source, bounds or default_bounds(shared), asked, console)
@@ -200,7 +201,10 @@ def _decided(
     columns, optional = read_columns(new, old, more)
     with Display(console) as display:
         display.expect(len(log))
-        chunks = held_out(new, log).validation(columns, optional) if asked.validation else _all(log, columns, optional)
+        if asked.validation and not isinstance(saved.data.split, SplitByFiles):
+            chunks = held_out(new, log).validation(columns, optional)
+        else:
+            chunks = _all(log, columns, optional)
         rows = paired_rows(new, old, chunks, group_by, asked.by, display.rows)
     how = How(asked.level, asked.bootstrap, asked.slice_rows, saved.training.seed, asked.engine)
     columns_of_bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -4,6 +4,7 @@ import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -145,6 +146,14 @@ def test_trained_models_of_different_schemas_are_compared(trained, quickly_train
     quickly = PromotionOptions(bootstrap=20, engine="onnxruntime")
     seen = training.promote(quickly_trained.output, trained.output, trained.log, quickly, progress=False)
     assert sum("version: caution: " in note for note in seen.decision.notes) == 2
+
+
+def test_a_version_may_be_judged_on_the_files_that_its_config_validates_on(past, old, holdout, tmp_path):
+    new = fitted(tmp_path, past, seed=1, data={"split": {"by": "files", "paths": [str(holdout)]}})
+    options = PromotionOptions(bootstrap=20, engine="onnxruntime", validation=True)
+    found = promote(new, old, None, options, progress=False)
+    assert found.decision.rows == len(pd.read_parquet(holdout))
+    assert found.promoted
 
 
 def test_versions_without_a_config_and_bad_options_are_named(artifact, old, holdout):
