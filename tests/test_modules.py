@@ -31,7 +31,7 @@ REASONS = {
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export
         training.cli.fit training.cli.inspect
-        ranker.data_options ranker.prediction.command training.cli.pareto training.cli.publish
+        ranker.data_options ranker.prediction.command training.cli.pareto training.cli.promote training.cli.publish
         training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
         training.display training.quiet_imports""",
@@ -40,7 +40,8 @@ REASONS = {
         training.distillation.lists training.distillation.rows training.export.student""",
     "pages and tables that commands write: tests/training/commands": """
         training.fusion_search.summary training.reports.artifact.cascade training.reports.compare
-        training.reports.curves training.reports.gates training.reports.search training.sweeps.compare.costs""",
+        training.reports.curves training.reports.gates training.reports.promote training.reports.search
+        training.sweeps.compare.costs""",
     "artifacts in a store: tests/ranker/test_artifact_store.py": "ranker.urls training.commands.publish",
     "steps of reading a log: tests/ranker/log_files and tests/training/data": """
         ranker.log_files.csv_facts ranker.log_files.hive ranker.log_files.parquet
@@ -49,6 +50,7 @@ REASONS = {
         training.commands.backtest_day training.reports.backtest""",
     "rows that are evaluated: tests/training/commands/test_evaluate_rankings.py": """
         training.data.every_row training.data.plain_columns training.evaluation.ranked_rows""",
+    "reasons against a promotion: tests/training/promotion/test_decide.py": "training.promotion.soundness",
     "steps of a training: tests/training/trainer": "training.trainer.callbacks training.trainer.checkpoints",
 }
 """What tests the modules that no test imports, and these modules."""

@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``distill`` and ``publish`` are the commands of ``ranker-train`` as
-functions; accessing one imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote`` and ``publish`` are the commands of
+``ranker-train`` as functions; accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from training.commands.distill import Distillation, DistillOptions, distill
     from training.commands.evaluate import evaluate
     from training.commands.fit import TrainingRun, fit
+    from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
 
@@ -24,6 +25,8 @@ __all__ = [
     "Comparison",
     "DistillOptions",
     "Distillation",
+    "Promotion",
+    "PromotionOptions",
     "SearchOptions",
     "TrainingRun",
     "backtest",
@@ -31,6 +34,7 @@ __all__ = [
     "distill",
     "evaluate",
     "fit",
+    "promote",
     "publish",
     "search",
 ]
@@ -41,12 +45,15 @@ _MODULES = {
     "Comparison": "training.commands.compare",
     "DistillOptions": "training.commands.distill",
     "Distillation": "training.commands.distill",
+    "Promotion": "training.commands.promote",
+    "PromotionOptions": "training.commands.promote",
     "SearchOptions": "training.commands.search",
     "TrainingRun": "training.commands.fit",
     "compare": "training.commands.compare",
     "distill": "training.commands.distill",
     "evaluate": "training.commands.evaluate",
     "fit": "training.commands.fit",
+    "promote": "training.commands.promote",
     "publish": "training.commands.publish",
     "search": "training.commands.search",
 }

@@ -14,6 +14,7 @@ from training.cli.export import export
 from training.cli.fit import fit
 from training.cli.inspect import inspect
 from training.cli.pareto import pareto
+from training.cli.promote import promote
 from training.cli.publish import publish
 from training.cli.report import report
 from training.cli.schema import schema
@@ -31,6 +32,7 @@ COMMANDS = (
     pareto,
     search,
     distill,
+    promote,
     publish,
     inspect,
     report,

@@ -25,6 +25,7 @@ from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.daily import Daily, ExportOptions
 from training.config.metric_names import Metric
 from training.config.optimizer import Optimizer
+from training.config.promotion import BoundsByName, check_bounds
 from training.config.task_metrics import check_metric, has_auc, list_metric, list_metrics
 from training.config.task_schedule import Schedule
 
@@ -221,6 +222,9 @@ class Experiment(NamedChoices):
     export: ExportOptions = Field(ExportOptions(), description="What the artifact holds besides the model.")
     fusion: FusionOptions = Field(FusionOptions(), description="The default fusion of scores into a ranking.")
     fusions: dict[Name, FusionOptions] = Field(default_factory=dict, description="Other fusions, by name.")
+    promotion: BoundsByName = Field(
+        default_factory=dict, description="Bounds of `promote` by measure; read by nothing else."
+    )
 
     def _check_vectors(self) -> None:
         """Raise ``ValueError`` for vectors of features without a vocabulary of their own."""
@@ -264,6 +268,7 @@ class Experiment(NamedChoices):
             )
         self._check_vectors()
         self._check_fusions()
+        check_bounds(self.promotion, tasks)
         self.weighting.check(tasks)
         method = WEIGHTINGS[self.weighting.name]
         self.schedule.check(
@@ -273,6 +278,10 @@ class Experiment(NamedChoices):
         if self.early_stopping is not None and self.early_stopping.metric is not None:
             check_metric("early_stopping.metric", self.early_stopping.metric, tasks, **self._measured)
         return self
+
+    def training_content(self) -> dict[str, Any]:
+        """As plain data, without what a run does not depend on: bounds may change after it began."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"promotion"})
 
     @property
     def grouped(self) -> bool:

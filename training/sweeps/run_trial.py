@@ -24,7 +24,7 @@ from training.trainer.train import RUN, scorer, train
 
 def key(experiment: Experiment, facts: Any) -> str:
     """Digest of what a result depends on: the config and the files' fingerprints."""
-    return digest(experiment.model_dump(mode="json", by_alias=True), facts)
+    return digest(experiment.training_content(), facts)
 
 
 def finished(folder: Path, expected: str) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ SHOWN = 4
 
 def key_of(experiment: Experiment, log: Log, parent: str | None = None) -> str:
     """Digest that identifies a run: config, fingerprints of logs and vectors, and the artifact that it carries on."""
-    facts = [experiment.model_dump(mode="json", by_alias=True), files(experiment, log)]
+    facts = [experiment.training_content(), files(experiment, log)]
     facts += [Log([path]).fingerprint() for path in experiment.embedding.vectors.values()]
     return digest(*facts, *([] if parent is None else [parent]))
 
