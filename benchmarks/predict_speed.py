@@ -29,6 +29,7 @@ def main(
     more: Annotated[int, typer.Option(min=0, help="Rows to score by ours alone, for memory; 0 for none.")] = 10_000_000,
     loop_rows: Annotated[int, typer.Option(min=1, help="Rows that the loop over the SavedModel scores.")] = 200_000,
     batch: Annotated[int, typer.Option(min=1, help="Rows of a batch of that loop.")] = 1024,
+    artifact: Annotated[Path | None, typer.Option(help="Artifact to score with; by default one is fitted.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Folder for logs and results; temporary by default.")] = None,
     peers_python: Annotated[Path, typer.Option(help="Python of an environment with LightGBM.")] = Path(
         ".peers/bin/python"
@@ -47,8 +48,7 @@ def main(
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         work = Path(scratch)
         logs = {count: simulated(work, count) for count in dict.fromkeys([FIT_ROWS, rows, *([more] if more else [])])}
-        model = work / "model"
-        subprocess.run([*TRAIN, "fit", str(CONFIG), "--data", str(logs[FIT_ROWS]), "--output", str(model)], check=True)
+        model = artifact.resolve() if artifact is not None else fitted(logs[FIT_ROWS], work / "model")
         ours = [sys.executable, "-m", "benchmarks.ours.predict_speed", str(model)]
         for engine in ("openvino", "onnxruntime"):
             measure(f"ranker predict, {engine}", [*ours, "job", str(logs[rows]), str(work / engine), engine])
@@ -61,6 +61,12 @@ def main(
     Console().print(table)
     if output is not None:
         write_json(output, {"benchmark": "predict_speed", "cores": os.cpu_count(), "results": measured})
+
+
+def fitted(log: Path, model: Path) -> Path:
+    """The demo's model, trained on a log."""
+    subprocess.run([*TRAIN, "fit", str(CONFIG), "--data", str(log), "--output", str(model)], check=True)
+    return model
 
 
 def simulated(folder: Path, rows: int) -> Path:
