@@ -14,6 +14,7 @@ REASONS = {
     "what callers refuse: tests of configs, labels, fusions and metrics": """
         ranker.config.errors ranker.config.words ranker.encoding.formulas ranker.fusion.checks ranker.metrics.checks""",
     "a part of predictions: tests/ranker/prediction/test_predictor.py": "ranker.prediction.ranked_lists",
+    "run as a command: tests/serving/test_predict.py": "ranker.prediction.command",
     "arithmetic of several classes, each tested": """
         ranker.metrics.row_classes ranker.weighting.projections ranker.weighting.scaling
         training.fusion_search.methods.optuna_study""",

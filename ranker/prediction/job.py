@@ -18,7 +18,7 @@ from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import ArrowChunk, Log
 from ranker.prediction.lists import Block, ListKeys, SeenLists, starts_of
 from ranker.prediction.options import PredictOptions
-from ranker.prediction.output import IdsByFeature, OutputFolder, added
+from ranker.prediction.output import IdsByFeature, OutputError, OutputFolder, added
 from ranker.prediction.pipeline import in_order
 from ranker.prediction.predictor import Predicted, Predictor
 
@@ -95,7 +95,7 @@ def predict_files(
     DataError
         If the data cannot be used; the message names file, row, column and value.
     OutputError
-        If the folder belongs to another job, or cannot be written.
+        If the folder belongs to another job, lies within the data, or cannot be written.
     ArtifactError, EngineError, FusionError
         As :class:`Predictor`.
     """
@@ -103,6 +103,7 @@ def predict_files(
         raise ValueError(f"rows_per_file: must be at least 1, got {rows_per_file}")
     threads, options = threads or cores(), options or PredictOptions()
     loaded = load_artifact(Path(artifact))
+    _require_apart(Path(output), data)
     log = _log(loaded, data, options)
     for text in log.notes:
         note(text)
@@ -127,6 +128,13 @@ def predict_files(
         summary = _summary(folder, start)
         folder.finish(_facts(summary, loaded))
         return summary
+
+
+def _require_apart(output: Path, data: Sequence[str | Path]) -> None:
+    """Raise ``OutputError`` for an output within a folder of the data, where a later start would read it."""
+    for source in map(Path, data):
+        if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
+            raise OutputError(f"{output}: lies in {source}, which is read as data; name a folder outside of it")
 
 
 def _log(artifact: Artifact, data: Sequence[str | Path], options: PredictOptions) -> Log:

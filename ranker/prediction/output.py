@@ -143,6 +143,8 @@ class OutputFolder:
                 "replace the results with --restart"
             )
         self.parts = [self._read(path) for path in self._in_order()]
+        if self.complete and self.summary().get("files") != len(self.parts):
+            (self.folder / SUCCESS).unlink()  # a file was removed
 
     def _in_order(self) -> list[Path]:
         """The files up to the first that is missing."""

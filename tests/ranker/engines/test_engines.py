@@ -150,3 +150,21 @@ def test_defaults_are_registered_and_an_unknown_engine_lists_all(model):
 def test_an_unknown_device_is_named_with_the_known_ones(model):
     with pytest.raises(EngineError, match=r"device 'gpu' is unknown.*cpu, cuda"):
         engine_of("auto", model, EngineOptions("gpu"))
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_rows_may_have_a_context_each(name, model, artifact):
+    """As in a log; with several streams, as many calls run at once, and each row has the scores that it has alone."""
+    by_row = engine_of(name, model, EngineOptions(threads=2, streams=2, context_rows=True, sizes=(7,)))
+    alone = engine_of("onnxruntime", model, EngineOptions(threads=1))
+    packed = packed_of(artifact, 20).taken(np.zeros(20, dtype=np.intp), slice(None))
+    packed = packed._replace(context_numbers=packed.context_numbers * np.linspace(-2, 2, 20, dtype=np.float32)[:, None])
+    each = [slice(row, row + 1) for row in range(20)]
+    scores = np.concatenate([alone.score(packed.taken(row, row)) for row in each])
+    assert len(np.unique(scores[:, 0])) > 10
+    parts = [slice(0, 20), slice(3, 10), slice(13, 20), slice(0, 6)] * 10
+    with ThreadPoolExecutor(2) as pool:
+        for rows, found in zip(
+            parts, pool.map(lambda rows: by_row.score(packed.taken(rows, rows)), parts), strict=True
+        ):
+            assert difference(found, scores[rows]) <= 1e-6

@@ -113,6 +113,12 @@ def test_changed_data_is_another_job(artifact, files, tmp_path, rows):
     assert predict_files(artifact.folder, [files], tmp_path / "out", PLAIN, restart=True).rows == 161
 
 
+def test_results_do_not_become_data(artifact, files, tmp_path):
+    for output in (files, files / "below"):
+        with pytest.raises(OutputError, match=r"lies in .*, which is read as data"):
+            predict_files(artifact.folder, [files], output, PLAIN)
+
+
 def test_copied_columns_keep_their_types(artifact, tmp_path, rows):
     day = datetime.date(2026, 1, 2)
     some = rows.slice(0, 3)
@@ -139,7 +145,7 @@ def test_types_of_files_are_joined_or_named(artifact, tmp_path, rows):
     for number, kind in enumerate((pa.int32(), pa.int64())):
         pq.write_table(rows.slice(0, 2).append_column("x", pa.array([number, 7], kind)), tmp_path / f"{number}.parquet")
     options = PredictOptions(keep=("x",), engine="onnxruntime")
-    predict_files(artifact.folder, [tmp_path], tmp_path / "out", options)
+    predict_files(artifact.folder, [tmp_path / "*.parquet"], tmp_path / "out", options)
     assert read(tmp_path / "out")[0]["x"].equals(pa.chunked_array([[0, 7, 1, 7]], pa.int64()))
     pq.write_table(rows.slice(0, 2).append_column("x", pa.array(["a", "b"])), tmp_path / "2.parquet")
     with pytest.raises(DataError, match=r"column 'x' is of type int32 in .*0\.parquet and of type"):
@@ -198,5 +204,5 @@ def test_errors_name_file_row_and_value(artifact, tmp_path, rows, column, values
     place = bad.schema.get_field_index(column)
     pq.write_table(bad.set_column(place, column, pa.array(values)), tmp_path / "b.parquet")
     with pytest.raises(DataError, match=told):
-        predict_files(artifact.folder, [tmp_path], tmp_path / "out", RANKED)
+        predict_files(artifact.folder, [tmp_path / "*.parquet"], tmp_path / "out", RANKED)
     assert not (tmp_path / "out" / "_SUCCESS").exists()

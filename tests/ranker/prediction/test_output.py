@@ -27,7 +27,7 @@ def test_files_and_counts_are_found_again(tmp_path):
         assert not folder.complete
     with OutputFolder(tmp_path / "new" / "out", PLAN).opened() as folder:
         assert [tuple(part) for part in folder.parts] == [(5, 2, {"user": (5, 1)}), (9, 2, {"user": (4, 2)})]
-        folder.finish({"rows": 4})
+        folder.finish({"files": 2})
         assert folder.complete
     assert names(tmp_path / "new" / "out") == [
         "_SUCCESS", "_plan.json", "_summary.json", "part-00000.parquet", "part-00001.parquet",
@@ -38,9 +38,11 @@ def test_files_after_a_missing_one_are_written_again(tmp_path):
     with OutputFolder(tmp_path, PLAN).opened() as folder:
         for end in (1, 2, 3):
             write(folder, end)
+        folder.finish({"files": 3})
     (tmp_path / "part-00001.parquet").unlink()
     with OutputFolder(tmp_path, PLAN).opened() as folder:
         assert [part.end for part in folder.parts] == [1]
+        assert not folder.complete
 
 
 def test_a_file_that_fails_does_not_appear(tmp_path):
