@@ -20,7 +20,7 @@ CONFIG: dict[str, Any] = {
         "tasks": {"click": {"kind": "binary"}, "like": {"kind": "binary"}},
         "label_statistics": {"of": ["item"]},
     },
-    "architecture": {"name": "mmoe", "experts": 2, "expert_units": [4], "towers": [3]},
+    "architecture": {"name": "shared_bottom", "bottom": [4], "towers": [3]},
     "optimizer": {"dense": {"name": "adam"}, "embeddings": {"name": "adam", "learning_rate": 0.01}},
     "training": {"epochs": 2, "batch_size": 64},
     "early_stopping": None,

@@ -22,7 +22,7 @@ from training.commands.inputs import (
     source_of,
 )
 from training.config.experiment import Experiment, SplitByFiles
-from training.data.carried_notes import check_widths
+from training.data.carried_notes import check_carriable
 from training.data.earlier import manifest_digest, opened
 from training.data.experiment_log import open_log, required_columns
 from training.data.stored_table import prune
@@ -152,11 +152,11 @@ def fit(
     """
     experiment, console, output = experiment_of(config), console_of(progress), Path(output)
     carried = artifact_of(from_artifact) if from_artifact is not None else None
-    if restart:
-        shutil.rmtree(output / RUN, ignore_errors=True)
     source = source_of(experiment, data, output, console)
     log, folder = open_log(experiment, source), output / RUN
     own = parent_of(folder, experiment, log, carried) if carried is not None else None
+    if restart:
+        shutil.rmtree(folder, ignore_errors=True)
     before = own.manifest if own is not None else manifest_digest(carried) if carried is not None else None
     made, line = exported(folder, key_of(experiment, log, before))
     line = line or check_replaceable(folder, experiment, log, before)
@@ -168,7 +168,7 @@ def fit(
         carried = found(own, carried)
     earlier = opened(carried) if carried is not None else None
     if earlier is not None:
-        check_widths(experiment, earlier)
+        check_carriable(experiment, earlier)
     _check_columns(experiment, source)
     with Display(console) as display:
         display.expect(len(log))

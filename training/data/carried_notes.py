@@ -9,8 +9,13 @@ from training.data.days import Days
 from training.data.earlier import Earlier
 
 
-def check_widths(experiment: Experiment, earlier: Earlier) -> None:
-    """Raise ``DataError`` for a feature whose embeddings have another width than the artifact's."""
+def check_carriable(experiment: Experiment, earlier: Earlier) -> None:
+    """Raise ``DataError`` for embeddings of another width than the artifact's, or drawn anew in each epoch."""
+    if experiment.embedding.reinitialise_each_epoch and experiment.training.epochs > 1:
+        raise DataError(
+            "embedding.reinitialise_each_epoch: would draw the embeddings anew that --from carries on; set it to "
+            "false, or training.epochs to 1"
+        )
     before, now = earlier.artifact.schema.features, experiment.log_schema.features
     for name in before.keys() & now.keys():
         old, new = before[name].embedding_width, now[name].embedding_width

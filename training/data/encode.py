@@ -96,7 +96,8 @@ def prepare(
     if not count:
         raise DataError(f"data.split leaves no row to train on: {rows.counted(columns)}")
     counts.check_conflicts()
-    counts.check_learnable()
+    for text in counts.check_learnable(earlier.artifact.schema.tasks if earlier else ()):
+        note(text)
     assert clock.unit is not None, "it has read a row"
     days_of = Days(first=min(s[0] for s in spans), last=max(s[1] for s in spans), column=clock.column, unit=clock.unit)
     if earlier is not None:

@@ -1,5 +1,7 @@
 """Counts each task's known and positive labels, and labels that contradict its ``given`` task."""
 
+from collections.abc import Container
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,16 +55,21 @@ class LabelCounts:
             if count
         ]
 
-    def check_learnable(self) -> None:
-        """Raise ``DataError`` for a task whose training labels are all unknown or all of one class."""
+    def check_learnable(self, learnt: Container[str] = ()) -> list[str]:
+        """Raise ``DataError`` for a task whose training labels are all unknown or all of one class.
+
+        Returns a warning instead for each of the tasks that an earlier fit has ``learnt``.
+        """
+        warnings = []
         for (name, task), known, positive in zip(self._tasks.items(), self.known, self.positive, strict=True):
             why = task.nothing_to_learn(int(known), int(positive)) if known else "no label is known"
             if why is not None:
                 masked = f", where {task.mask!r} is 1" if task.mask is not None else ""
-                raise DataError(
-                    f"tasks.{name}: {why} in the {self.rows:,} training rows ({task.source(name)}{masked}), so there "
-                    "is nothing to learn; fix the labels, or remove the task"
-                )
+                text = f"tasks.{name}: {why} in the {self.rows:,} training rows ({task.source(name)}{masked})"
+                if name not in learnt:
+                    raise DataError(f"{text}, so there is nothing to learn; fix the labels, or remove the task")
+                warnings.append(f"caution: {text}, so these rows teach nothing more about it")
+        return warnings
 
     def _conflict(self, name: str, task: Task, count: int, positives: int) -> str:
         parent = self._tasks[str(task.given)]

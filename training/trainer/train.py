@@ -108,11 +108,13 @@ def train(
             listener.note(caution)
     except ValueError as error:
         raise DataError(str(error)) from None
-    warm_tables(model.embedding, experiment, prepared.encoder, listener.note)
-    if earlier is not None:
-        carry_on(model, experiment, prepared.encoder, earlier, listener.note)
     checkpoints = Checkpoints(model, folder / "checkpoints")
-    state = checkpoints.latest() or RunState()
+    latest = checkpoints.latest()
+    if latest is None:
+        warm_tables(model.embedding, experiment, prepared.encoder, listener.note)
+    if latest is None and earlier is not None:
+        carry_on(model, experiment, prepared.encoder, earlier, listener.note)
+    state = latest or RunState()
     if _finished(experiment, state):
         listener.note(f"the run in {folder} has finished training after epoch {state.epoch}")
     elif state.epoch or state.step:

@@ -1,7 +1,7 @@
 """Stable names of a model's variables, by which a later model takes their values over."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -34,8 +34,9 @@ def named_variables(model: RankingModel) -> dict[str, tf.Variable]:
         for name, variable in _variables(part, path, set()):
             if variable.ref() in trainable:
                 named.setdefault(variable.ref(), name)
-    assert len(named) == len(trainable), "every variable belongs to a part"
-    return {name: ref.deref() for ref, name in named.items()}
+    by_name = {name: ref.deref() for ref, name in named.items()}
+    assert len(by_name) == len(trainable), "every variable belongs to a part, and names differ"
+    return by_name
 
 
 def _variables(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, tf.Variable]]:
@@ -45,11 +46,24 @@ def _variables(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, tf.V
     if id(part) in seen or not hasattr(part, "_trackable_children"):
         return
     seen.add(id(part))
+    for key, child in _named_children(part):
+        yield from _variables(child, f"{path}/{key}", seen)
+
+
+def _named_children(part: Any) -> list[tuple[str, Any]]:
+    """The parts of a part, by attribute, key, or in a list by their own names if each has one of its own.
+
+    A list of lists, such as the experts of each task, is taken as one list.
+    """
     children: Mapping[str, Any] = part._trackable_children()
-    names = [_own_name(child) if key.isdigit() else None for key, child in children.items()]
-    for (key, child), own in zip(children.items(), names, strict=True):
-        named = own if own is not None and names.count(own) == 1 else key
-        yield from _variables(child, f"{path}/{named}", seen)
+    if not children or not all(key.isdigit() for key in children):
+        return list(children.items())
+    inner = [_named_children(child) if isinstance(child, Sequence) else [("", child)] for child in children.values()]
+    named = [(_own_name(child), child) for group in inner for _, child in group]
+    names = [name for name, _ in named]
+    if None in names or len(set(names)) < len(names):
+        return list(children.items())
+    return [(str(name), child) for name, child in named]
 
 
 def _own_name(part: Any) -> str | None:

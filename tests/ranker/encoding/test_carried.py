@@ -140,6 +140,17 @@ def test_ids_of_every_type_are_carried_on(ids):
     assert sorted(second.rows(*ids)) == [2, 3]
 
 
+@pytest.mark.parametrize("ids", [["x", "y"], [3, 4]])
+def test_ids_may_begin_and_end_on_any_day(ids):
+    empty = fitted(schema(), [None, None], 1)
+    second = fitted(schema(), ids, 2, empty)
+    assert second.rows(*ids) == [2, 3]
+    third = fitted(schema(), [None], 3, second)
+    assert third.rows(*ids) == [2, 3]
+    assert pairs(empty, second) == {0: 0, 1: 1}
+    assert pairs(second, third) == {0: 0, 1: 1, 2: 2, 3: 3}
+
+
 def statistics(day: Day, items: list[Any]) -> np.ndarray:
     """Served inputs of items: of the items alone and with their user."""
     columns = columns_of(items)

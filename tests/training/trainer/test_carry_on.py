@@ -16,7 +16,7 @@ from tests.training.days import CONFIG, config, rows
 from tests.training.stored import file_of
 from training.commands.fit import fit
 from training.config.experiment import checked
-from training.data.carried_notes import check_widths
+from training.data.carried_notes import check_carriable
 from training.data.earlier import opened
 from training.data.encode import Prepared, prepare
 from training.data.experiment_log import open_log
@@ -62,7 +62,7 @@ def carried(before: Artifact, frame: pd.DataFrame, folder: Path, **changes: Any)
     """What a fit of these rows starts from."""
     experiment, notes = config(**changes), []
     log, earlier = open_log(experiment, [file_of(frame)]), opened(before)
-    check_widths(experiment, earlier)
+    check_carriable(experiment, earlier)
     prepared = prepare(experiment, log, folder, note=notes.append, earlier=earlier)
     model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=3)
     carry_on(model, experiment, prepared.encoder, earlier, notes.append)
@@ -164,8 +164,7 @@ def test_a_removed_task_goes_and_the_others_stay(first, tmp_path):
     assert heads
     assert all(name.startswith("heads/like/") for name in heads)
     for name in heads:
-        if not name.endswith("kernel_candidate"):
-            np.testing.assert_array_equal(after.variables[name], saved[name], err_msg=name)
+        np.testing.assert_array_equal(after.variables[name], saved[name], err_msg=name)
     columns = input_columns(after.prepared.encoder).candidate
     assert [c for c in columns if c.startswith("label_statistics")] == [
         "label_statistics(item)[count]",
@@ -201,6 +200,20 @@ def test_another_embedding_width_is_refused_with_what_to_do(first, tmp_path):
     message = str(refused.value)
     assert message.startswith("schema.candidate.item.dimension: is 8, but 4 in ")
     assert message.endswith("Keep dimension: 4, or train from scratch, without --from")
+
+
+def test_embeddings_drawn_anew_in_each_epoch_are_refused(first):
+    experiment = checked({**CONFIG, "embedding": {"reinitialise_each_epoch": True}})
+    with pytest.raises(DataError, match=r"embedding.reinitialise_each_epoch: would draw .* or training.epochs to 1"):
+        check_carriable(experiment, opened(first))
+
+
+def test_a_day_without_positives_teaches_nothing_and_is_reported(first, tmp_path):
+    after = carried(first, rows(2, "abcd", 1).assign(like=0), tmp_path)
+    assert "caution: tasks.like: no label is 1" in after.notes
+    tasks = {**CONFIG["schema"]["tasks"], "share": {"kind": "binary"}}
+    with pytest.raises(DataError, match=r"tasks.share: no label is 1 .* nothing to learn"):
+        carried(first, rows(2, "abcd", 1).assign(share=0), tmp_path / "share", tasks=tasks)
 
 
 def test_a_corrupt_state_file_is_refused(first, tmp_path):

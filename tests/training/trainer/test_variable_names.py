@@ -1,0 +1,47 @@
+import pytest
+
+from ranker.encoding.layout import LayoutBuilder
+from tests.training.days import CONFIG
+from training.config.experiment import checked
+from training.trainer.build_model import build_model
+from training.trainer.variable_names import named_variables, set_names
+
+
+def model(architecture, tasks=("click", "like"), **changes):
+    schema = {**CONFIG["schema"], "tasks": {task: {"kind": "binary"} for task in tasks}}
+    builder = LayoutBuilder()
+    builder.table("user", 5, 4)
+    builder.table("item", 7, 4)
+    builder.ids("context", "user", "user")
+    builder.ids("candidate", "item", "item")
+    experiment = checked({**CONFIG, "schema": schema, "architecture": architecture, **changes})
+    return build_model(experiment, builder.build())
+
+
+PLE = {"name": "ple", "expert_units": [3], "towers": [2], "levels": 2, "shared_experts": 1}
+
+
+def test_names_are_those_of_layers_and_tasks_and_the_same_in_every_model():
+    changes = {"interaction": {"name": "cross", "layers": 2}, "weighting": "uncertainty"}
+    names = list(named_variables(model(PLE, **changes)))
+    assert list(named_variables(model(PLE, **changes))) == names  # although Keras goes on counting its layers
+    assert len(set(names)) == len(names)
+    assert "embedding/tables/4" in names
+    assert "weighting/log_variances" in names
+    assert any(name.startswith("interactions/interaction/crosses/1/") for name in names)
+    assert any("level_0_click_0" in name for name in names)
+    assert any(name.startswith("heads/like/") and "last_like_0" in name for name in names)
+
+
+@pytest.mark.parametrize("architecture", [PLE, {"name": "cross_stitch", "layers": [3], "towers": []}])
+def test_without_a_task_its_variables_are_gone_and_the_others_have_their_names(architecture):
+    both, one = (named_variables(model(architecture, tasks)) for tasks in (("click", "like"), ("like",)))
+    assert one.keys() < both.keys()
+    assert {name for name in both if "like" in name} == {name for name in one if "like" in name}
+    assert not any("click" in name for name in one)
+
+
+def test_the_sets_of_embeddings_are_named_by_task():
+    stem = {"name": "stem", "expert_units": [3], "towers": []}
+    assert set_names(model(stem)) == ("shared", "task:click", "task:like")
+    assert set_names(model({"name": "shared_bottom", "bottom": [3]})) == ("0",)
