@@ -4,7 +4,6 @@ A store holds the same files as a disk, ``URL/3/manifest.json`` and so on. The m
 version is either whole or not there.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ import orjson
 
 from ranker.artifact_files import digest
 from ranker.remote_files import RemoteError, RemoteFolder
+from ranker.urls import cache_folder
 
 MANIFEST = "manifest.json"
 
@@ -33,7 +33,7 @@ def local_copy(url: str) -> Path:
             raise RemoteError(f"{folder}: has no {MANIFEST} and no numbered version of an artifact")
         folder = folder / str(max(numbers))
     manifest = folder.read(MANIFEST)
-    copy = _cache() / digest_of(manifest)
+    copy = cache_folder() / "artifacts" / digest_of(manifest)
     if not (copy / MANIFEST).is_file():
         _download(folder, manifest, copy)
     return copy
@@ -97,7 +97,3 @@ def _safe(names: Iterable[str], folder: RemoteFolder) -> list[str]:
         if name.startswith("/") or ".." in name.split("/"):
             raise RemoteError(f"{folder}: its manifest lists {name!r}, which is not a file of the artifact")
     return list(names)
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ranker" / "artifacts"

@@ -109,6 +109,17 @@ class RemoteFolder:
             found = self._system.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
             return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
+    def files(self) -> list[str]:
+        """Names of the files in it; none if it does not exist."""
+        with self._naming():
+            found = self._system.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
+            return sorted(info.base_name for info in found if info.type == fs.FileType.File)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        with self._naming(name):
+            self._system.delete_file(f"{self._path}/{name}")
+
     def read(self, name: str) -> bytes:
         """Content of a file."""
         with self._naming(name), self._system.open_input_stream(f"{self._path}/{name}") as file:

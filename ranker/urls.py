@@ -1,5 +1,6 @@
-"""URLs of files, told apart from local paths without loading PyArrow."""
+"""URLs of files, told apart from local paths without loading PyArrow, and the place of local copies."""
 
+import os
 import re
 from pathlib import Path
 
@@ -23,3 +24,8 @@ def normal(url: str | Path) -> str:
     """A URL as it is written: ``Path`` makes ``s3:/bucket`` of ``s3://bucket``."""
     scheme, _, rest = str(url).partition(":")
     return f"{scheme.lower()}://{rest.lstrip('/')}"
+
+
+def cache_folder() -> Path:
+    """Where local copies are kept: ``$XDG_CACHE_HOME/ranker`` or ``~/.cache/ranker``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ranker"

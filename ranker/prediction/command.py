@@ -11,7 +11,7 @@ from ranker.data_options import More, Paths, sources
 def predict(
     artifact: Annotated[Path, typer.Argument(help="An artifact, or a folder of versions (uses the latest).")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the results: new, empty, or of the same job.")
+        Path, typer.Option("--output", "-o", help="Folder or URL for the results: new, empty, or of the same job.")
     ],
     more: More = None,
     data: Paths = None,

@@ -1,11 +1,11 @@
 """Scores the files of a log into a folder of Parquet files; a killed job goes on where it was."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from ranker.artifact import MANIFEST, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.artifact_files import digest
 from ranker.config.csv_options import CsvOptions
+from ranker.encoding.unseen import IdCounts
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import ArrowChunk, Log
 from ranker.prediction.lists import Block, ListKeys, SeenLists, starts_of
@@ -21,6 +22,10 @@ from ranker.prediction.options import PredictOptions
 from ranker.prediction.output import IdsByFeature, OutputError, OutputFolder, added
 from ranker.prediction.pipeline import in_order
 from ranker.prediction.predictor import Predicted, Predictor
+from ranker.urls import is_remote
+
+if TYPE_CHECKING:
+    from ranker.prediction.remote_output import RemoteOutput
 
 BLOCK = 16_384
 """Most rows that one thread encodes and scores at a time; lists may make a block longer."""
@@ -34,7 +39,7 @@ class Summary:
     Attributes
     ----------
     folder
-        The output.
+        The output: a path, or the URL of a folder in a store.
     read, rows, files
         Rows read, and rows and files written.
     ids
@@ -43,12 +48,18 @@ class Summary:
         Rows read that an earlier start had written.
     """
 
-    folder: Path
+    folder: Path | str
     read: int
     rows: int
     files: int
     ids: IdsByFeature
     resumed: int = 0
+
+    @classmethod
+    def told(cls, folder: str, facts: Mapping[str, Any]) -> "Summary":
+        """The summary of complete results, from their file."""
+        ids = {name: IdCounts(**counts) for name, counts in facts["ids"].items()}
+        return cls(folder, facts["rows_read"], facts["rows_written"], facts["files"], ids, facts["rows_read"])
 
 
 def cores() -> int:
@@ -78,7 +89,8 @@ def predict_files(
     data
         Files, folders and globs.
     output
-        A new or empty folder, or one in which this job was stopped.
+        A new or empty folder, or one in which this job was stopped; or the URL of one, to which the results are
+        copied when they are complete.
     options
         What to compute, and which columns to copy.
     rows_per_file
@@ -103,17 +115,22 @@ def predict_files(
         raise ValueError(f"rows_per_file: must be at least 1, got {rows_per_file}")
     threads, options = threads or cores(), options or PredictOptions()
     loaded = load_artifact(Path(artifact))
-    _require_apart(Path(output), data)
+    remote = _remote(output)
+    if remote is None:
+        _require_apart(Path(output), data)
     log = _log(loaded, data, options)
     for text in log.notes:
         note(text)
     copied = {name: log.arrow_type(name) for name in options.copied}
     predictor = Predictor(loaded, options, streams=threads)
     plan = _plan(loaded, log, replace(options, engine=predictor.engine), rows_per_file)
-    with OutputFolder(Path(output), plan, restart=restart).opened() as folder:
+    if remote is not None and (told := remote.summary(plan, restart)) is not None:
+        note(f"{remote}: is complete already")
+        return Summary.told(str(remote), told)
+    with OutputFolder(Path(output) if remote is None else remote.folder, plan, restart=restart).opened() as folder:
         if folder.complete:
             note(f"{folder.folder}: is complete already")
-            return _summary(folder, folder.parts[-1].end)
+            return _copied(remote, _summary(folder, folder.parts[-1].end))
         start = folder.parts[-1].end if folder.parts else 0
         expect(len(log))
         if start:
@@ -127,7 +144,23 @@ def predict_files(
         _write(folder, predictor, blocks, predictor.schema(copied), rows_per_file, threads, progress)
         summary = _summary(folder, start)
         folder.finish(_facts(summary, loaded))
+        return _copied(remote, summary)
+
+
+def _remote(output: str | Path) -> "RemoteOutput | None":
+    if not is_remote(output) or Path(output).exists():
+        return None
+    from ranker.prediction.remote_output import RemoteOutput
+
+    return RemoteOutput(output)
+
+
+def _copied(remote: "RemoteOutput | None", summary: Summary) -> Summary:
+    """Copy complete results to the store, if they belong there."""
+    if remote is None:
         return summary
+    remote.copy()
+    return replace(summary, folder=str(remote))
 
 
 def _require_apart(output: Path, data: Sequence[str | Path]) -> None:

@@ -136,7 +136,7 @@ class OutputFolder:
             stored = json.loads(file.read_bytes())
         except ValueError:
             stored = {}
-        changed = _changed(stored, self._plan)
+        changed = differences(stored, self._plan)
         if changed:
             raise OutputError(
                 f"{self.folder}: holds results of a job that differs in {', '.join(changed)}; name another folder, or "
@@ -216,7 +216,7 @@ class PartWriter:
         self._waiting, self._waiting_rows = [], 0
 
 
-def _changed(stored: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
+def differences(stored: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
     """What differs: keys of the plan, or the names of options."""
     keys = [key for key in plan if stored.get(key) != plan[key]]
     if "options" not in keys or not isinstance(stored.get("options"), dict):
