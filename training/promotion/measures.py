@@ -102,8 +102,9 @@ def families(rows: PairedRows, tasks: Sequence[str], lists: Lists | None, mask: 
             continue
         found += _of_task(rows, name, task, rows.known[:, i] & inside, i)
         if lists is not None and (ndcgs := lists.ndcg(rows, i, inside)) is not None:
-            one = Paired(f"{name}.{NDCG}", "more", *(_Mean(values) for values in ndcgs))
-            found.append(Family(lists.units, [one]))
+            defined = np.isfinite(ndcgs[0])  # by the gains alone, so in both versions
+            one = Paired(f"{name}.{NDCG}", "more", *(_Mean(values[defined]) for values in ndcgs))
+            found.append(Family(lists.units[defined], [one]))
     return found
 
 
@@ -137,12 +138,10 @@ def _with_both_classes(units: NDArray[np.intp], labels: Floats, in_group: Mask) 
 
 
 class _Mean:
-    """Weighted mean of the values [L] that are defined."""
+    """Weighted mean of values [L]."""
 
     def __init__(self, values: Floats) -> None:
-        self._defined = np.isfinite(values)
-        self._values = np.where(self._defined, values, 0.0)
+        self._values = values
 
     def __call__(self, weights: Floats) -> float:
-        used = weights * self._defined
-        return ratio((self._values * used).sum(), used.sum())
+        return ratio((self._values * weights).sum(), weights.sum())
