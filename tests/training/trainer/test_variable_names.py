@@ -45,3 +45,10 @@ def test_the_sets_of_embeddings_are_named_by_task():
     stem = {"name": "stem", "expert_units": [3], "towers": []}
     assert set_names(model(stem)) == ("shared", "task:click", "task:like")
     assert set_names(model({"name": "shared_bottom", "bottom": [3]})) == ("0",)
+
+
+def test_moving_statistics_of_a_batch_normalisation_are_kept_too():
+    names = named_variables(model({"name": "home", "expert_units": [3], "towers": []}))
+    scales = [name.removesuffix("gamma") for name in names if name.endswith("normalise/gamma")]
+    assert scales
+    assert all({f"{scale}moving_mean", f"{scale}moving_variance"} <= names.keys() for scale in scales)
