@@ -16,6 +16,9 @@ from ranker.encoding.columns import Floats, Integers, Mask
 from ranker.encoding.scaling import usable_deviation
 from ranker.encoding.vocabulary import UNSEEN, Vocabulary
 
+LEAST = 1e-6
+"""Weight of the rows with a known label from which they give a mean."""
+
 
 class Combination:
     """Codes of one or several features -> codes of their combinations seen in training."""
@@ -199,7 +202,8 @@ def _sum(now: Floats, before: Floats) -> Floats:
 
 
 def _scaling(totals: Sums, binary: Mask, smoothing: float) -> Scaling:
-    priors = totals.sums.sum(axis=0) / np.maximum(totals.known.sum(axis=0), 1.0)
+    # With a half-life, all rows together may weigh far less than one; what is below LEAST is rounding.
+    priors = totals.sums.sum(axis=0) / np.maximum(totals.known.sum(axis=0), LEAST)
     raw = _inputs(totals, priors, binary, smoothing)
     rows = totals.counts.sum()
     if not rows:
