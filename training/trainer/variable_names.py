@@ -20,12 +20,17 @@ MOVING = ("/moving_mean", "/moving_variance")
 def named_variables(model: RankingModel) -> dict[str, tf.Variable]:
     """The trainable variables and moving statistics by path: layers by their own names, heads by their tasks' names.
 
-    A layer of a list that was given no name of its own is named by its place in the list.
+    A layer of a list that was given no name of its own is named by its place in the list; interactions of several
+    embedding sets are named by these.
     """
     heads = dict(zip(model.architecture.tasks, model.architecture.heads, strict=True))
+    interactions: dict[str, Any] = {"interactions": model.interactions}
+    if len(model.interactions) > 1:
+        by_set = zip(set_names(model), model.interactions, strict=True)
+        interactions = {f"interactions/{name}": layer for name, layer in by_set}
     parts: dict[str, Any] = {
         "embedding": model.embedding,
-        "interactions": model.interactions,
+        **interactions,
         TRUNK: model.architecture.trunk,
         **{f"{HEADS}/{task}": head for task, head in heads.items()},
         WEIGHTING: model.weighting,
