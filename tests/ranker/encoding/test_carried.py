@@ -252,3 +252,13 @@ def test_a_new_label_has_no_statistics_in_serving_before_a_training_row_has_any(
     assert (served[0][:, 2] == 0).all()
     assert (served[0][:, :2] != 0).all()
     assert served[1][0, 2] > 0 > served[1][2, 2]
+
+
+@pytest.mark.parametrize("refit_scales", [False, True])
+def test_the_first_missing_number_of_a_chain_brings_a_flag_that_stays(refit_scales):
+    whole = fitted(schema(), ["a"] * 4, 1, price=np.arange(4.0))
+    lacking = fitted(schema(), ["a"] * 2, 2, whole, price=[1.0, np.nan], refit_scales=refit_scales)
+    again = fitted(schema(), ["a"] * 2, 3, lacking, price=[1.0, 2.0], refit_scales=refit_scales)
+    flags = [day.encoder.encodings["price"].has_missing for day in (whole, lacking, again)]
+    assert flags == [False, True, True]
+    assert (lacking.encoder.encodings["price"].mean == whole.encoder.encodings["price"].mean) != refit_scales
