@@ -13,7 +13,7 @@ from ranker.artifact import load, with_fusions
 from tests.serving.asking import CLIENT
 from tests.serving.conftest import server
 from tests.training.command import ranker_train
-from tests.training.promotion.linear import fitted, simulated
+from tests.training.promotion.linear import CONFIG, fitted, simulated
 from tests.training.reports.browser import dom
 from training.commands.promote import PromotionOptions, promote
 from training.config.experiment import ConfigError
@@ -125,6 +125,17 @@ def test_bounds_of_the_call_come_before_those_of_the_config(past, old, holdout, 
     ended = ranker_train(*options, "--bounds", tmp_path / "bounds.yaml")
     assert ended.returncode == 1
     assert "promotion.lik.auc: no such measure; did you mean 'like.auc'?" in ended.stderr
+
+
+def test_the_config_s_bounds_of_a_new_objective_wait_for_the_next_version(past, old, holdout, tmp_path):
+    tasks = {**CONFIG["schema"]["tasks"], "share": {"kind": "binary"}}
+    frames = [frame.assign(share=frame["like"]) for frame in (past, pd.read_parquet(holdout))]
+    bounds = {"share.auc": {"least": 0.1}, "like.auc": {"least": -0.1}}
+    new = fitted(tmp_path, frames[0], schema={**CONFIG["schema"], "tasks": tasks}, promotion=bounds)
+    options = PromotionOptions(bootstrap=20, engine="onnxruntime")
+    found = promote(new, old, frames[1], options, progress=False)
+    assert [check.measure for check in found.decision.checks] == ["like.auc"]
+    assert "objective 'share' is new: there is nothing to compare it with" in found.decision.notes
 
 
 def test_trained_models_of_different_schemas_are_compared(trained, quickly_trained, tmp_path):
