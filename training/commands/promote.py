@@ -224,10 +224,14 @@ def _decided(
 
 
 def _split_alike(new: Artifact, old: Artifact) -> bool:
-    """Whether both versions held out the same rows of any log."""
-    rules = [(v.manifest.experiment["data"]["split"], v.manifest.trained_on.get("time")) for v in (new, old)]
-    seeds = [v.manifest.experiment.get("training", {}).get("seed") for v in (new, old)]
-    return rules[0] == rules[1] and seeds[0] == seeds[1]
+    """Whether both versions held out the same rows; a random split depends on row positions, and so on the files."""
+
+    def held(version: Artifact) -> tuple[Any, ...]:
+        rule, seen = version.manifest.experiment["data"]["split"], version.manifest.trained_on
+        files = [file["digest"] for file in seen.get("files", ())] if rule["by"] == "random" else None
+        return rule, seen.get("time"), files, version.manifest.experiment.get("training", {}).get("seed")
+
+    return held(new) == held(old)
 
 
 def _facts(artifact: Artifact) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from tests.serving.conftest import server
 from tests.training.command import ranker_train
 from tests.training.promotion.linear import CONFIG, fitted, simulated
 from tests.training.reports.browser import dom
-from training.commands.promote import PromotionOptions, promote
+from training.commands.promote import PromotionOptions, _split_alike, promote
 from training.config.experiment import ConfigError
 from training.promotion.activation import ActivationError, Service
 
@@ -283,3 +284,14 @@ def test_the_columns_to_slice_by_must_be_there(equal, old, holdout):
     )
     assert ended.returncode == 1
     assert "'device'" in ended.stderr
+
+
+@pytest.mark.parametrize(("by", "other"), [("random", False), ("group", True)])
+def test_random_splits_hold_the_same_rows_out_of_the_same_files_only(by, other):
+    def version(*digests):
+        seen = {"files": [{"name": "log", "size": 1, "digest": digest} for digest in digests]}
+        experiment = {"data": {"split": {"by": by, "fraction": 0.1}}, "training": {"seed": 0}}
+        return SimpleNamespace(manifest=SimpleNamespace(experiment=experiment, trained_on=seen))
+
+    assert _split_alike(version("a", "b"), version("a", "b"))
+    assert _split_alike(version("a", "b"), version("a")) == other
