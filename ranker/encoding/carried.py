@@ -59,7 +59,8 @@ class Carried:
     def sums(self, key: Key, labels: Sequence[str], binary: Sequence[bool]) -> tuple[Sums, Floats, Floats]:
         """Sums [V, L] of a key for these labels, and the shift and scale [1 + L] of its inputs.
 
-        A label that is new, or was of another kind, has sums of 0 and NaN in shift and scale.
+        A label that is new, or was of another kind, has sums of 0 and NaN in shift and scale; so have inputs that were
+        muted, with a scale of 0.
         """
         earlier = self.encoder.statistics[key]
         before = self.encoder.schema.label_statistics
@@ -73,6 +74,7 @@ class Carried:
                 old = names.index(label)
                 sums[:, place], known[:, place] = totals.sums[:, old], totals.known[:, old]
                 shift[1 + place], scale[1 + place] = earlier.shift[1 + old], earlier.scale[1 + old]
+        shift, scale = (np.where(scale == 0, np.nan, part) for part in (shift, scale))
         return Sums(totals.counts.copy(), sums, known), shift, scale
 
 

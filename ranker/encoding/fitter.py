@@ -48,13 +48,16 @@ class EncoderFitter:
         self._folds = statistics.folds if statistics else 1
         self._combinations = {k: Combination([Vocabulary("integer", []) for _ in k[1:]]) for k in self._keys}
         half_life = statistics.half_life if statistics else None
-        self._statistics = {k: StatisticsFitter(len(self._labels), self._folds, half_life) for k in self._keys}
+        mutes = carried is not None  # folds are days
+        self._statistics = {
+            k: StatisticsFitter(len(self._labels), self._folds, half_life, mutes=mutes) for k in self._keys
+        }
         for key in self._keys if carried else ():
             if carried is not None and key in carried.encoder.statistics and not afresh & set(key):
                 self._combinations[key] = carried.combination(key)
                 earlier = carried.sums(key, self._labels, self._binary)
                 self._statistics[key] = StatisticsFitter(
-                    len(self._labels), self._folds, half_life, earlier, carried.day, refit_scales
+                    len(self._labels), self._folds, half_life, earlier, carried.day, refit_scales, mutes
                 )
         self._out_of_fold: dict[Key, OutOfFold] | None = None
         self._times = carried.encoder.times.extendable() if carried else Times()

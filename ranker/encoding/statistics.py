@@ -16,6 +16,9 @@ from ranker.encoding.columns import Floats, Integers, Mask
 from ranker.encoding.scaling import usable_deviation
 from ranker.encoding.vocabulary import UNSEEN, Vocabulary
 
+LEAST = 1e-6
+"""Weight of the rows with a known label from which they give a mean."""
+
 
 class Combination:
     """Codes of one or several features -> codes of their combinations seen in training."""
@@ -106,7 +109,8 @@ class StatisticsFitter:
 
     ``earlier`` are the sums of an earlier fit, as of ``day``, which belong to no fold; its ``shift`` and ``scale``
     [1 + L], where they are not NaN, stay those of the inputs. With ``half_life``, a row of an earlier day weighs
-    ``0.5 ** (days since / half_life)``.
+    ``0.5 ** (days since / half_life)``. ``mutes`` keeps an input at 0 in serving, too, if no training row can have any
+    statistics of its label, because all are of one fold: its weights are still the initial ones.
     """
 
     def __init__(
@@ -117,8 +121,9 @@ class StatisticsFitter:
         earlier: tuple[Sums, Floats, Floats] | None = None,
         day: int | None = None,
         refit_scales: bool = False,
+        mutes: bool = False,
     ) -> None:
-        self.folds, self._half_life, self._day = folds, half_life, day
+        self.folds, self._half_life, self._day, self._mutes = folds, half_life, day, mutes
         self._earlier = None if earlier is None else earlier[0]
         self._kept = None if earlier is None or refit_scales else earlier[1:]
         self._counts = np.zeros((0, folds))
@@ -160,6 +165,8 @@ class StatisticsFitter:
         if self._earlier is not None:
             totals = Sums(*(_sum(now, before) for now, before in zip(totals, self._earlier, strict=True)))
         scaling = self._scaling(totals, binary, smoothing)
+        if self._mutes:
+            scaling = scaling._replace(scale=np.where(self._muted(), 0.0, scaling.scale))
         return Statistics(totals, binary=binary, smoothing=smoothing, **scaling._asdict())
 
     def out_of_fold(self, served: Statistics) -> OutOfFold:
@@ -177,6 +184,15 @@ class StatisticsFitter:
             return fitted
         shift, scale = (np.where(np.isnan(k), f, k) for k, f in zip(self._kept, fitted[1:], strict=True))
         return Scaling(fitted.priors, shift, scale)
+
+    def _muted(self) -> Mask:
+        """Whether the count [0] and each label's mean [1 + L] are of one fold alone, without an earlier fit's."""
+        own = np.column_stack([self._counts.sum(axis=0), self._known.sum(axis=0)]) > 0
+        before = np.zeros(own.shape[1])
+        if self._earlier is not None:
+            before = np.append(self._earlier.counts.sum(), self._earlier.known.sum(axis=0))
+        muted: Mask = (own.sum(axis=0) <= 1) & (before == 0)
+        return muted
 
     def _by_fold(self, codes: int) -> Sums:
         self._reserve(codes)
@@ -199,7 +215,8 @@ def _sum(now: Floats, before: Floats) -> Floats:
 
 
 def _scaling(totals: Sums, binary: Mask, smoothing: float) -> Scaling:
-    priors = totals.sums.sum(axis=0) / np.maximum(totals.known.sum(axis=0), 1.0)
+    # With a half-life, all rows together may weigh far less than one; what is below LEAST is rounding.
+    priors = totals.sums.sum(axis=0) / np.maximum(totals.known.sum(axis=0), LEAST)
     raw = _inputs(totals, priors, binary, smoothing)
     rows = totals.counts.sum()
     if not rows:

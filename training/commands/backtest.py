@@ -20,12 +20,12 @@ from training.commands.backtest_day import train_and_score
 from training.commands.inputs import Config, Data, Progress, console_of, experiment_of, source_of
 from training.config.daily import Daily
 from training.config.experiment import Data as DataOptions
-from training.config.experiment import Experiment, SplitAtRandom, SplitByTime
+from training.config.experiment import Experiment, SplitAtRandom, SplitByFiles, SplitByTime
 from training.data.cache import digest
 from training.data.day_files import DAY, DayFiles, write_days
 from training.data.days import DayClock, shown_day
 from training.data.encode import columns_of, labels_of
-from training.data.experiment_log import open_log, required_columns
+from training.data.experiment_log import kinds_of, open_log, required_columns
 from training.display import Display
 from training.quiet_imports import import_quietly
 from training.reports.backtest import Scored, backtest_page, lines
@@ -84,7 +84,7 @@ def backtest(
     ----------
     config
         The path of a YAML file, its content as a dict, or an ``Experiment``. A split by time, which the days take the
-        place of, is replaced by a random one.
+        place of, is replaced by a random one, and so is a split by files, which may hold rows of the days to score.
     data
         A DataFrame, an Arrow table, or files, folders and globs; by default the config's.
     days
@@ -99,7 +99,7 @@ def backtest(
     window
         Most days that a model from scratch is trained on; by default all.
     validation
-        Fraction of the rows that is held out in place of a split by time.
+        Fraction of the rows that is held out in place of a split by time or by files.
     seeds
         Number of seeds, each with its own models.
     progress
@@ -134,7 +134,9 @@ def backtest(
     columns = columns_of(schema, [*(name for name in more if name), *weight_columns(schema)])
     with Display(console) as display:
         display.expect(len(log))
-        key = digest(log.fingerprint(), columns, clock.column, experiment.data.csv.model_dump(mode="json"))
+        form = getattr(experiment.data.split, "format", None)
+        read = [columns, clock.column, form, kinds_of(experiment), experiment.data.csv.model_dump(mode="json")]
+        key = digest(log.fingerprint(), *read)
         files = write_days(log, clock, columns, labels_of(schema), target / DAYS, key, display.rows)
     known = list(files.rows)
     if len(known) <= days:
@@ -228,10 +230,10 @@ class _Models:
 
 
 def _without_days(experiment: Experiment, validation: float) -> Experiment:
-    """The config for rows of single days: days by :data:`DAY`, and a random split in place of one by time."""
+    """The config for rows of single days: days by :data:`DAY`, and a random split in place of one by time or files."""
     daily = Daily(day=DAY, refit_scales=experiment.daily.refit_scales)
     changes: dict[str, Any] = {"daily": daily}
-    if isinstance(experiment.data.split, SplitByTime):
+    if isinstance(experiment.data.split, SplitByTime | SplitByFiles):
         changes["data"] = DataOptions(split=SplitAtRandom(by="random", fraction=validation))
     else:
         changes["data"] = DataOptions(split=experiment.data.split)

@@ -15,6 +15,7 @@ from ranker.log_files.log_reader import DataError, Source
 from ranker.tasks import GivenConflicts
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import Experiment, SplitByFiles
+from training.config.metric_names import Metric
 from training.data.batches import Batch
 from training.data.encode import encode_with_columns
 from training.data.every_row import EveryRow
@@ -93,8 +94,8 @@ def evaluate(
     formulas = [relevance] if isinstance(relevance, str) else relevance
     asked = ranking_request(loaded, _names(fusion), _names(metrics), formulas, _names(list_by), group_by)
     rule = saved.data.split
-    if validation and data is None and isinstance(rule, SplitByFiles):
-        data = rule.paths
+    if validation and isinstance(rule, SplitByFiles):
+        data = rule.paths  # all of their rows are held out
     with TemporaryDirectory() as folder:
         source = source_of(saved, data, Path(folder), console)
         return _evaluated(loaded, saved, source, validation, group_by, bootstrap, given_conflicts, asked, console)
@@ -125,7 +126,8 @@ def _evaluated(
     show_notes(console, log)
     with Display(console) as display:
         display.expect(len(log))
-        rows = held_out(artifact, log) if validation else EveryRow(log)
+        every = not validation or isinstance(saved.data.split, SplitByFiles)
+        rows = EveryRow(log) if every else held_out(artifact, log)
         more = [] if asked is None else asked.log_columns
         encoded = encode_with_columns(schema, artifact.encoder, rows, more, group_by, display.rows, counts)
         chunks = _collected(encoded, listed)
@@ -136,7 +138,7 @@ def _evaluated(
         if unusable := predictions.not_finite(list(schema.tasks)):
             raise DataError(f"{artifact.folder}: scores of {', '.join(unusable)} are not finite in these rows")
         conflicting = counts.check_conflicts()
-        metrics = measure(schema, predictions, bootstrap, seed, saved.list_metrics, artifact.fusions)
+        metrics = measure(schema, predictions, bootstrap, seed, _measurable(saved, artifact), artifact.fusions)
         if asked is not None and listed is not None:
             display.expect(len(asked.metrics))
             metrics["rankings"] = listed.measured(
@@ -154,6 +156,12 @@ def _evaluated(
     for text in metrics["cautions"]:
         console.print(text, style="yellow", markup=False)
     return metrics
+
+
+def _measurable(saved: Experiment, artifact: Artifact) -> list[Metric]:
+    """The config's metrics within lists, without those of fusions that a search has replaced by ones with features."""
+    able = [name for name, plan in artifact.fusions.items() if not plan.features]
+    return [metric for metric in saved.list_metrics if metric.fusion is None or metric.fusion in able]
 
 
 def _collected(encoded: Iterator[tuple[Batch, dict[str, Column]]], listed: ListedRows | None) -> Iterator[Batch]:

@@ -1,25 +1,24 @@
 """``ranker-train promote``: compares a new version with the one in service, and decides whether it may replace it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ranker.artifact import Artifact
-from ranker.encoding.columns import Mask
 from ranker.engines import ENGINES
 from ranker.log_files.csv_types import of_kind, schema_kinds
-from ranker.log_files.log_reader import Chunk, Log, Source
+from ranker.log_files.log_reader import Source
 from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import ConfigError, Experiment, SplitByFiles
-from training.config.promotion import Bounds, bounds_of, default_bounds, require_bounds
+from training.config.promotion import Bounds, bounds_of, default_bounds, directions, require_bounds
+from training.data.every_row import EveryRow
 from training.data.experiment_log import open_log
 from training.data.trained_on import held_out, overlap
 from training.display import Display, bars, show_notes
@@ -177,9 +176,12 @@ def promote(
 
 
 def _bounds(asked: PromotionOptions, saved: Experiment, versions: tuple[Artifact, Artifact]) -> Bounds:
-    """The bounds that are asked for, else those of the config; empty if there are none."""
+    """The bounds that are asked for, else those that the config has for objectives of both versions; may be empty."""
     shared, _ = shared_tasks(*versions)
-    bounds = saved.promotion if asked.bounds is None else bounds_of(asked.bounds)
+    if asked.bounds is None:
+        known = directions(shared)
+        return {measure: bound for measure, bound in saved.promotion.items() if measure in known}
+    bounds = bounds_of(asked.bounds)
     require_bounds(bounds, shared)
     return bounds
 
@@ -204,7 +206,7 @@ def _decided(
         if asked.validation and not isinstance(saved.data.split, SplitByFiles):
             chunks = held_out(new, log).validation(columns, optional)
         else:
-            chunks = _all(log, columns, optional)
+            chunks = EveryRow(log).validation(columns, optional)
         rows = paired_rows(new, old, chunks, group_by, asked.by, display.rows)
     how = How(asked.level, asked.bootstrap, asked.slice_rows, saved.training.seed, asked.engine)
     columns_of_bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -222,14 +224,14 @@ def _decided(
 
 
 def _split_alike(new: Artifact, old: Artifact) -> bool:
-    """Whether both versions held out the same rows of any log."""
-    rules = [(v.manifest.experiment["data"]["split"], v.manifest.trained_on.get("time")) for v in (new, old)]
-    seeds = [v.manifest.experiment.get("training", {}).get("seed") for v in (new, old)]
-    return rules[0] == rules[1] and seeds[0] == seeds[1]
+    """Whether both versions held out the same rows; a random split depends on row positions, and so on the files."""
 
+    def held(version: Artifact) -> tuple[Any, ...]:
+        rule, seen = version.manifest.experiment["data"]["split"], version.manifest.trained_on
+        files = [file["digest"] for file in seen.get("files", ())] if rule["by"] == "random" else None
+        return rule, seen.get("time"), files, version.manifest.experiment.get("training", {}).get("seed")
 
-def _all(log: Log, columns: list[str], optional: list[str]) -> Iterator[tuple[Chunk, Mask]]:
-    return ((chunk, np.ones(chunk.rows, dtype=bool)) for chunk in log.chunks(columns, optional))
+    return held(new) == held(old)
 
 
 def _facts(artifact: Artifact) -> dict[str, Any]:

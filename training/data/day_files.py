@@ -39,11 +39,16 @@ def write_days(
 ) -> DayFiles:
     """Write the columns of a log, and :data:`DAY`, into ``folder/DAY_NUMBER``.
 
-    Files written before under the same ``key`` are kept. Raises ``DataError`` for a value that is no time.
+    Files written before under the same ``key`` are kept, and others are deleted. Raises ``DataError`` for a value that
+    is no time, and if the folder holds files of the log itself.
     """
     mark = folder / ROWS
     if mark.is_file() and (known := DayFiles.model_validate_json(mark.read_bytes())).key == key:
         return known
+    if inside := [path for path in log.paths() if Path(path).resolve().is_relative_to(folder.resolve())]:
+        raise DataError(
+            f"{inside[0]}: is a file of the log in {folder}, whose content is replaced; choose another output"
+        )
     shutil.rmtree(folder, ignore_errors=True)
     counts: dict[int, int] = {}
     with ExitStack() as files:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.config.closed import Closed
-from ranker.log_files.log_reader import Chunk
+from ranker.log_files.log_reader import Chunk, DataError
 from training.config.experiment import Experiment, SplitByTime
 from training.data.split.time_column import SECOND, TimeColumn, Values, parse
 from training.data.split.time_split import DAY
@@ -60,13 +60,22 @@ class DayClock:
         times = self._times.of(chunk)
         if self.unit is None:
             self.unit = _unit(times.values) if times.kind == "number" else "times"
-            if self.unit == "dates":
-                self._times = TimeColumn(self._times.name, DATES)
-        if self.unit == "dates":
-            times = self._times.of(chunk)
         if self.unit == "days":
             return np.floor(times.values).astype(np.int64)
-        return np.floor(times.values / _per_day(self.unit)).astype(np.int64)
+        instants = self._dates(times.values, chunk) if self.unit == "dates" else times.values
+        return np.floor(instants / _per_day(self.unit)).astype(np.int64)
+
+    def _dates(self, numbers: Values, chunk: Chunk) -> Values:
+        """Instants [N] of numbers such as 20240109, integers or floats. Raises ``DataError`` for another one."""
+        distinct, places = np.unique(numbers, return_inverse=True)
+        instants, good = parse([f"{number:.15g}" for number in distinct.tolist()], DATES)
+        if not good.all():
+            row = int(np.argmin(good[places]))
+            raise DataError(
+                f"{chunk.source}, row {chunk.first + row}, column {self.column!r}: {numbers[row]} is not a date such "
+                "as 20240109, as other values are"
+            )
+        return instants[places]
 
 
 def shown_day(day: int, unit: Unit) -> str:

@@ -98,6 +98,7 @@ def prepare(
     counts.check_conflicts()
     for text in counts.check_learnable(earlier.artifact.schema.tasks if earlier else ()):
         note(text)
+    unlabelled = [name for name, known in zip(schema.tasks, counts.known.tolist(), strict=True) if not known]
     assert clock.unit is not None, "it has read a row"
     days_of = Days(first=min(s[0] for s in spans), last=max(s[1] for s in spans), column=clock.column, unit=clock.unit)
     if earlier is not None:
@@ -119,17 +120,20 @@ def prepare(
             arrays["weights"] = weights.astype(np.float32)
             weighed += arrays["weights"].sum(axis=0)
         training.write(arrays)
-    _check_weighed(schema, weighed)
+    _check_weighed(schema, weighed, unlabelled)
     validation = _encode_validation(experiment, rows, encoder, folder, progress, counts)
     for text in counts.check_conflicts():
         note(text)
     return Prepared(encoder, training.close(), validation, fitter.facts(), days_of)
 
 
-def _check_weighed(schema: Schema, totals: NDArray[np.float64]) -> None:
-    """Raise ``DataError`` if all training rows of a weighted task have weight 0; ``totals`` [T] are sums of weights."""
+def _check_weighed(schema: Schema, totals: NDArray[np.float64], unlabelled: Sequence[str]) -> None:
+    """Raise ``DataError`` if all training rows of a weighted task have weight 0; ``totals`` [T] are sums of weights.
+
+    The tasks ``unlabelled`` were checked before.
+    """
     for (name, task), total in zip(schema.tasks.items(), totals, strict=True):
-        if (task.weight or schema.sample_weight) and total == 0:
+        if (task.weight or schema.sample_weight) and total == 0 and name not in unlabelled:
             raise DataError(f"tasks.{name}: no training row counts: each has an unknown label or weight 0")
 
 

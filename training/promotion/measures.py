@@ -17,8 +17,6 @@ from training.promotion.resampling import Family, Paired
 from training.promotion.rows import PairedRows, Version
 
 Mask = NDArray[np.bool_]
-LARGEST = 1e150
-"""Fused scores are clipped to this size, so that infinite ones can be ordered."""
 
 
 class Lists:
@@ -34,7 +32,7 @@ class Lists:
     members
         Rows that are in a list [M].
     new, old
-        Fused scores of these rows [M]; candidates that a rule ranks last are below all others.
+        Numbers that order these rows as the fusions do [M]; candidates that a rule ranks last are below all others.
     groups
         The lists of these rows.
     units
@@ -67,27 +65,20 @@ class Lists:
 
 
 def fused(version: Version, members: NDArray[np.intp], codes: NDArray[np.intp]) -> Floats:
-    """Fused scores [M] of some rows by the default fusion, ranked within the lists ``codes`` [M].
+    """Numbers [M] that order some rows within the lists ``codes`` [M] as the default fusion does, rules included.
 
-    Rules are included: candidates that they drop or rank last are below all others. Raises ``DataError``.
+    Raises ``DataError``.
     """
     plan = version.artifact.fusion
     features = {name: values[members] for name, values in version.features.items()}
     lists = np.unique(codes, return_inverse=True)[1].astype(np.intp)
     requests = Requests(lists, int(lists.max(initial=-1)) + 1)
     try:
-        ranked = plan.rank(Candidates.of(plan.objectives, version.scores[members], requests, features))
+        return plan.rank(Candidates.of(plan.objectives, version.scores[members], requests, features)).sort_keys()
     except FusionError as error:
         raise DataError(
             f"{version.artifact.folder}: its fusion {plan.fusion.name!r} cannot rank these rows: {error}"
         ) from None
-    if unknown := int(np.isnan(ranked.fused).sum()):
-        raise DataError(f"{version.artifact.folder}: the fused scores of {unknown:,} rows are not numbers")
-    scores = np.clip(ranked.fused, -LARGEST, LARGEST)
-    low = ranked.last | ranked.dropped
-    if low.any():
-        scores = np.where(low, scores - np.ptp(scores) - 1.0, scores)
-    return scores
 
 
 def families(rows: PairedRows, tasks: Sequence[str], lists: Lists | None, mask: Mask | None = None) -> list[Family]:
@@ -102,8 +93,9 @@ def families(rows: PairedRows, tasks: Sequence[str], lists: Lists | None, mask: 
             continue
         found += _of_task(rows, name, task, rows.known[:, i] & inside, i)
         if lists is not None and (ndcgs := lists.ndcg(rows, i, inside)) is not None:
-            one = Paired(f"{name}.{NDCG}", "more", *(_Mean(values) for values in ndcgs))
-            found.append(Family(lists.units, [one]))
+            defined = np.isfinite(ndcgs[0])  # by the gains alone, so in both versions
+            one = Paired(f"{name}.{NDCG}", "more", *(_Mean(values[defined]) for values in ndcgs))
+            found.append(Family(lists.units[defined], [one]))
     return found
 
 
@@ -137,12 +129,10 @@ def _with_both_classes(units: NDArray[np.intp], labels: Floats, in_group: Mask) 
 
 
 class _Mean:
-    """Weighted mean of the values [L] that are defined."""
+    """Weighted mean of values [L]."""
 
     def __init__(self, values: Floats) -> None:
-        self._defined = np.isfinite(values)
-        self._values = np.where(self._defined, values, 0.0)
+        self._values = values
 
     def __call__(self, weights: Floats) -> float:
-        used = weights * self._defined
-        return ratio((self._values * used).sum(), used.sum())
+        return ratio((self._values * weights).sum(), weights.sum())

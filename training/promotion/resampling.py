@@ -50,7 +50,7 @@ class Drawn:
     new_drawn, old_drawn
         Values in B resamples [B].
     units
-        Number of units that were resampled.
+        Number of units that were resampled and have a part in it.
     """
 
     name: str
@@ -119,7 +119,7 @@ def resampled(
         progress(draw)
     return [
         [
-            Drawn(one.name, one.better, float(new[0]), float(old[0]), new[1:], old[1:], units)
+            Drawn(one.name, one.better, float(new[0]), float(old[0]), new[1:], old[1:], len(np.unique(family.units)))
             for one, new, old in zip(family.measures, found[0], found[1], strict=True)
         ]
         for family, found in zip(families, values, strict=True)

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from ranker.artifact import Artifact, to_json
 from ranker.encoding import Column, Labels, Packed, Ragged, encode_labels
 from ranker.encoding.columns import Mask
-from ranker.encoding.vocabulary import HashedVocabulary
 from ranker.inference.pool import declared, raw_values
 from ranker.log_files.log_reader import Chunk, DataError
 from ranker.schema import Schema, Task
 from training.config.experiment import ConfigError
-from training.data.encode import NO_GROUP, columns_of, labels_of, taken
+from training.data.encode import columns_of, labels_of, taken
+from training.data.grouping import NO_GROUP, Grouping
 from training.data.label_counts import LabelCounts
-from training.data.split.missing import missing
 from training.evaluation.evaluate import Scorer
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.progress_listener import Progress
@@ -152,12 +151,12 @@ class _Reading:
     def __init__(
         self, shared: Mapping[str, Task], versions: tuple[Artifact, Artifact], group_by: str | None, by: Sequence[str]
     ) -> None:
-        self._tasks, self._versions, self._group_by, self._by = shared, versions, group_by, by
+        self._tasks, self._versions, self._by = shared, versions, by
         self._schemas = [_measured(version.schema, shared) for version in versions]
         self._places = [[list(schema.tasks).index(name) for name in shared] for schema in self._schemas]
         self._scorers = [onnx_scorer(version.model_path) for version in versions]
         self._counts = LabelCounts(self._schemas[0])
-        self._hashed = HashedVocabulary(1 << 62)  # only compared for equality
+        self._grouping = Grouping(group_by) if group_by is not None else None
         self._scores: list[list[NDArray[np.float32]]] = [[], []]
         self._features: list[dict[str, list[NDArray[Any]]]] = [
             {name: [] for name in version.fusion.features} for version in versions
@@ -184,12 +183,10 @@ class _Reading:
         self._add_labels(new.at(kept), old.at(kept))
         with chunk.naming_rows(kept):
             packed = [self._score(i, columns) for i in range(2)]
+            if self._grouping is not None:
+                self._groups.append(self._grouping.of(columns))
         if not self._calls:
             self._calls = [_call(one) for one in packed]
-        if self._group_by is not None:
-            column = columns[self._group_by]
-            keys = self._hashed.add(column, self._group_by)
-            self._groups.append(keys if isinstance(column, Ragged) else np.where(missing(column), NO_GROUP, keys))
         for name in self._by:
             self._values[name].append(_text(name, columns[name]))
 
@@ -238,7 +235,7 @@ class _Reading:
             tasks=self._tasks,
             labels=np.concatenate(self._labels),
             known=np.concatenate(self._known),
-            groups=np.concatenate(self._groups) if self._group_by is not None else None,
+            groups=np.concatenate(self._groups) if self._grouping is not None else None,
             columns={name: np.concatenate(parts) for name, parts in self._values.items()},
             new=versions[0],
             old=versions[1],

@@ -13,17 +13,24 @@ from training.data.earlier import InputColumns
 TABLES = "embedding/tables"
 """Names of the embedding tables begin with this, and end with the width."""
 WEIGHTING, HEADS, TRUNK = "weighting", "heads", "trunk"
+MOVING = ("/moving_mean", "/moving_variance")
+"""Ends of the names of a batch normalisation's statistics, which a served model needs as much as its weights."""
 
 
 def named_variables(model: RankingModel) -> dict[str, tf.Variable]:
-    """The trainable variables by path: layers by their own names, heads by their tasks' names.
+    """The trainable variables and moving statistics by path: layers by their own names, heads by their tasks' names.
 
-    A layer of a list that was given no name of its own is named by its place in the list.
+    A layer of a list that was given no name of its own is named by its place in the list; interactions of several
+    embedding sets are named by these.
     """
     heads = dict(zip(model.architecture.tasks, model.architecture.heads, strict=True))
+    interactions: dict[str, Any] = {"interactions": model.interactions}
+    if len(model.interactions) > 1:
+        by_set = zip(set_names(model), model.interactions, strict=True)
+        interactions = {f"interactions/{name}": layer for name, layer in by_set}
     parts: dict[str, Any] = {
         "embedding": model.embedding,
-        "interactions": model.interactions,
+        **interactions,
         TRUNK: model.architecture.trunk,
         **{f"{HEADS}/{task}": head for task, head in heads.items()},
         WEIGHTING: model.weighting,
@@ -32,10 +39,11 @@ def named_variables(model: RankingModel) -> dict[str, tf.Variable]:
     named = {table.ref(): f"{TABLES}/{width}" for width, table in model.embedding.tables.items()}
     for path, part in parts.items():
         for name, variable in _variables(part, path, set()):
-            if variable.ref() in trainable:
+            if variable.ref() in trainable or name.endswith(MOVING):
                 named.setdefault(variable.ref(), name)
     by_name = {name: ref.deref() for ref, name in named.items()}
-    assert len(by_name) == len(trainable), "every variable belongs to a part, and names differ"
+    assert trainable <= named.keys(), "every variable belongs to a part"
+    assert len(by_name) == len(named), "names differ"
     return by_name
 
 

@@ -278,11 +278,12 @@ class NumericFitter(Fitter):
         self.count = total
 
     def fitted(self, encodings: Mapping[str, Encoding]) -> NumericEncoding:
-        """Return the encoding of all rows added, or the one that is carried on."""
+        """Return the encoding of all rows added, or the one that is carried on; a missing flag, once there, stays."""
         del encodings
+        missing = self.missing > 0 or (self._earlier is not None and self._earlier.has_missing)
         if self._earlier is not None and not (self._refits and self.count):
-            return replace(self._earlier, feature=self.feature)
-        missing, edges = self.missing > 0, self._edges()
+            return replace(self._earlier, feature=self.feature, has_missing=missing)
+        edges = self._edges()
         if self.feature.transform in ("none", "buckets"):
             return NumericEncoding(self.feature, mean=0.0, deviation=1.0, has_missing=missing, edges=edges)
         deviation = np.sqrt(self.squares / max(self.count, 1))

@@ -227,3 +227,38 @@ def test_scales_are_kept_and_far_moves_are_reported():
     again = fitted(schema(), ["a"] * 200, 2, before, price=np.arange(200.0) + 300, refit_scales=True)
     assert again.encoder.encodings["price"].mean == pytest.approx(399.5)
     assert list(again.fitter.moved()) == ["price"]
+
+
+def test_a_new_label_has_no_statistics_in_serving_before_a_training_row_has_any():
+    """Of the label's first day no training row may see anything, so that its inputs' weights are not trained yet."""
+    of = schema({"of": ["item"], "labels": ["click"]})
+    both = of.model_copy(
+        update={
+            "tasks": {**of.tasks, "like": of.tasks["click"]},
+            "label_statistics": of.label_statistics.model_copy(update={"labels": ("click", "like")}),
+        }
+    )
+    first = fitted(of, ["a", "b", "b"], [1, 2, 2], clicks=[1, 0, 0])
+    served, before = [], first
+    for day in (3, 4):
+        fitter = EncoderFitter(both, 0, before.carried())
+        labels = np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+        columns, folds = columns_of(["a", "a", "b"]), np.full(3, day)
+        fitter.add(columns, labels, np.ones((3, 2), dtype=bool), folds, np.full(3, day))
+        before = Day(fitter, fitter.fitted())
+        served.append(before.encoder.encode(columns, columns).candidate_numbers[:, -3:])  # count, click, like
+        trained = fitter.encode(before.encoder, columns, folds).candidate_numbers[:, -3:]
+        assert (np.abs(trained[:, 2]).max() < 1e-6) == (day == 3)
+    assert (served[0][:, 2] == 0).all()
+    assert (served[0][:, :2] != 0).all()
+    assert served[1][0, 2] > 0 > served[1][2, 2]
+
+
+@pytest.mark.parametrize("refit_scales", [False, True])
+def test_the_first_missing_number_of_a_chain_brings_a_flag_that_stays(refit_scales):
+    whole = fitted(schema(), ["a"] * 4, 1, price=np.arange(4.0))
+    lacking = fitted(schema(), ["a"] * 2, 2, whole, price=[1.0, np.nan], refit_scales=refit_scales)
+    again = fitted(schema(), ["a"] * 2, 3, lacking, price=[1.0, 2.0], refit_scales=refit_scales)
+    flags = [day.encoder.encodings["price"].has_missing for day in (whole, lacking, again)]
+    assert flags == [False, True, True]
+    assert (lacking.encoder.encodings["price"].mean == whole.encoder.encodings["price"].mean) != refit_scales

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.encoding import EncoderFitter, encode_labels
-from ranker.encoding.statistics import Combination, StatisticsFitter
+from ranker.encoding.statistics import Combination, StatisticsFitter, Sums
 from ranker.encoding.vocabulary import UNSEEN, Vocabulary
 from tests.ranker.conftest import columns_of, schema_of
 
@@ -147,3 +147,14 @@ def test_a_combination_absent_from_training_is_unseen():
     never = [np.array([3, 2, UNSEEN]), np.array([3, 2, 2]), np.array([4, 5, 4])]
     assert combination.codes(never).tolist() == [UNSEEN] * 3
     assert Combination([]).codes(given[:1]).tolist() == given[0].tolist()
+
+
+def test_a_mean_of_rows_that_have_faded_below_one_is_their_mean():
+    """30 of 100 rows, which weigh 1e-4 after twenty half-lives, are all that a row of today may see."""
+    earlier = Sums(np.array([0.0, 0.0, 100.0]), np.array([[0.0], [0.0], [30.0]]), np.array([[0.0], [0.0], [100.0]]))
+    kept = np.full((2, 2), np.nan)
+    fitter = StatisticsFitter(1, 2, half_life=1.0, earlier=(earlier, *kept), day=0)
+    ones = np.ones((3, 1))
+    fitter.add(np.full(3, 2), np.zeros(3, dtype=np.int64), ones, ones > 0, np.full(3, 20))
+    out_of_fold = fitter.out_of_fold(fitter.fitted(3, np.array([True]), smoothing=1.0))
+    np.testing.assert_allclose(out_of_fold.scaling.priors, [[0.3], [1.0]], atol=1e-4)

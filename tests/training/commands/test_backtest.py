@@ -11,7 +11,7 @@ from tests.training.days import CONFIG, rows
 from tests.training.sweeps.in_this_process import Here
 from training.commands import backtest as command
 from training.commands.backtest import backtest
-from training.config.experiment import checked
+from training.config.experiment import SplitAtRandom, checked
 
 SMALL = {"architecture": {"name": "shared_bottom", "bottom": [4], "towers": []}, "training": {"epochs": 1}}
 SPLIT = {"split": {"by": "time", "column": "date", "last": 1}}
@@ -82,3 +82,27 @@ def test_a_log_without_enough_days_is_refused(log, tmp_path):
         backtest(timeless, log, days=1, output=tmp_path, progress=False)
     with pytest.raises(ValueError, match="every: must be at least 1, got 0"):
         backtest(EXPERIMENT, log, days=1, every=0, output=tmp_path, progress=False)
+
+
+def test_files_to_validate_on_are_not_read(log):
+    """They may hold rows of the days that are scored."""
+    files = checked({**CONFIG, "data": {"split": {"by": "files", "paths": [str(log)]}}})
+    assert command._without_days(files, 0.1).data.split == SplitAtRandom(by="random", fraction=0.1)
+
+
+def test_another_format_of_times_splits_the_log_again(log, tmp_path, monkeypatch):
+    def run(self, _, experiment, data, folder, parent, key, days):
+        scores = {str(day): {"click": {"auc": 0.5, "rows": 1}} for day in days}
+        return {"key": key, "artifact": folder, "seconds": 1.0, "export_seconds": 0.0, "rows": 9, "scores": scores}
+
+    monkeypatch.setattr(command._Models, "_run", run)
+    frame = pd.read_parquet(log)
+    frame["date"] = frame["date"].str.replace("2026-01-", "2026.01.")
+    frame.to_parquet(tmp_path / "log.parquet")
+    found = []
+    for form in ("%Y.%m.%d", "%Y.%d.%m"):
+        split = {"split": {"by": "time", "column": "date", "last": 1, "format": form}}
+        experiment = checked({**CONFIG, **SMALL, "data": split, "daily": {}})
+        asked = {"days": 1, "output": tmp_path / "out", "modes": ["full"], "progress": False}
+        found += [day.date for day in backtest(experiment, tmp_path / "log.parquet", **asked).days]
+    assert found == ["2026-01-04", "2026-04-01"]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from ranker.log_files.log_reader import DataError
+from tests.training.promotion.linear import fitted, simulated
 from training.commands.evaluate import evaluate
 
 CONTRADICTING = 40
@@ -44,3 +45,15 @@ def test_what_is_meant_decides_which_rows_are_measured(trained, contradicting, m
     assert metrics["tasks"]["like"]["rows"] == like_rows
     assert metrics["tasks"]["like"]["given_conflicts"] == CONTRADICTING
     assert any(f"given_conflicts: {meant}" in caution for caution in metrics["cautions"])
+
+
+def test_the_files_that_a_config_validates_on_are_evaluated(tmp_path):
+    frame = simulated(60, seed=0)
+    frame[:200].to_parquet(tmp_path / "held.parquet")
+    frame[200:].to_parquet(tmp_path / "trained.parquet")
+    split = {"by": "files", "paths": [str(tmp_path / "held.parquet")]}
+    artifact = fitted(tmp_path / "models", frame[200:], data={"split": split})
+    for data in (None, tmp_path / "trained.parquet", tmp_path / "held.parquet"):
+        metrics = evaluate(artifact, data, validation=True, bootstrap=0, progress=False)
+        assert metrics["tasks"]["click"]["rows"] == 200
+        assert not metrics["cautions"]

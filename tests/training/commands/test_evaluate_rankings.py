@@ -213,3 +213,18 @@ def test_lists_need_a_column(artifact, log, tmp_path):
 def test_columns_that_cannot_be_measured_against(artifact, log, asked, problem):
     with pytest.raises(DataError, match=problem):
         rankings(artifact, log, **asked)
+
+
+def test_a_config_s_metric_of_a_fusion_that_now_reads_features_is_left_out(artifact, log, tmp_path):
+    config = {
+        **artifact.manifest.experiment,
+        "fusions": {"floored": {"name": "multiplicative"}, "ranked": {"name": "additive"}},
+        "evaluation": {
+            "group_by": "user",
+            "metrics": [f"fused({name}).ndcg@5(click)" for name in ("floored", "ranked")],
+        },
+    }
+    made = with_fusions(artifact, artifact.fusions, config, tmp_path)
+    report = evaluate(made, log, bootstrap=0, progress=False)["tasks"]["click"]
+    assert "fused(ranked).ndcg@5" in report
+    assert "fused(floored).ndcg@5" not in report

@@ -3,6 +3,7 @@
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,9 +14,9 @@ from ranker.artifact import load, with_fusions
 from tests.serving.asking import CLIENT
 from tests.serving.conftest import server
 from tests.training.command import ranker_train
-from tests.training.promotion.linear import fitted, simulated
+from tests.training.promotion.linear import CONFIG, fitted, simulated
 from tests.training.reports.browser import dom
-from training.commands.promote import PromotionOptions, promote
+from training.commands.promote import PromotionOptions, _split_alike, promote
 from training.config.experiment import ConfigError
 from training.promotion.activation import ActivationError, Service
 
@@ -125,6 +126,17 @@ def test_bounds_of_the_call_come_before_those_of_the_config(past, old, holdout, 
     ended = ranker_train(*options, "--bounds", tmp_path / "bounds.yaml")
     assert ended.returncode == 1
     assert "promotion.lik.auc: no such measure; did you mean 'like.auc'?" in ended.stderr
+
+
+def test_the_config_s_bounds_of_a_new_objective_wait_for_the_next_version(past, old, holdout, tmp_path):
+    tasks = {**CONFIG["schema"]["tasks"], "share": {"kind": "binary"}}
+    frames = [frame.assign(share=frame["like"]) for frame in (past, pd.read_parquet(holdout))]
+    bounds = {"share.auc": {"least": 0.1}, "like.auc": {"least": -0.1}}
+    new = fitted(tmp_path, frames[0], schema={**CONFIG["schema"], "tasks": tasks}, promotion=bounds)
+    options = PromotionOptions(bootstrap=20, engine="onnxruntime")
+    found = promote(new, old, frames[1], options, progress=False)
+    assert [check.measure for check in found.decision.checks] == ["like.auc"]
+    assert "objective 'share' is new: there is nothing to compare it with" in found.decision.notes
 
 
 def test_trained_models_of_different_schemas_are_compared(trained, quickly_trained, tmp_path):
@@ -272,3 +284,14 @@ def test_the_columns_to_slice_by_must_be_there(equal, old, holdout):
     )
     assert ended.returncode == 1
     assert "'device'" in ended.stderr
+
+
+@pytest.mark.parametrize(("by", "other"), [("random", False), ("group", True)])
+def test_random_splits_hold_the_same_rows_out_of_the_same_files_only(by, other):
+    def version(*digests):
+        seen = {"files": [{"name": "log", "size": 1, "digest": digest} for digest in digests]}
+        experiment = {"data": {"split": {"by": by, "fraction": 0.1}}, "training": {"seed": 0}}
+        return SimpleNamespace(manifest=SimpleNamespace(experiment=experiment, trained_on=seen))
+
+    assert _split_alike(version("a", "b"), version("a", "b"))
+    assert _split_alike(version("a", "b"), version("a")) == other

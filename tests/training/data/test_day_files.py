@@ -48,3 +48,9 @@ def test_a_row_without_a_day_is_named(tmp_path):
     pd.DataFrame({"date": ["2026-01-01", None], "x": [1, 2]}).to_parquet(file)
     with pytest.raises(DataError, match="row 1, column 'date'"):
         write_days(open_log(config(), [file]), DayClock(config(), 0), ["x"], [], tmp_path / "days", "key")
+
+
+def test_files_of_the_log_itself_are_not_deleted(log, tmp_path):
+    with pytest.raises(DataError, match=r"1\.parquet: is a file of the log in .*choose another output"):
+        write_days(log, DayClock(config(), 0), ["x"], [], tmp_path / "log", "key")
+    assert (tmp_path / "log" / "1.parquet").is_file()

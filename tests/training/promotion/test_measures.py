@@ -8,7 +8,7 @@ from ranker.metrics import ndcg, report
 from tests.training.promotion.linear import CONFIG, fitted
 from training.data.encode import NO_GROUP
 from training.promotion.measures import Lists, families
-from training.promotion.resampling import resampled
+from training.promotion.resampling import gain, resampled
 
 
 def values(rows, lists=None, mask=None):
@@ -93,3 +93,15 @@ def test_a_fusion_that_cannot_rank_the_rows_is_named(past, old, holdout, paired,
     new = fitted(tmp_path, past, fusion=unfitted)
     with pytest.raises(DataError, match=r"its fusion 'additive' cannot rank these rows: the calibration of 'click'"):
         Lists(paired(new, old, holdout))
+
+
+def test_a_slice_of_one_group_has_no_interval(old, equal, holdout, paired):
+    """Its rows are drawn together or not at all, so resamples say nothing about its error."""
+    rows = paired(equal, old, holdout)
+    inside = (holdout["request"] == holdout["request"].iloc[0]).to_numpy()
+    found = values(rows, Lists(rows), inside)
+    assert {"click.auc", "click.log_loss", "click.gauc", "click.ndcg@10"} <= set(found)
+    for one in found.values():
+        assert one.units <= 1
+        assert np.isnan(gain(one).value)
+    assert all(one.units > 100 for one in values(rows, Lists(rows)).values())

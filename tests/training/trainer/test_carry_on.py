@@ -259,3 +259,11 @@ def test_rows_of_a_day_that_was_trained_on_and_far_moves_are_reported(first, tmp
     assert "rows that it has seen count twice" in after.notes
     assert "'price' has moved far" in after.notes
     assert "kept; daily.refit_scales: true fits it again" in after.notes
+
+
+def test_a_day_without_a_label_of_a_task_is_a_warning_with_weights_too(first, tmp_path):
+    frame = rows(2, "abcd", 1).assign(like=np.nan, counts=1.0)
+    after = carried(first, frame, tmp_path, sample_weight="counts")
+    assert "caution: tasks.like: no label is known in the" in after.notes
+    with pytest.raises(DataError, match=r"tasks\.click: no training row counts"):
+        carried(first, rows(2, "abcd", 1).assign(counts=0.0), tmp_path / "zero", sample_weight="counts")

@@ -45,3 +45,18 @@ def test_the_sets_of_embeddings_are_named_by_task():
     stem = {"name": "stem", "expert_units": [3], "towers": []}
     assert set_names(model(stem)) == ("shared", "task:click", "task:like")
     assert set_names(model({"name": "shared_bottom", "bottom": [3]})) == ("0",)
+
+
+def test_moving_statistics_of_a_batch_normalisation_are_kept_too():
+    names = named_variables(model({"name": "home", "expert_units": [3], "towers": []}))
+    scales = [name.removesuffix("gamma") for name in names if name.endswith("normalise/gamma")]
+    assert scales
+    assert all({f"{scale}moving_mean", f"{scale}moving_variance"} <= names.keys() for scale in scales)
+
+
+def test_the_interactions_of_several_sets_are_named_by_task():
+    """By their places, a removed task's interactions would become those of the task after it."""
+    stem = {"name": "stem", "expert_units": [3], "towers": []}
+    names = named_variables(model(stem, interaction={"name": "cross", "layers": 1}))
+    found = {name.split("/")[1] for name in names if name.startswith("interactions/")}
+    assert found == {"shared", "task:click", "task:like"}
