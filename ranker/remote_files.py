@@ -23,6 +23,9 @@ from ranker.urls import SCHEMES, URL, normal, scheme_of
 BLOCK = 8 << 20
 """Bytes copied at a time."""
 _MAGIC = re.compile(r"[*?\[]")
+_PASSWORD = re.compile(r"[^/@]*:(?!\d+(?:/|$))[^@]*@")
+"""``key:secret@`` at the start, also with a slash in the secret; a port may follow the colon, too."""
+_SECRET = re.compile(r"(?i)[?&](?:[^=&]*(?:secret|password|token|access_key|account_key)[^=&]*|sig)=")
 
 
 class RemoteError(ValueError):
@@ -190,7 +193,7 @@ def find_remote(source: str) -> Iterator[tuple[RemoteFile, bool]]:
                 yield RemoteFile(root, system, path, query), False
                 return
             found = _under(system, path)
-    except OSError as error:
+    except (pa.ArrowException, OSError) as error:
         raise RemoteError(f"{source}: cannot be read: {reason(error)}") from None
     for each, hidden in found:
         yield RemoteFile(root, system, each, query), hidden
@@ -219,12 +222,12 @@ def _opened(source: str) -> tuple[str, fs.FileSystem, str, str]:
             f"{normal(source)}: files are local, or at {', '.join(f'{name}://' for name in SCHEMES)}; "
             f"download it, or mount it"
         )
-    if re.match(r"[^/@]*:[^/@]*@", rest):
+    place, mark, options = rest.rpartition("?") if "=" in rest.rpartition("?")[2] else (rest, "", "")
+    shown = f"{scheme}://...@{rest.rpartition('@')[2]}" if _PASSWORD.match(rest) else f"{scheme}://{place}?..."
+    if _PASSWORD.match(rest) or _SECRET.search(mark + options):
         raise RemoteError(
-            f"{scheme}://...@{rest.rpartition('@')[2]}: holds credentials, which would be stored with the run; "
-            "set them in the environment"
+            f"{shown}: holds credentials, which would be stored with the run; set them in the environment"
         )
-    place, mark, options = rest.partition("?") if "=" in rest.rpartition("?")[2] else (rest, "", "")
     query = mark + options
     bucket, _, inside = place.partition("/")
     try:

@@ -21,6 +21,7 @@ from ranker.prediction.options import PredictOptions
 from ranker.prediction.output import IdsByFeature, OutputError, OutputFolder, added
 from ranker.prediction.pipeline import in_order
 from ranker.prediction.predictor import Predicted, Predictor
+from ranker.urls import normal, scheme_of
 
 BLOCK = 16_384
 """Most rows that one thread encodes and scores at a time; lists may make a block longer."""
@@ -95,13 +96,14 @@ def predict_files(
     DataError
         If the data cannot be used; the message names file, row, column and value.
     OutputError
-        If the folder belongs to another job, lies within the data, or cannot be written.
+        If the folder is a URL, belongs to another job, lies within the data, or cannot be written.
     ArtifactError, EngineError, FusionError
         As :class:`Predictor`.
     """
     if rows_per_file < 1:
         raise ValueError(f"rows_per_file: must be at least 1, got {rows_per_file}")
     threads, options = threads or cores(), options or PredictOptions()
+    _require_local(output)
     loaded = load_artifact(Path(artifact))
     _require_apart(Path(output), data)
     log = _log(loaded, data, options)
@@ -128,6 +130,14 @@ def predict_files(
         summary = _summary(folder, start)
         folder.finish(_facts(summary, loaded))
         return summary
+
+
+def _require_local(output: str | Path) -> None:
+    """Raise ``OutputError`` for a URL."""
+    if scheme_of(output) is not None:
+        raise OutputError(
+            f"{normal(output)}: results are written to a local folder, in which a stopped job can go on; name its path"
+        )
 
 
 def _require_apart(output: Path, data: Sequence[str | Path]) -> None:

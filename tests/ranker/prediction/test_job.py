@@ -180,6 +180,14 @@ def test_a_missing_column_is_named_before_anything_is_written(artifact, tmp_path
     assert not list(tmp_path.glob("out/part-*"))
 
 
+@pytest.mark.parametrize("url", ["s3://bucket/scores", "file:///scores"])
+def test_a_url_as_the_output_is_refused_before_anything_is_written(artifact, files, tmp_path, monkeypatch, url):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match=f"^{url.replace('///', '//')}: results are written to a local folder"):
+        predict_files(artifact.folder, [files], url, PLAIN)
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
 def test_nothing_to_score_gives_a_file_without_rows(artifact, tmp_path, rows):
     (tmp_path / "log").mkdir()
     pq.write_table(rows.slice(0, 0), tmp_path / "log" / "a.parquet")
