@@ -86,7 +86,7 @@ def predict(
     keep
         Further columns to copy.
     fusion, calibrate, rules, top_k, cascade, engine
-        As in :class:`ranker.prediction.PredictOptions`.
+        As in :class:`ranker.prediction.options.PredictOptions`.
     threads
         Threads that encode and score; 0 for one per core.
 

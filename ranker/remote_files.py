@@ -255,7 +255,7 @@ def _matching(system: fs.FileSystem, pattern: str) -> list[tuple[str, bool]]:
     found = []
     for path, _ in _under(system, base):
         names = PurePosixPath(path).parts
-        deepest = next((n for n in range(fixed + 1, len(names) + 1) if _fits(names[fixed:n], parts[fixed:])), None)
+        deepest = next((n for n in range(fixed + 1, len(names) + 1) if fits(names[fixed:n], parts[fixed:])), None)
         if deepest is not None:
             spelt = [part for part in parts if part[:1] in (".", "_")]
             hidden = [name for name in names[fixed:] if _is_hidden((name,))]
@@ -263,13 +263,13 @@ def _matching(system: fs.FileSystem, pattern: str) -> list[tuple[str, bool]]:
     return sorted(found)
 
 
-def _fits(names: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    """Whether names match a glob by parts, where ``**`` is any number of folders."""
+def fits(names: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a path match those of a glob, where ``**`` is any number of folders."""
     if not pattern:
         return not names
     if pattern[0] == "**":
-        return _fits(names, pattern[1:]) or (bool(names) and _fits(names[1:], pattern))
-    return bool(names) and fnmatchcase(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
+        return fits(names, pattern[1:]) or (bool(names) and fits(names[1:], pattern))
+    return bool(names) and fnmatchcase(names[0], pattern[0]) and fits(names[1:], pattern[1:])
 
 
 def _is_hidden(names: tuple[str, ...]) -> bool:

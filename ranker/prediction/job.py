@@ -21,6 +21,7 @@ from ranker.prediction.options import PredictOptions
 from ranker.prediction.output import IdsByFeature, OutputError, OutputFolder, added
 from ranker.prediction.pipeline import in_order
 from ranker.prediction.predictor import Predicted, Predictor
+from ranker.remote_files import fits
 from ranker.urls import normal, scheme_of
 
 BLOCK = 16_384
@@ -142,8 +143,12 @@ def _require_local(output: str | Path) -> None:
 
 def _require_apart(output: Path, data: Sequence[str | Path]) -> None:
     """Raise ``OutputError`` for an output within a folder of the data, where a later start would read it."""
+    here = output.resolve()
     for source in map(Path, data):
-        if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
+        folder, pattern = source.resolve(), Path(os.path.abspath(source)).parts
+        paths = (here / "part-00000.parquet", here, *here.parents)
+        matched = not source.exists() and any(fits(path.parts, pattern) for path in paths)
+        if matched or (source.is_dir() and here.is_relative_to(folder)):
             raise OutputError(f"{output}: lies in {source}, which is read as data; name a folder outside of it")
 
 

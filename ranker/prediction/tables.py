@@ -63,8 +63,9 @@ def _of_frame(predictor: Predictor, frame: Any, threads: int) -> Any:
     rows = _positions(results)
     found = new.to_pandas()
     found.index = frame.index[rows]
+    names = [str(name) for name in frame.columns]
     for place, name in enumerate(predictor.options.copied):
-        found.insert(place, name, frame[name].iloc[rows])
+        found.insert(place, name, frame.iloc[:, names.index(name)].iloc[rows])
     return found
 
 
@@ -95,7 +96,9 @@ def _arrow(frame: Any, columns: Iterable[str]) -> pa.Table:
 
 
 def _types(predictor: Predictor, table: Any) -> dict[str, Any]:
-    chunk_of(table.slice(0, 0), predictor.columns, predictor.options.copied, "table")
+    chunk_of(
+        table.slice(0, 0) if hasattr(table, "schema") else table, predictor.columns, predictor.options.copied, "table"
+    )
     return types_of(table)
 
 
