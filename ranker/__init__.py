@@ -102,7 +102,7 @@ def predict(
     ArtifactError, EngineError, FusionError
         As :meth:`load`.
     """
-    from ranker.prediction.job import cores
+    from ranker.cpus import cores
     from ranker.prediction.options import PredictOptions
     from ranker.prediction.predictor import Predictor
     from ranker.prediction.tables import predict_table

@@ -14,6 +14,7 @@ from ranker.artifact import MANIFEST, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.artifact_files import digest
 from ranker.config.csv_options import CsvOptions
+from ranker.cpus import cores
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import ArrowChunk, Log
 from ranker.prediction.lists import Block, ListKeys, SeenLists, starts_of
@@ -51,11 +52,6 @@ class Summary:
     files: int
     ids: IdsByFeature
     resumed: int = 0
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def predict_files(

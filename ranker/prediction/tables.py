@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from ranker.cpus import cores
 from ranker.log_files.errors import DataError
 from ranker.log_files.log_reader import ArrowChunk
-from ranker.prediction.job import BLOCK, cores
+from ranker.prediction.job import BLOCK
 from ranker.prediction.pipeline import in_order
 from ranker.prediction.predictor import Predicted, Predictor, chunk_of, types_of
 
