@@ -183,16 +183,16 @@ def find_remote(source: str) -> Iterator[tuple[RemoteFile, bool]]:
     """
     root, system, path, query = _opened(source)
     try:
-        if _MAGIC.search(path):
+        info = system.get_file_info(path)  # first, because a file's name may look like a glob
+        if info.type == fs.FileType.File:
+            yield RemoteFile(root, system, path, query), False
+            return
+        if info.type != fs.FileType.NotFound:
+            found = _under(system, path)
+        elif _MAGIC.search(path):
             found = _matching(system, path)
         else:
-            info = system.get_file_info(path)
-            if info.type == fs.FileType.NotFound:
-                raise RemoteError(f"{source}: no such file or folder")
-            if info.type == fs.FileType.File:
-                yield RemoteFile(root, system, path, query), False
-                return
-            found = _under(system, path)
+            raise RemoteError(f"{source}: no such file or folder")
     except (pa.ArrowException, OSError) as error:
         raise RemoteError(f"{source}: cannot be read: {reason(error)}") from None
     for each, hidden in found:

@@ -88,6 +88,20 @@ def test_a_file_is_found_again_by_its_full_name(store):
     assert Log([name]).fingerprint() == Log([f"s3://logs/csv/b.csv.gz{store}"]).fingerprint()
 
 
+@pytest.mark.parametrize("name", ["a[1].csv", "a 20%25.csv", "a?b=c.csv", "a+b&c.csv", "*.csv"])
+def test_odd_names_are_found_in_their_folder_and_by_themselves(store, name):
+    system, _ = fs.FileSystem.from_uri(f"s3://logs{store}")
+    with system.open_output_stream(f"logs/odd/k=1%2F2/{name}") as file:
+        file.write(b"user,click\n1,1\n")
+    try:
+        [path] = Log([f"s3://logs/odd{store}"]).paths()
+        assert path == f"s3://logs/odd/k=1%2F2/{name}{store}"
+        assert Log([path]).paths() == [path]
+        assert read(path, columns=("click", "k")) == {"click": [1], "k": ["1/2"]}
+    finally:
+        system.delete_file(f"logs/odd/k=1%2F2/{name}")
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [
