@@ -148,8 +148,16 @@ class OutputFolder:
                 "replace the results with --restart"
             )
         self.parts = [self._read(path) for path in self._in_order()]
-        if self.complete and self.summary().get("files") != len(self.parts):
+        if self.complete and self._files_of_summary() != len(self.parts):
             (self.folder / SUCCESS).unlink()  # a file was removed
+
+    def _files_of_summary(self) -> int | None:
+        """Number of files that the summary has; ``None`` if it cannot be read."""
+        try:
+            files: int = self.summary()["files"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        return files
 
     def _in_order(self) -> list[Path]:
         """The files up to the first that is missing."""

@@ -46,6 +46,18 @@ def test_files_after_a_missing_one_are_written_again(tmp_path):
         assert not folder.complete
 
 
+@pytest.mark.parametrize("summary", [None, "", "[]", "{}"])
+def test_a_folder_without_its_summary_is_not_complete(tmp_path, summary):
+    with OutputFolder(tmp_path, PLAN).opened() as folder:
+        write(folder, 5)
+        folder.finish({"files": 1})
+    file = tmp_path / "_summary.json"
+    file.unlink() if summary is None else file.write_text(summary)
+    with OutputFolder(tmp_path, PLAN).opened() as folder:
+        assert [part.end for part in folder.parts] == [5]
+        assert not folder.complete
+
+
 def test_a_file_that_fails_does_not_appear(tmp_path):
     with OutputFolder(tmp_path, PLAN).opened() as folder:
         with pytest.raises(pa.ArrowInvalid), folder.part(SCHEMA) as part:
