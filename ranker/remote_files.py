@@ -215,7 +215,8 @@ def _system(scheme: str, place: str, query: str) -> tuple[fs.FileSystem, str]:
 def _opened(source: str) -> tuple[str, fs.FileSystem, str, str]:
     """Text before the path, file system, path in it, and options of a URL. Raises ``RemoteError``."""
     match = URL.fullmatch(source)
-    assert match is not None, "callers check that it is a URL"
+    if match is None:
+        raise RemoteError(f"{source}: is not a URL; stores are at {', '.join(f'{name}://' for name in SCHEMES)}")
     scheme, rest = match[1].lower(), match[2]
     if scheme not in SCHEMES:
         raise RemoteError(
