@@ -26,9 +26,10 @@ RUN /opt/ranker/bin/pip install --no-cache-dir --disable-pip-version-check --no-
  && /opt/ranker/bin/pip uninstall --yes pip setuptools
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --no-create-home ranker
+# Copies of artifacts in stores go below /var/cache, which any user of the container may write to.
+RUN useradd --system --uid 10001 --no-create-home ranker && install --directory --mode 1777 /var/cache/ranker
 COPY --from=build /opt/ranker /opt/ranker
-ENV PATH=/opt/ranker/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/ranker/bin:$PATH XDG_CACHE_HOME=/var/cache PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \

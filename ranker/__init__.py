@@ -86,7 +86,7 @@ def predict(
     keep
         Further columns to copy.
     fusion, calibrate, rules, top_k, cascade, engine
-        As in :class:`ranker.prediction.PredictOptions`.
+        As in :class:`ranker.prediction.options.PredictOptions`.
     threads
         Threads that encode and score; 0 for one per core.
 
@@ -102,7 +102,7 @@ def predict(
     ArtifactError, EngineError, FusionError
         As :meth:`load`.
     """
-    from ranker.prediction.job import cores
+    from ranker.cpus import cores
     from ranker.prediction.options import PredictOptions
     from ranker.prediction.predictor import Predictor
     from ranker.prediction.tables import predict_table

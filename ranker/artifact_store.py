@@ -23,8 +23,8 @@ def local_copy(url: str) -> Path:
     """Folder with a copy of the version at a URL, or of the highest version in a folder of versions.
 
     Copies are kept below ``$XDG_CACHE_HOME/ranker/artifacts`` or ``~/.cache/ranker/artifacts``, by the manifest's
-    checksum. Raises ``RemoteError`` for a URL that cannot be read or has no version, and if a file does not have its
-    checksum.
+    checksum. Raises ``RemoteError`` for a URL that cannot be read or has no version, if a file does not have its
+    checksum, and if the copy cannot be written.
     """
     folder = RemoteFolder.at(url)
     if not folder.has(MANIFEST):
@@ -33,9 +33,14 @@ def local_copy(url: str) -> Path:
             raise RemoteError(f"{folder}: has no {MANIFEST} and no numbered version of an artifact")
         folder = folder / str(max(numbers))
     manifest = folder.read(MANIFEST)
-    copy = cache_folder() / "artifacts" / digest_of(manifest)
-    if not (copy / MANIFEST).is_file():
-        _download(folder, manifest, copy)
+    try:
+        copy = cache_folder() / "artifacts" / digest_of(manifest)
+        if not (copy / MANIFEST).is_file():
+            _download(folder, manifest, copy)
+    except (OSError, RuntimeError) as error:  # a user without a home is a RuntimeError
+        raise RemoteError(
+            f"{folder}: its copy cannot be written: {error}; set XDG_CACHE_HOME to a folder that can be"
+        ) from None
     return copy
 
 

@@ -12,11 +12,26 @@ Paths = Annotated[
     typer.Option("--data", "-d", help="Parquet or CSV file, folder or glob; may be repeated. Default: RANKER_DATA."),
 ]
 More = Annotated[list[Path] | None, typer.Argument(help="More data paths, as from a shell-expanded glob.")]
+_NEEDS_PORT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://(?:[^/?]+|.*[?&]\w+_(?:override|authority)=[^&/]+)")
+"""A URL up to a colon that a port may follow: it ends in a host, or in an option for one."""
+_PORT = re.compile(r"[0-9]{1,5}(?:[/?&].*)?")
 
 
 def sources(data: list[Path] | None, more: list[Path] | None) -> list[Path]:
     """Paths from the command line, else from RANKER_DATA, separated by ``:`` (``;`` on Windows)."""
     if data or more:
         return [*(data or []), *(more or [])]
-    separator = r":(?!//)" if os.pathsep == ":" else re.escape(os.pathsep)  # keeps s3://... whole; it is rejected later
-    return [Path(path.strip()) for path in re.split(separator, os.environ.get("RANKER_DATA", "")) if path.strip()]
+    return [Path(path.strip()) for path in _split(os.environ.get("RANKER_DATA", "")) if path.strip()]
+
+
+def _split(listed: str) -> list[str]:
+    """The paths of a list; colons before ``//`` and before the port of a URL separate none."""
+    if os.pathsep != ":":
+        return listed.split(os.pathsep)
+    found: list[str] = []
+    for part in re.split(r":(?!//)", listed):
+        if found and _NEEDS_PORT.fullmatch(found[-1].strip()) and _PORT.fullmatch(part):
+            found[-1] += f":{part}"
+        else:
+            found.append(part)
+    return found

@@ -23,6 +23,9 @@ from ranker.urls import SCHEMES, URL, normal, scheme_of
 BLOCK = 8 << 20
 """Bytes copied at a time."""
 _MAGIC = re.compile(r"[*?\[]")
+_PASSWORD = re.compile(r"[^/@]*:(?!\d+(?:/|$))[^@]*@")
+"""``key:secret@`` at the start, also with a slash in the secret; a port may follow the colon, too."""
+_SECRET = re.compile(r"(?i)[?&](?:[^=&]*(?:secret|password|token|access_key|account_key)[^=&]*|sig)=")
 
 
 class RemoteError(ValueError):
@@ -191,17 +194,17 @@ def find_remote(source: str) -> Iterator[tuple[RemoteFile, bool]]:
     """
     root, system, path, query = _opened(source)
     try:
-        if _MAGIC.search(path):
+        info = system.get_file_info(path)  # first, because a file's name may look like a glob
+        if info.type == fs.FileType.File:
+            yield RemoteFile(root, system, path, query), False
+            return
+        if info.type != fs.FileType.NotFound:
+            found = _under(system, path)
+        elif _MAGIC.search(path):
             found = _matching(system, path)
         else:
-            info = system.get_file_info(path)
-            if info.type == fs.FileType.NotFound:
-                raise RemoteError(f"{source}: no such file or folder")
-            if info.type == fs.FileType.File:
-                yield RemoteFile(root, system, path, query), False
-                return
-            found = _under(system, path)
-    except OSError as error:
+            raise RemoteError(f"{source}: no such file or folder")
+    except (pa.ArrowException, OSError) as error:
         raise RemoteError(f"{source}: cannot be read: {reason(error)}") from None
     for each, hidden in found:
         yield RemoteFile(root, system, each, query), hidden
@@ -223,19 +226,20 @@ def _system(scheme: str, place: str, query: str) -> tuple[fs.FileSystem, str]:
 def _opened(source: str) -> tuple[str, fs.FileSystem, str, str]:
     """Text before the path, file system, path in it, and options of a URL. Raises ``RemoteError``."""
     match = URL.fullmatch(source)
-    assert match is not None, "callers check that it is a URL"
+    if match is None:
+        raise RemoteError(f"{source}: is not a URL; stores are at {', '.join(f'{name}://' for name in SCHEMES)}")
     scheme, rest = match[1].lower(), match[2]
     if scheme not in SCHEMES:
         raise RemoteError(
             f"{normal(source)}: files are local, or at {', '.join(f'{name}://' for name in SCHEMES)}; "
             f"download it, or mount it"
         )
-    if re.match(r"[^/@]*:[^/@]*@", rest):
+    place, mark, options = rest.rpartition("?") if "=" in rest.rpartition("?")[2] else (rest, "", "")
+    shown = f"{scheme}://...@{rest.rpartition('@')[2]}" if _PASSWORD.match(rest) else f"{scheme}://{place}?..."
+    if _PASSWORD.match(rest) or _SECRET.search(mark + options):
         raise RemoteError(
-            f"{scheme}://...@{rest.rpartition('@')[2]}: holds credentials, which would be stored with the run; "
-            "set them in the environment"
+            f"{shown}: holds credentials, which would be stored with the run; set them in the environment"
         )
-    place, mark, options = rest.partition("?") if "=" in rest.rpartition("?")[2] else (rest, "", "")
     query = mark + options
     bucket, _, inside = place.partition("/")
     try:
@@ -263,7 +267,7 @@ def _matching(system: fs.FileSystem, pattern: str) -> list[tuple[str, bool]]:
     found = []
     for path, _ in _under(system, base):
         names = PurePosixPath(path).parts
-        deepest = next((n for n in range(fixed + 1, len(names) + 1) if _fits(names[fixed:n], parts[fixed:])), None)
+        deepest = next((n for n in range(fixed + 1, len(names) + 1) if fits(names[fixed:n], parts[fixed:])), None)
         if deepest is not None:
             spelt = [part for part in parts if part[:1] in (".", "_")]
             hidden = [name for name in names[fixed:] if _is_hidden((name,))]
@@ -271,13 +275,13 @@ def _matching(system: fs.FileSystem, pattern: str) -> list[tuple[str, bool]]:
     return sorted(found)
 
 
-def _fits(names: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    """Whether names match a glob by parts, where ``**`` is any number of folders."""
+def fits(names: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a path match those of a glob, where ``**`` is any number of folders."""
     if not pattern:
         return not names
     if pattern[0] == "**":
-        return _fits(names, pattern[1:]) or (bool(names) and _fits(names[1:], pattern))
-    return bool(names) and fnmatchcase(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
+        return fits(names, pattern[1:]) or (bool(names) and fits(names[1:], pattern))
+    return bool(names) and fnmatchcase(names[0], pattern[0]) and fits(names[1:], pattern[1:])
 
 
 def _is_hidden(names: tuple[str, ...]) -> bool:

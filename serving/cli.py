@@ -15,10 +15,10 @@ import typer
 
 from ranker.artifact import locate
 from ranker.command_line import Command, debug
+from ranker.cpus import cores
 from ranker.prediction.command import predict
 from ranker.urls import is_remote
 from serving.logs import CONFIG
-from serving.process.cpus import cores
 from serving.process.runtime_folder import owned, runtime_folder
 from serving.settings import PREFIX, Group, Settings, unset_empty
 

@@ -32,7 +32,7 @@ REASONS = {
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export
         training.cli.fit training.cli.inspect
-        ranker.data_options ranker.prediction.command training.cli.pareto training.cli.promote training.cli.publish
+        ranker.prediction.command training.cli.pareto training.cli.promote training.cli.publish
         training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
         training.display training.quiet_imports""",

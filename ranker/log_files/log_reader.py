@@ -169,12 +169,13 @@ class Log:
     def arrow_type(self, column: str) -> Any:
         """The Arrow type of a column as it is stored in all files; text files have text.
 
+        Dictionaries have indices of at least 32 bits, since those of several files and row groups become one.
         Raises ``DataError`` if a file has no such column, or if types have no common one.
         """
         found: dict[Any, str] = {}
         for part in self._parts:
             part.check([column], self._parts)
-            kind = pa.string() if part.holds_text(column) else part.type_of(column)
+            kind = pa.string() if part.holds_text(column) else _wide(part.type_of(column))
             found.setdefault(kind, part.name)
         if len(found) == 1:
             return next(iter(found))
@@ -212,6 +213,12 @@ class Log:
             shown = f"{shortened(error.value)} is not {error.expected}"
             raise DataError(f"{part.name}, column {name!r} of its path: {shown}") from None
         return pa.repeat(array[0], rows)
+
+
+def _wide(kind: Any) -> Any:
+    if not pa.types.is_dictionary(kind) or kind.index_type.bit_width >= 32:
+        return kind
+    return pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
 
 
 def _opened(path: Location, csv: CsvOptions | None) -> FilePart:

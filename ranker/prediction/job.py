@@ -14,6 +14,7 @@ from ranker.artifact import MANIFEST, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.artifact_files import digest
 from ranker.config.csv_options import CsvOptions
+from ranker.cpus import cores
 from ranker.encoding.unseen import IdCounts
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import ArrowChunk, Log
@@ -22,7 +23,8 @@ from ranker.prediction.options import PredictOptions
 from ranker.prediction.output import IdsByFeature, OutputError, OutputFolder, added
 from ranker.prediction.pipeline import in_order
 from ranker.prediction.predictor import Predicted, Predictor
-from ranker.urls import is_remote
+from ranker.remote_files import fits
+from ranker.urls import is_remote, normal, scheme_of
 
 if TYPE_CHECKING:
     from ranker.prediction.remote_output import RemoteOutput
@@ -60,11 +62,6 @@ class Summary:
         """The summary of complete results, from their file."""
         ids = {name: IdCounts(**counts) for name, counts in facts["ids"].items()}
         return cls(folder, facts["rows_read"], facts["rows_written"], facts["files"], ids, facts["rows_read"])
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def predict_files(
@@ -107,7 +104,7 @@ def predict_files(
     DataError
         If the data cannot be used; the message names file, row, column and value.
     OutputError
-        If the folder belongs to another job, lies within the data, or cannot be written.
+        If the folder is a URL, belongs to another job, lies within the data, or cannot be written.
     ArtifactError, EngineError, FusionError
         As :class:`Predictor`.
     """
@@ -115,7 +112,7 @@ def predict_files(
         raise ValueError(f"rows_per_file: must be at least 1, got {rows_per_file}")
     threads, options = threads or cores(), options or PredictOptions()
     loaded = load_artifact(Path(artifact))
-    remote = _remote(output)
+    remote = _remote(output, data)
     if remote is None:
         _require_apart(Path(output), data)
     log = _log(loaded, data, options)
@@ -147,9 +144,16 @@ def predict_files(
         return _copied(remote, summary)
 
 
-def _remote(output: str | Path) -> "RemoteOutput | None":
-    if not is_remote(output) or Path(output).exists():
+def _remote(output: str | Path, data: Sequence[str | Path]) -> "RemoteOutput | None":
+    """The results' place in a store; ``None`` for a local one. Raises ``OutputError``."""
+    if scheme_of(output) is None or Path(output).exists():
         return None
+    if not is_remote(output):
+        raise OutputError(f"{normal(output)}: name the path of a local folder, or a URL such as s3://bucket/scores")
+    here = tuple(normal(output).partition("?")[0].rstrip("/").split("/"))
+    for source in (normal(path).partition("?")[0].rstrip("/") for path in data if is_remote(path)):
+        if any(fits(here[:depth], tuple(source.split("/"))) for depth in range(1, len(here) + 1)):
+            raise OutputError(f"{normal(output)}: lies in {source}, which is read as data; name a folder outside of it")
     from ranker.prediction.remote_output import RemoteOutput
 
     return RemoteOutput(output)
@@ -165,8 +169,12 @@ def _copied(remote: "RemoteOutput | None", summary: Summary) -> Summary:
 
 def _require_apart(output: Path, data: Sequence[str | Path]) -> None:
     """Raise ``OutputError`` for an output within a folder of the data, where a later start would read it."""
+    here = output.resolve()
     for source in map(Path, data):
-        if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
+        folder, pattern = source.resolve(), Path(os.path.abspath(source)).parts
+        paths = (here / "part-00000.parquet", here, *here.parents)
+        matched = not source.exists() and any(fits(path.parts, pattern) for path in paths)
+        if matched or (source.is_dir() and here.is_relative_to(folder)):
             raise OutputError(f"{output}: lies in {source}, which is read as data; name a folder outside of it")
 
 

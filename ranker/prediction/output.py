@@ -14,7 +14,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,8 @@ from ranker.files import replace_file, replacing
 
 PLAN, SUMMARY, SUCCESS = "_plan.json", "_summary.json", "_SUCCESS"
 PARTS = "part-*.parquet"
+UNFINISHED = (f".{PLAN}.", f".{SUMMARY}.", f".{SUCCESS}.", ".part-")
+"""Starts of the names of files that killed jobs have left; see :func:`ranker.files.replacing`."""
 METADATA = b"ranker.predict"
 GROUP_ROWS = 131_072
 """Fewest rows of a row group, except for the last of a file."""
@@ -90,6 +92,7 @@ class OutputFolder:
                 writer = PartWriter(partial, schema)
                 yield writer
                 part = writer.finish(self._digest)
+                _to_disk(partial)  # else a file with its name but without its content may be left by a power failure
             except BaseException:
                 if writer is not None:
                     writer.abandon()
@@ -100,6 +103,8 @@ class OutputFolder:
         """Write the summary, and then the marker of a complete folder."""
         with self.naming_disk():
             replace_file(self.folder / SUMMARY, json.dumps(summary, indent=2).encode() + b"\n")
+            with suppress(OSError):  # some file systems cannot sync a folder
+                _to_disk(self.folder)
             replace_file(self.folder / SUCCESS, b"")
 
     def summary(self) -> dict[str, Any]:
@@ -124,7 +129,7 @@ class OutputFolder:
     def _begin(self) -> None:
         file = self.folder / PLAN
         if not file.exists():
-            others = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith(f".{PLAN}."))
+            others = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith(UNFINISHED))
             if others:
                 raise OutputError(
                     f"{self.folder}: holds {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}, which no "
@@ -143,8 +148,16 @@ class OutputFolder:
                 "replace the results with --restart"
             )
         self.parts = [self._read(path) for path in self._in_order()]
-        if self.complete and self.summary().get("files") != len(self.parts):
+        if self.complete and self._files_of_summary() != len(self.parts):
             (self.folder / SUCCESS).unlink()  # a file was removed
+
+    def _files_of_summary(self) -> int | None:
+        """Number of files that the summary has; ``None`` if it cannot be read."""
+        try:
+            files: int = self.summary()["files"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        return files
 
     def _in_order(self) -> list[Path]:
         """The files up to the first that is missing."""
@@ -166,7 +179,9 @@ class OutputFolder:
     def _clear(self) -> None:
         """Remove the results of a prediction; other files stay, and are refused afterwards."""
         if (self.folder / PLAN).exists():
-            for path in [self.folder / SUCCESS, *self.folder.glob(PARTS), self.folder / SUMMARY, self.folder / PLAN]:
+            unfinished = [path for path in self.folder.iterdir() if path.name.startswith(UNFINISHED)]
+            whole = [self.folder / SUCCESS, *self.folder.glob(PARTS), self.folder / SUMMARY]
+            for path in [*whole, *unfinished, self.folder / PLAN]:
                 path.unlink(missing_ok=True)
 
     def _lock(self, descriptor: int) -> bool:
@@ -214,6 +229,15 @@ class PartWriter:
         if self._waiting_rows:
             self._writer.write_table(pa.concat_tables(self._waiting).combine_chunks(), row_group_size=1 << 30)
         self._waiting, self._waiting_rows = [], 0
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file's content, or the names in a folder, are on the disk. Raises ``OSError``."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def differences(stored: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:

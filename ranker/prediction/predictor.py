@@ -201,7 +201,12 @@ def _copied(block: Block, name: str, kind: pa.DataType, rows: NDArray[np.intp] |
 
 
 def chunk_of(table: Any, columns: Sequence[str], copied: Sequence[str], source: str, number: int = 0) -> ArrowChunk:
-    """An Arrow table or batch as a chunk. Raises ``DataError`` for a missing column or one that is there twice."""
+    """An Arrow table or batch as a chunk.
+
+    Raises ``DataError`` for anything else, a missing column, and one that is there twice.
+    """
+    if not isinstance(table, pa.Table | pa.RecordBatch):
+        raise DataError(f"{source}: must be an Arrow table or record batches, got {type(table).__name__}")
     names, held = table.schema.names, {}
     for column in dict.fromkeys([*columns, *copied]):
         if column not in names:

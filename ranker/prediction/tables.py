@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from ranker.cpus import cores
 from ranker.log_files.errors import DataError
 from ranker.log_files.log_reader import ArrowChunk
-from ranker.prediction.job import BLOCK, cores
+from ranker.prediction.job import BLOCK
 from ranker.prediction.pipeline import in_order
 from ranker.prediction.predictor import Predicted, Predictor, chunk_of, types_of
 
@@ -63,8 +64,9 @@ def _of_frame(predictor: Predictor, frame: Any, threads: int) -> Any:
     rows = _positions(results)
     found = new.to_pandas()
     found.index = frame.index[rows]
+    names = [str(name) for name in frame.columns]
     for place, name in enumerate(predictor.options.copied):
-        found.insert(place, name, frame[name].iloc[rows])
+        found.insert(place, name, frame.iloc[:, names.index(name)].iloc[rows])
     return found
 
 
@@ -95,7 +97,9 @@ def _arrow(frame: Any, columns: Iterable[str]) -> pa.Table:
 
 
 def _types(predictor: Predictor, table: Any) -> dict[str, Any]:
-    chunk_of(table.slice(0, 0), predictor.columns, predictor.options.copied, "table")
+    chunk_of(
+        table.slice(0, 0) if hasattr(table, "schema") else table, predictor.columns, predictor.options.copied, "table"
+    )
     return types_of(table)
 
 

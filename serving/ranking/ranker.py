@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.artifact import TOLERANCE, Artifact
+from ranker.cpus import cores
 from ranker.encoding import ColumnError, Packed
 from ranker.engines import FLOAT32, Engine, EngineOptions, engine_of
 from ranker.engines.row_tables import described
@@ -23,7 +24,6 @@ from ranker.inference.ranking import by_objective, explained
 from serving.features.items import ItemSource
 from serving.features.users import Context, Users
 from serving.logs import event
-from serving.process.cpus import cores
 from serving.protocol.errors import RequestError
 from serving.protocol.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.protocol.messages import FusionChoice, RankRequest

@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import orjson
 from pydantic import SecretStr
 
+from ranker.cpus import cores
 from ranker.engines import EngineError
 from serving.logs import CONFIG, event
 from serving.process.child import ALIVE, LONGEST, Child, say, wait_for_supervisor
-from serving.process.cpus import cores
 from serving.process.liveness import Liveness
 from serving.process.supervisor import Slot, end
 from serving.scorer.messages import Address

@@ -55,6 +55,19 @@ def test_a_copy_is_made_once(published, cache):
     assert [folder.name for folder in cache.iterdir()] == [first.name]
 
 
+def test_a_path_is_no_store(artifact, tmp_path):
+    with pytest.raises(RemoteError, match=r"models: is not a URL; stores are at s3://, gs://"):
+        publish(artifact.folder, str(tmp_path / "models"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_named(published, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
+    with pytest.raises(RemoteError, match=r"shop/1: its copy cannot be written: .*below.*; set XDG_CACHE_HOME"):
+        local_copy(published)
+
+
 def test_the_highest_complete_version_is_taken(store, artifact, tmp_path):
     url = f"s3://models/many{store}"
     for number in (2, 10):

@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from serving import cli, example
-from serving.process.cpus import cores
 from serving.settings import KEYS, Settings
 from tests.serving.conftest import serving
 from tests.serving.server_process import COMMAND, free_port, ready, server_process
@@ -117,17 +116,6 @@ def test_empty_keys_are_refused(name):
 def test_a_server_with_empty_variables_starts(artifact):
     with serving(artifact.folder, workers="", log_requests="", root_path="", items="", models="", users="") as url:
         assert ready(url)
-
-
-@pytest.mark.parametrize(
-    ("quota", "expected"),
-    [("100000 100000", 1), ("50000 100000", 1), ("9000000 100000", 90), ("max 100000", 90), ("", 90)],
-)
-def test_threads_follow_the_limit_of_the_container(tmp_path, quota, expected):
-    (tmp_path / "cpu.max").write_text(quota + "\n")
-    here = len(os.sched_getaffinity(0))
-    assert cores(tmp_path / "cpu.max") == min(expected, here)
-    assert cores(tmp_path / "nothing") == here
 
 
 def test_the_example_client_prints_a_ranking(url, capsys):

@@ -114,9 +114,30 @@ def test_changed_data_is_another_job(artifact, files, tmp_path, rows):
 
 
 def test_results_do_not_become_data(artifact, files, tmp_path):
-    for output in (files, files / "below"):
+    for data, output in (
+        (files, files),
+        (files, files / "below"),
+        (files / "*", files / "below"),
+        (files.parent / "*" / "b*", files / "below" / "deep"),
+        (files.parent / "**", files.parent / "out"),
+        (files.parent / "*" / "*.parquet", files.parent / "out"),
+    ):
         with pytest.raises(OutputError, match=r"lies in .*, which is read as data"):
-            predict_files(artifact.folder, [files], output, PLAIN)
+            predict_files(artifact.folder, [data], output, PLAIN)
+    assert predict_files(artifact.folder, [files / "*.parquet"], files / "_below", PLAIN).rows == 200
+
+
+def test_dictionaries_of_several_files_become_one(artifact, tmp_path, rows):
+    some = rows.slice(0, 100)
+    for number in range(3):
+        words = pa.array([f"{number}-{row}" for row in range(100)])
+        codes = pa.DictionaryArray.from_arrays(pa.array(range(100), pa.int8()), words)
+        pq.write_table(some.append_column("code", codes), tmp_path / f"{number}.parquet")
+    options = PredictOptions(keep=("code",), engine="onnxruntime")
+    predict_files(artifact.folder, [tmp_path / "*.parquet"], tmp_path / "out", options)
+    codes = read(tmp_path / "out")[0]["code"]
+    assert codes.type == pa.dictionary(pa.int32(), pa.string())
+    assert codes.to_pylist() == [f"{number}-{row}" for number in range(3) for row in range(100)]
 
 
 def test_copied_columns_keep_their_types(artifact, tmp_path, rows):
@@ -178,6 +199,32 @@ def test_a_missing_column_is_named_before_anything_is_written(artifact, tmp_path
         with pytest.raises(DataError, match=rf"a\.parquet has no column '{column}'"):
             predict_files(artifact.folder, [tmp_path / "a.parquet"], tmp_path / "out", options)
     assert not list(tmp_path.glob("out/part-*"))
+
+
+@pytest.mark.parametrize(
+    ("url", "data", "told"),
+    [
+        ("file:///scores", "log", "^file://scores: name the path of a local folder, or a URL"),
+        ("ftp://host/scores", "log", "^ftp://host/scores: name the path of a local folder, or a URL"),
+        (
+            "s3://bucket/log/scores",
+            "s3://bucket/log",
+            "^s3://bucket/log/scores: lies in s3://bucket/log, which is read",
+        ),
+        (
+            "s3://bucket/log/scores",
+            "s3://bucket/*/?region=x",
+            r"^s3://bucket/log/scores: lies in s3://bucket/\*, which",
+        ),
+    ],
+)
+def test_a_url_that_cannot_take_results_is_refused_before_anything_is_written(
+    artifact, files, tmp_path, monkeypatch, url, data, told
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match=told):
+        predict_files(artifact.folder, [data], url, PLAIN)
+    assert [path.name for path in tmp_path.iterdir()] == [files.name]
 
 
 def test_nothing_to_score_gives_a_file_without_rows(artifact, tmp_path, rows):

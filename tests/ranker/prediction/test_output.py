@@ -1,4 +1,5 @@
 import json
+import os
 
 import pyarrow as pa
 import pytest
@@ -45,6 +46,18 @@ def test_files_after_a_missing_one_are_written_again(tmp_path):
         assert not folder.complete
 
 
+@pytest.mark.parametrize("summary", [None, "", "[]", "{}"])
+def test_a_folder_without_its_summary_is_not_complete(tmp_path, summary):
+    with OutputFolder(tmp_path, PLAN).opened() as folder:
+        write(folder, 5)
+        folder.finish({"files": 1})
+    file = tmp_path / "_summary.json"
+    file.unlink() if summary is None else file.write_text(summary)
+    with OutputFolder(tmp_path, PLAN).opened() as folder:
+        assert [part.end for part in folder.parts] == [5]
+        assert not folder.complete
+
+
 def test_a_file_that_fails_does_not_appear(tmp_path):
     with OutputFolder(tmp_path, PLAN).opened() as folder:
         with pytest.raises(pa.ArrowInvalid), folder.part(SCHEMA) as part:
@@ -72,6 +85,28 @@ def test_another_plan_is_refused_unless_it_restarts(tmp_path, change, told):
         assert folder.parts == []
     assert names(tmp_path) == ["_plan.json"]
     assert json.loads((tmp_path / "_plan.json").read_text()) == other
+
+
+def test_a_restart_removes_what_a_killed_job_left_unfinished(tmp_path):
+    with OutputFolder(tmp_path, PLAN).opened() as folder:
+        write(folder, 5)
+    for name in (".part-00001.parquet.123-456", "._summary.json.123-456", "._SUCCESS.123-456"):
+        (tmp_path / name).write_bytes(b"half")
+    with OutputFolder(tmp_path, {**PLAN, "data": []}, restart=True).opened() as folder:
+        assert folder.parts == []
+    assert names(tmp_path) == ["_plan.json"]
+
+
+def test_files_are_on_the_disk_before_they_have_their_names_and_all_before_the_marker(tmp_path, monkeypatch):
+    done, sync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: done.append(os.readlink(f"/proc/self/fd/{file}")) or sync(file))
+    monkeypatch.setattr(os, "replace", lambda one, other: done.append(other.name) or replace(one, other))
+    with OutputFolder(tmp_path, PLAN).opened() as folder:
+        write(folder, 5)
+        folder.finish({"files": 1})
+    [part] = [name for name in done if ".part-" in name]
+    assert part.startswith(str(tmp_path / ".part-00000.parquet."))
+    assert done == ["_plan.json", part, "part-00000.parquet", "_summary.json", str(tmp_path), "_SUCCESS"]
 
 
 def test_other_files_are_left_alone(tmp_path):

@@ -88,3 +88,12 @@ def test_other_data_is_refused(artifact):
     for data in (3, "path"):
         with pytest.raises(DataError, match="data: must be a DataFrame, an Arrow table or record batches"):
             ranker.predict(artifact, data, engine="onnxruntime")
+    for data in ({"user": [1]}, [{"user": 1}]):
+        with pytest.raises(DataError, match=r"must be an Arrow table or record batches, got (str|dict)"):
+            list(ranker.predict(artifact, data, engine="onnxruntime"))
+
+
+def test_names_of_a_frame_may_be_numbers(artifact, table):
+    frame = table.to_pandas().rename(columns={"row": 0})
+    found = ranker.predict(artifact, frame, keep=["0"], engine="onnxruntime")
+    assert found["0"].tolist() == list(range(63))
