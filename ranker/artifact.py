@@ -376,15 +376,19 @@ def write_parts(
 
 
 def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
-    """Write the manifest, with checksums of all files in ``folder`` and the next free number below ``root``."""
+    """Write the manifest, with checksums of all files in ``folder`` and the next free number below ``root``.
+
+    The number is also above that of the version it carries on, which may be in another folder.
+    """
     files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file()}
+    carried = Chain.model_validate(manifest["chain"]) if manifest.get("chain") else None
     mapped = any(name.startswith(f"{LARGE}/") or f"{TABLES}/" in name for name in files)
     chunks = {name: parts for name, file in files.items() if (parts := chunk_digests(file))}
     sealed = Manifest.model_validate(
         {
             **manifest,
             "format": MAPPED_FORMAT if mapped or chunks else FORMAT,
-            "version": max(numbered(root), default=0) + 1,
+            "version": max([*numbered(root), carried.parent.version if carried else 0], default=0) + 1,
             "files": {name: digest(file) for name, file in files.items()},
             "chunks": chunks,
         }

@@ -1,7 +1,8 @@
 """Runs of an ONNX Runtime session at fixed sizes, on arrays that stay on the device, replayed as CUDA graphs.
 
 ONNX Runtime keeps a captured graph for the thread that captured it, and while one is captured no other thread may
-allocate memory on the device. So everything that runs on the device runs in one thread of the process.
+allocate memory on the device. So everything that runs on the device runs in one thread of the process. Sessions are
+made in the thread that loads them, one after the other, each before its runs are captured.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 import ranker
@@ -196,7 +198,12 @@ def _plan(artifact: Artifact, log: Log, options: PredictOptions, rows_per_file: 
             **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()},
             "rows_per_file": rows_per_file,
         },
-        "software": {"ranker": ranker.__version__, "pyarrow": pa.__version__},
+        "software": {
+            "ranker": ranker.__version__,
+            "pyarrow": pa.__version__,
+            "numpy": np.__version__,
+            options.engine: getattr(import_module(options.engine), "__version__", ""),
+        },
     }
 
 

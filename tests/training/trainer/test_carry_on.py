@@ -123,6 +123,7 @@ def test_a_returning_id_that_has_expired_starts_again(first, tmp_path):
     second = fit(config(), rows(4, "abc", 1), output=output, from_artifact=first, progress=False).export()
     assert second.manifest.chain is not None
     assert second.manifest.chain.parent.version == first.manifest.version
+    assert second.manifest.version == first.manifest.version + 1  # in a folder of its own, too
     assert (second.manifest.chain.fits, second.manifest.chain.days) == (2, 4)
     after = carried(second, rows(5, "abcd", 2), tmp_path / "rows")
     returned = after.row("item", "d")
