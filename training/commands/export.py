@@ -84,7 +84,7 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
     data = collect(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
     encoder, metrics = trained.prepared.encoder, trained.metrics
     scores = trained.predictions.scores
-    seen = trained_on(divided)
+    seen = trained_on(divided, trained.parent.files if trained.parent is not None else ())
 
     def compare(score: Scorer) -> Agreement:
         """Compare scores of the sampled validation rows with the trained model's."""

@@ -11,6 +11,7 @@ from tests.training.days import CONFIG, rows
 from training.commands.fit import TrainingRun, fit
 from training.config.experiment import checked
 from training.data.earlier import Arrays, opened
+from training.data.trained_on import TrainedOn
 from training.progress_listener import RunListener
 from training.trainer.carry_on import state_of
 from training.trainer.run_folder import EXPORTED
@@ -80,6 +81,12 @@ def test_called_again_it_does_not_carry_its_own_result_on(unbroken, log):
     assert resumed.trained.parent is not None
     assert resumed.trained.parent.version == 1
     assert resumed.history == again.history
+
+
+def test_files_of_the_fits_before_are_remembered(first, unbroken):
+    seen = TrainedOn.model_validate(load(unbroken.folder).manifest.trained_on)
+    assert seen.earlier == TrainedOn.model_validate(first.manifest.trained_on).files
+    assert seen.all_files() == (*seen.earlier, *seen.files)
 
 
 def test_an_artifact_without_state_is_served_and_not_carried_on(unbroken, log):
