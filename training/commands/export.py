@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import orjson
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -84,7 +85,7 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
     data = collect(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
     encoder, metrics = trained.prepared.encoder, trained.metrics
     scores = trained.predictions.scores
-    seen = trained_on(divided)
+    seen = trained_on(divided, trained.parent.files if trained.parent is not None else ())
 
     def compare(score: Scorer) -> Agreement:
         """Compare scores of the sampled validation rows with the trained model's."""
@@ -122,6 +123,12 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
     )
     show_rounded(rounded_agreement(artifact, trained.model, tables), console)
     return artifact
+
+
+def exports(trained: Run, artifact: Artifact) -> bool:
+    """Whether an artifact of this run is of its best epoch so far, by the metrics with their intervals."""
+    metrics = orjson.loads(orjson.dumps(trained.metrics, option=orjson.OPT_SERIALIZE_NUMPY))
+    return bool(metrics == artifact.manifest.metrics)
 
 
 def show_rounded(agreement: Agreement, console: Console) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from ranker.artifact import Artifact
 from ranker.inference.agreement import MIN_NDCG
 from ranker.log_files.log_reader import Source
-from training.commands.export import finish, show_metrics
+from training.commands.export import exports, finish, show_metrics
 from training.commands.inputs import (
     Config,
     Data,
@@ -164,7 +164,8 @@ def fit(
         console.print(line, markup=False)
     if made is not None:
         return TrainingRun(output, experiment, console, None, made)
-    if own is not None and carried is not None:  # the highest version is what this call made before
+    result = carried if own is not None and not restart else None  # the highest version is what this call made before
+    if own is not None and carried is not None:
         carried = found(own, carried)
     earlier = opened(carried) if carried is not None else None
     if earlier is not None:
@@ -177,6 +178,10 @@ def fit(
     if in_memory(data):
         prune(Path(source[0]))
     show_metrics(trained, console)
+    if result is not None and exports(trained, result):  # killed after the export, before its record
+        mark_exported(folder, result)
+        console.print(f"this run was already exported: {result.folder}", markup=False)
+        return TrainingRun(output, experiment, console, trained, result)
     return TrainingRun(output, experiment, console, trained, None)
 
 

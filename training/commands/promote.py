@@ -17,7 +17,7 @@ from ranker.log_files.log_reader import Source
 from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import ConfigError, Experiment, SplitByFiles
-from training.config.promotion import Bounds, bounds_of, default_bounds, directions, require_bounds
+from training.config.promotion import Bounds, bounds_of, default_bounds, measurable, require_bounds
 from training.data.every_row import EveryRow
 from training.data.experiment_log import open_log
 from training.data.trained_on import held_out, overlap
@@ -179,8 +179,7 @@ def _bounds(asked: PromotionOptions, saved: Experiment, versions: tuple[Artifact
     """The bounds that are asked for, else those that the config has for objectives of both versions; may be empty."""
     shared, _ = shared_tasks(*versions)
     if asked.bounds is None:
-        known = directions(shared)
-        return {measure: bound for measure, bound in saved.promotion.items() if measure in known}
+        return {measure: bound for measure, bound in saved.promotion.items() if measurable(measure, shared)}
     bounds = bounds_of(asked.bounds)
     require_bounds(bounds, shared)
     return bounds

@@ -1,6 +1,7 @@
 """Bounds of ``ranker-train promote``: how far a new version may fall behind the one that it replaces."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
 
@@ -8,16 +9,16 @@ from pydantic import Field, model_validator
 
 from ranker.config.closed import Closed
 from ranker.config.file import ConfigError, check_data, read
-from ranker.metrics import METRICS, metrics_of
+from ranker.fusion import DEFAULT
+from ranker.metrics import METRICS, RANKING_METRICS, metrics_of
 from ranker.registry import alternatives
 from ranker.tasks import Task
+from training.config.metric_names import METRIC, Metric, metric_of
 
 LimitName: TypeAlias = Literal["least", "within", "most"]
 LATENCY = "latency_ms"
 """Measure of a call's time, of the version and not of an objective."""
 TOP = 10
-NDCG = f"ndcg@{TOP}"
-"""Measure of the default fusion's rankings, with an objective's label as the gain."""
 LIMITS: Mapping[Literal["more", "less"] | None, tuple[LimitName, ...]] = {
     "more": ("least",),
     "less": ("least", "most"),
@@ -59,7 +60,7 @@ class Bound(Closed):
 
 
 Bounds: TypeAlias = Mapping[str, Bound]
-"""Bounds by measure: ``click.auc``, ``latency_ms``."""
+"""Bounds by measure: ``click.auc``, ``fused(default).ndcg@10(click)``, ``latency_ms``."""
 BoundsByName: TypeAlias = dict[Annotated[str, Field(min_length=1)], Bound]
 """The same as a section of a config."""
 
@@ -78,25 +79,73 @@ def bounds_of(content: Mapping[str, object]) -> Bounds:
     return check_data({"promotion": dict(content)}, _File).promotion
 
 
+def ndcg_of(task: str) -> Metric:
+    """NDCG of the default fusion's rankings, with an objective's label as the gain."""
+    return Metric(task, "ndcg", TOP, fusion=DEFAULT)
+
+
 def directions(tasks: Mapping[str, Task]) -> dict[str, Literal["more", "less"] | None]:
-    """All measures of these objectives and their better direction."""
+    """Measures of these objectives and their better direction, without the rankings that only bounds name."""
     found: dict[str, Literal["more", "less"] | None] = {}
     for name, task in tasks.items():
         found |= {f"{name}.{metric.name}": metric.better for metric in metrics_of(task) if metric.interval}
-        found[f"{name}.{NDCG}"] = "more"
+        found[ndcg_of(name).name] = "more"
     return {**found, LATENCY: "less"}
+
+
+def rankings(measures: Collection[str], tasks: Mapping[str, Task]) -> list[Metric]:
+    """NDCG@10 of each objective, and other measures of the default fusion's rankings that ``measures`` name."""
+    named = [_ranking(measure, tasks) for measure in measures if measure.startswith("fused(")]
+    return list(dict.fromkeys([*map(ndcg_of, tasks), *named]))
+
+
+def measurable(measure: str, tasks: Mapping[str, Task]) -> bool:
+    """Whether these objectives have a measure of this name."""
+    try:
+        _direction(measure, tasks)
+    except ValueError:
+        return False
+    return True
 
 
 def check_bounds(bounds: Bounds, tasks: Mapping[str, Task]) -> None:
     """Raise ``ValueError`` for a measure that these objectives do not have, or a limit that it cannot have."""
-    known = directions(tasks)
     for measure, bound in bounds.items():
-        if measure not in known:
-            raise ValueError(f"promotion.{measure}: no such measure{alternatives(measure, known)}")
-        possible = ("most",) if measure == LATENCY else LIMITS[known[measure]]
+        possible = ("most",) if measure == LATENCY else LIMITS[_direction(measure, tasks)]
         for limit, _ in bound.limits():
             if limit not in possible:
                 raise ValueError(f"promotion.{measure}.{limit}: this measure takes {' or '.join(possible)}")
+
+
+def _direction(measure: str, tasks: Mapping[str, Task]) -> Literal["more", "less"] | None:
+    """The better direction of a measure. Raises ``ValueError`` for an unknown one."""
+    known = directions(tasks)
+    if measure in known:
+        return known[measure]
+    if measure.startswith("fused("):
+        _ranking(measure, tasks)
+        return "more"
+    found, hint = re.fullmatch(METRIC, measure), alternatives(measure, known)
+    if found and found["word"] in tasks and found["of"] is None and found["kind"] in RANKING_METRICS:
+        hint = f"; write fused({DEFAULT}).{measure.partition('.')[2]}({found['word']}) for the default fusion's ranking"
+    raise ValueError(f"promotion.{measure}: no such measure{hint}")
+
+
+def _ranking(measure: str, tasks: Mapping[str, Task]) -> Metric:
+    """A measure of the default fusion's rankings within lists. Raises ``ValueError``."""
+    option, found = f"promotion.{measure}", re.fullmatch(METRIC, measure)
+    if found is None:
+        raise ValueError(f"{option}: cannot be read; write names such as {ndcg_of(next(iter(tasks))).name}")
+    metric = metric_of(option, found, tasks, [DEFAULT])
+    if metric.column not in tasks:
+        raise ValueError(
+            f"{option}: no such measure; {metric.column!r} is no objective{alternatives(metric.column, tasks)}"
+        )
+    if metric.definition.of_lists is None:
+        raise ValueError(f"{option}: is not measured within lists; write gauc")
+    if metric.name != measure:
+        raise ValueError(f"{option}: write {metric.name}")
+    return metric
 
 
 def require_bounds(bounds: Bounds, tasks: Mapping[str, Task]) -> None:
@@ -120,5 +169,5 @@ def default_bounds(tasks: Mapping[str, Task]) -> Bounds:
             found[f"{name}.{main.name}"] = _MAIN[main.better]
         if METRICS["calibration"].fits(task):
             found[f"{name}.calibration"] = Bound(least=-0.05)
-        found[f"{name}.{NDCG}"] = Bound(least=-0.005)
+        found[ndcg_of(name).name] = Bound(least=-0.005)
     return {**found, LATENCY: Bound(most=1.2)}

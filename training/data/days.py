@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ranker.config.closed import Closed
 from ranker.log_files.log_reader import Chunk, DataError
 from training.config.experiment import Experiment, SplitByTime
-from training.data.split.time_column import SECOND, TimeColumn, Values, parse
+from training.data.split.time_column import SECOND, TimeColumn, Values, parse, shown
 from training.data.split.time_split import DAY
 from training.data.split.time_units import EPOCHS, unit_of
 
@@ -64,6 +64,13 @@ class DayClock:
             return np.floor(times.values).astype(np.int64)
         instants = self._dates(times.values, chunk) if self.unit == "dates" else times.values
         return np.floor(instants / _per_day(self.unit)).astype(np.int64)
+
+    def shown(self, chunk: Chunk, row: int) -> str:
+        """The value in a row of a chunk as text; empty without a column."""
+        if self._times is None:
+            return ""
+        times = self._times.of(chunk)
+        return shown(times.values[row].item(), times.kind)
 
     def _dates(self, numbers: Values, chunk: Chunk) -> Values:
         """Instants [N] of numbers such as 20240109, integers or floats. Raises ``DataError`` for another one."""

@@ -8,7 +8,6 @@ from ranker.encoding import encode_labels, label_columns
 from ranker.encoding.columns import Mask
 from ranker.log_files.log_reader import Chunk
 from ranker.schema import Schema
-from training.data.split.held_out import Split
 
 
 class Rows(Protocol):
@@ -25,7 +24,7 @@ class Rows(Protocol):
 class _WithoutDropped:
     """Reads the labels along with the requested columns; some files may lack ``optional`` label columns."""
 
-    rows: Split
+    rows: Rows
     schema: Schema
     optional: tuple[str, ...]
 
@@ -45,7 +44,7 @@ class _WithoutDropped:
             yield chunk, mask & ~labels.dropped
 
 
-def without_dropped(rows: Split, schema: Schema, optional: Sequence[str]) -> Rows:
+def without_dropped(rows: Rows, schema: Schema, optional: Sequence[str]) -> Rows:
     """Filter out dropped rows; returns ``rows`` unchanged if no task drops any."""
     drops = any(task.given_conflicts == "drop" for task in schema.tasks.values())
     return _WithoutDropped(rows, schema, tuple(optional)) if drops else rows

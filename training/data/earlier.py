@@ -17,6 +17,7 @@ from ranker.artifact import MANIFEST, STATE, Artifact, ArtifactError, verify_sta
 from ranker.config.closed import Closed
 from ranker.encoding.carried import Carried
 from training.data.days import Unit
+from training.data.trained_on import SeenFile, TrainedOn
 
 FACTS, IDS, VARIABLES = "state.json", "ids.npz", "variables.npz"
 FORMAT = 1
@@ -58,6 +59,7 @@ class ParentRecord(Closed):
     fits: int
     first_day: int
     day: int
+    files: tuple[SeenFile, ...] = Field((), description="Files that it and the fits before it were trained on.")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Earlier:
     def record(self) -> ParentRecord:
         """What a run remembers of it."""
         about, facts = self.artifact.manifest, self.facts
+        files = TrainedOn.model_validate(about.trained_on).all_files() if about.trained_on else ()
         return ParentRecord(
             folder=str(self.artifact.folder.resolve()),
             version=about.version,
@@ -80,6 +83,7 @@ class Earlier:
             fits=facts.fits,
             first_day=facts.first_day,
             day=facts.day,
+            files=files,
         )
 
     @cached_property

@@ -30,6 +30,7 @@ from ranker.schema import Schema
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows, EncodedWriter
 from training.data.carried_notes import carried_notes
+from training.data.day_counts import DayCounts
 from training.data.days import DayClock, Days
 from training.data.dropped_rows import Rows, without_dropped
 from training.data.earlier import Arrays, Earlier
@@ -73,9 +74,10 @@ def prepare(
 ) -> Prepared:
     """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
 
-    The encoder of an ``earlier`` artifact is carried on. The first pass counts labels: a task with nothing to learn
-    and many labels that contradict `given` are errors; few contradictions, features without any value, and features
-    that have moved since ``earlier`` are reported through ``note``.
+    The encoder of an ``earlier`` artifact is carried on. The first pass counts labels and days: a task with nothing to
+    learn, many labels that contradict `given`, and a few rows dated far after all others are errors; few
+    contradictions, features without any value, and features that have moved since ``earlier`` are reported through
+    ``note``.
     """
     schema, seed = experiment.log_schema, experiment.training.seed
     rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
@@ -83,24 +85,22 @@ def prepare(
     folds = Folds(schema, seed) if earlier is None else DayFolds(schema, clock)
     columns = columns_of(schema, [*folds.columns, *clock.columns, *weight_columns(schema)])
     fitter = EncoderFitter(schema, seed, earlier.carried if earlier else None, experiment.daily.refit_scales)
-    counts, count, spans = LabelCounts(schema), 0, []
+    counts, by_day, count = LabelCounts(schema), DayCounts(clock), 0
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
         labels, kept = _labels(schema, chunk, mask, counts)
         with chunk.naming_rows():
             fold, days = folds.of(chunk), clock.of(chunk)[kept]
         with chunk.naming_rows(kept):
             fitter.add(taken(chunk.columns, kept), labels.values, labels.known, fold[kept], days)
-        if len(days):
-            spans.append((int(days.min()), int(days.max())))
+        by_day.add(chunk, kept, days)
         count += len(days)
     if not count:
         raise DataError(f"data.split leaves no row to train on: {rows.counted(columns)}")
+    days_of = by_day.days()
     counts.check_conflicts()
     for text in counts.check_learnable(earlier.artifact.schema.tasks if earlier else ()):
         note(text)
     unlabelled = [name for name, known in zip(schema.tasks, counts.known.tolist(), strict=True) if not known]
-    assert clock.unit is not None, "it has read a row"
-    days_of = Days(first=min(s[0] for s in spans), last=max(s[1] for s in spans), column=clock.column, unit=clock.unit)
     if earlier is not None:
         for text in carried_notes(earlier, fitter, days_of, experiment.daily.refit_scales):
             note(text)

@@ -22,6 +22,8 @@ from training.data.split.time_units import unit_of
 
 ENDS = 65_536
 """Bytes hashed at each end of a file; the end of a Parquet file holds its metadata."""
+MOST_FILES = 400
+"""Files that a chain of fits remembers."""
 
 
 class SeenFile(Closed):
@@ -66,14 +68,22 @@ class TrainedOn(Closed):
 
     files: tuple[SeenFile, ...] = Field(description="Files in reading order.")
     time: SeenTime | None = None
+    earlier: tuple[SeenFile, ...] = Field((), description="Files of the fits that this one carries on, oldest first.")
+
+    def all_files(self) -> tuple[SeenFile, ...]:
+        """Files of this fit and the earlier ones, each content once, oldest first: the last :data:`MOST_FILES`."""
+        by_content: dict[tuple[int, str], SeenFile] = {}
+        for file in reversed((*self.earlier, *self.files)):
+            by_content.setdefault(file.content, file)
+        return tuple(reversed([*by_content.values()][:MOST_FILES]))
 
 
-def trained_on(rows: Split) -> TrainedOn:
-    """The record of a split log for an artifact."""
+def trained_on(rows: Split, earlier: tuple[SeenFile, ...] = ()) -> TrainedOn:
+    """The record of a split log for an artifact; ``earlier`` are files of the fits that it carries on."""
     time, found = None, rows.window
     if found is not None:
         time = SeenTime(column=found.column, kind=found.kind, first=found.low, end=found.start)
-    return TrainedOn(files=_files(rows.log), time=time)
+    return TrainedOn(files=_files(rows.log), time=time, earlier=earlier)
 
 
 def held_out(artifact: Artifact, log: Log) -> Split:
@@ -99,10 +109,17 @@ def held_out(artifact: Artifact, log: Log) -> Split:
 
 
 def overlap(artifact: Artifact, log: Log) -> list[str]:
-    """Warnings about rows of a log that the artifact was trained on; for a split by time, reads the time column."""
+    """Warnings about rows of a log that the artifact was trained on; for a split by time, reads the time column.
+
+    Of the fits that it carries on, it knows the files only.
+    """
     experiment, seen = _remembered(artifact)
     if seen is None:
         return ["caution: the artifact does not say which rows it was trained on; metrics on those are too good"]
+    return [*_in_own(seen, experiment, log), *_in_earlier(seen, log)]
+
+
+def _in_own(seen: TrainedOn, experiment: Experiment, log: Log) -> list[str]:
     rule = experiment.data.split
     if isinstance(rule, SplitByTime) and seen.time is not None:
         try:
@@ -147,6 +164,17 @@ def _in_files(seen: TrainedOn, experiment: Experiment, log: Log) -> list[str]:
     return [
         f"caution: the model was trained on {_listed(names)}{share}: metrics on those rows are too good. --validation "
         f"evaluates only held-out rows{hint}."
+    ]
+
+
+def _in_earlier(seen: TrainedOn, log: Log) -> list[str]:
+    known = {file.content for file in seen.earlier} - {file.content for file in seen.files}
+    names = [file.name for file in _files(log) if file.content in known] if known else []
+    if not names:
+        return []
+    return [
+        f"caution: an earlier fit, which the model carries on, was trained on {_listed(names)}: metrics on those rows "
+        "are too good"
     ]
 
 

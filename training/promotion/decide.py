@@ -126,7 +126,7 @@ def decide(
         found, lumped = slices_of(column, rows.columns[column], how.slice_rows)
         slices += found
         notes += lumped
-    whole, *parts = _measured(rows, tasks, lists, slices, how, progress)
+    whole, *parts = _measured(rows, tasks, lists, slices, bounds, how, progress)
     if rankable(reasons) and rankable(theirs):
         whole.append(latency(rows.new, rows.old, how.engine, how.resamples, how.seed))
     tests = count_tests(bounds, whole, parts)
@@ -171,11 +171,12 @@ def _measured(
     tasks: Sequence[str],
     lists: Lists | None,
     slices: Sequence[Slice],
+    bounds: Bounds,
     how: How,
     progress: Callable[[int], None],
 ) -> list[list[Drawn]]:
     """Measures on all rows, then on each slice, on the same resamples."""
-    parts = [families(rows, tasks, lists), *(families(rows, tasks, lists, one.mask) for one in slices)]
+    parts = [families(rows, tasks, lists, mask, bounds) for mask in (None, *(one.mask for one in slices))]
     flat: list[Family] = [family for part in parts for family in part]
     drawn = iter(resampled(flat, rows.unit_count, how.resamples, how.seed, progress))
     return [[one for _ in part for one in next(drawn)] for part in parts]

@@ -1,17 +1,19 @@
-"""Measures of both versions on the same rows: every objective's metrics, and NDCG of the default fusions' rankings."""
+"""Measures of both versions on the same rows: every objective's metrics, and those of the default fusions' rankings."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.fusion import Candidates, FusionError, Requests
 from ranker.log_files.log_reader import DataError
-from ranker.metrics import Groups, metrics_of
+from ranker.metrics import Groups, Relevance, metrics_of
 from ranker.metrics.base import Sample
-from ranker.metrics.checks import Floats, ratio
+from ranker.metrics.checks import Floats, Statistic
+from ranker.metrics.lists import mean
 from ranker.schema import Task
-from training.config.promotion import NDCG, TOP
+from training.config.metric_names import Metric
+from training.config.promotion import rankings
 from training.data.encode import NO_GROUP
 from training.promotion.resampling import Family, Paired
 from training.promotion.rows import PairedRows, Version
@@ -48,20 +50,24 @@ class Lists:
         self.units = np.unique(units)
         self._rankings = [self.groups.ranking(scores) for scores in (self.new, self.old)]
 
-    def ndcg(self, rows: PairedRows, i: int, mask: Mask) -> tuple[Floats, Floats] | None:
-        """NDCG@10 of both versions in each list [L], NaN if undefined, with the i-th label as the gain.
+    def family(self, rows: PairedRows, metric: Metric, mask: Mask) -> Family | None:
+        """A metric of both versions' rankings, over the lists in which it is defined.
 
-        An unknown label gains nothing, and so do rows outside the mask [N]. ``None`` if a label is below 0.
+        The label of an objective is the relevance; an unknown label, and a row outside the mask [N], has none. ``None``
+        if the metric takes no label below 0 and there is one.
         """
-        gains = np.where(rows.known[:, i] & mask, rows.labels[:, i], 0.0)[self.members]
-        if gains.min(initial=0.0) < 0:
+        i = list(rows.tasks).index(metric.column)
+        known = (rows.known[:, i] & mask)[self.members]
+        relevance = Relevance(np.where(known, rows.labels[self.members, i], 0.0), known)
+        try:
+            prepared = metric.definition.prepared(self.groups, relevance, metric.k)
+        except ValueError:
             return None
-        ideal = self.groups.ranking(gains).dcg(gains, TOP)
-        new, old = (
-            np.divide(ranking.dcg(gains, TOP), ideal, out=np.full(len(ideal), np.nan), where=ideal > 0)
-            for ranking in self._rankings
-        )
-        return new, old
+        assert prepared.of_lists is not None, "a metric within lists"
+        new, old = (prepared.of_lists(ranking) for ranking in self._rankings)
+        defined = np.isfinite(new) & (prepared.weights > 0)  # by the relevance alone, so in both versions
+        statistics = (_mean_of(values[defined], prepared.weights[defined]) for values in (new, old))
+        return Family(self.units[defined], [Paired(metric.name, "more", *statistics)])
 
 
 def fused(version: Version, members: NDArray[np.intp], codes: NDArray[np.intp]) -> Floats:
@@ -81,8 +87,14 @@ def fused(version: Version, members: NDArray[np.intp], codes: NDArray[np.intp]) 
         ) from None
 
 
-def families(rows: PairedRows, tasks: Sequence[str], lists: Lists | None, mask: Mask | None = None) -> list[Family]:
-    """Measures of some objectives on all rows, or on those of a mask [N].
+def families(
+    rows: PairedRows,
+    tasks: Sequence[str],
+    lists: Lists | None,
+    mask: Mask | None = None,
+    bounds: Collection[str] = (),
+) -> list[Family]:
+    """Measures of some objectives on all rows, or on those of a mask [N]; of rankings also those that ``bounds`` name.
 
     On a slice, rankings are those of whole lists, and only the slice's rows gain.
     """
@@ -92,10 +104,9 @@ def families(rows: PairedRows, tasks: Sequence[str], lists: Lists | None, mask: 
         if name not in tasks:
             continue
         found += _of_task(rows, name, task, rows.known[:, i] & inside, i)
-        if lists is not None and (ndcgs := lists.ndcg(rows, i, inside)) is not None:
-            defined = np.isfinite(ndcgs[0])  # by the gains alone, so in both versions
-            one = Paired(f"{name}.{NDCG}", "more", *(_Mean(values[defined]) for values in ndcgs))
-            found.append(Family(lists.units[defined], [one]))
+    for metric in rankings(bounds, rows.tasks) if lists is not None else ():
+        if metric.column in tasks and lists is not None and (family := lists.family(rows, metric, inside)) is not None:
+            found.append(family)
     return found
 
 
@@ -128,11 +139,6 @@ def _with_both_classes(units: NDArray[np.intp], labels: Floats, in_group: Mask) 
     return np.flatnonzero((positives > 0) & (positives < sizes))
 
 
-class _Mean:
-    """Weighted mean of values [L]."""
-
-    def __init__(self, values: Floats) -> None:
-        self._values = values
-
-    def __call__(self, weights: Floats) -> float:
-        return ratio((self._values * weights).sum(), weights.sum())
+def _mean_of(values: Floats, weights: Floats) -> Statistic:
+    """The mean of values [L] by weights [L] as a function of how often each list was drawn [L]."""
+    return lambda counts: mean(values, weights * counts)

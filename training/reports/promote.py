@@ -1,8 +1,10 @@
 """The page of a promotion: the verdict, differences with intervals and bounds, slices, rankings."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.config.metric_names import METRIC
 from training.config.promotion import LATENCY, TOP
 from training.promotion.decide import Decision, Difference
 from training.promotion.rankings import RankingShift
@@ -108,6 +110,15 @@ def _interval(low: float | None, high: float | None, sign: str = "") -> str:
     return "" if low is None or high is None else f"[{low:{sign}.5g}, {high:{sign}.5g}]"
 
 
+def _split(measure: str) -> tuple[str, str]:
+    """Objective and metric of a measure: ``click.auc``, or ``fused(default).ndcg@10(click)``."""
+    found = re.fullmatch(METRIC, measure)
+    if found is not None and found["fusion"] is not None:
+        return found["of"], measure[: measure.rindex("(")]
+    objective, metric = measure.split(".", 1)
+    return objective, metric
+
+
 def _by_metric(decision: Decision) -> dict[str, list[dict[str, Any]]]:
     """Records of a chart per metric: a line per objective and slice."""
     least = {(check.measure, check.slice): check.bound for check in decision.checks if check.limit == "least"}
@@ -115,7 +126,7 @@ def _by_metric(decision: Decision) -> dict[str, list[dict[str, Any]]]:
     for one in decision.differences:
         if one.gain is None or one.name == LATENCY:
             continue
-        objective, metric = one.name.split(".", 1)
+        objective, metric = _split(one.name)
         record = {
             "label": objective if one.slice is None else f"{objective}, {one.slice}",
             "gain": one.gain,

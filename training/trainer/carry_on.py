@@ -1,6 +1,7 @@
 """Starts a model from an earlier artifact's weights and moments, row by row where tables and inputs have changed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from ranker.encoding import Encoder
@@ -11,6 +12,7 @@ from ranker.optimizers.grouped import GroupedOptimizer
 from training.config.experiment import Experiment
 from training.data.earlier import Arrays, Earlier, InputColumns, ParentRecord, StateFacts
 from training.data.encode import Prepared
+from training.trainer.input_axes import InputAxes, input_axes
 from training.trainer.moments import kept_moments
 from training.trainer.variable_names import HEADS, TABLES, TRUNK, WEIGHTING, input_columns, named_variables, set_names
 
@@ -100,6 +102,8 @@ class _Axes:
 
     def __init__(self, model: RankingModel, experiment: Experiment, encoder: Encoder, earlier: Earlier) -> None:
         facts = earlier.facts
+        self._model, self._experiment = model, experiment
+        self._embeds_otherwise = _embedded(encoder) != _embedded(earlier.artifact.encoder)
         self._sets, self._new_sets = facts.sets, set_names(model)
         self._inputs, self._new_inputs = facts.inputs, input_columns(encoder)
         heads = model.architecture.tasks
@@ -131,25 +135,40 @@ class _Axes:
         return [RowMoves.joined(parts), sets]
 
     def _of_axis(self, name: str, axis: int, old: int, new: int) -> RowMoves | None:
-        for before, now, only in self._candidates(name, axis):
-            more = old - len(before)
-            if before != now and more == new - len(now) and (more == 0 or (only and more > 0)):
+        """The moves of one axis; ``None`` if it has input columns that changed and cannot be told by name."""
+        growth = self._growth(name, axis)
+        if growth == 0:
+            return RowMoves.identity(old) if old == new else None
+        for before, now, grown, more in self._candidates(name, axis):
+            if (old, new, growth) == (len(before) + more, len(now) + more, grown):
                 return RowMoves.between([*before, *range(more)], [*now, *range(more)])
-        return RowMoves.identity(old) if old == new and not self._reads_inputs(name, axis) else None
+        return None
 
-    def _candidates(self, name: str, axis: int) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], bool]]:
-        """Old and new columns that an axis may have, and whether others may follow them."""
-        before, now = self._inputs, self._new_inputs
+    def _growth(self, name: str, axis: int) -> int:
+        """By how much the axis grows with the input columns; 0 if these are the same as before, -1 if unknown."""
+        if self._inputs == self._new_inputs:
+            return 0
+        found = self._input_axes.growth.get(name)
+        return -1 if found is None else found[axis]
+
+    def _candidates(self, name: str, axis: int) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], int, int]]:
+        """Old and new columns that an axis may have, its growth then, and how many others follow them."""
+        before, now, axes = self._inputs, self._new_inputs, self._input_axes
         if name.endswith("/kernel_context") and axis == 0:
-            yield before.context, now.context, False
+            yield before.context, now.context, axes.context, 0
         elif name.endswith("/kernel_candidate") and axis == 0:
-            yield before.candidate, now.candidate, True
+            yield before.candidate, now.candidate, axes.candidate, 0
+            yield before.candidate, now.candidate, axes.candidate, axes.crossed
         elif name.startswith("interactions/"):
-            yield _both(before), _both(now), False
+            yield _both(before), _both(now), axes.context + axes.candidate, 0
 
-    def _reads_inputs(self, name: str, axis: int) -> bool:
-        """Whether an axis has the input columns of a side that changed, so that equal sizes are no equal columns."""
-        return any(before != now for before, now, _ in self._candidates(name, axis))
+    @cached_property
+    def _input_axes(self) -> InputAxes:
+        return input_axes(self._model, self._experiment, self._embeds_otherwise)
+
+
+def _embedded(encoder: Encoder) -> list[list[tuple[str, int]]]:
+    return [[(field.feature, field.dimension) for field in side.ids] for _, side in encoder.layout.sides()]
 
 
 def _both(inputs: InputColumns) -> tuple[str, ...]:

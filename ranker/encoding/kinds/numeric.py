@@ -242,18 +242,22 @@ class NumericFitter(Fitter):
     _earlier: NumericEncoding | None = None
     _shares: Floats | None = None
     _refits: bool = False
+    _before: int = 0
+    """Number of values in earlier fits."""
 
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(self.seed)
 
     def carry(self, earlier: Encoding, facts: Mapping[str, NDArray[Any]], refit_scales: bool) -> str | None:
-        """Keep the earlier scale or buckets, unless they are fitted again."""
+        """Keep the earlier scale or buckets, unless they are fitted again, or were fitted without any value."""
         if not isinstance(earlier, NumericEncoding):
             return f"it was of kind {earlier.feature.model_dump()['kind']}"
         now, before = self.feature, earlier.feature
         if (now.transform, now.bucketed and now.buckets) != (before.transform, before.bucketed and before.buckets):
             return f"its transform was {_shown(before)}, and is now {_shown(now)}"
-        self._earlier, self._shares, self._refits = earlier, facts.get("shares"), refit_scales
+        # Artifacts of before have no count; buckets without an edge had no value.
+        self._before = int(facts["count"]) if "count" in facts else int(not before.bucketed or len(earlier.edges) > 0)
+        self._earlier, self._shares, self._refits = earlier, facts.get("shares"), refit_scales or not self._before
         return None
 
     def add(self, column: Column, name: str) -> None:
@@ -296,17 +300,18 @@ class NumericFitter(Fitter):
         return self.count == 0
 
     def facts(self) -> Arrays:
-        """Fraction of the values in each bucket; those of an earlier fit while its buckets are kept."""
+        """Number of values in all fits; fractions by bucket, those of an earlier fit while its buckets are kept."""
+        count = {"count": np.array(self._before + self.count)}
         if not self.feature.bucketed:
-            return {}
+            return count
         if self._earlier is not None and self._shares is not None and not (self._refits and self.count):
-            return {"shares": self._shares}
-        return {"shares": bucket_shares(self._sample[1], np.array(self._edges()))}
+            return {**count, "shares": self._shares}
+        return {**count, "shares": bucket_shares(self._sample[1], np.array(self._edges()))}
 
     def moved(self) -> str | None:
         """How far the added rows lie from the earlier scale or buckets."""
         earlier = self._earlier
-        if earlier is None or self.count < FEW or self.feature.transform == "none":
+        if earlier is None or not self._before or self.count < FEW or self.feature.transform == "none":
             return None
         if not self.feature.bucketed:
             return scale_moved(self.mean, (self.squares / self.count) ** 0.5, earlier.mean, earlier.deviation)

@@ -106,3 +106,21 @@ def test_another_format_of_times_splits_the_log_again(log, tmp_path, monkeypatch
         asked = {"days": 1, "output": tmp_path / "out", "modes": ["full"], "progress": False}
         found += [day.date for day in backtest(experiment, tmp_path / "log.parquet", **asked).days]
     assert found == ["2026-01-04", "2026-04-01"]
+
+
+def test_a_day_whose_rows_are_all_dropped_has_no_metrics_and_the_backtest_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "ProcessPoolExecutor", Here)
+    days = [rows(day, "abcd", day) for day in (1, 2, 3)]
+    days = [day.assign(like=day["like"] * day["click"]) for day in days]
+    days[1] = days[1].assign(click=0, like=1)  # a like without a click
+    pd.concat(days).to_parquet(tmp_path / "log.parquet")
+    tasks = {"click": {"kind": "binary"}, "like": {"kind": "binary", "given": "click", "given_conflicts": "drop"}}
+    schema = {**CONFIG["schema"], "tasks": tasks}
+    experiment = checked({**CONFIG, **SMALL, "schema": schema, "data": SPLIT, "daily": {}})
+    asked = {"days": 2, "output": tmp_path / "out", "modes": ["incremental"], "progress": False}
+    dropped, last = backtest(experiment, tmp_path / "log.parquet", **asked).days
+    assert dropped.tasks == {"click": {"rows": 0}, "like": {"rows": 0}}
+    assert dropped.mean_auc is None
+    assert dropped.rows > 140
+    assert (last.rows, last.tasks["click"]["rows"]) == (0, 160)  # there was no row to train on
+    assert 0 <= last.tasks["click"]["auc"] <= 1

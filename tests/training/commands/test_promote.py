@@ -83,7 +83,14 @@ def test_an_equal_version_is_promoted_with_numbers_and_a_page(equal, old, holdou
     assert {check["state"] for check in numbers["checks"]} <= {"met", "open"}
     assert set(numbers["slices"]) == {"tab = home", "tab = search", "tab = shop"}
     named = {one["name"] for one in numbers["differences"] if one["slice"] is None}
-    assert {"click.auc", "like.gauc", "click.log_loss", "like.calibration", "like.ndcg@10", "latency_ms"} <= named
+    assert {
+        "click.auc",
+        "like.gauc",
+        "click.log_loss",
+        "like.calibration",
+        "fused(default).ndcg@10(like)",
+        "latency_ms",
+    } <= named
     fused = numbers["rankings"][0]
     assert fused["name"] == "fused"
     assert 0.8 < fused["tau"] < 1
@@ -154,7 +161,7 @@ def test_trained_models_of_different_schemas_are_compared(trained, quickly_train
         for name in ("click.auc", "like.log_loss", "watch_time.rmse"):
             task, metric = name.split(".")
             assert values[name][side] == pytest.approx(saved[task][metric], abs=1e-5)
-    assert values["watch_time.ndcg@10"]["new"] > 0
+    assert values["fused(default).ndcg@10(watch_time)"]["new"] > 0
     quickly = PromotionOptions(bootstrap=20, engine="onnxruntime")
     seen = training.promote(quickly_trained.output, trained.output, trained.log, quickly, progress=False)
     assert sum("version: caution: " in note for note in seen.decision.notes) == 2

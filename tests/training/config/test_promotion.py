@@ -38,6 +38,14 @@ def test_bounds_in_a_file_of_their_own_are_the_same(tmp_path):
         ({"click.log_loss": {"within": 0.1}}, r"takes least or most"),
         ({"latency_ms": {"least": 0}}, r"latency_ms\.least: this measure takes most"),
         ({"watch_time.auc": {"least": 0}}, r"no such measure"),
+        ({"click.ndcg@10": {"least": 0}}, r"write fused\(default\)\.ndcg@10\(click\) for the default fusion's ranking"),
+        ({"fused(other).ndcg@10(click)": {"least": 0}}, r"no fusion 'other'"),
+        ({"fused(default).auc(click)": {"least": 0}}, r"not measured within lists; write gauc"),
+        ({"fused(default).ndgc@10(click)": {"least": 0}}, r"no metric 'click\.ndgc'; did you mean 'ndcg'"),
+        ({"fused(default).ndcg@10(clik)": {"least": 0}}, r"'clik' is no objective; did you mean 'click'"),
+        ({"fused(default).ndcg@10( click )": {"least": 0}}, r"write fused\(default\)\.ndcg@10\(click\)"),
+        ({"fused(default).ndcg@10(click)": {"most": 1}}, r"this measure takes least"),
+        ({"fused(default.ndcg": {"least": 0}}, r"cannot be read; write names such as fused\(default\)\.ndcg@10"),
         ({"click.calibration_error": {"least": 0}}, r"no such measure"),  # has no interval
     ],
 )
@@ -70,7 +78,8 @@ def test_default_bounds_are_valid_and_cover_every_objective():
     bounds = default_bounds(TASKS)
     require_bounds(bounds, TASKS)
     assert [*bounds] == [
-        *("click.auc", "click.calibration", "click.ndcg@10", "watch.rmse", "watch.calibration", "watch.ndcg@10"),
+        *("click.auc", "click.calibration", "fused(default).ndcg@10(click)"),
+        *("watch.rmse", "watch.calibration", "fused(default).ndcg@10(watch)"),
         "latency_ms",
     ]
     assert list(bounds["watch.rmse"].limits()) == [("most", 1.01)]

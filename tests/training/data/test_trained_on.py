@@ -9,7 +9,7 @@ from tests.training.conftest import quick
 from tests.training.stored import file_of
 from training.config.experiment import Experiment
 from training.data.split.held_out import split
-from training.data.trained_on import held_out, overlap, trained_on
+from training.data.trained_on import MOST_FILES, SeenFile, TrainedOn, held_out, overlap, trained_on
 
 ROWS = 1000
 DAYS = [f"2026-01-{1 + i // 100:02d}" for i in range(ROWS)]
@@ -122,3 +122,23 @@ def test_a_random_split_of_other_files_is_refused(artifact_of, file, tmp_path):
     FRAME[:500].to_parquet(tmp_path / "other.parquet")
     with pytest.raises(DataError, match=r"only in the same files in the same order: log\.parquet"):
         held_out(artifact, Log([tmp_path / "other.parquet"]))
+
+
+def test_a_file_of_an_earlier_fit_is_known_whatever_the_split(artifact_of, file, tmp_path):
+    FRAME[:500].to_parquet(tmp_path / "before.parquet")
+    by_group = {"by": "group", "column": "list", "fraction": 0.25}
+    made = artifact_of(by_group, [tmp_path / "before.parquet"])
+    before = TrainedOn.model_validate(made.manifest.trained_on).all_files()
+    for rule in (BY_DAY, by_group):
+        artifact = artifact_of(rule, [file])
+        seen = TrainedOn.model_validate(artifact.manifest.trained_on).model_copy(update={"earlier": before})
+        manifest = artifact.manifest.model_copy(update={"trained_on": seen.model_dump(mode="json")})
+        cautions = overlap(replace(artifact, manifest=manifest), Log([tmp_path / "before.parquet"]))
+        assert "an earlier fit, which the model carries on, was trained on before.parquet" in cautions[-1]
+        assert not any("earlier fit" in text for text in overlap(replace(artifact, manifest=manifest), Log([file])))
+
+
+def test_the_last_files_of_a_chain_are_kept_each_once():
+    files = [SeenFile(name=f"{i}.parquet", size=1, digest=str(i)) for i in range(MOST_FILES + 5)]
+    seen = TrainedOn(files=(*files[-2:], files[7]), earlier=tuple(files[:-2]))
+    assert seen.all_files() == (*files[5:7], *files[8:], files[7])

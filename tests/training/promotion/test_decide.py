@@ -103,8 +103,8 @@ def test_without_groups_rows_are_resampled_and_nothing_is_ranked(old, equal, hol
     decision = decide(rows, default_bounds(rows.tasks), (), HOW)
     assert (decision.units, decision.grouped) == (3000, False)
     assert {check.measure for check in decision.checks if check.state == "undefined"} == {
-        "click.ndcg@10",
-        "like.ndcg@10",
+        "fused(default).ndcg@10(click)",
+        "fused(default).ndcg@10(like)",
     }
     assert [shift.name for shift in decision.rankings] == ["click", "like"]
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from ranker.log_files.log_reader import DataError
-from ranker.metrics import ndcg, report
+from ranker.metrics import gauc, ndcg, report
 from tests.training.promotion.linear import CONFIG, fitted
 from training.data.encode import NO_GROUP
 from training.promotion.measures import Lists, families
 from training.promotion.resampling import gain, resampled
 
 
-def values(rows, lists=None, mask=None):
-    parts = families(rows, list(rows.tasks), lists, mask)
+def values(rows, lists=None, mask=None, bounds=()):
+    parts = families(rows, list(rows.tasks), lists, mask, bounds)
     return {one.name: one for part in resampled(parts, rows.unit_count, 2, 0) for one in part}
 
 
@@ -47,7 +47,19 @@ def test_ndcg_is_that_of_the_fused_ranking(old, equal, holdout, paired):
     found = values(rows, Lists(rows))
     fused = rows.new.scores.astype(np.float64).sum(axis=1)  # additive, with equal shares
     told = ndcg(holdout["click"], fused, holdout["request"], 10)
-    assert found["click.ndcg@10"].new == pytest.approx(told.value, abs=1e-9)
+    assert found["fused(default).ndcg@10(click)"].new == pytest.approx(told.value, abs=1e-9)
+
+
+def test_bounds_name_other_metrics_of_the_fused_ranking(old, equal, holdout, paired):
+    rows = paired(equal, old, holdout)
+    fused = rows.new.scores.astype(np.float64).sum(axis=1)
+    names = ["fused(default).gauc(like)", "fused(default).ndcg@3(click)", "click.auc"]
+    found = values(rows, Lists(rows), bounds=names)
+    assert set(found) - set(values(rows, Lists(rows))) == set(names[:2])
+    told = ndcg(holdout["click"], fused, holdout["request"], 3)
+    assert found[names[1]].new == pytest.approx(told.value, abs=1e-9)
+    told = gauc(holdout["like"], fused, holdout["request"])
+    assert found[names[0]].new == pytest.approx(told.value, abs=1e-9)
 
 
 def test_rows_without_a_list_and_lists_of_one_row_are_not_ranked(old, holdout, paired):
@@ -64,7 +76,7 @@ def test_on_a_slice_only_its_rows_gain(old, equal, holdout, paired):
     found = values(rows, Lists(rows), inside)
     fused = rows.new.scores.astype(np.float64).sum(axis=1)
     told = ndcg(holdout["click"] * inside, fused, holdout["request"], 10)
-    assert found["click.ndcg@10"].new == pytest.approx(told.value, abs=1e-9)
+    assert found["fused(default).ndcg@10(click)"].new == pytest.approx(told.value, abs=1e-9)
     told = report(rows.tasks["click"], rows.labels[inside, 0], rows.new.of("click")[inside], None, 0, 0)
     assert found["click.auc"].new == pytest.approx(told["auc"], abs=1e-12)
 
@@ -84,8 +96,8 @@ def test_negative_labels_have_no_ndcg(past, old, tmp_path, paired, holdout):
     frames = [frame.assign(gain=frame["length"]) for frame in (past, holdout)]
     new = fitted(tmp_path, frames[0], schema=schema)
     found = values(rows := paired(new, new, frames[1]), Lists(rows))
-    assert "gain.ndcg@10" not in found
-    assert {"gain.rmse", "gain.mae", "click.ndcg@10"} <= set(found)
+    assert "fused(default).ndcg@10(gain)" not in found
+    assert {"gain.rmse", "gain.mae", "fused(default).ndcg@10(click)"} <= set(found)
 
 
 def test_a_fusion_that_cannot_rank_the_rows_is_named(past, old, holdout, paired, tmp_path):
@@ -100,7 +112,7 @@ def test_a_slice_of_one_group_has_no_interval(old, equal, holdout, paired):
     rows = paired(equal, old, holdout)
     inside = (holdout["request"] == holdout["request"].iloc[0]).to_numpy()
     found = values(rows, Lists(rows), inside)
-    assert {"click.auc", "click.log_loss", "click.gauc", "click.ndcg@10"} <= set(found)
+    assert {"click.auc", "click.log_loss", "click.gauc", "fused(default).ndcg@10(click)"} <= set(found)
     for one in found.values():
         assert one.units <= 1
         assert np.isnan(gain(one).value)

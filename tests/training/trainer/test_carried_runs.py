@@ -11,6 +11,7 @@ from tests.training.days import CONFIG, rows
 from training.commands.fit import TrainingRun, fit
 from training.config.experiment import checked
 from training.data.earlier import Arrays, opened
+from training.data.trained_on import TrainedOn
 from training.progress_listener import RunListener
 from training.trainer.carry_on import state_of
 from training.trainer.run_folder import EXPORTED
@@ -73,13 +74,24 @@ def test_called_again_it_does_not_carry_its_own_result_on(unbroken, log):
     again = fit(STATELESS, log, output=output, from_artifact=output, progress=False)
     assert again.artifact is not None
     assert again.artifact.manifest.version == 2
-    (output / "run" / EXPORTED).rename(output / "kept")  # as if killed between the export and its record
+
+
+def test_killed_between_the_export_and_its_record_it_is_not_exported_again(unbroken, log):
+    output = unbroken.folder
+    (output / "run" / EXPORTED).unlink()
     resumed = fit(STATELESS, log, output=output, from_artifact=output, progress=False)
-    (output / "kept").rename(output / "run" / EXPORTED)
-    assert resumed.artifact is None
     assert resumed.trained.parent is not None
     assert resumed.trained.parent.version == 1
-    assert resumed.history == again.history
+    assert resumed.history == unbroken.history
+    assert resumed.export().folder == output / "2"
+    assert not (output / "3").exists()
+    assert (output / "run" / EXPORTED).is_file()
+
+
+def test_files_of_the_fits_before_are_remembered(first, unbroken):
+    seen = TrainedOn.model_validate(load(unbroken.folder).manifest.trained_on)
+    assert seen.earlier == TrainedOn.model_validate(first.manifest.trained_on).files
+    assert seen.all_files() == (*seen.earlier, *seen.files)
 
 
 def test_an_artifact_without_state_is_served_and_not_carried_on(unbroken, log):

@@ -268,3 +268,13 @@ def test_a_day_without_a_label_of_a_task_is_a_warning_with_weights_too(first, tm
     assert "caution: tasks.like: no label is known in the" in after.notes
     with pytest.raises(DataError, match=r"tasks\.click: no training row counts"):
         carried(first, rows(2, "abcd", 1).assign(counts=0.0), tmp_path / "zero", sample_weight="counts")
+
+
+def test_a_row_of_the_far_future_is_refused_before_it_makes_all_ids_expire(first, tmp_path):
+    frame = rows(2, "abcd", 1)
+    frame.loc[7, "date"] = "2099-01-01"
+    split = {"data": {"split": {"by": "group", "column": "item", "fraction": 0.2}}}
+    log = open_log(config(), [file_of(frame)])
+    experiment = checked({**CONFIG, **split})
+    with pytest.raises(DataError, match=r"row 7, column 'date': 2099-01-01 lies more than 366 days after 2026-01-02"):
+        prepare(experiment, log, tmp_path, earlier=opened(first))

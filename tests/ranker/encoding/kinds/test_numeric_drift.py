@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from ranker.encoding import EncoderFitter
 from ranker.encoding.carried import Carried
@@ -49,3 +52,24 @@ def test_another_transform_starts_afresh():
     assert after[0].notes == ["schema feature 'x' starts afresh: its transform was 4 buckets, and is now standardise"]
     assert after[1].encodings["x"].mean == 199.5
     assert after[1].encodings["x"].row_moves(before[1].encodings["x"]) is None
+
+
+@pytest.mark.parametrize("feature", [BUCKETS, {"kind": "numeric"}])
+def test_a_scale_without_values_is_fitted_by_the_first_ones_and_then_kept(feature):
+    missing, values = np.full(400, np.nan), np.arange(400.0)
+    first = fitted(missing, feature=feature)
+    still = fitted(missing, first, feature)
+    assert still[1].encodings["x"] == first[1].encodings["x"]
+    found = fitted(values, still, feature)
+    fresh = fitted(values, feature=feature)[1].encodings["x"]
+    assert found[1].encodings["x"] == replace(fresh, has_missing=True)
+    assert found[0].moved() == {}
+    later = fitted(values * 9, found, feature)
+    assert later[1].encodings["x"] == found[1].encodings["x"]
+    assert later[0].moved().keys() == {"x"}
+
+
+def test_a_scale_of_an_artifact_without_counts_is_kept():
+    before = fitted(np.full(400, 1.0), feature={"kind": "numeric"})
+    before[0].facts = dict
+    assert fitted(np.arange(400.0), before, {"kind": "numeric"})[1].encodings["x"] == before[1].encodings["x"]
