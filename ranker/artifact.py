@@ -37,6 +37,7 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from ranker.artifact_files import MANIFEST as MANIFEST
 from ranker.artifact_files import TABLE_FACTS, TABLES, FileError, Verified, chunk_digests, digest, verify
 from ranker.config.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
@@ -54,7 +55,6 @@ MAPPED_FORMAT = 3
 """Format of an artifact with mapped files or checksums of chunks; earlier versions of ranker cannot read it."""
 TOLERANCE = 1e-5
 """Maximum :func:`difference` between an engine's CPU scores and the Keras model's."""
-MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 SAVED_MODEL = "saved_model"
 SCORES = "scores.json"

@@ -22,6 +22,9 @@ LARGE = 1 << 20
 """Bytes from which a file is verified once per service; smaller ones by every process."""
 
 
+MANIFEST = "manifest.json"
+
+
 class FileError(ValueError):
     """A file that is missing or differs from what was exported; the message says which."""
 

@@ -12,11 +12,9 @@ from pathlib import Path
 
 import orjson
 
-from ranker.artifact_files import digest
+from ranker.artifact_files import MANIFEST, digest
 from ranker.remote_files import RemoteError, RemoteFolder
 from ranker.urls import cache_folder
-
-MANIFEST = "manifest.json"
 
 
 def local_copy(url: str) -> Path:

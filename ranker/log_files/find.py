@@ -62,8 +62,7 @@ def _expand(source: str) -> tuple[Sequence[Location], Sequence[Location]]:
     if os.path.isdir(path):
         files, skipped = _in_folder(Path(path))
         if not files:
-            left = f" ({_listed(skipped)} {'is' if len(skipped) == 1 else 'are'} not)" if skipped else ""
-            raise DataError(f"{_absolute(path)}: no file in this folder is a log: {known_endings()}{left}")
+            raise DataError(f"{_absolute(path)}: no file in this folder is a log: {known_endings()}{_left(skipped)}")
         return files, skipped
     if os.path.exists(path):
         if not _readable(Path(path)):
@@ -85,8 +84,7 @@ def _at_url(source: str) -> tuple[list[Location], list[Location]]:
     except RemoteError as error:
         raise DataError(str(error)) from None
     if not files:
-        left = f" ({_listed(skipped)} {'is' if len(skipped) == 1 else 'are'} not)" if skipped else ""
-        raise DataError(f"{source}: no file there is a log: {known_endings()}{left}")
+        raise DataError(f"{source}: no file there is a log: {known_endings()}{_left(skipped)}")
     return files, skipped
 
 
@@ -149,6 +147,10 @@ def _readable(path: Location) -> bool:
 
 def _note(source: str, skipped: Sequence[Location]) -> str:
     return f"{source}: skipped {len(skipped)} file(s) whose names are not those of a log: {_listed(skipped)}"
+
+
+def _left(skipped: Sequence[Location]) -> str:
+    return f" ({_listed(skipped)} {'is' if len(skipped) == 1 else 'are'} not)" if skipped else ""
 
 
 def _listed(paths: Sequence[Location]) -> str:

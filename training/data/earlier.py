@@ -1,6 +1,5 @@
 """An artifact that a fit carries on, with its folder ``state``: what the fit needs besides the encoder."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from ranker.artifact import MANIFEST, STATE, Artifact, ArtifactError, verify_state
+from ranker.artifact_files import digest
 from ranker.config.closed import Closed
 from ranker.encoding.carried import Carried
 from training.data.days import Unit
@@ -94,7 +94,7 @@ class Earlier:
 
 def manifest_digest(artifact: Artifact) -> str:
     """SHA-256 of an artifact's manifest, and so of the artifact."""
-    return hashlib.sha256((artifact.folder / MANIFEST).read_bytes()).hexdigest()
+    return digest(artifact.folder / MANIFEST)
 
 
 def opened(artifact: Artifact) -> Earlier:

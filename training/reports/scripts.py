@@ -9,6 +9,7 @@ from pathlib import Path
 import vl_convert
 
 from ranker.files import replace_file
+from ranker.urls import cache_folder
 
 
 @cache
@@ -33,5 +34,5 @@ def vega_bundle() -> str:
 
 def _folder() -> Path:
     with suppress(RuntimeError):  # no home
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ranker"
+        return cache_folder()
     return Path(os.devnull)

@@ -1,6 +1,5 @@
 """Records in a run's folder: its exported version, and whether another run may replace it."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from ranker.artifact import MANIFEST, Artifact, ArtifactError, load
+from ranker.artifact_files import digest as digest_of_file
 from ranker.log_files.log_reader import DataError, Log
 from training.config.experiment import Experiment
 from training.data.cache import digest, files
@@ -46,7 +46,7 @@ def found(parent: ParentRecord, artifact: Artifact) -> Artifact:
     """Load a run's parent, from its own folder or beside what the run made. Raises ``ArtifactError``."""
     for folder in (Path(parent.folder), artifact.folder.parent / str(parent.version)):
         with suppress(OSError):
-            if _sha256(folder / MANIFEST) == parent.manifest:
+            if digest_of_file(folder / MANIFEST) == parent.manifest:
                 return load(folder)
     raise ArtifactError(f"{parent.folder}: is gone or was replaced, and the unfinished run carries it on")
 
@@ -66,7 +66,7 @@ def mark_exported(folder: Path, artifact: Artifact) -> None:
         "key": read(folder / RECORD).get("key"),
         "artifact": str(artifact.folder.resolve()),
         "version": artifact.manifest.version,
-        "manifest": _sha256(artifact.folder / MANIFEST),
+        "manifest": digest_of_file(artifact.folder / MANIFEST),
     }
     (folder / EXPORTED).write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
 
@@ -79,7 +79,7 @@ def exported(folder: Path, key: str) -> tuple[Artifact | None, str | None]:
     version = record["version"]
     for target in (folder.parent / str(version), Path(record["artifact"])):  # the output may have been moved or copied
         try:
-            if _sha256(target / MANIFEST) == record["manifest"]:
+            if digest_of_file(target / MANIFEST) == record["manifest"]:
                 line = f"this run is finished and was exported as version {version} ({target})"
                 return load(target), f"{line}; --restart trains it again"
         except (OSError, ArtifactError):
@@ -130,7 +130,3 @@ def _flat(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
 def _shown(value: Any) -> str:
     text = orjson.dumps(value).decode()
     return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
