@@ -1,9 +1,6 @@
 """Trains day by day on the past, and scores each next day before training on it."""
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -27,7 +24,7 @@ from training.data.days import DayClock, shown_day
 from training.data.encode import columns_of, labels_of
 from training.data.experiment_log import kinds_of, open_log, required_columns
 from training.display import Display
-from training.quiet_imports import import_quietly
+from training.own_process import KilledError, in_own_process
 from training.reports.backtest import Scored, backtest_page, lines
 from training.sweeps.run_trial import finished
 
@@ -220,13 +217,12 @@ class _Models:
         )
 
     def _run(self, function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-        """Call a function in a fresh process, since TensorFlow frees a model's memory only when its process ends."""
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context, initializer=import_quietly, initargs=(TRAINING,)) as process:
-            try:
-                return process.submit(function, *arguments).result()
-            except BrokenProcessPool:
-                raise DataError(f"{self._mode}: the process of a model was killed; out of memory?") from None
+        """Call a function of a model in a fresh process. Raises ``DataError`` if that is killed."""
+        try:
+            result: dict[str, Any] = in_own_process(TRAINING, function, *arguments)
+        except KilledError:
+            raise DataError(f"{self._mode}: the process of a model was killed; out of memory?") from None
+        return result
 
 
 def _without_days(experiment: Experiment, validation: float) -> Experiment:

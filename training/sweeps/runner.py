@@ -1,11 +1,9 @@
 """Runs pending trials in parallel, each in its own process; a failure affects only its own trial."""
 
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,8 @@ from ranker.metrics import headline
 from training.data.cache import files, fingerprint
 from training.data.experiment_log import open_log
 from training.display import bars, show_notes
-from training.quiet_imports import TRAINING, import_quietly
+from training.own_process import KilledError, in_own_process
+from training.quiet_imports import TRAINING
 from training.sweeps.run_trial import finished, key, run_trial
 from training.sweeps.trial import Trial, TrialResult
 
@@ -100,15 +99,13 @@ def progress_bars(console: Console) -> Progress:
 
 def _in_own_process(*arguments: Any) -> dict[str, Any]:
     """Run one trial in a fresh process; a crash or kill becomes this trial's error."""
-    # TensorFlow frees a model's memory only when its process ends.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=import_quietly, initargs=(TRAINING,)) as process:
-        try:
-            return process.submit(run_trial, *arguments).result()
-        except BrokenProcessPool:
-            return {"error": "its process was killed; out of memory? (fewer --jobs use less)"}
-        except Exception as error:
-            return {"error": f"{type(error).__name__}: {error}"}
+    try:
+        result: dict[str, Any] = in_own_process(TRAINING, run_trial, *arguments)
+    except KilledError as error:
+        return {"error": f"{error} (fewer --jobs use less)"}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    return result
 
 
 def _duration(seconds: float) -> str:

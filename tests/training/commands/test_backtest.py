@@ -9,6 +9,7 @@ from ranker.artifact import load
 from ranker.log_files.log_reader import DataError
 from tests.training.days import CONFIG, rows
 from tests.training.sweeps.in_this_process import Here
+from training import own_process
 from training.commands import backtest as command
 from training.commands.backtest import backtest
 from training.config.experiment import SplitAtRandom, checked
@@ -27,7 +28,7 @@ def log(tmp_path_factory):
 
 
 def test_each_day_is_scored_by_a_model_of_the_days_before(log, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(own_process, "ProcessPoolExecutor", Here)
     screen = io.StringIO()
     asked = {"days": 2, "output": tmp_path, "modes": ["incremental"], "progress": Console(file=screen, width=200)}
     found = backtest(EXPERIMENT, log, **asked)
@@ -109,7 +110,7 @@ def test_another_format_of_times_splits_the_log_again(log, tmp_path, monkeypatch
 
 
 def test_a_day_whose_rows_are_all_dropped_has_no_metrics_and_the_backtest_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(own_process, "ProcessPoolExecutor", Here)
     days = [rows(day, "abcd", day) for day in (1, 2, 3)]
     days = [day.assign(like=day["like"] * day["click"]) for day in days]
     days[1] = days[1].assign(click=0, like=1)  # a like without a click

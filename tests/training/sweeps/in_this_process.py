@@ -7,7 +7,7 @@ from typing import Any, Self
 import pytest
 import tensorflow as tf
 
-from training.sweeps import runner
+from training import own_process
 
 
 class Here:
@@ -34,6 +34,6 @@ class Here:
 
 def run_trials_here(patch: pytest.MonkeyPatch) -> None:
     """Run trials in this process, on the threads that TensorFlow has."""
-    patch.setattr(runner, "ProcessPoolExecutor", Here)
+    patch.setattr(own_process, "ProcessPoolExecutor", Here)
     for setting in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
         patch.setattr(tf.config.threading, setting, lambda _: None)
