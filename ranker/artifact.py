@@ -226,7 +226,7 @@ def load(path: Path, verified: Verified | None = None) -> Artifact:
 
 
 def _load(folder: Path, verified: Verified | None) -> Artifact:
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     for name in manifest.files:
         if name.startswith("/") or ".." in name.split("/"):
             raise ArtifactError(f"{folder / MANIFEST}: lists {name!r}, which is not a file of the artifact")
@@ -306,7 +306,8 @@ def _fusions(schema: Schema, raw: bytes) -> dict[str, Plan]:
     return plans
 
 
-def _manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a version, not verified against its files. Raises ``ArtifactError`` if it cannot be read."""
     file = folder / MANIFEST
     try:
         raw = orjson.loads(file.read_bytes())

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from ranker.artifact import MANIFEST, Artifact, ArtifactError, load
+from ranker.artifact import MANIFEST, Artifact, ArtifactError, load, numbered, read_manifest
 from ranker.artifact_files import digest as digest_of_file
 from ranker.log_files.log_reader import DataError, Log
 from training.config.experiment import Experiment
@@ -96,12 +96,32 @@ def check_replaceable(folder: Path, experiment: Experiment, log: Log, parent: st
     if not record or record.get("key") == key or not (folder / "checkpoints" / "latest" / "checkpoint").is_file():
         return None
     differs = _differences(record, experiment, log, parent)
-    if read(folder / EXPORTED).get("key") == record.get("key"):
+    if read(folder / EXPORTED).get("key") == record.get("key") or _was_exported(folder, record):
         return f"replacing the finished run in {folder}, which differs in {differs}; its artifacts stay"
     raise DataError(
         f"{folder} holds an unfinished run that differs in {differs}. `ranker-train export {folder.parent}` exports "
         "its best epoch so far; `fit --restart` discards it; another --output keeps it"
     )
+
+
+def _was_exported(folder: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a version beside the run is of the run and newer than its last checkpoint.
+
+    A process that is killed right after an export leaves such a run without :data:`EXPORTED`.
+    """
+    saved = (folder / "checkpoints" / "latest" / "checkpoint").stat().st_mtime
+    for version in numbered(folder.parent).values():
+        with suppress(ArtifactError, OSError):
+            manifest = read_manifest(version)
+            parent = manifest.chain.parent.manifest if manifest.chain is not None else None
+            own = manifest.experiment == record.get("experiment") and parent == _parent(record)
+            if own and manifest.created.timestamp() > saved:
+                return True
+    return False
+
+
+def _parent(record: Mapping[str, Any]) -> str | None:
+    return (record.get("parent") or {}).get("manifest")
 
 
 def _differences(record: Mapping[str, Any], experiment: Experiment, log: Log, parent: str | None) -> str:
@@ -112,7 +132,7 @@ def _differences(record: Mapping[str, Any], experiment: Experiment, log: Log, pa
     differences = [f"{key} (was {_shown(before.get(key))}, now {_shown(now.get(key))})" for key in keys[:SHOWN]]
     if len(keys) > SHOWN:
         differences.append(f"{len(keys) - SHOWN} more keys")
-    if ((record.get("parent") or {}).get("manifest")) != parent:
+    if _parent(record) != parent:
         differences.append("the artifact that it carries on (--from)")
     if not differences or sorted(record.get("data") or []) != sorted(log.paths()):
         differences.append("the data files")
