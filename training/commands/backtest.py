@@ -31,6 +31,7 @@ from training.sweeps.run_trial import finished
 REPORT, RESULTS, DAYS = "report.html", "results.json", "days"
 TRAINING = "training.commands.backtest_day"
 Mode = Literal["full", "incremental"]
+COSTS = ("seconds", "processor_seconds", "export_seconds", "rows", "epochs")
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class _Models:
             model = self._model(group, since, model)
             since = group[0]
             for day in group:
-                cost = {name: model[name] if day == since else 0 for name in ("seconds", "export_seconds", "rows")}
+                cost = {name: model[name] if day == since else 0 for name in COSTS}
                 date, seed = shown_day(day, self._files.unit), self._experiment.training.seed
                 scored = Scored(self._mode, seed, day, date, tasks=model["scores"][str(day)], **cost)
                 self._console.print(lines([scored])[0], markup=False, highlight=False)
@@ -199,7 +200,10 @@ class _Models:
             past, parent = [known for known in past if known >= since], before["artifact"]
         elif self._window is not None:
             past = past[-self._window :]
-        config = self._experiment.model_dump(mode="json", by_alias=True)
+        experiment = self._experiment
+        if parent is None:  # how a model is carried on does not change one from scratch
+            experiment = experiment.model_copy(update={"daily": Daily(day=DAY)})
+        config = experiment.model_dump(mode="json", by_alias=True)
         key = digest(config, self._files.key, past, group, before["key"] if parent else None)
         for mode in get_args(Mode):  # the first model is the same in all modes
             done = finished(self._folders / mode / self._name / str(group[0]), key)
@@ -208,7 +212,7 @@ class _Models:
         paths = {day: str(self._days / str(day)) for day in (*past, *group)}
         return self._run(
             train_and_score,
-            self._experiment.model_dump_json(by_alias=True),
+            experiment.model_dump_json(by_alias=True),
             [paths[day] for day in past],
             str(self._folders / self._mode / self._name / str(group[0])),
             parent,
@@ -227,8 +231,7 @@ class _Models:
 
 def _without_days(experiment: Experiment, validation: float) -> Experiment:
     """The config for rows of single days: days by :data:`DAY`, and a random split in place of one by time or files."""
-    daily = Daily(day=DAY, refit_scales=experiment.daily.refit_scales)
-    changes: dict[str, Any] = {"daily": daily}
+    changes: dict[str, Any] = {"daily": experiment.daily.model_copy(update={"day": DAY})}
     if isinstance(experiment.data.split, SplitByTime | SplitByFiles):
         changes["data"] = DataOptions(split=SplitAtRandom(by="random", fraction=validation))
     else:

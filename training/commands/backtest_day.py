@@ -41,14 +41,14 @@ def train_and_score(
     train on the ``parent`` stays the model.
     """
     target, config = Path(folder), Experiment.model_validate_json(experiment)
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     if parent is not None and not any(_has_rows(config, files) for files in data):
-        artifact, epochs, rows, seconds, export_seconds = load(Path(parent)), 0, 0, 0.0, 0.0
+        artifact, epochs, rows, seconds, processor, export_seconds = load(Path(parent)), 0, 0, 0.0, 0.0, 0.0
         target.mkdir(parents=True, exist_ok=True)
     else:
         run = fit(config, list(data), output=target, from_artifact=parent, progress=False)
         epochs, rows = len(run.history), len(run.trained.prepared.training)
-        seconds = time.perf_counter() - started
+        seconds, processor = time.perf_counter() - started, time.process_time() - processor
         artifact = run.export()
         export_seconds = time.perf_counter() - started - seconds
     scores: dict[str, Any] = {}
@@ -65,6 +65,7 @@ def train_and_score(
         "key": key,
         "artifact": str(artifact.folder.resolve()),
         "seconds": seconds,
+        "processor_seconds": processor,
         "export_seconds": export_seconds,
         "rows": rows,
         "epochs": epochs,

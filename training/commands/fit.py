@@ -152,6 +152,8 @@ def fit(
     """
     experiment, console, output = experiment_of(config), console_of(progress), Path(output)
     carried = artifact_of(from_artifact) if from_artifact is not None else None
+    if carried is not None:
+        experiment = experiment.carrying_on()
     source = source_of(experiment, data, output, console)
     log, folder = open_log(experiment, source), output / RUN
     own = parent_of(folder, experiment, log, carried) if carried is not None else None

@@ -13,6 +13,12 @@ class Daily(Closed):
         description="Column of times that `expire_after` and `half_life` count days by; by default the column of a "
         "split by time. Without one, each fit counts as a day.",
     )
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="Epochs of `fit --from`, all of them: a day has too few rows for early stopping to choose by. By "
+        "default `training.epochs` and `early_stopping`, as in a fit from scratch.",
+    )
     refit_scales: bool = Field(
         False, description="Fit numeric scales and buckets to the new rows, instead of keeping the artifact's."
     )

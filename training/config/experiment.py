@@ -279,6 +279,13 @@ class Experiment(NamedChoices):
             check_metric("early_stopping.metric", self.early_stopping.metric, tasks, **self._measured)
         return self
 
+    def carrying_on(self) -> "Experiment":
+        """The config of a fit that carries an artifact on: with ``daily.epochs`` and without early stopping, if set."""
+        if self.daily.epochs is None:
+            return self
+        training = self.training.model_copy(update={"epochs": self.daily.epochs})
+        return self.model_copy(update={"training": training, "early_stopping": None})
+
     def training_content(self) -> dict[str, Any]:
         """As plain data, without what a run does not depend on: bounds may change after it began."""
         return self.model_dump(mode="json", by_alias=True, exclude={"promotion"})

@@ -25,9 +25,12 @@ class Scored:
     """Metrics by task."""
     seconds: float = 0.0
     """Seconds of reading, training and validating."""
+    processor_seconds: float = 0.0
+    """The same of all cores together, which other work on the machine hardly changes."""
     export_seconds: float = 0.0
     rows: int = 0
     """Rows that the model was trained on."""
+    epochs: int = 0
 
     @property
     def mean_auc(self) -> float | None:
@@ -41,7 +44,11 @@ def lines(days: Sequence[Scored]) -> list[str]:
     text = []
     for day in days:
         mean = "-" if day.mean_auc is None else f"{day.mean_auc:.4f}"
-        cost = f"trained on {day.rows:,} rows in {day.seconds:.1f} s" if day.rows else "by the model of an earlier day"
+        cost = (
+            f"trained on {day.rows:,} rows, {day.epochs} epoch(s), in {day.seconds:.1f} s"
+            if day.rows
+            else "by the model of an earlier day"
+        )
         text.append(f"{day.mode}, seed {day.seed}, {day.date}: mean AUC {mean}, {cost}")
     return text
 
@@ -56,7 +63,14 @@ def backtest_page(days: Sequence[Scored], every: int, window: int | None) -> str
         f"{len(dates)} days from {dates[0][1]} to {dates[-1][1]}, each scored by a model of earlier days only. "
         f"Trained every {every} day(s){'' if window is None else f' on at most {window} days'}; {seeds} seed(s)."
     )
-    headers = ["mode", "mean AUC", *(f"{task} AUC" for task in tasks), "rows trained on", "seconds of training"]
+    headers = [
+        "mode",
+        "mean AUC",
+        *(f"{task} AUC" for task in tasks),
+        "rows trained on",
+        "seconds of training",
+        "processor seconds",
+    ]
     page.table(headers, [_summary(mode, [day for day in days if day.mode == mode], tasks, seeds) for mode in modes])
     for name in CURVES:
         of = [task for task in tasks if any(day.tasks[task].get(name) is not None for day in days)]
@@ -74,7 +88,11 @@ def backtest_page(days: Sequence[Scored], every: int, window: int | None) -> str
             ]
             page.chart(line_chart(records, x="day", y=title, colour="trained", title=task, points=True))
     page.heading("Cost by day")
-    for attribute, title in (("seconds", "seconds of training"), ("rows", "rows trained on")):
+    for attribute, title in (
+        ("processor_seconds", "processor seconds of training"),
+        ("seconds", "seconds of training"),
+        ("rows", "rows trained on"),
+    ):
         records = [
             {
                 "day": place,
@@ -93,8 +111,10 @@ def backtest_page(days: Sequence[Scored], every: int, window: int | None) -> str
 def _summary(mode: str, days: Sequence[Scored], tasks: Sequence[str], seeds: int) -> list[str]:
     aucs = [_mean([day.tasks[task].get("auc") for day in days]) for task in tasks]
     shown = ["-" if value is None else f"{value:.4f}" for value in [_mean([d.mean_auc for d in days]), *aucs]]
-    rows, seconds = sum(day.rows for day in days) / seeds, sum(day.seconds for day in days) / seeds
-    return [mode, *shown, f"{rows:,.0f}", f"{seconds:,.1f}"]
+    rows, seconds, processor = (
+        sum(getattr(day, name) for day in days) / seeds for name in ("rows", "seconds", "processor_seconds")
+    )
+    return [mode, *shown, f"{rows:,.0f}", f"{seconds:,.1f}", f"{processor:,.1f}"]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -16,7 +16,7 @@ from training.config.experiment import SplitAtRandom, checked
 
 SMALL = {"architecture": {"name": "shared_bottom", "bottom": [4], "towers": []}, "training": {"epochs": 1}}
 SPLIT = {"split": {"by": "time", "column": "date", "last": 1}}
-EXPERIMENT = checked({**CONFIG, **SMALL, "data": SPLIT, "daily": {}})
+EXPERIMENT = checked({**CONFIG, **SMALL, "data": SPLIT, "daily": {"epochs": 2}, "early_stopping": {"patience": 1}})
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,9 @@ def test_each_day_is_scored_by_a_model_of_the_days_before(log, tmp_path, monkeyp
         assert {report["rows"] for report in day.tasks.values()} == {160}
         assert 0 <= day.mean_auc <= 1
         assert day.seconds > 0
+        assert day.processor_seconds > 0
         assert set(day.tasks["click"]) == {"auc", "log_loss", "calibration", "rows"}
+    assert (first.epochs, second.epochs) == (1, 2)
     chain = load(tmp_path / "incremental" / "seed-0" / "20457").manifest.chain
     assert (chain.fits, chain.days) == (2, 3)
     assert found.to_frame()["click.auc"].tolist() == [day.tasks["click"]["auc"] for day in found.days]
@@ -59,7 +61,16 @@ def test_models_are_trained_on_the_days_asked_for(log, tmp_path, monkeypatch):
     def run(self, _, experiment, data, folder, parent, key, days):
         trained.append((self._mode, [path[-1] for path in data], parent, list(days)))
         scores = {str(day): {"click": {"auc": 0.5, "rows": 1}} for day in days}
-        return {"key": key, "artifact": folder, "seconds": 1.0, "export_seconds": 0.0, "rows": 9, "scores": scores}
+        return {
+            "key": key,
+            "artifact": folder,
+            "seconds": 1.0,
+            "processor_seconds": 1.0,
+            "export_seconds": 0.0,
+            "rows": 9,
+            "epochs": 1,
+            "scores": scores,
+        }
 
     monkeypatch.setattr(command._Models, "_run", run)
     asked = {"days": 3, "output": tmp_path, "every": 2, "window": 2, "progress": False}
@@ -94,7 +105,16 @@ def test_files_to_validate_on_are_not_read(log):
 def test_another_format_of_times_splits_the_log_again(log, tmp_path, monkeypatch):
     def run(self, _, experiment, data, folder, parent, key, days):
         scores = {str(day): {"click": {"auc": 0.5, "rows": 1}} for day in days}
-        return {"key": key, "artifact": folder, "seconds": 1.0, "export_seconds": 0.0, "rows": 9, "scores": scores}
+        return {
+            "key": key,
+            "artifact": folder,
+            "seconds": 1.0,
+            "processor_seconds": 1.0,
+            "export_seconds": 0.0,
+            "rows": 9,
+            "epochs": 1,
+            "scores": scores,
+        }
 
     monkeypatch.setattr(command._Models, "_run", run)
     frame = pd.read_parquet(log)
