@@ -30,7 +30,7 @@ class Fit:
     rounds: int
 
 
-def _parameters(setting: Setting, threads: int) -> dict[str, object]:
+def _parameters(setting: Setting, threads: int, seed: int) -> dict[str, object]:
     return {
         "objective": "binary",
         "metric": "binary_logloss",
@@ -46,30 +46,35 @@ def _parameters(setting: Setting, threads: int) -> dict[str, object]:
         "cat_l2": 20.0,
         "min_data_per_group": 50,
         "num_threads": threads,
-        "seed": 1,
+        "seed": seed,
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
     }
 
 
-def _data(features: Floats, labels: Floats, setting: Setting, threads: int) -> lgb.Dataset:
+def _data(features: Floats, labels: Floats, setting: Setting, parameters: dict[str, object]) -> lgb.Dataset:
     return lgb.Dataset(
         features,
         labels,
         categorical_feature=list(setting.as_categories),
-        params=_parameters(setting, threads),
+        params=parameters,
         free_raw_data=False,
     )
 
 
 def _tune(
-    features: Floats, labels: Floats, fitted: Bools, held_out: Bools, setting: Setting, threads: int
+    features: Floats,
+    labels: Floats,
+    fitted: Bools,
+    held_out: Bools,
+    setting: Setting,
+    parameters: dict[str, object],
 ) -> tuple[float, int]:
     """Best log loss on the held-out rows, and the number of rounds that reaches it."""
-    data = _data(features[fitted], labels[fitted], setting, threads)
+    data = _data(features[fitted], labels[fitted], setting, parameters)
     booster = lgb.train(
-        _parameters(setting, threads),
+        parameters,
         data,
         num_boost_round=MAX_ROUNDS,
         valid_sets=[data.create_valid(features[held_out], labels[held_out])],
@@ -85,6 +90,7 @@ def fit(
     labels: Floats,
     settings: Sequence[Setting],
     threads: int,
+    seed: int = 1,
 ) -> Fit:
     """Choose a setting and its rounds, fit them on all training rows, score the evaluated rows.
 
@@ -96,15 +102,21 @@ def fit(
         Features [N, F], the rows to fit [N], the rows to score [N].
     labels
         [N], 0 or 1.
+    seed
+        Of the columns and rows that each tree sees.
     """
     features, fitted, held_out = tuning
-    tuned = [_tune(features, labels, fitted, held_out, setting, threads) for setting in settings]
+    parameters = [_parameters(setting, threads, seed) for setting in settings]
+    tuned = [
+        _tune(features, labels, fitted, held_out, setting, given)
+        for setting, given in zip(settings, parameters, strict=True)
+    ]
     best = int(np.argmin([loss for loss, _ in tuned]))
     setting, rounds = settings[best], tuned[best][1]
     features, fitted, scored = final
     booster = lgb.train(
-        _parameters(setting, threads),
-        _data(features[fitted], labels[fitted], setting, threads),
+        parameters[best],
+        _data(features[fitted], labels[fitted], setting, parameters[best]),
         num_boost_round=rounds,
     )
     return Fit(np.asarray(booster.predict(features[scored])), setting, rounds)

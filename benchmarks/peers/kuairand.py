@@ -57,9 +57,9 @@ def floor(log: Log, training: Bools, scored: Bools) -> report.Result:
 
 
 def lightgbm(
-    model: str, log: Log, *, last: int, with_statistics: bool, history: Floats | None, threads: int
+    model: str, log: Log, *, last: int, with_statistics: bool, history: Floats | None, threads: int, seed: int = 1
 ) -> report.Result:
-    """One LightGBM per task; settings and rounds are chosen on the last training day."""
+    """One LightGBM per task for the day `last`; settings and rounds are chosen on the day before it."""
     raw = np.column_stack([*(log.codes[name] for name in CATEGORICAL), *(log.numbers[name] for name in NUMERIC)])
     columns = [raw] if history is None else [raw, history]
     categories = tuple(range(len(CATEGORICAL)))
@@ -76,7 +76,9 @@ def lightgbm(
 
     tuning, final = view(last - 1), view(last)
     fits = [
-        boosting.fit(tuning=tuning, final=final, labels=log.labels[:, task], settings=settings, threads=threads)
+        boosting.fit(
+            tuning=tuning, final=final, labels=log.labels[:, task], settings=settings, threads=threads, seed=seed
+        )
         for task in range(len(TASKS))
     ]
     chosen = {

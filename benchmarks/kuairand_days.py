@@ -1,0 +1,111 @@
+"""Backtests configs on KuaiRand's last days, beside LightGBM by the same rule: differences paired by day and seed.
+
+    python -m benchmarks.kuairand_days --data LOG.parquet --history HISTORY.parquet --output runs/days CONFIG...
+
+Runs the peer, then `ranker-train backtest` of each config, then writes `table.md`. Finished steps are not repeated.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from scipy.stats import t as student
+
+from benchmarks.kuairand import TASKS
+
+Key = tuple[int, int]
+"""Day, counted from the end of the log, and seed."""
+Scores = Mapping[Key, Mapping[str, float]]
+
+
+def main(
+    configs: Annotated[list[Path], typer.Argument(help="Configs to backtest, on the log with histories.")],
+    data: Annotated[Path, typer.Option(help="KuaiRand-Pure's impression log, Parquet.")],
+    history: Annotated[Path, typer.Option(help="Its users' histories, Parquet.")],
+    output: Annotated[Path, typer.Option(help="Folder for intermediate and final results.")],
+    days: Annotated[int, typer.Option(min=1)] = 4,
+    seeds: Annotated[int, typer.Option(min=1)] = 3,
+    mode: Annotated[str, typer.Option(help="Of the backtest: full, incremental or both.")] = "full",
+    peers_python: Annotated[Path, typer.Option(help="Python interpreter of the peers' environment.")] = Path(
+        ".peers/bin/python"
+    ),
+) -> None:
+    """Run what is missing and write the table."""
+    output.mkdir(parents=True, exist_ok=True)
+    log, peer = output / "log.parquet", output / "lightgbm.json"
+    asked = ("--days", days, "--seeds", seeds)
+    if not log.is_file():
+        _run(sys.executable, "-m", "benchmarks.kuairand_log", data, history, log)
+    if not peer.is_file():
+        module = "benchmarks.peers.kuairand_days"
+        _run(peers_python, "-m", module, "--data", data, "--history", history, "--json", peer, *asked)
+    found: dict[str, Scores] = {"LightGBM, statistics + history": _of_peer(peer)}
+    for config in configs:
+        folder = output / config.stem
+        command = (sys.executable, "-m", "training.cli", "backtest", config, "--data", log, "--output", folder)
+        _run(*command, "--mode", mode, *asked)
+        results = json.loads((folder / "results.json").read_text())
+        for trained in dict.fromkeys(each["mode"] for each in results):
+            name = config.stem if trained == "full" else f"{config.stem}, {trained}"
+            found[name] = _of_backtest(results, trained)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in table_of(found))
+    (output / "table.md").write_text(table)
+    print(table)
+
+
+def table_of(found: Mapping[str, Scores]) -> list[list[str]]:
+    """Mean AUC of each task over days and seeds, and each model's mean difference to the first one."""
+    heads = ["model", *TASKS, "mean", "mean - first, 95 %"]
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
+    first = next(iter(found.values()))
+    for place, (name, scores) in enumerate(found.items()):
+        aucs = [np.mean([each[task] for each in scores.values()]) for task in TASKS]
+        gain = "" if place == 0 else _shown(_paired(scores, first))
+        lines.append([name, *(f"{value:.4f}" for value in (*aucs, np.mean(aucs))), gain])
+    return lines
+
+
+def _paired(scores: Scores, first: Scores) -> tuple[float, float]:
+    """Mean difference of the mean AUC by day and seed, and half of its 95 % interval (Student's t over the days).
+
+    Seeds of one day share its rows, so the days are the independent observations.
+    """
+    by_day: dict[int, list[float]] = {}
+    for (day, seed), tasks in scores.items():
+        other = first[day, seed]
+        by_day.setdefault(day, []).append(float(np.mean([tasks[task] - other[task] for task in TASKS])))
+    means = np.array([np.mean(values) for values in by_day.values()])
+    if len(means) < 2:
+        return float(means.mean()), float("nan")
+    error = means.std(ddof=1) / np.sqrt(len(means))
+    return float(means.mean()), float(student.ppf(0.975, len(means) - 1) * error)
+
+
+def _shown(difference: tuple[float, float]) -> str:
+    return f"{difference[0]:+.4f} ± {difference[1]:.4f}"
+
+
+def _of_peer(file: Path) -> Scores:
+    return {(each["day"], each["seed"]): each["auc"] for each in json.loads(file.read_text())["results"]}
+
+
+def _of_backtest(results: list[dict[str, object]], mode: str) -> Scores:
+    chosen = [each for each in results if each["mode"] == mode]
+    last = max(each["day"] for each in chosen)  # type: ignore[type-var]
+    return {
+        (each["day"] - last, each["seed"]): {task: values["auc"] for task, values in each["tasks"].items()}  # type: ignore
+        for each in chosen
+    }
+
+
+def _run(*command: object) -> None:
+    subprocess.run([str(part) for part in command], check=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
