@@ -151,3 +151,12 @@ def test_held_out_rows_were_trained_on(artifact, day):
     assert "the model was trained on day.parquet: metrics on those rows are too good. A refit" in caution
     with pytest.raises(DataError, match="no row is held out: the model was trained again on all rows"):
         evaluate(artifact, day, validation=True, progress=False)
+
+
+def test_rows_that_cannot_be_trained_on_are_told_before_training(day, tmp_path):
+    rows(2, "abcd", 2).drop(columns="date").to_parquet(tmp_path / "other.parquet")  # validation alone needs no day
+    split = {"by": "files", "paths": [str(tmp_path / "other.parquet")]}
+    experiment = config().model_copy(update={"data": checked({**CONFIG, "data": {"split": split}}).data})
+    with pytest.raises(DataError, match=r"other\.parquet has no column 'date'"):
+        train(experiment, [day], tmp_path / "out")
+    assert not (tmp_path / "out" / "run" / "checkpoints").exists()
