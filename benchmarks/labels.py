@@ -49,7 +49,8 @@ def measured(task: dict[str, Any], data: Path, seed: int) -> dict[str, float]:
     import_quietly(TRAINING)
     from training.config.experiment import Experiment
     from training.evaluation.evaluate import predict
-    from training.trainer.train import scorer, train
+    from training.trainer.epoch import scorer
+    from training.trainer.train import train
 
     base = yaml.safe_load(CONFIG.read_text())
     schema = {key: base["schema"][key] for key in ("candidate_id", "context", "candidate")}

@@ -85,6 +85,24 @@ class Chain(Closed):
     days: int = Field(description="Days from the first to the last row of all fits; fits, where no column has days.")
 
 
+class Refit(Closed):
+    """A second training of the model, on all rows, for as many epochs as the first one found to be best.
+
+    Metrics, calibration, fusions and the distribution of scores are those of the first training, on rows that it held
+    out.
+    """
+
+    epochs: int = Field(description="Passes over the rows.")
+    rows: int = Field(description="Rows that the model was trained on.")
+    first_rows: int = Field(description="Rows that the first training learned from.")
+
+    def __str__(self) -> str:
+        return (
+            f"refit: the model was trained again on all {self.rows:,} rows for {self.epochs} epoch(s); metrics and "
+            f"calibration are those of the first training, on {self.first_rows:,} rows"
+        )
+
+
 class Manifest(Closed):
     """Content of ``manifest.json``."""
 
@@ -100,6 +118,7 @@ class Manifest(Closed):
         default_factory=dict, description="Files and time range of the training rows; empty if unknown."
     )
     chain: Chain | None = Field(None, description="The artifact that the fit carried on, if any.")
+    refit: Refit | None = Field(None, description="Set if the model was trained again on all rows.")
     packages: dict[str, str] = Field(description="Package versions at export.")
     files: dict[str, str] = Field(description="SHA-256 of every other file, by path.")
     chunks: dict[str, tuple[str, ...]] = Field(
@@ -394,7 +413,7 @@ def seal(folder: Path, root: Path, manifest: Mapping[str, Any]) -> Manifest:
             "chunks": chunks,
         }
     )
-    unset = {name for name in ("chunks", "chain") if not getattr(sealed, name)}  # earlier versions know neither
+    unset = {name for name in ("chunks", "chain", "refit") if not getattr(sealed, name)}  # earlier versions know none
     text = sealed.model_dump_json(by_alias=True, indent=2, exclude=unset)
     (folder / MANIFEST).write_text(text)
     return sealed

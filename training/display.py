@@ -20,6 +20,7 @@ from rich.table import Table
 
 from ranker.metrics import METRICS, headline, in_lists, title_of
 from ranker.student import Agreement
+from training.progress_listener import RunListener
 
 AGREEMENT = ("share", "scored in full", "NDCG@10", "recall of the top 10", "regret", "time")
 """Headers of :func:`agreement_lines`; time is that of scoring, relative to the full model alone."""
@@ -70,6 +71,10 @@ class Display:
     ) -> None:
         self._progress.stop()
 
+    def listener(self) -> RunListener:
+        """Callbacks of a training run that show its progress here."""
+        return RunListener(self.rows, self.note, self.step, self.refit_step, self.epoch)
+
     def expect(self, rows: int) -> None:
         """Set the number of rows each stage will read; 0 if unknown."""
         self._expected = rows or None
@@ -80,8 +85,11 @@ class Display:
 
     def step(self, epoch: int, step: int, steps: int, losses: Mapping[str, float]) -> None:
         """Show a training step."""
-        detail = "  ".join(f"{task} {loss:.4f}" for task, loss in losses.items())
-        self._progress.update(self._bar(f"epoch {epoch}", steps), completed=step, detail=detail)
+        self._step(f"epoch {epoch}", step, steps, losses)
+
+    def refit_step(self, epoch: int, step: int, steps: int, losses: Mapping[str, float]) -> None:
+        """Show a step of the second training."""
+        self._step(f"refit: epoch {epoch}", step, steps, losses)
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         """Print an epoch's validation metrics."""
@@ -99,6 +107,10 @@ class Display:
     def note(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, markup=False)
+
+    def _step(self, name: str, step: int, steps: int, losses: Mapping[str, float]) -> None:
+        detail = "  ".join(f"{task} {loss:.4f}" for task, loss in losses.items())
+        self._progress.update(self._bar(name, steps), completed=step, detail=detail)
 
     def _bar(self, name: str, total: int | None) -> TaskID:
         if name not in self._tasks:

@@ -26,5 +26,7 @@ class RunListener:
     """A line of text."""
     step: Callable[[int, int, int, dict[str, float]], None] = _ignore
     """Epoch and step (from 1), steps per epoch, loss by task."""
+    refit_step: Callable[[int, int, int, dict[str, float]], None] = _ignore
+    """The same, of the second training of ``training.refit``."""
     epoch: Callable[[dict[str, Any]], None] = _ignore
     """Record of an epoch: number, whether it is the best so far, training losses, validation metrics."""

@@ -17,7 +17,7 @@ from training.config.experiment import Experiment
 from training.data.batches import EncodedRows
 from training.data.encode import prepare
 from training.trainer.build_model import build_model
-from training.trainer.train import dataset
+from training.trainer.epoch import dataset
 
 CANDIDATE = {"video_id", "duration_ms", *(name for name in (*CATEGORICAL, *NUMERIC) if name.startswith("i_"))}
 

@@ -24,7 +24,7 @@ from training.data.batches import EncodedRows
 from training.data.cache import digest, files, scored_by
 from training.data.experiment_log import open_log
 from training.data.split.held_out import Split
-from training.data.trained_on import held_out
+from training.data.trained_on import first_split
 from training.disk_full import disk_full_as
 from training.display import Display, agreement_table, show_notes, status
 from training.distillation.agreement import costs, measured, of_fusion, scored
@@ -167,7 +167,7 @@ def _distilled(
     group_by = asked.group_by or experiment.evaluation.group_by
     log = open_log(experiment, source, artifact.encoder).typed(of_kind("id", [group_by]))
     show_notes(console, log)
-    split = held_out(artifact, log)
+    split = first_split(artifact, log)  # labels are not read, so rows of a refit do for both sides
     work = _work(artifact, experiment, asked.student, log, output / WORK)
     fusions = {name: fusion_digest(plan) for name, plan in artifact.fusions.items()}
     key = digest(asked.keep, asked.min_ndcg, asked.candidates, asked.lists, group_by, fusions)

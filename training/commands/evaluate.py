@@ -21,7 +21,7 @@ from training.data.encode import encode_with_columns
 from training.data.every_row import EveryRow
 from training.data.experiment_log import open_log
 from training.data.label_counts import LabelCounts, meaning
-from training.data.trained_on import held_out, overlap
+from training.data.trained_on import check_held_out, held_out, none_held_out, overlap
 from training.display import Display, metrics_table, rankings_table, show_notes
 from training.evaluation.evaluate import measure, predict, undefined
 from training.evaluation.onnx_scorer import onnx_scorer
@@ -52,7 +52,7 @@ def evaluate(
     data
         A DataFrame, an Arrow table, or files, folders and globs; by default the config's.
     validation
-        Evaluate only on the rows that the artifact's own split holds out.
+        Evaluate only on the rows that the artifact's own split holds out; of a refitted model, on later rows.
     group_by
         Column for GAUC; by default the config's.
     bootstrap
@@ -85,8 +85,8 @@ def evaluate(
     ConfigError
         If there is no such fusion or metric, or no column of lists.
     DataError
-        If the log cannot be used or has no such rows, or if many labels contradict ``given`` and neither the config
-        nor ``given_conflicts`` says how to treat them.
+        If the log cannot be used or has no such rows, as after a refit, or if many labels contradict ``given`` and
+        neither the config nor ``given_conflicts`` says how to treat them.
     """
     loaded, console = artifact_of(artifact), console_of(progress)
     saved = Experiment.model_validate(loaded.manifest.experiment)
@@ -95,6 +95,7 @@ def evaluate(
     asked = ranking_request(loaded, _names(fusion), _names(metrics), formulas, _names(list_by), group_by)
     rule = saved.data.split
     if validation and isinstance(rule, SplitByFiles):
+        check_held_out(loaded)
         data = rule.paths  # all of their rows are held out
     with TemporaryDirectory() as folder:
         source = source_of(saved, data, Path(folder), console)
@@ -133,7 +134,7 @@ def _evaluated(
         chunks = _collected(encoded, listed)
         first = next(chunks, None)
         if first is None:
-            raise DataError("the data has no row" + (" that the artifact's split holds out" if validation else ""))
+            raise DataError(none_held_out(artifact) if validation else "the data has no row")
         predictions = predict(onnx_scorer(artifact.model_path), chain([first], chunks))
         if unusable := predictions.not_finite(list(schema.tasks)):
             raise DataError(f"{artifact.folder}: scores of {', '.join(unusable)} are not finite in these rows")

@@ -1,5 +1,6 @@
 """Exports the best epoch of a run: fits the fusions, writes the pages, checks the artifact."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from training.data.encode import columns_at, rows_of
 from training.data.experiment_log import required_columns
 from training.data.split.held_out import split
 from training.data.trained_on import trained_on
-from training.display import metrics_table, status
+from training.display import Display, metrics_table, status
 from training.evaluation.evaluate import Scorer, predict
 from training.export.export import examples_of, export
 from training.export.fit_fusions import cross_validation_lines, fitted_fusions, notes
@@ -30,6 +31,8 @@ from training.sweeps import TrialResult
 from training.trainer.callbacks import STEPS
 from training.trainer.carry_on import state_of
 from training.trainer.curves import trace
+from training.trainer.epoch import scorer
+from training.trainer.refit import refitted
 from training.trainer.run_folder import RECORD, exported, mark_exported, read
 from training.trainer.train import RUN, Run, reopen
 
@@ -38,26 +41,41 @@ CALIBRATION = "calibration.html"
 
 
 def export_run(folder: Path, output: Path, console: Console, tables: TableOptions = DEFAULT) -> Artifact:
-    """Export the best epoch so far of the run in ``folder``."""
+    """Export the best epoch so far of the run in ``folder``, or its refit if that has finished."""
     trained = reopen(folder)
     show_metrics(trained, console)
+    if trained.experiment.training.refit and trained.refit is None:
+        unfinished = (
+            "the refit on all rows (training.refit) has not finished: exporting the model of the first training"
+        )
+        console.print(f"caution: {unfinished}", style="yellow", markup=False)
     return finish(trained, output, console, tables)
+
+
+def export_trial(folder: Path, output: Path, console: Console) -> Artifact:
+    """Export the model of a trial, first trained again on all rows if its config asks for that."""
+    with Display(console) as display:
+        trained = refitted(reopen(folder), display.listener())
+    show_metrics(trained, console)
+    return finish(trained, output, console)
 
 
 def show_metrics(trained: Run, console: Console) -> None:
     """Print the best epoch's metrics on the validation rows."""
     console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
+    if trained.refit is not None:
+        console.print(str(trained.refit), markup=False)
 
 
 def finish(trained: Run, output: Path, console: Console, tables: TableOptions = DEFAULT) -> Artifact:
-    """Fit the fusions, write the pages and export the best epoch as the next version."""
+    """Fit the fusions, write the pages and export the best epoch, or its refit, as the next version."""
     experiment = trained.experiment
     divided = split(trained.log, experiment.data.split, experiment.training.seed)
     rows = rows_of(experiment.log_schema, divided)
     examples = examples_of(rows, experiment)
     gates, curves = trained.gates.to_dict(), trace(trained.folder / STEPS)
     page = trained.folder / PAGE
-    page.write_text(run_page(curves, trained.history, gates, trained.best_epoch), encoding="utf-8")
+    page.write_text(run_page(curves, trained.history, gates, trained.best_epoch, trained.refit), encoding="utf-8")
     console.print(f"losses, weights and gradients over time: [bold]{page}[/bold]")
 
     def caution(text: str) -> None:
@@ -85,13 +103,18 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
     data = collect(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)
     encoder, metrics = trained.prepared.encoder, trained.metrics
     scores = trained.predictions.scores
-    seen = trained_on(divided, trained.parent.files if trained.parent is not None else ())
+    earlier = trained.parent.files if trained.parent is not None else ()
+    seen = trained_on(divided, earlier, refit=trained.refit is not None)
 
     def compare(score: Scorer) -> Agreement:
-        """Compare scores of the sampled validation rows with the trained model's."""
-        predictions = predict(score, trained.prepared.validation.chunks())
-        chosen, _ = sampled(predictions.groups, len(predictions.scores), ROWS)
-        found = agreement(fusions[FUSION], data.candidates(fusions[FUSION]), predictions.scores[chosen])
+        """Compare scores of the sampled validation rows with those of the exported model."""
+        rounded = predict(score, trained.prepared.validation.chunks())
+        chosen, _ = sampled(rounded.groups, len(rounded.scores), ROWS)
+        exact = data.candidates(fusions[FUSION])
+        if trained.refit is not None:  # the sample has scores of the first training
+            own = predict(scorer(trained.model), trained.prepared.validation.chunks()).scores[chosen]
+            exact = replace(data, rows=replace(data.rows, scores=own)).candidates(fusions[FUSION])
+        found = agreement(fusions[FUSION], exact, rounded.scores[chosen])
         console.print(f"rows of tables in {tables.precision}: {found}", markup=False)
         return found
 
@@ -120,15 +143,16 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
         tables=tables,
         compare=compare,
         keep=keep,
+        refit=trained.refit,
     )
     show_rounded(rounded_agreement(artifact, trained.model, tables), console)
     return artifact
 
 
 def exports(trained: Run, artifact: Artifact) -> bool:
-    """Whether an artifact of this run is of its best epoch so far, by the metrics with their intervals."""
+    """Whether an artifact of this run is of its best epoch and refit, by the metrics with their intervals."""
     metrics = orjson.loads(orjson.dumps(trained.metrics, option=orjson.OPT_SERIALIZE_NUMPY))
-    return bool(metrics == artifact.manifest.metrics)
+    return bool(metrics == artifact.manifest.metrics) and trained.refit == artifact.manifest.refit
 
 
 def show_rounded(agreement: Agreement, console: Console) -> None:
@@ -146,7 +170,7 @@ def export_once(trained: TrialResult, output: Path, console: Console) -> Artifac
     if earlier is not None and earlier.folder.parent.resolve() == output.resolve():
         artifact, how = earlier, "was already exported"
     else:
-        artifact, how = export_run(trained.folder, output, console), "exported"
+        artifact, how = export_trial(trained.folder, output, console), "exported"
         mark_exported(folder, artifact)
     trial = trained.trial
     console.print(f"best trial {how}: {trial.name}, seed {trial.seed}: {artifact.folder}", markup=False)

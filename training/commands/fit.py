@@ -28,7 +28,6 @@ from training.data.experiment_log import open_log, required_columns
 from training.data.stored_table import prune
 from training.display import Display
 from training.export.tables import Placement, TableOptions, table_options
-from training.progress_listener import RunListener
 from training.trainer.run_folder import check_replaceable, exported, found, key_of, mark_exported, parent_of
 from training.trainer.train import RUN, Run, reopen, train
 
@@ -54,7 +53,7 @@ class TrainingRun:
 
     @cached_property
     def trained(self) -> Run:
-        """The Keras model with the best epoch's weights, its predictions on validation rows, its history."""
+        """The Keras model with the best epoch's weights, or its refit; predictions on validation rows, history."""
         return self._trained or reopen(self.folder)
 
     @property
@@ -111,7 +110,7 @@ def fit(
     restart: bool = False,
     progress: Progress = True,
 ) -> TrainingRun:
-    """Train an experiment, and keep the weights of its best epoch.
+    """Train an experiment, and keep the weights of its best epoch; with ``training.refit``, train again on all rows.
 
     Called again with the same config and data, it resumes an interrupted run and does not retrain a finished one.
     With ``from_artifact`` it carries that artifact on: the model starts from its weights and moments, and the encoder
@@ -175,8 +174,7 @@ def fit(
     _check_columns(experiment, source)
     with Display(console) as display:
         display.expect(len(log))
-        listener = RunListener(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
-        trained = train(experiment, source, output, listener, earlier=earlier)
+        trained = train(experiment, source, output, display.listener(), earlier=earlier)
     if in_memory(data):
         prune(Path(source[0]))
     show_metrics(trained, console)

@@ -27,6 +27,8 @@ def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
     model = build_model(Experiment.model_validate(artifact.manifest.experiment), artifact.encoder.layout)
     summary = blocks(model, depth)
     console.print(blocks_table(summary, str(artifact.folder)))
+    if artifact.manifest.refit is not None:
+        console.print(str(artifact.manifest.refit), markup=False)
     for line in _tables(artifact):
         console.print(line, markup=False, highlight=False)
     console.print(_graph_line(artifact.model_path))

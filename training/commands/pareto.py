@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ranker.artifact import Artifact, load
 from ranker.log_files.log_reader import Source
-from training.commands.export import export_run
+from training.commands.export import export_trial
 from training.config.experiment import Experiment
 from training.data.cache import opened_rows
 from training.data.encode import encode_all
@@ -98,7 +98,7 @@ def _exported(picked: TrialResult, output: Path, console: Console) -> Artifact:
         earlier: dict[str, Any] = orjson.loads(record.read_bytes())
         if earlier["key"] == key and (output / str(earlier["version"])).is_dir():
             return load(output / str(earlier["version"]))
-    artifact = export_run(picked.folder, output, console)
+    artifact = export_trial(picked.folder, output, console)
     about = {"key": key, "version": artifact.manifest.version, "cell": picked.trial.name}
     record.write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
     return artifact

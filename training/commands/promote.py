@@ -20,7 +20,7 @@ from training.config.experiment import ConfigError, Experiment, SplitByFiles
 from training.config.promotion import Bounds, bounds_of, default_bounds, measurable, require_bounds
 from training.data.every_row import EveryRow
 from training.data.experiment_log import open_log
-from training.data.trained_on import held_out, overlap
+from training.data.trained_on import check_held_out, held_out, overlap
 from training.display import Display, bars, show_notes
 from training.promotion.decide import Decision, How, decide
 from training.promotion.rows import paired_rows, read_columns, shared_tasks
@@ -166,6 +166,7 @@ def promote(
         raise ConfigError(f"--against {versions[1].folder}: is the new version itself; name the folder of another one")
     rule = saved.data.split
     if asked.validation and isinstance(rule, SplitByFiles):
+        check_held_out(versions[0])
         data = rule.paths  # all of their rows are held out
     with TemporaryDirectory() as folder:
         source = source_of(saved, data, Path(folder), console)
@@ -228,7 +229,8 @@ def _split_alike(new: Artifact, old: Artifact) -> bool:
     def held(version: Artifact) -> tuple[Any, ...]:
         rule, seen = version.manifest.experiment["data"]["split"], version.manifest.trained_on
         files = [file["digest"] for file in seen.get("files", ())] if rule["by"] == "random" else None
-        return rule, seen.get("time"), files, version.manifest.experiment.get("training", {}).get("seed")
+        seed = version.manifest.experiment.get("training", {}).get("seed")
+        return rule, seen.get("time"), seen.get("refit", False), files, seed
 
     return held(new) == held(old)
 

@@ -169,6 +169,11 @@ class Training(Closed):
         description="Of the dense layers' matrix products in training steps; auto: bfloat16 if the device computes it "
         "faster. Everything else, and all scores, stay in float32.",
     )
+    refit: bool = Field(
+        False,
+        description="After the best epoch is known, train again from the same seed on all rows, the held-out ones too, "
+        "for as many epochs, and export that model. Metrics, calibration and fusions stay those of the first training.",
+    )
 
 
 class Evaluation(Closed):

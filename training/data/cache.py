@@ -42,7 +42,7 @@ def scored_by(artifact: Artifact) -> list[str]:
     return named + [sha for name, sha in checksums.items() if name.startswith(("encoder/", "model.tables/"))]
 
 
-def fingerprint(experiment: Experiment, log: Log, earlier: Earlier | None = None) -> str:
+def fingerprint(experiment: Experiment, log: Log, earlier: Earlier | None = None, refit: bool = False) -> str:
     """SHA-256 of everything that encoded rows depend on."""
     return digest(
         version("ranker"),
@@ -54,15 +54,24 @@ def fingerprint(experiment: Experiment, log: Log, earlier: Earlier | None = None
         experiment.evaluation.group_by,
         experiment.training.seed,
         files(experiment, log),
+        *(["refit"] if refit else []),
     )
 
 
 def prepared_rows(
-    experiment: Experiment, log: Log, folder: Path, listener: RunListener, earlier: Earlier | None = None
+    experiment: Experiment,
+    log: Log,
+    folder: Path,
+    listener: RunListener,
+    earlier: Earlier | None = None,
+    refit: bool = False,
 ) -> Prepared:
-    """Cached rows from ``folder``, or newly encoded ones; a lock lets one process encode while the others wait."""
+    """Cached rows from ``folder``, or newly encoded ones; a lock lets one process encode while the others wait.
+
+    With ``refit``, the held-out rows are training rows, too.
+    """
     with locked(folder.with_name(f"{folder.name}.lock")):
-        mark, expected = folder / "fingerprint", fingerprint(experiment, log, earlier)
+        mark, expected = folder / "fingerprint", fingerprint(experiment, log, earlier, refit)
         if mark.is_file() and mark.read_text() == expected:
             with suppress(FileNotFoundError):  # a part was deleted: encode again
                 cached = opened_rows(experiment, folder)
@@ -71,7 +80,7 @@ def prepared_rows(
         mark.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        prepared = prepare(experiment, log, folder, listener.rows, listener.note, earlier)
+        prepared = prepare(experiment, log, folder, listener.rows, listener.note, earlier, refit)
         state, encoded = to_state(prepared.encoder)
         (folder / "encoder.json").write_bytes(orjson.dumps(state))
         np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)

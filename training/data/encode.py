@@ -42,6 +42,7 @@ from training.data.grouping import GROUP as GROUP
 from training.data.grouping import NO_GROUP as NO_GROUP
 from training.data.grouping import Grouping
 from training.data.label_counts import LabelCounts
+from training.data.split.all_rows import AllRows
 from training.data.split.held_out import Split, split
 from training.progress_listener import Progress, no_progress
 
@@ -71,16 +72,19 @@ def prepare(
     progress: Progress = no_progress,
     note: Callable[[str], None] = no_note,
     earlier: Earlier | None = None,
+    refit: bool = False,
 ) -> Prepared:
     """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
 
-    The encoder of an ``earlier`` artifact is carried on. The first pass counts labels and days: a task with nothing to
-    learn, many labels that contradict `given`, and a few rows dated far after all others are errors; few
-    contradictions, features without any value, and features that have moved since ``earlier`` are reported through
-    ``note``.
+    With ``refit``, the held-out rows are training rows, too. The encoder of an ``earlier`` artifact is carried on.
+
+    The first pass counts labels and days: a task with nothing to learn, many labels that contradict `given`, and a few
+    rows dated far after all others are errors; few contradictions, features without any value, and features that have
+    moved since ``earlier`` are reported through ``note``.
     """
     schema, seed = experiment.log_schema, experiment.training.seed
-    rows = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
+    divided = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
+    rows = AllRows(divided) if refit else divided
     clock = DayClock(experiment, earlier.facts.fits if earlier else 0)
     folds = Folds(schema, seed) if earlier is None else DayFolds(schema, clock)
     columns = columns_of(schema, [*folds.columns, *clock.columns, *weight_columns(schema)])
@@ -257,7 +261,12 @@ def _rows(column: Column, mask: Mask) -> Column:
 
 
 def _encode_validation(
-    experiment: Experiment, rows: Split, encoder: Encoder, folder: Path, progress: Progress, counts: LabelCounts
+    experiment: Experiment,
+    rows: Split | AllRows,
+    encoder: Encoder,
+    folder: Path,
+    progress: Progress,
+    counts: LabelCounts,
 ) -> EncodedRows:
     writer = EncodedWriter(folder / "validation")
     group_by = experiment.evaluation.group_by

@@ -45,7 +45,10 @@ class SeenTime(Closed):
     column: str
     kind: Kind
     first: int | float
-    end: int | float = Field(description="Time of the first held-out row; training rows are earlier.")
+    end: int | float = Field(
+        description="Training rows are earlier: the time of the first held-out row, or after the last row of a refit."
+    )
+    start: int | float | None = Field(None, description="Of a refit: time of the first row that was held out before.")
 
     def values(self, times: TimeColumn, chunk: Chunk) -> NDArray[Any]:
         """Times [N] of a chunk. Raises ``DataError`` if they are of another kind or unit."""
@@ -69,6 +72,7 @@ class TrainedOn(Closed):
     files: tuple[SeenFile, ...] = Field(description="Files in reading order.")
     time: SeenTime | None = None
     earlier: tuple[SeenFile, ...] = Field((), description="Files of the fits that this one carries on, oldest first.")
+    refit: bool = Field(False, description="Whether the held-out rows were trained on, too, after the first training.")
 
     def all_files(self) -> tuple[SeenFile, ...]:
         """Files of this fit and the earlier ones, each content once, oldest first: the last :data:`MOST_FILES`."""
@@ -78,18 +82,49 @@ class TrainedOn(Closed):
         return tuple(reversed([*by_content.values()][:MOST_FILES]))
 
 
-def trained_on(rows: Split, earlier: tuple[SeenFile, ...] = ()) -> TrainedOn:
-    """The record of a split log for an artifact; ``earlier`` are files of the fits that it carries on."""
-    time, found = None, rows.window
+def trained_on(rows: Split, earlier: tuple[SeenFile, ...] = (), refit: bool = False) -> TrainedOn:
+    """The record of a split log for an artifact; ``earlier`` are files of the fits that it carries on.
+
+    With ``refit``, the model was trained on the held-out rows, too.
+    """
+    time, found, files = None, rows.window, _files(rows.log)
     if found is not None:
-        time = SeenTime(column=found.column, kind=found.kind, first=found.low, end=found.start)
-    return TrainedOn(files=_files(rows.log), time=time, earlier=earlier)
+        after, before = (_after(found.high), found.start) if refit else (found.start, None)
+        time = SeenTime(column=found.column, kind=found.kind, first=found.low, end=after, start=before)
+    if refit and rows.other is not None:
+        files += _files(rows.other)
+    return TrainedOn(files=files, time=time, earlier=earlier, refit=refit)
+
+
+def _after(time: float) -> float:
+    """The least time after this one: an integer, or the next float."""
+    return time + 1 if isinstance(time, int) else float(np.nextafter(time, np.inf))
 
 
 def held_out(artifact: Artifact, log: Log) -> Split:
     """Split a log as the artifact's training log was split; by time, at the same time.
 
-    Raises ``DataError`` for a random split of other files, because it depends on row positions.
+    Of a refitted model, only rows after all those of its log are held out. Raises ``DataError`` for a random split of
+    other files, because it depends on row positions, and for a refitted model that was not split by time.
+    """
+    check_held_out(artifact)
+    return first_split(artifact, log, refit=True)
+
+
+def check_held_out(artifact: Artifact) -> None:
+    """Raise ``DataError`` if a refit trained on all rows that the artifact's split holds out, whatever the log."""
+    _, seen = _remembered(artifact)
+    if seen is not None and seen.refit and seen.time is None:
+        raise DataError(
+            f"{artifact.folder}: no row is held out: the model was trained again on all rows (training.refit), and its "
+            "metrics are those of the first training, in manifest.json. Use rows of a log that it was not trained on"
+        )
+
+
+def first_split(artifact: Artifact, log: Log, *, refit: bool = False) -> Split:
+    """Split a log as before the artifact's first training; with ``refit``, by time, at the end of a refit's rows.
+
+    Raises ``DataError`` for a random split of other files.
     """
     experiment, seen = _remembered(artifact)
     rule, seed = experiment.data.split, experiment.training.seed
@@ -105,7 +140,17 @@ def held_out(artifact: Artifact, log: Log) -> Split:
     time = seen.time
     assert time is not None
     times = TimeColumn(time.column, rule.format)
-    return Split(log, lambda chunk: time.values(times, chunk) >= time.end, columns=(time.column,))
+    start = time.end if refit or time.start is None else time.start
+    return Split(log, lambda chunk: time.values(times, chunk) >= start, columns=(time.column,))
+
+
+def none_held_out(artifact: Artifact) -> str:
+    """What to say if a log has no row that the artifact's split holds out."""
+    text, seen = "the data has no row that the artifact's split holds out", _remembered(artifact)[1]
+    if seen is None or not seen.refit or seen.time is None:
+        return text
+    last = shown(seen.time.end, seen.time.kind)
+    return f"{text}: the model was trained again on all rows before {last} of {seen.time.column!r} (training.refit)"
 
 
 def overlap(artifact: Artifact, log: Log) -> list[str]:
@@ -123,7 +168,7 @@ def _in_own(seen: TrainedOn, experiment: Experiment, log: Log) -> list[str]:
     rule = experiment.data.split
     if isinstance(rule, SplitByTime) and seen.time is not None:
         try:
-            return _in_time(seen.time, TimeColumn(seen.time.column, rule.format), log)
+            return _in_time(seen, seen.time, TimeColumn(seen.time.column, rule.format), log)
         except DataError as error:
             unknown = f"caution: cannot tell whether the model was trained on rows of this time: {error}"
             return [unknown, *_in_files(seen, experiment, log)]
@@ -136,7 +181,7 @@ def _remembered(artifact: Artifact) -> tuple[Experiment, TrainedOn | None]:
     return Experiment.model_validate(manifest.experiment), seen
 
 
-def _in_time(time: SeenTime, times: TimeColumn, log: Log) -> list[str]:
+def _in_time(seen: TrainedOn, time: SeenTime, times: TimeColumn, log: Log) -> list[str]:
     inside = total = 0
     for chunk in log.chunks([time.column]):
         if chunk.rows:
@@ -148,7 +193,7 @@ def _in_time(time: SeenTime, times: TimeColumn, log: Log) -> list[str]:
     window = f"{time.column} from {shown(time.first, time.kind)} to before {shown(time.end, time.kind)}"
     return [
         f"caution: {inside:,} of {total:,} rows ({inside / total:.1%}) are from the time range that the model was "
-        f"trained on ({window}), so metrics are too good. --validation evaluates only held-out rows."
+        f"trained on ({window}), so metrics are too good. {_advice(seen)}"
     ]
 
 
@@ -158,13 +203,19 @@ def _in_files(seen: TrainedOn, experiment: Experiment, log: Log) -> list[str]:
     if not names:
         return []
     rule, share = experiment.data.split, ""
-    if isinstance(rule, SplitAtRandom | SplitByGroup):
+    if isinstance(rule, SplitAtRandom | SplitByGroup) and not seen.refit:
         share = f", on about {1 - rule.fraction:.0%} of the rows"
     hint = "" if isinstance(rule, SplitByFiles) else " of these files"
     return [
-        f"caution: the model was trained on {_listed(names)}{share}: metrics on those rows are too good. --validation "
-        f"evaluates only held-out rows{hint}."
+        f"caution: the model was trained on {_listed(names)}{share}: metrics on those rows are too good. "
+        f"{_advice(seen, hint)}"
     ]
+
+
+def _advice(seen: TrainedOn, of: str = "") -> str:
+    if not seen.refit:
+        return f"--validation evaluates only held-out rows{of}."
+    return "A refit trained on the held-out rows, too (training.refit)."
 
 
 def _in_earlier(seen: TrainedOn, log: Log) -> list[str]:

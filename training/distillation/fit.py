@@ -15,7 +15,7 @@ from training.disk_full import is_disk_full
 from training.distillation.student import build_student, student_experiment
 from training.distillation.targets import targets
 from training.trainer.checkpoints import Checkpoints, RunState
-from training.trainer.train import dataset
+from training.trainer.epoch import dataset
 
 Step = Callable[[int, int, int, dict[str, float]], None]
 """Called with epoch and step (from 1), steps per epoch, and the loss by task."""

@@ -20,6 +20,7 @@ from ranker.artifact import (
     Artifact,
     Chain,
     Golden,
+    Refit,
     difference,
     load,
     new_version,
@@ -74,6 +75,7 @@ def export(
     tables: TableOptions = DEFAULT,
     compare: Callable[[Scorer], Agreement] | None = None,
     keep: Callable[[Path], Chain | None] | None = None,
+    refit: Refit | None = None,
 ) -> Artifact:
     """Write the next numbered version under ``root``, with fitted fusions.
 
@@ -82,7 +84,7 @@ def export(
     embedding tables are kept.
     ``compare`` measures how the scores by rounded rows agree with the model's on validation rows; it is required for a
     precision that rounds them. ``keep`` writes what a later fit needs into the artifact's folder, and returns the fits
-    that led to it.
+    that led to it. ``refit`` describes the training of the model on all rows, if it is not the one of the metrics.
 
     Raises ``ExportError`` if ONNX and Keras differ by more than 1e-5 and for rounded rows below the bound,
     ``ValueError`` for options that do not fit the tables, and ``DiskFullError``; no version is then left.
@@ -116,8 +118,9 @@ def export(
                 "metrics": metrics,
                 "gates": gates or {},
                 "experiment": experiment.model_dump(mode="json", by_alias=True),
-                "trained_on": seen.model_dump(mode="json") if seen else {},
+                "trained_on": seen.model_dump(mode="json", exclude_none=True) if seen else {},
                 "chain": chain,
+                "refit": refit,
                 "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
             },
         )

@@ -20,7 +20,7 @@ from training.config.experiment import Experiment
 from training.data.cache import digest, files, scored_by
 from training.data.encode import NO_GROUP, encode_with_columns
 from training.data.plain_columns import plain
-from training.data.trained_on import held_out
+from training.data.trained_on import held_out, none_held_out
 from training.evaluation.evaluate import predict
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.evaluation.relevance import check_relevance, relevance_columns
@@ -120,7 +120,7 @@ def scored_rows(
             raw.append({name: columns[name] for name in more})
             yield batch
         if not raw:
-            raise DataError("the data has no row that the artifact's split holds out")
+            raise DataError(none_held_out(artifact))
 
     predictions = predict(onnx_scorer(artifact.model_path), batches())
     assert predictions.groups is not None

@@ -18,8 +18,10 @@ from training.evaluation.validation import measure_run
 from training.export.onnx import to_onnx
 from training.trainer.callbacks import STEPS
 from training.trainer.curves import trace
+from training.trainer.epoch import scorer
+from training.trainer.refit import REFIT
 from training.trainer.run_folder import RESULT
-from training.trainer.train import RUN, scorer, train
+from training.trainer.train import RUN, train
 
 
 def key(experiment: Experiment, facts: Any) -> str:
@@ -56,7 +58,7 @@ def run_trial(
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     chosen, target = Experiment.model_validate_json(experiment), Path(folder)
     started = time.perf_counter()
-    trained = train(chosen, data, target, rows=Path(rows))
+    trained = train(chosen, data, target, rows=Path(rows), refit=False)
     seconds = time.perf_counter() - started
     metrics = trained.metrics
     if test:
@@ -81,8 +83,9 @@ def run_trial(
 
 
 def drop_weights(folder: Path) -> None:
-    """Delete a trial's checkpoints but keep its result."""
+    """Delete a trial's checkpoints, and those of its refit, but keep its result."""
     shutil.rmtree(folder / RUN / "checkpoints", ignore_errors=True)
+    shutil.rmtree(folder / RUN / REFIT, ignore_errors=True)
 
 
 def has_weights(folder: Path) -> bool:

@@ -1,9 +1,9 @@
 """Trains an experiment on a log: encodes rows, runs epochs, keeps the best one. Resumes after a kill."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
 from training.config.task_metrics import task_and_key
-from training.data.batches import Batch, EncodedRows
+from training.data.batches import EncodedRows
 from training.data.cache import opened_rows, prepared_rows
 from training.data.earlier import Earlier, ParentRecord
 from training.data.encode import GROUP, Prepared
@@ -26,45 +26,24 @@ from training.data.experiment_log import open_log
 from training.data.label_facts import label_facts
 from training.data.split.checks import cautions as split_cautions
 from training.disk_full import is_disk_full
-from training.evaluation.evaluate import Predictions, Scorer, UndefinedMetricError, metric_value, predict
-from training.evaluation.gates import GateReport, inspect_gates
+from training.evaluation.evaluate import Scorer, UndefinedMetricError, metric_value, predict
+from training.evaluation.gates import inspect_gates
 from training.evaluation.validation import measure_run
 from training.progress_listener import RunListener
 from training.trainer.build_model import build_funnel, build_model
-from training.trainer.callbacks import Recorder, StepLog
-from training.trainer.carry_on import carry_on
+from training.trainer.callbacks import StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
+from training.trainer.epoch import scorer, start, train_epoch
 from training.trainer.precision import chosen
+from training.trainer.refit import REFIT, refit_rows, refitted, reopened
+from training.trainer.run import Run as Run
 from training.trainer.run_folder import RECORD, RESULT, key_of
 from training.trainer.table_sizes import describe_tables, table_sizes
-from training.trainer.warm_tables import warm_tables
 
 RUN = "run"
 ROWS = "rows"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A trained model with its best epoch's weights, its config and data, and its validation predictions."""
-
-    experiment: Experiment
-    log: Log
-    prepared: Prepared
-    model: RankingModel
-    metrics: dict[str, Any]
-    history: list[dict[str, Any]]
-    gates: GateReport
-    folder: Path
-    predictions: Predictions
-    parent: ParentRecord | None = None
-    """The artifact that the run carried on, if any."""
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch whose weights are kept, counted from 1."""
-        return max(int(record["epoch"]) for record in self.history if record["best"])
 
 
 def train(
@@ -74,10 +53,12 @@ def train(
     listener: RunListener | None = None,
     rows: Path | None = None,
     earlier: Earlier | None = None,
+    refit: bool = True,
 ) -> Run:
     """Train in ``output/run``, resuming an unfinished run of the same config, data and ``earlier`` artifact.
 
-    With ``earlier``, the model and the encoder start from that artifact's.
+    With ``earlier``, the model and the encoder start from that artifact's. Without ``refit``, the second training that
+    the config may ask for is left out.
 
     Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones.
     Raises ``DataError`` if the log cannot be used, ``DivergedError`` if losses become non-finite, and ``RuntimeError``
@@ -86,12 +67,27 @@ def train(
     listener = listener or RunListener()
     if experiment.training.threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
+    first = partial(_first_training, experiment, source, output, listener, rows, earlier, refit)
+    return refitted(first(), listener, earlier) if refit else first()
+
+
+def _first_training(
+    experiment: Experiment,
+    source: Source,
+    output: Path,
+    listener: RunListener,
+    rows: Path | None,
+    earlier: Earlier | None,
+    refit: bool,
+) -> Run:
     log = open_log(experiment, source)
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
     _start(experiment, log, folder, rows, earlier)
     prepared = prepared_rows(experiment, log, rows or folder / ROWS, listener, earlier)
+    if refit and experiment.training.refit:  # a row that cannot be trained on is found before hours of training
+        refit_rows(experiment, log, folder / REFIT, listener, earlier)
     metric, cautions = stopping_metric(experiment, prepared.validation)
     of_split = split_cautions(experiment, log, len(prepared.training), len(prepared.validation))
     for caution in [*of_split, *cautions]:
@@ -109,12 +105,7 @@ def train(
     except ValueError as error:
         raise DataError(str(error)) from None
     checkpoints = Checkpoints(model, folder / "checkpoints")
-    latest = checkpoints.latest()
-    if latest is None:
-        warm_tables(model.embedding, experiment, prepared.encoder, listener.note)
-    if latest is None and earlier is not None:
-        carry_on(model, experiment, prepared.encoder, earlier, listener.note)
-    state = latest or RunState()
+    state = start(model, checkpoints, experiment, prepared, earlier, listener.note)
     if _finished(experiment, state):
         listener.note(f"the run in {folder} has finished training after epoch {state.epoch}")
     elif state.epoch or state.step:
@@ -153,7 +144,7 @@ def _finished(experiment: Experiment, state: RunState) -> bool:
 
 
 def reopen(output: Path) -> Run:
-    """The best epoch so far of the run in ``output/run``. Raises ``DataError`` if there is none."""
+    """The best epoch so far of the run in ``output/run``, or its finished refit. Raises ``DataError`` for no epoch."""
     folder = output / RUN
     if not (folder / "run.json").is_file():
         raise DataError(f"{folder}: contains no run; create one with `fit`")
@@ -176,7 +167,8 @@ def reopen(output: Path) -> Run:
         )
     if state is None or not state.history:
         raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
-    return _best(experiment, log, prepared, model, scorer(model), checkpoints, state, folder, parent)
+    run = _best(experiment, log, prepared, model, scorer(model), checkpoints, state, folder, parent)
+    return reopened(run) if experiment.training.refit else run
 
 
 def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None, earlier: Earlier | None) -> None:
@@ -224,12 +216,6 @@ def _best(
     return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions, parent)
 
 
-def scorer(model: RankingModel) -> Scorer:
-    """Compile the model into a function of packed arrays."""
-    compiled = tf.function(model.call, reduce_retracing=True, autograph=False)
-    return lambda batch: compiled({name: tf.constant(a) for name, a in batch.items()}).numpy()
-
-
 def _epochs(
     experiment: Experiment,
     metric: str | None,
@@ -241,18 +227,12 @@ def _epochs(
     folder: Path,
     listener: RunListener,
 ) -> RunState:
-    settings = experiment.training
-    steps = prepared.training.steps(settings.batch_size)
+    steps = prepared.training.steps(experiment.training.batch_size)
     steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
     losses = tf.function(model.test_step, reduce_retracing=True, autograph=False)
     with closing(steplog):
         while not _finished(experiment, state):
-            if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
-                model.embedding.reinitialise(settings.seed + state.epoch)
-            recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, listener.step)
-            data = dataset(prepared.training, experiment, state.epoch, state.step)
-            model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
-            model.fit(data, verbose=0, callbacks=[recorder])
+            mean = train_epoch(experiment, model, prepared.training, state, checkpoints, steplog, listener.step)
             with averaged(model.optimizer):
                 predictions = predict(score, prepared.validation.chunks())
                 if unusable := predictions.not_finite(model.tasks):
@@ -262,7 +242,7 @@ def _epochs(
             value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
             final = experiment.schedule.final(state.epoch)  # earlier phases' epochs are always kept
             better = metric is None or not final or state.best == float("-inf") or value > state.best
-            record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
+            record = {"epoch": state.epoch + 1, "best": better, "losses": mean, **metrics}
             steplog.validation((state.epoch + 1) * steps, metrics)
             gates = inspect_gates(model, prepared.validation)
             steplog.gates((state.epoch + 1) * steps, gates)
@@ -283,18 +263,6 @@ def _value(metric: str, metrics: dict[str, Any], epoch: int) -> float:
         return metric_value(metric, metrics)
     except UndefinedMetricError:
         raise DivergedError([task_and_key(metric)[0] or metric], epoch) from None
-
-
-def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) -> tf.data.Dataset:
-    """One epoch's shuffled batches from step ``skip`` on."""
-    settings = experiment.training
-    first = next(rows.chunks())
-    signature = {n: tf.TensorSpec([None, *a.shape[1:]], tf.as_dtype(a.dtype)) for n, a in first.items()}
-
-    def batches() -> Iterator[Batch]:
-        return rows.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch, skip)
-
-    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
 
 def mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:

@@ -21,7 +21,8 @@ from training.data.split.held_out import split
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.export import examples_of, export
 from training.export.fit_fusions import fitted_fusions
-from training.trainer.train import Run, scorer, train
+from training.trainer.epoch import scorer
+from training.trainer.train import Run, train
 
 ROOT = Path(__file__).parents[3]
 LONG, SHORT = 0, 1

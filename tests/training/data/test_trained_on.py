@@ -9,7 +9,16 @@ from tests.training.conftest import quick
 from tests.training.stored import file_of
 from training.config.experiment import Experiment
 from training.data.split.held_out import split
-from training.data.trained_on import MOST_FILES, SeenFile, TrainedOn, held_out, overlap, trained_on
+from training.data.trained_on import (
+    MOST_FILES,
+    SeenFile,
+    TrainedOn,
+    check_held_out,
+    first_split,
+    held_out,
+    overlap,
+    trained_on,
+)
 
 ROWS = 1000
 DAYS = [f"2026-01-{1 + i // 100:02d}" for i in range(ROWS)]
@@ -21,9 +30,9 @@ BY_DAY = {"by": "time", "column": "day", "last": 2}
 def artifact_of(artifact, tmp_path):
     """An artifact as if it had been trained on files, split by a rule."""
 
-    def made(rule, files, **changes):
+    def made(rule, files, refit=False, **changes):
         experiment: Experiment = quick(tmp_path, data={"split": rule})
-        seen = trained_on(split(Log(files), experiment.data.split, experiment.training.seed))
+        seen = trained_on(split(Log(files), experiment.data.split, experiment.training.seed), refit=refit)
         manifest = artifact.manifest.model_copy(
             update={
                 "experiment": experiment.model_dump(mode="json", by_alias=True),
@@ -115,6 +124,44 @@ def test_rows_are_held_out_where_the_artifacts_were(artifact_of, file):
         artifact = artifact_of(rule, [file])
         own = split(Log([file]), Experiment.model_validate(artifact.manifest.experiment).data.split, 0)
         assert rows_of(held_out(artifact, Log([file]))) == rows_of(own) != []
+
+
+@pytest.mark.parametrize("column", ["day", "at", "row", "part"])
+def test_of_a_refit_by_time_all_rows_were_trained_on_and_later_ones_are_held_out(artifact_of, file, column):
+    fractions = FRAME.assign(part=FRAME["row"] / 7)
+    fractions.to_parquet(file)
+    artifact = artifact_of({"by": "time", "column": column, "fraction": 0.2}, [file], refit=True)
+    log = Log([file])
+    (caution,) = overlap(artifact, log)
+    assert "1,000 of 1,000 rows (100.0%) are from the time range that the model was trained on" in caution
+    assert "--validation" not in caution
+    assert rows_of(held_out(artifact, log)) == []
+    assert rows_of(first_split(artifact, log)) == list(range(800, 1000))
+    later = fractions[:1].assign(day="2026-01-11", at=pd.Timestamp("2026-01-11"), row=1000, part=143.0)
+    longer = Log([file_of(pd.concat([fractions, later]))])
+    assert rows_of(held_out(artifact, longer)) == [1000]
+    assert overlap(artifact, Log([file_of(later)])) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"by": "random", "fraction": 0.25},
+        {"by": "group", "column": "list", "fraction": 0.25},
+        {"by": "files", "paths": ["FILE"]},
+    ],
+)
+def test_of_another_refit_no_row_is_held_out(artifact_of, file, tmp_path, rule):
+    held = tmp_path / "held-out.parquet"
+    FRAME[:100].to_parquet(held)
+    rule = {name: [str(held)] if name == "paths" else value for name, value in rule.items()}
+    artifact = artifact_of(rule, [file], refit=True)
+    for check in (lambda: check_held_out(artifact), lambda: held_out(artifact, Log([file]))):
+        with pytest.raises(DataError, match=r"no row is held out: the model was trained again on all rows"):
+            check()
+    (caution,) = overlap(artifact, Log([held if rule["by"] == "files" else file]))
+    assert ".parquet: metrics on those rows are too good. A refit trained on the held-out rows, too" in caution
+    assert rows_of(first_split(artifact, Log([file])))
 
 
 def test_a_random_split_of_other_files_is_refused(artifact_of, file, tmp_path):

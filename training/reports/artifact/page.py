@@ -28,6 +28,8 @@ def to_html(artifact: Artifact, data: ReportData | None, sets: int = SETS) -> st
     page = Page(f"Artifact {manifest.version}")
     page.text(f"{artifact.folder.resolve().name}, exported {manifest.created:%Y-%m-%d %H:%M} UTC.")
     page.heading("Quality by objective").text("On the validation rows; ± is half the 95 % bootstrap interval.")
+    if manifest.refit is not None:
+        page.note(f"{manifest.refit}. So are all scores of validation rows on this page.")
     page.table(*_metrics(manifest.metrics))
     if data is not None:
         add_quality(page, data.history)

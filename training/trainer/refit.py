@@ -1,0 +1,158 @@
+"""Trains a model again on all rows, for as many epochs as the first training found to be best."""
+
+import gc
+import shutil
+from contextlib import closing
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from ranker.artifact import Refit
+from ranker.log_files.log_reader import Log
+from ranker.model import RankingModel
+from ranker.optimizers.grouped import averaged
+from training.config.experiment import Experiment
+from training.data.cache import opened_rows, prepared_rows
+from training.data.earlier import Earlier
+from training.data.encode import Prepared
+from training.data.label_facts import label_facts
+from training.disk_full import is_disk_full
+from training.evaluation.evaluate import predict
+from training.evaluation.gates import inspect_gates
+from training.progress_listener import RunListener
+from training.trainer.build_model import build_funnel, build_model
+from training.trainer.callbacks import StepLog
+from training.trainer.checkpoints import Checkpoints, RunState
+from training.trainer.divergence import DivergedError, explanation
+from training.trainer.epoch import scorer, start, train_epoch
+from training.trainer.run import Run
+
+REFIT = "refit"
+"""Folder of the second training within that of the run."""
+ROWS, CHECKPOINTS = "rows", "checkpoints"
+
+
+def refitted(run: Run, listener: RunListener | None = None, earlier: Earlier | None = None) -> Run:
+    """Train the model of a finished run again on all rows, if its config asks for it and it was not done before.
+
+    Resumes an interrupted refit. ``earlier`` is the artifact that the run carries on. Raises ``DataError``,
+    ``DivergedError`` and ``DiskFullError``; the first training is kept.
+    """
+    experiment, log, folder, epochs = run.experiment, run.log, run.folder / REFIT, run.best_epoch
+    if not experiment.training.refit or run.refit is not None:
+        return run
+    listener, kept = listener or RunListener(), _kept(run)
+    del run
+    gc.collect()  # Keras models are in cycles of references; two of them should not need memory at once
+    prepared = refit_rows(experiment, log, folder, listener, earlier)
+    return _second(kept, prepared, _trained(experiment, prepared, epochs, folder, listener, earlier))
+
+
+def reopened(run: Run) -> Run:
+    """The run with the model of its refit, or as it is if that has not finished."""
+    experiment, folder = run.experiment, run.folder / REFIT
+    if not (folder / CHECKPOINTS / "latest" / "checkpoint").is_file():
+        return run
+    try:
+        prepared = opened_rows(experiment, folder / ROWS)
+    except FileNotFoundError:
+        return run
+    steps = prepared.training.steps(experiment.training.batch_size)
+    model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
+    checkpoints = Checkpoints(model, folder / CHECKPOINTS)
+    state = checkpoints.latest()
+    if state is None or state.epoch != run.best_epoch:
+        return run
+    checkpoints.restore_best()
+    return _second(_kept(run), prepared, model)
+
+
+def refit_rows(
+    experiment: Experiment, log: Log, folder: Path, listener: RunListener, earlier: Earlier | None = None
+) -> Prepared:
+    """Encode all rows, the held-out ones too, into ``folder``, with an encoder fitted on all of them.
+
+    The validation rows are the same as the first training's. Raises ``DataError``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = RunListener(rows=lambda stage, rows: listener.rows(f"refit: {stage}", rows))  # the notes were given before
+    return prepared_rows(experiment, log, folder / ROWS, quiet, earlier, refit=True)
+
+
+def _kept(run: Run) -> dict[str, Any]:
+    """The fields of a run that a refit keeps, and ``refit``."""
+    facts = Refit(epochs=run.best_epoch, rows=0, first_rows=len(run.prepared.training))
+    kept = {field.name: getattr(run, field.name) for field in fields(run)}
+    return {**kept, "model": None, "prepared": None, "gates": None, "refit": facts}
+
+
+def _second(kept: dict[str, Any], prepared: Prepared, model: RankingModel) -> Run:
+    refit = kept["refit"].model_copy(update={"rows": len(prepared.training)})
+    gates = inspect_gates(model, prepared.validation)
+    return Run(**{**kept, "model": model, "prepared": prepared, "gates": gates, "refit": refit})
+
+
+def _trained(
+    experiment: Experiment,
+    prepared: Prepared,
+    epochs: int,
+    folder: Path,
+    listener: RunListener,
+    earlier: Earlier | None = None,
+) -> RankingModel:
+    """A new model, trained from the same seed for ``epochs`` epochs, resuming what ``folder`` has.
+
+    Learning-rate schedules span the config's epochs, as in the first training, and are cut where it ends.
+    """
+    facts = label_facts(prepared.training, build_funnel(experiment))
+    steps = prepared.training.steps(experiment.training.batch_size)
+    model = build_model(experiment, prepared.encoder.layout, facts, steps)
+    checkpoints = Checkpoints(model, folder / CHECKPOINTS)
+    state = start(model, checkpoints, experiment, prepared, earlier, listener.note)
+    if not state.epoch and not state.step:
+        listener.note(f"refit: training again on all {len(prepared.training):,} rows for {epochs} epoch(s)")
+    elif state.epoch < epochs:
+        listener.note(f"refit: resuming from epoch {state.epoch + 1}, step {state.step} of {folder}")
+    try:
+        _epochs(experiment, model, prepared, epochs, state, checkpoints, folder, listener)
+    except DivergedError as error:
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        told = explanation(error, experiment, prepared.training, epochs, str(folder.parent.parent))
+        error.args = (f"refit on all rows: {told}",)
+        raise error from None
+    except (OSError, tf.errors.OpError) as error:
+        if not is_disk_full(error):
+            raise
+        raise checkpoints.disk_full(folder) from None
+    checkpoints.restore_best()
+    return model
+
+
+def _epochs(
+    experiment: Experiment,
+    model: RankingModel,
+    prepared: Prepared,
+    epochs: int,
+    state: RunState,
+    checkpoints: Checkpoints,
+    folder: Path,
+    listener: RunListener,
+) -> None:
+    steps = prepared.training.steps(experiment.training.batch_size)
+    with closing(StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)) as steplog:
+        while state.epoch < epochs:
+            losses = train_epoch(experiment, model, prepared.training, state, checkpoints, steplog, listener.refit_step)
+            epoch, last = state.epoch + 1, state.epoch + 1 == epochs
+            if last:
+                with averaged(model.optimizer):
+                    predictions = predict(scorer(model), prepared.validation.chunks())
+                    if unusable := predictions.not_finite(model.tasks):
+                        raise DivergedError(unusable, epoch)
+                    checkpoints.save_best()
+            steplog.flush()
+            state = state.after_epoch({"epoch": epoch, "best": last, "losses": losses}, 0.0, last)
+            checkpoints.save(state)
+            shown = "  ".join(f"{task} loss {loss:.4f}" for task, loss in losses.items())
+            listener.note(f"refit: epoch {epoch} of {epochs}: {shown}")
