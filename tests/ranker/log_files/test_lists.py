@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ranker.log_files import lists
 from ranker.log_files.errors import DataError
+from ranker.log_files.lists import ListKeys, SeenLists, starts_of, whole_lists
 from ranker.log_files.log_reader import ArrowChunk
-from ranker.prediction import lists
-from ranker.prediction.lists import ListKeys, SeenLists, starts_of, whole_lists
 
 
 def chunks(*groups, names=("list",)):
