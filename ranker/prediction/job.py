@@ -135,12 +135,13 @@ def predict_files(
         if start:
             note(f"{folder.folder}: goes on after {len(folder.parts)} complete file(s), {start:,} rows")
             progress(start)
-        seen = _seen(log, predictor, start)
-        chunks = _cut(
-            log.arrow_chunks(predictor.columns, keep=options.copied, skip=start), start, min(BLOCK, rows_per_file)
-        )
-        blocks = predictor.blocks(chunks, seen)
-        _write(folder, predictor, blocks, predictor.schema(copied), rows_per_file, threads, progress)
+        with predictor.naming_lists():
+            seen = _seen(log, predictor, start)
+            chunks = _cut(
+                log.arrow_chunks(predictor.columns, keep=options.copied, skip=start), start, min(BLOCK, rows_per_file)
+            )
+            blocks = predictor.blocks(chunks, seen)
+            _write(folder, predictor, blocks, predictor.schema(copied), rows_per_file, threads, progress)
         summary = _summary(folder, start)
         folder.finish(_facts(summary, loaded))
         return _copied(remote, summary)

@@ -1,6 +1,7 @@
 """Arrow rows in, Arrow rows out: encodes, scores, calibrates, and ranks whole lists."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,7 +99,7 @@ class Predictor:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Score a table of whole lists. Raises ``DataError``."""
-        chunk = chunk_of(table, self.columns, self.options.copied, "table")
+        chunk = self.chunk_of(table, "table")
         schema = self.schema(types_of(table))
         results = [self.predict(block, schema).table for block in self.blocks([chunk])]
         return pa.concat_tables([schema.empty_table(), *results])
@@ -108,6 +109,26 @@ class Predictor:
         if not self.list_by:
             return (Block([chunk]) for chunk in chunks if chunk.rows)
         return whole_lists(chunks, self.list_keys(), seen or SeenLists())
+
+    def chunk_of(self, table: Any, source: str, number: int = 0) -> ArrowChunk:
+        """An Arrow table or batch as a chunk. Raises ``DataError`` as :func:`chunk_of`."""
+        with self.naming_lists():
+            return chunk_of(table, self.columns, self.options.copied, source, number)
+
+    @contextmanager
+    def naming_lists(self) -> Iterator[None]:
+        """Say why rows need lists in a ``DataError`` about a column that names them, unless rows are ranked."""
+        try:
+            yield
+        except DataError as error:
+            told = str(error)
+            if self.options.rank_by or not any(f"no column {column!r}" in told for column in self.list_by):
+                raise
+            columns = ", ".join(self.list_by)
+            raise DataError(
+                f"{told}; the model compares the rows of a list, and {LIST_BY} names lists by {columns}: add what is "
+                "missing, or name other columns with --rank-by"
+            ) from None
 
     def list_keys(self) -> ListKeys:
         """Keys of the lists of rows."""
