@@ -8,7 +8,7 @@ after the other.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,7 @@ class Sorted:
             by_list = np.argsort(lists.of[order], axis=1, kind="stable")
             order = np.take_along_axis(order, by_list, axis=1)
         self.order, self.lists = order, lists
-        self.values = np.take_along_axis(values, order, axis=1)
+        self.values: NDArray[Any] = np.take_along_axis(values, order, axis=1)
         self.known = np.take_along_axis(known, order, axis=1)
 
     def in_rows(self, measured: Floats) -> Floats:
@@ -141,15 +141,17 @@ class Sorted:
         features = len(values)
         places = (np.arange(features)[:, None] * self.lists.count + self.lists.of).ravel()
         weights = np.where(self.known, values, 0.0).ravel()
-        return np.bincount(places, weights, features * self.lists.count).reshape(features, self.lists.count)
+        sums: NDArray[Any] = np.bincount(places, weights, features * self.lists.count)
+        return sums.reshape(features, self.lists.count)
 
 
 def rank(values: Sorted) -> Floats:
     """From 0 for the smallest to 1 for the largest number; equal ones share a mean, and a single one has 0.5."""
     first, last = values.runs
-    before = (first + last) / 2 - values.lists.starts[values.lists.of]
+    before: Floats = (first + last) / 2 - values.lists.starts[values.lists.of]
     others = (values.counts - 1)[:, values.lists.of]
-    return np.divide(before, others, out=np.full(before.shape, 0.5), where=others > 0)
+    ranks: Floats = np.divide(before, others, out=np.full(before.shape, 0.5), where=others > 0)
+    return ranks
 
 
 def minus_mean(values: Sorted) -> Floats:
@@ -160,7 +162,8 @@ def minus_mean(values: Sorted) -> Floats:
 def ratio_to_max(values: Sorted) -> Floats:
     """Ratio to the largest absolute value; 0 if all numbers are 0."""
     sizes = np.maximum(np.abs(values.smallest), np.abs(values.largest))[:, values.lists.of]
-    return np.divide(values.values, sizes, out=np.zeros(sizes.shape), where=sizes > 0)
+    ratios: Floats = np.divide(values.values, sizes, out=np.zeros(sizes.shape), where=sizes > 0)
+    return ratios
 
 
 def z_score(values: Sorted) -> Floats:
