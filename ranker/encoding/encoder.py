@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import Integers, common_rows
+from ranker.encoding.columns import Integers
 from ranker.encoding.kinds.base import Block, Columns, Encoding, Part
 from ranker.encoding.layout import Key, Layout, LayoutBuilder, NumberField, Packed
 from ranker.encoding.plain_times import PlainTimes
@@ -110,7 +110,9 @@ class Encoder:
 
         Raises ``ColumnError`` as :meth:`encode`.
         """
-        return self.encode(context, self._with_lists(candidate))
+        if self.list_inputs is None:
+            return self.encode(context, candidate)
+        return self.join(context, self.encode_items(candidate))
 
     def encode_items(self, candidate: Columns) -> Items:
         """Encode candidates [N] before the context is known. Raises ``ColumnError`` as :meth:`encode`.
@@ -118,11 +120,11 @@ class Encoder:
         Inputs within lists are those of the columns of a log; otherwise they are missing.
         """
         candidates, values = self._sides[1], None
-        if self.list_inputs is not None:
-            count = common_rows(candidate, self._candidate_columns)
-            values = self.list_inputs.values(candidate, count)
-            candidate = {**{name: np.full(count, np.nan) for name in self.list_inputs.names}, **candidate}
+        if self.list_inputs is not None and self.list_inputs.names[0] not in candidate:
+            candidates = self._without_lists
         rows = candidates.rows(candidate)
+        if self.list_inputs is not None:
+            values = self.list_inputs.values(candidate, rows)
         codes = candidates.codes(candidate, rows)
         mixed = {key for _, key in self._mixed}
 
@@ -164,13 +166,6 @@ class Encoder:
         """Computes the inputs within lists; ``None`` if the schema has none."""
         return ListInputs.of_schema(self.schema)
 
-    def _with_lists(self, candidate: Columns) -> Columns:
-        """The columns of a request's candidates, with the inputs within their list."""
-        if self.list_inputs is None:
-            return candidate
-        values = self.list_inputs.values(candidate, common_rows(candidate, self._candidate_columns))
-        return {**candidate, **self.list_inputs.of_one(values)}
-
     def _write_lists(self, numbers: NDArray[np.float32], inputs: Columns) -> None:
         """Write inputs [N] within lists to their columns of the candidates' numbers [N, F]."""
         encoded = np.empty((len(self._list_fields), len(numbers)), dtype=np.float32)
@@ -193,8 +188,10 @@ class Encoder:
         return type(parts[0].encoding).block(parts)
 
     @cached_property
-    def _candidate_columns(self) -> list[str]:
-        return [self.schema.column(name) for name in self.schema.candidate]
+    def _without_lists(self) -> SideEncoder:
+        """Encodes candidates alone; their inputs within lists are 0."""
+        columns = {name: self.schema.column(name) for name in self.schema.candidate}
+        return SideEncoder(columns, self.encodings, self.layout.candidate)
 
     @cached_property
     def combined(self) -> tuple[str, ...]:
