@@ -17,10 +17,12 @@ from ranker.prediction.options import PredictOptions
 from ranker.prediction.predictor import Predictor
 from ranker.schema import LIST_SIZE, Schema
 from serving.features.items import ItemSource
+from serving.http.model_info import facts
 from serving.protocol.formats import Exchange
 from serving.protocol.formats.base import BY_ROW
 from serving.ranking.ranker import Ranker
 from serving.ranking.request_trace import RequestTrace
+from serving.registry.snapshot import Snapshot
 from tests.artifacts import ROWS, plain, shop_log, with_noisy_student, written
 from tests.ranker.prediction.request_rows import write_files
 from tests.serving.asking import answered
@@ -183,9 +185,11 @@ def test_predictions_of_rows_find_their_lists_by_the_schema(listed, requests, ta
         predictor(again)
 
 
-def test_sizes_of_the_lists_in_training_are_kept(listed):
+def test_sizes_of_the_lists_in_training_are_told(listed):
     assert listed.encoder.list_sizes == (13, 30)
     assert LIST_SIZE in listed.encoder.encodings
+    served = Snapshot({"default": Ranker(listed, OnnxRuntime(listed.model_path), max_candidates=100)}, "default")
+    assert facts(served, "default")["list_sizes"] == {"median": 13, "p99": 30}
 
 
 def test_requests_and_their_documents_name_no_list(listed, requests):
