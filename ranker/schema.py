@@ -6,12 +6,12 @@ All models are closed and frozen: unknown keys are errors, and validated models 
 import operator
 from collections.abc import Iterator
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ranker.config.closed import Closed, ColumnName, Formula, Name, formula
-from ranker.encoding.kinds import FEATURE_KINDS, FeatureKind
+from ranker.encoding.kinds import FEATURE_KINDS, FeatureKind, Numeric
 from ranker.encoding.layout import Side
 from ranker.registry import require_known
 from ranker.tasks import TASK_KINDS, Binary, Regression, Task
@@ -21,11 +21,17 @@ __all__ = [
     "Closed",
     "Feature",
     "LabelStatistics",
+    "ListInput",
+    "Measure",
     "Regression",
     "Schema",
     "Side",
     "Task",
+    "WithinList",
 ]
+
+Measure: TypeAlias = Literal["rank", "minus_mean", "ratio_to_max", "z_score", "share_of_same"]
+"""How a value compares with those of the other candidates of its list."""
 
 if TYPE_CHECKING:
     Feature: TypeAlias = FeatureKind
@@ -65,6 +71,63 @@ class LabelStatistics(Closed):
         return tuple((entry,) if isinstance(entry, str) else entry for entry in self.of)
 
 
+class ListInput(Numeric):
+    """A number that is computed from the candidates of a list, standardised.
+
+    It is missing where the feature that it is computed from is, which has a flag or a row for that.
+    """
+
+    flags_missing: ClassVar[bool] = False
+
+
+class WithinList(Closed):
+    """Inputs that compare each candidate with all candidates of its list: of its request, or of its rows in a log."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    list_by: ColumnName | tuple[ColumnName, ...] = Field(
+        description="Column, or columns, of the log whose values name the list that a row belongs to, such as "
+        "request_id. Requests do not send it: all of their candidates are one list."
+    )
+    of: tuple[str, ...] = Field((), description="Numeric and categorical candidate features.")
+    measures: tuple[Measure, ...] = Field(
+        ("rank", "minus_mean", "ratio_to_max", "z_score", "share_of_same"),
+        alias="as",
+        min_length=1,
+        description="What is computed of each of them. rank: from 0 for the smallest to 1 for the largest number; "
+        "equal ones share the mean of their ranks. minus_mean: the difference to the mean. ratio_to_max: the ratio to "
+        "the largest absolute value. z_score: the difference to the mean in standard deviations. share_of_same: the "
+        "share of the candidates with the same value; the only one for categorical features.",
+    )
+    list_size: bool = Field(True, description="Whether log(1 + number of candidates) is an input, too.")
+
+    @property
+    def list_columns(self) -> tuple[str, ...]:
+        """The columns of ``list_by``."""
+        return (self.list_by,) if isinstance(self.list_by, str) else self.list_by
+
+    @property
+    def of_numbers(self) -> tuple[Measure, ...]:
+        """Measures of numeric features."""
+        return self.measures
+
+    @property
+    def of_categories(self) -> tuple[Measure, ...]:
+        """Measures of categorical features."""
+        return tuple(measure for measure in self.measures if measure == SAME)
+
+
+SAME: Measure = "share_of_same"
+"""The measure that needs no numbers."""
+LIST_SIZE = "within_list.list_size"
+"""Name of the input with the size of the list."""
+
+
+def list_input(feature: str, measure: Measure) -> str:
+    """Name of an input within the list: ``within_list(price).rank``; no feature can have it."""
+    return f"within_list({feature}).{measure}"
+
+
 class Schema(Closed):
     """Features by side, and tasks, in the order of stacked arrays and scores."""
 
@@ -75,6 +138,7 @@ class Schema(Closed):
     )
     tasks: dict[Name, TaskChoice] = Field(min_length=1, description="The objectives, by name.")
     label_statistics: LabelStatistics | None = None
+    within_list: WithinList | None = None
     sample_weight: Formula | None = Field(
         None, description="Formula of columns: weight of each row in the training losses of all tasks, at least 0."
     )
@@ -89,13 +153,32 @@ class Schema(Closed):
         """Every feature by name, the context's first."""
         return {**self.context, **self.candidate}
 
+    @property
+    def list_inputs(self) -> dict[str, ListInput]:
+        """By name, inputs that are computed from the candidates of a list; each is its own column."""
+        within = self.within_list
+        if within is None:
+            return {}
+        names = [
+            list_input(feature, measure)
+            for feature in within.of
+            for measure in (within.of_categories if self.candidate[feature].identifies else within.of_numbers)
+        ]
+        return {name: ListInput(kind="numeric") for name in [*names, *([LIST_SIZE] if within.list_size else [])]}
+
+    @property
+    def inputs(self) -> dict[str, Feature]:
+        """Everything that an encoder is fitted for, by name: the features, then the inputs within lists."""
+        return {**self.features, **self.list_inputs}
+
     def side(self, name: str) -> Side:
-        """Return the side a feature belongs to."""
+        """Return the side an input belongs to."""
         return "context" if name in self.context else "candidate"
 
     def column(self, name: str) -> str:
-        """Return the log column of a feature."""
-        return self.features[name].column or name
+        """Return the column of an input."""
+        feature = self.features.get(name)
+        return name if feature is None else feature.column or name
 
     def parents(self, task: str) -> Iterator[str]:
         """Yield the tasks a task is conditional on, nearest first."""
@@ -110,12 +193,16 @@ class Schema(Closed):
         return {width for width in widths if width is not None}
 
     def by_source(self) -> list[tuple[str, Feature]]:
-        """All features by name; features that use another one's vocabulary come last."""
-        return sorted(self.features.items(), key=lambda named: named[1].source_of(named[0]) != named[0])
+        """All inputs by name; features that use another one's vocabulary come last."""
+        return sorted(self.inputs.items(), key=lambda named: named[1].source_of(named[0]) != named[0])
 
     def input_columns(self) -> list[str]:
         """Distinct log columns that features read."""
         return list(dict.fromkeys(self.column(name) for name in self.features))
+
+    def encoded_columns(self) -> list[str]:
+        """Distinct columns that are encoded: those that features read, and the inputs computed within lists."""
+        return [*self.input_columns(), *self.list_inputs]
 
     @model_validator(mode="after")
     def _check_features(self) -> Self:
@@ -194,6 +281,28 @@ class Schema(Closed):
                 f"label_statistics.fold_by: {statistics.fold_by!r} is a task's label or mask, or a formula's column "
                 "that known_before does not list"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_lists(self) -> Self:
+        within = self.within_list
+        if within is None:
+            return self
+        if not within.of and not within.list_size:
+            raise ValueError("within_list: adds no input; name features in of, or leave list_size true")
+        known = [name for name, feature in self.candidate.items() if feature.single_valued]
+        for name in within.of:
+            require_known(name, known, "within_list.of", "a numeric or categorical candidate feature")
+            if self.candidate[name].identifies and not within.of_categories:
+                raise ValueError(f"within_list.of: {name!r} is categorical, and as does not list {SAME}")
+        for place, names in (("of", within.of), ("as", within.measures), ("list_by", within.list_columns)):
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"within_list.{place}: {twice[0]!r} is listed twice")
+        if not within.list_columns:
+            raise ValueError("within_list.list_by: names no column")
+        for column in within.list_columns:
+            if column in self._outcomes():
+                raise ValueError(f"within_list.list_by: {column!r} is a task's label or mask")
         return self
 
     def _outcomes(self) -> set[str]:

@@ -20,6 +20,7 @@ from ranker.artifact import (
     write_parts,
 )
 from ranker.encoding import EncoderFitter, encode_labels
+from ranker.encoding.within_list import ListInputs
 from ranker.engines import OnnxRuntime
 from ranker.fusion import DEFAULT, FusionOptions, FusionState, StoredFusion, plan_for
 from ranker.metrics import spread
@@ -98,7 +99,10 @@ def written(
 ) -> Artifact:
     schema, columns = schema or schema_of(), columns or columns_of(ROWS)
     labels = encode_labels(schema, columns)
-    fitter = EncoderFitter(schema)
+    fitter, lists = EncoderFitter(schema), ListInputs.of_schema(schema)
+    if lists is not None:  # rows of equal list_by are consecutive
+        starts = np.flatnonzero(np.diff(columns[lists.list_by[0]], prepend=-1))
+        columns = {**columns, **lists.within(lists.values(columns, ROWS), starts)}
     fitter.add(columns, labels.values, labels.known, np.arange(ROWS) % 4)
     encoder = fitter.fitted()
     names = {side: list(dict.fromkeys(map(schema.column, getattr(schema, side)))) for side in ("context", "candidate")}
@@ -106,7 +110,7 @@ def written(
     candidates = plain(columns, names["candidate"], range(20))
     with new_version(root) as folder:
         onnx.save_model(graph(encoder.layout, breaks), str(folder / "model.onnx"))
-        packed = encoder.encode({name: [value] for name, value in context.items()}, candidates)
+        packed = encoder.encode_request({name: [value] for name, value in context.items()}, candidates)
         scores = OnnxRuntime(folder / "model.onnx").score(packed)
         golden = Golden(
             context=context,
@@ -137,7 +141,7 @@ def with_noisy_student(
         engine, golden = OnnxRuntime(file), []
         for request in artifact.golden:
             context = {name: [value] for name, value in request.context.items()}
-            scores = engine.score(artifact.encoder.encode(context, request.candidates)) + change_scores
+            scores = engine.score(artifact.encoder.encode_request(context, request.candidates)) + change_scores
             golden.append(dict(zip(artifact.manifest.tasks, scores.T.tolist(), strict=True)))
         student = Student(
             created=datetime.now(UTC), keep=0.25, min_ndcg=0.999, fusions=measured, agreement=(agreement,),

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding.columns import Integers
-from ranker.encoding.kinds.base import Columns, Encoding
-from ranker.encoding.layout import Key, Layout, LayoutBuilder, Packed
+from ranker.encoding.kinds.base import Block, Columns, Encoding, Part
+from ranker.encoding.layout import Key, Layout, LayoutBuilder, NumberField, Packed
 from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.side_encoder import SideEncoder
 from ranker.encoding.statistics import Combination, Statistics
 from ranker.encoding.time_range import TimeRange
 from ranker.encoding.times import Times
+from ranker.encoding.within_list import ListInputs, ListSizes, ListValues
 from ranker.schema import Schema
 
 HeldOut: TypeAlias = Callable[[Key, Integers], NDArray[np.float32]]
@@ -26,12 +27,19 @@ class Items(NamedTuple):
     """N candidates encoded without a context, as input of :meth:`Encoder.join`.
 
     ``codes`` has the codes of candidate features in label statistics keys that also contain context features. The
-    inputs of these keys are zeros in ``numbers``.
+    inputs of these keys are zeros in ``numbers``. ``lists`` is what candidates are compared by within a list, if the
+    schema has such inputs.
     """
 
     ids: NDArray[np.int32]
     numbers: NDArray[np.float32]
     codes: Mapping[str, Integers]
+    lists: ListValues | None = None
+
+    def taken(self, rows: NDArray[np.intp]) -> "Items":
+        """Some candidates, in another order; arrays are copies."""
+        codes = {name: codes[rows] for name, codes in self.codes.items()}
+        return Items(self.ids[rows], self.numbers[rows], codes, None if self.lists is None else self.lists.taken(rows))
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,13 @@ class Encoder:
     statistics: Mapping[Key, Statistics]
     times: Times = field(default_factory=Times)
     """Which features had times in training; unknown in older artifacts."""
+    list_sizes: ListSizes | None = None
+    """Sizes of the lists in training, if there are inputs within lists."""
 
     @cached_property
     def layout(self) -> Layout:
-        """Positions of all inputs: features in schema order, then label statistics."""
-        builder, features = LayoutBuilder(), self.schema.features
+        """Positions of all inputs: features in schema order, then inputs within lists, then label statistics."""
+        builder, features = LayoutBuilder(), self.schema.inputs
         for name in features:
             self.encodings[name].reserve(builder, name)
         for name in features:
@@ -75,8 +85,10 @@ class Encoder:
     def encode(self, context: Columns, candidate: Columns, held_out: HeldOut | None = None) -> Packed:
         """Encode columns by log column name: N rows per side, or one context row and N candidates.
 
-        For training rows, ``held_out`` maps a label statistics key and its codes [N] to inputs [N, 1 + L] that exclude
-        each row's own fold. Raises ``ColumnError`` for an invalid value and for a missing or shorter column.
+        Columns of the candidate include the inputs within lists, which ``Log`` adds to a log and
+        :meth:`encode_request` to a request. For training rows, ``held_out`` maps a label statistics key and its codes
+        [N] to inputs [N, 1 + L] that exclude each row's own fold. Raises ``ColumnError`` for an invalid value and for
+        a missing or shorter column.
         """
         contexts, candidates = self._sides
         context_rows, rows = contexts.rows(context), candidates.rows(candidate)
@@ -93,10 +105,26 @@ class Encoder:
             *candidates.encode(candidate, codes, rows, statistics),
         )
 
+    def encode_request(self, context: Columns, candidate: Columns) -> Packed:
+        """Encode one context row and the N candidates of a request, which are one list.
+
+        Raises ``ColumnError`` as :meth:`encode`.
+        """
+        if self.list_inputs is None:
+            return self.encode(context, candidate)
+        return self.join(context, self.encode_items(candidate))
+
     def encode_items(self, candidate: Columns) -> Items:
-        """Encode candidates [N] before the context is known. Raises ``ColumnError`` as :meth:`encode`."""
-        candidates = self._sides[1]
+        """Encode candidates [N] before the context is known. Raises ``ColumnError`` as :meth:`encode`.
+
+        Inputs within lists are those of the columns of a log; otherwise they are missing.
+        """
+        candidates, values = self._sides[1], None
+        if self.list_inputs is not None and self.list_inputs.names[0] not in candidate:
+            candidates = self._without_lists
         rows = candidates.rows(candidate)
+        if self.list_inputs is not None:
+            values = self.list_inputs.values(candidate, rows)
         codes = candidates.codes(candidate, rows)
         mixed = {key for _, key in self._mixed}
 
@@ -107,12 +135,13 @@ class Encoder:
             return fitted.encode(self.combinations[key].codes([codes[name] for name in key]))
 
         kept = {name: codes[name] for name in self.combined}
-        return Items(*candidates.encode(candidate, codes, rows, statistics), kept)
+        return Items(*candidates.encode(candidate, codes, rows, statistics), kept, values)
 
-    def join(self, context: Columns, items: Items) -> Packed:
-        """Return the same as :meth:`encode` for one context row, or one per candidate, and these candidates.
+    def join(self, context: Columns, items: Items, one_list: bool = True) -> Packed:
+        """Return the same as :meth:`encode_request` for one context row and these candidates.
 
-        Writes into ``items.numbers``. Raises ``ColumnError`` as :meth:`encode`.
+        Without ``one_list``, there may be a context row per candidate, and candidates keep the inputs within lists
+        that they were encoded with. Writes into ``items.numbers``. Raises ``ColumnError`` as :meth:`encode`.
         """
         contexts = self._sides[0]
         rows = contexts.rows(context)
@@ -127,7 +156,42 @@ class Encoder:
 
         for place, key in self._mixed:
             items.numbers[:, place] = statistics(key)
+        if one_list and self.list_inputs is not None:
+            assert items.lists is not None, "candidates of a schema with inputs within lists hold their values"
+            self._write_lists(items.numbers, self.list_inputs.of_one(items.lists))
         return Packed(*contexts.encode(context, of_context, rows, statistics), items.ids, items.numbers)
+
+    @cached_property
+    def list_inputs(self) -> ListInputs | None:
+        """Computes the inputs within lists; ``None`` if the schema has none."""
+        return ListInputs.of_schema(self.schema)
+
+    def _write_lists(self, numbers: NDArray[np.float32], inputs: Columns) -> None:
+        """Write inputs [N] within lists to their columns of the candidates' numbers [N, F]."""
+        encoded = np.empty((len(self._list_fields), len(numbers)), dtype=np.float32)
+        self._list_block.write(np.empty((0, len(numbers)), dtype=np.int32), encoded, inputs, {})
+        numbers[:, [field.start for field in self._list_fields]] = encoded.T
+
+    @cached_property
+    def _list_fields(self) -> list[NumberField]:
+        """Inputs within lists among the candidates' numbers, one column each."""
+        names = self.schema.list_inputs
+        return [field for field in self.layout.candidate.numbers if field.feature in names]
+
+    @cached_property
+    def _list_block(self) -> Block:
+        """Encodes the inputs within lists alone, one row each in layout order."""
+        parts = [
+            Part(field.feature, field.feature, self.encodings[field.feature], None, slice(place, place + 1))
+            for place, field in enumerate(self._list_fields)
+        ]
+        return type(parts[0].encoding).block(parts)
+
+    @cached_property
+    def _without_lists(self) -> SideEncoder:
+        """Encodes candidates alone; their inputs within lists are 0."""
+        columns = {name: self.schema.column(name) for name in self.schema.candidate}
+        return SideEncoder(columns, self.encodings, self.layout.candidate)
 
     @cached_property
     def combined(self) -> tuple[str, ...]:
@@ -146,7 +210,7 @@ class Encoder:
     def _sides(self) -> tuple[SideEncoder, SideEncoder]:
         context, candidate = (
             {name: self.schema.column(name) for name in features}
-            for features in (self.schema.context, self.schema.candidate)
+            for features in (self.schema.context, [*self.schema.candidate, *self.schema.list_inputs])
         )
         return (
             SideEncoder(context, self.encodings, self.layout.context),

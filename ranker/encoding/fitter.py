@@ -1,19 +1,21 @@
 """Fits an :class:`~ranker.encoding.encoder.Encoder` in one streaming pass over the training rows."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding.carried import Carried
-from ranker.encoding.columns import Column, Floats, Integers, Mask, common_rows
+from ranker.encoding.columns import Column, Floats, Integers, Mask, common_rows, numbers
 from ranker.encoding.encoder import Encoder
 from ranker.encoding.kinds.base import Arrays, Encoding, Fitter
 from ranker.encoding.layout import Key, Packed
 from ranker.encoding.statistics import Combination, OutOfFold, StatisticsFitter
 from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import Vocabulary
-from ranker.schema import Schema
+from ranker.encoding.within_list import ListSizes
+from ranker.schema import LIST_SIZE, Schema
 
 
 class EncoderFitter:
@@ -61,6 +63,8 @@ class EncoderFitter:
                 )
         self._out_of_fold: dict[Key, OutOfFold] | None = None
         self._times = carried.encoder.times.extendable() if carried else Times()
+        self._list_rows: Counter[int] = Counter()
+        """Number of rows in lists of each size."""
 
     def _carry(self, carried: Carried, refit_scales: bool) -> set[str]:
         """Carry features on; return the names of those that start afresh."""
@@ -84,14 +88,14 @@ class EncoderFitter:
         folds: Integers,
         days: Integers | None = None,
     ) -> None:
-        """Add a chunk: columns by name, labels and known [N, T] in the schema's task order, folds and days [N].
+        """Add a chunk: encoded columns by name, labels and known [N, T] in the schema's task order, folds and days [N].
 
         Only ``expire_after`` and ``half_life`` need the days. Raises ``ColumnError`` for an invalid value,
         ``ValueError`` for mismatched arrays, and ``RuntimeError`` after ``fitted``.
         """
         if self._out_of_fold is not None:
             raise RuntimeError("add after fitted: the encoder returned shares the vocabularies; fit a new one instead")
-        rows = common_rows(columns, self.schema.input_columns())
+        rows = common_rows(columns, self.schema.encoded_columns())
         tasks = list(self.schema.tasks)
         for name, array in (("labels", labels), ("known", known)):
             if array.shape != (rows, len(tasks)):
@@ -106,6 +110,7 @@ class EncoderFitter:
                 codes[name] = added
             if days is not None:
                 fitter.dated(days)
+        self._count_lists(columns)
         if days is not None and len(days):
             self.day = int(days.max()) if self.day is None else max(self.day, int(days.max()))
         chosen = [tasks.index(label) for label in self._labels]
@@ -127,7 +132,13 @@ class EncoderFitter:
                 smoothing = self.schema.label_statistics.smoothing
                 statistics[key] = self._statistics[key].fitted(size, binary, smoothing)
         self._out_of_fold = {key: self._statistics[key].out_of_fold(served) for key, served in statistics.items()}
-        return Encoder(self.schema, encodings, self._combinations, statistics, self._times)
+        sizes = ListSizes.of(self._list_rows)
+        return Encoder(self.schema, encodings, self._combinations, statistics, self._times, sizes)
+
+    def _count_lists(self, columns: Mapping[str, Column]) -> None:
+        if LIST_SIZE in columns:
+            sizes = np.rint(np.expm1(numbers(columns[LIST_SIZE], LIST_SIZE)))
+            self._list_rows.update(map(int, sizes.tolist()))
 
     @property
     def _binary(self) -> list[bool]:
@@ -153,7 +164,7 @@ class EncoderFitter:
         if self._out_of_fold is None:
             raise RuntimeError("encode called before fitted: there are no statistics yet")
         out_of_fold = self._out_of_fold
-        self._check_folds(folds, common_rows(columns, self.schema.input_columns()))
+        self._check_folds(folds, common_rows(columns, self.schema.encoded_columns()))
 
         def held_out(key: Key, codes: Integers) -> NDArray[np.float32]:
             return out_of_fold[key].encode(codes, folds)

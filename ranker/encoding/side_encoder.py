@@ -14,7 +14,10 @@ StatisticsInputs: TypeAlias = Callable[[Key], NDArray[np.float32]]
 
 
 class SideEncoder:
-    """The features of one side: columns and encodings by feature name, and the layout."""
+    """The features of one side: columns and encodings by feature name, and the layout.
+
+    Numbers of features without a column are 0.
+    """
 
     def __init__(self, columns: Mapping[str, str], encodings: Mapping[str, Encoding], layout: SideLayout) -> None:
         self._id_width, self._number_width = layout.id_width, layout.number_width
@@ -22,6 +25,8 @@ class SideEncoder:
         self._statistics = [(_place(field), field.key) for field in layout.statistics]
         ids = {field.feature: _place(field) for field in layout.ids}
         numbers = {field.feature: _place(field) for field in layout.numbers if field not in layout.statistics}
+        self._absent = [place for name, place in numbers.items() if name not in columns]
+        numbers = {name: place for name, place in numbers.items() if name in columns}
         by_kind: dict[type[Encoding], list[Part[Any]]] = {}
         for name in {**ids, **numbers}:
             part = Part(name, columns[name], encodings[name], ids.get(name), numbers.get(name))
@@ -44,6 +49,8 @@ class SideEncoder:
         numbers = np.empty((self._number_width, rows), dtype=np.float32)
         for block in self._blocks:
             block.write(ids, numbers, columns, codes)
+        for place in self._absent:
+            numbers[place] = 0
         for place, key in self._statistics:
             numbers[place] = statistics(key).T
         return np.ascontiguousarray(ids.T), np.ascontiguousarray(numbers.T)

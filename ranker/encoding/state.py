@@ -13,6 +13,7 @@ from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.saved_vocabulary import INDEXED, packed, unpacked
 from ranker.encoding.statistics import Combination, Statistics, Sums
 from ranker.encoding.times import Times
+from ranker.encoding.within_list import ListSizes
 from ranker.schema import Schema
 
 
@@ -20,8 +21,9 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
     """Return everything :func:`from_state` needs besides the schema."""
     sections: dict[str, Any] = {kind.state_section: {} for kind in FEATURE_KINDS.values() if kind.state_section}
     arrays: Arrays = {}
+    inputs = encoder.schema.inputs
     for name, encoding in encoder.encodings.items():
-        section = encoder.schema.features[name].state_section
+        section = inputs[name].state_section
         if section is not None:
             sections[section][name], own = encoding.state(name)
             arrays.update(own)
@@ -41,6 +43,7 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
         "statistics": statistics,
         "times": encoder.times.dated,
         "plain_times": {name: plain.state() for name, plain in encoder.times.plain.items()},
+        **({} if encoder.list_sizes is None else {"list_sizes": encoder.list_sizes._asdict()}),
     }, arrays
 
 
@@ -68,4 +71,5 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
             saved=arrays.get(f"{name}.inputs"),
         )
     plain = {name: PlainTimes(**saved) for name, saved in state.get("plain_times", {}).items()}
-    return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain))
+    sizes = ListSizes(**state["list_sizes"]) if "list_sizes" in state else None
+    return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain), sizes)

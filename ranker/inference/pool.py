@@ -46,7 +46,7 @@ class Sent:
 
     def packed(self, context: ContextColumns) -> Packed:
         """Encode context and candidates together."""
-        return self._artifact.encoder.encode(context, self._columns)
+        return self._artifact.encoder.encode_request(context, self._columns)
 
     def raw(self, feature: str) -> NDArray[Any]:
         """Read the request's column."""

@@ -43,6 +43,8 @@ def schema_kinds(schema: Schema, encoder: Encoder | None = None) -> dict[str, Ki
             tables.append({schema.column(name): csv_type})
     if schema.label_statistics is not None and schema.label_statistics.fold_by is not None:
         tables.append({schema.label_statistics.fold_by: "id"})
+    if schema.within_list is not None:
+        tables.append(of_kind("id", schema.within_list.list_columns))
     return merged(*tables)
 
 

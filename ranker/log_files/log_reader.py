@@ -1,8 +1,7 @@
 """Reads an impression log as a stream of typed columns from Parquet or CSV files, folders and globs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,86 +9,37 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from ranker.arrow_columns import ColumnTypeError, to_column
 from ranker.config.csv_options import CsvOptions
-from ranker.encoding import Column, ColumnError
-from ranker.encoding.columns import Mask, shortened
+from ranker.encoding import ColumnError
+from ranker.encoding.columns import shortened
+from ranker.encoding.within_list import ListInputs
 from ranker.log_files import FilePart
-from ranker.log_files.csv_types import Kind, Resolved, merged
+from ranker.log_files.chunks import ArrowChunk as ArrowChunk
+from ranker.log_files.chunks import Chunk as Chunk
+from ranker.log_files.chunks import located
+from ranker.log_files.csv_types import Kind, Resolved, merged, of_kind
 from ranker.log_files.csv_values import converted
 from ranker.log_files.errors import DataError as DataError
 from ranker.log_files.find import find_files
 from ranker.log_files.hive import unpadded
+from ranker.log_files.lists import Block, ListKeys, SeenLists, whole_lists, with_inputs
 from ranker.log_files.part import format_by_name
 from ranker.log_files.resolve import check_families, resolve
 from ranker.remote_files import Location, full_name, identity
 
 Source: TypeAlias = Sequence[str | Path]
-
-
-@dataclass(frozen=True)
-class ArrowChunk:
-    """Rows of one file as Arrow arrays [N] by column; other fields are as in :class:`Chunk`.
-
-    Columns of text files have their types in ``arrays``; ``kept`` has columns as the file stores them.
-    """
-
-    source: str
-    first: int
-    number: int
-    rows: int
-    arrays: Mapping[str, Any]
-    kept: Mapping[str, Any]
-
-    def rows_from(self, start: int, stop: int) -> "ArrowChunk":
-        """Rows ``start`` to ``stop`` of the chunk."""
-        arrays, kept = (
-            {name: array.slice(start, stop - start) for name, array in columns.items()}
-            for columns in (self.arrays, self.kept)
-        )
-        return ArrowChunk(self.source, self.first + start, self.number + start, stop - start, arrays, kept)
-
-    def converted(self) -> "Chunk":
-        """The same rows as columns. Raises ``DataError`` for an unsupported type or value."""
-        columns = {name: self._column(name) for name in self.arrays}
-        return Chunk(self.source, self.first, self.number, self.rows, columns)
-
-    def _column(self, name: str) -> Column:
-        try:
-            return to_column(self.arrays[name], name, distinct=True)
-        except ColumnTypeError as error:
-            raise DataError(f"{self.source}: {error}") from None
-        except ColumnError as error:
-            raise DataError(_message(self.source, self.first, error)) from None
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Rows of one file; ``first`` is the first row's index in the file, ``number`` its index in the log."""
-
-    source: str
-    first: int
-    number: int
-    rows: int
-    columns: Mapping[str, Column]
-
-    @contextmanager
-    def naming_rows(self, selected: Mask | None = None) -> Iterator[None]:
-        """Turn a ``ColumnError`` about these columns (or ``selected`` rows) into a ``DataError`` naming the row."""
-        try:
-            yield
-        except ColumnError as error:
-            row = error.row if selected is None else int(np.flatnonzero(selected)[error.row])
-            located = ColumnError(error.column, row, error.value, error.expected)
-            raise DataError(_message(self.source, self.first, located)) from None
+LIST_BY = "schema.within_list.list_by"
+"""The key that names the columns of lists, for messages."""
 
 
 class Log:
     """A log that can be streamed any number of times in bounded memory.
 
     ``kinds`` are the kinds of CSV columns (text by default), ``csv`` is the CSV format. ``notes`` are messages for the
-    user, such as skipped files.
+    user, such as skipped files. ``lists`` computes columns of inputs within lists, if there are any.
     """
+
+    lists: ListInputs | None = None
 
     def __init__(self, source: Source, kinds: Mapping[str, Kind] | None = None, csv: CsvOptions | None = None) -> None:
         found = find_files(source)
@@ -101,12 +51,26 @@ class Log:
         """The same log with more column kinds."""
         log = Log.__new__(Log)
         log.notes, log.csv, log._parts = self.notes, self.csv, self._parts
-        log.kinds = merged(self.kinds, kinds)
+        log.kinds, log.lists = merged(self.kinds, kinds), self.lists
+        return log
+
+    def with_lists(self, lists: ListInputs | None) -> "Log":
+        """The same log with columns of inputs within lists, besides those that it has.
+
+        Raises ``DataError`` if these are of other lists or columns.
+        """
+        log = self.typed({} if lists is None else of_kind("id", lists.list_by))
+        try:
+            log.lists = lists if self.lists is None else self.lists.joined(lists)
+        except ValueError as error:
+            raise DataError(f"the log cannot be read for two schemas with {error}") from None
         return log
 
     def beside(self, source: Source) -> "Log":
-        """Another log with the same column types and CSV format."""
-        return Log(source, self._resolved, self.csv)
+        """Another log with the same column types, CSV format and lists."""
+        other = Log(source, self._resolved, self.csv)
+        other.lists = self.lists
+        return other
 
     def __len__(self) -> int:
         """Number of rows; CSV files count as 0 because their length is unknown."""
@@ -128,12 +92,37 @@ class Log:
     def chunks(self, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Chunk]:
         """Stream the columns in chunks. Files without an ``optional`` column that another file has yield nulls.
 
-        Raises ``DataError`` for a missing column, a wrong type or a broken file.
+        Inputs within lists, if columns name any, are computed of whole lists, whose rows must be consecutive. Raises
+        ``DataError`` for a missing column, a wrong type or a broken file, and for a list that comes back.
         """
-        for read in self.arrow_chunks(columns, optional):
-            chunk = read.converted()
-            absent = {name: np.full(read.rows, np.nan) for name in columns if name not in chunk.columns}
+        for chunk in self._converted(columns, optional):
+            absent = {name: np.full(chunk.rows, np.nan) for name in columns if name not in chunk.columns}
             yield replace(chunk, columns={**chunk.columns, **absent})
+
+    def _converted(self, columns: Sequence[str], optional: Sequence[str]) -> Iterator[Chunk]:
+        lists = self.lists
+        if lists is None or not set(lists.names).intersection(columns):
+            yield from (chunk.converted() for chunk in self.arrow_chunks(columns, optional))
+            return
+        for block in self.list_blocks(self.stored_columns(columns), optional):
+            yield from with_inputs(block, lists)
+
+    def stored_columns(self, columns: Sequence[str]) -> list[str]:
+        """The columns to read for some columns: in place of inputs within lists, those that they are computed from."""
+        if self.lists is None or not set(self.lists.names).intersection(columns):
+            return list(columns)
+        stored = [column for column in columns if column not in self.lists.names]
+        return list(dict.fromkeys([*stored, *self.lists.list_by, *self.lists.columns]))
+
+    def list_blocks(self, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Block]:
+        """Stream stored columns in blocks of whole lists, or without ``lists`` in chunks.
+
+        Raises ``DataError`` as :meth:`arrow_chunks`, for a row without a list and for a list that comes back.
+        """
+        chunks = self.arrow_chunks(columns, optional)
+        if self.lists is None:
+            return (Block([chunk]) for chunk in chunks)
+        return whole_lists(chunks, ListKeys(self.lists.list_by, LIST_BY), SeenLists())
 
     def arrow_chunks(
         self, columns: Sequence[str], optional: Sequence[str] = (), *, keep: Sequence[str] = (), skip: int = 0
@@ -201,7 +190,7 @@ class Log:
         try:
             return part.typed(array, name, self._resolved.get(name, "text"))
         except ColumnError as error:
-            raise DataError(_message(part.name, first, error)) from None
+            raise DataError(located(part.name, first, error)) from None
 
     def _repeated(self, part: FilePart, name: str, rows: int) -> Any:
         """A column whose value comes from the path, repeated for each row."""
@@ -225,9 +214,3 @@ def _opened(path: Location, csv: CsvOptions | None) -> FilePart:
     part = format_by_name(path)
     assert part is not None, "find_files finds no others"
     return part(path, csv)
-
-
-def _message(source: str, first: int, error: ColumnError) -> str:
-    """Error message with file, row in the file, column and value."""
-    shown = f"{shortened(error.value)} is not {error.expected}"
-    return f"{source}, row {first + error.row}, column {error.column!r}: {shown}"

@@ -19,12 +19,12 @@ from ranker.config.csv_options import CsvOptions
 from ranker.cpus import cores
 from ranker.encoding.unseen import IdCounts
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
+from ranker.log_files.lists import Block, SeenLists, starts_of
 from ranker.log_files.log_reader import ArrowChunk, Log
-from ranker.prediction.lists import Block, ListKeys, SeenLists, starts_of
 from ranker.prediction.options import PredictOptions
 from ranker.prediction.output import IdsByFeature, OutputError, OutputFolder, added
 from ranker.prediction.pipeline import in_order
-from ranker.prediction.predictor import Predicted, Predictor
+from ranker.prediction.predictor import Predicted, Predictor, list_columns
 from ranker.remote_files import fits
 from ranker.urls import is_remote, normal, scheme_of
 
@@ -135,12 +135,13 @@ def predict_files(
         if start:
             note(f"{folder.folder}: goes on after {len(folder.parts)} complete file(s), {start:,} rows")
             progress(start)
-        seen = _seen(log, predictor, start)
-        chunks = _cut(
-            log.arrow_chunks(predictor.columns, keep=options.copied, skip=start), start, min(BLOCK, rows_per_file)
-        )
-        blocks = predictor.blocks(chunks, seen)
-        _write(folder, predictor, blocks, predictor.schema(copied), rows_per_file, threads, progress)
+        with predictor.naming_lists():
+            seen = _seen(log, predictor, start)
+            chunks = _cut(
+                log.arrow_chunks(predictor.columns, keep=options.copied, skip=start), start, min(BLOCK, rows_per_file)
+            )
+            blocks = predictor.blocks(chunks, seen)
+            _write(folder, predictor, blocks, predictor.schema(copied), rows_per_file, threads, progress)
         summary = _summary(folder, start)
         folder.finish(_facts(summary, loaded))
         return _copied(remote, summary)
@@ -182,8 +183,9 @@ def _require_apart(output: Path, data: Sequence[str | Path]) -> None:
 
 def _log(artifact: Artifact, data: Sequence[str | Path], options: PredictOptions) -> Log:
     """The files, with the types of text columns that the artifact was trained on."""
-    columns = {*artifact.schema.input_columns(), *options.rank_by}
-    kinds = merged(schema_kinds(artifact.schema, artifact.encoder), of_kind("id", options.rank_by))
+    list_by = list_columns(artifact.schema, options)
+    columns = {*artifact.schema.input_columns(), *list_by}
+    kinds = merged(schema_kinds(artifact.schema, artifact.encoder), of_kind("id", list_by))
     csv = artifact.manifest.experiment.get("data", {}).get("csv") or {}
     kinds = {column: kind for column, kind in kinds.items() if column in columns}
     return Log(data, kinds, CsvOptions.model_validate(csv))
@@ -219,12 +221,12 @@ def _cut(chunks: Iterator[ArrowChunk], start: int, most: int) -> Iterator[ArrowC
 
 def _seen(log: Log, predictor: Predictor, end: int) -> SeenLists:
     """The lists of rows that are written already."""
-    seen, by = SeenLists(), predictor.options.rank_by
-    if not by or not end:
+    seen = SeenLists()
+    if not predictor.list_by or not end:
         return seen
-    keys = ListKeys(by)
+    keys = predictor.list_keys()
     last = None
-    for chunk in log.arrow_chunks(by):
+    for chunk in log.arrow_chunks(keys.columns):
         if chunk.number >= end:
             break
         found = keys.of(chunk.rows_from(0, min(chunk.rows, end - chunk.number)))

@@ -1,6 +1,7 @@
 """Arrow rows in, Arrow rows out: encodes, scores, calibrates, and ranks whole lists."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +20,12 @@ from ranker.inference.cascade import sized, student_engine
 from ranker.inference.model import Model
 from ranker.inference.pool import declared, raw_values
 from ranker.log_files.errors import DataError
-from ranker.log_files.log_reader import ArrowChunk
-from ranker.prediction.lists import Block, ListKeys, SeenLists, whole_lists
+from ranker.log_files.lists import Block, ListKeys, SeenLists, whole_lists, with_inputs
+from ranker.log_files.log_reader import LIST_BY, ArrowChunk, Chunk
 from ranker.prediction.options import PredictOptions
 from ranker.prediction.ranked_lists import DROPPED, RankedLists, RankedRows, not_finite
 from ranker.registry import suggestion
+from ranker.schema import Schema
 
 ROWS = 2048
 """Rows that are scored in one call of the engine without lists; a fixed number, so that results do not vary."""
@@ -73,9 +75,10 @@ class Predictor:
         if not self.options.rules:
             plan = replace(plan, options=plan.options.model_copy(update={"rules": {}}))
         self._plan = plan
-        by = self.options.rank_by
-        self._lists = RankedLists(self._model, name, plan, self.options) if by else None
-        self.columns = list(dict.fromkeys([*self.artifact.schema.input_columns(), *by]))
+        self.list_by = list_columns(self.artifact.schema, self.options)
+        self._inputs = self.artifact.encoder.list_inputs
+        self._lists = RankedLists(self._model, name, plan, self.options) if self.options.rank_by else None
+        self.columns = list(dict.fromkeys([*self.artifact.schema.input_columns(), *self.list_by]))
         self.engine = self._model.engine.name
         for column in self.options.copied:
             if column in self.new_schema.names:
@@ -96,16 +99,40 @@ class Predictor:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Score a table of whole lists. Raises ``DataError``."""
-        chunk = chunk_of(table, self.columns, self.options.copied, "table")
+        chunk = self.chunk_of(table, "table")
         schema = self.schema(types_of(table))
         results = [self.predict(block, schema).table for block in self.blocks([chunk])]
         return pa.concat_tables([schema.empty_table(), *results])
 
     def blocks(self, chunks: Iterable[ArrowChunk], seen: SeenLists | None = None) -> Iterator[Block]:
-        """Blocks of chunks: whole lists if rows are ranked, else each chunk with rows."""
-        if self._lists is None:
+        """Blocks of chunks: whole lists if rows are ranked or inputs need lists, else each chunk with rows."""
+        if not self.list_by:
             return (Block([chunk]) for chunk in chunks if chunk.rows)
-        return whole_lists(chunks, ListKeys(self.options.rank_by), seen or SeenLists())
+        return whole_lists(chunks, self.list_keys(), seen or SeenLists())
+
+    def chunk_of(self, table: Any, source: str, number: int = 0) -> ArrowChunk:
+        """An Arrow table or batch as a chunk. Raises ``DataError`` as :func:`chunk_of`."""
+        with self.naming_lists():
+            return chunk_of(table, self.columns, self.options.copied, source, number)
+
+    @contextmanager
+    def naming_lists(self) -> Iterator[None]:
+        """Say why rows need lists in a ``DataError`` about a column that names them, unless rows are ranked."""
+        try:
+            yield
+        except DataError as error:
+            told = str(error)
+            if self.options.rank_by or not any(f"no column {column!r}" in told for column in self.list_by):
+                raise
+            columns = ", ".join(self.list_by)
+            raise DataError(
+                f"{told}; the model compares the rows of a list, and {LIST_BY} names lists by {columns}: add what is "
+                "missing, or name other columns with --rank-by"
+            ) from None
+
+    def list_keys(self) -> ListKeys:
+        """Keys of the lists of rows."""
+        return ListKeys(self.list_by, "--rank-by" if self.options.rank_by else LIST_BY)
 
     def predict(self, block: Block, schema: pa.Schema) -> Predicted:
         """Score a block with rows; results have this ``schema``, from :meth:`schema`.
@@ -131,8 +158,7 @@ class Predictor:
         encoder, schema = self.artifact.encoder, self.artifact.schema
         packed: list[Packed] = []
         raw: dict[str, list[NDArray[Any]]] = {name: [] for name in self._lists.features} if self._lists else {}
-        for part in block.chunks:
-            chunk = part.converted()
+        for chunk in self._converted(block):
             with chunk.naming_rows():
                 encoder.times.check(schema, chunk.columns, numbers=False)
                 packed.append(encoder.encode(chunk.columns, chunk.columns))
@@ -141,6 +167,11 @@ class Predictor:
                     parts.append(raw_values(declared(self.artifact, name, column)))
         joined = Packed(*map(np.concatenate, zip(*packed, strict=True))) if len(packed) > 1 else packed[0]
         return joined, {name: np.concatenate(parts) for name, parts in raw.items()}
+
+    def _converted(self, block: Block) -> Iterator[Chunk]:
+        if self._inputs is None:
+            return (part.converted() for part in block.chunks)
+        return iter(with_inputs(block, self._inputs))
 
     def _scored(self, block: Block, packed: Packed) -> NDArray[np.floating]:
         """Scores [N, T] of rows with a context each."""
@@ -153,6 +184,13 @@ class Predictor:
         if not self.options.calibrate:
             return scores
         return self._plan.calibrated(Candidates.of(self._plan.objectives, scores)).scores
+
+
+def list_columns(schema: Schema, options: PredictOptions) -> tuple[str, ...]:
+    """Columns that name the list of a row: those to rank by, or of the inputs within lists; none without either."""
+    if options.rank_by or schema.within_list is None:
+        return options.rank_by
+    return schema.within_list.list_columns
 
 
 class _EveryRow:

@@ -11,7 +11,7 @@ from ranker.encoding.layout import StatisticsField
 from ranker.fusion import Plan
 from ranker.inference.model import Model
 from ranker.log_files.errors import DataError
-from ranker.prediction.lists import Block
+from ranker.log_files.lists import Block
 from ranker.prediction.options import PredictOptions
 
 RawValues = Mapping[str, NDArray[Any]]

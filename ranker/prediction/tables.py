@@ -12,7 +12,7 @@ from ranker.log_files.errors import DataError
 from ranker.log_files.log_reader import ArrowChunk
 from ranker.prediction.job import BLOCK
 from ranker.prediction.pipeline import in_order
-from ranker.prediction.predictor import Predicted, Predictor, chunk_of, types_of
+from ranker.prediction.predictor import Predicted, Predictor, types_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,9 +97,7 @@ def _arrow(frame: Any, columns: Iterable[str]) -> pa.Table:
 
 
 def _types(predictor: Predictor, table: Any) -> dict[str, Any]:
-    chunk_of(
-        table.slice(0, 0) if hasattr(table, "schema") else table, predictor.columns, predictor.options.copied, "table"
-    )
+    predictor.chunk_of(table.slice(0, 0) if hasattr(table, "schema") else table, "table")
     return types_of(table)
 
 
@@ -131,7 +129,7 @@ def _results(
 def _chunks(predictor: Predictor, batches: Iterator[Any], source: str) -> Iterator[ArrowChunk]:
     first = 0
     for batch in batches:
-        chunk = chunk_of(batch, predictor.columns, predictor.options.copied, source, first)
+        chunk = predictor.chunk_of(batch, source, first)
         for start in range(0, chunk.rows, BLOCK):
             yield chunk.rows_from(start, min(start + BLOCK, chunk.rows))
         first += chunk.rows

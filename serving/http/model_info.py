@@ -20,7 +20,10 @@ def overview(served: Snapshot) -> dict[str, Any]:
 
 
 def facts(served: Snapshot, name: str) -> dict[str, Any]:
-    """One model's version, tasks, schema, request columns, metrics, tables, and fusions with parameter bounds."""
+    """One model's version, tasks, schema, request columns, metrics, tables, and fusions with parameter bounds.
+
+    ``list_sizes`` has the median and the 99th percentile of the lists in training, if inputs are relative to them.
+    """
     ranker = served.rankers[name]
     manifest = ranker.artifact.manifest
     return {
@@ -32,6 +35,7 @@ def facts(served: Snapshot, name: str) -> dict[str, Any]:
             "candidates": {name: _field(kind) for name, kind in ranker.checker.columns.items()},
         },
         "metrics": manifest.metrics,
+        "list_sizes": None if (sizes := ranker.artifact.encoder.list_sizes) is None else sizes._asdict(),
         "tables": ranker.tables,
         "fusions": {name: _described(plan) for name, plan in ranker.choices().items()},
         "packages": manifest.packages,

@@ -63,6 +63,9 @@ class LookedUp:
             items.ids[missing], items.numbers[missing] = others.ids, others.numbers
             for name, codes in items.codes.items():
                 codes[missing] = others.codes[name]
+            if items.lists is not None and others.lists is not None:
+                for stored, sent in zip(items.lists, others.lists, strict=True):
+                    stored[missing] = sent
         return encoder.join(context, items)
 
     def raw(self, feature: str) -> NDArray[Any]:

@@ -129,7 +129,7 @@ def backtest(
     statistics = schema.label_statistics
     more = [experiment.evaluation.group_by, statistics.fold_by if statistics else None]
     more += [getattr(experiment.data.split, "column", None), *required_columns(experiment)]
-    columns = columns_of(schema, [*(name for name in more if name), *weight_columns(schema)])
+    columns = log.stored_columns(columns_of(schema, [*(name for name in more if name), *weight_columns(schema)]))
     with Display(console) as display:
         display.expect(len(log))
         form = getattr(experiment.data.split, "format", None)

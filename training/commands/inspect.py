@@ -31,6 +31,8 @@ def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
         console.print(str(artifact.manifest.refit), markup=False)
     for line in _tables(artifact):
         console.print(line, markup=False, highlight=False)
+    if (lists := list_line(artifact)) is not None:
+        console.print(lists, markup=False, highlight=False)
     console.print(_graph_line(artifact.model_path))
     gates = artifact.manifest.gates
     if gates.get("gates"):
@@ -53,6 +55,14 @@ def _tables(artifact: Artifact) -> Iterator[str]:
     if tables["agreement"] is not None:
         yield f"rounded rows: {Agreement(**tables['agreement'])}"
     yield f"model.onnx: {mebibytes(artifact.model_path.stat().st_size)}, with all other tables"
+
+
+def list_line(artifact: Artifact) -> str | None:
+    """How long lists were in training, to compare requests with; ``None`` without inputs within lists."""
+    sizes = artifact.encoder.list_sizes
+    if sizes is None:
+        return None
+    return f"lists in training: half have at most {sizes.median:,} candidates, 99 % at most {sizes.p99:,}"
 
 
 def _graph_line(path: Path) -> str:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.table import Table
 
 from ranker.artifact import Artifact
+from ranker.encoding.within_list import ListInputs
 from ranker.engines import ENGINES
 from ranker.log_files.csv_types import of_kind, schema_kinds
 from ranker.log_files.log_reader import Source
@@ -199,6 +200,7 @@ def _decided(
     more = [*asked.by, *([] if group_by is None else [group_by])]
     log = open_log(saved, source, new.encoder)
     log = log.typed(schema_kinds(old.schema, old.encoder)).typed(of_kind("id", more))
+    log = log.with_lists(ListInputs.of_schema(old.schema))
     show_notes(console, log)
     columns, optional = read_columns(new, old, more)
     with Display(console) as display:

@@ -24,6 +24,7 @@ from ranker.encoding import (
     weight_columns,
 )
 from ranker.encoding.columns import Mask
+from ranker.encoding.within_list import ListInputs
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import Chunk, DataError, Log
 from ranker.schema import Schema
@@ -83,7 +84,8 @@ def prepare(
     moved since ``earlier`` are reported through ``note``.
     """
     schema, seed = experiment.log_schema, experiment.training.seed
-    divided = split(log.typed(kinds_of(experiment)), experiment.data.split, seed)
+    log = log.typed(kinds_of(experiment)).with_lists(ListInputs.of_schema(schema))
+    divided = split(log, experiment.data.split, seed)
     rows = AllRows(divided) if refit else divided
     clock = DayClock(experiment, earlier.facts.fits if earlier else 0)
     folds = Folds(schema, seed) if earlier is None else DayFolds(schema, clock)
@@ -153,7 +155,8 @@ def encode_all(
 
     Labels are counted in ``counts``; rows dropped by ``given_conflicts: drop`` are left out.
     """
-    every = EveryRow(log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by]))))
+    log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
+    every = EveryRow(log.with_lists(ListInputs.of_schema(schema)))
     for batch, _ in _validation(schema, encoder, every, [], group_by, progress, counts):
         yield batch
 
@@ -188,7 +191,10 @@ def encode_with_columns(
 def encode_inputs(
     schema: Schema, encoder: Encoder, chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: str
 ) -> Iterator[tuple[Items, dict[str, Column]]]:
-    """Encode the candidates of the selected rows of each chunk, with their raw columns; labels are not read."""
+    """Encode the candidates of the selected rows of each chunk, with their raw columns; labels are not read.
+
+    Candidates hold the inputs within the lists of the log, and what they are compared by for others.
+    """
     for chunk, mask in _selected(chunks, progress, stage):
         columns = taken(chunk.columns, mask)
         with chunk.naming_rows(mask):
@@ -202,8 +208,8 @@ def rows_of(schema: Schema, rows: Split) -> Rows:
 
 
 def columns_of(schema: Schema, more: list[str]) -> list[str]:
-    """Columns of the log that a schema reads, and ``more``, without repeats."""
-    return list(dict.fromkeys([*schema.input_columns(), *label_columns(schema), *more]))
+    """Columns that a schema reads, inputs within lists among them, and ``more``, without repeats."""
+    return list(dict.fromkeys([*schema.encoded_columns(), *label_columns(schema), *more]))
 
 
 def labels_of(schema: Schema) -> list[str]:

@@ -1,6 +1,7 @@
 """Opens an experiment's log with the column types that its config implies."""
 
 from ranker.encoding import Encoder
+from ranker.encoding.within_list import ListInputs
 from ranker.fusion import Formula, StoredFusion, plan_for
 from ranker.log_files.csv_types import Kind, merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import Log, Source
@@ -8,8 +9,9 @@ from training.config.experiment import Experiment, SplitByTime
 
 
 def open_log(experiment: Experiment, source: Source, encoder: Encoder | None = None) -> Log:
-    """Open a log with the config's CSV column types, and with ids typed as in ``encoder`` if given."""
-    return Log(source, kinds_of(experiment, encoder), experiment.data.csv)
+    """Open a log with the config's CSV column types and lists, and with ids typed as in ``encoder`` if given."""
+    log = Log(source, kinds_of(experiment, encoder), experiment.data.csv)
+    return log.with_lists(ListInputs.of_schema(experiment.log_schema))
 
 
 def kinds_of(experiment: Experiment, encoder: Encoder | None = None) -> dict[str, Kind]:

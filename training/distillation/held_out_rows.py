@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from ranker.artifact import Artifact
 from ranker.encoding import Column, Items
 from ranker.encoding.vocabulary import HashedVocabulary
+from ranker.encoding.within_list import ListValues
 from ranker.inference.pool import declared, raw_values
 from ranker.log_files.log_reader import DataError
 from training.data.encode import VALIDATION, encode_inputs, taken
 from training.data.split.held_out import Split
-from training.distillation.rows import reordered
 from training.progress_listener import Progress
 
 ROWS = 50_000
@@ -68,7 +68,7 @@ def held_out_rows(artifact: Artifact, rows: Split, group_by: str | None, progres
     keys: dict[str, list[NDArray[np.int64]]] = {"group": [], "id": []}
     hashes = {name: HashedVocabulary(1 << 62) for name in keys}
     total = 0
-    chunks = rows.validation(list(dict.fromkeys([*schema.input_columns(), *more])))
+    chunks = rows.validation(list(dict.fromkeys([*schema.encoded_columns(), *more])))
     for items, columns in encode_inputs(schema, artifact.encoder, chunks, progress, VALIDATION):
         parts.append(items)
         kept.append({name: columns[name] for name in context})
@@ -86,9 +86,15 @@ def held_out_rows(artifact: Artifact, rows: Split, group_by: str | None, progres
         raise DataError("the data has no row that the artifact's split holds out, to measure the student's rankings on")
     sizes = [len(part.ids) for part in parts]
     codes = {name: np.concatenate([part.codes[name] for part in parts]) for name in parts[0].codes}
-    joined = Items(np.concatenate([p.ids for p in parts]), np.concatenate([p.numbers for p in parts]), codes)
+    lists = [part.lists for part in parts if part.lists is not None]
+    joined = Items(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.numbers for part in parts]),
+        codes,
+        ListValues.joined(lists) if lists else None,
+    )
     return HeldOutRows(
-        items=reordered(joined, np.arange(min(total, ROWS))),
+        items=joined.taken(np.arange(min(total, ROWS))),
         features={name: np.concatenate(values)[:ROWS] for name, values in raw.items()},
         groups=np.concatenate(keys["group"])[:ROWS] if keys["group"] else None,
         ids=(np.concatenate(keys["id"]) if keys["id"] else np.arange(total))[:ROWS],

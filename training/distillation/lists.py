@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ranker.artifact import Artifact
 from ranker.encoding import Packed
 from training.distillation.held_out_rows import HeldOutRows
-from training.distillation.rows import reordered
 from training.export.row_sample import sampled
 
 LOGGED = 500
@@ -66,7 +65,7 @@ def logged_lists(artifact: Artifact, rows: HeldOutRows) -> Iterator[CandidateLis
 
 
 def _list(artifact: Artifact, rows: HeldOutRows, context: int, chosen: NDArray[np.intp]) -> CandidateList:
-    packed = artifact.encoder.join(rows.context(context), reordered(rows.items, chosen))
+    packed = artifact.encoder.join(rows.context(context), rows.items.taken(chosen))
     of_context = artifact.schema.context
     features = {
         name: np.array(values[context], dtype=object) if name in of_context else values[chosen]

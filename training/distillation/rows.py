@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranker.artifact import Artifact
-from ranker.encoding import Items
 from ranker.encoding.columns import Mask
 from ranker.log_files.log_reader import Chunk, DataError
 from training.config.student import StudentOptions
@@ -30,12 +28,12 @@ def scored_pairs(
     """
     writer, random = EncodedWriter(folder), np.random.default_rng(options.seed)
     schema, encoder, written = artifact.schema, artifact.encoder, 0
-    chunks = _thinned(rows, options, schema.input_columns())
+    chunks = _thinned(rows, options, schema.encoded_columns())
     for items, columns in encode_inputs(schema, encoder, chunks, progress, STAGE):
         count = len(items.ids)
         for copy in range(1 + options.recombined):
             order = random.permutation(count) if copy else np.arange(count)
-            packed = encoder.join(columns, reordered(items, order))
+            packed = encoder.join(columns, items.taken(order), one_list=False)
             arrays = {name: array for name, array in packed._asdict().items() if array.shape[1]}
             scores = [score({n: a[i : i + BATCH] for n, a in arrays.items()}) for i in range(0, count, BATCH)]
             labels = np.concatenate(scores)
@@ -50,11 +48,6 @@ def scored_pairs(
             "that the model was trained on"
         )
     return writer.close()
-
-
-def reordered(items: Items, rows: NDArray[np.intp]) -> Items:
-    """Some candidates, in another order; arrays are copies."""
-    return Items(items.ids[rows], items.numbers[rows], {name: codes[rows] for name, codes in items.codes.items()})
 
 
 def _thinned(rows: Split, options: StudentOptions, columns: list[str]) -> Iterator[tuple[Chunk, Mask]]:

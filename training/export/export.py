@@ -201,7 +201,7 @@ def _scores(
 
 
 def _request_inputs(encoder: Encoder, context: Mapping[str, Any], candidates: Mapping[str, Column]) -> Batch:
-    packed = encoder.encode({name: [value] for name, value in context.items()}, candidates)
+    packed = encoder.encode_request({name: [value] for name, value in context.items()}, candidates)
     return {name: array for name, array in zip(INPUTS, packed, strict=True) if array.shape[1]}
 
 

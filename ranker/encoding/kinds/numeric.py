@@ -61,6 +61,8 @@ class Numeric(FeatureKind):
 
     state_section: ClassVar[str | None] = "numerics"
     single_valued: ClassVar[bool] = True
+    flags_missing: ClassVar[bool] = True
+    """Whether a flag tells the model that a number is missing, if training had missing ones."""
 
     @property
     def bucketed(self) -> bool:
@@ -284,7 +286,9 @@ class NumericFitter(Fitter):
     def fitted(self, encodings: Mapping[str, Encoding]) -> NumericEncoding:
         """Return the encoding of all rows added, or the one that is carried on; a missing flag, once there, stays."""
         del encodings
-        missing = self.missing > 0 or (self._earlier is not None and self._earlier.has_missing)
+        missing = self.feature.flags_missing and (
+            self.missing > 0 or (self._earlier is not None and self._earlier.has_missing)
+        )
         if self._earlier is not None and not (self._refits and self.count):
             return replace(self._earlier, feature=self.feature, has_missing=missing)
         edges = self._edges()

@@ -20,7 +20,7 @@ from ranker.encoding.value_types import Typed, ValueType
 from ranker.registry import suggestion
 from ranker.schema import Schema
 from serving.features.items.reserved import new_array, save_array
-from serving.features.items.store import FACTS, IDS, NUMBERS, ORDER, ROWS, Facts, ItemsError
+from serving.features.items.store import FACTS, IDS, LISTS, NUMBERS, ORDER, ROWS, Facts, ItemsError
 
 LIMITS = Limits()
 BATCH = 8192
@@ -77,6 +77,13 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
                 texts[name] = []
             else:
                 raw[name] = new_array(folder / f"raw.{len(raw)}.npy", np.float64, (len(order),))
+    compared: list[Any] = []
+    if (inputs := encoder.list_inputs) is not None:
+        widths = (np.float64, len(inputs.numeric)), (np.int64, len(inputs.ids))
+        compared = [
+            new_array(folder / name, dtype, (len(order), width))
+            for name, (dtype, width) in zip(LISTS, widths, strict=True)
+        ]
     columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
     optional = optional_columns(schema)
     for batch in _batches(files, columns, optional):
@@ -87,6 +94,8 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
             rows[to], values[to] = items.ids, items.numbers
             for name, item_codes in items.codes.items():
                 codes[name][to] = item_codes
+            for array, part in zip(compared, items.lists or (), strict=True):
+                array[to] = part
             for name, array in raw.items():
                 array[to] = numbers(batch.columns[schema.column(name)], schema.column(name))
         except ColumnError as error:

@@ -8,6 +8,7 @@
     rows.npy        encoded ids [V, W]
     numbers.npy     encoded numbers [V, F]
     code.N.npy      codes [V] of a feature that label statistics cross with the context
+    list_numbers.npy, list_keys.npy    what items are compared by within a list [V, F] and [V, C], if they are
     raw.N.npy       numbers [V] that fusions read
     text.N.npy      strings that fusions read, or the ids, with text.N.offsets.npy; text.N.rows.npy is in file order
 """
@@ -21,8 +22,11 @@ from numpy.typing import NDArray
 
 from ranker.encoding import Column, Items, Text
 from ranker.encoding.columns import integers
+from ranker.encoding.within_list import ListValues
 
 IDS, ORDER, ROWS, NUMBERS, FACTS = "ids.npy", "order.npy", "rows.npy", "numbers.npy", "facts.json"
+LISTS = ("list_numbers.npy", "list_keys.npy")
+"""Files of the arrays of :class:`~ranker.encoding.within_list.ListValues`."""
 
 
 class ItemsError(RuntimeError):
@@ -48,6 +52,8 @@ class ItemStore:
         self._ids, self._order = self._array(IDS), self._array(ORDER)
         self._rows, self._numbers = self._array(ROWS), self._array(NUMBERS)
         self._codes = {name: self._array(f"code.{i}.npy") for i, name in enumerate(self.facts.codes)}
+        stored = (folder / LISTS[0]).exists()
+        self._lists = ListValues(*(self._array(name) for name in LISTS)) if stored else None
         self._raw = {name: self._array(f"raw.{i}.npy") for i, name in enumerate(self.facts.raw)}
         self._text = {name: self._strings(i) for i, name in enumerate(self.facts.text)}
 
@@ -70,7 +76,8 @@ class ItemStore:
     def encoded(self, places: NDArray[np.int64]) -> Items:
         """Copies of the encoded items at positions [N]."""
         codes = {name: array[places].astype(np.int64) for name, array in self._codes.items()}
-        return Items(self._rows[places], self._numbers[places], codes)
+        lists = None if self._lists is None else self._lists.taken(places)
+        return Items(self._rows[places], self._numbers[places], codes, lists)
 
     def raw(self, feature: str, places: NDArray[np.int64]) -> NDArray[Any]:
         """Raw values [N] for fusions; missing where the position is -1."""

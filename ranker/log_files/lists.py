@@ -1,6 +1,7 @@
 """Rows of a stream -> whole lists, also those that span chunks and files."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 
 from ranker.encoding.columns import ColumnError
 from ranker.encoding.vocabulary import HashedVocabulary
+from ranker.encoding.within_list import ListInputs, ListValues
+from ranker.log_files.chunks import ArrowChunk, Chunk
 from ranker.log_files.errors import DataError
-from ranker.log_files.log_reader import ArrowChunk
 
 Keys = NDArray[np.int64]
 
@@ -46,15 +48,18 @@ class Block(NamedTuple):
 
 
 class ListKeys:
-    """Keys of the lists that rows belong to: hashes of 62 bits of the values in some columns."""
+    """Keys of the lists that rows belong to: hashes of 62 bits of the values in some columns.
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        self.columns = tuple(columns)
+    ``option`` is what names the columns, for messages.
+    """
+
+    def __init__(self, columns: Sequence[str], option: str = "--rank-by") -> None:
+        self.columns, self.option = tuple(columns), option
         self._hashes = [HashedVocabulary(1 << 62) for _ in columns]
 
     def of(self, chunk: ArrowChunk) -> Keys:
         """Keys [N]. Raises ``DataError`` for a missing value and for values of another type than before."""
-        read = chunk.converted()
+        read = chunk.converted(self.columns)
         keys = np.zeros(chunk.rows, dtype=np.uint64)
         for name, hashed in zip(self.columns, self._hashes, strict=True):
             with read.naming_rows():
@@ -121,8 +126,8 @@ def whole_lists(chunks: Iterable[ArrowChunk], keys: ListKeys, seen: SeenLists) -
             row = int(new[place])
             raise DataError(
                 f"{chunk.source}, row {chunk.first + row}: the list of {keys.named(chunk, row)} began before, and "
-                "other lists are between its rows; sort the rows by the columns of --rank-by, or name columns that "
-                "tell lists apart"
+                f"other lists are between its rows; sort the rows by the columns of {keys.option}, or name columns "
+                "that tell lists apart"
             )
         cut, key = int(starts[-1]), found[-1]
         if continued and len(starts) == 1:
@@ -137,7 +142,24 @@ def whole_lists(chunks: Iterable[ArrowChunk], keys: ListKeys, seen: SeenLists) -
         if sum(part.rows for part in pending) > MAX_LIST:
             raise DataError(
                 f"{chunk.source}, row {chunk.first + chunk.rows - 1}: the list of {keys.named(chunk, chunk.rows - 1)} "
-                f"has more than {MAX_LIST:,} rows; name columns that identify one request with --rank-by"
+                f"has more than {MAX_LIST:,} rows; name columns that identify one request with {keys.option}"
             )
     if pending:
         yield Block(pending, np.zeros(1, dtype=np.intp))
+
+
+def with_inputs(block: Block, inputs: ListInputs) -> list[Chunk]:
+    """The chunks of a block as columns, among them the inputs within its lists. Raises ``DataError``."""
+    assert block.starts is not None, "inputs within lists are computed of whole lists"
+    chunks = [chunk.converted() for chunk in block.chunks]
+    parts = []
+    for chunk in chunks:
+        with chunk.naming_rows():
+            parts.append(inputs.values(chunk.columns, chunk.rows))
+    found, first, filled = inputs.within(ListValues.joined(parts), block.starts), 0, []
+    for chunk in chunks:
+        rows = slice(first, first + chunk.rows)
+        own = {name: values[rows] for name, values in found.items()}
+        filled.append(replace(chunk, columns={**chunk.columns, **own}))
+        first += chunk.rows
+    return filled

@@ -2,10 +2,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ranker.encoding.within_list import ListInputs
+from ranker.log_files import lists
+from ranker.log_files.csv_types import schema_kinds
 from ranker.log_files.errors import DataError
-from ranker.log_files.log_reader import ArrowChunk
-from ranker.prediction import lists
-from ranker.prediction.lists import ListKeys, SeenLists, starts_of, whole_lists
+from ranker.log_files.lists import ListKeys, SeenLists, starts_of, whole_lists
+from ranker.log_files.log_reader import ArrowChunk, Log
+from ranker.schema import LIST_SIZE, Schema
 
 
 def chunks(*groups, names=("list",)):
@@ -73,3 +76,36 @@ def test_seen_lists_find_any_key_that_comes_again():
 def test_starts_of_runs():
     assert starts_of(np.array([3, 3, 1, 1, 3])).tolist() == [0, 2, 4]
     assert starts_of(np.array([], dtype=np.int64)).tolist() == []
+
+
+def schema_of(list_by):
+    return Schema.model_validate(
+        {
+            "candidate": {"price": {"kind": "numeric"}},
+            "tasks": {"click": {"kind": "binary"}},
+            "within_list": {"list_by": list_by, "of": ["price"], "as": ["rank"]},
+        }
+    )
+
+
+def test_a_log_computes_inputs_of_whole_lists_and_only_where_they_are_asked_for(tmp_path):
+    (tmp_path / "a.csv").write_text("page,price,click\n007,3,0\n007,,1\n7,5,0\n")
+    (tmp_path / "b.csv").write_text("page,price,click\n7,4,1\n8,1,0\n")
+    schema = schema_of("page")
+    log = Log([tmp_path], schema_kinds(schema)).with_lists(ListInputs.of_schema(schema))
+    chunks = list(log.chunks([*schema.encoded_columns(), "click"]))
+    assert [chunk.number for chunk in chunks] == [0, 2, 3, 4]  # 7 is in both files
+    columns = {name: np.concatenate([c.columns[name] for c in chunks]).tolist() for name in schema.list_inputs}
+    np.testing.assert_equal(columns["within_list(price).rank"], [0.5, np.nan, 1, 0, 0.5])
+    np.testing.assert_allclose(columns[LIST_SIZE], np.log1p([2, 2, 2, 2, 1]))
+    assert [chunk.rows for chunk in log.chunks(["price"])] == [3, 2]
+    with pytest.raises(DataError, match="has no column"):
+        next(Log([tmp_path]).chunks([LIST_SIZE]))
+
+
+def test_one_log_is_not_read_for_two_kinds_of_lists(tmp_path):
+    (tmp_path / "a.csv").write_text("page,price,click\n1,3,0\n")
+    log = Log([tmp_path]).with_lists(ListInputs.of_schema(schema_of("page")))
+    assert log.with_lists(None).lists == log.lists
+    with pytest.raises(DataError, match="two schemas with lists by page and by page, user"):
+        log.with_lists(ListInputs.of_schema(schema_of(["page", "user"])))
