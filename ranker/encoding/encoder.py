@@ -55,7 +55,7 @@ class Encoder:
             self.encodings[name].lay_out(builder, self.schema.side(name), name)
         for key, fitted in self.statistics.items():
             on_candidate = any(self.schema.side(name) == "candidate" for name in key)
-            builder.statistics("candidate" if on_candidate else "context", key, 1 + len(fitted.priors))
+            builder.statistics("candidate" if on_candidate else "context", key, fitted.width)
         return builder.build()
 
     @property
@@ -75,7 +75,7 @@ class Encoder:
     def encode(self, context: Columns, candidate: Columns, held_out: HeldOut | None = None) -> Packed:
         """Encode columns by log column name: N rows per side, or one context row and N candidates.
 
-        For training rows, ``held_out`` maps a label statistics key and its codes [N] to inputs [N, 1 + L] that exclude
+        For training rows, ``held_out`` maps a label statistics key and its codes [N] to inputs [N, W] that exclude
         each row's own fold. Raises ``ColumnError`` for an invalid value and for a missing or shorter column.
         """
         contexts, candidates = self._sides
@@ -103,7 +103,7 @@ class Encoder:
         def statistics(key: Key) -> NDArray[np.float32]:
             fitted = self.statistics[key]
             if key in mixed:
-                return np.zeros((rows, 1 + len(fitted.priors)), dtype=np.float32)
+                return np.zeros((rows, fitted.width), dtype=np.float32)
             return fitted.encode(self.combinations[key].codes([codes[name] for name in key]))
 
         kept = {name: codes[name] for name in self.combined}

@@ -12,6 +12,18 @@ Key: TypeAlias = tuple[str, ...]
 """Features that label statistics are grouped by, one or a combination."""
 
 
+class Span(NamedTuple):
+    """Days before a row's day: all, the last ``window``, or all with weights that halve every ``half_life`` days."""
+
+    window: int | None = None
+    half_life: float | None = None
+
+    @property
+    def name(self) -> str:
+        """As part of the names of inputs."""
+        return f"last {self.window} days" if self.window is not None else f"half-life {self.half_life:g} days"
+
+
 def key_name(key: Key) -> str:
     """Name of a key's number columns: ``label_statistics(user_id, tab)``."""
     return f"label_statistics({', '.join(key)})"

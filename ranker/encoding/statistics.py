@@ -70,19 +70,27 @@ class Statistics:
     shift: Floats
     scale: Floats
     saved: NDArray[np.float32] | None = None
-    """The inputs of all codes [V, 1 + L], if they were saved."""
+    """The inputs of all codes [V, W], if they were saved."""
+    recent: tuple["Statistics", ...] = ()
+    """The same over each span of past days, whose inputs follow."""
+
+    @property
+    def width(self) -> int:
+        """Number of inputs W: 1 + L for all days and as many for each span of past days."""
+        return (1 + len(self.priors)) * (1 + len(self.recent))
 
     def encode(self, codes: Integers) -> NDArray[np.float32]:
-        """Inputs [N, 1 + L]: log count and, per label, the logit of the smoothed mean (the mean of a non-rate)."""
+        """Inputs [N, W]: log count and, per label, the logit of the smoothed mean (the mean of a non-rate)."""
         return self.inputs[codes]
 
     @cached_property
     def inputs(self) -> NDArray[np.float32]:
-        """The inputs of all codes [V, 1 + L]."""
+        """The inputs of all codes [V, W]."""
         if self.saved is not None:
             return self.saved
         scaling = Scaling(self.priors, self.shift, self.scale)
-        return _scaled(self.totals, scaling, self.binary, self.smoothing)
+        own = scaled_inputs(self.totals, scaling, self.binary, self.smoothing)
+        return np.concatenate([own, *(span.inputs for span in self.recent)], axis=1) if self.recent else own
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ class OutOfFold:
         """Inputs [N, 1 + L] of rows [N], as :meth:`Statistics.encode` but excluding each row's own fold [N]."""
         others = Sums(*(t[codes] - o[codes, folds] for t, o in zip(self.served.totals, self.own, strict=True)))
         scaling = Scaling(*(part[folds] for part in self.scaling))
-        return _scaled(others, scaling, self.served.binary, self.served.smoothing)
+        return scaled_inputs(others, scaling, self.served.binary, self.served.smoothing)
 
 
 class StatisticsFitter:
@@ -217,24 +225,27 @@ def _sum(now: Floats, before: Floats) -> Floats:
 def _scaling(totals: Sums, binary: Mask, smoothing: float) -> Scaling:
     # With a half-life, all rows together may weigh far less than one; what is below LEAST is rounding.
     priors = totals.sums.sum(axis=0) / np.maximum(totals.known.sum(axis=0), LEAST)
-    raw = _inputs(totals, priors, binary, smoothing)
+    raw = raw_inputs(totals, priors, binary, smoothing)
     rows = totals.counts.sum()
     if not rows:
         none = Sums(np.zeros(1), np.zeros((1, len(priors))), np.zeros((1, len(priors))))
-        return Scaling(priors, _inputs(none, priors, binary, smoothing)[0], np.ones(1 + len(priors)))
+        return Scaling(priors, raw_inputs(none, priors, binary, smoothing)[0], np.ones(1 + len(priors)))
     weights = totals.counts / rows
     mean = weights @ raw
     deviation = np.sqrt(weights @ (raw - mean) ** 2)
     return Scaling(priors, mean, 1.0 / usable_deviation(deviation, mean))
 
 
-def _scaled(sums: Sums, scaling: Scaling, binary: Mask, smoothing: float) -> NDArray[np.float32]:
-    raw = _inputs(sums, scaling.priors, binary, smoothing)
+def scaled_inputs(sums: Sums, scaling: Scaling, binary: Mask, smoothing: float) -> NDArray[np.float32]:
+    """Standardised inputs [N, 1 + L] of sums [N, L]; 0 where a label's prior is NaN, since it has no rows."""
+    raw = raw_inputs(sums, scaling.priors, binary, smoothing)
     scaled: NDArray[np.float32] = ((raw - scaling.shift) * scaling.scale).astype(np.float32)
+    scaled[np.isnan(scaled)] = 0.0
     return scaled
 
 
-def _inputs(sums: Sums, priors: Floats, binary: Mask, smoothing: float) -> Floats:
+def raw_inputs(sums: Sums, priors: Floats, binary: Mask, smoothing: float) -> Floats:
+    """Log count and smoothed means or their logits [N, 1 + L] of sums [N, L]; ``priors`` are [L] or [N, L]."""
     means = (sums.sums + smoothing * priors) / (sums.known + smoothing)
     rates = np.clip(means, 1e-6, 1 - 1e-6)
     values = np.where(binary, np.log(rates) - np.log1p(-rates), means)

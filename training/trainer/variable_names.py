@@ -94,12 +94,15 @@ def input_columns(encoder: Encoder) -> InputColumns:
     """What each column of both sides is, once embedded: feature and place, or a label of label statistics."""
     statistics = encoder.schema.label_statistics
     labels = list((statistics.labels if statistics else None) or encoder.schema.tasks)
+    spans = statistics.recent_spans if statistics else ()
+    inputs = ["count", *labels]
+    of_key = [*inputs, *(f"{part}, {span.name}" for span in spans for part in inputs)]
     of_statistics = {field.feature for _, side in encoder.layout.sides() for field in side.statistics}
     sides = []
     for places in encoder.layout.places():
         columns: list[str] = []
         for name, (_, width) in places.items():
-            parts = ["count", *labels] if name in of_statistics else [str(place) for place in range(width)]
+            parts = of_key if name in of_statistics else [str(place) for place in range(width)]
             columns += [f"{name}[{part}]" for part in parts]
         sides.append(tuple(columns))
     return InputColumns(context=sides[0], candidate=sides[1])

@@ -1,10 +1,12 @@
+import numpy as np
 import pytest
 
+from ranker.encoding import EncoderFitter
 from ranker.encoding.layout import LayoutBuilder
 from tests.training.days import CONFIG
 from training.config.experiment import checked
 from training.trainer.build_model import build_model
-from training.trainer.variable_names import named_variables, set_names
+from training.trainer.variable_names import input_columns, named_variables, set_names
 
 
 def model(architecture, tasks=("click", "like"), **changes):
@@ -60,3 +62,20 @@ def test_the_interactions_of_several_sets_are_named_by_task():
     names = named_variables(model(stem, interaction={"name": "cross", "layers": 1}))
     found = {name.split("/")[1] for name in names if name.startswith("interactions/")}
     assert found == {"shared", "task:click", "task:like"}
+
+
+def test_inputs_of_label_statistics_are_named_by_label_and_span():
+    of = {"label_statistics": {"of": ["item"], "labels": ["like"], "windows": [1], "half_lives": [2.5]}}
+    schema = checked({**CONFIG, "schema": {**CONFIG["schema"], **of}}).log_schema
+    fitter = EncoderFitter(schema)
+    columns = {"user": ["u"], "item": ["a"], "shelf": [1], "price": np.ones(1)}
+    fitter.add(columns, np.ones((1, 2)), np.ones((1, 2), dtype=bool), np.zeros(1, dtype=int), np.zeros(1, dtype=int))
+    inputs = input_columns(fitter.fitted()).candidate
+    assert [name.removeprefix("label_statistics(item)") for name in inputs if name.startswith("label_")] == [
+        "[count]",
+        "[like]",
+        "[count, last 1 days]",
+        "[like, last 1 days]",
+        "[count, half-life 2.5 days]",
+        "[like, half-life 2.5 days]",
+    ]
