@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from ranker.encoding import EncoderFitter
-from ranker.encoding.layout import LayoutBuilder
+from ranker.encoding.layout import LayoutBuilder, Periodic
 from tests.training.days import CONFIG
 from training.config.experiment import checked
 from training.trainer.build_model import build_model
+from training.trainer.input_axes import input_axes
 from training.trainer.variable_names import input_columns, named_variables, set_names
 
 
@@ -79,3 +80,16 @@ def test_inputs_of_label_statistics_are_named_by_label_and_span():
         "[count, half-life 2.5 days]",
         "[like, half-life 2.5 days]",
     ]
+
+
+def test_embedded_numbers_are_named_by_feature():
+    builder = LayoutBuilder()
+    builder.table("item", 7, 4)
+    builder.ids("candidate", "item", "item")
+    builder.numbers("candidate", "price", 2, Periodic(2, 0.1, 3), flags=1)
+    network = build_model(checked(CONFIG), builder.build())
+    names = [name for name in named_variables(network) if "price" in name]
+    path = "embedding/numbers/candidate/periodic/price"
+    assert names == [f"{path}/frequencies", f"{path}/kernel", f"{path}/bias"]
+    axes = input_axes(network, checked(CONFIG), embedded=True)  # another input changes none of them
+    assert [axes.growth[name] for name in names] == [(0, 0), (0, 0, 0), (0, 0)]
