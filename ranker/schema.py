@@ -6,7 +6,7 @@ All models are closed and frozen: unknown keys are errors, and validated models 
 import operator
 from collections.abc import Iterator
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -72,6 +72,16 @@ class LabelStatistics(Closed):
         description="Training rows get statistics of the days before their own only, as in serving, instead of all "
         "other folds.",
     )
+
+    transform: Literal["standardise", "piecewise_linear"] = Field(
+        "standardise", description="piecewise_linear: how far each quantile bin is filled, as of a numeric feature."
+    )
+    bins: int = Field(16, ge=2, le=256, description="Number of quantile bins, for transform: piecewise_linear.")
+
+    @property
+    def fitted_bins(self) -> int | None:
+        """Number of bins of each input, if it is encoded piecewise linearly."""
+        return self.bins if self.transform == "piecewise_linear" else None
 
     @property
     def recent_spans(self) -> tuple[Span, ...]:

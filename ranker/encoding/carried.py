@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ranker.encoding.columns import Floats, Integers
+from ranker.encoding.columns import Integers
 from ranker.encoding.daily_sums import Daily, empty
 from ranker.encoding.encoder import Encoder
 from ranker.encoding.key_statistics import CarriedKey
 from ranker.encoding.kinds.base import Arrays
 from ranker.encoding.kinds.coded import Coded, CodedEncoding
 from ranker.encoding.layout import Key, key_name
-from ranker.encoding.statistics import Combination, Statistics, Sums
+from ranker.encoding.statistics import Combination, Earlier, Statistics, Sums
 from ranker.encoding.vocabulary import RESERVED, UNSEEN, Vocabulary
 from ranker.schema import Schema
 
@@ -61,10 +61,10 @@ class Carried:
         return Combination([pairs.extendable(None) for pairs in self.encoder.combinations[key].pairs])
 
     def sums(self, key: Key, labels: Sequence[str], binary: Sequence[bool]) -> CarriedKey:
-        """Sums [V, L] of a key for these labels, and the shift and scale [1 + L] of its inputs; also by past days.
+        """Sums [V, L] of a key for these labels, and what its inputs were made with; also by past days.
 
-        A label that is new, or was of another kind, has sums of 0 and NaN in shift and scale; so have inputs that were
-        muted, with a scale of 0.
+        A label that is new, or was of another kind, has sums of 0 and NaN in shift, scale and edges; so have inputs
+        that were muted, with a scale of 0.
         """
         earlier, before = self.encoder.statistics[key], self.encoder.schema.label_statistics
         assert before is not None, "it has statistics"
@@ -83,16 +83,15 @@ class Carried:
         )
 
 
-def _of_labels(statistics: Statistics, places: Sequence[int]) -> tuple[Sums, Floats, Floats]:
-    """Sums, shift and scale of the labels at ``places`` [L]; of -1, they are 0 and NaN."""
+def _of_labels(statistics: Statistics, places: Sequence[int]) -> Earlier:
+    """What an earlier fit has of the labels at ``places`` [L]; of -1, sums are 0 and the rest NaN."""
     old, new = np.array(places, dtype=np.int64), np.array(places) < 0
-    totals = statistics.totals
+    totals, columns = statistics.totals, np.append(0, 1 + old)
     sums, known = (np.where(new, 0.0, array[:, old]) for array in (totals.sums, totals.known))
-    shift, scale = (
-        np.append(part[0], np.where(new, np.nan, part[1:][old])) for part in (statistics.shift, statistics.scale)
-    )
-    shift, scale = (np.where(scale == 0, np.nan, part) for part in (shift, scale))
-    return Sums(totals.counts.copy(), sums, known), shift, scale
+    fresh = np.append(False, new) | (statistics.scale[columns] == 0)
+    shift, scale = (np.where(fresh, np.nan, part[columns]) for part in (statistics.shift, statistics.scale))
+    edges = None if statistics.edges is None else np.where(fresh[:, None], np.nan, statistics.edges[columns])
+    return Earlier(Sums(totals.counts.copy(), sums, known), shift, scale, edges)
 
 
 def _recent(facts: Arrays | None, places: Sequence[int], labels: int) -> Daily:

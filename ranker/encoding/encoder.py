@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ranker.encoding.columns import Integers
 from ranker.encoding.kinds.base import Columns, Encoding
-from ranker.encoding.layout import Key, Layout, LayoutBuilder, Packed
+from ranker.encoding.layout import Key, Layout, LayoutBuilder, Packed, Piecewise
 from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.side_encoder import SideEncoder
 from ranker.encoding.statistics import Combination, Statistics
@@ -53,9 +53,11 @@ class Encoder:
             self.encodings[name].reserve(builder, name)
         for name in features:
             self.encodings[name].lay_out(builder, self.schema.side(name), name)
+        options = self.schema.label_statistics
+        embedding = Piecewise(options.fitted_bins) if options is not None and options.fitted_bins is not None else None
         for key, fitted in self.statistics.items():
             on_candidate = any(self.schema.side(name) == "candidate" for name in key)
-            builder.statistics("candidate" if on_candidate else "context", key, fitted.width)
+            builder.statistics("candidate" if on_candidate else "context", key, fitted.width, embedding)
         return builder.build()
 
     @property

@@ -12,20 +12,20 @@ from ranker.encoding.daily_sums import Daily
 from ranker.encoding.kinds.base import Arrays
 from ranker.encoding.layout import Span
 from ranker.encoding.past_statistics import CarriedPast, PastFitter
-from ranker.encoding.statistics import OutOfFold, Statistics, StatisticsFitter, Sums
+from ranker.encoding.statistics import Earlier, OutOfFold, Statistics, StatisticsFitter
 from ranker.schema import LabelStatistics
 
 
 class CarriedKey(NamedTuple):
-    """An earlier fit's sums of a key, with shift and scale, as of the end of its last ``day``.
+    """An earlier fit's sums of a key, as of the end of its last ``day``.
 
     ``recent`` are those of each of the last days, and ``spans`` the totals of each span of past days.
     """
 
     day: int
-    all_days: tuple[Sums, Floats, Floats]
+    all_days: Earlier
     recent: Daily
-    spans: Mapping[Span, tuple[Sums, Floats, Floats]]
+    spans: Mapping[Span, Earlier]
 
     def past(self, options: LabelStatistics) -> CarriedPast:
         """What the spans of past days carry on."""
@@ -60,11 +60,11 @@ class KeyFitter:
                 carried.day if carried else None,
                 refit_scales,
                 mutes,
+                options.fitted_bins,
             )
         if options.past_spans:
-            self._past = PastFitter(
-                labels, options.past_spans, carried.past(options) if carried else None, refit_scales
-            )
+            past = carried.past(options) if carried else None
+            self._past = PastFitter(labels, options.past_spans, past, refit_scales, options.fitted_bins)
         self._held_out: OutOfFold | None = None
 
     def add(self, codes: Integers, folds: Integers, labels: Floats, known: Mask, days: Integers | None) -> None:

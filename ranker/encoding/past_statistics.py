@@ -13,8 +13,9 @@ from ranker.encoding.columns import Floats, Integers, Mask
 from ranker.encoding.daily_sums import Daily, DailyCollector, Running, summed
 from ranker.encoding.kinds.base import Arrays
 from ranker.encoding.layout import Span
+from ranker.encoding.piecewise import SAMPLE, fitted_edges, placed
 from ranker.encoding.scaling import usable_deviation
-from ranker.encoding.statistics import LEAST, Scaling, Statistics, Sums, raw_inputs, scaled_inputs
+from ranker.encoding.statistics import LEAST, Earlier, Scaling, Statistics, Sums, raw_inputs, scaled_inputs
 
 BLOCK = 1 << 17
 """Codes and days whose inputs are computed at a time."""
@@ -23,13 +24,13 @@ BLOCK = 1 << 17
 class CarriedPast(NamedTuple):
     """What an earlier fit left, as of the end of its last ``day``.
 
-    ``recent`` are the sums of the last days, of ``1 + 2 L`` columns. For each span, ``spans`` has the totals, shift and
-    scale, or ``None`` if the earlier fit had no such span; NaN in shift and scale are fitted.
+    ``recent`` are the sums of the last days, of ``1 + 2 L`` columns. ``spans`` has the totals of each span, or ``None``
+    if the earlier fit had no such span.
     """
 
     day: int
     recent: Daily
-    spans: Sequence[tuple[Sums, Floats, Floats] | None]
+    spans: Sequence[Earlier | None]
 
 
 class PastFitter:
@@ -40,9 +41,14 @@ class PastFitter:
     """
 
     def __init__(
-        self, labels: int, spans: Sequence[Span], carried: CarriedPast | None = None, refit_scales: bool = False
+        self,
+        labels: int,
+        spans: Sequence[Span],
+        carried: CarriedPast | None = None,
+        refit_scales: bool = False,
+        bins: int | None = None,
     ) -> None:
-        self._spans, self._carried, self._refits = spans, carried, refit_scales
+        self._spans, self._carried, self._refits, self._bins = spans, carried, refit_scales, bins
         self._rows = DailyCollector(1 + 2 * labels)
         self._views: list[_View] = []
 
@@ -56,26 +62,30 @@ class PastFitter:
     def fitted(self, codes: int, binary: Mask, smoothing: float) -> list[Statistics]:
         """The statistics of each span for ``codes`` codes, as of the day after the last one."""
         rows, carried = self._rows.total(), self._carried
-        last = max([*rows.days.tolist(), *([carried.day] if carried else [])], default=0)
-        windows = _Past(summed([rows, carried.recent]) if carried else rows)
+        day = 1 + self._last(rows)
+        windows: _Past | None = None
         self._views, fitted = [], []
         for place, span in enumerate(self._spans):
             earlier = carried.spans[place] if carried else None
             if span.window is not None:
-                past = windows
+                past = windows = windows or _Past(summed([rows, carried.recent]) if carried else rows)
             else:
-                parts = [rows, _as_daily(earlier[0], carried.day)] if carried and earlier else [rows]
+                parts = [rows, _as_daily(earlier.totals, carried.day)] if carried and earlier else [rows]
                 past = _Past(summed(parts), span.half_life)
             view = _View(span, past, binary, smoothing)
             shift, scale = view.moments(rows)
             if earlier is not None and not self._refits:
                 shift, scale = (
-                    np.where(np.isnan(kept), now, kept) for kept, now in zip(earlier[1:], (shift, scale), strict=True)
+                    np.where(np.isnan(kept), now, kept) for kept, now in zip(earlier[1:3], (shift, scale), strict=True)
                 )
-            sums, priors = view.sums(np.arange(codes), np.full(codes, last + 1))
+            sums, priors = view.sums(np.arange(codes), np.full(codes, day))
             prior = priors[0] if codes else np.full(len(binary), np.nan)
-            fitted.append(Statistics(sums, prior, binary, smoothing, shift, scale))
-            self._views.append(view._replace(scaling=(shift, scale)))
+            view = view._replace(scaling=(shift, scale))
+            if self._bins is not None:
+                edges = view.fitted_edges(rows, self._bins)
+                view = view._replace(edges=edges if earlier is None or self._refits else earlier.kept_edges(edges))
+            fitted.append(Statistics(sums, prior, binary, smoothing, shift, scale, edges=view.edges))
+            self._views.append(view)
         return fitted
 
     def encode(self, codes: Integers, days: Integers) -> NDArray[np.float32]:
@@ -87,10 +97,14 @@ class PastFitter:
         longest = max((span.window for span in self._spans if span.window is not None), default=0)
         if not longest:
             return {}
-        parts = [self._rows.total(), *([self._carried.recent] if self._carried else [])]
-        daily = summed(parts)
-        last = max([*daily.days.tolist(), *([self._carried.day] if self._carried else [])], default=0)
-        return daily.at(np.flatnonzero(daily.days > last - longest))._asdict()
+        rows = self._rows.total()
+        daily = summed([rows, self._carried.recent]) if self._carried else rows
+        return daily.at(np.flatnonzero(daily.days > self._last(rows) - longest))._asdict()
+
+    def _last(self, rows: Daily) -> int:
+        """The last day of all fits."""
+        days = [int(rows.days.max())] if len(rows.days) else []
+        return max([*days, *([self._carried.day] if self._carried else [])], default=0)
 
 
 class _Past:
@@ -117,15 +131,23 @@ class _View(NamedTuple):
     binary: Mask
     smoothing: float
     scaling: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
+    edges: Floats | None = None
 
     def sums(self, codes: Integers, days: Integers) -> tuple[Sums, Floats]:
         """Sums of codes [N] before ``days`` [N], and means [N, L] over all codes."""
         return self.past.sums(self.span, codes, days)
 
     def encode(self, codes: Integers, days: Integers) -> NDArray[np.float32]:
-        """Standardised inputs [N, 1 + L]."""
+        """Inputs [N, 1 + L]: standardised, or places among the edges."""
         sums, priors = self.sums(codes, days)
-        return scaled_inputs(sums, Scaling(priors, *self.scaling), self.binary, self.smoothing)
+        inputs = scaled_inputs(sums, Scaling(priors, *self.scaling), self.binary, self.smoothing)
+        return inputs if self.edges is None else placed(inputs, self.edges)
+
+    def fitted_edges(self, rows: Daily, bins: int) -> Floats:
+        """Edges [1 + L, bins + 1] of the inputs of the training rows."""
+        if len(rows.codes) > SAMPLE:
+            rows = rows.at(np.random.default_rng(0).choice(len(rows.codes), SAMPLE, replace=False))
+        return fitted_edges(self.encode(rows.codes, rows.days), rows.sums[:, 0], bins)
 
     def moments(self, rows: Daily) -> tuple[Floats, Floats]:
         """Shift and scale [1 + L] that standardise the inputs of the training rows; 0 if these are constant.

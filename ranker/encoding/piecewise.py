@@ -7,8 +7,12 @@ outside the training range are as its ends, so that an outlier in a request does
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranker.encoding.columns import Floats
+
+SAMPLE = 100_000
+"""Rows of which the edges of several columns are fitted."""
 
 
 def quantile_edges(values: Floats, bins: int, weights: Floats | None = None) -> Floats:
@@ -21,9 +25,25 @@ def quantile_edges(values: Floats, bins: int, weights: Floats | None = None) -> 
         return edges
     order = np.argsort(values)
     reached = np.cumsum(weights[order])
+    if not reached[-1]:
+        return np.zeros(bins + 1)
     at = np.minimum(np.searchsorted(reached, shares * reached[-1]), len(values) - 1)
     weighted: Floats = values[order[at]]
     return weighted
+
+
+def fitted_edges(inputs: NDArray[np.float32], weights: Floats, bins: int) -> Floats:
+    """Edges [C, bins + 1] of each column of inputs [N, C] with weights [N], of at most :data:`SAMPLE` rows."""
+    if len(inputs) > SAMPLE:
+        rows = np.random.default_rng(0).choice(len(inputs), SAMPLE, replace=False)
+        inputs, weights = inputs[rows], weights[rows]
+    return np.stack([quantile_edges(column.astype(np.float64), bins, weights) for column in inputs.T])
+
+
+def placed(inputs: NDArray[np.float32], edges: Floats) -> NDArray[np.float32]:
+    """Places [N, C] of inputs [N, C] among the edges [C, B + 1] of their columns."""
+    columns = [places(column.astype(np.float64), own) for column, own in zip(inputs.T, edges, strict=True)]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def places(values: Floats, edges: Floats) -> Floats:

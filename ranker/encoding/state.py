@@ -39,6 +39,8 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
         for span, place in ((fitted, name), *((r, f"{name}.{_RECENT}{i}") for i, r in enumerate(fitted.recent))):
             for part, array in [*span.totals._asdict().items(), *((p, getattr(span, p)) for p in _VECTORS)]:
                 arrays[f"{place}.{part}"] = array
+            if span.edges is not None:
+                arrays[f"{place}.edges"] = span.edges
         if len(fitted.totals.counts) >= INDEXED:
             arrays[f"{name}.inputs"] = fitted.inputs
     return {
@@ -82,4 +84,5 @@ def _statistics(saved: Mapping[str, Any], name: str, arrays: Mapping[str, NDArra
         priors=arrays[f"{name}.priors"],
         shift=arrays[f"{name}.shift"],
         scale=arrays[f"{name}.scale"],
+        edges=arrays.get(f"{name}.edges"),
     )

@@ -97,6 +97,9 @@ def input_columns(encoder: Encoder) -> InputColumns:
     spans = statistics.recent_spans if statistics else ()
     inputs = ["count", *labels]
     of_key = [*inputs, *(f"{part}, {span.name}" for span in spans for part in inputs)]
+    if statistics and statistics.fitted_bins is not None:
+        bins = [f"bin {place} of {statistics.fitted_bins}" for place in range(statistics.fitted_bins)]
+        of_key = [f"{part}, {place}" for part in of_key for place in bins]
     of_statistics = {field.feature for _, side in encoder.layout.sides() for field in side.statistics}
     sides = []
     for places in encoder.layout.places():

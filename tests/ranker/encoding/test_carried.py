@@ -6,6 +6,7 @@ import pytest
 
 from ranker.encoding import Encoder, EncoderFitter, from_state, to_state
 from ranker.encoding.carried import Carried
+from ranker.encoding.piecewise import places
 from ranker.encoding.vocabulary import UNSEEN
 from ranker.schema import Schema
 
@@ -346,3 +347,36 @@ def test_statistics_of_past_days_are_the_same_once_saved():
         np.testing.assert_array_equal(saved, own)
     items = again.encode_items(columns)
     np.testing.assert_array_equal(again.join(columns, items).candidate_numbers, saved)
+
+
+BINS = {**OF, "windows": [3], "transform": "piecewise_linear", "bins": 4}
+
+
+def test_binned_statistics_are_places_of_the_plain_ones_and_their_edges_stay():
+    items = [chr(97 + row % 9) for row in range(120)]
+    days, clicks = np.arange(120) // 30, np.random.default_rng(4).random(120) < 0.4
+    plain, binned = (fitted(schema(of), items, days, clicks=clicks) for of in ({**OF, "windows": [3]}, BINS))
+    (field,) = [f for f in binned.encoder.layout.candidate.statistics if f.key == ("item",)]
+    assert (field.length, field.width) == (4, 16)  # count and rate, of all and of three days
+    for folds in (None, days % 10):
+        found = []
+        for day in (plain, binned):
+            columns = columns_of(items)
+            packed = day.encoder.encode(columns, columns)
+            if folds is not None:
+                packed = day.fitter.encode(day.encoder, columns, folds, days)
+            found.append(packed.candidate_numbers[:, field.start : field.start + 4].astype(np.float64))
+        spans = (binned.encoder.statistics["item",], *binned.encoder.statistics["item",].recent)
+        edges = np.concatenate([span.edges for span in spans])
+        expected = np.stack([places(column, own) for column, own in zip(found[0].T, edges, strict=True)], axis=1)
+        np.testing.assert_allclose(found[1], expected, atol=1e-4)
+    assert np.ptp(found[1], axis=0).min() > 1.5  # training rows fill the bins
+    again = from_state(schema(BINS), *to_state(binned.encoder))
+    np.testing.assert_array_equal(
+        again.encode(columns, columns).candidate_numbers, binned.encoder.encode(columns, columns)[3]
+    )
+    later = fitted(schema(BINS), items, days + 4, binned, clicks=clicks)
+    other = fitted(schema({**BINS, "bins": 3}), items, days + 4, binned, clicks=clicks)
+    for span, kept, new in zip(*([d.encoder.statistics["item",]] for d in (binned, later, other)), strict=True):
+        np.testing.assert_array_equal(kept.edges, span.edges)
+        assert new.edges.shape == (2, 4)

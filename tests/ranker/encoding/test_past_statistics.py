@@ -4,7 +4,7 @@ import pytest
 from ranker.encoding.daily_sums import Daily, DailyCollector, Running, summed
 from ranker.encoding.layout import Span
 from ranker.encoding.past_statistics import CarriedPast, PastFitter
-from ranker.encoding.statistics import Sums
+from ranker.encoding.statistics import Earlier, Sums
 
 SPANS = (Span(), Span(window=1), Span(window=3), Span(half_life=2.0))
 BINARY = np.array([True, False])
@@ -129,7 +129,7 @@ def test_a_fit_that_is_carried_on_gives_the_same_as_one_of_all_days():
     first, earlier = fitted(*(array[before] for array in (codes, days, labels, known)), size=9)
     recent = first.facts()
     assert set(recent["days"].tolist()) == {9}  # of the last three, 7 to 9; older ones are in no window
-    totals = [(s.totals, np.full(3, np.nan), np.full(3, np.nan)) for s in earlier]
+    totals = [Earlier(s.totals, np.full(3, np.nan), np.full(3, np.nan)) for s in earlier]
     carried = CarriedPast(9, Daily(**recent), totals)
     second, found = fitted(*(array[~before] for array in (codes, days, labels, known)), carried=carried)
     for now, one in zip(found, expected, strict=True):
@@ -147,7 +147,7 @@ def test_a_row_of_a_day_before_the_carried_fit_ended_sees_none_of_its_totals():
     totals = Sums(np.array([5.0]), np.array([[2.0, 3.0]]), np.array([[5.0, 5.0]]))
     scale = np.ones((2, 3))
     carried = CarriedPast(
-        9, Daily(np.zeros(0, dtype=int), np.zeros(0, dtype=int), np.zeros((0, 5))), [(totals, *scale)]
+        9, Daily(np.zeros(0, dtype=int), np.zeros(0, dtype=int), np.zeros((0, 5))), [Earlier(totals, *scale)]
     )
     codes, days = np.zeros(2, dtype=np.int64), np.array([9, 10])
     fitter, _ = fitted(codes, days, np.zeros((2, 2)), np.ones((2, 2), dtype=bool), (Span(),), 1, carried)

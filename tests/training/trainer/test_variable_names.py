@@ -65,20 +65,31 @@ def test_the_interactions_of_several_sets_are_named_by_task():
     assert found == {"shared", "task:click", "task:like"}
 
 
-def test_inputs_of_label_statistics_are_named_by_label_and_span():
-    of = {"label_statistics": {"of": ["item"], "labels": ["like"], "windows": [1], "half_lives": [2.5]}}
+def statistics_inputs(**options):
+    """What follows the key in the names of the inputs of an item's label statistics."""
+    of = {"label_statistics": {"of": ["item"], "labels": ["like"], **options}}
     schema = checked({**CONFIG, "schema": {**CONFIG["schema"], **of}}).log_schema
     fitter = EncoderFitter(schema)
     columns = {"user": ["u"], "item": ["a"], "shelf": [1], "price": np.ones(1)}
     fitter.add(columns, np.ones((1, 2)), np.ones((1, 2), dtype=bool), np.zeros(1, dtype=int), np.zeros(1, dtype=int))
     inputs = input_columns(fitter.fitted()).candidate
-    assert [name.removeprefix("label_statistics(item)") for name in inputs if name.startswith("label_")] == [
+    return [name.removeprefix("label_statistics(item)") for name in inputs if name.startswith("label_")]
+
+
+def test_inputs_of_label_statistics_are_named_by_label_and_span():
+    assert statistics_inputs(windows=[1], half_lives=[2.5]) == [
         "[count]",
         "[like]",
         "[count, last 1 days]",
         "[like, last 1 days]",
         "[count, half-life 2.5 days]",
         "[like, half-life 2.5 days]",
+    ]
+    assert statistics_inputs(transform="piecewise_linear", bins=2) == [
+        "[count, bin 0 of 2]",
+        "[count, bin 1 of 2]",
+        "[like, bin 0 of 2]",
+        "[like, bin 1 of 2]",
     ]
 
 
