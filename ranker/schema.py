@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from ranker.config.closed import Closed, ColumnName, Formula, Name, formula
 from ranker.encoding.kinds import FEATURE_KINDS, FeatureKind, Numeric
-from ranker.encoding.layout import Side
+from ranker.encoding.layout import Side, Span
 from ranker.registry import require_known
 from ranker.tasks import TASK_KINDS, Binary, Regression, Task
 
@@ -65,6 +65,40 @@ class LabelStatistics(Closed):
     half_life: float | None = Field(
         None, gt=0, description="Days after which a row counts half; by default all rows count the same."
     )
+    windows: tuple[Annotated[int, Field(ge=1, le=366)], ...] = Field(
+        (), description="The same statistics again, over so many days before each row's day."
+    )
+    half_lives: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (),
+        description="The same statistics again, over all days before each row's day, with weights that halve every "
+        "so many days.",
+    )
+    past_only: bool = Field(
+        False,
+        description="Training rows get statistics of the days before their own only, as in serving, instead of all "
+        "other folds.",
+    )
+
+    transform: Literal["standardise", "piecewise_linear"] = Field(
+        "standardise", description="piecewise_linear: how far each quantile bin is filled, as of a numeric feature."
+    )
+    bins: int = Field(16, ge=2, le=256, description="Number of quantile bins, for transform: piecewise_linear.")
+
+    @property
+    def fitted_bins(self) -> int | None:
+        """Number of bins of each input, if it is encoded piecewise linearly."""
+        return self.bins if self.transform == "piecewise_linear" else None
+
+    @property
+    def recent_spans(self) -> tuple[Span, ...]:
+        """Spans of past days besides the statistics of all days: windows, then half-lives."""
+        windows = tuple(Span(window=window) for window in self.windows)
+        return windows + tuple(Span(half_life=half_life) for half_life in self.half_lives)
+
+    @property
+    def past_spans(self) -> tuple[Span, ...]:
+        """All spans of past days, with all past days first under ``past_only``."""
+        return (*([Span(half_life=self.half_life)] if self.past_only else []), *self.recent_spans)
 
     def key_features(self) -> tuple[tuple[str, ...], ...]:
         """Each entry of ``of`` as a tuple of feature names."""
@@ -270,6 +304,10 @@ class Schema(Closed):
             if frozenset(key) in seen:
                 raise ValueError(f"label_statistics.of: {list(key)} is listed twice")
             seen.add(frozenset(key))
+        for name, spans in (("windows", statistics.windows), ("half_lives", statistics.half_lives)):
+            for span in spans:
+                if spans.count(span) > 1:
+                    raise ValueError(f"label_statistics.{name}: {span:g} is listed twice")
         labels = statistics.labels or ()
         for label in labels:
             require_known(label, list(self.tasks), "label_statistics.labels", "a task")

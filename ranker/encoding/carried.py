@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ranker.encoding.columns import Floats, Integers
+from ranker.encoding.columns import Integers
+from ranker.encoding.daily_sums import Daily, empty
 from ranker.encoding.encoder import Encoder
+from ranker.encoding.key_statistics import CarriedKey
 from ranker.encoding.kinds.base import Arrays
 from ranker.encoding.kinds.coded import Coded, CodedEncoding
-from ranker.encoding.layout import Key
-from ranker.encoding.statistics import Combination, Statistics, Sums
+from ranker.encoding.layout import Key, key_name
+from ranker.encoding.statistics import Combination, Earlier, Statistics, Sums
 from ranker.encoding.vocabulary import RESERVED, UNSEEN, Vocabulary
 from ranker.schema import Schema
 
@@ -49,6 +51,8 @@ class Carried:
             if places.keys() & set(key):
                 combinations[key], codes = _combined(key, combinations[key], places)
                 statistics[key] = _taken(statistics[key], np.flatnonzero(codes >= 0))
+                if key_name(key) in facts:
+                    facts[key_name(key)] = _moved(facts[key_name(key)], codes)
         encoder = replace(self.encoder, encodings=encodings, combinations=combinations, statistics=statistics)
         return Carried(encoder, facts, self.day)
 
@@ -56,26 +60,49 @@ class Carried:
         """The codes of a key of label statistics, to be extended."""
         return Combination([pairs.extendable(None) for pairs in self.encoder.combinations[key].pairs])
 
-    def sums(self, key: Key, labels: Sequence[str], binary: Sequence[bool]) -> tuple[Sums, Floats, Floats]:
-        """Sums [V, L] of a key for these labels, and the shift and scale [1 + L] of its inputs.
+    def sums(self, key: Key, labels: Sequence[str], binary: Sequence[bool]) -> CarriedKey:
+        """Sums [V, L] of a key for these labels, and what its inputs were made with; also by past days.
 
-        A label that is new, or was of another kind, has sums of 0 and NaN in shift and scale; so have inputs that were
-        muted, with a scale of 0.
+        A label that is new, or was of another kind, has sums of 0 and NaN in shift, scale and edges; so have inputs
+        that were muted, with a scale of 0.
         """
-        earlier = self.encoder.statistics[key]
-        before = self.encoder.schema.label_statistics
-        names = list((before.labels if before else None) or self.encoder.schema.tasks)
-        totals, shape = earlier.totals, (len(earlier.totals.counts), len(labels))
-        sums, known = np.zeros(shape), np.zeros(shape)
-        shift, scale = np.full((2, 1 + len(labels)), np.nan)
-        shift[0], scale[0] = earlier.shift[0], earlier.scale[0]
-        for place, label in enumerate(labels):
-            if label in names and bool(earlier.binary[names.index(label)]) == binary[place]:
-                old = names.index(label)
-                sums[:, place], known[:, place] = totals.sums[:, old], totals.known[:, old]
-                shift[1 + place], scale[1 + place] = earlier.shift[1 + old], earlier.scale[1 + old]
-        shift, scale = (np.where(scale == 0, np.nan, part) for part in (shift, scale))
-        return Sums(totals.counts.copy(), sums, known), shift, scale
+        earlier, before = self.encoder.statistics[key], self.encoder.schema.label_statistics
+        assert before is not None, "it has statistics"
+        names = list(before.labels or self.encoder.schema.tasks)
+        same = [
+            label in names and bool(earlier.binary[names.index(label)]) == kind
+            for label, kind in zip(labels, binary, strict=True)
+        ]
+        places = [names.index(label) if kept else -1 for label, kept in zip(labels, same, strict=True)]
+        spans = dict(zip(before.recent_spans, earlier.recent, strict=True))
+        return CarriedKey(
+            self.day,
+            _of_labels(earlier, places),
+            _recent(self.facts.get(key_name(key)), places, len(names)),
+            {span: _of_labels(statistics, places) for span, statistics in spans.items()},
+        )
+
+
+def _of_labels(statistics: Statistics, places: Sequence[int]) -> Earlier:
+    """What an earlier fit has of the labels at ``places`` [L]; of -1, sums are 0 and the rest NaN."""
+    old, new = np.array(places, dtype=np.int64), np.array(places) < 0
+    totals, columns = statistics.totals, np.append(0, 1 + old)
+    sums, known = (np.where(new, 0.0, array[:, old]) for array in (totals.sums, totals.known))
+    fresh = np.append(False, new) | (statistics.scale[columns] == 0)
+    shift, scale = (np.where(fresh, np.nan, part[columns]) for part in (statistics.shift, statistics.scale))
+    edges = None if statistics.edges is None else np.where(fresh[:, None], np.nan, statistics.edges[columns])
+    return Earlier(Sums(totals.counts.copy(), sums, known), shift, scale, edges)
+
+
+def _recent(facts: Arrays | None, places: Sequence[int], labels: int) -> Daily:
+    """Sums of the last days of the labels at ``places`` [L] of ``labels``; of -1, they are 0."""
+    if facts is None:
+        return empty(1 + 2 * len(places))
+    old, new = np.array(places, dtype=np.int64), np.array(places) < 0
+    sums = facts["sums"]
+    parts = (sums[:, 1 : 1 + labels], sums[:, 1 + labels :])
+    chosen = [sums[:, :1], *(np.where(new, 0.0, part[:, old]) for part in parts)]
+    return Daily(facts["codes"], facts["days"], np.concatenate(chosen, axis=1))
 
 
 def _places(kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Integers:
@@ -103,4 +130,11 @@ def _placed(places: Integers | None, codes: Integers) -> Integers:
 def _taken(statistics: Statistics, codes: Integers) -> Statistics:
     totals = Sums(*(array[codes] for array in statistics.totals))
     saved = None if statistics.saved is None else statistics.saved[codes]
-    return replace(statistics, totals=totals, saved=saved)
+    recent = tuple(_taken(span, codes) for span in statistics.recent)
+    return replace(statistics, totals=totals, saved=saved, recent=recent)
+
+
+def _moved(daily: Arrays, codes: Integers) -> Arrays:
+    """Sums of the last days with the new code of each old code; those of -1 are left out."""
+    kept = codes[daily["codes"]] >= 0
+    return {**{name: array[kept] for name, array in daily.items()}, "codes": codes[daily["codes"][kept]]}

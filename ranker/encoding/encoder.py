@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ranker.encoding.columns import Integers
 from ranker.encoding.kinds.base import Block, Columns, Encoding, Part
-from ranker.encoding.layout import Key, Layout, LayoutBuilder, NumberField, Packed
+from ranker.encoding.layout import Key, Layout, LayoutBuilder, NumberField, Packed, Piecewise
 from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.side_encoder import SideEncoder
 from ranker.encoding.statistics import Combination, Statistics
@@ -63,9 +63,11 @@ class Encoder:
             self.encodings[name].reserve(builder, name)
         for name in features:
             self.encodings[name].lay_out(builder, self.schema.side(name), name)
+        options = self.schema.label_statistics
+        embedding = Piecewise(options.fitted_bins) if options is not None and options.fitted_bins is not None else None
         for key, fitted in self.statistics.items():
             on_candidate = any(self.schema.side(name) == "candidate" for name in key)
-            builder.statistics("candidate" if on_candidate else "context", key, 1 + len(fitted.priors))
+            builder.statistics("candidate" if on_candidate else "context", key, fitted.width, embedding)
         return builder.build()
 
     @property
@@ -87,7 +89,7 @@ class Encoder:
 
         Columns of the candidate include the inputs within lists, which ``Log`` adds to a log and
         :meth:`encode_request` to a request. For training rows, ``held_out`` maps a label statistics key and its codes
-        [N] to inputs [N, 1 + L] that exclude each row's own fold. Raises ``ColumnError`` for an invalid value and for
+        [N] to inputs [N, W] that exclude each row's own fold. Raises ``ColumnError`` for an invalid value and for
         a missing or shorter column.
         """
         contexts, candidates = self._sides
@@ -131,7 +133,7 @@ class Encoder:
         def statistics(key: Key) -> NDArray[np.float32]:
             fitted = self.statistics[key]
             if key in mixed:
-                return np.zeros((rows, 1 + len(fitted.priors)), dtype=np.float32)
+                return np.zeros((rows, fitted.width), dtype=np.float32)
             return fitted.encode(self.combinations[key].codes([codes[name] for name in key]))
 
         kept = {name: codes[name] for name in self.combined}

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from ranker.encoding.carried import Carried
 from ranker.encoding.columns import Column, Floats, Integers, Mask, common_rows, numbers
 from ranker.encoding.encoder import Encoder
+from ranker.encoding.key_statistics import KeyFitter
 from ranker.encoding.kinds.base import Arrays, Encoding, Fitter
-from ranker.encoding.layout import Key, Packed
-from ranker.encoding.statistics import Combination, OutOfFold, StatisticsFitter
+from ranker.encoding.layout import Key, Packed, key_name
+from ranker.encoding.statistics import Combination
 from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import Vocabulary
 from ranker.encoding.within_list import ListSizes
@@ -49,19 +50,16 @@ class EncoderFitter:
         self._labels = list(statistics.labels or schema.tasks) if statistics else []
         self._folds = statistics.folds if statistics else 1
         self._combinations = {k: Combination([Vocabulary("integer", []) for _ in k[1:]]) for k in self._keys}
-        half_life = statistics.half_life if statistics else None
-        mutes = carried is not None  # folds are days
-        self._statistics = {
-            k: StatisticsFitter(len(self._labels), self._folds, half_life, mutes=mutes) for k in self._keys
-        }
-        for key in self._keys if carried else ():
+        self._statistics: dict[Key, KeyFitter] = {}
+        for key in self._keys:
+            assert statistics is not None
+            earlier = None
             if carried is not None and key in carried.encoder.statistics and not afresh & set(key):
                 self._combinations[key] = carried.combination(key)
                 earlier = carried.sums(key, self._labels, self._binary)
-                self._statistics[key] = StatisticsFitter(
-                    len(self._labels), self._folds, half_life, earlier, carried.day, refit_scales, mutes
-                )
-        self._out_of_fold: dict[Key, OutOfFold] | None = None
+            mutes = carried is not None  # folds are days
+            self._statistics[key] = KeyFitter(statistics, len(self._labels), earlier, refit_scales, mutes)
+        self._is_fitted = False
         self._times = carried.encoder.times.extendable() if carried else Times()
         self._list_rows: Counter[int] = Counter()
         """Number of rows in lists of each size."""
@@ -90,10 +88,10 @@ class EncoderFitter:
     ) -> None:
         """Add a chunk: encoded columns by name, labels and known [N, T] in the schema's task order, folds and days [N].
 
-        Only ``expire_after`` and ``half_life`` need the days. Raises ``ColumnError`` for an invalid value,
+        Only ``expire_after`` and label statistics by days need the days. Raises ``ColumnError`` for an invalid value,
         ``ValueError`` for mismatched arrays, and ``RuntimeError`` after ``fitted``.
         """
-        if self._out_of_fold is not None:
+        if self._is_fitted:
             raise RuntimeError("add after fitted: the encoder returned shares the vocabularies; fit a new one instead")
         rows = common_rows(columns, self.schema.encoded_columns())
         tasks = list(self.schema.tasks)
@@ -131,7 +129,7 @@ class EncoderFitter:
                 size = pairs[-1].size if pairs else self._fitters[key[0]].size
                 smoothing = self.schema.label_statistics.smoothing
                 statistics[key] = self._statistics[key].fitted(size, binary, smoothing)
-        self._out_of_fold = {key: self._statistics[key].out_of_fold(served) for key, served in statistics.items()}
+        self._is_fitted = True
         sizes = ListSizes.of(self._list_rows)
         return Encoder(self.schema, encodings, self._combinations, statistics, self._times, sizes)
 
@@ -145,8 +143,9 @@ class EncoderFitter:
         return [self.schema.tasks[name].binary_labels for name in self._labels]
 
     def facts(self) -> dict[str, Arrays]:
-        """What a later fit needs besides the encoder, by feature."""
-        return {name: fitter.facts() for name, fitter in self._fitters.items()}
+        """What a later fit needs besides the encoder, by feature and by key of label statistics."""
+        of_keys = {key_name(key): facts for key, fitter in self._statistics.items() if (facts := fitter.facts())}
+        return {**{name: fitter.facts() for name, fitter in self._fitters.items()}, **of_keys}
 
     def moved(self) -> dict[str, str]:
         """How far rows lie from the scales and buckets of the earlier fit, by feature that moved far."""
@@ -156,18 +155,19 @@ class EncoderFitter:
         """Fitted features that had no value in any added row."""
         return [name for name in self.schema.features if self._fitters[name].empty]
 
-    def encode(self, encoder: Encoder, columns: Mapping[str, Column], folds: Integers) -> Packed:
-        """Encode training rows [N] with statistics that exclude each row's own fold [N].
+    def encode(
+        self, encoder: Encoder, columns: Mapping[str, Column], folds: Integers, days: Integers | None = None
+    ) -> Packed:
+        """Encode training rows [N] with statistics that exclude each row's own fold [N], or are of the days before.
 
-        ``encoder`` is the result of :meth:`fitted`; rows and folds must be those that were added.
+        ``encoder`` is the result of :meth:`fitted`; rows, folds and days must be those that were added.
         """
-        if self._out_of_fold is None:
+        if not self._is_fitted:
             raise RuntimeError("encode called before fitted: there are no statistics yet")
-        out_of_fold = self._out_of_fold
         self._check_folds(folds, common_rows(columns, self.schema.encoded_columns()))
 
         def held_out(key: Key, codes: Integers) -> NDArray[np.float32]:
-            return out_of_fold[key].encode(codes, folds)
+            return self._statistics[key].encode(codes, folds, days)
 
         return encoder.encode(columns, columns, held_out)
 

@@ -1,5 +1,6 @@
 """Positions of features in the packed arrays that the model reads."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
@@ -10,6 +11,18 @@ from numpy.typing import NDArray
 Side: TypeAlias = Literal["context", "candidate"]
 Key: TypeAlias = tuple[str, ...]
 """Features that label statistics are grouped by, one or a combination."""
+
+
+class Span(NamedTuple):
+    """Days before a row's day: all, the last ``window``, or all with weights that halve every ``half_life`` days."""
+
+    window: int | None = None
+    half_life: float | None = None
+
+    @property
+    def name(self) -> str:
+        """As part of the names of inputs."""
+        return f"last {self.window} days" if self.window is not None else f"half-life {self.half_life:g} days"
 
 
 def key_name(key: Key) -> str:
@@ -54,13 +67,52 @@ class IdField:
     heads: int = 1
 
 
+class Piecewise(NamedTuple):
+    """Piecewise linear encoding of a number: its place among the edges of ``bins`` bins, from 0 to ``bins``."""
+
+    bins: int
+
+    @property
+    def width(self) -> int:
+        """Number of inputs of the model for one number."""
+        return self.bins
+
+
+class Periodic(NamedTuple):
+    """Embedding of a standardised number by its sines and cosines of ``frequencies``, drawn with ``sigma``."""
+
+    frequencies: int
+    sigma: float
+    dimension: int
+
+    @property
+    def width(self) -> int:
+        """Number of inputs of the model for one number."""
+        return self.dimension
+
+
+NumberEmbedding: TypeAlias = Piecewise | Periodic
+
+
 @dataclass(frozen=True)
 class NumberField:
-    """Columns ``start`` to ``start + length`` of a side's numbers."""
+    """Columns ``start`` to ``start + length`` of a side's numbers.
+
+    The model embeds all but the last ``flags`` of them by ``embedding``, if any.
+    """
 
     feature: str
     start: int
     length: int
+    embedding: NumberEmbedding | None = dataclasses.field(default=None, kw_only=True)
+    flags: int = dataclasses.field(default=0, kw_only=True)
+
+    @property
+    def width(self) -> int:
+        """Number of columns once embedded."""
+        if self.embedding is None:
+            return self.length
+        return self.embedding.width * (self.length - self.flags) + self.flags
 
 
 @dataclass(frozen=True)
@@ -123,7 +175,7 @@ class Layout:
         placed: tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]] = ({}, {})
         for places, (_, side) in zip(placed, self.sides(), strict=True):
             widths = [(f.feature, f.dimension) for f in side.ids if f.target is None]
-            _append(places, widths + [(f.feature, f.length) for f in side.numbers])
+            _append(places, widths + [(f.feature, f.width) for f in side.numbers])
         _append(placed[1], [(f.feature, f.dimension) for f in self.attending()])
         return placed
 
@@ -177,13 +229,17 @@ class LayoutBuilder:
         field = IdField(feature, 0, length, dimension, offset, pooling)
         self._ids[side].append(replace(field, target=table, heads=heads) if attends else field)
 
-    def numbers(self, side: Side, feature: str, length: int) -> None:
-        """Add number columns."""
-        self._numbers[side].append(NumberField(feature, self._number_width(side), length))
+    def numbers(
+        self, side: Side, feature: str, length: int, embedding: NumberEmbedding | None = None, flags: int = 0
+    ) -> None:
+        """Add number columns; the model embeds all but the last ``flags`` of them by ``embedding``, if any."""
+        start = self._number_width(side)
+        self._numbers[side].append(NumberField(feature, start, length, embedding=embedding, flags=flags))
 
-    def statistics(self, side: Side, key: Key, length: int) -> None:
-        """Add columns of label statistics."""
-        self._numbers[side].append(StatisticsField(key_name(key), self._number_width(side), length, key))
+    def statistics(self, side: Side, key: Key, length: int, embedding: NumberEmbedding | None = None) -> None:
+        """Add columns of label statistics; the model embeds each by ``embedding``, if any."""
+        start = self._number_width(side)
+        self._numbers[side].append(StatisticsField(key_name(key), start, length, key, embedding=embedding))
 
     def build(self) -> Layout:
         """Build the layout: fields by width, single ids before pooled ones."""

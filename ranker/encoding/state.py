@@ -1,6 +1,7 @@
 """A fitted encoder <-> JSON data and arrays, to save it without pickling."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,16 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
             arrays.update(packed(f"{key_name(key)}.{position}", pairs))
     statistics = []
     for key, fitted in encoder.statistics.items():
-        name = key_name(key)
-        statistics.append({"key": list(key), "smoothing": fitted.smoothing, "binary": fitted.binary.tolist()})
-        for part, array in [*fitted.totals._asdict().items(), *((p, getattr(fitted, p)) for p in _VECTORS)]:
-            arrays[f"{name}.{part}"] = array
+        name, of_key = (
+            key_name(key),
+            {"key": list(key), "smoothing": fitted.smoothing, "binary": fitted.binary.tolist()},
+        )
+        statistics.append({**of_key, **({"recent": len(fitted.recent)} if fitted.recent else {})})
+        for span, place in ((fitted, name), *((r, f"{name}.{_RECENT}{i}") for i, r in enumerate(fitted.recent))):
+            for part, array in [*span.totals._asdict().items(), *((p, getattr(span, p)) for p in _VECTORS)]:
+                arrays[f"{place}.{part}"] = array
+            if span.edges is not None:
+                arrays[f"{place}.edges"] = span.edges
         if len(fitted.totals.counts) >= INDEXED:
             arrays[f"{name}.inputs"] = fitted.inputs
     return {
@@ -48,6 +55,8 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
 
 
 _VECTORS = ("priors", "shift", "scale")
+_RECENT = "recent"
+"""Arrays of spans of past days are named by this and their place."""
 
 
 def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Encoder:
@@ -63,13 +72,21 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
         name = key_name(key)
         pairs = [unpacked(f"{name}.{i}", "integer", arrays) for i in range(len(key) - 1)]
         combinations[key] = Combination(pairs)
-        statistics[key] = Statistics(
-            totals=Sums(*(arrays[f"{name}.{part}"] for part in Sums._fields)),
-            binary=np.array(saved["binary"], dtype=bool),
-            smoothing=saved["smoothing"],
-            **{part: arrays[f"{name}.{part}"] for part in _VECTORS},
-            saved=arrays.get(f"{name}.inputs"),
-        )
+        recent = tuple(_statistics(saved, f"{name}.{_RECENT}{i}", arrays) for i in range(saved.get("recent", 0)))
+        statistics[key] = replace(_statistics(saved, name, arrays), saved=arrays.get(f"{name}.inputs"), recent=recent)
     plain = {name: PlainTimes(**saved) for name, saved in state.get("plain_times", {}).items()}
     sizes = ListSizes(**state["list_sizes"]) if "list_sizes" in state else None
     return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain), sizes)
+
+
+def _statistics(saved: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> Statistics:
+    """The statistics of all days, or of a span of past days, whose arrays begin with ``name``."""
+    return Statistics(
+        totals=Sums(*(arrays[f"{name}.{part}"] for part in Sums._fields)),
+        binary=np.array(saved["binary"], dtype=bool),
+        smoothing=saved["smoothing"],
+        priors=arrays[f"{name}.priors"],
+        shift=arrays[f"{name}.shift"],
+        scale=arrays[f"{name}.scale"],
+        edges=arrays.get(f"{name}.edges"),
+    )

@@ -5,7 +5,7 @@ means for the training rows so that no row sees its own label.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding.columns import Floats, Integers, Mask
+from ranker.encoding.piecewise import fitted_edges, placed
 from ranker.encoding.scaling import usable_deviation
 from ranker.encoding.vocabulary import UNSEEN, Vocabulary
 
@@ -59,6 +60,24 @@ class Scaling(NamedTuple):
     scale: Floats
 
 
+class Earlier(NamedTuple):
+    """The sums of an earlier fit, and what its inputs were made with; NaN in these is fitted.
+
+    ``shift`` and ``scale`` are [1 + L], and ``edges`` [1 + L, B + 1] if it had any.
+    """
+
+    totals: Sums
+    shift: Floats
+    scale: Floats
+    edges: Floats | None = None
+
+    def kept_edges(self, fitted: Floats) -> Floats:
+        """The earlier edges, if there are as many as are ``fitted``."""
+        if self.edges is None or self.edges.shape != fitted.shape:
+            return fitted
+        return np.where(np.isnan(self.edges), fitted, self.edges)
+
+
 @dataclass(frozen=True)
 class Statistics:
     """The sums of one key's V codes, and their conversion to inputs."""
@@ -70,19 +89,30 @@ class Statistics:
     shift: Floats
     scale: Floats
     saved: NDArray[np.float32] | None = None
-    """The inputs of all codes [V, 1 + L], if they were saved."""
+    """The inputs of all codes [V, W], if they were saved."""
+    recent: tuple["Statistics", ...] = ()
+    """The same over each span of past days, whose inputs follow."""
+    edges: Floats | None = None
+    """Edges [1 + L, B + 1] of bins of its own inputs, which are then places among them."""
+
+    @property
+    def width(self) -> int:
+        """Number of inputs W: 1 + L for all days and as many for each span of past days."""
+        return (1 + len(self.priors)) * (1 + len(self.recent))
 
     def encode(self, codes: Integers) -> NDArray[np.float32]:
-        """Inputs [N, 1 + L]: log count and, per label, the logit of the smoothed mean (the mean of a non-rate)."""
+        """Inputs [N, W]: log count and, per label, the logit of the smoothed mean (the mean of a non-rate)."""
         return self.inputs[codes]
 
     @cached_property
     def inputs(self) -> NDArray[np.float32]:
-        """The inputs of all codes [V, 1 + L]."""
+        """The inputs of all codes [V, W]."""
         if self.saved is not None:
             return self.saved
         scaling = Scaling(self.priors, self.shift, self.scale)
-        return _scaled(self.totals, scaling, self.binary, self.smoothing)
+        own = scaled_inputs(self.totals, scaling, self.binary, self.smoothing)
+        own = own if self.edges is None else placed(own, self.edges)
+        return np.concatenate([own, *(span.inputs for span in self.recent)], axis=1) if self.recent else own
 
 
 @dataclass(frozen=True)
@@ -101,16 +131,17 @@ class OutOfFold:
         """Inputs [N, 1 + L] of rows [N], as :meth:`Statistics.encode` but excluding each row's own fold [N]."""
         others = Sums(*(t[codes] - o[codes, folds] for t, o in zip(self.served.totals, self.own, strict=True)))
         scaling = Scaling(*(part[folds] for part in self.scaling))
-        return _scaled(others, scaling, self.served.binary, self.served.smoothing)
+        inputs = scaled_inputs(others, scaling, self.served.binary, self.served.smoothing)
+        return inputs if self.served.edges is None else placed(inputs, self.served.edges)
 
 
 class StatisticsFitter:
     """Sums labels per code and fold of one key, in one pass. Takes 8 (1 + 2 L) bytes per code and fold.
 
-    ``earlier`` are the sums of an earlier fit, as of ``day``, which belong to no fold; its ``shift`` and ``scale``
-    [1 + L], where they are not NaN, stay those of the inputs. With ``half_life``, a row of an earlier day weighs
-    ``0.5 ** (days since / half_life)``. ``mutes`` keeps an input at 0 in serving, too, if no training row can have any
-    statistics of its label, because all are of one fold: its weights are still the initial ones.
+    ``earlier`` are the sums of an earlier fit, as of ``day``, which belong to no fold; its shift, scale and edges stay
+    those of the inputs. With ``bins``, inputs are places among as many bins. With ``half_life``, a row of an earlier
+    day weighs ``0.5 ** (days since / half_life)``. ``mutes`` keeps an input at 0 in serving, too, if no training row
+    can have any statistics of its label, because all are of one fold: its weights are still the initial ones.
     """
 
     def __init__(
@@ -118,14 +149,15 @@ class StatisticsFitter:
         labels: int,
         folds: int,
         half_life: float | None = None,
-        earlier: tuple[Sums, Floats, Floats] | None = None,
+        earlier: Earlier | None = None,
         day: int | None = None,
         refit_scales: bool = False,
         mutes: bool = False,
+        bins: int | None = None,
     ) -> None:
-        self.folds, self._half_life, self._day, self._mutes = folds, half_life, day, mutes
-        self._earlier = None if earlier is None else earlier[0]
-        self._kept = None if earlier is None or refit_scales else earlier[1:]
+        self.folds, self._half_life, self._day, self._mutes, self._bins = folds, half_life, day, mutes, bins
+        self._earlier = None if earlier is None else earlier.totals
+        self._kept = None if refit_scales else earlier
         self._counts = np.zeros((0, folds))
         self._sums = np.zeros((0, folds, labels))
         self._known = np.zeros((0, folds, labels))
@@ -167,7 +199,11 @@ class StatisticsFitter:
         scaling = self._scaling(totals, binary, smoothing)
         if self._mutes:
             scaling = scaling._replace(scale=np.where(self._muted(), 0.0, scaling.scale))
-        return Statistics(totals, binary=binary, smoothing=smoothing, **scaling._asdict())
+        fitted = Statistics(totals, binary=binary, smoothing=smoothing, **scaling._asdict())
+        if self._bins is None:
+            return fitted
+        edges = fitted_edges(fitted.inputs, totals.counts, self._bins)
+        return replace(fitted, edges=self._kept.kept_edges(edges) if self._kept else edges)
 
     def out_of_fold(self, served: Statistics) -> OutOfFold:
         """Return the out-of-fold statistics of the training rows that match ``served``."""
@@ -182,7 +218,7 @@ class StatisticsFitter:
         fitted = _scaling(totals, binary, smoothing)
         if self._kept is None:
             return fitted
-        shift, scale = (np.where(np.isnan(k), f, k) for k, f in zip(self._kept, fitted[1:], strict=True))
+        shift, scale = (np.where(np.isnan(k), f, k) for k, f in zip(self._kept[1:3], fitted[1:], strict=True))
         return Scaling(fitted.priors, shift, scale)
 
     def _muted(self) -> Mask:
@@ -217,24 +253,27 @@ def _sum(now: Floats, before: Floats) -> Floats:
 def _scaling(totals: Sums, binary: Mask, smoothing: float) -> Scaling:
     # With a half-life, all rows together may weigh far less than one; what is below LEAST is rounding.
     priors = totals.sums.sum(axis=0) / np.maximum(totals.known.sum(axis=0), LEAST)
-    raw = _inputs(totals, priors, binary, smoothing)
+    raw = raw_inputs(totals, priors, binary, smoothing)
     rows = totals.counts.sum()
     if not rows:
         none = Sums(np.zeros(1), np.zeros((1, len(priors))), np.zeros((1, len(priors))))
-        return Scaling(priors, _inputs(none, priors, binary, smoothing)[0], np.ones(1 + len(priors)))
+        return Scaling(priors, raw_inputs(none, priors, binary, smoothing)[0], np.ones(1 + len(priors)))
     weights = totals.counts / rows
     mean = weights @ raw
     deviation = np.sqrt(weights @ (raw - mean) ** 2)
     return Scaling(priors, mean, 1.0 / usable_deviation(deviation, mean))
 
 
-def _scaled(sums: Sums, scaling: Scaling, binary: Mask, smoothing: float) -> NDArray[np.float32]:
-    raw = _inputs(sums, scaling.priors, binary, smoothing)
+def scaled_inputs(sums: Sums, scaling: Scaling, binary: Mask, smoothing: float) -> NDArray[np.float32]:
+    """Standardised inputs [N, 1 + L] of sums [N, L]; 0 where a label's prior is NaN, since it has no rows."""
+    raw = raw_inputs(sums, scaling.priors, binary, smoothing)
     scaled: NDArray[np.float32] = ((raw - scaling.shift) * scaling.scale).astype(np.float32)
+    scaled[np.isnan(scaled)] = 0.0
     return scaled
 
 
-def _inputs(sums: Sums, priors: Floats, binary: Mask, smoothing: float) -> Floats:
+def raw_inputs(sums: Sums, priors: Floats, binary: Mask, smoothing: float) -> Floats:
+    """Log count and smoothed means or their logits [N, 1 + L] of sums [N, L]; ``priors`` are [L] or [N, L]."""
     means = (sums.sums + smoothing * priors) / (sums.known + smoothing)
     rates = np.clip(means, 1e-6, 1 - 1e-6)
     values = np.where(binary, np.log(rates) - np.log1p(-rates), means)

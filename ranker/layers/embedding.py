@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ranker.encoding.layout import IdField, Layout, Side, SideLayout
 from ranker.encoding.table_regions import TablesInside
 from ranker.layers.dropout import IdDropout
+from ranker.layers.number_embedding import NumberEmbeddings
 from ranker.layers.pooling import POOLINGS
 from ranker.layers.sides import Sides
 from ranker.lazy_tensorflow import Layer, tf
@@ -50,6 +51,9 @@ class Embedding(Layer):
         }
         self._read: Mapping[str, tf.Tensor] = self.tables
         self._inside = TablesInside(layout)
+        self.numbers = {
+            side: NumberEmbeddings(fields.numbers, name=f"numbers_{side}") for side, fields in layout.sides()
+        }
         self.dropouts = {side: IdDropout(dropout, name=f"id_dropout_{side}") for side in ("context", "candidate")}
         self.poolings = [
             {
@@ -63,19 +67,21 @@ class Embedding(Layer):
 
     @property
     def dense_variables(self) -> list[tf.Variable]:
-        """Variables of the pooling layers; all other variables are tables."""
-        return [variable for by_field in self.poolings for layer in by_field.values() for variable in layer.weights]
+        """Variables of the pooling layers and of embedded numbers; all other variables are tables."""
+        layers: list[Any] = [layer for by_field in self.poolings for layer in by_field.values()]
+        return [variable for layer in (*layers, *self.numbers.values()) for variable in layer.weights]
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[Sides]:
         """Map packed arrays by name (``context_ids``, ``context_numbers``, ...) to embedded sides, one pair per set."""
         read = {side: self._rows(side, layout, inputs, training) for side, layout in self.layout.sides()}
+        numbers = {
+            side: [self.numbers[side](inputs[f"{side}_numbers"])] if layout.numbers else []
+            for side, layout in self.layout.sides()
+        }
         embedded = []
         for i, poolings in enumerate(self.poolings):
             parts = {
-                side: [
-                    *self._own(layout, read[side], poolings, i),
-                    *([inputs[f"{side}_numbers"]] if layout.numbers else []),
-                ]
+                side: [*self._own(layout, read[side], poolings, i), *numbers[side]]
                 for side, layout in self.layout.sides()
             }
             candidate = parts["candidate"] + self._attended(read, poolings, i)

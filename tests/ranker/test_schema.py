@@ -106,6 +106,10 @@ BINARY = {"kind": "binary"}
         ({"label_statistics": {"of": ["user"], "fold_by": "click"}}, "fold_by: 'click' is a task's label"),
         ({"label_statistics": {"of": ["user"], "smoothing": 0}}, "greater than 0"),
         ({"label_statistics": {"of": ["user"], "folds": 1}}, "greater than or equal to 2"),
+        ({"label_statistics": {"of": ["user"], "windows": [0]}}, "greater than or equal to 1"),
+        ({"label_statistics": {"of": ["user"], "windows": [3, 3]}}, "label_statistics.windows: 3 is listed twice"),
+        ({"label_statistics": {"of": ["user"], "half_lives": [0]}}, "greater than 0"),
+        ({"label_statistics": {"of": ["user"], "half_lives": [2, 2.0]}}, "half_lives: 2 is listed twice"),
     ],
 )
 def test_what_is_wrong_is_named(changes, match):

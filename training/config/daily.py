@@ -10,7 +10,7 @@ class Daily(Closed):
 
     day: ColumnName | None = Field(
         None,
-        description="Column of times that `expire_after` and `half_life` count days by; by default the column of a "
+        description="Column of times that `expire_after` and label statistics count days by; by default that of a "
         "split by time. Without one, each fit counts as a day.",
     )
     epochs: int | None = Field(

@@ -243,6 +243,21 @@ class Experiment(NamedChoices):
         if self.embedding.vectors and self.embedding.reinitialise_each_epoch:
             raise ValueError("embedding.from: reinitialise_each_epoch would replace the vectors; use one of the two")
 
+    @property
+    def day_column(self) -> str | None:
+        """Column of times that days are counted by: ``daily.day``, or that of a split by time."""
+        rule = self.data.split
+        return self.daily.day or (rule.column if isinstance(rule, SplitByTime) else None)
+
+    def _check_days(self) -> None:
+        """Raise ``ValueError`` for label statistics of past days if rows have no day."""
+        statistics = self.log_schema.label_statistics
+        for name in ("windows", "half_lives", "past_only") if self.day_column is None else ():
+            if getattr(statistics, name, None):
+                raise ValueError(
+                    f"schema.label_statistics.{name}: needs the day of each row; set daily.day to a column of times"
+                )
+
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         tasks = self.log_schema.tasks
@@ -272,6 +287,7 @@ class Experiment(NamedChoices):
                 "use one of the two"
             )
         self._check_vectors()
+        self._check_days()
         self._check_fusions()
         check_bounds(self.promotion, tasks)
         self.weighting.check(tasks)

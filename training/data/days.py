@@ -42,7 +42,7 @@ class DayClock:
     def __init__(self, experiment: Experiment, fit: int) -> None:
         rule = experiment.data.split
         of_split = rule if isinstance(rule, SplitByTime) else None
-        self.column = experiment.daily.day or (of_split.column if of_split else None)
+        self.column = experiment.day_column
         self.unit: Unit | None = None if self.column else "fits"
         self._fit = fit
         form = of_split.format if of_split is not None and of_split.column == self.column else None

@@ -117,10 +117,10 @@ def prepare(
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
         labels, selected = _labels(schema, chunk, mask)
         with chunk.naming_rows():
-            fold = folds.of(chunk)
+            fold, days = folds.of(chunk), clock.of(chunk)
         with chunk.naming_rows(selected):
             columns_kept = taken(chunk.columns, selected)
-            arrays = _arrays(fitter.encode(encoder, columns_kept, fold[selected]), labels)
+            arrays = _arrays(fitter.encode(encoder, columns_kept, fold[selected], days[selected]), labels)
             weights = encode_weights(schema, columns_kept, labels)
         if weights is not None:
             arrays["weights"] = weights.astype(np.float32)

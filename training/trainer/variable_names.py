@@ -94,12 +94,18 @@ def input_columns(encoder: Encoder) -> InputColumns:
     """What each column of both sides is, once embedded: feature and place, or a label of label statistics."""
     statistics = encoder.schema.label_statistics
     labels = list((statistics.labels if statistics else None) or encoder.schema.tasks)
+    spans = statistics.recent_spans if statistics else ()
+    inputs = ["count", *labels]
+    of_key = [*inputs, *(f"{part}, {span.name}" for span in spans for part in inputs)]
+    if statistics and statistics.fitted_bins is not None:
+        bins = [f"bin {place} of {statistics.fitted_bins}" for place in range(statistics.fitted_bins)]
+        of_key = [f"{part}, {place}" for part in of_key for place in bins]
     of_statistics = {field.feature for _, side in encoder.layout.sides() for field in side.statistics}
     sides = []
     for places in encoder.layout.places():
         columns: list[str] = []
         for name, (_, width) in places.items():
-            parts = ["count", *labels] if name in of_statistics else [str(place) for place in range(width)]
+            parts = of_key if name in of_statistics else [str(place) for place in range(width)]
             columns += [f"{name}[{part}]" for part in parts]
         sides.append(tuple(columns))
     return InputColumns(context=sides[0], candidate=sides[1])

@@ -1,7 +1,4 @@
-"""Numeric features: one number per row, standardised, unchanged, or in embedded quantile buckets.
-
-Features of one side are encoded together, since the cost of a small request is the number of calls.
-"""
+"""Numeric features: one number per row, as an input, in embedded quantile buckets, or embedded as a number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,21 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ranker.encoding.columns import (
-    LARGEST_INPUT,
     Column,
     Floats,
-    Integers,
     numbers,
-    require,
-    require_finite,
-    same_type,
-    unchecked_numbers,
 )
 from ranker.encoding.kinds.base import (
     FEATURE_KINDS,
     Arrays,
-    Block,
-    Columns,
     CsvType,
     Encoding,
     FeatureKind,
@@ -35,15 +24,15 @@ from ranker.encoding.kinds.base import (
     Part,
     RequestType,
 )
+from ranker.encoding.kinds.numeric_block import LIMIT, NumericBlock
 from ranker.encoding.kinds.numeric_drift import FEW, bucket_shares, buckets_moved, scale_moved
-from ranker.encoding.layout import LayoutBuilder, Side
+from ranker.encoding.layout import LayoutBuilder, NumberEmbedding, Periodic, Piecewise, Side
+from ranker.encoding.piecewise import places, quantile_edges
 from ranker.encoding.row_moves import RowMoves
 from ranker.encoding.scaling import usable_deviation
 from ranker.encoding.time_range import EARLIEST, TimeRange
 
 SAMPLE = 100_000
-LIMIT = 8.0
-"""Standardised values are clipped here, so that an outlier in a request does not dominate all other inputs."""
 
 
 @FEATURE_KINDS.register("numeric")
@@ -51,13 +40,21 @@ class Numeric(FeatureKind):
     """One number per row; null and NaN mean missing."""
 
     kind: Literal["numeric"]
-    transform: Literal["standardise", "log1p", "buckets", "none"] = Field(
+    transform: Literal["standardise", "log1p", "buckets", "piecewise_linear", "periodic", "none"] = Field(
         "standardise",
         description="standardise: (x - mean) / sd. log1p: sign(x) log(1 + |x|), then standardised. "
-        "buckets: quantile buckets, embedded. none: unchanged.",
+        "buckets: quantile buckets, embedded. piecewise_linear: how far each quantile bin is filled. periodic: "
+        "standardised, then a trainable embedding of sines and cosines. none: unchanged.",
     )
     buckets: int = Field(32, ge=2, le=1024, description="Number of quantile buckets, for transform: buckets.")
-    dimension: int = Field(16, ge=1, le=1024, description="Width of the embedding, for transform: buckets.")
+    dimension: int = Field(
+        16, ge=1, le=1024, description="Width of the embedding, for transform: buckets and periodic."
+    )
+    bins: int = Field(16, ge=2, le=256, description="Number of quantile bins, for transform: piecewise_linear.")
+    frequencies: int = Field(16, ge=1, le=256, description="Number of frequencies, for transform: periodic.")
+    sigma: float = Field(
+        0.1, gt=0, description="Deviation of the initial frequencies, for transform: periodic; the one to tune."
+    )
 
     state_section: ClassVar[str | None] = "numerics"
     single_valued: ClassVar[bool] = True
@@ -68,6 +65,16 @@ class Numeric(FeatureKind):
     def bucketed(self) -> bool:
         """Whether numbers are bucketed and embedded."""
         return self.transform == "buckets"
+
+    @property
+    def has_edges(self) -> bool:
+        """Whether quantiles of the training values are fitted."""
+        return self.transform in ("buckets", "piecewise_linear")
+
+    @property
+    def fitted_options(self) -> tuple[str, int | None]:
+        """The transform, and how many edges it has: what an earlier fit must share to be carried on."""
+        return self.transform, {"buckets": self.buckets, "piecewise_linear": self.bins}.get(self.transform)
 
     @property
     def embedding_width(self) -> int | None:
@@ -94,7 +101,10 @@ class Numeric(FeatureKind):
 
 @dataclass(frozen=True)
 class NumericEncoding(Encoding):
-    """Fitted mean and sd of the transformed value, bucket edges [B - 1], and whether training had missing values."""
+    """Fitted mean and sd of the transformed value, and whether training had missing values.
+
+    ``edges`` are those between buckets [B - 1], or of bins [B + 1].
+    """
 
     feature: Numeric
     mean: float
@@ -117,7 +127,18 @@ class NumericEncoding(Encoding):
         if self.feature.bucketed:
             builder.ids(side, name, name)
         else:
-            builder.numbers(side, name, 2 if self.has_missing else 1)
+            embedding = self._embedding
+            flags = int(self.has_missing and embedding is not None)
+            builder.numbers(side, name, 2 if self.has_missing else 1, embedding, flags)
+
+    @property
+    def _embedding(self) -> NumberEmbedding | None:
+        """What the model does with the number."""
+        if self.feature.transform == "piecewise_linear":
+            return Piecewise(len(self.edges) - 1)
+        if self.feature.transform == "periodic":
+            return Periodic(self.feature.frequencies, self.feature.sigma, self.feature.dimension)
+        return None
 
     @classmethod
     def block(cls, parts: Sequence[Part["NumericEncoding"]]) -> "NumericBlock":
@@ -147,9 +168,13 @@ class NumericEncoding(Encoding):
         buckets = np.searchsorted(self._edges, values, side="right") + 1
         return np.where(np.isnan(values), 0, buckets).astype(np.int32)
 
+    def place(self, column: Column, name: str) -> NDArray[np.float32]:
+        """Places [N] among the edges of the bins; the middle for a missing value."""
+        return places(numbers(column, name), self._edges).astype(np.float32)
+
     def time_range(self) -> TimeRange | None:
-        """The outer bucket edges, or the mean +- :data:`LIMIT` deviations, for times from 1973 on."""
-        if self.feature.bucketed:
+        """The outer edges, or the mean +- :data:`LIMIT` deviations, for times from 1973 on."""
+        if self.feature.has_edges:
             if not self.edges:
                 return None
             times = TimeRange(float(np.median(self.edges)), self.edges[0], self.edges[-1])
@@ -167,66 +192,6 @@ class NumericEncoding(Encoding):
     @cached_property
     def _edges(self) -> Floats:
         return np.array(self.edges, dtype=np.float64)
-
-
-class NumericBlock(Block):
-    """Encodes all numbers of one side together, and bucketed features one by one."""
-
-    def __init__(self, parts: Sequence[Part[NumericEncoding]]) -> None:
-        self._buckets = [(part, part.ids.start) for part in parts if part.ids]
-        plain = [(part, part.numbers.start) for part in parts if part.numbers]
-        # log1p features first, so that they form one slice.
-        plain.sort(key=lambda placed: placed[0].encoding.feature.transform != "log1p")
-        encodings = [part.encoding for part, _ in plain]
-        transforms = [encoding.feature.transform for encoding in encodings]
-        self._columns = [part.column for part, _ in plain]
-        self._logs = transforms.count("log1p")
-        self._means = np.array([[encoding.mean] for encoding in encodings])
-        self._deviations = np.array([[encoding.deviation] for encoding in encodings])
-        self._places = np.array([start for _, start in plain], dtype=np.intp)
-        self._flagged = [row for row, encoding in enumerate(encodings) if encoding.has_missing]
-        self._plain = [row for row, transform in enumerate(transforms) if transform == "none"]
-        self._limits = np.array([[np.inf if transform == "none" else LIMIT] for transform in transforms])
-        self._least = -self._limits
-
-    def write(
-        self, ids: NDArray[np.int32], numbers: NDArray[np.float32], columns: Columns, codes: Mapping[str, Integers]
-    ) -> None:
-        """Write each feature's bucket to its row of ids [I, N], or its inputs to rows of numbers [F, N].
-
-        The inputs are the number and, if training had missing values, a missing flag. A missing value becomes the mean.
-        Raises ``ColumnError``.
-        """
-        del codes
-        for part, place in self._buckets:
-            ids[place] = part.encoding.bucket(columns[part.column], part.column)
-        if self._columns:
-            self._write_numbers(numbers, columns)
-
-    def _write_numbers(self, by_column: NDArray[np.float32], columns: Columns) -> None:
-        given = [columns[name] for name in self._columns]
-        values = same_type(given, np.float64)
-        if values is None:
-            values = np.stack(
-                [unchecked_numbers(column, name) for column, name in zip(given, self._columns, strict=True)]
-            )
-        sizes = np.abs(values)
-        require_finite(values, sizes, self._columns)
-        for row in self._plain:
-            too_large = sizes[row] > LARGEST_INPUT
-            require(~too_large, values[row], self._columns[row], f"a number of at most {LARGEST_INPUT:g} in size")
-        if self._logs:
-            logarithms = np.log1p(sizes[: self._logs])
-            np.copysign(logarithms, values[: self._logs], out=values[: self._logs])
-        missing = np.isnan(values)
-        values -= self._means
-        values /= self._deviations
-        np.maximum(values, self._least, out=values)
-        np.minimum(values, self._limits, out=values)
-        np.copyto(values, 0.0, where=missing)
-        by_column[self._places] = values
-        if self._flagged:
-            by_column[self._places[self._flagged] + 1] = missing[self._flagged]
 
 
 @dataclass
@@ -255,7 +220,7 @@ class NumericFitter(Fitter):
         if not isinstance(earlier, NumericEncoding):
             return f"it was of kind {earlier.feature.model_dump()['kind']}"
         now, before = self.feature, earlier.feature
-        if (now.transform, now.bucketed and now.buckets) != (before.transform, before.bucketed and before.buckets):
+        if now.fitted_options != before.fitted_options:
             return f"its transform was {_shown(before)}, and is now {_shown(now)}"
         # Artifacts of before have no count; buckets without an edge had no value.
         self._before = int(facts["count"]) if "count" in facts else int(not before.bucketed or len(earlier.edges) > 0)
@@ -271,7 +236,7 @@ class NumericFitter(Fitter):
         self.missing += len(values) - len(known)
         if not len(known):
             return
-        if self.feature.bucketed:
+        if self.feature.has_edges:
             # The rows with the smallest random keys are a uniform sample of all rows so far.
             keyed = np.concatenate([self._sample, [self._random.random(len(known)), known]], axis=1)
             if keyed.shape[1] > SAMPLE:
@@ -292,7 +257,7 @@ class NumericFitter(Fitter):
         if self._earlier is not None and not (self._refits and self.count):
             return replace(self._earlier, feature=self.feature, has_missing=missing)
         edges = self._edges()
-        if self.feature.transform in ("none", "buckets"):
+        if self.feature.transform == "none" or self.feature.has_edges:
             return NumericEncoding(self.feature, mean=0.0, deviation=1.0, has_missing=missing, edges=edges)
         deviation = np.sqrt(self.squares / max(self.count, 1))
         usable = float(usable_deviation(np.array(deviation), np.array(self.mean)))
@@ -306,7 +271,7 @@ class NumericFitter(Fitter):
     def facts(self) -> Arrays:
         """Number of values in all fits; fractions by bucket, those of an earlier fit while its buckets are kept."""
         count = {"count": np.array(self._before + self.count)}
-        if not self.feature.bucketed:
+        if not self.feature.has_edges:
             return count
         if self._earlier is not None and self._shares is not None and not (self._refits and self.count):
             return {**count, "shares": self._shares}
@@ -317,21 +282,24 @@ class NumericFitter(Fitter):
         earlier = self._earlier
         if earlier is None or not self._before or self.count < FEW or self.feature.transform == "none":
             return None
-        if not self.feature.bucketed:
+        if not self.feature.has_edges:
             return scale_moved(self.mean, (self.squares / self.count) ** 0.5, earlier.mean, earlier.deviation)
         if self._shares is None or not len(earlier.edges):
             return None
         return buckets_moved(bucket_shares(self._sample[1], np.array(earlier.edges)), self._shares)
 
     def _edges(self) -> tuple[float, ...]:
+        if self.feature.transform == "piecewise_linear":
+            edges = np.unique(quantile_edges(self._sample[1], self.feature.bins))
+            return tuple(edges.tolist()) if len(edges) > 1 else (float(edges[0]),) * 2
         if not self.feature.bucketed or not self.count:
             return ()
-        quantiles = np.quantile(self._sample[1], np.linspace(0, 1, self.feature.buckets + 1)[1:-1])
-        return tuple(np.unique(quantiles).tolist())
+        return tuple(np.unique(quantile_edges(self._sample[1], self.feature.buckets)[1:-1]).tolist())
 
 
 def _shown(feature: Numeric) -> str:
-    return f"{feature.buckets} buckets" if feature.bucketed else feature.transform
+    transform, edges = feature.fitted_options
+    return transform if edges is None else f"{edges} {'buckets' if feature.bucketed else 'bins'}"
 
 
 def signed_log1p(values: Floats) -> Floats:

@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from ranker.encoding import Encoder, EncoderFitter
+from ranker.encoding import Encoder, EncoderFitter, from_state, to_state
 from ranker.encoding.carried import Carried
+from ranker.encoding.piecewise import places
 from ranker.encoding.vocabulary import UNSEEN
 from ranker.schema import Schema
 
@@ -262,3 +263,120 @@ def test_the_first_missing_number_of_a_chain_brings_a_flag_that_stays(refit_scal
     flags = [day.encoder.encodings["price"].has_missing for day in (whole, lacking, again)]
     assert flags == [False, True, True]
     assert (lacking.encoder.encodings["price"].mean == whole.encoder.encodings["price"].mean) != refit_scales
+
+
+PAST = {**OF, "windows": [1, 3], "half_lives": [2], "past_only": True}
+
+
+def test_windows_and_half_lives_go_on_over_fits():
+    of = schema(PAST)
+    items, days = ["a", "b", "a", "a", "c", "b", "a"], np.array([1, 1, 3, 4, 4, 5, 5])
+    clicks = np.array([1, 0, 1, 0, 1, 1, 0])
+    whole = fitted(of, items, days, clicks=clicks)
+    chain = None
+    for day in (1, 3, 4, 5):
+        which = np.flatnonzero(days == day)
+        chain = fitted(of, [items[row] for row in which], day, chain, clicks=clicks[which])
+    for key in (("item",), ("user", "item")):
+        now, one = (encoder.statistics[key] for encoder in (chain.encoder, whole.encoder))
+        assert now.width == 8  # four spans of a count and a rate
+        for served, expected in zip((now, *now.recent), (one, *one.recent), strict=True):
+            for part, other in zip(served.totals, expected.totals, strict=True):
+                np.testing.assert_allclose(part, other)
+            np.testing.assert_allclose(served.priors, expected.priors)
+    _, yesterday, three, half = (chain.encoder.statistics["item",], *chain.encoder.statistics["item",].recent)
+    assert yesterday.totals.counts[2:].tolist() == [1, 1, 0]  # a, b and c on day 5
+    assert three.totals.counts[2:].tolist() == [3, 1, 1]  # days 3 to 5
+    np.testing.assert_allclose(half.totals.counts[2], 1 + 0.5**0.5 + 0.5 + 0.25)
+    np.testing.assert_allclose(half.totals.sums[2, 0], 0.5 + 0.25)
+
+
+def test_the_first_rows_of_a_later_fit_see_the_days_of_the_one_before():
+    of = schema(PAST)
+    first = fitted(of, ["a", "a", "b"], [1, 2, 2], clicks=[1, 1, 0])
+    second = fitted(of, ["a", "b"], 3, first, clicks=[0, 1])
+    columns = columns_of(["a", "b"])
+    packed = second.fitter.encode(second.encoder, columns, np.full(2, 3), np.full(2, 3))
+    inputs = packed.candidate_numbers[:, 1:9].reshape(2, 4, 2)
+    statistics = second.encoder.statistics["item",]
+    shift, scale = (
+        np.array([getattr(span, part) for span in (statistics, *statistics.recent)]) for part in ("shift", "scale")
+    )
+    counts = np.expm1(inputs[:, :, 0] / scale[:, 0] + shift[:, 0])
+    np.testing.assert_allclose(counts[:, :3], [[2, 1, 2], [1, 1, 1]], rtol=1e-4)  # all, yesterday, three days
+    earlier = first.encoder.statistics["item",]
+    kept = np.array([span.scale for span in (earlier, *earlier.recent)])
+    np.testing.assert_allclose(scale[:, 0], kept[:, 0])
+    assert (kept[:, 1] == 0).all()  # all rows of the first fit that had a past had the same rate
+    assert (scale[:, 1] > 0).all()
+
+
+def test_expired_ids_leave_the_sums_of_the_last_days():
+    of = schema(PAST, expire_after=1)
+    first = fitted(of, ["a", "b", "c"], [1, 3, 3], clicks=[1, 0, 1])
+    second = fitted(of, ["c", "a"], 4, first, clicks=[1, 0])
+    assert second.encoder.encodings["item"].coder.values() == ["b", "c", "a"]
+    for key in (("item",), ("user", "item")):
+        yesterday, three, _ = second.encoder.statistics[key].recent
+        assert yesterday.totals.counts[2:].tolist() == [0, 1, 1]
+        assert three.totals.counts[2:].tolist() == [1, 2, 1]
+        assert three.totals.sums[2:, 0].tolist() == [0, 2, 0]
+
+
+def test_a_window_and_a_label_may_be_new_in_a_later_fit():
+    first = fitted(schema({**OF, "windows": [2]}), ["a", "b"], [1, 2], clicks=[1, 0])
+    of = schema({**OF, "windows": [1, 3], "half_lives": [2]})
+    of = of.model_copy(update={"tasks": {"like": of.tasks["click"], **of.tasks}})
+    fitter = EncoderFitter(of, 0, first.carried())
+    labels = np.array([[1.0, 0.0], [1.0, 1.0]])
+    fitter.add(columns_of(["a", "b"]), labels, np.ones((2, 2), dtype=bool), np.full(2, 3), np.full(2, 3))
+    statistics = fitter.fitted().statistics["item",]
+    yesterday, three, half = statistics.recent
+    assert yesterday.totals.sums[2:].tolist() == [[1, 0], [1, 1]]
+    assert three.totals.sums[2:].tolist() == [[1, 1], [1, 1]]  # clicks of days 1 to 3, likes of the day they came
+    assert three.totals.known[2:].tolist() == [[1, 2], [1, 2]]
+    assert half.totals.counts[2:].tolist() == [1, 1]  # it starts with this fit
+
+
+def test_statistics_of_past_days_are_the_same_once_saved():
+    of = schema(PAST)
+    day = fitted(of, ["a", "b", "a", "c"], [1, 1, 2, 3], clicks=[1, 0, 0, 1])
+    again = from_state(of, *to_state(day.encoder))
+    columns = columns_of(["a", "b", "c", "d"])
+    for saved, own in zip(again.encode(columns, columns), day.encoder.encode(columns, columns), strict=True):
+        np.testing.assert_array_equal(saved, own)
+    items = again.encode_items(columns)
+    np.testing.assert_array_equal(again.join(columns, items).candidate_numbers, saved)
+
+
+BINS = {**OF, "windows": [3], "transform": "piecewise_linear", "bins": 4}
+
+
+def test_binned_statistics_are_places_of_the_plain_ones_and_their_edges_stay():
+    items = [chr(97 + row % 9) for row in range(120)]
+    days, clicks = np.arange(120) // 30, np.random.default_rng(4).random(120) < 0.4
+    plain, binned = (fitted(schema(of), items, days, clicks=clicks) for of in ({**OF, "windows": [3]}, BINS))
+    (field,) = [f for f in binned.encoder.layout.candidate.statistics if f.key == ("item",)]
+    assert (field.length, field.width) == (4, 16)  # count and rate, of all and of three days
+    for folds in (None, days % 10):
+        found = []
+        for day in (plain, binned):
+            columns = columns_of(items)
+            packed = day.encoder.encode(columns, columns)
+            if folds is not None:
+                packed = day.fitter.encode(day.encoder, columns, folds, days)
+            found.append(packed.candidate_numbers[:, field.start : field.start + 4].astype(np.float64))
+        spans = (binned.encoder.statistics["item",], *binned.encoder.statistics["item",].recent)
+        edges = np.concatenate([span.edges for span in spans])
+        expected = np.stack([places(column, own) for column, own in zip(found[0].T, edges, strict=True)], axis=1)
+        np.testing.assert_allclose(found[1], expected, atol=1e-4)
+    assert np.ptp(found[1], axis=0).min() > 1.5  # training rows fill the bins
+    again = from_state(schema(BINS), *to_state(binned.encoder))
+    np.testing.assert_array_equal(
+        again.encode(columns, columns).candidate_numbers, binned.encoder.encode(columns, columns)[3]
+    )
+    later = fitted(schema(BINS), items, days + 4, binned, clicks=clicks)
+    other = fitted(schema({**BINS, "bins": 3}), items, days + 4, binned, clicks=clicks)
+    for span, kept, new in zip(*([d.encoder.statistics["item",]] for d in (binned, later, other)), strict=True):
+        np.testing.assert_array_equal(kept.edges, span.edges)
+        assert new.edges.shape == (2, 4)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.encoding import EncoderFitter, encode_labels
-from ranker.encoding.statistics import Combination, StatisticsFitter, Sums
+from ranker.encoding.statistics import Combination, Earlier, StatisticsFitter, Sums
 from ranker.encoding.vocabulary import UNSEEN, Vocabulary
 from tests.ranker.conftest import columns_of, schema_of
 
@@ -153,7 +153,7 @@ def test_a_mean_of_rows_that_have_faded_below_one_is_their_mean():
     """30 of 100 rows, which weigh 1e-4 after twenty half-lives, are all that a row of today may see."""
     earlier = Sums(np.array([0.0, 0.0, 100.0]), np.array([[0.0], [0.0], [30.0]]), np.array([[0.0], [0.0], [100.0]]))
     kept = np.full((2, 2), np.nan)
-    fitter = StatisticsFitter(1, 2, half_life=1.0, earlier=(earlier, *kept), day=0)
+    fitter = StatisticsFitter(1, 2, half_life=1.0, earlier=Earlier(earlier, *kept), day=0)
     ones = np.ones((3, 1))
     fitter.add(np.full(3, 2), np.zeros(3, dtype=np.int64), ones, ones > 0, np.full(3, 20))
     out_of_fold = fitter.out_of_fold(fitter.fitted(3, np.array([True]), smoothing=1.0))

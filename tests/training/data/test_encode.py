@@ -137,3 +137,40 @@ def test_a_column_twice_is_named(tmp_path):
     pq.write_table(table.append_column("price", table["price"]), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a\.parquet has the column 'price' more than once"):
         prepare(experiment(), Log([tmp_path]), tmp_path / "out")
+
+
+def test_training_rows_get_statistics_of_earlier_days_and_validation_rows_those_of_all(tmp_path):
+    day = np.repeat([f"2026-01-{day:02}" for day in range(1, 6)], ROWS // 5)
+    log = frame(day=np.random.default_rng(2).permutation(day))
+    base = experiment(split={"by": "time", "column": "day", "last": 1}).model_dump(mode="json", by_alias=True)
+    statistics = {"of": ["item"], "smoothing": 1, "windows": [1], "past_only": True}
+    plan = Experiment.model_validate({**base, "schema": {**base["schema"], "label_statistics": statistics}})
+    prepared = prepare(plan, Log([file_of(log)]), tmp_path)
+    found = prepared.encoder.statistics["item",]
+    scale, shift = (np.concatenate([getattr(s, part) for s in (found, *found.recent)]) for part in ("scale", "shift"))
+
+    def counts(rows):
+        """Counts of rows [N, 2] on all days before, and on the day before."""
+        parts = [batch["candidate_numbers"] for batch in rows.chunks()]
+        return np.expm1((np.concatenate(parts)[:, 1:] / scale + shift)[:, [0, 2]])
+
+    trained = log[log["day"] < "2026-01-05"].reset_index(drop=True)
+
+    def expected(item, before):
+        past = trained[(trained["item"] == item) & (trained["day"] < before)]
+        return [len(past), (past["day"] == f"{before[:-1]}{int(before[-1]) - 1}").sum()]
+
+    of_training = [expected(*row) for row in zip(trained["item"], trained["day"], strict=True)]
+    np.testing.assert_allclose(counts(prepared.training), of_training, atol=1e-3)
+    held_out = log[log["day"] == "2026-01-05"]
+    of_validation = [expected(item, "2026-01-05") for item in held_out["item"]]
+    np.testing.assert_allclose(counts(prepared.validation), of_validation, atol=1e-3)
+
+
+@pytest.mark.parametrize("option", [{"windows": [3]}, {"half_lives": [3]}, {"past_only": True}])
+def test_statistics_of_past_days_need_a_column_of_days(option):
+    base = experiment().model_dump(mode="json", by_alias=True)
+    schema = {**base["schema"], "label_statistics": {"of": ["item"], **option}}
+    (name,) = option
+    with pytest.raises(ValueError, match=f"schema.label_statistics.{name}: needs the day of each row; set daily.day"):
+        Experiment.model_validate({**base, "schema": schema})

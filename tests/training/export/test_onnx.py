@@ -7,7 +7,8 @@ import tensorflow as tf
 from ranker.architectures import ARCHITECTURES
 from ranker.artifact import difference
 from ranker.encoding import Packed
-from ranker.engines import ON_CPU, MergingOnnxRuntime, OnnxRuntime
+from ranker.encoding.layout import LayoutBuilder, Periodic, Piecewise
+from ranker.engines import ON_CPU, MergingOnnxRuntime, OnnxRuntime, OpenVino
 from ranker.engines.onnx_stacking import stacked
 from ranker.funnels import FUNNELS
 from ranker.layers import GateOptions
@@ -85,3 +86,23 @@ def test_sparse_gates(tmp_path, kind):
         SCHEMA, layout(), lambda tasks: architecture("mmoe", tasks, gate=GateOptions(kind=kind)), scale=1.0
     )
     assert difference_of(tmp_path, model) < 1e-5
+
+
+def test_embedded_numbers(tmp_path):
+    """Piecewise linear and periodic numbers of both sides, with the same scores in every engine."""
+    builder = LayoutBuilder()
+    for side in ("context", "candidate"):
+        builder.table(side, 9, 4)
+        builder.ids(side, side, side)
+        builder.numbers(side, f"{side}_bins", 2, Piecewise(3), flags=1)
+        builder.numbers(side, f"{side}_waves", 2, Periodic(4, 0.5, 3))
+        builder.numbers(side, f"{side}_number", 1)
+    tf.keras.utils.set_random_seed(1)
+    model = assemble(SCHEMA, builder.build(), lambda tasks: architecture("shared_bottom", tasks), scale=1.0)
+    assert difference_of(tmp_path, model) < 1e-5
+    random, path = np.random.default_rng(2), tmp_path / "model.onnx"
+    ids = [random.integers(0, 9, (rows, 1)).astype(np.int32) for rows in (1, 17)]
+    numbers = [random.normal(1, 2, (rows, 5)).astype(np.float32) for rows in (1, 17)]
+    packed = Packed(ids[0], numbers[0], ids[1], numbers[1])
+    expected = model({name: tf.constant(array) for name, array in packed._asdict().items()}).numpy()
+    assert difference(OpenVino(path, ON_CPU, sizes=(20,)).score(packed), expected) < 1e-5

@@ -1,10 +1,13 @@
+import numpy as np
 import pytest
 
-from ranker.encoding.layout import LayoutBuilder
+from ranker.encoding import EncoderFitter
+from ranker.encoding.layout import LayoutBuilder, Periodic
 from tests.training.days import CONFIG
 from training.config.experiment import checked
 from training.trainer.build_model import build_model
-from training.trainer.variable_names import named_variables, set_names
+from training.trainer.input_axes import input_axes
+from training.trainer.variable_names import input_columns, named_variables, set_names
 
 
 def model(architecture, tasks=("click", "like"), **changes):
@@ -60,3 +63,44 @@ def test_the_interactions_of_several_sets_are_named_by_task():
     names = named_variables(model(stem, interaction={"name": "cross", "layers": 1}))
     found = {name.split("/")[1] for name in names if name.startswith("interactions/")}
     assert found == {"shared", "task:click", "task:like"}
+
+
+def statistics_inputs(**options):
+    """What follows the key in the names of the inputs of an item's label statistics."""
+    of = {"label_statistics": {"of": ["item"], "labels": ["like"], **options}}
+    schema = checked({**CONFIG, "schema": {**CONFIG["schema"], **of}}).log_schema
+    fitter = EncoderFitter(schema)
+    columns = {"user": ["u"], "item": ["a"], "shelf": [1], "price": np.ones(1)}
+    fitter.add(columns, np.ones((1, 2)), np.ones((1, 2), dtype=bool), np.zeros(1, dtype=int), np.zeros(1, dtype=int))
+    inputs = input_columns(fitter.fitted()).candidate
+    return [name.removeprefix("label_statistics(item)") for name in inputs if name.startswith("label_")]
+
+
+def test_inputs_of_label_statistics_are_named_by_label_and_span():
+    assert statistics_inputs(windows=[1], half_lives=[2.5]) == [
+        "[count]",
+        "[like]",
+        "[count, last 1 days]",
+        "[like, last 1 days]",
+        "[count, half-life 2.5 days]",
+        "[like, half-life 2.5 days]",
+    ]
+    assert statistics_inputs(transform="piecewise_linear", bins=2) == [
+        "[count, bin 0 of 2]",
+        "[count, bin 1 of 2]",
+        "[like, bin 0 of 2]",
+        "[like, bin 1 of 2]",
+    ]
+
+
+def test_embedded_numbers_are_named_by_feature():
+    builder = LayoutBuilder()
+    builder.table("item", 7, 4)
+    builder.ids("candidate", "item", "item")
+    builder.numbers("candidate", "price", 2, Periodic(2, 0.1, 3), flags=1)
+    network = build_model(checked(CONFIG), builder.build())
+    names = [name for name in named_variables(network) if "price" in name]
+    path = "embedding/numbers/candidate/periodic/price"
+    assert names == [f"{path}/frequencies", f"{path}/kernel", f"{path}/bias"]
+    axes = input_axes(network, checked(CONFIG), embedded=True)  # another input changes none of them
+    assert [axes.growth[name] for name in names] == [(0, 0), (0, 0, 0), (0, 0)]

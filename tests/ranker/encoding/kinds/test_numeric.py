@@ -3,15 +3,9 @@ import pytest
 
 from ranker.encoding.columns import ColumnError
 from ranker.encoding.kinds.base import Part
-from ranker.encoding.kinds.numeric import (
-    LIMIT,
-    SAMPLE,
-    Numeric,
-    NumericBlock,
-    NumericEncoding,
-    NumericFitter,
-    signed_log1p,
-)
+from ranker.encoding.kinds.numeric import SAMPLE, Numeric, NumericEncoding, NumericFitter, signed_log1p
+from ranker.encoding.kinds.numeric_block import LIMIT, NumericBlock
+from ranker.encoding.layout import LayoutBuilder, Periodic, Piecewise
 from ranker.encoding.scaling import usable_deviation
 from tests.ranker.encoding.kinds.example import Example
 
@@ -159,3 +153,73 @@ def test_an_infinite_value_in_a_block_is_rejected(value):
 def test_a_deviation_within_the_rounding_error_of_the_mean_becomes_1():
     deviation = usable_deviation(np.array([1e-3, 1e-8, 1e-300, 1e-20]), np.array([1e6, 1e6, 0.0, 0.0]))
     np.testing.assert_array_equal(deviation, [1e-3, 1.0, 1.0, 1e-20])
+
+
+def test_piecewise_linear_is_the_place_among_quantiles():
+    encoding = fit([[0.0, 1.0, None], [2.0, 3.0, 4.0]], transform="piecewise_linear", bins=2)
+    assert encoding.edges == (0, 2, 4)
+    np.testing.assert_allclose(
+        encode([0.0, 1.0, 3.0, 9.0, None], encoding), [[0, 0], [0.5, 0], [1.5, 0], [2, 0], [1, 1]]
+    )
+
+
+def test_repeated_quantiles_are_one_edge_and_a_constant_is_one_bin():
+    encoding = fit([np.array([0.0] * 90 + [1.0] * 10)], transform="piecewise_linear", bins=4)
+    assert encoding.edges == (0, 1)
+    for column in ([3.0, 3.0], [], [None]):
+        constant = fit([column], transform="piecewise_linear", bins=4)
+        assert len(constant.edges) == 2
+        assert np.isfinite(encode([3.0, 4.0, None], constant)).all()
+
+
+def test_times_keep_their_places_in_a_packed_number():
+    """Microseconds since 1970 need more digits than a float of 32 bits has."""
+    times = 1.7e15 + np.arange(1001) * 1e6
+    encoding = fit([times], transform="piecewise_linear", bins=10)
+    np.testing.assert_allclose(encode(times, encoding)[:, 0], np.arange(1001) / 100, atol=1e-5)
+    assert encoding.time_range().typical == times[500]
+
+
+def test_numbers_of_all_transforms_are_written_side_by_side():
+    column = np.array([0.0, 1.0, 2.0, 4.0])
+    transforms = ("piecewise_linear", "none", "periodic", "log1p")
+    encodings = [fit([column], transform=transform, bins=2) for transform in transforms]
+    together = np.empty((4, 4), dtype=np.float32)
+    parts = [Part("x", "x", encoding, None, slice(i, i + 1)) for i, encoding in enumerate(encodings)]
+    write(parts, together, {"x": column})
+    for row, encoding in zip(together, encodings, strict=True):
+        np.testing.assert_array_equal(row, encode(column, encoding)[:, 0])
+    np.testing.assert_allclose(together[2], (column - 1.75) / column.std(), rtol=1e-6)  # periodic: standardised
+
+
+def test_embedded_numbers_take_one_column_of_a_batch():
+    builder = LayoutBuilder()
+    for name, column, transform in (("a", [1.0, 2.0, 3.0], "piecewise_linear"), ("b", [1.0, None], "periodic")):
+        encoding = fit([column], transform=transform, bins=2, frequencies=5, sigma=0.2, dimension=7)
+        encoding.lay_out(builder, "candidate", name)
+    first, second = builder.build().candidate.numbers
+    assert (first.length, first.flags, first.embedding) == (1, 0, Piecewise(2))
+    assert (second.length, second.flags, second.embedding) == (2, 1, Periodic(5, 0.2, 7))
+    assert (first.width, second.width) == (2, 8)
+
+
+def carried(earlier, facts, column, refit=False, **feature):
+    fitter = NumericFitter(Numeric(kind="numeric", **feature), 0)
+    why = fitter.carry(earlier, facts, refit)
+    fitter.add(column, "x")
+    return fitter, why
+
+
+def test_bins_are_carried_on_and_moves_are_reported():
+    options = {"transform": "piecewise_linear", "bins": 4}
+    fitter = NumericFitter(Numeric(kind="numeric", **options), 0)
+    fitter.add(np.arange(1000.0), "x")
+    earlier, facts = fitter.fitted({}), fitter.facts()
+    later, why = carried(earlier, facts, np.arange(1000.0) + 600, **options)
+    assert why is None
+    assert later.fitted({}).edges == earlier.edges
+    assert later.moved() == "60% of the values lie in other buckets than before"
+    again, _ = carried(earlier, facts, np.arange(1000.0) + 600, refit=True, **options)
+    assert again.fitted({}).edges[0] == 600
+    _, why = carried(earlier, facts, np.arange(3.0), transform="piecewise_linear", bins=8)
+    assert why == "its transform was 4 bins, and is now 8 bins"
