@@ -16,6 +16,7 @@ from ranker.encoding.side_encoder import SideEncoder
 from ranker.encoding.statistics import Combination, Statistics
 from ranker.encoding.time_range import TimeRange
 from ranker.encoding.times import Times
+from ranker.encoding.tree_scores import TreeColumns, TreeScores
 from ranker.schema import Schema
 
 HeldOut: TypeAlias = Callable[[Key, Integers], NDArray[np.float32]]
@@ -26,7 +27,7 @@ class Items(NamedTuple):
     """N candidates encoded without a context, as input of :meth:`Encoder.join`.
 
     ``codes`` has the codes of candidate features in label statistics keys that also contain context features. The
-    inputs of these keys are zeros in ``numbers``.
+    inputs of these keys are zeros in ``numbers``, as are tree scores.
     """
 
     ids: NDArray[np.int32]
@@ -36,7 +37,7 @@ class Items(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoder:
-    """A fitted encoder: an encoding per feature, and the label statistics."""
+    """A fitted encoder: an encoding per feature, the label statistics, and trees whose scores are inputs."""
 
     schema: Schema
     encodings: Mapping[str, Encoding]
@@ -44,10 +45,11 @@ class Encoder:
     statistics: Mapping[Key, Statistics]
     times: Times = field(default_factory=Times)
     """Which features had times in training; unknown in older artifacts."""
+    trees: TreeScores | None = None
 
     @cached_property
     def layout(self) -> Layout:
-        """Positions of all inputs: features in schema order, then label statistics."""
+        """Positions of all inputs: features in schema order, then label statistics and tree scores."""
         builder, features = LayoutBuilder(), self.schema.features
         for name in features:
             self.encodings[name].reserve(builder, name)
@@ -56,6 +58,9 @@ class Encoder:
         for key, fitted in self.statistics.items():
             on_candidate = any(self.schema.side(name) == "candidate" for name in key)
             builder.statistics("candidate" if on_candidate else "context", key, 1 + len(fitted.priors))
+        if self.trees is not None:
+            for task, booster in self.trees.boosters.items():
+                builder.tree_score(task, booster.shift, booster.scale)
         return builder.build()
 
     @property
@@ -88,9 +93,11 @@ class Encoder:
             joined = self.combinations[key].codes(np.broadcast_arrays(*(codes[name] for name in key)))
             return held_out(key, joined) if held_out else self.statistics[key].encode(joined)
 
-        return Packed(
-            *contexts.encode(context, codes, context_rows, statistics),
-            *candidates.encode(candidate, codes, rows, statistics),
+        return self._with_trees(
+            Packed(
+                *contexts.encode(context, codes, context_rows, statistics),
+                *candidates.encode(candidate, codes, rows, statistics),
+            )
         )
 
     def encode_items(self, candidate: Columns) -> Items:
@@ -127,7 +134,19 @@ class Encoder:
 
         for place, key in self._mixed:
             items.numbers[:, place] = statistics(key)
-        return Packed(*contexts.encode(context, of_context, rows, statistics), items.ids, items.numbers)
+        of_contexts = contexts.encode(context, of_context, rows, statistics)
+        return self._with_trees(Packed(*of_contexts, items.ids, items.numbers))
+
+    def _with_trees(self, packed: Packed) -> Packed:
+        """Write the tree scores of packed rows into their numbers."""
+        if self.trees is not None:
+            fields = self.layout.candidate.trees
+            packed.candidate_numbers[:, fields[0].start :] = self.trees.inputs(self._tree_columns, packed)
+        return packed
+
+    @cached_property
+    def _tree_columns(self) -> TreeColumns:
+        return TreeColumns(self.layout)
 
     @cached_property
     def combined(self) -> tuple[str, ...]:

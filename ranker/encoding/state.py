@@ -13,6 +13,7 @@ from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.saved_vocabulary import INDEXED, packed, unpacked
 from ranker.encoding.statistics import Combination, Statistics, Sums
 from ranker.encoding.times import Times
+from ranker.encoding.tree_scores import TreeScores
 from ranker.schema import Schema
 
 
@@ -36,11 +37,14 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
             arrays[f"{name}.{part}"] = array
         if len(fitted.totals.counts) >= INDEXED:
             arrays[f"{name}.inputs"] = fitted.inputs
+    trees, of_trees = encoder.trees.state() if encoder.trees else ({}, {})
+    arrays.update(of_trees)
     return {
         **sections,
         "statistics": statistics,
         "times": encoder.times.dated,
         "plain_times": {name: plain.state() for name, plain in encoder.times.plain.items()},
+        **({"trees": trees} if trees else {}),
     }, arrays
 
 
@@ -68,4 +72,5 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
             saved=arrays.get(f"{name}.inputs"),
         )
     plain = {name: PlainTimes(**saved) for name, saved in state.get("plain_times", {}).items()}
-    return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain))
+    trees = TreeScores.restored(state["trees"], arrays) if state.get("trees") else None
+    return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain), trees)

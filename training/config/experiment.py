@@ -28,6 +28,7 @@ from training.config.optimizer import Optimizer
 from training.config.promotion import BoundsByName, check_bounds
 from training.config.task_metrics import check_metric, has_auc, list_metric, list_metrics
 from training.config.task_schedule import Schedule
+from training.config.trees import TreeOptions
 
 
 def _choice(registry: Registry[Any]) -> Any:
@@ -210,6 +211,7 @@ class Experiment(NamedChoices):
     weighting: WeightingChoice = Field(
         default_factory=WEIGHTINGS["static"].Options, description="How task losses or gradients are weighted."
     )
+    trees: TreeOptions | None = Field(None, description="Boosted trees whose scores are inputs; none by default.")
     embedding: EmbeddingOptions = EmbeddingOptions()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
@@ -267,6 +269,8 @@ class Experiment(NamedChoices):
                 "use one of the two"
             )
         self._check_vectors()
+        if self.tree_options is not None:
+            self.tree_options.check(list(tasks))
         self._check_fusions()
         check_bounds(self.promotion, tasks)
         self.weighting.check(tasks)
@@ -282,6 +286,11 @@ class Experiment(NamedChoices):
     def training_content(self) -> dict[str, Any]:
         """As plain data, without what a run does not depend on: bounds may change after it began."""
         return self.model_dump(mode="json", by_alias=True, exclude={"promotion"})
+
+    @property
+    def tree_options(self) -> TreeOptions | None:
+        """The trees whose scores are inputs; ``None`` without any."""
+        return self.trees
 
     @property
     def grouped(self) -> bool:
