@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import reduce
 from pathlib import Path
@@ -240,6 +240,25 @@ class Experiment(NamedChoices):
         if self.embedding.vectors and self.embedding.reinitialise_each_epoch:
             raise ValueError("embedding.from: reinitialise_each_epoch would replace the vectors; use one of the two")
 
+    def _check_trees(self, heads: Sequence[str]) -> None:
+        """Raise ``ValueError`` for unknown tasks, and for a head without the trees that the architecture reads."""
+        options, tasks = self.tree_options, list(self.log_schema.tasks)
+        if options is None:
+            return
+        options.check(tasks)
+        if not ARCHITECTURES[self.architecture.name].reads_trees:
+            return
+        for head in heads:
+            if head not in tasks:
+                raise ValueError(
+                    f"funnel.name: {self.funnel.name} trains the further head {head!r}, which {self.architecture.name} "
+                    "has no trees for; use funnel: esmm"
+                )
+            if head not in options.tasks(tasks):
+                raise ValueError(
+                    f"trees.of: {self.architecture.name} needs trees of all tasks, and {head!r} is not listed; use all"
+                )
+
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         tasks = self.log_schema.tasks
@@ -269,8 +288,7 @@ class Experiment(NamedChoices):
                 "use one of the two"
             )
         self._check_vectors()
-        if self.tree_options is not None:
-            self.tree_options.check(list(tasks))
+        self._check_trees(heads)
         self._check_fusions()
         check_bounds(self.promotion, tasks)
         self.weighting.check(tasks)
@@ -289,8 +307,15 @@ class Experiment(NamedChoices):
 
     @property
     def tree_options(self) -> TreeOptions | None:
-        """The trees whose scores are inputs; ``None`` without any."""
+        """The trees whose scores are inputs; ``None`` without any. An architecture that reads trees implies them."""
+        if self.trees is None and ARCHITECTURES[self.architecture.name].reads_trees:
+            return TreeOptions(rounds="auto")
         return self.trees
+
+    @property
+    def epochs(self) -> int:
+        """Maximum number of epochs; without weights, there is one, in which the model is only measured."""
+        return self.training.epochs if ARCHITECTURES[self.architecture.name].trainable else 1
 
     @property
     def grouped(self) -> bool:

@@ -110,7 +110,7 @@ def train(
         raise DataError(str(error)) from None
     checkpoints = Checkpoints(model, folder / "checkpoints")
     latest = checkpoints.latest()
-    if latest is None:
+    if latest is None and model.architecture.trainable:
         warm_tables(model.embedding, experiment, prepared.encoder, listener.note)
     if latest is None and earlier is not None:
         carry_on(model, experiment, prepared.encoder, earlier, listener.note)
@@ -147,9 +147,7 @@ def _diverged(
 def _finished(experiment: Experiment, state: RunState) -> bool:
     """Whether all epochs are done, or early stopping has ended the run."""
     stopping = experiment.early_stopping
-    return state.epoch >= experiment.training.epochs or (
-        stopping is not None and state.without_gain >= stopping.patience
-    )
+    return state.epoch >= experiment.epochs or (stopping is not None and state.without_gain >= stopping.patience)
 
 
 def reopen(output: Path) -> Run:
@@ -249,10 +247,16 @@ def _epochs(
         while not _finished(experiment, state):
             if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
                 model.embedding.reinitialise(settings.seed + state.epoch)
-            recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, listener.step)
-            data = dataset(prepared.training, experiment, state.epoch, state.step)
-            model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
-            model.fit(data, verbose=0, callbacks=[recorder])
+            if model.architecture.trainable:
+                recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, listener.step)
+                data = dataset(prepared.training, experiment, state.epoch, state.step)
+                model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
+                model.fit(data, verbose=0, callbacks=[recorder])
+                trained = recorder.mean_losses()
+            else:
+                found = mean_losses(losses, prepared.training)
+                steplog.step(steps, {"losses": found, "weights": np.ones_like(found)})
+                trained = dict(zip(model.tasks, found.tolist(), strict=True))
             with averaged(model.optimizer):
                 predictions = predict(score, prepared.validation.chunks())
                 if unusable := predictions.not_finite(model.tasks):
@@ -262,7 +266,7 @@ def _epochs(
             value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
             final = experiment.schedule.final(state.epoch)  # earlier phases' epochs are always kept
             better = metric is None or not final or state.best == float("-inf") or value > state.best
-            record = {"epoch": state.epoch + 1, "best": better, "losses": recorder.mean_losses(), **metrics}
+            record = {"epoch": state.epoch + 1, "best": better, "losses": trained, **metrics}
             steplog.validation((state.epoch + 1) * steps, metrics)
             gates = inspect_gates(model, prepared.validation)
             steplog.gates((state.epoch + 1) * steps, gates)
@@ -299,6 +303,12 @@ def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) ->
 
 def mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:
     """Mean validation loss of the tasks that have labels; ``step`` maps a batch to its mean losses [T]."""
+    found = mean_losses(step, rows)
+    return float(np.nanmean(found))
+
+
+def mean_losses(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> NDArray[np.float64]:
+    """Mean loss of each task [T]; NaN for a task without labels. ``step`` maps a batch to its mean losses [T]."""
     totals: list[NDArray[np.float64]] = []
     labelled: list[NDArray[np.float64]] = []
     for chunk in rows.chunks():
@@ -307,4 +317,6 @@ def mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows
         totals.append(known * np.asarray(step(batch)["losses"], dtype=np.float64))
         labelled.append(known)
     rows_of = np.sum(labelled, axis=0)
-    return float(np.mean(np.sum(totals, axis=0)[rows_of > 0] / rows_of[rows_of > 0]))
+    counted = np.where(rows_of > 0, rows_of, np.nan)
+    means: NDArray[np.float64] = np.sum(totals, axis=0) / counted
+    return means

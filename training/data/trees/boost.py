@@ -16,6 +16,8 @@ from training.data.batches import EncodedRows
 
 PATIENCE = 20
 """Rounds without improvement on the held-out rows after which ``rounds: auto`` stops."""
+MANY = 2_000_000
+"""Fewest values for several threads, which with fewer mostly wait for each other; the trees are the same."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Boosting:
     def __init__(self, file: Path, options: TreeOptions, seed: int, threads: int | None) -> None:
         import lightgbm as lgb  # lazy: only runs with trees need it
 
+        values = np.load(file, mmap_mode="r", allow_pickle=False)
         self._options = options
         self._parameters: dict[str, Any] = {
             "num_leaves": options.leaves,
@@ -59,10 +62,9 @@ class Boosting:
             "seed": seed,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": threads or 0,
+            "num_threads": threads or (1 if values.size < MANY else 0),
             "verbosity": -1,
         }
-        values = np.load(file, mmap_mode="r", allow_pickle=False)
         self._data = lgb.Dataset(values, np.zeros(len(values)), params=self._parameters).construct()
 
     def fit(
