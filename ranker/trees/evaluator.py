@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 MOST_LEAVES = 64
 """Maximum leaves per tree, as the bits of the widest mask."""
-ROWS = 1024
+ROWS = 512
 """Rows evaluated at once, so that masks and leaf values of all trees stay small."""
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -46,35 +46,53 @@ class Trees:
         """Sums of leaf values [N, G] of groups of successive trees, which have ``sizes`` [G].
 
         ``blocks`` are the columns in order, in arrays of N rows, or of one row for all candidates; NaN means missing.
-        """
-        rows = max(map(len, blocks)) if all(map(len, blocks)) else 0
-        ends = np.cumsum(sizes).tolist()
-        summed = np.empty((rows, len(ends)))
-        for first in range(0, rows, ROWS):
-            chosen = slice(first, first + ROWS)
-            values = self._leaf_values([block if len(block) == 1 else block[chosen] for block in blocks])
-            for group, (size, end) in enumerate(zip(sizes, ends, strict=True)):
-                summed[chosen, group] = values[:, end - size : end].sum(axis=1)
-        return summed
-
-    def _leaf_values(self, blocks: Sequence[NDArray[np.floating]]) -> Floats:
-        """Values of the leaves [N, K] that candidates reach.
 
         As in QuickScorer (Lucchese et al. 2015): a node that sends a candidate right rules out the leaves of its left
         subtree; the leftmost leaf not ruled out is the candidate's. Nodes of one column rule out more leaves as its
         value grows, so one search in sorted thresholds gives the remaining leaves of all trees.
         """
-        kind = self._mask_type
-        alive: Masks = np.full((1, len(self.trees)), np.iinfo(kind).max, dtype=kind)
-        first = 0
-        for block in blocks:
-            for (thresholds, masks), x in zip(self._tables[first : first + block.shape[1]], block.T, strict=True):
-                if len(thresholds):
-                    alive = _remaining(alive, thresholds, masks, x)
-            first += block.shape[1]
-        lowest = np.bitwise_count((alive & -alive) - kind(1))
-        found: Floats = self._leaves.take(lowest + self._first_leaf)
-        return np.broadcast_to(found, (max(map(len, blocks)), len(self.trees)))
+        rows = max(map(len, blocks)) if all(map(len, blocks)) else 0
+        ends = np.cumsum(sizes).tolist()
+        summed = np.empty((rows, len(ends)))
+        if not rows:
+            return summed
+        common, places = self._places(blocks)
+        alive, other = np.empty((2, min(rows, ROWS), len(self.trees)), dtype=common.dtype)  # reused by all columns
+        for first in range(0, rows, ROWS):
+            chosen = slice(first, first + ROWS)
+            now = alive[: min(ROWS, rows - first)]
+            now[:] = common
+            for masks, place in places:
+                np.take(masks, place[chosen], axis=0, out=other[: len(now)], mode="clip")
+                now &= other[: len(now)]
+            values = self._reached(now)
+            for group, (size, end) in enumerate(zip(sizes, ends, strict=True)):
+                summed[chosen, group] = values[:, end - size : end].sum(axis=1)
+        return summed
+
+    def _places(self, blocks: Sequence[NDArray[np.floating]]) -> tuple[Masks, list[tuple[Masks, NDArray[np.intp]]]]:
+        """Leaves [K] that remain by the columns in which all rows agree, and the masks and places [N] of the others."""
+        common: Masks = np.full(len(self.trees), np.iinfo(self._mask_type).max, dtype=self._mask_type)
+        differing, columns = [], (x for block in blocks for x in block.T)
+        for (thresholds, masks), x in zip(self._tables, columns, strict=True):
+            if not len(thresholds):
+                continue
+            place = np.searchsorted(thresholds, x, side="left")  # number of thresholds below
+            missing = np.isnan(x)
+            if missing.any():
+                place[missing] = len(masks) - 1
+            if (place == place[0]).all():
+                common &= masks[place[0]]
+            else:
+                differing.append((masks, place))
+        return common, differing
+
+    def _reached(self, alive: Masks) -> Floats:
+        """Values [N, K] of the leftmost of the leaves that remain, of masks [N, K], which are overwritten."""
+        alive &= -alive
+        alive -= self._mask_type(1)
+        values: Floats = self._leaves.take(np.bitwise_count(alive) + self._first_leaf)
+        return values
 
     @cached_property
     def _mask_type(self) -> type[np.unsignedinteger[Any]]:
@@ -119,19 +137,6 @@ class Trees:
             np.bitwise_and.accumulate(masks[:-1], axis=0, out=masks[:-1])
             tables.append((thresholds, masks))
         return tables
-
-
-def _remaining(alive: Masks, thresholds: Floats, masks: Masks, x: NDArray[np.floating]) -> Masks:
-    """Leaves of ``alive`` [N or 1, K] that are not ruled out by a column's values [N or 1]."""
-    place = np.searchsorted(thresholds, x, side="left")  # number of thresholds below
-    missing = np.isnan(x)
-    if missing.any():
-        place = np.where(missing, len(masks) - 1, place)
-    if place[0] == place[-1] and (place == place[0]).all():
-        return alive & masks[place[0]]
-    remaining = masks.take(place, axis=0)
-    remaining &= alive
-    return remaining
 
 
 def _left_of(tree: Tree) -> list[int]:
