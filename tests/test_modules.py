@@ -13,6 +13,7 @@ REASONS = {
         ranker.inference.ranking ranker.inference.replay ranker.metrics.base""",
     "what callers refuse: tests of configs, labels, fusions and metrics": """
         ranker.config.errors ranker.config.words ranker.encoding.formulas ranker.fusion.checks ranker.metrics.checks""",
+    "a part of the learned fusion: tests/ranker/fusion/learned/test_formula.py": "ranker.fusion.learned.boosting",
     "a part of predictions: tests/ranker/prediction/test_predictor.py": "ranker.prediction.ranked_lists",
     "run as a command: tests/serving/test_predict.py": "ranker.prediction.command",
     "arithmetic of several classes, each tested": """

@@ -3,6 +3,7 @@
 from ranker.architectures.aitm import AITM
 from ranker.architectures.asymmetric import Asymmetric
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head
+from ranker.architectures.boosted_trees import BoostedTrees
 from ranker.architectures.cross_stitch import CrossStitch
 from ranker.architectures.customized import Customized
 from ranker.architectures.dbmtl import DBMTL
@@ -29,6 +30,7 @@ __all__ = [
     "Architecture",
     "ArchitectureOptions",
     "Asymmetric",
+    "BoostedTrees",
     "CrossStitch",
     "Customized",
     "Head",

@@ -42,6 +42,10 @@ class Architecture(Layer):
     """
 
     Options: ClassVar[type[ArchitectureOptions]]
+    trainable: ClassVar[bool] = True
+    """Whether it has weights. One without is not trained: interaction, balancing, optimiser and epochs are not used."""
+    reads_trees: ClassVar[bool] = False
+    """Whether it needs the tree scores of all tasks; the config's ``trees`` is then implied."""
     trunk: tf.keras.layers.Layer
     heads: list[tf.keras.layers.Layer]
 
@@ -57,6 +61,11 @@ class Architecture(Layer):
         """Build the architecture for an input layout; most do not use the positions of features."""
         del layout
         return cls(tasks, options)
+
+    @classmethod
+    def read(cls, layout: Layout) -> Layout:
+        """The part of an input layout that it reads, by default all; the rest is no input of the graph."""
+        return layout
 
     @property
     def embedding_sets(self) -> int:

@@ -16,6 +16,7 @@ from ranker.encoding.side_encoder import SideEncoder
 from ranker.encoding.statistics import Combination, Statistics
 from ranker.encoding.time_range import TimeRange
 from ranker.encoding.times import Times
+from ranker.encoding.tree_scores import TreeColumns, TreeScores
 from ranker.encoding.within_list import ListInputs, ListSizes, ListValues
 from ranker.schema import Schema
 
@@ -27,8 +28,8 @@ class Items(NamedTuple):
     """N candidates encoded without a context, as input of :meth:`Encoder.join`.
 
     ``codes`` has the codes of candidate features in label statistics keys that also contain context features. The
-    inputs of these keys are zeros in ``numbers``. ``lists`` is what candidates are compared by within a list, if the
-    schema has such inputs.
+    inputs of these keys are zeros in ``numbers``, as are tree scores. ``lists`` is what candidates are compared by
+    within a list, if the schema has such inputs.
     """
 
     ids: NDArray[np.int32]
@@ -44,7 +45,7 @@ class Items(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoder:
-    """A fitted encoder: an encoding per feature, and the label statistics."""
+    """A fitted encoder: an encoding per feature, the label statistics, and trees whose scores are inputs."""
 
     schema: Schema
     encodings: Mapping[str, Encoding]
@@ -54,10 +55,11 @@ class Encoder:
     """Which features had times in training; unknown in older artifacts."""
     list_sizes: ListSizes | None = None
     """Sizes of the lists in training, if there are inputs within lists."""
+    trees: TreeScores | None = None
 
     @cached_property
     def layout(self) -> Layout:
-        """Positions of all inputs: features in schema order, then inputs within lists, then label statistics."""
+        """Positions of all inputs: features in schema order, inputs within lists, label statistics, tree scores."""
         builder, features = LayoutBuilder(), self.schema.inputs
         for name in features:
             self.encodings[name].reserve(builder, name)
@@ -68,6 +70,9 @@ class Encoder:
         for key, fitted in self.statistics.items():
             on_candidate = any(self.schema.side(name) == "candidate" for name in key)
             builder.statistics("candidate" if on_candidate else "context", key, fitted.width, embedding)
+        if self.trees is not None:
+            for task, booster in self.trees.boosters.items():
+                builder.tree_score(task, booster.shift, booster.scale)
         return builder.build()
 
     @property
@@ -102,9 +107,11 @@ class Encoder:
             joined = self.combinations[key].codes(np.broadcast_arrays(*(codes[name] for name in key)))
             return held_out(key, joined) if held_out else self.statistics[key].encode(joined)
 
-        return Packed(
-            *contexts.encode(context, codes, context_rows, statistics),
-            *candidates.encode(candidate, codes, rows, statistics),
+        return self._with_trees(
+            Packed(
+                *contexts.encode(context, codes, context_rows, statistics),
+                *candidates.encode(candidate, codes, rows, statistics),
+            )
         )
 
     def encode_request(self, context: Columns, candidate: Columns) -> Packed:
@@ -161,7 +168,19 @@ class Encoder:
         if one_list and self.list_inputs is not None:
             assert items.lists is not None, "candidates of a schema with inputs within lists hold their values"
             self._write_lists(items.numbers, self.list_inputs.of_one(items.lists))
-        return Packed(*contexts.encode(context, of_context, rows, statistics), items.ids, items.numbers)
+        of_contexts = contexts.encode(context, of_context, rows, statistics)
+        return self._with_trees(Packed(*of_contexts, items.ids, items.numbers))
+
+    def _with_trees(self, packed: Packed) -> Packed:
+        """Write the tree scores of packed rows into their numbers."""
+        if self.trees is not None:
+            fields = self.layout.candidate.trees
+            packed.candidate_numbers[:, fields[0].start :] = self.trees.inputs(self._tree_columns, packed)
+        return packed
+
+    @cached_property
+    def _tree_columns(self) -> TreeColumns:
+        return TreeColumns(self.layout)
 
     @cached_property
     def list_inputs(self) -> ListInputs | None:

@@ -30,6 +30,11 @@ def key_name(key: Key) -> str:
     return f"label_statistics({', '.join(key)})"
 
 
+def tree_score_name(task: str) -> str:
+    """Name of a task's tree score among the numbers: ``tree_score(is_click)``."""
+    return f"tree_score({task})"
+
+
 class Packed(NamedTuple):
     """A packed batch: two arrays per side, with N rows per side or one context row for N candidates."""
 
@@ -123,6 +128,15 @@ class StatisticsField(NumberField):
 
 
 @dataclass(frozen=True)
+class TreeField(NumberField):
+    """The column of a task's tree score, standardised: ``(score - shift) * scale``."""
+
+    task: str
+    shift: float
+    scale: float
+
+
+@dataclass(frozen=True)
 class SideLayout:
     """The fields of one side in column order; ids of the same width are adjacent."""
 
@@ -143,6 +157,11 @@ class SideLayout:
     def statistics(self) -> list[StatisticsField]:
         """Label statistics fields among the numbers."""
         return [field for field in self.numbers if isinstance(field, StatisticsField)]
+
+    @property
+    def trees(self) -> list[TreeField]:
+        """Tree scores among the numbers; they come last."""
+        return [field for field in self.numbers if isinstance(field, TreeField)]
 
 
 @dataclass(frozen=True)
@@ -240,6 +259,11 @@ class LayoutBuilder:
         """Add columns of label statistics; the model embeds each by ``embedding``, if any."""
         start = self._number_width(side)
         self._numbers[side].append(StatisticsField(key_name(key), start, length, key, embedding=embedding))
+
+    def tree_score(self, task: str, shift: float, scale: float) -> None:
+        """Add the column of a task's tree score to the candidate's side; to be called last."""
+        start = self._number_width("candidate")
+        self._numbers["candidate"].append(TreeField(tree_score_name(task), start, 1, task, shift, scale))
 
     def build(self) -> Layout:
         """Build the layout: fields by width, single ids before pooled ones."""

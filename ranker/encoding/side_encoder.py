@@ -23,8 +23,10 @@ class SideEncoder:
         self._id_width, self._number_width = layout.id_width, layout.number_width
         self._columns = list(columns.values())
         self._statistics = [(_place(field), field.key) for field in layout.statistics]
+        self._trees = [_place(field) for field in layout.trees]
         ids = {field.feature: _place(field) for field in layout.ids}
-        numbers = {field.feature: _place(field) for field in layout.numbers if field not in layout.statistics}
+        computed = (*layout.statistics, *layout.trees)
+        numbers = {field.feature: _place(field) for field in layout.numbers if field not in computed}
         self._absent = [place for name, place in numbers.items() if name not in columns]
         numbers = {name: place for name, place in numbers.items() if name in columns}
         by_kind: dict[type[Encoding], list[Part[Any]]] = {}
@@ -44,7 +46,7 @@ class SideEncoder:
     def encode(
         self, columns: Columns, codes: Mapping[str, Integers], rows: int, statistics: StatisticsInputs
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Ids [N, layout.id_width] and numbers [N, layout.number_width]."""
+        """Ids [N, layout.id_width] and numbers [N, layout.number_width]; tree scores, of both sides, are left at 0."""
         ids = np.empty((self._id_width, rows), dtype=np.int32)  # written by column and transposed at the end
         numbers = np.empty((self._number_width, rows), dtype=np.float32)
         for block in self._blocks:
@@ -53,6 +55,8 @@ class SideEncoder:
             numbers[place] = 0
         for place, key in self._statistics:
             numbers[place] = statistics(key).T
+        for place in self._trees:
+            numbers[place] = 0.0
         return np.ascontiguousarray(ids.T), np.ascontiguousarray(numbers.T)
 
 

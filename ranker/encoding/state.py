@@ -14,6 +14,7 @@ from ranker.encoding.plain_times import PlainTimes
 from ranker.encoding.saved_vocabulary import INDEXED, packed, unpacked
 from ranker.encoding.statistics import Combination, Statistics, Sums
 from ranker.encoding.times import Times
+from ranker.encoding.tree_scores import TreeScores
 from ranker.encoding.within_list import ListSizes
 from ranker.schema import Schema
 
@@ -45,12 +46,15 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
                 arrays[f"{place}.edges"] = span.edges
         if len(fitted.totals.counts) >= INDEXED:
             arrays[f"{name}.inputs"] = fitted.inputs
+    trees, of_trees = encoder.trees.state() if encoder.trees else ({}, {})
+    arrays.update(of_trees)
     return {
         **sections,
         "statistics": statistics,
         "times": encoder.times.dated,
         "plain_times": {name: plain.state() for name, plain in encoder.times.plain.items()},
         **({} if encoder.list_sizes is None else {"list_sizes": encoder.list_sizes._asdict()}),
+        **({"trees": trees} if trees else {}),
     }, arrays
 
 
@@ -76,7 +80,8 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
         statistics[key] = replace(_statistics(saved, name, arrays), saved=arrays.get(f"{name}.inputs"), recent=recent)
     plain = {name: PlainTimes(**saved) for name, saved in state.get("plain_times", {}).items()}
     sizes = ListSizes(**state["list_sizes"]) if "list_sizes" in state else None
-    return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain), sizes)
+    trees = TreeScores.restored(state["trees"], arrays) if state.get("trees") else None
+    return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain), sizes, trees)
 
 
 def _statistics(saved: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> Statistics:

@@ -33,7 +33,7 @@ def table_regions(layout: Layout) -> list[TableRegion]:
             sharing.setdefault((field.dimension, field.offset), []).append((name, field))
     places = sorted(sharing)
     regions = []
-    for place, after in zip(places, [*places[1:], (0, 0)], strict=False):
+    for place, after in zip(places, [*places[1:], (0, 0)], strict=False):  # without ids there is none
         dimension, offset = place
         end = after[1] if after[0] == dimension else layout.tables[dimension]
         fields = tuple(sharing[place])

@@ -1,7 +1,7 @@
 """Registry of task kinds by config name; to add one, add a file and a line here."""
 
-from ranker.tasks.base import TASK_KINDS, GivenConflicts, Task, Trait
+from ranker.tasks.base import TASK_KINDS, GivenConflicts, Task, Trait, TreeTarget
 from ranker.tasks.binary import Binary
 from ranker.tasks.regression import Regression
 
-__all__ = ["TASK_KINDS", "Binary", "GivenConflicts", "Regression", "Task", "Trait"]
+__all__ = ["TASK_KINDS", "Binary", "GivenConflicts", "Regression", "Task", "Trait", "TreeTarget"]

@@ -7,8 +7,8 @@ import TensorFlow when called, so that serving can read a schema without it.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, Literal, Self, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,27 @@ Trait: TypeAlias = Literal["binary_labels", "probability", "amount", "expected_v
 cross-entropy of that probability. ``amount``: labels and scores are numbers in the same unit.
 ``expected_value``: the score estimates the expected label.
 """
+
+
+class TreeTarget(NamedTuple):
+    """What boosted trees are fitted to, so that their sum is the task's logit.
+
+    Attributes
+    ----------
+    objective
+        LightGBM's name of the loss.
+    labels
+        The loss's labels [N].
+    weights
+        Factors of the rows' weights [N]; ``None`` if all are 1.
+    parameters
+        Further parameters of the loss.
+    """
+
+    objective: str
+    labels: Floats
+    weights: Floats | None = None
+    parameters: Mapping[str, float] = {}
 
 
 class Task(Closed):
@@ -99,6 +120,10 @@ class Task(Closed):
         """Row weight factors [N] by label [N]; ``None`` if all are 1."""
         del labels
         return None
+
+    @abstractmethod
+    def tree_target(self, labels: Floats) -> TreeTarget:
+        """Target of boosted trees for labels [N]; unknown ones may be any number."""
 
     def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
         """Reason why ``known`` labels, ``nonzero`` of them not 0, cannot be learnt from; ``None`` if they can."""

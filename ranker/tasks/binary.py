@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from ranker.lazy_tensorflow import tf
-from ranker.tasks.base import TASK_KINDS, Floats, Mask, Task, Trait, cross_entropy
+from ranker.tasks.base import TASK_KINDS, Floats, Mask, Task, Trait, TreeTarget, cross_entropy
 
 
 @TASK_KINDS.register("binary")
@@ -40,6 +40,10 @@ class Binary(Task):
     def label_weights(self, labels: Floats) -> Floats | None:
         """Weight factors [N]: ``positive_weight`` where the label is 1."""
         return None if self.positive_weight == 1 else np.where(labels == 1, self.positive_weight, 1.0)
+
+    def tree_target(self, labels: Floats) -> TreeTarget:
+        """Cross-entropy of the labels [N]; the trees' sum is the log odds."""
+        return TreeTarget("cross_entropy", labels)
 
     def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
         """Reason if all labels are of one class."""

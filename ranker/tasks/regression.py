@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ranker.lazy_tensorflow import tf
-from ranker.tasks.base import TASK_KINDS, Floats, Mask, Task, Trait, cross_entropy
+from ranker.tasks.base import TASK_KINDS, Floats, Mask, Task, Trait, TreeTarget, cross_entropy
 
 
 @TASK_KINDS.register("regression")
@@ -53,6 +53,16 @@ class Regression(Task):
     def allowed(self, labels: Floats) -> Mask:
         """Whether each finite number [N] is allowed: all are, or those of at least 0; mask [N]."""
         return np.asarray(labels >= 0) if self.needs_positive else np.ones(len(labels), dtype=bool)
+
+    def tree_target(self, labels: Floats) -> TreeTarget:
+        """The loss on the transformed labels [N]; weighted logistic loss is the cross-entropy of y / (y + n)."""
+        if self.weighted_logistic:
+            negatives = np.ones_like(labels) if self.negatives == "every_row" else (labels == 0).astype(np.float64)
+            return TreeTarget("cross_entropy", labels / (labels + negatives), labels + negatives)
+        target = np.log1p(labels) if self.transform == "log1p" else labels
+        if self.loss == "huber":
+            return TreeTarget("huber", target, parameters={"alpha": self.huber_delta})
+        return TreeTarget("regression", target)
 
     def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
         """Reason if weighted logistic regression has no positives."""

@@ -38,6 +38,9 @@ SMALL = {
 """Sizes below the defaults for those that have large ones; others are tested with their defaults."""
 
 
+TRAINABLE = [name for name, kind in ARCHITECTURES.items() if kind.trainable]
+"""Those with weights: what is promised of gradients and variables is promised of them."""
+
 SCHEMA = Schema.model_validate(
     {
         "candidate": {"item": {"kind": "categorical"}},

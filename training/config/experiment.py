@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import reduce
 from pathlib import Path
@@ -28,6 +28,7 @@ from training.config.optimizer import Optimizer
 from training.config.promotion import BoundsByName, check_bounds
 from training.config.task_metrics import check_metric, has_auc, list_metric, list_metrics
 from training.config.task_schedule import Schedule
+from training.config.trees import TreeOptions
 
 
 def _choice(registry: Registry[Any]) -> Any:
@@ -215,6 +216,7 @@ class Experiment(NamedChoices):
     weighting: WeightingChoice = Field(
         default_factory=WEIGHTINGS["static"].Options, description="How task losses or gradients are weighted."
     )
+    trees: TreeOptions | None = Field(None, description="Boosted trees whose scores are inputs; none by default.")
     embedding: EmbeddingOptions = EmbeddingOptions()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
@@ -258,6 +260,25 @@ class Experiment(NamedChoices):
                     f"schema.label_statistics.{name}: needs the day of each row; set daily.day to a column of times"
                 )
 
+    def _check_trees(self, heads: Sequence[str]) -> None:
+        """Raise ``ValueError`` for unknown tasks, and for a head without the trees that the architecture reads."""
+        options, tasks = self.tree_options, list(self.log_schema.tasks)
+        if options is None:
+            return
+        options.check(tasks)
+        if not ARCHITECTURES[self.architecture.name].reads_trees:
+            return
+        for head in heads:
+            if head not in tasks:
+                raise ValueError(
+                    f"funnel.name: {self.funnel.name} trains the further head {head!r}, which {self.architecture.name} "
+                    "has no trees for; use funnel: esmm"
+                )
+            if head not in options.tasks(tasks):
+                raise ValueError(
+                    f"trees.of: {self.architecture.name} needs trees of all tasks, and {head!r} is not listed; use all"
+                )
+
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         tasks = self.log_schema.tasks
@@ -288,6 +309,7 @@ class Experiment(NamedChoices):
             )
         self._check_vectors()
         self._check_days()
+        self._check_trees(heads)
         self._check_fusions()
         check_bounds(self.promotion, tasks)
         self.weighting.check(tasks)
@@ -310,6 +332,18 @@ class Experiment(NamedChoices):
     def training_content(self) -> dict[str, Any]:
         """As plain data, without what a run does not depend on: bounds may change after it began."""
         return self.model_dump(mode="json", by_alias=True, exclude={"promotion"})
+
+    @property
+    def tree_options(self) -> TreeOptions | None:
+        """The trees whose scores are inputs; ``None`` without any. An architecture that reads trees implies them."""
+        if self.trees is None and ARCHITECTURES[self.architecture.name].reads_trees:
+            return TreeOptions(rounds="auto")
+        return self.trees
+
+    @property
+    def epochs(self) -> int:
+        """Maximum number of epochs; without weights, there is one, in which the model is only measured."""
+        return self.training.epochs if ARCHITECTURES[self.architecture.name].trainable else 1
 
     @property
     def grouped(self) -> bool:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from ranker.architectures import ARCHITECTURES, ArchitectureOptions
 from ranker.config.file import read
 from training.config.experiment import CHOICES, ArchitectureChoice, InteractionChoice, NamedChoices
 from training.config.optimizer import Optimizer
@@ -45,6 +46,13 @@ class StudentOptions(NamedChoices):
     epochs: int = Field(8, ge=1, le=10_000, description="Passes over the rows and their copies.")
     batch_size: int = Field(512, ge=1, description="Rows per step.")
     seed: int = Field(0, ge=0, description="Seed of initial weights, of the rows and copies drawn, and of shuffling.")
+
+    @field_validator("architecture")
+    @classmethod
+    def _learns(cls, value: ArchitectureOptions) -> ArchitectureOptions:
+        if not ARCHITECTURES[value.name].trainable:
+            raise ValueError(f"name: {value.name} has no weights to learn the full model's scores with")
+        return value
 
 
 def load_student(path: Path) -> StudentOptions:

@@ -11,6 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 Batch = dict[str, NDArray[Any]]
+NUMBERS = "candidate_numbers"
 
 
 class EncodedWriter:
@@ -35,10 +36,19 @@ class EncodedWriter:
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Chunks of encoded rows in a folder."""
+    """Chunks of encoded rows in a folder.
+
+    Attributes
+    ----------
+    folder, rows
+        The folder, and the rows of each chunk.
+    scores
+        Folder of further columns of each chunk's ``candidate_numbers``: tree scores.
+    """
 
     folder: Path
     rows: tuple[int, ...]
+    scores: Path | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "EncodedRows":
@@ -55,6 +65,9 @@ class EncodedRows:
 
     def columns(self, *names: str) -> Iterator[tuple[NDArray[Any], ...]]:
         """The named arrays of each chunk, without reading the others; arrays that a chunk lacks are left out."""
+        if self.scores is not None and NUMBERS in names:
+            yield from (tuple(chunk[name] for name in names if name in chunk) for chunk in self.chunks())
+            return
         for chunk in range(len(self.rows)):
             with np.load(self.folder / f"{chunk:06d}.npz", allow_pickle=False) as arrays:
                 yield tuple(arrays[name] for name in names if name in arrays)
@@ -88,7 +101,11 @@ class EncodedRows:
 
     def _read(self, chunk: int) -> Batch:
         with np.load(self.folder / f"{chunk:06d}.npz", allow_pickle=False) as arrays:
-            return dict(arrays)
+            batch = dict(arrays)
+        if self.scores is not None:
+            scores = np.load(self.scores / f"{chunk:06d}.npy", allow_pickle=False)
+            batch[NUMBERS] = np.concatenate([batch[NUMBERS], scores], axis=1) if NUMBERS in batch else scores
+        return batch
 
 
 def _joined(parts: list[Batch]) -> Batch:

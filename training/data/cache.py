@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from training.data.batches import EncodedRows
 from training.data.days import Days
 from training.data.earlier import Earlier, read_ids, write_ids
 from training.data.encode import Prepared, prepare
+from training.data.trees import fitted_scores, opened_scores
 from training.progress_listener import RunListener
 
 DAYS = "days.json"
+TREES = "trees"
 
 
 def digest(*facts: Any) -> str:
@@ -68,32 +71,72 @@ def prepared_rows(
 ) -> Prepared:
     """Cached rows from ``folder``, or newly encoded ones; a lock lets one process encode while the others wait.
 
-    With ``refit``, the held-out rows are training rows, too.
+    With ``refit``, the held-out rows are training rows, too. Trees are fitted once for all runs with the same
+    ``trees``.
     """
     with locked(folder.with_name(f"{folder.name}.lock")):
-        mark, expected = folder / "fingerprint", fingerprint(experiment, log, earlier, refit)
-        if mark.is_file() and mark.read_text() == expected:
-            with suppress(FileNotFoundError):  # a part was deleted: encode again
-                cached = opened_rows(experiment, folder)
-                listener.note(f"using the rows encoded in {folder}")
-                return cached
-        mark.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        prepared = prepare(experiment, log, folder, listener.rows, listener.note, earlier, refit)
-        state, encoded = to_state(prepared.encoder)
-        (folder / "encoder.json").write_bytes(orjson.dumps(state))
-        np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)
-        write_ids(folder, prepared.ids)
-        (folder / DAYS).write_text(prepared.days.model_dump_json())
-        mark.write_text(expected)  # last, as it marks the folder as complete
-        return prepared
+        base = _encoded_rows(experiment, log, folder, listener, earlier, refit)
+        return _with_trees(experiment, base, folder, log, listener, refit)
+
+
+def _encoded_rows(
+    experiment: Experiment, log: Log, folder: Path, listener: RunListener, earlier: Earlier | None, refit: bool
+) -> Prepared:
+    """Rows without tree scores; new ones replace all that is in the folder."""
+    mark, expected = folder / "fingerprint", fingerprint(experiment, log, earlier, refit)
+    if mark.is_file() and mark.read_text() == expected:
+        with suppress(FileNotFoundError):  # a part was deleted: encode again
+            cached = _opened(experiment, folder)
+            listener.note(f"using the rows encoded in {folder}")
+            return cached
+    mark.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    prepared = prepare(experiment, log, folder, listener.rows, listener.note, earlier, refit)
+    state, encoded = to_state(prepared.encoder)
+    (folder / "encoder.json").write_bytes(orjson.dumps(state))
+    np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)
+    write_ids(folder, prepared.ids)
+    (folder / DAYS).write_text(prepared.days.model_dump_json())
+    mark.write_text(expected)  # last, as it marks the folder as complete
+    return prepared
 
 
 def opened_rows(experiment: Experiment, folder: Path) -> Prepared:
     """Open rows encoded into a folder. Raises ``FileNotFoundError`` if a part is missing."""
+    return _with_trees(experiment, _opened(experiment, folder), folder)
+
+
+def _opened(experiment: Experiment, folder: Path) -> Prepared:
     with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
         encoder = from_state(experiment.log_schema, orjson.loads((folder / "encoder.json").read_bytes()), dict(arrays))
     training, validation = EncodedRows.open(folder / "training"), EncodedRows.open(folder / "validation")
     days = Days.model_validate_json((folder / DAYS).read_bytes())
     return Prepared(encoder, training, validation, read_ids(folder), days)
+
+
+def _with_trees(
+    experiment: Experiment,
+    rows: Prepared,
+    folder: Path,
+    log: Log | None = None,
+    listener: RunListener | None = None,
+    refit: bool = False,
+) -> Prepared:
+    """The rows with tree scores, if the experiment has trees.
+
+    With the ``log``, trees are fitted if they are missing; else raises ``FileNotFoundError``.
+    """
+    options = experiment.tree_options
+    if options is None:
+        return rows
+    trees = folder / TREES / digest(options.model_dump(mode="json"))[:16]
+    try:
+        opened = opened_scores(trees, rows.encoder, rows.training, rows.validation)
+    except FileNotFoundError:
+        if log is None or listener is None:
+            raise
+        fitted_scores(experiment, options, log, rows.encoder, rows.training, rows.validation, trees, listener, refit)
+        opened = opened_scores(trees, rows.encoder, rows.training, rows.validation)
+    encoder, training, validation = opened
+    return replace(rows, encoder=encoder, training=training, validation=validation)

@@ -10,7 +10,14 @@ from training.data.earlier import Earlier
 
 
 def check_carriable(experiment: Experiment, earlier: Earlier) -> None:
-    """Raise ``DataError`` for embeddings of another width than the artifact's, or drawn anew in each epoch."""
+    """Raise ``DataError`` for trees, and for embeddings of another width than the artifact's or drawn in each epoch."""
+    if experiment.tree_options is not None or earlier.artifact.encoder.trees is not None:
+        where = "the config has" if experiment.tree_options is not None else f"{earlier.artifact.folder} has"
+        raise DataError(
+            f"trees: {where} trees, which --from cannot carry on: those fitted before do not know the rows of new ids, "
+            "and those fitted on the new rows alone would forget the past. Train from scratch on all days, without "
+            "--from, or leave out trees"
+        )
     if experiment.embedding.reinitialise_each_epoch and experiment.training.epochs > 1:
         raise DataError(
             "embedding.reinitialise_each_epoch: would draw the embeddings anew that --from carries on; set it to "

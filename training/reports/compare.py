@@ -29,7 +29,7 @@ def to_html(base: Experiment, rows: Sequence[Row]) -> str:
         page.heading("Quality against cost")
         for cost in PLOTTED:
             title, _ = COSTS[cost]
-            records = [_point(row, cost, title) for row in with_costs]
+            records = [_point(row, cost, title) for row in with_costs if cost in row.costs]
             page.chart(scatter(records, x=title, y="mean AUC", label="variation", error="deviation", log=True))
     if any(row.gates.get("gates") for row in rows):
         page.heading("Gates").text(

@@ -9,7 +9,8 @@ from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import RankingModel
 from ranker.weighting import WEIGHTINGS, LabelFacts
-from training.config.experiment import Experiment
+from training.config.experiment import CHOICES, Experiment
+from training.config.optimizer import Optimizer
 from training.trainer.build_optimizer import build_optimizer
 from training.trainer.precision import chosen
 
@@ -24,15 +25,17 @@ def build_model(
 ) -> RankingModel:
     """Build the model with initial weights from the experiment's seed; compile it if ``steps_per_epoch`` is given.
 
-    Learning-rate schedules span ``steps_per_epoch`` times the config's epochs. Raises ``ValueError`` for optimiser
-    settings that do not fit the model or the number of steps.
+    Of an architecture without weights, the interaction, balancing and optimiser are the defaults, whatever the config
+    says. Learning-rate schedules span ``steps_per_epoch`` times the config's epochs. Raises ``ValueError`` for
+    optimiser settings that do not fit the model or the number of steps.
     """
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
     funnel = build_funnel(experiment)
-    architecture = ARCHITECTURES[experiment.architecture.name].of_layout(
-        [*schema.tasks, *funnel.extra_heads], experiment.architecture, layout
-    )
+    kind = ARCHITECTURES[experiment.architecture.name]
+    layout = kind.read(layout)
+    architecture = kind.of_layout([*schema.tasks, *funnel.extra_heads], experiment.architecture, layout)
+    experiment = experiment if kind.trainable else _untrained(experiment)
     sets = architecture.embedding_sets
     model = RankingModel(
         schema,
@@ -48,3 +51,14 @@ def build_model(
         steps = steps_per_epoch * experiment.training.epochs
         model.compile(optimizer=build_optimizer(model, experiment.optimizer, steps))
     return model
+
+
+def _untrained(experiment: Experiment) -> Experiment:
+    """The experiment with the default interaction, balancing and optimiser."""
+    return experiment.model_copy(
+        update={
+            "interaction": CHOICES["interaction"]["none"].Options(),
+            "weighting": CHOICES["weighting"]["static"].Options(),
+            "optimizer": Optimizer(),
+        }
+    )

@@ -23,7 +23,7 @@ def build_optimizer(model: RankingModel, options: Optimizer, steps: int) -> Grou
     variables = _by_group(model, settings)
     groups = []
     for path, members in variables.items():
-        if not members:
+        if not members and model.architecture.trainable:
             continue
         group = settings[path]
         try:

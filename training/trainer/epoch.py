@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from ranker.model import RankingModel
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows
 from training.data.earlier import Earlier
-from training.data.encode import Prepared
+from training.data.encode import GROUP, Prepared
 from training.evaluation.evaluate import Scorer
 from training.trainer.callbacks import Recorder, StepLog
 from training.trainer.carry_on import carry_on
@@ -28,7 +30,8 @@ def start(
     state = checkpoints.latest()
     if state is not None:
         return state
-    warm_tables(model.embedding, experiment, prepared.encoder, note)
+    if model.architecture.trainable:
+        warm_tables(model.embedding, experiment, prepared.encoder, note)
     if earlier is not None:
         carry_on(model, experiment, prepared.encoder, earlier, note)
     return RunState()
@@ -43,8 +46,15 @@ def train_epoch(
     steplog: StepLog,
     progress: Callable[[int, int, int, dict[str, float]], None],
 ) -> dict[str, float]:
-    """Train what is left of the state's epoch; return each task's mean loss over the whole epoch."""
+    """Train what is left of the state's epoch; return each task's mean loss over the whole epoch.
+
+    An architecture without weights is only measured.
+    """
     settings = experiment.training
+    if not model.architecture.trainable:
+        found = mean_losses(tf.function(model.test_step, reduce_retracing=True, autograph=False), rows)
+        steplog.step(rows.steps(settings.batch_size), {"losses": found, "weights": np.ones_like(found)})
+        return dict(zip(model.tasks, found.tolist(), strict=True))
     if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
         model.embedding.reinitialise(settings.seed + state.epoch)
     steps = rows.steps(settings.batch_size)
@@ -71,3 +81,24 @@ def scorer(model: RankingModel) -> Scorer:
     """Compile the model into a function of packed arrays."""
     compiled = tf.function(model.call, reduce_retracing=True, autograph=False)
     return lambda batch: compiled({name: tf.constant(a) for name, a in batch.items()}).numpy()
+
+
+def mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:
+    """Mean validation loss of the tasks that have labels; ``step`` maps a batch to its mean losses [T]."""
+    found = mean_losses(step, rows)
+    return float(np.nanmean(found))
+
+
+def mean_losses(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> NDArray[np.float64]:
+    """Mean loss of each task [T]; NaN for a task without labels. ``step`` maps a batch to its mean losses [T]."""
+    totals: list[NDArray[np.float64]] = []
+    labelled: list[NDArray[np.float64]] = []
+    for chunk in rows.chunks():
+        batch = {name: tf.constant(a) for name, a in chunk.items() if name != GROUP}
+        known = chunk["known"].sum(axis=0, dtype=np.float64)
+        totals.append(known * np.asarray(step(batch)["losses"], dtype=np.float64))
+        labelled.append(known)
+    rows_of = np.sum(labelled, axis=0)
+    counted = np.where(rows_of > 0, rows_of, np.nan)
+    means: NDArray[np.float64] = np.sum(totals, axis=0) / counted
+    return means

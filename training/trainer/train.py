@@ -1,16 +1,13 @@
 """Trains an experiment on a log: encodes rows, runs epochs, keeps the best one. Resumes after a kill."""
 
 import shutil
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from ranker.files import replace_file
 from ranker.log_files.log_reader import DataError, Log, Source
@@ -18,10 +15,9 @@ from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
 from training.config.task_metrics import task_and_key
-from training.data.batches import EncodedRows
 from training.data.cache import opened_rows, prepared_rows
 from training.data.earlier import Earlier, ParentRecord
-from training.data.encode import GROUP, Prepared
+from training.data.encode import Prepared
 from training.data.experiment_log import open_log
 from training.data.label_facts import label_facts
 from training.data.split.checks import cautions as split_cautions
@@ -35,7 +31,7 @@ from training.trainer.callbacks import StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
-from training.trainer.epoch import scorer, start, train_epoch
+from training.trainer.epoch import mean_loss, scorer, start, train_epoch
 from training.trainer.precision import chosen
 from training.trainer.refit import REFIT, refit_rows, refitted, reopened
 from training.trainer.run import Run as Run
@@ -138,9 +134,7 @@ def _diverged(
 def _finished(experiment: Experiment, state: RunState) -> bool:
     """Whether all epochs are done, or early stopping has ended the run."""
     stopping = experiment.early_stopping
-    return state.epoch >= experiment.training.epochs or (
-        stopping is not None and state.without_gain >= stopping.patience
-    )
+    return state.epoch >= experiment.epochs or (stopping is not None and state.without_gain >= stopping.patience)
 
 
 def reopen(output: Path) -> Run:
@@ -263,16 +257,3 @@ def _value(metric: str, metrics: dict[str, Any], epoch: int) -> float:
         return metric_value(metric, metrics)
     except UndefinedMetricError:
         raise DivergedError([task_and_key(metric)[0] or metric], epoch) from None
-
-
-def mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:
-    """Mean validation loss of the tasks that have labels; ``step`` maps a batch to its mean losses [T]."""
-    totals: list[NDArray[np.float64]] = []
-    labelled: list[NDArray[np.float64]] = []
-    for chunk in rows.chunks():
-        batch = {name: tf.constant(a) for name, a in chunk.items() if name != GROUP}
-        known = chunk["known"].sum(axis=0, dtype=np.float64)
-        totals.append(known * np.asarray(step(batch)["losses"], dtype=np.float64))
-        labelled.append(known)
-    rows_of = np.sum(labelled, axis=0)
-    return float(np.mean(np.sum(totals, axis=0)[rows_of > 0] / rows_of[rows_of > 0]))

@@ -11,6 +11,7 @@ from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.labels import AT
 from ranker.fusion.learned.linear import Linear, fit_linear
 from ranker.metrics import ndcg
+from ranker.trees import arrays_of
 
 Loss: TypeAlias = Literal["log_loss", "lambdarank"]
 LEVELS = 32
@@ -157,31 +158,3 @@ def _fit(rows: Rows, linear: Linear, settings: Settings, trees: int, gains: Floa
     nearest = np.abs(rows.labels[:, None] - gains).argmin(axis=1)
     data = lgb.Dataset(rows.inputs, nearest, weight=rows.weights, group=sizes, init_score=begun)
     return lgb.train(given, data, trees)
-
-
-def arrays_of(booster: Any) -> list[dict[str, Any]]:
-    """Convert a booster to the format of ``ranker.fusion.learned.trees.Trees``."""
-    return [_flat(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"]]
-
-
-def _flat(root: Mapping[str, Any]) -> dict[str, Any]:
-    tree: dict[str, Any] = {name: [] for name in ("feature", "threshold", "missing_left", "left", "right", "value")}
-
-    def add(node: Mapping[str, Any]) -> int:
-        if "split_feature" not in node:
-            tree["value"].append(float(node["leaf_value"]))
-            return -len(tree["value"])
-        place, threshold = len(tree["feature"]), float(node["threshold"])
-        # If fitting had no missing values, LightGBM treats missing as 0.
-        missing_left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0
-        tree["feature"].append(int(node["split_feature"]))
-        tree["threshold"].append(threshold)
-        tree["missing_left"].append(bool(missing_left))
-        tree["left"].append(0)
-        tree["right"].append(0)
-        tree["left"][place] = add(node["left_child"])
-        tree["right"][place] = add(node["right_child"])
-        return place
-
-    add(root)
-    return tree

@@ -16,8 +16,8 @@ from ranker.fusion.formula import BLOCK, FUSIONS, Formula, FormulaOptions, State
 from ranker.fusion.labels import AT, labels_and_weights, measure
 from ranker.fusion.learned.boosting import Loss, Rows, Settings, boost
 from ranker.fusion.learned.linear import Linear
-from ranker.fusion.learned.trees import MOST_LEAVES, Trees
 from ranker.fusion.requests import Requests
+from ranker.trees import Trees
 
 
 @FUSIONS.register("learned")
@@ -42,7 +42,7 @@ class Learned(Formula):
         features: tuple[Name, ...] = Field((), description="Numeric features that the trees read as well.")
         increasing: tuple[Name, ...] = Field((), description="Objectives with a monotone increasing constraint.")
         trees: int = Field(200, ge=1, le=500, description="Maximum trees; cross-validation chooses their number.")
-        leaves: int = Field(15, ge=2, le=MOST_LEAVES, description="Maximum leaves per tree.")
+        leaves: int = Field(15, ge=2, le=32, description="Maximum leaves per tree.")
         learning_rate: float = Field(0.05, gt=0, le=1, description="Learning rate.")
         least_rows: int = Field(50, ge=1, description="Minimum rows per leaf.")
         folds: int = Field(5, ge=2, le=20, description="Cross-validation folds over requests.")

@@ -6,10 +6,10 @@ import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES
 from ranker.layers import Expert, Sides
-from tests.ranker.models import architecture, inputs_of
+from tests.ranker.models import TRAINABLE, architecture, inputs_of
 
 CONTEXT = tf.constant(np.random.default_rng(0).normal(size=(1, 5)).astype(np.float32))
-CANDIDATE = tf.constant(np.random.default_rng(1).normal(size=(7, 4)).astype(np.float32))
+CANDIDATE = tf.constant(np.random.default_rng(1).normal(size=(7, 6)).astype(np.float32))
 JOINED = Sides(tf.repeat(CONTEXT, 7, axis=0), CANDIDATE)
 EVERY = pytest.mark.parametrize("name", list(ARCHITECTURES))
 
@@ -23,12 +23,22 @@ def made(name, count):
     return architecture(name, tasks(count), activation="tanh", dropout=0.5)
 
 
+def built(name):
+    net = made(name, 3)
+    net(inputs_of(net, JOINED))
+    return net
+
+
 @pytest.fixture(scope="module", params=list(ARCHITECTURES))
 def net(request):
     """Of three tasks, built once for all that only look at it. Its tests run one after another."""
-    built = made(request.param, 3)
-    built(inputs_of(built, JOINED))
-    return built
+    return built(request.param)
+
+
+@pytest.fixture(scope="module", params=TRAINABLE)
+def trained(request):
+    """One with weights."""
+    return built(request.param)
 
 
 @EVERY
@@ -43,10 +53,12 @@ def test_one_context_row_serves_all_candidates(net):
     np.testing.assert_allclose(net(split), net(inputs_of(net, JOINED)), atol=1e-6)
 
 
-def test_gradients_reach_every_parameter(net):
+def test_gradients_reach_every_parameter(trained):
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(net(inputs_of(net, JOINED)) * tf.constant([[1.0, -2.0, 0.5]]))
-    for variable, gradient in zip(net.trainable_variables, tape.gradient(loss, net.trainable_variables), strict=True):
+        loss = tf.reduce_sum(trained(inputs_of(trained, JOINED)) * tf.constant([[1.0, -2.0, 0.5]]))
+    for variable, gradient in zip(
+        trained.trainable_variables, tape.gradient(loss, trained.trainable_variables), strict=True
+    ):
         assert gradient is not None, variable.name
         assert np.abs(gradient).max() > 0, variable.name
 
@@ -58,10 +70,10 @@ def test_trunk_and_heads_share_all_variables_out(net):
     assert set(owned) == {variable.ref() for variable in net.trainable_variables}
 
 
-def test_a_head_answers_to_its_own_task_alone(net):
+def test_a_head_answers_to_its_own_task_alone(trained):
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(net.logits(net.trunk(inputs_of(net, JOINED)))[1])
-    variables = [head.trainable_variables for head in net.heads]
+        loss = tf.reduce_sum(trained.logits(trained.trunk(inputs_of(trained, JOINED)))[1])
+    variables = [head.trainable_variables for head in trained.heads]
     reached = [any(g is not None for g in gradients) for gradients in tape.gradient(loss, variables)]
     assert reached == [False, True, False]
 
@@ -82,13 +94,18 @@ def test_weights_can_be_saved_and_read(net, request, tmp_path):
     np.testing.assert_array_equal(other(joined), expected)
 
 
-def test_dropout_acts_in_training_only(net):
-    joined = inputs_of(net, JOINED)
-    np.testing.assert_array_equal(net(joined), net(joined))
-    assert not np.allclose(net(joined, training=True), net(joined, training=True))
+def test_dropout_acts_in_training_only(trained):
+    joined = inputs_of(trained, JOINED)
+    np.testing.assert_array_equal(trained(joined), trained(joined))
+    assert not np.allclose(trained(joined, training=True), trained(joined, training=True))
 
 
 @EVERY
 def test_no_task_is_refused(name):
     with pytest.raises(ValueError, match="at least one task"):
         ARCHITECTURES[name]([])
+
+
+def test_one_without_weights_has_no_variable():
+    for name in set(ARCHITECTURES) - set(TRAINABLE):
+        assert not built(name).variables

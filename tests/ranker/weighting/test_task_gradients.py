@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ranker.architectures import ARCHITECTURES
 from ranker.model import RankingModel
 from ranker.weighting import PELTR, WEIGHTINGS, Balance, GradientBalancer
-from tests.ranker.models import batch_of, model_of
+from tests.ranker.models import TRAINABLE, batch_of, model_of
 
 
 class Fixed(GradientBalancer):
@@ -39,7 +38,7 @@ def balanced_by(model, weighting):
     return other
 
 
-@pytest.mark.parametrize("name", list(ARCHITECTURES))
+@pytest.mark.parametrize("name", TRAINABLE)
 def test_the_combination_is_the_gradient_of_the_weighted_sum(rows, name):
     weights, batch = [0.5, 0.2, 0.3], batch_of(rows)
     model = model_of(rows, name, l2=0.01, activation="tanh")

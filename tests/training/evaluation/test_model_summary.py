@@ -1,7 +1,6 @@
 import pytest
 
-from ranker.architectures import ARCHITECTURES
-from tests.ranker.models import SCHEMA, architecture, assemble, layout
+from tests.ranker.models import SCHEMA, TRAINABLE, architecture, assemble, layout
 from training.evaluation.model_summary import blocks, dense_parameters
 
 
@@ -22,7 +21,7 @@ def test_a_dense_bottom_by_hand():
     assert (trunk.shape, head.shape) == ("6", "1")
 
 
-@pytest.mark.parametrize("name", list(ARCHITECTURES))
+@pytest.mark.parametrize("name", TRAINABLE)
 def test_parts_add_up(name):
     model = model_of(name)
     found = blocks(model, depth=1)

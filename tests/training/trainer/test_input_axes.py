@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ranker.architectures import ARCHITECTURES
+from tests.ranker.models import TRAINABLE
 from tests.training.days import CONFIG, rows
 from tests.training.stored import file_of
 from training.config.experiment import Experiment, checked
@@ -88,7 +89,7 @@ def options_of(name: str) -> dict[str, Any]:
     return {"name": name, **layers, **{option: value for option, value in SMALL.items() if option in known}}
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", TRAINABLE)
 def test_only_columns_that_are_still_there_keep_their_values(prepared, name):
     checked_axes = 0
     sides = {f"kernel_{side}": of_columns(prepared, side) for side in ("context", "candidate")}

@@ -63,7 +63,7 @@ def split(log: Log, rule: SplitRule, seed: int) -> Split:
     if isinstance(rule, SplitByGroup):
         log = log.typed({rule.column: "id"})
         groups, share = GroupColumn(rule.column), rule.fraction
-        return Split(log, lambda chunk: _unit(groups.whole(chunk), seed) < share, columns=(rule.column,))
+        return Split(log, lambda chunk: unit(groups.whole(chunk), seed) < share, columns=(rule.column,))
     log = log.typed({rule.column: "time"})
     times = TimeColumn(rule.column, rule.format)
     found = window(log, rule, times)
@@ -80,10 +80,10 @@ def _validation(log: Log, rule: SplitByFiles) -> Log:
 
 def uniform(chunk: Chunk, seed: int) -> NDArray[np.float64]:
     """A number in [0, 1) per row, determined by its position in the log and the seed."""
-    return _unit(np.arange(chunk.number, chunk.number + chunk.rows, dtype=np.uint64), seed)
+    return unit(np.arange(chunk.number, chunk.number + chunk.rows, dtype=np.uint64), seed)
 
 
-def _unit(values: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+def unit(values: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
     """A number in [0, 1) per value, determined by the value and the seed."""
     salt = splitmix64(np.array([seed], dtype=np.uint64))
     return (splitmix64(values ^ salt) >> np.uint64(11)) / float(1 << 53)

@@ -5,7 +5,7 @@ const FUSION = (() => {
   const clip = (x, low, high) => Math.min(Math.max(x, low), high);
   const LARGEST = 1e300;
 
-  // Value of the leaf that a candidate reaches in a tree of ranker.fusion.learned.trees.
+  // Value of the leaf that a candidate reaches in a tree of ranker.trees.
   const leaf = (tree, x) => {
     let node = tree.feature.length ? 0 : -1;
     while (node >= 0) {

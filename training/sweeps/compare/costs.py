@@ -32,8 +32,9 @@ def measure_costs(
     """Costs of each trained trial; ``step`` is called after each trial's round.
 
     Rounds interleave the trials, so that noise on the machine affects all of them; medians over rounds. All models are
-    held in memory. ``samples_per_second``: training steps at the config's batch size on rows in memory. ``serving_ms``:
-    one context and 500 candidates through ONNX Runtime on packed arrays, with TensorFlow's thread count or all.
+    held in memory. ``samples_per_second``: training steps at the config's batch size on rows in memory; missing of an
+    architecture without weights. ``serving_ms``: one context and 500 candidates through ONNX Runtime on packed arrays,
+    with TensorFlow's thread count or all; encoding, and so trees, are not in it.
     """
     benchmarks = [_benchmark(*of_trial, log) for of_trial in zip(trials, folders, rows, strict=True)]
     for _ in range(ROUNDS):
@@ -64,7 +65,7 @@ class _Benchmark:
         self.train_step = self.model.make_train_function()
         every = self.model.weighting.every
         self.steps = every * -(-STEPS // every) if every <= LONGEST_CYCLE else STEPS
-        for _ in range(self.steps):
+        for _ in range(self.steps if self.model.architecture.trainable else 0):
             self.train_step(self.batches)  # traces
         self.score, self.request = onnx_scorer(folder / "model.onnx"), _request(batch)
         self.score(self.request)
@@ -72,21 +73,23 @@ class _Benchmark:
         self.serving: list[float] = []
 
     def run_round(self) -> None:
-        started = time.perf_counter()
-        for _ in range(self.steps):
-            losses = self.train_step(self.batches)["losses"]
-        losses.numpy()
-        self.training.append((time.perf_counter() - started) / self.steps)
+        if self.model.architecture.trainable:
+            started = time.perf_counter()
+            for _ in range(self.steps):
+                losses = self.train_step(self.batches)["losses"]
+            losses.numpy()
+            self.training.append((time.perf_counter() - started) / self.steps)
         for _ in range(STEPS):
             started = time.perf_counter()
             self.score(self.request)
             self.serving.append(time.perf_counter() - started)
 
     def costs(self) -> dict[str, Any]:
+        speed = {"samples_per_second": len(self.batch["labels"]) / median(self.training)} if self.training else {}
         return {
             **totals(blocks(self.model, depth=0)),
             "dense_parameters": dense_parameters(self.model),
-            "samples_per_second": len(self.batch["labels"]) / median(self.training),
+            **speed,
             "serving_ms": 1000 * median(self.serving),
         }
 

@@ -2,8 +2,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from ranker.fusion.learned.boosting import arrays_of
-from ranker.fusion.learned.trees import MOST_LEAVES, Trees
+from ranker.trees import MOST_LEAVES, Trees, arrays_of, packed, unpacked
 
 BY_HAND = {
     # x0 <= 0.5 ? (x1 <= 2 ? 1 : 10) : 100, a missing x0 to the right and a missing x1 to the left
@@ -27,7 +26,7 @@ def test_two_trees_by_hand():
 
 
 @pytest.mark.parametrize("missing", [False, True])
-@pytest.mark.parametrize("leaves", [2, 7, MOST_LEAVES])
+@pytest.mark.parametrize("leaves", [2, 7, 16, 32, MOST_LEAVES])
 def test_scores_equal_lightgbms(leaves, missing):
     rng = np.random.default_rng(leaves)
     inputs = rng.normal(size=(3000, 4)).round(1)  # values that lie on thresholds
@@ -45,3 +44,25 @@ def test_scores_equal_lightgbms(leaves, missing):
 def test_a_booster_without_splits_predicts_the_mean():
     booster = lightgbm.train({"verbosity": -1}, lightgbm.Dataset(np.zeros((200, 2)), np.full(200, 3.0)), 5)
     np.testing.assert_allclose(Trees(2, arrays_of(booster))(np.zeros((3, 2))), booster.predict(np.zeros((3, 2))))
+
+
+def test_groups_of_trees_on_a_shared_context_row():
+    rng = np.random.default_rng(3)
+    inputs = rng.normal(size=(2000, 5)).astype(np.float32)
+    options = {"num_leaves": 20, "verbosity": -1, "num_threads": 1}
+    first = lightgbm.train(options, lightgbm.Dataset(inputs, inputs[:, 0] * inputs[:, 3]), 7)
+    second = lightgbm.train(options, lightgbm.Dataset(inputs, inputs[:, 1] + inputs[:, 4]), 5)
+    trees = Trees(5, [*arrays_of(first), *arrays_of(second)])
+    rows = np.concatenate([np.repeat(inputs[:1, :2], 1500, axis=0), inputs[:1500, 2:]], axis=1)
+    sums = trees.sums([7, 5], inputs[:1, :2], inputs[:1500, 2:])
+    np.testing.assert_allclose(sums, np.column_stack([b.predict(rows) for b in (first, second)]), rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(sums, trees.sums([7, 5], rows))
+    assert trees.sums([7, 5], inputs[:1, :2], inputs[:0, 2:]).shape == (0, 2)
+
+
+def test_trees_are_the_same_once_saved():
+    arrays = packed([BY_HAND, LEAF, BY_HAND])
+    assert unpacked(arrays) == [BY_HAND, LEAF, BY_HAND]
+    assert unpacked(packed([])) == []
+    with pytest.raises(ValueError, match="left: expected 4 entries, got 3"):
+        unpacked({**arrays, "left": arrays["left"][:3]})

@@ -1,0 +1,55 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from ranker.log_files.log_reader import DataError
+from tests.training.conftest import QUICK
+from tests.training.stored import file_of
+from training.config.experiment import checked
+from training.data.experiment_log import open_log
+from training.data.trees.folds import tree_folds
+
+LOG = pd.DataFrame(
+    {
+        "date": np.repeat([f"2026-01-{day:02}" for day in (1, 2, 3, 4)], 100),
+        "user_id": np.tile(np.arange(20), 20),
+        "user_age": 1.0,
+        "item_id": 1,
+        "click": 1,
+        "like": 0,
+        "watch_time": 0.0,
+    }
+)
+BY_TIME = {"split": {"by": "time", "column": "date", "last": 1}}
+
+
+def found(folds=4, data=BY_TIME, **schema):
+    experiment = checked(QUICK | {"data": data, "schema": QUICK["schema"] | schema})
+    return tree_folds(experiment, open_log(experiment, [file_of(LOG)]), folds)
+
+
+def test_random_folds_are_about_equal_and_the_same_each_time():
+    folds = found()
+    assert len(folds) == 300
+    assert (np.bincount(folds, minlength=4) > 50).all()
+    np.testing.assert_array_equal(folds, found())
+
+
+def test_rows_of_one_value_of_fold_by_share_a_fold():
+    folds = found(label_statistics={"of": ["user_id"], "fold_by": "date"})
+    assert [set(folds[i : i + 100].tolist()) for i in (0, 100, 200)] == [{2}, {3}, {0}]
+
+
+def test_groups_of_a_split_by_group_share_a_fold():
+    folds = found(data={"split": {"by": "group", "column": "user_id", "fraction": 0.3}})
+    assert 0 < len(folds) < 400
+    assert len(folds) % 20 == 0
+    per_user = folds.reshape(20, -1)  # each user has a row in every block of twenty
+    assert (per_user == per_user[0]).all()
+    assert len(set(per_user[0].tolist())) > 1
+
+
+def test_rows_of_one_fold_are_refused():
+    data = {"split": {"by": "time", "column": "date", "last": 3}}
+    with pytest.raises(DataError, match="100 training rows have one value of 'date', so that no fold"):
+        found(data=data, label_statistics={"of": ["user_id"], "fold_by": "date"})
