@@ -158,6 +158,20 @@ def test_a_feature_that_is_gone_takes_its_inputs_along(first, tmp_path):
     assert "gone features: shelf" in after.notes
 
 
+def test_statistics_of_the_last_days_join_the_inputs_of_a_later_fit(first, tmp_path):
+    after = carried(first, rows(2, "abcd", 1), tmp_path, label_statistics={"of": ["item"], "windows": [1]})
+    name = next(n for n in after.variables if n.endswith("kernel_candidate"))
+    old, new = (input_columns(e).candidate for e in (first.encoder, after.prepared.encoder))
+    assert [column for column in new if column not in old] == [
+        f"label_statistics(item)[{part}, last 1 days]" for part in ("count", "click", "like")
+    ]
+    kept = [place for place, column in enumerate(new) if column in old]
+    np.testing.assert_array_equal(after.variables[name][kept], opened(first).variables[name])
+    (yesterday,) = after.prepared.encoder.statistics["item",].recent
+    assert 0 < yesterday.totals.counts.sum() <= 160  # training rows of the later fit's day alone
+    assert after.prepared.ids["label_statistics(item)"]["sums"][:, 0].sum() == yesterday.totals.counts.sum()
+
+
 def test_a_removed_task_goes_and_the_others_stay(first, tmp_path):
     after = carried(first, rows(2, "abcd", 1), tmp_path, tasks={"like": {"kind": "binary"}})
     saved = opened(first).variables
