@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ranker.trees.evaluator import Tree
 
-def arrays_of(booster: Any) -> list[dict[str, Any]]:
+
+def arrays_of(booster: Any) -> list[Tree]:
     """Convert a booster to the format of ``ranker.trees.Trees``."""
     return [_flat(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"]]
 
 
-def _flat(root: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(root: Mapping[str, Any]) -> Tree:
     tree: dict[str, Any] = {name: [] for name in ("feature", "threshold", "missing_left", "left", "right", "value")}
 
     def add(node: Mapping[str, Any]) -> int:

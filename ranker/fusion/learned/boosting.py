@@ -11,7 +11,7 @@ from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.labels import AT
 from ranker.fusion.learned.linear import Linear, fit_linear
 from ranker.metrics import ndcg
-from ranker.trees import arrays_of
+from ranker.trees import Tree, arrays_of
 
 Loss: TypeAlias = Literal["log_loss", "lambdarank"]
 LEVELS = 32
@@ -69,7 +69,7 @@ class Boosted:
     """The model fitted to all rows, and held-out scores [M] from cross-validation over requests."""
 
     linear: Linear
-    trees: list[dict[str, Any]]
+    trees: list[Tree]
     held_out: Floats
 
 

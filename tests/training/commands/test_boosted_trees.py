@@ -6,6 +6,8 @@ import onnx
 import pytest
 from rich.console import Console
 
+from ranker.engines import EngineOptions
+from ranker.engines.onnxruntime import MergingOnnxRuntime
 from ranker.inference import Model
 from ranker.log_files.log_reader import DataError
 from tests.training.conftest import QUICK, trained_once
@@ -53,6 +55,16 @@ def test_the_graph_reads_the_candidates_numbers_alone_and_is_inspected(model):
     blocks = inspect_artifact(model.artifact.folder, 1, Console(file=screen, width=160))
     assert blocks[0].parameters == 0
     assert "head_click" in screen.getvalue()
+
+
+def test_the_stacked_graph_scores_alike(model):
+    requests = []
+    for request in model.artifact.golden:
+        context = {name: [value] for name, value in request.context.items()}
+        requests.append(model.artifact.encoder.encode(context, request.candidates))
+    merged = MergingOnnxRuntime(model.artifact.model_path, EngineOptions()).score_many(requests)
+    for request, scores in zip(requests, merged, strict=True):
+        np.testing.assert_allclose(scores, model.engine.score(request), atol=1e-5)
 
 
 def test_it_is_measured_in_one_epoch_and_explained(boosted, model):

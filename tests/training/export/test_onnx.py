@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ranker.architectures import ARCHITECTURES
 from ranker.artifact import difference
 from ranker.encoding import Packed
 from ranker.encoding.layout import LayoutBuilder, Periodic, Piecewise
@@ -14,7 +13,7 @@ from ranker.funnels import FUNNELS
 from ranker.layers import GateOptions
 from ranker.layers.interaction import INTERACTIONS
 from ranker.layers.pooling import POOLINGS
-from tests.ranker.models import SCHEMA, architecture, assemble, each, layout
+from tests.ranker.models import SCHEMA, TRAINABLE, architecture, assemble, each, layout
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.export.onnx import to_onnx
 
@@ -69,7 +68,7 @@ def differences_of_stacked(graph, path):
         yield difference(merging.score(request), expected)
 
 
-@pytest.mark.parametrize("name", list(ARCHITECTURES))
+@pytest.mark.parametrize("name", TRAINABLE)
 def test_architectures(tmp_path, name):
     assert worst(tmp_path, name) < 1e-5
 

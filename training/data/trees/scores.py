@@ -117,7 +117,7 @@ def _boosters(
     tasks = options.tasks(list(experiment.log_schema.tasks))
     targets = targets_of(experiment.log_schema, training)
     first = {task: _first_fold(task, targets[task], folds) for task in tasks}
-    wanted = [(task, fold) for task in tasks for fold in sorted(numbers, key=lambda f, task=task: f != first[task])]
+    wanted = [(task, fold) for task in tasks for fold in [first[task], *(n for n in numbers if n != first[task])]]
     wanted += [(task, None) for task in tasks]
     done = {(task, fold): trees for task, fold in wanted if (trees := _read(_file(folder, task, fold))) is not None}
     if len(done) == len(wanted):
