@@ -173,7 +173,9 @@ def fit(
     _check_columns(experiment, source)
     with Display(console) as display:
         display.expect(len(log))
-        listener = RunListener(rows=display.rows, note=display.note, step=display.step, epoch=display.epoch)
+        listener = RunListener(
+            rows=display.rows, note=display.note, step=display.step, epoch=display.epoch, model=display.model
+        )
         trained = train(experiment, source, output, listener, earlier=earlier)
     if in_memory(data):
         prune(Path(source[0]))

@@ -23,6 +23,7 @@ from ranker.schema import Schema
 from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.daily import Daily, ExportOptions
+from training.config.ensemble import Ensemble
 from training.config.metric_names import Metric
 from training.config.optimizer import Optimizer
 from training.config.promotion import BoundsByName, check_bounds
@@ -218,6 +219,7 @@ class Experiment(NamedChoices):
         default_factory=EarlyStopping, description="null: train all epochs and keep the last epoch's weights."
     )
     evaluation: Evaluation = Evaluation()
+    ensemble: Ensemble | None = Field(None, description="Members served as one model; by default a single model.")
     daily: Daily = Field(Daily(), description="How `fit --from` carries an artifact on.")
     export: ExportOptions = Field(ExportOptions(), description="What the artifact holds besides the model.")
     fusion: FusionOptions = Field(FusionOptions(), description="The default fusion of scores into a ranking.")
@@ -282,6 +284,11 @@ class Experiment(NamedChoices):
     def training_content(self) -> dict[str, Any]:
         """As plain data, without what a run does not depend on: bounds may change after it began."""
         return self.model_dump(mode="json", by_alias=True, exclude={"promotion"})
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether an artifact can be carried on; an ensemble cannot."""
+        return self.export.keep_state and self.ensemble is None
 
     @property
     def grouped(self) -> bool:

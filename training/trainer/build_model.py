@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES
+from ranker.architectures.averaged import Averaged
 from ranker.encoding import Layout
 from ranker.funnels import FUNNELS, Funnel
 from ranker.layers import Embedding
@@ -30,9 +31,10 @@ def build_model(
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
     funnel = build_funnel(experiment)
-    architecture = ARCHITECTURES[experiment.architecture.name].of_layout(
-        [*schema.tasks, *funnel.extra_heads], experiment.architecture, layout
-    )
+    kind, heads = ARCHITECTURES[experiment.architecture.name], [*schema.tasks, *funnel.extra_heads]
+    members = 1 if experiment.ensemble is None else experiment.ensemble.seeds
+    each = [kind.of_layout(heads, experiment.architecture, layout) for _ in range(members)]
+    architecture = Averaged(each) if members > 1 else each[0]
     sets = architecture.embedding_sets
     model = RankingModel(
         schema,

@@ -16,6 +16,8 @@ from training.data.cache import digest, files
 from training.data.earlier import ParentRecord
 
 RECORD = "run.json"
+MEMBERS = "members"
+"""Folder of an ensemble's members, below the run's."""
 EXPORTED = "exported.json"
 RESULT = "result.json"
 """Metrics of a finished trial, next to its run."""
@@ -93,9 +95,16 @@ def check_replaceable(folder: Path, experiment: Experiment, log: Log, parent: st
     Raises ``DataError`` if the other run is unfinished and has checkpoints, which would be lost.
     """
     record, key = read(folder / RECORD), key_of(experiment, log, parent)
-    if not record or record.get("key") == key or not (folder / "checkpoints" / "latest" / "checkpoint").is_file():
+    if not record or record.get("key") == key:
         return None
     differs = _differences(record, experiment, log, parent)
+    if not (folder / "checkpoints" / "latest" / "checkpoint").is_file():
+        if not (folder / MEMBERS).is_dir():
+            return None
+        raise DataError(
+            f"{folder} holds members of an unfinished ensemble that differs in {differs}. `fit --restart` discards "
+            "them; another --output keeps them"
+        )
     if read(folder / EXPORTED).get("key") == record.get("key"):
         return f"replacing the finished run in {folder}, which differs in {differs}; its artifacts stay"
     raise DataError(

@@ -1,16 +1,14 @@
 """Trains an experiment on a log: encodes rows, runs epochs, keeps the best one. Resumes after a kill."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from ranker.files import replace_file
 from ranker.log_files.log_reader import DataError, Log, Source
@@ -21,7 +19,7 @@ from training.config.task_metrics import task_and_key
 from training.data.batches import Batch, EncodedRows
 from training.data.cache import opened_rows, prepared_rows
 from training.data.earlier import Earlier, ParentRecord
-from training.data.encode import GROUP, Prepared
+from training.data.encode import Prepared
 from training.data.experiment_log import open_log
 from training.data.label_facts import label_facts
 from training.data.split.checks import cautions as split_cautions
@@ -36,9 +34,11 @@ from training.trainer.carry_on import carry_on
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
+from training.trainer.ensemble import NOT_CARRIED, assemble, measured
 from training.trainer.precision import chosen
 from training.trainer.run_folder import RECORD, RESULT, key_of
 from training.trainer.table_sizes import describe_tables, table_sizes
+from training.trainer.validation import validated
 from training.trainer.warm_tables import warm_tables
 
 RUN = "run"
@@ -74,16 +74,22 @@ def train(
     listener: RunListener | None = None,
     rows: Path | None = None,
     earlier: Earlier | None = None,
+    prepared: Prepared | None = None,
 ) -> Run:
     """Train in ``output/run``, resuming an unfinished run of the same config, data and ``earlier`` artifact.
 
     With ``earlier``, the model and the encoder start from that artifact's.
 
-    Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones.
+    Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones;
+    members of an ensemble are given theirs, ``prepared``, which are in ``rows``.
     Raises ``DataError`` if the log cannot be used, ``DivergedError`` if losses become non-finite, and ``RuntimeError``
     if ``training.threads`` differs from the number TensorFlow has already started with.
     """
-    listener = listener or RunListener()
+    listener, ensemble = listener or RunListener(), experiment.ensemble
+    if ensemble is not None:
+        if earlier is not None:
+            raise DataError(NOT_CARRIED)
+        listener = listener.once()
     if experiment.training.threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
     log = open_log(experiment, source)
@@ -91,7 +97,9 @@ def train(
         listener.note(note)
     folder = output / RUN
     _start(experiment, log, folder, rows, earlier)
-    prepared = prepared_rows(experiment, log, rows or folder / ROWS, listener, earlier)
+    rows = rows or folder / ROWS
+    if prepared is None:
+        prepared = prepared_rows(experiment, log, rows, listener, earlier)
     metric, cautions = stopping_metric(experiment, prepared.validation)
     of_split = split_cautions(experiment, log, len(prepared.training), len(prepared.validation))
     for caution in [*of_split, *cautions]:
@@ -120,8 +128,19 @@ def train(
     elif state.epoch or state.step:
         listener.note(f"resuming from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
     score = scorer(model)  # compiled once, for all epochs and the best one's predictions
+    losses: dict[str, float] | None = None
+    if ensemble is not None and not _finished(experiment, state):
+        encoded = prepared
+
+        def member(own: Experiment, folder: Path, listener: RunListener) -> Run:
+            return train(own, source, folder, listener, rows, prepared=encoded)
+
+        losses = assemble(model, experiment, folder, listener, member)
     try:
-        state = _epochs(experiment, metric, model, score, prepared, state, checkpoints, folder, listener)
+        if losses is not None:
+            state = measured(experiment, model, score, prepared, losses, checkpoints, folder, listener)
+        else:
+            state = _epochs(experiment, metric, model, score, prepared, state, checkpoints, folder, listener)
     except DivergedError as error:
         raise _diverged(error, experiment, prepared, checkpoints, folder) from None
     except (OSError, tf.errors.OpError) as error:
@@ -147,9 +166,8 @@ def _diverged(
 def _finished(experiment: Experiment, state: RunState) -> bool:
     """Whether all epochs are done, or early stopping has ended the run."""
     stopping = experiment.early_stopping
-    return state.epoch >= experiment.training.epochs or (
-        stopping is not None and state.without_gain >= stopping.patience
-    )
+    epochs = experiment.training.epochs if experiment.ensemble is None else 1
+    return state.epoch >= epochs or (stopping is not None and state.without_gain >= stopping.patience)
 
 
 def reopen(output: Path) -> Run:
@@ -254,11 +272,7 @@ def _epochs(
             model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
             model.fit(data, verbose=0, callbacks=[recorder])
             with averaged(model.optimizer):
-                predictions = predict(score, prepared.validation.chunks())
-                if unusable := predictions.not_finite(model.tasks):
-                    raise DivergedError(unusable, state.epoch + 1)
-                metrics = measure_run(experiment, predictions, 0)
-                metrics["mean_loss"] = mean_loss(losses, prepared.validation)
+                metrics = validated(experiment, model, score, losses, prepared.validation, state.epoch + 1)
             value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
             final = experiment.schedule.final(state.epoch)  # earlier phases' epochs are always kept
             better = metric is None or not final or state.best == float("-inf") or value > state.best
@@ -295,16 +309,3 @@ def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) ->
         return rows.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch, skip)
 
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
-
-
-def mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:
-    """Mean validation loss of the tasks that have labels; ``step`` maps a batch to its mean losses [T]."""
-    totals: list[NDArray[np.float64]] = []
-    labelled: list[NDArray[np.float64]] = []
-    for chunk in rows.chunks():
-        batch = {name: tf.constant(a) for name, a in chunk.items() if name != GROUP}
-        known = chunk["known"].sum(axis=0, dtype=np.float64)
-        totals.append(known * np.asarray(step(batch)["losses"], dtype=np.float64))
-        labelled.append(known)
-    rows_of = np.sum(labelled, axis=0)
-    return float(np.mean(np.sum(totals, axis=0)[rows_of > 0] / rows_of[rows_of > 0]))
