@@ -61,6 +61,7 @@ class Display:
         self._progress = bars(console, *columns, TextColumn("{task.fields[detail]}"))
         self._tasks: dict[str, TaskID] = {}
         self._expected: int | None = None
+        self._model = ""
 
     def __enter__(self) -> "Display":
         self._progress.start()
@@ -83,13 +84,19 @@ class Display:
         """Advance a stage."""
         self._progress.advance(self._bar(stage, self._expected), rows)
 
+    def model(self, name: str) -> None:
+        """Name the model whose steps and epochs follow, in front of them; bars of the one before disappear."""
+        self._model = f"{name}, "
+        for bar in self._tasks.values():
+            self._progress.update(bar, visible=False)
+
     def step(self, epoch: int, step: int, steps: int, losses: Mapping[str, float]) -> None:
         """Show a training step."""
-        self._step(f"epoch {epoch}", step, steps, losses)
+        self._step(f"{self._model}epoch {epoch}", step, steps, losses)
 
     def refit_step(self, epoch: int, step: int, steps: int, losses: Mapping[str, float]) -> None:
         """Show a step of the second training."""
-        self._step(f"refit: epoch {epoch}", step, steps, losses)
+        self._step(f"refit: {self._model}epoch {epoch}", step, steps, losses)
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         """Print an epoch's validation metrics."""
@@ -101,7 +108,10 @@ class Display:
         mean = record["mean_auc"]
         mark = "  [green]best so far[/green]" if record["best"] else ""
         self._console.print(
-            f"epoch {record['epoch']}: " + "  ".join(parts) + (f"  mean auc {mean:.4f}" if mean else "") + mark
+            f"{self._model}epoch {record['epoch']}: "
+            + "  ".join(parts)
+            + (f"  mean auc {mean:.4f}" if mean else "")
+            + mark
         )
 
     def note(self, text: str) -> None:

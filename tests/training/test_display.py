@@ -20,3 +20,17 @@ def test_a_notebook_without_widgets_gets_lines_and_no_warning(monkeypatch):
             display.step(1, 1, 2, {"click": 0.5})
             display.note("a note")
     assert console.export_text().splitlines() == ["fitting fusions", "a note"]
+
+
+def test_epochs_name_the_model_if_a_run_trains_several():
+    console = Console(record=True, width=80)
+    record = {"epoch": 1, "best": True, "tasks": {"click": {"auc": 0.7}}, "mean_auc": 0.7}
+    with Display(console) as display:
+        display.model("member 1 of 3")
+        display.step(1, 1, 2, {"click": 0.5})
+        display.epoch(record)
+        display.model("distilled model")
+        display.epoch(record)
+    text = console.export_text()
+    assert "member 1 of 3, epoch 1: click auc 0.7000" in text
+    assert "distilled model, epoch 1: click auc 0.7000" in text

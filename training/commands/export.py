@@ -121,7 +121,7 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
     def keep(folder: Path) -> Chain | None:
         """Write the state into the artifact's folder, unless it is left out; the chain of fits up to it."""
         facts, variables = state_of(trained.model, trained.prepared, experiment, trained.parent)
-        if experiment.export.keep_state:
+        if experiment.keeps_state:
             write_state(folder, facts, trained.prepared.ids, variables)
         if trained.parent is None:
             return None

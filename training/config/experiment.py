@@ -23,6 +23,7 @@ from ranker.schema import Schema
 from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.daily import Daily, ExportOptions
+from training.config.ensemble import Ensemble
 from training.config.metric_names import Metric
 from training.config.optimizer import Optimizer
 from training.config.promotion import BoundsByName, check_bounds
@@ -225,6 +226,7 @@ class Experiment(NamedChoices):
         default_factory=EarlyStopping, description="null: train all epochs and keep the last epoch's weights."
     )
     evaluation: Evaluation = Evaluation()
+    ensemble: Ensemble | None = Field(None, description="Members served as one model; by default a single model.")
     daily: Daily = Field(Daily(), description="How `fit --from` carries an artifact on.")
     export: ExportOptions = Field(ExportOptions(), description="What the artifact holds besides the model.")
     fusion: FusionOptions = Field(FusionOptions(), description="The default fusion of scores into a ranking.")
@@ -310,6 +312,10 @@ class Experiment(NamedChoices):
         self._check_vectors()
         self._check_days()
         self._check_trees(heads)
+        if self.ensemble is not None and not ARCHITECTURES[self.architecture.name].trainable:
+            raise ValueError(
+                f"ensemble: members of {self.architecture.name} would be equal, since it has no weights; leave it out"
+            )
         self._check_fusions()
         check_bounds(self.promotion, tasks)
         self.weighting.check(tasks)
@@ -342,8 +348,14 @@ class Experiment(NamedChoices):
 
     @property
     def epochs(self) -> int:
-        """Maximum number of epochs; without weights, there is one, in which the model is only measured."""
-        return self.training.epochs if ARCHITECTURES[self.architecture.name].trainable else 1
+        """Maximum number of epochs; an ensemble and a model without weights have one, in which they are measured."""
+        alone = self.ensemble is None and ARCHITECTURES[self.architecture.name].trainable
+        return self.training.epochs if alone else 1
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether an artifact can be carried on; an ensemble cannot."""
+        return self.export.keep_state and self.ensemble is None
 
     @property
     def grouped(self) -> bool:

@@ -103,8 +103,8 @@ def opened(artifact: Artifact) -> Earlier:
     if f"{STATE}/{FACTS}" not in artifact.manifest.files:
         raise ArtifactError(
             f"{artifact.folder}: has no {STATE}/, which a fit needs to carry it on: it was exported with "
-            "`export: {keep_state: false}`, or by a version of ranker that kept none. Train from scratch, without "
-            "--from, and keep the state"
+            "`export: {keep_state: false}` or as an ensemble, or by a version of ranker that kept none. "
+            "Train from scratch, without --from, and keep the state"
         )
     verify_state(artifact)
     try:

@@ -48,6 +48,7 @@ def student_experiment(
             "funnel": CHOICES["funnel"]["esmm"].Options(),
             "weighting": CHOICES["weighting"]["static"].Options(weights=dict(weights or {})),
             "embedding": EmbeddingOptions(),
+            "ensemble": None,
             "optimizer": options.optimizer,
             "training": full.training.model_copy(update={**training, "precision": "float32"}),
         }

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES
+from ranker.architectures.averaged import Averaged
 from ranker.encoding import Layout
 from ranker.funnels import FUNNELS, Funnel
 from ranker.layers import Embedding
@@ -32,9 +33,11 @@ def build_model(
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
     funnel = build_funnel(experiment)
-    kind = ARCHITECTURES[experiment.architecture.name]
+    kind, heads = ARCHITECTURES[experiment.architecture.name], [*schema.tasks, *funnel.extra_heads]
     layout = kind.read(layout)
-    architecture = kind.of_layout([*schema.tasks, *funnel.extra_heads], experiment.architecture, layout)
+    members = 1 if experiment.ensemble is None else experiment.ensemble.seeds
+    each = [kind.of_layout(heads, experiment.architecture, layout) for _ in range(members)]
+    architecture = Averaged(each) if members > 1 else each[0]
     experiment = experiment if kind.trainable else _untrained(experiment)
     sets = architecture.embedding_sets
     model = RankingModel(

@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from ranker.model import RankingModel
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows
 from training.data.earlier import Earlier
-from training.data.encode import GROUP, Prepared
+from training.data.encode import Prepared
 from training.evaluation.evaluate import Scorer
 from training.trainer.callbacks import Recorder, StepLog
 from training.trainer.carry_on import carry_on
 from training.trainer.checkpoints import Checkpoints, RunState
+from training.trainer.validation import mean_losses
 from training.trainer.warm_tables import warm_tables
 
 
@@ -81,24 +81,3 @@ def scorer(model: RankingModel) -> Scorer:
     """Compile the model into a function of packed arrays."""
     compiled = tf.function(model.call, reduce_retracing=True, autograph=False)
     return lambda batch: compiled({name: tf.constant(a) for name, a in batch.items()}).numpy()
-
-
-def mean_loss(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> float:
-    """Mean validation loss of the tasks that have labels; ``step`` maps a batch to its mean losses [T]."""
-    found = mean_losses(step, rows)
-    return float(np.nanmean(found))
-
-
-def mean_losses(step: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]], rows: EncodedRows) -> NDArray[np.float64]:
-    """Mean loss of each task [T]; NaN for a task without labels. ``step`` maps a batch to its mean losses [T]."""
-    totals: list[NDArray[np.float64]] = []
-    labelled: list[NDArray[np.float64]] = []
-    for chunk in rows.chunks():
-        batch = {name: tf.constant(a) for name, a in chunk.items() if name != GROUP}
-        known = chunk["known"].sum(axis=0, dtype=np.float64)
-        totals.append(known * np.asarray(step(batch)["losses"], dtype=np.float64))
-        labelled.append(known)
-    rows_of = np.sum(labelled, axis=0)
-    counted = np.where(rows_of > 0, rows_of, np.nan)
-    means: NDArray[np.float64] = np.sum(totals, axis=0) / counted
-    return means

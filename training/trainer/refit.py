@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -26,8 +27,10 @@ from training.trainer.build_model import build_funnel, build_model
 from training.trainer.callbacks import StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
+from training.trainer.ensemble import assemble_again
 from training.trainer.epoch import scorer, start, train_epoch
 from training.trainer.run import Run
+from training.trainer.run_folder import MEMBERS
 
 REFIT = "refit"
 """Folder of the second training within that of the run."""
@@ -40,14 +43,15 @@ def refitted(run: Run, listener: RunListener | None = None, earlier: Earlier | N
     Resumes an interrupted refit. ``earlier`` is the artifact that the run carries on. Raises ``DataError``,
     ``DivergedError`` and ``DiskFullError``; the first training is kept.
     """
-    experiment, log, folder, epochs = run.experiment, run.log, run.folder / REFIT, run.best_epoch
+    experiment, log, folder, epochs = run.experiment, run.log, run.folder / REFIT, _epochs_of(run)
     if not experiment.training.refit or run.refit is not None:
         return run
     listener, kept = listener or RunListener(), _kept(run)
     del run
     gc.collect()  # Keras models are in cycles of references; two of them should not need memory at once
     prepared = refit_rows(experiment, log, folder, listener, earlier)
-    return _second(kept, prepared, _trained(experiment, prepared, epochs, folder, listener, earlier))
+    train = _average if experiment.ensemble is not None else _single
+    return _second(kept, prepared, train(experiment, prepared, epochs, folder, listener, earlier))
 
 
 def reopened(run: Run) -> Run:
@@ -81,9 +85,15 @@ def refit_rows(
     return prepared_rows(experiment, log, folder / ROWS, quiet, earlier, refit=True)
 
 
+def _epochs_of(run: Run) -> list[int]:
+    """The number of epochs of the model, or of each member of an ensemble."""
+    of_members: list[int] | None = run.history[run.best_epoch - 1].get(MEMBERS)
+    return of_members or [run.best_epoch]
+
+
 def _kept(run: Run) -> dict[str, Any]:
     """The fields of a run that a refit keeps, and ``refit``."""
-    facts = Refit(epochs=run.best_epoch, rows=0, first_rows=len(run.prepared.training))
+    facts = Refit(epochs=max(_epochs_of(run)), rows=0, first_rows=len(run.prepared.training))
     kept = {field.name: getattr(run, field.name) for field in fields(run)}
     return {**kept, "model": None, "prepared": None, "gates": None, "refit": facts}
 
@@ -92,6 +102,45 @@ def _second(kept: dict[str, Any], prepared: Prepared, model: RankingModel) -> Ru
     refit = kept["refit"].model_copy(update={"rows": len(prepared.training)})
     gates = inspect_gates(model, prepared.validation)
     return Run(**{**kept, "model": model, "prepared": prepared, "gates": gates, "refit": refit})
+
+
+def _single(
+    experiment: Experiment,
+    prepared: Prepared,
+    epochs: Sequence[int],
+    folder: Path,
+    listener: RunListener,
+    earlier: Earlier | None = None,
+) -> RankingModel:
+    return _trained(experiment, prepared, epochs[0], folder, listener, earlier)
+
+
+def _average(
+    experiment: Experiment,
+    prepared: Prepared,
+    epochs: Sequence[int],
+    folder: Path,
+    listener: RunListener,
+    earlier: Earlier | None = None,
+) -> RankingModel:
+    """Members trained one after the other, then kept as the one epoch of their average."""
+    steps = prepared.training.steps(experiment.training.batch_size)
+    model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
+    checkpoints = Checkpoints(model, folder / CHECKPOINTS)
+    if checkpoints.latest() is None:
+        assemble_again(
+            model,
+            experiment,
+            folder,
+            epochs,
+            listener,
+            lambda own, count, at: _trained(own, prepared, count, at, listener, earlier),
+        )
+        checkpoints.save_best()
+        checkpoints.save(RunState().after_epoch({"epoch": 1, "best": True, "losses": {}}, 0.0, better=True))
+        shutil.rmtree(folder / MEMBERS)
+    checkpoints.restore_best()
+    return model
 
 
 def _trained(
@@ -106,6 +155,7 @@ def _trained(
 
     Learning-rate schedules span the config's epochs, as in the first training, and are cut where it ends.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     facts = label_facts(prepared.training, build_funnel(experiment))
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, facts, steps)

@@ -16,6 +16,8 @@ from training.data.cache import digest, files
 from training.data.earlier import ParentRecord
 
 RECORD = "run.json"
+MEMBERS = "members"
+"""Folder of an ensemble's members, below the run's."""
 EXPORTED = "exported.json"
 RESULT = "result.json"
 """Metrics of a finished trial, next to its run."""
@@ -93,9 +95,16 @@ def check_replaceable(folder: Path, experiment: Experiment, log: Log, parent: st
     Raises ``DataError`` if the other run is unfinished and has checkpoints, which would be lost.
     """
     record, key = read(folder / RECORD), key_of(experiment, log, parent)
-    if not record or record.get("key") == key or not (folder / "checkpoints" / "latest" / "checkpoint").is_file():
+    if not record or record.get("key") == key:
         return None
     differs = _differences(record, experiment, log, parent)
+    if not (folder / "checkpoints" / "latest" / "checkpoint").is_file():
+        if not (folder / MEMBERS).is_dir():
+            return None
+        raise DataError(
+            f"{folder} holds members of an unfinished ensemble that differs in {differs}. `fit --restart` discards "
+            "them; another --output keeps them"
+        )
     if read(folder / EXPORTED).get("key") == record.get("key") or _was_exported(folder, record):
         return f"replacing the finished run in {folder}, which differs in {differs}; its artifacts stay"
     raise DataError(
@@ -109,7 +118,8 @@ def _was_exported(folder: Path, record: Mapping[str, Any]) -> bool:
 
     A process that is killed right after an export leaves such a run without :data:`EXPORTED`.
     """
-    saved = (folder / "checkpoints" / "latest" / "checkpoint").stat().st_mtime
+    latest = Path("checkpoints", "latest", "checkpoint")
+    saved = max(file.stat().st_mtime for file in (folder / latest, folder / "refit" / latest) if file.is_file())
     for version in numbered(folder.parent).values():
         with suppress(ArtifactError, OSError):
             manifest = read_manifest(version)

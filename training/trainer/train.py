@@ -31,12 +31,14 @@ from training.trainer.callbacks import StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
-from training.trainer.epoch import mean_loss, scorer, start, train_epoch
+from training.trainer.ensemble import NOT_CARRIED, Members, assemble, measured
+from training.trainer.epoch import scorer, start, train_epoch
 from training.trainer.precision import chosen
 from training.trainer.refit import REFIT, refit_rows, refitted, reopened
 from training.trainer.run import Run as Run
 from training.trainer.run_folder import RECORD, RESULT, key_of
 from training.trainer.table_sizes import describe_tables, table_sizes
+from training.trainer.validation import validated
 
 RUN = "run"
 ROWS = "rows"
@@ -50,20 +52,26 @@ def train(
     rows: Path | None = None,
     earlier: Earlier | None = None,
     refit: bool = True,
+    prepared: Prepared | None = None,
 ) -> Run:
     """Train in ``output/run``, resuming an unfinished run of the same config, data and ``earlier`` artifact.
 
     With ``earlier``, the model and the encoder start from that artifact's. Without ``refit``, the second training that
     the config may ask for is left out.
 
-    Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones.
+    Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones;
+    members of an ensemble are given theirs, ``prepared``, which are in ``rows``.
     Raises ``DataError`` if the log cannot be used, ``DivergedError`` if losses become non-finite, and ``RuntimeError``
     if ``training.threads`` differs from the number TensorFlow has already started with.
     """
     listener = listener or RunListener()
+    if experiment.ensemble is not None:
+        if earlier is not None:
+            raise DataError(NOT_CARRIED)
+        listener = listener.once()
     if experiment.training.threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
-    first = partial(_first_training, experiment, source, output, listener, rows, earlier, refit)
+    first = partial(_first_training, experiment, source, output, listener, rows, earlier, refit, prepared)
     return refitted(first(), listener, earlier) if refit else first()
 
 
@@ -75,13 +83,16 @@ def _first_training(
     rows: Path | None,
     earlier: Earlier | None,
     refit: bool,
+    prepared: Prepared | None,
 ) -> Run:
     log = open_log(experiment, source)
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
     _start(experiment, log, folder, rows, earlier)
-    prepared = prepared_rows(experiment, log, rows or folder / ROWS, listener, earlier)
+    rows = rows or folder / ROWS
+    if prepared is None:
+        prepared = prepared_rows(experiment, log, rows, listener, earlier)
     if refit and experiment.training.refit:  # a row that cannot be trained on is found before hours of training
         refit_rows(experiment, log, folder / REFIT, listener, earlier)
     metric, cautions = stopping_metric(experiment, prepared.validation)
@@ -107,8 +118,19 @@ def _first_training(
     elif state.epoch or state.step:
         listener.note(f"resuming from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
     score = scorer(model)  # compiled once, for all epochs and the best one's predictions
+    found: Members | None = None
+    if experiment.ensemble is not None and not _finished(experiment, state):
+        encoded = prepared
+
+        def member(own: Experiment, folder: Path, listener: RunListener) -> Run:
+            return train(own, source, folder, listener, rows, refit=False, prepared=encoded)
+
+        found = assemble(model, experiment, folder, listener, member)
     try:
-        state = _epochs(experiment, metric, model, score, prepared, state, checkpoints, folder, listener)
+        if found is not None:
+            state = measured(experiment, model, score, prepared, found, checkpoints, folder, listener)
+        else:
+            state = _epochs(experiment, metric, model, score, prepared, state, checkpoints, folder, listener)
     except DivergedError as error:
         raise _diverged(error, experiment, prepared, checkpoints, folder) from None
     except (OSError, tf.errors.OpError) as error:
@@ -228,11 +250,7 @@ def _epochs(
         while not _finished(experiment, state):
             mean = train_epoch(experiment, model, prepared.training, state, checkpoints, steplog, listener.step)
             with averaged(model.optimizer):
-                predictions = predict(score, prepared.validation.chunks())
-                if unusable := predictions.not_finite(model.tasks):
-                    raise DivergedError(unusable, state.epoch + 1)
-                metrics = measure_run(experiment, predictions, 0)
-                metrics["mean_loss"] = mean_loss(losses, prepared.validation)
+                metrics = validated(experiment, model, score, losses, prepared.validation, state.epoch + 1)
             value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
             final = experiment.schedule.final(state.epoch)  # earlier phases' epochs are always kept
             better = metric is None or not final or state.best == float("-inf") or value > state.best

@@ -8,7 +8,7 @@ from ranker.log_files.log_reader import DataError, Log
 from tests.training.conftest import CONFIG, written
 from training.commands.fit import fit
 from training.config.experiment import load
-from training.trainer.run_folder import EXPORTED, check_replaceable, exported, key_of
+from training.trainer.run_folder import EXPORTED, MEMBERS, check_replaceable, exported, key_of
 
 
 @pytest.fixture
@@ -67,3 +67,13 @@ def test_what_has_not_trained_or_is_exported_may_be_replaced(trained, unfinished
     shutil.rmtree(unfinished / "checkpoints")
     (unfinished / EXPORTED).unlink()
     assert check_replaceable(unfinished, other, log) is None
+
+
+def test_members_of_an_unfinished_ensemble_are_kept(trained, unfinished, tmp_path):
+    shutil.rmtree(unfinished / "checkpoints")
+    log = Log([trained.log])
+    other = load(written(tmp_path, CONFIG, ensemble={"seeds": 2}))
+    assert check_replaceable(unfinished, other, log) is None
+    (unfinished / MEMBERS).mkdir()
+    with pytest.raises(DataError, match=r"members of an unfinished ensemble that differs in ensemble.*--restart"):
+        check_replaceable(unfinished, other, log)

@@ -15,8 +15,8 @@ from ranker.log_files.log_reader import DataError
 from tests.training.conftest import QUICK, quick
 from training.data.batches import EncodedWriter
 from training.progress_listener import RunListener
-from training.trainer.epoch import mean_loss
 from training.trainer.train import train
+from training.trainer.validation import mean_loss
 
 
 def steps(folder):

@@ -1,0 +1,130 @@
+"""Trains the members of an ensemble, and puts them side by side into one model, whose logits are the mean of theirs."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from ranker.architectures.averaged import Averaged
+from ranker.model import RankingModel
+from training.config.experiment import Experiment
+from training.data.encode import Prepared
+from training.evaluation.evaluate import Scorer
+from training.progress_listener import RunListener
+from training.trainer.callbacks import StepLog
+from training.trainer.checkpoints import Checkpoints, RunState
+from training.trainer.run_folder import MEMBERS
+from training.trainer.validation import validated
+
+if TYPE_CHECKING:  # train imports this module
+    from training.trainer.train import Run
+
+NOT_CARRIED = (
+    "ensemble: cannot carry an artifact on, since its members would all start from the same weights; leave out "
+    "ensemble, or fit without --from"
+)
+
+Train: TypeAlias = "Callable[[Experiment, Path, RunListener], Run]"
+"""Trains an experiment on rows that are encoded already, in a folder; goes on with a run that is there."""
+
+
+class Members(NamedTuple):
+    """The mean of the members' losses by task, and the number of epochs that each was trained for."""
+
+    losses: dict[str, float]
+    epochs: list[int]
+
+
+def member_of(experiment: Experiment, number: int) -> Experiment:
+    """The experiment of member ``number``, from 0: a single model with a seed of its own.
+
+    Seeds are drawn, not counted up, so that the ensembles of neighbouring seeds have no member in common.
+    """
+    seed = int(np.random.SeedSequence([experiment.training.seed, number]).generate_state(1)[0]) % 2**30
+    return experiment.model_copy(
+        update={
+            "ensemble": None,
+            "training": experiment.training.model_copy(update={"seed": seed}),
+            "evaluation": experiment.evaluation.model_copy(update={"bootstrap": 0}),
+        }
+    )
+
+
+def assemble(model: RankingModel, experiment: Experiment, folder: Path, listener: RunListener, train: Train) -> Members:
+    """Train the members in ``folder/members`` and copy their weights into ``model``.
+
+    Members that were trained before are not trained again.
+    """
+    assert experiment.ensemble is not None, "only ensembles have members"
+    seeds, losses, epochs = experiment.ensemble.seeds, [], []
+    for i in range(seeds):
+        listener.model(f"member {i + 1} of {seeds}")
+        run = train(member_of(experiment, i), folder / MEMBERS / str(i + 1), listener)
+        put(run.model, model, i)
+        losses.append(run.history[run.best_epoch - 1]["losses"])
+        epochs.append(run.best_epoch)
+    listener.model("ensemble")
+    return Members({task: float(np.mean([each[task] for each in losses])) for task in losses[0]}, epochs)
+
+
+def assemble_again(
+    model: RankingModel,
+    experiment: Experiment,
+    folder: Path,
+    epochs: Sequence[int],
+    listener: RunListener,
+    train: Callable[[Experiment, int, Path], RankingModel],
+) -> None:
+    """Train the members of a refit in ``folder/members``, each for its ``epochs``, and copy their weights."""
+    for i, own in enumerate(epochs):
+        listener.model(f"member {i + 1} of {len(epochs)}")
+        put(train(member_of(experiment, i), own, folder / MEMBERS / str(i + 1)), model, i)
+    listener.model("ensemble")
+
+
+def put(member: RankingModel, model: RankingModel, number: int) -> None:
+    """Copy a member's weights to its place in the model; members count from 0."""
+    assert isinstance(model.architecture, Averaged), "the model is not an average"
+    sets = member.embedding.sets
+    for width, table in model.embedding.tables.items():
+        values = np.array(table.numpy())
+        own = int(width) * sets
+        values[:, number * own : (number + 1) * own] = member.embedding.tables[width].numpy()
+        table.assign(values)
+    first = number * sets
+    pairs: list[tuple[Any, Any]] = [(model.architecture.members[number], member.architecture)]
+    for i in range(sets):
+        pairs.append((model.interactions[first + i], member.interactions[i]))
+        pairs += [
+            (pooling, member.embedding.poolings[i][name])
+            for name, pooling in model.embedding.poolings[first + i].items()
+        ]
+    for target, source in pairs:
+        for variable, value in zip(target.variables, source.variables, strict=True):
+            variable.assign(value)
+
+
+def measured(
+    experiment: Experiment,
+    model: RankingModel,
+    score: Scorer,
+    prepared: Prepared,
+    members: Members,
+    checkpoints: Checkpoints,
+    folder: Path,
+    listener: RunListener,
+) -> RunState:
+    """Measure and keep an average of members, as the one epoch of a run."""
+    step = tf.function(model.test_step, reduce_retracing=True, autograph=False)
+    metrics = validated(experiment, model, score, step, prepared.validation, 1)
+    record = {"epoch": 1, "best": True, "losses": members.losses, MEMBERS: members.epochs, **metrics}
+    StepLog(folder, model.tasks, resume_at=0).close()  # no step of its own
+    checkpoints.save_best()
+    state = RunState().after_epoch(record, 0.0, better=True)
+    checkpoints.save(state)
+    shutil.rmtree(folder / MEMBERS)
+    listener.epoch(record)
+    return state
