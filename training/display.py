@@ -74,7 +74,7 @@ class Display:
 
     def listener(self) -> RunListener:
         """Callbacks of a training run that show its progress here."""
-        return RunListener(self.rows, self.note, self.step, self.refit_step, self.epoch)
+        return RunListener(self.rows, self.note, self.step, self.refit_step, self.epoch, self.model)
 
     def expect(self, rows: int) -> None:
         """Set the number of rows each stage will read; 0 if unknown."""

@@ -1,5 +1,7 @@
 """Builds a compiled model from an experiment and a fitted layout."""
 
+from logging import LogRecord
+
 import tensorflow as tf
 
 from ranker.architectures import ARCHITECTURES
@@ -30,6 +32,7 @@ def build_model(
     says. Learning-rate schedules span ``steps_per_epoch`` times the config's epochs. Raises ``ValueError`` for
     optimiser settings that do not fit the model or the number of steps.
     """
+    tf.get_logger().addFilter(_is_no_retracing)
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
     funnel = build_funnel(experiment)
@@ -54,6 +57,11 @@ def build_model(
         steps = steps_per_epoch * experiment.training.epochs
         model.compile(optimizer=build_optimizer(model, experiment.optimizer, steps))
     return model
+
+
+def _is_no_retracing(record: LogRecord) -> bool:
+    """Leave out the advice against tracing anew: TensorFlow counts by code, and every model is traced once."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _untrained(experiment: Experiment) -> Experiment:
