@@ -10,7 +10,9 @@ from ranker.encoding.carried import Carried
 from ranker.encoding.columns import Column, Floats, Integers, Mask, common_rows, numbers
 from ranker.encoding.encoder import Encoder
 from ranker.encoding.kinds.base import Arrays, Encoding, Fitter
+from ranker.encoding.kinds.coded import CodedFitter
 from ranker.encoding.layout import Key, Packed
+from ranker.encoding.matching import Matches
 from ranker.encoding.statistics import Combination, OutOfFold, StatisticsFitter
 from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import Vocabulary
@@ -61,6 +63,8 @@ class EncoderFitter:
                 self._statistics[key] = StatisticsFitter(
                     len(self._labels), self._folds, half_life, earlier, carried.day, refit_scales, mutes
                 )
+        coders = {name: each.coder for name, each in self._fitters.items() if isinstance(each, CodedFitter)}
+        self._matches = Matches(schema, coders) if schema.matches else None
         self._out_of_fold: dict[Key, OutOfFold] | None = None
         self._times = carried.encoder.times.extendable() if carried else Times()
         self._list_rows: Counter[int] = Counter()
@@ -103,13 +107,19 @@ class EncoderFitter:
         self._check_folds(folds, rows)
         self._times.learn(self.schema, columns)
         codes: dict[str, Integers] = {}
+        computed = self.schema.match_inputs
         for name, fitter in self._fitters.items():
+            if name in computed:
+                continue
             column = self.schema.column(name)
             added = fitter.add(columns[column], column)
             if added is not None:
                 codes[name] = added
             if days is not None:
                 fitter.dated(days)
+        if self._matches is not None:  # only now, as the ids' types are known
+            for name, values in self._matches.inputs(columns, self._matches.keys(columns, rows)).items():
+                self._fitters[name].add(values, name)
         self._count_lists(columns)
         if days is not None and len(days):
             self.day = int(days.max()) if self.day is None else max(self.day, int(days.max()))
