@@ -60,7 +60,9 @@ class ComputedInputs:
     """Encodes inputs that are computed from other columns, and writes them among the candidates' numbers."""
 
     def __init__(self, names: Collection[str], encodings: Mapping[str, Encoding], layout: SideLayout) -> None:
-        parts, places, width = [], [], 0
+        parts: list[Part[Any]] = []
+        places: list[int] = []
+        width = 0
         for field in layout.numbers:
             if field.feature in names:
                 here = slice(width, width + field.length)
