@@ -63,12 +63,14 @@ def list_codes(codes: Callable[[Any, str], T], lists: Ragged, name: str) -> T:
         raise ColumnError(name, row, error.value, f"a list whose every value is {error.expected}") from None
 
 
-def pad(lists: Ragged, ids: NDArray[Id], length: int, keep: Callable[[Integers], Integers]) -> NDArray[Id]:
-    """Pad flat ids of ``lists`` to [N, length] with zeros; ``keep`` maps row lengths to the first kept position."""
+def pad(
+    lists: Ragged, ids: NDArray[Id], length: int, keep: Callable[[Integers], Integers], empty: int = 0
+) -> NDArray[Id]:
+    """Pad flat ids of ``lists`` to [N, length] with ``empty``; ``keep`` maps row lengths to the first kept position."""
     lengths = np.diff(lists.offsets)
     first = lists.offsets[:-1] + keep(lengths)
     steps = np.arange(length)
     within = steps < np.minimum(lengths, length)[:, None]
-    padded = np.zeros((len(lists), length), dtype=ids.dtype)
+    padded = np.full((len(lists), length), empty, dtype=ids.dtype)
     padded[within] = ids[(first[:, None] + steps)[within]]
     return padded
