@@ -88,6 +88,13 @@ class Matches:
         for match in schema.matches:
             lists = self._lists.setdefault(match.of, {})
             lists |= {name: match.measures_of(schema.context[name]) for name in match.list_features}
+        self._limits: dict[tuple[str, ...], tuple[Integers, Mask]] = {}
+        """Lengths to keep [M, 1], and whether from the end, of lists that may be read together."""
+        for lists in self._lists.values():
+            for names in (tuple(lists), *((name,) for name in lists)):
+                features = [schema.context[name] for name in names]
+                most = np.array([[_width(feature)] for feature in features])
+                self._limits[names] = most, np.array([[isinstance(feature, Sequence)] for feature in features])
         widths = [_width(schema.candidate[name]) for name in self._lists]
         ends = np.cumsum(widths).tolist()
         self._places = {of: slice(end - w, end) for of, w, end in zip(self._lists, widths, ends, strict=True)}
@@ -114,7 +121,7 @@ class Matches:
         for of, lists in self._lists.items():
             wanted = keys[:, self._places[of]]
             compared = _looked_up(wanted, self._read(of, context))
-            missing = (wanted.max(axis=1) == NO_KEY) | (compared.lengths == 0)
+            missing = (_largest(wanted) == NO_KEY) | (compared.lengths == 0)
             for measure in dict.fromkeys(chain.from_iterable(lists.values())):
                 values = MEASURES[measure](compared)
                 values[missing] = np.nan
@@ -140,15 +147,14 @@ class Matches:
 
     def _kept(self, of: str, names: tuple[str, ...], column: Column, title: str) -> _Lists:
         """The kept elements of a column with one list feature, or with one row of each of several."""
-        features = [self._schema.context[name] for name in names]
         source, separator = self._reading(names[0])
         coder = self._coders[source]
         lists = split(column, title, separator, coder.kind)
         keys = list_codes(partial(_keys, coder, self._as_text(of)), lists, title)
         lengths = np.diff(lists.offsets).reshape(len(names), -1)
         first = lists.offsets[:-1].reshape(len(names), -1)
-        kept = np.minimum(lengths, np.array([[_width(feature)] for feature in features]))
-        from_end = np.array([[isinstance(feature, Sequence)] for feature in features])
+        most, from_end = self._limits[names]
+        kept = np.minimum(lengths, most)
         return _Lists(keys, first + (lengths - kept) * from_end, kept)
 
     def _reading(self, name: str) -> tuple[str, str | None]:
@@ -194,9 +200,7 @@ def _looked_up(wanted: Integers, lists: _Lists) -> _Found:
     for start in range(0, rows, step):
         here = slice(start, start + step)
         block = lists.padded(here) if listed is None else listed
-        equal = _equal(wanted[here], block)
-        counts[:, here] = np.count_nonzero(equal, axis=2)
-        after[:, here] = equal.argmax(axis=2)
+        counts[:, here], after[:, here] = _counted(_equal(wanted[here], block))
         if listed is None:
             lengths[:, here] = np.count_nonzero(block != NO_KEY, axis=2)
     return _Found(counts, after, lengths)
@@ -204,9 +208,27 @@ def _looked_up(wanted: Integers, lists: _Lists) -> _Found:
 
 def _equal(wanted: Integers, listed: Integers) -> Mask:
     """Elements [M, N, L] of lists [M, N or 1, L] that equal any of the values [N, W]; arbitrary if all are missing."""
-    equal: Mask = listed == np.where(wanted[:, 0] == NO_KEY, wanted.max(axis=1), wanted[:, 0])[:, None]
-    for values in wanted.T[1:]:
-        rows = np.flatnonzero(values != NO_KEY)
+    largest = _largest(wanted)
+    equal: Mask = listed == largest[:, None]
+    if wanted.shape[1] == 1:
+        return equal
+    for values in wanted.T:
+        rows = np.flatnonzero((values != largest) & (values != NO_KEY))
         if len(rows):
             equal[:, rows] |= (listed if listed.shape[1] == 1 else listed[:, rows]) == values[rows, None]
     return equal
+
+
+def _counted(equal: Mask) -> Integers:
+    """Number of equal elements [M, N], and the place of the first of them, of [M, N, L]; few are equal."""
+    lists, rows, length = equal.shape
+    row, place = np.divmod(np.flatnonzero(equal), length)
+    counted = np.zeros((2, lists * rows), dtype=np.int64)
+    counted[0] = np.bincount(row, minlength=lists * rows)
+    counted[1, row[::-1]] = place[::-1]  # the last assignment wins
+    return counted.reshape(2, lists, rows)
+
+
+def _largest(wanted: Integers) -> Integers:
+    """A value of each candidate, of its values [N, W]; missing if all are."""
+    return wanted[:, 0] if wanted.shape[1] == 1 else wanted.max(axis=1)
