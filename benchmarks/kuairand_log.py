@@ -1,14 +1,15 @@
-"""Adds the users' earlier history to the KuaiRand log: sequences of videos, and counts.
+"""Adds the users' earlier history to the KuaiRand log: sequences of videos, of their authors and tags, and counts.
 
     python -m benchmarks.kuairand_log LOG.parquet HISTORY.parquet OUTPUT.parquet
 
-For each impression of a user with a history, adds the user's last watched, long-watched and liked videos; the length
+For each impression of a user with a history, adds the user's last watched, long-watched and liked videos, and in the
+same order their authors and tags (null for a video that the log does not have); the length
 of the history, the logits of its smoothed shares of long watches and likes, and the hours since its last event; and,
 over all users' histories, the video's number of watches and the logits of its smoothed shares.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,10 @@ def main(
     for name in SEQUENCES:
         lists = users[name].to_numpy()
         rows[name] = [lists[i].tolist() if i >= 0 else [] for i in position]
+    for of, tables in _of_videos(rows).items():
+        for name in SEQUENCES:
+            lists = [[value for video in videos for value in tables.get(video, [None])] for videos in users[name]]
+            rows[f"{name}_{of}"] = [lists[i] if i >= 0 else [] for i in position]
     watched, long_watched, liked = (
         _times_seen(users[name].to_numpy(), rows["video_id"].to_numpy()) for name in SEQUENCES
     )
@@ -52,6 +57,17 @@ def main(
     rows["h_video_like_logit"] = _logit((liked + 0.2) / (watched + 10))
     output.parent.mkdir(parents=True, exist_ok=True)
     rows.to_parquet(output, compression="zstd", index=False, row_group_size=32_768)
+
+
+def _of_videos(rows: pd.DataFrame) -> dict[str, dict[int, list[Any]]]:
+    """The author and the tags of each video of the log, as lists."""
+    videos = rows.drop_duplicates("video_id")
+    ids = videos["video_id"].tolist()
+    tags = [[None] if text == "unknown" else text.split(",") for text in videos["i_tag"].astype(str)]
+    return {
+        "authors": {video: [author] for video, author in zip(ids, videos["i_author_id"].tolist(), strict=True)},
+        "tags": dict(zip(ids, tags, strict=True)),
+    }
 
 
 def _logit(share: Floats) -> Floats:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 from ranker.config.closed import Closed, ColumnName, Formula, Name, formula
 from ranker.encoding.kinds import FEATURE_KINDS, FeatureKind, Numeric
 from ranker.encoding.layout import Side, Span
+from ranker.matches import Match, MatchInput, check_matches, match_inputs
 from ranker.registry import require_known
 from ranker.tasks import TASK_KINDS, Binary, Regression, Task
 
@@ -22,6 +23,7 @@ __all__ = [
     "Feature",
     "LabelStatistics",
     "ListInput",
+    "Match",
     "Measure",
     "Regression",
     "Schema",
@@ -173,6 +175,9 @@ class Schema(Closed):
     tasks: dict[Name, TaskChoice] = Field(min_length=1, description="The objectives, by name.")
     label_statistics: LabelStatistics | None = None
     within_list: WithinList | None = None
+    matches: tuple[Match, ...] = Field(
+        (), description="Inputs that look the value of a candidate feature up in lists of the context."
+    )
     sample_weight: Formula | None = Field(
         None, description="Formula of columns: weight of each row in the training losses of all tasks, at least 0."
     )
@@ -201,9 +206,14 @@ class Schema(Closed):
         return {name: ListInput(kind="numeric") for name in [*names, *([LIST_SIZE] if within.list_size else [])]}
 
     @property
+    def match_inputs(self) -> dict[str, MatchInput]:
+        """By name, inputs that are computed from a candidate's value and a list of the context."""
+        return match_inputs(self.matches, self.context)
+
+    @property
     def inputs(self) -> dict[str, Feature]:
-        """Everything that an encoder is fitted for, by name: the features, then the inputs within lists."""
-        return {**self.features, **self.list_inputs}
+        """Everything that an encoder is fitted for, by name: the features, inputs within lists, and matches."""
+        return {**self.features, **self.list_inputs, **self.match_inputs}
 
     def side(self, name: str) -> Side:
         """Return the side an input belongs to."""
@@ -341,6 +351,11 @@ class Schema(Closed):
         for column in within.list_columns:
             if column in self._outcomes():
                 raise ValueError(f"within_list.list_by: {column!r} is a task's label or mask")
+        return self
+
+    @model_validator(mode="after")
+    def _check_matches(self) -> Self:
+        check_matches(self.matches, self.context, self.candidate)
         return self
 
     def _outcomes(self) -> set[str]:

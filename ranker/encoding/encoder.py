@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.encoding.columns import Integers
-from ranker.encoding.kinds.base import Block, Columns, Encoding, Part
-from ranker.encoding.layout import Key, Layout, LayoutBuilder, NumberField, Packed, Piecewise
+from ranker.encoding.kinds.base import Columns, Encoding
+from ranker.encoding.kinds.coded import CodedEncoding
+from ranker.encoding.layout import Key, Layout, LayoutBuilder, Packed, Piecewise
+from ranker.encoding.matching import Matches
 from ranker.encoding.plain_times import PlainTimes
-from ranker.encoding.side_encoder import SideEncoder
+from ranker.encoding.side_encoder import ComputedInputs, SideEncoder
 from ranker.encoding.statistics import Combination, Statistics
 from ranker.encoding.time_range import TimeRange
 from ranker.encoding.times import Times
@@ -29,18 +31,20 @@ class Items(NamedTuple):
 
     ``codes`` has the codes of candidate features in label statistics keys that also contain context features. The
     inputs of these keys are zeros in ``numbers``, as are tree scores. ``lists`` is what candidates are compared by
-    within a list, if the schema has such inputs.
+    within a list, and ``keys`` [N, K] are looked up in lists of the context, if the schema has such inputs.
     """
 
     ids: NDArray[np.int32]
     numbers: NDArray[np.float32]
     codes: Mapping[str, Integers]
     lists: ListValues | None = None
+    keys: Integers | None = None
 
     def taken(self, rows: NDArray[np.intp]) -> "Items":
         """Some candidates, in another order; arrays are copies."""
         codes = {name: codes[rows] for name, codes in self.codes.items()}
-        return Items(self.ids[rows], self.numbers[rows], codes, None if self.lists is None else self.lists.taken(rows))
+        lists = None if self.lists is None else self.lists.taken(rows)
+        return Items(self.ids[rows], self.numbers[rows], codes, lists, None if self.keys is None else self.keys[rows])
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Encoder:
 
     @cached_property
     def layout(self) -> Layout:
-        """Positions of all inputs: features in schema order, inputs within lists, label statistics, tree scores."""
+        """Positions of all inputs: features, inputs within lists, matches, label statistics, and last tree scores."""
         builder, features = LayoutBuilder(), self.schema.inputs
         for name in features:
             self.encodings[name].reserve(builder, name)
@@ -107,12 +111,15 @@ class Encoder:
             joined = self.combinations[key].codes(np.broadcast_arrays(*(codes[name] for name in key)))
             return held_out(key, joined) if held_out else self.statistics[key].encode(joined)
 
-        return self._with_trees(
-            Packed(
-                *contexts.encode(context, codes, context_rows, statistics),
-                *candidates.encode(candidate, codes, rows, statistics),
-            )
+        packed = Packed(
+            *contexts.encode(context, codes, context_rows, statistics),
+            *candidates.encode(candidate, codes, rows, statistics),
         )
+        if self.matches is not None:
+            self._match_writer.write(
+                packed.candidate_numbers, self.matches.inputs(context, self.matches.keys(candidate, rows))
+            )
+        return self._with_trees(packed)
 
     def encode_request(self, context: Columns, candidate: Columns) -> Packed:
         """Encode one context row and the N candidates of a request, which are one list.
@@ -126,7 +133,7 @@ class Encoder:
     def encode_items(self, candidate: Columns) -> Items:
         """Encode candidates [N] before the context is known. Raises ``ColumnError`` as :meth:`encode`.
 
-        Inputs within lists are those of the columns of a log; otherwise they are missing.
+        Inputs within lists are those of the columns of a log; otherwise they are missing. So are matches.
         """
         candidates, values = self._sides[1], None
         if self.list_inputs is not None and self.list_inputs.names[0] not in candidate:
@@ -144,7 +151,8 @@ class Encoder:
             return fitted.encode(self.combinations[key].codes([codes[name] for name in key]))
 
         kept = {name: codes[name] for name in self.combined}
-        return Items(*candidates.encode(candidate, codes, rows, statistics), kept, values)
+        keys = None if self.matches is None else self.matches.keys(candidate, rows)
+        return Items(*candidates.encode(candidate, codes, rows, statistics), kept, values, keys)
 
     def join(self, context: Columns, items: Items, one_list: bool = True) -> Packed:
         """Return the same as :meth:`encode_request` for one context row and these candidates.
@@ -167,7 +175,10 @@ class Encoder:
             items.numbers[:, place] = statistics(key)
         if one_list and self.list_inputs is not None:
             assert items.lists is not None, "candidates of a schema with inputs within lists hold their values"
-            self._write_lists(items.numbers, self.list_inputs.of_one(items.lists))
+            self._list_writer.write(items.numbers, self.list_inputs.of_one(items.lists))
+        if self.matches is not None:
+            assert items.keys is not None, "candidates of a schema with matches hold their keys"
+            self._match_writer.write(items.numbers, self.matches.inputs(context, items.keys))
         of_contexts = contexts.encode(context, of_context, rows, statistics)
         return self._with_trees(Packed(*of_contexts, items.ids, items.numbers))
 
@@ -187,26 +198,19 @@ class Encoder:
         """Computes the inputs within lists; ``None`` if the schema has none."""
         return ListInputs.of_schema(self.schema)
 
-    def _write_lists(self, numbers: NDArray[np.float32], inputs: Columns) -> None:
-        """Write inputs [N] within lists to their columns of the candidates' numbers [N, F]."""
-        encoded = np.empty((len(self._list_fields), len(numbers)), dtype=np.float32)
-        self._list_block.write(np.empty((0, len(numbers)), dtype=np.int32), encoded, inputs, {})
-        numbers[:, [field.start for field in self._list_fields]] = encoded.T
+    @cached_property
+    def matches(self) -> Matches | None:
+        """Looks candidates up in lists of the context; ``None`` if the schema has no such inputs."""
+        coders = {name: each.coder for name, each in self.encodings.items() if isinstance(each, CodedEncoding)}
+        return Matches(self.schema, coders) if self.schema.matches else None
 
     @cached_property
-    def _list_fields(self) -> list[NumberField]:
-        """Inputs within lists among the candidates' numbers, one column each."""
-        names = self.schema.list_inputs
-        return [field for field in self.layout.candidate.numbers if field.feature in names]
+    def _list_writer(self) -> ComputedInputs:
+        return ComputedInputs(self.schema.list_inputs, self.encodings, self.layout.candidate)
 
     @cached_property
-    def _list_block(self) -> Block:
-        """Encodes the inputs within lists alone, one row each in layout order."""
-        parts = [
-            Part(field.feature, field.feature, self.encodings[field.feature], None, slice(place, place + 1))
-            for place, field in enumerate(self._list_fields)
-        ]
-        return type(parts[0].encoding).block(parts)
+    def _match_writer(self) -> ComputedInputs:
+        return ComputedInputs(self.schema.match_inputs, self.encodings, self.layout.candidate)
 
     @cached_property
     def _without_lists(self) -> SideEncoder:

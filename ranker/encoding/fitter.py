@@ -11,7 +11,9 @@ from ranker.encoding.columns import Column, Floats, Integers, Mask, common_rows,
 from ranker.encoding.encoder import Encoder
 from ranker.encoding.key_statistics import KeyFitter
 from ranker.encoding.kinds.base import Arrays, Encoding, Fitter
+from ranker.encoding.kinds.coded import CodedFitter
 from ranker.encoding.layout import Key, Packed, key_name
+from ranker.encoding.matching import Matches
 from ranker.encoding.statistics import Combination
 from ranker.encoding.times import Times
 from ranker.encoding.vocabulary import Vocabulary
@@ -59,6 +61,8 @@ class EncoderFitter:
                 earlier = carried.sums(key, self._labels, self._binary)
             mutes = carried is not None  # folds are days
             self._statistics[key] = KeyFitter(statistics, len(self._labels), earlier, refit_scales, mutes)
+        coders = {name: each.coder for name, each in self._fitters.items() if isinstance(each, CodedFitter)}
+        self._matches = Matches(schema, coders) if schema.matches else None
         self._is_fitted = False
         self._times = carried.encoder.times.extendable() if carried else Times()
         self._list_rows: Counter[int] = Counter()
@@ -101,13 +105,19 @@ class EncoderFitter:
         self._check_folds(folds, rows)
         self._times.learn(self.schema, columns)
         codes: dict[str, Integers] = {}
+        computed = self.schema.match_inputs
         for name, fitter in self._fitters.items():
+            if name in computed:
+                continue
             column = self.schema.column(name)
             added = fitter.add(columns[column], column)
             if added is not None:
                 codes[name] = added
             if days is not None:
                 fitter.dated(days)
+        if self._matches is not None:  # only now, as the ids' types are known
+            for name, values in self._matches.inputs(columns, self._matches.keys(columns, rows)).items():
+                self._fitters[name].add(values, name)
         self._count_lists(columns)
         if days is not None and len(days):
             self.day = int(days.max()) if self.day is None else max(self.day, int(days.max()))

@@ -12,6 +12,7 @@ from ranker.encoding.declared import parsed
 from ranker.encoding.vocabulary import ValueType
 
 T = TypeVar("T")
+Id = TypeVar("Id", np.int32, np.int64)
 
 
 def ragged(column: Column, name: str, separator: str | None) -> Ragged:
@@ -62,12 +63,14 @@ def list_codes(codes: Callable[[Any, str], T], lists: Ragged, name: str) -> T:
         raise ColumnError(name, row, error.value, f"a list whose every value is {error.expected}") from None
 
 
-def pad(lists: Ragged, ids: NDArray[np.int32], length: int, keep: Callable[[Integers], Integers]) -> NDArray[np.int32]:
-    """Pad flat ids of ``lists`` to [N, length] with zeros; ``keep`` maps row lengths to the first kept position."""
+def pad(
+    lists: Ragged, ids: NDArray[Id], length: int, keep: Callable[[Integers], Integers], empty: int = 0
+) -> NDArray[Id]:
+    """Pad flat ids of ``lists`` to [N, length] with ``empty``; ``keep`` maps row lengths to the first kept position."""
     lengths = np.diff(lists.offsets)
     first = lists.offsets[:-1] + keep(lengths)
     steps = np.arange(length)
     within = steps < np.minimum(lengths, length)[:, None]
-    padded = np.zeros((len(lists), length), dtype=np.int32)
+    padded = np.full((len(lists), length), empty, dtype=ids.dtype)
     padded[within] = ids[(first[:, None] + steps)[within]]
     return padded

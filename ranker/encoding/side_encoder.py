@@ -1,6 +1,6 @@
 """Encodes the columns of one side; blocks are built once per encoder and run on each batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -58,6 +58,29 @@ class SideEncoder:
         for place in self._trees:
             numbers[place] = 0.0
         return np.ascontiguousarray(ids.T), np.ascontiguousarray(numbers.T)
+
+
+class ComputedInputs:
+    """Encodes inputs that are computed from other columns, and writes them among the candidates' numbers."""
+
+    def __init__(self, names: Collection[str], encodings: Mapping[str, Encoding], layout: SideLayout) -> None:
+        parts: list[Part[Any]] = []
+        places: list[int] = []
+        width = 0
+        for field in layout.numbers:
+            if field.feature in names:
+                here = slice(width, width + field.length)
+                parts.append(Part(field.feature, field.feature, encodings[field.feature], None, here))
+                places += range(field.start, field.start + field.length)
+                width += field.length
+        self._block = type(parts[0].encoding).block(parts)
+        self._places = places
+
+    def write(self, numbers: NDArray[np.float32], inputs: Columns) -> None:
+        """Write inputs [N] by name to their columns of numbers [N, F]."""
+        encoded = np.empty((len(self._places), len(numbers)), dtype=np.float32)
+        self._block.write(np.empty((0, len(numbers)), dtype=np.int32), encoded, inputs, {})
+        numbers[:, self._places] = encoded.T
 
 
 def _place(field: IdField | NumberField) -> slice:

@@ -66,6 +66,8 @@ class LookedUp:
             if items.lists is not None and others.lists is not None:
                 for stored, sent in zip(items.lists, others.lists, strict=True):
                     stored[missing] = sent
+            if items.keys is not None and others.keys is not None:
+                items.keys[missing] = others.keys
         return encoder.join(context, items)
 
     def raw(self, feature: str) -> NDArray[Any]:

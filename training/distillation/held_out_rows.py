@@ -87,11 +87,13 @@ def held_out_rows(artifact: Artifact, rows: Split, group_by: str | None, progres
     sizes = [len(part.ids) for part in parts]
     codes = {name: np.concatenate([part.codes[name] for part in parts]) for name in parts[0].codes}
     lists = [part.lists for part in parts if part.lists is not None]
+    looked_up = [part.keys for part in parts if part.keys is not None]
     joined = Items(
         np.concatenate([part.ids for part in parts]),
         np.concatenate([part.numbers for part in parts]),
         codes,
         ListValues.joined(lists) if lists else None,
+        np.concatenate(looked_up) if looked_up else None,
     )
     return HeldOutRows(
         items=joined.taken(np.arange(min(total, ROWS))),

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ranker.encoding.columns import Column, Integers
 from ranker.encoding.kinds.base import FEATURE_KINDS, CsvType, Encoding, FeatureKind, Fitter, RequestType
-from ranker.encoding.kinds.coded import CodedEncoding, CodedFitter
+from ranker.encoding.kinds.coded import Coded, CodedEncoding, CodedFitter
 from ranker.encoding.layout import LayoutBuilder, Side
 from ranker.encoding.lists import list_codes, pad, split
 from ranker.registry import require_known
@@ -24,13 +24,15 @@ class Sequence(FeatureKind):
     """Ids in time order, oldest first, that share the embedding table of another feature."""
 
     kind: Literal["sequence"]
-    shares: str = Field(description="Categorical feature whose vocabulary and table are shared.")
+    shares: str = Field(
+        description="Categorical feature whose vocabulary and table are shared; with pooling: none, also a multi one."
+    )
     separator: str | None = Field(None, min_length=1, description="Splits a text column into ids.")
     max_length: int = Field(20, ge=1, le=1024, description="Keep at most this many ids of a row, the latest.")
-    pooling: Literal["mean", "sum", "din", "multi_head"] = Field(
+    pooling: Literal["mean", "sum", "din", "multi_head", "none"] = Field(
         "mean",
         description="mean, sum; or target attention: din, multi_head, which attend from the candidate feature that "
-        "`shares` names.",
+        "`shares` names; or none: the list is not embedded, and schema.matches looks candidates up in it.",
     )
     heads: int = Field(2, ge=1, le=64, description="Attention heads, for pooling: multi_head.")
 
@@ -40,6 +42,11 @@ class Sequence(FeatureKind):
     def attends(self) -> bool:
         """Whether the pooling attends from the candidate."""
         return self.pooling in TARGET_ATTENTION
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the list has an embedding; otherwise only matches read it."""
+        return self.pooling != "none"
 
     @property
     def csv_type(self) -> CsvType | None:
@@ -52,9 +59,17 @@ class Sequence(FeatureKind):
         return self.shares
 
     def check(self, path: str, context: Mapping[str, FeatureKind], candidate: Mapping[str, FeatureKind]) -> None:
-        """Require ``shares`` to name a categorical feature; for target attention, one of the candidate."""
-        known = [name for name, feature in {**context, **candidate}.items() if feature.identifies]
-        require_known(self.shares, known, f"{path}.shares", "a categorical feature")
+        """Require ``shares`` to name a categorical feature; for target attention, one of the candidate.
+
+        Without an embedding, a multi feature will do.
+        """
+        known_as = "a categorical feature" if self.embedded else "a categorical or multi feature"
+        known = [
+            name
+            for name, feature in {**context, **candidate}.items()
+            if feature.identifies or (not self.embedded and isinstance(feature, Coded))
+        ]
+        require_known(self.shares, known, f"{path}.shares", known_as)
         if self.attends and self.shares not in candidate:
             raise ValueError(
                 f"{path}.pooling: {self.pooling} attends from the candidate, so `shares` must name a candidate "
@@ -120,8 +135,10 @@ class SequenceEncoding(Encoding):
         return RequestType.of_lists(self.feature.separator, self.shared.coder.kind, self.shared.coder.declared)
 
     def lay_out(self, builder: LayoutBuilder, side: Side, name: str) -> None:
-        """Add ``max_length`` columns of ids, pooled or attended to."""
+        """Add ``max_length`` columns of ids, pooled or attended to; none without an embedding."""
         feature = self.feature
+        if not feature.embedded:
+            return
         builder.ids(side, name, feature.shares, feature.max_length, feature.pooling, feature.attends, feature.heads)
 
     def ids(self, column: Column, name: str) -> NDArray[np.int32]:

@@ -20,7 +20,7 @@ from ranker.encoding.value_types import Typed, ValueType
 from ranker.registry import suggestion
 from ranker.schema import Schema
 from serving.features.items.reserved import new_array, save_array
-from serving.features.items.store import FACTS, IDS, LISTS, NUMBERS, ORDER, ROWS, Facts, ItemsError
+from serving.features.items.store import FACTS, IDS, KEYS, LISTS, NUMBERS, ORDER, ROWS, Facts, ItemsError
 
 LIMITS = Limits()
 BATCH = 8192
@@ -84,6 +84,8 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
             new_array(folder / name, dtype, (len(order), width))
             for name, (dtype, width) in zip(LISTS, widths, strict=True)
         ]
+    matches = encoder.matches
+    keys_of = None if matches is None else new_array(folder / KEYS, np.int64, (len(order), matches.width))
     columns = list(dict.fromkeys(schema.column(name) for name in schema.candidate))
     optional = optional_columns(schema)
     for batch in _batches(files, columns, optional):
@@ -96,6 +98,8 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
                 codes[name][to] = item_codes
             for array, part in zip(compared, items.lists or (), strict=True):
                 array[to] = part
+            if keys_of is not None:
+                keys_of[to] = items.keys
             for name, array in raw.items():
                 array[to] = numbers(batch.columns[schema.column(name)], schema.column(name))
         except ColumnError as error:

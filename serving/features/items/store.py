@@ -9,6 +9,7 @@
     numbers.npy     encoded numbers [V, F]
     code.N.npy      codes [V] of a feature that label statistics cross with the context
     list_numbers.npy, list_keys.npy    what items are compared by within a list [V, F] and [V, C], if they are
+    match_keys.npy  keys [V, K] that are looked up in lists of the context, if any are
     raw.N.npy       numbers [V] that fusions read
     text.N.npy      strings that fusions read, or the ids, with text.N.offsets.npy; text.N.rows.npy is in file order
 """
@@ -27,6 +28,9 @@ from ranker.encoding.within_list import ListValues
 IDS, ORDER, ROWS, NUMBERS, FACTS = "ids.npy", "order.npy", "rows.npy", "numbers.npy", "facts.json"
 LISTS = ("list_numbers.npy", "list_keys.npy")
 """Files of the arrays of :class:`~ranker.encoding.within_list.ListValues`."""
+
+KEYS = "match_keys.npy"
+"""File of the keys of :class:`~ranker.encoding.matching.Matches`."""
 
 
 class ItemsError(RuntimeError):
@@ -54,6 +58,7 @@ class ItemStore:
         self._codes = {name: self._array(f"code.{i}.npy") for i, name in enumerate(self.facts.codes)}
         stored = (folder / LISTS[0]).exists()
         self._lists = ListValues(*(self._array(name) for name in LISTS)) if stored else None
+        self._keys = self._array(KEYS) if (folder / KEYS).exists() else None
         self._raw = {name: self._array(f"raw.{i}.npy") for i, name in enumerate(self.facts.raw)}
         self._text = {name: self._strings(i) for i, name in enumerate(self.facts.text)}
 
@@ -77,7 +82,8 @@ class ItemStore:
         """Copies of the encoded items at positions [N]."""
         codes = {name: array[places].astype(np.int64) for name, array in self._codes.items()}
         lists = None if self._lists is None else self._lists.taken(places)
-        return Items(self._rows[places], self._numbers[places], codes, lists)
+        keys = None if self._keys is None else self._keys[places]
+        return Items(self._rows[places], self._numbers[places], codes, lists, keys)
 
     def raw(self, feature: str, places: NDArray[np.int64]) -> NDArray[Any]:
         """Raw values [N] for fusions; missing where the position is -1."""
