@@ -14,13 +14,9 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from scipy.stats import t as student
 
 from benchmarks.kuairand import TASKS
-
-Key = tuple[int, int]
-"""Day, counted from the end of the log, and seed."""
-Scores = Mapping[Key, Mapping[str, float]]
+from benchmarks.paired import Scores, paired
 
 
 def main(
@@ -65,25 +61,9 @@ def table_of(found: Mapping[str, Scores]) -> list[list[str]]:
     first = next(iter(found.values()))
     for place, (name, scores) in enumerate(found.items()):
         aucs = [np.mean([each[task] for each in scores.values()]) for task in TASKS]
-        gain = "" if place == 0 else _shown(_paired(scores, first))
+        gain = "" if place == 0 else _shown(paired(scores, first))
         lines.append([name, *(f"{value:.4f}" for value in (*aucs, np.mean(aucs))), gain])
     return lines
-
-
-def _paired(scores: Scores, first: Scores) -> tuple[float, float]:
-    """Mean difference of the mean AUC by day and seed, and half of its 95 % interval (Student's t over the days).
-
-    Seeds of one day share its rows, so the days are the independent observations.
-    """
-    by_day: dict[int, list[float]] = {}
-    for (day, seed), tasks in scores.items():
-        other = first[day, seed]
-        by_day.setdefault(day, []).append(float(np.mean([tasks[task] - other[task] for task in TASKS])))
-    means = np.array([np.mean(values) for values in by_day.values()])
-    if len(means) < 2:
-        return float(means.mean()), float("nan")
-    error = means.std(ddof=1) / np.sqrt(len(means))
-    return float(means.mean()), float(student.ppf(0.975, len(means) - 1) * error)
 
 
 def _shown(difference: tuple[float, float]) -> str:
