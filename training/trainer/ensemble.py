@@ -96,6 +96,8 @@ def put(member: RankingModel, model: RankingModel, number: int) -> None:
         table.assign(values)
     first = number * sets
     pairs: list[tuple[Any, Any]] = [(model.architecture.members[number], member.architecture)]
+    numbers = model.embedding.member_numbers[number]
+    pairs += [(numbers[side], source) for side, source in member.embedding.numbers.items()]
     for i in range(sets):
         pairs.append((model.interactions[first + i], member.interactions[i]))
         pairs += [
