@@ -22,11 +22,6 @@ from training.trainer.validation import validated
 if TYPE_CHECKING:  # train imports this module
     from training.trainer.train import Run
 
-NOT_CARRIED = (
-    "ensemble: cannot carry an artifact on, since its members would all start from the same weights; leave out "
-    "ensemble, or fit without --from"
-)
-
 Train: TypeAlias = "Callable[[Experiment, Path, RunListener], Run]"
 """Trains an experiment on rows that are encoded already, in a folder; goes on with a run that is there."""
 
