@@ -14,7 +14,7 @@ def check_carrying(experiment: Experiment) -> None:
     if experiment.ensemble is not None:
         raise DataError(
             "ensemble: cannot carry an artifact on, since its members would all start from the same weights; leave out "
-            "ensemble, or train from scratch"
+            "ensemble, or train from scratch, without --from"
         )
     if experiment.tree_options is not None:
         raise DataError(_of_trees("the config has"))
