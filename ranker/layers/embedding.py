@@ -73,7 +73,8 @@ class Embedding(Layer):
     @property
     def dense_variables(self) -> list[tf.Variable]:
         """Variables of the pooling layers and of embedded numbers; all other variables are tables."""
-        layers: list[Any] = [layer for part in (*self.poolings, *self.member_numbers) for layer in part.values()]
+        parts: list[Mapping[Any, Any]] = [*self.poolings, *self.member_numbers]
+        layers: list[Any] = [layer for part in parts for layer in part.values()]
         return [variable for layer in layers for variable in layer.weights]
 
     @property
