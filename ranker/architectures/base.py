@@ -22,6 +22,9 @@ class ArchitectureOptions(Closed):
 
     name: str = ""
 
+    unused: ClassVar[tuple[str, ...]] = ()
+    """Options common to all that it does not take: ``compare`` leaves them out when it varies the architecture."""
+
     towers: Units = Field((64,), description="Units of each task's tower; empty for a single linear layer.")
     activation: str = Field(
         "relu", pattern="^(relu|gelu|elu|selu|swish|tanh|sigmoid)$", description="Activation of hidden layers."

@@ -36,12 +36,12 @@ class BoostedTrees(Architecture):
 
         name: Literal["boosted_trees"] = "boosted_trees"
 
-        _of_layers: ClassVar[tuple[str, ...]] = ("towers", "activation", "dropout")
+        unused: ClassVar[tuple[str, ...]] = ("towers", "activation", "dropout")
 
         def check(self, schema: Schema) -> None:
             """Raise ``ValueError`` for an option of layers."""
             del schema
-            for option in self._of_layers:
+            for option in self.unused:
                 if getattr(self, option) != type(self).model_fields[option].default:
                     raise ValueError(f"{option}: boosted_trees has no layers; leave it out")
 

@@ -22,7 +22,8 @@ class Embedding(Layer):
     Features of the same width share a table, each in its own rows, so each side needs one lookup per width. Lists are
     pooled over ids other than 0. ``dropout`` is the fraction of ids replaced by the unknown id in training. The loss
     gets ``l2`` times the squared norm of the embeddings that an example looks up, averaged over the batch. With
-    several ``sets``, each id has that number of embeddings, stored side by side in one row of the table.
+    several ``sets``, each id has that number of embeddings, stored side by side in one row of the table. The sets are
+    of successive ``members`` of an ensemble, as many of each, and every member embeds numbers by variables of its own.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Embedding(Layer):
         l2: float = 0.0,
         scale: float = 0.05,
         sets: int = 1,
+        members: int = 1,
         name: str = "embedding",
     ) -> None:
         super().__init__(name=name)
@@ -39,6 +41,8 @@ class Embedding(Layer):
             raise ValueError(f"l2 must be at least 0, got {l2}")
         if sets < 1:
             raise ValueError(f"sets must be at least 1, got {sets}")
+        if members < 1 or sets % members:
+            raise ValueError(f"members must divide the {sets} sets, got {members}")
         self.layout = layout
         self.l2, self.scale, self.sets = l2, scale, sets
         self.tables = {
@@ -51,9 +55,10 @@ class Embedding(Layer):
         }
         self._read: Mapping[str, tf.Tensor] = self.tables
         self._inside = TablesInside(layout)
-        self.numbers = {
-            side: NumberEmbeddings(fields.numbers, name=f"numbers_{side}") for side, fields in layout.sides()
-        }
+        self.numbers, *self.further_numbers = [
+            {side: NumberEmbeddings(fields.numbers, name=f"numbers_{side}{end}") for side, fields in layout.sides()}
+            for end in ("", *(f"_{member}" for member in range(1, members)))
+        ]
         self.dropouts = {side: IdDropout(dropout, name=f"id_dropout_{side}") for side in ("context", "candidate")}
         self.poolings = [
             {
@@ -68,20 +73,30 @@ class Embedding(Layer):
     @property
     def dense_variables(self) -> list[tf.Variable]:
         """Variables of the pooling layers and of embedded numbers; all other variables are tables."""
-        layers: list[Any] = [layer for by_field in self.poolings for layer in by_field.values()]
-        return [variable for layer in (*layers, *self.numbers.values()) for variable in layer.weights]
+        parts: list[Mapping[Any, Any]] = [*self.poolings, *self.member_numbers]
+        layers: list[Any] = [layer for part in parts for layer in part.values()]
+        return [variable for layer in layers for variable in layer.weights]
+
+    @property
+    def member_numbers(self) -> list[dict[Side, NumberEmbeddings]]:
+        """The embeddings of numbers of each member, by side."""
+        return [self.numbers, *self.further_numbers]
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[Sides]:
         """Map packed arrays by name (``context_ids``, ``context_numbers``, ...) to embedded sides, one pair per set."""
         read = {side: self._rows(side, layout, inputs, training) for side, layout in self.layout.sides()}
-        numbers = {
-            side: [self.numbers[side](inputs[f"{side}_numbers"])] if layout.numbers else []
-            for side, layout in self.layout.sides()
-        }
+        numbers = [
+            {
+                side: [layers[side](inputs[f"{side}_numbers"])] if layout.numbers else []
+                for side, layout in self.layout.sides()
+            }
+            for layers in self.member_numbers
+        ]
+        own = self.sets // len(numbers)
         embedded = []
         for i, poolings in enumerate(self.poolings):
             parts = {
-                side: [*self._own(layout, read[side], poolings, i), *numbers[side]]
+                side: [*self._own(layout, read[side], poolings, i), *numbers[i // own][side]]
                 for side, layout in self.layout.sides()
             }
             candidate = parts["candidate"] + self._attended(read, poolings, i)

@@ -163,6 +163,14 @@ class Task(Closed):
         ``probability`` is the funnel's prediction for a task with trait ``probability``; other tasks ignore it.
         """
 
+    def taught(self) -> Self:
+        """The task of a student, whose labels are another model's scores of every row.
+
+        They are expected labels, also of a task with ``given``, so each row counts once.
+        """
+        alone = {"given": None, "given_conflicts": None, "mask": None, "weight": None, "label": None, "column": None}
+        return self.model_copy(update=alone)
+
     @model_validator(mode="after")
     def _one_label(self) -> Self:
         if self.column is not None and self.label is not None:

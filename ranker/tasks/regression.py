@@ -64,6 +64,10 @@ class Regression(Task):
             return TreeTarget("huber", target, parameters={"alpha": self.huber_delta})
         return TreeTarget("regression", target)
 
+    def taught(self) -> Self:
+        """Every row counts as one negative: scores are hardly ever 0, so that ``zeros`` would leave no negatives."""
+        return super().taught().model_copy(update={"negatives": "every_row"})
+
     def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
         """Reason if weighted logistic regression has no positives."""
         del known

@@ -19,6 +19,7 @@ from training.config.daily import Daily
 from training.config.experiment import Data as DataOptions
 from training.config.experiment import Experiment, SplitAtRandom, SplitByFiles, SplitByTime
 from training.data.cache import digest
+from training.data.carried_notes import check_carrying
 from training.data.day_files import DAY, DayFiles, write_days
 from training.data.days import DayClock, shown_day
 from training.data.encode import columns_of, labels_of
@@ -108,7 +109,8 @@ def backtest(
     ConfigError
         If the config is invalid.
     DataError
-        If the log cannot be used, or has not more days than are to be scored.
+        If the log cannot be used, or has not more days than are to be scored, or if models cannot be carried on, as
+        ``incremental`` asks.
     """
     experiment, console, target = experiment_of(config), console_of(progress), Path(output)
     for mode in modes:
@@ -121,6 +123,8 @@ def backtest(
     ):
         if value < 1:
             raise ValueError(f"{name}: must be at least 1, got {value}")
+    if "incremental" in modes and days > every:  # a model is carried on
+        _check_incremental(experiment)
     source = source_of(experiment, data, target, console)
     log, clock = open_log(experiment, source), DayClock(experiment, 0)
     if clock.column is None:
@@ -227,6 +231,16 @@ class _Models:
         except KilledError:
             raise DataError(f"{self._mode}: the process of a model was killed; out of memory?") from None
         return result
+
+
+def _check_incremental(experiment: Experiment) -> None:
+    """Raise ``DataError`` for a config whose models cannot be carried on, before any is trained."""
+    try:
+        check_carrying(experiment)
+    except DataError as error:
+        raise DataError(f"--mode incremental trains by --from; use --mode full. {error}") from None
+    if not experiment.keeps_state:
+        raise DataError("export.keep_state: --mode incremental needs the state; set it to true, or use --mode full")
 
 
 def _without_days(experiment: Experiment, validation: float) -> Experiment:

@@ -9,20 +9,27 @@ from training.data.days import Days
 from training.data.earlier import Earlier
 
 
-def check_carriable(experiment: Experiment, earlier: Earlier) -> None:
-    """Raise ``DataError`` for trees, and for embeddings of another width than the artifact's or drawn in each epoch."""
-    if experiment.tree_options is not None or earlier.artifact.encoder.trees is not None:
-        where = "the config has" if experiment.tree_options is not None else f"{earlier.artifact.folder} has"
+def check_carrying(experiment: Experiment) -> None:
+    """Raise ``DataError`` for a config with an ensemble, trees or embeddings redrawn in each epoch."""
+    if experiment.ensemble is not None:
         raise DataError(
-            f"trees: {where} trees, which --from cannot carry on: those fitted before do not know the rows of new ids, "
-            "and those fitted on the new rows alone would forget the past. Train from scratch on all days, without "
-            "--from, or leave out trees"
+            "ensemble: cannot carry an artifact on, since its members would all start from the same weights; leave out "
+            "ensemble, or train from scratch, without --from"
         )
-    if experiment.embedding.reinitialise_each_epoch and experiment.training.epochs > 1:
+    if experiment.tree_options is not None:
+        raise DataError(_of_trees("the config has"))
+    if experiment.embedding.reinitialise_each_epoch and experiment.carrying_on().training.epochs > 1:
         raise DataError(
             "embedding.reinitialise_each_epoch: would draw the embeddings anew that --from carries on; set it to "
             "false, or training.epochs to 1"
         )
+
+
+def check_carriable(experiment: Experiment, earlier: Earlier) -> None:
+    """Raise ``DataError`` as :func:`check_carrying`, and for an artifact with trees or embeddings of another width."""
+    check_carrying(experiment)
+    if earlier.artifact.encoder.trees is not None:
+        raise DataError(_of_trees(f"{earlier.artifact.folder} has"))
     before, now = earlier.artifact.schema.features, experiment.log_schema.features
     for name in before.keys() & now.keys():
         old, new = before[name].embedding_width, now[name].embedding_width
@@ -52,6 +59,14 @@ def carried_notes(earlier: Earlier, fitter: EncoderFitter, days: Days, refit_sca
     for name, moved in fitter.moved().items():
         what = "fitted again" if refit_scales else "kept; daily.refit_scales: true fits it again"
         yield f"caution: schema feature {name!r} has moved far: {moved}. Its scale is {what}"
+
+
+def _of_trees(where: str) -> str:
+    return (
+        f"trees: {where} trees, which --from cannot carry on: those fitted before do not know the rows of new ids, "
+        "and those fitted on the new rows alone would forget the past. Train from scratch on all days, without "
+        "--from, or leave out trees"
+    )
 
 
 def _counted(column: str | None, unit: str) -> str:

@@ -31,8 +31,7 @@ def student_experiment(
     which is what is served. Raises ``ConfigError`` if the options do not fit the tasks or features.
     """
     full = Experiment.model_validate(artifact.manifest.experiment)
-    alone = {"given": None, "given_conflicts": None, "mask": None, "weight": None, "label": None, "column": None}
-    tasks = {name: task.model_copy(update=alone) for name, task in artifact.schema.tasks.items()}
+    tasks = {name: task.taught() for name, task in artifact.schema.tasks.items()}
     schema = artifact.schema.model_copy(update={"tasks": tasks, "sample_weight": None})
     for name, section in (("architecture", options.architecture), ("interaction", options.interaction)):
         try:

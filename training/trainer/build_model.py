@@ -42,10 +42,10 @@ def build_model(
     each = [kind.of_layout(heads, experiment.architecture, layout) for _ in range(members)]
     architecture = Averaged(each) if members > 1 else each[0]
     experiment = experiment if kind.trainable else _untrained(experiment)
-    sets = architecture.embedding_sets
+    sets, rules = architecture.embedding_sets, experiment.embedding
     model = RankingModel(
         schema,
-        embedding=Embedding(layout, dropout=experiment.embedding.dropout, l2=experiment.embedding.l2, sets=sets),
+        embedding=Embedding(layout, dropout=rules.dropout, l2=rules.l2, sets=sets, members=members),
         interactions=[INTERACTIONS[experiment.interaction.name](layout, experiment.interaction) for _ in range(sets)],
         architecture=architecture,
         weighting=WEIGHTINGS[experiment.weighting.name](experiment.weighting),

@@ -22,11 +22,6 @@ from training.trainer.validation import validated
 if TYPE_CHECKING:  # train imports this module
     from training.trainer.train import Run
 
-NOT_CARRIED = (
-    "ensemble: cannot carry an artifact on, since its members would all start from the same weights; leave out "
-    "ensemble, or fit without --from"
-)
-
 Train: TypeAlias = "Callable[[Experiment, Path, RunListener], Run]"
 """Trains an experiment on rows that are encoded already, in a folder; goes on with a run that is there."""
 
@@ -96,6 +91,8 @@ def put(member: RankingModel, model: RankingModel, number: int) -> None:
         table.assign(values)
     first = number * sets
     pairs: list[tuple[Any, Any]] = [(model.architecture.members[number], member.architecture)]
+    numbers = model.embedding.member_numbers[number]
+    pairs += [(numbers[side], source) for side, source in member.embedding.numbers.items()]
     for i in range(sets):
         pairs.append((model.interactions[first + i], member.interactions[i]))
         pairs += [

@@ -31,7 +31,7 @@ from training.trainer.callbacks import StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
-from training.trainer.ensemble import NOT_CARRIED, Members, assemble, measured
+from training.trainer.ensemble import Members, assemble, measured
 from training.trainer.epoch import scorer, start, train_epoch
 from training.trainer.precision import chosen
 from training.trainer.refit import REFIT, refit_rows, refitted, reopened
@@ -66,8 +66,6 @@ def train(
     """
     listener = listener or RunListener()
     if experiment.ensemble is not None:
-        if earlier is not None:
-            raise DataError(NOT_CARRIED)
         listener = listener.once()
     if experiment.training.threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)

@@ -80,6 +80,8 @@ def test_embedding_sets_are_stored_side_by_side():
 def test_zero_embedding_sets_are_rejected():
     with pytest.raises(ValueError, match="sets must be at least 1, got 0"):
         Embedding(layout(), sets=0)
+    with pytest.raises(ValueError, match="members must divide the 3 sets, got 2"):
+        Embedding(layout(), sets=3, members=2)
 
 
 def attending(pooling, heads=1):

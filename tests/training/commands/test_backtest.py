@@ -1,4 +1,5 @@
 import io
+import re
 
 import orjson
 import pandas as pd
@@ -94,6 +95,25 @@ def test_a_log_without_enough_days_is_refused(log, tmp_path):
         backtest(timeless, log, days=1, output=tmp_path, progress=False)
     with pytest.raises(ValueError, match="every: must be at least 1, got 0"):
         backtest(EXPERIMENT, log, days=1, every=0, output=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"ensemble": {"seeds": 2}}, "ensemble: cannot carry an artifact on"),
+        ({"trees": {}}, "trees: the config has trees"),
+        ({"architecture": "boosted_trees"}, "trees: the config has trees"),
+        ({"embedding": {"reinitialise_each_epoch": True}}, "embedding.reinitialise_each_epoch"),
+        ({"export": {"keep_state": False}}, "export.keep_state"),
+    ],
+)
+def test_models_that_cannot_be_carried_on_are_refused_before_any_is_trained(log, tmp_path, monkeypatch, changes, named):
+    monkeypatch.setattr(command, "train_and_score", None)
+    config = checked({**CONFIG, **SMALL, "data": SPLIT, "daily": {"epochs": 2}, **changes})
+    with pytest.raises(DataError, match=re.escape(named)) as error:
+        backtest(config, log, days=2, output=tmp_path, progress=False)
+    assert "--mode full" in str(error.value)
+    assert not any(tmp_path.iterdir())
 
 
 def test_files_to_validate_on_are_not_read(log):

@@ -50,6 +50,6 @@ def test_an_ensemble_is_taken_up_but_not_carried_on(ensemble, log, tmp_path):
 
 
 def test_members_do_not_all_start_from_one_artifact(quickly_trained, log, tmp_path):
-    with pytest.raises(DataError, match="leave out ensemble, or fit without --from"):
+    with pytest.raises(DataError, match="leave out ensemble, or train from scratch"):
         fitted(CONFIG, log, tmp_path / "on", from_artifact=quickly_trained.output)
     assert not (tmp_path / "on" / "run").exists()

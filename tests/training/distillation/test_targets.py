@@ -11,12 +11,16 @@ KINDS = {
     "plain": ({"kind": "regression"}, np.linspace(-4000.0, 9000.0, 101)),
     "log1p": ({"kind": "regression", "transform": "log1p", "loss": "huber"}, np.linspace(0.1, 40.0, 101)),
     "weighted": ({"kind": "regression", "loss": "weighted_logistic"}, np.linspace(0.1, 40.0, 101)),
+    "weighted by zeros": (
+        {"kind": "regression", "loss": "weighted_logistic", "negatives": "zeros"},
+        np.linspace(0.1, 40.0, 101),
+    ),
 }
 
 
 def task_of(name):
     options, scores = KINDS[name]
-    return TASK_KINDS[options["kind"]].model_validate(options), scores.astype(np.float32)
+    return TASK_KINDS[options["kind"]].model_validate(options).taught(), scores.astype(np.float32)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -24,6 +28,16 @@ def test_a_logit_is_found_for_every_score(name):
     task, scores = task_of(name)
     logits = inverse(task, scores)
     np.testing.assert_allclose(task.score(tf.constant(logits[:, None])).numpy(), scores, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_loss_of_a_score_is_least_at_its_logit(name):
+    task, scores = task_of(name)
+    logits = inverse(task, scores)
+    least = task.losses(tf.constant(scores), tf.constant(logits[:, None])).numpy()
+    for step in (-0.5, 0.5):
+        moved = (logits + step * logits.std())[:, None]
+        assert (task.losses(tf.constant(scores), tf.constant(moved)).numpy() > least).all()
 
 
 def test_every_objective_has_as_much_to_learn_whatever_its_spread(tmp_path):

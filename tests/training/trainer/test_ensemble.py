@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from ranker.encoding.layout import Periodic
 from ranker.model import INPUTS
 from tests.ranker.models import layout as layout_of
 from tests.training.conftest import QUICK
@@ -15,6 +19,14 @@ ARCHITECTURES = [
 ]
 
 
+def with_embedded_numbers(layout):
+    def embedded(side):
+        first, *others = side.numbers
+        return replace(side, numbers=(replace(first, embedding=Periodic(3, 1.0, 2), flags=1), *others))
+
+    return replace(layout, context=embedded(layout.context), candidate=embedded(layout.candidate))
+
+
 def logit(probability):
     return np.log(probability) - np.log1p(-probability)
 
@@ -24,13 +36,15 @@ def test_the_logits_of_an_average_are_the_mean_of_its_members(architecture):
     interaction = {"name": "cross", "layers": 1}
     config = checked({**QUICK, "architecture": architecture, "interaction": interaction})
     config = config.model_copy(update={"ensemble": Ensemble(seeds=2)})
-    layout, random = layout_of("din"), np.random.default_rng(0)
+    layout, random = with_embedded_numbers(layout_of("din")), np.random.default_rng(0)
     inputs = {}
     for name, width in zip(INPUTS, layout.widths(), strict=True):
         ids = name.endswith("ids")
         array = random.integers(0, 4, (7, width)) if ids else random.normal(size=(7, width))
         inputs[name] = array.astype(np.int32 if ids else np.float32)
     model, members = build_model(config, layout), [build_model(member_of(config, i), layout) for i in range(2)]
+    for variable in model.trainable_variables:
+        variable.assign(tf.fill(variable.shape, np.nan))  # what no member gives would show
     for i, member in enumerate(members):
         for table in member.embedding.tables.values():
             table.assign(20 * table)  # far enough from 0 that members differ

@@ -17,6 +17,7 @@ from ranker.encoding.scaling import usable_deviation
 from ranker.encoding.tree_scores import Booster, TreeColumns, TreeScores
 from ranker.files import replace_file
 from ranker.log_files.log_reader import DataError, Log
+from ranker.tasks import Task
 from ranker.trees import Tree, packed, unpacked
 from training.config.experiment import Experiment
 from training.config.trees import TreeOptions
@@ -116,7 +117,7 @@ def _boosters(
     numbers = np.unique(folds).tolist()
     tasks = options.tasks(list(experiment.log_schema.tasks))
     targets = targets_of(experiment.log_schema, training)
-    first = {task: _first_fold(task, targets[task], folds) for task in tasks}
+    first = {task: first_fold(task, experiment.log_schema.tasks[task], targets[task], folds) for task in tasks}
     wanted = [(task, fold) for task in tasks for fold in [first[task], *(n for n in numbers if n != first[task])]]
     wanted += [(task, None) for task in tasks]
     done = {(task, fold): trees for task, fold in wanted if (trees := _read(_file(folder, task, fold))) is not None}
@@ -141,14 +142,27 @@ def _boosters(
     return done
 
 
-def _first_fold(task: str, targets: Targets, folds: Folds) -> int:
-    """The first fold with rows that count, held out by ``rounds: auto``. Raises ``DataError`` for fewer than two."""
-    counted = np.unique(folds[targets.weights > 0]).tolist()
+def first_fold(name: str, task: Task, targets: Targets, folds: Folds) -> int:
+    """The first fold with rows that count, held out by ``rounds: auto``.
+
+    Raises ``DataError`` for a task with fewer than two, and if the rows without a fold have nothing to learn: trees of
+    labels that are all 0 would give that fold's rows log odds of about -35.
+    """
+    counts = targets.weights > 0
+    counted = np.unique(folds[counts]).tolist()
     if len(counted) < 2:
         raise DataError(
-            f"trees.of: the labels of {task!r} that count lie in {len(counted)} of the folds, so that no score can be "
+            f"trees.of: the labels of {name!r} that count lie in {len(counted)} of the folds, so that no score can be "
             "out of fold; list the other tasks in trees.of"
         )
+    for fold in counted:
+        labels = targets.target.labels[counts & (folds != fold)]
+        if reason := task.nothing_to_learn(len(labels), int(np.count_nonzero(labels))):
+            raise DataError(
+                f"trees.of: without one of the folds, {reason} among the rows of {name!r}, so that trees cannot be "
+                "fitted to score that fold; list the other tasks in trees.of, or divide rows otherwise (trees.folds, "
+                "schema.label_statistics.fold_by)"
+            )
     return int(counted[0])
 
 

@@ -157,11 +157,12 @@ def _chosen(section: str, before: Any, value: Any) -> Any:
     if name == before["name"]:
         return {**before, **options}
     # Keep only what the config set explicitly, since the other class' defaults do not carry over, and only options
-    # with the same meaning: those of the nearest common base class.
+    # with the same meaning: those of the nearest common base class that the class does not leave unused.
     kind, other = CHOICES[section][name].Options, CHOICES[section][before["name"]].Options
     common = next(base for base in kind.__mro__ if issubclass(other, base))
     defaults = other().model_dump(mode="json")
-    kept = {k: v for k, v in before.items() if k in common.model_fields and v != defaults.get(k)}
+    shared = common.model_fields.keys() - set(getattr(kind, "unused", ()))
+    kept = {k: v for k, v in before.items() if k in shared and v != defaults.get(k)}
     return {**kept, **options, "name": name}
 
 

@@ -3,11 +3,14 @@ import pandas as pd
 import pytest
 
 from ranker.log_files.log_reader import DataError
+from ranker.tasks import TASK_KINDS
 from tests.training.conftest import QUICK
 from tests.training.stored import file_of
 from training.config.experiment import checked
 from training.data.experiment_log import open_log
+from training.data.trees.boost import Targets
 from training.data.trees.folds import tree_folds
+from training.data.trees.scores import first_fold
 
 LOG = pd.DataFrame(
     {
@@ -53,3 +56,22 @@ def test_rows_of_one_fold_are_refused():
     data = {"split": {"by": "time", "column": "date", "last": 3}}
     with pytest.raises(DataError, match="100 training rows have one value of 'date', so that no fold"):
         found(data=data, label_statistics={"of": ["user_id"], "fold_by": "date"})
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1, 0, 0, 0, 0, 0], "'like' that count lie in 1 of the folds"),
+        ([0, 1, 0, 0, 0, 0], "without one of the folds, no label is 1 among the rows of 'like'"),
+        ([1, 1, 1, 0, 1, 1], "without one of the folds, every known label is 1 among"),
+    ],
+)
+def test_labels_that_leave_a_fold_nothing_to_be_scored_by_are_refused(labels, message):
+    task = TASK_KINDS["binary"](kind="binary")
+    numbers = np.array(labels, dtype=np.float64)
+    folds, alone = np.array([0, 0, 1, 1, 2, 2], dtype=np.int8), "lie in" in message
+    weights = np.where(folds == 0, 1.0, 0.0) if alone else np.ones(6)
+    with pytest.raises(DataError, match=message):
+        first_fold("like", task, Targets(task.tree_target(numbers), weights), folds)
+    both = np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+    assert first_fold("like", task, Targets(task.tree_target(both), np.array([0.0, 0, 1, 1, 1, 1])), folds) == 1

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.training.conftest import CONFIG
-from training.config.experiment import CHOICES, ConfigError, Experiment
+from training.config.experiment import CHOICES, ConfigError, Experiment, checked
 from training.sweeps.compare import expand, parse
 
 BASE = Experiment.model_validate(CONFIG)
@@ -35,6 +35,16 @@ def test_of_a_whole_registry_what_does_not_fit_is_left_out():
     assert "esmm" in [trial.experiment.architecture.name for trial in expand(BASE, [parse("architecture=all")], 1)]
     with pytest.raises(ConfigError, match=r"architecture=esmm: architecture\.name: esmm needs a task with `given`"):
         expand(plain, [parse("architecture=esmm")], 1)
+
+
+def test_what_the_configs_architecture_sets_keeps_no_other_from_being_compared():
+    options = {"name": "shared_bottom", "towers": [4], "activation": "gelu", "dropout": 0.1}
+    plain, full = (
+        {trial.experiment.architecture.name for trial in expand(checked(config), [parse("architecture=all")], 1)}
+        for config in ({**CONFIG, "architecture": "shared_bottom"}, {**CONFIG, "architecture": options})
+    )
+    assert full == plain
+    assert "boosted_trees" in plain
 
 
 @pytest.mark.parametrize("text", ["architecture", "=mmoe", "architecture=", "architecture={", "a=1,1"])
