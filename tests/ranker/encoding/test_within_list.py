@@ -168,6 +168,16 @@ def test_mistakes_name_the_key(within, text):
         schema_of(**within)
 
 
+def test_no_feature_reads_a_column_with_the_name_of_a_computed_input():
+    stored = {
+        "candidate": {"price": {"kind": "numeric"}, "size": {"kind": "numeric", "column": LIST_SIZE}},
+        "tasks": {"click": {"kind": "binary"}},
+    }
+    Schema.model_validate(stored)
+    with pytest.raises(ValidationError, match=r"'size' reads column 'within_list\.list_size', which is the name of"):
+        Schema.model_validate({**stored, "within_list": {"list_by": "request"}})
+
+
 def test_inputs_of_two_schemas_are_joined_if_their_lists_are_the_same():
     first, second = (
         ListInputs.of_schema(schema_of(**{"of": of, "as": measures}))
