@@ -351,6 +351,12 @@ class Schema(Closed):
         for column in within.list_columns:
             if column in self._outcomes():
                 raise ValueError(f"within_list.list_by: {column!r} is a task's label or mask")
+        for name in self.features:
+            if self.column(name) in self.list_inputs:
+                raise ValueError(
+                    f"feature {name!r} reads column {self.column(name)!r}, which is the name of an input that "
+                    "within_list computes; rename the column in the log"
+                )
         return self
 
     @model_validator(mode="after")

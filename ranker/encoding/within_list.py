@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.encoding.columns import Floats, Integers, Mask, require_finite, same_type, unchecked_numbers
+from ranker.encoding.columns import LARGEST, Floats, Integers, Mask, require_finite, same_type, unchecked_numbers
 from ranker.encoding.declared import IdType
 from ranker.encoding.kinds.base import Columns
 from ranker.encoding.kinds.coded import Coded
@@ -157,8 +157,8 @@ def rank(values: Sorted) -> Floats:
 
 
 def minus_mean(values: Sorted) -> Floats:
-    """Difference to the mean."""
-    return values.centred
+    """Difference to the mean, of at most the size that an input may have."""
+    return np.clip(values.centred, -LARGEST, LARGEST)
 
 
 def ratio_to_max(values: Sorted) -> Floats:

@@ -53,7 +53,10 @@ class Numeric(FeatureKind):
     bins: int = Field(16, ge=2, le=256, description="Number of quantile bins, for transform: piecewise_linear.")
     frequencies: int = Field(16, ge=1, le=256, description="Number of frequencies, for transform: periodic.")
     sigma: float = Field(
-        0.1, gt=0, description="Deviation of the initial frequencies, for transform: periodic; the one to tune."
+        0.1,
+        gt=0,
+        le=1000,
+        description="Deviation of the initial frequencies, for transform: periodic; the one to tune.",
     )
 
     state_section: ClassVar[str | None] = "numerics"

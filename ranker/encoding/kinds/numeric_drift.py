@@ -3,6 +3,7 @@
 import numpy as np
 
 from ranker.encoding.columns import Floats
+from ranker.encoding.scaling import usable_deviation
 
 SHIFT = 0.5
 """Earlier standard deviations by which a mean may move."""
@@ -15,7 +16,12 @@ FEW = 100
 
 
 def scale_moved(mean: float, deviation: float, earlier_mean: float, earlier_deviation: float) -> str | None:
-    """How the mean and standard deviation of a column moved, if far."""
+    """How the mean and standard deviation of a column moved, if far.
+
+    An earlier deviation of 1 may be that of a constant; a column that still is one has not moved.
+    """
+    if earlier_deviation == 1.0:
+        deviation = float(usable_deviation(np.array(deviation), np.array(mean)))
     near = abs(mean - earlier_mean) <= SHIFT * earlier_deviation
     if near and earlier_deviation / RATIO <= deviation <= RATIO * earlier_deviation:
         return None

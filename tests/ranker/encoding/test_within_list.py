@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from ranker.encoding.columns import ColumnError
+from ranker.encoding.columns import LARGEST, ColumnError
 from ranker.encoding.within_list import MEASURES, ListInputs, ListSizes, ListValues
 from ranker.schema import LIST_SIZE, Measure, Schema, list_input
 
@@ -81,11 +81,11 @@ def test_a_list_without_any_value_is_missing_whole():
         assert np.isnan(found[measure]).tolist() == [True, True, False]
 
 
-def test_largest_numbers_and_tiny_differences_stay_finite():
-    for price in ([3.4e38, -3.4e38], [1e-300, 2e-300], [1e15, 1e15 + 0.125], [0.3, 0.1 + 0.2]):
+def test_largest_numbers_and_tiny_differences_are_valid_inputs():
+    for price in ([3.4e38, -1e38, -3.4e38], [1e-300, 2e-300], [1e15, 1e15 + 0.125], [0.3, 0.1 + 0.2]):
         found = inputs_of(price)
-        assert all(np.isfinite(found[measure]).all() for measure in ALL)
-        assert found["rank"] == ([1.0, 0.0] if price[0] > price[1] else [0.0, 1.0])
+        assert all((np.abs(found[measure]) <= LARGEST).all() for measure in ALL)
+        assert found["rank"] == ([1.0, 0.5, 0.0] if price[0] > price[1] else [0.0, 1.0])
 
 
 def test_a_negative_maximum_is_compared_by_size():
@@ -166,6 +166,16 @@ def test_names_and_sides():
 def test_mistakes_name_the_key(within, text):
     with pytest.raises(ValidationError, match=text):
         schema_of(**within)
+
+
+def test_no_feature_reads_a_column_with_the_name_of_a_computed_input():
+    stored = {
+        "candidate": {"price": {"kind": "numeric"}, "size": {"kind": "numeric", "column": LIST_SIZE}},
+        "tasks": {"click": {"kind": "binary"}},
+    }
+    Schema.model_validate(stored)
+    with pytest.raises(ValidationError, match=r"'size' reads column 'within_list\.list_size', which is the name of"):
+        Schema.model_validate({**stored, "within_list": {"list_by": "request"}})
 
 
 def test_inputs_of_two_schemas_are_joined_if_their_lists_are_the_same():

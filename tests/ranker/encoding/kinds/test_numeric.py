@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from ranker.encoding.columns import ColumnError
 from ranker.encoding.kinds.base import Part
@@ -201,6 +202,12 @@ def test_embedded_numbers_take_one_column_of_a_batch():
     assert (first.length, first.flags, first.embedding) == (1, 0, Piecewise(2))
     assert (second.length, second.flags, second.embedding) == (2, 1, Periodic(5, 0.2, 7))
     assert (first.width, second.width) == (2, 8)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1e39])
+def test_frequencies_that_no_float_holds_are_refused(sigma):
+    with pytest.raises(ValidationError, match=r"sigma\n.*should be (greater than 0|less than or equal to 1000)"):
+        Numeric(kind="numeric", transform="periodic", sigma=sigma)
 
 
 def carried(earlier, facts, column, refit=False, **feature):

@@ -18,6 +18,13 @@ def test_a_scale_moves_by_half_a_deviation_or_a_factor_of_two():
     assert scale_moved(0.0, 0.4, 0.0, 1.0) is not None
 
 
+def test_a_constant_that_stays_one_has_not_moved():
+    assert scale_moved(2.4, 0.0, 2.4, 1.0) is None
+    assert scale_moved(2.4, 8.9e-16, 2.4, 1.0) is None  # rounding error
+    assert scale_moved(3.4, 0.0, 2.4, 1.0) is not None
+    assert scale_moved(2.4, 0.0, 2.4, 3.0) is not None
+
+
 def test_buckets_move_when_a_fifth_of_the_values_lie_in_others():
     edges = np.array([1.0, 2.0])
     shares = bucket_shares(np.array([0, 1, 1.5, 2, 9]), edges)
