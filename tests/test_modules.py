@@ -53,6 +53,8 @@ REASONS = {
     "rows that are evaluated: tests/training/commands/test_evaluate_rankings.py": """
         training.data.every_row training.data.plain_columns training.evaluation.ranked_rows""",
     "reasons against a promotion: tests/training/promotion/test_decide.py": "training.promotion.soundness",
+    "statistics of days, in steps of the encoding: tests/ranker/encoding/test_past_statistics.py": """
+        ranker.encoding.key_statistics""",
     "steps of a training: tests/training/trainer": """
         training.trainer.callbacks training.trainer.checkpoints training.trainer.epoch training.trainer.run""",
 }

@@ -121,9 +121,10 @@ class Task(Closed):
         del labels
         return None
 
-    @abstractmethod
-    def tree_target(self, labels: Floats) -> TreeTarget:
-        """Target of boosted trees for labels [N]; unknown ones may be any number."""
+    def tree_target(self, labels: Floats) -> TreeTarget | None:
+        """Target of boosted trees for labels [N], which may be any number if unknown; ``None``: no trees fit it."""
+        del labels
+        return None
 
     def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
         """Reason why ``known`` labels, ``nonzero`` of them not 0, cannot be learnt from; ``None`` if they can."""

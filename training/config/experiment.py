@@ -8,6 +8,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from ranker.architectures import ARCHITECTURES, ArchitectureOptions
@@ -268,6 +269,10 @@ class Experiment(NamedChoices):
         if options is None:
             return
         options.check(tasks)
+        for name in options.tasks(tasks):
+            task = self.log_schema.tasks[name]
+            if task.tree_target(np.zeros(0)) is None:
+                raise ValueError(f"trees.of: no trees can be fitted to {name!r}, of kind {task.kind}; name other tasks")
         if not ARCHITECTURES[self.architecture.name].reads_trees:
             return
         for head in heads:

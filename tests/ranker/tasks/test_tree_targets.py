@@ -2,7 +2,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from ranker.tasks import TASK_KINDS, TreeTarget
+from ranker.tasks import TASK_KINDS, Task, TreeTarget
 
 LABELS = np.array([0.0, 0.0, 3.0, 9.0])
 
@@ -18,6 +18,10 @@ def test_targets_by_kind_and_loss():
     weighted = target(kind="regression", loss="weighted_logistic")
     np.testing.assert_allclose(weighted.labels, LABELS / (LABELS + 1))
     np.testing.assert_allclose(weighted.weights, LABELS + 1)
+
+
+def test_a_kind_need_not_have_a_target():
+    assert Task.tree_target(TASK_KINDS["binary"].model_validate({"kind": "binary"}), LABELS) is None
 
 
 @pytest.mark.parametrize("loss", ["mse", "weighted_logistic"])

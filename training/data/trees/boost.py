@@ -40,6 +40,8 @@ def targets_of(schema: Schema, rows: EncodedRows) -> dict[str, Targets]:
     funnel, targets = Funnel(schema, FunnelOptions()), {}
     for place, (name, task) in enumerate(schema.tasks.items()):
         target = task.tree_target(labels[:, place])
+        if target is None:  # the config refuses trees of such a task
+            continue
         counted = np.asarray(funnel.within_parent(labels, weights, place), dtype=np.float64)
         targets[name] = Targets(target, counted if target.weights is None else counted * target.weights)
     return targets
