@@ -41,9 +41,9 @@ def test_labels_too_large_are_named_with_the_step_and_what_to_try(log, tmp_path)
 
 def test_the_best_epoch_before_it_is_kept_and_can_be_opened(log, tmp_path, monkeypatch):
     experiment = quick(tmp_path, training=SMALL)
-    from training.trainer import train as trainer
+    from training.trainer import validation
 
-    calls, real = [], trainer.predict
+    calls, real = [], validation.predict
 
     def spoilt(*arguments):
         found = real(*arguments)
@@ -52,7 +52,7 @@ def test_the_best_epoch_before_it_is_kept_and_can_be_opened(log, tmp_path, monke
             found.scores[:, 1] = np.nan
         return found
 
-    monkeypatch.setattr(trainer, "predict", spoilt)
+    monkeypatch.setattr(validation, "predict", spoilt)
     with pytest.raises(DivergedError, match="scores not finite after epoch 2, for like") as ended:
         train(experiment, [log], tmp_path / "out")
     assert f"Epoch 1 is kept: `ranker-train export {tmp_path / 'out'}` exports it" in str(ended.value)
