@@ -19,8 +19,7 @@ from training.export.onnx import to_onnx
 from training.trainer.callbacks import STEPS
 from training.trainer.curves import trace
 from training.trainer.epoch import scorer
-from training.trainer.refit import REFIT
-from training.trainer.run_folder import RESULT
+from training.trainer.run_folder import REFIT, RESULT
 from training.trainer.train import RUN, train
 
 

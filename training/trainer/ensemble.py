@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,19 +18,6 @@ from training.trainer.callbacks import StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.run_folder import MEMBERS
 from training.trainer.validation import validated
-
-if TYPE_CHECKING:  # train imports this module
-    from training.trainer.train import Run
-
-Train: TypeAlias = "Callable[[Experiment, Path, RunListener], Run]"
-"""Trains an experiment on rows that are encoded already, in a folder; goes on with a run that is there."""
-
-
-class Members(NamedTuple):
-    """The mean of the members' losses by task, and the number of epochs that each was trained for."""
-
-    losses: dict[str, float]
-    epochs: list[int]
 
 
 def member_of(experiment: Experiment, number: int) -> Experiment:
@@ -48,35 +35,24 @@ def member_of(experiment: Experiment, number: int) -> Experiment:
     )
 
 
-def assemble(model: RankingModel, experiment: Experiment, folder: Path, listener: RunListener, train: Train) -> Members:
-    """Train the members in ``folder/members`` and copy their weights into ``model``.
-
-    Members that were trained before are not trained again.
-    """
-    assert experiment.ensemble is not None, "only ensembles have members"
-    seeds, losses, epochs = experiment.ensemble.seeds, [], []
-    for i in range(seeds):
-        listener.model(f"member {i + 1} of {seeds}")
-        run = train(member_of(experiment, i), folder / MEMBERS / str(i + 1), listener)
-        put(run.model, model, i)
-        losses.append(run.history[run.best_epoch - 1]["losses"])
-        epochs.append(run.best_epoch)
-    listener.model("ensemble")
-    return Members({task: float(np.mean([each[task] for each in losses])) for task in losses[0]}, epochs)
-
-
-def assemble_again(
+def assemble(
     model: RankingModel,
     experiment: Experiment,
     folder: Path,
-    epochs: Sequence[int],
     listener: RunListener,
     train: Callable[[Experiment, int, Path], RankingModel],
 ) -> None:
-    """Train the members of a refit in ``folder/members``, each for its ``epochs``, and copy their weights."""
-    for i, own in enumerate(epochs):
-        listener.model(f"member {i + 1} of {len(epochs)}")
-        put(train(member_of(experiment, i), own, folder / MEMBERS / str(i + 1)), model, i)
+    """Train the members, each in a folder of its own below ``folder/members``, and copy their weights into ``model``.
+
+    ``train`` gets a member's experiment, its number from 0, and its folder, in which it goes on with a training that is
+    there already.
+    """
+    assert experiment.ensemble is not None, "only ensembles have members"
+    seeds = experiment.ensemble.seeds
+    for number in range(seeds):
+        listener.model(f"member {number + 1} of {seeds}")
+        own = folder / MEMBERS / str(number + 1)
+        put(train(member_of(experiment, number), number, own), model, number)
     listener.model("ensemble")
 
 
@@ -109,15 +85,17 @@ def measured(
     model: RankingModel,
     score: Scorer,
     prepared: Prepared,
-    members: Members,
+    members: Sequence[dict[str, Any]],
     checkpoints: Checkpoints,
     folder: Path,
     listener: RunListener,
 ) -> RunState:
-    """Measure and keep an average of members, as the one epoch of a run."""
+    """Measure and keep an average of members, as the one epoch of a run; ``members`` are the records of theirs."""
     step = tf.function(model.test_step, reduce_retracing=True, autograph=False)
     metrics = validated(experiment, model, score, step, prepared.validation, 1)
-    record = {"epoch": 1, "best": True, "losses": members.losses, MEMBERS: members.epochs, **metrics}
+    losses = {task: float(np.mean([each["losses"][task] for each in members])) for task in model.tasks}
+    epochs = [each["epoch"] for each in members]
+    record = {"epoch": 1, "best": True, "losses": losses, MEMBERS: epochs, **metrics}
     StepLog(folder, model.tasks, resume_at=0).close()  # no step of its own
     checkpoints.save_best()
     state = RunState().after_epoch(record, 0.0, better=True)

@@ -27,13 +27,11 @@ from training.trainer.build_model import build_funnel, build_model
 from training.trainer.callbacks import StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
-from training.trainer.ensemble import assemble_again
+from training.trainer.ensemble import assemble
 from training.trainer.epoch import scorer, start, train_epoch
 from training.trainer.run import Run
-from training.trainer.run_folder import MEMBERS
+from training.trainer.run_folder import MEMBERS, REFIT
 
-REFIT = "refit"
-"""Folder of the second training within that of the run."""
 ROWS, CHECKPOINTS = "rows", "checkpoints"
 
 
@@ -50,8 +48,9 @@ def refitted(run: Run, listener: RunListener | None = None, earlier: Earlier | N
     del run
     gc.collect()  # Keras models are in cycles of references; two of them should not need memory at once
     prepared = refit_rows(experiment, log, folder, listener, earlier)
-    train = _average if experiment.ensemble is not None else _single
-    return _second(kept, prepared, train(experiment, prepared, epochs, folder, listener, earlier))
+    if experiment.ensemble is not None:
+        return _second(kept, prepared, _average(experiment, prepared, epochs, folder, listener))
+    return _second(kept, prepared, _trained(experiment, prepared, epochs[0], folder, listener, earlier))
 
 
 def reopened(run: Run) -> Run:
@@ -104,38 +103,19 @@ def _second(kept: dict[str, Any], prepared: Prepared, model: RankingModel) -> Ru
     return Run(**{**kept, "model": model, "prepared": prepared, "gates": gates, "refit": refit})
 
 
-def _single(
-    experiment: Experiment,
-    prepared: Prepared,
-    epochs: Sequence[int],
-    folder: Path,
-    listener: RunListener,
-    earlier: Earlier | None = None,
-) -> RankingModel:
-    return _trained(experiment, prepared, epochs[0], folder, listener, earlier)
-
-
 def _average(
-    experiment: Experiment,
-    prepared: Prepared,
-    epochs: Sequence[int],
-    folder: Path,
-    listener: RunListener,
-    earlier: Earlier | None = None,
+    experiment: Experiment, prepared: Prepared, epochs: Sequence[int], folder: Path, listener: RunListener
 ) -> RankingModel:
     """Members trained one after the other, then kept as the one epoch of their average."""
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS)
     if checkpoints.latest() is None:
-        assemble_again(
-            model,
-            experiment,
-            folder,
-            epochs,
-            listener,
-            lambda own, count, at: _trained(own, prepared, count, at, listener, earlier),
-        )
+
+        def member(own: Experiment, number: int, at: Path) -> RankingModel:
+            return _trained(own, prepared, epochs[number], at, listener)
+
+        assemble(model, experiment, folder, listener, member)
         checkpoints.save_best()
         checkpoints.save(RunState().after_epoch({"epoch": 1, "best": True, "losses": {}}, 0.0, better=True))
         shutil.rmtree(folder / MEMBERS)

@@ -18,6 +18,8 @@ from training.data.earlier import ParentRecord
 RECORD = "run.json"
 MEMBERS = "members"
 """Folder of an ensemble's members, below the run's."""
+REFIT = "refit"
+"""Folder of the second training, on all rows, below the run's."""
 EXPORTED = "exported.json"
 RESULT = "result.json"
 """Metrics of a finished trial, next to its run."""
@@ -119,7 +121,7 @@ def _was_exported(folder: Path, record: Mapping[str, Any]) -> bool:
     A process that is killed right after an export leaves such a run without :data:`EXPORTED`.
     """
     latest = Path("checkpoints", "latest", "checkpoint")
-    saved = max(file.stat().st_mtime for file in (folder / latest, folder / "refit" / latest) if file.is_file())
+    saved = max(file.stat().st_mtime for file in (folder / latest, folder / REFIT / latest) if file.is_file())
     for version in numbered(folder.parent).values():
         with suppress(ArtifactError, OSError):
             manifest = read_manifest(version)

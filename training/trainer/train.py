@@ -31,12 +31,12 @@ from training.trainer.callbacks import StepLog
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
-from training.trainer.ensemble import Members, assemble, measured
+from training.trainer.ensemble import assemble, measured
 from training.trainer.epoch import scorer, start, train_epoch
 from training.trainer.precision import chosen
-from training.trainer.refit import REFIT, refit_rows, refitted, reopened
+from training.trainer.refit import refit_rows, refitted, reopened
 from training.trainer.run import Run as Run
-from training.trainer.run_folder import RECORD, RESULT, key_of
+from training.trainer.run_folder import RECORD, REFIT, RESULT, key_of
 from training.trainer.table_sizes import describe_tables, table_sizes
 from training.trainer.validation import validated
 
@@ -116,17 +116,19 @@ def _first_training(
     elif state.epoch or state.step:
         listener.note(f"resuming from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
     score = scorer(model)  # compiled once, for all epochs and the best one's predictions
-    found: Members | None = None
+    members: list[dict[str, Any]] = []
     if experiment.ensemble is not None and not _finished(experiment, state):
         encoded = prepared
 
-        def member(own: Experiment, folder: Path, listener: RunListener) -> Run:
-            return train(own, source, folder, listener, rows, refit=False, prepared=encoded)
+        def member(own: Experiment, _: int, folder: Path) -> RankingModel:
+            run = train(own, source, folder, listener, rows, refit=False, prepared=encoded)
+            members.append(run.history[run.best_epoch - 1])
+            return run.model
 
-        found = assemble(model, experiment, folder, listener, member)
+        assemble(model, experiment, folder, listener, member)
     try:
-        if found is not None:
-            state = measured(experiment, model, score, prepared, found, checkpoints, folder, listener)
+        if members:
+            state = measured(experiment, model, score, prepared, members, checkpoints, folder, listener)
         else:
             state = _epochs(experiment, metric, model, score, prepared, state, checkpoints, folder, listener)
     except DivergedError as error:
