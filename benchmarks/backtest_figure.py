@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 import typer
 
-from benchmarks.paired import paired
+from benchmarks.paired import Scores, of_backtest, paired
 
 SHOWN = {"full": "from scratch on all days", "incremental": "on from the day before"}
 
@@ -22,24 +22,17 @@ def main(
 ) -> None:
     """Draw and print."""
     days: list[dict[str, Any]] = json.loads(results.read_text())
-    scores = {
-        mode: {
-            (day["day"], day["seed"]): {task: report["auc"] for task, report in day["tasks"].items() if "auc" in report}
-            for day in days
-            if day["mode"] == mode
-        }
-        for mode in dict.fromkeys(day["mode"] for day in days)
-    }
-    dates = {day["day"]: day["date"] for day in days}
+    scores, last = of_backtest(days), max(day["day"] for day in days)
+    dates = {day["day"] - last: day["date"] for day in days}
     for mode, of in scores.items():
         costs = [day for day in days if day["mode"] == mode]
         print(f"{mode}: mean AUC by day, then over all days")
         for day, date in dates.items():
             own = [np.mean(list(tasks.values())) for (each, _), tasks in of.items() if each == day]
-            work = [cost["rows"] * cost["epochs"] for cost in costs if cost["day"] == day]
+            work = [cost["rows"] * cost["epochs"] for cost in costs if cost["day"] - last == day]
             print(f"  {date}: {np.mean(own):.4f}, seeds {', '.join(f'{value:.4f}' for value in own)}; ", end="")
             print(f"rows x epochs {np.mean(work):,.0f}; processor seconds ", end="")
-            print(", ".join(f"{cost['processor_seconds']:.0f}" for cost in costs if cost["day"] == day))
+            print(", ".join(f"{cost['processor_seconds']:.0f}" for cost in costs if cost["day"] - last == day))
         print(f"  {np.mean([np.mean(list(tasks.values())) for tasks in of.values()]):.4f}")
     if len(scores) == 2:
         first, other = scores
@@ -49,7 +42,7 @@ def main(
     _draw(scores, dates, figure)
 
 
-def _draw(scores: dict[str, dict[tuple[int, int], dict[str, float]]], dates: dict[int, str], figure: Path) -> None:
+def _draw(scores: dict[str, Scores], dates: dict[int, str], figure: Path) -> None:
     records: list[dict[str, Any]] = [
         {"date": dates[day], "trained": SHOWN[mode], "AUC": value, "of": name}
         for mode, of in scores.items()

@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from benchmarks.kuairand import TASKS
-from benchmarks.paired import Scores, paired
+from benchmarks.paired import Scores, of_backtest, paired
 
 
 def main(
@@ -46,9 +46,8 @@ def main(
         command = (sys.executable, "-m", "training.cli", "backtest", config, "--data", log, "--output", folder)
         _run(*command, "--mode", mode, *asked)
         results = json.loads((folder / "results.json").read_text())
-        for trained in dict.fromkeys(each["mode"] for each in results):
-            name = config.stem if trained == "full" else f"{config.stem}, {trained}"
-            found[name] = _of_backtest(results, trained)
+        for trained, scores in of_backtest(results).items():
+            found[config.stem if trained == "full" else f"{config.stem}, {trained}"] = scores
     table = "".join(f"| {' | '.join(line)} |\n" for line in table_of(found))
     (output / "table.md").write_text(table)
     print(table)
@@ -72,15 +71,6 @@ def _shown(difference: tuple[float, float]) -> str:
 
 def _of_peer(file: Path) -> Scores:
     return {(each["day"], each["seed"]): each["auc"] for each in json.loads(file.read_text())["results"]}
-
-
-def _of_backtest(results: list[dict[str, object]], mode: str) -> Scores:
-    chosen = [each for each in results if each["mode"] == mode]
-    last = max(each["day"] for each in chosen)  # type: ignore[type-var]
-    return {
-        (each["day"] - last, each["seed"]): {task: values["auc"] for task, values in each["tasks"].items()}  # type: ignore
-        for each in chosen
-    }
 
 
 def _run(*command: object) -> None:

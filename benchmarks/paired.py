@@ -1,14 +1,30 @@
 """Differences of two models' mean AUC, paired by day and seed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
 
 Key = tuple[int, int]
-"""Day and seed."""
+"""Day, counted back from the last one, and seed."""
 Scores = Mapping[Key, Mapping[str, float]]
 """AUC by task of each day and seed."""
+
+
+def of_backtest(days: Sequence[Mapping[str, Any]]) -> dict[str, Scores]:
+    """Scores by mode, from a backtest's ``results.json``; days are counted back from the last one, which is 0."""
+    last = max(day["day"] for day in days)
+    return {
+        mode: {
+            (day["day"] - last, day["seed"]): {
+                task: report["auc"] for task, report in day["tasks"].items() if "auc" in report
+            }
+            for day in days
+            if day["mode"] == mode
+        }
+        for mode in dict.fromkeys(day["mode"] for day in days)
+    }
 
 
 def paired(scores: Scores, first: Scores) -> tuple[float, float]:

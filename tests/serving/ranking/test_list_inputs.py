@@ -18,19 +18,21 @@ from ranker.prediction.predictor import Predictor
 from ranker.schema import LIST_SIZE, Schema
 from serving.features.items import ItemSource
 from serving.http.model_info import facts
-from serving.protocol.formats import Exchange
-from serving.protocol.formats.base import BY_ROW
 from serving.ranking.ranker import Ranker
-from serving.ranking.request_trace import RequestTrace
 from serving.registry.snapshot import Snapshot
 from tests.artifacts import ROWS, plain, shop_log, with_noisy_student, written
 from tests.ranker.prediction.request_rows import write_files
-from tests.serving.asking import answered
-from tests.serving.protocol.formats.streams import FROM_ARROW, sent, table_of
+from tests.serving.ranking.shop_lists import (
+    CANDIDATE,
+    SIZES,
+    as_requests,
+    as_table,
+    assert_formats_agree,
+    assert_predictions_are_rankings,
+    encoded,
+)
 
-SIZES = (1, 13, 30, 2, 14)
 CONTEXT = ("user", "city", "age", "history")
-CANDIDATE = ("sku", "shelf", "tags", "similar", "length", "vector")
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +57,12 @@ def listed(columns, tmp_path_factory) -> Artifact:
 
 @pytest.fixture(scope="module")
 def requests(columns):
-    """Each list as a request."""
-    ends = np.cumsum(SIZES)
-    return [
-        {
-            "context": {name: values[0] for name, values in plain(columns, CONTEXT, [end - size]).items()},
-            "candidates": plain(columns, CANDIDATE, range(end - size, end)),
-        }
-        for size, end in zip(SIZES, ends.tolist(), strict=True)
-    ]
+    return as_requests(columns, CONTEXT)
 
 
 @pytest.fixture(scope="module")
 def table(columns):
-    names = (*CONTEXT, *CANDIDATE, "list", "click", "buy", "watch")
-    return pa.table(plain(columns, names, range(ROWS)))
+    return as_table(columns, CONTEXT)
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +83,6 @@ def logged(listed, files):
     return np.split(np.concatenate(numbers), np.cumsum(SIZES)[:-1])
 
 
-def encoded(service, body, exchange=None):
-    trace = RequestTrace()
-    answered(service, body, trace, exchange or Exchange())
-    return trace.packed.candidate_numbers
-
-
 def places(artifact):
     """Columns of the inputs within lists."""
     numbers = artifact.encoder.layout.candidate.numbers
@@ -109,16 +96,7 @@ def test_log_and_request_agree_to_the_last_bit_in_every_format(listed, requests,
     at = places(listed)
     assert len(at) == 5 + 1 + 1 + 1
     for request, expected in zip(requests, logged, strict=True):
-        rows = [dict(zip(CANDIDATE, row, strict=True)) for row in zip(*request["candidates"].values(), strict=True)]
-        tags = pa.array(request["candidates"]["tags"], pa.list_(pa.string()))
-        found = [
-            encoded(service, request),
-            encoded(service, {**request, "candidates": rows}, Exchange(writes=BY_ROW)),
-            encoded(service, sent(table_of(request, tags=tags)), FROM_ARROW),
-        ]
-        for numbers in found:
-            assert numbers.tobytes() == expected.tobytes()
-            assert np.isfinite(numbers).all()
+        assert_formats_agree(service, request, expected)
         if len(expected) > 2:
             assert (np.ptp(expected[:, [at[0], at[5]]], axis=0) > 0).all()
 
@@ -160,16 +138,7 @@ def test_the_second_stage_has_the_inputs_of_the_whole_request(listed, columns, t
 
 
 def test_predictions_of_lists_are_rankings_to_the_last_bit(listed, requests, table):
-    model = Model.load(listed.folder, engine="onnxruntime")
-    found = Predictor(listed, PredictOptions(rank_by=("list",), engine="onnxruntime"))(table)
-    first = 0
-    for request in requests:
-        expected = model.rank(request["context"], request["candidates"])
-        here = slice(first, first + len(expected))
-        order = np.argsort(found["rank"].to_numpy()[here])
-        assert order.tolist() == expected.positions.tolist()
-        assert found["fused"].to_numpy()[here][order].tolist() == expected.fused.tolist()
-        first += len(expected)
+    assert_predictions_are_rankings(listed, requests, table)
 
 
 def test_predictions_of_rows_find_their_lists_by_the_schema(listed, requests, table):

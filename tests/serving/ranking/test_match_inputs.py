@@ -7,24 +7,23 @@ import pytest
 
 from ranker.artifact import Artifact
 from ranker.engines import OnnxRuntime
-from ranker.inference import Model
 from ranker.log_files.log_reader import Log
-from ranker.prediction.options import PredictOptions
-from ranker.prediction.predictor import Predictor
 from ranker.schema import Schema
 from serving.features.items import ItemSource
-from serving.protocol.formats import Exchange
-from serving.protocol.formats.base import BY_ROW
 from serving.ranking.ranker import Ranker
-from serving.ranking.request_trace import RequestTrace
 from tests.artifacts import ROWS, plain, shop_log, written
 from tests.ranker.prediction.request_rows import write_files
-from tests.serving.asking import answered
-from tests.serving.protocol.formats.streams import FROM_ARROW, sent, table_of
+from tests.serving.ranking.shop_lists import (
+    CANDIDATE,
+    SIZES,
+    as_requests,
+    as_table,
+    assert_formats_agree,
+    assert_predictions_are_rankings,
+    encoded,
+)
 
-SIZES = (1, 13, 30, 2, 14)
 CONTEXT = ("user", "city", "age", "history", "shelves", "liked_tags")
-CANDIDATE = ("sku", "shelf", "tags", "similar", "length", "vector")
 MATCHES = [
     {"of": "sku", "in": "history"},
     {"of": "shelf", "in": "shelves"},
@@ -60,25 +59,12 @@ def matching(columns, tmp_path_factory) -> Artifact:
 
 @pytest.fixture(scope="module")
 def requests(columns):
-    """Each list as a request."""
-    return [
-        {
-            "context": {name: values[0] for name, values in plain(columns, CONTEXT, [end - size]).items()},
-            "candidates": plain(columns, CANDIDATE, range(end - size, end)),
-        }
-        for size, end in zip(SIZES, np.cumsum(SIZES).tolist(), strict=True)
-    ]
+    return as_requests(columns, CONTEXT)
 
 
 @pytest.fixture(scope="module")
 def table(columns):
-    return pa.table(plain(columns, (*CONTEXT, *CANDIDATE, "list", "click", "buy", "watch"), range(ROWS)))
-
-
-def encoded(service, body, exchange=None):
-    trace = RequestTrace()
-    answered(service, body, trace, exchange or Exchange())
-    return trace.packed.candidate_numbers
+    return as_table(columns, CONTEXT)
 
 
 def places(artifact):
@@ -96,16 +82,7 @@ def test_log_and_request_agree_to_the_last_bit_in_every_format(matching, request
     assert (np.ptp(logged[:, at], axis=0) > 0).all()
     service = Ranker(matching, OnnxRuntime(matching.model_path), max_candidates=100)
     for request, expected in zip(requests, np.split(logged, np.cumsum(SIZES)[:-1]), strict=True):
-        rows = [dict(zip(CANDIDATE, row, strict=True)) for row in zip(*request["candidates"].values(), strict=True)]
-        tags = pa.array(request["candidates"]["tags"], pa.list_(pa.string()))
-        found = [
-            encoded(service, request),
-            encoded(service, {**request, "candidates": rows}, Exchange(writes=BY_ROW)),
-            encoded(service, sent(table_of(request, tags=tags)), FROM_ARROW),
-        ]
-        for numbers in found:
-            assert numbers.tobytes() == expected.tobytes()
-            assert np.isfinite(numbers).all()
+        assert_formats_agree(service, request, expected)
 
 
 def test_items_by_id_match_as_sent_ones_known_or_not(matching, columns, requests, tmp_path):
@@ -125,13 +102,4 @@ def test_items_by_id_match_as_sent_ones_known_or_not(matching, columns, requests
 
 
 def test_predictions_of_lists_are_rankings_to_the_last_bit(matching, requests, table):
-    model = Model.load(matching.folder, engine="onnxruntime")
-    found = Predictor(matching, PredictOptions(rank_by=("list",), engine="onnxruntime"))(table)
-    first = 0
-    for request in requests:
-        expected = model.rank(request["context"], request["candidates"])
-        here = slice(first, first + len(expected))
-        order = np.argsort(found["rank"].to_numpy()[here])
-        assert order.tolist() == expected.positions.tolist()
-        assert found["fused"].to_numpy()[here][order].tolist() == expected.fused.tolist()
-        first += len(expected)
+    assert_predictions_are_rankings(matching, requests, table)

@@ -56,22 +56,26 @@ def test_each_day_is_scored_by_a_model_of_the_days_before(log, tmp_path, monkeyp
     assert screen.getvalue().count("incremental, seed 0, 2026-01-04: mean AUC") == 4
 
 
+def model_of(key, folder, days):
+    """The record of a model of nine rows that was not trained."""
+    return {
+        "key": key,
+        "artifact": folder,
+        "seconds": 1.0,
+        "processor_seconds": 1.0,
+        "export_seconds": 0.0,
+        "rows": 9,
+        "epochs": 1,
+        "scores": {str(day): {"click": {"auc": 0.5, "rows": 1}} for day in days},
+    }
+
+
 def test_models_are_trained_on_the_days_asked_for(log, tmp_path, monkeypatch):
     trained = []
 
     def run(self, _, experiment, data, folder, parent, key, days):
         trained.append((self._mode, [path[-1] for path in data], parent, list(days)))
-        scores = {str(day): {"click": {"auc": 0.5, "rows": 1}} for day in days}
-        return {
-            "key": key,
-            "artifact": folder,
-            "seconds": 1.0,
-            "processor_seconds": 1.0,
-            "export_seconds": 0.0,
-            "rows": 9,
-            "epochs": 1,
-            "scores": scores,
-        }
+        return model_of(key, folder, days)
 
     monkeypatch.setattr(command._Models, "_run", run)
     asked = {"days": 3, "output": tmp_path, "every": 2, "window": 2, "progress": False}
@@ -124,17 +128,7 @@ def test_files_to_validate_on_are_not_read(log):
 
 def test_another_format_of_times_splits_the_log_again(log, tmp_path, monkeypatch):
     def run(self, _, experiment, data, folder, parent, key, days):
-        scores = {str(day): {"click": {"auc": 0.5, "rows": 1}} for day in days}
-        return {
-            "key": key,
-            "artifact": folder,
-            "seconds": 1.0,
-            "processor_seconds": 1.0,
-            "export_seconds": 0.0,
-            "rows": 9,
-            "epochs": 1,
-            "scores": scores,
-        }
+        return model_of(key, folder, days)
 
     monkeypatch.setattr(command._Models, "_run", run)
     frame = pd.read_parquet(log)
