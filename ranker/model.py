@@ -78,7 +78,8 @@ class RankingModel(tfrs.Model):
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Map packed arrays, with one context row or one per candidate, to scores [B, T]."""
         shared = self._trunk(inputs, training)
-        return self.funnel.scores(self.architecture.logits(shared, training=training, heads=len(self.tasks)))
+        logits = self.architecture.logits(shared, training=training, heads=len(self.tasks))
+        return self.funnel.scores(self._blended(logits, inputs))
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """Compute the T scalar task losses of a batch."""
@@ -170,6 +171,16 @@ class RankingModel(tfrs.Model):
         sides = [interaction(pair) for interaction, pair in zip(self.interactions, embedded, strict=True)]
         trunk: list[tf.Tensor] = self.architecture.trunk(sides if len(sides) > 1 else sides[0], training=training)
         return trunk
+
+    def _blended(self, logits: list[tf.Tensor], inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+        """Logits (T tensors [B]) with the tree scores that are blended with them; losses are of the network's own."""
+        blended = list(logits)
+        for field in self.embedding.layout.candidate.trees:
+            if field.blend is not None:
+                place = self.tasks.index(field.task)
+                trees = inputs["candidate_numbers"][:, field.start] / field.scale + field.shift
+                blended[place] = field.blend * trees + (1.0 - field.blend) * logits[place]
+        return blended
 
     def _task_losses(self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         labels = batch["labels"]

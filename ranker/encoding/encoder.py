@@ -76,7 +76,7 @@ class Encoder:
             builder.statistics("candidate" if on_candidate else "context", key, fitted.width, embedding)
         if self.trees is not None:
             for task, booster in self.trees.boosters.items():
-                builder.tree_score(task, booster.shift, booster.scale)
+                builder.tree_score(task, booster.shift, booster.scale, self.trees.blend)
         return builder.build()
 
     @property

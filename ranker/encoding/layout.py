@@ -129,11 +129,21 @@ class StatisticsField(NumberField):
 
 @dataclass(frozen=True)
 class TreeField(NumberField):
-    """The column of a task's tree score, standardised: ``(score - shift) * scale``."""
+    """The column of a task's tree score, standardised: ``(score - shift) * scale``.
+
+    With a ``blend``, no layer reads it: the served logit is ``blend`` times the score plus ``1 - blend`` times the
+    network's logit.
+    """
 
     task: str
     shift: float
     scale: float
+    blend: float | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of columns once embedded."""
+        return 1 if self.blend is None else 0
 
 
 @dataclass(frozen=True)
@@ -260,10 +270,10 @@ class LayoutBuilder:
         start = self._number_width(side)
         self._numbers[side].append(StatisticsField(key_name(key), start, length, key, embedding=embedding))
 
-    def tree_score(self, task: str, shift: float, scale: float) -> None:
+    def tree_score(self, task: str, shift: float, scale: float, blend: float | None = None) -> None:
         """Add the column of a task's tree score to the candidate's side; to be called last."""
         start = self._number_width("candidate")
-        self._numbers["candidate"].append(TreeField(tree_score_name(task), start, 1, task, shift, scale))
+        self._numbers["candidate"].append(TreeField(tree_score_name(task), start, 1, task, shift, scale, blend))
 
     def build(self) -> Layout:
         """Build the layout: fields by width, single ids before pooled ones."""

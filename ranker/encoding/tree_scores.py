@@ -71,10 +71,14 @@ class Booster:
 
 @dataclass(frozen=True, eq=False)
 class TreeScores:
-    """Boosters by task, over the F columns of :class:`TreeColumns`."""
+    """Boosters by task, over the F columns of :class:`TreeColumns`, and their weight in served logits.
+
+    Without ``blend`` the scores are inputs of the network instead.
+    """
 
     columns: int
     boosters: Mapping[str, Booster]
+    blend: float | None = None
 
     def scores(self, columns: TreeColumns, rows: Packed) -> NDArray[np.float64]:
         """Sums of the trees [N, T] for packed rows, with one context row or one per candidate."""
@@ -102,7 +106,7 @@ class TreeScores:
             for task, booster in self.boosters.items()
             for part, array in packed(booster.trees).items()
         }
-        return {"columns": self.columns, "boosters": by_task}, arrays
+        return {"columns": self.columns, "boosters": by_task, "blend": self.blend}, arrays
 
     @classmethod
     def restored(cls, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -112,4 +116,4 @@ class TreeScores:
             prefix = f"{tree_score_name(task)}."
             own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
             boosters[task] = Booster(tuple(unpacked(own)), float(facts["shift"]), float(facts["scale"]))
-        return cls(int(state["columns"]), boosters)
+        return cls(int(state["columns"]), boosters, state.get("blend"))

@@ -44,7 +44,7 @@ class PeriodicEmbedding(Layer):
 
 
 class NumberEmbeddings(Layer):
-    """The numbers of one side: those of some fields embedded, the others unchanged, in the order of the fields."""
+    """The numbers of one side, in the order of the fields: embedded, unchanged, or left out if a field has width 0."""
 
     def __init__(self, fields: Sequence[NumberField], name: str) -> None:
         super().__init__(name=name)
@@ -57,7 +57,7 @@ class NumberEmbeddings(Layer):
 
     def call(self, numbers: tf.Tensor) -> tf.Tensor:
         """Map numbers [B, K] to [B, W]."""
-        if all(field.embedding is None for field in self.fields):
+        if all(field.width == field.length and field.embedding is None for field in self.fields):
             return numbers
         parts = []
         for (embedding, owner), run in groupby(_columns(self.fields), key=lambda column: column[:2]):
@@ -68,7 +68,7 @@ class NumberEmbeddings(Layer):
             elif owner is not None:
                 part = self.periodic[owner](part)
             parts.append(part)
-        return tf.concat(parts, axis=1)
+        return tf.concat(parts, axis=1) if parts else numbers[:, :0]
 
 
 def piecewise(places: tf.Tensor, bins: int) -> tf.Tensor:
@@ -81,6 +81,8 @@ def _columns(fields: Sequence[NumberField]) -> list[tuple[Piecewise | Periodic |
     """The embedding of each column, the feature whose variables it has, and its place."""
     columns: list[tuple[Piecewise | Periodic | None, str | None, int]] = []
     for field in fields:
+        if field.width == 0:
+            continue
         embedded = field.length - field.flags if field.embedding is not None else 0
         for place in range(field.length):
             embedding = field.embedding if place < embedded else None

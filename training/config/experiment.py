@@ -275,6 +275,8 @@ class Experiment(NamedChoices):
                 raise ValueError(f"trees.of: no trees can be fitted to {name!r}, of kind {task.kind}; name other tasks")
         if not ARCHITECTURES[self.architecture.name].reads_trees:
             return
+        if options.blend is not None:
+            raise ValueError(f"trees.blend: {self.architecture.name} has no network to blend trees with; leave it out")
         for head in heads:
             if head not in tasks:
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""The config's ``trees``: boosted trees whose scores are inputs of the model."""
+"""The config's ``trees``: boosted trees beside the network, whose scores it reads or is blended with."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -11,9 +11,16 @@ from ranker.trees import MOST_LEAVES
 
 
 class TreeOptions(Closed):
-    """One LightGBM per task on the encoded inputs, whose scores are inputs of the candidate side."""
+    """One LightGBM per task on the encoded inputs; its scores are inputs of the candidate side, or blended."""
 
     of: Literal["all"] | tuple[Name, ...] = Field("all", description="Tasks that get trees: all, or a list of names.")
+    blend: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Weight of the trees' logit in a served one, the rest is the network's, which then does not read "
+        "the trees' scores; by default scores are inputs.",
+    )
     rounds: Literal["auto"] | Annotated[int, Field(ge=1, le=5000)] = Field(
         100, description="Trees per task; auto: as many as are best on the rows of a fold, up to max_rounds."
     )

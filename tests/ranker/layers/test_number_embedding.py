@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from ranker.encoding.layout import LayoutBuilder, Periodic, Piecewise
+from ranker.encoding.layout import LayoutBuilder, NumberField, Periodic, Piecewise, TreeField
 from ranker.layers import Embedding
 from ranker.layers.number_embedding import NumberEmbeddings, PeriodicEmbedding, piecewise
 
@@ -50,6 +52,14 @@ def test_columns_are_in_the_order_of_the_fields_and_as_wide_as_the_layout_says()
     found = layer(tf.constant(numbers)).numpy()
     np.testing.assert_allclose(found[0, :6], [5, 1, 0.5, 1, 0.5, 0])  # plain, two bins and a flag, two bins
     np.testing.assert_allclose(found[:, 6:], layer.periodic["waves"](tf.constant(numbers[:, 4:])))
+
+
+def test_blended_tree_scores_are_left_out():
+    score = TreeField("tree_score(click)", 2, 1, "click", 0.0, 1.0, blend=0.5)
+    layer = NumberEmbeddings([NumberField("plain", 0, 2), score], name="numbers")
+    np.testing.assert_array_equal(layer(tf.constant([[1.0, 2.0, 3.0]])), [[1, 2]])
+    assert NumberEmbeddings([score], name="alone")(tf.ones([4, 3])).shape == (4, 0)
+    assert replace(score, blend=None).width == 1
 
 
 def test_both_sides_of_an_embedding_have_their_own():

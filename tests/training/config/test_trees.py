@@ -28,6 +28,7 @@ def test_no_trees_by_default_and_those_of_the_tasks_named():
         ({"of": []}, "lists no task"),
         ({"leaves": 65}, "leaves.*64"),
         ({"rounds": 0}, "rounds"),
+        ({"blend": 1.0}, "trees.blend.*less than 1"),
     ],
 )
 def test_wrong_options_are_named(trees, told):
@@ -47,6 +48,7 @@ def test_boosted_trees_implies_trees_of_all_tasks_and_one_epoch():
     ("changes", "told"),
     [
         ({"trees": {"of": ["click"]}}, "trees.of: boosted_trees needs trees of all tasks, and 'like' is not listed"),
+        ({"trees": {"blend": 0.5}}, "trees.blend: boosted_trees has no network to blend trees with"),
         ({"funnel": "escm2_dr"}, "funnel.*boosted_trees has no trees for; use funnel: esmm"),
         ({"architecture": {"name": "boosted_trees", "towers": [8]}}, "towers: boosted_trees has no layers"),
     ],

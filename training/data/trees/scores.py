@@ -46,33 +46,26 @@ def fitted_scores(
 
     A training row gets the score of the booster fitted without its fold. Validation rows, and rows in serving, get that
     of a booster fitted on all training rows with as many trees: it is one booster too, so that its scores for rows it
-    has not seen spread like the out-of-fold ones. The mean of the folds' boosters would spread less. Raises
-    ``DataError`` for a task without rows to fit on in the other folds.
+    has not seen spread like the out-of-fold ones. The mean of the folds' boosters would spread less. With ``blend`` no
+    layer reads the scores of training rows, so they are 0 and there are no boosters of folds. Raises ``DataError`` for
+    a task without rows to fit on in the other folds.
     """
     tasks = options.tasks(list(experiment.log_schema.tasks))
     folder.mkdir(parents=True, exist_ok=True)
     columns = TreeColumns(encoder.layout)
     folds = tree_folds(experiment, log, options.folds, refit)
     fits = _boosters(experiment, options, encoder.layout, training, folds, folder, listener)
-    by_fold = {
-        fold: TreeScores(len(columns.names), {task: Booster(tuple(fits[task, fold])) for task in tasks})
-        for fold in np.unique(folds).tolist()
-    }
-    found, first = np.empty((len(training), len(tasks))), 0
-    for chunk in training.chunks():
-        rows = packed_of(chunk, encoder.layout)
-        own = folds[first : first + len(rows.candidate_ids)]
-        for fold in np.unique(own).tolist():
-            at = np.flatnonzero(own == fold)
-            found[first + at] = by_fold[fold].scores(columns, rows.taken(at, at))
-        first += len(own)
-        listener.rows(STAGE, len(own))
+    if options.blend is None:
+        found = _out_of_fold(tasks, fits, encoder.layout, training, folds, listener)
+    else:
+        found = np.zeros((len(training), len(tasks)))
+        listener.rows(STAGE, len(training))
     boosters = {}
     for place, task in enumerate(tasks):
         mean, deviation = found[:, place].mean(), found[:, place].std()
         scale = 1.0 / float(usable_deviation(deviation, mean))
         boosters[task] = Booster(tuple(fits[task, None]), float(mean), scale)
-    trees = TreeScores(len(columns.names), boosters)
+    trees = TreeScores(len(columns.names), boosters, options.blend)
     _write(folder / "training", np.split(trees.standardised(found), np.cumsum(training.rows)[:-1]))
     _write(
         folder / "validation",
@@ -97,6 +90,32 @@ def opened_scores(
     )
 
 
+def _out_of_fold(
+    tasks: Sequence[str],
+    fits: Mapping[tuple[str, int | None], list[Tree]],
+    layout: Layout,
+    training: EncodedRows,
+    folds: Folds,
+    listener: RunListener,
+) -> NDArray[np.float64]:
+    """Scores [N, T] of the training rows, each of the boosters that were fitted without the row's fold [N]."""
+    columns = TreeColumns(layout)
+    by_fold = {
+        fold: TreeScores(len(columns.names), {task: Booster(tuple(fits[task, fold])) for task in tasks})
+        for fold in np.unique(folds).tolist()
+    }
+    found, first = np.empty((len(training), len(tasks))), 0
+    for chunk in training.chunks():
+        rows = packed_of(chunk, layout)
+        own = folds[first : first + len(rows.candidate_ids)]
+        for fold in np.unique(own).tolist():
+            at = np.flatnonzero(own == fold)
+            found[first + at] = by_fold[fold].scores(columns, rows.taken(at, at))
+        first += len(own)
+        listener.rows(STAGE, len(own))
+    return found
+
+
 def packed_of(batch: Batch, layout: Layout) -> Packed:
     """The packed arrays of a batch, which lacks those without columns."""
     rows = len(batch["labels"])
@@ -113,12 +132,20 @@ def _boosters(
     folder: Path,
     listener: RunListener,
 ) -> Mapping[tuple[str, int | None], list[Tree]]:
-    """Trees by task and by the fold left out; ``None`` for those fitted on all rows."""
+    """Trees by task and by the fold left out; ``None`` for those fitted on all rows.
+
+    With ``blend``, the first fold is left out only where it chooses the rounds, and no other one.
+    """
     numbers = np.unique(folds).tolist()
     tasks = options.tasks(list(experiment.log_schema.tasks))
     targets = targets_of(experiment.log_schema, training)
     first = {task: first_fold(task, experiment.log_schema.tasks[task], targets[task], folds) for task in tasks}
-    wanted = [(task, fold) for task in tasks for fold in [first[task], *(n for n in numbers if n != first[task])]]
+    wanted: list[tuple[str, int | None]] = []
+    for task in tasks:
+        if options.blend is None or options.rounds == "auto":
+            wanted.append((task, first[task]))
+        if options.blend is None:
+            wanted += [(task, fold) for fold in numbers if fold != first[task]]
     wanted += [(task, None) for task in tasks]
     done = {(task, fold): trees for task, fold in wanted if (trees := _read(_file(folder, task, fold))) is not None}
     if len(done) == len(wanted):
