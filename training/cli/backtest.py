@@ -26,6 +26,9 @@ def backtest(
     validation: Annotated[
         float, typer.Option(min=0.001, max=0.9, help="Fraction of rows held out in place of a split by time.")
     ] = 0.05,
+    validation_days: Annotated[
+        int | None, typer.Option(min=1, help="Hold out the last days of each model's rows instead; needs --mode full.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 1,
     more: More = None,
     data: Paths = None,
@@ -44,5 +47,6 @@ def backtest(
     command(
         experiment, sources(data, more), days=days, output=output,
         modes=("full", "incremental") if mode == "both" else (mode,),
-        every=every, window=window, validation=validation, seeds=seeds, progress=console,
+        every=every, window=window, validation=validation, validation_days=validation_days, seeds=seeds,
+        progress=console,
     )  # fmt: skip

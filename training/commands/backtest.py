@@ -72,6 +72,7 @@ def backtest(
     every: int = 1,
     window: int | None = None,
     validation: float = 0.05,
+    validation_days: int | None = None,
     seeds: int = 1,
     progress: Progress = True,
 ) -> Backtest:
@@ -99,6 +100,8 @@ def backtest(
         Most days that a model from scratch is trained on; by default all.
     validation
         Fraction of the rows that is held out in place of a split by time or by files.
+    validation_days
+        Hold out the last days of each model's rows instead, whatever the split.
     seeds
         Number of seeds, each with its own models.
     progress
@@ -111,6 +114,9 @@ def backtest(
     DataError
         If the log cannot be used, or has not more days than are to be scored, or if models cannot be carried on, as
         ``incremental`` asks.
+    ValueError
+        If an option is out of range, or ``validation_days`` are to be held out of a ``window`` that has no others, or
+        of the days since the last model.
     """
     experiment, console, target = experiment_of(config), console_of(progress), Path(output)
     for mode in modes:
@@ -120,9 +126,14 @@ def backtest(
         ("every", every),
         ("seeds", seeds),
         ("window", 1 if window is None else window),
+        ("validation_days", 1 if validation_days is None else validation_days),
     ):
         if value < 1:
             raise ValueError(f"{name}: must be at least 1, got {value}")
+    if validation_days is not None and "incremental" in modes:
+        raise ValueError("validation_days: models carried on have no days to spare; use mode full, or validation")
+    if validation_days is not None and window is not None and window <= validation_days:
+        raise ValueError(f"window: must be more than the {validation_days} day(s) of validation_days, got {window}")
     if "incremental" in modes and days > every:  # a model is carried on
         _check_incremental(experiment)
     source = source_of(experiment, data, target, console)
@@ -141,12 +152,14 @@ def backtest(
         key = digest(log.fingerprint(), *read)
         files = write_days(log, clock, columns, labels_of(schema), target / DAYS, key, display.rows)
     known = list(files.rows)
-    if len(known) <= days:
+    least = 1 + (validation_days or 0)
+    if len(known) < days + least:
+        needed = "a day" if least == 1 else f"{least} days"
         raise DataError(
-            f"--days {days}: the log has {len(known)} day(s) by column {clock.column!r}, and the first model needs a "
-            f"day before those that are scored; score at most {len(known) - 1}"
+            f"--days {days}: the log has {len(known)} day(s) by column {clock.column!r}, and the first model needs "
+            f"{needed} before those that are scored; score at most {max(0, len(known) - least)}"
         )
-    base = _without_days(experiment, validation)
+    base = _without_days(experiment, validation, validation_days)
     scored: list[Scored] = []
     for mode in modes:
         for seed in range(base.training.seed, base.training.seed + seeds):
@@ -243,10 +256,12 @@ def _check_incremental(experiment: Experiment) -> None:
         raise DataError("export.keep_state: --mode incremental needs the state; set it to true, or use --mode full")
 
 
-def _without_days(experiment: Experiment, validation: float) -> Experiment:
+def _without_days(experiment: Experiment, validation: float, validation_days: int | None = None) -> Experiment:
     """The config for rows of single days: days by :data:`DAY`, and a random split in place of one by time or files."""
     changes: dict[str, Any] = {"daily": experiment.daily.model_copy(update={"day": DAY})}
-    if isinstance(experiment.data.split, SplitByTime | SplitByFiles):
+    if validation_days is not None:
+        changes["data"] = DataOptions(split=SplitByTime(by="time", column=DAY, last=validation_days))
+    elif isinstance(experiment.data.split, SplitByTime | SplitByFiles):
         changes["data"] = DataOptions(split=SplitAtRandom(by="random", fraction=validation))
     else:
         changes["data"] = DataOptions(split=experiment.data.split)

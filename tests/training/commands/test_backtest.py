@@ -126,6 +126,20 @@ def test_files_to_validate_on_are_not_read(log):
     assert command._without_days(files, 0.1).data.split == SplitAtRandom(by="random", fraction=0.1)
 
 
+def test_the_last_days_of_a_models_rows_are_held_out_where_asked(log, tmp_path, monkeypatch):
+    monkeypatch.setattr(own_process, "ProcessPoolExecutor", Here)
+    asked = {"days": 2, "modes": ["full"], "progress": False}
+    found = backtest(EXPERIMENT, log, output=tmp_path, validation_days=1, **asked)
+    assert [day.rows for day in found.days] == [160, 320]  # day 1, and days 1 and 2
+    manifest = load(tmp_path / "full" / "seed-0" / "20457").manifest
+    assert manifest.metrics["tasks"]["click"]["rows"] == 160
+    with pytest.raises(DataError, match="needs 3 days before those that are scored; score at most 1"):
+        backtest(EXPERIMENT, log, output=tmp_path / "a", validation_days=2, **asked)
+    for wrong, told in (({"modes": ["incremental"]}, "no days to spare"), ({"window": 1}, "window: must be more than")):
+        with pytest.raises(ValueError, match=told):
+            backtest(EXPERIMENT, log, output=tmp_path / "a", validation_days=1, **asked | wrong)
+
+
 def test_another_format_of_times_splits_the_log_again(log, tmp_path, monkeypatch):
     def run(self, _, experiment, data, folder, parent, key, days):
         return model_of(key, folder, days)
