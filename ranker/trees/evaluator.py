@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,46 +49,43 @@ class Trees:
 
         As in QuickScorer (Lucchese et al. 2015): a node that sends a candidate right rules out the leaves of its left
         subtree; the leftmost leaf not ruled out is the candidate's. Nodes of one column rule out more leaves as its
-        value grows, so one search in sorted thresholds gives the remaining leaves of all trees.
+        value grows, so one search in sorted thresholds gives the remaining leaves of all trees that split on it.
         """
         rows = max(map(len, blocks)) if all(map(len, blocks)) else 0
         ends = np.cumsum(sizes).tolist()
         summed = np.empty((rows, len(ends)))
         if not rows:
             return summed
-        common, places = self._places(blocks)
-        alive, other = np.empty((2, min(rows, ROWS), len(self.trees)), dtype=common.dtype)  # reused by all columns
+        common, differing = self._places(blocks)
         for first in range(0, rows, ROWS):
             chosen = slice(first, first + ROWS)
-            now = alive[: min(ROWS, rows - first)]
-            now[:] = common
-            for masks, place in places:
-                np.take(masks, place[chosen], axis=0, out=other[: len(now)], mode="clip")
-                now &= other[: len(now)]
-            values = self._reached(now)
+            alive = np.repeat(common[:, None], min(ROWS, rows - first), axis=1)
+            for column, place in differing:
+                alive[column.trees] &= column.masks.take(place[chosen], axis=1)
+            values = self._reached(alive)
             for group, (size, end) in enumerate(zip(sizes, ends, strict=True)):
-                summed[chosen, group] = values[:, end - size : end].sum(axis=1)
+                values[end - size : end].sum(axis=0, out=summed[chosen, group])
         return summed
 
-    def _places(self, blocks: Sequence[NDArray[np.floating]]) -> tuple[Masks, list[tuple[Masks, NDArray[np.intp]]]]:
-        """Leaves [K] that remain by the columns in which all rows agree, and the masks and places [N] of the others."""
+    def _places(self, blocks: Sequence[NDArray[np.floating]]) -> tuple[Masks, list[tuple["_Column", NDArray[np.intp]]]]:
+        """Leaves [K] that remain by the columns in which all rows agree, and the places [N] of rows in the others."""
         common: Masks = np.full(len(self.trees), np.iinfo(self._mask_type).max, dtype=self._mask_type)
         differing, columns = [], (x for block in blocks for x in block.T)
-        for (thresholds, masks), x in zip(self._tables, columns, strict=True):
-            if not len(thresholds):
+        for column, x in zip(self._columns, columns, strict=True):
+            if not len(column.thresholds):
                 continue
-            place = np.searchsorted(thresholds, x, side="left")  # number of thresholds below
+            place = np.searchsorted(column.thresholds, x, side="left")  # number of thresholds below
             missing = np.isnan(x)
             if missing.any():
-                place[missing] = len(masks) - 1
+                place[missing] = len(column.thresholds) + 1
             if (place == place[0]).all():
-                common &= masks[place[0]]
+                common[column.trees] &= column.masks[:, place[0]]
             else:
-                differing.append((masks, place))
+                differing.append((column, place))
         return common, differing
 
     def _reached(self, alive: Masks) -> Floats:
-        """Values [N, K] of the leftmost of the leaves that remain, of masks [N, K], which are overwritten."""
+        """Values [K, N] of the leftmost of the leaves that remain, of masks [K, N], which are overwritten."""
         alive &= -alive
         alive -= self._mask_type(1)
         values: Floats = self._leaves.take(np.bitwise_count(alive) + self._first_leaf)
@@ -102,9 +99,9 @@ class Trees:
 
     @cached_property
     def _first_leaf(self) -> NDArray[np.intp]:
-        """Place of each tree's first leaf [K] in all trees' leaves."""
+        """Place of each tree's first leaf [K, 1] in all trees' leaves."""
         sizes = [len(tree["value"]) for tree in self.trees]
-        return np.cumsum([0, *sizes[:-1]])[: len(sizes)]
+        return np.cumsum([0, *sizes[:-1]])[: len(sizes), None]
 
     @cached_property
     def _leaves(self) -> Floats:
@@ -112,11 +109,8 @@ class Trees:
         return np.concatenate([np.zeros(0), *(np.asarray(tree["value"], dtype=np.float64) for tree in self.trees)])
 
     @cached_property
-    def _tables(self) -> list[tuple[Floats, Masks]]:
-        """By column, its M ascending thresholds and masks of remaining leaves [M + 2, K] by number of thresholds below.
-
-        The last row is for a missing value.
-        """
+    def _columns(self) -> list["_Column"]:
+        """What each column rules out."""
         kind = self._mask_type
         nodes: list[list[tuple[float, int, int, bool]]] = [[] for _ in range(self.columns)]
         for k, tree in enumerate(self.trees):
@@ -125,18 +119,30 @@ class Trees:
             for feature, threshold, leaves, right in splits:
                 nodes[feature].append((threshold, k, leaves, right))
         full = int(np.iinfo(kind).max)
-        tables = []
+        columns = []
         for found in nodes:
             thresholds, places = np.unique(np.array([node[0] for node in found]), return_inverse=True)
-            masks: Masks = np.full((len(thresholds) + 2, len(self.trees)), full, dtype=kind)
-            for (_, k, leaves, right), place in zip(found, places.tolist(), strict=True):
+            trees, rows = np.unique(np.array([node[1] for node in found], dtype=np.intp), return_inverse=True)
+            masks: Masks = np.full((len(trees), len(thresholds) + 2), full, dtype=kind)
+            for (_, _, leaves, right), place, row in zip(found, places.tolist(), rows.tolist(), strict=True):
                 kept = kind(full & ~leaves)
-                masks[place + 1, k] &= kept
+                masks[row, place + 1] &= kept
                 if right:
-                    masks[-1, k] &= kept
-            np.bitwise_and.accumulate(masks[:-1], axis=0, out=masks[:-1])
-            tables.append((thresholds, masks))
-        return tables
+                    masks[row, -1] &= kept
+            np.bitwise_and.accumulate(masks[:, :-1], axis=1, out=masks[:, :-1])
+            columns.append(_Column(thresholds, trees, masks))
+        return columns
+
+
+class _Column(NamedTuple):
+    """The trees [S] that split on a column, its M ascending thresholds, and which leaves remain.
+
+    ``masks`` are [S, M + 2], by the number of thresholds below the value; the last one is for a missing value.
+    """
+
+    thresholds: Floats
+    trees: NDArray[np.intp]
+    masks: Masks
 
 
 def _left_of(tree: Tree) -> list[int]:
