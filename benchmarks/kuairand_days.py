@@ -3,6 +3,7 @@
     python -m benchmarks.kuairand_days --data LOG.parquet --history HISTORY.parquet --output runs/days CONFIG...
 
 Runs the peer, then `ranker-train backtest` of each config, then writes `table.md`. Finished steps are not repeated.
+A config with `training.refit` chooses its epochs on the day before, like the peer its rounds, and is then fitted again.
 """
 
 import json
@@ -17,6 +18,7 @@ import typer
 
 from benchmarks.kuairand import TASKS
 from benchmarks.paired import Scores, of_backtest, paired
+from training.config import load as load_config
 
 
 def main(
@@ -44,7 +46,8 @@ def main(
     for config in configs:
         folder = output / config.stem
         command = (sys.executable, "-m", "training.cli", "backtest", config, "--data", log, "--output", folder)
-        _run(*command, "--mode", mode, *asked)
+        held_out = ("--validation-days", 1) if mode == "full" and load_config(config).training.refit else ()
+        _run(*command, "--mode", mode, *asked, *held_out)
         results = json.loads((folder / "results.json").read_text())
         for trained, scores in of_backtest(results).items():
             found[config.stem if trained == "full" else f"{config.stem}, {trained}"] = scores
