@@ -34,6 +34,11 @@ class TreeOptions(Closed):
     l2: float = Field(0.0, ge=0, description="L2 penalty of leaf values.")
     column_fraction: float = Field(1.0, gt=0, le=1, description="Fraction of columns drawn for each tree.")
 
+    @property
+    def needs_folds(self) -> bool:
+        """Whether boosters are fitted without a fold: for scores of training rows, or to choose the rounds."""
+        return self.blend is None or self.rounds == "auto"
+
     def tasks(self, tasks: Sequence[str]) -> tuple[str, ...]:
         """Those of the schema's tasks that get trees, in their order."""
         return tuple(tasks) if self.of == "all" else tuple(task for task in tasks if task in self.of)

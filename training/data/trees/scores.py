@@ -53,9 +53,10 @@ def fitted_scores(
     tasks = options.tasks(list(experiment.log_schema.tasks))
     folder.mkdir(parents=True, exist_ok=True)
     columns = TreeColumns(encoder.layout)
-    folds = tree_folds(experiment, log, options.folds, refit)
+    # Without scores of training rows, folds are only drawn to choose the rounds.
+    folds = tree_folds(experiment, log, options.folds, refit) if options.needs_folds else None
     fits = _boosters(experiment, options, encoder.layout, training, folds, folder, listener)
-    if options.blend is None:
+    if options.blend is None and folds is not None:
         found = _out_of_fold(tasks, fits, encoder.layout, training, folds, listener)
     else:
         found = np.zeros((len(training), len(tasks)))
@@ -128,7 +129,7 @@ def _boosters(
     options: TreeOptions,
     layout: Layout,
     training: EncodedRows,
-    folds: Folds,
+    folds: Folds | None,
     folder: Path,
     listener: RunListener,
 ) -> Mapping[tuple[str, int | None], list[Tree]]:
@@ -136,16 +137,18 @@ def _boosters(
 
     With ``blend``, the first fold is left out only where it chooses the rounds, and no other one.
     """
-    numbers = np.unique(folds).tolist()
-    tasks = options.tasks(list(experiment.log_schema.tasks))
+    tasks, known = options.tasks(list(experiment.log_schema.tasks)), experiment.log_schema.tasks
     targets = targets_of(experiment.log_schema, training)
-    first = {task: first_fold(task, experiment.log_schema.tasks[task], targets[task], folds) for task in tasks}
-    wanted: list[tuple[str, int | None]] = []
-    for task in tasks:
-        if options.blend is None or options.rounds == "auto":
-            wanted.append((task, first[task]))
-        if options.blend is None:
-            wanted += [(task, fold) for fold in numbers if fold != first[task]]
+    if folds is None:
+        folds = np.zeros(len(training), dtype=np.int8)
+        require_labels(known, targets, tasks)
+        numbers, first = [], {}
+    else:
+        numbers = np.unique(folds).tolist()
+        first = {task: first_fold(task, known[task], targets[task], folds) for task in tasks}
+    wanted: list[tuple[str, int | None]] = list(first.items())
+    if options.blend is None:
+        wanted += [(task, fold) for task in tasks for fold in numbers if fold != first[task]]
     wanted += [(task, None) for task in tasks]
     done = {(task, fold): trees for task, fold in wanted if (trees := _read(_file(folder, task, fold))) is not None}
     if len(done) == len(wanted):
@@ -167,6 +170,14 @@ def _boosters(
             rows = "all rows" if fold is None else f"all but fold {numbers.index(fold) + 1} of {len(numbers)}"
             listener.note(f"trees of {task} on {rows}: {len(trees)} rounds, {time.perf_counter() - begun:.1f} s")
     return done
+
+
+def require_labels(known: Mapping[str, Task], targets: Mapping[str, Targets], tasks: Sequence[str]) -> None:
+    """Raise ``DataError`` for a task whose rows have nothing to learn: trees of labels that are all 0."""
+    for name in tasks:
+        labels = targets[name].target.labels[targets[name].weights > 0]
+        if reason := known[name].nothing_to_learn(len(labels), int(np.count_nonzero(labels))):
+            raise DataError(f"trees.of: {reason} among the rows of {name!r}; list the other tasks in trees.of")
 
 
 def first_fold(name: str, task: Task, targets: Targets, folds: Folds) -> int:

@@ -2,15 +2,18 @@ import re
 from copy import deepcopy
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
 from ranker.artifact import load
 from ranker.inference import Model
+from ranker.log_files.log_reader import DataError
 from ranker.model import RankingModel
 from tests.training.conftest import trained_once
 from tests.training.data.trees.conftest import TREES
 from training.commands.evaluate import evaluate
+from training.commands.fit import fit
 from training.data.cache import opened_rows
 from training.trainer.build_model import build_model
 from training.trainer.train import RUN
@@ -86,3 +89,17 @@ def test_the_artifact_scores_as_trained(blended):
     for task, report in artifact.manifest.metrics["tasks"].items():
         key = "rmse" if task == "watch_time" else "auc"
         assert again["tasks"][task][key] == pytest.approx(report[key], abs=1e-5)
+
+
+def test_fixed_rounds_need_no_fold(log, tmp_path):
+    """As many trees as in all other tests, of one day that `fold_by` cannot divide."""
+    rows = pd.read_parquet(log)
+    config = deepcopy(TREES)
+    config["data"] = {"split": {"by": "random", "fraction": 0.2}}
+    day = rows[rows["date"] == rows["date"].min()]
+    with pytest.raises(DataError, match="one value of 'date', so that no fold"):
+        fit(config, day, output=tmp_path / "inputs", progress=False)
+    config["trees"] |= {"blend": BLEND}
+    run = fit(config, day, output=tmp_path / "blended", progress=False)
+    (trees,) = {field.blend for field in run.trained.prepared.encoder.layout.candidate.trees}
+    assert trees == BLEND

@@ -10,7 +10,7 @@ from training.config.experiment import checked
 from training.data.experiment_log import open_log
 from training.data.trees.boost import Targets
 from training.data.trees.folds import tree_folds
-from training.data.trees.scores import first_fold
+from training.data.trees.scores import first_fold, require_labels
 
 LOG = pd.DataFrame(
     {
@@ -75,3 +75,11 @@ def test_labels_that_leave_a_fold_nothing_to_be_scored_by_are_refused(labels, me
         first_fold("like", task, Targets(task.tree_target(numbers), weights), folds)
     both = np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
     assert first_fold("like", task, Targets(task.tree_target(both), np.array([0.0, 0, 1, 1, 1, 1])), folds) == 1
+
+
+def test_without_folds_labels_of_one_value_among_the_rows_that_count_are_refused():
+    task = TASK_KINDS["binary"](kind="binary")
+    target, counted = task.tree_target(np.array([0.0, 0.0, 1.0])), np.array([1.0, 1.0, 0.0])
+    require_labels({"like": task}, {"like": Targets(target, np.ones(3))}, ["like"])
+    with pytest.raises(DataError, match=r"trees\.of: no label is 1 among the rows of 'like'; list the other tasks"):
+        require_labels({"like": task}, {"like": Targets(target, counted)}, ["like"])
