@@ -60,6 +60,32 @@ def test_groups_of_trees_on_a_shared_context_row():
     assert trees.sums([7, 5], inputs[:1, :2], inputs[:0, 2:]).shape == (0, 2)
 
 
+@pytest.mark.parametrize("leaves", [3, 8, 40, MOST_LEAVES])
+def test_a_shared_row_and_single_precision_send_rows_to_the_same_leaves(leaves):
+    rng = np.random.default_rng(leaves)
+    inputs = rng.normal(size=(3000, 6)).astype(np.float32)
+    inputs[rng.random(inputs.shape) < 0.1] = NAN
+    label = np.nan_to_num(inputs).sum(axis=1) + np.nan_to_num(inputs[:, 0] * inputs[:, 4])
+    options = {"num_leaves": leaves, "min_data_in_leaf": 5, "verbosity": -1, "num_threads": 1}
+    trees = Trees(6, arrays_of(lightgbm.train(options, lightgbm.Dataset(inputs, label), 30)))
+    for context in inputs[:20, :3]:
+        rows = np.concatenate([np.repeat(context[None], 600, axis=0), inputs[:600, 3:]], axis=1)
+        by_row = [trees.sums([10, 20], row[None])[0] for row in rows[:30]]
+        shared = trees.sums([10, 20], context[None], np.asfortranarray(inputs[:600, 3:]))
+        np.testing.assert_allclose(shared[:30], by_row, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(shared, trees.sums([10, 20], rows.astype(np.float64)), rtol=0, atol=1e-12)
+
+
+def test_single_precision_is_compared_with_thresholds_between_its_numbers():
+    near = np.float32(0.1)
+    thresholds = [float(near) - 1e-12, float(near) + 1e-12, 1e300, -1e300]
+    found = [
+        Trees(1, [BY_HAND | {"feature": [0, 0], "threshold": [threshold, -1e301]}])(np.full((2, 1), near))[0]
+        for threshold in thresholds
+    ]
+    assert found == [100, 10, 10, 100]
+
+
 def test_trees_are_the_same_once_saved():
     arrays = packed([BY_HAND, LEAF, BY_HAND])
     assert unpacked(arrays) == [BY_HAND, LEAF, BY_HAND]
