@@ -65,6 +65,7 @@ class Trees:
         open_trees = np.flatnonzero(np.bitwise_count(common) > 1)
         decided = self._reached(common[:, None].copy(), slice(None))
         decided[open_trees] = 0
+        # A decided tree has no leaf below a node that is still open, so no column asks for its row.
         row_of = np.empty(len(common), dtype=np.intp)
         row_of[open_trees] = np.arange(len(open_trees))
         left = [(*column.reachable(common, row_of), place) for column, place in differing]
@@ -244,7 +245,7 @@ def _column_of(nodes: _Nodes) -> _Column:
     np.bitwise_or.at(below, rows, nodes.left_leaves | nodes.right_leaves)
     with np.errstate(over="ignore"):
         narrow = thresholds.astype(np.float32)
-    narrow = np.where(narrow > thresholds, np.nextafter(narrow, np.float32(-np.inf)), narrow)
+        narrow = np.where(narrow > thresholds, np.nextafter(narrow, np.float32(-np.inf)), narrow)
     return _Column(thresholds, narrow, trees, to_right, to_right & to_left, below)
 
 

@@ -86,6 +86,14 @@ def test_single_precision_is_compared_with_thresholds_between_its_numbers():
     assert found == [100, 10, 10, 100]
 
 
+def test_thresholds_below_all_numbers_of_single_precision_raise_no_warning():
+    lowest = np.finfo(np.float32).min
+    values = np.array([[-np.inf], [lowest], [0.0]], dtype=np.float32)
+    for threshold, expected in [(lowest, [10, 10, 100]), (float(lowest) * (1 + 1e-9), [10, 100, 100])]:
+        tree = BY_HAND | {"feature": [0, 0], "threshold": [float(threshold), -np.inf], "value": [10.0, 10.0, 100.0]}
+        np.testing.assert_array_equal(Trees(1, [tree])(values), expected)
+
+
 def test_trees_are_the_same_once_saved():
     arrays = packed([BY_HAND, LEAF, BY_HAND])
     assert unpacked(arrays) == [BY_HAND, LEAF, BY_HAND]
