@@ -48,7 +48,7 @@ def fitted_scores(
     of a booster fitted on all training rows with as many trees: it is one booster too, so that its scores for rows it
     has not seen spread like the out-of-fold ones. The mean of the folds' boosters would spread less. With ``blend`` no
     layer reads the scores of training rows, so they are 0 and there are no boosters of folds. Raises ``DataError`` for
-    a task without rows to fit on in the other folds.
+    a task with nothing to fit on in the other folds, or without folds in all rows.
     """
     tasks = options.tasks(list(experiment.log_schema.tasks))
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,11 +173,16 @@ def _boosters(
 
 
 def require_labels(known: Mapping[str, Task], targets: Mapping[str, Targets], tasks: Sequence[str]) -> None:
-    """Raise ``DataError`` for a task whose rows have nothing to learn: trees of labels that are all 0."""
+    """Raise ``DataError`` for a task with nothing to learn from the labels that count, such as only zeros, or none."""
     for name in tasks:
         labels = targets[name].target.labels[targets[name].weights > 0]
-        if reason := known[name].nothing_to_learn(len(labels), int(np.count_nonzero(labels))):
-            raise DataError(f"trees.of: {reason} among the rows of {name!r}; list the other tasks in trees.of")
+        why = (
+            known[name].nothing_to_learn(len(labels), int(np.count_nonzero(labels)))
+            if len(labels)
+            else "no label counts"
+        )
+        if why is not None:
+            raise DataError(f"trees.of: {why} among the rows of {name!r}; list the other tasks in trees.of")
 
 
 def first_fold(name: str, task: Task, targets: Targets, folds: Folds) -> int:

@@ -83,3 +83,12 @@ def test_without_folds_labels_of_one_value_among_the_rows_that_count_are_refused
     require_labels({"like": task}, {"like": Targets(target, np.ones(3))}, ["like"])
     with pytest.raises(DataError, match=r"trees\.of: no label is 1 among the rows of 'like'; list the other tasks"):
         require_labels({"like": task}, {"like": Targets(target, counted)}, ["like"])
+
+
+def test_without_folds_a_task_no_label_of_which_counts_is_refused():
+    task = TASK_KINDS["regression"](kind="regression")
+    targets = Targets(task.tree_target(np.array([0.0, 1.0, 2.0])), np.zeros(3))
+    with pytest.raises(
+        DataError, match=r"trees\.of: no label counts among the rows of 'watched'; list the other tasks"
+    ):
+        require_labels({"watched": task}, {"watched": targets}, ["watched"])
