@@ -58,9 +58,9 @@ class Trees:
         """
         rows = max(map(len, blocks)) if all(map(len, blocks)) else 0
         ends = np.cumsum(sizes).tolist()
-        summed = np.empty((rows, len(ends)))
+        summed = np.empty((len(ends), rows))  # by group, so that sums are written to adjacent places
         if not rows:
-            return summed
+            return summed.T
         common, differing = self._places(blocks)
         open_trees = np.flatnonzero(np.bitwise_count(common) > 1)
         decided = self._reached(common[:, None].copy(), slice(None))
@@ -77,10 +77,10 @@ class Trees:
                 alive[trees] &= masks.take(place[chosen], axis=1)
             values = self._reached(alive, open_trees)
             for group, (start, end) in enumerate(pairwise([0, *open_ends])):
-                values[start:end].sum(axis=0, out=summed[chosen, group])
+                values[start:end].sum(axis=0, out=summed[group, chosen])
         for group, (start, end) in enumerate(pairwise([0, *ends])):
-            summed[:, group] += decided[start:end].sum()
-        return summed
+            summed[group] += decided[start:end].sum()
+        return summed.T
 
     def _places(self, blocks: Sequence[NDArray[np.floating]]) -> tuple[Masks, list[tuple["_Column", NDArray[np.intp]]]]:
         """Leaves [K] that the columns in which all rows agree can reach, and the places [N] of rows in the others."""
