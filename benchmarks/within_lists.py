@@ -4,9 +4,10 @@
 
 Recipe: a list has 5 to 40 hotels of one place, whose prices share a level (standard deviation .8 of the log, .4 within
 the place). A click has the log odds -2 - 1.2 z + .5 s - 3 b: z is the log price, standardised within the list; s the
-stars less the list's mean; b the share of the list's hotels with the same brand. Nothing else matters, and no feature
-is relative. Models of 64-32 units see price (log1p), stars and brand, with and without `within_list`; the epoch with
-the best AUC of the test lists is kept in both. The cost is CPU time of encoding 500 candidates with 10 such inputs.
+stars less the list's mean; b the share of the list's hotels with the same brand. A click is booked with the log odds
+-1 - .8 z + .4 s. Nothing else matters, and no feature is relative. Models of 64-32 units see price (log1p), stars and
+brand, with and without `within_list`; the epoch with the best AUC of the test lists is kept in both. The cost is CPU
+time of encoding 500 candidates with 10 such inputs.
 """
 
 import time
@@ -46,7 +47,10 @@ def lists(count: int, seed: int) -> pd.DataFrame:
     share = frame.groupby(["request", "brand"])["stars"].transform("size") / by["stars"].transform("size")
     odds = -2 - 1.2 * z + 0.5 * (stars - by["stars"].transform("mean")) - 3 * share
     frame["click"] = (random.random(rows) < 1 / (1 + np.exp(-odds))).astype(int)
-    return frame.assign(price=np.exp(price), user=random.integers(0, 50, count)[request])
+    user = random.integers(0, 50, count)[request]
+    booked = 1 / (1 + np.exp(1 + 0.8 * z - 0.4 * (stars - by["stars"].transform("mean"))))
+    frame["book"] = frame["click"] * (random.random(rows) < booked)
+    return frame.assign(price=np.exp(price), user=user)
 
 
 def quality(within: dict[str, Any] | None, training: int, test: int, seed: int) -> tuple[float, float]:
