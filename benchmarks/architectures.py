@@ -60,6 +60,7 @@ def census(
     config = yaml.safe_load(Path("configs/census_income.yaml").read_text())
     config["data"] = {"split": {"by": "files", "paths": [str(output / "validation.parquet")]}}
     config["evaluation"] = {"bootstrap": 0}
+    config["trees"] = None  # the networks alone are compared
     (output / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     _peer(peers_python, "census_income", output, "--data", data)
     _peer(peers_python, "census_income_rechub", output, "--data", data, "--seeds", seeds)
