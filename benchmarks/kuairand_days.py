@@ -2,8 +2,10 @@
 
     python -m benchmarks.kuairand_days --data LOG.parquet --history HISTORY.parquet --output runs/days CONFIG...
 
-Runs the peer, then `ranker-train backtest` of each config, then writes `table.md`. Finished steps are not repeated.
-A config with `training.refit` chooses its epochs on the day before, like the peer its rounds, and is then fitted again.
+Runs the peer, then each config, then writes `table.md`. Finished steps are not repeated. A config runs as
+`ranker-train backtest`: with `training.refit` it chooses its epochs on the day before, like the peer its rounds, and is
+then fitted again. A config with `early_stopping: null` chooses nothing, so that it is fitted once, on all days before,
+as its refit would be.
 """
 
 import json
@@ -11,14 +13,18 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import rmtree
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 import typer
+import yaml
 
-from benchmarks.kuairand import TASKS
+from benchmarks.kuairand import DAY, TASKS
 from benchmarks.paired import Scores, of_backtest, paired
 from training.config import load as load_config
+from training.quiet_imports import TRAINING, import_quietly
 
 
 def main(
@@ -45,6 +51,13 @@ def main(
     found: dict[str, Scores] = {"LightGBM, statistics + history": _of_peer(peer)}
     for config in configs:
         folder = output / config.stem
+        if mode == "full" and load_config(config).early_stopping is None:
+            found[config.stem] = {
+                (day, seed): fitted(config, log, day, seed, folder)
+                for seed in range(seeds)
+                for day in range(1 - days, 1)
+            }
+            continue
         command = (sys.executable, "-m", "training.cli", "backtest", config, "--data", log, "--output", folder)
         held_out = ("--validation-days", 1) if mode == "full" and load_config(config).training.refit else ()
         _run(*command, "--mode", mode, *asked, *held_out)
@@ -54,6 +67,26 @@ def main(
     table = "".join(f"| {' | '.join(line)} |\n" for line in table_of(found))
     (output / "table.md").write_text(table)
     print(table)
+
+
+def fitted(config: Path, log: Path, day: int, seed: int, folder: Path) -> dict[str, float]:
+    """AUC by task on one day, counted back from the last one, of a model of all rows before it."""
+    file = folder / f"{day}-{seed}.json"
+    if file.is_file():
+        return dict(json.loads(file.read_text()))
+    import_quietly(TRAINING)
+    from training.commands.fit import fit
+
+    experiment = yaml.safe_load(config.read_text())
+    experiment["data"] = {"split": {"by": "time", "column": DAY, "last": 1}}
+    experiment["training"] |= {"seed": seed, "refit": False}
+    rows = pd.read_parquet(log)
+    rows = rows[rows[DAY] <= np.sort(rows[DAY].unique())[day - 1]].reset_index(drop=True)
+    run = fit(experiment, rows, output=folder / f"run-{file.stem}")
+    aucs = {task: float(run.metrics["tasks"][task]["auc"]) for task in TASKS}
+    file.write_text(json.dumps(aucs))
+    rmtree(folder / f"run-{file.stem}")
+    return aucs
 
 
 def table_of(found: Mapping[str, Scores]) -> list[list[str]]:
