@@ -1,10 +1,13 @@
-"""Names of a model's heads: one per task, plus extra heads of a funnel."""
+"""Names of a model's heads: one per task, further ones of tasks with several logits, plus extra heads of a funnel."""
 
 from typing import Self
 
 
 class ExtraHead(str):
-    """Name of a funnel's extra head, such as ``buy.imputation``: trained with its ``task``, never served."""
+    """Name of an extra head, such as ``rating.logit_2``, or a funnel's ``buy.imputation``, which is never served.
+
+    It is trained with its ``task``.
+    """
 
     task: str
 

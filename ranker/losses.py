@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from ranker.task_logits import as_columns
 from ranker.tasks import Task
 
 
@@ -17,8 +18,8 @@ class TaskErrors(tf.keras.layers.Layer):
         self.parts = [tfrs.tasks.Ranking(loss=_RowLoss(task)) for task in tasks]
 
     def call(self, labels: tf.Tensor, logit: tf.Tensor, task: int) -> tf.Tensor:
-        """Map labels [B, T] and one task's logit [B] to losses [B]."""
-        return self.parts[task](labels[:, task : task + 1], logit[:, None], compute_metrics=False)
+        """Map labels [B, T] and one task's logits, [B] or [B, K], to losses [B]."""
+        return self.parts[task](labels[:, task : task + 1], as_columns(logit), compute_metrics=False)
 
     def row_weights(self, labels: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         """Weights [B, T] of labels [B, T] in the tasks' losses: 0 if unknown, else the number of rows it counts as."""

@@ -19,6 +19,7 @@ from ranker.optimizers.grouped import kept_apart
 from ranker.optimizers.per_task import task_parts
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
+from ranker.task_logits import by_task, extra_logits
 from ranker.weighting import BalancingTape, GradientBalancer, LabelFacts, Weighting
 
 INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
@@ -28,8 +29,9 @@ class RankingModel(tfrs.Model):
     """Embedding, interactions, architecture and funnel, trained with one balancing method.
 
     There is one interaction per embedding set of the architecture. The architecture has one head per task, followed by
-    one per entry of the funnel's ``extra_heads``. ``facts`` are for balancing methods that need label statistics.
-    ``precision`` is that of the dense layers' products in training steps; scores are always computed in float32.
+    the further ones of tasks with several logits and one per entry of the funnel's ``extra_heads``. ``facts`` are for
+    balancing methods that need label statistics. ``precision`` is that of the dense layers' products in training steps;
+    scores are always computed in float32.
 
     A training batch has the packed arrays (:data:`INPUTS`, except those without columns), ``labels`` [B, T], ``known``
     [B, T] and, if rows are weighted, ``weights`` [B, T]. Calling the model on packed arrays gives scores [B, T] in the
@@ -49,7 +51,7 @@ class RankingModel(tfrs.Model):
     ) -> None:
         super().__init__(name="ranking_model")
         funnel = funnel or EntireSpace(schema)
-        heads = (*schema.tasks, *funnel.extra_heads)
+        heads = (*schema.tasks, *extra_logits(schema.tasks), *funnel.extra_heads)
         if architecture.tasks != heads:
             raise ValueError(f"the architecture must have heads {', '.join(heads)}, got {architecture.tasks}")
         if not architecture.embedding_sets == embedding.sets == len(interactions):
@@ -57,9 +59,6 @@ class RankingModel(tfrs.Model):
                 f"this architecture reads {architecture.embedding_sets} embedding set(s), got an embedding with "
                 f"{embedding.sets} and {len(interactions)} interaction(s)"
             )
-        for name, task in schema.tasks.items():
-            if task.logits != 1:
-                raise ValueError(f"tasks.{name}: kind {task.kind} needs {task.logits} logits, but heads have one")
         self.schema = schema
         self.tasks = list(schema.tasks)
         self.embedding = embedding
@@ -78,12 +77,13 @@ class RankingModel(tfrs.Model):
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Map packed arrays, with one context row or one per candidate, to scores [B, T]."""
         shared = self._trunk(inputs, training)
-        logits = self.architecture.logits(shared, training=training, heads=len(self.tasks))
+        heads = len(self.tasks) + len(extra_logits(self.schema.tasks))
+        logits = self._by_task(self.architecture.logits(shared, training=training, heads=heads))
         return self.funnel.scores(self._blended(logits, inputs))
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """Compute the T scalar task losses of a batch."""
-        logits = self.architecture.logits(self._trunk(inputs, training), training=training)
+        logits = self._by_task(self.architecture.logits(self._trunk(inputs, training), training=training))
         return self._task_losses(logits, inputs)
 
     def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
@@ -93,9 +93,10 @@ class RankingModel(tfrs.Model):
         with products_in(self.precision), tape:
             trunk = self._trunk(batch, training=True)
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
-            logits = self.architecture.logits(tape.share(trunk), training=True)
+            of_heads = self.architecture.logits(tape.share(trunk), training=True)
+            logits = self._by_task(of_heads)
             losses = self._task_losses(logits, batch)
-            penalties += self.architecture.penalties(logits[: len(self.tasks)])
+            penalties += self.architecture.penalties(of_heads[: len(self.tasks)])
         shared, heads = self._trained(turn)
         moving = {variable.ref() for variable in shared}
 
@@ -172,6 +173,9 @@ class RankingModel(tfrs.Model):
         trunk: list[tf.Tensor] = self.architecture.trunk(sides if len(sides) > 1 else sides[0], training=training)
         return trunk
 
+    def _by_task(self, logits: list[tf.Tensor]) -> list[tf.Tensor]:
+        return by_task(logits, self.schema.tasks)
+
     def _blended(self, logits: list[tf.Tensor], inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         """Logits (T tensors [B]) with the tree scores that are blended with them; losses are of the network's own."""
         blended = list(logits)
@@ -198,10 +202,9 @@ class RankingModel(tfrs.Model):
         """Shared and head variables, without those frozen in the turn."""
         tables = {table.ref() for table in self.embedding.tables.values()}
         shared = [v for v in self.shared_variables if (EMBEDDINGS if v.ref() in tables else SHARED) not in turn.frozen]
-        names = [*self.tasks, *self.funnel.extra_heads]
         heads = [
             variable
-            for name, head in zip(names, self.architecture.heads, strict=True)
+            for name, head in zip(self.architecture.tasks, self.architecture.heads, strict=True)
             if turn.takes(task_of(name)) and task_of(name) not in turn.frozen
             for variable in head.trainable_variables
         ]

@@ -15,9 +15,10 @@ from ranker.heads import ExtraHead
 from ranker.lazy_tensorflow import tf
 from ranker.registry import Registry
 from ranker.schema import Schema
+from ranker.task_logits import as_columns
 
 Errors: TypeAlias = Callable[[int, "tf.Tensor"], "tf.Tensor"]
-"""Maps a task's index and a logit [B] of its label to per-row losses [B]."""
+"""Maps a task's index and its logits, [B] or [B, K], to per-row losses [B]."""
 
 
 class FunnelOptions(Closed):
@@ -47,7 +48,9 @@ class Funnel:
         return ()
 
     def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
-        """Scalar loss of each task, from the logits [B] of tasks and extra heads, labels and weights [B, T].
+        """Scalar loss of each task, from the logits of tasks and extra heads, labels and weights [B, T].
+
+        Logits are [B], or [B, K] of a task with several.
 
         A weight is a row's weight in one task's loss: 0 where the label is unknown, else 1 unless rows are weighted.
         A loss is the weighted mean of the errors: doubling all weights changes nothing, and a row of weight 2 counts
@@ -56,8 +59,8 @@ class Funnel:
         raise NotImplementedError
 
     def scores(self, logits: list[tf.Tensor]) -> tf.Tensor:
-        """Map T logits [B] to served scores [B, T] per impression: probabilities, or values in the label's unit."""
-        own = [kind.score(logit[:, None]) for kind, logit in zip(self.kinds, logits[: len(self.kinds)], strict=True)]
+        """Map T logits, [B] or [B, K], to served scores [B, T] per impression: probabilities, or the label's unit."""
+        own = [kind.score(as_columns(logit)) for kind, logit in zip(self.kinds, logits[: len(self.kinds)], strict=True)]
         scores = []
         for score, chain in zip(own, self.chains, strict=True):
             for parent in chain:

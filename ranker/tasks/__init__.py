@@ -2,6 +2,7 @@
 
 from ranker.tasks.base import TASK_KINDS, GivenConflicts, Task, Trait, TreeTarget
 from ranker.tasks.binary import Binary
+from ranker.tasks.ordinal import Ordinal
 from ranker.tasks.regression import Regression
 
-__all__ = ["TASK_KINDS", "Binary", "GivenConflicts", "Regression", "Task", "Trait", "TreeTarget"]
+__all__ = ["TASK_KINDS", "Binary", "GivenConflicts", "Ordinal", "Regression", "Task", "Trait", "TreeTarget"]

@@ -73,8 +73,6 @@ class Task(Closed):
     kind: str
     """The name in ``TASK_KINDS``; each kind narrows it to a ``Literal`` of that name."""
 
-    logits: ClassVar[int] = 1
-    """Number of model outputs of the task, K. All heads have one output so far."""
     traits: ClassVar[frozenset[Trait]]
     default_metric: ClassVar[str]
     """Metric shown where there is room for only one."""
@@ -87,6 +85,11 @@ class Task(Closed):
     """
     contradiction: ClassVar[str] = "is not 0"
     """Describes a label for which :meth:`contradicts` holds, for messages."""
+
+    @property
+    def logits(self) -> int:
+        """Number of model outputs of the task, K; each is a head, of which all but the first are extra heads."""
+        return 1
 
     @property
     def probability(self) -> bool:
@@ -164,7 +167,7 @@ class Task(Closed):
         ``probability`` is the funnel's prediction for a task with trait ``probability``; other tasks ignore it.
         """
 
-    def taught(self) -> Self:
+    def taught(self) -> Task:
         """The task of a student, whose labels are another model's scores of every row.
 
         They are expected labels, also of a task with ``given``, so each row counts once.

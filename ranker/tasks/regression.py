@@ -64,7 +64,7 @@ class Regression(Task):
             return TreeTarget("huber", target, parameters={"alpha": self.huber_delta})
         return TreeTarget("regression", target)
 
-    def taught(self) -> Self:
+    def taught(self) -> Task:
         """Every row counts as one negative: scores are hardly ever 0, so that ``zeros`` would leave no negatives."""
         return super().taught().model_copy(update={"negatives": "every_row"})
 

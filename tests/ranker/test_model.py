@@ -5,20 +5,7 @@ import tensorflow as tf
 from ranker.architectures import ARCHITECTURES
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import INPUTS, served
-from ranker.tasks import Binary
-from tests.ranker.models import SCHEMA, architecture, assemble, batch_of, layout, model_of
-
-
-class Wide(Binary):
-    """A kind of three logits."""
-
-    logits = 3
-
-
-def test_a_kind_of_more_logits_than_heads_have_is_refused():
-    schema = SCHEMA.model_copy(update={"tasks": {**SCHEMA.tasks, "click": Wide(kind="binary")}})
-    with pytest.raises(ValueError, match=r"tasks\.click: kind binary needs 3 logits, but heads have one"):
-        assemble(schema, layout(), lambda tasks: architecture("shared_bottom", tasks))
+from tests.ranker.models import batch_of, model_of
 
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))

@@ -22,6 +22,7 @@ from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry, alternatives
 from ranker.schema import Schema
 from ranker.step_plan import EMBEDDINGS
+from ranker.task_logits import extra_logits
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.daily import Daily, ExportOptions
 from training.config.ensemble import Ensemble
@@ -269,11 +270,16 @@ class Experiment(NamedChoices):
         if options is None:
             return
         options.check(tasks)
-        for name in options.tasks(tasks):
+        reads_trees = ARCHITECTURES[self.architecture.name].reads_trees
+        for name in tasks if reads_trees else options.tasks(tasks):
             task = self.log_schema.tasks[name]
-            if task.tree_target(np.zeros(0)) is None:
-                raise ValueError(f"trees.of: no trees can be fitted to {name!r}, of kind {task.kind}; name other tasks")
-        if not ARCHITECTURES[self.architecture.name].reads_trees:
+            if task.tree_target(np.zeros(0)) is not None:
+                continue
+            about = f"no trees can be fitted to {name!r}, of kind {task.kind}"
+            if reads_trees:
+                raise ValueError(f"architecture.name: {about}, and {self.architecture.name} needs them; use another")
+            raise ValueError(f"trees.of: {about}; name other tasks")
+        if not reads_trees:
             return
         if options.blend is not None:
             raise ValueError(f"trees.blend: {self.architecture.name} has no network to blend trees with; leave it out")
@@ -301,7 +307,8 @@ class Experiment(NamedChoices):
                 section.check(self.log_schema)
             except ValueError as error:
                 raise ValueError(f"{name}.{error}") from None
-        heads = [*tasks, *FUNNELS[self.funnel.name](self.log_schema, self.funnel).extra_heads]
+        funnel = FUNNELS[self.funnel.name](self.log_schema, self.funnel)
+        heads = [*tasks, *extra_logits(self.log_schema.tasks), *funnel.extra_heads]
         try:
             self.optimizer.check(heads)
         except ValueError as error:

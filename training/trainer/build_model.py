@@ -11,6 +11,7 @@ from ranker.funnels import FUNNELS, Funnel
 from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import RankingModel
+from ranker.task_logits import extra_logits
 from ranker.weighting import WEIGHTINGS, LabelFacts
 from training.config.experiment import CHOICES, Experiment
 from training.config.optimizer import Optimizer
@@ -36,7 +37,8 @@ def build_model(
     tf.keras.utils.set_random_seed(experiment.training.seed)
     schema = experiment.log_schema
     funnel = build_funnel(experiment)
-    kind, heads = ARCHITECTURES[experiment.architecture.name], [*schema.tasks, *funnel.extra_heads]
+    kind = ARCHITECTURES[experiment.architecture.name]
+    heads = [*schema.tasks, *extra_logits(schema.tasks), *funnel.extra_heads]
     layout = kind.read(layout)
     members = 1 if experiment.ensemble is None else experiment.ensemble.seeds
     each = [kind.of_layout(heads, experiment.architecture, layout) for _ in range(members)]

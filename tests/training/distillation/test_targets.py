@@ -10,6 +10,7 @@ KINDS = {
     "binary": ({"kind": "binary"}, np.linspace(0.27, 0.29, 101)),
     "plain": ({"kind": "regression"}, np.linspace(-4000.0, 9000.0, 101)),
     "log1p": ({"kind": "regression", "transform": "log1p", "loss": "huber"}, np.linspace(0.1, 40.0, 101)),
+    "expected level": ({"kind": "ordinal"}, np.linspace(0.2, 4.9, 101)),
     "weighted": ({"kind": "regression", "loss": "weighted_logistic"}, np.linspace(0.1, 40.0, 101)),
     "weighted by zeros": (
         {"kind": "regression", "loss": "weighted_logistic", "negatives": "zeros"},

@@ -1,0 +1,29 @@
+"""The heads of tasks with several logits: the first is the task's own, the further ones are extra heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ranker.heads import ExtraHead
+from ranker.lazy_tensorflow import tf
+from ranker.tasks import Task
+
+
+def extra_logits(tasks: Mapping[str, Task]) -> tuple[ExtraHead, ...]:
+    """Heads of the second and further logits of each task, in order."""
+    return tuple(ExtraHead(name, f"logit_{k}") for name, task in tasks.items() for k in range(2, task.logits + 1))
+
+
+def by_task(logits: Sequence[tf.Tensor], tasks: Mapping[str, Task]) -> list[tf.Tensor]:
+    """Logits [B] of the heads of tasks, then of :func:`extra_logits`, then any others: [B, K] for tasks of K > 1."""
+    found, taken = [], len(tasks)
+    for first, task in zip(logits, tasks.values(), strict=False):
+        extra = list(logits[taken : taken + task.logits - 1])
+        taken += len(extra)
+        found.append(tf.stack([first, *extra], axis=1) if extra else first)
+    return [*found, *logits[taken:]]
+
+
+def as_columns(logits: tf.Tensor) -> tf.Tensor:
+    """The logits of one task, [B] or [B, K], as [B, K]."""
+    return logits[:, None] if len(logits.shape) == 1 else logits
