@@ -139,7 +139,7 @@ def test_names_options_and_instances_are_the_same_method():
         (("mgda", []), {}, "one name or more"),
         (("mgda", "click"), {}, "one name or more"),
         (("mgda", ["a", "a"]), {}, "each once"),
-        (("mgda", {"a": "count"}), {}, r"'a': unknown task kind 'count'.*binary, regression"),
+        (("mgda", {"a": "count"}), {}, r"'a': unknown task kind 'count'.*binary, ordinal, regression"),
         (("uncertainty", ["a"]), {}, "tasks={'a': 'binary'}"),
         (("prior_inverse", ["a"]), {}, "pass facts"),
         (("initial_inverse", ["a"]), {"initial": "theory"}, "pass facts"),
