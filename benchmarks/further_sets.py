@@ -5,8 +5,8 @@
 
 `movielens` has ids alone: a user, a film, and whether the film was liked (four stars) and loved (five); each seed draws
 a fifth of the ratings for the test. `lists` has small lists of hotels as in `benchmarks.within_lists`, clicked and
-booked. Both sides choose by a tenth of the other rows (LightGBM its leaves and rounds, ours its epochs) and are then
-fitted again on all but the test's. Finished steps are not repeated.
+booked. LightGBM chooses its leaves and rounds by a tenth of the other rows, as ours its epochs if the config stops
+early; both are then fitted again on all but the test's. Finished steps are not repeated.
 """
 
 import json
@@ -77,7 +77,9 @@ def main(
     for seed in range(seeds):
         folder = output / str(seed)
         if not (folder / "test.parquet").is_file():
-            rows, group = (_ratings(ratings), None) if ratings is not None else (lists(searches, seed), "request")
+            rows, group = (
+                (_ratings(ratings), None) if name is Name.movielens and ratings else (lists(searches, seed), "request")
+            )
             _write(folder, rows, group, seed)
         if not (folder / "lightgbm.json").is_file():
             (folder / "features.json").write_text(json.dumps(SCHEMAS[name]))

@@ -219,9 +219,8 @@ def _milliseconds(model: Any, rows: pd.DataFrame) -> float:
     videos, user = rows.drop_duplicates("video_id").head(CANDIDATES), rows.iloc[-1:]
     context, candidates = (
         {
-            schema.column(name): [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
-            for name in side
-            if (values := frame[schema.column(name)]) is not None
+            column: [value.tolist() if isinstance(value, np.ndarray) else value for value in frame[column]]
+            for column in map(schema.column, side)
         }
         for side, frame in ((schema.context, user), (schema.candidate, videos))
     )

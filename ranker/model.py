@@ -19,7 +19,7 @@ from ranker.optimizers.grouped import kept_apart
 from ranker.optimizers.per_task import task_parts
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
-from ranker.task_logits import by_task, extra_logits
+from ranker.task_logits import by_task
 from ranker.weighting import BalancingTape, GradientBalancer, LabelFacts, Weighting
 
 INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
@@ -51,9 +51,8 @@ class RankingModel(tfrs.Model):
     ) -> None:
         super().__init__(name="ranking_model")
         funnel = funnel or EntireSpace(schema)
-        heads = (*schema.tasks, *extra_logits(schema.tasks), *funnel.extra_heads)
-        if architecture.tasks != heads:
-            raise ValueError(f"the architecture must have heads {', '.join(heads)}, got {architecture.tasks}")
+        if architecture.tasks != funnel.heads:
+            raise ValueError(f"the architecture must have heads {', '.join(funnel.heads)}, got {architecture.tasks}")
         if not architecture.embedding_sets == embedding.sets == len(interactions):
             raise ValueError(
                 f"this architecture reads {architecture.embedding_sets} embedding set(s), got an embedding with "
@@ -77,7 +76,7 @@ class RankingModel(tfrs.Model):
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Map packed arrays, with one context row or one per candidate, to scores [B, T]."""
         shared = self._trunk(inputs, training)
-        heads = len(self.tasks) + len(extra_logits(self.schema.tasks))
+        heads = len(self.funnel.served_heads)
         logits = self._by_task(self.architecture.logits(shared, training=training, heads=heads))
         return self.funnel.scores(self._blended(logits, inputs))
 

@@ -15,7 +15,7 @@ from ranker.heads import ExtraHead
 from ranker.lazy_tensorflow import tf
 from ranker.registry import Registry
 from ranker.schema import Schema
-from ranker.task_logits import as_columns
+from ranker.task_logits import as_columns, extra_logits
 
 Errors: TypeAlias = Callable[[int, "tf.Tensor"], "tf.Tensor"]
 """Maps a task's index and its logits, [B] or [B, K], to per-row losses [B]."""
@@ -40,12 +40,18 @@ class Funnel:
         self.options = options if options is not None else self.Options()
         self.tasks = list(schema.tasks)
         self.kinds = list(schema.tasks.values())
+        self.served_heads = (*self.tasks, *extra_logits(schema.tasks))
         self.chains = [[self.tasks.index(parent) for parent in schema.parents(task)] for task in self.tasks]
 
     @property
     def extra_heads(self) -> tuple[ExtraHead, ...]:
         """Names of heads the architecture must add after the tasks' heads; trained, never served."""
         return ()
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of all heads that the architecture must have: those that are served, then the extra ones."""
+        return (*self.served_heads, *self.extra_heads)
 
     def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
         """Scalar loss of each task, from the logits of tasks and extra heads, labels and weights [B, T].

@@ -13,7 +13,6 @@ from ranker.layers import Embedding, Inputs, Sides
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import INPUTS, RankingModel
 from ranker.schema import Schema
-from ranker.task_logits import extra_logits
 from ranker.weighting import Static, Weighting
 
 SMALL = {
@@ -86,7 +85,7 @@ def assemble(
     **embedding: object,
 ) -> RankingModel:
     chosen = FUNNELS[funnel](schema)
-    body = net([*schema.tasks, *extra_logits(schema.tasks), *chosen.extra_heads])
+    body = net(list(chosen.heads))
     return RankingModel(
         schema,
         Embedding(layout, sets=body.embedding_sets, **embedding),

@@ -22,7 +22,6 @@ from ranker.layers.interaction import INTERACTIONS, InteractionOptions
 from ranker.registry import Registry, alternatives
 from ranker.schema import Schema
 from ranker.step_plan import EMBEDDINGS
-from ranker.task_logits import extra_logits
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.daily import Daily, ExportOptions
 from training.config.ensemble import Ensemble
@@ -308,9 +307,8 @@ class Experiment(NamedChoices):
             except ValueError as error:
                 raise ValueError(f"{name}.{error}") from None
         funnel = FUNNELS[self.funnel.name](self.log_schema, self.funnel)
-        heads = [*tasks, *extra_logits(self.log_schema.tasks), *funnel.extra_heads]
         try:
-            self.optimizer.check(heads)
+            self.optimizer.check(funnel.heads)
         except ValueError as error:
             raise ValueError(f"optimizer.{error}") from None
         if self.optimizer.average is not None and self.embedding.reinitialise_each_epoch:
@@ -325,7 +323,7 @@ class Experiment(NamedChoices):
             )
         self._check_vectors()
         self._check_days()
-        self._check_trees(heads)
+        self._check_trees(funnel.heads)
         if self.ensemble is not None and not ARCHITECTURES[self.architecture.name].trainable:
             raise ValueError(
                 f"ensemble: members of {self.architecture.name} would be equal, since it has no weights; leave it out"

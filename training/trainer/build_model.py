@@ -11,7 +11,6 @@ from ranker.funnels import FUNNELS, Funnel
 from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import RankingModel
-from ranker.task_logits import extra_logits
 from ranker.weighting import WEIGHTINGS, LabelFacts
 from training.config.experiment import CHOICES, Experiment
 from training.config.optimizer import Optimizer
@@ -38,10 +37,9 @@ def build_model(
     schema = experiment.log_schema
     funnel = build_funnel(experiment)
     kind = ARCHITECTURES[experiment.architecture.name]
-    heads = [*schema.tasks, *extra_logits(schema.tasks), *funnel.extra_heads]
     layout = kind.read(layout)
     members = 1 if experiment.ensemble is None else experiment.ensemble.seeds
-    each = [kind.of_layout(heads, experiment.architecture, layout) for _ in range(members)]
+    each = [kind.of_layout(funnel.heads, experiment.architecture, layout) for _ in range(members)]
     architecture = Averaged(each) if members > 1 else each[0]
     experiment = experiment if kind.trainable else _untrained(experiment)
     sets, rules = architecture.embedding_sets, experiment.embedding
