@@ -14,7 +14,7 @@ from ranker.funnels import EntireSpace, Funnel
 from ranker.heads import task_of
 from ranker.layers import Embedding, Precision, products_in
 from ranker.layers.interaction import Interaction
-from ranker.losses import TaskErrors
+from ranker.losses import ListLosses, TaskErrors
 from ranker.optimizers.grouped import kept_apart
 from ranker.optimizers.per_task import task_parts
 from ranker.schema import Schema
@@ -34,8 +34,8 @@ class RankingModel(tfrs.Model):
     scores are always computed in float32.
 
     A training batch has the packed arrays (:data:`INPUTS`, except those without columns), ``labels`` [B, T], ``known``
-    [B, T] and, if rows are weighted, ``weights`` [B, T]. Calling the model on packed arrays gives scores [B, T] in the
-    schema's task order.
+    [B, T], ``weights`` [B, T] if rows are weighted, and ``lists`` [B], the key of each row's list or 0, if a task has a
+    list loss. Calling the model on packed arrays gives scores [B, T] in the schema's task order.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class RankingModel(tfrs.Model):
         self.precision = precision
         self.funnel = funnel
         self.errors = TaskErrors(list(schema.tasks.values()))
+        self.list_losses = ListLosses(funnel)
         weighting.build(schema.tasks, facts)
         self.architecture.logits(self._trunk(example_inputs(embedding.layout), training=False))  # creates all variables
         self(example_inputs(embedding.layout))
@@ -190,7 +191,8 @@ class RankingModel(tfrs.Model):
         weights = self.errors.row_weights(labels, batch["known"])
         if "weights" in batch:
             weights = weights * batch["weights"]
-        return self.funnel.losses(logits, labels, weights, lambda task, logit: self.errors(labels, logit, task=task))
+        losses = self.funnel.losses(logits, labels, weights, lambda task, logit: self.errors(labels, logit, task=task))
+        return self.list_losses.added(losses, logits, labels, weights, batch)
 
     def _only_trained(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
         """Values of the tasks, 0 for tasks not trained: a loss of 0 means a task without labels."""

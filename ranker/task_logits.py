@@ -1,4 +1,4 @@
-"""The heads of tasks with several logits: the first is the task's own, the further ones are extra heads."""
+"""The heads that tasks have besides their first one: further logits, and what their list losses estimate."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from ranker.tasks import Task
 def extra_logits(tasks: Mapping[str, Task]) -> tuple[ExtraHead, ...]:
     """Heads of the second and further logits of each task, in order."""
     return tuple(ExtraHead(name, f"logit_{k}") for name, task in tasks.items() for k in range(2, task.logits + 1))
+
+
+def list_heads(tasks: Mapping[str, Task]) -> tuple[ExtraHead, ...]:
+    """Heads of list losses that estimate more than a logit, in the order of tasks; trained, never served."""
+    losses = ((name, task.list_loss()) for name, task in tasks.items())
+    return tuple(ExtraHead(name, loss.extra_head) for name, loss in losses if loss is not None and loss.extra_head)
 
 
 def by_task(logits: Sequence[tf.Tensor], tasks: Mapping[str, Task]) -> list[tf.Tensor]:

@@ -15,7 +15,7 @@ from ranker.heads import ExtraHead
 from ranker.lazy_tensorflow import tf
 from ranker.registry import Registry
 from ranker.schema import Schema
-from ranker.task_logits import as_columns, extra_logits
+from ranker.task_logits import as_columns, extra_logits, list_heads
 
 Errors: TypeAlias = Callable[[int, "tf.Tensor"], "tf.Tensor"]
 """Maps a task's index and its logits, [B] or [B, K], to per-row losses [B]."""
@@ -41,6 +41,7 @@ class Funnel:
         self.tasks = list(schema.tasks)
         self.kinds = list(schema.tasks.values())
         self.served_heads = (*self.tasks, *extra_logits(schema.tasks))
+        self.list_heads = list_heads(schema.tasks)
         self.chains = [[self.tasks.index(parent) for parent in schema.parents(task)] for task in self.tasks]
 
     @property
@@ -50,8 +51,8 @@ class Funnel:
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """Names of all heads that the architecture must have: those that are served, then the extra ones."""
-        return (*self.served_heads, *self.extra_heads)
+        """All heads that the architecture must have: those that are served, the funnel's extra ones, list losses'."""
+        return (*self.served_heads, *self.extra_heads, *self.list_heads)
 
     def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
         """Scalar loss of each task, from the logits of tasks and extra heads, labels and weights [B, T].
@@ -73,6 +74,10 @@ class Funnel:
                 score = score * own[parent]
             scores.append(score)
         return tf.stack(scores, axis=1)
+
+    def list_logit(self, logits: list[tf.Tensor], task: int) -> tf.Tensor:
+        """The number [B] whose order within lists a task's list loss learns, on the rows of :meth:`counted`."""
+        return self.kinds[task].list_logit(as_columns(logits[task]))
 
     def counted(self, labels: Any, weights: Any, task: int) -> Any:
         """Row weights [B] of one task's loss, from labels and weights [B, T]; tensors or arrays."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ranker.funnels.base import FUNNELS, Errors, Funnel, FunnelOptions, mean
 from ranker.lazy_tensorflow import tf
+from ranker.task_logits import as_columns
 
 
 @FUNNELS.register("esmm")
@@ -23,12 +24,13 @@ class EntireSpace(Funnel):
     def losses(self, logits: list[tf.Tensor], labels: tf.Tensor, weights: tf.Tensor, errors: Errors) -> list[tf.Tensor]:
         """Probabilities are trained on all known rows, through the logit of the impression's probability."""
         return [
-            mean(
-                errors(task, self.whole(logits, task) if kind.probability else logits[task]),
-                self.counted(labels, weights, task),
-            )
-            for task, kind in enumerate(self.kinds)
+            mean(errors(task, self._per_impression(logits, task)), self.counted(labels, weights, task))
+            for task in range(len(self.tasks))
         ]
+
+    def list_logit(self, logits: list[tf.Tensor], task: int) -> tf.Tensor:
+        """That of the impression's probability; for other tasks the task's own."""
+        return self.kinds[task].list_logit(as_columns(self._per_impression(logits, task)))
 
     def counted(self, labels: Any, weights: Any, task: int) -> Any:
         """All rows for a probability; for other tasks, the rows where the condition holds."""
@@ -37,6 +39,9 @@ class EntireSpace(Funnel):
     def untrained(self, task: int) -> float:
         """1/2 for the task times 1/2 for each condition."""
         return 0.5 ** (1 + len(self.chains[task]))
+
+    def _per_impression(self, logits: list[tf.Tensor], task: int) -> tf.Tensor:
+        return self.whole(logits, task) if self.kinds[task].probability else logits[task]
 
     def whole(self, logits: list[tf.Tensor], task: int) -> tf.Tensor:
         """Logit [B] of the joint probability of a task and all its conditions, per impression."""

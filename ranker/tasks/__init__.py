@@ -4,5 +4,16 @@ from ranker.tasks.base import TASK_KINDS, GivenConflicts, Task, Trait, TreeTarge
 from ranker.tasks.binary import Binary
 from ranker.tasks.ordinal import Ordinal
 from ranker.tasks.regression import Regression
+from ranker.tasks.relevance import Relevance
 
-__all__ = ["TASK_KINDS", "Binary", "GivenConflicts", "Ordinal", "Regression", "Task", "Trait", "TreeTarget"]
+__all__ = [
+    "TASK_KINDS",
+    "Binary",
+    "GivenConflicts",
+    "Ordinal",
+    "Regression",
+    "Relevance",
+    "Task",
+    "Trait",
+    "TreeTarget",
+]

@@ -6,28 +6,41 @@ import TensorFlow when called, so that serving can read a schema without it.
 
 from __future__ import annotations
 
+import operator
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ranker.config.closed import Closed, ColumnName, Formula, formula
 from ranker.lazy_tensorflow import tf
+from ranker.rank_losses import RANK_LOSSES, RankLoss, RankLossOptions
 from ranker.registry import Registry
 
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
 GivenConflicts = Literal["drop", "mask", "keep"]
-Trait: TypeAlias = Literal["binary_labels", "probability", "amount", "expected_value"]
+Trait: TypeAlias = Literal["binary_labels", "probability", "amount", "expected_value", "grades"]
 """Property of a task that metrics and calibrations may require.
 
 ``binary_labels``: labels are 0 or 1. ``probability``: the score is the sigmoid of one logit, and the loss is the
 cross-entropy of that probability. ``amount``: labels and scores are numbers in the same unit.
-``expected_value``: the score estimates the expected label.
+``expected_value``: the score estimates the expected label. ``grades``: labels say how relevant a row is, so that a list
+loss may learn their order.
 """
+
+if TYPE_CHECKING:
+    RankLossChoice: TypeAlias = RankLossOptions
+else:  # a union of all registered losses, so that a new one needs no change here
+    _OPTIONS = reduce(operator.or_, (loss.Options for loss in RANK_LOSSES.values()))
+    RankLossChoice = Annotated[
+        Annotated[_OPTIONS, Field(discriminator="name")],
+        BeforeValidator(lambda data: {"name": data} if isinstance(data, str) else data),
+    ]
 
 
 class TreeTarget(NamedTuple):
@@ -70,6 +83,10 @@ class Task(Closed):
     weight: Formula | None = Field(
         None, description="Formula of columns: weight of each row in this task's training loss, at least 0."
     )
+    rank_loss: RankLossChoice | None = Field(
+        None,
+        description="Loss over the rows of a list, beside the task's own: softmax, lambdarank, ... None by default.",
+    )
     kind: str
     """The name in ``TASK_KINDS``; each kind narrows it to a ``Literal`` of that name."""
 
@@ -105,6 +122,17 @@ class Task(Closed):
     def can_condition(self) -> bool:
         """Whether other tasks may be ``given`` this one."""
         return self.binary_labels and self.probability
+
+    @property
+    def list_share(self) -> float:
+        """Share of the list loss in the task's loss; 0 without a list loss."""
+        if self.rank_loss is None:
+            return 0.0
+        return self.rank_loss.weight or 0.5
+
+    def list_loss(self) -> RankLoss | None:
+        """The list loss; ``None`` without one."""
+        return None if self.rank_loss is None else RANK_LOSSES[self.rank_loss.name](self.rank_loss)
 
     @property
     @abstractmethod
@@ -152,6 +180,14 @@ class Task(Closed):
     def score(self, logits: tf.Tensor) -> tf.Tensor:
         """Map logits [B, K] to served scores [B]; for K = 1, monotonically."""
 
+    def grades(self, labels: tf.Tensor) -> tf.Tensor:
+        """How relevant rows are [B], at least 0, from labels [B] of a task with trait ``grades``."""
+        return labels
+
+    def list_logit(self, logits: tf.Tensor) -> tf.Tensor:
+        """The number [B] whose order a list loss learns, from logits [B, K]; it increases with the score."""
+        return logits[:, 0]
+
     @abstractmethod
     def moments(self, labels: tf.Tensor) -> tf.Tensor:
         """Statistics [B, M] of labels [B] whose means give the loss of constant predictions."""
@@ -172,8 +208,8 @@ class Task(Closed):
 
         They are expected labels, also of a task with ``given``, so each row counts once.
         """
-        alone = {"given": None, "given_conflicts": None, "mask": None, "weight": None, "label": None, "column": None}
-        return self.model_copy(update=alone)
+        none = ("given", "given_conflicts", "mask", "weight", "label", "column", "rank_loss")
+        return self.model_copy(update=dict.fromkeys(none))
 
     @model_validator(mode="after")
     def _one_label(self) -> Self:
@@ -185,6 +221,18 @@ class Task(Closed):
     def _conflicts_with_a_task(self) -> Self:
         if self.given_conflicts is not None and self.given is None:
             raise ValueError("given_conflicts handles labels that contradict `given`; set given as well")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_list_loss(self) -> Self:
+        loss = self.list_loss()
+        if loss is not None and "grades" not in self.traits:
+            raise ValueError(
+                f"rank_loss: needs labels that say how relevant a row is, and those of kind {self.kind} do not; use a "
+                "task of kind relevance with the same label beside this one"
+            )
+        if loss is not None and loss.binary and not self.binary_labels:
+            raise ValueError(f"rank_loss: {loss.options.name} is for labels of 0 and 1, not for kind {self.kind}")
         return self
 
     def source(self, name: str) -> str:

@@ -22,7 +22,7 @@ class Binary(Task):
         1.0, gt=0, le=1e6, description="Weight factor of rows whose label is 1; it also scales the served odds."
     )
 
-    traits: ClassVar[frozenset[Trait]] = frozenset({"binary_labels", "probability", "expected_value"})
+    traits: ClassVar[frozenset[Trait]] = frozenset({"binary_labels", "probability", "expected_value", "grades"})
     default_metric: ClassVar[str] = "auc"
     typical_loss: ClassVar[float] = log(2)
     uncertainty_factor: ClassVar[float] = 1.0

@@ -35,7 +35,7 @@ class Ordinal(Task):
         description="The labels in ascending order; their differences are what the expected level counts in.",
     )
 
-    traits: ClassVar[frozenset[Trait]] = frozenset({"amount", "expected_value"})
+    traits: ClassVar[frozenset[Trait]] = frozenset({"amount", "expected_value", "grades"})
     default_metric: ClassVar[str] = "rmse"
     typical_loss: ClassVar[float] = log(5)
     uncertainty_factor: ClassVar[float] = 1.0
@@ -71,6 +71,14 @@ class Ordinal(Task):
         """Map logits [B, K - 1] to expected levels [B]."""
         steps = tf.constant([high - low for low, high in pairwise(self.levels)], logits.dtype)
         return self.levels[0] + tf.reduce_sum(tf.sigmoid(self._cumulative(logits)[0]) * steps, axis=1)
+
+    def grades(self, labels: tf.Tensor) -> tf.Tensor:
+        """How far labels [B] lie above the lowest level [B]."""
+        return labels - self.levels[0]
+
+    def list_logit(self, logits: tf.Tensor) -> tf.Tensor:
+        """The expected level [B]: no single one of the logits [B, K - 1] has its order."""
+        return self.score(logits)
 
     def moments(self, labels: tf.Tensor) -> tf.Tensor:
         """Which level each label [B] is, [B, K]; their means are the levels' shares."""
