@@ -6,12 +6,9 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from ranker.funnels import Funnel
-from ranker.rank_losses import RankLoss
+from ranker.rank_losses import LISTS, RankLoss
 from ranker.task_logits import as_columns
 from ranker.tasks import Task
-
-LISTS = "lists"
-"""Name of a batch's list keys [B]; rows of key 0 are in no list."""
 
 
 class TaskErrors(tf.keras.layers.Layer):

@@ -102,9 +102,9 @@ class Display:
         """Print an epoch's validation metrics."""
         parts = []
         for task, report in record["tasks"].items():
-            name = headline(report).name
-            value = report[name]
-            parts.append(f"{task} {name} " + ("-" if value is None else f"{value:.4f}"))
+            metric = headline(report)
+            value = None if metric is None else report[metric.name]
+            parts.append(f"{task} {metric.name if metric else ''} " + ("-" if value is None else f"{value:.4f}"))
         mean = record["mean_auc"]
         mark = "  [green]best so far[/green]" if record["best"] else ""
         self._console.print(

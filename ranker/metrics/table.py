@@ -7,6 +7,7 @@ from ranker.metrics.auc import auc_statistic
 from ranker.metrics.base import Metric, by_rows, unweighted
 from ranker.metrics.calibration import calibration_error, calibration_statistic
 from ranker.metrics.gauc import measured_groups
+from ranker.metrics.graded_ndcg import exponential_ndcg_of_lists, measured_lists
 from ranker.metrics.lists import (
     RankingMetric,
     auc_of_lists,
@@ -26,6 +27,7 @@ BINARY = frozenset[Trait]({"binary_labels"})
 BINARY_PROBABILITY = frozenset[Trait]({"binary_labels", "probability"})
 EXPECTED_VALUE = frozenset[Trait]({"expected_value"})
 AMOUNT = frozenset[Trait]({"amount"})
+ORDER_ONLY = frozenset[Trait]({"order_only"})
 
 _ROWS = (
     Metric("auc", "AUC", "more", BINARY, by_rows(auc_statistic)),
@@ -44,6 +46,7 @@ _ROWS = (
     ),
     Metric("mae", "MAE", "less", AMOUNT, by_rows(mae_statistic)),
     Metric("rmse", "RMSE", "less", AMOUNT, by_rows(rmse_statistic)),
+    Metric("graded_ndcg", "NDCG of grades", "more", ORDER_ONLY, measured_lists, grouped=True),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ROWS}
 """Metrics of a task's scores, by name."""
@@ -58,6 +61,7 @@ _RANKING_ROWS = (
     RankingMetric("recall", "recall", BINARY, recall_of_lists, "required"),
     RankingMetric("precision", "precision", BINARY, precision_of_lists, "required"),
     RankingMetric("ndcg", "NDCG", frozenset(), ndcg_of_lists, "required"),
+    RankingMetric("graded_ndcg", METRICS["graded_ndcg"].title, ORDER_ONLY, exponential_ndcg_of_lists, "optional"),
     RankingMetric("mean", "mean", frozenset(), mean_of_lists, "required"),
 )
 RANKING_METRICS: Mapping[str, RankingMetric] = {metric.name: metric for metric in _RANKING_ROWS}
@@ -102,12 +106,12 @@ def _within_lists(key: str) -> bool:
     return metric is not None and (k.isdecimal() if at else metric.cutoff != "required")
 
 
-def headline(report: Mapping[str, Any]) -> Metric:
+def headline(report: Mapping[str, Any]) -> Metric | None:
     """The metric of a report to show if there is room for only one: the default of the task's kind.
 
     A report does not contain the kind, so this is the first metric in the table that is the default of some kind, or
-    else the first in the report. ``report`` has at least one value by metric name.
+    else the first in the report; ``None`` for a report without any, as of a task of kind relevance without lists.
     """
     defaults = {kind.default_metric for kind in TASK_KINDS.values()}
     available = [metric for name, metric in METRICS.items() if name in report]
-    return next((metric for metric in available if metric.name in defaults), available[0])
+    return next((metric for metric in available if metric.name in defaults), next(iter(available), None))

@@ -5,11 +5,12 @@ from ranker.rank_losses.base import RANK_LOSSES, RankLoss, RankLossOptions, Rows
 from ranker.rank_losses.bpr import Bpr
 from ranker.rank_losses.jrc import Jrc
 from ranker.rank_losses.lambdarank import LambdaRank
-from ranker.rank_losses.lists import Lists
+from ranker.rank_losses.lists import LISTS, Lists
 from ranker.rank_losses.pairwise_logistic import PairwiseLogistic
 from ranker.rank_losses.softmax import Softmax
 
 __all__ = [
+    "LISTS",
     "RANK_LOSSES",
     "ApproxNdcg",
     "Bpr",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ranker.lazy_tensorflow import tf
 
+LISTS = "lists"
+"""Name of a batch's array of list keys [B]; rows of key 0 are in no list."""
+
 
 class Lists:
     """R rows in G lists, in any order.

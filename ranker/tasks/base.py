@@ -24,13 +24,13 @@ from ranker.registry import Registry
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
 GivenConflicts = Literal["drop", "mask", "keep"]
-Trait: TypeAlias = Literal["binary_labels", "probability", "amount", "expected_value", "grades"]
+Trait: TypeAlias = Literal["binary_labels", "probability", "amount", "expected_value", "grades", "order_only"]
 """Property of a task that metrics and calibrations may require.
 
 ``binary_labels``: labels are 0 or 1. ``probability``: the score is the sigmoid of one logit, and the loss is the
 cross-entropy of that probability. ``amount``: labels and scores are numbers in the same unit.
 ``expected_value``: the score estimates the expected label. ``grades``: labels say how relevant a row is, so that a list
-loss may learn their order.
+loss may learn their order. ``order_only``: the score orders the rows of a list and means nothing else.
 """
 
 if TYPE_CHECKING:

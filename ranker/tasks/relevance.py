@@ -31,8 +31,8 @@ class Relevance(Task):
         Softmax.Options(), description="Loss over the rows of a list: softmax, lambdarank, ...; softmax by default."
     )
 
-    traits: ClassVar[frozenset[Trait]] = frozenset({"grades"})
-    default_metric: ClassVar[str] = "concordance"
+    traits: ClassVar[frozenset[Trait]] = frozenset({"grades", "order_only"})
+    default_metric: ClassVar[str] = "graded_ndcg"
     typical_loss: ClassVar[float] = log(2)
     uncertainty_factor: ClassVar[float] = 1.0
 

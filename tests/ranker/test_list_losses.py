@@ -3,9 +3,8 @@ import pytest
 import tensorflow as tf
 
 from ranker.funnels import FUNNELS
-from ranker.losses import LISTS
 from ranker.model import INPUTS
-from ranker.rank_losses import RANK_LOSSES
+from ranker.rank_losses import LISTS, RANK_LOSSES
 from ranker.schema import Schema
 from ranker.weighting import WEIGHTINGS
 from tests.ranker.models import TRAINABLE, architecture, assemble, each, layout
@@ -22,8 +21,14 @@ def schema_of(loss, weight=0.5):
                 "click": {"kind": "binary", "rank_loss": listed},
                 "buy": {"kind": "binary", "given": "click", "rank_loss": listed},
                 "watch": {"kind": "regression", "given": "click"},
-                "grade": {"kind": "relevance"} if RANK_LOSSES[loss].binary else {"kind": "relevance", "rank_loss": loss},
-                "stars": {"kind": "ordinal", "levels": [1, 2, 4], **({} if RANK_LOSSES[loss].binary else {"rank_loss": loss})},
+                "grade": {"kind": "relevance"}
+                if RANK_LOSSES[loss].binary
+                else {"kind": "relevance", "rank_loss": loss},
+                "stars": {
+                    "kind": "ordinal",
+                    "levels": [1, 2, 4],
+                    **({} if RANK_LOSSES[loss].binary else {"rank_loss": loss}),
+                },
             },
         }
     )

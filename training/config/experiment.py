@@ -25,6 +25,7 @@ from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.daily import Daily, ExportOptions
 from training.config.ensemble import Ensemble
+from training.config.lists import check_lists, list_column, with_group_by
 from training.config.metric_names import Metric
 from training.config.optimizer import Optimizer
 from training.config.promotion import BoundsByName, check_bounds
@@ -206,6 +207,12 @@ class NamedChoices(Closed):
 class Experiment(NamedChoices):
     """Everything a training run depends on except the log."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_to_measure(cls, data: Any) -> Any:
+        """Measure rankings within the lists that list losses learn from, unless ``evaluation.group_by`` says others."""
+        return with_group_by(data)
+
     data: Data
     log_schema: Schema = Field(alias="schema", description="Features by side, tasks, label statistics.")
     architecture: ArchitectureChoice = Field(description="How tasks share parameters.")
@@ -324,6 +331,7 @@ class Experiment(NamedChoices):
         self._check_vectors()
         self._check_days()
         self._check_trees(funnel.heads)
+        check_lists(self.log_schema, self.evaluation.group_by, ARCHITECTURES[self.architecture.name].trainable)
         if self.ensemble is not None and not ARCHITECTURES[self.architecture.name].trainable:
             raise ValueError(
                 f"ensemble: members of {self.architecture.name} would be equal, since it has no weights; leave it out"
@@ -357,6 +365,11 @@ class Experiment(NamedChoices):
         if self.trees is None and ARCHITECTURES[self.architecture.name].reads_trees:
             return TreeOptions(rounds="auto")
         return self.trees
+
+    @property
+    def list_column(self) -> str | None:
+        """The column whose equal values are a list of the tasks' list losses; ``None`` without such a loss."""
+        return list_column(self.log_schema, self.evaluation.group_by)
 
     @property
     def epochs(self) -> int:

@@ -55,7 +55,8 @@ def list_metric(option: str, name: str, tasks: Tasks, *, grouped: bool, fusions:
     if found is None or found["kind"] not in RANKING_METRICS:
         return None
     fusion, of = found["fusion"], found["of"]
-    if found["kind"] in METRICS and fusion is None:
+    reported = found["kind"] in METRICS and (found["k"] is None or RANKING_METRICS[found["kind"]].cutoff == "none")
+    if reported and fusion is None:
         return None
     task = next(iter(tasks))
     if fusion is not None and fusion not in fusions:
@@ -93,5 +94,5 @@ def list_metric_examples(task: str, of: Task) -> list[str]:
     return [
         f"{task}.{name}" + ("" if metric.cutoff == "none" else "@10")
         for name, metric in RANKING_METRICS.items()
-        if name not in METRICS and metric.needs <= of.traits
+        if (name not in METRICS or metric.cutoff != "none") and metric.needs <= of.traits
     ]

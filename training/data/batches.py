@@ -61,7 +61,7 @@ class EncodedRows:
 
     def chunks(self) -> Iterator[Batch]:
         """Chunks in the order they were written."""
-        return (self._read(i) for i in range(len(self.rows)))
+        return (self.read(i) for i in range(len(self.rows)))
 
     def columns(self, *names: str) -> Iterator[tuple[NDArray[Any], ...]]:
         """The named arrays of each chunk, without reading the others; arrays that a chunk lacks are left out."""
@@ -86,12 +86,12 @@ class EncodedRows:
         number = 0
         order = random.permutation(len(self.rows)).tolist()
         for i, chunk in enumerate(order):
-            pool.append(self._read(chunk))
+            pool.append(self.read(chunk))
             buffered = sum(len(next(iter(part.values()))) for part in pool)
             last = i == len(order) - 1
             if buffered < shuffle_rows and not last:
                 continue
-            shuffled = _taken(_joined(pool), random.permutation(buffered))
+            shuffled = taken(joined(pool), random.permutation(buffered))
             end = buffered if last else buffered - buffered % batch_size
             for start in range(0, end, batch_size):
                 if number >= skip:
@@ -99,7 +99,8 @@ class EncodedRows:
                 number += 1
             pool = [{name: array[end:].copy() for name, array in shuffled.items()}] if end < buffered else []
 
-    def _read(self, chunk: int) -> Batch:
+    def read(self, chunk: int) -> Batch:
+        """One chunk."""
         with np.load(self.folder / f"{chunk:06d}.npz", allow_pickle=False) as arrays:
             batch = dict(arrays)
         if self.scores is not None:
@@ -108,9 +109,11 @@ class EncodedRows:
         return batch
 
 
-def _joined(parts: list[Batch]) -> Batch:
+def joined(parts: list[Batch]) -> Batch:
+    """Batches one after the other."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if len(parts) > 1 else parts[0]
 
 
-def _taken(arrays: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> Batch:
+def taken(arrays: Mapping[str, NDArray[Any]], rows: NDArray[np.integer]) -> Batch:
+    """The rows at some indices."""
     return {name: array[rows] for name, array in arrays.items()}

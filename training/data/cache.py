@@ -15,7 +15,9 @@ from ranker.artifact import Artifact
 from ranker.encoding import from_state, to_state
 from ranker.file_locks import locked
 from ranker.log_files.log_reader import Log
+from ranker.rank_losses import LISTS
 from training.config.experiment import Experiment, SplitByFiles
+from training.data import listed_rows
 from training.data.batches import EncodedRows
 from training.data.days import Days
 from training.data.earlier import Earlier, read_ids, write_ids
@@ -51,13 +53,14 @@ def fingerprint(experiment: Experiment, log: Log, earlier: Earlier | None = None
         version("ranker"),
         earlier.digest if earlier else None,
         experiment.daily.model_dump(mode="json"),
-        experiment.log_schema.model_dump(mode="json"),
+        experiment.log_schema.model_dump(mode="json", exclude={"tasks": {"__all__": {"rank_loss"}}}),
         experiment.data.split.model_dump(mode="json"),
         experiment.data.csv.model_dump(mode="json"),
         experiment.evaluation.group_by,
         experiment.training.seed,
         files(experiment, log),
         *(["refit"] if refit else []),
+        *([{"lists": experiment.list_column}] if experiment.list_column else []),
     )
 
 
@@ -72,11 +75,11 @@ def prepared_rows(
     """Cached rows from ``folder``, or newly encoded ones; a lock lets one process encode while the others wait.
 
     With ``refit``, the held-out rows are training rows, too. Trees are fitted once for all runs with the same
-    ``trees``.
+    ``trees``. For list losses, the training rows are those of whole lists. Raises ``DataError``.
     """
     with locked(folder.with_name(f"{folder.name}.lock")):
         base = _encoded_rows(experiment, log, folder, listener, earlier, refit)
-        return _with_trees(experiment, base, folder, log, listener, refit)
+        return _with_lists(experiment, _with_trees(experiment, base, folder, log, listener, refit), folder)
 
 
 def _encoded_rows(
@@ -104,7 +107,7 @@ def _encoded_rows(
 
 def opened_rows(experiment: Experiment, folder: Path) -> Prepared:
     """Open rows encoded into a folder. Raises ``FileNotFoundError`` if a part is missing."""
-    return _with_trees(experiment, _opened(experiment, folder), folder)
+    return _with_lists(experiment, _with_trees(experiment, _opened(experiment, folder), folder), folder)
 
 
 def _opened(experiment: Experiment, folder: Path) -> Prepared:
@@ -140,3 +143,19 @@ def _with_trees(
         opened = opened_scores(trees, rows.encoder, rows.training, rows.validation)
     encoder, training, validation = opened
     return replace(rows, encoder=encoder, training=training, validation=validation)
+
+
+def _with_lists(experiment: Experiment, rows: Prepared, folder: Path) -> Prepared:
+    """The rows with the training rows of each list together, if a task has a list loss."""
+    column = experiment.list_column
+    if column is None:
+        return rows
+    options = experiment.tree_options
+    listed = folder / LISTS / ("plain" if options is None else digest(options.model_dump(mode="json"))[:16])
+    try:
+        training = listed_rows.opened(listed)
+    except FileNotFoundError:
+        listed_rows.regrouped(rows.training, listed)
+        training = listed_rows.opened(listed)
+    listed_rows.check_sizes(listed, rows.validation, column, experiment.training.batch_size)
+    return replace(rows, training=training)

@@ -27,6 +27,7 @@ from ranker.encoding.columns import Mask
 from ranker.encoding.within_list import ListInputs
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import Chunk, DataError, Log
+from ranker.rank_losses import LISTS
 from ranker.schema import Schema
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows, EncodedWriter
@@ -89,7 +90,10 @@ def prepare(
     rows = AllRows(divided) if refit else divided
     clock = DayClock(experiment, earlier.facts.fits if earlier else 0)
     folds = Folds(schema, seed) if earlier is None else DayFolds(schema, clock)
-    columns = columns_of(schema, [*folds.columns, *clock.columns, *weight_columns(schema)])
+    lists = experiment.list_column
+    grouping = None if lists is None else Grouping(lists)
+    more = [*folds.columns, *clock.columns, *weight_columns(schema), *([lists] if lists else [])]
+    columns = columns_of(schema, more)
     fitter = EncoderFitter(schema, seed, earlier.carried if earlier else None, experiment.daily.refit_scales)
     counts, by_day, count = LabelCounts(schema), DayCounts(clock), 0
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
@@ -122,6 +126,8 @@ def prepare(
             columns_kept = taken(chunk.columns, selected)
             arrays = _arrays(fitter.encode(encoder, columns_kept, fold[selected], days[selected]), labels)
             weights = encode_weights(schema, columns_kept, labels)
+            if grouping is not None:
+                arrays[LISTS] = grouping.of(columns_kept)
         if weights is not None:
             arrays["weights"] = weights.astype(np.float32)
             weighed += arrays["weights"].sum(axis=0)
@@ -157,7 +163,7 @@ def encode_all(
     """
     log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
     every = EveryRow(log.with_lists(ListInputs.of_schema(schema)))
-    for batch, _ in _validation(schema, encoder, every, [], group_by, progress, counts):
+    for batch, _ in _validation(schema, encoder, every, [], {GROUP: group_by}, progress, counts):
         yield batch
 
 
@@ -170,7 +176,7 @@ def encode_held_out(
     counts: LabelCounts | None = None,
 ) -> Iterator[Batch]:
     """Encode only the validation rows; otherwise like :func:`encode_all`."""
-    for batch, _ in _validation(schema, encoder, rows, [], group_by, progress, counts):
+    for batch, _ in _validation(schema, encoder, rows, [], {GROUP: group_by}, progress, counts):
         yield batch
 
 
@@ -184,7 +190,7 @@ def encode_with_columns(
     counts: LabelCounts | None = None,
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
     """Like :func:`encode_held_out`, with the raw columns of each batch: the schema's and ``more``."""
-    for batch, raw in _validation(schema, encoder, rows, more, group_by, progress, counts):
+    for batch, raw in _validation(schema, encoder, rows, more, {GROUP: group_by}, progress, counts):
         yield batch, _declared(schema, raw)
 
 
@@ -275,8 +281,8 @@ def _encode_validation(
     counts: LabelCounts,
 ) -> EncodedRows:
     writer = EncodedWriter(folder / "validation")
-    group_by = experiment.evaluation.group_by
-    for batch in encode_held_out(experiment.log_schema, encoder, rows, group_by, progress, counts):
+    groups = {GROUP: experiment.evaluation.group_by, LISTS: experiment.list_column}
+    for batch, _ in _validation(experiment.log_schema, encoder, rows, [], groups, progress, counts):
         writer.write(batch)
     validation = writer.close()
     if not len(validation):
@@ -308,33 +314,33 @@ def _validation(
     encoder: Encoder,
     rows: Rows,
     more: list[str],
-    group_by: str | None,
+    groups: Mapping[str, str | None],
     progress: Progress,
     counts: LabelCounts | None,
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
-    """The validation rows, encoded and raw."""
-    chunks = rows.validation(columns_of(schema, [*([group_by] if group_by else []), *more]), labels_of(schema))
+    """The validation rows, encoded and raw; ``groups`` has columns of keys by the name of their array."""
+    grouping = {name: Grouping(column) for name, column in groups.items() if column}
+    columns = columns_of(schema, [*(column for column in groups.values() if column), *more])
     stage = "encode" if isinstance(rows, EveryRow) else VALIDATION
-    yield from _encoded(schema, encoder, _selected(chunks, progress, stage), group_by, counts)
+    chunks = _selected(rows.validation(columns, labels_of(schema)), progress, stage)
+    yield from _encoded(schema, encoder, chunks, grouping, counts)
 
 
 def _encoded(
     schema: Schema,
     encoder: Encoder,
     chunks: Iterator[tuple[Chunk, Mask]],
-    group_by: str | None,
+    grouping: Mapping[str, Grouping],
     counts: LabelCounts | None = None,
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
     """The selected rows of each chunk, encoded and raw."""
-    grouping = Grouping(group_by) if group_by else None
     for chunk, mask in chunks:
         labels, kept = _labels(schema, chunk, mask, counts)
         columns = taken(chunk.columns, kept)
         with chunk.naming_rows(kept):
             encoder.times.check(schema, columns, numbers=False)
             arrays = _arrays(encoder.encode(columns, columns), labels)
-            if grouping is not None:
-                arrays[GROUP] = grouping.of(columns)
+            arrays |= {name: keys.of(columns) for name, keys in grouping.items()}
         yield arrays, columns
 
 

@@ -22,7 +22,7 @@ def kinds_of(experiment: Experiment, encoder: Encoder | None = None) -> dict[str
         *(of_kind("number", formula.columns) for formula in _fitted(experiment)),
         *(of_kind("id", formula.keys) for formula in _fitted(experiment)),
         of_kind("time" if isinstance(rule, SplitByTime) else "id", [getattr(rule, "column", None)]),
-        of_kind("id", [experiment.evaluation.group_by]),
+        of_kind("id", [experiment.evaluation.group_by, experiment.list_column]),
         of_kind("time", [experiment.daily.day]),
     )
 

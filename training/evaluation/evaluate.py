@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranker.fusion import Plan
 from ranker.log_files.log_reader import DataError
 from ranker.metrics import METRICS, report, sign_of
+from ranker.rank_losses import LISTS
 from ranker.schema import Schema
 from training.config.metric_names import Metric
 from training.config.task_metrics import task_and_key
@@ -43,7 +44,7 @@ def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> 
     """Score every row of the chunks. Raises ``DataError`` if there are none."""
     scores, labels, known, groups = [], [], [], []
     for chunk in chunks:
-        inputs = {name: a for name, a in chunk.items() if name not in ("labels", "known", GROUP)}
+        inputs = {name: a for name, a in chunk.items() if name not in ("labels", "known", GROUP, LISTS)}
         for start in range(0, len(chunk["labels"]), batch_size):
             scores.append(scorer({name: a[start : start + batch_size] for name, a in inputs.items()}))
         labels.append(chunk["labels"])

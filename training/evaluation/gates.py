@@ -9,9 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranker.layers import Gate, GateReading, watching
-from ranker.model import RankingModel
+from ranker.model import INPUTS, RankingModel
 from training.data.batches import EncodedRows
-from training.data.encode import GROUP
 
 ROWS = 2048
 """Validation rows used: enough for stable means, few enough to be negligible next to an epoch."""
@@ -93,7 +92,7 @@ def inspect_gates(model: RankingModel, rows: EncodedRows) -> GateReport:
     if not any(isinstance(part, Gate) for part in model.submodules):
         return report([])
     chunk = next(rows.chunks())
-    batch = {n: tf.constant(a[:ROWS]) for n, a in chunk.items() if n not in (GROUP, "labels", "known")}
+    batch = {n: tf.constant(a[:ROWS]) for n, a in chunk.items() if n in INPUTS}
     with watching() as seen:
         model(batch)
     return report(seen)

@@ -120,6 +120,7 @@ def _line(trial: Trial, result: dict[str, Any], tasks: Sequence[str]) -> str:
     if "error" in result:
         return f"[red]{name}, seed {trial.seed}: {escape(result['error'])}[/red]"
     reports = result["metrics"]["tasks"]
-    values = {task: reports[task][headline(reports[task]).name] for task in tasks}
+    metrics = {task: headline(reports[task]) for task in tasks}
+    values = {task: None if metric is None else reports[task][metric.name] for task, metric in metrics.items()}
     shown = [f"{task} {float('nan') if value is None else value:.4f}" for task, value in values.items()]
     return f"{name}, seed {trial.seed}: {'  '.join(shown)}  ({result['seconds']:.0f} s)"

@@ -50,7 +50,7 @@ def _of_constant_scores(experiment: Experiment, rows: EncodedRows) -> dict[str, 
         return np.full((len(next(iter(batch.values()))), tasks), 0.5, dtype=np.float32)
 
     lists = experiment.list_metrics  # whether fused rankings define a metric depends on labels and lists alone, too
-    own = [replace(metric, fusion=None) for metric in lists if metric.kind not in METRICS]
+    own = [replace(metric, fusion=None) for metric in lists if metric.key not in METRICS]
     metrics = measure(experiment.log_schema, predict(constant, rows.chunks()), 0, 0, own)
     for metric in lists:
         report = metrics["tasks"][metric.column]

@@ -11,6 +11,7 @@ from ranker.model import RankingModel
 from training.config.experiment import Experiment
 from training.data.batches import EncodedRows
 from training.data.encode import GROUP
+from training.data.listed_rows import pieces_of
 from training.evaluation.evaluate import Scorer, predict
 from training.evaluation.validation import measure_run
 from training.trainer.divergence import DivergedError
@@ -37,12 +38,12 @@ def mean_loss(step: Step, rows: EncodedRows) -> float:
 
 
 def mean_losses(step: Step, rows: EncodedRows) -> NDArray[np.float64]:
-    """Mean loss of each task [T]; NaN for a task without labels."""
+    """Mean loss of each task [T]; NaN for a task without labels. List losses are of the lists within each chunk."""
     totals: list[NDArray[np.float64]] = []
     labelled: list[NDArray[np.float64]] = []
-    for chunk in rows.chunks():
-        batch = {name: tf.constant(a) for name, a in chunk.items() if name != GROUP}
-        known = chunk["known"].sum(axis=0, dtype=np.float64)
+    for piece in (piece for chunk in rows.chunks() for piece in pieces_of(chunk)):
+        batch = {name: tf.constant(a) for name, a in piece.items() if name != GROUP}
+        known = piece["known"].sum(axis=0, dtype=np.float64)
         totals.append(known * np.asarray(step(batch)["losses"], dtype=np.float64))
         labelled.append(known)
     rows_of = np.sum(labelled, axis=0)

@@ -117,7 +117,7 @@ def test_the_number_of_lists_that_define_a_metric():
         for name, metric in RANKING_METRICS.items()
     }
     assert lists == {
-        **dict.fromkeys(("map", "mrr", "hit", "recall", "precision", "ndcg"), 3),
+        **dict.fromkeys(("map", "mrr", "hit", "recall", "precision", "ndcg", "graded_ndcg"), 3),
         "auc": 4,
         "gauc": 1,
         "mean": 4,

@@ -76,7 +76,9 @@ def test_rows_that_do_not_count_change_nothing(name, out):
     rows = drawn()
     few = {key: array[: ROWS // 2] for key, array in rows.items()}
     aside = np.arange(ROWS) >= ROWS // 2
-    rows["weights" if out == "no weight" else "keys"] = np.where(aside, 0, rows["weights" if out == "no weight" else "keys"])
+    rows["weights" if out == "no weight" else "keys"] = np.where(
+        aside, 0, rows["weights" if out == "no weight" else "keys"]
+    )
     found, gradients = valued(name, rows)
     assert found == pytest.approx(valued(name, few)[0], rel=1e-5)
     assert all((gradient[aside] == 0).all() for gradient in gradients)

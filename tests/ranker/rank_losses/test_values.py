@@ -103,7 +103,9 @@ def test_pairs_agree_with_a_loop_over_them(name):
         for i in rows:
             for j in rows:
                 if grades[i] > grades[j]:
-                    delta = (2 ** grades[i] - 2 ** grades[j]) * abs(1 / math.log2(1 + ranks[i]) - 1 / math.log2(1 + ranks[j]))
+                    delta = (2 ** grades[i] - 2 ** grades[j]) * abs(
+                        1 / math.log2(1 + ranks[i]) - 1 / math.log2(1 + ranks[j])
+                    )
                     weight = weights[i] * (delta if name == "lambdarank" else 1)
                     totals[key] += weight * math.log1p(math.exp(logits[j] - logits[i]))
                     masses[key] += weight

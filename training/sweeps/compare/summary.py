@@ -101,7 +101,8 @@ def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     measures: list[tuple[str, str]] = []
     for task in rows[0].tasks:
         found = {name: spread for row in rows for name, spread in row.tasks[task].items()}
-        measures += [(task, key) for key in ((headline(found).name, *in_lists(found)) if found else ())]
+        main = headline(found)
+        measures += [(task, key) for key in (*([main.name] if main else []), *in_lists(found))]
     headers = ["", *(task if key == auc.name else f"{task} {title_of(key)}" for task, key in measures)]
     headers += [f"mean {auc.title}"]
     headers += [title for title, _ in COSTS.values()]
