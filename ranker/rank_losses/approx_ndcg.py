@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import log
 from typing import Literal
 
 from pydantic import Field
 
 from ranker.lazy_tensorflow import tf
-from ranker.rank_losses.base import RANK_LOSSES, GainOptions, RankLoss, Rows, list_weights
+from ranker.rank_losses.base import RANK_LOSSES, GainOptions, RankLoss, Rows, discount, ideal_dcg, list_weights
 
 
 @RANK_LOSSES.register("approx_ndcg")
@@ -35,9 +34,5 @@ class ApproxNdcg(RankLoss):
         # A pair of a row with itself adds sigmoid(0) = 1/2, which is taken off again.
         ranks = 0.5 + tf.math.unsorted_segment_sum(ahead, first, tf.size(lists.codes))
         gains = self.options.gains(rows.grades) * rows.weights
-        ideal = lists.sum(gains * _discounts(lists.ranks(gains, (first, second))))
-        return 1.0 - tf.math.divide_no_nan(lists.sum(gains * _discounts(ranks)), ideal), list_weights(rows)
-
-
-def _discounts(ranks: tf.Tensor) -> tf.Tensor:
-    return log(2) / tf.math.log1p(ranks)
+        ideal = ideal_dcg(rows, gains, (first, second))
+        return 1.0 - tf.math.divide_no_nan(lists.sum(gains * discount(ranks)), ideal), list_weights(rows)

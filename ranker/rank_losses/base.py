@@ -6,6 +6,7 @@ depends on the differences of their logits only, and so learns an order, not pro
 
 from __future__ import annotations
 
+from math import log
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
@@ -125,6 +126,16 @@ def preferences(rows: Rows, pairs: tuple[tf.Tensor, tf.Tensor] | None = None) ->
     better, worse = tf.boolean_mask(first, preferred), tf.boolean_mask(second, preferred)
     losses = tf.math.softplus(tf.gather(rows.logits, worse) - tf.gather(rows.logits, better))
     return Preferences(better, worse, losses, tf.gather(rows.weights, better))
+
+
+def discount(ranks: tf.Tensor) -> tf.Tensor:
+    """NDCG's discounts [R] of ranks [R], from 1: ``1 / log2(1 + rank)``."""
+    return log(2) / tf.math.log1p(ranks)
+
+
+def ideal_dcg(rows: Rows, gains: tf.Tensor, pairs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    """Highest DCG of each list [G] with gains [R]; ``pairs`` are those of the lists."""
+    return rows.lists.sum(gains * discount(rows.lists.ranks(gains, pairs)))
 
 
 RANK_LOSSES: Registry[type[RankLoss]] = Registry("rank loss")

@@ -29,9 +29,10 @@ def test_softmax():
 
 
 def test_softmax_of_grades():
-    # Grades 3 and 1 share the target as 3 / 4 and 1 / 4; probabilities are 1 / 3 and 2 / 3.
+    # Gains of grades 2 and 1 are 3 and 1: they share the target as 3 / 4 and 1 / 4. Probabilities are 1 / 3 and 2 / 3.
     expected = 0.75 * math.log(3) + 0.25 * math.log(1.5)
-    assert value("softmax", [1, 1], [0.0, LN2], [3.0, 1.0]) == pytest.approx(expected)
+    assert value("softmax", [1, 1], [0.0, LN2], [2.0, 1.0]) == pytest.approx(expected)
+    assert value("softmax", [1, 1], [0.0, LN2], [3.0, 1.0], gain="linear") == pytest.approx(expected)
 
 
 def test_pairwise_logistic():
@@ -46,9 +47,8 @@ def test_bpr_counts_pairs_and_not_lists():
 def test_lambdarank():
     # In list 7 the relevant row is third: exchanged with the first it gains 1 - 1/2, with the second 1/log2(3) - 1/2.
     first, second = 0.5, 1 / math.log2(3) - 0.5
-    losses = [math.log(3), math.log(3)]
-    of_7 = (first * losses[0] + second * losses[1]) / (first + second)
-    assert value("lambdarank") == pytest.approx((of_7 + LN2) / 2)
+    of_7 = (first + second) * math.log(3)
+    assert value("lambdarank") == pytest.approx((of_7 + (1 - 1 / math.log2(3)) * LN2) / 2)
 
 
 def test_lambdarank_weighs_pairs_by_gain_and_place():
@@ -57,14 +57,15 @@ def test_lambdarank_weighs_pairs_by_gain_and_place():
     d = [1.0, 1 / math.log2(3), 0.5]
     pairs = [((0, 1), 1 * (d[0] - d[1])), ((2, 0), 2 * (d[1] - d[2])), ((2, 1), 3 * (d[0] - d[2]))]
     losses = [math.log1p(math.exp(logits[worse] - logits[better])) for (better, worse), _ in pairs]
-    expected = sum(w * loss for (_, w), loss in zip(pairs, losses, strict=True)) / sum(w for _, w in pairs)
+    ideal = 3 * d[0] + 1 * d[1]
+    expected = sum(w * loss for (_, w), loss in zip(pairs, losses, strict=True)) / ideal
     assert value("lambdarank", [1, 1, 1], logits, grades) == pytest.approx(expected)
     linear = [((0, 1), 1 * (d[0] - d[1])), ((2, 0), 1 * (d[1] - d[2])), ((2, 1), 2 * (d[0] - d[2]))]
-    expected = sum(w * loss for (_, w), loss in zip(linear, losses, strict=True)) / sum(w for _, w in linear)
+    expected = sum(w * loss for (_, w), loss in zip(linear, losses, strict=True)) / (2 * d[0] + 1 * d[1])
     assert value("lambdarank", [1, 1, 1], logits, grades, gain="linear") == pytest.approx(expected)
     # Of the first place's pairs alone, (c, a) is left out.
     at_1 = [pairs[0], pairs[2]]
-    expected = sum(w * loss for (_, w), loss in zip(at_1, losses[::2], strict=True)) / sum(w for _, w in at_1)
+    expected = sum(w * loss for (_, w), loss in zip(at_1, losses[::2], strict=True)) / ideal
     assert value("lambdarank", [1, 1, 1], logits, grades, at=1) == pytest.approx(expected)
 
 
@@ -109,6 +110,9 @@ def test_pairs_agree_with_a_loop_over_them(name):
                     weight = weights[i] * (delta if name == "lambdarank" else 1)
                     totals[key] += weight * math.log1p(math.exp(logits[j] - logits[i]))
                     masses[key] += weight
+        if name == "lambdarank":
+            best = sorted(2 ** grades[rows] - 1, reverse=True)
+            masses[key] = lists[key] * sum(gain / math.log2(2 + place) for place, gain in enumerate(best))
     if name == "bpr":
         expected = sum(totals.values()) / sum(masses.values())
     else:

@@ -46,7 +46,7 @@ def test_regrouping_keeps_every_row_and_brings_lists_together(rows):
 
 @pytest.mark.parametrize(("batch_size", "shuffle_rows"), [(32, 1), (32, 150), (9, 10_000), (10_000, 10_000)])
 def test_batches_have_whole_lists_and_every_row_once(rows, batch_size, shuffle_rows):
-    keys, listed = rows
+    _, listed = rows
     batches = list(listed.batches(batch_size, shuffle_rows, seed=0, epoch=0))
     assert len(batches) == listed.steps(batch_size)
     assert sorted(np.concatenate([batch["row"] for batch in batches])) == list(range(ROWS))
@@ -81,7 +81,9 @@ def test_lists_longer_than_a_batch_are_refused(tmp_path):
     training, validation = written(tmp_path / "a", [1] * 12 + [0] * 50), written(tmp_path / "b", [3, 3, 4])
     regrouped(training, tmp_path / "listed")
     check_sizes(tmp_path / "listed", validation, "request", 12)
-    with pytest.raises(DataError, match=r"11 is less than the 12 training rows of one list \(equal values of 'request'\)"):
+    with pytest.raises(
+        DataError, match=r"11 is less than the 12 training rows of one list \(equal values of 'request'\)"
+    ):
         check_sizes(tmp_path / "listed", validation, "request", 11)
     with pytest.raises(DataError, match="1 is less than the 12 training rows"):
         check_sizes(tmp_path / "listed", validation, "request", 1)
