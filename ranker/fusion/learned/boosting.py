@@ -1,6 +1,6 @@
 """Fits boosted trees with LightGBM and converts them to plain arrays; not used in serving."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.labels import AT
 from ranker.fusion.learned.linear import Linear, fit_linear
+from ranker.fusion.learned.list_objectives import LIST_OBJECTIVES
 from ranker.metrics import ndcg
 from ranker.trees import Tree, arrays_of
 
-Loss: TypeAlias = Literal["log_loss", "lambdarank"]
+Loss: TypeAlias = Literal["log_loss", "lambdarank", "softmax", "pairwise_logistic", "bpr"]
 LEVELS = 32
 """Maximum number of distinct LambdaRank gains."""
 
@@ -26,6 +27,7 @@ _OBJECTIVES: Mapping[Loss, Mapping[str, Any]] = {
     "log_loss": {"objective": "cross_entropy"},
     "lambdarank": {"objective": "lambdarank", "lambdarank_truncation_level": 20},
 }
+"""LightGBM's own; other losses are those of ``LIST_OBJECTIVES``."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def boost(rows: Rows, settings: Settings) -> Boosted:
         raise FusionError(f"fitting needs rows of at least {settings.folds} requests, got {count}")
     fold = np.random.default_rng(0).permutation(count)[rows.requests] % settings.folds
     gains = levels(rows.labels) if settings.loss == "lambdarank" else None
+    goodness = _likelihood if settings.loss == "log_loss" else _ndcg
     counts = np.unique(np.geomspace(1, settings.trees, COUNTS).round().astype(int))
     held_out = np.zeros((1 + len(counts), len(rows.labels)))
     for k in range(settings.folds):
@@ -90,7 +93,7 @@ def boost(rows: Rows, settings: Settings) -> Boosted:
         linear = _linear(seen, settings)
         trees = _staged(_fit(seen, linear, settings, settings.trees, gains), inputs, counts)
         held_out[:, fold == k] = linear(inputs[:, : settings.scores]) + np.pad(trees, ((1, 0), (0, 0)))
-    best = int(np.argmax([_GOODNESS[settings.loss](rows, scores) for scores in held_out]))
+    best = int(np.argmax([goodness(rows, scores) for scores in held_out]))
     everything = rows.of(np.ones(len(rows.labels), dtype=bool))
     linear = _linear(everything, settings)
     final = [] if best == 0 else arrays_of(_fit(everything, linear, settings, int(counts[best - 1]), gains))
@@ -98,7 +101,7 @@ def boost(rows: Rows, settings: Settings) -> Boosted:
 
 
 def _linear(rows: Rows, settings: Settings) -> Linear:
-    requests = rows.requests if settings.loss == "lambdarank" else None
+    requests = None if settings.loss == "log_loss" else rows.requests
     return fit_linear(rows.inputs[:, : settings.scores], rows.labels, rows.weights, requests, settings.increasing)
 
 
@@ -122,9 +125,6 @@ def _ndcg(rows: Rows, scores: Floats) -> float:
     return ndcg(rows.labels, scores, rows.requests, AT).value
 
 
-_GOODNESS: Mapping[Loss, Callable[[Rows, Floats], float]] = {"log_loss": _likelihood, "lambdarank": _ndcg}
-
-
 def levels(labels: Floats) -> Floats:
     """Ascending gains that represent labels [M]: all distinct labels if few, else their quantiles."""
     distinct = np.unique(labels)
@@ -138,7 +138,7 @@ def _fit(rows: Rows, linear: Linear, settings: Settings, trees: int, gains: Floa
     import lightgbm as lgb  # lazy: serving has no LightGBM
 
     given: dict[str, Any] = {
-        **_OBJECTIVES[settings.loss],
+        **_objective(rows, settings.loss),
         "num_leaves": settings.leaves,
         "learning_rate": settings.learning_rate,
         "min_data_in_leaf": settings.least_rows,
@@ -158,3 +158,11 @@ def _fit(rows: Rows, linear: Linear, settings: Settings, trees: int, gains: Floa
     nearest = np.abs(rows.labels[:, None] - gains).argmin(axis=1)
     data = lgb.Dataset(rows.inputs, nearest, weight=rows.weights, group=sizes, init_score=begun)
     return lgb.train(given, data, trees)
+
+
+def _objective(rows: Rows, loss: Loss) -> Mapping[str, Any]:
+    """LightGBM's parameters of a loss; it calls those that are not its own with the scores [M] of the rows."""
+    if loss in _OBJECTIVES:
+        return _OBJECTIVES[loss]
+    sizes, slopes = np.unique(rows.requests, return_counts=True)[1], LIST_OBJECTIVES[loss]
+    return {"objective": lambda scores, _: slopes(scores, rows.labels, rows.weights, sizes)}

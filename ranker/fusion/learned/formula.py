@@ -26,7 +26,8 @@ class Learned(Formula):
 
     The weights are fitted first, with a convex loss; LightGBM (Ke et al. 2017) then fits trees on scores and features
     to the residual, with the number of trees chosen on held-out rows. Both use weighted log loss, so that the fused
-    score is the label's log-odds, or LambdaRank (Burges 2010). Shares are 0 by default and shift the result towards an
+    score is the label's log-odds; or the weights are fitted by softmax and the trees by LambdaRank (Burges 2010) or
+    another list loss. Shares are 0 by default and shift the result towards an
     objective beyond what the label says.
     """
 
@@ -35,7 +36,11 @@ class Learned(Formula):
 
         label: Text = Field(description="Value of showing a candidate: a formula of log columns.")
         weight: Text | None = Field(None, description="Weight of a row: a formula of log columns.")
-        loss: Loss = Field("log_loss", description="log_loss (labels in [0, 1]) or lambdarank (labels of at least 0).")
+        loss: Loss = Field(
+            "log_loss",
+            description="log_loss (labels in [0, 1]), or a loss of the order within requests (labels of at least 0): "
+            "lambdarank, softmax, pairwise_logistic, bpr.",
+        )
         request: ColumnName | None = Field(
             None, description="Column that identifies requests, for holding out rows and for ranking."
         )
@@ -49,8 +54,8 @@ class Learned(Formula):
 
         @model_validator(mode="after")
         def _checked(self) -> Self:
-            if self.loss == "lambdarank" and self.request is None:
-                raise ValueError("request: is required by lambdarank, which compares rows of the same request")
+            if self.loss != "log_loss" and self.request is None:
+                raise ValueError(f"request: is required by {self.loss}, which compares rows of the same request")
             return self
 
     options: Options

@@ -5,6 +5,7 @@ import pytest
 
 from ranker.fusion import Candidates, Fusion, FusionError, FusionOptions, build_fusion, build_plan, order
 from ranker.fusion.labels import labels_and_weights, measure
+from ranker.fusion.learned.list_objectives import LIST_OBJECTIVES
 
 OBJECTIVES = ("click", "like")
 ROWS = 6000
@@ -47,8 +48,9 @@ def test_the_reported_quality_is_on_held_out_rows():
     assert told["rows"] == ROWS
 
 
-def test_lambdarank_orders_requests_by_an_amount():
-    fusion = fitted(label="seconds", loss="lambdarank", request="request")
+@pytest.mark.parametrize("loss", ["lambdarank", *LIST_OBJECTIVES])
+def test_list_losses_order_requests_by_an_amount(loss):
+    fusion = fitted(label="seconds", loss=loss, request="request")
     told = fusion.state["held_out"]
     assert told["measure"] == "NDCG@10"
     alone = max(measure(LOG["seconds"], SCORES[:, i], np.ones(ROWS), LOG["request"]) for i in range(2))
@@ -119,6 +121,7 @@ def test_a_plan_calibrates_scores_before_the_trees():
         ({"label": None}, "label"),
         ({"label": "good +"}, "not a valid formula"),
         ({"loss": "lambdarank"}, "request: is required by lambdarank"),
+        ({"loss": "softmax"}, "request: is required by softmax"),
         ({"leaves": 33}, "32"),
         ({"increasing": ["clik"]}, "did you mean 'click'"),
         ({"features": ["click"]}, "'click' is an objective"),
