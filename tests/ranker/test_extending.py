@@ -21,6 +21,7 @@ CONTRACTS = {
     "A weighting": ("tests/ranker/weighting/test_contract.py", "geometric"),
     "A fusion": ("tests/ranker/fusion/test_contract.py", "square_root"),
     "A task kind": ("tests/ranker/tasks/test_contract.py", "count"),
+    "A list loss": ("tests/ranker/rank_losses/test_contract.py", "squared_difference"),
     "A metric": ("tests/ranker/metrics/test_contract.py", "brier"),
 }
 """Section to the contract test of its registry, and the name that the example registers."""
