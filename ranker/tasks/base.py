@@ -56,12 +56,15 @@ class TreeTarget(NamedTuple):
         Factors of the rows' weights [N]; ``None`` if all are 1.
     parameters
         Further parameters of the loss.
+    of_lists
+        Whether the loss compares the rows of a list: those of equal keys, one after the other.
     """
 
     objective: str
     labels: Floats
     weights: Floats | None = None
-    parameters: Mapping[str, float] = {}
+    parameters: Mapping[str, float | str | list[float] | list[int]] = {}
+    of_lists: bool = False
 
 
 class Task(Closed):

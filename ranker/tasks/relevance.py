@@ -11,11 +11,14 @@ from pydantic import Field, model_validator
 
 from ranker.lazy_tensorflow import tf
 from ranker.rank_losses import Softmax
-from ranker.tasks.base import TASK_KINDS, Floats, Mask, RankLossChoice, Task, Trait
+from ranker.tasks.base import TASK_KINDS, Floats, Mask, RankLossChoice, Task, Trait, TreeTarget
 from ranker.tasks.regression import Regression
 
 HIGHEST = 30.0
 """Largest grade: exponential gains of more do not sum exactly in single precision."""
+
+MOST_GRADES = 31
+"""Most grades that trees tell apart."""
 
 
 @TASK_KINDS.register("relevance")
@@ -49,6 +52,21 @@ class Relevance(Task):
     def allowed(self, labels: Floats) -> Mask:
         """Whether each number [N] is a grade; mask [N]."""
         return np.asarray((labels >= 0) & (labels <= HIGHEST))
+
+    def tree_target(self, labels: Floats) -> TreeTarget:
+        """LambdaRank of the labels [N], whatever the list loss is, with gains 2^label - 1 of at most 31 grades.
+
+        LightGBM takes the number of each grade in ascending order; more grades are rounded to the nearest of as many
+        quantiles.
+        """
+        distinct = np.unique(labels)
+        if len(distinct) > MOST_GRADES:
+            distinct = np.unique(np.quantile(distinct, np.linspace(0.0, 1.0, MOST_GRADES)))
+        middles = (distinct[1:] + distinct[:-1]) / 2.0
+        parameters = {"label_gain": (np.exp2(distinct) - 1.0).tolist(), "metric": "ndcg", "eval_at": [10]}
+        return TreeTarget(
+            "lambdarank", np.digitize(labels, middles).astype(float), parameters=parameters, of_lists=True
+        )
 
     def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
         """Reason if no row is relevant."""

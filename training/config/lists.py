@@ -47,8 +47,11 @@ def check_lists(schema: Schema, group_by: str | None, trainable: bool) -> None:
         if task.rank_loss is None:
             continue
         path = f"schema.tasks.{name}.rank_loss"
-        if not trainable:
-            raise ValueError(f"{path}: the architecture fits trees to single rows, not to lists; use another one")
+        if not trainable and task.list_share < 1:
+            raise ValueError(
+                f"{path}: the architecture fits trees to the rows of {name!r}, not to its lists; use another one, or a "
+                "task of kind relevance"
+            )
         if column is None:
             raise ValueError(
                 f"{path}.group: names no column; set it, or evaluation.group_by, to the column whose equal values are "

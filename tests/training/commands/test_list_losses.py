@@ -98,8 +98,22 @@ def test_labels_without_grades_have_no_list_loss():
         checked({**CONFIG, "schema": schema})
 
 
-def test_trees_do_not_fit_lists():
+@pytest.mark.parametrize("how", ["alone", "blend", "inputs"])
+def test_trees_learn_the_order_of_lists(tmp_path, how):
+    frame, config = log(), {**CONFIG, "training": {**CONFIG["training"], "epochs": 1}}
+    tasks = {"grade": CONFIG["schema"]["tasks"]["grade"]}
+    config |= {"schema": {**CONFIG["schema"], "tasks": tasks}, "evaluation": {"bootstrap": 0}}
+    config["trees"] = {"rounds": 40, "leaves": 4} | ({"blend": 0.8} if how == "blend" else {})
+    if how == "alone":
+        config["architecture"] = "boosted_trees"
+    run = fit(config, frame, output=tmp_path / "run", progress=False)
+    assert run.metrics["tasks"]["grade"]["graded_ndcg"] > 0.93
+    scores = Model.load(run.export().folder).score({}, {"good": [-1.0, 0.0, 1.0], "loud": [0.0, 0.0, 0.0]})
+    assert (np.diff(np.asarray(scores["grade"])) > 0).all()
+
+
+def test_trees_do_not_fit_lists_of_binary_tasks():
     tasks = {"click": {"kind": "binary", "rank_loss": {"name": "softmax", "group": "request"}}}
     config = {**CONFIG, "schema": {**CONFIG["schema"], "tasks": tasks}, "early_stopping": None}
-    with pytest.raises(ConfigError, match="fits trees to single rows, not to lists"):
+    with pytest.raises(ConfigError, match="fits trees to the rows of 'click', not to its lists"):
         checked({**config, "architecture": "boosted_trees"})

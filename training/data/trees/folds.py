@@ -19,13 +19,15 @@ from training.data.split.held_out import split, uniform, unit
 def tree_folds(experiment: Experiment, log: Log, folds: int, refit: bool = False) -> NDArray[np.int8]:
     """Folds [N] of all training rows, in the order of encoding; with ``refit``, of the held-out rows, too.
 
-    Rows with equal values of ``label_statistics.fold_by`` share a fold, else rows of one group of a split by group;
-    otherwise folds are random. Raises ``DataError`` if all rows are of one fold.
+    Rows with equal values of ``label_statistics.fold_by`` share a fold, else rows of one list if a task has a list
+    loss, else rows of one group of a split by group; otherwise folds are random. Raises ``DataError`` if all rows are
+    of one fold.
     """
     schema, rule, seed = experiment.log_schema, experiment.data.split, experiment.training.seed
     statistics = schema.label_statistics
     by = statistics.fold_by if statistics else None
-    group = rule.column if by is None and isinstance(rule, SplitByGroup) else None
+    group = experiment.list_column or (rule.column if isinstance(rule, SplitByGroup) else None)
+    group = group if by is None else None
     divided = split(log.typed(kinds_of(experiment)), rule, seed)
     rows = without_dropped(AllRows(divided) if refit else divided, schema, labels_of(schema))
     seed += 2  # independent of the split, and of the folds of label statistics

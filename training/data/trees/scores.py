@@ -153,9 +153,11 @@ def _boosters(
     done = {(task, fold): trees for task, fold in wanted if (trees := _read(_file(folder, task, fold))) is not None}
     if len(done) == len(wanted):
         return done
+    order = _by_list(targets)
+    targets, folds = {name: of.reordered(order) for name, of in targets.items()}, folds[order]
     with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
         values = Path(scratch) / "values.npy"
-        _write_values(values, layout, training)
+        _write_values(values, layout, training, order)
         boosting = Boosting(values, options, experiment.training.seed, experiment.training.threads)
         for task, fold in wanted:
             if (task, fold) in done:
@@ -209,14 +211,22 @@ def first_fold(name: str, task: Task, targets: Targets, folds: Folds) -> int:
     return int(counted[0])
 
 
-def _write_values(file: Path, layout: Layout, training: EncodedRows) -> None:
-    """The columns of all rows [N, F], as LightGBM reads them."""
+def _by_list(targets: Mapping[str, Targets]) -> NDArray[np.intp]:
+    """An order of the rows [N] in which those of a list follow one another, if a loss compares them."""
+    rows = len(next(iter(targets.values())).weights)
+    lists = next((of.lists for of in targets.values() if of.lists is not None), None)
+    return np.arange(rows) if lists is None else np.argsort(lists, kind="stable")
+
+
+def _write_values(file: Path, layout: Layout, training: EncodedRows, order: NDArray[np.intp]) -> None:
+    """The columns of all rows [N, F] in an order [N], as LightGBM reads them."""
     columns = TreeColumns(layout)
-    shape = (len(training), len(columns.names))
+    shape, place = (len(training), len(columns.names)), np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
     values, first = np.lib.format.open_memmap(file, "w+", dtype=np.float32, shape=shape), 0
     for chunk in training.chunks():
         rows = np.concatenate(columns.of(packed_of(chunk, layout)), axis=1)
-        values[first : first + len(rows)] = rows
+        values[place[first : first + len(rows)]] = rows
         first += len(rows)
     values.flush()
 
