@@ -268,6 +268,10 @@ class Schema(Closed):
     @model_validator(mode="after")
     def _check_tasks(self) -> Self:
         for name, task in self.tasks.items():
+            if task.reads is not None:
+                packed = [n for n, f in self.features.items() if isinstance(f, Numeric) and not f.bucketed]
+                what = "a numeric feature, of any transform but buckets"
+                require_known(task.reads, packed, f"tasks.{name}.duration", what)
             if task.given is None:
                 continue
             require_known(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "another task")

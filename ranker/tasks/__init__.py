@@ -2,7 +2,22 @@
 
 from ranker.tasks.base import TASK_KINDS, GivenConflicts, Task, Trait, TreeTarget
 from ranker.tasks.binary import Binary
+from ranker.tasks.discretised import Discretised
 from ranker.tasks.ordinal import Ordinal
+from ranker.tasks.quantile_of_duration import QuantileOfDuration
 from ranker.tasks.regression import Regression
+from ranker.tasks.ziln import ZeroInflatedLognormal
 
-__all__ = ["TASK_KINDS", "Binary", "GivenConflicts", "Ordinal", "Regression", "Task", "Trait", "TreeTarget"]
+__all__ = [
+    "TASK_KINDS",
+    "Binary",
+    "Discretised",
+    "GivenConflicts",
+    "Ordinal",
+    "QuantileOfDuration",
+    "Regression",
+    "Task",
+    "Trait",
+    "TreeTarget",
+    "ZeroInflatedLognormal",
+]

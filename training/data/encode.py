@@ -1,7 +1,7 @@
 """Fits the encoder on a log's training rows and encodes the log: one pass to fit, one to encode."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from training.data.grouping import Grouping
 from training.data.label_counts import LabelCounts
 from training.data.split.all_rows import AllRows
 from training.data.split.held_out import Split, split
+from training.data.task_states import task_states
 from training.progress_listener import Progress, no_progress
 
 VALIDATION = "encode validation rows"
@@ -127,10 +128,13 @@ def prepare(
             weighed += arrays["weights"].sum(axis=0)
         training.write(arrays)
     _check_weighed(schema, weighed, unlabelled)
+    encoded = training.close()
+    states = task_states(schema, encoder, encoded, seed, earlier, experiment.daily.refit_scales)
+    encoder = replace(encoder, tasks=states)
     validation = _encode_validation(experiment, rows, encoder, folder, progress, counts)
     for text in counts.check_conflicts():
         note(text)
-    return Prepared(encoder, training.close(), validation, fitter.facts(), days_of)
+    return Prepared(encoder, encoded, validation, fitter.facts(), days_of)
 
 
 def _check_weighed(schema: Schema, totals: NDArray[np.float64], unlabelled: Sequence[str]) -> None:

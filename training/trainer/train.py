@@ -97,7 +97,7 @@ def _first_training(
     of_split = split_cautions(experiment, log, len(prepared.training), len(prepared.validation))
     for caution in [*of_split, *cautions]:
         listener.note(caution)
-    facts = label_facts(prepared.training, build_funnel(experiment))
+    facts = label_facts(prepared.training, build_funnel(experiment, prepared.encoder.layout))
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, facts, steps)
     if experiment.training.precision != "float32":
