@@ -215,6 +215,11 @@ class Schema(Closed):
         """Everything that an encoder is fitted for, by name: the features, inputs within lists, and matches."""
         return {**self.features, **self.list_inputs, **self.match_inputs}
 
+    def require_number(self, path: str, feature: str) -> None:
+        """Raise ``ValueError``, which begins with ``path``, for a feature that is not packed as one number."""
+        known = [name for name, each in self.features.items() if isinstance(each, Numeric) and not each.bucketed]
+        require_known(feature, known, path, "a numeric feature, of any transform but buckets")
+
     def side(self, name: str) -> Side:
         """Return the side an input belongs to."""
         return "context" if name in self.context else "candidate"
@@ -269,9 +274,7 @@ class Schema(Closed):
     def _check_tasks(self) -> Self:
         for name, task in self.tasks.items():
             if task.reads is not None:
-                packed = [n for n, f in self.features.items() if isinstance(f, Numeric) and not f.bucketed]
-                what = "a numeric feature, of any transform but buckets"
-                require_known(task.reads, packed, f"tasks.{name}.duration", what)
+                self.require_number(f"tasks.{name}.duration", task.reads)
             if task.given is None:
                 continue
             require_known(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "another task")

@@ -11,6 +11,8 @@ from training.commands.evaluate import evaluate
 from training.commands.fit import fit
 from training.config.experiment import ConfigError
 from training.config.student import StudentOptions
+from training.export.report_data import read
+from training.reports.artifact.page import to_html
 
 CONFIG = {
     "data": {"split": {"by": "random", "fraction": 0.2}},
@@ -28,7 +30,7 @@ CONFIG = {
     "optimizer": {"dense": {"learning_rate": 0.01}},
     "training": {"epochs": 4, "batch_size": 64, "refit": True},
     "early_stopping": {"metric": "watch.xauc"},
-    "evaluation": {"bootstrap": 0},
+    "evaluation": {"bootstrap": 0, "by": "seconds", "by_groups": 9},
     "fusion": {"name": "additive"},
 }
 UNIT = 1e5
@@ -70,7 +72,13 @@ def test_they_are_trained_exported_and_measured(artifact):
     np.testing.assert_allclose(scores["watch"] / seconds, [0.02, 0.5, 0.98, 0.5], atol=0.12)
     young = np.asarray(model.score({"age": 25.0}, {"quality": quality, "seconds": seconds})["read"])
     np.testing.assert_allclose(scores["read"][1:3] / young[1:3], 10, rtol=0.25)
-    report = evaluate(artifact, log(seed=1), bootstrap=0, progress=False)["tasks"]
+    measured = evaluate(artifact, log(seed=1), bootstrap=0, progress=False)
+    report, groups = measured["tasks"], measured["by_feature"]["groups"]
+    assert [group["from"] for group in groups] == pytest.approx([5, 20, 80], rel=1e-4)
+    assert min(group["tasks"]["watch"]["xauc"] for group in groups) > 0.8
+    assert sum(group["tasks"]["watch"]["rows"] for group in groups) == report["watch"]["rows"]
+    assert len(artifact.manifest.metrics["by_feature"]["groups"]) == 3
+    assert "Quality by seconds" in to_html(artifact, read(artifact.folder))
     assert report["watch"]["xauc"] > 0.8
     assert report["read"]["calibration"] == pytest.approx(1, abs=0.1)
     assert report["spend"]["calibration"] == pytest.approx(1, abs=0.15)

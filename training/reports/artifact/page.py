@@ -12,6 +12,7 @@ from ranker.fusion import DEFAULT, Plan
 from ranker.metrics import METRICS, in_lists, title_of
 from ranker.schema import Schema
 from training.display import with_interval
+from training.evaluation.by_feature import KEY, table
 from training.evaluation.pareto_front import non_dominated
 from training.export.fit_fusions import cross_validation_lines
 from training.export.report_data import ReportData
@@ -31,6 +32,10 @@ def to_html(artifact: Artifact, data: ReportData | None, sets: int = SETS) -> st
     if manifest.refit is not None:
         page.note(f"{manifest.refit}. So are all scores of validation rows on this page.")
     page.table(*_metrics(manifest.metrics))
+    if KEY in manifest.metrics:
+        found = manifest.metrics[KEY]
+        page.heading(f"Quality by {found['feature']}").text("On the validation rows, in groups of equal frequency.")
+        page.table(*table(found))
     if data is not None:
         add_quality(page, data.history)
         page.heading("Calibration").text(
