@@ -18,6 +18,7 @@ from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
 from ranker.optimizers.grouped import kept_apart
 from ranker.optimizers.per_task import task_parts
+from ranker.outcomes import outcomes
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
 from ranker.task_logits import by_task, with_numbers
@@ -76,10 +77,12 @@ class RankingModel(tfrs.Model):
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Map packed arrays, with one context row or one per candidate, to scores [B, T]."""
-        shared = self._trunk(inputs, training)
-        heads = len(self.funnel.served_heads)
-        logits = self._by_task(self.architecture.logits(shared, training=training, heads=heads), inputs)
-        return self.funnel.scores(self._blended(logits, inputs))
+        return self.funnel.scores(self._blended(self.task_logits(inputs, training), inputs))
+
+    def task_logits(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
+        """Logits of each task, [B], or [B, K] of a task with several, followed by the number that it reads, if any."""
+        shared, heads = self._trunk(inputs, training), len(self.funnel.served_heads)
+        return self._by_task(self.architecture.logits(shared, training=training, heads=heads), inputs)
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """Compute the T scalar task losses of a batch."""
@@ -102,7 +105,7 @@ class RankingModel(tfrs.Model):
 
         def quality() -> tf.Tensor:
             scores = self.funnel.scores(logits[: len(self.tasks)])
-            return batch_quality(scores, batch["labels"], batch["known"])
+            return batch_quality(scores, outcomes(self.schema, batch["labels"]), batch["known"])
 
         gradients = tape.gradients(
             self._only_trained(losses, turn),

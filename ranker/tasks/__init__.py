@@ -3,6 +3,7 @@
 from ranker.tasks.base import TASK_KINDS, GivenConflicts, Task, Trait, TreeTarget
 from ranker.tasks.binary import Binary
 from ranker.tasks.discretised import Discretised
+from ranker.tasks.multiclass import Multiclass
 from ranker.tasks.ordinal import Ordinal
 from ranker.tasks.quantile_of_duration import QuantileOfDuration
 from ranker.tasks.regression import Regression
@@ -13,6 +14,7 @@ __all__ = [
     "Binary",
     "Discretised",
     "GivenConflicts",
+    "Multiclass",
     "Ordinal",
     "QuantileOfDuration",
     "Regression",

@@ -150,6 +150,10 @@ class Task(Closed):
     def allowed(self, labels: Floats) -> Mask:
         """Whether each finite number [N] is an allowed label; mask [N]."""
 
+    def outcome(self, labels: Any) -> Any:
+        """What the score estimates of rows with these labels [N], an array or a tensor; by default the label itself."""
+        return labels
+
     def contradicts(self, labels: Floats) -> Mask:
         """Whether each label [N] contradicts a 0 label of the ``given`` task; mask [N]."""
         return np.asarray(labels != 0)

@@ -35,6 +35,7 @@ ALL = Schema.model_validate(
             "spend": {"kind": "ziln", "given": "click"},
             "watch": {"kind": "quantile_of_duration", "duration": "item_number", "quantiles": 5},
             "read": {"kind": "discretised", "duration": "user_number", "buckets": 3},
+            "kept": {"kind": "multiclass", "classes": [1, 2, 4], "values": [0, 1, 5], "given": "click"},
         },
     }
 )
@@ -98,7 +99,7 @@ def rows_of(amounts, known=1.0):
     """Inputs with labels: amounts [N] of all tasks of amounts; of the first rows, the rating is unknown."""
     clicked = np.arange(ROWS) % 2
     levels = np.resize([1, 2, 4], ROWS)
-    labels = np.stack([clicked, levels, clicked * (levels == 1), amounts, amounts, amounts], axis=1)
+    labels = np.stack([clicked, levels, clicked * (levels == 1), amounts, amounts, amounts, levels], axis=1)
     mask = np.full(labels.shape, known)
     mask[:3, 1] = 0
     return {**inputs(), "labels": tf.constant(labels, tf.float32), "known": tf.constant(mask, tf.float32)}
@@ -109,11 +110,12 @@ def test_tasks_of_several_logits_train_with_all_else(name, weighting, funnel):
     model, rows = model_with_state(name, weighting, funnel), rows_of(np.resize(AMOUNTS, ROWS))
     assert np.isfinite(model.train_step(rows)["losses"]).all()
     assert np.isfinite(model.compute_loss(rows)).all()
-    click, rating, _, spend, watch, read = np.moveaxis(model(inputs()).numpy(), 1, 0)
+    click, rating, _, spend, watch, read, kept = np.moveaxis(model(inputs()).numpy(), 1, 0)
     assert ((rating >= 0.999 * click) & (rating <= 4.001 * click)).all()
     assert ((spend >= 0) & (spend <= 9.001 * click)).all()
     assert ((watch >= 0) & (watch <= 9.001)).all()
     assert ((read >= 0) & (read <= 9.001)).all()
+    assert ((kept >= 0) & (kept <= 5.001 * click)).all()
 
 
 def test_labels_of_any_kind_give_finite_steps():

@@ -147,7 +147,7 @@ def _evaluated(
         first = next(chunks, None)
         if first is None:
             raise DataError(none_held_out(artifact) if validation else "the data has no row")
-        predictions = predict(onnx_scorer(artifact.model_path), chain([first], chunks))
+        predictions = predict(onnx_scorer(artifact.model_path), chain([first], chunks), schema)
         if unusable := predictions.not_finite(list(schema.tasks)):
             raise DataError(f"{artifact.folder}: scores of {', '.join(unusable)} are not finite in these rows")
         conflicting = counts.check_conflicts()

@@ -108,11 +108,12 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
 
     def compare(score: Scorer) -> Agreement:
         """Compare scores of the sampled validation rows with those of the exported model."""
-        rounded = predict(score, trained.prepared.validation.chunks())
+        rounded = predict(score, trained.prepared.validation.chunks(), trained.model.schema)
         chosen, _ = sampled(rounded.groups, len(rounded.scores), ROWS)
         exact = data.candidates(fusions[FUSION])
         if trained.refit is not None:  # the sample has scores of the first training
-            own = predict(scorer(trained.model), trained.prepared.validation.chunks()).scores[chosen]
+            held_out = trained.prepared.validation.chunks()
+            own = predict(scorer(trained.model), held_out, trained.model.schema).scores[chosen]
             exact = replace(data, rows=replace(data.rows, scores=own)).candidates(fusions[FUSION])
         found = agreement(fusions[FUSION], exact, rounded.scores[chosen])
         console.print(f"rows of tables in {tables.precision}: {found}", markup=False)

@@ -27,6 +27,7 @@ from ranker.encoding.columns import Mask
 from ranker.encoding.within_list import ListInputs
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import Chunk, DataError, Log
+from ranker.outcomes import outcomes
 from ranker.schema import Schema
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows, EncodedWriter
@@ -98,7 +99,8 @@ def prepare(
         with chunk.naming_rows():
             fold, days = folds.of(chunk), clock.of(chunk)[kept]
         with chunk.naming_rows(kept):
-            fitter.add(taken(chunk.columns, kept), labels.values, labels.known, fold[kept], days)
+            values = outcomes(schema, labels.values)
+            fitter.add(taken(chunk.columns, kept), values, labels.known, fold[kept], days)
         by_day.add(chunk, kept, days)
         count += len(days)
     if not count:

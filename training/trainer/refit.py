@@ -177,7 +177,7 @@ def _epochs(
             epoch, last = state.epoch + 1, state.epoch + 1 == epochs
             if last:
                 with averaged(model.optimizer):
-                    predictions = predict(scorer(model), prepared.validation.chunks())
+                    predictions = predict(scorer(model), prepared.validation.chunks(), model.schema)
                     if unusable := predictions.not_finite(model.tasks):
                         raise DivergedError(unusable, epoch)
                     checkpoints.save_best()

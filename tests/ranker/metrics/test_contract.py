@@ -18,7 +18,10 @@ from ranker.metrics import (
 )
 from ranker.tasks import TASK_KINDS
 
-NEEDED = {"quantile_of_duration": {"duration": "seconds"}}
+NEEDED = {
+    "multiclass": {"classes": 3, "positive": [1, 2]},
+    "quantile_of_duration": {"duration": "seconds"},
+}
 """Options that a kind cannot do without."""
 EXAMPLES = {kind: cls.model_validate({"kind": kind, **NEEDED.get(kind, {})}) for kind, cls in TASK_KINDS.items()}
 CASES = [(metric.name, kind) for kind, task in EXAMPLES.items() for metric in metrics_of(task)]

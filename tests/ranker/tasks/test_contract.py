@@ -12,10 +12,14 @@ from ranker.encoding.columns import ColumnError
 from ranker.schema import Schema
 from ranker.tasks import TASK_KINDS
 
-NEEDED = {"quantile_of_duration": {"duration": "seconds"}}
+NEEDED = {
+    "multiclass": {"classes": 3, "positive": [1, 2]},
+    "quantile_of_duration": {"duration": "seconds"},
+}
 """Options that a kind cannot do without."""
 OPTIONS = {
     "discretised": [{"duration": "seconds", "buckets": 4}, {"buckets": 2, "adapt": 1.0}],
+    "multiclass": [{"classes": [-2, 7.5, 1], "values": [1, -3, 20], "positive": None}],
     "quantile_of_duration": [{"groups": 1, "quantiles": 7}],
     "binary": [{"positive_weight": 3.0}],
     "regression": [
