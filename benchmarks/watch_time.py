@@ -2,7 +2,7 @@
 
     python -m benchmarks.watch_time LOG.parquet --output runs/watch_time --peers-python .peers/bin/python
 
-Labels are seconds of play, cut at five minutes for training and for measuring alike, since a thousandth of the plays is
+Labels are seconds of play, cut at five minutes for training and for measuring alike, since three in a thousand are
 longer and would decide squared errors. The number of epochs, or of trees, is chosen by the MAE of the day before the
 last, for seed 0; then each model is fitted on all days before the last and measured on the last one.
 """
