@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from ranker.inference import Model
 from ranker.log_files.log_reader import DataError
@@ -13,6 +14,7 @@ from training.config.experiment import ConfigError
 from training.config.student import StudentOptions
 from training.export.report_data import read
 from training.reports.artifact.page import to_html
+from training.trainer.train import reopen
 
 CONFIG = {
     "data": {"split": {"by": "random", "fraction": 0.2}},
@@ -83,6 +85,26 @@ def test_they_are_trained_exported_and_measured(artifact):
     assert report["read"]["calibration"] == pytest.approx(1, abs=0.1)
     assert report["spend"]["calibration"] == pytest.approx(1, abs=0.15)
     assert report["spend"]["normalised_gini"] > 0.4
+
+
+def test_a_reopened_run_has_the_same_states_and_scores(artifact):
+    run = reopen(artifact.folder.parent)
+    golden = artifact.golden[0]
+    scores = Model.load(artifact.folder).score(golden.context, golden.candidates)
+    packed = run.prepared.encoder.encode_request({k: [v] for k, v in golden.context.items()}, golden.candidates)
+    again = run.model({name: tf.constant(a) for name, a in packed._asdict().items() if a.shape[1]}).numpy()
+    for place, name in enumerate(scores):
+        np.testing.assert_allclose(again[:, place], scores[name], rtol=1e-5)
+
+
+def test_members_of_an_ensemble_share_the_states(tmp_path):
+    schema = {**CONFIG["schema"], "tasks": {"watch": CONFIG["schema"]["tasks"]["watch"]}}
+    members = {"ensemble": {"seeds": 2}, "training": {"epochs": 1, "batch_size": 64}}
+    exported = fit({**CONFIG, "schema": schema, **members}, log(300), output=tmp_path / "run", progress=False).export()
+    golden = exported.golden[0]
+    scores = Model.load(exported.folder).score(golden.context, golden.candidates)
+    np.testing.assert_allclose(scores["watch"], golden.scores["watch"], rtol=1e-5)
+    assert exported.encoder.tasks["watch"].arrays["values"].max() > 70
 
 
 def test_a_later_fit_keeps_the_state_that_scores_were_learnt_by(artifact, tmp_path):
