@@ -10,6 +10,7 @@ import tensorflow_recommenders as tfrs
 from ranker.architectures import Architecture
 from ranker.batch_quality import batch_quality
 from ranker.encoding.layout import Layout
+from ranker.fitted_tasks import numbers_read
 from ranker.funnels import EntireSpace, Funnel
 from ranker.heads import task_of
 from ranker.layers import Embedding, Precision, products_in
@@ -17,9 +18,10 @@ from ranker.layers.interaction import Interaction
 from ranker.losses import ListLosses, TaskErrors
 from ranker.optimizers.grouped import kept_apart
 from ranker.optimizers.per_task import task_parts
+from ranker.outcomes import outcomes
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
-from ranker.task_logits import by_task
+from ranker.task_logits import by_task, with_numbers
 from ranker.weighting import BalancingTape, GradientBalancer, LabelFacts, Weighting
 
 INPUTS = ("context_ids", "context_numbers", "candidate_ids", "candidate_numbers")
@@ -76,14 +78,16 @@ class RankingModel(tfrs.Model):
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Map packed arrays, with one context row or one per candidate, to scores [B, T]."""
-        shared = self._trunk(inputs, training)
-        heads = len(self.funnel.served_heads)
-        logits = self._by_task(self.architecture.logits(shared, training=training, heads=heads))
-        return self.funnel.scores(self._blended(logits, inputs))
+        return self.funnel.scores(self._blended(self.task_logits(inputs, training), inputs))
+
+    def task_logits(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
+        """Logits of each task, [B], or [B, K] of a task with several, followed by the number that it reads, if any."""
+        shared, heads = self._trunk(inputs, training), len(self.funnel.served_heads)
+        return self._by_task(self.architecture.logits(shared, training=training, heads=heads), inputs)
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """Compute the T scalar task losses of a batch."""
-        logits = self._by_task(self.architecture.logits(self._trunk(inputs, training), training=training))
+        logits = self._by_task(self.architecture.logits(self._trunk(inputs, training), training=training), inputs)
         return self._task_losses(logits, inputs)
 
     def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
@@ -94,7 +98,7 @@ class RankingModel(tfrs.Model):
             trunk = self._trunk(batch, training=True)
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
             of_heads = self.architecture.logits(tape.share(trunk), training=True)
-            logits = self._by_task(of_heads)
+            logits = self._by_task(of_heads, batch)
             losses = self._task_losses(logits, batch)
             penalties += self.architecture.penalties(of_heads[: len(self.tasks)])
         shared, heads = self._trained(turn)
@@ -102,7 +106,7 @@ class RankingModel(tfrs.Model):
 
         def quality() -> tf.Tensor:
             scores = self.funnel.scores(logits[: len(self.tasks)])
-            return batch_quality(scores, batch["labels"], batch["known"])
+            return batch_quality(scores, outcomes(self.schema, batch["labels"]), batch["known"])
 
         gradients = tape.gradients(
             self._only_trained(losses, turn),
@@ -173,8 +177,9 @@ class RankingModel(tfrs.Model):
         trunk: list[tf.Tensor] = self.architecture.trunk(sides if len(sides) > 1 else sides[0], training=training)
         return trunk
 
-    def _by_task(self, logits: list[tf.Tensor]) -> list[tf.Tensor]:
-        return by_task(logits, self.schema.tasks)
+    def _by_task(self, logits: list[tf.Tensor], inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+        numbers = numbers_read(self.schema, self.embedding.layout, inputs)
+        return with_numbers(by_task(logits, self.schema.tasks), numbers)
 
     def _blended(self, logits: list[tf.Tensor], inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         """Logits (T tensors [B]) with the tree scores that are blended with them; losses are of the network's own."""

@@ -215,6 +215,11 @@ class Schema(Closed):
         """Everything that an encoder is fitted for, by name: the features, inputs within lists, and matches."""
         return {**self.features, **self.list_inputs, **self.match_inputs}
 
+    def require_number(self, path: str, feature: str) -> None:
+        """Raise ``ValueError``, which begins with ``path``, for a feature that is not packed as one number."""
+        known = [name for name, each in self.features.items() if isinstance(each, Numeric) and not each.bucketed]
+        require_known(feature, known, path, "a numeric feature, of any transform but buckets")
+
     def side(self, name: str) -> Side:
         """Return the side an input belongs to."""
         return "context" if name in self.context else "candidate"
@@ -268,6 +273,8 @@ class Schema(Closed):
     @model_validator(mode="after")
     def _check_tasks(self) -> Self:
         for name, task in self.tasks.items():
+            if task.reads is not None:
+                self.require_number(f"tasks.{name}.duration", task.reads)
             if task.given is None:
                 continue
             require_known(task.given, [n for n in self.tasks if n != name], f"tasks.{name}.given", "another task")

@@ -30,6 +30,15 @@ def by_task(logits: Sequence[tf.Tensor], tasks: Mapping[str, Task]) -> list[tf.T
     return [*found, *logits[taken:]]
 
 
+def with_numbers(logits: Sequence[tf.Tensor], numbers: Mapping[int, tf.Tensor]) -> list[tf.Tensor]:
+    """Logits by task, with the number [B], or [1] for all rows, of some tasks as a further column [B, K + 1]."""
+    found = list(logits)
+    for place, number in numbers.items():
+        columns = as_columns(logits[place])
+        found[place] = tf.concat([columns, (tf.zeros_like(columns[:, 0]) + number)[:, None]], axis=1)
+    return found
+
+
 def as_columns(logits: tf.Tensor) -> tf.Tensor:
     """The logits of one task, [B] or [B, K], as [B, K]."""
     return logits[:, None] if len(logits.shape) == 1 else logits

@@ -153,6 +153,17 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     return table
 
 
+def groups_table(headers: Sequence[str], lines: Sequence[Sequence[str]], title: str) -> Table:
+    """Metrics by groups of a feature, a line for each group and task; of metrics, as many as terminals show."""
+    table, hidden = Table(title=title), {metric.title for metric in METRICS.values() if not metric.in_terminal}
+    shown = [place for place, header in enumerate(headers) if header not in hidden]
+    for place in shown:
+        table.add_column(headers[place], justify="left" if place < 2 else "right")
+    for line in lines:
+        table.add_row(*(line[place] for place in shown))
+    return table
+
+
 def rankings_table(rankings: Mapping[str, Any], metrics: "Sequence[Metric]") -> Table:
     """Metrics of rankings within lists, one column per ranking; ± is half the width of the 95 % bootstrap interval."""
     title = f"rankings of {rankings['rows']:,} rows in {rankings['lists']:,} lists by {', '.join(rankings['list_by'])}"

@@ -1,7 +1,7 @@
 """Raw columns -> packed arrays, identical in training and serving."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -21,6 +21,7 @@ from ranker.encoding.times import Times
 from ranker.encoding.tree_scores import TreeColumns, TreeScores
 from ranker.encoding.within_list import ListInputs, ListSizes, ListValues
 from ranker.schema import Schema
+from ranker.task_state import TaskState
 
 HeldOut: TypeAlias = Callable[[Key, Integers], NDArray[np.float32]]
 Guard: TypeAlias = PlainTimes | TimeRange
@@ -60,6 +61,8 @@ class Encoder:
     list_sizes: ListSizes | None = None
     """Sizes of the lists in training, if there are inputs within lists."""
     trees: TreeScores | None = None
+    tasks: Mapping[str, TaskState] = field(default_factory=dict)
+    """State of the tasks that are fitted on labels; encoding needs none of it."""
 
     @cached_property
     def layout(self) -> Layout:
@@ -77,7 +80,7 @@ class Encoder:
         if self.trees is not None:
             for task, booster in self.trees.boosters.items():
                 builder.tree_score(task, booster.shift, booster.scale, self.trees.blend)
-        return builder.build()
+        return replace(builder.build(), tasks=self.tasks)
 
     @property
     def temporal(self) -> frozenset[str]:

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.task_state import TaskState
+
 Side: TypeAlias = Literal["context", "candidate"]
 Key: TypeAlias = tuple[str, ...]
 """Features that label statistics are grouped by, one or a combination."""
@@ -176,11 +178,12 @@ class SideLayout:
 
 @dataclass(frozen=True)
 class Layout:
-    """Both sides, and the number of embedding rows of each width."""
+    """Both sides, the number of embedding rows of each width, and the state of tasks that are fitted on labels."""
 
     context: SideLayout
     candidate: SideLayout
     tables: Mapping[int, int]
+    tasks: Mapping[str, TaskState] = dataclasses.field(default_factory=dict, compare=False)
 
     def sides(self) -> Iterator[tuple[Side, SideLayout]]:
         """Yield each side with its layout."""
@@ -195,6 +198,13 @@ class Layout:
             self.candidate.id_width,
             self.candidate.number_width,
         )
+
+    def number(self, feature: str) -> tuple[Side, int]:
+        """Side, and column among the side's numbers, of a numeric feature."""
+        found = [
+            (name, field.start) for name, side in self.sides() for field in side.numbers if field.feature == feature
+        ]
+        return found[0]
 
     def places(self) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
         """Start and width of each feature's columns once embedded, by side.

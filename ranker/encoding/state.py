@@ -17,6 +17,7 @@ from ranker.encoding.times import Times
 from ranker.encoding.tree_scores import TreeScores
 from ranker.encoding.within_list import ListSizes
 from ranker.schema import Schema
+from ranker.task_state import TaskState
 
 
 def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
@@ -48,6 +49,8 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
             arrays[f"{name}.inputs"] = fitted.inputs
     trees, of_trees = encoder.trees.state() if encoder.trees else ({}, {})
     arrays.update(of_trees)
+    for task, of_task in encoder.tasks.items():
+        arrays.update({f"{_TASK}({task}).{part}": array for part, array in of_task.arrays.items()})
     return {
         **sections,
         "statistics": statistics,
@@ -55,10 +58,12 @@ def to_state(encoder: Encoder) -> tuple[dict[str, Any], Arrays]:
         "plain_times": {name: plain.state() for name, plain in encoder.times.plain.items()},
         **({} if encoder.list_sizes is None else {"list_sizes": encoder.list_sizes._asdict()}),
         **({"trees": trees} if trees else {}),
+        **({"tasks": {name: list(of_task.arrays) for name, of_task in encoder.tasks.items()}} if encoder.tasks else {}),
     }, arrays
 
 
 _VECTORS = ("priors", "shift", "scale")
+_TASK = "task"
 _RECENT = "recent"
 """Arrays of spans of past days are named by this and their place."""
 
@@ -81,7 +86,11 @@ def from_state(schema: Schema, state: Mapping[str, Any], arrays: Mapping[str, ND
     plain = {name: PlainTimes(**saved) for name, saved in state.get("plain_times", {}).items()}
     sizes = ListSizes(**state["list_sizes"]) if "list_sizes" in state else None
     trees = TreeScores.restored(state["trees"], arrays) if state.get("trees") else None
-    return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain), sizes, trees)
+    tasks = {
+        name: TaskState({part: arrays[f"{_TASK}({name}).{part}"] for part in parts})
+        for name, parts in state.get("tasks", {}).items()
+    }
+    return Encoder(schema, encodings, combinations, statistics, Times(state.get("times"), plain), sizes, trees, tasks)
 
 
 def _statistics(saved: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> Statistics:

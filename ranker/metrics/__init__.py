@@ -12,6 +12,7 @@ from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs
 from ranker.metrics.bootstrap import bootstrap_intervals
 from ranker.metrics.calibration import calibration, calibration_error
 from ranker.metrics.gauc import Gauc, gauc
+from ranker.metrics.gini import normalised_gini
 from ranker.metrics.grouped import Groups, Ranking
 from ranker.metrics.joint_auc import JointAuc
 from ranker.metrics.lists import PreparedMetric, RankingMetric, Relevance
@@ -21,6 +22,7 @@ from ranker.metrics.regression import mae, rmse
 from ranker.metrics.report import report
 from ranker.metrics.stability import SHIFT, Spread, binned, spread, stability_index
 from ranker.metrics.table import METRICS, RANKING_METRICS, choosable, headline, in_lists, metrics_of, sign_of, title_of
+from ranker.metrics.xauc import xauc
 
 __all__ = [
     "METRICS",
@@ -52,6 +54,7 @@ __all__ = [
     "mae",
     "metrics_of",
     "ndcg",
+    "normalised_gini",
     "ranking_agreement",
     "report",
     "rmse",
@@ -59,4 +62,5 @@ __all__ = [
     "spread",
     "stability_index",
     "title_of",
+    "xauc",
 ]

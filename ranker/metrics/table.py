@@ -7,6 +7,7 @@ from ranker.metrics.auc import auc_statistic
 from ranker.metrics.base import Metric, by_rows, unweighted
 from ranker.metrics.calibration import calibration_error, calibration_statistic
 from ranker.metrics.gauc import measured_groups
+from ranker.metrics.gini import normalised_gini_statistic
 from ranker.metrics.graded_ndcg import exponential_ndcg_of_lists, measured_lists
 from ranker.metrics.lists import (
     RankingMetric,
@@ -21,6 +22,7 @@ from ranker.metrics.lists import (
 )
 from ranker.metrics.log_loss import log_loss_statistic
 from ranker.metrics.regression import mae_statistic, rmse_statistic
+from ranker.metrics.xauc import checked_xauc
 from ranker.tasks import TASK_KINDS, Task, Trait
 
 BINARY = frozenset[Trait]({"binary_labels"})
@@ -47,6 +49,11 @@ _ROWS = (
     Metric("mae", "MAE", "less", AMOUNT, by_rows(mae_statistic)),
     Metric("rmse", "RMSE", "less", AMOUNT, by_rows(rmse_statistic)),
     Metric("graded_ndcg", "NDCG of grades", "more", ORDER_ONLY, measured_lists, grouped=True),
+    Metric("xauc", "XAUC", "more", AMOUNT, unweighted(checked_xauc), interval=False),
+    Metric(
+        *("normalised_gini", "normalised Gini", "more", AMOUNT, by_rows(normalised_gini_statistic)),
+        abbreviation="Gini",
+    ),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ROWS}
 """Metrics of a task's scores, by name."""

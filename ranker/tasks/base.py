@@ -10,16 +10,17 @@ import operator
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from ranker.config.closed import Closed, ColumnName, Formula, formula
 from ranker.lazy_tensorflow import tf
 from ranker.rank_losses import RANK_LOSSES, RankLoss, RankLossOptions
 from ranker.registry import Registry
+from ranker.task_state import TaskState
 
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -106,6 +107,40 @@ class Task(Closed):
     contradiction: ClassVar[str] = "is not 0"
     """Describes a label for which :meth:`contradicts` holds, for messages."""
 
+    is_fitted: ClassVar[bool] = False
+    """Whether the kind is fitted on the labels of the training rows, by :meth:`fit`, before losses and scores exist."""
+    _state: TaskState | None = PrivateAttr(None)
+
+    @property
+    def reads(self) -> str | None:
+        """Numeric feature whose packed number is appended to the logits, as a further column, if the kind needs one."""
+        return None
+
+    def fit(self, labels: Floats, numbers: Floats, weights: Floats) -> TaskState:
+        """State of a kind with ``is_fitted``.
+
+        Parameters
+        ----------
+        labels, weights
+            Labels [N] of training rows and their weights in the loss [N], > 0. N is 0 if no label is known.
+        numbers
+            Packed numbers [N] of the feature that the kind :attr:`reads`; 0 if it reads none.
+        """
+        raise NotImplementedError(f"tasks of kind {self.kind} are not fitted")
+
+    def with_state(self, state: TaskState) -> Self:
+        """The task with the state that losses and scores use."""
+        fitted = self.model_copy()
+        fitted._state = state
+        return fitted
+
+    @property
+    def state(self) -> Mapping[str, NDArray[Any]]:
+        """Arrays of the state. Raises ``ValueError`` if the task has none."""
+        if self._state is None:
+            raise ValueError(f"a task of kind {self.kind} must be fitted first: task.with_state(task.fit(...))")
+        return self._state.arrays
+
     @property
     def logits(self) -> int:
         """Number of model outputs of the task, K; each is a head, of which all but the first are extra heads."""
@@ -145,6 +180,10 @@ class Task(Closed):
     @abstractmethod
     def allowed(self, labels: Floats) -> Mask:
         """Whether each finite number [N] is an allowed label; mask [N]."""
+
+    def outcome(self, labels: Any) -> Any:
+        """What the score estimates of rows with these labels [N], an array or a tensor; by default the label itself."""
+        return labels
 
     def contradicts(self, labels: Floats) -> Mask:
         """Whether each label [N] contradicts a 0 label of the ``given`` task; mask [N]."""
@@ -261,6 +300,14 @@ def cross_entropy(share: float, predicted: float) -> float:
     if share in (0.0, 1.0) and predicted == share:
         return 0.0
     return float(-share * np.log(predicted) - (1.0 - share) * np.log1p(-predicted))
+
+
+def exact_sigmoid(logits: tf.Tensor) -> tf.Tensor:
+    """Sigmoids of any shape with a small relative error, also near 0, as factors of large amounts need.
+
+    Engines compute the plain sigmoid with an absolute error of 1e-7.
+    """
+    return tf.exp(tf.math.log_sigmoid(logits))
 
 
 TASK_KINDS: Registry[type[Task]] = Registry("task kind")

@@ -99,9 +99,10 @@ class Regression(Task):
     def score(self, logits: tf.Tensor) -> tf.Tensor:
         """Map logits [B, 1] to values [B] in the label's unit."""
         value = logits[:, 0]
+        bounded = tf.minimum(value, 80.0)  # avoids overflow in single precision
         if self.weighted_logistic:
-            return tf.exp(tf.minimum(value, 80.0))  # avoids overflow in single precision
-        return tf.exp(tf.nn.relu(value)) - 1.0 if self.transform == "log1p" else value
+            return tf.exp(bounded)
+        return tf.exp(tf.nn.relu(bounded)) - 1.0 if self.transform == "log1p" else value
 
     def moments(self, labels: tf.Tensor) -> tf.Tensor:
         """The target and its square [B, 2]."""

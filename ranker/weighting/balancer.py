@@ -98,6 +98,6 @@ def _task(name: str, kind: str | Task) -> Task:
     if not isinstance(kind, str):
         return kind
     try:
-        return TASK_KINDS[kind].model_validate({"kind": kind})
+        return TASK_KINDS[kind].model_construct(kind=kind)  # methods read what all tasks of a kind share, not options
     except UnknownNameError as error:
         raise ValueError(f"tasks: {name!r}: {error}") from None

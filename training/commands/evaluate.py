@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from ranker.artifact import Artifact
-from ranker.encoding import Column
 from ranker.log_files.csv_types import of_kind
 from ranker.log_files.log_reader import DataError, Source
 from ranker.tasks import GivenConflicts
@@ -22,7 +22,8 @@ from training.data.every_row import EveryRow
 from training.data.experiment_log import open_log
 from training.data.label_counts import LabelCounts, meaning
 from training.data.trained_on import check_held_out, held_out, none_held_out, overlap
-from training.display import Display, metrics_table, rankings_table, show_notes
+from training.display import Display, groups_table, metrics_table, rankings_table, show_notes
+from training.evaluation.by_feature import KEY, by_feature, packed_numbers, table
 from training.evaluation.evaluate import measure, predict, undefined
 from training.evaluation.onnx_scorer import onnx_scorer
 from training.evaluation.ranked_rows import ListedRows, unlisted
@@ -131,15 +132,29 @@ def _evaluated(
         rows = EveryRow(log) if every else held_out(artifact, log)
         more = [] if asked is None else asked.log_columns
         encoded = encode_with_columns(schema, artifact.encoder, rows, more, group_by, display.rows, counts)
-        chunks = _collected(encoded, listed)
+        by, numbers = saved.evaluation.by, []
+
+        def collected() -> Iterator[Batch]:
+            """The batches; their raw columns are added to ``listed``, and their numbers of ``by`` are kept."""
+            for batch, raw in encoded:
+                if listed is not None:
+                    listed.add(batch, raw)
+                if by is not None:
+                    numbers.append(packed_numbers(artifact.encoder, by, batch))
+                yield batch
+
+        chunks = collected()
         first = next(chunks, None)
         if first is None:
             raise DataError(none_held_out(artifact) if validation else "the data has no row")
-        predictions = predict(onnx_scorer(artifact.model_path), chain([first], chunks))
+        predictions = predict(onnx_scorer(artifact.model_path), chain([first], chunks), schema)
         if unusable := predictions.not_finite(list(schema.tasks)):
             raise DataError(f"{artifact.folder}: scores of {', '.join(unusable)} are not finite in these rows")
         conflicting = counts.check_conflicts()
         metrics = measure(schema, predictions, bootstrap, seed, _measurable(saved, artifact), artifact.fusions)
+        if by is not None:
+            groups = saved.evaluation.by_groups
+            metrics[KEY] = by_feature(artifact.encoder, by, groups, predictions, np.concatenate(numbers))
         if asked is not None and listed is not None:
             display.expect(len(asked.metrics))
             metrics["rankings"] = listed.measured(
@@ -151,6 +166,8 @@ def _evaluated(
     metrics["cautions"] = [*trained, *conflicting, *undefined(metrics)]
     shown = f"{len(predictions.labels):,} {'held-out ' if validation else ''}rows"
     console.print(metrics_table(metrics, f"{artifact.folder} on {shown}"))
+    if by is not None:
+        console.print(groups_table(*table(metrics[KEY]), title=f"by {by}"))
     if asked is not None:
         metrics["cautions"] += unlisted(metrics["rankings"])
         console.print(rankings_table(metrics["rankings"], asked.metrics))
@@ -163,11 +180,3 @@ def _measurable(saved: Experiment, artifact: Artifact) -> list[Metric]:
     """The config's metrics within lists, without those of fusions that a search has replaced by ones with features."""
     able = [name for name, plan in artifact.fusions.items() if not plan.features]
     return [metric for metric in saved.list_metrics if metric.fusion is None or metric.fusion in able]
-
-
-def _collected(encoded: Iterator[tuple[Batch, dict[str, Column]]], listed: ListedRows | None) -> Iterator[Batch]:
-    """The batches, whose raw columns are added to ``listed``."""
-    for batch, raw in encoded:
-        if listed is not None:
-            listed.add(batch, raw)
-        yield batch

@@ -17,7 +17,8 @@ from training.data.encode import columns_at, rows_of
 from training.data.experiment_log import required_columns
 from training.data.split.held_out import split
 from training.data.trained_on import trained_on
-from training.display import Display, metrics_table, status
+from training.display import Display, groups_table, metrics_table, status
+from training.evaluation import by_feature
 from training.evaluation.evaluate import Scorer, predict
 from training.export.export import examples_of, export
 from training.export.fit_fusions import cross_validation_lines, fitted_fusions, notes
@@ -63,6 +64,9 @@ def export_trial(folder: Path, output: Path, console: Console) -> Artifact:
 def show_metrics(trained: Run, console: Console) -> None:
     """Print the best epoch's metrics on the validation rows."""
     console.print(metrics_table(trained.metrics, f"validation, epoch {trained.best_epoch} of {len(trained.history)}"))
+    if by_feature.KEY in trained.metrics:
+        found = trained.metrics[by_feature.KEY]
+        console.print(groups_table(*by_feature.table(found), title=f"by {found['feature']}"))
     if trained.refit is not None:
         console.print(str(trained.refit), markup=False)
 
@@ -108,11 +112,12 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
 
     def compare(score: Scorer) -> Agreement:
         """Compare scores of the sampled validation rows with those of the exported model."""
-        rounded = predict(score, trained.prepared.validation.chunks())
+        rounded = predict(score, trained.prepared.validation.chunks(), trained.model.schema)
         chosen, _ = sampled(rounded.groups, len(rounded.scores), ROWS)
         exact = data.candidates(fusions[FUSION])
         if trained.refit is not None:  # the sample has scores of the first training
-            own = predict(scorer(trained.model), trained.prepared.validation.chunks()).scores[chosen]
+            held_out = trained.prepared.validation.chunks()
+            own = predict(scorer(trained.model), held_out, trained.model.schema).scores[chosen]
             exact = replace(data, rows=replace(data.rows, scores=own)).candidates(fusions[FUSION])
         found = agreement(fusions[FUSION], exact, rounded.scores[chosen])
         console.print(f"rows of tables in {tables.precision}: {found}", markup=False)

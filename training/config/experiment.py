@@ -190,6 +190,12 @@ class Evaluation(Closed):
     metrics: tuple[str, ...] = Field(
         (), description="Metrics within the lists of `group_by` to report too: click.ndcg@10, like.map@5."
     )
+    by: str | None = Field(
+        None,
+        description="Numeric feature, of any transform but buckets, by whose groups of equal frequency metrics are "
+        "reported too, such as a video's duration.",
+    )
+    by_groups: int = Field(10, ge=2, le=100, description="Number of groups of `by`.")
 
 
 class NamedChoices(Closed):
@@ -330,6 +336,8 @@ class Experiment(NamedChoices):
             )
         self._check_vectors()
         self._check_days()
+        if self.evaluation.by is not None:
+            self.log_schema.require_number("evaluation.by", self.evaluation.by)
         self._check_trees(funnel.heads)
         check_lists(self.log_schema, self.evaluation.group_by, ARCHITECTURES[self.architecture.name].trainable)
         if self.ensemble is not None and not ARCHITECTURES[self.architecture.name].trainable:

@@ -1,7 +1,7 @@
 """Fits the encoder on a log's training rows and encodes the log: one pass to fit, one to encode."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ranker.encoding.columns import Mask
 from ranker.encoding.within_list import ListInputs
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import Chunk, DataError, Log
+from ranker.outcomes import outcomes
 from ranker.rank_losses import LISTS
 from ranker.schema import Schema
 from training.config.experiment import Experiment
@@ -46,6 +47,7 @@ from training.data.grouping import Grouping
 from training.data.label_counts import LabelCounts
 from training.data.split.all_rows import AllRows
 from training.data.split.held_out import Split, split
+from training.data.task_states import task_states
 from training.progress_listener import Progress, no_progress
 
 VALIDATION = "encode validation rows"
@@ -101,7 +103,8 @@ def prepare(
         with chunk.naming_rows():
             fold, days = folds.of(chunk), clock.of(chunk)[kept]
         with chunk.naming_rows(kept):
-            fitter.add(taken(chunk.columns, kept), labels.values, labels.known, fold[kept], days)
+            values = outcomes(schema, labels.values)
+            fitter.add(taken(chunk.columns, kept), values, labels.known, fold[kept], days)
         by_day.add(chunk, kept, days)
         count += len(days)
     if not count:
@@ -133,10 +136,13 @@ def prepare(
             weighed += arrays["weights"].sum(axis=0)
         training.write(arrays)
     _check_weighed(schema, weighed, unlabelled)
+    encoded = training.close()
+    states = task_states(schema, encoder, encoded, seed, earlier, experiment.daily.refit_scales)
+    encoder = replace(encoder, tasks=states)
     validation = _encode_validation(experiment, rows, encoder, folder, progress, counts)
     for text in counts.check_conflicts():
         note(text)
-    return Prepared(encoder, training.close(), validation, fitter.facts(), days_of)
+    return Prepared(encoder, encoded, validation, fitter.facts(), days_of)
 
 
 def _check_weighed(schema: Schema, totals: NDArray[np.float64], unlabelled: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranker.fusion import Plan
 from ranker.log_files.log_reader import DataError
 from ranker.metrics import METRICS, report, sign_of
+from ranker.outcomes import outcomes
 from ranker.rank_losses import LISTS
 from ranker.schema import Schema
 from training.config.metric_names import Metric
@@ -40,14 +41,14 @@ class Predictions:
         return [task for i, task in enumerate(tasks) if not np.isfinite(self.scores[:, i]).all()]
 
 
-def predict(scorer: Scorer, chunks: Iterable[Batch], batch_size: int = 8192) -> Predictions:
-    """Score every row of the chunks. Raises ``DataError`` if there are none."""
+def predict(scorer: Scorer, chunks: Iterable[Batch], schema: Schema, batch_size: int = 8192) -> Predictions:
+    """Score every row of the chunks; labels are what scores estimate of them. Raises ``DataError`` without rows."""
     scores, labels, known, groups = [], [], [], []
     for chunk in chunks:
         inputs = {name: a for name, a in chunk.items() if name not in ("labels", "known", GROUP, LISTS)}
         for start in range(0, len(chunk["labels"]), batch_size):
             scores.append(scorer({name: a[start : start + batch_size] for name, a in inputs.items()}))
-        labels.append(chunk["labels"])
+        labels.append(outcomes(schema, chunk["labels"]))
         known.append(chunk["known"] > 0)
         groups.append(chunk.get(GROUP, np.empty(0, dtype=np.int64)))
     if not scores:

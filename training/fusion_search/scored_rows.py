@@ -122,7 +122,7 @@ def scored_rows(
         if not raw:
             raise DataError(none_held_out(artifact))
 
-    predictions = predict(onnx_scorer(artifact.model_path), batches())
+    predictions = predict(onnx_scorer(artifact.model_path), batches(), artifact.schema)
     assert predictions.groups is not None
     unknown = int((predictions.groups == NO_GROUP).sum())
     if unknown:

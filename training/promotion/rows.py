@@ -13,6 +13,7 @@ from ranker.encoding import Column, Labels, Packed, Ragged, encode_labels
 from ranker.encoding.columns import Mask
 from ranker.inference.pool import declared, raw_values
 from ranker.log_files.log_reader import Chunk, DataError
+from ranker.outcomes import outcomes
 from ranker.schema import Schema, Task
 from training.config.experiment import ConfigError
 from training.data.encode import columns_of, labels_of, taken
@@ -191,8 +192,11 @@ class _Reading:
             self._values[name].append(_text(name, columns[name]))
 
     def _add_labels(self, new: Labels, old: Labels) -> None:
-        labels, known = new.values[:, self._places[0]], new.known[:, self._places[0]]
-        theirs, also = old.values[:, self._places[1]], old.known[:, self._places[1]]
+        labels, theirs = (
+            outcomes(schema, each.values)[:, places]
+            for schema, each, places in zip(self._schemas, (new, old), self._places, strict=True)
+        )
+        known, also = new.known[:, self._places[0]], old.known[:, self._places[1]]
         self._differ += ((known != also) | (known & also & (labels != theirs))).sum(axis=0)
         self._labels.append(labels)
         self._known.append(known)

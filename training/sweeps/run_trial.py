@@ -63,7 +63,7 @@ def run_trial(
     if test:
         schema, encoder = chosen.log_schema, trained.prepared.encoder
         encoded = encode_all(schema, encoder, open_log(chosen, test, encoder), chosen.evaluation.group_by)
-        predictions = predict(scorer(trained.model), encoded)
+        predictions = predict(scorer(trained.model), encoded, trained.model.schema)
         metrics = measure_run(chosen, predictions, chosen.evaluation.bootstrap, trained.predictions)
     if onnx:
         (target / "model.onnx").write_bytes(to_onnx(trained.model).SerializeToString())

@@ -7,6 +7,7 @@ import tensorflow as tf
 from ranker.architectures import ARCHITECTURES
 from ranker.architectures.averaged import Averaged
 from ranker.encoding import Layout
+from ranker.fitted_tasks import fitted_schema
 from ranker.funnels import FUNNELS, Funnel
 from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
@@ -18,9 +19,9 @@ from training.trainer.build_optimizer import build_optimizer
 from training.trainer.precision import chosen
 
 
-def build_funnel(experiment: Experiment) -> Funnel:
-    """The experiment's funnel: what the tasks are trained on."""
-    return FUNNELS[experiment.funnel.name](experiment.log_schema, experiment.funnel)
+def build_funnel(experiment: Experiment, layout: Layout) -> Funnel:
+    """The experiment's funnel: what the tasks, with their state from the layout, are trained on."""
+    return FUNNELS[experiment.funnel.name](fitted_schema(experiment.log_schema, layout), experiment.funnel)
 
 
 def build_model(
@@ -34,8 +35,7 @@ def build_model(
     """
     tf.get_logger().addFilter(_is_no_retracing)
     tf.keras.utils.set_random_seed(experiment.training.seed)
-    schema = experiment.log_schema
-    funnel = build_funnel(experiment)
+    schema, funnel = fitted_schema(experiment.log_schema, layout), build_funnel(experiment, layout)
     kind = ARCHITECTURES[experiment.architecture.name]
     layout = kind.read(layout)
     members = 1 if experiment.ensemble is None else experiment.ensemble.seeds

@@ -51,7 +51,7 @@ def _of_constant_scores(experiment: Experiment, rows: EncodedRows) -> dict[str, 
 
     lists = experiment.list_metrics  # whether fused rankings define a metric depends on labels and lists alone, too
     own = [replace(metric, fusion=None) for metric in lists if metric.key not in METRICS]
-    metrics = measure(experiment.log_schema, predict(constant, rows.chunks()), 0, 0, own)
+    metrics = measure(experiment.log_schema, predict(constant, rows.chunks(), experiment.log_schema), 0, 0, own)
     for metric in lists:
         report = metrics["tasks"][metric.column]
         report[metric.report_key] = report[metric.key]

@@ -58,8 +58,11 @@ def input_axes(model: RankingModel, experiment: Experiment, embedded: bool) -> I
 def _wider(layout: Layout, width: int) -> Layout:
     """A layout with more columns on both sides, and small tables."""
     added = [IdField(IDS, 0, 1, width, 0, None)] if width else []
-    return Layout(
-        _with(layout.context, [], CONTEXT), _with(layout.candidate, added, CANDIDATE), dict.fromkeys(layout.tables, 2)
+    return replace(
+        layout,
+        context=_with(layout.context, [], CONTEXT),
+        candidate=_with(layout.candidate, added, CANDIDATE),
+        tables=dict.fromkeys(layout.tables, 2),
     )
 
 

@@ -136,7 +136,7 @@ def _trained(
     Learning-rate schedules span the config's epochs, as in the first training, and are cut where it ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    facts = label_facts(prepared.training, build_funnel(experiment))
+    facts = label_facts(prepared.training, build_funnel(experiment, prepared.encoder.layout))
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, facts, steps)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS)
@@ -177,7 +177,7 @@ def _epochs(
             epoch, last = state.epoch + 1, state.epoch + 1 == epochs
             if last:
                 with averaged(model.optimizer):
-                    predictions = predict(scorer(model), prepared.validation.chunks())
+                    predictions = predict(scorer(model), prepared.validation.chunks(), model.schema)
                     if unusable := predictions.not_finite(model.tasks):
                         raise DivergedError(unusable, epoch)
                     checkpoints.save_best()

@@ -22,6 +22,7 @@ from training.data.experiment_log import open_log
 from training.data.label_facts import label_facts
 from training.data.split.checks import cautions as split_cautions
 from training.disk_full import is_disk_full
+from training.evaluation import by_feature, classes
 from training.evaluation.evaluate import Scorer, UndefinedMetricError, metric_value, predict
 from training.evaluation.gates import inspect_gates
 from training.evaluation.validation import measure_run
@@ -97,7 +98,7 @@ def _first_training(
     of_split = split_cautions(experiment, log, len(prepared.training), len(prepared.validation))
     for caution in [*of_split, *cautions]:
         listener.note(caution)
-    facts = label_facts(prepared.training, build_funnel(experiment))
+    facts = label_facts(prepared.training, build_funnel(experiment, prepared.encoder.layout))
     steps = prepared.training.steps(experiment.training.batch_size)
     model = build_model(experiment, prepared.encoder.layout, facts, steps)
     if experiment.training.precision != "float32":
@@ -226,8 +227,15 @@ def _best(
     parent: ParentRecord | None,
 ) -> Run:
     checkpoints.restore_best()
-    predictions = predict(score, prepared.validation.chunks())
-    metrics = measure_run(experiment, predictions, experiment.evaluation.bootstrap)
+    predictions = predict(score, prepared.validation.chunks(), experiment.log_schema)
+    metrics, by = measure_run(experiment, predictions, experiment.evaluation.bootstrap), experiment.evaluation.by
+    if by is not None:
+        numbers = by_feature.numbers_of(prepared.encoder, by, prepared.validation)
+        metrics[by_feature.KEY] = by_feature.by_feature(
+            prepared.encoder, by, experiment.evaluation.by_groups, predictions, numbers
+        )
+    if reports := classes.class_reports(model, prepared.validation):
+        metrics[classes.KEY] = reports
     gates = inspect_gates(model, prepared.validation)
     return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions, parent)
 

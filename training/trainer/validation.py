@@ -24,7 +24,7 @@ def validated(
     experiment: Experiment, model: RankingModel, score: Scorer, losses: Step, rows: EncodedRows, epoch: int
 ) -> dict[str, Any]:
     """Metrics on validation rows after an epoch. Raises ``DivergedError``."""
-    predictions = predict(score, rows.chunks())
+    predictions = predict(score, rows.chunks(), experiment.log_schema)
     if unusable := predictions.not_finite(model.tasks):
         raise DivergedError(unusable, epoch)
     metrics = measure_run(experiment, predictions, 0)

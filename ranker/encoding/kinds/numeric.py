@@ -175,6 +175,13 @@ class NumericEncoding(Encoding):
         """Places [N] among the edges of the bins; the middle for a missing value."""
         return places(numbers(column, name), self._edges).astype(np.float32)
 
+    def unpacked(self, inputs: Floats) -> Floats:
+        """Numbers [N] from inputs [N] of a feature without buckets; those that were cut stay at the limit."""
+        if self.feature.has_edges:
+            return np.interp(inputs, np.arange(len(self.edges)), self._edges)
+        values = inputs * self.deviation + self.mean
+        return np.copysign(np.expm1(np.abs(values)), values) if self.feature.transform == "log1p" else values
+
     def time_range(self) -> TimeRange | None:
         """The outer edges, or the mean +- :data:`LIMIT` deviations, for times from 1973 on."""
         if self.feature.has_edges:

@@ -12,7 +12,15 @@ from ranker.encoding.columns import ColumnError
 from ranker.schema import Schema
 from ranker.tasks import TASK_KINDS
 
+NEEDED = {
+    "multiclass": {"classes": 3, "positive": [1, 2]},
+    "quantile_of_duration": {"duration": "seconds"},
+}
+"""Options that a kind cannot do without."""
 OPTIONS = {
+    "discretised": [{"duration": "seconds", "buckets": 4}, {"buckets": 2, "adapt": 1.0}],
+    "multiclass": [{"classes": [-2, 7.5, 1], "values": [1, -3, 20], "positive": None}],
+    "quantile_of_duration": [{"groups": 1, "quantiles": 7}],
     "binary": [{"positive_weight": 3.0}],
     "regression": [
         {"transform": "log1p"},
@@ -21,11 +29,24 @@ OPTIONS = {
     ],
 }
 """Options beside the defaults with which a kind is tested; its constant loss must be exact under them."""
-TASKS = [
-    cls.model_validate({"kind": kind, **options})
-    for kind, cls in TASK_KINDS.items()
-    for options in ({}, *OPTIONS.get(kind, ()))
-]
+NUMBERS = np.array([-2.0, -0.5, 0.0, 0.25, 1.0, 2.0, 3.0, 7.5])
+"""Of these, a kind's labels are drawn and refused."""
+
+
+def drawn_labels(task, rows=300):
+    """Labels [N] that the task allows, what it reads [N], and row weights [N], without those of its labels."""
+    random = np.random.default_rng(0)
+    labels = random.choice(NUMBERS[task.allowed(NUMBERS)], rows)
+    return labels, random.choice([-1.0, 0.5, 2.0], rows), random.uniform(0.5, 2.0, rows)
+
+
+def made(kind, options):
+    task = TASK_KINDS[kind].model_validate({"kind": kind, **NEEDED.get(kind, {}), **options})
+    return task.with_state(task.fit(*drawn_labels(task))) if task.is_fitted else task
+
+
+TASKS = [made(kind, options) for kind in TASK_KINDS for options in ({}, *OPTIONS.get(kind, ()))]
+"""Those that are fitted have their state."""
 
 
 def name_of(task):
@@ -34,28 +55,33 @@ def name_of(task):
 
 every_task = pytest.mark.parametrize("task", TASKS, ids=name_of)
 narrow_task = pytest.mark.parametrize("task", [task for task in TASKS if task.logits == 1], ids=name_of)
-NUMBERS = np.array([-2.0, -0.5, 0.0, 0.25, 1.0, 2.0, 3.0, 7.5])
-"""Of these, a kind's labels are drawn and refused."""
 
 
 def drawn(task, rows=300):
     """Labels [N] that the task allows, and row weights [N]."""
-    random = np.random.default_rng(0)
-    labels = random.choice(NUMBERS[task.allowed(NUMBERS)], rows)
+    labels, _, weights = drawn_labels(task, rows)
     counts = task.loss_weights(tf.constant(labels))
-    weights = random.uniform(0.5, 2.0, rows)
     return labels, weights if counts is None else weights * counts.numpy()
+
+
+def with_read(task, logits, numbers=0.5):
+    """Logits [N, K], followed by the ``numbers`` that the task reads, if any."""
+    if task.reads is None:
+        return logits
+    numbers = tf.cast(tf.broadcast_to(numbers, tf.shape(logits)[:1]), logits.dtype)
+    return tf.concat([logits, numbers[:, None]], axis=1)
 
 
 def schema_of(task, **other):
     tasks = {"target": task.model_dump(), **other}
-    return Schema.model_validate({"candidate": {"item": {"kind": "categorical"}}, "tasks": tasks})
+    candidate = {"item": {"kind": "categorical"}, "seconds": {"kind": "numeric"}}
+    return Schema.model_validate({"candidate": candidate, "tasks": tasks})
 
 
 @every_task
 def test_a_task_round_trips_through_a_schema(task):
     schema = schema_of(task)
-    assert schema.tasks["target"] == task
+    assert schema.tasks["target"] == TASK_KINDS[task.kind].model_validate(task.model_dump())
     assert type(task) is TASK_KINDS[task.kind]
     assert Schema.model_validate_json(schema.model_dump_json()) == schema
 
@@ -89,13 +115,13 @@ def test_weights_by_label_are_finite_and_at_least_0(task):
 
 
 @every_task
-@pytest.mark.parametrize("logit", [-30.0, -1.0, 0.0, 1.0, 30.0])
+@pytest.mark.parametrize("logit", [-30.0, -1.0, 0.0, 1.0, 30.0, 1e4])
 def test_losses_and_gradients_are_finite(task, logit):
     labels = tf.constant(NUMBERS[task.allowed(NUMBERS)], tf.float32)
     logits = tf.fill([len(labels), task.logits], logit)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        losses = task.losses(labels, logits)
+        losses = task.losses(labels, with_read(task, logits))
     assert losses.shape == labels.shape
     assert (losses.numpy() >= -1e-5).all()  # 0 marks a task without labels in a batch, and is the least
     assert np.isfinite(losses).all()
@@ -106,7 +132,9 @@ def constant_losses(task, grid):
     """Mean losses [G] of constant logits [G]."""
     labels, weights = drawn(task)
     logits = np.repeat(np.asarray(grid, np.float64), len(labels))[:, None]
-    losses = task.losses(tf.constant(np.tile(labels, len(grid))), tf.constant(logits)).numpy()
+    numbers = np.tile(drawn_labels(task)[1], len(grid))
+    logits = with_read(task, tf.constant(logits), tf.constant(numbers))
+    losses = task.losses(tf.constant(np.tile(labels, len(grid))), logits).numpy()
     return (losses.reshape(len(grid), -1) * weights).sum(axis=1) / weights.sum()
 
 
@@ -128,6 +156,40 @@ def test_the_untrained_loss_equals_the_loss_of_a_logit_of_0(task):
 
 
 @every_task
+@pytest.mark.parametrize("size", [1.0, 1e4, 1e-30])
+def test_scores_are_finite_for_logits_of_any_size(task, size):
+    signs = tf.constant(list(np.ndindex(*[3] * min(task.logits, 4))), tf.float32) - 1.0
+    logits = size * tf.pad(signs, [[0, 0], [0, task.logits - signs.shape[1]]])
+    scores = task.score(with_read(task, logits))
+    assert scores.shape == (len(signs),)
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task.is_fitted], ids=name_of)
+@pytest.mark.parametrize("labels", [[], [3.0], [0.0, 0.0], [2.0, 2.0, 2.0], [0.0, 1.0], [1e-20, 1e30]])
+def test_a_kind_is_fitted_on_whatever_labels(task, labels):
+    labels = np.array(labels)
+    fitted = task.with_state(task.fit(labels, np.zeros(len(labels)), np.ones(len(labels))))
+    assert all(np.isfinite(array).all() for array in fitted.state.values())
+    shown = tf.constant([*labels.tolist(), 0.0, 1.0, 1e30], tf.float32)
+    logits = tf.zeros([len(shown), task.logits])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        losses = fitted.losses(shown, with_read(task, logits))
+    assert np.isfinite(losses).all()
+    assert np.isfinite(tape.gradient(losses, logits)).all()
+    assert np.isfinite(fitted.score(with_read(task, logits))).all()
+
+
+def test_a_kind_without_its_state_says_so():
+    for task in TASKS:
+        if task.is_fitted:
+            unfitted = TASK_KINDS[task.kind].model_validate(task.model_dump())
+            with pytest.raises(ValueError, match=f"a task of kind {task.kind} must be fitted first"):
+                unfitted.score(with_read(task, tf.zeros([1, task.logits])))
+
+
+@every_task
 def test_the_constant_loss_of_equal_labels_is_finite_and_at_most_untrained(task):
     label = tf.constant([NUMBERS[task.allowed(NUMBERS)].max()])
     same = task.moments(label).numpy()[0].tolist()
@@ -137,7 +199,7 @@ def test_the_constant_loss_of_equal_labels_is_finite_and_at_most_untrained(task)
 
 @narrow_task
 def test_the_score_grows_with_the_logit(task):
-    scores = task.score(tf.reshape(tf.linspace(-20.0, 20.0, 401), [-1, 1])).numpy()
+    scores = task.score(with_read(task, tf.reshape(tf.linspace(-20.0, 20.0, 401), [-1, 1]))).numpy()
     assert scores.shape == (401,)
     assert np.isfinite(scores).all()
     assert (np.diff(scores) >= 0).all()

@@ -23,7 +23,7 @@ def day(tmp_path_factory):
 
 def scores(run: Run) -> np.ndarray:
     """Of the validation rows, on which a refit has been trained, too."""
-    return predict(scorer(run.model), run.prepared.validation.chunks()).scores
+    return predict(scorer(run.model), run.prepared.validation.chunks(), run.model.schema).scores
 
 
 def test_members_are_trained_again_and_a_kill_loses_no_finished_member(day, tmp_path):

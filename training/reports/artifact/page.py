@@ -12,6 +12,7 @@ from ranker.fusion import DEFAULT, Plan
 from ranker.metrics import METRICS, in_lists, title_of
 from ranker.schema import Schema
 from training.display import with_interval
+from training.evaluation import by_feature, classes
 from training.evaluation.pareto_front import non_dominated
 from training.export.fit_fusions import cross_validation_lines
 from training.export.report_data import ReportData
@@ -31,6 +32,12 @@ def to_html(artifact: Artifact, data: ReportData | None, sets: int = SETS) -> st
     if manifest.refit is not None:
         page.note(f"{manifest.refit}. So are all scores of validation rows on this page.")
     page.table(*_metrics(manifest.metrics))
+    for task, of_classes in manifest.metrics.get(classes.KEY, {}).items():
+        _add_classes(page, task, of_classes)
+    if by_feature.KEY in manifest.metrics:
+        found = manifest.metrics[by_feature.KEY]
+        page.heading(f"Quality by {found['feature']}").text("On the validation rows, in groups of equal frequency.")
+        page.table(*by_feature.table(found))
     if data is not None:
         add_quality(page, data.history)
         page.heading("Calibration").text(
@@ -56,6 +63,15 @@ def to_html(artifact: Artifact, data: ReportData | None, sets: int = SETS) -> st
     page.heading("Config")
     page.code(yaml.safe_dump(_without_empty(manifest.experiment), sort_keys=False))
     return page.html()
+
+
+def _add_classes(page: Page, task: str, found: Mapping[str, Any]) -> None:
+    log_loss, macro = (f"{found[name]:.4f}" if found[name] is not None else "-" for name in ("log_loss", "macro_auc"))
+    page.heading(f"Classes of {task}").text(
+        f"Log loss {log_loss}, mean AUC {macro} on {found['rows']:,} validation rows: the number of rows by class and "
+        "by the most probable class."
+    )
+    page.table(*classes.confusion_table(found))
 
 
 def _requests(data: ReportData) -> str:

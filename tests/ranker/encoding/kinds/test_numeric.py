@@ -230,3 +230,10 @@ def test_bins_are_carried_on_and_moves_are_reported():
     assert again.fitted({}).edges[0] == 600
     _, why = carried(earlier, facts, np.arange(3.0), transform="piecewise_linear", bins=8)
     assert why == "its transform was 4 bins, and is now 8 bins"
+
+
+@pytest.mark.parametrize("transform", ["standardise", "log1p", "none", "periodic", "piecewise_linear"])
+def test_a_packed_number_is_unpacked(transform):
+    values = np.array([-3.0, 0.5, 2.0, 7.0, 40.0])
+    encoding = fit([values], transform=transform, **({"bins": 4} if transform == "piecewise_linear" else {}))
+    np.testing.assert_allclose(encoding.unpacked(encode(values, encoding)[:, 0].astype(np.float64)), values, rtol=1e-5)
