@@ -17,6 +17,7 @@ from ranker.layers.interaction import Interaction
 from ranker.losses import TaskErrors
 from ranker.optimizers.grouped import kept_apart
 from ranker.optimizers.per_task import task_parts
+from ranker.position import POSITION, PositionMethod
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
 from ranker.task_logits import by_task
@@ -31,11 +32,12 @@ class RankingModel(tfrs.Model):
     There is one interaction per embedding set of the architecture. The architecture has one head per task, followed by
     the further ones of tasks with several logits and one per entry of the funnel's ``extra_heads``. ``facts`` are for
     balancing methods that need label statistics. ``precision`` is that of the dense layers' products in training steps;
-    scores are always computed in float32.
+    scores are always computed in float32. ``position`` corrects losses for the places where items were shown; scores
+    know none.
 
     A training batch has the packed arrays (:data:`INPUTS`, except those without columns), ``labels`` [B, T], ``known``
-    [B, T] and, if rows are weighted, ``weights`` [B, T]. Calling the model on packed arrays gives scores [B, T] in the
-    schema's task order.
+    [B, T], if rows are weighted ``weights`` [B, T], and with ``position`` the logged ``position`` [B]. Calling the
+    model on packed arrays gives scores [B, T] in the schema's task order.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class RankingModel(tfrs.Model):
         funnel: Funnel | None = None,
         facts: LabelFacts | None = None,
         precision: Precision = "float32",
+        position: PositionMethod | None = None,
     ) -> None:
         super().__init__(name="ranking_model")
         funnel = funnel or EntireSpace(schema)
@@ -66,6 +69,7 @@ class RankingModel(tfrs.Model):
         self.weighting = weighting
         self.precision = precision
         self.funnel = funnel
+        self.position = position
         self.errors = TaskErrors(list(schema.tasks.values()))
         weighting.build(schema.tasks, facts)
         self.architecture.logits(self._trunk(example_inputs(embedding.layout), training=False))  # creates all variables
@@ -75,15 +79,18 @@ class RankingModel(tfrs.Model):
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Map packed arrays, with one context row or one per candidate, to scores [B, T]."""
+        return self.funnel.scores(self._blended(self.served_logits(inputs, training), inputs))
+
+    def served_logits(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
+        """The network's logits of the tasks, [B] or [B, K]: of no position, and not blended with trees."""
         shared = self._trunk(inputs, training)
         heads = len(self.funnel.served_heads)
-        logits = self._by_task(self.architecture.logits(shared, training=training, heads=heads))
-        return self.funnel.scores(self._blended(logits, inputs))
+        return self._by_task(self.architecture.logits(shared, training=training, heads=heads))
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """Compute the T scalar task losses of a batch."""
         logits = self._by_task(self.architecture.logits(self._trunk(inputs, training), training=training))
-        return self._task_losses(logits, inputs)
+        return self._task_losses(logits, inputs, training)
 
     def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
         """Run one step of any balancing method; ``turn`` selects the tasks and variables to train."""
@@ -94,7 +101,7 @@ class RankingModel(tfrs.Model):
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
             of_heads = self.architecture.logits(tape.share(trunk), training=True)
             logits = self._by_task(of_heads)
-            losses = self._task_losses(logits, batch)
+            losses = self._task_losses(logits, batch, training=True)
             penalties += self.architecture.penalties(of_heads[: len(self.tasks)])
         shared, heads = self._trained(turn)
         moving = {variable.ref() for variable in shared}
@@ -164,7 +171,12 @@ class RankingModel(tfrs.Model):
     @property
     def head_variables(self) -> list[tf.Variable]:
         """Task-specific variables."""
-        return [variable for head in self.architecture.heads for variable in head.trainable_variables]
+        heads = zip(self.architecture.tasks, self.architecture.heads, strict=True)
+        return [variable for name, head in heads for variable in self.variables_of(name, head)]
+
+    def variables_of(self, name: str, head: tf.keras.layers.Layer) -> list[tf.Variable]:
+        """Trainable variables of the head of this name, and of the position tower of the task of the same name."""
+        return [*head.trainable_variables, *(self.position.variables_of(name) if self.position is not None else ())]
 
     def _trunk(self, inputs: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
         embedded = self.embedding(inputs, training=training)
@@ -185,12 +197,20 @@ class RankingModel(tfrs.Model):
                 blended[place] = field.blend * trees + (1.0 - field.blend) * logits[place]
         return blended
 
-    def _task_losses(self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+    def _task_losses(self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
         labels = batch["labels"]
         weights = self.errors.row_weights(labels, batch["known"])
         if "weights" in batch:
             weights = weights * batch["weights"]
-        return self.funnel.losses(logits, labels, weights, lambda task, logit: self.errors(labels, logit, task=task))
+
+        def errors(task: int, logit: tf.Tensor) -> tf.Tensor:
+            found: tf.Tensor = self.errors(labels, logit, task=task)
+            return found
+
+        if self.position is None or POSITION not in batch:  # rows without positions are measured as they are served
+            return self.funnel.losses(logits, labels, weights, errors)
+        logits, errors_of = self.position.trained(logits, batch, weights, errors, training)
+        return self.funnel.losses(logits, labels, weights, errors_of)
 
     def _only_trained(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
         """Values of the tasks, 0 for tasks not trained: a loss of 0 means a task without labels."""
@@ -205,7 +225,7 @@ class RankingModel(tfrs.Model):
             variable
             for name, head in zip(self.architecture.tasks, self.architecture.heads, strict=True)
             if turn.takes(task_of(name)) and task_of(name) not in turn.frozen
-            for variable in head.trainable_variables
+            for variable in self.variables_of(name, head)
         ]
         return shared, heads
 

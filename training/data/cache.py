@@ -58,6 +58,7 @@ def fingerprint(experiment: Experiment, log: Log, earlier: Earlier | None = None
         experiment.training.seed,
         files(experiment, log),
         *(["refit"] if refit else []),
+        *([experiment.position.encoded()] if experiment.position is not None else []),
     )
 
 

@@ -43,6 +43,7 @@ from training.data.grouping import GROUP as GROUP
 from training.data.grouping import NO_GROUP as NO_GROUP
 from training.data.grouping import Grouping
 from training.data.label_counts import LabelCounts
+from training.data.positions import encode_positions, position_columns
 from training.data.split.all_rows import AllRows
 from training.data.split.held_out import Split, split
 from training.progress_listener import Progress, no_progress
@@ -89,7 +90,9 @@ def prepare(
     rows = AllRows(divided) if refit else divided
     clock = DayClock(experiment, earlier.facts.fits if earlier else 0)
     folds = Folds(schema, seed) if earlier is None else DayFolds(schema, clock)
-    columns = columns_of(schema, [*folds.columns, *clock.columns, *weight_columns(schema)])
+    columns = columns_of(
+        schema, [*folds.columns, *clock.columns, *weight_columns(schema), *position_columns(experiment)]
+    )
     fitter = EncoderFitter(schema, seed, earlier.carried if earlier else None, experiment.daily.refit_scales)
     counts, by_day, count = LabelCounts(schema), DayCounts(clock), 0
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
@@ -97,7 +100,9 @@ def prepare(
         with chunk.naming_rows():
             fold, days = folds.of(chunk), clock.of(chunk)[kept]
         with chunk.naming_rows(kept):
-            fitter.add(taken(chunk.columns, kept), labels.values, labels.known, fold[kept], days)
+            columns_kept = taken(chunk.columns, kept)
+            encode_positions(experiment, columns_kept)  # a row that cannot be used is found before rows are encoded
+            fitter.add(columns_kept, labels.values, labels.known, fold[kept], days)
         by_day.add(chunk, kept, days)
         count += len(days)
     if not count:
@@ -122,6 +127,7 @@ def prepare(
             columns_kept = taken(chunk.columns, selected)
             arrays = _arrays(fitter.encode(encoder, columns_kept, fold[selected], days[selected]), labels)
             weights = encode_weights(schema, columns_kept, labels)
+            arrays |= encode_positions(experiment, columns_kept)
         if weights is not None:
             arrays["weights"] = weights.astype(np.float32)
             weighed += arrays["weights"].sum(axis=0)

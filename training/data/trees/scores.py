@@ -155,7 +155,7 @@ def _boosters(
         return done
     with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
         values = Path(scratch) / "values.npy"
-        _write_values(values, layout, training)
+        write_values(values, layout, training)
         boosting = Boosting(values, options, experiment.training.seed, experiment.training.threads)
         for task, fold in wanted:
             if (task, fold) in done:
@@ -209,7 +209,7 @@ def first_fold(name: str, task: Task, targets: Targets, folds: Folds) -> int:
     return int(counted[0])
 
 
-def _write_values(file: Path, layout: Layout, training: EncodedRows) -> None:
+def write_values(file: Path, layout: Layout, training: EncodedRows) -> None:
     """The columns of all rows [N, F], as LightGBM reads them."""
     columns = TreeColumns(layout)
     shape = (len(training), len(columns.names))
