@@ -28,6 +28,8 @@ from ranker.tasks import Task
 
 WIDTH, UNITS = 4, 8
 """Columns of the embeddings, and hidden units, of the part of the tower that reads context."""
+CONTEXT = "/of:"
+"""Part of the name of an embedding of a context feature, before the feature's; its rows are the feature's values."""
 
 
 @POSITION_METHODS.register("additive")
@@ -120,10 +122,11 @@ class _Shift(Layer):
     def __init__(self, task: str, places: int, context: Mapping[str, int]) -> None:
         super().__init__(name=f"position_{task}")
         self.table = self.add_weight(name="places", shape=(places,), initializer="zeros")
-        small = tf.keras.initializers.RandomUniform(-0.05, 0.05)
-        sizes = {"place": places, **{f"of_{name}": rows for name, rows in context.items()}} if context else {}
+        sizes = {"place": places, **{f"{CONTEXT[1:]}{name}": rows for name, rows in context.items()}} if context else {}
         self.embeddings = {
-            name: self.add_weight(name=f"embedding_{name}", shape=(rows, WIDTH), initializer=small)
+            name: self.add_weight(
+                name=f"embedding_{name.replace(':', '_')}", shape=(rows, WIDTH), initializer="uniform"
+            )
             for name, rows in sizes.items()
         }
         self.tower = Tower((UNITS,), name="tower") if context else None

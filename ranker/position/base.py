@@ -28,8 +28,8 @@ POSITION = "position"
 """Name of the array of logged positions [B] in training batches; -1 where the log has none."""
 UNKNOWN, FIRST = 0, 1
 """Places: 0 for an unknown position, then from 1 for the first one."""
-GAIN = 10.0
-"""Factor of the trained numbers of a place: an optimiser of adaptive steps moves them ten times as fast as weights."""
+GAIN = 3.0
+"""Factor of the trained numbers of a place: an optimiser of adaptive steps moves them three times as fast."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class PositionMethod(Layer):
         """Make the variables the means of those of ``number`` others, which they are now, and of one more."""
         for variable, value in zip(self.variables, other.variables, strict=True):
             if variable.dtype.is_floating:
-                variable.assign((variable * number + value) / (number + 1))
+                variable.assign((variable * number + value) / (number + 1) if number else value)
 
 
 def needs_clicks(task: Task) -> str | None:
