@@ -28,7 +28,7 @@ from ranker.tasks import Task
 
 WIDTH, UNITS = 4, 8
 """Columns of the embeddings, and hidden units, of the part of the tower that reads context."""
-CONTEXT = "/of:"
+CONTEXT = "/of."
 """Part of the name of an embedding of a context feature, before the feature's; its rows are the feature's values."""
 
 
@@ -124,10 +124,7 @@ class _Shift(Layer):
         self.table = self.add_weight(name="places", shape=(places,), initializer="zeros")
         sizes = {"place": places, **{f"{CONTEXT[1:]}{name}": rows for name, rows in context.items()}} if context else {}
         self.embeddings = {
-            name: self.add_weight(
-                name=f"embedding_{name.replace(':', '_')}", shape=(rows, WIDTH), initializer="uniform"
-            )
-            for name, rows in sizes.items()
+            name: self.add_weight(name=name, shape=(rows, WIDTH), initializer="uniform") for name, rows in sizes.items()
         }
         self.tower = Tower((UNITS,), name="tower") if context else None
         if self.tower is not None:
