@@ -109,7 +109,8 @@ class Examination:
 
     def _sums(self, values: Floats) -> Floats:
         """Weighted sums of values [N] by place [P + 1]."""
-        return np.bincount(self._places, self._weights * values, minlength=len(self._rows))
+        sums = np.bincount(self._places, self._weights * values, minlength=len(self._rows))
+        return np.asarray(sums, dtype=np.float64)
 
     def _bounded(self, examination: Floats) -> Floats:
         found = np.clip(examination, LEAST, 1.0)

@@ -17,7 +17,10 @@ from training.commands.inspect import inspect_artifact
 from training.commands.report import report_artifact
 from training.config.experiment import ConfigError, checked
 from training.config.student import StudentOptions
+from training.data.cache import fingerprint
+from training.data.experiment_log import open_log
 from training.progress_listener import RunListener
+from training.sweeps.compare.grid import expand, parse
 from training.trainer.train import train
 
 TRUTH = np.array([1.0, 0.6, 0.35, 0.2])
@@ -102,7 +105,7 @@ def test_the_curve_is_shown_by_inspect_and_in_both_reports(made, tmp_path):
         assert f"<td>4</td><td>{made.metrics['position']['rows'][3]:,}</td><td>{curve(made)[3]:.3f}</td>" in html
 
 
-@pytest.mark.parametrize("method", ["additive", "multiplicative", "propensity"])
+@pytest.mark.parametrize("method", ["additive", "propensity"])
 def test_a_killed_run_goes_on_to_the_same_bits(method, tmp_path):
     class Killed(BaseException):
         pass
@@ -125,47 +128,39 @@ def test_a_killed_run_goes_on_to_the_same_bits(method, tmp_path):
 
 
 def test_rows_are_encoded_once_for_all_methods_and_anew_for_another_column(tmp_path):
-    frame = log(600)
-    frame["slot"] = frame["position"]
-    file, notes = tmp_path / "log.parquet", []
-    frame.to_parquet(file)
-    training = {**CONFIG["training"], "epochs": 1}
-    for number, (method, column) in enumerate([("additive", "position"), ("propensity", "position")]):
-        chosen = checked(config(method, column=column, training=training))
-        train(chosen, [file], tmp_path / str(number), RunListener(note=notes.append), rows=tmp_path / "rows")
-        assert any("using the rows encoded" in note for note in notes) == (number == 1)
-    notes.clear()
-    chosen = checked(config("additive", column="slot", training=training))
-    train(chosen, [file], tmp_path / "other", RunListener(note=notes.append), rows=tmp_path / "rows")
-    assert not any("using the rows encoded" in note for note in notes)
+    file = tmp_path / "log.parquet"
+    log(50).assign(slot=1).to_parquet(file)
+
+    def of(**options):
+        chosen = checked(config(**options)) if options else checked(CONFIG)
+        return fingerprint(chosen, open_log(chosen, [file]))
+
+    kept = [of(method="additive", context=["device"]), of(method="propensity", clip=3.0), of(positions=9)]
+    assert len({*kept, of(tasks=["click"])}) == 1
+    assert len({kept[0], of(column="slot"), of(first=0), of()}) == 4
 
 
-@pytest.mark.parametrize("method", ["additive", "multiplicative"])
-def test_a_later_fit_carries_the_curve_on(method, tmp_path):
-    context = {"context": ["device"]} if method == "additive" else {}
-    chosen = config(method, **context, training={**CONFIG["training"], "epochs": 3})
-    first = fit(chosen, log(3000), output=tmp_path / "one", progress=False)
+def test_a_later_fit_carries_the_curve_on_and_follows_values_of_context(tmp_path):
+    chosen = config("additive", context=["device"], dropout=0.0, training={**CONFIG["training"], "epochs": 2})
+    first = fit(chosen, log(2000), output=tmp_path / "one", progress=False)
     artifact = first.export()
     still = {**chosen, "optimizer": {"dense": {"learning_rate": 1e-9}, "embeddings": {"learning_rate": 1e-9}}}
-    later = log(1000, 1)
+    later = log(500, 1)
     later["device"] = later["device"].replace("phone", "watch")
     second = fit(still, later, output=tmp_path / "two", from_artifact=artifact, progress=False)
-    before, after = (run.trained.model.position for run in (first, second))
-    for name, tower in getattr(before, "towers", {}).items():
-        np.testing.assert_allclose(after.towers[name].table, tower.table, atol=1e-6)
-        ids = [run.trained.prepared.encoder.encodings["device"] for run in (first, second)]
-        moves = ids[1].row_moves(ids[0])
-        old, new = (each.towers[name].embeddings["of.device"].numpy() for each in (before, after))
-        np.testing.assert_allclose(new[moves.targets], old[moves.sources], atol=1e-6)
-        assert len(new) > len(old)
-    if method == "multiplicative":
-        np.testing.assert_allclose(curve(second), curve(first), rtol=1e-4)
+    before, after = (run.trained.model.position.towers["click"] for run in (first, second))
+    np.testing.assert_allclose(after.table, before.table, atol=1e-6)
+    ids = [run.trained.prepared.encoder.encodings["device"] for run in (first, second)]
+    moves = ids[1].row_moves(ids[0])
+    old, new = (tower.embeddings["of.device"].numpy() for tower in (before, after))
+    np.testing.assert_allclose(new[moves.targets], old[moves.sources], atol=1e-6)
+    assert len(new) > len(old)
 
 
 def test_ensembles_refits_and_mixed_precision(tmp_path):
     training = {**CONFIG["training"], "epochs": 2, "refit": True, "precision": "bfloat16"}
     chosen = config(training=training, ensemble={"seeds": 2})
-    run = fit(chosen, log(3000), output=tmp_path / "run", progress=False)
+    run = fit(chosen, log(2000), output=tmp_path / "run", progress=False)
     assert run.trained.refit is not None
     np.testing.assert_allclose(curve(run), TRUTH, rtol=0.4)
     assert run.export().manifest.metrics["position"]["method"] == "multiplicative"
@@ -246,3 +241,17 @@ def test_configs_that_contradict_themselves(changes, message):
 def test_trees_that_are_inputs_are_allowed():
     checked(config(trees={"rounds": 5}))
     checked(config(trees={"blend": 0.5, "of": ["buy"]}))
+
+
+def test_compare_varies_the_method_and_keeps_what_all_have():
+    base = checked(config("additive", context=["device"], dropout=0.0, positions=7))
+    trials = expand(base, [parse("position.method=additive,multiplicative,propensity")], seeds=1)
+    found = [trial.experiment.position for trial in trials]
+    assert [(each.method, each.positions) for each in found] == [
+        ("additive", 7),
+        ("multiplicative", 7),
+        ("propensity", 7),
+    ]
+    assert found[0].context == ("device",)
+    without = expand(base, [parse("position=null")], seeds=1)
+    assert without[0].experiment.position is None
