@@ -8,7 +8,7 @@ from ranker.position import POSITION, Additive, Multiplicative, PositionFacts, P
 from ranker.position.base import GAIN
 from ranker.position.propensity import weighed
 from ranker.schema import Schema
-from tests.ranker.models import layout
+from tests.ranker.models import SCHEMA, layout
 
 TASKS = Schema.model_validate(
     {
@@ -47,6 +47,19 @@ def test_late_positions_share_the_last_place_and_others_count_from_the_first(kin
     places = tf.constant([-1, 3, 4, 5, 6, 1000])
     assert made(kind, first=3).places(places).numpy().tolist() == [0, 1, 2, 3, 3, 3]
     assert made(kind, first=3).options.places(places.numpy()).tolist() == [0, 1, 2, 3, 3, 3]
+
+
+@pytest.mark.parametrize("kind", [Multiplicative, Propensity])
+def test_only_unconditional_clicks_are_examination_times_relevance(kind):
+    def check(task, **options):
+        kind.Options(column="position", tasks=[task], **options).check(SCHEMA)
+
+    check("click")
+    with pytest.raises(ValueError, match="'buy' is given 'click', whose examination it has already"):
+        check("buy")
+    with pytest.raises(ValueError, match="'watch' is of kind regression; this method needs binary tasks"):
+        check("watch")
+    Additive.Options(column="position", tasks=["buy", "watch"]).check(SCHEMA)
 
 
 @pytest.mark.parametrize("kind", [Additive, Multiplicative, Propensity])
