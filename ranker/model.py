@@ -12,6 +12,7 @@ from ranker.batch_quality import batch_quality
 from ranker.encoding.layout import Layout
 from ranker.fitted_tasks import numbers_read
 from ranker.funnels import EntireSpace, Funnel
+from ranker.funnels.base import Errors
 from ranker.heads import task_of
 from ranker.layers import Embedding, Precision, products_in
 from ranker.layers.interaction import Interaction
@@ -19,6 +20,7 @@ from ranker.losses import ListLosses, TaskErrors
 from ranker.optimizers.grouped import kept_apart
 from ranker.optimizers.per_task import task_parts
 from ranker.outcomes import outcomes
+from ranker.position import POSITION, PositionMethod
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
 from ranker.task_logits import by_task, with_numbers
@@ -33,11 +35,13 @@ class RankingModel(tfrs.Model):
     There is one interaction per embedding set of the architecture. The architecture has one head per task, followed by
     the further ones of tasks with several logits and one per entry of the funnel's ``extra_heads``. ``facts`` are for
     balancing methods that need label statistics. ``precision`` is that of the dense layers' products in training steps;
-    scores are always computed in float32.
+    scores are always computed in float32. ``position`` corrects losses for the places where items were shown; scores
+    know none.
 
     A training batch has the packed arrays (:data:`INPUTS`, except those without columns), ``labels`` [B, T], ``known``
-    [B, T], ``weights`` [B, T] if rows are weighted, and ``lists`` [B], the key of each row's list or 0, if a task has a
-    list loss. Calling the model on packed arrays gives scores [B, T] in the schema's task order.
+    [B, T], ``weights`` [B, T] if rows are weighted, ``lists`` [B], the key of each row's list or 0, if a task has a
+    list loss, and with ``position`` the logged ``position`` [B]. Calling the model on packed arrays gives scores [B, T]
+    in the schema's task order.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class RankingModel(tfrs.Model):
         funnel: Funnel | None = None,
         facts: LabelFacts | None = None,
         precision: Precision = "float32",
+        position: PositionMethod | None = None,
     ) -> None:
         super().__init__(name="ranking_model")
         funnel = funnel or EntireSpace(schema)
@@ -68,6 +73,7 @@ class RankingModel(tfrs.Model):
         self.weighting = weighting
         self.precision = precision
         self.funnel = funnel
+        self.position = position
         self.errors = TaskErrors(list(schema.tasks.values()))
         self.list_losses = ListLosses(funnel)
         weighting.build(schema.tasks, facts)
@@ -81,14 +87,17 @@ class RankingModel(tfrs.Model):
         return self.funnel.scores(self._blended(self.task_logits(inputs, training), inputs))
 
     def task_logits(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
-        """Logits of each task, [B], or [B, K] of a task with several, followed by the number that it reads, if any."""
+        """Logits of each task, [B], or [B, K] of a task with several, followed by the number that it reads, if any.
+
+        They are the network's, of no position and not blended with trees.
+        """
         shared, heads = self._trunk(inputs, training), len(self.funnel.served_heads)
         return self._by_task(self.architecture.logits(shared, training=training, heads=heads), inputs)
 
     def compute_loss(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
         """Compute the T scalar task losses of a batch."""
         logits = self._by_task(self.architecture.logits(self._trunk(inputs, training), training=training), inputs)
-        return self._task_losses(logits, inputs)
+        return self._task_losses(logits, inputs, training)
 
     def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
         """Run one step of any balancing method; ``turn`` selects the tasks and variables to train."""
@@ -99,7 +108,7 @@ class RankingModel(tfrs.Model):
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
             of_heads = self.architecture.logits(tape.share(trunk), training=True)
             logits = self._by_task(of_heads, batch)
-            losses = self._task_losses(logits, batch)
+            losses = self._task_losses(logits, batch, training=True)
             penalties += self.architecture.penalties(of_heads[: len(self.tasks)])
         shared, heads = self._trained(turn)
         moving = {variable.ref() for variable in shared}
@@ -169,7 +178,12 @@ class RankingModel(tfrs.Model):
     @property
     def head_variables(self) -> list[tf.Variable]:
         """Task-specific variables."""
-        return [variable for head in self.architecture.heads for variable in head.trainable_variables]
+        heads = zip(self.architecture.tasks, self.architecture.heads, strict=True)
+        return [variable for name, head in heads for variable in self.variables_of(name, head)]
+
+    def variables_of(self, name: str, head: tf.keras.layers.Layer) -> list[tf.Variable]:
+        """Trainable variables of the head of this name, and of the position tower of the task of the same name."""
+        return [*head.trainable_variables, *(self.position.variables_of(name) if self.position is not None else ())]
 
     def _trunk(self, inputs: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
         embedded = self.embedding(inputs, training=training)
@@ -191,12 +205,20 @@ class RankingModel(tfrs.Model):
                 blended[place] = field.blend * trees + (1.0 - field.blend) * logits[place]
         return blended
 
-    def _task_losses(self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+    def _task_losses(self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
         labels = batch["labels"]
         weights = self.errors.row_weights(labels, batch["known"])
         if "weights" in batch:
             weights = weights * batch["weights"]
-        losses = self.funnel.losses(logits, labels, weights, lambda task, logit: self.errors(labels, logit, task=task))
+
+        def errors(task: int, logit: tf.Tensor) -> tf.Tensor:
+            found: tf.Tensor = self.errors(labels, logit, task=task)
+            return found
+
+        errors_of: Errors = errors
+        if self.position is not None and POSITION in batch:  # rows without positions are measured as they are served
+            logits, errors_of = self.position.trained(logits, batch, weights, errors, training)
+        losses = self.funnel.losses(logits, labels, weights, errors_of)
         return self.list_losses.added(losses, logits, labels, weights, batch)
 
     def _only_trained(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
@@ -212,7 +234,7 @@ class RankingModel(tfrs.Model):
             variable
             for name, head in zip(self.architecture.tasks, self.architecture.heads, strict=True)
             if turn.takes(task_of(name)) and task_of(name) not in turn.frozen
-            for variable in head.trainable_variables
+            for variable in self.variables_of(name, head)
         ]
         return shared, heads
 

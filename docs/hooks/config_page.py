@@ -13,9 +13,9 @@ together. A key that is not here is an error, which names the nearest key that i
 
 ## Sections
 """
-DISCRIMINATORS = ("name", "kind", "by")
+DISCRIMINATORS = ("name", "kind", "by", "method")
 """Keys whose constant says which of several objects one is."""
-OPTIONS = re.compile(r".*(?P<section>architecture|funnel|interaction|weighting).*__Options")
+OPTIONS = re.compile(r".*(?P<section>architecture|funnel|interaction|position|weighting).*__Options")
 """Names of the classes of options, which hold their module's name."""
 
 

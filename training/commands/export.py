@@ -79,7 +79,9 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
     examples = examples_of(rows, experiment)
     gates, curves = trained.gates.to_dict(), trace(trained.folder / STEPS)
     page = trained.folder / PAGE
-    page.write_text(run_page(curves, trained.history, gates, trained.best_epoch, trained.refit), encoding="utf-8")
+    position = trained.metrics.get("position")
+    text = run_page(curves, trained.history, gates, trained.best_epoch, trained.refit, position)
+    page.write_text(text, encoding="utf-8")
     console.print(f"losses, weights and gradients over time: [bold]{page}[/bold]")
 
     def caution(text: str) -> None:

@@ -33,6 +33,8 @@ def inspect_artifact(path: Path, depth: int, console: Console) -> list[Block]:
         console.print(line, markup=False, highlight=False)
     if (lists := list_line(artifact)) is not None:
         console.print(lists, markup=False, highlight=False)
+    for line in position_lines(artifact):
+        console.print(line, markup=False, highlight=False)
     console.print(_graph_line(artifact.model_path))
     gates = artifact.manifest.gates
     if gates.get("gates"):
@@ -63,6 +65,16 @@ def list_line(artifact: Artifact) -> str | None:
     if sizes is None:
         return None
     return f"lists in training: half have at most {sizes.median:,} candidates, 99 % at most {sizes.p99:,}"
+
+
+def position_lines(artifact: Artifact) -> Iterator[str]:
+    """The learnt effect of position by task, relative to the first place; none without a correction."""
+    curve = artifact.manifest.metrics.get("position", {"tasks": {}})
+    for task, found in curve["tasks"].items():
+        values = zip(curve["positions"], found["relative"], strict=True)
+        shown = ", ".join(f"{position}: {'-' if value is None else f'{value:.3f}'}" for position, value in values)
+        end = " and later" if curve["shared"] else ""
+        yield f"{task} by {curve['column']} ({curve['method']}), relative to the first place: {shown}{end}"
 
 
 def _graph_line(path: Path) -> str:

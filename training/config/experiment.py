@@ -19,6 +19,7 @@ from ranker.config.file import check_data, keys, read
 from ranker.funnels import FUNNELS, FunnelOptions
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, FusionOptions, Plan, StoredFusion, plan_for
 from ranker.layers.interaction import INTERACTIONS, InteractionOptions
+from ranker.position import POSITION_METHODS, PositionOptions
 from ranker.registry import Registry, alternatives
 from ranker.schema import Schema
 from ranker.step_plan import EMBEDDINGS
@@ -34,21 +35,23 @@ from training.config.task_schedule import Schedule
 from training.config.trees import TreeOptions
 
 
-def _choice(registry: Registry[Any]) -> Any:
+def _choice(registry: Registry[Any], key: str = "name") -> Any:
     options = [registry[name].Options for name in sorted(registry)]
     union = reduce(operator.or_, options)
-    return Annotated[union, Field(discriminator="name")] if len(options) > 1 else union
+    return Annotated[union, Field(discriminator=key)] if len(options) > 1 else union
 
 
 if TYPE_CHECKING:
     ArchitectureChoice: TypeAlias = ArchitectureOptions
     FunnelChoice: TypeAlias = FunnelOptions
     InteractionChoice: TypeAlias = InteractionOptions
+    PositionChoice: TypeAlias = PositionOptions
     WeightingChoice: TypeAlias = WeightingOptions
 else:  # a union over the registries, so that a new entry needs no line here
     ArchitectureChoice = _choice(ARCHITECTURES)
     FunnelChoice = _choice(FUNNELS)
     InteractionChoice = _choice(INTERACTIONS)
+    PositionChoice = _choice(POSITION_METHODS, "method")
     WeightingChoice = _choice(WEIGHTINGS)
 
 
@@ -232,6 +235,9 @@ class Experiment(NamedChoices):
         default_factory=WEIGHTINGS["static"].Options, description="How task losses or gradients are weighted."
     )
     trees: TreeOptions | None = Field(None, description="Boosted trees whose scores are inputs; none by default.")
+    position: PositionChoice | None = Field(
+        None, description="How labels are corrected for the place where an item was shown; not at all by default."
+    )
     embedding: EmbeddingOptions = EmbeddingOptions()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
@@ -306,6 +312,28 @@ class Experiment(NamedChoices):
                     f"trees.of: {self.architecture.name} needs trees of all tasks, and {head!r} is not listed; use all"
                 )
 
+    def _check_position(self) -> None:
+        """Raise ``ValueError`` for a correction that does not fit the schema, or models that know no position."""
+        if self.position is None:
+            return
+        try:
+            self.position.check(self.log_schema)
+        except ValueError as error:
+            raise ValueError(f"position.{error}") from None
+        if not ARCHITECTURES[self.architecture.name].trainable:
+            raise ValueError(
+                f"position: {self.architecture.name} trains no network beside which a position could be learnt, and "
+                "its trees know none; use another architecture, or leave it out"
+            )
+        if self.trees is not None and self.trees.blend is not None:
+            tasks = self.log_schema.tasks
+            blended = set(self.trees.tasks(list(tasks))) & set(self.position.affected(tasks))
+            if blended:
+                raise ValueError(
+                    f"trees.blend: served scores of {', '.join(sorted(blended))} would be a part of trees, which "
+                    "`position` does not correct; leave blend out, so that their scores are inputs, or set trees.of"
+                )
+
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         tasks = self.log_schema.tasks
@@ -340,6 +368,7 @@ class Experiment(NamedChoices):
             self.log_schema.require_number("evaluation.by", self.evaluation.by)
         self._check_trees(funnel.heads)
         check_lists(self.log_schema, self.evaluation.group_by, ARCHITECTURES[self.architecture.name].trainable)
+        self._check_position()
         if self.ensemble is not None and not ARCHITECTURES[self.architecture.name].trainable:
             raise ValueError(
                 f"ensemble: members of {self.architecture.name} would be equal, since it has no weights; leave it out"

@@ -61,6 +61,7 @@ def fingerprint(experiment: Experiment, log: Log, earlier: Earlier | None = None
         files(experiment, log),
         *(["refit"] if refit else []),
         *([{"lists": experiment.list_column}] if experiment.list_column else []),
+        *([experiment.position.encoded()] if experiment.position is not None else []),
     )
 
 

@@ -45,6 +45,7 @@ from training.data.grouping import GROUP as GROUP
 from training.data.grouping import NO_GROUP as NO_GROUP
 from training.data.grouping import Grouping
 from training.data.label_counts import LabelCounts
+from training.data.positions import encode_positions, position_columns
 from training.data.split.all_rows import AllRows
 from training.data.split.held_out import Split, split
 from training.data.task_states import task_states
@@ -95,7 +96,7 @@ def prepare(
     lists = experiment.list_column
     grouping = None if lists is None else Grouping(lists)
     more = [*folds.columns, *clock.columns, *weight_columns(schema), *([lists] if lists else [])]
-    columns = columns_of(schema, more)
+    columns = columns_of(schema, [*more, *position_columns(experiment)])
     fitter = EncoderFitter(schema, seed, earlier.carried if earlier else None, experiment.daily.refit_scales)
     counts, by_day, count = LabelCounts(schema), DayCounts(clock), 0
     for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
@@ -103,8 +104,9 @@ def prepare(
         with chunk.naming_rows():
             fold, days = folds.of(chunk), clock.of(chunk)[kept]
         with chunk.naming_rows(kept):
-            values = outcomes(schema, labels.values)
-            fitter.add(taken(chunk.columns, kept), values, labels.known, fold[kept], days)
+            values, columns_kept = outcomes(schema, labels.values), taken(chunk.columns, kept)
+            encode_positions(experiment, columns_kept)  # a row that cannot be used is found before rows are encoded
+            fitter.add(columns_kept, values, labels.known, fold[kept], days)
         by_day.add(chunk, kept, days)
         count += len(days)
     if not count:
@@ -131,6 +133,7 @@ def prepare(
             weights = encode_weights(schema, columns_kept, labels)
             if grouping is not None:
                 arrays[LISTS] = grouping.of(columns_kept)
+            arrays |= encode_positions(experiment, columns_kept)
         if weights is not None:
             arrays["weights"] = weights.astype(np.float32)
             weighed += arrays["weights"].sum(axis=0)

@@ -24,6 +24,7 @@ def kinds_of(experiment: Experiment, encoder: Encoder | None = None) -> dict[str
         of_kind("time" if isinstance(rule, SplitByTime) else "id", [getattr(rule, "column", None)]),
         of_kind("id", [experiment.evaluation.group_by, experiment.list_column]),
         of_kind("time", [experiment.daily.day]),
+        of_kind("number", [] if experiment.position is None else [experiment.position.column]),
     )
 
 

@@ -48,6 +48,7 @@ def student_experiment(
             "weighting": CHOICES["weighting"]["static"].Options(weights=dict(weights or {})),
             "embedding": EmbeddingOptions(),
             "ensemble": None,
+            "position": None,
             "optimizer": options.optimizer,
             "training": full.training.model_copy(update={**training, "precision": "float32"}),
         }

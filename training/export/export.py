@@ -146,7 +146,9 @@ def _spaced(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
 
 def _save(model: RankingModel, function: Any, folder: Path) -> None:
     module = tf.Module()
-    module.kept = list(model.variables)  # captured variables must be reachable from the module to be saved
+    beside = {variable.ref() for variable in (model.position.variables if model.position is not None else ())}
+    # Captured variables must be reachable from the module to be saved.
+    module.kept = [variable for variable in model.variables if variable.ref() not in beside]
     module.score = function
     logger = tf.get_logger()
     level = logger.level

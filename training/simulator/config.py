@@ -34,6 +34,12 @@ class SimulatorConfig(Closed):
         default=0.3, ge=0.0, le=5.0, description="position k is examined with probability k ** -position_bias"
     )
     policy_noise: float = Field(default=1.0, ge=0.0, le=100.0, description="noise of the logging policy's scores")
+    policy_skill: float = Field(
+        default=0.6, ge=0.0, le=100.0, description="weight of the user's true click logit in the policy's scores"
+    )
+    policy_popularity: float = Field(
+        default=0.5, ge=0.0, le=100.0, description="weight of the log of an item's popularity in the policy's scores"
+    )
     missing_age: float = Field(default=0.08, ge=0.0, le=1.0, description="fraction of users without a known age")
     click_rate: Rate = Field(default=0.35, description="clicks per impression")
     long_view_rate: Rate = Field(default=0.20, description="long views per impression")

@@ -27,7 +27,7 @@ class Policy:
         self._items = items
         self._drivers = drivers
         self._visits = np.cumsum(users.activity, dtype=np.float64)
-        self._prior = 0.5 * np.log(items.popularity)
+        self._prior = config.policy_popularity * np.log(items.popularity)
 
     def sessions(self, count: int, day: int, rng: np.random.Generator) -> Sessions:
         """Draw ``count`` sessions on ``day`` (days since the log's first); active users have more sessions."""
@@ -35,7 +35,7 @@ class Policy:
         users = np.minimum(visits, self._visits.size - 1)
         candidates = self._retrieve(count, day, rng)
         logits = self._drivers.logits(users[:, None], candidates)
-        score = 0.6 * logits[..., CLICK] + self._prior[candidates]
+        score = self._config.policy_skill * logits[..., CLICK] + self._prior[candidates]
         score += self._config.policy_noise * rng.standard_normal(score.shape, dtype=np.float32)
         order = np.argsort(-score, axis=1, kind="stable")[:, : self._config.shown_per_session]
         return Sessions(

@@ -12,6 +12,7 @@ from ranker.funnels import FUNNELS, Funnel
 from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
 from ranker.model import RankingModel
+from ranker.position import POSITION_METHODS
 from ranker.weighting import WEIGHTINGS, LabelFacts
 from training.config.experiment import CHOICES, Experiment
 from training.config.optimizer import Optimizer
@@ -42,7 +43,7 @@ def build_model(
     each = [kind.of_layout(funnel.heads, experiment.architecture, layout) for _ in range(members)]
     architecture = Averaged(each) if members > 1 else each[0]
     experiment = experiment if kind.trainable else _untrained(experiment)
-    sets, rules = architecture.embedding_sets, experiment.embedding
+    sets, rules, place = architecture.embedding_sets, experiment.embedding, experiment.position
     model = RankingModel(
         schema,
         embedding=Embedding(layout, dropout=rules.dropout, l2=rules.l2, sets=sets, members=members),
@@ -52,6 +53,7 @@ def build_model(
         funnel=funnel,
         facts=facts,
         precision=chosen(experiment.training).precision,
+        position=None if place is None else POSITION_METHODS[place.method](place, schema.tasks, layout),
     )
     if steps_per_epoch is not None:
         steps = steps_per_epoch * experiment.training.epochs

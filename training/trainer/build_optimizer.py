@@ -50,7 +50,7 @@ def _by_group(model: RankingModel, settings: dict[str, OptimizerGroup]) -> dict[
         "shared": [variable for variable in model.shared_variables if variable.ref() not in separate],
         "weighting": list(model.weighting.trainable_variables),
         **{
-            f"towers.by_task.{task}": list(head.trainable_variables)
+            f"towers.by_task.{task}": model.variables_of(task, head)
             for task, head in zip(model.architecture.tasks, model.architecture.heads, strict=True)
         },
     }

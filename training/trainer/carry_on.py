@@ -9,12 +9,22 @@ from ranker.encoding.row_moves import RowMoves, moved
 from ranker.encoding.table_regions import TableRegion, table_regions
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import GroupedOptimizer
+from ranker.position.additive import CONTEXT
 from training.config.experiment import Experiment
 from training.data.earlier import Arrays, Earlier, InputColumns, ParentRecord, StateFacts
 from training.data.encode import Prepared
 from training.trainer.input_axes import InputAxes, input_axes
 from training.trainer.moments import kept_moments
-from training.trainer.variable_names import HEADS, TABLES, TRUNK, WEIGHTING, input_columns, named_variables, set_names
+from training.trainer.variable_names import (
+    HEADS,
+    POSITION,
+    TABLES,
+    TRUNK,
+    WEIGHTING,
+    input_columns,
+    named_variables,
+    set_names,
+)
 
 SHOWN = 5
 Axes = Sequence[RowMoves]
@@ -119,6 +129,8 @@ class _Axes:
             return None
         if name.startswith(f"{TABLES}/"):
             return self._of_table(int(name.rpartition("/")[2]))
+        if name.startswith(f"{POSITION}/") and CONTEXT in name:
+            return self._of_values(name.rpartition(CONTEXT)[2], old[1:], new[1:])
         if name.startswith(f"{WEIGHTING}/") and not self._balances_alike:
             return None
         if self._renamed and name.startswith((f"{TRUNK}/", f"{HEADS}/")) and ("gate" in name or "stitch" in name):
@@ -133,6 +145,12 @@ class _Axes:
             [(name, place) for name in self._new_sets for place in range(width)],
         )
         return [RowMoves.joined(parts), sets]
+
+    def _of_values(self, feature: str, old: Sequence[int], new: Sequence[int]) -> Axes | None:
+        """The moves of rows by the feature's vocabulary, whose other axes must be as before."""
+        regions = (r for r in self._regions if any(field.feature == feature for _, field in r.new.fields))
+        region = next(regions, None)
+        return None if region is None or old != new else [region.moves, *map(RowMoves.identity, new)]
 
     def _of_axis(self, name: str, axis: int, old: int, new: int) -> RowMoves | None:
         """The moves of one axis; ``None`` if it has input columns that changed and cannot be told by name."""

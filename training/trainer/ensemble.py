@@ -66,6 +66,8 @@ def put(member: RankingModel, model: RankingModel, number: int) -> None:
         values[:, number * own : (number + 1) * own] = member.embedding.tables[width].numpy()
         table.assign(values)
     first = number * sets
+    if model.position is not None and member.position is not None:
+        model.position.average_in(member.position, number)
     pairs: list[tuple[Any, Any]] = [(model.architecture.members[number], member.architecture)]
     numbers = model.embedding.member_numbers[number]
     pairs += [(numbers[side], source) for side, source in member.embedding.numbers.items()]

@@ -14,6 +14,7 @@ from training.evaluation.evaluate import Scorer
 from training.trainer.callbacks import Recorder, StepLog
 from training.trainer.carry_on import carry_on
 from training.trainer.checkpoints import Checkpoints, RunState
+from training.trainer.positions import start_positions
 from training.trainer.validation import mean_losses
 from training.trainer.warm_tables import warm_tables
 
@@ -32,6 +33,7 @@ def start(
         return state
     if model.architecture.trainable:
         warm_tables(model.embedding, experiment, prepared.encoder, note)
+    start_positions(model, experiment, prepared)
     if earlier is not None:
         carry_on(model, experiment, prepared.encoder, earlier, note)
     return RunState()

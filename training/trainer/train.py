@@ -34,6 +34,7 @@ from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
 from training.trainer.ensemble import assemble, measured
 from training.trainer.epoch import scorer, start, train_epoch
+from training.trainer.positions import position_curve
 from training.trainer.precision import chosen
 from training.trainer.refit import refit_rows, refitted, reopened
 from training.trainer.run import Run as Run
@@ -236,6 +237,8 @@ def _best(
         )
     if reports := classes.class_reports(model, prepared.validation):
         metrics[classes.KEY] = reports
+    if (curve := position_curve(model, prepared)) is not None:
+        metrics["position"] = curve
     gates = inspect_gates(model, prepared.validation)
     return Run(experiment, log, prepared, model, metrics, state.history, gates, folder, predictions, parent)
 

@@ -12,7 +12,7 @@ from training.data.earlier import InputColumns
 
 TABLES = "embedding/tables"
 """Names of the embedding tables begin with this, and end with the width."""
-WEIGHTING, HEADS, TRUNK = "weighting", "heads", "trunk"
+WEIGHTING, HEADS, TRUNK, POSITION = "weighting", "heads", "trunk", "position"
 MOVING = ("/moving_mean", "/moving_variance")
 """Ends of the names of a batch normalisation's statistics, which a served model needs as much as its weights."""
 
@@ -34,6 +34,7 @@ def named_variables(model: RankingModel) -> dict[str, tf.Variable]:
         TRUNK: model.architecture.trunk,
         **{f"{HEADS}/{task}": head for task, head in heads.items()},
         WEIGHTING: model.weighting,
+        **({POSITION: model.position} if model.position is not None else {}),
     }
     trainable = {v.ref() for v in (*model.trainable_variables, *model.weighting.trainable_variables)}
     named = {table.ref(): f"{TABLES}/{width}" for width, table in model.embedding.tables.items()}

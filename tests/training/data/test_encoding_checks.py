@@ -57,3 +57,19 @@ def test_spellings_of_one_truth_value_are_named():
     (text,) = cautioned({**FULL, "device": ["true", "True", "TRUE", "False"]})
     assert "feature 'device' (column 'device') holds 'true' and 'True' and 'TRUE', which are 3 categories" in text
     assert cautioned({**FULL, "device": ["True", "False", None, "true story"]}) == []
+
+
+def test_a_feature_named_like_the_place_where_an_item_was_shown():
+    schema = Schema.model_validate(
+        {
+            "context": {"position": {"kind": "categorical"}},
+            "candidate": {"place": {"kind": "numeric", "column": "Position"}, "rank": {"kind": "numeric"}},
+            "tasks": {"click": {"kind": "binary"}},
+        }
+    )
+    fitter = EncoderFitter(schema, 0)
+    labels = np.ones((2, 1))
+    columns = {"position": ["cook", "nurse"], "Position": [1.0, 2.0], "rank": [1.0, 2.0]}
+    fitter.add(columns, labels, labels.astype(bool), np.zeros(2, dtype=np.int64))
+    (text,) = cautions(fitter, fitter.fitted())
+    assert "if the candidate feature 'place' (column 'Position') is the place where an item was shown" in text

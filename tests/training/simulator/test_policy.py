@@ -34,3 +34,19 @@ def test_without_noise_the_policy_is_a_function_of_user_and_item() -> None:
     sessions = World(config).policy.sessions(200, 0, np.random.default_rng(4))
     orders = {tuple(pair) for pair in sessions.items.tolist()}
     assert not any((b, a) in orders for a, b in orders)
+
+
+def test_the_policy_weighs_popularity_and_skill() -> None:
+    sizes = {"users": 20, "items": 40, "candidates_per_session": 4, "shown_per_session": 4, "policy_noise": 0.0}
+
+    def sessions(skill: float, popularity: float):
+        world = World(SimulatorConfig(**sizes, policy_skill=skill, policy_popularity=popularity))
+        found = world.policy.sessions(50, 0, np.random.default_rng(5))
+        return np.diff(world.items.popularity[found.items]), np.diff(found.logits[..., CLICK])
+
+    popular, clickable = sessions(0.0, 1.0)
+    assert (popular <= 0).all()
+    assert (clickable > 0).any()
+    popular, clickable = sessions(1.0, 0.0)
+    assert (clickable <= 0).all()
+    assert (popular > 0).any()

@@ -157,7 +157,7 @@ def _boosters(
     targets, folds = {name: of.reordered(order) for name, of in targets.items()}, folds[order]
     with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
         values = Path(scratch) / "values.npy"
-        _write_values(values, layout, training, order)
+        write_values(values, layout, training, order)
         boosting = Boosting(values, options, experiment.training.seed, experiment.training.threads)
         for task, fold in wanted:
             if (task, fold) in done:
@@ -218,11 +218,12 @@ def _by_list(targets: Mapping[str, Targets]) -> NDArray[np.intp]:
     return np.arange(rows) if lists is None else np.argsort(lists, kind="stable")
 
 
-def _write_values(file: Path, layout: Layout, training: EncodedRows, order: NDArray[np.intp]) -> None:
-    """The columns of all rows [N, F] in an order [N], as LightGBM reads them."""
+def write_values(file: Path, layout: Layout, training: EncodedRows, order: NDArray[np.intp] | None = None) -> None:
+    """The columns of all rows [N, F], as LightGBM reads them, in an order [N] if it is not that of the rows."""
     columns = TreeColumns(layout)
-    shape, place = (len(training), len(columns.names)), np.empty(len(order), dtype=np.intp)
-    place[order] = np.arange(len(order))
+    shape, place = (len(training), len(columns.names)), np.arange(len(training))
+    if order is not None:
+        place[order] = np.arange(len(training))
     values, first = np.lib.format.open_memmap(file, "w+", dtype=np.float32, shape=shape), 0
     for chunk in training.chunks():
         rows = np.concatenate(columns.of(packed_of(chunk, layout)), axis=1)

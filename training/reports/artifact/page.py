@@ -21,6 +21,7 @@ from training.reports.artifact.cascade import add_cascade
 from training.reports.artifact.playground import add_playground
 from training.reports.artifact.trade_off import SETS, Point, measures, points
 from training.reports.calibration import add_calibration
+from training.reports.position import add_position
 
 
 def to_html(artifact: Artifact, data: ReportData | None, sets: int = SETS) -> str:
@@ -56,6 +57,8 @@ def to_html(artifact: Artifact, data: ReportData | None, sets: int = SETS) -> st
             add_curves(page, data.curves)
     else:
         page.note("The artifact was exported without a sample of its validation rows; export it again to see more.")
+    if (position := manifest.metrics.get("position")) is not None:
+        add_position(page, position)
     add_cascade(page, artifact)
     if manifest.gates.get("gates"):
         page.heading("Gates")

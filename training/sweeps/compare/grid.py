@@ -11,6 +11,7 @@ import yaml
 
 from ranker.config.yaml import YamlError
 from ranker.config.yaml import parse as read_yaml
+from ranker.position import POSITION_METHODS
 from ranker.registry import suggestion
 from training.config.experiment import CHOICES, ConfigError, Experiment
 from training.sweeps import Trial, checked
@@ -69,8 +70,8 @@ def parse(text: str) -> Variation:
 def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> list[Trial]:
     """Every combination of values and seeds, starting from the config's seed. Raises ``ConfigError``.
 
-    If a choice such as ``architecture`` changes its name, the config's options that the new class shares are kept; all
-    others take their defaults.
+    If a choice such as ``architecture`` or ``position.method`` changes its name, the config's options that the new
+    class shares are kept; all others take their defaults.
     """
     keys = [variation.key for variation in variations]
     for key in keys:
@@ -143,6 +144,9 @@ def _set(config: dict[str, Any], key: str, value: Any) -> None:
         node = child
     if not path and last in CHOICES:
         value = _chosen(last, config.get(last), value)
+    if key == "position.method" and value in POSITION_METHODS:
+        for option in node.keys() - POSITION_METHODS[value].Options.model_fields.keys():
+            del node[option]
     node[last] = value
 
 

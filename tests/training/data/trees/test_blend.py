@@ -50,7 +50,7 @@ def logits(model: RankingModel, batch) -> list[tf.Tensor]:
     return model.architecture.logits(model._trunk(batch, training=False))
 
 
-def test_served_logits_are_the_weighted_mean_of_network_and_trees(network, rows, batch):
+def test_task_logits_are_the_weighted_mean_of_network_and_trees(network, rows, batch):
     fields = rows.encoder.layout.candidate.trees
     assert [field.blend for field in fields] == [BLEND, BLEND]
     click, like, watched = (logit.numpy() for logit in logits(network, batch))
