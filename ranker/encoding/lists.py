@@ -74,3 +74,13 @@ def pad(
     padded = np.full((len(lists), length), empty, dtype=ids.dtype)
     padded[within] = ids[(first[:, None] + steps)[within]]
     return padded
+
+
+def padded(lists: Ragged, length: int) -> NDArray[Any]:
+    """The first values of each list as Python objects [N, W], W at most ``length``, padded with None."""
+    values: list[Any] = lists.values.tolist() if hasattr(lists.values, "tolist") else list(lists.values)
+    widths = np.minimum(np.diff(lists.offsets), length)
+    array = np.full((len(lists), int(widths.max(initial=0))), None, dtype=object)
+    for row, (start, width) in enumerate(zip(lists.offsets[:-1].tolist(), widths.tolist(), strict=True)):
+        array[row, :width] = values[start : start + width]
+    return array
