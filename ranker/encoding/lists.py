@@ -1,7 +1,7 @@
 """List columns and separated text."""
 
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -77,10 +77,11 @@ def pad(
 
 
 def padded(lists: Ragged, length: int) -> NDArray[Any]:
-    """The first values of each list as Python objects [N, W], W at most ``length``, padded with None."""
+    """The first values of each list as Python objects [N, length], then None; missing values are left out."""
     values: list[Any] = lists.values.tolist() if hasattr(lists.values, "tolist") else list(lists.values)
-    widths = np.minimum(np.diff(lists.offsets), length)
-    array = np.full((len(lists), int(widths.max(initial=0))), None, dtype=object)
-    for row, (start, width) in enumerate(zip(lists.offsets[:-1].tolist(), widths.tolist(), strict=True)):
-        array[row, :width] = values[start : start + width]
+    array = np.full((len(lists), length), None, dtype=object)
+    offsets = lists.offsets.tolist()
+    for row, (start, stop) in enumerate(pairwise(offsets)):
+        known = [value for value in values[start : min(stop, start + length)] if value is not None and value == value]
+        array[row, : len(known)] = known
     return array

@@ -36,7 +36,7 @@ class Multi(Coded):
         return "text"
 
     def listed(self, column: Column, name: str) -> NDArray[Any]:
-        """The first values of each row [N, W], at most ``MOST_LISTED``; None where there are fewer."""
+        """The first values of each row [N, W], W = ``max_length`` up to ``MOST_LISTED``, then None."""
         return padded(ragged(column, name, self.separator), min(self.max_length, MOST_LISTED))
 
     def fitter(self, seed: int, fitters: Mapping[str, Fitter]) -> "MultiFitter":

@@ -52,16 +52,17 @@ class Vectors(Similarity):
 
 
 class Tags(Similarity):
-    """Jaccard similarity of sets, given as rows [M, W] padded with missing values. An empty set is like no other."""
+    """Jaccard similarity of sets, given as rows [M, W] that end in missing values. An empty set is like no other."""
 
     def __init__(self, values: NDArray[Any]) -> None:
         codes: dict[Any, int] = {}
         rows, tags = [], []
         for row, listed in enumerate(values.tolist()):
             for value in listed:
-                if value is not None and value == value:
-                    rows.append(row)
-                    tags.append(codes.setdefault(value, len(codes)))
+                if value is None or value != value:
+                    break  # only missing values follow
+                rows.append(row)
+                tags.append(codes.setdefault(value, len(codes)))
         self._member = np.zeros((len(values), max(len(codes), 1)))
         self._member[rows, tags] = 1.0
         self._sizes = self._member.sum(axis=1)
