@@ -10,7 +10,9 @@ from ranker.metrics.gauc import measured_groups
 from ranker.metrics.lists import (
     RankingMetric,
     auc_of_lists,
+    coverage_over_lists,
     hit_of_lists,
+    intra_list_distance_of_lists,
     map_of_lists,
     mean_of_lists,
     ndcg_of_lists,
@@ -59,6 +61,10 @@ _RANKING_ROWS = (
     RankingMetric("precision", "precision", BINARY, precision_of_lists, "required"),
     RankingMetric("ndcg", "NDCG", frozenset(), ndcg_of_lists, "required"),
     RankingMetric("mean", "mean", frozenset(), mean_of_lists, "required"),
+    RankingMetric(
+        "intra_list_distance", "distance", frozenset(), intra_list_distance_of_lists, "required", of_items=True
+    ),
+    RankingMetric("coverage", "coverage", frozenset(), None, "required", of_items=True, over_lists=coverage_over_lists),
 )
 RANKING_METRICS: Mapping[str, RankingMetric] = {metric.name: metric for metric in _RANKING_ROWS}
 """Metrics of a ranking of rows, by name; those without ``needs`` also accept columns that are no task's."""
