@@ -33,6 +33,8 @@ def relevance_of(
         return Relevance(np.where(known[:, i], labels[:, i].astype(np.float64), 0.0), known[:, i])
     if metric.definition.of_items:
         return Relevance.of_items(columns[metric.column])
+    if columns[metric.column].ndim == 2:
+        raise DataError(f"column {metric.column!r} must hold numbers to be used in a metric; it holds lists")
     try:
         values = columns[metric.column].astype(np.float64)
     except (TypeError, ValueError):

@@ -123,7 +123,7 @@ def test_a_value_column_of_the_log_is_maximised(trained, tmp_path) -> None:
     [
         ({"maximise": "clik.auc"}, "did you mean 'click'"),
         ({"maximise": "nothing.mean@2"}, "has no column 'nothing'"),
-        ({"maximise": "tags.mean@2"}, "column 'tags' holds lists"),
+        ({"maximise": "tags.mean@2"}, "column 'tags' must hold numbers to be used in a metric; it holds lists"),
         ({"maximise": "device.mean@2"}, "column 'device' must hold numbers"),
         ({"maximise": "fused(other).auc(click)"}, "by fusion 'default'; write click.auc"),
         (
