@@ -6,12 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import Field
 
-import ranker.fusion.reranking.steps.dpp
-import ranker.fusion.reranking.steps.fixed
-import ranker.fusion.reranking.steps.mmr
-import ranker.fusion.reranking.steps.quota
-import ranker.fusion.reranking.steps.spread  # noqa: F401 - registers it
-from ranker.fusion.reranking.base import STEPS, Step
+from ranker.fusion.reranking import STEPS, Step
 
 if TYPE_CHECKING:
     AnyStep: TypeAlias = Step

@@ -69,7 +69,8 @@ def add_reranking(page: Page, schema: Schema, plans: Mapping[str, Plan], data: R
         return
     page.heading("Re-ranking").text(
         f"NDCG and intra-list distance in the first {PLACES} places of at most {REQUESTS} requests of the validation "
-        "rows: before re-ranking, as configured (picked), and along each step's trade-off. Up and to the right is better."
+        "rows: before re-ranking, as configured (picked), and along each step's trade-off. Up and to the right is "
+        "better."
     )
     page.note("The sliders above, and the fusion trade-offs, show rankings before re-ranking.")
     for fusion in dict.fromkeys(setting.fusion for setting in tried):
