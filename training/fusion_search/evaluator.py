@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion import Candidates, Plan, Ranked, Requests
+from ranker.fusion import Candidates, FusionError, Plan, Ranked, Requests
 from ranker.fusion.rules import Mask, Rule
 from ranker.log_files.log_reader import DataError
 from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs, Rows
 from ranker.metrics.grouped import Groups, Ranking
 from ranker.metrics.joint_auc import JointAuc
+from training.config.experiment import ConfigError
 from training.config.metric_names import Metric
 from training.evaluation.rankings import prepared, relevance_of
 from training.fusion_search.scored_rows import ScoredRows
@@ -143,7 +144,10 @@ class Evaluator:
                 if (values := one.get(step_parameter(name, parameter.name))) is not None:
                     value = int(values[0]) if parameter.integer else float(values[0])
                     changes.setdefault(name, {})[parameter.name] = value
-        return self.plan.with_rerank(changes) if changes else self.plan
+        try:
+            return self.plan.with_rerank(changes)
+        except FusionError as error:  # two numbers that exclude each other, such as at_least and of_first
+            raise ConfigError(f"--vary: rerank.{error}") from None
 
     @property
     def _only_bins(self) -> bool:

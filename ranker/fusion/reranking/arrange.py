@@ -6,13 +6,15 @@ together with those before it that are. What is not required is still preferred 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ranker.fusion.reranking.placing import Placing
 
-STEPS = 500
-"""Most candidates that a search puts at places before it gives up: 100 places fit several times."""
+CHECKS = 1_000
+"""Most candidates that a search looks at, over all places, before it gives up: 100 places fit several times."""
+PREFERENCES = 30
+"""Candidates of different kinds, from the first allowed, among which a preferred one is looked for."""
 
 
 class Arranged(NamedTuple):
@@ -53,12 +55,12 @@ class _Search:
         self._picks: list[int] = []
         self._used = [False] * count
         self._first = 0
-        self._left = STEPS
+        self._left = CHECKS
         self._memory = max((placing.memory for placing in self._all), default=0)
         self._failed: set[object] = set()
 
     def run(self) -> list[int] | None:
-        """The candidates at the first places; ``None`` if there is no list, or none was found in ``STEPS``."""
+        """The candidates at the first places; ``None`` if there is no list, or none was found in ``CHECKS``."""
         for placing in self._all:
             placing.reset()
         return self._picks if self._filled(0) else None
@@ -69,9 +71,6 @@ class _Search:
         if self._failed and self._state() in self._failed:
             return False
         for candidate in self._candidates(place):
-            if self._left == 0:
-                return False
-            self._left -= 1
             self._put(candidate, place)
             if self._filled(place + 1):
                 return True
@@ -79,11 +78,22 @@ class _Search:
         self._failed.add(self._state())
         return False
 
-    def _candidates(self, place: int) -> Iterable[int]:
+    def _candidates(self, place: int) -> Iterator[int]:
         """Candidates to try at a place: the first of each kind that is allowed, preferred ones first."""
-        allowed = self._allowed(place)
-        # The sort is stable, so that among equally preferred ones the order stays.
-        return sorted(allowed, key=lambda candidate: self._misfits(candidate, place)) if self._preferred else allowed
+        if not self._preferred:
+            yield from self._allowed(place)
+            return
+        others: list[tuple[list[bool], int]] = []
+        for candidate in self._allowed(place):
+            misfits = self._misfits(candidate, place)
+            if any(misfits):
+                others.append((misfits, candidate))
+            else:
+                yield candidate
+            if len(others) == PREFERENCES:
+                break
+        for _, candidate in sorted(others):
+            yield candidate
 
     def _allowed(self, place: int) -> Iterator[int]:
         while self._first < self._count and self._used[self._first]:
@@ -94,6 +104,9 @@ class _Search:
             if self._used[candidate] or kind in tried:
                 continue
             tried.add(kind)
+            self._left -= 1
+            if self._left < 0:
+                return
             if all(placing.allows(placing.labels[candidate], place) for placing in self._required):
                 yield candidate
 

@@ -68,13 +68,16 @@ def _constrained(
     pool = order[looked_at[order]]
     placings = {name: step.placing(request, pool) for name, step in constraints.items()}
     picks, required = arrange(list(placings.values()), len(pool))
+    arranged = _to_front(np.arange(len(pool)), np.array(picks, dtype=np.intp))
     gave_way: dict[str, str] = {}
-    for (name, placing), held in zip(placings.items(), required, strict=True):
-        labels = [placing.labels[candidate] for candidate in picks]
+    for number, ((name, placing), held) in enumerate(zip(placings.items(), required, strict=True)):
+        labels = [placing.labels[candidate] for candidate in arranged.tolist()]
         if (broken := placing.broken(labels)) is not None:
-            why = "the candidates do not allow it" if placing.relaxed else "it yields to the steps before it"
-            gave_way[name] = f"{broken}: {why if placing.relaxed or not held else 'no better list was found'}"
-    return _to_front(order, pool[picks]), gave_way
+            reasons = ["the candidates do not allow it"] if placing.relaxed else []
+            if not held:
+                reasons.append("it yields to the steps before it" if number else "no list was found that meets it")
+            gave_way[name] = f"{broken}: {', and '.join(reasons)}"
+    return _to_front(order, pool[arranged]), gave_way
 
 
 def _to_front(order: Indices, picks: Indices) -> Indices:

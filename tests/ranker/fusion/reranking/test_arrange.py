@@ -164,3 +164,20 @@ def test_no_candidates_and_one_are_lists_too(count: int) -> None:
             named(*(every[i] for i in subset)), request([1.0] * count, author=["a"] * count, is_new=[0] * count)
         )
         assert found.order.tolist() == list(range(count))
+
+
+def test_a_search_that_is_given_up_still_gives_a_list_soon_and_says_what_is_broken(monkeypatch) -> None:
+    random = np.random.default_rng(0)
+    authors = random.choice(["ann", "bob", "cleo", "dan"], 60).tolist()
+    asked = request(range(60, 0, -1), author=authors, is_new=random.random(60) < 0.3)
+    names = named(
+        step("spread", of="author", window=4),
+        step("quota", where="is_new == 1", at_least=8, of_first=10),
+        step("fixed", candidates={"59": 1, "58": 2, "57": 3}),
+    )
+    for checks in (1, 10, 100):
+        monkeypatch.setattr("ranker.fusion.reranking.arrange.CHECKS", checks)
+        found = rerank(names, asked)
+        assert sorted(found.order.tolist()) == list(range(60))
+        for name, one in names.items():
+            assert (name in found.gave_way) != holds(asked, one, tuple(found.order.tolist()))
