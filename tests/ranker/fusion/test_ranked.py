@@ -168,3 +168,18 @@ def test_nan_fused_scores_are_an_error_as_without_steps() -> None:
     ranked = replace(made.without_reranking.rank(some), fused=np.array([1.0, np.nan, 0.0]))
     with pytest.raises(FusionError, match="not a number for candidate 1"):
         made.reranked(some, ranked)
+
+
+def test_a_request_whose_candidates_are_all_dropped_costs_nothing() -> None:
+    rules = {"quality": {"kind": "floor", "least": {"click": 2}, "below": "drop"}}
+    steps = {**STEPS, "tags": {"kind": "dpp", "of": ["tags", "author"]}, "pins": {"kind": "fixed"}}
+    some, made = candidates(4), plan(steps, rules=rules)
+    ranked = made.rank(some)
+    assert ranked.order().tolist() == []
+    reranking = made.explained_reranking(some, ranked)
+    assert reranking is not None
+    moves, cost = reranking
+    assert [moved.tolist() for moved in moves.values()] == [[0] * 4] * len(steps)
+    assert cost.facts()["fused"] == {"before": 0.0, "after": 0.0, "lost": 0.0}
+    assert set(cost.distance_after.values()) == {0.0}
+    assert cost.gave_way == {}
