@@ -77,7 +77,7 @@ def simulator(artifact: Path, data: Path, output: Path, split: int) -> None:
     for formula in ("additive", "multiplicative"):
         plan = loaded.fusion.with_formula(formula, {}) if formula != loaded.fusion.fusion.name else loaded.fusion
         plan = plan.replaced({"power": 1.0}) if formula == "multiplicative" else plan
-        around = space(plan.fusion, ["power"] if formula == "multiplicative" else [], trust=3.0)
+        around = space(plan, ["power"] if formula == "multiplicative" else [], trust=3.0)
         evaluator = Evaluator(plan, searching, goal.metrics, jobs=os.cpu_count() or 1)
         elsewhere = Evaluator(plan, held_out, goal.metrics)
         ideal, chance = best_order(searching), float(searching.columns[UTILITY].mean())
@@ -170,7 +170,7 @@ def kuairand(artifact: Path, data: Path, output: Path, split: int) -> None:
         found = {}
         for formula, trust in FORMULAS.items():
             plan = loaded.fusion if formula == loaded.fusion.fusion.name else loaded.fusion.with_formula(formula, {})
-            around, evaluator = space(plan.fusion, [], trust), Evaluator(plan, searching, goal.metrics, jobs=2)
+            around, evaluator = space(plan, [], trust), Evaluator(plan, searching, goal.metrics, jobs=2)
             best = _searched("cross_entropy", around, goal, evaluator.baseline(), evaluator, 500, seed=0)
             measured = Evaluator(plan, held_out, goal.metrics), around.sets(best["point"][None])
             elsewhere = float(goal.objective(measured[0](measured[1])[0]))

@@ -1,7 +1,7 @@
 """List columns and separated text."""
 
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -74,3 +74,14 @@ def pad(
     padded = np.full((len(lists), length), empty, dtype=ids.dtype)
     padded[within] = ids[(first[:, None] + steps)[within]]
     return padded
+
+
+def padded(lists: Ragged, length: int) -> NDArray[Any]:
+    """The first values of each list as Python objects [N, length], then None; missing values are left out."""
+    values: list[Any] = lists.values.tolist() if hasattr(lists.values, "tolist") else list(lists.values)
+    array = np.full((len(lists), length), None, dtype=object)
+    offsets = lists.offsets.tolist()
+    for row, (start, stop) in enumerate(pairwise(offsets)):
+        known = [value for value in values[start : min(stop, start + length)] if value is not None and value == value]
+        array[row, : len(known)] = known
+    return array

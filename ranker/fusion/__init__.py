@@ -1,7 +1,7 @@
 """Score fusion: combines the scores of several objectives into one ranking, by a formula with declared parameters.
 
-``Plan`` has all serving steps: calibration, normalisation within the request, formula, rules. Each formula is a file
-that registers itself in ``FUSIONS``; importing it here registers it.
+``Plan`` has all serving steps: calibration, normalisation within the request, formula, rules, re-ranking. Each formula
+is a file that registers itself in ``FUSIONS``; importing it here registers it.
 """
 
 from ranker.fusion.artifact_fusions import DEFAULT, plan_for
@@ -22,7 +22,8 @@ from ranker.fusion.formulas.reciprocal_rank import ReciprocalRank
 from ranker.fusion.learned.formula import Learned
 from ranker.fusion.options import FusionOptions, FusionState, StoredFusion
 from ranker.fusion.order import order
-from ranker.fusion.plan import Plan, Ranked, build_plan
+from ranker.fusion.plan import Plan, build_plan
+from ranker.fusion.ranked import Ranked
 from ranker.fusion.requests import Requests
 
 __all__ = [

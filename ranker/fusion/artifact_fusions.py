@@ -9,12 +9,20 @@ DEFAULT = "default"
 
 
 def plan_for(schema: Schema, stored: StoredFusion) -> Plan:
-    """Build a fusion of a schema's tasks; it may read single-valued features.
+    """Build a fusion of a schema's tasks; it may read single-valued features, and re-ranking those that compare.
 
     Raises ``FusionError`` for an invalid fusion; the message begins with the path.
     """
     objectives = {name: task.kind for name, task in schema.tasks.items()}
-    return build_plan(stored.options, objectives, single_valued(schema), stored.state)
+    compared = {name: kind.compared_as for name, kind in schema.candidate.items() if kind.compared_as is not None}
+    return build_plan(
+        stored.options,
+        objectives,
+        single_valued(schema),
+        stored.state,
+        compared=compared,
+        candidate_id=schema.candidate_id,
+    )
 
 
 def single_valued(schema: Schema) -> tuple[str, ...]:

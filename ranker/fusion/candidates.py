@@ -23,7 +23,8 @@ class Candidates:
     requests
         The request of each candidate.
     features
-        Raw values by name, [N] or a single one for all; missing values are NaN, or None for strings.
+        Raw values by name, [N] or a single one for all; missing values are NaN, or None for strings. Values of several
+        per row are [N, W], padded with missing ones.
     behind
         Mask [N] of candidates that rank after the others whatever their fused scores; ``None`` if there are none.
     """
@@ -65,7 +66,7 @@ class Candidates:
             raise FusionError(f"behind must be [{len(scores)}], as scores are; got shape {list(behind.shape)}")
         values = {name: np.asarray(value) for name, value in (features or {}).items()}
         for name, value in values.items():
-            if value.shape not in ((), (len(scores),)):
+            if value.shape not in ((), (len(scores),)) and (value.ndim != 2 or len(value) != len(scores)):
                 raise FusionError(
                     f"feature {name!r} must have one value, or one per candidate ({len(scores)}); "
                     f"got shape {list(value.shape)}"

@@ -10,7 +10,8 @@ from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.formula import Attribution
 from ranker.fusion.learned.shapley import Score, shapley
-from ranker.fusion.plan import Plan, Ranked
+from ranker.fusion.plan import Plan
+from ranker.fusion.ranked import Ranked
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Explanation:
         ``leave_one_out``, the fused score minus the score without the objective, or ``shapley``. Baseline and
         contributions sum to the fused score for ``shapley``, and if the formula is a sum over objectives.
     rank
-        Rank of each candidate among all [M], from 1, after rules; 0 if dropped.
+        Rank of each candidate among all [M], from 1, after rules and re-ranking; 0 if dropped.
     rank_without
         The rank without each objective [M, T].
     """
@@ -61,7 +62,7 @@ def explain(plan: Plan, candidates: Candidates, shown: NDArray[np.intp] | None =
         return plan.fusion.formula.combine(rows, plan.fusion.arrays)
 
     def placed(scores: Floats) -> NDArray[np.intp]:
-        return places(plan.finish(calibrated, scores))[shown]
+        return places(plan.reranked(calibrated, plan.finish(calibrated, scores)))[shown]
 
     rank_without = np.empty((len(shown), objectives), dtype=np.intp)
     for i in range(objectives):

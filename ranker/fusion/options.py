@@ -7,11 +7,12 @@ from pydantic import Field, model_validator
 from ranker.config.closed import Closed, Name
 from ranker.fusion.calibration import Fitted
 from ranker.fusion.normalisation import NormalisationName
+from ranker.fusion.reranking.options import AnyStep
 from ranker.fusion.rules import AnyRule
 
 
 class FusionOptions(Closed):
-    """Steps from scores to a ranking: calibration, normalisation, formula, rules."""
+    """Steps from scores to a ranking: calibration, normalisation, formula, rules, re-ranking."""
 
     name: str = Field("additive", description="The formula: additive, multiplicative, rank_bucket, ...")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the formula besides parameters.")
@@ -26,6 +27,10 @@ class FusionOptions(Closed):
         "none", description="none, min_max, z_score or rank within the request: one for all, or by objective."
     )
     rules: dict[Name, AnyRule] = Field(default_factory=dict, description="Steps after the formula, by name, in order.")
+    rerank: dict[Name, AnyStep] = Field(
+        default_factory=dict,
+        description="Steps on the fused order after rules, by name: diversifiers in order, then constraints together.",
+    )
 
     @model_validator(mode="before")
     @classmethod

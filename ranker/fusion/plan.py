@@ -1,13 +1,14 @@
-"""A complete fusion as served: calibration, normalisation within the request, formula, rules."""
+"""A complete fusion as served: calibration, normalisation within the request, formula, rules, re-ranking."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.encoding.kinds.base import Comparable
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.build import Fusion, Given, build_fusion
 from ranker.fusion.calibration import CALIBRATIONS, Fitted, fit
@@ -16,69 +17,12 @@ from ranker.fusion.checks import at, find, require_known
 from ranker.fusion.formula import FUSIONS
 from ranker.fusion.normalisation import NORMALISATIONS, NormalisationName
 from ranker.fusion.options import FusionOptions, FusionState, StoredFusion
-from ranker.fusion.order import order
+from ranker.fusion.ranked import Ranked, requests
+from ranker.fusion.reranking import PLACES, Cost, Readable, Request, cost, rerank
 from ranker.fusion.rules import Mask
 from ranker.tasks import TASK_KINDS
 
 Indices = NDArray[np.intp]
-
-
-@dataclass(frozen=True, eq=False)
-class Ranked:
-    """Result of ranking N candidates.
-
-    Attributes
-    ----------
-    scores
-        Calibrated scores [N, T].
-    fused
-        Fused scores [N] after rules.
-    last, dropped
-        Masks of candidates [N] that a floor ranks last or drops.
-    picked
-        By rule, mask of candidates [N] it applied to.
-    behind
-        Mask of candidates [N] that rank after the others; those that a floor ranks last still come after them.
-    """
-
-    scores: Floats
-    fused: Floats
-    last: Mask
-    dropped: Mask
-    picked: Mapping[str, Mask]
-    behind: Mask | None = None
-
-    def taken(self, rows: Indices) -> "Ranked":
-        """The candidates at some rows, such as those of one request."""
-        return Ranked(
-            scores=self.scores[rows],
-            fused=self.fused[rows],
-            last=self.last[rows],
-            dropped=self.dropped[rows],
-            picked={rule: mask[rows] for rule, mask in self.picked.items()},
-            behind=None if self.behind is None else self.behind[rows],
-        )
-
-    def sort_keys(self) -> Floats:
-        """Numbers [N] that order the candidates of each request as its ranking does, higher first; ties are equal.
-
-        Candidates that a floor drops come last, as they are not ranked at all. Raises ``FusionError`` for NaN.
-        """
-        if np.isnan(self.fused).any():
-            raise FusionError(
-                f"the fused score is not a number for candidate {np.flatnonzero(np.isnan(self.fused))[0]}"
-            )
-        values, places = np.unique(self.fused, return_inverse=True)
-        tiers = 4 * self.dropped + 2 * self.last + (0 if self.behind is None else self.behind)
-        return places.astype(np.float64) - tiers * len(values)
-
-    def order(self, k: int | None = None) -> Indices:
-        """Indices of the ``k`` best candidates of one request, best first; ``None`` ranks all that are not dropped."""
-        if self.behind is None and not (self.last.any() or self.dropped.any()):
-            return order(self.fused, k)
-        tiers = 2 * self.last + (0 if self.behind is None else self.behind)
-        groups = [np.flatnonzero(~self.dropped & (tiers == tier)) for tier in range(4)]
-        return np.concatenate([rows[order(self.fused[rows])] for rows in groups])[:k]
 
 
 @dataclass(frozen=True)
@@ -93,11 +37,14 @@ class Plan:
         The formula and its parameters, for T objectives.
     calibration
         Fitted calibrations by objective; ``None`` before ``fit``.
+    readable
+        The features that re-ranking may read.
     """
 
     options: FusionOptions
     fusion: Fusion
     calibration: Mapping[str, Fitted] | None
+    readable: Readable = field(default_factory=Readable)
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -106,11 +53,13 @@ class Plan:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Features read by the formula and the rules."""
+        """Features read by the formula, the rules and re-ranking."""
         read = [*self.fusion.formula.features]
         for rule in self.options.rules.values():
-            read += [name for name in rule.names if name not in self.objectives]
-        return tuple(dict.fromkeys(read))
+            read += rule.names
+        for step in self.options.rerank.values():
+            read += step.reads(self.readable)
+        return tuple(name for name in dict.fromkeys(read) if name not in self.objectives)
 
     def fit(
         self,
@@ -164,7 +113,68 @@ class Plan:
         """Run all steps on candidates with the model's scores. Raises ``FusionError`` if a step is not fitted."""
         calibrated = self.calibrated(candidates)
         fused = self.fusion.formula.combine(self.prepare(calibrated), self.fusion.arrays)
-        return self.finish(calibrated, fused)
+        return self.reranked(calibrated, self.finish(calibrated, fused))
+
+    def reranked(self, calibrated: Candidates, ranked: Ranked) -> Ranked:
+        """Re-rank the result of ``finish``, each request by itself."""
+        steps = self.options.rerank
+        if not steps or not len(ranked.fused):
+            return ranked
+        front = np.zeros(len(ranked.fused), dtype=np.intp)
+        for request in requests(self.readable, calibrated, ranked):
+            moved = rerank(steps, request).order
+            changed = np.flatnonzero(moved != np.arange(len(moved)))
+            last = int(changed[-1]) + 1 if len(changed) else 0
+            front[request.rows[moved[:last]]] = np.arange(1, last + 1)
+        return replace(ranked, front=front)
+
+    def explained_reranking(
+        self, candidates: Candidates, ranked: Ranked, places: int = PLACES
+    ) -> tuple[Mapping[str, Indices], Cost] | None:
+        """How far each step moved the candidates of one request [N], and what re-ranking cost; ``None`` without steps.
+
+        ``ranked`` is the result of ``rank``; the cost is that in the first ``places`` places.
+        """
+        steps = self.options.rerank
+        if not steps:
+            return None
+        moves = {name: np.zeros(len(ranked.fused), dtype=np.intp) for name in steps}
+        calibrated = self.calibrated(candidates)
+        request = next(iter(requests(self.readable, calibrated, ranked)), None)
+        if request is None:
+            request = Request(self.readable, calibrated, np.zeros(0, dtype=np.intp), np.zeros(0))
+        found = rerank(steps, request, explained=True)
+        for name, moved in found.moves.items():
+            moves[name][request.rows] = moved
+        return moves, cost(steps, request, found, places)
+
+    @property
+    def without_reranking(self) -> "Plan":
+        """The plan without its re-ranking steps."""
+        return replace(self, options=self.options.model_copy(update={"rerank": {}})) if self.options.rerank else self
+
+    def with_rerank(self, given: bool | Mapping[str, Any]) -> "Plan":
+        """Return this plan with steps switched off or with other parameters: by step, a boolean or its parameters.
+
+        ``False`` switches off all of them. Raises ``FusionError``, beginning with the path.
+        """
+        if given is False:
+            return self.without_reranking
+        if given is True:
+            return self
+        if not isinstance(given, Mapping):
+            raise FusionError(f"must be true, false, or an object by step, got {given!r:.80}")
+        steps = dict(self.options.rerank)
+        for name, change in given.items():
+            require_known(name, list(steps), f"the fusion has no re-ranking step {name!r:.80}")
+            if change is False:
+                continue
+            with at(str(name)):
+                if change is not True:
+                    steps[name] = steps[name].replaced(change)
+                steps[name].check(self.readable)
+        steps = {name: step for name, step in steps.items() if given.get(name) is not False}
+        return replace(self, options=self.options.model_copy(update={"rerank": steps}))
 
     def replaced(self, parameters: Given) -> "Plan":
         """Return this plan with some of its formula's parameters replaced. Raises ``FusionError``."""
@@ -201,10 +211,14 @@ def build_plan(
     objectives: Mapping[str, str],
     features: tuple[str, ...] = (),
     state: FusionState | None = None,
+    *,
+    compared: Mapping[str, Comparable] | None = None,
+    candidate_id: str | None = None,
 ) -> Plan:
     """Build a plan from a config, for T objectives with their task kinds.
 
-    ``features`` are those it may read.
+    ``features`` are those of one value that it may read, ``compared`` the candidate features by which re-ranking may
+    compare candidates, and how; ``candidate_id`` identifies candidates.
 
     Raises ``FusionError`` for an invalid config; the message begins with the path.
     """
@@ -234,7 +248,11 @@ def build_plan(
     for name, rule in options.rules.items():
         with at(f"rules.{name}"):
             rule.check(names, features)
-    return Plan(options, fusion, state.calibration if state else None)
+    readable = Readable(names, features, compared or {}, candidate_id)
+    for name, step in options.rerank.items():
+        with at(f"rerank.{name}"):
+            step.check(readable)
+    return Plan(options, fusion, state.calibration if state else None, readable)
 
 
 def _words(

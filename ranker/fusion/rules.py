@@ -6,7 +6,6 @@ is in the list, candidates below it rank last or are dropped.
 """
 
 from abc import ABC, abstractmethod
-from functools import lru_cache
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from ranker.config.closed import Closed, Name
-from ranker.expressions import Expression, ExpressionError, parse
-from ranker.fusion.base import Floats, FusionError
+from ranker.fusion.base import Floats
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import at, require_known
+from ranker.fusion.predicates import check_predicate, matching, predicate
 
 Mask: TypeAlias = NDArray[np.bool_]
 
@@ -120,31 +119,17 @@ class Boost(Rule):
 
     def check(self, objectives: tuple[str, ...], features: tuple[str, ...]) -> None:
         """Require objectives and features."""
-        with at("where"):
-            for name in self.names:
-                require_known(name, [*objectives, *features], f"{name!r} is not an objective or feature of one value")
+        check_predicate(self.where, [*objectives, *features])
 
     def picks(self, objectives: tuple[str, ...], candidates: Candidates) -> Mask:
         """Mask of candidates that match the predicate; unknown counts as false."""
-        expression = predicate(self.where)
         scores = dict(zip(objectives, candidates.scores.T, strict=True))
-        try:
-            held = expression.evaluate(
-                {n: scores[n] if n in scores else candidates.feature(n) for n in expression.names}
-            )
-        except ExpressionError as error:
-            raise FusionError(str(error)) from None
-        return np.broadcast_to(~np.isnan(held) & (held != 0), len(candidates.scores))
+        values = {name: scores[name] if name in scores else candidates.feature(name) for name in self.names}
+        return matching(self.where, values, len(candidates.scores))
 
     def moved(self, fused: Floats) -> Floats:
         """Multiply, then add."""
         return np.where(fused < 0, fused / self.multiply, fused * self.multiply) + self.add
-
-
-@lru_cache(maxsize=1024)
-def predicate(text: str) -> Expression:
-    """Parse a predicate; cached, since rules run in every request."""
-    return parse(text)
 
 
 AnyRule = Annotated[Floor | Boost, Field(discriminator="kind")]

@@ -58,9 +58,9 @@ class Agreement:
 def measure(artifact: Artifact, engine: Engine, requests: Sequence[Golden]) -> Agreement:
     """Score requests of which the exact scores are known, and compare under each of the artifact's fusions.
 
-    ``ndcg`` and ``overlap`` are those of the fusion where ``ndcg`` is lowest, by :func:`ranking_agreement`; a request
-    whose fused scores are all equal counts as 1. Both are 0 for a request with a score that is not finite. Raises
-    ``ValueError`` without requests.
+    Rankings are those before re-ranking. ``ndcg`` and ``overlap`` are those of the fusion where ``ndcg`` is lowest, by
+    :func:`ranking_agreement`; a request whose fused scores are all equal counts as 1. Both are 0 for a request with a
+    score that is not finite. Raises ``ValueError`` without requests.
     """
     if not requests:
         raise ValueError("agreement needs at least one request")
@@ -74,7 +74,8 @@ def measure(artifact: Artifact, engine: Engine, requests: Sequence[Golden]) -> A
             worst = np.inf  # nothing can be ranked: agreement stays 0
             continue
         worst = max(worst, difference(scores, expected))
-        for name, plan in artifact.fusions.items():
+        for name, stored in artifact.fusions.items():
+            plan = stored.without_reranking
             right, other = (plan.rank(fusion_input(artifact, plan, s, pool, context)) for s in (expected, scores))
             one = ranking_agreement(right.fused, right.order(), other.order(), TOP)
             found[name][number] = np.nan_to_num(one.ndcg, nan=1.0), one.recall
@@ -91,7 +92,7 @@ def agreement(plan: Plan, exact: Candidates, scores: NDArray[np.floating]) -> Ag
     count for ``ndcg``; it is 1 if there are no others.
     """
     other = Candidates.of(plan.objectives, scores, exact.requests, exact.features)
-    by_exact, by_other = plan.rank(exact), plan.rank(other)
+    by_exact, by_other = (plan.without_reranking.rank(one) for one in (exact, other))
     rows = np.argsort(exact.requests.codes, kind="stable")
     ends = np.cumsum(np.bincount(exact.requests.codes, minlength=exact.requests.count))
     found = []

@@ -46,7 +46,7 @@ def chosen(plan: Plan, candidates: Candidates, count: int) -> NDArray[np.intp]:
     Candidates that a floor drops come after those that it ranks last, since the full model may score them above it.
     Raises ``FusionError`` as ``Plan.rank``.
     """
-    ranked = plan.rank(candidates)
+    ranked = plan.without_reranking.rank(candidates)
     undropped = replace(ranked, last=ranked.dropped, behind=ranked.last, dropped=np.zeros_like(ranked.dropped))
     return np.sort(undropped.order(count))
 

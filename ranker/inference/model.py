@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from ranker.encoding import ColumnError, Packed
 from ranker.engines import FLOAT32, Engine, EngineOptions
 from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan
 from ranker.fusion.build import Given
-from ranker.fusion.checks import require_known
+from ranker.fusion.checks import at, require_known
+from ranker.fusion.reranking import Cost
 from ranker.inference.agreement import MIN_NDCG, Agreement
 from ranker.inference.cascade import Asked, Cascade, Quota, Sifted, sized, student_engine
 from ranker.inference.pool import ContextColumns, Pool, Sent, fusion_input, plain
@@ -23,6 +24,8 @@ from ranker.inference.replay import replay
 from ranker.inference.tables import InputError as InputError
 from ranker.inference.tables import Table, candidate_columns, context_columns, input_error
 
+Rerank: TypeAlias = bool | Mapping[str, Any]
+"""Whether to re-rank, or by step whether to run it, or its parameters."""
 NO_STUDENT = "the artifact has no student to rank in two stages with; `ranker-train distill` adds one"
 
 
@@ -146,8 +149,9 @@ class Model:
         top_k
             Number of candidates to return; all by default.
         fusion
-            A name in :meth:`choices`, or ``{"name": ..., "parameters": {...}}``, both optional; each parameter is
-            one number for all objectives, or numbers by objective.
+            A name in :meth:`choices`, or ``{"name": ..., "parameters": {...}, "rerank": ...}``, all optional; each
+            parameter is one number for all objectives, or numbers by objective. ``rerank`` is ``False`` to switch
+            re-ranking off, or by step ``False`` or its parameters.
         explain
             ``True`` to explain all returned candidates, or the number of top candidates to explain.
         cascade
@@ -172,8 +176,9 @@ class Model:
         ranked = plan.rank(fused)
         order = ranked.order(top_k)
         why: Explanations | None = None
+        cost: Cost | None = None
         if explain:
-            why = explained(plan, fused, order if explain is True else order[:explain], ranked.picked)
+            why, cost = explained(plan, fused, order if explain is True else order[:explain], ranked, top_k)
         return Ranking(
             model_version=self.artifact.manifest.version,
             fusion=facts(name, plan),
@@ -183,6 +188,7 @@ class Model:
             scores=by_objective(plan, ranked.scores[order].astype(np.float32)),
             explanations=why,
             scored_by=None if sifted is None else sifted.scored_by(order),
+            reranking=cost,
         )
 
     def quota(self, fusion: str, candidates: int, top_k: int | None, asked: Asked = None) -> Quota | None:
@@ -212,11 +218,20 @@ class Model:
         formulas = (name for name, formula in FUSIONS.items() if formula.stands_alone())
         return {name: self._named(name) for name in dict.fromkeys([*self.artifact.fusions, *formulas])}
 
-    def plan(self, name: str | None = None, parameters: Given | None = None) -> tuple[str, Plan]:
-        """Return a fusion by name, with some parameters replaced. Raises ``FusionError``."""
-        if name is None and not parameters:
+    def plan(
+        self, name: str | None = None, parameters: Given | None = None, rerank: Rerank | None = None
+    ) -> tuple[str, Plan]:
+        """Return a fusion by name, with some parameters replaced, and some of its re-ranking steps switched or changed.
+
+        Raises ``FusionError``.
+        """
+        if name is None and not parameters and rerank is None:
             return DEFAULT, self.artifact.fusion
-        return name or DEFAULT, self._named(name or DEFAULT).replaced(parameters or {})
+        plan = self._named(name or DEFAULT).replaced(parameters or {})
+        if rerank is not None:
+            with at("rerank"):
+                plan = plan.with_rerank(rerank)
+        return name or DEFAULT, plan
 
     def fused(self, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: ContextColumns) -> Candidates:
         """Combine scores [N, T] with the raw values of the features the fusion reads."""
@@ -274,8 +289,10 @@ class Model:
 
 
 def facts(name: str, plan: Plan) -> dict[str, Any]:
-    """Describe a fusion: its name in requests, formula and all parameters."""
-    return {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values}
+    """Describe a fusion: its name in requests, formula, all parameters, and re-ranking steps if any."""
+    steps = {step: options.facts for step, options in plan.options.rerank.items()}
+    described = {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values}
+    return {**described, "rerank": steps} if steps else described
 
 
 def _require_count(name: str, value: int | None) -> None:
@@ -283,11 +300,11 @@ def _require_count(name: str, value: int | None) -> None:
         raise InputError(f"{name}: must be a whole number of at least 1, got {value!r}")
 
 
-def _choice(fusion: str | Mapping[str, Any] | None) -> tuple[str | None, Given | None]:
+def _choice(fusion: str | Mapping[str, Any] | None) -> tuple[str | None, Given | None, Rerank | None]:
     if fusion is None or isinstance(fusion, str):
-        return fusion, None
+        return fusion, None, None
     if not isinstance(fusion, Mapping):
-        raise FusionError(f"fusion: must be a name or a dict of name and parameters, got {fusion!r}")
+        raise FusionError(f"fusion: must be a name or a dict of name, parameters and rerank, got {fusion!r}")
     for key in fusion:
-        require_known(key, ["name", "parameters"], f"fusion: unknown key {key!r}")
-    return fusion.get("name"), fusion.get("parameters")
+        require_known(key, ["name", "parameters", "rerank"], f"fusion: unknown key {key!r}")
+    return fusion.get("name"), fusion.get("parameters"), fusion.get("rerank")

@@ -29,7 +29,7 @@ class Pool(Protocol):
         """Encode the candidates with a context of one row. Raises ``ColumnError``."""
 
     def raw(self, feature: str) -> NDArray[Any]:
-        """Raw values [N] of a feature: NaN for a missing number, ``None`` for a missing string."""
+        """Raw values [N] of a feature: NaN for a missing number, ``None`` for a missing string; lists as [N, W]."""
 
 
 class Sent:
@@ -50,7 +50,7 @@ class Sent:
 
     def raw(self, feature: str) -> NDArray[Any]:
         """Read the request's column."""
-        return raw_values(declared(self._artifact, feature, self._columns[self._artifact.schema.column(feature)]))
+        return fusion_values(self._artifact, feature, self._columns[self._artifact.schema.column(feature)])
 
 
 def fusion_input(
@@ -65,6 +65,13 @@ def fusion_input(
         for name in plan.features
     }
     return Candidates.of(plan.objectives, scores, features=features)
+
+
+def fusion_values(artifact: Artifact, feature: str, column: Column) -> NDArray[Any]:
+    """Raw values of a feature as fusions read them: [N], or [N, W] of lists, which end in missing values."""
+    name = artifact.schema.column(feature)
+    listed = artifact.schema.features[feature].listed(column, name)
+    return raw_values(declared(artifact, feature, column)) if listed is None else listed
 
 
 def declared(artifact: Artifact, feature: str, column: Column) -> Column:

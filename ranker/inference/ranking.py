@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion import Candidates, Plan, explain
+from ranker.fusion import Candidates, Plan, Ranked, explain
+from ranker.fusion.reranking import PLACES, Cost
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST_PLACES = 100
+"""Most places that a cost of re-ranking is about: distances are computed between all pairs."""
 ScoredBy: TypeAlias = Literal["full", "student"]
 """The model that scored a candidate."""
 
@@ -33,12 +36,15 @@ class Explanations:
         By objective, the candidate's rank from 1 without the objective [M]; 0 if dropped.
     rules
         By rule, whether it applies to the candidate [M].
+    moved_by
+        By re-ranking step, how many places up it moved the candidate [M], down if negative.
     """
 
     baseline: NDArray[np.float64]
     contributions: Mapping[str, NDArray[np.float64]]
     rank_without: Mapping[str, NDArray[np.intp]]
     rules: Mapping[str, NDArray[np.bool_]]
+    moved_by: Mapping[str, NDArray[np.intp]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +62,7 @@ class Ranking:
     positions
         Positions [K] of the candidates in the request.
     fused
-        Fused scores [K], descending.
+        Fused scores [K], descending unless candidates are re-ranked.
     scores
         By objective, calibrated scores [K].
     explanations
@@ -64,6 +70,8 @@ class Ranking:
     scored_by
         ``full`` or ``student`` [K]: the model that scored each candidate; ``None`` if the full model scored all. Fused
         scores then descend within each part, and those of the student's candidates are behind.
+    reranking
+        What re-ranking cost and gained, if explanations are requested and the fusion re-ranks.
     """
 
     model_version: int
@@ -74,6 +82,7 @@ class Ranking:
     scores: Mapping[str, NDArray[np.float32]]
     explanations: Explanations | None = None
     scored_by: list[ScoredBy] | None = None
+    reranking: Cost | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -82,8 +91,8 @@ class Ranking:
         """Return a DataFrame with one row per candidate, best first; requires pandas.
 
         Columns: ``id``, ``position``, ``fused``, each objective's score under its name, ``scored_by`` if ranked in two
-        stages, and with explanations ``baseline``, ``OBJECTIVE.contribution``, ``OBJECTIVE.rank_without`` and
-        ``rule.NAME``, null for candidates without explanation.
+        stages, and with explanations ``baseline``, ``OBJECTIVE.contribution``, ``OBJECTIVE.rank_without``,
+        ``rule.NAME`` and ``moved_by.NAME``, null for candidates without explanation.
         """
         import pandas as pd
 
@@ -95,19 +104,30 @@ class Ranking:
             columns |= {f"{name}.contribution": values for name, values in why.contributions.items()}
             columns |= {f"{name}.rank_without": values for name, values in why.rank_without.items()}
             columns |= {f"rule.{name}": values for name, values in why.rules.items()}
+            columns |= {f"moved_by.{name}": values for name, values in why.moved_by.items()}
             frame = frame.join(pd.DataFrame(columns))
         return frame
 
 
-def explained(plan: Plan, candidates: Candidates, shown: NDArray[np.intp], picked: Mapping[str, Any]) -> Explanations:
-    """Explain the candidates at positions ``shown`` [M]; ``picked`` holds, by rule, where it applies [N]."""
+def explained(
+    plan: Plan, candidates: Candidates, shown: NDArray[np.intp], ranked: Ranked, top_k: int | None = None
+) -> tuple[Explanations, Cost | None]:
+    """Explain the candidates at positions ``shown`` [M], and what re-ranking cost in the first ``top_k`` places.
+
+    ``ranked`` is the plan's result; the cost is ``None`` if it does not re-rank, and that of at most
+    ``MOST_PLACES``.
+    """
     explanation = explain(plan, candidates, shown)
-    return Explanations(
+    reranking = plan.explained_reranking(candidates, ranked, min(top_k or PLACES, MOST_PLACES))
+    moves, cost = ({}, None) if reranking is None else reranking
+    explanations = Explanations(
         explanation.baseline,
         by_objective(plan, explanation.contributions),
         by_objective(plan, explanation.rank_without),
-        {rule: mask[shown] for rule, mask in picked.items()},
+        {rule: mask[shown] for rule, mask in ranked.picked.items()},
+        {step: moved[shown] for step, moved in moves.items()},
     )
+    return explanations, cost
 
 
 def by_objective(plan: Plan, values: NDArray[Any]) -> dict[str, NDArray[Any]]:

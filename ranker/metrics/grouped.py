@@ -34,6 +34,13 @@ class Ranking:
         """Index of the first run of each group [G]."""
         return np.asarray(np.searchsorted(self.ties, self.starts))
 
+    def first(self, k: int) -> Places:
+        """The first k rows of each group [G, k], at most as many as the largest has, then -1."""
+        sizes = self._sizes()
+        place = np.arange(min(k, int(sizes.max(initial=0))))
+        held = place < sizes[:, None]
+        return np.where(held, self.order[np.where(held, self.starts[:, None] + place, 0)], -1)
+
     def aucs(self, positive: Floats, negative: Floats) -> Floats:
         """AUC of each group [G], NaN without a pair, from positive and negative weights [N]."""
         positives, negatives = (np.add.reduceat(side[self.order], self.ties) for side in (positive, negative))

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.metrics.auc import auc_statistic
 from ranker.metrics.base import Measured
-from ranker.metrics.checks import Floats
+from ranker.metrics.checks import Floats, Statistic
+from ranker.metrics.diversity import Items, coverage, intra_list_distance
 from ranker.metrics.grouped import Groups, Ranking
 from ranker.tasks import Trait
 
@@ -23,13 +24,21 @@ class Relevance(NamedTuple):
     Attributes
     ----------
     values
-        Labels or gains [N]; 0 where unknown.
+        Labels or gains [N]; 0 where unknown. Of a metric of items, zeros.
     known
         Whether each is known [N]. AUC and GAUC leave unknown rows out; for other metrics they are worth 0.
+    items
+        What the rows show, for a metric of items.
     """
 
     values: Floats
     known: NDArray[np.bool_]
+    items: Items | None = None
+
+    @classmethod
+    def of_items(cls, column: NDArray[Any]) -> "Relevance":
+        """What the rows show by raw values [N] or [N, W]."""
+        return cls(np.zeros(len(column)), np.ones(len(column), dtype=bool), Items.of(column))
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,10 @@ class RankingMetric:
         Whether a name has a cutoff k, as in ``ndcg@10``.
     by_rows
         Whether the mean over lists is weighted by their rows with a known label.
+    of_items
+        Whether it measures which items are shown, by a column that is no task's, instead of what they are worth.
+    over_lists
+        Prepares a metric over all lists together: as a function of list weights [G].
     """
 
     name: str
@@ -59,6 +72,14 @@ class RankingMetric:
     of_lists: Callable[[Groups, Relevance, int | None], OfLists] | None
     cutoff: Literal["none", "optional", "required"] = "none"
     by_rows: bool = False
+    of_items: bool = False
+    over_lists: Callable[[Groups, Relevance, int | None], Callable[[Ranking], Statistic]] | None = None
+
+    def fits(self, traits: frozenset[Trait] | None) -> bool:
+        """Whether it applies to a task with these traits, or with ``None`` to a column that is no task's."""
+        if self.of_items:
+            return traits is None
+        return self.needs <= (traits or frozenset())
 
     def prepared(self, groups: Groups, relevance: Relevance, k: int | None = None) -> "PreparedMetric":
         """Prepare the metric for N rows. Raises ``ValueError`` for a ``k`` below 1 and for a negative gain."""
@@ -66,7 +87,8 @@ class RankingMetric:
             raise ValueError(f"k must be >= 1, got {k}")
         weights = _sums(groups, relevance.known.astype(np.float64)) if self.by_rows else np.ones(groups.count)
         of_lists = None if self.of_lists is None else self.of_lists(groups, relevance, k)
-        return PreparedMetric(groups.codes, relevance, weights, of_lists)
+        over_lists = None if self.over_lists is None else self.over_lists(groups, relevance, k)
+        return PreparedMetric(groups.codes, relevance, weights, of_lists, over_lists)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +99,16 @@ class PreparedMetric:
     relevance: Relevance
     weights: Floats
     of_lists: OfLists | None
+    over_lists: Callable[[Ranking], Statistic] | None = None
 
     def measured(self, scores: Floats, ranking: Ranking | None) -> Measured:
         """The metric of a ranking as a function of list weights [G], with the number of ``lists`` that define it.
 
         ``ranking`` is that of the scores [N] within the lists; a metric over all rows needs none.
         """
+        if self.over_lists is not None:
+            assert ranking is not None, "a metric over lists needs their ranking"
+            return Measured(self.over_lists(ranking), len(self.weights), {"lists": len(self.weights)})
         if self.of_lists is None:
             return self._of_rows(scores)
         assert ranking is not None, "a metric within lists needs their ranking"
@@ -91,7 +117,7 @@ class PreparedMetric:
         return Measured(lambda counts: mean(values, self.weights * counts), len(values), {"lists": lists})
 
     def _of_rows(self, scores: Floats) -> Measured:
-        values, known = self.relevance
+        values, known = self.relevance.values, self.relevance.known
         statistic, codes = auc_statistic(values[known], scores[known]), self.codes[known]
         lists = len(np.unique(codes))
         return Measured(lambda counts: statistic(counts[codes]), len(self.weights), {"lists": lists})
@@ -162,6 +188,20 @@ def mean_of_lists(groups: Groups, relevance: Relevance, k: int | None) -> OfList
     del groups
     assert k is not None
     return lambda ranking: ranking.mean(relevance.values, k)
+
+
+def intra_list_distance_of_lists(groups: Groups, relevance: Relevance, k: int | None) -> OfLists:
+    """Mean distance between the pairs of the first k rows; undefined for a list of one row."""
+    assert k is not None
+    assert relevance.items is not None, "a metric of items"
+    return intra_list_distance(groups, relevance.items, k)
+
+
+def coverage_over_lists(groups: Groups, relevance: Relevance, k: int | None) -> Callable[[Ranking], Statistic]:
+    """Share of all distinct values that the first k rows of any list show."""
+    assert k is not None
+    assert relevance.items is not None, "a metric of items"
+    return coverage(groups, relevance.items, k)
 
 
 def _sums(groups: Groups, values: Floats) -> Floats:

@@ -12,7 +12,9 @@ from ranker.metrics.graded_ndcg import exponential_ndcg_of_lists, measured_lists
 from ranker.metrics.lists import (
     RankingMetric,
     auc_of_lists,
+    coverage_over_lists,
     hit_of_lists,
+    intra_list_distance_of_lists,
     map_of_lists,
     mean_of_lists,
     ndcg_of_lists,
@@ -70,6 +72,10 @@ _RANKING_ROWS = (
     RankingMetric("ndcg", "NDCG", frozenset(), ndcg_of_lists, "required"),
     RankingMetric("graded_ndcg", METRICS["graded_ndcg"].title, ORDER_ONLY, exponential_ndcg_of_lists, "optional"),
     RankingMetric("mean", "mean", frozenset(), mean_of_lists, "required"),
+    RankingMetric(
+        "intra_list_distance", "distance", frozenset(), intra_list_distance_of_lists, "required", of_items=True
+    ),
+    RankingMetric("coverage", "coverage", frozenset(), None, "required", of_items=True, over_lists=coverage_over_lists),
 )
 RANKING_METRICS: Mapping[str, RankingMetric] = {metric.name: metric for metric in _RANKING_ROWS}
 """Metrics of a ranking of rows, by name; those without ``needs`` also accept columns that are no task's."""

@@ -18,7 +18,7 @@ class PredictOptions:
     calibrate
         Whether scores are calibrated, as those of ``POST /rank`` are.
     rules
-        Whether the fusion's rules apply.
+        Whether the fusion's rules and re-ranking apply.
     top_k
         Number of rows to keep of each list; all by default.
     cascade

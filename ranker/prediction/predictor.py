@@ -18,7 +18,7 @@ from ranker.engines import Engine, EngineOptions, engine_of
 from ranker.fusion import Candidates
 from ranker.inference.cascade import sized, student_engine
 from ranker.inference.model import Model
-from ranker.inference.pool import declared, raw_values
+from ranker.inference.pool import fusion_values
 from ranker.log_files.errors import DataError
 from ranker.log_files.lists import Block, ListKeys, SeenLists, whole_lists, with_inputs
 from ranker.log_files.log_reader import LIST_BY, ArrowChunk, Chunk
@@ -73,7 +73,7 @@ class Predictor:
         self._model = _model(self.artifact, self.options, streams)
         name, plan = self._model.plan(self.options.fusion)
         if not self.options.rules:
-            plan = replace(plan, options=plan.options.model_copy(update={"rules": {}}))
+            plan = replace(plan, options=plan.options.model_copy(update={"rules": {}, "rerank": {}}))
         self._plan = plan
         self.list_by = list_columns(self.artifact.schema, self.options)
         self._inputs = self.artifact.encoder.list_inputs
@@ -164,7 +164,7 @@ class Predictor:
                 packed.append(encoder.encode(chunk.columns, chunk.columns))
                 for name, parts in raw.items():
                     column: Column = chunk.columns[schema.column(name)]
-                    parts.append(raw_values(declared(self.artifact, name, column)))
+                    parts.append(fusion_values(self.artifact, name, column))
         joined = Packed(*map(np.concatenate, zip(*packed, strict=True))) if len(packed) > 1 else packed[0]
         return joined, {name: np.concatenate(parts) for name, parts in raw.items()}
 

@@ -22,6 +22,9 @@ class GroupFusion(Closed):
     parameters: dict[str, float | dict[str, float]] = Field(
         default_factory=dict, description="Parameters by name: one number for all objectives, or one per objective."
     )
+    rerank: bool | dict[str, bool | dict[str, Any]] | None = Field(
+        None, description="false: no re-ranking. By step: false to leave it out, or parameters."
+    )
 
 
 class Group(Closed):
@@ -41,7 +44,11 @@ class Group(Closed):
     def choice(self) -> FusionChoice | None:
         """The fusion as a request would choose it."""
         fusion = self.fusion
-        return None if fusion is None else FusionChoice(name=fusion.name, parameters=dict(fusion.parameters))
+        return (
+            None
+            if fusion is None
+            else FusionChoice(name=fusion.name, parameters=dict(fusion.parameters), rerank=fusion.rerank)
+        )
 
 
 class Experiment(Closed):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ranker.fusion import Plan
+from ranker.fusion.reranking import Step
 from serving.protocol.column_types import UNIT, Expected
 from serving.protocol.formats import READERS, WRITERS
 from serving.ranking.ranker import Ranker
@@ -71,7 +72,7 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
 
 
 def _described(plan: Plan) -> dict[str, Any]:
-    """A fusion's formula, parameters with values and bounds, options, calibration, normalisation and rules."""
+    """A fusion's steps, and its formula's and re-ranking's parameters with their bounds."""
     values = plan.fusion.values
     return {
         "formula": plan.fusion.name,
@@ -90,4 +91,19 @@ def _described(plan: Plan) -> dict[str, Any]:
         "calibration": plan.options.calibration,
         "normalisation": plan.options.normalisation,
         "rules": {name: rule.model_dump(mode="json") for name, rule in plan.options.rules.items()},
+        "rerank": {name: _step(step) for name, step in plan.options.rerank.items()},
     }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    """A re-ranking step's config, and its parameters with bounds."""
+    bounds = {
+        parameter.name: {
+            "low": parameter.low,
+            "high": parameter.high,
+            "integer": parameter.integer,
+            "description": parameter.description,
+        }
+        for parameter in step.parameters
+    }
+    return {**step.model_dump(mode="json"), "parameters": bounds}

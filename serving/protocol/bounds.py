@@ -83,3 +83,15 @@ def _objects(raw: Mapping[str, Any], context: int, columns: int) -> Iterator[tup
         yield "fusion.parameters", parameters, 0
         if len(parameters) <= UNKNOWN_KEYS:
             yield from ((f"fusion.parameters.{n}", v, 0) for n, v in parameters.items() if isinstance(v, Mapping))
+    rerank = fusion.get("rerank") if isinstance(fusion, Mapping) else None
+    if isinstance(rerank, Mapping):
+        yield from _nested("fusion.rerank", rerank, 2)
+
+
+def _nested(where: str, content: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Collection[Any], int]]:
+    """An object and those within it down to a depth, as :func:`_objects`; not those within one that is too large."""
+    yield where, content, 0
+    if depth and len(content) <= UNKNOWN_KEYS:
+        for name, value in content.items():
+            if isinstance(value, Mapping):
+                yield from _nested(f"{where}.{name}", value, depth - 1)

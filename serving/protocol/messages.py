@@ -36,6 +36,16 @@ def _checked_cascade(value: Any) -> Any:
     return float(keep)
 
 
+def _checked_rerank(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, dict) or not all(isinstance(change, bool | dict) for change in value.values()):
+        raise ValueError(
+            'must be true, false, or an object by step, such as {"diverse": false} or {"diverse": {"lambda": 0.5}}'
+        )
+    return value
+
+
 UserId = Integer | Annotated[str, Field(min_length=1, max_length=512)]
 Explained = Annotated[
     bool | int,
@@ -50,6 +60,22 @@ Cascading = Annotated[
     WithJsonSchema({"anyOf": [{"type": "boolean"}, _KEEPS, {"type": "null"}]}),
 ]
 """Whether to rank in two stages: a share to keep, ``True`` for the artifact's, ``None`` for the service's choice."""
+
+
+Reranking = Annotated[
+    bool | dict[str, Any] | None,
+    BeforeValidator(_checked_rerank),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "boolean"},
+                {"type": "object", "additionalProperties": {"anyOf": [{"type": "boolean"}, {"type": "object"}]}},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+"""Whether to re-rank, or by step whether to run it, or its parameters."""
 
 
 class Message(BaseModel):
@@ -67,6 +93,11 @@ class FusionChoice(Message):
     parameters: dict[str, Number | dict[str, Number]] = Field(
         default_factory=dict, description="Parameters by name: one number for all objectives, or one per objective."
     )
+    rerank: Reranking = Field(
+        None,
+        description="false: no re-ranking. By step: false to leave it out, or parameters within their bounds (see "
+        "/model).",
+    )
 
 
 class CascadeUsed(Message):
@@ -83,6 +114,36 @@ class FusionUsed(Message):
     name: str
     formula: str
     parameters: dict[str, float | dict[str, float]]
+    rerank: dict[str, dict[str, Any]] | None = Field(
+        None, description="Re-ranking steps by name: their kind and parameters, if there are any."
+    )
+
+
+class FusedCost(Message):
+    """Mean fused score of the first places before and after re-ranking."""
+
+    before: float
+    after: float
+    lost: float
+
+
+class DistanceGain(Message):
+    """Mean distance between the candidates of the first places before and after re-ranking."""
+
+    before: float
+    after: float
+    gained: float
+
+
+class RerankingCost(Message):
+    """What re-ranking cost and gained in the first places."""
+
+    places: int = Field(
+        description="Number of first places: `top_k`, or else 10; at most 100 and the candidates moved."
+    )
+    fused: FusedCost
+    distance: dict[str, DistanceGain] = Field(description="By features that a step compares candidates by.")
+    gave_way: dict[str, str] = Field(description="Constraints that do not hold: what is broken, and why.")
 
 
 class ExperimentUsed(Message):
@@ -112,6 +173,9 @@ class Explanations(Message):
         description="The candidate's rank among all candidates, from 1, without each objective."
     )
     rules: dict[str, list[bool]] = Field(description="Whether each rule applies to the candidate.")
+    moved_by: dict[str, list[int]] = Field(
+        description="How many places up each re-ranking step moved the candidate, down if negative."
+    )
 
 
 class UserFound(Message):
@@ -133,10 +197,13 @@ class Ranking(Message):
     fusion: FusionUsed
     experiment: ExperimentUsed | None = Field(description="Null if there is no experiment.")
     ids: list[int | str | None] = Field(description="Ids of the candidates, or their positions if they have none.")
-    fused: list[float] = Field(description="The fused score, which determines the order.")
+    fused: list[float] = Field(description="The fused score, which determines the order before re-ranking.")
     scores: dict[str, list[float]] = Field(description="Each objective's scores.")
     explanations: Explanations | None = Field(
         None, description="Explanations of the first candidates, if the request asks for them."
+    )
+    reranking: RerankingCost | None = Field(
+        None, description="What re-ranking cost, if the fusion re-ranks and the request asks for explanations."
     )
     cascade: CascadeUsed | None = Field(None, description="Set if candidates were ranked in two stages.")
     scored_by: list[Literal["full", "student"]] | None = Field(
@@ -157,6 +224,7 @@ class Explanation(Message):
     contributions: dict[str, float]
     rank_without: dict[str, int]
     rules: dict[str, bool]
+    moved_by: dict[str, int]
 
 
 class RankedCandidate(Message):
@@ -176,6 +244,7 @@ class RankingByRow(Message):
     model_version: int
     fusion: FusionUsed
     experiment: ExperimentUsed | None
+    reranking: RerankingCost | None = None
     cascade: CascadeUsed | None = None
     candidates: list[RankedCandidate]
     unknown_ids: list[int | str | None] | None = None

@@ -309,7 +309,9 @@ class Ranker:
         explanations = None
         if request.explain:
             chosen = order if request.explain is True else order[: request.explain]
-            explanations = vars(explained(plan, candidates, chosen, ranked.picked))
+            why, cost = explained(plan, candidates, chosen, ranked, request.top_k)
+            explanations = vars(why)
+            facts = facts if cost is None else {**facts, "reranking": cost.facts()}
         scored = by_objective(plan, ranked.scores[order].astype(np.float32))
         by = None if sifted is None else sifted.scored_by(order)
         return Answer(facts, pool.ids(order), ranked.fused[order], scored, explanations, by)
@@ -354,6 +356,8 @@ class Ranker:
     def plan(self, choice: FusionChoice | None) -> tuple[str, Plan]:
         """The name and plan of the chosen fusion, by default the artifact's. Raises ``RequestError``."""
         try:
-            return self.model.plan() if choice is None else self.model.plan(choice.name, choice.parameters)
+            if choice is None:
+                return self.model.plan()
+            return self.model.plan(choice.name, choice.parameters, choice.rerank)
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None

@@ -32,7 +32,11 @@ def search(
     fusion: Annotated[str, typer.Option(help="The artifact's fusion to start from.")] = "default",
     formula: Annotated[str | None, typer.Option(help="Search another formula, starting from its defaults.")] = None,
     vary: Annotated[
-        list[str] | None, typer.Option(help="`power`, `power.like`, `power.like=0:3`; may be repeated. Default: all.")
+        list[str] | None,
+        typer.Option(
+            help="`power`, `power.like`, `power.like=0:3`, `rerank.STEP.lambda`; may be repeated. Default: all of the "
+            "formula."
+        ),
     ] = None,
     trust: Annotated[float, typer.Option(help="Search radius relative to the current values; 1 means 0 to 2x.")] = 1.0,
     method: Annotated[

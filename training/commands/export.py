@@ -99,11 +99,14 @@ def finish(trained: Run, output: Path, console: Console, tables: TableOptions = 
     if reliability is not None:
         (output / CALIBRATION).write_text(reliability.html(), encoding="utf-8")
         console.print(f"calibration: {output / CALIBRATION}", markup=False)
-    columns = {name: experiment.log_schema.column(name) for name in single_valued(experiment.log_schema)}
+    schema = experiment.log_schema
+    wanted = [*single_valued(schema), *(name for plan in fusions.values() for name in plan.features)]
+    columns = {name: schema.column(name) for name in dict.fromkeys(wanted)}
 
     def read(chosen: Indices) -> dict[str, NDArray[Any]]:
-        values = columns_at(experiment.log_schema, rows, list(columns.values()), chosen)
-        return {name: values[column] for name, column in columns.items()}
+        values = columns_at(schema, rows, list(columns.values()), chosen)
+        listed = {name: schema.features[name].listed(values[column], column) for name, column in columns.items()}
+        return {name: values[columns[name]] if lists is None else lists for name, lists in listed.items()}
 
     grouped_by = experiment.evaluation.group_by
     data = collect(trained.predictions, read, fusions, grouped_by, trained.history, trained.best_epoch, curves)

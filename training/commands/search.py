@@ -16,7 +16,7 @@ from rich.table import Table
 from ranker.artifact import Artifact, with_fusions
 from ranker.expressions import Expression
 from ranker.fusion import DEFAULT, FUSIONS, FusionError, Plan
-from ranker.log_files.csv_types import formula_kinds, of_kind
+from ranker.log_files.csv_types import Kind, formula_kinds, of_kind
 from ranker.log_files.log_reader import Source
 from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
@@ -39,6 +39,8 @@ REPORT = "search.html"
 RESULTS = "search.json"
 PARAMETERS = "fusion.yaml"
 STATE = "state.npz"
+CSV_KINDS: Sequence[tuple[Kind, bool]] = (("number", False), ("id", True))
+"""Kinds of the columns of metrics in CSV files: of what rows are worth, and of the items that they show."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,14 @@ def _searched(
     goal = parse_goal(asked.maximise or default_goal(schema), asked.require, schema, asked.fusion, formulas)
     current = _plan(artifact, asked.fusion)
     searched = _started(current, asked.formula)
-    around = space(searched.fusion, asked.vary, asked.trust)
+    around = space(searched, asked.vary, asked.trust)
     group_by = asked.group_by or experiment.evaluation.group_by
     if group_by is None:
         raise ConfigError("--group-by: name the column whose equal values compete, such as a request or user id")
     log = open_log(experiment, source, artifact.encoder)
-    log = log.typed(of_kind("number", [metric.column for metric in goal.metrics if metric.column not in formulas]))
+    for kind, of_items in CSV_KINDS:
+        measured = [metric for metric in goal.metrics if metric.definition.of_items is of_items]
+        log = log.typed(of_kind(kind, [metric.column for metric in measured if metric.column not in formulas]))
     log = log.typed(formula_kinds(formulas.values(), schema.tasks))
     show_notes(console, log)
     with Display(console) as display:
@@ -161,7 +165,7 @@ def export_found(
 ) -> Artifact:
     """Export the artifact with the best parameters as the next version under ``output``."""
     loaded, output = artifact_of(artifact), Path(output)
-    plan = _started(_plan(loaded, asked.fusion), asked.formula).replaced(result.parameters)
+    plan = _at(_started(_plan(loaded, asked.fusion), asked.formula), result)
     experiment = dict(loaded.manifest.experiment)
     options = plan.stored().options.model_dump(mode="json")
     if asked.fusion == DEFAULT:
@@ -169,6 +173,11 @@ def export_found(
     else:
         experiment["fusions"] = {**experiment.get("fusions", {}), asked.fusion: options}
     return with_fusions(loaded, {**loaded.fusions, asked.fusion: plan}, experiment, output)
+
+
+def _at(plan: Plan, result: SearchResult) -> Plan:
+    """The plan with the parameters that a search has found."""
+    return plan.replaced(result.parameters).with_rerank(result.rerank)
 
 
 def _plan(artifact: Artifact, name: str) -> Plan:
@@ -216,7 +225,7 @@ def _check_feasible(history: History, goal: Goal, baseline: Any) -> None:
 
 
 def _write(output: Path, result: SearchResult, goal: Goal, plan: Plan) -> None:
-    options = plan.replaced(result.parameters).stored().options
+    options = _at(plan, result).stored().options
     shown = options.model_dump(mode="json", exclude_defaults=True) | {"name": options.name}
     config = yaml.safe_dump({"fusion": dict(sorted(shown.items(), key=_name_first))}, sort_keys=False)
     (output / PARAMETERS).write_text(config, encoding="utf-8")

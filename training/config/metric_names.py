@@ -168,8 +168,8 @@ def _matched(option: str, text: str) -> "re.Match[str]":
 def _cutoff(option: str, column: str, found: "re.Match[str]", task: Task | None, near: Collection[str]) -> int | None:
     """The cutoff of a metric of a column. Raises ``ConfigError`` if the column has no such metric."""
     kind, text = found["kind"], found["k"]
-    traits = task.traits if task is not None else frozenset()
-    fitting = [name for name, metric in RANKING_METRICS.items() if metric.needs <= traits]
+    traits = task.traits if task is not None else None
+    fitting = [name for name, metric in RANKING_METRICS.items() if metric.fits(traits)]
     name = f"{column}.{kind}"
     if kind not in fitting:
         hint = suggestion(kind, fitting)

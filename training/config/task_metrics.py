@@ -94,5 +94,5 @@ def list_metric_examples(task: str, of: Task) -> list[str]:
     return [
         f"{task}.{name}" + ("" if metric.cutoff == "none" else "@10")
         for name, metric in RANKING_METRICS.items()
-        if (name not in METRICS or metric.cutoff != "none") and metric.needs <= of.traits
+        if (name not in METRICS or metric.cutoff != "none") and metric.fits(of.traits)
     ]

@@ -7,7 +7,19 @@ from numpy.typing import NDArray
 
 from ranker.encoding import Column, Ragged
 from ranker.encoding.columns import numbers
+from ranker.schema import Schema
 from training.config.experiment import ConfigError
+
+
+def values_of(schema: Schema, column: str, raw: Column) -> NDArray[Any]:
+    """A raw column as fusions and metrics read it: [N], or [N, W] of a feature of lists, with missing values last.
+
+    Raises ``ConfigError`` for lists that belong to no such feature, and ``ColumnError`` for lists of the wrong type.
+    """
+    for name, feature in schema.features.items():
+        if schema.column(name) == column and (listed := feature.listed(raw, column)) is not None:
+            return listed
+    return plain(raw, column)
 
 
 def plain(column: Column, name: str) -> NDArray[Any]:

@@ -109,7 +109,8 @@ def _kept(kind: str, candidates: int, share: float) -> int:
 
 
 def _compared(plan: Plan, one: ScoredList, count: int) -> RankingAgreement:
-    """Compare the ranking in two stages of one list with the full one, as they are served."""
+    """Compare the ranking in two stages of one list with the full one, as they are served before re-ranking."""
+    plan = plan.without_reranking
     try:
         full = plan.rank(Candidates.of(plan.objectives, one.full, features=one.features))
         by_student = Candidates.of(plan.objectives, one.student, features=one.features)

@@ -11,7 +11,7 @@ from ranker.artifact import Artifact
 from ranker.encoding import Column, Items
 from ranker.encoding.vocabulary import HashedVocabulary
 from ranker.encoding.within_list import ListValues
-from ranker.inference.pool import declared, raw_values
+from ranker.inference.pool import fusion_values
 from ranker.log_files.log_reader import DataError
 from training.data.encode import VALIDATION, encode_inputs, taken
 from training.data.split.held_out import Split
@@ -73,7 +73,7 @@ def held_out_rows(artifact: Artifact, rows: Split, group_by: str | None, progres
         parts.append(items)
         kept.append({name: columns[name] for name in context})
         for name in wanted:
-            raw[name].append(raw_values(declared(artifact, name, columns[schema.column(name)])).astype(object))
+            raw[name].append(fusion_values(artifact, name, columns[schema.column(name)]).astype(object))
         if group_by is not None:
             keys["group"].append(hashes["group"].add(columns[group_by], group_by))
         if schema.candidate_id is not None:

@@ -14,7 +14,7 @@ from ranker.schema import Schema
 from training.config.metric_names import Metric
 from training.data.batches import Batch
 from training.data.grouping import NO_GROUP, Grouping
-from training.data.plain_columns import plain
+from training.data.plain_columns import values_of
 from training.evaluation.evaluate import Predictions
 from training.evaluation.ranking_request import RankingRequest
 from training.evaluation.rankings import fused_keys, measure_rankings, relevance_of
@@ -40,7 +40,7 @@ class ListedRows:
         """Add the raw columns of a batch. Raises ``DataError`` for a column of the wrong type."""
         try:
             self._keys.append(np.stack([lists.of(raw) for lists in self._lists], axis=1))
-            self._columns.append({column: plain(raw[column], column) for column in self._read})
+            self._columns.append({column: values_of(self.schema, column, raw[column]) for column in self._read})
         except ColumnError as error:
             raise DataError(f"column {error.column!r} must be {error.expected}, got {error.value!r:.80}") from None
         labels, known = batch["labels"], batch["known"] > 0

@@ -53,8 +53,11 @@ class RankingRequest:
         """Kinds of these columns in CSV files."""
         formulas = formula_kinds(self.relevance.values())
         read = {name: kind for name, kind in formulas.items() if name in self.columns}
-        measured = [metric.column for metric in self.metrics if metric.column in self.columns]
-        return merged(read, of_kind("number", measured), of_kind("id", self.list_by))
+        measured, shown = (
+            [m.column for m in self.metrics if m.column in self.columns and m.definition.of_items is of_items]
+            for of_items in (False, True)
+        )
+        return merged(read, of_kind("number", measured), of_kind("id", shown), of_kind("id", self.list_by))
 
 
 def ranking_request(

@@ -25,11 +25,16 @@ def relevance_of(
 ) -> Relevance:
     """What rows are worth to a metric: labels of its task, of T tasks [N, T], or else its column [N] in ``columns``.
 
-    Raises ``DataError`` for a column that does not hold finite numbers.
+    A metric of items reads which values its column holds. Raises ``DataError`` for another metric's column that does
+    not hold finite numbers.
     """
     if metric.column in tasks:
         i = list(tasks).index(metric.column)
         return Relevance(np.where(known[:, i], labels[:, i].astype(np.float64), 0.0), known[:, i])
+    if metric.definition.of_items:
+        return Relevance.of_items(columns[metric.column])
+    if columns[metric.column].ndim == 2:
+        raise DataError(f"column {metric.column!r} must hold numbers to be used in a metric; it holds lists")
     try:
         values = columns[metric.column].astype(np.float64)
     except (TypeError, ValueError):

@@ -69,7 +69,8 @@ def collect(
 ) -> ReportData:
     """Sample at most ``limit`` validation rows, and choose example requests with their raw features.
 
-    ``columns`` reads the raw values of single-valued features, by feature, for given row indices.
+    ``columns`` reads the raw values of single-valued features and of those that fusions read, by feature, for given row
+    indices.
     """
     rows, requests = sampled(predictions.groups, len(predictions.scores), limit)
     labels, known = predictions.labels[rows], predictions.known[rows]
@@ -82,7 +83,7 @@ def collect(
         grouped_by=grouped_by if predictions.groups is not None else None,
         features={name: raw[name].tolist() for name in read},
         shown=shown,
-        columns={name: column[shown_rows].tolist() for name, column in raw.items()},
+        columns={name: column[shown_rows].tolist() for name, column in raw.items() if column.ndim == 1},
         history=[dict(record) for record in history],
         best_epoch=best_epoch,
         curves=dict(curves),

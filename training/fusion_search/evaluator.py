@@ -7,16 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion import Candidates, Plan, Requests
+from ranker.fusion import Candidates, FusionError, Plan, Ranked, Requests
 from ranker.fusion.rules import Mask, Rule
 from ranker.log_files.log_reader import DataError
 from ranker.metrics.binned_auc import BinnedAuc, BoundedAucs, Rows
 from ranker.metrics.grouped import Groups, Ranking
 from ranker.metrics.joint_auc import JointAuc
+from training.config.experiment import ConfigError
 from training.config.metric_names import Metric
 from training.evaluation.rankings import prepared, relevance_of
 from training.fusion_search.scored_rows import ScoredRows
-from training.fusion_search.space import Sets
+from training.fusion_search.space import Sets, step_parameter
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class Evaluator:
     Parameters
     ----------
     plan
-        Calibration, normalisation, formula and rules; parameter sets replace its parameters.
+        Calibration, normalisation, formula, rules and re-ranking; parameter sets replace its parameters.
     rows
         The rows to rank.
     metrics
@@ -71,6 +72,7 @@ class Evaluator:
         features = {name: rows.columns[name] for name in plan.features}
         calibrated = plan.calibrated(Candidates.of(plan.objectives, rows.scores, requests, features))
         rules = plan.options.rules.values()
+        self._calibrated = calibrated
         self._prepared = _Prepared(
             np.asfortranarray(plan.prepare(calibrated)),
             tuple((rule, rule.picks(plan.objectives, calibrated)) for rule in rules),
@@ -122,9 +124,30 @@ class Evaluator:
             fused[low] = least - 1.0 - span + (fused[low] - least)
         return fused
 
-    def ranking(self, fused: Floats) -> Ranking:
-        """Rankings within groups by fused scores [N]."""
-        return self._groups.ranking(fused)
+    def ranking(self, fused: Floats, one: Sets) -> Ranking:
+        """Rankings within groups by fused scores [N] of one parameter set, and its re-ranking."""
+        plan = self._at(one)
+        if not plan.options.rerank:
+            return self._groups.ranking(fused)
+        last, dropped = np.zeros(len(fused), dtype=bool), np.zeros(len(fused), dtype=bool)
+        for rule, picked in self._prepared.picked:
+            last |= picked & rule.sends_last
+            dropped |= picked & rule.drops
+        ranked = Ranked(self._calibrated.scores, fused, last, dropped, {})
+        return self._groups.ranking(plan.reranked(self._calibrated, ranked).sort_keys())
+
+    def _at(self, one: Sets) -> Plan:
+        """The plan with the parameters of its steps in one set."""
+        changes: dict[str, dict[str, float]] = {}
+        for name, step in self.plan.options.rerank.items():
+            for parameter in step.parameters:
+                if (values := one.get(step_parameter(name, parameter.name))) is not None:
+                    value = int(values[0]) if parameter.integer else float(values[0])
+                    changes.setdefault(name, {})[parameter.name] = value
+        try:
+            return self.plan.with_rerank(changes)
+        except FusionError as error:  # two numbers that exclude each other, such as at_least and of_first
+            raise ConfigError(f"--vary: rerank.{error}") from None
 
     @property
     def _only_bins(self) -> bool:
@@ -147,7 +170,7 @@ class Evaluator:
             aucs = self._aucs(fused)
             values[self._of_auc] = aucs.values if isinstance(aucs, BoundedAucs) else aucs
         if self._grouped:
-            ranking = self.ranking(fused)
+            ranking = self.ranking(fused, one)
             for i, metric in self._grouped.items():
                 measured = self.measures[i].measured(fused, ranking)
                 values[i] = measured.statistic(np.ones(measured.units))
@@ -162,7 +185,8 @@ class Evaluator:
 
     def _combined(self, prepared: _Prepared, rows: Rows, sets: Mapping[str, Floats]) -> Floats:
         """Fused scores [P, n] of n rows, boosts included."""
-        fused = self.plan.fusion.formula.combine(prepared.columns[rows], sets)
+        own = {parameter.name: sets[parameter.name] for parameter in self.plan.fusion.formula.parameters}
+        fused = self.plan.fusion.formula.combine(prepared.columns[rows], own)
         for rule, picked in prepared.picked:
             fused = np.where(picked[rows], rule.moved(fused), fused)
         return np.asarray(fused)

@@ -19,7 +19,7 @@ from ranker.log_files.log_reader import DataError, Log
 from training.config.experiment import Experiment
 from training.data.cache import digest, files, scored_by
 from training.data.encode import NO_GROUP, encode_with_columns
-from training.data.plain_columns import plain
+from training.data.plain_columns import values_of
 from training.data.trained_on import held_out, none_held_out
 from training.evaluation.evaluate import predict
 from training.evaluation.onnx_scorer import onnx_scorer
@@ -133,7 +133,7 @@ def scored_rows(
         predictions.labels.astype(np.float64),
         predictions.known,
         np.unique(predictions.groups, return_inverse=True)[1].astype(np.intp),
-        {name: np.concatenate([plain(part[name], name) for part in raw]) for name in more},
+        {name: np.concatenate([values_of(artifact.schema, name, part[name]) for part in raw]) for name in more},
     )
     _write(rows, path)
     return rows, key
@@ -144,7 +144,9 @@ def _write(rows: ScoredRows, path: Path) -> None:
     for i, name in enumerate(rows.objectives):
         table[f"score.{name}"] = rows.scores[:, i]
         table[f"label.{name}"] = pa.array(rows.labels[:, i], mask=~rows.known[:, i])
-    table |= {f"column.{name}": pa.array(column, from_pandas=True) for name, column in rows.columns.items()}
+    for name, column in rows.columns.items():
+        lists = column.ndim == 2
+        table[f"column.{name}"] = pa.array(column.tolist()) if lists else pa.array(column, from_pandas=True)
     with replacing(path) as partial:
         pq.write_table(pa.table(table), partial)
 
@@ -158,5 +160,14 @@ def _read(path: Path, objectives: tuple[str, ...], more: Sequence[str]) -> Score
         np.stack([column.fill_null(0.0).to_numpy() for column in labels], axis=1),
         np.stack([column.is_valid().to_numpy() for column in labels], axis=1),
         table["group"].to_numpy().astype(np.intp),
-        {name: table[f"column.{name}"].to_numpy() for name in more},
+        {name: _column(table[f"column.{name}"]) for name in more},
     )
+
+
+def _column(stored: Any) -> NDArray[Any]:
+    """A stored column [N], or [N, W] of lists."""
+    if not pa.types.is_list(stored.type):
+        return np.asarray(stored.to_numpy())
+    values = stored.to_pylist()
+    numbers = pa.types.is_floating(stored.type.value_type)
+    return np.array(values, dtype=np.float64 if numbers else object).reshape(len(values), -1)

@@ -1,25 +1,30 @@
 """The search space: which parameters of a fusion vary, and how far from their current values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion import Fusion, Parameter
+from ranker.fusion import Fusion, Parameter, Plan
 from ranker.registry import alternatives
 from training.config.experiment import ConfigError
 
 Floats = NDArray[np.float64]
 Sets = dict[str, Floats]
-"""Parameters of P sets, as a formula reads them: [P, T] for per-objective ones, [P] for others."""
+"""Parameters of P sets: as a formula reads them, [P, T] for per-objective ones and [P] for others; of steps [P]."""
 
 DIGITS = 6
+RERANK = "rerank"
+"""Prefix of the names of parameters of re-ranking steps."""
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One searched number: a parameter, or its value for one objective. ``today`` is the current value."""
+    """One searched number: a parameter of the formula, its value for one objective, or a re-ranking step's parameter.
+
+    ``today`` is the current value, ``step`` the name of the step.
+    """
 
     parameter: str
     objective: str | None
@@ -27,19 +32,27 @@ class Dimension:
     low: float
     high: float
     integer: bool
+    step: str | None = None
 
     @property
     def name(self) -> str:
-        """Name such as ``power.click`` or ``buckets``."""
+        """Name such as ``power.click``, ``buckets`` or ``rerank.diverse.lambda``."""
+        if self.step is not None:
+            return step_parameter(self.step, self.parameter)
         return self.parameter if self.objective is None else f"{self.parameter}.{self.objective}"
 
 
 @dataclass(frozen=True)
 class Space:
-    """The search space: D dimensions around a fusion's current parameters; other parameters stay fixed."""
+    """The search space: D dimensions around a plan's current parameters; other parameters stay fixed."""
 
-    fusion: Fusion
+    plan: Plan
     dimensions: tuple[Dimension, ...]
+
+    @property
+    def fusion(self) -> Fusion:
+        """The plan's formula with its parameters."""
+        return self.plan.fusion
 
     @property
     def start(self) -> Floats:
@@ -56,46 +69,59 @@ class Space:
         return np.asarray(np.clip(np.round(values * scale) / scale, low, high))
 
     def sets(self, points: Floats) -> Sets:
-        """Map points [P, D] to all parameters of the formula."""
+        """Map points [P, D] to all parameters of the formula, and those of steps that vary."""
         values = self.values(points)
         sets = {name: np.repeat(array[None], len(points), axis=0) for name, array in self.fusion.arrays.items()}
         for i, dimension in enumerate(self.dimensions):
-            if dimension.objective is None:
+            if dimension.step is not None:
+                sets[dimension.name] = values[:, i]
+            elif dimension.objective is None:
                 sets[dimension.parameter][:] = values[:, i]
             else:
                 sets[dimension.parameter][:, self.fusion.objectives.index(dimension.objective)] = values[:, i]
         return sets
 
-    def at(self, point: Floats) -> Fusion:
-        """The fusion at a point [D]."""
+    def at(self, point: Floats) -> Plan:
+        """The plan at a point [D]."""
         given: dict[str, float | dict[str, float]] = {}
+        steps: dict[str, dict[str, float]] = {}
         for dimension, value in zip(self.dimensions, self.values(point).tolist(), strict=True):
             number = int(value) if dimension.integer else value
-            if dimension.objective is None:
+            if dimension.step is not None:
+                steps.setdefault(dimension.step, {})[dimension.parameter] = number
+            elif dimension.objective is None:
                 given[dimension.parameter] = number
             else:
                 of_objectives = given.setdefault(dimension.parameter, {})
                 assert isinstance(of_objectives, dict)
                 of_objectives[dimension.objective] = number
-        return self.fusion.replaced(given)
+        return self.plan.replaced(given).with_rerank(steps)
 
 
-def space(fusion: Fusion, vary: Sequence[str], trust: float) -> Space:
-    """The search space around a fusion's parameters.
+def step_parameter(step: str, parameter: str) -> str:
+    """Name of a parameter of a re-ranking step: ``rerank.diverse.lambda``."""
+    return f"{RERANK}.{step}.{parameter}"
+
+
+def space(plan: Plan, vary: Sequence[str], trust: float) -> Space:
+    """The search space around a plan's parameters.
 
     Each parameter's search radius is ``trust`` times its size: the larger of its current value and its default, or 5 %
     of its bounds if both are 0. The range is clipped to the formula's bounds, and an objective's strength keeps its
     sign, so that a search never reverses an objective.
 
     ``vary`` names parameters (``power``), one objective's value (``power.like``), or one with its range
-    (``power.like=0:3``); by default all parameters that affect the order vary.
+    (``power.like=0:3``); by default all parameters of the formula that affect the order vary. Those of re-ranking steps
+    vary if they are named: ``rerank.diverse.lambda``.
 
     Raises ``ConfigError`` for unknown names, for ranges outside the bounds or without the current value, and if nothing
     is left to vary.
     """
     if not 0.0 < trust < float("inf"):
         raise ConfigError(f"--trust {trust:g}: must be > 0; 1 searches from 0 to twice the current value")
+    fusion = plan.fusion
     known: dict[str, Dimension] = {}
+    bounds = {parameter.name: parameter for parameter in fusion.formula.parameters}
     for parameter in fusion.formula.parameters:
         current = fusion.arrays[parameter.name]
         for i, objective in enumerate(fusion.objectives if parameter.per_objective else [None]):
@@ -104,17 +130,25 @@ def space(fusion: Fusion, vary: Sequence[str], trust: float) -> Space:
             dimension = _around(parameter, objective, value, trust, keeps_sign=turned)
             known[dimension.name] = dimension
     idle = {parameter.name for parameter in fusion.formula.parameters if not parameter.affects_order}
+    of_formula = list(known)
+    for name, step in plan.options.rerank.items():
+        for parameter in step.parameters:
+            if parameter.name in step.numbers and parameter.affects_order:
+                around = _around(parameter, None, step.numbers[parameter.name], trust, keeps_sign=False)
+                dimension = replace(around, step=name)
+                known[dimension.name], bounds[dimension.name] = dimension, parameter
     if not vary:
-        chosen = {name: d for name, d in known.items() if d.parameter not in idle and d.high > d.low}
+        chosen = {name: known[name] for name in of_formula if known[name].parameter not in idle}
+        chosen = {name: dimension for name, dimension in chosen.items() if dimension.high > dimension.low}
     else:
         chosen = {}
         for text in vary:
-            chosen |= _varied(text, fusion, known)
+            chosen |= _varied(text, fusion, known, bounds)
     if not chosen:
         raise ConfigError(
             f"fusion {fusion.name!r} has no parameter that affects the order, so there is nothing to search"
         )
-    return Space(fusion, tuple(chosen.values()))
+    return Space(plan, tuple(chosen.values()))
 
 
 def _around(
@@ -129,18 +163,19 @@ def _around(
     return Dimension(parameter.name, objective, current, low, high, parameter.integer)
 
 
-def _varied(text: str, fusion: Fusion, known: Mapping[str, Dimension]) -> dict[str, Dimension]:
+def _varied(
+    text: str, fusion: Fusion, known: Mapping[str, Dimension], parameters: Mapping[str, Parameter]
+) -> dict[str, Dimension]:
     word, equals, bounds_text = text.partition("=")
-    found = {name: d for name, d in known.items() if word in (name, d.parameter)}
+    found = {name: d for name, d in known.items() if word == name or (d.step is None and word == d.parameter)}
     if not found:
-        names = [*dict.fromkeys(name for d in known.values() for name in (d.parameter, d.name))]
+        names = [*dict.fromkeys(name for d in known.values() for name in (d.name if d.step else d.parameter, d.name))]
         raise ConfigError(f"--vary {text}: fusion {fusion.name!r} has no parameter {word!r}{alternatives(word, names)}")
     if not equals:
         return found
-    bounds = {parameter.name: parameter for parameter in fusion.formula.parameters}
     moved = {}
     for name, dimension in found.items():
-        parameter = bounds[dimension.parameter]
+        parameter = parameters[dimension.parameter if dimension.step is None else name]
         try:
             low, high = (float(end) for end in bounds_text.split(":"))
         except ValueError:
@@ -151,5 +186,5 @@ def _varied(text: str, fusion: Fusion, known: Mapping[str, Dimension]) -> dict[s
             )
         if not low <= dimension.today <= high:
             raise ConfigError(f"--vary {text}: the range does not include the current {name}, {dimension.today:g}")
-        moved[name] = Dimension(dimension.parameter, dimension.objective, dimension.today, low, high, parameter.integer)
+        moved[name] = replace(dimension, low=low, high=high)
     return moved

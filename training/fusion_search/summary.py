@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion import Fusion
 from training.evaluation.pareto_front import non_dominated
 from training.fusion_search.confidence import OBJECTIVE, gains
 from training.fusion_search.evaluator import Evaluator
@@ -63,6 +62,8 @@ class SearchResult:
     tried: int
     formula: str
     parameters: Mapping[str, Any]
+    rerank: Mapping[str, Mapping[str, float]]
+    """Parameters of the re-ranking steps, by step."""
     moved: bool
     search: Half
     held_out: Half
@@ -126,15 +127,16 @@ def summarise(
         )
         > 0
     ]
-    fusion: Fusion = space.at(best)
+    found, present_plan = space.at(best), searching.baseline.plan
     return SearchResult(
         goal=goal.text,
         constraints=[constraint.text for constraint in goal.constraints],
         method=method,
         tried=len(history.points),
-        formula=fusion.name,
-        parameters=fusion.values,
-        moved=fusion.values != searching.baseline.plan.fusion.values,
+        formula=found.fusion.name,
+        parameters=found.fusion.values,
+        rerank={name: step.numbers for name, step in found.options.rerank.items()},
+        moved=(found.fusion.values, found.options.rerank) != (present_plan.fusion.values, present_plan.options.rerank),
         search=halves[0],
         held_out=halves[1],
         broken=broken,

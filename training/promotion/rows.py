@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ranker.artifact import Artifact, to_json
 from ranker.encoding import Column, Labels, Packed, Ragged, encode_labels
 from ranker.encoding.columns import Mask
-from ranker.inference.pool import declared, raw_values
+from ranker.inference.pool import fusion_values
 from ranker.log_files.log_reader import Chunk, DataError
 from ranker.outcomes import outcomes
 from ranker.schema import Schema, Task
@@ -207,8 +207,7 @@ class _Reading:
         packed = version.encoder.encode(columns, columns)
         self._scores[i].append(_scored(self._scorers[i], packed))
         for name, parts in self._features[i].items():
-            raw = raw_values(declared(version, name, columns[version.schema.column(name)]))
-            parts.append(raw.astype(object))
+            parts.append(fusion_values(version, name, columns[version.schema.column(name)]).astype(object))
         return packed
 
     def done(self, notes: list[str]) -> PairedRows:

@@ -24,6 +24,8 @@ from ranker.registry import Registry
 Columns: TypeAlias = Mapping[str, Column]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 Value: TypeAlias = Literal["number", "integer", "unsigned", "string", "any"]
+Comparable: TypeAlias = Literal["category", "number", "tags", "vector"]
+"""How rows compare by a feature: one id, a number, a set of ids, or a vector."""
 CsvType: TypeAlias = Literal["number", "text", "unsigned", "integer", "id"]
 
 
@@ -80,6 +82,8 @@ class FeatureKind(Closed, ABC):
     of label statistics. Its encoding is then a :class:`~ranker.encoding.kinds.coded.CodedEncoding`."""
     holds_times: ClassVar[bool] = True
     """Whether the column may contain times."""
+    compared_as: ClassVar[Comparable | None] = None
+    """How re-ranking compares candidates by the raw column; ``None`` if it cannot."""
 
     @property
     def embedding_width(self) -> int | None:
@@ -102,6 +106,14 @@ class FeatureKind(Closed, ABC):
         """Convert a raw column [N] to the type declared in the schema. Raises ``ColumnError``."""
         del name
         return column
+
+    def listed(self, column: Column, name: str) -> NDArray[Any] | None:
+        """Raw values of a column of several values per row [N, W], padded with missing ones; ``None`` for one value.
+
+        Raises ``ColumnError``.
+        """
+        del column, name
+        return None
 
     @abstractmethod
     def fitter(self, seed: int, fitters: Mapping[str, "Fitter"]) -> "Fitter":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ranker.encoding.columns import MISSING, Column, Integers, same_type
 from ranker.encoding.declared import as_declared
 from ranker.encoding.index import table_places
-from ranker.encoding.kinds.base import FEATURE_KINDS, Block, Columns, CsvType, Fitter, Part, RequestType
+from ranker.encoding.kinds.base import FEATURE_KINDS, Block, Columns, Comparable, CsvType, Fitter, Part, RequestType
 from ranker.encoding.kinds.coded import Coded, CodedEncoding, CodedFitter
 from ranker.encoding.layout import LayoutBuilder, Side
 from ranker.encoding.value_types import ValueType
@@ -27,6 +27,7 @@ class Categorical(Coded):
 
     single_valued: ClassVar[bool] = True
     identifies: ClassVar[bool] = True
+    compared_as: ClassVar[Comparable | None] = "category"
 
     @property
     def csv_type(self) -> CsvType | None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ranker.encoding.columns import LARGEST_INPUT, Column, ColumnError, Ragged, numbers, require
-from ranker.encoding.kinds.base import FEATURE_KINDS, Encoding, FixedKind, RequestType
+from ranker.encoding.kinds.base import FEATURE_KINDS, Comparable, Encoding, FixedKind, RequestType
 from ranker.encoding.layout import LayoutBuilder, Side
 from ranker.encoding.lists import list_codes, ragged
 
@@ -21,6 +21,11 @@ class Dense(FixedKind):
     size: int = Field(ge=1, le=65536, description="Length of the vector.")
 
     holds_times: ClassVar[bool] = False
+    compared_as: ClassVar[Comparable | None] = "vector"
+
+    def listed(self, column: Column, name: str) -> NDArray[np.float32]:
+        """The vectors [N, size]."""
+        return vectors(column, name, self.size)
 
     def encoding(self) -> "DenseEncoding":
         """Return the encoding."""

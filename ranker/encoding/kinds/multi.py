@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from ranker.encoding.columns import Column, Integers
-from ranker.encoding.kinds.base import FEATURE_KINDS, CsvType, Fitter, RequestType
+from ranker.encoding.kinds.base import FEATURE_KINDS, Comparable, CsvType, Fitter, RequestType
 from ranker.encoding.kinds.coded import Coded, CodedEncoding, CodedFitter
 from ranker.encoding.layout import LayoutBuilder, Side
-from ranker.encoding.lists import list_codes, pad, split
+from ranker.encoding.lists import list_codes, pad, padded, ragged, split
 from ranker.encoding.vocabulary import Coder
+
+MOST_LISTED = 64
+"""Most values of a row that re-ranking compares, so that one long list does not fill the memory."""
 
 
 @FEATURE_KINDS.register("multi")
@@ -25,10 +28,16 @@ class Multi(Coded):
     max_length: int = Field(8, ge=1, le=1024, description="Keep at most this many values of a row, from the start.")
     pooling: Literal["mean", "sum"] = Field("mean", description="How to pool the embeddings of a row's values.")
 
+    compared_as: ClassVar[Comparable | None] = "tags"
+
     @property
     def csv_type(self) -> CsvType | None:
         """Text to split."""
         return "text"
+
+    def listed(self, column: Column, name: str) -> NDArray[Any]:
+        """The first values of each row [N, W], W = ``max_length`` up to ``MOST_LISTED``, then None."""
+        return padded(ragged(column, name, self.separator), min(self.max_length, MOST_LISTED))
 
     def fitter(self, seed: int, fitters: Mapping[str, Fitter]) -> "MultiFitter":
         """Return a fitter of the vocabulary over the values of lists."""

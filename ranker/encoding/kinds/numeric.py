@@ -17,6 +17,7 @@ from ranker.encoding.columns import (
 from ranker.encoding.kinds.base import (
     FEATURE_KINDS,
     Arrays,
+    Comparable,
     CsvType,
     Encoding,
     FeatureKind,
@@ -61,6 +62,7 @@ class Numeric(FeatureKind):
 
     state_section: ClassVar[str | None] = "numerics"
     single_valued: ClassVar[bool] = True
+    compared_as: ClassVar[Comparable | None] = "number"
     flags_missing: ClassVar[bool] = True
     """Whether a flag tells the model that a number is missing, if training had missing ones."""
 

@@ -50,6 +50,18 @@ def raw_features(artifact: Artifact) -> list[str]:
     return [name for name in read if name in artifact.schema.candidate]
 
 
+def _listed(schema: Schema, name: str) -> int | None:
+    """Number of raw values per item of a feature of lists; ``None`` for one of a single value."""
+    listed = schema.features[name].listed([], schema.column(name))
+    return None if listed is None else listed.shape[1]
+
+
+def _codes(listed: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.float64]:
+    """Codes [N, W] of tags, which re-ranking only compares; NaN for none. New ones are added to ``codes``."""
+    rows = [[np.nan if tag is None else codes.setdefault(tag, len(codes)) for tag in row] for row in listed.tolist()]
+    return np.array(rows, dtype=np.float64).reshape(listed.shape)
+
+
 def build(source: Path, artifact: Artifact, folder: Path) -> None:
     """Encode all items into ``folder``, which must exist and be empty.
 
@@ -70,10 +82,13 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
     combined = enumerate(encoder.combined)
     codes = {name: new_array(folder / f"code.{i}.npy", np.int32, (len(order),)) for i, name in combined}
     raw: dict[str, Any] = {}
+    tags: dict[str, dict[Any, int]] = {}
     texts: dict[str, list[Text]] = {schema.candidate_id: [ids]} if isinstance(ids, Text) else {}
     for name in raw_features(artifact):
         if name not in texts:
-            if encoder.encodings[name].request_type.value == "string":
+            if (width := _listed(schema, name)) is not None:
+                raw[name] = new_array(folder / f"raw.{len(raw)}.npy", np.float64, (len(order), width))
+            elif encoder.encodings[name].request_type.value == "string":
                 texts[name] = []
             else:
                 raw[name] = new_array(folder / f"raw.{len(raw)}.npy", np.float64, (len(order),))
@@ -101,7 +116,12 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
             if keys_of is not None:
                 keys_of[to] = items.keys
             for name, array in raw.items():
-                array[to] = numbers(batch.columns[schema.column(name)], schema.column(name))
+                column = schema.column(name)
+                listed = schema.features[name].listed(batch.columns[column], column)
+                if listed is None:
+                    array[to] = numbers(batch.columns[column], column)
+                else:
+                    array[to] = listed if listed.dtype != object else _codes(listed, tags.setdefault(name, {}))
         except ColumnError as error:
             in_file = ColumnError(error.column, batch.within + error.row, error.value, error.expected)
             raise ItemsError(f"{batch.file}: {in_file}") from None

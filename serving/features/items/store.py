@@ -10,7 +10,7 @@
     code.N.npy      codes [V] of a feature that label statistics cross with the context
     list_numbers.npy, list_keys.npy    what items are compared by within a list [V, F] and [V, C], if they are
     match_keys.npy  keys [V, K] that are looked up in lists of the context, if any are
-    raw.N.npy       numbers [V] that fusions read
+    raw.N.npy       numbers [V] that fusions read, or [V, W] of lists: vectors, and codes of tags
     text.N.npy      strings that fusions read, or the ids, with text.N.offsets.npy; text.N.rows.npy is in file order
 """
 
@@ -89,7 +89,10 @@ class ItemStore:
         """Raw values [N] for fusions; missing where the position is -1."""
         if feature in self._raw:
             known = self._raw[feature]
-            return np.where(places < 0, np.nan, known[places] if len(known) else np.nan)
+            unknown = places < 0
+            if not len(known):
+                return np.full((len(places), *known.shape[1:]), np.nan)
+            return np.where(unknown if known.ndim == 1 else unknown[:, None], np.nan, known[places])
         text = self._text[feature]
         rows = np.full(len(places), -1, dtype=np.int64)
         rows[places >= 0] = text.rows[self._order[places[places >= 0]]]

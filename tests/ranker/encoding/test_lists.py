@@ -64,3 +64,18 @@ def test_padding_keeps_the_first_or_the_last():
     last = pad(lists, ids, 2, lambda n: np.maximum(n - 2, 0))
     assert last.tolist() == [[30, 40], [0, 0], [50, 0], [60, 70]]
     assert pad(ragged([], "x", None), ids[:0], 3, np.zeros_like).shape == (0, 3)
+
+
+def test_raw_lists_are_the_first_values_then_nothing(rows):
+    tags = rows.schema.features["tags"]
+    assert tags.listed(["3,1,2", None, "", "7"], "tags").tolist() == [
+        ["3", "1"],
+        [None, None],
+        [None, None],
+        ["7", None],
+    ]
+    many = tags.model_copy(update={"separator": None, "max_length": 3})
+    assert many.listed([[1, None, 2, 5], [], None], "tags").tolist() == [[1, 2, None], [None] * 3, [None] * 3]
+    vector = rows.schema.features["vector"]
+    assert vector.listed([[1, 2, 3], None], "vector").tolist() == [[1, 2, 3], [0, 0, 0]]
+    assert rows.schema.features["length"].listed([1.0], "length") is None

@@ -17,6 +17,8 @@ LISTS = np.array(["a", "a", "a", "a", "b", "b", "c", "d"])
 
 def prepared(name, values=LABELS, known=None, lists=LISTS, k=None):
     relevance = Relevance(values, np.ones(len(values), dtype=bool) if known is None else known)
+    if RANKING_METRICS[name].of_items:
+        relevance = Relevance.of_items(values)
     return RANKING_METRICS[name].prepared(Groups(lists), relevance, k)
 
 
@@ -121,6 +123,8 @@ def test_the_number_of_lists_that_define_a_metric():
         "auc": 4,
         "gauc": 1,
         "mean": 4,
+        "intra_list_distance": 2,
+        "coverage": 4,
     }
 
 

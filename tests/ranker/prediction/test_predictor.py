@@ -10,7 +10,7 @@ from ranker.inference import InputError, Model
 from ranker.log_files.errors import DataError
 from ranker.prediction.options import PredictOptions
 from ranker.prediction.predictor import Predictor
-from tests.artifacts import with_noisy_student
+from tests.artifacts import shop_log, with_noisy_student
 from tests.ranker.prediction.request_rows import requests_of, table_of
 
 ENGINES = ["onnxruntime", "openvino"]
@@ -83,6 +83,25 @@ def test_rules_drop_rows_unless_they_are_left_out(write_artifact, tmp_path):
     assert sorted(ruled["rank"].drop_null().to_pylist()) == list(range(1, good.sum() + 1))
     free = Predictor(artifact, PredictOptions(rank_by=("list",), rules=False, engine="onnxruntime"))(table)
     assert sorted(free["rank"].to_pylist()) == list(range(1, 41))
+
+
+def test_lists_are_re_ranked_as_in_the_service(write_artifact, tmp_path):
+    steps = {
+        "diverse": {"kind": "mmr", "of": ["tags", "vector", "shelf"], "lambda": 0.3, "first": 9},
+        "items": {"kind": "spread", "of": "sku", "window": 3},
+    }
+    artifact = write_artifact(tmp_path, **shop_log(), fusion={"rerank": steps})
+    model, requests = Model.load(artifact.folder, engine="onnxruntime"), requests_of(artifact, SIZES)
+    by, table = {"rank_by": ("list",), "engine": "onnxruntime"}, table_of(requests)
+    found, first = Predictor(artifact, PredictOptions(**by))(table), 0
+    plain = Predictor(artifact, PredictOptions(**by, rules=False))(table)
+    assert not found["rank"].equals(plain["rank"])
+    for size, request in zip(SIZES, requests, strict=True):
+        here = slice(first, first + size)
+        for table, fusion in ((found, None), (plain, {"rerank": False})):
+            expected = model.rank(request["context"], request["candidates"], fusion=fusion)
+            assert np.argsort(table["rank"].to_numpy()[here]).tolist() == expected.positions.tolist()
+        first += size
 
 
 def test_a_student_sifts_as_in_the_service(artifact, tmp_path):

@@ -10,6 +10,7 @@ from rich.console import Console
 
 import ranker
 from ranker.artifact import load, with_fusions
+from ranker.fusion import FusionOptions, StoredFusion, plan_for
 from ranker.log_files.log_reader import DataError
 from ranker.metrics import auc
 from tests.artifacts import written
@@ -228,3 +229,38 @@ def test_a_config_s_metric_of_a_fusion_that_now_reads_features_is_left_out(artif
     report = evaluate(made, log, bootstrap=0, progress=False)["tasks"]["click"]
     assert "fused(ranked).ndcg@5" in report
     assert "fused(floored).ndcg@5" not in report
+
+
+def test_re_ranked_lists_are_measured_as_served(artifact, log):
+    steps = {
+        "diverse": {"kind": "mmr", "of": ["tags", "vector"], "lambda": 0.4},
+        "items": {"kind": "spread", "of": "item", "window": 3},
+        "long": {"kind": "quota", "where": "length > 40", "at_least": 2, "of_first": 4},
+    }
+    plan = plan_for(artifact.schema, StoredFusion(options=FusionOptions.model_validate({"rerank": steps})))
+    made = with_fusions(
+        artifact, {**artifact.fusions, "diverse": plan}, artifact.manifest.experiment, artifact.folder.parent
+    )
+    names = ("ndcg@5(click)", "intra_list_distance@4(tags)", "intra_list_distance@4(item)", "coverage@2(item)")
+    found = rankings(made, log, metrics=[f"fused(diverse).{name}" for name in names], list_by="search")["metrics"]
+    lists = list(served(made, log, "diverse"))
+    click = [ndcg(rows["click"].tolist(), 5) for rows in lists]
+    assert found["fused(diverse).ndcg@5(click)"]["value"] == pytest.approx(np.mean(click))
+
+    def distance(rows, column):
+        def apart(one, other):
+            if column == "item":
+                return float(one != other)
+            one, other = (set([tag for tag in text.split(",") if tag][:2]) for text in (one, other))
+            return 1 - len(one & other) / max(len(one | other), 1)
+
+        first = rows[column].tolist()[:4]
+        return np.mean([apart(first[i], first[j]) for i in range(4) for j in range(i)])
+
+    for column in ("tags", "item"):
+        expected = np.mean([distance(rows, column) for rows in lists])
+        assert found[f"fused(diverse).intra_list_distance@4({column})"]["value"] == pytest.approx(expected)
+    shown = {item for rows in lists for item in rows["item"].tolist()[:2]}
+    assert found["fused(diverse).coverage@2(item)"]["value"] == pytest.approx(len(shown) / log["item"].nunique())
+    with pytest.raises(ConfigError, match=r"no metric 'click\.coverage'"):
+        rankings(made, log, metrics="click.coverage@3", list_by="search")

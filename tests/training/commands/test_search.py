@@ -7,12 +7,12 @@ import orjson
 import pytest
 import yaml
 
-from ranker.artifact import load
+from ranker.artifact import load, with_fusions
 from ranker.fusion import Candidates, FusionOptions, StoredFusion, plan_for
 from tests.training.cli.test_cli import table_of
 from tests.training.command import ranker_train
 from tests.training.reports.browser import dom
-from training.commands.search import SearchOptions, search
+from training.commands.search import SearchOptions, export_found, search
 
 GOAL, KEPT = "click.auc + 2*like.auc + watch_time.ndcg@5", "click.auc >= today - 0.02"
 
@@ -123,7 +123,7 @@ def test_a_value_column_of_the_log_is_maximised(trained, tmp_path) -> None:
     [
         ({"maximise": "clik.auc"}, "did you mean 'click'"),
         ({"maximise": "nothing.mean@2"}, "has no column 'nothing'"),
-        ({"maximise": "tags.mean@2"}, "column 'tags' holds lists"),
+        ({"maximise": "tags.mean@2"}, "column 'tags' must hold numbers to be used in a metric; it holds lists"),
         ({"maximise": "device.mean@2"}, "column 'device' must hold numbers"),
         ({"maximise": "fused(other).auc(click)"}, "by fusion 'default'; write click.auc"),
         (
@@ -169,3 +169,33 @@ def test_a_mistake_is_one_line(trained, tmp_path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: --trust -1: must be > 0")
     assert "Traceback" not in ended.stderr
+
+
+def test_a_re_ranking_step_is_searched_for_diversity_and_exported(trained, tmp_path) -> None:
+    artifact = load(trained.output)
+    steps = {
+        "diverse": {"kind": "mmr", "of": ["tags", "item_embedding"], "lambda": 0.9},
+        "items": {"kind": "spread", "of": "item_id"},
+    }
+    plan = plan_for(artifact.schema, StoredFusion(options=FusionOptions.model_validate({"rerank": steps})))
+    made = with_fusions(artifact, {"default": plan}, artifact.manifest.experiment, tmp_path / "artifacts")
+    asked = SearchOptions(
+        maximise="0.01*click.ndcg@5 + tags.intra_list_distance@5 + item_id.coverage@3",
+        vary=["rerank.diverse.lambda=0:1", "share"],
+        budget=25,
+        bootstrap=10,
+        jobs=2,
+    )
+    found = search(made, [trained.log], asked, output=tmp_path / "found", progress=False)
+    gains = found.search.gains["tags.intra_list_distance@5"]
+    assert gains.best > gains.today
+    assert found.rerank["diverse"]["lambda"] < 0.9
+    assert found.moved
+    config = yaml.safe_load((tmp_path / "found" / "fusion.yaml").read_text())["fusion"]
+    assert config["rerank"]["diverse"]["lambda"] == found.rerank["diverse"]["lambda"]
+    assert plan_for(artifact.schema, StoredFusion(options=FusionOptions.model_validate(config)))
+    again = search(made, [trained.log], asked, output=tmp_path / "found", progress=False)  # from cached rows
+    assert again.to_dict() == found.to_dict()
+    exported = export_found(made, asked, found, tmp_path / "artifacts")
+    assert exported.fusion.options.rerank["diverse"].numbers["lambda"] == found.rerank["diverse"]["lambda"]
+    assert exported.manifest.experiment["fusion"]["rerank"]["items"]["kind"] == "spread"

@@ -1,5 +1,7 @@
 """Metrics of parameter sets, beside the fusion and the metrics one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,13 +47,13 @@ def ranked(plan: Plan, rows) -> np.ndarray:
 
 @pytest.mark.parametrize("name", list(PLANS))
 def test_every_metric_is_that_of_the_served_ranking(name: str, rows) -> None:
-    around = space(plan(name).fusion, [], 0.5)
+    around = space(plan(name), [], 0.5)
     points = np.vstack([around.start, np.random.default_rng(1).random((3, len(around.start)))])
     evaluator = Evaluator(plan(name), rows, METRICS)
     measured = evaluator(around.sets(points))
     np.testing.assert_allclose(evaluator.baseline(), measured[0], rtol=0, atol=1e-12)
     for point, found in zip(points, measured, strict=True):
-        fused = ranked(plan(name).replaced(around.at(point).values), rows)
+        fused = ranked(around.at(point), rows)
         known = rows.known[:, 1]
         expected = [
             auc(rows.labels[:, 0], fused),
@@ -70,7 +72,7 @@ def test_every_metric_is_that_of_the_served_ranking(name: str, rows) -> None:
 
 @pytest.mark.parametrize("name", list(PLANS))
 def test_bins_are_close_and_threads_change_nothing(name: str, rows) -> None:
-    around = space(plan(name).fusion, [], 0.5)
+    around = space(plan(name), [], 0.5)
     sets = around.sets(np.random.default_rng(1).random((6, len(around.start))))
     exact = Evaluator(plan(name), rows, METRICS)(sets)
     np.testing.assert_array_equal(Evaluator(plan(name), rows, METRICS, jobs=3)(sets), exact)
@@ -93,3 +95,44 @@ def test_columns_must_be_numbers_and_gains_not_negative(rows) -> None:
     rows.columns["worth"][3] = np.nan
     with pytest.raises(DataError, match="column 'worth' has rows without a finite number"):
         Evaluator(plan("additive"), rows, [Metric("worth", "mean", 3)]).baseline()
+
+
+def test_metrics_within_lists_are_those_of_the_re_ranked_lists(rows) -> None:
+    rng = np.random.default_rng(0)
+    columns = {**rows.columns, "genre": rng.integers(0, 3, len(rows)), "author": rng.integers(0, 9, len(rows))}
+    rows = replace(rows, columns=columns)
+    rerank = {"diverse": {"kind": "mmr", "of": "genre"}, "authors": {"kind": "spread", "of": "author", "window": 2}}
+    options = FusionOptions.model_validate(
+        {"rerank": rerank, "rules": {"quality": {"kind": "floor", "least": {"click": 0.3}}}}
+    )
+    made = build_plan(options, KINDS, ("age",), compared={"genre": "category", "author": "category"})
+    metrics = [
+        Metric("watch", "ndcg", 3),
+        Metric("genre", "intra_list_distance", 3),
+        Metric("author", "coverage", 2),
+        Metric("click", "auc"),
+    ]
+    around = space(made, ["rerank.diverse.lambda=0:1", "share.like"], 1.0)
+    points = np.array([around.start, [0.1, 0.9], [1.0, 0.5]])
+    evaluator = Evaluator(made, rows, metrics)
+    measured = evaluator(around.sets(points))
+    np.testing.assert_allclose(evaluator.baseline(), measured[0], atol=1e-12)
+    for point, found in zip(points, measured, strict=True):
+        searched = around.at(point)
+        tops, distances = [], []
+        keys = np.empty(len(rows))
+        for group in range(rows.groups.max() + 1):
+            own = np.flatnonzero(rows.groups == group)
+            read = {name: rows.columns[name][own] for name in searched.features}
+            order = own[searched.rank(Candidates.of(searched.objectives, rows.scores[own], None, read)).order()]
+            keys[order] = -np.arange(len(own))
+            tops.append(order[:2])
+            genres = columns["genre"][order[:3]]
+            if len(order) > 1:
+                pairs = [genres[i] != genres[j] for i in range(len(genres)) for j in range(i)]
+                distances.append(np.mean(pairs))
+        assert found[0] == pytest.approx(ndcg(rows.labels[:, 2], keys, rows.groups, 3).value, abs=1e-12)
+        assert found[1] == pytest.approx(np.mean(distances))
+        shown = np.unique(columns["author"][np.concatenate(tops)])
+        assert found[2] == pytest.approx(len(shown) / len(np.unique(columns["author"])))
+    assert measured[1, 1] > measured[2, 1], "less weight of relevance: more distance"

@@ -1,19 +1,33 @@
 """The search space around the current parameters."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from ranker.fusion import build_fusion
+from ranker.fusion import FusionOptions, Plan, build_plan
 from training.config.experiment import ConfigError
 from training.fusion_search.space import space
 
 TASKS = ("click", "like")
-PRODUCT = build_fusion("multiplicative", TASKS, {"power": {"click": 1.0, "like": 0.25}})
-BUCKETS = build_fusion("rank_bucket", TASKS, {"weight": {"like": -2.0}, "buckets": 9})
 
 
-def regions(fusion, *vary: str, trust: float = 1.0) -> dict[str, tuple[float, float]]:
-    return {d.name: (d.low, d.high) for d in space(fusion, vary, trust).dimensions}
+def plan(name: str, parameters: Any, **more: Any) -> Plan:
+    options = FusionOptions.model_validate({"name": name, "parameters": parameters, **more})
+    return build_plan(options, dict.fromkeys(TASKS, "binary"), compared={"genre": "category"})
+
+
+PRODUCT = plan("multiplicative", {"power": {"click": 1.0, "like": 0.25}})
+BUCKETS = plan("rank_bucket", {"weight": {"like": -2.0}, "buckets": 9})
+DIVERSE = plan(
+    "additive",
+    {},
+    rerank={"diverse": {"kind": "mmr", "of": "genre"}, "genres": {"kind": "spread", "of": "genre", "window": 6}},
+)
+
+
+def regions(plan: Plan, *vary: str, trust: float = 1.0) -> dict[str, tuple[float, float]]:
+    return {d.name: (d.low, d.high) for d in space(plan, vary, trust).dimensions}
 
 
 def test_parameters_move_by_their_size_within_bounds_and_keep_their_direction() -> None:
@@ -28,7 +42,7 @@ def test_parameters_move_by_their_size_within_bounds_and_keep_their_direction() 
 
 
 def test_what_does_not_affect_the_order_is_left_alone() -> None:
-    assert set(regions(build_fusion("additive", TASKS, {}))) == {"share.click", "share.like"}
+    assert set(regions(plan("additive", {}))) == {"share.click", "share.like"}
 
 
 def test_varying_some_in_regions_of_their_own() -> None:
@@ -45,7 +59,7 @@ def test_points_become_sets_and_fusions_with_the_same_numbers() -> None:
     assert sets["buckets"].shape == (20,)
     np.testing.assert_array_equal(sets["buckets"], np.round(sets["buckets"]))
     for p in range(20):
-        for name, values in found.at(points[p]).arrays.items():
+        for name, values in found.at(points[p]).fusion.arrays.items():
             np.testing.assert_array_equal(values, sets[name][p])
     corners = found.values(np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
     np.testing.assert_array_equal(corners, [[0.0, -4.0, 2.0], [2.0, 0.0, 109.0]])
@@ -81,4 +95,24 @@ def test_mistakes_are_named(vary: list[str], trust: float, problem: str) -> None
 
 def test_a_formula_without_parameters_cannot_be_searched() -> None:
     with pytest.raises(ConfigError, match="nothing to search"):
-        space(build_fusion("expression", TASKS, {}, {"formula": "click + like"}), [], 1.0)
+        space(plan("expression", {}, options={"formula": "click + like"}), [], 1.0)
+
+
+def test_steps_vary_if_they_are_named() -> None:
+    assert set(regions(DIVERSE)) == {"share.click", "share.like"}
+    assert regions(DIVERSE, "rerank.diverse.lambda", trust=0.2) == {
+        "rerank.diverse.lambda": (pytest.approx(0.56), 0.84)
+    }
+    assert regions(DIVERSE, "rerank.genres.window=2:8") == {"rerank.genres.window": (2.0, 8.0)}
+    found = space(DIVERSE, ["rerank.diverse.lambda=0:1", "rerank.genres.window", "share.like"], 1.0)
+    sets = found.sets(np.array([[0.25, 0.5, 1.0]]))
+    assert sets["rerank.diverse.lambda"].tolist() == [0.25]
+    assert sets["rerank.genres.window"].tolist() == [7.0]
+    made = found.at(np.array([0.25, 0.5, 1.0]))
+    assert made.options.rerank["diverse"].numbers["lambda"] == 0.25
+    assert made.options.rerank["genres"].numbers["window"] == 7
+    assert made.fusion.values["share"] == {"click": 1.0, "like": 2.0}
+    with pytest.raises(ConfigError, match=r"did you mean 'rerank.diverse.lambda'\?"):
+        space(DIVERSE, ["rerank.divers.lambda"], 1.0)
+    with pytest.raises(ConfigError, match=r"within \[0, 1\]"):
+        space(DIVERSE, ["rerank.diverse.lambda=0:2"], 1.0)

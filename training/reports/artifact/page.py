@@ -19,6 +19,7 @@ from training.export.report_data import ReportData
 from training.reports import Page, add_curves, add_gates, add_quality, front, parallel
 from training.reports.artifact.cascade import add_cascade
 from training.reports.artifact.playground import add_playground
+from training.reports.artifact.reranking import add_reranking
 from training.reports.artifact.trade_off import SETS, Point, measures, points
 from training.reports.calibration import add_calibration
 from training.reports.position import add_position
@@ -52,6 +53,7 @@ def to_html(artifact: Artifact, data: ReportData | None, sets: int = SETS) -> st
         )
         add_playground(page, schema, artifact.fusions, data)
         _add_trade_off(page, schema, artifact.fusions, data, sets)
+        add_reranking(page, schema, artifact.fusions, data)
         if len(data.curves) > 1:
             page.heading("Balancing").text("Means over windows of steps. Cosines below 0 mean conflicting gradients.")
             add_curves(page, data.curves)
