@@ -42,7 +42,12 @@ class Propensity(PositionMethod):
         rounds: int = Field(100, ge=1, le=5000, description="Trees of the estimate of examination by regression EM.")
 
         def refused(self, task: Task) -> str | None:
-            """Only unconditional clicks are weighed by the examination of their place."""
+            """Only unconditional clicks are weighed by the examination of their place, and only in a loss of rows."""
+            if task.rank_loss is not None:
+                return (
+                    "has a rank_loss, which does not know that this method weighs clicks; use method: additive or "
+                    "multiplicative, which change the logits of both losses"
+                )
             return needs_clicks(task)
 
     options: Options

@@ -229,6 +229,15 @@ CLICK = CONFIG["schema"]["tasks"]["click"]
             },
             r"position\.tasks: 'stars' is of kind ordinal and has 2 logits",
         ),
+        (
+            {
+                "method": "propensity",
+                "schema": with_schema(
+                    tasks={"click": {"kind": "binary", "rank_loss": {"name": "softmax", "group": "request_id"}}}
+                ),
+            },
+            r"position\.tasks: 'click' has a rank_loss, which does not know that this method weighs clicks",
+        ),
         ({"architecture": "boosted_trees"}, r"position: boosted_trees trains no network"),
         ({"trees": {"blend": 0.5}}, r"trees\.blend: served scores of click would be a part of trees"),
     ],
