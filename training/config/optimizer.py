@@ -92,7 +92,9 @@ class TowersGroup(GroupChanges):
     """Overrides for the tasks' heads."""
 
     by_task: Mapping[str, GroupChanges] = Field(
-        default_factory=dict, description="Overrides for single tasks' heads; the rest is inherited from `towers`."
+        default_factory=dict,
+        description="Overrides for single tasks with all their heads, or for single further heads such as "
+        "rating.logit_2; the rest is inherited from `towers`.",
     )
 
 

@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from ranker.heads import task_of
 from ranker.model import RankingModel
 from ranker.optimizers import OPTIMIZERS, learning_rate
 from ranker.optimizers.average import WeightAverage
 from ranker.optimizers.grouped import Group, GroupedOptimizer
 from ranker.optimizers.per_task import PerTaskOptimizer
 from training.config.optimizer import Optimizer, OptimizerGroup
+
+TOWERS = "towers.by_task"
 
 
 def build_optimizer(model: RankingModel, options: Optimizer, steps: int) -> GroupedOptimizer:
@@ -50,13 +53,14 @@ def _by_group(model: RankingModel, settings: dict[str, OptimizerGroup]) -> dict[
         "shared": [variable for variable in model.shared_variables if variable.ref() not in separate],
         "weighting": list(model.weighting.trainable_variables),
         **{
-            f"towers.by_task.{task}": model.variables_of(task, head)
-            for task, head in zip(model.architecture.tasks, model.architecture.heads, strict=True)
+            f"{TOWERS}.{head}": model.variables_of(head, layer)
+            for head, layer in zip(model.architecture.tasks, model.architecture.heads, strict=True)
         },
     }
+    of_task = {f"{TOWERS}.{head}": f"{TOWERS}.{task_of(head)}" for head in model.architecture.tasks}
     by_group: dict[str, list[tf.Variable]] = {path: [] for path in settings}
     for path, members in parts.items():
-        candidates = [path, path.split(".")[0], "dense"]  # the most specific first
+        candidates = [path, of_task.get(path, path), path.split(".")[0], "dense"]  # the most specific first
         by_group[next(group for group in candidates if group in settings)] += members
     has = {path.split(".")[0]: None for path, members in parts.items() if members}
     for path in ("shared", "wide", "weighting"):

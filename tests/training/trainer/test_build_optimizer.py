@@ -124,6 +124,24 @@ def test_what_a_model_does_not_have_is_refused(layout, changes, expected):
         build_model(experiment(**changes), layout, steps_per_epoch=10)
 
 
+def test_overrides_of_a_task_are_for_all_of_its_heads(log, tmp_path):
+    schema = {
+        **CONFIG["schema"],
+        "tasks": {"click": {"kind": "binary"}, "like": {"kind": "ordinal", "levels": [0, 1, 2]}},
+    }
+    schema["label_statistics"] = None
+    towers = {"by_task": {"like": {"learning_rate": 0.5}, "click": {"learning_rate": 0.25}}}
+    config = experiment(
+        schema=schema, optimizer={"towers": towers}, evaluation={}, early_stopping=None, fusion="additive"
+    )
+    model = build_model(config, prepare(config, Log([log]), tmp_path).encoder.layout, steps_per_epoch=10)
+    assert model.architecture.tasks == ("click", "like", "like.logit_2")
+    rates = {float(group.rate()): names(group.variables) for group in model.optimizer.groups}
+    click, *like = (names(head.trainable_variables) for head in model.architecture.heads)
+    assert rates[0.25] == click
+    assert rates[0.5] == set().union(*like)
+
+
 def test_moments_by_task_need_shared_layers(log, tmp_path):
     schema = {**CONFIG["schema"], "context": {"user_id": {"kind": "categorical", "dimension": 4}}}
     alone = experiment(schema=schema, architecture="independent", optimizer={"shared": {"per_task": True}})
