@@ -118,3 +118,24 @@ def test_pairs_agree_with_a_loop_over_them(name):
     else:
         expected = sum(lists[key] * totals[key] / masses[key] for key in totals) / sum(lists.values())
     assert value(name, keys, logits, grades, weights) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("softmax", {"gain": "linear"}, 1.4200940),
+        ("pairwise_logistic", {}, 0.6793126),
+        ("approx_ndcg", {"temperature": 1.0}, 0.3942033),
+        ("lambdarank", {}, 0.5517941),
+    ],
+)
+def test_values_of_tensorflow_ranking(name, options, expected):
+    """Computed once with tensorflow-ranking 0.5.5, which TensorFlow no longer runs as a whole.
+
+    Means over the two lists of its SoftmaxLoss, of its PairwiseLogisticLoss divided by the pairs' number, of 1 plus its
+    ApproxNDCGLoss, and of its PairwiseLogisticLoss with a normalised DCGLambdaWeight of absolute ranks, divided by the
+    size of a list, by which it scales these.
+    """
+    logits = [0.3, -0.2, 1.1, 0.4, 0.9, 0.1, -0.5, 0.2]
+    grades = [2.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 3.0]
+    assert value(name, np.repeat([1, 2], 4), logits, grades, **options) == pytest.approx(expected, rel=1e-5)
