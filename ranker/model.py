@@ -205,7 +205,9 @@ class RankingModel(tfrs.Model):
                 blended[place] = field.blend * trees + (1.0 - field.blend) * logits[place]
         return blended
 
-    def _task_losses(self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
+    def _task_losses(
+        self, logits: list[tf.Tensor], batch: Mapping[str, tf.Tensor], training: bool = False
+    ) -> list[tf.Tensor]:
         labels = batch["labels"]
         weights = self.errors.row_weights(labels, batch["known"])
         if "weights" in batch:

@@ -24,7 +24,8 @@ class Ordinal(Task):
 
     Cumulative logits (McCullagh, "Regression models for ordinal data", 1980): the probability of a label above level k
     is ``sigmoid(z_k)``, with ``z_1 > z_2 > ...``. The first logit is z_1, and each further one, by its softplus, is how
-    far the next cumulative logit lies below, so that the thresholds stay in order for every row.
+    far the next cumulative logit lies below, so that the thresholds stay in order for every row. Constants are added to
+    the logits, so that all levels are equally likely where these are 0, as before training.
     """
 
     kind: Literal["ordinal"]
@@ -91,8 +92,7 @@ class Ordinal(Task):
     def untrained_loss(self, means: Sequence[float], probability: float) -> float:
         """Loss if all logits are 0."""
         del probability
-        above = [1.0, *(1 / (1 + np.exp(k * (log(2) + LEAST_GAP))) for k in range(self.logits)), 0.0]
-        return -sum(share * log(high - low) for share, (high, low) in zip(means, pairwise(above), strict=True))
+        return log(len(self.levels)) * sum(means)
 
     def taught(self) -> Regression:
         """A regression: the score to learn is one number, and with ``given`` it may lie below the levels."""
@@ -100,8 +100,16 @@ class Ordinal(Task):
 
     def _cumulative(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """``z`` [B, K - 1], descending, and its gaps [B, K - 2]: differences of a large ``z`` would round to 0."""
-        gaps = tf.math.softplus(logits[:, 1:]) + LEAST_GAP
-        return logits[:, :1] - tf.concat([tf.zeros_like(logits[:, :1]), tf.cumsum(gaps, axis=1)], axis=1), gaps
+        first, shifts = self._uniform()
+        gaps = tf.math.softplus(logits[:, 1:] + tf.constant(shifts, logits.dtype)) + LEAST_GAP
+        above = logits[:, :1] + tf.constant(first, logits.dtype)
+        return above - tf.concat([tf.zeros_like(above), tf.cumsum(gaps, axis=1)], axis=1), gaps
+
+    def _uniform(self) -> tuple[float, Floats]:
+        """What is added to the first logit and to each further one [K - 2], so that zeros make all levels alike."""
+        above = 1.0 - np.arange(1, len(self.levels)) / len(self.levels)
+        z = np.log(above) - np.log1p(-above)
+        return float(z[0]), np.log(np.expm1(-np.diff(z) - LEAST_GAP))
 
     def _shares(self, labels: tf.Tensor) -> tf.Tensor:
         """How far each label [B] is each level, [B, K]: 1 for a level, shared by the two next to a number between."""

@@ -9,12 +9,15 @@ from ranker.tasks.ordinal import LEAST_GAP
 
 RATING = TASK_KINDS["ordinal"].model_validate({"kind": "ordinal", "levels": [1, 2, 4]})
 LOGITS = np.array([[0.4, -1.0], [-3.0, 2.0], [12.0, 0.5]])
+FIRST, FURTHER = np.log(2), np.log(np.expm1(2 * np.log(2) - LEAST_GAP))
+"""Added to the two logits: of three equally likely levels, the odds of more than the first are 2, of the third 1/2."""
 
 
 def probabilities(logits):
     """Of the three levels [N, 3], by the definition."""
-    second = logits[:, 0] - np.log1p(np.exp(logits[:, 1])) - LEAST_GAP
-    above = expit(np.stack([logits[:, 0], second], axis=1))
+    first = logits[:, 0] + FIRST
+    second = first - np.log1p(np.exp(logits[:, 1] + FURTHER)) - LEAST_GAP
+    above = expit(np.stack([first, second], axis=1))
     return np.stack([1 - above[:, 0], above[:, 0] - above[:, 1], above[:, 1]], axis=1)
 
 
@@ -26,7 +29,7 @@ def test_the_loss_is_the_negative_log_likelihood():
 
 def test_one_row_by_hand():
     """Cumulative logits 0 and -log 3: one half, one quarter and one quarter."""
-    logits = np.array([[0.0, np.log(np.expm1(np.log(3) - LEAST_GAP))]])
+    logits = np.array([[0.0 - FIRST, np.log(np.expm1(np.log(3) - LEAST_GAP)) - FURTHER]])
     np.testing.assert_allclose(RATING.score(tf.constant(logits)), [0.5 * 1 + 0.25 * 2 + 0.25 * 4])
     losses = [RATING.losses(tf.constant([label], tf.float64), tf.constant(logits))[0] for label in (1.0, 2.0, 4.0)]
     np.testing.assert_allclose(losses, np.log([2, 4, 4]))
@@ -50,11 +53,18 @@ def test_the_untrained_loss_is_that_of_logits_of_0():
     assert RATING.untrained_loss([0.5, 0.3, 0.2], 0.5) == pytest.approx(np.mean(losses))
 
 
+def test_all_levels_are_equally_likely_before_training():
+    many = TASK_KINDS["ordinal"].model_validate({"kind": "ordinal", "levels": range(1, 21)})
+    losses = many.losses(tf.constant(many.levels, tf.float32), tf.zeros([20, 19]))
+    np.testing.assert_allclose(losses, np.log(20), rtol=1e-4)
+    np.testing.assert_allclose(many.score(tf.zeros([1, 19])), [10.5], rtol=1e-4)
+
+
 def test_the_constant_loss_is_the_least():
     shares = np.array([0.5, 0.3, 0.2])
     above = 1 - np.cumsum(shares)[:2]
     first, second = np.log(above / (1 - above))
-    logits = np.array([[first, np.log(np.expm1(first - second - LEAST_GAP))]])
+    logits = np.array([[first - FIRST, np.log(np.expm1(first - second - LEAST_GAP)) - FURTHER]])
     losses = [RATING.losses(tf.constant([label], tf.float64), tf.constant(logits))[0] for label in (1.0, 2.0, 4.0)]
     assert RATING.constant_loss(shares.tolist()) == pytest.approx(shares @ losses)
 
