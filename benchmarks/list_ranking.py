@@ -27,8 +27,8 @@ NUMBER = {"kind": "numeric", "transform": "piecewise_linear", "bins": 8}
 SHARES = (0.52, 0.26, 0.14, 0.06)
 PARTS = ("train", "validation", "test")
 LOSSES = (
-    *("lambdarank", "softmax", "pairwise_logistic", "bpr", "approx_ndcg", "pointwise"),
-    *("lambdarank with trees", "softmax with trees", "boosted_trees"),
+    *("pointwise", "lambdarank", "softmax", "pairwise_logistic"),
+    *("boosted_trees", "lambdarank with trees", "softmax with trees"),
 )
 TREES = {"rounds": 400, "leaves": 8, "least_rows": 50, "column_fraction": 0.8, "learning_rate": 0.05}
 CUTOFF = 10

@@ -8,6 +8,7 @@ from ranker.fitted_tasks import fitted_schema
 from ranker.funnels import FUNNELS
 from ranker.heads import task_of
 from ranker.model import INPUTS
+from ranker.rank_losses import LISTS
 from ranker.schema import Schema
 from ranker.task_logits import as_columns, by_task, extra_logits, with_numbers
 from ranker.weighting import WEIGHTINGS
@@ -29,13 +30,14 @@ ALL = Schema.model_validate(
         "context": {"user_number": {"kind": "numeric"}},
         "candidate": {"item_number": {"kind": "numeric"}},
         "tasks": {
-            "click": {"kind": "binary"},
-            "rating": {"kind": "ordinal", "levels": [1, 2, 4], "given": "click"},
-            "buy": {"kind": "binary", "given": "click"},
+            "click": {"kind": "binary", "rank_loss": "jrc"},
+            "rating": {"kind": "ordinal", "levels": [1, 2, 4], "given": "click", "rank_loss": "softmax"},
+            "buy": {"kind": "binary", "given": "click", "rank_loss": "pairwise_logistic"},
             "spend": {"kind": "ziln", "given": "click"},
             "watch": {"kind": "quantile_of_duration", "duration": "item_number", "quantiles": 5},
             "read": {"kind": "discretised", "duration": "user_number", "buckets": 3},
             "kept": {"kind": "multiclass", "classes": [1, 2, 4], "values": [0, 1, 5], "given": "click"},
+            "grade": {"kind": "relevance", "rank_loss": "lambdarank"},
         },
     }
 )
@@ -99,23 +101,26 @@ def rows_of(amounts, known=1.0):
     """Inputs with labels: amounts [N] of all tasks of amounts; of the first rows, the rating is unknown."""
     clicked = np.arange(ROWS) % 2
     levels = np.resize([1, 2, 4], ROWS)
-    labels = np.stack([clicked, levels, clicked * (levels == 1), amounts, amounts, amounts, levels], axis=1)
+    of_task = [clicked, levels, clicked * (levels == 1), amounts, amounts, amounts, levels, levels - 1]
+    labels = np.stack(of_task, axis=1)
     mask = np.full(labels.shape, known)
     mask[:3, 1] = 0
-    return {**inputs(), "labels": tf.constant(labels, tf.float32), "known": tf.constant(mask, tf.float32)}
+    arrays = {"labels": tf.constant(labels, tf.float32), "known": tf.constant(mask, tf.float32)}
+    return {**inputs(), **arrays, LISTS: tf.constant(np.arange(ROWS) % 4, tf.int64)}  # rows of key 0 are in no list
 
 
 @pytest.mark.parametrize(("name", "weighting", "funnel"), list(each(dict.fromkeys(TRAINABLE), WEIGHTINGS, FUNNELS)))
-def test_tasks_of_several_logits_train_with_all_else(name, weighting, funnel):
+def test_all_kinds_and_list_losses_train_with_all_else(name, weighting, funnel):
     model, rows = model_with_state(name, weighting, funnel), rows_of(np.resize(AMOUNTS, ROWS))
     assert np.isfinite(model.train_step(rows)["losses"]).all()
     assert np.isfinite(model.compute_loss(rows)).all()
-    click, rating, _, spend, watch, read, kept = np.moveaxis(model(inputs()).numpy(), 1, 0)
+    click, rating, _, spend, watch, read, kept, grade = np.moveaxis(model(inputs()).numpy(), 1, 0)
     assert ((rating >= 0.999 * click) & (rating <= 4.001 * click)).all()
     assert ((spend >= 0) & (spend <= 9.001 * click)).all()
     assert ((watch >= 0) & (watch <= 9.001)).all()
     assert ((read >= 0) & (read <= 9.001)).all()
     assert ((kept >= 0) & (kept <= 5.001 * click)).all()
+    assert np.isfinite(grade).all()
 
 
 def test_labels_of_any_kind_give_finite_steps():
