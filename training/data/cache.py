@@ -174,8 +174,8 @@ def _check_orders(experiment: Experiment, rows: Prepared, earlier: Earlier | Non
     places = {name: place for place, (name, task) in enumerate(tasks.items()) if task.rank_loss is not None}
     for name in listed_rows.without_order(rows.training, places) if places else ():
         text = (
-            f"tasks.{name}.rank_loss: no list of the training rows (equal values of {experiment.list_column!r}) has two "
-            "rows with different labels"
+            f"tasks.{name}.rank_loss: no list of the training rows (equal values of {experiment.list_column!r}) has "
+            "two rows with different labels"
         )
         if earlier is None or name not in earlier.artifact.schema.tasks:
             raise DataError(f"{text}, so there is no order to learn; group by another column, or fix the labels")
