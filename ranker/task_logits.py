@@ -39,6 +39,13 @@ def with_numbers(logits: Sequence[tf.Tensor], numbers: Mapping[int, tf.Tensor]) 
     return found
 
 
+def shifted(logits: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
+    """Logits of a task with one, [B], or [B, 2] with the number that it reads, with a shift [B] of the logit."""
+    if len(logits.shape) == 1:
+        return logits + shift
+    return tf.concat([logits[:, :1] + shift[:, None], logits[:, 1:]], axis=1)
+
+
 def as_columns(logits: tf.Tensor) -> tf.Tensor:
     """The logits of one task, [B] or [B, K], as [B, K]."""
     return logits[:, None] if len(logits.shape) == 1 else logits

@@ -236,7 +236,7 @@ def build_plan(
             require_known(objective, names, f"{objective!r} is not an objective")
             traits = TASK_KINDS[objectives[objective]].traits
             if not find(CALIBRATIONS, method).needs <= traits:
-                fitting = ", ".join(name for name, other in CALIBRATIONS.items() if other.needs <= traits)
+                fitting = ", ".join(name for name, other in CALIBRATIONS.items() if other.needs <= traits) or "none"
                 raise FusionError(f"{method} does not apply to a {objectives[objective]} task (available: {fitting})")
     with at("normalisation"):
         for objective in () if isinstance(options.normalisation, str) else options.normalisation:

@@ -50,6 +50,8 @@ class Measured(NamedTuple):
     units: int
     counts: Mapping[str, int] = {}
     """Further entries of a report, by key."""
+    groups: NDArray[np.intp] | None = None
+    """Of a grouped metric, the code of the group that each unit is; groups without a value are no units."""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ class GroupAucs(NamedTuple):
     """AUCs [G] in [0, 1]."""
     rows: Floats
     """Number of impressions of each group [G]."""
+    codes: NDArray[np.intp]
+    """Their group codes [G], in ascending order."""
 
 
 def gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> Gauc:
@@ -65,7 +67,7 @@ def gauc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> Gauc:
 def group_aucs(labels: Floats, scores: Floats, codes: NDArray[np.intp]) -> GroupAucs:
     """AUCs of all groups from checked rows and group codes [N]: one sort, no loop over groups."""
     if not len(labels):
-        return GroupAucs(np.zeros(0), np.zeros(0))
+        return GroupAucs(np.zeros(0), np.zeros(0), codes)
     order = np.lexsort((scores, codes))
     codes, scores, positive = codes[order], scores[order], labels[order]
     ties = run_starts(codes, scores)  # starts of runs of equal scores within a group
@@ -82,7 +84,7 @@ def group_aucs(labels: Floats, scores: Floats, codes: NDArray[np.intp]) -> Group
     wins = np.add.reduceat(positives * below, starts)
     pairs = group_positives * group_negatives
     used = pairs > 0
-    return GroupAucs(wins[used] / pairs[used], (group_positives + group_negatives)[used])
+    return GroupAucs(wins[used] / pairs[used], (group_positives + group_negatives)[used], codes[ties][starts][used])
 
 
 def gauc_statistic(groups: GroupAucs) -> Statistic:
@@ -105,4 +107,4 @@ def measured_groups(sample: Sample) -> Measured:
     rows = sample.in_group
     groups = group_aucs(sample.labels[rows], sample.scores[rows], sample.groups[rows])
     counts = {"gauc_groups": len(groups.rows), "gauc_rows_without_group": len(rows) - int(rows.sum())}
-    return Measured(gauc_statistic(groups), len(groups.rows), counts)
+    return Measured(gauc_statistic(groups), len(groups.rows), counts, groups.codes)

@@ -22,13 +22,14 @@ def measured_lists(sample: Sample) -> Measured:
         raise ValueError("NDCG needs groups, got none")
     rows = sample.in_group
     if not rows.any():
-        return Measured(lambda _: float("nan"), 0, {"graded_ndcg_lists": 0})
+        return Measured(lambda _: float("nan"), 0, {"graded_ndcg_lists": 0}, sample.groups[rows])
     groups = Groups(sample.groups[rows])
     labels = Relevance(sample.labels[rows], np.ones(int(rows.sum()), dtype=bool))
     values = exponential_ndcg_of_lists(groups, labels, None)(groups.ranking(sample.scores[rows]))
-    values = values[~np.isnan(values)]
+    defined = ~np.isnan(values)
+    values, codes = values[defined], np.unique(sample.groups[rows])[defined]
 
     def statistic(weights: Floats) -> float:
         return ratio(total(values, weights), weights.sum())
 
-    return Measured(statistic, len(values), {"graded_ndcg_lists": len(values)})
+    return Measured(statistic, len(values), {"graded_ndcg_lists": len(values)}, codes)

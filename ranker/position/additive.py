@@ -24,6 +24,7 @@ from ranker.position.base import (
 )
 from ranker.registry import require_known
 from ranker.schema import Schema
+from ranker.task_logits import shifted
 from ranker.tasks import Task
 
 WIDTH, UNITS = 4, 8
@@ -99,11 +100,12 @@ class Additive(PositionMethod):
     def seen_of(
         self, task: str, logit: tf.Tensor, places: tf.Tensor, batch: Mapping[str, tf.Tensor], training: bool
     ) -> tf.Tensor:
-        """The logit [B] and the tower's."""
+        """The logit [B] and the tower's; a number after the logit [B, 2] stays as it is."""
         del training
         context = [batch[f"{side}_ids"][:, start] for side, start in self.fields]
         tower = self.towers[task]
-        return logit + tower(places, context) - tower(tf.fill(tf.shape(places), self.reference), context)
+        shift = tower(places, context) - tower(tf.fill(tf.shape(places), self.reference), context)
+        return shifted(logit, shift)
 
     def _context(self, layout: Layout) -> dict[str, tuple[Side, int, TableRegion]]:
         """Side, column and table region of each context feature."""

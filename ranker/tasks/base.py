@@ -266,6 +266,15 @@ class Task(Closed):
         return self
 
     @model_validator(mode="after")
+    def _conditional_score(self) -> Self:
+        if self.given is not None and "order_only" in self.traits:
+            raise ValueError(
+                f"given: multiplies the score by the probability of {self.given!r}, and a score of kind {self.kind} is "
+                "no amount; leave given out, and let the label be 0 where the condition fails, or null"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fits_list_loss(self) -> Self:
         loss = self.list_loss()
         if loss is not None and "grades" not in self.traits:

@@ -128,6 +128,9 @@ class Multiclass(Task):
         for number in self.positive or ():
             if number not in numbers:
                 raise ValueError(f"positive: {number:.9g} is not {self.expects}")
+        with np.errstate(over="ignore"):
+            if not np.isfinite(np.array(self.class_values, np.float32)).all():
+                raise ValueError(f"values: must be finite in single precision, at most 3.4e38 in size: {self.values}")
         if len(set(self.class_values)) < 2:
             raise ValueError("all classes have the same value, so that all scores would be equal")
         return self

@@ -17,6 +17,7 @@ from ranker.inference.sample import read_sample
 from training.config.experiment import Experiment
 from training.display import blocks_table, gates_table
 from training.evaluation.model_summary import Block, blocks
+from training.reports.position import TITLES
 from training.trainer.build_model import build_model
 from training.trainer.table_sizes import mebibytes
 
@@ -71,10 +72,11 @@ def position_lines(artifact: Artifact) -> Iterator[str]:
     """The learnt effect of position by task, relative to the first place; none without a correction."""
     curve = artifact.manifest.metrics.get("position", {"tasks": {}})
     for task, found in curve["tasks"].items():
-        values = zip(curve["positions"], found["relative"], strict=True)
+        key, title = next((key, title) for key, title in TITLES if key in found)
+        values = zip(curve["positions"], found[key], strict=True)
         shown = ", ".join(f"{position}: {'-' if value is None else f'{value:.3f}'}" for position, value in values)
         end = " and later" if curve["shared"] else ""
-        yield f"{task} by {curve['column']} ({curve['method']}), relative to the first place: {shown}{end}"
+        yield f"{task} by {curve['column']} ({curve['method']}), {title} place: {shown}{end}"
 
 
 def _graph_line(path: Path) -> str:

@@ -14,7 +14,7 @@ import orjson
 from ranker.artifact import Artifact
 from ranker.encoding import from_state, to_state
 from ranker.file_locks import locked
-from ranker.log_files.log_reader import Log
+from ranker.log_files.log_reader import DataError, Log
 from ranker.rank_losses import LISTS
 from training.config.experiment import Experiment, SplitByFiles
 from training.data import listed_rows
@@ -80,7 +80,10 @@ def prepared_rows(
     """
     with locked(folder.with_name(f"{folder.name}.lock")):
         base = _encoded_rows(experiment, log, folder, listener, earlier, refit)
-        return _with_lists(experiment, _with_trees(experiment, base, folder, log, listener, refit), folder)
+        prepared = _with_lists(experiment, _with_trees(experiment, base, folder, log, listener, refit), folder)
+        for text in _check_orders(experiment, prepared, earlier):
+            listener.note(text)
+        return prepared
 
 
 def _encoded_rows(
@@ -160,3 +163,21 @@ def _with_lists(experiment: Experiment, rows: Prepared, folder: Path) -> Prepare
         training = listed_rows.opened(listed)
     listed_rows.check_sizes(listed, rows.validation, column, experiment.training.batch_size)
     return replace(rows, training=training)
+
+
+def _check_orders(experiment: Experiment, rows: Prepared, earlier: Earlier | None) -> list[str]:
+    """Raise ``DataError`` for a task with a list loss and no order to learn in any list.
+
+    Returns a warning instead for each of the tasks that an earlier fit has learnt.
+    """
+    tasks, warnings = experiment.log_schema.tasks, []
+    places = {name: place for place, (name, task) in enumerate(tasks.items()) if task.rank_loss is not None}
+    for name in listed_rows.without_order(rows.training, places) if places else ():
+        text = (
+            f"tasks.{name}.rank_loss: no list of the training rows (equal values of {experiment.list_column!r}) has "
+            "two rows with different labels"
+        )
+        if earlier is None or name not in earlier.artifact.schema.tasks:
+            raise DataError(f"{text}, so there is no order to learn; group by another column, or fix the labels")
+        warnings.append(f"caution: {text}, so these rows teach nothing more about its order")
+    return warnings

@@ -5,7 +5,7 @@ lists and fits in memory, and are then shuffled list by list.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +124,23 @@ def check_sizes(folder: Path, validation: EncodedRows, column: str, batch_size: 
                 f"of {column!r}), and a batch has whole lists; set it to at least {most}, or group by a column with "
                 "shorter lists"
             )
+
+
+def without_order(rows: EncodedRows, places: Mapping[str, int]) -> list[str]:
+    """The tasks of which no list has two rows with different labels, so that a list loss has nothing to learn.
+
+    ``rows`` have the rows of each list one after the other, and ``places`` the column of labels by task.
+    """
+    left = dict(places)
+    for keys, labels, known, *own in rows.columns(LISTS, "labels", "known", "weights"):
+        counted = (np.prod([known, *own], axis=0) > 0) & (keys != NO_GROUP)[:, None]
+        for name, place in list(left.items()):
+            own_keys, own_labels = (values[counted[:, place]] for values in (keys, labels[:, place]))
+            if ((np.diff(own_keys) == 0) & (np.diff(own_labels) != 0)).any():
+                del left[name]
+        if not left:
+            break
+    return list(left)
 
 
 def pieces_of(batch: Batch, rows: int = PIECE_ROWS) -> Iterator[Batch]:

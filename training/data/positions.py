@@ -37,7 +37,10 @@ def encode_positions(experiment: Experiment, columns: Mapping[str, Column]) -> B
         return {}
     found = integers(columns[options.column], options.column)
     null = found == MISSING
-    expected = f"a position of at least {options.first}, the first (position.first), or null if it is unknown"
+    expected = (
+        f"a position of at least {options.first}, the first (position.first), and at most {MOST:,}, or null if it is "
+        "unknown"
+    )
     require(null | (found >= options.first) & (found <= MOST), found, options.column, expected)
     return {POSITION: np.where(null, NULL, found).astype(np.int32)}
 

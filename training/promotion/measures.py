@@ -111,32 +111,26 @@ def families(
 
 
 def _of_task(rows: PairedRows, name: str, task: Task, chosen: Mask, i: int) -> list[Family]:
-    """Metrics over rows, and metrics over groups."""
+    """Metrics over rows, and each metric over groups."""
     groups = None if rows.groups is None else rows.groups[chosen]
-    labels = rows.labels[chosen, i]
+    labels, units = rows.labels[chosen, i], rows.units[chosen]
     new, old = (
         Sample.checked(task, labels, version.of(name)[chosen], groups, NO_GROUP) for version in (rows.new, rows.old)
     )
     by_rows: list[Paired] = []
-    by_groups: list[Paired] = []
+    by_groups: list[Family] = []
     for metric in metrics_of(task, grouped=groups is not None):
-        if metric.interval:
-            one = Paired(
-                f"{name}.{metric.name}", metric.better, metric.measure(new).statistic, metric.measure(old).statistic
-            )
-            (by_groups if metric.grouped else by_rows).append(one)
-    found = [Family(rows.units[chosen], by_rows)]
-    if by_groups:
-        found.append(Family(_with_both_classes(rows.units[chosen], labels, new.in_group), by_groups))
-    return found
-
-
-def _with_both_classes(units: NDArray[np.intp], labels: Floats, in_group: Mask) -> NDArray[np.intp]:
-    """Units of the groups with both classes, in the order of the groups' codes, as grouped metrics have them."""
-    members, counted = units[in_group], labels[in_group]
-    positives = np.bincount(members, counted)
-    sizes = np.bincount(members)
-    return np.flatnonzero((positives > 0) & (positives < sizes))
+        if not metric.interval:
+            continue
+        mine, theirs = metric.measure(new), metric.measure(old)
+        one = Paired(f"{name}.{metric.name}", metric.better, mine.statistic, theirs.statistic)
+        if mine.groups is None or new.groups is None:
+            by_rows.append(one)
+            continue
+        unit_of = np.zeros(int(new.groups.max(initial=-1)) + 1, dtype=np.intp)
+        unit_of[new.groups[new.in_group]] = units[new.in_group]
+        by_groups.append(Family(unit_of[mine.groups], [one]))
+    return [Family(units, by_rows), *by_groups]
 
 
 def _mean_of(values: Floats, weights: Floats) -> Statistic:

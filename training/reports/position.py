@@ -9,8 +9,8 @@ from training.reports.page import Page
 RELATIVE = "relative to the first"
 
 
-TITLES = (("relative", RELATIVE), ("odds_ratio", "odds ratio"))
-"""Parts of a task's curve, with their titles."""
+TITLES = (("relative", RELATIVE), ("odds_ratio", "odds ratio to the first"))
+"""Parts of a task's curve, with their titles; it has one of them or both."""
 
 
 def add_position(page: Page, curve: Mapping[str, Any]) -> None:
@@ -23,7 +23,7 @@ def add_position(page: Page, curve: Mapping[str, Any]) -> None:
     records = [
         {"position": position, RELATIVE: value, "task": task}
         for task, found in tasks.items()
-        for position, value in zip(positions, found["relative"], strict=True)
+        for position, value in zip(positions, found.get("relative", [None] * len(positions)), strict=True)
         if value is not None
     ]
     if records:

@@ -38,7 +38,8 @@ def position_curve(model: RankingModel, prepared: Prepared) -> dict[str, Any] | 
 
     ``positions`` are those of the log up to the last with rows, and ``rows`` the training rows of each; ``tasks`` has
     by task the ``relative`` score at each, as a ratio of means over validation rows to the first one's: examination,
-    or the click rate of the same items. With a shift of log odds there is ``odds_ratio``, too.
+    or the click rate of the same items. With a shift of log odds there is ``odds_ratio``, too; a task whose score is
+    an order alone, which has no ratios, has only these: the odds of being preferred.
     """
     method = model.position
     if method is None:
@@ -53,9 +54,11 @@ def position_curve(model: RankingModel, prepared: Prepared) -> dict[str, Any] | 
     tasks: dict[str, Any] = {}
     for name, index in method.indices.items():
         kind = model.schema.tasks[name]
-        means = [float(tf.reduce_mean(kind.score(as_columns(each[index])))) for each in seen]
-        tasks[name] = {"relative": [mean / means[0] if means[0] else None for mean in means]}
-        if method.shows_odds and kind.probability:
+        order_only, tasks[name] = "order_only" in kind.traits, {}
+        if not order_only:
+            means = [float(tf.reduce_mean(kind.score(as_columns(each[index])))) for each in seen]
+            tasks[name]["relative"] = [mean / means[0] if means[0] else None for mean in means]
+        if method.shows_odds and (kind.probability or order_only):
             shifts = [float(tf.reduce_mean(each[index] - seen[0][index])) for each in seen]
             tasks[name]["odds_ratio"] = np.exp(shifts).tolist()
     return {

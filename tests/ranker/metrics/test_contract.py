@@ -16,6 +16,7 @@ from ranker.metrics import (
     sign_of,
     title_of,
 )
+from ranker.metrics.base import Sample
 from ranker.tasks import TASK_KINDS
 
 NEEDED = {
@@ -64,6 +65,19 @@ def test_a_grouped_metric_fits_no_task_without_groups(name):
     for task in EXAMPLES.values():
         fits = METRICS[name].fits(task)
         assert METRICS[name].fits(task, grouped=False) == (fits and not METRICS[name].grouped)
+
+
+@every_case
+def test_units_of_a_grouped_metric_are_groups_with_a_value(name, kind):
+    labels = np.where(GROUPS == 3, 0, drawn(kind))  # of no group with classes or grades that differ
+    sample = Sample.checked(EXAMPLES[kind], labels, np.full(ROWS, 0.5), GROUPS, 7)
+    measured = METRICS[name].measure(sample)
+    if not METRICS[name].grouped:
+        assert measured.groups is None
+        return
+    assert set(measured.groups) == set(range(12)) - {3, 7}
+    assert measured.units == len(measured.groups)
+    assert np.isfinite(measured.statistic(np.ones(measured.units)))
 
 
 @every_case

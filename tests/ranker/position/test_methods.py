@@ -81,6 +81,12 @@ def test_additive_shifts_values_too():
     np.testing.assert_allclose(seen(method)[0] - LOGITS[0], GAIN * np.array([0, -2, 1, -1]), atol=1e-5)
 
 
+def test_additive_shifts_the_logit_and_not_the_number_that_a_task_reads():
+    method = made(Additive, dropout=0.0)
+    logits = [LOGITS[0], tf.stack([LOGITS[CLICK], LOGITS[0]], axis=1)]
+    np.testing.assert_allclose(seen(method, logits)[CLICK], np.stack([seen(method)[CLICK], LOGITS[0]], axis=1))
+
+
 def test_forgotten_positions_shift_nothing():
     method = made(Additive, dropout=0.9)
     places = tf.ones([4000], tf.int32)

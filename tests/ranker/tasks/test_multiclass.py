@@ -71,6 +71,7 @@ def test_two_classes_are_a_logistic_regression():
         ({"classes": 3, "values": [1, 2]}, "2 for 3 classes"),
         ({"classes": 3, "positive": [3]}, "3 is not one of the classes 0, 1, 2"),
         ({"classes": 2, "positive": [0, 1]}, "all classes have the same value"),
+        ({"classes": 3, "values": [0, 1, 1e39]}, "values: must be finite in single precision"),
         ({"classes": ["a", "b"], "positive": ["a"]}, "valid number"),
     ],
 )

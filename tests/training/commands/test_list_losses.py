@@ -70,6 +70,16 @@ def test_a_list_longer_than_a_batch_is_refused(tmp_path):
         fit({**CONFIG, "data": {"split": {"by": "random", "fraction": 0.1}}}, frame, output=tmp_path, progress=False)
 
 
+@pytest.mark.parametrize("change", [{"request": None}, {"grade": 2}])
+def test_lists_without_an_order_are_refused(tmp_path, change):
+    frame = log(60).assign(**change)
+    split = {"split": {"by": "random", "fraction": 0.1}}
+    tasks = {"grade": CONFIG["schema"]["tasks"]["grade"]}
+    config = {**CONFIG, "data": split, "schema": {**CONFIG["schema"], "tasks": tasks}, "evaluation": {}}
+    with pytest.raises(DataError, match=r"tasks.grade.rank_loss: no list .* \(equal values of 'request'\)"):
+        fit(config, frame, output=tmp_path, progress=False)
+
+
 def test_lists_without_a_column_are_refused():
     with pytest.raises(ConfigError, match=r"grade.rank_loss.group: names no column"):
         checked({**changed("grade", name="softmax"), "evaluation": {}, "early_stopping": None})

@@ -5,7 +5,7 @@ from ranker.log_files.log_reader import DataError
 from ranker.rank_losses import LISTS
 from training.data import listed_rows
 from training.data.batches import EncodedWriter
-from training.data.listed_rows import check_sizes, dealt, lists_of, opened, pieces_of, regrouped
+from training.data.listed_rows import check_sizes, dealt, lists_of, opened, pieces_of, regrouped, without_order
 
 ROWS, LONGEST = 500, 9
 
@@ -90,6 +90,21 @@ def test_lists_longer_than_a_batch_are_refused(tmp_path):
     longer = written(tmp_path / "c", [3] * 15)
     with pytest.raises(DataError, match="12 is less than the 15 validation rows"):
         check_sizes(tmp_path / "listed", longer, "request", 12)
+
+
+def test_a_task_without_rows_of_a_list_that_differ_has_no_order(tmp_path):
+    keys = np.array([0, 0, 5, 5, 5, 9])
+    labels = np.array([[0, 1, 1], [1, 0, 1], [2, 1, 0], [2, 0, 1], [2, 1, 1], [0, 0, 0]], np.float32)
+    writer, known = EncodedWriter(tmp_path), np.ones_like(labels)
+    known[2, 2] = 0  # the only row of list 5 with another label
+    for part in (slice(0, 3), slice(3, 6)):
+        writer.write({LISTS: keys[part], "labels": labels[part], "known": known[part]})
+    places = {"equal": 0, "differs": 1, "unknown": 2}
+    assert without_order(writer.close(), places) == ["equal", "unknown"]
+    weights = np.where(np.arange(6) == 3, 0.0, 1.0)[:, None] * known
+    weighted = EncodedWriter(tmp_path)
+    weighted.write({LISTS: keys, "labels": labels, "known": known, "weights": weights})
+    assert without_order(weighted.close(), places) == ["equal", "differs", "unknown"]
 
 
 def test_pieces_have_whole_lists():

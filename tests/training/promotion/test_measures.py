@@ -1,10 +1,13 @@
 """Measures of both versions: those of `evaluate`, and NDCG of the fused rankings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ranker.log_files.log_reader import DataError
 from ranker.metrics import gauc, ndcg, report
+from ranker.tasks import Binary, Relevance
 from tests.training.promotion.linear import CONFIG, fitted
 from training.data.encode import NO_GROUP
 from training.promotion.measures import Lists, families
@@ -29,17 +32,27 @@ def test_values_are_those_of_evaluate(old, equal, holdout, paired):
     assert set(found) == {f"{t}.{m}" for t in ("click", "like") for m in ("auc", "gauc", "log_loss", "calibration")}
 
 
-def test_a_grouped_metric_is_resampled_by_its_groups(old, equal, holdout, paired):
-    """A resample's GAUC is that of the rows repeated as often as their group was drawn."""
-    rows = paired(equal, old, holdout[:600])
-    [gauc] = [f for f in families(rows, ["click"], None) if f.measures[0].name == "click.gauc"]
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [("gauc", Binary(kind="binary")), ("graded_ndcg", Relevance(kind="relevance"))],
+)
+def test_a_grouped_metric_is_resampled_by_the_groups_that_it_counts(name, task, old, equal, holdout, paired):
+    """A resample's value is that of the rows with each group as often as it was drawn."""
+    frame = holdout[:600].assign(request=holdout["request"][:600].where(holdout.index[:600] % 50 > 0, None))
+    rows = paired(equal, old, frame)
+    labels = rows.labels.copy()
+    labels[rows.groups == np.unique(rows.groups)[5], 0] = 1.0  # its GAUC is undefined, its NDCG is not
+    rows = replace(rows, tasks={**rows.tasks, "click": task}, labels=labels)
+    [family] = [f for f in families(rows, ["click"], None) if [m.name for m in f.measures] == [f"click.{name}"]]
     counts = np.random.default_rng(0).integers(0, 3, rows.unit_count).astype(float)
-    repeated = np.repeat(np.arange(len(rows)), counts[rows.units].astype(int))
-    task = rows.tasks["click"]
-    told = report(task, rows.labels[repeated, 0], rows.new.of("click")[repeated], rows.groups[repeated], 0, 0)
-    weighted = gauc.measures[0].new(counts[gauc.units])
-    # Repeated rows make groups larger, not more: GAUC weighs groups by rows, so the two agree.
-    assert weighted == pytest.approx(told["gauc"], abs=1e-12)
+    drawn = [
+        (rows.labels[at, 0], rows.new.of("click")[at], np.full(len(at), 100 * unit + copy))
+        for unit, count in enumerate(counts.astype(int))
+        for copy in range(count)
+        for at in [np.flatnonzero((rows.units == unit) & rows.in_group)]
+    ]
+    told = report(task, *map(np.concatenate, zip(*drawn, strict=True)), 0, 0)
+    assert family.measures[0].new(counts[family.units]) == pytest.approx(told[name], abs=1e-12)
 
 
 def test_ndcg_is_that_of_the_fused_ranking(old, equal, holdout, paired):

@@ -17,7 +17,7 @@ def test_places_rows_and_both_ratios_are_shown():
     add_position(html, CURVE)
     text = html.html()
     assert "&#x27;slot&#x27;" in text
-    assert "<th>click, relative to the first</th><th>click, odds ratio</th>" in text
+    assert "<th>click, relative to the first</th><th>click, odds ratio to the first</th>" in text
     assert "<td>0</td><td>1,500</td><td>1.000</td><td>1.000</td>" in text
     assert "<td>1</td><td>0</td><td>-</td><td>0.500</td>" in text
     assert "<td>2 and later</td><td>7</td><td>0.250</td><td>0.200</td>" in text

@@ -9,6 +9,7 @@ import tensorflow as tf
 from ranker.log_files.log_reader import DataError
 from ranker.model import INPUTS
 from ranker.position import POSITION
+from ranker.position.base import GAIN
 from tests.ranker.models import layout as layout_of
 from tests.training.conftest import QUICK
 from training.config.experiment import checked
@@ -70,6 +71,18 @@ def test_the_first_curve_is_that_of_rates_by_place(method, options, tmp_path):
         chance = tf.sigmoid(model.task_logits(next(iter(rows.validation.chunks())))[0]).numpy()
         shifted = [np.mean(r * chance / (1 - chance + r * chance)) for r in odds / odds[0]]
         np.testing.assert_allclose(found["relative"], np.array(shifted) / shifted[0], rtol=0.01)
+
+
+def test_a_score_that_is_an_order_alone_has_odds_and_no_ratios(tmp_path):
+    grade = {"kind": "relevance", "rank_loss": {"name": "softmax", "group": "request_id"}}
+    schema = QUICK["schema"] | {"tasks": {**QUICK["schema"]["tasks"], "buy": grade}}
+    position = {"column": "position", "method": "additive", "positions": 5, "tasks": ["buy"], "dropout": 0.0}
+    chosen = checked({**QUICK, "schema": schema, "position": position})
+    model = build_model(chosen, LAYOUT)
+    model.position.towers["buy"].table.assign(np.array([0, 0, -1, -2, 0, 0]) / GAIN)
+    curve = position_curve(model, rows_of(tmp_path, [1, 2, 3], np.array([1, 1, 0])))
+    assert list(curve["tasks"]["buy"]) == ["odds_ratio"]
+    np.testing.assert_allclose(curve["tasks"]["buy"]["odds_ratio"], np.exp([0, -1, -2]), rtol=1e-4)
 
 
 def test_a_log_without_the_first_place_is_refused(tmp_path):

@@ -12,11 +12,14 @@ import yaml
 from ranker.config.yaml import YamlError
 from ranker.config.yaml import parse as read_yaml
 from ranker.position import POSITION_METHODS
+from ranker.rank_losses import RANK_LOSSES
 from ranker.registry import suggestion
 from training.config.experiment import CHOICES, ConfigError, Experiment
 from training.sweeps import Trial, checked
 
 EVERY = "all"
+_NAMED: Mapping[str, Mapping[str, Any]] = {"position.method": POSITION_METHODS, "rank_loss.name": RANK_LOSSES}
+"""Choices within a section, by the end of the key of their name."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ def parse(text: str) -> Variation:
 def expand(base: Experiment, variations: Sequence[Variation], seeds: int) -> list[Trial]:
     """Every combination of values and seeds, starting from the config's seed. Raises ``ConfigError``.
 
-    If a choice such as ``architecture`` or ``position.method`` changes its name, the config's options that the new
-    class shares are kept; all others take their defaults.
+    If a choice such as ``architecture``, ``position.method`` or a task's ``rank_loss`` changes its name, the config's
+    options that the new class shares are kept; all others take their defaults.
     """
     keys = [variation.key for variation in variations]
     for key in keys:
@@ -144,9 +147,13 @@ def _set(config: dict[str, Any], key: str, value: Any) -> None:
         node = child
     if not path and last in CHOICES:
         value = _chosen(last, config.get(last), value)
-    if key == "position.method" and value in POSITION_METHODS:
-        for option in node.keys() - POSITION_METHODS[value].Options.model_fields.keys():
-            del node[option]
+    if last == "rank_loss" and isinstance(value, str) and isinstance(node.get(last), dict):
+        _set(config, f"{key}.name", value)  # a bare name keeps the group and the weight
+        return
+    for ending, kinds in _NAMED.items():
+        if f".{key}".endswith(f".{ending}") and isinstance(value, str) and value in kinds:
+            for option in node.keys() - kinds[value].Options.model_fields.keys():
+                del node[option]
     node[last] = value
 
 

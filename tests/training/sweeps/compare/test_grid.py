@@ -76,6 +76,19 @@ def test_a_new_choice_keeps_what_was_set_and_fits():
     assert ple == base.architecture
 
 
+@pytest.mark.parametrize("ending", ["", ".name"])
+def test_another_list_loss_keeps_group_and_weight(ending):
+    listed = {"name": "lambdarank", "at": 5, "gain": "linear", "group": "request_id", "weight": 0.3}
+    tasks = {**CONFIG["schema"]["tasks"], "click": {"kind": "binary", "rank_loss": listed}}
+    base = Experiment.model_validate({**CONFIG, "schema": {**CONFIG["schema"], "tasks": tasks}})
+    trials = expand(base, [parse(f"schema.tasks.click.rank_loss{ending}=lambdarank,softmax,bpr")], 1)
+    same, softmax, bpr = (trial.experiment.log_schema.tasks["click"].rank_loss for trial in trials)
+    assert same == base.log_schema.tasks["click"].rank_loss
+    kept = {"group": "request_id", "weight": 0.3}
+    assert softmax.model_dump() == {"name": "softmax", "gain": "linear", **kept}
+    assert bpr.model_dump() == {"name": "bpr", **kept}
+
+
 def test_a_key_of_the_same_name_and_another_meaning_is_not_kept():
     base = Experiment.model_validate({**CONFIG, "architecture": {"name": "cross_stitch", "layers": [12, 6]}})
     (sluice,) = expand(base, [parse("architecture=sluice")], 1)
