@@ -55,8 +55,8 @@ def arrange(placings: Sequence[Placing], count: int) -> Arranged:
     met: list[int] = []
     for number, placing in enumerate(every):
         both = [*required, placing]
-        # The last search, which nothing can stop if nothing is required, keeps a share.
-        share = work.left // (len(every) - number + 1)
+        # One constraint alone looks ahead so well that it is rarely undone; further ones share what it leaves.
+        share = work.left // (len(every) - number + 1) if number else work.left
         search = _Search(both, [], count)
         found = search.run(max(one.horizon for one in both), work, share)
         given_up.append(search.given_up)
@@ -64,8 +64,9 @@ def arrange(placings: Sequence[Placing], count: int) -> Arranged:
             required.append(placing)
             met = found
     others = [placing for placing in every if placing not in required or placing.relaxed]
-    picks = _Search(required, others, count).run(places, work, work.left)
-    # What is preferred can lead a search into too many dead ends; then what is required has to do.
+    # Where nothing is required, there are no dead ends. What is preferred can lead into too many of them; then what is
+    # required has to do.
+    picks = _Search(required, others, count).run(places, work, work.left if required else STEPS)
     held = [placing in required for placing in every]
     return Arranged(met if picks is None else picks, held, given_up, STEPS - work.left)
 
