@@ -76,7 +76,7 @@ def _constrained(
         if (broken := placing.broken(labels)) is not None:
             reasons = ["the candidates do not allow it"] if placing.relaxed else []
             if given_up:
-                reasons.append("no list was found that meets it")
+                reasons.append("no list was found that meets it" + (" and the steps before it" if number else ""))
             elif not held:
                 reasons.append("it yields to the steps before it" if number else "no list meets it")
             gave_way[name] = f"{broken}: {', and '.join(reasons)}"
