@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion import Fusion, Parameter, Plan
+from ranker.fusion import Fusion, FusionError, Parameter, Plan
 from ranker.registry import alternatives
 from training.config.experiment import ConfigError
 
