@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ranker.fusion.reranking.placing import Mask, Placing, Work
 
-STEPS = 8_000
-"""Steps of work after which searches for an arrangement are given up: 20 places take some 500, 100 some 3,500."""
+STEPS = 6_000
+"""Steps of work after which searches for an arrangement are given up: 20 places take some 300, 100 some 2,000."""
 
 LARGEST = 2**62
 """Largest number of kinds as whole numbers."""

@@ -113,6 +113,11 @@ class Windows(Placing):
         # Enough labels that stand in no window yet: one of each fills the rest.
         if not rest or self._alive - 1 - min(self._window - 1, place + 1) + self._unbounded >= rest + 1:
             return True
+        # Enough labels of which more are left than the rest can hold: some always has room in the window.
+        work.spend(2)
+        held = min(rest, (rest // self._window + 1) * self._most)
+        if int(self._by_left[held + 1 :].sum()) * self._most >= self._window:
+            return True
         self.put(label, place)
         possible = self._reachable(place + 1, rest, work) == rest
         self.take_back(label, place)
