@@ -81,7 +81,7 @@ class Parameter:
             raise FusionError(f"{owner} must be {self.valid}, got {value!r}")
         try:
             number = float(value)
-        except OverflowError:  # a whole number beyond floats
+        except OverflowError:  # a whole number beyond floats, and so beyond all bounds
             number = math.inf
         whole = number.is_integer() or not self.integer
         if not (math.isfinite(number) and self.low <= number <= self.high and whole):
