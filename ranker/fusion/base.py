@@ -79,7 +79,10 @@ class Parameter:
         # In Python a bool is an int; in a config it is always a mistake.
         if isinstance(value, bool) or not isinstance(value, Real):
             raise FusionError(f"{owner} must be {self.valid}, got {value!r}")
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond floats, and so beyond all bounds
+            number = math.inf
         whole = number.is_integer() or not self.integer
         if not (math.isfinite(number) and self.low <= number <= self.high and whole):
             raise FusionError(f"{owner} must be {self.valid}, got {number:g}")

@@ -120,13 +120,14 @@ class Plan:
         steps = self.options.rerank
         if not steps or not len(ranked.fused):
             return ranked
-        front = np.zeros(len(ranked.fused), dtype=np.intp)
+        front, replaced = np.zeros(len(ranked.fused), dtype=np.intp), ranked.fused.copy()
         for request in requests(self.readable, calibrated, ranked):
             moved = rerank(steps, request).order
             changed = np.flatnonzero(moved != np.arange(len(moved)))
             last = int(changed[-1]) + 1 if len(changed) else 0
             front[request.rows[moved[:last]]] = np.arange(1, last + 1)
-        return replace(ranked, front=front)
+            replaced[request.rows[moved[:last]]] = request.fused[:last]
+        return replace(ranked, front=front, replaced=replaced)
 
     def explained_reranking(
         self, candidates: Candidates, ranked: Ranked, places: int = PLACES

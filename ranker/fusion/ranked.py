@@ -34,6 +34,8 @@ class Ranked:
     front
         Place [N], from 1 in each request, of the candidates that re-ranking ordered, which are the first of their
         request; 0 for the others, which follow by their fused scores. ``None`` if it ordered none.
+    replaced
+        Fused score [N] of the candidate in whose place each candidate stands since; set with ``front``.
     """
 
     scores: Floats
@@ -43,6 +45,7 @@ class Ranked:
     picked: Mapping[str, Mask]
     behind: Mask | None = None
     front: Indices | None = None
+    replaced: Floats | None = None
 
     @property
     def tiers(self) -> Indices:
@@ -59,19 +62,22 @@ class Ranked:
             picked={rule: mask[rows] for rule, mask in self.picked.items()},
             behind=None if self.behind is None else self.behind[rows],
             front=None if self.front is None else self.front[rows],
+            replaced=None if self.replaced is None else self.replaced[rows],
         )
 
     def sort_keys(self) -> Floats:
         """Numbers [N] that order the candidates of each request as its ranking does, higher first; ties are equal.
 
-        Candidates that a floor drops come last, as they are not ranked at all. Raises ``FusionError`` for NaN.
+        Candidates that a floor drops come last, as they are not ranked at all. Re-ranking permutes the numbers of a
+        request, so that they compare across requests as before, up to ties. Raises ``FusionError`` for NaN.
         """
         self.require_numbers()
         values, places = np.unique(self.fused, return_inverse=True)
-        keys = places.astype(np.float64) - self.tiers * len(values)
-        if self.front is None:
-            return keys
-        return np.where(self.front > 0, len(values) + self.front.max(initial=0) - self.front, keys)
+        if self.front is None or self.replaced is None:
+            return places.astype(np.float64) - self.tiers * len(values)
+        keys = np.searchsorted(values, self.replaced) - self.tiers * float(len(values))
+        # Those that re-ranking ordered are not tied, neither with one another nor with those behind them.
+        return np.where(self.front > 0, keys + 0.5 - 0.5 * self.front / (self.front.max(initial=0) + 1), keys)
 
     def order(self, k: int | None = None) -> Indices:
         """Indices of the ``k`` best candidates of one request, best first; ``None`` ranks all that are not dropped."""

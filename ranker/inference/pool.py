@@ -14,6 +14,9 @@ from ranker.fusion import Candidates, Plan
 ContextColumns = Mapping[str, Column]
 """One value per column."""
 
+EXACT = 2**53
+"""Whole numbers up to this one are exact as floats."""
+
 
 class Pool(Protocol):
     """N candidates to rank."""
@@ -89,12 +92,23 @@ def taken(column: Column, places: NDArray[np.intp]) -> Column:
 
 def raw_values(column: Column) -> NDArray[Any]:
     """Convert a column to an array for fusions."""
+    if isinstance(column, np.ma.MaskedArray) and column.dtype.kind in "iu":
+        return with_missing(column.filled(0), np.ma.getmaskarray(column))
     if isinstance(column, np.ma.MaskedArray) or (isinstance(column, np.ndarray) and column.dtype.kind == "M"):
         return numbers(column, "")
     if isinstance(column, np.ndarray):
         return column
     assert not isinstance(column, Ragged), "fusions read features of one value"
     return np.array(list(column), dtype=object)
+
+
+def with_missing(whole: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+    """Whole numbers, some of them missing: as floats with NaN, or as objects with None if floats do not hold them."""
+    if (whole.max(initial=0) > EXACT or whole.min(initial=0) < -EXACT) and missing.any():
+        objects = whole.astype(object)
+        objects[missing] = None
+        return objects
+    return np.where(missing, np.nan, whole) if missing.any() else whole
 
 
 def plain(column: Column) -> list[Any]:

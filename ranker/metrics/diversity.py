@@ -33,9 +33,13 @@ class Items(NamedTuple):
 
     @classmethod
     def of(cls, column: NDArray[Any]) -> "Items":
-        """Items from raw values [N] or [N, W]; None and NaN are missing, numbers [N, D] are vectors."""
+        """Items from raw values [N] or [N, W]; None and NaN are missing, numbers [N, D] are vectors.
+
+        A vector with a number that is missing or infinite counts as zero, and so as none.
+        """
         if column.ndim == 2 and column.dtype.kind == "f":
-            return cls(np.nan_to_num(column.astype(np.float64)), "vectors")
+            whole = np.isfinite(column).all(axis=1, keepdims=True)
+            return cls(np.where(whole, column.astype(np.float64), 0.0), "vectors")
         codes: dict[Any, int] = {}
         flat = [
             -1 if value is None or value != value else codes.setdefault(value, len(codes))

@@ -44,9 +44,9 @@ def gains(
 
 def statistics(evaluator: Evaluator, one: Sets) -> Statistics:
     """One parameter set's metrics as a function of group counts; rows are sorted only once."""
-    fused = evaluator.fused(one)
-    ranking = evaluator.ranking(fused, one) if any(metric.kind != "auc" for metric in evaluator.metrics) else None
-    parts = [measure.measured(fused, ranking).statistic for measure in evaluator.measures]
+    keys = evaluator.keys(one)
+    ranking = evaluator.ranking(keys) if any(metric.kind != "auc" for metric in evaluator.metrics) else None
+    parts = [measure.measured(keys, ranking).statistic for measure in evaluator.measures]
     return lambda counts: np.array([part(counts) for part in parts])
 
 

@@ -124,17 +124,21 @@ class Evaluator:
             fused[low] = least - 1.0 - span + (fused[low] - least)
         return fused
 
-    def ranking(self, fused: Floats, one: Sets) -> Ranking:
-        """Rankings within groups by fused scores [N] of one parameter set, and its re-ranking."""
-        plan = self._at(one)
+    def ranking(self, keys: Floats) -> Ranking:
+        """Rankings within groups by ``keys`` [N]."""
+        return self._groups.ranking(keys)
+
+    def keys(self, one: Sets) -> Floats:
+        """Numbers [N] that order the rows as one parameter set ranks them: the fused scores unless it re-ranks."""
+        fused, plan = self.fused(one), self._at(one)
         if not plan.options.rerank:
-            return self._groups.ranking(fused)
+            return fused
         last, dropped = np.zeros(len(fused), dtype=bool), np.zeros(len(fused), dtype=bool)
         for rule, picked in self._prepared.picked:
             last |= picked & rule.sends_last
             dropped |= picked & rule.drops
         ranked = Ranked(self._calibrated.scores, fused, last, dropped, {})
-        return self._groups.ranking(plan.reranked(self._calibrated, ranked).sort_keys())
+        return plan.reranked(self._calibrated, ranked).sort_keys()
 
     def _at(self, one: Sets) -> Plan:
         """The plan with the parameters of its steps in one set."""
@@ -151,8 +155,8 @@ class Evaluator:
 
     @property
     def _only_bins(self) -> bool:
-        """Whether all metrics are binned AUCs and no rule needs all scores of a set."""
-        sinks = any(rule.sends_last or rule.drops for rule, _ in self._prepared.picked)
+        """Whether all metrics are binned AUCs, and neither a rule nor re-ranking needs all scores of a set."""
+        sinks = any(rule.sends_last or rule.drops for rule, _ in self._prepared.picked) or self.plan.options.rerank
         return isinstance(self._aucs, BinnedAuc) and not self._grouped and not sinks
 
     def _binned(self, sets: Sets) -> Floats:
@@ -165,14 +169,14 @@ class Evaluator:
     def _measured(self, one: Sets) -> Floats:
         """Metrics [1, M] of one set."""
         values = np.empty(len(self.metrics))
-        fused = self.fused(one)
+        keys = self.keys(one)
         if self._aucs is not None:
-            aucs = self._aucs(fused)
+            aucs = self._aucs(keys)
             values[self._of_auc] = aucs.values if isinstance(aucs, BoundedAucs) else aucs
         if self._grouped:
-            ranking = self.ranking(fused, one)
+            ranking = self.ranking(keys)
             for i, metric in self._grouped.items():
-                measured = self.measures[i].measured(fused, ranking)
+                measured = self.measures[i].measured(keys, ranking)
                 values[i] = measured.statistic(np.ones(measured.units))
                 if np.isnan(values[i]):
                     raise DataError(f"{metric.name}: is undefined in every group of the {len(self.rows):,} rows")

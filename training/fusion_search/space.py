@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion import Fusion, Parameter, Plan
+from ranker.fusion import Fusion, FusionError, Parameter, Plan
 from ranker.registry import alternatives
 from training.config.experiment import ConfigError
 
@@ -148,7 +149,27 @@ def space(plan: Plan, vary: Sequence[str], trust: float) -> Space:
         raise ConfigError(
             f"fusion {fusion.name!r} has no parameter that affects the order, so there is nothing to search"
         )
-    return Space(plan, tuple(chosen.values()))
+    found = Space(plan, tuple(chosen.values()))
+    _require_no_contradiction(found)
+    return found
+
+
+def _require_no_contradiction(found: Space) -> None:
+    """Raise ``ConfigError`` if parameters of a step exclude each other at the ends of their ranges."""
+    for step in dict.fromkeys(dimension.step for dimension in found.dimensions if dimension.step is not None):
+        ends = {
+            dimension.parameter: [int(end) if dimension.integer else end for end in (dimension.low, dimension.high)]
+            for dimension in found.dimensions
+            if dimension.step == step
+        }
+        for values in product(*ends.values()):
+            try:
+                found.plan.with_rerank({step: dict(zip(ends, values, strict=True))})
+            except FusionError as error:  # such as at_least and of_first
+                raise ConfigError(
+                    f"--vary: rerank.{error}; give ranges, such as {step_parameter(step, next(iter(ends)))}=LOW:HIGH, "
+                    "that do not contradict each other or the other parameters of the step"
+                ) from None
 
 
 def _around(

@@ -15,7 +15,7 @@ from ranker.encoding.layout import LayoutBuilder, Side
 from ranker.encoding.lists import list_codes, pad, padded, ragged, split
 from ranker.encoding.vocabulary import Coder
 
-MOST_LISTED = 64
+MOST_LISTED = 32
 """Most values of a row that re-ranking compares, so that one long list does not fill the memory."""
 
 

@@ -21,7 +21,7 @@ PAIRS = 4_000_000
 def softmax(scores: Floats, labels: Floats, weights: Floats, sizes: NDArray[np.intp]) -> Slopes:
     """Of the cross-entropy of a request's softmax with its labels scaled to sum 1 (Cao et al. 2007).
 
-    The sizes bound the second derivatives ``p (1 - p)`` by the diagonal of the Hessian.
+    The second derivatives are the diagonal of its Hessian, ``p (1 - p)`` times the sum of the scaled labels.
     """
     starts = np.cumsum(sizes) - sizes
     shifted = np.exp(scores - np.repeat(np.maximum.reduceat(scores, starts), sizes))

@@ -2,6 +2,27 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass
+class Work:
+    """Steps of work that are left, each of about a microsecond.
+
+    Steps are counted, not timed, so that the same candidates always give the same list.
+    """
+
+    left: int
+
+    def spend(self, steps: int) -> None:
+        """Do some work."""
+        self.left -= steps
 
 
 class Placing(ABC):
@@ -13,7 +34,7 @@ class Placing(ABC):
     Attributes
     ----------
     labels
-        Label of each candidate [M].
+        Label of each candidate [M]: 0 to L - 2, or -1, which is the last of the L labels.
     places
         Number of places, from the first, that it is about, at most M.
     horizon
@@ -35,15 +56,24 @@ class Placing(ABC):
         """Begin with an empty list."""
 
     @abstractmethod
-    def fits(self, label: int, place: int) -> bool:
-        """Whether a candidate at the next place agrees with those before it."""
+    def fitting(self, place: int) -> Mask:
+        """Mask [L] of the labels that agree at the next place, below ``places``, with those before it.
 
-    @abstractmethod
-    def allows(self, label: int, place: int) -> bool:
-        """Whether it fits, if that is required there, and the rest of the list can still be met after it.
-
-        May be true although the rest cannot be met, never the reverse.
+        It is valid until the next call of any method.
         """
+
+    def completes(self, label: int, place: int, work: Work) -> bool:
+        """Whether the rest of the list, up to the horizon, can still be met after a label that fits.
+
+        May be true although the rest cannot be met, never the reverse. The steps of finding out are spent.
+        """
+        del label, place, work
+        return True
+
+    def look_ahead(self, label: int) -> object:
+        """What ``completes`` depends on at the next place: labels with the same get the same answer."""
+        del label
+        return None
 
     @abstractmethod
     def put(self, label: int, place: int) -> None:

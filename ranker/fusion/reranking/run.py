@@ -67,15 +67,18 @@ def _constrained(
     looked_at[np.concatenate([step.reach(request, order) for step in constraints.values()])] = True
     pool = order[looked_at[order]]
     placings = {name: step.placing(request, pool) for name, step in constraints.items()}
-    picks, required = arrange(list(placings.values()), len(pool))
-    arranged = _to_front(np.arange(len(pool)), np.array(picks, dtype=np.intp))
+    found = arrange(list(placings.values()), len(pool))
+    arranged = _to_front(np.arange(len(pool)), np.array(found.picks, dtype=np.intp))
     gave_way: dict[str, str] = {}
-    for number, ((name, placing), held) in enumerate(zip(placings.items(), required, strict=True)):
+    states = zip(placings.items(), found.required, found.given_up, strict=True)
+    for number, ((name, placing), held, given_up) in enumerate(states):
         labels = [placing.labels[candidate] for candidate in arranged.tolist()]
         if (broken := placing.broken(labels)) is not None:
             reasons = ["the candidates do not allow it"] if placing.relaxed else []
-            if not held:
-                reasons.append("it yields to the steps before it" if number else "no list was found that meets it")
+            if given_up:
+                reasons.append("no list was found that meets it" + (" and the steps before it" if number else ""))
+            elif not held:
+                reasons.append("it yields to the steps before it" if number else "no list meets it")
             gave_way[name] = f"{broken}: {', and '.join(reasons)}"
     return _to_front(order, pool[arranged]), gave_way
 

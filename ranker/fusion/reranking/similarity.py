@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from ranker.encoding.kinds.base import Comparable
 from ranker.fusion.base import Floats
 from ranker.fusion.reranking.base import Indices, Request
+
+MISSING = -1
 
 
 class Similarity(ABC):
@@ -52,24 +55,32 @@ class Vectors(Similarity):
 
 
 class Tags(Similarity):
-    """Jaccard similarity of sets, given as rows [M, W] that end in missing values. An empty set is like no other."""
+    """Jaccard similarity of sets, given as rows [M, W], W > 0, with missing values. An empty set is like no other.
+
+    Memory and time of a row are those of the values, however many distinct ones there are.
+    """
 
     def __init__(self, values: NDArray[Any]) -> None:
         codes: dict[Any, int] = {}
-        rows, tags = [], []
-        for row, listed in enumerate(values.tolist()):
-            for value in listed:
-                if value is None or value != value:
-                    break  # only missing values follow
-                rows.append(row)
-                tags.append(codes.setdefault(value, len(codes)))
-        self._member = np.zeros((len(values), max(len(codes), 1)))
-        self._member[rows, tags] = 1.0
-        self._sizes = self._member.sum(axis=1)
+        numbered = map(codes.setdefault, values.ravel().tolist(), count())
+        tags = np.fromiter(numbered, np.intp, values.size).reshape(values.shape)
+        tags[(tags == codes.get(None, MISSING)) | (values != values)] = MISSING
+        tags.sort(axis=1)
+        tags[:, 1:][tags[:, 1:] == tags[:, :-1]] = MISSING  # a set holds a tag once
+        self._sizes = (tags != MISSING).sum(axis=1)
+        # A tag of one candidate alone is in no intersection.
+        times = np.bincount(tags[tags != MISSING], minlength=1)
+        tags[(times <= 1)[tags]] = MISSING
+        distinct, of_rows = np.unique(tags, return_inverse=True)
+        self._tags = np.ascontiguousarray(of_rows.reshape(tags.shape).T)  # [W, M]
+        self._missing = distinct == MISSING
 
     def row(self, candidate: int) -> Floats:
         """Size of the intersection with one's set, divided by that of the union."""
-        common = self._member @ self._member[candidate]
+        own = np.zeros(len(self._missing))
+        own[self._tags[:, candidate]] = 1.0
+        own[self._missing] = 0.0
+        common = own[self._tags].sum(axis=0)
         union = self._sizes + self._sizes[candidate] - common
         similar = common / np.maximum(union, 1.0)
         similar[candidate] = 1.0

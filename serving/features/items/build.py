@@ -1,6 +1,6 @@
 """Encodes a Parquet file of items, or a folder of such files, into a folder that :class:`ItemStore` maps."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ranker.arrow_columns import ColumnTooLargeError, ColumnTypeError, Limits, to_column
 from ranker.artifact import Artifact
 from ranker.encoding import Column, ColumnError, Text
-from ranker.encoding.columns import MISSING, numbers
+from ranker.encoding.columns import MISSING, integers, numbers
 from ranker.encoding.kinds import RequestType
 from ranker.encoding.text import WORD
 from ranker.encoding.value_types import Typed, ValueType
@@ -25,6 +25,9 @@ from serving.features.items.store import FACTS, IDS, KEYS, LISTS, NUMBERS, ORDER
 LIMITS = Limits()
 BATCH = 8192
 """Items encoded at a time; few enough that a building worker still answers requests in between."""
+
+INTEGERS: Mapping[str, type[np.integer[Any]]] = {"integer": np.int64, "unsigned": np.uint64}
+"""Types of raw ids, which floats would not tell apart from 2**53."""
 
 
 class Batch(NamedTuple):
@@ -90,6 +93,10 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
                 raw[name] = new_array(folder / f"raw.{len(raw)}.npy", np.float64, (len(order), width))
             elif encoder.encodings[name].request_type.value == "string":
                 texts[name] = []
+            elif encoder.encodings[name].request_type.value in INTEGERS:
+                raw[name] = new_array(
+                    folder / f"raw.{len(raw)}.npy", INTEGERS[encoder.encodings[name].request_type.value], (len(order),)
+                )
             else:
                 raw[name] = new_array(folder / f"raw.{len(raw)}.npy", np.float64, (len(order),))
     compared: list[Any] = []
@@ -118,7 +125,10 @@ def build(source: Path, artifact: Artifact, folder: Path) -> None:
             for name, array in raw.items():
                 column = schema.column(name)
                 listed = schema.features[name].listed(batch.columns[column], column)
-                if listed is None:
+                if listed is None and array.dtype.kind in "iu":
+                    found = integers(batch.columns[column], column, unsigned=array.dtype.kind == "u")
+                    array[to] = found.view(array.dtype)
+                elif listed is None:
                     array[to] = numbers(batch.columns[column], column)
                 else:
                     array[to] = listed if listed.dtype != object else _codes(listed, tags.setdefault(name, {}))

@@ -15,7 +15,7 @@ from ranker.file_locks import locked
 from serving.features.items.build import build, files_of
 from serving.features.items.store import FACTS, ItemsError, ItemStore
 
-FORMAT = 1
+FORMAT = 2
 WRITING = ".writing-"
 KEPT = 3
 """Most folders in the cache: one for the served version, one to roll back to, and one to roll out."""

@@ -10,7 +10,7 @@
     code.N.npy      codes [V] of a feature that label statistics cross with the context
     list_numbers.npy, list_keys.npy    what items are compared by within a list [V, F] and [V, C], if they are
     match_keys.npy  keys [V, K] that are looked up in lists of the context, if any are
-    raw.N.npy       numbers [V] that fusions read, or [V, W] of lists: vectors, and codes of tags
+    raw.N.npy       numbers and whole ids [V] that fusions read, or [V, W] of lists: vectors, and codes of tags
     text.N.npy      strings that fusions read, or the ids, with text.N.offsets.npy; text.N.rows.npy is in file order
 """
 
@@ -22,8 +22,9 @@ import orjson
 from numpy.typing import NDArray
 
 from ranker.encoding import Column, Items, Text
-from ranker.encoding.columns import integers
+from ranker.encoding.columns import MISSING, integers
 from ranker.encoding.within_list import ListValues
+from ranker.inference.pool import with_missing
 
 IDS, ORDER, ROWS, NUMBERS, FACTS = "ids.npy", "order.npy", "rows.npy", "numbers.npy", "facts.json"
 LISTS = ("list_numbers.npy", "list_keys.npy")
@@ -90,6 +91,10 @@ class ItemStore:
         if feature in self._raw:
             known = self._raw[feature]
             unknown = places < 0
+            if known.dtype.kind in "iu":
+                found = known[places] if len(known) else np.zeros(len(places), dtype=known.dtype)
+                missing = unknown | (found.view(np.int64) == MISSING)
+                return with_missing(np.where(missing, 0, found).astype(known.dtype), missing)
             if not len(known):
                 return np.full((len(places), *known.shape[1:]), np.nan)
             return np.where(unknown if known.ndim == 1 else unknown[:, None], np.nan, known[places])

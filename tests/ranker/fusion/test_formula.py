@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ranker.fusion.formula
-from ranker.fusion import FUSIONS, Candidates
+from ranker.fusion import FUSIONS, Candidates, FusionError, Parameter
 
 
 @pytest.mark.parametrize(("sets", "candidates"), [(7, 5), (1, 30), (3, 12), (4, 0)])
@@ -24,3 +24,9 @@ def test_evaluating_in_blocks_equals_all_at_once(monkeypatch: Any, sets: int, ca
             assert fused.shape == (chosen.stop - chosen.start, candidates)
             seen += range(chosen.start, chosen.stop)
         assert seen == list(range(sets))
+
+
+def test_a_whole_number_beyond_floats_is_out_of_bounds() -> None:
+    parameter = Parameter(name="power", default=1.0, low=0.0, high=5.0, per_objective=False, description="Any.")
+    with pytest.raises(FusionError, match=r"power must be a number in \[0, 5\], got inf"):
+        parameter.checked(10**400, owner="power")

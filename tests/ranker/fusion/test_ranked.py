@@ -54,6 +54,15 @@ def test_requests_of_one_call_are_each_ranked_as_alone() -> None:
     assert not np.array_equal(keys_of.argsort(), made.without_reranking.rank(whole).sort_keys().argsort())
 
 
+def test_re_ranking_permutes_the_sort_keys_of_a_request_so_that_they_compare_across_requests() -> None:
+    keys = np.random.default_rng(1).integers(0, 7, 120)
+    whole, made = candidates(120, requests=keys), plan()
+    before, after = (one.rank(whole).sort_keys() for one in (made.without_reranking, made))
+    assert not np.array_equal(before, np.floor(after))
+    for key in range(7):
+        assert sorted(before[keys == key]) == sorted(np.floor(after[keys == key]))
+
+
 def test_the_tail_keeps_its_ties_in_sort_keys() -> None:
     tied = Candidates.of(("click", "like"), [[0.9, 0]] * 2 + [[0.5, 0]] * 3, None, {"author": np.array(list("aabcd"))})
     keys = plan({"one": {"kind": "spread", "of": "author", "window": 2, "first": 2}}).rank(tied).sort_keys()

@@ -87,3 +87,8 @@ def test_tasks_have_neither():
     for name in ("intra_list_distance", "coverage"):
         assert RANKING_METRICS[name].fits(None)
         assert not RANKING_METRICS[name].fits(frozenset({"binary_labels"}))
+
+
+def test_a_vector_with_a_missing_number_is_none():
+    items = Items.of(np.array([[np.nan, 1.0], [0.0, 1.0], [np.inf, 0.0]]))
+    assert items.values.tolist() == [[0, 0], [0, 1], [0, 0]]

@@ -135,4 +135,9 @@ def test_metrics_within_lists_are_those_of_the_re_ranked_lists(rows) -> None:
         assert found[1] == pytest.approx(np.mean(distances))
         shown = np.unique(columns["author"][np.concatenate(tops)])
         assert found[2] == pytest.approx(len(shown) / len(np.unique(columns["author"])))
+        features = {name: rows.columns[name] for name in searched.features}
+        together = Candidates.of(searched.objectives, rows.scores, Requests.of(rows.groups), features)
+        known = rows.known[:, 0]
+        labels, ranks = rows.labels[known, 0], searched.rank(together).sort_keys()[known]
+        assert found[3] == pytest.approx(auc(labels, ranks), abs=1e-12), "that of evaluate"
     assert measured[1, 1] > measured[2, 1], "less weight of relevance: more distance"

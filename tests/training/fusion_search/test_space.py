@@ -116,3 +116,13 @@ def test_steps_vary_if_they_are_named() -> None:
         space(DIVERSE, ["rerank.divers.lambda"], 1.0)
     with pytest.raises(ConfigError, match=r"within \[0, 1\]"):
         space(DIVERSE, ["rerank.diverse.lambda=0:2"], 1.0)
+
+
+def test_ranges_whose_ends_contradict_each_other_are_refused_before_the_search() -> None:
+    quota = {"kind": "quota", "where": "click > 0.5", "at_least": 2, "of_first": 10}
+    reserved = plan("additive", {}, rerank={"reserved": quota})
+    assert set(regions(reserved, "rerank.reserved.at_least=1:8")) == {"rerank.reserved.at_least"}
+    with pytest.raises(ConfigError, match=r"rerank\.reserved: at_least must be at most of_first, got 8 of the first 5"):
+        space(reserved, ["rerank.reserved.at_least=1:8", "rerank.reserved.of_first=5:20"], 1.0)
+    with pytest.raises(ConfigError, match=r"give ranges, such as rerank\.reserved\.at_least=LOW:HIGH"):
+        space(reserved, ["rerank.reserved.at_least=1:20"], 1.0)

@@ -17,7 +17,7 @@ from ranker.fusion.reranking.base import (
     RerankError,
     check_where,
 )
-from ranker.fusion.reranking.placing import Placing
+from ranker.fusion.reranking.placing import Mask, Placing
 from ranker.registry import alternatives
 
 MOST_SLOTS = 100
@@ -141,8 +141,8 @@ class Pinned(Placing):
     """Candidates with a label >= 0 stand at that place, and no others do."""
 
     def __init__(self, labels: Sequence[int], asked: int) -> None:
-        self.labels = labels
         self._slots = {label for label in labels if FREE < label < len(labels)}
+        self.labels = [label if label in self._slots else FREE for label in labels]
         self._asked = asked
         self.places = self.horizon = max(self._slots, default=-1) + 1
         self.relaxed = len(self._slots) < asked
@@ -150,13 +150,11 @@ class Pinned(Placing):
     def reset(self) -> None:
         """Nothing is counted."""
 
-    def fits(self, label: int, place: int) -> bool:
-        """Whether a candidate with a slot is at it, and one without is at none."""
-        return label == place if label in self._slots else place not in self._slots
-
-    def allows(self, label: int, place: int) -> bool:
-        """As ``fits``: slots depend on no other places."""
-        return self.fits(label, place)
+    def fitting(self, place: int) -> Mask:
+        """The candidate of a slot, and at other places those without one."""
+        fitting = np.zeros(self.places + 1, dtype=bool)
+        fitting[place if place in self._slots else FREE] = True
+        return fitting
 
     def put(self, label: int, place: int) -> None:
         """Nothing is counted."""

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from ranker.fusion.base import Parameter
 from ranker.fusion.predicates import predicate
 from ranker.fusion.reranking.base import CONSIDER, STEPS, Considering, Indices, Readable, Request, check_where
-from ranker.fusion.reranking.placing import Placing
+from ranker.fusion.reranking.placing import Mask, Placing
 
 
 def _count(name: str, default: int, low: int, description: str) -> Parameter:
@@ -85,20 +86,16 @@ class Counted(Placing):
         self._left = [len(self.labels) - matching, matching]
         self._got = 0
 
-    def fits(self, label: int, place: int) -> bool:
-        """Whether the bounds that are required can still be met."""
-        return self.allows(label, place)
-
-    def allows(self, label: int, place: int) -> bool:
-        """Whether enough places and candidates remain to meet both bounds."""
+    def fitting(self, place: int) -> Mask:
+        """Labels after which enough places and candidates remain to meet both bounds."""
         rest = self.horizon - place - 1
-        if rest < 0:
-            return True
-        got = self._got + label
-        others, matching = self._left[0] - (1 - label), self._left[1] - label
-        if got > self._most or self._least - got > min(rest, matching):
-            return False
-        return rest - (self._most - got) <= others
+        fitting = np.zeros(2, dtype=bool)
+        for label in (0, 1):
+            got = self._got + label
+            others, matching = self._left[0] - (1 - label), self._left[1] - label
+            enough = self._least - got <= min(rest, matching)
+            fitting[label] = enough and got <= self._most and rest - (self._most - got) <= others
+        return fitting
 
     def put(self, label: int, place: int) -> None:
         """Count the candidate."""

@@ -12,8 +12,9 @@ from ranker.config.closed import Name
 from ranker.fusion.base import Parameter
 from ranker.fusion.checks import at, require_known
 from ranker.fusion.reranking.base import CONSIDER, FIRST, STEPS, Considering, Indices, Readable, Request
-from ranker.fusion.reranking.placing import Placing
+from ranker.fusion.reranking.placing import Mask, Placing, Work
 
+LONG_AGO = -1_000
 MISSING = -1
 """Label of candidates without a value, which nothing bounds."""
 
@@ -73,60 +74,90 @@ class Windows(Placing):
     """At most ``most`` equal labels in any ``window`` consecutive places of the first ``first``."""
 
     def __init__(self, labels: Sequence[int], name: str, most: int, window: int, first: int) -> None:
-        self.labels, self.places, self._name, self._most, self._window = labels, first, name, most, window
+        self.labels, self.places, self._name = labels, first, name
+        self._most, self._window = min(most, window), window
         self.memory = window - 1
-        self._all = Counter(labels)
+        counts = Counter(labels)
+        self._unbounded_of_all = counts.pop(MISSING, 0)
+        self._all = [counts[label] for label in range(len(counts))]
+        place = np.arange(first)
+        # How many of a label stand in the first places, if nothing stands before them.
+        self._room = np.minimum(place // window * most + np.minimum(place % window + 1, most), place + 1)
         self.reset()
-        self.horizon = self._reachable(0, first)
+        self.horizon = self._reachable(0, first, Work(0))
         self.relaxed = self.horizon < first
 
     def reset(self) -> None:
         """Begin with an empty list."""
-        self._left = dict(self._all)
-        self._unbounded = self._left.pop(MISSING, 0)
+        self._left = self._all.copy()
+        self._unbounded = self._unbounded_of_all
         self._alive = len(self._left)
+        # Number of labels by how many of each are left; more than there are places count as so many.
+        self._by_left = np.bincount(
+            np.minimum(np.array(self._left, dtype=np.intp), self.places), minlength=self.places + 1
+        )
         self._list: list[int] = []
+        self._taken: list[list[int]] = [[] for _ in self._left]
+        self._inside = [0] * len(self._left)
+        self._latest = np.full((len(self._left), self._most), LONG_AGO)  # the places of the last ones of each label
+        self._fitting = np.ones(len(self._left) + 1, dtype=bool)
 
-    def fits(self, label: int, place: int) -> bool:
-        """Whether the window that ends at the place has room for the label."""
-        if label == MISSING or place >= self.places:
-            return True
-        return self._list[max(place - self._window + 1, 0) :].count(label) < self._most
+    def fitting(self, place: int) -> Mask:
+        """Labels for which the window that ends at the place has room."""
+        del place
+        return self._fitting
 
-    def allows(self, label: int, place: int) -> bool:
-        """Within the horizon: whether it fits, and other labels can fill the places up to it."""
-        if place >= self.horizon:
-            return True
-        if not self.fits(label, place):
-            return False
+    def completes(self, label: int, place: int, work: Work) -> bool:
+        """Whether other labels can fill the places up to the horizon."""
         rest = self.horizon - place - 1
         # Enough labels that stand in no window yet: one of each fills the rest.
         if not rest or self._alive - 1 - min(self._window - 1, place + 1) + self._unbounded >= rest + 1:
             return True
+        # Enough labels of which more are left than the rest can hold: some always has room in the window.
+        work.spend(2)
+        held = min(rest, (rest // self._window + 1) * self._most)
+        if int(self._by_left[held + 1 :].sum()) * self._most >= self._window:
+            return True
         self.put(label, place)
-        possible = self._reachable(place + 1, rest) == rest
+        possible = self._reachable(place + 1, rest, work) == rest
         self.take_back(label, place)
         return possible
 
+    def look_ahead(self, label: int) -> object:
+        """How many are left, and where those in the window are."""
+        if label == MISSING:
+            return None
+        taken = self._taken[label]
+        return self._left[label], tuple(taken[len(taken) - self._inside[label] :])
+
     def put(self, label: int, place: int) -> None:
-        """Count the label."""
-        del place
+        """Count the label; the one that leaves the window has room again."""
         self._list.append(label)
         if label == MISSING:
             self._unbounded -= 1
         else:
-            self._left[label] -= 1
-            self._alive -= not self._left[label]
+            self._taken[label].append(place)
+            self._latest[label, :-1] = self._latest[label, 1:]
+            self._latest[label, -1] = place
+            self._count(label, -1)
+            self._enter(label, 1)
+        if place + 1 >= self._window and (leaving := self._list[place + 1 - self._window]) != MISSING:
+            self._enter(leaving, -1)
 
     def take_back(self, label: int, place: int) -> None:
         """Undo the last ``put``."""
-        del place
+        if place + 1 >= self._window and (leaving := self._list[place + 1 - self._window]) != MISSING:
+            self._enter(leaving, 1)
         self._list.pop()
         if label == MISSING:
             self._unbounded += 1
         else:
-            self._alive += not self._left[label]
-            self._left[label] += 1
+            taken = self._taken[label]
+            taken.pop()
+            self._latest[label, 1:] = self._latest[label, :-1]
+            self._latest[label, 0] = taken[-self._most] if len(taken) >= self._most else LONG_AGO
+            self._count(label, 1)
+            self._enter(label, -1)
 
     def broken(self, labels: Sequence[int]) -> str | None:
         """Places whose value stands too often in the window that ends there."""
@@ -139,42 +170,51 @@ class Windows(Placing):
             return None
         return f"more than {self._most} of a value of {self._name} within {self._window} places at {', '.join(found)}"
 
-    def _reachable(self, start: int, places: int) -> int:
+    def _count(self, label: int, change: int) -> None:
+        """Change how many are left of a label."""
+        before = self._left[label]
+        after = self._left[label] = before + change
+        self._alive += (after > 0) - (before > 0)
+        self._by_left[min(before, self.places)] -= 1
+        self._by_left[min(after, self.places)] += 1
+
+    def _enter(self, label: int, change: int) -> None:
+        """Change how many of a label are in the window before the next place."""
+        self._inside[label] += change
+        self._fitting[label] = self._inside[label] < self._most
+
+    def _reachable(self, start: int, places: int, work: Work) -> int:
         """How many of the next places, from ``start``, can be filled.
 
         The n-th of them needs n candidates whose earliest places are among the first n: each label's earliest places
         follow from the window before and from its own earlier candidates.
         """
-        by_place = np.zeros(places, dtype=np.int64)
-        if places:
-            by_place[0] += self._unbounded
-        recent = self._list[max(start - self._window + 1, 0) :]
-        fresh = 0
-        for label, count in self._left.items():
-            if not count:
-                continue
-            if count == 1 and label not in recent:
-                fresh += 1
-                continue
-            for place in self._earliest(label, count, recent, places):
-                by_place[place] += 1
-        if places:
-            by_place[0] += fresh
-        short = np.flatnonzero(np.cumsum(by_place) < np.arange(1, places + 1))
+        if not places:
+            return 0
+        by_left, by_place = self._by_left, np.zeros(places, dtype=np.intp)
+        recent = list({label for label in self._list[max(start - self._window + 1, 0) :] if label != MISSING})
+        if recent:
+            left = np.array([self._left[label] for label in recent])
+            by_left = by_left - np.bincount(np.minimum(left, self.places), minlength=len(by_left))
+            earliest = self._earliest(np.array(recent), left, start, places)
+            by_place = np.bincount(earliest, minlength=places)
+            work.spend(10 + len(recent) // 10 + len(recent) * self._most // 20)
+        work.spend(10)
+        at_least = by_left[::-1].cumsum()[::-1]  # number of labels of which so many are left, or more
+        fresh = at_least[1:].cumsum()[self._room[:places] - 1]
+        short = np.flatnonzero(self._unbounded + fresh + by_place.cumsum() < np.arange(1, places + 1))
         return int(short[0]) if len(short) else places
 
-    def _earliest(self, label: int, count: int, recent: list[int], places: int) -> list[int]:
-        """The earliest next places, from 0, of a label's remaining candidates, below ``places``."""
-        # Places of the label in the window before, counted back from the next place: -1 is the last.
-        taken = [i - len(recent) for i, one in enumerate(recent) if one == label]
-        found: list[int] = []
-        place = 0
-        while len(found) < count:
-            if len(taken) >= self._most:
-                place = max(place, taken[-self._most] + self._window)
-            if place >= places:
-                break
-            taken.append(place)
-            found.append(place)
-            place += 1
-        return found
+    def _earliest(self, labels: Indices, left: Indices, start: int, places: int) -> Indices:
+        """The earliest of the next places, from 0, of the remaining candidates of labels, below ``places``.
+
+        The j-th of a label is ``window`` places after the one ``most`` before it, and after the last. So the first
+        ``most`` of them follow from the last places of the label, and the others repeat them every window.
+        """
+        index = np.arange(self._most)
+        first = (
+            np.maximum.accumulate(np.maximum(self._latest[labels] + self._window - start - index, 0), axis=1) + index
+        )
+        times = np.arange(-(-places // self._window))[:, None, None]
+        found = first + self._window * times
+        return found[(found < places) & (index + self._most * times < left[:, None])]

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from ranker.fusion.reranking import Request, Step, rerank
+from ranker.fusion.reranking.arrange import STEPS, arrange
+from ranker.fusion.reranking.base import Constraint
 from tests.ranker.fusion.reranking.requests import named, order, request, step
 
 
@@ -175,9 +177,73 @@ def test_a_search_that_is_given_up_still_gives_a_list_soon_and_says_what_is_brok
         step("quota", where="is_new == 1", at_least=8, of_first=10),
         step("fixed", candidates={"59": 1, "58": 2, "57": 3}),
     )
-    for checks in (1, 10, 100):
-        monkeypatch.setattr("ranker.fusion.reranking.arrange.CHECKS", checks)
+    for steps in (1, 100, 1000):
+        monkeypatch.setattr("ranker.fusion.reranking.arrange.STEPS", steps)
         found = rerank(names, asked)
         assert sorted(found.order.tolist()) == list(range(60))
         for name, one in names.items():
             assert (name in found.gave_way) != holds(asked, one, tuple(found.order.tolist()))
+
+
+def large(seed: int, *, authors: int) -> Request:
+    random = np.random.default_rng(seed)
+    return request(
+        range(1000, 0, -1),
+        author=random.integers(0, authors, 1000),
+        genre=random.integers(0, 12, 1000),
+        price=random.permutation(1000),
+        is_new=random.random(1000) < 0.3,
+    )
+
+
+def test_a_list_of_as_many_places_as_are_allowed_is_found_if_there_is_one() -> None:
+    asked = large(0, authors=60)
+    found = rerank(named(step("spread", of="author", window=60, first=100, consider=1000)), asked)
+    assert not found.gave_way
+    authors = asked.candidates.features["author"][found.order[:100]]
+    assert authors[:60].tolist() == authors[60:].tolist() + authors[40:60].tolist()
+    assert len(set(authors[:60])) == 60
+
+
+def test_candidates_far_down_are_found_although_all_before_them_differ_in_something() -> None:
+    authors = ["ann"] * 900 + [f"other {i}" for i in range(100)]
+    asked = request(range(1000, 0, -1), author=authors, price=range(1000))
+    spread = {"first": 80, "consider": 1000}
+    found = rerank(named(step("spread", of="author", window=80, **spread), step("spread", of="price", **spread)), asked)
+    assert not found.gave_way
+    assert found.order[:80].tolist() == [0, *range(900, 979)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_work_of_a_search_is_bounded_however_the_constraints_exclude_each_other(seed: int) -> None:
+    wide = {"first": 100, "consider": 1000}
+    steps = [
+        step("spread", of="author", window=60, **wide),
+        step("spread", of="genre", window=12, **wide),
+        step("spread", of="price", window=100, **wide),
+        step("spread", of="author", at_most=50, window=100, **wide),
+        step("quota", where="is_new == 1", at_least=90, of_first=100, consider=1000),
+        step("quota", where="genre == 3", at_least=40, of_first=50, consider=1000),
+        step("fixed", where="price > 900", slots=list(range(1, 101, 3))),
+        step("fixed", candidates={str(i): i % 100 + 1 for i in range(0, 1000, 11)}),
+    ]
+    np.random.default_rng(seed).shuffle(steps)
+    asked = large(seed, authors=60)
+    for count in range(1, len(steps) + 1):
+        places = np.arange(len(asked))
+        placings = [one.placing(asked, places) for one in steps[:count] if isinstance(one, Constraint)]
+        found = arrange(placings, len(asked))
+        # Beyond it, each search prepares itself, and the last one need not undo anything if nothing is required.
+        assert found.steps <= STEPS + (count + 2) * 300 + (0 if any(found.required) else 100 * (10 + 4 * count))
+        assert len(set(found.picks)) == len(found.picks)
+    assert any(found.given_up)
+    gave_way = rerank(named(*steps), asked).gave_way
+    assert any("no list was found that meets it" in why for why in gave_way.values())
+
+
+def test_a_constraint_that_can_be_met_alone_is_met_although_the_search_for_both_is_given_up() -> None:
+    asked = large(0, authors=60)
+    spread = {"first": 100, "consider": 1000}
+    steps = [step("spread", of="author", window=60, **spread), step("spread", of="genre", window=12, **spread)]
+    assert list(rerank(named(*steps), asked).gave_way) == ["b"]
+    assert list(rerank(named(*reversed(steps)), asked).gave_way) == ["b"]

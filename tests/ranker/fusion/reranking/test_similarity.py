@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.fusion.reranking.relevance import ranked, scaled
-from ranker.fusion.reranking.similarity import similarity
+from ranker.fusion.reranking.similarity import Tags, similarity
 
 KINDS = {"genre": "category", "tags": "tags", "vector": "vector", "price": "number", "age": "number"}
 
@@ -33,6 +33,30 @@ def test_categories_are_equal_or_not_and_missing_ones_are_alike_to_none():
 def test_tags_by_jaccard():
     found = matrix(tags=[["a", "b", None], ["b", "c", "d"], [None, None, None], ["b", None, None]])
     np.testing.assert_allclose(found, [[1, 1 / 4, 0, 1 / 2], [1 / 4, 1, 0, 1 / 3], [0, 0, 1, 0], [1 / 2, 1 / 3, 0, 1]])
+
+
+def test_tags_are_sets_of_any_values_with_missing_ones_anywhere():
+    repeated = matrix(tags=[["a", "a", "b"], [None, "b", "c"], ["d", float("nan"), "e"]])
+    np.testing.assert_allclose(repeated, [[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 1]])
+    np.testing.assert_allclose(matrix(tags=[[1.0, 2.0], [2.0, np.nan], [np.nan, np.nan]])[0], [1, 1 / 2, 0])
+    assert matrix(tags=[[1, None], ["1", None]])[0].tolist() == [1, 0]
+
+
+def test_tags_as_those_of_sets():
+    random = np.random.default_rng(0)
+    tags = random.choice(["a", "b", "c", "d", "e", None], (40, 5))
+    sets = [set(row) - {None} for row in tags.tolist()]
+    expected = [
+        [1.0 if i == j else len(a & b) / max(len(a | b), 1) for j, b in enumerate(sets)] for i, a in enumerate(sets)
+    ]
+    np.testing.assert_allclose(matrix(tags=tags.tolist()), expected)
+
+
+def test_many_distinct_tags_take_no_more_memory_than_the_values():
+    made = Tags(np.arange(1000 * 32, dtype=np.float64).reshape(1000, 32))
+    held = sum(value.nbytes for value in vars(made).values())
+    assert held < 1_000_000
+    assert made.row(3).tolist() == np.eye(1000)[3].tolist()
 
 
 def test_vectors_by_cosine():

@@ -161,6 +161,24 @@ def test_integers_are_found(numbered, artifact, tmp_path, kind):
     assert store.places(pa.array(["3"]).to_pylist(), "item").tolist() == [-1]
 
 
+def test_large_ids_are_compared_exactly(write_artifact, tmp_path):
+    """As in a request with features: a fusion that spreads items by id tells apart ids that are one as floats."""
+    rerank = {"items": {"kind": "spread", "of": "item"}}
+    made = write_artifact(tmp_path / "made", fusion={"name": "additive", "rerank": rerank})
+    table = {
+        "item": [2**62 + 1, 2**62, -5, 3],
+        "tags": ["1,2", None, "", "3"],
+        "length": [1.5, None, 2.0, 1e6],
+        "vector": [[1.0, 2.0, 3.0], None, [0.0, 0.0, 1.0], [4.0, 5.0, 6.0]],
+    }
+    pq.write_table(pa.table(table), tmp_path / "items.parquet")
+    store = ItemSource(tmp_path / "items.parquet", tmp_path / "cache").store(made)
+    places = store.places([2**62, 3, 2**62 + 1], "item")
+    assert store.raw("item", places).tolist() == [2**62, 3, 2**62 + 1]
+    assert store.raw("item", np.append(places, -1)).tolist() == [2**62, 3, 2**62 + 1, None]
+    assert store.raw("item", np.array([places[1], -1]))[0] == 3.0
+
+
 def test_no_items_at_all(numbered, tmp_path):
     empty = {"item": pa.array([], pa.int64()), "tags": pa.array([], pa.string())}
     more = {"length": pa.array([], pa.float64()), "vector": pa.array([], pa.list_(pa.float64()))}
