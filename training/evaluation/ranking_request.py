@@ -71,8 +71,8 @@ def ranking_request(
     """Parse the options of ``evaluate``; ``None`` if they name neither fusions nor metrics.
 
     A name without a ranking, such as ``click.ndcg@10``, is measured for the task's own score and for every fusion in
-    ``fusions``. Without ``metrics``, these are each binary task's NDCG@10 and GAUC. Lists are those of ``group_by``
-    unless ``list_by`` names columns. Raises ``ConfigError``.
+    ``fusions``. Without ``metrics``, these are each binary task's NDCG@10 and GAUC, and the graded NDCG@10 of tasks of
+    kind relevance. Lists are those of ``group_by`` unless ``list_by`` names columns. Raises ``ConfigError``.
     """
     if not fusions and not metrics:
         for option, given in (("--relevance", relevance), ("--list-by", list_by)):
@@ -107,12 +107,18 @@ def _fusions(artifact: Artifact, names: Sequence[str]) -> list[str]:
 
 
 def _default_metrics(artifact: Artifact) -> list[str]:
-    needs = RANKING_METRICS["gauc"].needs
-    binary = [name for name, task in artifact.schema.tasks.items() if needs <= task.traits]
-    if not binary:
+    by_kind = (("gauc", ("ndcg@10", "gauc")), ("graded_ndcg", ("graded_ndcg@10",)))
+    found = [
+        f"{name}.{key}"
+        for name, task in artifact.schema.tasks.items()
+        for metric, keys in by_kind
+        for key in keys
+        if RANKING_METRICS[metric].needs <= task.traits
+    ]
+    if not found:
         task = next(iter(artifact.schema.tasks))
-        raise ConfigError(f"--metrics: there is no binary task; name metrics, such as {task}.ndcg@10")
-    return [f"{task}.{key}" for task in binary for key in ("ndcg@10", "gauc")]
+        raise ConfigError(f"--metrics: no task is binary or of kind relevance; name metrics, such as {task}.ndcg@10")
+    return found
 
 
 def _of_each_ranking(named: Sequence[Metric], fusions: Sequence[str], artifact: Artifact) -> tuple[Metric, ...]:

@@ -59,8 +59,9 @@ def test_lists_are_learnt_measured_exported_and_evaluated(tmp_path):
     artifact = run.export()
     scores = Model.load(artifact.folder).score({}, {"good": [-1.0, 0.0, 1.0], "loud": [0.0, 0.0, 0.0]})
     assert (np.diff(np.asarray(scores["grade"])) > 0).all()
-    report = evaluate(artifact, frame, bootstrap=0, progress=False)["tasks"]
-    assert report["grade"]["graded_ndcg"] > 0.95
+    report = evaluate(artifact, frame, bootstrap=0, fusion="all", progress=False)
+    assert report["tasks"]["grade"]["graded_ndcg"] > 0.95
+    assert report["rankings"]["metrics"]["grade.graded_ndcg@10"]["value"] > 0.95
 
 
 def test_a_list_longer_than_a_batch_is_refused(tmp_path):
