@@ -5,7 +5,7 @@ import pandas as pd
 
 from ranker.log_files.log_reader import Log
 from tests.training.stored import file_of
-from training.config.experiment import SplitByGroup, SplitByTime
+from training.config.data import SplitByGroup, SplitByTime
 from training.data.split.held_out import split
 
 ROWS = 3000

@@ -14,7 +14,8 @@ from ranker.log_files.csv_types import of_kind
 from ranker.log_files.log_reader import DataError, Source
 from ranker.tasks import GivenConflicts
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
-from training.config.experiment import Experiment, SplitByFiles
+from training.config.data import SplitByFiles
+from training.config.experiment import Experiment
 from training.config.metric_names import Metric
 from training.data.batches import Batch
 from training.data.encode import encode_with_columns

@@ -21,7 +21,8 @@ from training.commands.inputs import (
     in_memory,
     source_of,
 )
-from training.config.experiment import Experiment, SplitByFiles
+from training.config.data import SplitByFiles
+from training.config.experiment import Experiment
 from training.data.carried_notes import check_carriable
 from training.data.earlier import manifest_digest, opened
 from training.data.experiment_log import open_log, required_columns

@@ -17,7 +17,8 @@ from ranker.log_files.csv_types import of_kind, schema_kinds
 from ranker.log_files.log_reader import Source
 from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
-from training.config.experiment import ConfigError, Experiment, SplitByFiles
+from training.config.data import SplitByFiles
+from training.config.experiment import ConfigError, Experiment
 from training.config.promotion import Bounds, bounds_of, default_bounds, measurable, require_bounds
 from training.data.every_row import EveryRow
 from training.data.experiment_log import open_log

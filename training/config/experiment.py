@@ -1,19 +1,16 @@
 """The experiment: a closed, frozen config read from YAML. Errors give path, line and the nearest valid key."""
 
 import operator
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from ranker.architectures import ARCHITECTURES, ArchitectureOptions
 from ranker.config.closed import Closed, Name
-from ranker.config.csv_options import CsvOptions
 from ranker.config.file import ConfigError as ConfigError
 from ranker.config.file import check_data, keys, read
 from ranker.funnels import FUNNELS, FunnelOptions
@@ -25,6 +22,7 @@ from ranker.schema import Schema
 from ranker.step_plan import EMBEDDINGS
 from ranker.weighting import WEIGHTINGS, GradientBalancer, WeightingOptions
 from training.config.daily import Daily, ExportOptions
+from training.config.data import Data, SplitByTime
 from training.config.ensemble import Ensemble
 from training.config.lists import check_lists, list_column, with_group_by
 from training.config.metric_names import Metric
@@ -32,6 +30,7 @@ from training.config.optimizer import Optimizer
 from training.config.promotion import BoundsByName, check_bounds
 from training.config.task_metrics import check_metric, has_auc, list_metric, list_metrics
 from training.config.task_schedule import Schedule
+from training.config.training import EarlyStopping, EmbeddingOptions, Evaluation, Training
 from training.config.trees import TreeOptions
 
 
@@ -62,143 +61,6 @@ CHOICES: dict[str, Registry[Any]] = {
     "weighting": WEIGHTINGS,
 }
 """Sections that select a class by name, and the registry of each."""
-
-
-class SplitByTime(Closed):
-    """Hold out the latest rows."""
-
-    by: Literal["time"]
-    column: str = Field(description="A column that increases with time: timestamps, dates, numbers, or text of these.")
-    fraction: float | None = Field(None, gt=0, lt=1, description="Fraction of rows to hold out.")
-    last: int | None = Field(None, ge=1, description="Hold out the last N distinct values, e.g. the last N days.")
-    start: int | float | datetime | date | str | None = Field(
-        None, description="Hold out rows from this value on; dates and times without a time zone are UTC."
-    )
-    unit: Literal["hour", "day", "week"] | None = Field(
-        None, description="With `last`: count UTC hours, days or weeks (from Monday) instead of distinct values."
-    )
-    format: str | None = Field(None, description="Date format, as in Python's strptime, if not ISO: `%m/%d/%Y`.")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if sum(way is not None for way in (self.fraction, self.last, self.start)) != 1:
-            raise ValueError("name exactly one of fraction, last and start")
-        if self.unit is not None and self.last is None:
-            raise ValueError("unit: is the unit of `last`, which is not set")
-        return self
-
-    @field_validator("format")
-    @classmethod
-    def _check_format(cls, value: str | None) -> str | None:
-        if value is not None:
-            if "%" not in value:
-                raise ValueError(f"must have directives such as %Y, got {value!r}")
-            try:
-                datetime.strptime("", value)
-            except (ValueError, re.error) as error:
-                if "does not match" not in str(error):
-                    raise ValueError(f"{error}, got {value!r}") from None
-            if not set("YyGxc") & set(re.findall(r"%(.)", value.replace("%%", ""))):
-                raise ValueError(f"must include the year, such as %Y, so that dates can be ordered; got {value!r}")
-        return value
-
-
-class SplitAtRandom(Closed):
-    """Hold out rows by a hash of their position and the seed."""
-
-    by: Literal["random"]
-    fraction: float = Field(gt=0, lt=1, description="Fraction of rows to hold out.")
-
-
-class SplitByGroup(Closed):
-    """Hold out whole groups of rows, for example all rows of a list or user."""
-
-    by: Literal["group"]
-    column: str = Field(description="Group column: a request, search, session or user id.")
-    fraction: float = Field(gt=0, lt=1, description="Fraction of groups to hold out, by a hash of value and seed.")
-
-
-class SplitByFiles(Closed):
-    """Use separate files as the validation set."""
-
-    by: Literal["files"]
-    paths: tuple[str, ...] = Field(min_length=1, description="Files, folders or globs to validate on.")
-
-
-SplitRule: TypeAlias = Annotated[SplitByTime | SplitAtRandom | SplitByGroup | SplitByFiles, Field(discriminator="by")]
-
-
-class Data(Closed):
-    """The log and how it is split."""
-
-    paths: tuple[str, ...] = Field((), description="Files, folders or globs; --data overrides them.")
-    split: SplitRule
-    csv: CsvOptions = Field(CsvOptions(), description="Format of CSV files.")
-
-
-class EmbeddingOptions(Closed):
-    """Starting values of tables, and regularisation that keeps the model from memorising ids."""
-
-    l2: float = Field(0.0, ge=0, description="Penalty on the squared norm of the embeddings a row looks up.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Fraction of ids replaced by the unknown id in training.")
-    vectors: dict[str, str] = Field(
-        default_factory=dict,
-        alias="from",
-        description="Files of vectors that rows start from, by feature, with its column and lists in `vector`.",
-    )
-    reinitialise_each_epoch: bool = Field(
-        False, description="Reinitialise the tables at the start of each epoch, nothing else (MEDA, 2023)."
-    )
-
-
-class EarlyStopping(Closed):
-    """When to stop; the best epoch's weights are always kept."""
-
-    metric: str | None = Field(
-        None,
-        description="mean_auc, mean_loss, or a task's metric such as is_click.auc, watch.rmse or, within the lists of "
-        "`evaluation.group_by`, is_click.ndcg@10; by default mean_auc if any task is binary, else mean_loss.",
-    )
-    patience: int = Field(2, ge=1, description="Epochs without improvement before stopping.")
-
-
-class Training(Closed):
-    """Epochs, batches, seed, checkpoints, threads, precision."""
-
-    epochs: int = Field(10, ge=1, le=10_000, description="Maximum number of passes over the training rows.")
-    batch_size: int = Field(4096, ge=1, description="Rows per step.")
-    seed: int = Field(0, ge=0, description="Seed of initial weights, shuffling, dropout, and random and group splits.")
-    shuffle_rows: int = Field(262_144, ge=1, description="Size of the shuffle buffer, in rows.")
-    checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints; one is also saved every epoch.")
-    threads: int | None = Field(None, ge=1, description="TensorFlow's CPU threads; all by default.")
-    precision: Literal["float32", "bfloat16", "auto"] = Field(
-        "float32",
-        description="Of the dense layers' matrix products in training steps; auto: bfloat16 if the device computes it "
-        "faster. Everything else, and all scores, stay in float32.",
-    )
-    refit: bool = Field(
-        False,
-        description="After the best epoch is known, train again from the same seed on all rows, the held-out ones too, "
-        "for as many epochs, and export that model. Metrics, calibration and fusions stay those of the first training.",
-    )
-
-
-class Evaluation(Closed):
-    """Grouped metrics and confidence intervals of validation."""
-
-    group_by: str | None = Field(
-        None, description="Column that groups rows for GAUC and metrics within lists, e.g. user_id or request_id."
-    )
-    bootstrap: int = Field(200, ge=0, le=10_000, description="Bootstrap resamples per confidence interval; 0 for none.")
-    metrics: tuple[str, ...] = Field(
-        (), description="Metrics within the lists of `group_by` to report too: click.ndcg@10, like.map@5."
-    )
-    by: str | None = Field(
-        None,
-        description="Numeric feature, of any transform but buckets, by whose groups of equal frequency metrics are "
-        "reported too, such as a video's duration.",
-    )
-    by_groups: int = Field(10, ge=2, le=100, description="Number of groups of `by`.")
 
 
 class NamedChoices(Closed):

@@ -16,7 +16,8 @@ from ranker.encoding import from_state, to_state
 from ranker.file_locks import locked
 from ranker.log_files.log_reader import DataError, Log
 from ranker.rank_losses import LISTS
-from training.config.experiment import Experiment, SplitByFiles
+from training.config.data import SplitByFiles
+from training.config.experiment import Experiment
 from training.data import listed_rows
 from training.data.batches import EncodedRows
 from training.data.days import Days

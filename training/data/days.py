@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from ranker.config.closed import Closed
 from ranker.log_files.log_reader import Chunk, DataError
-from training.config.experiment import Experiment, SplitByTime
+from training.config.data import SplitByTime
+from training.config.experiment import Experiment
 from training.data.split.time_column import SECOND, TimeColumn, Values, parse, shown
 from training.data.split.time_split import DAY
 from training.data.split.time_units import EPOCHS, unit_of

@@ -5,7 +5,8 @@ from ranker.encoding.within_list import ListInputs
 from ranker.fusion import Formula, StoredFusion, plan_for
 from ranker.log_files.csv_types import Kind, merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import Log, Source
-from training.config.experiment import Experiment, SplitByTime
+from training.config.data import SplitByTime
+from training.config.experiment import Experiment
 
 
 def open_log(experiment: Experiment, source: Source, encoder: Encoder | None = None) -> Log:

@@ -15,7 +15,8 @@ from ranker.artifact import Artifact
 from ranker.config.closed import Closed
 from ranker.log_files.log_reader import Chunk, DataError, Log
 from ranker.remote_files import Location, located
-from training.config.experiment import Experiment, SplitAtRandom, SplitByFiles, SplitByGroup, SplitByTime
+from training.config.data import SplitAtRandom, SplitByFiles, SplitByGroup, SplitByTime
+from training.config.experiment import Experiment
 from training.data.split.held_out import Split, split
 from training.data.split.time_column import Kind, TimeColumn, shown
 from training.data.split.time_units import unit_of

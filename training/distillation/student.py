@@ -13,8 +13,9 @@ from ranker.encoding.layout import Layout, SideLayout
 from ranker.encoding.table_regions import TablesInside
 from ranker.engines.row_tables import RowTables
 from ranker.model import RankingModel
-from training.config.experiment import CHOICES, ConfigError, EmbeddingOptions, Experiment
+from training.config.experiment import CHOICES, ConfigError, Experiment
 from training.config.student import StudentOptions
+from training.config.training import EmbeddingOptions
 from training.distillation.targets import Standardised, Target
 from training.export.onnx import TABLE
 from training.trainer.build_model import build_model

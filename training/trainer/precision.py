@@ -6,7 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ranker.layers import Precision
-from training.config.experiment import Training
+from training.config.training import Training
 
 FAST = ("amx_bf16", "avx512_bf16")
 """CPU flags of instructions that multiply bfloat16 faster than float32."""

@@ -13,7 +13,8 @@ from tests.training.sweeps.in_this_process import Here
 from training import own_process
 from training.commands import backtest as command
 from training.commands.backtest import backtest
-from training.config.experiment import SplitAtRandom, checked
+from training.config.data import SplitAtRandom
+from training.config.experiment import checked
 
 SMALL = {"architecture": {"name": "shared_bottom", "bottom": [4], "towers": []}, "training": {"epochs": 1}}
 SPLIT = {"split": {"by": "time", "column": "date", "last": 1}}

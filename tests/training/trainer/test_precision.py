@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import quick
-from training.config.experiment import Training
+from training.config.training import Training
 from training.progress_listener import RunListener
 from training.trainer.precision import _cpu_flags, chosen
 from training.trainer.train import train

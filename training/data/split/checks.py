@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.log_files.log_reader import Log
-from training.config.experiment import Experiment, SplitAtRandom, SplitByTime
+from training.config.data import SplitAtRandom, SplitByTime
+from training.config.experiment import Experiment
 from training.data.split.group_column import GroupColumn
 from training.data.split.held_out import Split, split
 

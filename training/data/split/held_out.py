@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ranker.encoding.columns import Mask
 from ranker.encoding.text import splitmix64
 from ranker.log_files.log_reader import Chunk, DataError, Log
-from training.config.experiment import SplitAtRandom, SplitByFiles, SplitByGroup, SplitRule
+from training.config.data import SplitAtRandom, SplitByFiles, SplitByGroup, SplitRule
 from training.data.split.group_column import GroupColumn
 from training.data.split.time_column import TimeColumn
 from training.data.split.time_split import Window, window

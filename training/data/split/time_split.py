@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.log_files.log_reader import DataError, Log
-from training.config.experiment import SplitByTime
+from training.config.data import SplitByTime
 from training.data.split.quantile import at_rank
 from training.data.split.time_column import SECOND, Kind, TimeColumn, Values, holds, parse, shown, started
 from training.data.split.time_units import EPOCHS, Units

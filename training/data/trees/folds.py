@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from ranker.encoding.vocabulary import Vocabulary
 from ranker.log_files.log_reader import Chunk, DataError, Log
-from training.config.experiment import Experiment, SplitByGroup
+from training.config.data import SplitByGroup
+from training.config.experiment import Experiment
 from training.data.dropped_rows import without_dropped
 from training.data.encode import columns_of, labels_of
 from training.data.experiment_log import kinds_of

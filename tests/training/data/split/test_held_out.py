@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from ranker.log_files.log_reader import DataError, Log
 from tests.training.splits import FRAME, ROWS, group, parts, time
-from training.config.experiment import SplitAtRandom, SplitByFiles
+from training.config.data import SplitAtRandom, SplitByFiles
 from training.data.split.held_out import split
 
 

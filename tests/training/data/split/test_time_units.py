@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ranker.log_files.log_reader import DataError, Log
-from training.config.experiment import SplitByTime
+from training.config.data import SplitByTime
 from training.data.split.held_out import split
 from training.data.split.time_units import unit_of
 

@@ -3,7 +3,8 @@ import math
 import pytest
 
 from tests.training.conftest import QUICK
-from training.config.experiment import ConfigError, Evaluation, Experiment
+from training.config.experiment import ConfigError, Experiment
+from training.config.training import Evaluation
 from training.sweeps import Trial, TrialResult
 from training.sweeps.compare.best import Best
 from training.sweeps.run_trial import has_weights
