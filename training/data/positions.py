@@ -54,10 +54,15 @@ def rows_by_place(options: PositionOptions, rows: EncodedRows) -> Floats:
 
 
 def require_first(options: PositionOptions, rows: EncodedRows) -> None:
-    """Raise ``DataError`` if no row was shown at the first place, which all others are compared with."""
+    """Raise ``DataError`` unless rows were shown at the first place, which all others are compared with, and others."""
     counts = rows_by_place(options, rows)
-    if counts[FIRST]:
+    if counts[FIRST] and np.count_nonzero(counts[FIRST:]) > 1:
         return
+    if counts[FIRST]:
+        raise DataError(
+            f"position.column: all training rows with a position were shown at place {options.first} of "
+            f"{options.column!r}, so that there is nothing to correct; leave position out"
+        )
     if counts[FIRST:].any():
         known = [values[values >= 0] for (values,) in rows.columns(POSITION)]
         least = min(int(values.min()) for values in known if len(values))

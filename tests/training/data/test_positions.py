@@ -61,5 +61,7 @@ def test_some_row_must_be_at_the_first_place(tmp_path):
     require_first(experiment(first=2).position, rows_of(tmp_path / "a", [2, 5]))
     with pytest.raises(DataError, match=r"no training row has position 1 in column 'position'.*set position.first: 2"):
         require_first(experiment().position, rows_of(tmp_path / "b", [-1, 5, 2]))
+    with pytest.raises(DataError, match=r"all training rows with a position were shown at place 1 of 'position'"):
+        require_first(experiment().position, rows_of(tmp_path / "d", [-1, 1, 1]))
     with pytest.raises(DataError, match="'position' is null in all training rows"):
         require_first(experiment().position, rows_of(tmp_path / "c", [-1, -1]))
