@@ -238,3 +238,11 @@ def test_schemas_are_read_without_tensorflow():
     code = "import sys, ranker.schema; print({'tensorflow', 'pandas', 'pyarrow'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if not task.binary_labels], ids=name_of)
+def test_scores_are_labels_that_a_student_may_be_taught(task):
+    """A student's labels are another model's scores; those of binary tasks are soft, and not checked as labels are."""
+    logits = tf.constant(np.random.default_rng(0).normal(size=(40, task.logits)), tf.float32)
+    scores = task.score(with_read(task, logits)).numpy()
+    assert task.taught().allowed(scores.astype(np.float64)).all()

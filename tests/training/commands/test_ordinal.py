@@ -6,11 +6,9 @@ import pytest
 
 from ranker.inference import Model
 from ranker.log_files.log_reader import DataError
-from training.commands.distill import DistillOptions, distill
 from training.commands.evaluate import evaluate
 from training.commands.fit import fit
 from training.config.experiment import ConfigError
-from training.config.student import StudentOptions
 
 LEVELS = [1, 2, 4]
 CONFIG = {
@@ -59,16 +57,6 @@ def test_a_label_that_is_no_level_is_refused(tmp_path):
     frame.loc[frame.index[frame["click"] == 1][3], "rating"] = 3
     with pytest.raises(DataError, match="is not one of the levels 1, 2, 4"):
         fit(CONFIG, frame, output=tmp_path / "run", progress=False)
-
-
-def test_a_student_learns_the_expected_level(tmp_path):
-    frame = log()
-    artifact = fit(CONFIG, frame, output=tmp_path / "run", progress=False).export()
-    student = StudentOptions.model_validate({"epochs": 8, "batch_size": 64, "recombined": 1})
-    options = DistillOptions(candidates=40, lists=4, student=student)
-    taught = distill(artifact, frame, options, output=tmp_path / "out", progress=False).student
-    for full, small in zip(artifact.golden, taught.golden, strict=True):
-        np.testing.assert_allclose(small["rating"], full.scores["rating"], atol=0.3)
 
 
 @pytest.mark.parametrize("trees", [{}, {"trees": {"of": ["click"]}}])
