@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator
 
 from ranker.expressions import Expression, ExpressionError, parse
 from ranker.fusion.base import FusionError
@@ -16,6 +17,15 @@ from ranker.fusion.checks import at, require_known
 def predicate(text: str) -> Expression:
     """Parse a predicate; cached, since rules run in every request."""
     return parse(text)
+
+
+def _parsed(text: str) -> str:
+    predicate(text)
+    return text
+
+
+Predicate = Annotated[str, AfterValidator(_parsed)]
+"""Text that :func:`predicate` takes."""
 
 
 def check_predicate(text: str, known: Sequence[str]) -> None:

@@ -10,13 +10,13 @@ from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from ranker.config.closed import Closed, Name
 from ranker.fusion.base import Floats
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import at, require_known
-from ranker.fusion.predicates import check_predicate, matching, predicate
+from ranker.fusion.predicates import Predicate, check_predicate, matching, predicate
 
 Mask: TypeAlias = NDArray[np.bool_]
 
@@ -94,17 +94,11 @@ class Boost(Rule):
     """Changes the fused score of candidates that match a predicate."""
 
     kind: Literal["boost"]
-    where: str = Field(description="A predicate over objectives and features, such as `item_age_days < 2`.")
+    where: Predicate = Field(description="A predicate over objectives and features, such as `item_age_days < 2`.")
     multiply: float = Field(
         1.0, gt=0, description="Multiplies the fused score (divides it if negative), so that above 1 always raises it."
     )
     add: float = Field(0.0, description="Added to the fused score, after `multiply`.")
-
-    @field_validator("where")
-    @classmethod
-    def _parsed(cls, text: str) -> str:
-        predicate(text)
-        return text
 
     @model_validator(mode="after")
     def _does_something(self) -> "Boost":

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from ranker.fusion.base import Parameter
-from ranker.fusion.predicates import predicate
+from ranker.fusion.predicates import Predicate, predicate
 from ranker.fusion.reranking.base import (
     STEPS,
     Constraint,
@@ -35,7 +35,7 @@ class Fixed(Constraint):
     """Puts candidates at fixed places: the best that match ``where``, in order, or those that a request names by id."""
 
     kind: Literal["fixed"]
-    where: str | None = Field(
+    where: Predicate | None = Field(
         None, description="A predicate over objectives and features, such as `is_sponsored == 1`."
     )
     slots: tuple[Slot, ...] = Field(
@@ -48,13 +48,6 @@ class Fixed(Constraint):
     )
 
     parameters: ClassVar[tuple[Parameter, ...]] = ()
-
-    @field_validator("where")
-    @classmethod
-    def _parsed(cls, text: str | None) -> str | None:
-        if text is not None:
-            predicate(text)
-        return text
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from ranker.fusion.base import Parameter
-from ranker.fusion.predicates import predicate
+from ranker.fusion.predicates import Predicate, predicate
 from ranker.fusion.reranking.base import CONSIDER, STEPS, Considering, Indices, Readable, Request, check_where
 from ranker.fusion.reranking.placing import Mask, Placing
 
@@ -23,7 +23,7 @@ class Quota(Considering):
     """Reserves places among the first for candidates that match a predicate, or bounds their number."""
 
     kind: Literal["quota"]
-    where: str = Field(description="A predicate over objectives and features, such as `is_new == 1`.")
+    where: Predicate = Field(description="A predicate over objectives and features, such as `is_new == 1`.")
     at_least: int | None = Field(None, description="Fewest matching candidates in the first places.")
     at_most: int | None = Field(None, description="Most matching candidates in the first places.")
     of_first: int = Field(10, description="Number of first places.")
@@ -34,12 +34,6 @@ class Quota(Considering):
         _count("of_first", 10, 1, "Number of first places."),
         CONSIDER,
     )
-
-    @field_validator("where")
-    @classmethod
-    def _parsed(cls, text: str) -> str:
-        predicate(text)
-        return text
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
