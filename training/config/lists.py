@@ -8,26 +8,18 @@ from ranker.schema import Schema
 
 def with_group_by(data: Any) -> Any:
     """A config's content with ``evaluation.group_by`` set to the list losses' column if it is not set."""
-    if not isinstance(data, Mapping):
-        return data
-    evaluation = data.get("evaluation", {})
-    group = next((name for name in _named(data) if name is not None), None)
-    if group is None or not isinstance(evaluation, Mapping) or evaluation.get("group_by") is not None:
+    evaluation = _section(data, "evaluation")
+    losses = (_section(task, "rank_loss") for task in _section(_section(data, "schema"), "tasks").values())
+    group = next((name for loss in losses if isinstance(name := loss.get("group"), str)), None)
+    if group is None or evaluation.get("group_by") is not None or not isinstance(data.get("evaluation", {}), Mapping):
         return data
     return {**data, "evaluation": {**evaluation, "group_by": group}}
 
 
-def _named(data: Mapping[str, Any]) -> list[str | None]:
-    """The groups that the list losses of a config's content name; ``None`` for anything that is not a name."""
-    tasks: Any = data.get("schema")
-    tasks = tasks.get("tasks") if isinstance(tasks, Mapping) else None
-    losses = (
-        [task.get("rank_loss") for task in (tasks or {}).values() if isinstance(task, Mapping)]
-        if isinstance(tasks, Mapping)
-        else []
-    )
-    groups = [loss.get("group") for loss in losses if isinstance(loss, Mapping)]
-    return [group if isinstance(group, str) else None for group in groups]
+def _section(data: Any, key: str) -> Mapping[str, Any]:
+    """A section of a config's content; empty if it is not there or no mapping, which is reported elsewhere."""
+    found = data.get(key) if isinstance(data, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def list_column(schema: Schema, group_by: str | None) -> str | None:
