@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ranker.lazy_tensorflow import tf
-from ranker.tasks.base import Floats, Mask, Task
+from ranker.tasks.base import Floats
+from ranker.tasks.non_negative import NonNegative
 from ranker.tasks.regression import Regression
 
 FEWEST = 100
 """Fewest rows of a group: of fewer, quantiles are noise."""
 
 
-class WithinDuration(Task):
+class WithinDuration(NonNegative):
     """Base of kinds that are fitted within groups of equal frequency of a numeric feature.
 
     Their losses depend on a row's group, so that the loss of a constant cannot be told from the labels alone: it is
@@ -31,20 +32,6 @@ class WithinDuration(Task):
     is_fitted: ClassVar[bool] = True
     default_metric: ClassVar[str] = "rmse"
     uncertainty_factor: ClassVar[float] = 1.0
-
-    @property
-    def expects(self) -> str:
-        """Allowed labels, for messages."""
-        return "a value of at least 0"
-
-    def allowed(self, labels: Floats) -> Mask:
-        """Whether each finite number [N] is at least 0; mask [N]."""
-        return np.asarray(labels >= 0)
-
-    def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
-        """Reason if no label is positive."""
-        del known
-        return None if nonzero else "no label is above 0"
 
     def moments(self, labels: tf.Tensor) -> tf.Tensor:
         """One 0 a label [B, 1]: the losses of constants are part of the state."""

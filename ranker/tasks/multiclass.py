@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import log
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from ranker.lazy_tensorflow import tf
-from ranker.tasks.base import TASK_KINDS, Floats, Mask, Task, Trait
-from ranker.tasks.regression import Regression
+from ranker.tasks.base import TASK_KINDS, Trait
+from ranker.tasks.one_of import OneOf
 
 
 @TASK_KINDS.register("multiclass")
-class Multiclass(Task):
+class Multiclass(OneOf):
     """One of K classes, given by number; null means unknown.
 
     The softmax of 0 and the K - 1 logits: the first class is what others are compared with. The score is the expected
@@ -36,9 +34,8 @@ class Multiclass(Task):
     )
 
     traits: ClassVar[frozenset[Trait]] = frozenset({"amount", "expected_value"})
-    default_metric: ClassVar[str] = "rmse"
+    plural: ClassVar[str] = "classes"
     typical_loss: ClassVar[float] = 1.0
-    uncertainty_factor: ClassVar[float] = 1.0
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -52,21 +49,6 @@ class Multiclass(Task):
             return self.values
         return tuple(float(number in (self.positive or ())) for number in self.numbers)
 
-    @property
-    def logits(self) -> int:
-        """One less than there are classes."""
-        return len(self.numbers) - 1
-
-    @property
-    def expects(self) -> str:
-        """Allowed labels, for messages."""
-        return f"one of the classes {', '.join(f'{number:.9g}' for number in self.numbers)}"
-
-    def allowed(self, labels: Floats) -> Mask:
-        """Whether each number [N] is that of a class in single precision, in which logs may hold it; mask [N]."""
-        with np.errstate(over="ignore"):
-            return np.isin(labels.astype(np.float32), np.array(self.numbers, np.float32))
-
     def outcome(self, labels: Any) -> Any:
         """Value of the class of each label [N], an array or a tensor; 0 for any other number."""
         where = np.where if isinstance(labels, np.ndarray) else tf.where
@@ -78,7 +60,7 @@ class Multiclass(Task):
 
     def losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Negative log likelihoods [B] of labels [B] and logits [B, K - 1]."""
-        return -tf.reduce_sum(self._shares(labels) * tf.nn.log_softmax(_with_first(logits)), axis=1)
+        return -tf.reduce_sum(self.shares(labels) * tf.nn.log_softmax(_with_first(logits)), axis=1)
 
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Map logits [B, K - 1] to the probabilities of the classes [B, K]."""
@@ -88,24 +70,7 @@ class Multiclass(Task):
         """Map logits [B, K - 1] to expected values [B]."""
         return tf.reduce_sum(self.probabilities(logits) * tf.constant(self.class_values, logits.dtype), axis=1)
 
-    def moments(self, labels: tf.Tensor) -> tf.Tensor:
-        """Which class each label [B] is, [B, K]; their means are the classes' shares."""
-        return self._shares(labels)
-
-    def constant_loss(self, means: Sequence[float]) -> float:
-        """Entropy of the label."""
-        return -sum(share * log(share) for share in means if share > 0)
-
-    def untrained_loss(self, means: Sequence[float], probability: float) -> float:
-        """The loss of equal probabilities, log K."""
-        del probability
-        return sum(means) * log(len(self.numbers))
-
-    def taught(self) -> Regression:
-        """A regression: the score to learn is one number."""
-        return Regression(kind="regression")
-
-    def _shares(self, labels: tf.Tensor) -> tf.Tensor:
+    def shares(self, labels: tf.Tensor) -> tf.Tensor:
         """1 for the class of each label [B], else 0, [B, K]."""
         return tf.cast(labels[:, None] == tf.constant(self.numbers, labels.dtype), labels.dtype)
 

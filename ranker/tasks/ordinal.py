@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from math import log
 from typing import ClassVar, Literal
@@ -11,15 +10,15 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from ranker.lazy_tensorflow import tf
-from ranker.tasks.base import TASK_KINDS, Floats, Mask, Task, Trait
-from ranker.tasks.regression import Regression
+from ranker.tasks.base import TASK_KINDS, Floats, Trait
+from ranker.tasks.one_of import OneOf
 
 LEAST_GAP = 1e-4
 """Smallest difference of successive cumulative logits, so that the probability between them has a logarithm."""
 
 
 @TASK_KINDS.register("ordinal")
-class Ordinal(Task):
+class Ordinal(OneOf):
     """One of K ordered levels; null means unknown.
 
     Cumulative logits (McCullagh, "Regression models for ordinal data", 1980): the probability of a label above level k
@@ -37,24 +36,13 @@ class Ordinal(Task):
     )
 
     traits: ClassVar[frozenset[Trait]] = frozenset({"amount", "expected_value", "grades"})
-    default_metric: ClassVar[str] = "rmse"
+    plural: ClassVar[str] = "levels"
     typical_loss: ClassVar[float] = log(5)
-    uncertainty_factor: ClassVar[float] = 1.0
 
     @property
-    def logits(self) -> int:
-        """One less than there are levels."""
-        return len(self.levels) - 1
-
-    @property
-    def expects(self) -> str:
-        """Allowed labels, for messages."""
-        return f"one of the levels {_listed(self.levels)}"
-
-    def allowed(self, labels: Floats) -> Mask:
-        """Whether each number [N] is a level in single precision, in which logs may hold it; mask [N]."""
-        with np.errstate(over="ignore"):
-            return np.isin(labels.astype(np.float32), np.array(self.levels, np.float32))
+    def numbers(self) -> tuple[float, ...]:
+        """The levels [K]."""
+        return self.levels
 
     def losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Negative log likelihoods [B] of labels [B] and logits [B, K - 1].
@@ -66,7 +54,7 @@ class Ordinal(Task):
         below = tf.math.log_sigmoid(-above)
         least, most = below[:, :1], tf.math.log_sigmoid(above[:, -1:])
         between = tf.math.log_sigmoid(above[:, :-1]) + below[:, 1:] + tf.math.log(-tf.math.expm1(-gaps))
-        return -tf.reduce_sum(self._shares(labels) * tf.concat([least, between, most], axis=1), axis=1)
+        return -tf.reduce_sum(self.shares(labels) * tf.concat([least, between, most], axis=1), axis=1)
 
     def score(self, logits: tf.Tensor) -> tf.Tensor:
         """Map logits [B, K - 1] to expected levels [B]."""
@@ -81,23 +69,6 @@ class Ordinal(Task):
         """The expected level [B]: no single one of the logits [B, K - 1] has its order."""
         return self.score(logits)
 
-    def moments(self, labels: tf.Tensor) -> tf.Tensor:
-        """Which level each label [B] is, [B, K]; their means are the levels' shares."""
-        return self._shares(labels)
-
-    def constant_loss(self, means: Sequence[float]) -> float:
-        """Entropy of the label."""
-        return -sum(share * log(share) for share in means if share > 0)
-
-    def untrained_loss(self, means: Sequence[float], probability: float) -> float:
-        """Loss if all logits are 0."""
-        del probability
-        return log(len(self.levels)) * sum(means)
-
-    def taught(self) -> Regression:
-        """A regression: the score to learn is one number, and with ``given`` it may lie below the levels."""
-        return Regression(kind="regression")
-
     def _cumulative(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """``z`` [B, K - 1], descending, and its gaps [B, K - 2]: differences of a large ``z`` would round to 0."""
         first, shifts = self._uniform()
@@ -111,7 +82,7 @@ class Ordinal(Task):
         z = np.log(above) - np.log1p(-above)
         return float(z[0]), np.log(np.expm1(-np.diff(z) - LEAST_GAP))
 
-    def _shares(self, labels: tf.Tensor) -> tf.Tensor:
+    def shares(self, labels: tf.Tensor) -> tf.Tensor:
         """How far each label [B] is each level, [B, K]: 1 for a level, shared by the two next to a number between."""
         levels = tf.constant(self.levels, labels.dtype)
         beyond = (labels[:, None] - levels[:-1]) / (levels[1:] - levels[:-1])
@@ -131,7 +102,3 @@ class Ordinal(Task):
             if np.float32(low) == np.float32(high):
                 raise ValueError(f"must differ in single precision, and {low!r} and {high!r} do not; use larger steps")
         return value
-
-
-def _listed(levels: Sequence[float]) -> str:
-    return ", ".join(f"{level:.9g}" for level in levels)

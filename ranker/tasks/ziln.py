@@ -10,7 +10,8 @@ import numpy as np
 
 from ranker.lazy_tensorflow import tf
 from ranker.task_state import TaskState
-from ranker.tasks.base import TASK_KINDS, Floats, Mask, Task, Trait, cross_entropy, exact_sigmoid
+from ranker.tasks.base import TASK_KINDS, Floats, Trait, cross_entropy, exact_sigmoid
+from ranker.tasks.non_negative import NonNegative
 from ranker.tasks.regression import Regression
 
 LEAST_DEVIATION = 0.1
@@ -23,7 +24,7 @@ _UNTRAINED = log(2) + LEAST_DEVIATION
 
 
 @TASK_KINDS.register("ziln")
-class ZeroInflatedLognormal(Task):
+class ZeroInflatedLognormal(NonNegative):
     """An amount of at least 0, often 0; null means unknown.
 
     Wang, Liu and Miao, "A Deep Probabilistic Model for Customer Lifetime Value Prediction", 2019: three logits, of the
@@ -43,20 +44,6 @@ class ZeroInflatedLognormal(Task):
     def logits(self) -> int:
         """Probability, mean and deviation."""
         return 3
-
-    @property
-    def expects(self) -> str:
-        """Allowed labels, for messages."""
-        return "a value of at least 0"
-
-    def allowed(self, labels: Floats) -> Mask:
-        """Whether each finite number [N] is at least 0; mask [N]."""
-        return np.asarray(labels >= 0)
-
-    def nothing_to_learn(self, known: int, nonzero: int) -> str | None:
-        """Reason if no label is positive."""
-        del known
-        return None if nonzero else "no label is above 0"
 
     def fit(self, labels: Floats, numbers: Floats, weights: Floats) -> TaskState:
         """Mean and deviation of the log of the positive labels, and the log of the largest one."""
