@@ -1,0 +1,36 @@
+"""Swaps of neighbours: the smallest change of a list that shows what a place is worth.
+
+Joachims, Swaminathan & Schnabel 2017, "Unbiased Learning-to-Rank with Biased Feedback", swap items to measure
+propensities of places.
+"""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from ranker.fusion.base import Floats, Parameter
+from ranker.fusion.exploration.base import EXPLORATIONS, FIRST, MAX_MOVE, Exploration
+
+PROBABILITY = Parameter(
+    name="probability", default=0.1, low=0.0, high=1.0, per_objective=False,
+    description="Probability, at each place, that the second best candidate takes it.",
+)  # fmt: skip
+
+
+@EXPLORATIONS.register("swap")
+class Swap(Exploration):
+    """Takes the second of the candidates that may be next with some probability, else the first."""
+
+    kind: Literal["swap"]
+    probability: float = Field(0.1, description=PROBABILITY.description)
+
+    parameters: ClassVar[tuple[Parameter, ...]] = (PROBABILITY, FIRST, MAX_MOVE)
+
+    def chances(self, relevance: Floats) -> Floats:
+        """``1 - probability`` for the first and ``probability`` for the second; 1 for the first if it is alone."""
+        chances = np.zeros(len(relevance))
+        chances[0] = 1.0
+        if len(relevance) > 1:
+            chances[:2] = 1.0 - self.probability, self.probability
+        return chances
