@@ -109,6 +109,7 @@ def exposed(
         shown = pool.ids(order), shown[1][: columns.rows], shown[2][: columns.rows]
     if not len(order):
         return None
+    base_place, propensity = ranked.drawn(order)
     return Exposure(
         plan,
         fusion,
@@ -116,8 +117,8 @@ def exposed(
         returned,
         *shown,
         raw=given[order] if plan.options.calibration else None,
-        base_place=None if ranked.base_place is None else ranked.base_place[order],
-        propensity=None if ranked.propensity is None else ranked.propensity[order],
+        base_place=base_place,
+        propensity=propensity,
         context={name: context[name] for name in columns.context if name in context},
         features={name: column for name in columns.candidate if (column := pool.sent_values(name, order)) is not None},
     )

@@ -170,7 +170,7 @@ def test_requests_without_a_ranked_candidate_leave_no_row(shop, tmp_path):
 
 
 def test_requests_whose_candidates_are_all_dropped_leave_no_row(write_artifact, tmp_path):
-    fusion = {"rules": {"none": {"kind": "floor", "where": "click < 2", "action": "drop"}}}
+    fusion = {"rules": {"none": {"kind": "floor", "least": {"click": 2}, "below": "drop"}}}
     artifact = write_artifact(tmp_path / "a", fusion=fusion)
     logging = Logging(ranker_of(artifact), tmp_path / "log")
     assert json.loads(logging.ask(body_of(artifact)))["ids"] == []
@@ -276,22 +276,23 @@ def test_a_folder_of_others_is_refused(ranker, tmp_path):
         Logging(ranker, tmp_path)
 
 
-def test_explored_places_have_their_propensities(write_artifact, tmp_path):
-    fusion = {"explore": {"kind": "epsilon", "epsilon": 0.5, "first": 3}}
-    artifact = write_artifact(tmp_path / "a", fusion=fusion)
-    ranker = ranker_of(artifact)
-    logging = Logging(ranker, tmp_path / "log")
-    for i in range(20):
-        same_answer = json.loads(logging.ask(body_of(artifact, top_k=5), f"seed {i}"))
-        assert len(same_answer["ids"]) == 5
+def test_explored_places_have_the_propensities_of_the_answer(write_artifact, tmp_path):
+    artifact = write_artifact(tmp_path / "a", fusion={"explore": {"kind": "epsilon", "epsilon": 0.5, "first": 3}})
+    logging = Logging(ranker_of(artifact), tmp_path / "log", depth=8)
+    answers = {f"{i}": json.loads(logging.ask(body_of(artifact, top_k=5), f"{i}")) for i in range(20)}
+    plain = {"fusion": {"explore": False}}
+    answers["none"] = json.loads(logging.ask(body_of(artifact, top_k=5, **plain), "none"))
     found = logging.rows()
-    drawn = [row for rows in found.values() for row in rows if row["propensity"] is not None]
-    if not drawn:
-        pytest.skip("rankings of requests do not explore yet")
-    assert len(drawn) == 100
-    assert all(0 < row["propensity"] <= 1 for row in drawn)
-    assert all(row["propensity"] == 1 for row in drawn if row["place"] > 3)
-    assert any(row["base_place"] != row["place"] for row in drawn)
+    for name, answer in answers.items():
+        rows = found[name]
+        same(rows, answer)
+        assert len(rows) == 8
+        for column in ("base_place", "propensity"):
+            expected = [None] * 5 if name == "none" else answer[column]
+            assert [row[column] for row in rows[:5]] == expected
+    explored = [row for name in answers if name != "none" for row in found[name]]
+    assert all(row["propensity"] == 1 for row in explored if row["place"] > 3)
+    assert any(row["base_place"] != row["place"] for row in explored)
 
 
 def test_the_schema_of_the_log_is_what_is_written(shop, ranker, tmp_path):
