@@ -63,11 +63,13 @@ def _fitting(value: Any, kind: Any) -> Any:
         return [_fitting(each, kind.value_type) for each in value] if isinstance(value, list | tuple) else None
     if pa.types.is_string(kind):
         return _text(value)
-    try:
-        number = pa.scalar(float(value) if pa.types.is_floating(kind) else value, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, OverflowError):
+    if pa.types.is_integer(kind) and isinstance(value, float) and not value.is_integer():
         return None
-    return number.as_py()
+    try:
+        convert = float if pa.types.is_floating(kind) else int
+        return pa.scalar(convert(value), pa.int64() if pa.types.is_timestamp(kind) else kind).as_py()
+    except (pa.ArrowInvalid, TypeError, ValueError, OverflowError):
+        return None
 
 
 def _text(value: Any) -> str | None:
