@@ -136,7 +136,8 @@ def _varied(exploration: Exploration) -> Iterator[tuple[str, Exploration | None]
     yield WITHOUT, None
     yield CONFIGURED, exploration
     own = exploration.parameters[0]
-    for factor in FACTORS:
-        value = getattr(exploration, own.name) * factor
-        if own.low <= value <= own.high and value != getattr(exploration, own.name):
+    configured = getattr(exploration, own.name)
+    values = [round(configured * factor) if own.integer else configured * factor for factor in FACTORS]
+    for value in dict.fromkeys(values):
+        if own.low <= value <= own.high and value != configured:
             yield f"{own.name} = {value:g}", exploration.replaced({own.name: value})
