@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from training.exposures.event_run import Fate
 from training.exposures.labels import Label
@@ -78,3 +79,17 @@ class Joined:
     early: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All counts as plain data."""
+        return {
+            "rows": self.rows,
+            "days": self.days,
+            "held_back": self.held_back,
+            "labels": self.positive,
+            "events": {fate.name.lower(): count for fate, count in self.events.items()},
+            "kinds": self.kinds,
+            "early": self.early,
+            "unknown": self.unknown,
+            "files": [str(file) for file in self.files],
+        }
