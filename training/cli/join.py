@@ -27,8 +27,8 @@ def join(
     label: Annotated[
         list[str] | None,
         typer.Option(
-            help="`click=click:any`, `watch_time=watch:sum`: column, kind of events, and any, count, sum, max or last; "
-            "may be repeated. Default: the labels of the config's tasks, of events named like them."
+            help="`watch_time=watch:sum`: column, kind of events, and any, count, sum, max or last; may be repeated. "
+            "The config's other labels are of the events named like them."
         ),
     ] = None,
     now: Annotated[

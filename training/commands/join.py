@@ -65,7 +65,8 @@ def join(
     within
         How long after an exposure its events count.
     labels
-        ``click=click:any``; by default those that the config's tasks read, of events that are named like them.
+        ``watch_time=watch:sum``, in place of, or besides, those that the config's tasks read: by default these are of
+        the events that are named like them.
     now
         Exposures whose window is not over then are held back; by default now.
     grace
@@ -93,10 +94,11 @@ def join(
     experiment = Experiment.model_validate(loaded.manifest.experiment)
     schema = experiment.log_schema
     try:
-        chosen = [each if isinstance(each, Label) else label(each) for each in labels] or labels_of(schema)
-        check_labels(chosen)
+        given = [each if isinstance(each, Label) else label(each) for each in labels]
+        check_labels(given)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    chosen = list({each.column: each for each in (*labels_of(schema), *given)}.values())
     item_columns = [schema.column(name) for name in schema.candidate]
     user_columns = [schema.column(name) for name in schema.context]
     id_column = schema.column(schema.candidate_id) if schema.candidate_id is not None else None

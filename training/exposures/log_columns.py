@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from ranker.exposures.columns import CANDIDATE, CONTEXT, ITEM
 from ranker.log_files.log_reader import DataError
-from ranker.registry import suggestion
 from training.config.experiment import Experiment
 from training.data.experiment_log import kinds_of, required_columns
 from training.exposures.lookup import Lookup
@@ -86,8 +85,7 @@ class LogColumns:
                     f"exposures_features, or take them from a file with {option})"
                 )
         for column in missing["other"]:
-            near = suggestion(column, [*KEPT, POSITION])
-            parts.append(f"the column {column!r}{near}, which is no feature and no label (--label makes one of events)")
+            parts.append(f"the column {column!r}, which is no feature and no label (--label makes one of events)")
         raise DataError(f"{file} lacks {'; '.join(parts)}")
 
     def reads(self, present: Sequence[str]) -> list[str]:
