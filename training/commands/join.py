@@ -127,6 +127,12 @@ def join(
     with Display(console) as display:
         found = joined(Path(exposures), sources, columns, Path(output), options, display.rows)
     console.print(_table(found, chosen, Path(output)))
+    if found.empty:
+        console.print(
+            f"caution: {', '.join(found.empty)} have no value in any row; candidates that are sent as ids alone have "
+            "theirs from --items, and users that are sent as ids from --users",
+            markup=False,
+        )
     return found
 
 

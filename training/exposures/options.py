@@ -66,6 +66,8 @@ class Joined:
         Events that count although they are before their exposure: clocks differ.
     unknown
         Rows whose item or user was in no file of these.
+    empty
+        Columns of features that are null in all rows that were written.
     files
         The files written.
     """
@@ -78,6 +80,7 @@ class Joined:
     kinds: dict[str, int] = field(default_factory=dict)
     early: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,5 +94,6 @@ class Joined:
             "kinds": self.kinds,
             "early": self.early,
             "unknown": self.unknown,
+            "empty": self.empty,
             "files": [str(file) for file in self.files],
         }

@@ -39,6 +39,25 @@ def test_features_that_are_not_logged_come_from_files(tmp_path: Path, exposures:
     assert result.unknown == {"items": 1, "users": 1}
 
 
+def test_features_of_candidates_that_were_sent_as_ids_are_filled_in(
+    tmp_path: Path, exposures: Path, experiment: Experiment
+) -> None:
+    table = shown(("a", "u1", 0, [5, 6]))
+    place = table.column_names.index("candidate.duration_s")
+    write(table.set_column(place, "candidate.duration_s", pa.array([None, 3.0])), exposures)
+    items = Lookup(pa.table({"item_id": [5, 6], "duration_s": [1.5, 2.5]}), "item_id", "items")
+    columns = LogColumns(experiment, COLUMNS, {}, items)
+    assert joined(exposures, found(tmp_path), columns, tmp_path / "log", LABELS).empty == []
+    assert log_of(tmp_path / "log")["duration_s"].tolist() == [1.5, 3.0]
+
+
+def test_features_without_any_value_are_told(tmp_path: Path, exposures: Path, columns: LogColumns) -> None:
+    table = shown(("a", "u1", 0, [5, 6]))
+    place = table.column_names.index("candidate.duration_s")
+    write(table.set_column(place, "candidate.duration_s", pa.nulls(2, pa.float64())), exposures)
+    assert joined(exposures, found(tmp_path), columns, tmp_path / "log", LABELS).empty == ["duration_s"]
+
+
 def test_what_is_missing_is_named_with_what_to_do(tmp_path: Path, exposures: Path, columns: LogColumns) -> None:
     write(shown(("a", "u1", 0, [5])).drop_columns(LOGGED), exposures)
     with pytest.raises(
