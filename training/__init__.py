@@ -1,6 +1,6 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote`` and ``publish`` are the commands of
+``fit``, ``evaluate``, ``compare``, ``search``, ``join``, ``distill``, ``promote`` and ``publish`` are the commands of
 ``ranker-train`` as functions; accessing one imports TensorFlow.
 """
 
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from training.commands.distill import Distillation, DistillOptions, distill
     from training.commands.evaluate import evaluate
     from training.commands.fit import TrainingRun, fit
+    from training.commands.join import join
     from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
+    from training.exposures.options import Joined
 
 __all__ = [
     "Backtest",
     "Comparison",
     "DistillOptions",
     "Distillation",
+    "Joined",
     "Promotion",
     "PromotionOptions",
     "SearchOptions",
@@ -34,6 +37,7 @@ __all__ = [
     "distill",
     "evaluate",
     "fit",
+    "join",
     "promote",
     "publish",
     "search",
@@ -45,6 +49,8 @@ _MODULES = {
     "Comparison": "training.commands.compare",
     "DistillOptions": "training.commands.distill",
     "Distillation": "training.commands.distill",
+    "Joined": "training.exposures.options",
+    "join": "training.commands.join",
     "Promotion": "training.commands.promote",
     "PromotionOptions": "training.commands.promote",
     "SearchOptions": "training.commands.search",
