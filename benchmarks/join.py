@@ -1,7 +1,7 @@
 """Peak memory and speed of ``ranker-train join`` on exposure logs of different lengths, beside a plain merge in pandas.
 
-Each log is one day of requests with ten items, four features and a file for every fifteen minutes; a fifth of the rows
-have events, of which some come twice, late, or for what was never shown. Each side runs in a process of its own, whose
+Each log is one day of requests with ten items, four features and files of 100,000 rows; a fifth of the rows have
+events, of which some come twice, late, or for what was never shown. Each side runs in a process of its own, whose
 peak memory and processor time, with that of its start, the kernel reports when it ends. The merge reads everything into
 memory, and writes the same rows: it keeps no state, and does not see repeated runs. Both must count the same clicks.
 """
@@ -29,7 +29,7 @@ from ranker.exposures.columns import REQUEST
 
 DAY = datetime(2026, 1, 31, tzinfo=UTC)
 WITHIN = timedelta(minutes=30)
-SHOWN, FILES = 10, 96
+SHOWN, FILE_ROWS = 10, 100_000
 WORDS = {"model": "default", "version": 1, "experiment": "e", "group": "g", "outside": None, "fusion": "default"}
 SCHEMA = {
     "candidate_id": "item_id",
@@ -42,12 +42,13 @@ CONFIG = {"data": {"split": {"by": "random", "fraction": 0.1}}, "schema": SCHEMA
 
 def make(folder: Path, rows: int) -> None:
     """Write exposures and events of one day."""
-    random, requests = np.random.default_rng(0), rows // SHOWN // FILES
+    random, files = np.random.default_rng(0), max(rows // FILE_ROWS, 1)
+    requests = rows // files // SHOWN
     (folder / "events").mkdir(parents=True)
-    for number in range(FILES):
+    for number in range(files):
         names = np.char.add("request-", (number * requests + np.arange(requests)).astype(str))
-        begun = DAY + timedelta(days=1) * (number / FILES)
-        times = int(begun.timestamp() * 1000) + np.sort(random.integers(0, 86_400_000 // FILES, requests))
+        begun = DAY + timedelta(days=1) * (number / files)
+        times = int(begun.timestamp() * 1000) + np.sort(random.integers(0, 86_400_000 // files, requests))
         row = np.repeat(np.arange(requests), SHOWN)
         items = random.integers(0, 1_000_000, (requests, 1)) * 50 + np.arange(SHOWN)
         users = random.integers(0, 200_000, requests)
