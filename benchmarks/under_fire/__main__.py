@@ -16,6 +16,7 @@ import typer
 from benchmarks.under_fire.broken import broken
 from benchmarks.under_fire.broken_version import broken_version
 from benchmarks.under_fire.ends import kill, term
+from benchmarks.under_fire.exposures import exposures
 from benchmarks.under_fire.hostile import hostile
 from benchmarks.under_fire.hung import hung
 from benchmarks.under_fire.overload import overload
@@ -137,6 +138,14 @@ def space_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: J
     _run({"space": lambda: space(artifact, candidates)}, json_file)
 
 
+@app.command("exposures")
+def exposures_command(
+    artifact: ARTIFACT, seconds: SECONDS = 15, candidates: CANDIDATES = 500, json_file: JSON = None
+) -> None:
+    """The exposure log under overload, signals, a slow and a full disk (needs root): nothing is lost unnoticed."""
+    _run({"exposures": lambda: exposures(artifact, seconds, candidates)}, json_file)
+
+
 @app.command("broken-version")
 def broken_version_command(artifact: ARTIFACT, candidates: CANDIDATES = 500, json_file: JSON = None) -> None:
     """Start with broken newest versions, and follow a version file: the newest version that passes is served."""
@@ -201,6 +210,7 @@ def all_commands(
             "hung": lambda: hung(artifact, candidates),
             "stale": lambda: stale(artifact, candidates),
             "space": lambda: space(artifact, candidates),
+            "exposures": lambda: exposures(artifact, seconds / 4, candidates),
             "broken-version": lambda: broken_version(artifact, candidates),
             "fuzz": lambda: broken(artifact, count, 0, schemathesis, examples),
             "hostile": lambda: hostile(artifact, 5, candidates),

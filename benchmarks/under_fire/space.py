@@ -39,7 +39,7 @@ def space(artifact: Path, candidates: int) -> Verdict:
     read = load(locate(artifact))
     if read.schema.candidate_id is None:
         raise ValueError("the artifact's schema has no candidate_id, so it cannot have items")
-    with tempfile.TemporaryDirectory(prefix="under-fire-") as folder, _small_disk(Path(folder) / "disk") as disk:
+    with tempfile.TemporaryDirectory(prefix="under-fire-") as folder, small_disk(Path(folder) / "disk") as disk:
         file = Path(folder) / "items.parquet"
         _write(read, MANY, file)
         measured, bounds = _too_many_at_start(artifact, file)
@@ -74,7 +74,7 @@ def _full(
         _write(artifact, MANY, file)
         _until("items are refused", lambda: _refusals(service) > 0)
         refused_large = _refusals(service)
-        filler = _fill(disk)
+        filler = fill(disk)
         _write(artifact, SOME, file)
         _until("items are refused on a full disk", lambda: _refusals(service) > refused_large)
         statuses = [_status(service, known, fusion={"name": f"none {i}"}) for i in range(LABELS)]
@@ -111,7 +111,7 @@ def _full(
 
 
 @contextlib.contextmanager
-def _small_disk(folder: Path) -> Iterator[Path]:
+def small_disk(folder: Path) -> Iterator[Path]:
     """Mount a small disk for the temporary files of servers started in the block."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder)]
@@ -125,7 +125,7 @@ def _small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def _fill(disk: Path) -> Path:
+def fill(disk: Path) -> Path:
     """Fill the disk completely."""
     file, size = disk / "filler", 2**20
     with file.open("ab", buffering=0) as handle:

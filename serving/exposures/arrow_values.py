@@ -25,6 +25,12 @@ def arrow_values(columns: Sequence[Column], kind: Any) -> Any:
         return pa.array([_fitting(value, kind) for value in values], kind, from_pandas=True)
 
 
+def warm_up() -> None:
+    """Have PyArrow load what it loads at its first conversions, which takes it up to a second."""
+    arrow_values([[1, None]], pa.int64())
+    pa.array(np.zeros(1, dtype="datetime64[ms]"), pa.timestamp("ms", tz="UTC"))
+
+
 def _of_array(values: NDArray[Any], kind: Any) -> Any:
     """An array converted as a whole; ``None`` if that may change a value."""
     if values.dtype.kind == "M":

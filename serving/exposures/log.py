@@ -14,6 +14,7 @@ from ranker.exposures.units import hashed_unit
 from ranker.registry import alternatives
 from serving.experiments.assignment import Split, point, unit_in
 from serving.exposure_settings import REDIS
+from serving.exposures.arrow_values import warm_up
 from serving.exposures.folder import Folder, Rolling
 from serving.exposures.redis_stream import RedisStream
 from serving.exposures.retention import Retention
@@ -33,6 +34,7 @@ class ExposureLog:
     """Chooses requests when they are routed, and queues them for the writer once they are answered."""
 
     def __init__(self, settings: Settings, sink: Sink, *, hashed: bool) -> None:
+        warm_up()  # before the first request, which the thread would write late
         self._settings, self._hashed = settings, hashed
         self._sample, self._unit = settings.exposures_sample, settings.exposures_unit
         self._columns: WeakKeyDictionary[Ranker, ExposureColumns] = WeakKeyDictionary()

@@ -86,22 +86,22 @@ class ExposureWriter:
             self._wake.wait(self._flush)
             self._wake.clear()
             self._step()
-        self._write_queued()
+        self.write_queued()
         try:
             self.sink.close()
         except Exception as error:  # the process ends all the same
             event(logging.WARNING, "exposures not finished", file=self.sink.name, reason=str(error))
 
     def _step(self) -> None:
-        self._write_queued()
+        self.write_queued()
         try:
-            self.sink.tend(self._write_queued)
+            self.sink.tend(self.write_queued)
         except Exception as error:  # the thread goes on
             if self._problems.note("tend", str(error)):
                 event(logging.ERROR, "exposures not tended", traceback=True, reason=str(error))
         self._report()
 
-    def _write_queued(self) -> None:
+    def write_queued(self) -> None:
         """Write all requests of the queue; they stay in it while they cannot be written."""
         while self._queue:
             # The event loop only appends, so what is at the front stays there until it is taken here. One call of C
