@@ -29,11 +29,11 @@ def time_forms(artifact: Artifact, experiment: Experiment) -> dict[str, TimeForm
         seen = TrainedOn.model_validate(artifact.manifest.trained_on).time if artifact.manifest.trained_on else None
         numbers = seen is not None and seen.kind == "number"
         unit = _unit(float(seen.first)) if seen is not None and numbers else "times"
-        forms[rule.column] = _text(rule.format) if rule.format is not None else _FORMS[unit]
+        forms[rule.column] = text_form(rule.format) if rule.format is not None else FORMS[unit]
     facts = artifact.folder / STATE / FACTS
     if experiment.day_column is not None and experiment.day_column not in forms:
         unit = StateFacts.model_validate_json(facts.read_bytes()).day_unit if facts.is_file() else "times"
-        forms[experiment.day_column] = _FORMS.get(unit, _FORMS["times"])
+        forms[experiment.day_column] = FORMS.get(unit, FORMS["times"])
     return forms
 
 
@@ -51,7 +51,9 @@ def _dates(times: Any) -> Any:
     return pc.cast(pc.add(pc.add(pc.multiply(year, 10_000), pc.multiply(month, 100)), day), pa.int32())
 
 
-def _text(form: str) -> TimeForm:
+def text_form(form: str) -> TimeForm:
+    """Text in a ``strptime`` format, as of a split with ``data.split.format``."""
+
     def written(times: Any) -> Any:
         distinct, places = np.unique(_milliseconds(times).to_numpy(), return_inverse=True)
         moments = distinct.astype("datetime64[ms]").astype(object)
@@ -66,9 +68,10 @@ def _since_1970(per_second: int) -> TimeForm:
     return lambda times: pc.multiply(_milliseconds(times), per_second // 1000)
 
 
-_FORMS: dict[str, TimeForm] = {
+FORMS: dict[str, TimeForm] = {
     "times": lambda times: times,
     "dates": _dates,
     "days": lambda times: pc.divide(_milliseconds(times), 86_400_000),
     **{unit: _since_1970(per_second) for unit, per_second in EPOCHS.items()},
 }
+"""By unit, as ``training.data.days`` names them."""

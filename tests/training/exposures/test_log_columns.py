@@ -14,7 +14,7 @@ from training.config.experiment import Experiment, checked
 from training.exposures.event_run import Fate
 from training.exposures.log_columns import LogColumns
 from training.exposures.lookup import Lookup
-from training.exposures.time_forms import _FORMS, _text
+from training.exposures.time_forms import FORMS, text_form
 
 LOGGED = ["context.user_id", "context.device", "candidate.duration_s"]
 COLUMNS = [label.column for label in LABELS]
@@ -136,9 +136,9 @@ MOMENT = datetime(2026, 1, 31, 18, 30, 0, 250_000, tzinfo=UTC)
 )
 def test_times_are_written_as_in_the_log_before(unit: str, expected: object) -> None:
     times = pa.chunked_array([pa.array([MOMENT], pa.timestamp("ms", tz="UTC"))])
-    assert _FORMS[unit](times).to_pylist() == [expected]
+    assert FORMS[unit](times).to_pylist() == [expected]
 
 
 def test_times_are_written_in_the_split_s_format() -> None:
     times = pa.chunked_array([pa.array([MOMENT, MOMENT], pa.timestamp("ms", tz="UTC"))])
-    assert _text("%d/%m/%Y")(times).to_pylist() == ["31/01/2026"] * 2
+    assert text_form("%d/%m/%Y")(times).to_pylist() == ["31/01/2026"] * 2
