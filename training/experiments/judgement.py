@@ -96,7 +96,7 @@ class Judgement:
         return STATUS[self.state]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
+        """Return plain JSON data; what is undefined or infinite is ``None``."""
         plan, assignment = self.plan, self.assignment
         return {
             "experiment": self.experiment,
