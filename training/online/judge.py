@@ -1,8 +1,10 @@
 """Gains of the sets of a round over control, by the statistics of experiments."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import chisquare
 
 from training.config.online import REWARD, Guardrail
@@ -112,7 +114,9 @@ def _active(one: Observed, group: str) -> int:
 
 def _mean(parts: Sequence[tuple[Observed, str, float]]) -> tuple[float, float]:
     """Weighted mean of a group's reward over rounds, and its standard error clustered by unit."""
-    total, keys, shares = 0.0, [], []
+    total = 0.0
+    keys: list[NDArray[Any]] = []
+    shares: list[Floats] = []
     for one, group, weight in parts:
         rows = one.sums.group == one.sums.index(group)
         sums = one.sums.metrics[REWARD]
@@ -122,6 +126,6 @@ def _mean(parts: Sequence[tuple[Observed, str, float]]) -> tuple[float, float]:
         keys.append(one.keys[rows])
         shares.append(weight * (numerator - ratio * denominator) / denominator.sum())
     _, codes = np.unique(np.concatenate(keys), return_inverse=True)
-    by_unit: Floats = np.bincount(codes, np.concatenate(shares))
+    by_unit = np.bincount(codes, np.concatenate(shares))
     count = len(by_unit)
     return total, float(np.sqrt((by_unit**2).sum() * count / max(count - 1, 1)))

@@ -1,65 +1,20 @@
 """The decisions of an online search, without any effects but the state on disk: what is served next, and until when."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from training.config.duration import written
-from training.config.online import REWARD, Enough, Online
+from training.config.online import Enough, Online
 from training.experiments.critical import Sequential
-from training.fusion_search.space import Floats, Space
+from training.fusion_search.space import Space
 from training.online import judge
+from training.online.actions import Action, Done, Serve, Wait
 from training.online.observed import ObservationError, Observations, Observed
-from training.online.served import CONFIRM, WINNER, digest, experiment, experiment_name
-from training.online.state import (
-    BETTER,
-    CONTROL,
-    NO_BETTER,
-    Counts,
-    Gain,
-    Measured,
-    Outcome,
-    Round,
-    ServedSet,
-    Stop,
-    Store,
-)
-from training.online_methods import ONLINE_METHODS, Judged
-
-MISMATCH = 0.001
-"""P-value of the units by group below which a round is noted as doubtful."""
-SHARE_DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Serve:
-    """Have the services serve an experiment, then call :meth:`Search.served`."""
-
-    round: Round
-    experiment: dict[str, Any]
-    why: str
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing to do yet: call :meth:`Search.step` again later. ``until`` is when the round ends at the latest."""
-
-    round: Round
-    counts: Counts
-    until: datetime | None
-
-
-@dataclass(frozen=True)
-class Done:
-    """The search is over: end the experiment."""
-
-    outcome: Outcome
-
-
-Action = Serve | Wait | Done
+from training.online.plan_rounds import confirmation, judged, planned, shares_of, values_at
+from training.online.served import CONFIRM, digest, experiment
+from training.online.state import CONTROL, Counts, Measured, Outcome, Round, ServedSet, Stop, Store
+from training.online.verdict import nothing, verdict
+from training.online_methods import ONLINE_METHODS
 
 
 class Search:
@@ -110,7 +65,7 @@ class Search:
         """
         while self.outcome is None:
             if not self.rounds:
-                self._append(self._planned())
+                self._append(self._plan())
             last = self.rounds[-1]
             content = experiment(self.config, self.space, last)
             if last.measured is None and last.served != digest(content):
@@ -120,7 +75,7 @@ class Search:
                 if waiting is not None:
                     return waiting
             elif last.kind == CONFIRM:
-                self._end(self._verdict(last))
+                self._end(verdict(self.config, last))
             else:
                 self._next()
         return Done(self.outcome)
@@ -137,56 +92,8 @@ class Search:
         if text not in last.notes:
             self._replace(last.changed(notes=(*last.notes, text)))
 
-    def preview(self) -> Round:
-        """The round that would be served first, or is served now; nothing is written."""
-        return self.rounds[-1] if self.rounds else self._planned()
-
-    def judged(self) -> list[Judged]:
-        """The finished rounds of the search, as its method sees them."""
-        return [_judged(one) for one in self.rounds if one.kind == "search" and one.measured is not None]
-
-    def _planned(self) -> Round:
-        number = len(self.rounds) + 1
-        proposal = self.method.propose(self.judged(), np.random.default_rng([self.config.seed, number]))
-        control = self.config.control
-        shares = np.round(proposal.shares * (1 - control), SHARE_DIGITS)
-        sets = tuple(
-            self._set(f"s{i + 1}", point, share)
-            for i, (point, share) in enumerate(zip(proposal.points, shares.tolist(), strict=True))
-        )
-        name = experiment_name(self.config.name, number, "search")
-        kept = f"{self.config.name}-kept" if self.method.keeps_units else name
-        if self.method.keeps_units and self.rounds:
-            before = {served.name: served.stopped for served in self.rounds[-1].sets}
-            sets = tuple(served.model_copy(update={"stopped": before[served.name]}) for served in sets)
-        return Round(
-            number=number,
-            kind="search",
-            experiment=name,
-            salt=f"{kept}-{self.config.seed}",
-            control=round(1 - float(sum(one.share for one in sets)), SHARE_DIGITS),
-            sets=sets,
-            mean=tuple(proposal.mean.tolist()),
-            deviation=tuple(proposal.deviation.tolist()),
-        )
-
-    def _confirmation(self, point: Floats, why: str) -> Round:
-        last, share = self.rounds[-1], self.config.confirm.share
-        name = experiment_name(self.config.name, 0, CONFIRM)
-        return Round(
-            number=last.number + 1,
-            kind="confirm",
-            experiment=name,
-            salt=f"{name}-{self.config.seed}",
-            control=round(1 - share, SHARE_DIGITS),
-            sets=(self._set(WINNER, point, share),),
-            mean=tuple(point.tolist()),
-            deviation=(0.0,) * len(point),
-            why=why,
-        )
-
-    def _set(self, name: str, point: Floats, share: float) -> ServedSet:
-        return ServedSet(name=name, point=tuple(point.tolist()), values=values_at(self.space, point), share=share)
+    def _plan(self) -> Round:
+        return planned(self.config, self.space, self.method, self.rounds)
 
     def _why(self, one: Round) -> str:
         if one.started is not None:
@@ -196,9 +103,9 @@ class Search:
 
     def _check(self, one: Round, now: datetime, observations: Observations) -> Wait | None:
         """Look at a round in progress; ``None`` if the round has changed: a set was stopped, or it is over."""
-        assert one.started is not None
-        until = now - self.config.logs.within
-        observed = observations.of(one.experiment, one.groups, one.started, max(until, one.started))
+        begun, within = one.started, self.config.logs.within
+        assert begun is not None
+        observed = observations.of(one.experiment, one.groups, begun, max(now - within, begun))
         seen = Counts(units=observed.total_units, requests=observed.total_requests)
         if seen != one.seen:
             one = self._replace(one.changed(seen=seen))
@@ -208,7 +115,7 @@ class Search:
             if not all(served.stopped for served in stopped):
                 return None
         enough: Enough = self.config.confirm if one.kind == CONFIRM else self.config.round
-        end = None if enough.period is None else one.started + enough.period + self.config.logs.within
+        end = None if enough.period is None else begun + enough.period + within
         over = end is not None and now >= end
         if not over and not _counted(enough, seen) and not all(served.stopped for served in one.sets):
             return Wait(one, seen, end)
@@ -235,11 +142,12 @@ class Search:
 
     def _require_seen(self, one: Round, observed: Observed) -> None:
         units = observed.sums.counts()
-        if units[CONTROL] < 2 or sum(units.values()) - units[CONTROL] < 2:
+        of_sets = sum(units.values()) - units[CONTROL]
+        if units[CONTROL] < 2 or of_sets < 2:
             raise ObservationError(
-                f"{one.experiment} has run since {one.started:%Y-%m-%d %H:%M} UTC, and {self.config.logs.exposures} has "
-                f"requests of {units[CONTROL]} units of control and {sum(units.values()) - units[CONTROL]} of its sets: "
-                "is it where the service writes exposures, and do requests name their users?"
+                f"{one.experiment} has run since {one.started:%Y-%m-%d %H:%M} UTC, and {self.config.logs.exposures} "
+                f"holds requests of {units[CONTROL]} units of control and {of_sets} of its sets: is it where the "
+                "service writes exposures, and do requests name their users?"
             )
 
     def _measured(self, one: Round, observed: Observed, now: datetime, observations: Observations) -> Measured:
@@ -267,15 +175,15 @@ class Search:
 
     def _next(self) -> None:
         """Plan another round, the confirmation, or end."""
-        why = self._spent() or self.method.converged(self.judged())
+        why = self._spent() or self.method.converged(judged(self.rounds))
         if why is None:
-            return self._append(self._planned())
-        point = self.method.winner(self.judged())
+            return self._append(self._plan())
+        point = self.method.winner(judged(self.rounds))
         if point is None:
-            return self._end(_nothing("no set promised more than the parameters of today", why))
+            return self._end(nothing("no set promised more than the parameters of today", why))
         if values_at(self.space, point) == values_at(self.space, self.space.start):
-            return self._end(_nothing("the winner has the parameters of today", why))
-        return self._append(self._confirmation(point, why))
+            return self._end(nothing("the winner has the parameters of today", why))
+        return self._append(confirmation(self.config, self.space, self.rounds, point, why))
 
     def _spent(self) -> str | None:
         """Which budget is spent, if one is."""
@@ -289,26 +197,6 @@ class Search:
         if budget.period is not None and started is not None and done[-1].ended - started >= budget.period:
             return f"{written(budget.period)} have passed"
         return None
-
-    def _verdict(self, one: Round) -> Outcome:
-        assert one.measured is not None
-        [winner] = one.sets
-        gains = {name: by_set[WINNER] for name, by_set in one.measured.gains.items()}
-        broken = [name for name, guard in self.config.guardrails.items() if judge.broken(gains[name], guard)]
-        if winner.stopped is not None:
-            broken = [winner.stopped.guardrail]
-        reward = gains[REWARD]
-        if broken:
-            verdict, why = NO_BETTER, f"the winner breaks the guardrail {' and '.join(broken)}"
-        elif reward.difference_low is None:
-            verdict, why = NO_BETTER, f"the gain is not known: {reward.undefined}"
-        elif reward.difference_low <= 0:
-            verdict, why = NO_BETTER, f"the confirmation shows no gain beyond noise: {shown(reward)}"
-        else:
-            verdict, why = BETTER, f"the confirmed gain is {shown(reward)}"
-        return Outcome(
-            verdict=verdict, why=why, ended_search=one.why, point=winner.point, values=winner.values, gains=gains
-        )
 
     def _append(self, one: Round) -> None:
         self._store.save(one)
@@ -327,62 +215,11 @@ class Search:
 def facts(config: Online, space: Space) -> dict[str, Any]:
     """What must stay the same from the first round to the last."""
     kept = {"name", "fusion", "reward", "guardrails", "method", "control", "level", "seed"}
-    dimensions = [
-        {"name": one.name, "today": one.today, "low": one.low, "high": one.high} for one in space.dimensions
-    ]
+    dimensions = [{"name": one.name, "today": one.today, "low": one.low, "high": one.high} for one in space.dimensions]
     service = config.service.model_dump(mode="json", include={"model", "unit", "header", "coverage"})
     return {**config.model_dump(mode="json", include=kept), "service": service, "parameters": dimensions}
-
-
-def values_at(space: Space, point: Floats) -> dict[str, float]:
-    """Parameters by name at a point [D]."""
-    return dict(zip([one.name for one in space.dimensions], space.values(point).tolist(), strict=True))
-
-
-def shown(gain: Gain) -> str:
-    """A gain in words: ``+3.10% [+1.20%, +5.00%]``, or in the metric's unit where control has no value above 0."""
-    if gain.relative is None:
-        if gain.difference is None or gain.difference_low is None:
-            return "not defined"
-        return f"{gain.difference:+.4g} [{gain.difference_low:+.4g}, {gain.difference_high:+.4g}]"
-    interval = "" if gain.low is None or gain.high is None else f" [{gain.low:+.2%}, {gain.high:+.2%}]"
-    return f"{gain.relative:+.2%}{interval}"
-
-
-def shares_of(one: Round) -> dict[str, float]:
-    """Shares by group."""
-    return {CONTROL: one.control, **{served.name: served.share for served in one.sets}}
-
-
-def moved(old: Sequence[float], new: Sequence[float]) -> float:
-    """Fraction of units that change groups when shares [G] in one order become others, under the same salt.
-
-    ``1 - sum of the overlaps of each group's old and new range``.
-    """
-    ends = [np.concatenate([[0.0], np.cumsum(shares)]) for shares in (old, new)]
-    low, high = np.maximum(ends[0][:-1], ends[1][:-1]), np.minimum(ends[0][1:], ends[1][1:])
-    return float(1.0 - np.maximum(high - low, 0.0).sum())
 
 
 def _counted(enough: Enough, seen: Counts) -> bool:
     wanted = ((enough.units, seen.units), (enough.requests, seen.requests))
     return any(least is not None for least, _ in wanted) and all(least is None or has >= least for least, has in wanted)
-
-
-def _nothing(why: str, ended: str) -> Outcome:
-    return Outcome(verdict=NO_BETTER, why=why, ended_search=ended, point=None, values=None)
-
-
-def _judged(one: Round) -> Judged:
-    assert one.measured is not None
-    told = np.array(
-        [[np.nan if value is None else value for value in one.measured.method[served.name]] for served in one.sets]
-    ).reshape(-1, 3)
-    return Judged(
-        points=np.array([served.point for served in one.sets]),
-        gains=told[:, 0],
-        noise=told[:, 1],
-        control_noise=told[:, 2],
-        stopped=np.array([served.stopped is not None for served in one.sets]),
-    )
-

@@ -142,13 +142,15 @@ class Store:
             replace_file(file, orjson.dumps(asked, option=orjson.OPT_INDENT_2))
             return
         except orjson.JSONDecodeError:
-            raise ConfigError(f"{file}: is damaged; a search writes it once, so restore it or use another folder") from None
+            raise ConfigError(
+                f"{file}: is damaged; a search writes it once, so restore it or use another folder"
+            ) from None
         asked = orjson.loads(orjson.dumps(asked))
         if found != asked:
             differing = sorted(key for key in {*found, *asked} if found.get(key) != asked.get(key))
             raise ConfigError(
-                f"{self.folder}: holds a search with another {', '.join(differing)}; go on with the config it was begun "
-                "with, or begin anew in another folder"
+                f"{self.folder}: holds a search with another {', '.join(differing)}; go on with the config that it was "
+                "begun with, or begin anew in another folder"
             )
 
     def rounds(self) -> list[Round]:

@@ -19,8 +19,10 @@ from training.online_methods.base import (
     gaussian,
 )
 
-CANDIDATES = 512
+CANDIDATES = 256
 """Points of the trust region among which the next sets, and the winner, are chosen."""
+JITTER = 1e-6
+"""Added to the variances, so that rounding leaves no negative ones."""
 KNOWN = 1e-3
 """Error of the gain of today, which is 0, in units of the gains' scale."""
 
@@ -53,7 +55,8 @@ class GaussianProcess(OnlineMethod):
             return Proposal(points, equal_shares(count), self.start, deviation)
         candidates = self._candidates(rounds, random)
         mean, covariance = self._posterior(rounds, candidates)
-        drawn = random.multivariate_normal(mean, covariance, count, method="svd", check_valid="ignore")
+        root = np.linalg.cholesky(covariance + JITTER * np.eye(len(mean)))
+        drawn = mean + random.standard_normal((count, len(mean))) @ root.T
         chosen: list[int] = []
         for function in drawn:  # each set once
             function[chosen] = -np.inf
