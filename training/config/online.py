@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from ranker.config.closed import Closed, ColumnName, Formula, Name
+from ranker.config.closed import Closed, ColumnName, Name
 from ranker.config.file import read
 from ranker.fusion import DEFAULT
 from training.config.duration import Duration
@@ -25,34 +25,25 @@ else:  # a union over the registry, so that a new entry needs no line here
 ExperimentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,49}$")]
 """A prefix of the names of experiments, which have up to 64 characters in the service."""
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+MetricText = Annotated[str, Field(min_length=1, max_length=1000)]
 REWARD = "reward"
 """Name of the reward among the metrics."""
 
 
-class RewardMetric(Closed):
-    """A formula of events."""
-
-    of: Formula = Field(
-        description="Formula of the sums of events by kind, such as `click + 2*like`; a kind that did not occur is 0."
-    )
-    per: Literal["request", "unit"] = Field(
-        "request", description="request: sum over requests / number of requests. unit: mean over units, such as users."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _formula_alone(cls, data: Any) -> Any:
-        """Accept a formula alone: ``reward: click + 2*like``."""
-        return {"of": data} if isinstance(data, str) else data
-
-
-class Guardrail(RewardMetric):
+class Guardrail(Closed):
     """A metric that no set may harm."""
 
+    metric: MetricText = Field(description="A metric, as `reward`.")
     better: Literal["more", "less"] = Field("more", description="Whether more or less of it is better.")
     most_loss: float = Field(
         0.0, ge=0, lt=1, description="Accepted loss relative to control; 0.02: the guardrail breaks beyond 2 % worse."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metric_alone(cls, data: Any) -> Any:
+        """Accept a metric alone: ``stay: stay / users``."""
+        return {"metric": data} if isinstance(data, str) else data
 
 
 class Enough(Closed):
@@ -122,7 +113,7 @@ class ServiceOptions(Closed):
 class Logs(Closed):
     """Where exposures and events are read."""
 
-    exposures: str = Field(min_length=1, description="The service's exposure log: its setting `exposures`.")
+    exposures: Path = Field(description="Folder of the service's exposure log: its setting `exposures`.")
     events: tuple[Path, ...] = Field(min_length=1, description="Files, folders and globs of events.")
     within: Duration = Field(
         timedelta(minutes=30), description="Time after an exposure in which its events count; younger exposures wait."
@@ -141,7 +132,10 @@ class Online(Closed):
     trust: float = Field(0.5, gt=0, description="Search radius relative to the parameters of today; 1 means 0 to 2x.")
     service: ServiceOptions
     logs: Logs
-    reward: RewardMetric = Field(description="What is maximised.")
+    reward: MetricText = Field(
+        description="What is maximised: NUMERATOR / DENOMINATOR, as a metric of `ranker-train experiment`, such as "
+        "`(click + 2*like) / requests` or `watch.value / users`."
+    )
     guardrails: dict[Name, Guardrail] = Field(default_factory=dict, description="Metrics that no set may harm.")
     method: MethodChoice = Field(default_factory=CrossEntropy.Options, description="Who chooses the sets.")
     control: float = Field(0.2, gt=0, lt=1, description="Control's share of the covered users.")
@@ -185,9 +179,9 @@ class Online(Closed):
         return self.winner or "".join(char if char.isalnum() else "_" for char in self.name)
 
     @property
-    def metrics(self) -> dict[str, RewardMetric]:
-        """The reward and the guardrails by name."""
-        return {REWARD: self.reward, **self.guardrails}
+    def metrics(self) -> dict[str, str]:
+        """Formulas of the reward and the guardrails by name."""
+        return {REWARD: self.reward, **{name: one.metric for name, one in self.guardrails.items()}}
 
 
 LEAST_SHARE = 0.005

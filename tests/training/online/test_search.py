@@ -57,7 +57,7 @@ def test_the_best_of_many_is_optimistic_and_its_confirmation_is_not(tmp_path) ->
 
 def test_sets_that_break_a_guardrail_are_stopped_at_once_and_serve_the_fusion_of_control(tmp_path) -> None:
     world = World(harm=lambda values: 0.5 if values["like"] > 1.15 else 0.0)
-    guard = {"stay": {"of": "stay", "most_loss": 0.05}}
+    guard = {"stay": {"metric": "stay / requests", "most_loss": 0.05}}
     config = config_of(guardrails=guard, round={"units": 12_000}, budget={"rounds": 1}, method={"name": "random"})
     search = Search(config, AROUND, Store(tmp_path))
     first, began = step(search, world), world.now
@@ -83,7 +83,7 @@ def test_sets_that_break_a_guardrail_are_stopped_at_once_and_serve_the_fusion_of
 
 
 def test_a_harmless_set_is_hardly_ever_stopped(tmp_path) -> None:
-    guard = {"stay": {"of": "stay", "most_loss": 0.0}}
+    guard = {"stay": {"metric": "stay / requests", "most_loss": 0.0}}
     stopped = 0
     for seed in range(20):
         config = config_of(guardrails=guard, seed=seed, round={"units": 6000}, budget={"rounds": 1})
@@ -96,7 +96,7 @@ def test_a_harmless_set_is_hardly_ever_stopped(tmp_path) -> None:
 
 def test_a_round_in_which_all_sets_are_stopped_ends_at_once(tmp_path) -> None:
     world = World(harm=lambda values: 0.5 if values != TODAY else 0.0)
-    guard = {"stay": {"of": "stay"}}
+    guard = {"stay": "stay / requests"}
     search, _ = run(config_of(guardrails=guard, round={"units": 50_000}, budget={"rounds": 2}), tmp_path, world)
     assert search.outcome.verdict == "no better"
     assert search.outcome.why == "no set promised more than the parameters of today"
@@ -177,7 +177,7 @@ def test_the_folder_of_another_search_is_refused(tmp_path) -> None:
     Search(config_of(), AROUND, Store(tmp_path))
     Search(config_of(budget={"rounds": 99}), AROUND, Store(tmp_path))
     with pytest.raises(ConfigError, match=r"holds a search with another control, reward; go on with"):
-        Search(config_of(reward="click + like", control=0.3), AROUND, Store(tmp_path))
+        Search(config_of(reward="(click + like) / requests", control=0.3), AROUND, Store(tmp_path))
     (tmp_path / "search.json").write_text("{")
     with pytest.raises(ConfigError, match="is damaged"):
         Search(config_of(), AROUND, Store(tmp_path))

@@ -49,7 +49,7 @@ def config_of(**values: Any) -> Online:
         "vary": ["share"],
         "service": {"models": "models.yaml", "urls": ["http://localhost:1"], "admin_key_env": "KEY", "unit": "user"},
         "logs": {"exposures": "exposures", "events": ["events"], "within": "30m"},
-        "reward": "click",
+        "reward": "click / requests",
         "round": {"units": 3000},
         "confirm": {"units": 6000},
         "check_every": "1h",
