@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from ranker.config.file import ConfigError, document
-from ranker.config.yaml import Document, YamlError, parse
+from ranker.config.yaml import YamlError, parse
 from ranker.files import replacing
 
 KEY = "experiment"
@@ -58,10 +58,11 @@ def with_experiment(file: Path, experiment: Mapping[str, Any] | None) -> str:
     text = file.read_text(encoding="utf-8-sig")
     rest = {key: value for key, value in before.data.items() if key != KEY}
     section = "" if experiment is None else yaml.safe_dump({KEY: dict(experiment)}, sort_keys=False, allow_unicode=True)
+    assert isinstance(before.tree, yaml.MappingNode)
     if before.tree.flow_style:
         new = yaml.safe_dump(rest, sort_keys=False, allow_unicode=True) + section
     else:
-        new = _spliced(text, before, section)
+        new = _spliced(text, before.tree, section)
     try:
         after = parse(new).data
     except YamlError:
@@ -75,10 +76,10 @@ def with_experiment(file: Path, experiment: Mapping[str, Any] | None) -> str:
     return new
 
 
-def _spliced(text: str, before: Document, section: str) -> str:
+def _spliced(text: str, tree: yaml.MappingNode, section: str) -> str:
     """Replace the lines from the section's key to the end of its value; comments after it stay."""
     lines = text.splitlines(keepends=True)
-    for key, value in before.tree.value:
+    for key, value in tree.value:
         if key.value == KEY:
             begin, end = key.start_mark.line, _last_line(value) + 1
             return "".join([*lines[:begin], section, *lines[end:]])

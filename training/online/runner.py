@@ -13,7 +13,7 @@ from training.online.actions import Action, Done, Serve
 from training.online.models_file import check_writable, current_experiment, write_experiment
 from training.online.observed import Observations
 from training.online.search import Search
-from training.online.served import experiment, is_of
+from training.online.served import digest, experiment, is_of
 from training.online.services import Services
 
 REPLACED = "replaced-experiment.yaml"
@@ -64,7 +64,9 @@ class Runner:
         if self.search.outcome is not None or not rounds or rounds[-1].measured is not None or not rounds[-1].served:
             return
         content = experiment(self.search.config, self.search.space, rounds[-1])
-        if current_experiment(self._models) != content or not self._services.serves(content["name"]):
+        if rounds[-1].served != digest(content):
+            return  # its change was never served, which the next step does
+        if current_experiment(self._models) != content or self._services.experiments() != {content["name"]}:
             self._serve(content)
             self.search.note("the models file or a service had lost the experiment; it was served again")
 
@@ -79,8 +81,11 @@ class Runner:
     def _remove(self) -> None:
         """End the experiment, unless somebody has begun another meanwhile."""
         found = current_experiment(self._models)
-        if found is not None and is_of(self._name, str(found.get("name"))):
+        if found is not None and not is_of(self._name, str(found.get("name"))):
+            return
+        if found is not None:
             write_experiment(self._models, None)
+        if any(name is not None and is_of(self._name, name) for name in self._services.experiments()):
             self._services.reload(None)
 
     def _foreign(self) -> dict[str, Any] | None:
@@ -90,7 +95,7 @@ class Runner:
             return None
         if not self._replace:
             raise ConfigError(
-                f"{self._models}: has the experiment {found.get('name')!r:.80}, which is not of this search; end it, or "
-                "replace it with --replace"
+                f"{self._models}: has the experiment {found.get('name')!r:.80}, which is not of this search; end it, "
+                "or replace it with --replace"
             )
         return found

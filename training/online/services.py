@@ -14,7 +14,7 @@ NOT_FOUND = 404
 
 @dataclass(frozen=True)
 class Services:
-    """All services that read the models file; ``model`` is the name of the searched model there, if it is not the default."""
+    """All services that read the models file; ``model`` is the searched one there, ``None`` for the default model."""
 
     clients: Sequence[AdminClient]
     model: str | None
@@ -68,9 +68,9 @@ class Services:
             raise ServiceError(f"the services serve different revisions of {experiment}: {told}")
         return workers
 
-    def serves(self, experiment: str) -> bool:
-        """Whether all services serve an experiment of this name. Raises ``ServiceError``."""
-        return all(_served(self._status(client))[0] == experiment for client in self.clients)
+    def experiments(self) -> set[str | None]:
+        """Names of the experiments that the services serve; ``None`` for none. Raises ``ServiceError``."""
+        return {_served(self._status(client))[0] for client in self.clients}
 
     def _status(self, client: AdminClient) -> dict[str, Any]:
         try:

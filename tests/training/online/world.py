@@ -62,8 +62,8 @@ class World:
     """Users who arrive at an even rate, with rewards of a known mean; implements ``Observations``.
 
     They are assigned as in the service. Every user of an hour makes two requests, and has a taste of its own that adds
-    to all its rewards. ``truth`` gives the mean reward a request, ``harm`` what is lost of the guardrail ``stay``, whose
-    mean is 1 a request.
+    to all its rewards. ``truth`` gives the mean reward of a request, ``harm`` what is lost of the guardrail ``stay``,
+    whose mean is 1 per request.
     """
 
     def __init__(
