@@ -149,6 +149,26 @@ def intervals(records: Records, title: str = "") -> Chart:
     ).properties(title=title, width=620, height=alt.Step(24))
 
 
+def bands(records: Records, x: str, y: str, colour: str, names: Sequence[str], title: str = "") -> Chart:
+    """One line per value of ``colour`` with its interval, ``low`` to ``high``, and a line at 0.
+
+    ``names``: all values of ``colour``, in the colours of :meth:`Page.legend`.
+    """
+    base = alt.Chart(_data(records)).encode(
+        x=alt.X(f"{_key(x)}:Q", title=x, scale=alt.Scale(zero=True)), color=_coloured(colour, names)
+    )
+    tooltip = [
+        alt.Tooltip(f"{_key(colour)}:N", title=colour),
+        *(alt.Tooltip(f"{_key(name)}:Q", title=name, format=".4g") for name in (x, y, "low", "high")),
+    ]
+    zero = alt.Chart(_data([{"at": 0.0}])).mark_rule(strokeDash=[4, 4], color="gray").encode(y="at:Q")
+    return alt.layer(
+        zero,
+        base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", title=y), y2="high:Q"),
+        base.mark_line(point=True).encode(y=alt.Y(f"{_key(y)}:Q", title=y), tooltip=tooltip),
+    ).properties(title=title, width=620, height=220)
+
+
 def lines(
     records: Records,
     x: str,
