@@ -18,11 +18,15 @@ class Serve:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do yet: call ``Search.step`` again later. ``until`` is when the round ends at the latest."""
+    """Nothing to do yet: call ``Search.step`` again later.
+
+    ``until`` is when the round ends at the latest, and ``problem`` why nothing was seen so far.
+    """
 
     round: Round
     counts: Counts
     until: datetime | None
+    problem: str = ""
 
 
 @dataclass(frozen=True)

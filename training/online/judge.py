@@ -1,11 +1,10 @@
 """Gains of the sets of a round over control, by the statistics of experiments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chisquare
 
 from training.config.online import REWARD, Guardrail
 from training.experiments.critical import FIXED, Critical
@@ -66,20 +65,6 @@ def told_over_rounds(rounds: Sequence[Observed]) -> dict[str, Told]:
         usable = own[1] > 0 and control[1] > 0
         found[name] = (own[0] - control[0], own[1], control[1]) if usable else NOTHING
     return found
-
-
-def mismatch(counts: Mapping[str, int], shares: Mapping[str, float]) -> float | None:
-    """P-value of the units by group against the shares above 0; ``None`` with fewer than 5 expected in a group.
-
-    Fabijan et al. 2019: a small one means that assignment or logging loses units of some groups.
-    """
-    counts = {name: count for name, count in counts.items() if shares[name] > 0}
-    total = sum(counts.values())
-    expected = np.array([shares[name] for name in counts])
-    expected = expected / expected.sum() * total
-    if len(counts) < 2 or (expected < 5).any():
-        return None
-    return float(chisquare(list(counts.values()), expected).pvalue)
 
 
 def _gain(one: Difference) -> Gain:

@@ -27,11 +27,17 @@ class Observed:
         What identifies a unit [U], to find it again in other rounds.
     requests
         Requests by unit [U].
+    problem
+        Why nothing was seen; empty if something was.
+    remarks
+        What is odd about what was seen.
     """
 
     sums: UnitSums
     keys: NDArray[Any]
     requests: Floats
+    problem: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def total_requests(self) -> int:
@@ -50,6 +56,6 @@ class Observations(Protocol):
     def of(self, experiment: str, groups: list[str], since: datetime, until: datetime) -> Observed:
         """Requests answered between two times in groups of an experiment, with the events of each that are in time.
 
-        Raises ``ObservationError`` if the logs cannot be used.
+        While the logs hold nothing, ``problem`` says why: they may not have been written yet.
         """
         ...

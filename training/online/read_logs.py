@@ -1,5 +1,6 @@
 """Reads what units of a round did from the exposure log and files of events, as ``ranker-train experiment`` does."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,14 +9,15 @@ import numpy as np
 
 from ranker.config.file import ConfigError
 from ranker.exposures import ExposureError
-from ranker.expressions import ExpressionError
+from ranker.expressions import ExpressionError, parse
 from ranker.log_files.log_reader import DataError
+from ranker.registry import alternatives
 from training.config.online import REWARD, Logs
 from training.experiments.collect import Collected, collect, names_in, unit_sums
 from training.experiments.events import Events, read_events
-from training.experiments.metrics import BASE, VALUE, Metric, MetricError, metric_of
+from training.experiments.metrics import BASE, VALUE, Metric, MetricError, metric_of, names_of
 from training.experiments.requests import Period, Requests, read_requests
-from training.experiments.unit_sums import RatioSums, UnitSums
+from training.experiments.unit_sums import Floats, RatioSums, UnitSums
 from training.online.observed import Observed
 from training.online.state import CONTROL
 
@@ -51,7 +53,7 @@ class LogObservations:
         period = _period(since, until)
         try:
             requests = read_requests(self._logs.exposures, [period])
-            events = self._events(requests)
+            events, lacking = self._events(requests)
             collected = collect(requests, events, period, experiment=experiment)
             sums, totals = self._sums(collected)
         except (DataError, ExposureError, MetricError) as problem:
@@ -60,7 +62,9 @@ class LogObservations:
         if strange:
             return self._nothing(groups, f"{experiment} has groups of another search in the log: {', '.join(strange)}")
         places = np.array([groups.index(name) for name in collected.groups], dtype=np.intp)
-        return Observed(UnitSums(groups, places[sums.group], sums.metrics), collected.keys, totals)
+        return Observed(
+            UnitSums(groups, places[sums.group], sums.metrics), collected.keys, totals, remarks=tuple(lacking)
+        )
 
     def everybody(self, since: datetime, until: datetime) -> Observed:
         """All units of a time as one group, whatever experiment they were in."""
@@ -74,23 +78,41 @@ class LogObservations:
                 groups=(requests.units % np.uint64(2)).astype(np.int32),
                 names={**requests.names, "experiment": [NAME], "group": list(HALVES)},
             )
-            collected = collect(halves, self._events(halves), period, experiment=NAME)
+            collected = collect(halves, self._events(halves)[0], period, experiment=NAME)
             sums, totals = self._sums(collected)
         except (DataError, ExposureError, MetricError) as problem:
             return self._nothing([CONTROL], str(problem))
         return Observed(UnitSums([CONTROL], np.zeros_like(sums.group), sums.metrics), collected.keys, totals)
 
-    def _events(self, requests: Requests) -> Events:
-        """Events of the requests; kinds that formulas name and that did not occur are 0."""
+    def _events(self, requests: Requests) -> tuple[Events, list[str]]:
+        """Events of the requests, and remarks; kinds that formulas name and that did not occur are 0."""
         events = read_events([str(path) for path in self._logs.events], requests, self._within)
-        named = [name.removesuffix(VALUE) for name in names_in(self._metrics) if name not in BASE]
-        return events._replace(names=[*events.names, *(name for name in named if name not in events.names)])
+        named = (name.removesuffix(VALUE) for name in names_in(self._metrics) if name not in BASE)
+        known = names_of(events.names)
+        missing = [name for name in dict.fromkeys(named) if name not in known]
+        remarks = [f"no event was of the kind {name!r}{alternatives(name, known, 'kinds')}" for name in missing]
+        return events._replace(names=[*events.names, *missing]), remarks
 
-    def _sums(self, collected: Collected) -> tuple[UnitSums, np.ndarray]:
+    def _sums(self, collected: Collected) -> tuple[UnitSums, Floats]:
         totals = collected.totals([*names_in(self._metrics), "requests"])
         return unit_sums(collected, self._metrics, totals), totals["requests"]
 
     def _nothing(self, groups: Sequence[str], why: str) -> Observed:
         none = np.zeros(0)
         sums = {metric.name: RatioSums(none, none) for metric in self._metrics}
-        return Observed(UnitSums(list(groups), np.zeros(0, dtype=np.intp), sums), np.zeros(0, dtype=np.uint64), none, why)
+        return Observed(
+            UnitSums(list(groups), np.zeros(0, dtype=np.intp), sums), np.zeros(0, dtype=np.uint64), none, why
+        )
+
+
+def _metric(name: str, text: str) -> Metric:
+    try:
+        kinds = [word for word in parse(re.sub(r"(?<=\w)\.value\b", "", text)).names if word not in BASE]
+        return metric_of(f"{name} = {text}", kinds)
+    except (ExpressionError, MetricError) as error:
+        where = name if name == REWARD else f"guardrails.{name}.metric"
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _period(since: datetime, until: datetime) -> Period:
+    return Period(*(round(time.timestamp() * 1000) for time in (since, until)))

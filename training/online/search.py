@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from training.config.duration import written
-from training.config.online import Enough, Online
+from training.config.online import REWARD, Enough, Online
+from training.experiments.assignment import mismatch
 from training.experiments.critical import Sequential
 from training.fusion_search.space import Space
 from training.online import judge
@@ -12,9 +13,12 @@ from training.online.actions import Action, Done, Serve, Wait
 from training.online.observed import ObservationError, Observations, Observed
 from training.online.plan_rounds import confirmation, judged, planned, shares_of, values_at
 from training.online.served import CONFIRM, digest, experiment
-from training.online.state import CONTROL, Counts, Measured, Outcome, Round, ServedSet, Stop, Store
+from training.online.state import Counts, Measured, Outcome, Round, ServedSet, Stop, Store
 from training.online.verdict import nothing, verdict
 from training.online_methods import ONLINE_METHODS
+
+MISMATCH = 0.001
+"""P-value of the units by group below which a round's gains are not to be trusted."""
 
 
 class Search:
@@ -118,9 +122,11 @@ class Search:
         end = None if enough.period is None else begun + enough.period + within
         over = end is not None and now >= end
         if not over and not _counted(enough, seen) and not all(served.stopped for served in one.sets):
-            return Wait(one, seen, end)
+            return Wait(one, seen, end, observed.problem)
         self._require_seen(one, observed)
-        self._replace(one.changed(measured=self._measured(one, observed, now, observations)))
+        remarks = [text for text in observed.remarks if text not in one.notes]
+        measured = self._measured(one, observed, now, observations)
+        self._replace(one.changed(measured=measured, notes=(*one.notes, *remarks)))
         return None
 
     def _stopped(self, one: Round, observed: Observed, now: datetime) -> tuple[ServedSet, ...]:
@@ -141,14 +147,19 @@ class Search:
         )
 
     def _require_seen(self, one: Round, observed: Observed) -> None:
-        units = observed.sums.counts()
-        of_sets = sum(units.values()) - units[CONTROL]
-        if units[CONTROL] < 2 or of_sets < 2:
-            raise ObservationError(
-                f"{one.experiment} has run since {one.started:%Y-%m-%d %H:%M} UTC, and {self.config.logs.exposures} "
-                f"holds requests of {units[CONTROL]} units of control and {of_sets} of its sets: is it where the "
-                "service writes exposures, and do requests name their users?"
-            )
+        """Raise ``ObservationError`` if no set can be compared with control at the end of a round."""
+        why = observed.problem
+        if not why:
+            stopped = {served.name for served in one.sets if served.stopped}
+            found = {name: gain for name, gain in judge.gains(observed, REWARD, 0.5).items() if name not in stopped}
+            if not found or any(gain.undefined is None for gain in found.values()):
+                return
+            why = next(str(gain.undefined) for gain in found.values())
+        raise ObservationError(
+            f"{one.experiment} has run since {one.started:%Y-%m-%d %H:%M} UTC, and no set can be compared with "
+            f"control: {why}. Is {self.config.logs.exposures} where the service writes exposures, do requests name "
+            "their users, and do events have the kinds that the reward names?"
+        )
 
     def _measured(self, one: Round, observed: Observed, now: datetime, observations: Observations) -> Measured:
         metrics = {name: judge.gains(observed, name, self.config.level) for name in self.config.metrics}
@@ -168,7 +179,7 @@ class Search:
             ended=max(now - self.config.logs.within, one.started or now),
             counts=Counts(units=observed.total_units, requests=observed.total_requests),
             units=counts,
-            mismatch=judge.mismatch(counts, shares),
+            mismatch=mismatch(counts, shares, MISMATCH, sequential=False).p,
             gains=metrics,
             method={name: judge.NOTHING if name in stopped else values for name, values in told.items()},
         )

@@ -7,13 +7,11 @@ from typing import Any
 from training.config.online import REWARD, Online
 from training.fusion_search.space import Space
 from training.online.plan_rounds import moved, shares_of
+from training.online.search import MISMATCH
 from training.online.state import CONTROL, Gain, Outcome, Round
 from training.online.verdict import shown
 from training.reports.charts import around, intervals, lines
 from training.reports.page import Page
-
-MISMATCH = 0.001
-"""P-value of the units by group below which a round is noted as doubtful."""
 
 
 def to_html(config: Online, space: Space, rounds: Sequence[Round], outcome: Outcome | None) -> str:

@@ -16,9 +16,9 @@ from tests.serving.conftest import server
 from tests.training.command import ranker_train
 from tests.training.promotion.linear import CONFIG, fitted, simulated
 from tests.training.reports.browser import dom
+from training.admin_client import ServiceError
 from training.commands.promote import PromotionOptions, _split_alike, promote
 from training.config.experiment import ConfigError
-from training.admin_client import ServiceError
 from training.promotion.activation import Service
 
 KEY = "a key for administrators"
