@@ -170,7 +170,7 @@ def _run(
     sleep: Callable[[float], None],
 ) -> None:
     search, config = runner.search, runner.search.config
-    answered, drawn = False, None
+    answered, drawn, problem = False, None, ""
     with bars(console, TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[detail]}")) as progress:
         bar = progress.add_task("", total=None, detail="")
         while True:
@@ -201,6 +201,9 @@ def _run(
             if isinstance(action, Serve):
                 console.print(f"serving {action.why}", markup=False)
                 continue
+            if action.problem and action.problem != problem:
+                console.print(f"{action.round.experiment}: {action.problem}", style="yellow", markup=False)
+            problem = action.problem
             if once:
                 return
             done, detail = _progress(action, search, clock())
@@ -225,8 +228,7 @@ def _progress(action: Wait, search: Search, now: datetime) -> tuple[float, str]:
     done = min(parts) if len(parts) > 1 else 0.0
     if action.until is not None and action.round.started is not None:
         done = max(done, (now - action.round.started) / (action.until - action.round.started))
-    detail = action.problem or f"{action.counts.units:,} units, {action.counts.requests:,} requests"
-    return min(done, 1.0), detail
+    return min(done, 1.0), f"{action.counts.units:,} units, {action.counts.requests:,} requests"
 
 
 def _print_round(one: Round, search: Search, console: Console) -> None:

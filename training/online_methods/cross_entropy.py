@@ -26,9 +26,11 @@ class CrossEntropy(OnlineMethod):
     """Draw sets from a Gaussian, refit it to the best of them, repeat. Rubinstein 1999; smoothing: de Boer et al. 2005.
 
     New mean: ``smoothing * old + (1 - smoothing) * mean of the elite``, the standard deviation likewise. That of the
-    elite has ``n - 1`` in its denominator, so that sets that differ only by noise do not shrink it on average. If fewer
-    than two sets are usable, the mean stays and the standard deviation is halved: nearer to what is known to be safe.
-    The winner is the mean: it averages over the elites of all rounds, whereas the best set of a round is the luckiest.
+    elite has ``n - 1`` in its denominator, so that sets that differ only by noise do not shrink it on average. The
+    parameters of today, with their gain of 0, compete for a place in the elite: a round of bad luck, whose sets are all
+    worse, does not lead away from them. If fewer than two sets are usable, the mean stays and the standard deviation is
+    halved: nearer to what is known to be safe. The winner is the mean: it averages over the elites of all rounds,
+    whereas the best set of a round is the luckiest.
     """
 
     class Options(MethodOptions):
@@ -61,7 +63,7 @@ class CrossEntropy(OnlineMethod):
 
     def winner(self, rounds: Sequence[Judged]) -> Points | None:
         """The mean; ``None`` if no round had an elite."""
-        return self._gaussian(rounds)[0] if any(len(_elite(one, self.options.elite)) for one in rounds) else None
+        return self._gaussian(rounds)[0] if any(len(self._elite(one)) for one in rounds) else None
 
     def converged(self, rounds: Sequence[Judged]) -> str | None:
         """By the deviations, or by rounds without differences."""
@@ -77,7 +79,7 @@ class CrossEntropy(OnlineMethod):
         mean, deviation = self.start, np.full(self.dimensions, self.options.deviation)
         kept = self.options.smoothing
         for one in rounds:
-            elite = _elite(one, self.options.elite)
+            elite = self._elite(one)
             if len(elite):
                 mean = kept * mean + (1 - kept) * elite.mean(axis=0)
                 deviation = kept * deviation + (1 - kept) * elite.std(axis=0, ddof=1)
@@ -86,11 +88,12 @@ class CrossEntropy(OnlineMethod):
             deviation = np.maximum(deviation, self.options.least_deviation)
         return mean, deviation
 
-
-def _elite(judged: Judged, fraction: float) -> Points:
-    """The best usable sets [k, D], at least two; empty if there are fewer."""
-    count = max(2, round(fraction * len(judged.gains)))
-    usable = np.flatnonzero(judged.usable)
-    if len(usable) < 2:
-        return judged.points[:0]
-    return judged.points[usable[np.argsort(-judged.gains[usable], kind="stable")[:count]]]
+    def _elite(self, judged: Judged) -> Points:
+        """The best usable sets [k, D], at least two; empty if there are fewer."""
+        count = max(2, round(self.options.elite * len(judged.gains)))
+        usable = judged.usable
+        if usable.sum() < 2:
+            return judged.points[:0]
+        points = np.vstack([judged.points[usable], self.start])
+        gains = np.append(judged.gains[usable], 0.0)
+        return points[np.argsort(-gains, kind="stable")[:count]]

@@ -85,13 +85,13 @@ def test_sets_that_break_a_guardrail_are_stopped_at_once_and_serve_the_fusion_of
 def test_a_harmless_set_is_hardly_ever_stopped(tmp_path) -> None:
     guard = {"stay": {"metric": "stay / requests", "most_loss": 0.0}}
     stopped = 0
-    for seed in range(20):
-        config = config_of(guardrails=guard, seed=seed, round={"units": 6000}, budget={"rounds": 1})
-        search, world = Search(config, AROUND, Store(tmp_path / str(seed))), World(flat, units=400, seed=seed)
+    for seed in range(16):
+        config = config_of(guardrails=guard, seed=seed, round={"units": 2000}, budget={"rounds": 1})
+        search, world = Search(config, AROUND, Store(tmp_path / str(seed))), World(flat, units=200, seed=seed)
         while len(search.rounds) < 2 and search.outcome is None:
             step(search, world)
         stopped += any(one.stopped for one in search.rounds[0].sets)
-    assert stopped <= 3  # 1 expected at the level of 0.05; more than 3 have a probability of 0.016
+    assert stopped <= 3  # 0.8 expected at the level of 0.05; more than 3 have a probability of 0.007
 
 
 def test_a_round_in_which_all_sets_are_stopped_ends_at_once(tmp_path) -> None:
@@ -169,7 +169,9 @@ def test_a_silent_log_is_an_error_when_the_time_is_over(tmp_path) -> None:
     search, world = Search(config_of(round={"period": "2h"}), AROUND, Store(tmp_path)), World(units=0)
     for _ in range(4):
         step(search, world)
-    with pytest.raises(ObservationError, match=r"tuning-g001 has run since 2026-01-05 00:00 UTC, and exposures holds"):
+    with pytest.raises(
+        ObservationError, match=r"tuning-g001 has run since 2026-01-05 00:00 UTC, and no set can be compared"
+    ):
         step(search, world)
 
 
