@@ -20,7 +20,7 @@ from training.online_methods.base import (
 )
 
 CANDIDATES = 256
-"""Points of the trust region among which the next sets, and the winner, are chosen."""
+"""Points of the trust region among which the next sets are chosen, beside tried ones and their surroundings."""
 JITTER = 1e-6
 """Added to the variances, so that rounding leaves no negative ones."""
 KNOWN = 1e-3
@@ -33,7 +33,8 @@ class GaussianProcess(OnlineMethod):
 
     The sets of a round are the best points of as many functions drawn from the posterior (Thompson sampling, Hernández-
     Lobato et al. 2017): they spread while little is known, and gather where the gain is. The first round is drawn from
-    a Gaussian around today. That today's gain is 0 is known from the start. The winner has the largest posterior mean.
+    a Gaussian around today. That today's gain is 0 is known from the start. The winner has the largest posterior mean
+    of all tried sets and their surroundings.
     """
 
     class Options(MethodOptions):
@@ -68,15 +69,15 @@ class GaussianProcess(OnlineMethod):
         """The point with the largest posterior mean, if it is above 0."""
         if not any(one.usable.any() for one in rounds):
             return None
-        candidates = self._candidates(rounds, np.random.default_rng(0))
+        candidates = self._candidates(rounds, np.random.default_rng(0), count=0)
         mean, _ = self._posterior(rounds, candidates)
         best = int(mean.argmax())
         return candidates[best] if mean[best] > 0 else None
 
-    def _candidates(self, rounds: Sequence[Judged], random: np.random.Generator) -> Points:
+    def _candidates(self, rounds: Sequence[Judged], random: np.random.Generator, count: int = CANDIDATES) -> Points:
         """Points all over the trust region, tried ones and points near them; none near a set that was stopped."""
         tried = np.concatenate([one.points[one.usable] for one in rounds])
-        everywhere = qmc.Sobol(self.dimensions, rng=random).random(CANDIDATES)
+        everywhere = qmc.Sobol(self.dimensions, rng=random).random(count)
         near = np.clip(
             np.repeat(tried, 3, axis=0) + 0.05 * random.standard_normal((3 * len(tried), self.dimensions)), 0, 1
         )
