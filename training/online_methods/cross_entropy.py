@@ -25,12 +25,13 @@ ALIKE = 0.2
 class CrossEntropy(OnlineMethod):
     """Draw sets from a Gaussian, refit it to the best of them, repeat. Rubinstein 1999; smoothing: de Boer et al. 2005.
 
-    New mean: ``smoothing * old + (1 - smoothing) * mean of the elite``, the standard deviation likewise. That of the
-    elite has ``n - 1`` in its denominator, so that sets that differ only by noise do not shrink it on average. The
-    parameters of today, with their gain of 0, compete for a place in the elite: a round of bad luck, whose sets are all
-    worse, does not lead away from them. If fewer than two sets are usable, the mean stays and the standard deviation is
-    halved: nearer to what is known to be safe. The winner is the mean: it averages over the elites of all rounds,
-    whereas the best set of a round is the luckiest.
+    New mean: ``smoothing * old + (1 - smoothing) * mean of the elite``, the variances likewise. Variances of the elite
+    are those around the old mean, as in CMA-ES (Hansen 2016): they measure the steps that were good, so the Gaussian
+    does not shrink while it moves, nor on average if sets differ only by noise. The parameters of today, with their
+    gain of 0, compete for a place in the elite: a round of bad luck, whose sets are all worse, does not lead away from
+    them. If fewer than two sets are usable, the mean stays and the standard deviation is halved: nearer to what is
+    known to be safe. The winner is the mean: it averages over the elites of all rounds, whereas the best set of a round
+    is the luckiest.
     """
 
     class Options(MethodOptions):
@@ -39,7 +40,7 @@ class CrossEntropy(OnlineMethod):
         name: Literal["cross_entropy"] = "cross_entropy"
         deviation: float = Field(0.2, gt=0, le=1, description="First standard deviation, in widths of the range.")
         elite: float = Field(0.34, gt=0, le=1, description="Fraction of the sets that the Gaussian is refitted to.")
-        smoothing: float = Field(0.3, ge=0, lt=1, description="Fraction of the old mean and deviation that is kept.")
+        smoothing: float = Field(0.3, ge=0, lt=1, description="Fraction of the old mean and variance that is kept.")
         least_deviation: float = Field(
             0.02, gt=0, le=1, description="Smallest standard deviation: a Gaussian without one would stop searching."
         )
@@ -81,8 +82,9 @@ class CrossEntropy(OnlineMethod):
         for one in rounds:
             elite = self._elite(one)
             if len(elite):
+                steps = ((elite - mean) ** 2).mean(axis=0)
                 mean = kept * mean + (1 - kept) * elite.mean(axis=0)
-                deviation = kept * deviation + (1 - kept) * elite.std(axis=0, ddof=1)
+                deviation = np.sqrt(kept * deviation**2 + (1 - kept) * steps)
             else:
                 deviation = deviation / 2
             deviation = np.maximum(deviation, self.options.least_deviation)

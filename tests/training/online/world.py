@@ -74,8 +74,10 @@ class World:
         noise: float = 0.5,
         harm: Callable[[Values], float] = lambda _: 0.0,
         drift: float = 0.0,
+        today: Values = TODAY,
         seed: int = 0,
     ) -> None:
+        self.today = today
         self.truth, self.harm, self.units, self.noise, self.drift, self.seed = truth, harm, units, noise, drift, seed
         self.now = BEGIN
         self.served: list[tuple[datetime, dict[str, Any]]] = []
@@ -120,7 +122,7 @@ class World:
         return self._hours[hour]
 
     def _values(self, group: dict[str, Any]) -> Values:
-        return {**TODAY, **group.get("fusion", {}).get("parameters", {}).get("share", {})}
+        return {**self.today, **group.get("fusion", {}).get("parameters", {}).get("share", {})}
 
 
 def step(search: Search, world: World) -> Serve | Wait | Done:

@@ -27,7 +27,7 @@ def test_mean_and_deviation_move_to_those_of_the_elite() -> None:
         [judged(POINTS, [-1.0, 2.0, 3.0, -2.0, 0.5, -0.1])], np.random.default_rng(0)
     )
     np.testing.assert_allclose(proposal.mean, 0.25 * 0.5 + 0.75 * np.array([0.8, 0.4]))
-    np.testing.assert_allclose(proposal.deviation, 0.25 * 0.2 + 0.75 * np.sqrt(2) * 0.1)
+    np.testing.assert_allclose(proposal.deviation**2, 0.25 * 0.04 + 0.75 * np.array([0.04 + 0.16, 0.04]) / 2)
 
 
 def test_today_competes_for_the_elite() -> None:
