@@ -22,11 +22,11 @@ from training.experiments.events import Events, read_events
 from training.experiments.guardrails import guardrail_of
 from training.experiments.judge import Plan
 from training.experiments.judgement import Covariates, Judgement, judged
-from training.experiments.keys import keys_of
 from training.experiments.metrics import Metric, default_metrics, distinct, metric_of
 from training.experiments.notes import notes_of
 from training.experiments.requests import Period, period_of, read_requests
 from training.experiments.unit_sums import Floats
+from training.exposures.keys import as_text, hashes
 from training.reports.experiment import (
     CHECK_HEADERS,
     COMPARISON_HEADERS,
@@ -74,6 +74,8 @@ class ExperimentOptions:
         Relative effect that matters, and the probability with which it is to be found.
     srm_level
         Level of the test of the shares.
+    unit_salt
+        Salt of the service's hashed units, for events and covariates by user.
     """
 
     within: str = "30m"
@@ -96,6 +98,7 @@ class ExperimentOptions:
     effect: float = 0.01
     power: float = 0.8
     srm_level: float = 0.001
+    unit_salt: str | None = None
 
     def __post_init__(self) -> None:
         """Raise ``ConfigError`` for a value out of bounds, or options that exclude each other."""
@@ -185,7 +188,7 @@ def experiment(
     requests = read_requests(Path(exposures), [period, *([] if earlier is None else [earlier])])
     if earlier is not None and period.since is None:
         period = period._replace(since=earlier.until)
-    matched = read_events(list(events), requests, within)
+    matched = read_events(list(events), requests, within, asked.unit_salt)
     collected = collect(requests, matched, period, earlier, asked.experiment)
     plan = _plan(asked, collected, matched)
     shares = shares_in(asked.models, collected.experiment) if asked.models is not None else asked.shares
@@ -280,7 +283,8 @@ def _column(source: Source, name: str, collected: Collected) -> tuple[Floats, Fl
     """Values [U] of a column by unit, and 1 where there is one."""
     values, there = np.zeros(len(collected.keys)), np.zeros(len(collected.keys))
     for chunk in Log(source, {"unit": "text", name: "number"}).arrow_chunks(["unit", name]):
-        keys, has_unit = keys_of(chunk.arrays["unit"])
+        units = as_text(chunk.arrays["unit"], f"{chunk.source}, column 'unit'")
+        keys, has_unit = hashes(units), ~units.is_null().to_numpy(zero_copy_only=False)
         numbers = np.asarray(chunk.converted([name]).columns[name])
         if numbers.dtype.kind not in "biuf":
             raise DataError(f"{chunk.source}: the column {name!r} must hold numbers to be a covariate")

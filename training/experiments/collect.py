@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from ranker.log_files.log_reader import DataError
 from ranker.registry import alternatives
 from training.experiments.events import Events
-from training.experiments.keys import Ints, Keys
+from training.experiments.latest import NONE, Ints
 from training.experiments.metrics import VALUE, Metric, names_of
-from training.experiments.requests import DAY, NONE, Period, Requests, named
+from training.experiments.requests import DAY, Period, Requests, named
 from training.experiments.unit_sums import Floats, RatioSums, UnitSums
+from training.exposures.keys import Keys
 
 
 @dataclass(frozen=True)

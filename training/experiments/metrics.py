@@ -90,22 +90,21 @@ def metric_of(text: str, kinds: Collection[str], better: Better = "more") -> Met
     known = [*BASE, *names_of(kinds), *(f"{name}{VALUE}" for name in names_of(kinds))]
     spelt = re.sub(r"(?<=\w)\.value\b", f"{_DOT}value", formula)
     try:
-        top, bottom = _sides(spelt)
-        numerator, denominator = (parse(side, [name.replace(".", _DOT) for name in known]) for side in (top, bottom))
+        numerator, denominator = _sides(spelt, [name.replace(".", _DOT) for name in known])
     except ExpressionError as error:
         raise MetricError(f"metric {formula!r}: {str(error).replace(_DOT, '.')}") from None
     return Metric(found["name"] if found else formula, formula, better, numerator, denominator)
 
 
-def _sides(formula: str) -> tuple[str, str]:
-    """The text before and after the last division. Raises ``ExpressionError``."""
-    parse(formula)  # for its messages: length, syntax, what is not in the grammar
+def _sides(formula: str, known: Sequence[str]) -> tuple[Expression, Expression]:
+    """The formulas before and after the last division. Raises ``ExpressionError``."""
+    parse(formula, known)  # so that messages quote the whole formula
     tree = ast.parse(formula, mode="eval").body
     if not isinstance(tree, ast.BinOp) or not isinstance(tree.op, ast.Div):
         raise ExpressionError(
             "a metric is NUMERATOR / DENOMINATOR, such as click / users; put sums and comparisons into parentheses"
         )
-    top, bottom = (ast.get_source_segment(formula, side) or "" for side in (tree.left, tree.right))
+    top, bottom = (parse(ast.get_source_segment(formula, side) or "", known) for side in (tree.left, tree.right))
     return top, bottom
 
 

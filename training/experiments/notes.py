@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from training.experiments.assignment import Mismatch
 from training.experiments.collect import Collected
 from training.experiments.events import EventCounts, Events
-from training.experiments.requests import DAY, NONE, Requests
+from training.experiments.latest import NONE
+from training.experiments.requests import DAY, Requests
 
 WEEK = 7
 
@@ -57,14 +58,12 @@ def _of_events(counts: EventCounts) -> Iterator[str]:
         "later than the window after their request": counts.late,
         "earlier than their request": counts.early,
         "of requests or users that the log does not have in this time": counts.orphans,
-        "of neither a request nor a user": counts.unnamed,
+        "without a kind or a time, or of neither a request nor a user": counts.incomplete,
     }
     for reason, count in reasons.items():
         if count:
             yield f"{count:,} of {counts.read:,} events are {reason}, and do not count"
     if counts.repeated:
         yield f"{counts.repeated:,} events were reported more than once, and count once"
-    for kind, count in counts.without_value.items():
-        yield f"{count:,} events of the kind {kind} have no value, unlike others, and count as 1"
     for kind, count in counts.negative.items():
         yield f"{count:,} events of the kind {kind} have a value below 0"

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from ranker.exposures import ExposureError, exposure_files, facts, open_files, read_file
 from ranker.iso_times import microseconds
-from training.experiments.keys import Ints, Keys, keys_of
+from training.experiments.latest import NONE, Ints
+from training.exposures.keys import Keys, hashes
 
 COLUMNS = ("request_id", "time", "experiment", "group", "outside", "unit", "returned", "place")
-NONE = -1
-"""Code of requests without an experiment, a group or a reason."""
 DAY = 86_400_000
 """Milliseconds."""
 
@@ -54,7 +53,7 @@ class Requests:
     times
         When it was answered, in milliseconds since 1970.
     experiments, groups, outsides
-        Codes of the experiment, the group, and why it is in none; ``NONE`` without.
+        Codes of the experiment, the group, and why it is in none; ``NONE`` (-1) without.
     returned
         Number of items in the answer.
     names
@@ -140,7 +139,7 @@ def _parts(path: Path, periods: Sequence[Period], codes: dict[str, dict[str, int
             "returned": _integers(table.column("returned"), path, "returned"),
         }
         for name in ("request_id", "unit"):
-            found[name], found[f"has {name}"] = keys_of(table.column(name))
+            found[name], found[f"has {name}"] = hashes(table.column(name)), ~table.column(name).is_null().to_numpy()
         for name, known in codes.items():
             found[name] = _coded(table.column(name), known)
         yield found
