@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote``, ``experiment`` and ``publish`` are the commands of
-``ranker-train`` as functions; accessing one imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote``, ``experiment``, ``online`` and ``publish`` are the
+commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from training.commands.evaluate import evaluate
     from training.commands.experiment import ExperimentOptions, experiment
     from training.commands.fit import TrainingRun, fit
+    from training.commands.online import OnlineRun, online
     from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
@@ -29,6 +30,7 @@ __all__ = [
     "Distillation",
     "ExperimentOptions",
     "Judgement",
+    "OnlineRun",
     "Promotion",
     "PromotionOptions",
     "SearchOptions",
@@ -39,6 +41,7 @@ __all__ = [
     "evaluate",
     "experiment",
     "fit",
+    "online",
     "promote",
     "publish",
     "search",
@@ -52,6 +55,8 @@ _MODULES = {
     "Distillation": "training.commands.distill",
     "ExperimentOptions": "training.commands.experiment",
     "Judgement": "training.experiments.judgement",
+    "OnlineRun": "training.commands.online",
+    "online": "training.commands.online",
     "Promotion": "training.commands.promote",
     "PromotionOptions": "training.commands.promote",
     "SearchOptions": "training.commands.search",

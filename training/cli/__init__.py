@@ -15,6 +15,7 @@ from training.cli.export import export
 from training.cli.fit import fit
 from training.cli.inspect import inspect
 from training.cli.join import join
+from training.cli.online import online
 from training.cli.pareto import pareto
 from training.cli.promote import promote
 from training.cli.publish import publish
@@ -38,6 +39,7 @@ COMMANDS = (
     promote,
     experiment,
     publish,
+    online,
     inspect,
     report,
     schema,

@@ -202,6 +202,34 @@ def lines(
     )
 
 
+def around(
+    centres: Records, points: Records, x: str, y: str, label: str, state: str, title: str, ends: tuple[float, float]
+) -> Chart:
+    """A line with a band from ``low`` to ``high``, and labelled points in two states around it; y spans ``ends``."""
+    middle = alt.Chart(_data(centres)).encode(
+        x=alt.X(f"{_key(x)}:Q", title=x, axis=alt.Axis(tickMinStep=1, format="d"))
+    )
+    scale = alt.Scale(domain=list(ends))
+    tooltip = [
+        alt.Tooltip(f"{_key(name)}:{'Q' if name in (x, y) else 'N'}", title=name) for name in (label, state, x, y)
+    ]
+    dots = alt.Chart(_data(points)).mark_circle(size=55, opacity=0.9)
+    return alt.layer(
+        middle.mark_area(opacity=0.18, color=PALETTE[0]).encode(y=alt.Y("low:Q", title=y, scale=scale), y2="high:Q"),
+        middle.mark_line(point=True, color=PALETTE[0]).encode(y=alt.Y(f"{_key(y)}:Q", scale=scale)),
+        dots.encode(
+            x=f"{_key(x)}:Q",
+            y=f"{_key(y)}:Q",
+            color=alt.Color(
+                f"{_key(state)}:N",
+                title="",
+                scale=alt.Scale(domain=["served", "stopped"], range=[PALETTE[1], "#999999"]),
+            ),
+            tooltip=tooltip,
+        ),
+    ).properties(title=title, width=640, height=200)
+
+
 def reliability(records: Records, title: str = "", names: Sequence[str] | None = None) -> Chart:
     """Reliability diagram: ``observed`` over ``predicted`` per value of ``scores``, with the ideal diagonal.
 
