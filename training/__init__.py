@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote``, ``experiment``, ``online`` and ``publish`` are the
-commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote``, ``experiment``, ``online`` and ``publish`` are
+the commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
 """
 
 from importlib import import_module

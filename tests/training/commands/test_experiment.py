@@ -122,6 +122,7 @@ def test_cuped_takes_out_what_users_did_before(lifted):
         assert after.difference.error <= before.difference.error * 1.001
         assert before.difference.saved is None
     assert max(one.difference.saved for one in adjusted.comparisons) > 0.05
+    assert sum("the covariate takes away" in note for note in adjusted.notes) == len(adjusted.comparisons)
     without = judged(lifted, since=None, before="2026-03-02..2026-03-03")
     assert without.to_dict()["comparisons"] == adjusted.to_dict()["comparisons"]
 
