@@ -186,7 +186,7 @@ def test_a_search_on_a_running_service_from_dry_run_to_winner(place, body) -> No
     page = (place.folder / "search" / "search.html").read_text()
     assert "Better than today: the confirmed gain is" in page
     drawn = dom(page, place.folder)
-    assert drawn.count("<canvas") + drawn.count("<svg") == 5  # confirmation, parameter, deviations, two rounds
+    assert drawn.count('class="marks"') == 5  # confirmation, parameter, deviations, two rounds
     place.url = "http://127.0.0.1:1"  # what is finished needs no service
     again = place.run(export=str(place.folder / "exported"))
     assert again.outcome == run.outcome
