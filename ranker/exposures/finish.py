@@ -6,8 +6,8 @@ the next one writes the same rows to the same name again.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ GROUP_ROWS = 2**16
 """Fewest rows of a row group, but for the last."""
 GROUP_BYTES = 32 * 2**20
 """Bytes after which a row group is written even with fewer rows."""
+ABANDONED = 86_400.0
+"""Seconds without a write after which a stream counts as left where there are no locks: no stream lives over a day."""
 _LEVEL = 3
 """Level of zstd."""
 
@@ -49,12 +51,17 @@ def recover_file(open_file: Path, between: Callable[[], None] = lambda: None) ->
     except FileNotFoundError:
         return None
     try:
-        with suppress(OSError):  # a file system without locks
-            if not lock(handle, wait=False):
-                return None
-        return finish(open_file, between) if is_still(open_file, handle) else None
+        return finish(open_file, between) if _is_left(handle) and is_still(open_file, handle) else None
     finally:
         os.close(handle)
+
+
+def _is_left(handle: int) -> bool:
+    """Lock an open file; return whether no living process writes to it."""
+    try:
+        return lock(handle, wait=False)
+    except OSError:  # a file system without locks
+        return time.time() - os.fstat(handle).st_mtime > ABANDONED
 
 
 def finish(open_file: Path, between: Callable[[], None] = lambda: None) -> Finished:

@@ -14,6 +14,7 @@ from training.cli.experiment import experiment
 from training.cli.export import export
 from training.cli.fit import fit
 from training.cli.inspect import inspect
+from training.cli.join import join
 from training.cli.online import online
 from training.cli.pareto import pareto
 from training.cli.promote import promote
@@ -33,6 +34,7 @@ COMMANDS = (
     compare,
     pareto,
     search,
+    join,
     distill,
     promote,
     experiment,

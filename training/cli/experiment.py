@@ -69,6 +69,9 @@ def experiment(
     ] = "1%",
     power: Annotated[float, typer.Option(help="Probability with which an effect is to be found.")] = 0.8,
     srm_level: Annotated[float, typer.Option(help="Level of the test for a sample ratio mismatch.")] = 0.001,
+    unit_salt_file: Annotated[
+        Path | None, typer.Option(help="File with the salt of the service's hashed units, for events by user.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the HTML page to this file.")] = None,
 ) -> None:
@@ -83,6 +86,7 @@ def experiment(
     with quiet_imports():
         from training.commands.experiment import ExperimentOptions, effect_of
         from training.commands.experiment import experiment as command
+        from training.commands.join import salt_of
         from training.experiments.assignment import shares_of
         from training.reports.experiment import to_html
 
@@ -91,6 +95,7 @@ def experiment(
         guardrails=guardrail or (), since=since, until=until, before=before, covariates=covariates or (),
         covariate=covariate, models=models, shares=None if shares is None else shares_of(shares), level=level,
         correction=correction, sequential=sequential, effect=effect_of(effect), power=power, srm_level=srm_level,
+        unit_salt=None if unit_salt_file is None else salt_of(unit_salt_file),
     )  # fmt: skip
     found = command(exposures, events, asked, progress=console)
     if json_file is not None:

@@ -96,7 +96,7 @@ class Judgement:
         return STATUS[self.state]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
+        """Return plain JSON data; what is undefined or infinite is ``None``."""
         plan, assignment = self.plan, self.assignment
         return {
             "experiment": self.experiment,
@@ -163,7 +163,7 @@ def judged(
         events=events,
         first=collected.first,
         last=collected.last,
-        notes=[*notes, *_imbalance(units, plan), *_outliers(units, plan)],
+        notes=[*notes, *_saved(found), *_imbalance(units, plan), *_outliers(units, plan)],
     )
 
 
@@ -199,6 +199,14 @@ def _outlooks(found: Sequence[Comparison], days: Sequence[Day], plan: Plan, elap
         told = outlook(now, series, plan.effect, plan.power, elapsed)
         if told is not None:
             yield told
+
+
+def _saved(found: Sequence[Comparison]) -> Iterator[str]:
+    """What the covariate took away."""
+    for one in found:
+        saved = one.difference.saved
+        if saved is not None:
+            yield f"{one.metric.name}, {one.difference.group}: the covariate takes away {saved:.0%} of the variance"
 
 
 def _imbalance(units: UnitSums, plan: Plan) -> Iterator[str]:

@@ -25,7 +25,7 @@ BASE = ("requests", "users", "impressions")
 """Names in formulas besides kinds."""
 VALUE = ".value"
 _DOT = "\u00b7"  # a letter for Python, so that `watch.value` is one name, as long as it is written
-_NAMED = re.compile(r"\s*(?P<name>[^\W\d]\w*)\s*=(?!=)(?P<formula>.*)", re.DOTALL)
+_NAMED = re.compile(r"\s*(?P<name>[^\W\d]([\w ]*\w)?)\s*=(?!=)(?P<formula>.*)", re.DOTALL)
 Better = Literal["more", "less"]
 
 

@@ -246,6 +246,7 @@ class _Run:
         self.result.rows, self.result.days = sum(parts.rows.values()), dict(sorted(parts.rows.items()))
         self.result.files = list(parts.files.values())
         self.result.unknown = dict(self.columns.unknown)
+        self.result.empty = self.columns.empty if self.result.rows else []
 
     def _left(self, events: EventRun, moved: dict[Path, Path]) -> str | None:
         """Keep pending events for the next run, and write rejected ones if asked to."""

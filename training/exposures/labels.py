@@ -92,9 +92,7 @@ def labels_of(schema: Schema) -> list[Label]:
 
 
 def check_labels(labels: Sequence[Label]) -> None:
-    """Raise ``ValueError`` for no label, and for a column that is given twice."""
-    if not labels:
-        raise ValueError("--label: name at least one, such as click=click:any")
+    """Raise ``ValueError`` for a column that is given twice."""
     seen: set[str] = set()
     for each in labels:
         if each.column in seen:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ranker.exposures.columns import CANDIDATE, CONTEXT, ITEM
 from ranker.log_files.log_reader import DataError
-from ranker.registry import suggestion
 from training.config.experiment import Experiment
 from training.data.experiment_log import kinds_of, required_columns
 from training.exposures.lookup import Lookup
@@ -18,7 +18,12 @@ from training.exposures.time_forms import TimeForm
 KEPT = ("request_id", "time", "propensity", "experiment", "group", "model", "version")
 """Columns of exposures that the log always has, unless a column of the config has the name."""
 POSITION = "position"
-_PLACES = {**dict.fromkeys(KEPT), "place": None}
+_PREFIXES = {"context": (CONTEXT,), "candidate": (CANDIDATE,), "other": (CONTEXT, CANDIDATE)}
+_SIDES = {"users": ("context", "other"), "items": ("candidate", "other")}
+Found: TypeAlias = dict[str, dict[str, Any]]
+"""What :meth:`Lookup.rows` gave for these rows, by file."""
+Source: TypeAlias = Callable[[pa.Table, Found], Any]
+"""Makes a column of the log from exposures."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,16 @@ class LogColumns:
         schema = experiment.log_schema
         self.needed = Needed.of(experiment, labels)
         self.unknown = {"items": 0, "users": 0}
+        self._known = dict.fromkeys((*self.needed.context, *self.needed.candidate), 0)
         self._items, self._users = items, users
         self._id = None if schema.candidate_id is None else schema.column(schema.candidate_id)
         self._position = POSITION if experiment.position is None else experiment.position.column
         self._times = dict(times)
+
+    @property
+    def empty(self) -> list[str]:
+        """Columns of features that have been null in all rows so far."""
+        return [column for column, known in self._known.items() if not known]
 
     def check(self, present: Sequence[str], file: Path) -> None:
         """Raise ``DataError`` for a file of exposures that lacks columns which no other file has, naming all."""
@@ -86,8 +97,7 @@ class LogColumns:
                     f"exposures_features, or take them from a file with {option})"
                 )
         for column in missing["other"]:
-            near = suggestion(column, [*KEPT, POSITION])
-            parts.append(f"the column {column!r}{near}, which is no feature and no label (--label makes one of events)")
+            parts.append(f"the column {column!r}, which is no feature and no label (--label makes one of events)")
         raise DataError(f"{file} lacks {'; '.join(parts)}")
 
     def reads(self, present: Sequence[str]) -> list[str]:
@@ -103,12 +113,14 @@ class LogColumns:
         present = rows.column_names
         if self._id is not None:
             columns[self._id] = rows[ITEM]
-        found: dict[str, dict[str, Any]] = {}
+        found: Found = {}
         for side in ("context", "candidate", "other"):
             for column in getattr(self.needed, side):
                 source = self._source(side, column, present)
                 assert source is not None, "check was called"
                 columns[column] = source(rows, found)
+                if side != "other":
+                    self._known[column] += rows.num_rows - columns[column].null_count
         for name in ("items", "users"):
             if name in found:
                 self.unknown[name] += int(found[name]["unknown"])
@@ -118,35 +130,44 @@ class LogColumns:
             columns.setdefault(name, rows[name])
         return pa.table(columns)
 
-    def _source(
-        self, side: str, column: str, present: Sequence[str]
-    ) -> Callable[[pa.Table, dict[str, dict[str, Any]]], Any] | None:
+    def _source(self, side: str, column: str, present: Sequence[str]) -> Source | None:
         """How a column is made; ``None`` if it cannot be."""
         if column == self._id:
             return lambda rows, _: rows[ITEM]
-        sides = {"context": (CONTEXT,), "candidate": (CANDIDATE,), "other": (CONTEXT, CANDIDATE)}[side]
-        for prefix in sides:
-            if prefix + column in present:
-                return lambda rows, _, name=prefix + column: rows[name]  # type: ignore[misc]
+        logged = next((prefix + column for prefix in _PREFIXES[side] if prefix + column in present), None)
+        stored = self._stored(side, column)
+        if logged is not None and stored is not None:  # such as of candidates that were sent as ids alone
+            return lambda rows, found: _filled(rows[logged], stored(rows, found))
+        if logged is not None:
+            return lambda rows, _: rows[logged]
         if side == "other":
             if column in self._times:
                 return lambda rows, _: self._times[column](rows["time"])
             if column == self._position:
                 return lambda rows, _: rows["place"]
-            if column in _PLACES:
+            if column in KEPT or column == "place":
                 return lambda rows, _: rows[column]
+        return stored
+
+    def _stored(self, side: str, column: str) -> Source | None:
+        """How a column is taken from a file of users or items; ``None`` if neither has it."""
         for name, lookup, key in (("users", self._users, "unit"), ("items", self._items, ITEM)):
-            if lookup is not None and column in lookup.columns and side in (*_SIDES[name], "other"):
-                return lambda rows, found, name=name, lookup=lookup, key=key: _taken(  # type: ignore[misc]
-                    found, name, lookup, rows[key], column
-                )
+            if lookup is not None and column in lookup.columns and side in _SIDES[name]:
+
+                def taken(rows: pa.Table, found: Found, name: str = name, key: str = key, of: Lookup = lookup) -> Any:
+                    if name not in found:
+                        found[name] = of.rows(rows[key])
+                    return found[name]["table"][column]
+
+                return taken
         return None
 
 
-_SIDES = {"users": ("context",), "items": ("candidate",)}
+def _filled(logged: Any, stored: Any) -> Any:
+    """Logged values [N], and stored ones where these are null."""
+    logged = logged.combine_chunks()
+    return logged if not logged.null_count else pc.if_else(logged.is_valid(), logged, _array(stored).cast(logged.type))
 
 
-def _taken(found: dict[str, dict[str, Any]], name: str, lookup: Lookup, ids: Any, column: str) -> Any:
-    if name not in found:
-        found[name] = lookup.rows(ids)
-    return found[name]["table"][column]
+def _array(column: Any) -> Any:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from training.exposures.event_run import Fate
 from training.exposures.labels import Label
@@ -65,6 +66,8 @@ class Joined:
         Events that count although they are before their exposure: clocks differ.
     unknown
         Rows whose item or user was in no file of these.
+    empty
+        Columns of features that are null in all rows that were written.
     files
         The files written.
     """
@@ -77,4 +80,20 @@ class Joined:
     kinds: dict[str, int] = field(default_factory=dict)
     early: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All counts as plain data."""
+        return {
+            "rows": self.rows,
+            "days": self.days,
+            "held_back": self.held_back,
+            "labels": self.positive,
+            "events": {fate.name.lower(): count for fate, count in self.events.items()},
+            "kinds": self.kinds,
+            "early": self.early,
+            "unknown": self.unknown,
+            "empty": self.empty,
+            "files": [str(file) for file in self.files],
+        }

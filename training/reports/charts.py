@@ -127,10 +127,10 @@ def bars(records: Records, x: str, y: str, title: str = "") -> Chart:
     )
 
 
-def intervals(records: Records, title: str = "") -> Chart:
+def intervals(records: Records, title: str = "", axis: str = "gain") -> Chart:
     """One line per record with ``label``, ``gain``, its interval ``low`` to ``high``, and a ``bound`` or ``None``.
 
-    A zero line separates losses from gains, and a tick marks the bound.
+    A zero line separates losses from gains, and a tick marks the bound. ``axis``: what the numbers are.
     """
     base = alt.Chart(_data(records)).encode(y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=0)))
     tooltip = [
@@ -141,7 +141,7 @@ def intervals(records: Records, title: str = "") -> Chart:
     zero = alt.Chart(_data([{"at": 0.0}])).mark_rule(strokeDash=[4, 4], color="gray").encode(x="at:Q")
     return alt.layer(
         zero,
-        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="gain", scale=scale), x2="high:Q"),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=axis, scale=scale), x2="high:Q"),
         base.mark_circle(size=70, opacity=1).encode(x="gain:Q", tooltip=tooltip),
         base.transform_filter("isNumber(datum.bound)")
         .mark_tick(color="#d1495b", thickness=3, size=16)

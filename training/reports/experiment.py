@@ -15,6 +15,8 @@ GROUP_HEADERS = ("group", "units", "expected", "requests", "verdict")
 COMPARISON_HEADERS = ("metric", "group", "value", "control", "relative", "interval", "p, corrected", "")
 CHECK_HEADERS = ("guardrail", "group", "measured", "interval", "")
 OUTLOOK_HEADERS = ("metric", "group", "smallest effect found by now", "power for the effect", "days until it is found")
+ABSOLUTE = " (absolute)"
+"""Ends the title of a chart of differences in the metric's unit."""
 SENTENCES: Mapping[State, str] = {
     "win": "Win: a metric is better, none is worse, and all guardrails hold.",
     "no harm": "No harm: no difference is shown, and any loss is smaller than the effect that matters.",
@@ -42,7 +44,8 @@ def to_html(found: Judgement) -> str:
         "called better or worse if its interval excludes 0. A red tick is a guardrail."
     )
     for metric, records in _by_metric(found).items():
-        page.chart(intervals(records, title=metric))
+        axis = "difference" if metric.endswith(ABSOLUTE) else "relative difference"
+        page.chart(intervals(records, title=metric, axis=axis))
     page.table(COMPARISON_HEADERS, comparison_lines(found))
     if found.checks:
         page.heading("Guardrails").text(
@@ -190,7 +193,7 @@ def _by_metric(found: Judgement) -> dict[str, list[dict[str, Any]]]:
         if drawn is None:
             continue
         value, (low, high), relative = drawn
-        title = f"{one.metric.name}, {'relative' if relative else 'absolute'}"
+        title = one.metric.name if relative else f"{one.metric.name}{ABSOLUTE}"
         record = {
             "label": one.difference.group,
             "gain": value,

@@ -38,6 +38,7 @@ def test_formulas_are_evaluated_by_unit(text, numerator, denominator):
 
 def test_a_metric_is_called_by_its_name_or_formula():
     assert metric_of("ctr = click/requests", KINDS).name == "ctr"
+    assert metric_of("clicks a request = click/requests", KINDS).name == "clicks a request"
     assert metric_of("ctr = click/requests", KINDS).formula == "click/requests"
     assert metric_of(" watch.value\n / users", KINDS, "less").name == "watch.value / users"
     assert metric_of("(click == 1) / users", KINDS).name == "(click == 1) / users"

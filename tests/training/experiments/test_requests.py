@@ -45,7 +45,7 @@ def test_only_requests_of_the_periods_are_read(tmp_path):
     assert read(Period(None, START + 1)) == times[:1]
     assert read(Period(times[1], times[4])) == times[1:4]
     assert read(Period(times[5]), Period(times[0], times[1])) == [times[0], times[5]]
-    with pytest.raises(ExposureError, match="no request was answered .* days from 2026-03-02 to 2026-03-05"):
+    with pytest.raises(ExposureError, match=r"no request was answered .* days from 2026-03-02 to 2026-03-05"):
         read(Period(START + 5 * DAY))
 
 
@@ -61,7 +61,7 @@ def test_files_of_other_days_are_not_opened(tmp_path):
 def test_what_is_no_log_is_refused(tmp_path):
     with pytest.raises(ExposureError, match="no such folder"):
         read_requests(tmp_path / "none", ALL)
-    with pytest.raises(ExposureError, match="holds no finished file of an exposure log$"):
+    with pytest.raises(ExposureError, match=r"holds no finished file of an exposure log$"):
         read_requests(tmp_path, ALL)
     (tmp_path / ".open").mkdir()
     (tmp_path / ".open" / "m-20260302T000000.000Z-host-1-0.arrow").touch()

@@ -13,7 +13,8 @@ from training.exposures.event_run import Fate
 from training.exposures.labels import Label
 from training.exposures.log_columns import LogColumns
 from training.simulator import World
-from training.simulator.live import Answers, Crowd, EventOptions, exposures as exposures_of, rounds
+from training.simulator.live import Answers, Crowd, EventOptions, rounds
+from training.simulator.live import exposures as exposures_of
 
 
 def test_one_row_an_exposure_with_its_labels(tmp_path: Path, exposures: Path, columns: LogColumns) -> None:
@@ -47,8 +48,8 @@ def test_events_count_once_within_the_window_and_for_what_was_shown(
     events(folder / "1.parquet", ("a", 5, "watch_time", 30, 1.0), ("a", 5, "watch_time", 30, 1.0), ("a", 6, "click", 1))
     events(
         folder / "2.parquet",
-        ("a", 5, "watch_time", 30, 1.0), ("a", 5, "watch_time", 30.001, 7.0), ("a", 7, "click", 1), ("x", 5, "click", 1),
-        ("a", 6, "watch_time", -1, 3.0),
+        ("a", 5, "watch_time", 30, 1.0), ("a", 5, "watch_time", 30.001, 7.0), ("a", 7, "click", 1),
+        ("x", 5, "click", 1), ("a", 6, "watch_time", -1, 3.0),
     )  # fmt: skip
     result = joined(exposures, folder, columns, tmp_path / "log", LABELS, rejected=tmp_path / "rejected")
     log = log_of(tmp_path / "log")
@@ -77,7 +78,11 @@ def test_without_a_request_id_the_latest_exposure_of_the_user_before_the_event_c
 ) -> None:
     write(shown(("a", "u1", 0, [5]), ("b", "u1", 10, [5]), ("c", "u2", 11, [5]), ("d", "u1", 20, [5])), exposures)
     found = events(
-        tmp_path / "e.parquet", (None, 5, "click", 15), (None, 5, "watch_time", 51, 1.0), (None, 6, "click", 15), user="u1"
+        tmp_path / "e.parquet",
+        (None, 5, "click", 15),
+        (None, 5, "watch_time", 51, 1.0),
+        (None, 6, "click", 15),
+        user="u1",
     )
     result = joined(exposures, found, columns, tmp_path / "log", LABELS)
     assert log_of(tmp_path / "log")["click"].tolist() == [0, 1, 0, 0]
@@ -170,12 +175,12 @@ def test_simulated_users_are_joined_as_by_a_merge(
 ) -> None:
     monkeypatch.setattr(module, "PART", rows)  # with fifty rows, in many parts on disk
     crowd = Crowd(small_world)
-    answered = rounds(crowd, lambda v: Answers(v.candidates[:, :8]), 600, EventOptions(late=0.1, twice=0.1, orphans=0.1))
+    answered = rounds(
+        crowd, lambda v: Answers(v.candidates[:, :8]), 600, EventOptions(late=0.1, twice=0.1, orphans=0.1)
+    )
     found = list(answered)
     table = pa.concat_tables(
-        exposures_of(crowd, each.visits, each.answers, features=True).select(
-            [*shown(("a", "u", 0, [1])).column_names]
-        )
+        exposures_of(crowd, each.visits, each.answers, features=True).select([*shown(("a", "u", 0, [1])).column_names])
         for each in found
     )
     write(table, exposures)
@@ -190,9 +195,10 @@ def test_simulated_users_are_joined_as_by_a_merge(
     assert log["item_id"].tolist() == expected["item"].tolist()
     assert log["click"].tolist() == (expected["clicks"] > 0).astype(int).tolist()
     np.testing.assert_allclose(log["watch_time"], expected["watched"])
-    assert result.events[Fate.ORPHAN] == told["event_id"].str.endswith("orphan").mul(
-        told["kind"].isin(["click", "watch_time"])
-    ).sum()
+    assert (
+        result.events[Fate.ORPHAN]
+        == told["event_id"].str.endswith("orphan").mul(told["kind"].isin(["click", "watch_time"])).sum()
+    )
     assert result.events[Fate.REPEATED] > 50
     assert result.events[Fate.LATE] > 50
     assert sum(result.events.values()) == len(told)
