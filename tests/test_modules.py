@@ -37,6 +37,9 @@ REASONS = {
         training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
         training.display training.quiet_imports""",
+    "steps of an online search on a service: tests/training/commands/test_online.py": """
+        training.cli.online training.online.runner training.online.services training.online.verdict
+        training.online.winner training.reports.online""",
     "steps of a distillation: tests/training/commands/test_distill.py": """
         training.distillation.agreement training.distillation.fit training.distillation.held_out_rows
         training.distillation.lists training.distillation.rows training.export.student""",

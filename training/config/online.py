@@ -118,6 +118,11 @@ class Logs(Closed):
     within: Duration = Field(
         timedelta(minutes=30), description="Time after an exposure in which its events count; younger exposures wait."
     )
+    unit_salt_env: str | None = Field(
+        None,
+        min_length=1,
+        description="Environment variable with the salt of the log's hashed units, for events that name a user only.",
+    )
 
 
 class Online(Closed):

@@ -1,5 +1,6 @@
 """Reads what units of a round did from the exposure log and files of events, as ``ranker-train experiment`` does."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -40,12 +41,17 @@ class LogObservations:
     Raises
     ------
     ConfigError
-        If a formula cannot be read.
+        If a formula cannot be read, or the salt of units is not in the environment.
     """
 
     def __init__(self, logs: Logs, metrics: Mapping[str, str]) -> None:
         self._logs = logs
         self._within = round(logs.within.total_seconds() * 1000)
+        self._salt = None if logs.unit_salt_env is None else os.environ.get(logs.unit_salt_env)
+        if logs.unit_salt_env is not None and not self._salt:
+            raise ConfigError(
+                f"logs.unit_salt_env {logs.unit_salt_env}: the environment has no such variable, or it is empty"
+            )
         self._metrics = [_metric(name, text) for name, text in metrics.items()]
 
     def of(self, experiment: str, groups: list[str], since: datetime, until: datetime) -> Observed:
@@ -86,7 +92,7 @@ class LogObservations:
 
     def _events(self, requests: Requests) -> tuple[Events, list[str]]:
         """Events of the requests, and remarks; kinds that formulas name and that did not occur are 0."""
-        events = read_events([str(path) for path in self._logs.events], requests, self._within)
+        events = read_events(list(self._logs.events), requests, self._within, self._salt)
         named = (name.removesuffix(VALUE) for name in names_in(self._metrics) if name not in BASE)
         known = names_of(events.names)
         missing = [name for name in dict.fromkeys(named) if name not in known]

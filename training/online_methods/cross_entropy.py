@@ -38,7 +38,7 @@ class CrossEntropy(OnlineMethod):
         """Options of the Gaussian; deviations are in units of the trust region's width, which is 1."""
 
         name: Literal["cross_entropy"] = "cross_entropy"
-        deviation: float = Field(0.2, gt=0, le=1, description="First standard deviation, in widths of the range.")
+        deviation: float = Field(0.25, gt=0, le=1, description="First standard deviation, in widths of the range.")
         elite: float = Field(0.34, gt=0, le=1, description="Fraction of the sets that the Gaussian is refitted to.")
         smoothing: float = Field(0.3, ge=0, lt=1, description="Fraction of the old mean and variance that is kept.")
         least_deviation: float = Field(

@@ -24,11 +24,13 @@ from training.admin_client import ServiceError
 from training.commands.online import online
 from training.config.experiment import ConfigError
 from training.config.online import Online
+from training.online.runner import Runner
 
 KEY = "a key for administrators"
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 UNITS = 400
 """Users of an hour."""
+OPTIONS = ("once", "dry_run", "replace", "progress", "sleep")
 MODELS = "# models of the shop\nmodels:\n  main: {artifact: %s}  # the only one\n"
 
 
@@ -84,7 +86,7 @@ class Place:
 
     def run(self, **values: Any) -> Any:
         """The steps that are due now."""
-        options = {name: values.pop(name) for name in ("once", "dry_run", "replace", "progress") if name in values}
+        options = {name: values.pop(name) for name in OPTIONS if name in values}
         return online(
             self.config(**values),
             output=self.folder / "search",
@@ -167,11 +169,19 @@ def test_a_search_on_a_running_service_from_dry_run_to_winner(place, body) -> No
         rounds = place.run().rounds
         assert [one.experiment for one in rounds] == ["shop-g001", "shop-g002"]
         assert place.ask("/admin/status")["experiment"]["name"] == "shop-g002"
-        for _ in range(8):
+        pauses: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
             place.hour()
-            run = place.run(export=str(place.folder / "exported"))
-            if run.outcome is not None:
-                break
+
+        console = Console(record=True, width=200)
+        run = place.run(export=str(place.folder / "exported"), once=False, sleep=sleep, progress=console)
+        assert pauses == [3600.0] * len(pauses)
+        assert 2 < len(pauses) < 9
+        told = console.export_text()
+        assert "serving shop-confirm: begins with 1 set beside control" in told
+        assert "Better than today: the confirmed gain is" in told
         assert run.outcome.verdict == "better"
         value = run.outcome.values["share.click"]
         assert value > 1.1
@@ -186,7 +196,7 @@ def test_a_search_on_a_running_service_from_dry_run_to_winner(place, body) -> No
     page = (place.folder / "search" / "search.html").read_text()
     assert "Better than today: the confirmed gain is" in page
     drawn = dom(page, place.folder)
-    assert drawn.count("<canvas") + drawn.count("<svg") == 5  # confirmation, parameter, deviations, two rounds
+    assert drawn.count('class="marks"') == 5  # confirmation, parameter, deviations, two rounds
     place.url = "http://127.0.0.1:1"  # what is finished needs no service
     again = place.run(export=str(place.folder / "exported"))
     assert again.outcome == run.outcome
@@ -213,6 +223,30 @@ def test_a_service_that_lost_the_experiment_gets_it_again(place) -> None:
         place.run(replace=True)
         assert place.models.read_text() == text
         assert "other" in (place.folder / "search" / "replaced-experiment.yaml").read_text()
+
+
+def test_a_service_that_does_not_answer_for_a_while_is_asked_again(place, monkeypatch) -> None:
+    with server("--models", place.models, admin_keys=KEY) as service:
+        place.url = service.url
+        steps, slept, step = itertools.count(), [], Runner.step
+
+        def flaky(self, now, observations):
+            if next(steps) in (1, 2):
+                raise ServiceError("GET http://host/admin/status: cannot be asked")
+            return step(self, now, observations)
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 3:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Runner, "step", flaky)
+        console = Console(record=True, width=200)
+        with pytest.raises(KeyboardInterrupt):
+            place.run(once=False, sleep=sleep, progress=console)
+        assert slept == [60.0, 60.0, 3600.0]
+        assert console.export_text().count("cannot be asked; trying again") == 2
+    assert place.config().name in (place.folder / "search" / "search.json").read_text()
 
 
 def test_services_that_cannot_be_used_are_named(place) -> None:

@@ -101,7 +101,7 @@ def test_a_round_in_which_all_sets_are_stopped_ends_at_once(tmp_path) -> None:
     assert search.outcome.verdict == "no better"
     assert search.outcome.why == "no set promised more than the parameters of today"
     assert all(one.measured.counts.units < 5000 for one in search.rounds)
-    assert search.rounds[1].deviation == pytest.approx([0.1, 0.1])  # half of the first
+    assert search.rounds[1].deviation == pytest.approx([0.125, 0.125])  # half of the first
 
 
 @pytest.mark.parametrize("method", list(ONLINE_METHODS))
