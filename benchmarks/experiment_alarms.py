@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10, help="experiments by crowd")
     parser.add_argument("--users", type=int, default=3000)
     parser.add_argument("--visits", type=int, default=20_000, help="by crowd")
-    parser.add_argument("--noise", type=float, default=1.1, help="of the better ranker; the other has 1.3")
+    parser.add_argument("--noise", type=float, default=0.9, help="of the better ranker; the other has 1.3")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     world = World(SimulatorConfig(users=asked.users, items=1000))

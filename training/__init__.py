@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote``, ``experiment``, ``online`` and ``publish`` are
-the commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search``, ``join``, ``distill``, ``promote``, ``experiment``, ``online`` and
+``publish`` are the commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from training.commands.evaluate import evaluate
     from training.commands.experiment import ExperimentOptions, experiment
     from training.commands.fit import TrainingRun, fit
+    from training.commands.join import join
     from training.commands.online import OnlineRun, online
     from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
     from training.experiments.judgement import Judgement
+    from training.exposures.options import Joined
 
 __all__ = [
     "Backtest",
@@ -29,6 +31,7 @@ __all__ = [
     "DistillOptions",
     "Distillation",
     "ExperimentOptions",
+    "Joined",
     "Judgement",
     "OnlineRun",
     "Promotion",
@@ -41,6 +44,7 @@ __all__ = [
     "evaluate",
     "experiment",
     "fit",
+    "join",
     "online",
     "promote",
     "publish",
@@ -57,6 +61,8 @@ _MODULES = {
     "Judgement": "training.experiments.judgement",
     "OnlineRun": "training.commands.online",
     "online": "training.commands.online",
+    "Joined": "training.exposures.options",
+    "join": "training.commands.join",
     "Promotion": "training.commands.promote",
     "PromotionOptions": "training.commands.promote",
     "SearchOptions": "training.commands.search",

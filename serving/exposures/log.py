@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
 
-from ranker.exposures.schema import columns_of, log_schema
+from ranker.exposures.schema import columns_of, log_schema, stream_schema
 from ranker.exposures.units import hashed_unit
 from ranker.registry import alternatives
 from serving.experiments.assignment import Split, point, unit_in
@@ -132,7 +132,7 @@ class ExposureLog:
             side: tuple(column for column in columns_of(artifact.schema, side) if names == ["all"] or column in names)
             for side in ("context", "candidate")
         }
-        schema = log_schema(artifact, chosen["context"], chosen["candidate"], hashed=self._hashed)
+        schema = stream_schema(log_schema(artifact, chosen["context"], chosen["candidate"], hashed=self._hashed))
         return ExposureColumns(
             schema,
             chosen["context"],

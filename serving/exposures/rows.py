@@ -91,7 +91,6 @@ def _of_requests(requests: Sequence[Logged], at: NDArray[np.intp], hashed: Hash 
     units = [request.unit for request in requests]
     if hashed is not None:
         units = [None if unit is None else hashed(unit) for unit in units]
-    rows = pa.array(at)
     texts: dict[str, Sequence[str | None]] = {"request_id": [request.request_id for request in requests], "unit": units}
     numbers = {
         "time": np.array([request.time for request in requests], dtype="datetime64[ms]"),
@@ -101,13 +100,9 @@ def _of_requests(requests: Sequence[Logged], at: NDArray[np.intp], hashed: Hash 
     }
     return {
         **_words(requests, at),
-        **{name: _texts(values).take(rows) for name, values in texts.items()},
+        **{name: _word(values, at) for name, values in texts.items()},
         **{name: pa.array(values[at], REQUEST[name]) for name, values in numbers.items()},
     }
-
-
-def _texts(values: Sequence[str | None]) -> Any:
-    return arrow_values([values], pa.string())
 
 
 def _words(requests: Sequence[Logged], at: NDArray[np.intp]) -> dict[str, Any]:
@@ -127,15 +122,19 @@ def _words(requests: Sequence[Logged], at: NDArray[np.intp]) -> dict[str, Any]:
         if number == len(kept):
             kept.append(request.words)
         head_of[i] = number
-    found = {}
     head_at = head_of[at]
-    for name in kept[0]:
-        codes = dict.fromkeys(words[name] for words in kept if words[name] is not None)
-        known = {word: code for code, word in enumerate(codes)}
-        of_head = np.array([known.get(words[name], -1) for words in kept], dtype=np.int32)[head_at]
-        indices = pa.array(of_head, mask=of_head < 0) if (of_head < 0).any() else pa.array(of_head)
-        found[name] = pa.DictionaryArray.from_arrays(indices, pa.array([*known], WORD.value_type))
-    return found
+    return {name: _word([words[name] for words in kept], head_at) for name in kept[0]}
+
+
+def _word(values: Sequence[str | None], at: NDArray[np.intp]) -> Any:
+    """Dictionary-encoded texts at positions [N]."""
+    known = {word: code for code, word in enumerate(dict.fromkeys(value for value in values if value is not None))}
+    if not known:
+        return pa.nulls(len(at), WORD)
+    codes = np.array([-1 if value is None else known[value] for value in values], dtype=np.int32)
+    rows = np.zeros(len(at), dtype=np.int32) if codes.max() == codes.min() else codes[at]
+    indices = pa.array(rows, mask=rows < 0) if codes.min() < 0 else pa.array(rows)
+    return pa.DictionaryArray.from_arrays(indices, arrow_values([[*known]], WORD.value_type))
 
 
 def _of_rows(exposures: Sequence[Exposure], counts: NDArray[np.intp], at: NDArray[np.intp]) -> dict[str, Any]:

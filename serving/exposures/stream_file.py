@@ -66,14 +66,14 @@ class _Pending:
     closed = False
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
+        self._parts: list[Any] = []
         self._position = 0
 
     def write(self, part: Any) -> int:
-        content = bytes(part)
-        self._parts.append(content)
-        self._position += len(content)
-        return len(content)
+        size = memoryview(part).nbytes
+        self._parts.append(part)
+        self._position += size
+        return size
 
     def tell(self) -> int:
         return self._position

@@ -17,6 +17,8 @@ OF_ENTRY = 1000
 """Bytes of an exposure without its arrays, roughly."""
 OF_VALUE = 64
 """Bytes of one Python value, roughly."""
+LOOKED_AT = 8
+"""Values of a column by which it is told whether it holds lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class ExposureColumns:
     Attributes
     ----------
     schema
-        Arrow schema of the log's rows.
+        Arrow schema of the log's rows, as in streams.
     context, candidate
         Columns of requests that are logged, as the schema of the model names them.
     rows
@@ -131,4 +133,6 @@ def _size(column: Column) -> int:
         return column.data.nbytes + column.rows.nbytes
     if isinstance(column, Ragged):
         return _size(column.values) + column.offsets.nbytes
-    return sum(OF_VALUE * (1 + len(value) if isinstance(value, list) else 1) for value in column)
+    if any(isinstance(value, list) for value in column[:LOOKED_AT]):
+        return OF_VALUE * sum(1 + len(value or ()) for value in column)
+    return OF_VALUE * len(column)

@@ -127,6 +127,18 @@ def join(
     with Display(console) as display:
         found = joined(Path(exposures), sources, columns, Path(output), options, display.rows)
     console.print(_table(found, chosen, Path(output)))
+    if found.waiting is not None:
+        console.print(
+            f"exposures since {found.waiting:%Y-%m-%dT%H:%M:%SZ} are held back: a service still writes a file that was "
+            "begun then",
+            markup=False,
+        )
+    if found.lost:
+        console.print(
+            f"caution: {len(found.lost)} file(s) of exposures are gone before all of their rows were written, such as "
+            f"{found.lost[0]}; have the service keep them for longer (exposures_keep_days, exposures_keep_bytes)",
+            markup=False,
+        )
     if found.empty:
         console.print(
             f"caution: {', '.join(found.empty)} have no value in any row; candidates that are sent as ids alone have "

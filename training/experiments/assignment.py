@@ -118,6 +118,7 @@ def shares_in(path: Path, experiment: str) -> dict[str, float]:
 
 
 def _some(shares: dict[str, float], where: str) -> dict[str, float]:
-    if not sum(shares.values()) > 0:
-        raise ConfigError(f"{where}: the shares sum to 0")
+    total = sum(shares.values())
+    if not 0 < total < float("inf"):
+        raise ConfigError(f"{where}: the shares sum to {total:g}")
     return shares

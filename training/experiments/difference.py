@@ -66,6 +66,8 @@ class Difference:
                 return f"the denominator of {name} is 0"
             if not np.isfinite(one.value) or not np.isfinite(one.variance):
                 return "the numbers are too large to be squared"
+        if not np.isfinite(self._error):
+            return "the numbers are too large to be squared"
         active = self.new.active + self.old.active
         if active < FEWEST_ACTIVE:
             return f"only {active} units have a numerator other than 0; it takes at least {FEWEST_ACTIVE}"
@@ -98,7 +100,8 @@ class Difference:
         """Degrees of freedom of the error; 0 if undefined. Welch 1947, Satterthwaite 1946."""
         if self.undefined:
             return 0.0
-        return 1 / sum((one.variance / self._error**2) ** 2 / (one.units - 1) for one in (self.new, self.old))
+        whole = self.new.variance + self.old.variance
+        return 1 / sum((one.variance / whole) ** 2 / (one.units - 1) for one in (self.new, self.old))
 
     @property
     def precision(self) -> float:
@@ -138,13 +141,15 @@ class Difference:
         """
         if self.bound is None or self.relative is None:
             return None
-        ratio = self.relative + 1
-        # Roots of (new - x old)^2 = bound^2 (variance of new + x^2 variance of old), divided by old^2.
-        h, g = (self.bound**2 * one.variance / self.old.value**2 for one in (self.new, self.old))
-        if not g < 1 or not np.isfinite(h):
-            return None
-        root = np.sqrt(max(ratio**2 - (1 - g) * (ratio**2 - h), 0.0))
-        return float((ratio - root) / (1 - g) - 1), float((ratio + root) / (1 - g) - 1)
+        ratio = np.float64(self.relative + 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Roots of (new - x old)^2 = bound^2 (variance of new + x^2 variance of old), divided by old^2.
+            h, g = (np.square(self.bound * np.sqrt(one.variance) / self.old.value) for one in (self.new, self.old))
+            inside = ratio**2 - (1 - g) * (ratio**2 - h)
+            if not g < 1 or not np.isfinite(inside):
+                return None
+            root = np.sqrt(max(inside, 0.0))
+            return float((ratio - root) / (1 - g) - 1), float((ratio + root) / (1 - g) - 1)
 
     @property
     def _error(self) -> float:

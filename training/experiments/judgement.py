@@ -225,13 +225,14 @@ def _imbalance(units: UnitSums, plan: Plan) -> Iterator[str]:
 
 
 def _outliers(units: UnitSums, plan: Plan) -> Iterator[str]:
-    """Groups whose metric rests on one unit."""
+    """Groups whose metric rests on one unit: with more than a few units, none of which should have so large a part."""
     for metric in plan.metrics:
         numerator = units.metrics[metric.name].numerator
         for index, group in enumerate(units.groups):
             own = np.abs(numerator[units.group == index])
             if group in (plan.control, *plan.groups) and own.size > 2 / LARGEST_PART:
-                part = float(own.max() / own.sum()) if own.sum() > 0 else 0.0
+                with np.errstate(over="ignore"):  # a sum beyond all numbers hides no outlier: it is refused elsewhere
+                    part = float(own.max() / own.sum()) if own.sum() > 0 else 0.0
                 if part > LARGEST_PART:
                     yield (
                         f"{metric.name}: one unit has {part:.0%} of the numerator of {group}, so chance may be larger "

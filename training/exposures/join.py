@@ -7,6 +7,7 @@ exposures are read a second time and written.
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ranker.exposures import ExposureError, ExposureFile, exposure_files, recover
+from ranker.exposures import ExposureError, ExposureFile, exposure_files, open_files, recover
 from ranker.log_files.log_reader import DataError
 from ranker.registry import suggestion
 from ranker.remote_files import Location, full_name
@@ -53,6 +54,7 @@ def join(
     """
     try:
         recover(exposures)
+        begun = [f.begun for f in open_files(exposures) if options.model in (None, f.model)]  # by living services
         files = [f for f in exposure_files(exposures) if options.model in (None, f.model)]
     except (OSError, ExposureError) as error:
         raise DataError(str(error)) from None
@@ -62,7 +64,9 @@ def join(
             f"{exposures}: holds no finished files of exposures{about}, such as date=2026-01-31/NAME.parquet"
         )
     with join_folder(output) as folder:
-        return _Run(folder, files, event_files(events), columns, options, progress).run()
+        run = _Run(folder, files, event_files(events), columns, options, progress)
+        run.wait_for(min(begun, default=None))
+        return run.run()
 
 
 class _Run:
@@ -91,6 +95,15 @@ class _Run:
         self.prints = {name: _fingerprint(file) for name, file in self.event_sources.items()}
         self.result = Joined()
 
+    def wait_for(self, begun: datetime | None) -> None:
+        """Hold exposures back from when the oldest unfinished file was begun: its rows are not there yet."""
+        if begun is None:
+            return
+        before = int(begun.timestamp() * 1000) - 1
+        if before < self.watermark:
+            self.watermark = max(self.state.watermark, before)
+            self.result.waiting = begun
+
     def run(self) -> Joined:
         for file in self.files:
             if not self._done(file):
@@ -104,7 +117,7 @@ class _Run:
         self._check_kinds(events)
         by_user = self.state.by_user or events.users > 0
         if by_user:
-            check_units(self.files, self.options.salt is not None)
+            check_units([file for file in self.files if not self._done(file)], self.options.salt is not None)
         events.drop_repeated(self._index(self.state.decided))
         shown = ExposureRun(self.folder.work, bits, self.watermark, users=by_user)
         shown.read(self.files, self.state.exposures, self.progress)
@@ -122,6 +135,7 @@ class _Run:
         self._count(events, shown)
         known = {file.path.name for file in self.files}
         read = {name: each for name, each in self.state.exposures.items() if name in known}
+        self.result.lost = [n for n, each in self.state.exposures.items() if n not in known and not each.done]
         self.folder.commit(
             State(
                 run=self.state.run + 1,

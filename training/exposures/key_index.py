@@ -36,5 +36,6 @@ class SortedKeys:
 
     def add(self, keys: Keys) -> None:
         """Append a part's distinct keys in order."""
+        ordered = np.sort(keys)
         with self.path.open("ab") as file:
-            np.unique(keys).tofile(file)
+            ordered[np.diff(ordered, prepend=~ordered[:1]) != 0].tofile(file)

@@ -143,7 +143,9 @@ class RowLabels:
     def of(self, numbers: npt.NDArray[np.int64]) -> dict[str, Values]:
         """Labels by column, each [N], of rows with ascending numbers [N]."""
         ranges = numbers // RANGE
-        pieces = [self._of_range(int(each), numbers[ranges == each] % RANGE) for each in np.unique(ranges)]
+        pieces = [
+            self._of_range(each, numbers[ranges == each] % RANGE) for each in range(int(ranges[0]), int(ranges[-1]) + 1)
+        ]
         return {label.column: np.concatenate([piece[label.column] for piece in pieces]) for label in self._labels}
 
     def _of_range(self, number: int, places: npt.NDArray[np.int64]) -> dict[str, Values]:

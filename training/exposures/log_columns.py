@@ -165,9 +165,13 @@ class LogColumns:
 
 def _filled(logged: Any, stored: Any) -> Any:
     """Logged values [N], and stored ones where these are null."""
-    logged = logged.combine_chunks()
-    return logged if not logged.null_count else pc.if_else(logged.is_valid(), logged, _array(stored).cast(logged.type))
+    if not logged.null_count:
+        return logged
+    logged, stored = _plain(logged), _plain(stored)
+    return pc.if_else(logged.is_valid(), logged, stored.cast(logged.type))
 
 
-def _array(column: Any) -> Any:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+def _plain(column: Any) -> Any:
+    """One array without a dictionary."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array

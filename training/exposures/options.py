@@ -68,6 +68,10 @@ class Joined:
         Rows whose item or user was in no file of these.
     empty
         Columns of features that are null in all rows that were written.
+    waiting
+        When the oldest file that a living service still writes was begun, if exposures are held back for it.
+    lost
+        Names of files of exposures that are gone, though rows of them were held back.
     files
         The files written.
     """
@@ -81,6 +85,8 @@ class Joined:
     early: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
+    waiting: datetime | None = None
+    lost: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,5 +101,7 @@ class Joined:
             "early": self.early,
             "unknown": self.unknown,
             "empty": self.empty,
+            "waiting": None if self.waiting is None else self.waiting.isoformat(),
+            "lost": self.lost,
             "files": [str(file) for file in self.files],
         }

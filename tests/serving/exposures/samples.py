@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from ranker.exposures.columns import ITEM, REQUEST, ROW
-from ranker.exposures.schema import metadata
+from ranker.exposures.schema import metadata, stream_schema
 from serving.exposures.rows import Logged
 from serving.ranking.exposure import Exposure, ExposureColumns
 
@@ -16,7 +16,7 @@ NOON = 1_769_860_800_000
 
 def columns_of(objective):
     fields = {**REQUEST, ITEM: pa.int64(), **ROW, f"score.{objective}": pa.float32()}
-    return ExposureColumns(pa.schema(fields, metadata=metadata()), (), (), rows=100, depth=0)
+    return ExposureColumns(stream_schema(pa.schema(fields, metadata=metadata())), (), (), rows=100, depth=0)
 
 
 COLUMNS, OTHERS = columns_of("click"), columns_of("like")

@@ -4,12 +4,13 @@ import json
 import os
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ranker.engines import OnnxRuntime
-from ranker.exposures import exposure_files, hashed_unit
+from ranker.exposures import exposure_files, hashed_unit, log_schema, read_file
+from ranker.exposures.columns import REQUEST
+from ranker.exposures.schema import columns_of
 from serving.experiments.assignment import Split
 from serving.experiments.config import Experiment
 from serving.exposures.log import ExposureLog
@@ -295,12 +296,12 @@ def test_explored_places_have_the_propensities_of_the_answer(write_artifact, tmp
     assert any(row["base_place"] != row["place"] for row in explored)
 
 
-def test_the_schema_of_the_log_is_what_is_written(shop, ranker, tmp_path):
-    logging = Logging(ranker, tmp_path, features="all")
+def test_files_have_the_types_of_the_contract(shop, ranker, tmp_path):
+    logging = Logging(ranker, tmp_path, features="all", salt="s")
     logging.ask(body_of(shop))
     logging.rows()
     (file,) = exposure_files(tmp_path)
-    schema = pq.read_schema(file.path)
-    columns = logging.log._of(ranker)
-    assert schema.remove_metadata().equals(columns.schema.remove_metadata())
-    assert schema.field("model").type == pa.dictionary(pa.int32(), pa.string())
+    columns = [columns_of(shop.schema, side) for side in ("context", "candidate")]
+    assert pq.read_schema(file.path).equals(log_schema(shop, *columns, hashed=True), check_metadata=False)
+    (table,) = read_file(file.path)
+    assert {name: table.schema.field(name).type for name in REQUEST} == REQUEST

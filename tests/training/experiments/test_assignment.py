@@ -61,7 +61,8 @@ def test_shares_as_text():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "control", "control=", "control=x", "=1", "a=1,a=1", "a=-1", "a=nan", "a=inf", "a=0"]
+    "text",
+    ["", "control", "control=", "control=x", "=1", "a=1,a=1", "a=-1", "a=nan", "a=inf", "a=0", "a=1e308,b=1e308"],
 )
 def test_what_are_no_shares_is_refused(text):
     with pytest.raises(ConfigError, match="--shares"):

@@ -29,6 +29,19 @@ def test_numbers_are_json_even_if_an_interval_has_no_ends(method):
     assert found.relative_interval is None or told["relative_low"] == found.relative_interval[0]
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e150, 1e153, 1e155, 1e160, 1e300])
+def test_numbers_of_any_size_are_compared_or_refused(scale):
+    values = 1.0 + 0.01 * np.sin(np.arange(200))
+    [found] = compare(mean_of(scale * values, scale * (values + 0.1)), "m", "control")
+    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    if found.undefined:
+        assert "too large" in found.undefined or "alike" in found.undefined
+        assert (told["p"], told["low"]) == (None, None)
+    else:
+        assert found.relative == pytest.approx(0.1, rel=0.01)
+        assert found.relative_interval == pytest.approx((0.0974, 0.1021), abs=0.003)
+
+
 def test_another_level_changes_the_interval_alone():
     [found] = compare(visits(2, like_before=0.5), "m", "control")
     wide = found.at(0.001)

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -5,9 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ranker.file_locks import lock
 from ranker.log_files.log_reader import DataError, Log
 from tests.training.exposures.conftest import LABELS
-from tests.training.exposures.shown import events, joined, log_of, merged, shown, write
+from tests.training.exposures.shown import at, events, joined, log_of, merged, shown, write
 from training.exposures import join as module
 from training.exposures.event_run import Fate
 from training.exposures.labels import Label
@@ -132,8 +134,6 @@ def test_runs_add_only_what_is_new(tmp_path: Path, exposures: Path, columns: Log
 def test_grace_holds_rows_back_for_events_that_arrive_late(
     tmp_path: Path, exposures: Path, columns: LogColumns
 ) -> None:
-    from datetime import timedelta
-
     write(shown(("a", "u1", 0, [5])), exposures)
     found = events(tmp_path / "e.parquet", ("a", 5, "click", 1), ("a", 5, "watch_time", 1, 1.0))
     held = joined(exposures, found, columns, tmp_path / "log", LABELS, now=35, grace=timedelta(minutes=10))
@@ -218,3 +218,35 @@ def test_settings_of_a_log_do_not_change(tmp_path: Path, exposures: Path, column
     joined(exposures, found, columns, tmp_path / "log", LABELS)
     with pytest.raises(DataError, match=r"was begun with --label click=click:any, watch_time=watch_time:sum, and this"):
         joined(exposures, found, columns, tmp_path / "log", LABELS[:1])
+
+
+def test_what_a_living_service_has_not_finished_is_waited_for(
+    tmp_path: Path, exposures: Path, columns: LogColumns
+) -> None:
+    write(shown(("a", "u1", 0, [5]), ("b", "u1", 20, [5])), exposures)
+    found = events(tmp_path / "e.parquet", ("a", 5, "click", 1), ("c", 5, "click", 11), ("b", 5, "watch_time", 21, 2.0))
+    stream = exposures / ".open" / f"default-{at(10):%Y%m%dT%H%M%S}.000Z-host-1-0.arrow"
+    stream.parent.mkdir()
+    with stream.open("wb") as handle:
+        lock(handle)  # as its process holds it
+        held = joined(exposures, found, columns, tmp_path / "log", LABELS, now=10_000)
+    assert (held.rows, held.held_back, held.waiting) == (1, 1, at(10))
+    assert held.events[Fate.PENDING] == 2  # one of them is of a request in that file
+    stream.unlink()
+    write(shown(("c", "u1", 10, [5])), exposures)
+    after = joined(exposures, found, columns, tmp_path / "log", LABELS, now=10_000)
+    assert (after.rows, after.held_back, after.waiting) == (2, 0, None)
+    assert log_of(tmp_path / "log")["click"].tolist() == [1, 0, 1]
+
+
+def test_files_that_are_gone_too_early_are_told(tmp_path: Path, exposures: Path, columns: LogColumns) -> None:
+    write(shown(("a", "u1", 0, [5])), exposures)
+    write(shown(("b", "u1", 20, [5])), exposures)
+    found = events(tmp_path / "e.parquet", ("a", 5, "click", 1), ("b", 5, "watch_time", 21, 2.0))
+    assert joined(exposures, found, columns, tmp_path / "log", LABELS, now=40).lost == []
+    first, second = sorted(exposures.glob("date=*/*.parquet"))
+    first.unlink()
+    assert joined(exposures, found, columns, tmp_path / "log", LABELS, now=41).lost == []
+    second.rename(tmp_path / "elsewhere")
+    write(shown(("c", "u1", 21, [5])), exposures)
+    assert joined(exposures, found, columns, tmp_path / "log", LABELS, now=90).lost == [second.name]
