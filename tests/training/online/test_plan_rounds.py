@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ranker.fusion import FusionOptions, build_plan
 from serving.experiments.assignment import Split
 from serving.experiments.config import Experiment
 from tests.training.online.world import AROUND, PLAN, config_of
@@ -42,8 +43,6 @@ def test_groups_name_the_model_and_fusion_that_are_searched() -> None:
 
 
 def test_parameters_of_rerank_are_served_with_those_of_the_formula() -> None:
-    from ranker.fusion import FusionOptions, build_plan
-
     options = {"name": "additive", "rerank": {"diverse": {"kind": "mmr", "of": "genre"}}}
     plan = build_plan(FusionOptions.model_validate(options), {"click": "binary"}, compared={"genre": "category"})
     around = space(plan, ["share", "rerank.diverse.lambda"], 0.5)
