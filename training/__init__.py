@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from training.commands.distill import Distillation, DistillOptions, distill
     from training.commands.evaluate import evaluate
     from training.commands.fit import TrainingRun, fit
+    from training.commands.online import OnlineRun, online
     from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
@@ -25,6 +26,7 @@ __all__ = [
     "Comparison",
     "DistillOptions",
     "Distillation",
+    "OnlineRun",
     "Promotion",
     "PromotionOptions",
     "SearchOptions",
@@ -34,6 +36,7 @@ __all__ = [
     "distill",
     "evaluate",
     "fit",
+    "online",
     "promote",
     "publish",
     "search",
@@ -45,6 +48,8 @@ _MODULES = {
     "Comparison": "training.commands.compare",
     "DistillOptions": "training.commands.distill",
     "Distillation": "training.commands.distill",
+    "OnlineRun": "training.commands.online",
+    "online": "training.commands.online",
     "Promotion": "training.commands.promote",
     "PromotionOptions": "training.commands.promote",
     "SearchOptions": "training.commands.search",

@@ -80,6 +80,10 @@ class Log:
         """Absolute paths or URLs of the files."""
         return [full_name(part.path) for part in self._parts]
 
+    def has(self, column: str) -> bool:
+        """Whether any file has a column of this name."""
+        return any(column in part.columns() for part in self._parts)
+
     def shared(self, other: "Log") -> list[str]:
         """Names of the files that are also in another log."""
         theirs = {identity(part.path) for part in other._parts}
