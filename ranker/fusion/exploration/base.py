@@ -31,7 +31,7 @@ class Exploration(Closed, ABC):
     Attributes
     ----------
     parameters
-        Numbers that a request or a group may override, within their bounds.
+        Numbers that a request or a group may override, within their bounds; reports vary the first.
     """
 
     kind: Any
