@@ -120,7 +120,7 @@ class Loop:
         config["daily"] = {"day": "date", "epochs": 1}
         config["promotion"] = {
             **{f"{name}.auc": {"least": -0.005} for name in OBJECTIVES if name != "watch_time"},
-            "fused(default).ndcg@10(click)": {"least": -0.01},
+            "fused(default).ndcg@10(like)": {"least": -0.02},
         }
         path = self.folder / "next.yaml"
         path.write_text(yaml.safe_dump(config, sort_keys=False))
