@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,15 @@ class Tab:
         return result
 
     def open(self, url: str) -> None:
-        """Go to an address, which need not be loaded yet when this returns."""
+        """Go to an address, and wait until its scripts have begun."""
         self.call("Page.navigate", url=url)
+
+        def there() -> bool:
+            with suppress(RuntimeError):  # the page before is going away
+                return bool(self.run(f"location.href === {json.dumps(url)} && document.readyState === 'complete'"))
+            return False
+
+        patiently(there, lambda: url)
 
     def run(self, script: str) -> Any:
         """The value of an expression, also of one with ``await``. Raises ``RuntimeError`` where it throws."""

@@ -33,7 +33,7 @@ class Overview:
         }
 
     def _experiment(self, state: State | None) -> dict[str, Any] | None:
-        """The groups, their requests since the experiment was loaded, and whether these are in the right proportions."""
+        """The groups, their requests since the experiment was loaded, and whether these fit the shares."""
         experiment = self._models.served.experiment
         if experiment is None or state is None:
             return None

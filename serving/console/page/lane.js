@@ -43,9 +43,17 @@ export function lane(name, editor, reference, ranked) {
     } catch {
       return editor.text(); // for the service to say what is wrong
     }
+    const choice = {explain: EXPLAINED, ...content, ...put};
     const changed = knobs.changed();
-    const fusion = changed ? {model: answer.model, fusion: {...put.fusion, name: answer.fusion.name, ...changed}} : {};
-    return JSON.stringify({explain: EXPLAINED, ...content, ...put, ...fusion});
+    if (changed) Object.assign(choice, {model: answer.model, fusion: merged(choice.fusion ?? {}, changed)});
+    return JSON.stringify(choice);
+  }
+
+  // A fusion with moved parameters; what has no slider stays, such as the candidates of fixed places.
+  function merged(fusion, {parameters: moved, rerank}) {
+    const steps = Object.entries(rerank).map(([step, given]) =>
+      [step, given && {...(typeof fusion.rerank?.[step] === "object" ? fusion.rerank[step] : {}), ...given}]);
+    return {...fusion, name: answer.fusion.name, parameters: moved, ...(steps.length ? {rerank: Object.fromEntries(steps)} : {})};
   }
 
   async function rank() {

@@ -74,7 +74,7 @@ export function parameters(lane, changed, reset) {
   function changes() {
     if (!moved) return null;
     const rerank = Object.fromEntries(Object.entries(values.rerank).map(([name, step]) => [name, step.on ? step.given : false]));
-    return {parameters: values.parameters, ...(Object.keys(rerank).length ? {rerank} : {})};
+    return {parameters: values.parameters, rerank};
   }
 
   // Mark the numbers that a problem names.

@@ -45,7 +45,7 @@ export function ranking(name) {
       toggle(shown);
     });
     const line = make("tr", {}, cell("td", i + 1, true), places === null ? null : cell("td", moveCell(places), true),
-      cell("th", answer.ids[i], false, "row"), cell("td", score(answer.fused[i]), true),
+      cell("th", String(answer.ids[i]), false, "row"), cell("td", score(answer.fused[i]), true),
       make("td", {}, explained ? contributions(answer, i, scale) : ""), make("td", {}, explained ? button : ""));
     if (explained && open.has(key)) toggle(true);
     return explained ? [line, more] : [line];
