@@ -3,9 +3,13 @@
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ranker.inference.sample import read_sample
+from serving.console.logged import logged_requests
+from serving.exposures.folder import Folder
+from serving.exposures.log import ExposureLog
 from serving.protocol.errors import Refusal
 from serving.protocol.formats import READERS, Exchange
 from serving.ranking.ranker import Ranker
@@ -17,8 +21,8 @@ from serving.registry.version_loader import RefusedError
 
 IDLE = 600.0
 """Seconds after its last use for which a version that is not served stays loaded."""
-SAMPLED, CANDIDATES = 10, 100
-"""Most requests of an artifact's sample to start from, and most candidates of each."""
+LOGGED, SAMPLED, CANDIDATES = 20, 10, 100
+"""Most requests to start from of the exposure log and of an artifact's sample; most candidates of a sampled one."""
 EXCHANGE = Exchange()
 
 
@@ -34,13 +38,22 @@ class _Beside(NamedTuple):
 class Bench:
     """Ranks in the calling thread. Its requests are in no metric, no drift, no exposure log and no client's queue."""
 
-    def __init__(self, models: ModelRegistry) -> None:
-        self._models = models
+    def __init__(self, models: ModelRegistry, log: Path | None = None) -> None:
+        """``log`` is the folder of the exposure log, if there is one."""
+        self._models, self._log = models, log
         self._beside: _Beside | None = None
         self._loading = threading.Lock()
 
-    def rank(self, body: bytes, headers: Mapping[str, str], version: int | None = None) -> bytes:
+    @classmethod
+    def of(cls, models: ModelRegistry, exposures: ExposureLog | None) -> "Bench":
+        """A bench with the requests of the exposure log, if that is a folder."""
+        sink = None if exposures is None else exposures.writer.sink
+        return cls(models, Path(sink.name) if isinstance(sink, Folder) else None)
+
+    def rank(self, body: bytes, headers: Mapping[str, str], version: int | None = None, request_id: str = "") -> bytes:
         """Answer a request as ``/rank`` does, in JSON, or by another version of its model.
+
+        ``request_id`` is the seed of exploration.
 
         Raises ``RequestError``, and ``Refusal`` if the version is not there or cannot be served.
         """
@@ -48,7 +61,7 @@ class Bench:
         opened = READERS[EXCHANGE.reads]().open(body, served.bounds)
         route = served.route(opened.content, headers)
         ranker = self._ranker(route.model, version)
-        trace = RequestTrace()
+        trace = RequestTrace(request_id=request_id)
         return completed(
             ranker.prepared(
                 opened, trace, EXCHANGE, model=route.model, fusion=route.fusion, experiment=route.experiment
@@ -64,23 +77,27 @@ class Bench:
         return name, self._ranker(name, version)
 
     def requests(self, name: str | None) -> list[dict[str, Any]]:
-        """Requests to start from: those that the model's artifact is checked by, and some of its sample.
+        """Requests to start from: the latest logged ones, the artifact's golden ones, and some of its sample.
 
-        Raises ``Refusal``, and ``ArtifactError`` if the sample cannot be read.
+        Each has a ``title`` and a ``request``, or the ``reason`` why there is none. Raises ``Refusal``.
         """
         name, ranker = self.chosen(name)
         sample = read_sample(ranker.artifact)[:SAMPLED]
+        logged = [] if self._log is None else logged_requests(self._log, name, ranker, LOGGED)
         kinds = {"Golden request": (ranker.artifact.golden, None), "Request of the sample": (sample, CANDIDATES)}
+        chosen: dict[str, Any] = {"model": name} if name != self._models.default else {}
         found = []
         for kind, (requests, most) in kinds.items():
             for number, request in enumerate(requests, start=1):
                 candidates = {column: values[:most] for column, values in request.candidates.items()}
-                content: dict[str, Any] = {"model": name} if name != self._models.default else {}
-                content |= {"context": request.context} if request.context else {}
-                content["candidates"] = candidates
+                content = {"context": request.context} if request.context else {}
                 count = len(next(iter(candidates.values()), ()))
-                found.append({"title": f"{kind} {number} ({count} candidates)", "request": content})
-        return found
+                whole = {**chosen, **content, "candidates": candidates}
+                found.append({"title": f"{kind} {number} ({count} candidates)", "request": whole})
+        return [
+            *({**one, "request": {**chosen, **one["request"]}} if "request" in one else one for one in logged),
+            *found,
+        ]
 
     def forget(self) -> None:
         """Free the version that is not served, unless it was used lately."""

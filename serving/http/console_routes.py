@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import anyio
 import anyio.to_thread
+import orjson
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from serving.console.bench import IDLE, Bench
 from serving.console.overview import Overview
 from serving.console.page_files import INDEX, page_files
+from serving.http.middleware import REQUEST_ID
 from serving.http.model_info import facts
 from serving.http.openapi import documented
 from serving.http.request_bodies import Bodies
@@ -29,6 +31,11 @@ Version = Annotated[
     int | None, Query(ge=1, lt=2**31, description="A version in the model's folder; the served one if omitted.")
 ]
 Result = TypeVar("Result")
+
+
+def _json(content: Any) -> Response:
+    """An answer in JSON, with null for what is no number and ISO 8601 for times."""
+    return Response(orjson.dumps(content), media_type=JSON)
 
 
 def page_routes(root_path: str) -> APIRouter:
@@ -70,15 +77,15 @@ def console_routes(
                 loop = asyncio.get_running_loop()
                 loop.call_later(IDLE + 1, loop.run_in_executor, None, bench.forget)
 
-    @router.get("", responses=documented(401))
-    async def get_overview() -> dict[str, Any]:
+    @router.get("", response_model=dict[str, Any], responses=documented(401))
+    async def get_overview() -> Response:
         """Metrics of all workers as JSON, the experiment's groups, and the newest report of an experiment."""
-        return await look(overview.facts)
+        return _json(await look(overview.facts))
 
-    @router.get("/requests", responses=documented(401, 404))
-    async def get_requests(name: str | None = None) -> list[dict[str, Any]]:
-        """Requests to start from on the bench."""
-        return await look(partial(bench.requests, name))
+    @router.get("/requests", response_model=list[dict[str, Any]], responses=documented(401, 404))
+    async def get_requests(name: str | None = None) -> Response:
+        """Requests to start from on the bench: logged ones, golden ones, and some of the artifact's sample."""
+        return _json(await look(partial(bench.requests, name)))
 
     @router.get("/model", responses=documented(401, 404, 409))
     async def get_model(name: str | None = None, version: Version = None) -> dict[str, Any]:
@@ -91,7 +98,8 @@ def console_routes(
         """Rank as `POST /rank` does, in JSON, or by another version; the request is neither counted nor logged."""
         body = await bodies.read(request, settings.max_body_bytes, settings.body_timeout)
         try:
-            answer = await on_bench(partial(bench.rank, body, request.headers, version), version)
+            work = partial(bench.rank, body, request.headers, version, request.scope[REQUEST_ID])
+            answer = await on_bench(work, version)
         except RequestError as error:
             return JSONResponse({"detail": error.problems}, status_code=422)
         return Response(answer, media_type=JSON)

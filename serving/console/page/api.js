@@ -19,9 +19,10 @@ export function useKey(given) {
   else sessionStorage.setItem(KEPT, given);
 }
 
-// The answer of a route as JSON. Throws ServiceError with the problems that the service names.
-export async function ask(path, {body, signal} = {}) {
+// The answer of a route as JSON; `id` is the request's own id, if any. Throws ServiceError with the problems that the service names.
+export async function ask(path, {body, signal, id} = {}) {
   const headers = {Authorization: `Bearer ${key}`};
+  if (id !== undefined) headers["X-Request-ID"] = id;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {

@@ -11,6 +11,7 @@ export function editor(changed) {
   const button = make("button", {type: "button", onclick: () => changed()}, "Rank");
   const byLane = {};
   let offered = [];
+  let names = [];
   let known = "";
 
   function pick() {
@@ -19,12 +20,14 @@ export function editor(changed) {
     changed();
   }
 
-  async function offer(names) {
+  async function offer() {
     const found = await Promise.all(names.map((name) => ask(`/admin/console/requests${query({name})}`)));
     offered = found.flat();
-    picks.replaceChildren(make("option", {value: ""}, "your own"), ...offered.map(({title}, i) => make("option", {value: i}, title)));
-    if (text.value === "" && offered.length) {
-      picks.value = "0";
+    const option = ({title, reason}, i) => make("option", {value: i, disabled: reason !== undefined}, reason ? `${title} ${reason}` : title);
+    picks.replaceChildren(make("option", {value: ""}, "your own"), ...offered.map(option));
+    const first = offered.findIndex(({request}) => request);
+    if (text.value === "" && first >= 0) {
+      picks.value = String(first);
       pick();
     }
   }
@@ -33,8 +36,11 @@ export function editor(changed) {
     const served = JSON.stringify(Object.entries(status.models).map(([name, {version}]) => [name, version]));
     if (served === known) return;
     known = served;
-    offer(Object.keys(status.models)).catch(() => { known = ""; });
+    names = Object.keys(status.models);
+    lookAgain();
   }
+
+  const lookAgain = () => offer().catch(() => { known = ""; });
 
   // A problem's field as a button that selects the place in the text.
   function problem({field, reason}) {
@@ -63,7 +69,8 @@ export function editor(changed) {
   });
   return {
     element: make("div", {class: "editor"},
-      make("p", {class: "field"}, make("label", {for: "pick"}, "Start from"), picks),
+      make("p", {class: "field"}, make("label", {for: "pick"}, "Start from"), picks,
+        make("button", {type: "button", class: "quiet", title: "Look for newer requests", onclick: () => lookAgain()}, "Look again")),
       make("label", {for: "request"}, "Request to /rank, as JSON (Ctrl+Enter ranks)"), text, problems),
     button, update, show,
     text: () => text.value,

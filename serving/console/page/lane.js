@@ -7,13 +7,17 @@ import {orderOf, ranking} from "./ranking.js";
 
 const EXPLAINED = 100;
 const WAIT = 150;
+const newSeed = () => `console-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
 const OWN_FIELDS = /^(fusion|model|version|name)\b/;
 
 // `reference` gives the order to compare with, or null for the lane's own order before its parameters were moved.
 export function lane(name, editor, reference, ranked) {
   const id = uniqueId("lane");
   const choice = choices(name, () => request());
-  const knobs = parameters(name, () => later(), () => request());
+  const knobs = parameters(name, {changed: () => later(), reset: () => request(), drawAgain: () => {
+    seed = newSeed();
+    rank();
+  }});
   const title = make("p", {class: "used"});
   const problems = make("ul", {class: "problems", role: "alert"});
   const list = ranking(name);
@@ -24,6 +28,7 @@ export function lane(name, editor, reference, ranked) {
   let start = null;
   let answer = null;
   let waiting = true;
+  let seed = newSeed(); // of exploration, kept so that a moved parameter shows its own effect alone
 
   // Rank anew, by the parameters that the service has.
   function request() {
@@ -50,10 +55,14 @@ export function lane(name, editor, reference, ranked) {
   }
 
   // A fusion with moved parameters; what has no slider stays, such as the candidates of fixed places.
-  function merged(fusion, {parameters: moved, rerank}) {
-    const steps = Object.entries(rerank).map(([step, given]) =>
-      [step, given && {...(typeof fusion.rerank?.[step] === "object" ? fusion.rerank[step] : {}), ...given}]);
-    return {...fusion, name: answer.fusion.name, parameters: moved, ...(steps.length ? {rerank: Object.fromEntries(steps)} : {})};
+  function merged(fusion, {parameters: moved, steps}) {
+    const found = {...fusion, name: answer.fusion.name, parameters: moved};
+    const both = (before, given) => given && {...(typeof before === "object" ? before : {}), ...given};
+    steps.forEach(({name, rerank, given}) => {
+      if (!rerank) found.explore = both(fusion.explore, given);
+      else found.rerank = {...(typeof found.rerank === "object" ? found.rerank : {}), [name]: both(fusion.rerank?.[name], given)};
+    });
+    return found;
   }
 
   async function rank() {
@@ -66,13 +75,13 @@ export function lane(name, editor, reference, ranked) {
     const moved = knobs.changed() !== null;
     element.setAttribute("aria-busy", "true");
     try {
-      const found = await ask(`/admin/console/rank${query({version})}`, {body: body(put), signal: mine.signal});
+      const found = await ask(`/admin/console/rank${query({version})}`, {body: body(put), signal: mine.signal, id: seed});
       const model = moved ? null : await ask(`/admin/console/model${query({name: found.model, version})}`, {signal: mine.signal});
       tell([], put, moved);
       answer = found;
       if (model) {
         start = orderOf(answer);
-        choice.drawFusions(model.fusions);
+        choice.drawFusions(Object.keys(model.fusions));
         knobs.draw(model.fusions[answer.fusion.name], answer.fusion, model.tasks);
       }
       draw();

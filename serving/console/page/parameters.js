@@ -1,4 +1,4 @@
-// Sliders for a fusion's parameters and those of its re-ranking steps, within the bounds that the model tells.
+// Sliders for a fusion's parameters, those of its re-ranking steps and of its exploration, within the model's bounds.
 import {make, uniqueId} from "./dom.js";
 import {digits} from "./numbers.js";
 
@@ -26,7 +26,7 @@ function slider(label, bounds, value, take) {
 const group = (title, description, ...rows) =>
   make("fieldset", {}, make("legend", {}, title), description ? make("p", {class: "muted"}, description) : null, ...rows);
 
-export function parameters(lane, changed, reset) {
+export function parameters(lane, {changed, reset, drawAgain}) {
   const body = make("div", {class: "knobs"});
   const back = make("button", {type: "button", class: "quiet", disabled: true, onclick: reset}, "Back to its own parameters");
   const element = make("details", {}, make("summary", {}, `Parameters of ${lane}`), body, back);
@@ -43,20 +43,22 @@ export function parameters(lane, changed, reset) {
     return group(name, bounds.description, make("div", {class: "sliders"}, rows));
   }
 
-  function stepGroup([name, step]) {
-    const used = values.rerank[name];
+  function stepGroup(used) {
+    const {name, step} = used;
     const sliders = make("div", {class: "sliders"}, Object.entries(step.parameters).filter(([parameter]) => typeof used.given[parameter] === "number")
       .flatMap(([parameter, bounds]) => slider(`${name} ${parameter}`, bounds, used.given[parameter], (x) => { used.given[parameter] = x; took(); })));
     const on = make("input", {type: "checkbox", checked: used.on, onchange: () => { used.on = on.checked; sliders.hidden = !used.on; took(); }});
     sliders.hidden = !used.on;
-    return group(`Re-ranking: ${name}`, "", make("label", {class: "check"}, on, ` ${step.kind}`), sliders);
+    const again = used.rerank ? null : make("button", {type: "button", class: "quiet", onclick: drawAgain}, "Draw again");
+    return group(used.rerank ? `Re-ranking: ${name}` : "Exploration", "", make("label", {class: "check"}, on, ` ${step.kind}`), sliders, again);
   }
 
   // The parameters of an answer's fusion become the sliders' values.
   function draw(facts, fusion, tasks) {
-    const steps = Object.entries(facts.rerank ?? {});
-    const stepOf = ([name, step]) => [name, {on: name in (fusion.rerank ?? {}), given: given(step, fusion.rerank?.[name] ?? step)}];
-    values = {parameters: structuredClone(fusion.parameters), rerank: Object.fromEntries(steps.map(stepOf))};
+    const of = (name, rerank, step, used) => ({name, rerank, step, on: Boolean(used), given: given(step, used ?? step)});
+    const steps = Object.entries(facts.rerank ?? {}).map(([name, step]) => of(name, true, step, fusion.rerank?.[name]));
+    if (facts.explore) steps.push(of("explore", false, facts.explore, fusion.explore));
+    values = {parameters: structuredClone(fusion.parameters), steps};
     forget();
     const groups = [...Object.entries(facts.parameters).map((entry) => formulaGroup(entry, tasks)), ...steps.map(stepGroup)];
     body.replaceChildren(...(groups.length ? groups : [make("p", {class: "muted"}, "This fusion has no parameters.")]));
@@ -70,11 +72,10 @@ export function parameters(lane, changed, reset) {
     back.disabled = true;
   }
 
-  // Parameters and re-ranking as a request gives them; null while they are the fusion's own.
+  // Parameters and steps as a request gives them; null while they are the fusion's own.
   function changes() {
     if (!moved) return null;
-    const rerank = Object.fromEntries(Object.entries(values.rerank).map(([name, step]) => [name, step.on ? step.given : false]));
-    return {parameters: values.parameters, rerank};
+    return {parameters: values.parameters, steps: values.steps.map(({name, rerank, on, given: to}) => ({name, rerank, given: on && to}))};
   }
 
   // Mark the numbers that a problem names.

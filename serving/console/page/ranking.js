@@ -2,7 +2,7 @@
 import {contributions, legend, largest} from "./contributions.js";
 import {cell, make, scrolling, table} from "./dom.js";
 import {details} from "./details.js";
-import {aligned, count, digits} from "./numbers.js";
+import {aligned, count, digits, percent} from "./numbers.js";
 
 const SHOWN = 100;
 
@@ -46,6 +46,7 @@ export function ranking(name) {
     });
     const line = make("tr", {}, cell("td", i + 1, true), places === null ? null : cell("td", moveCell(places), true),
       cell("th", String(answer.ids[i]), false, "row"), cell("td", score(answer.fused[i]), true),
+      answer.propensity ? cell("td", percent(answer.propensity[i]), true) : null,
       make("td", {}, explained ? contributions(answer, i, scale) : ""), make("td", {}, explained ? button : ""));
     if (explained && open.has(key)) toggle(true);
     return explained ? [line, more] : [line];
@@ -57,7 +58,8 @@ export function ranking(name) {
     const before = against && new Map(against.map((key, i) => [key, i]));
     const moves = order.map((key, i) => (before ? before.has(key) ? before.get(key) - i : undefined : null));
     const heads = [{name: "#", number: true}, ...(before ? [{name: `vs ${what}`, number: true}] : []), "Id",
-      {name: "Score", number: true}, "Contributions to the score", ""];
+      {name: "Score", number: true},
+      ...(answer.propensity ? [{name: "Drawn with", number: true, title: "Probability of the candidate at its place, given those before it"}] : []), "Contributions to the score", ""];
     const scale = largest(answer);
     const score = aligned(answer.fused);
     const whole = table(`Ranking ${name}`, heads, []);

@@ -18,15 +18,20 @@ function rows(title, columns, linesOf) {
   };
 }
 
-// All counts of the exposure log, by whatever labels they have.
-export const exposures = () => rows("Exposures", ["Count", NUMBER("Total")], ({metrics}) =>
-  Object.keys(metrics).filter((name) => name.startsWith("ranker_exposure")).flatMap((name) =>
-    metrics[name].filter((sample) => "value" in sample).map(({labels, value}) => {
-      const text = name.replace(/^ranker_/, "").replace(/_total$/, "").replaceAll("_", " ");
-      const which = Object.values(labels).filter(Boolean).join(", ");
-      const bad = value > 0 && /drop|fail|lost/.test(name);
-      return [which ? `${text}: ${which}` : text, {text: count(value), kind: bad ? "bad" : ""}];
-    })));
+export const exposures = () => rows("Exposure log", ["What", NUMBER("Since start")], ({metrics}, status) => {
+  if (!status.exposures) return [];
+  const dropped = select(metrics, "ranker_exposures_dropped_total").map(({labels, value}) =>
+    [`requests dropped: ${labels.cause}`, {text: count(value), kind: value ? "bad" : ""}]);
+  return [
+    ["requests written", count(total(metrics, "ranker_exposures_requests_total"))],
+    ["rows written", count(total(metrics, "ranker_exposures_rows_total"))],
+    ["bytes before compression", bytes(total(metrics, "ranker_exposures_bytes_total"))],
+    ...dropped,
+    ["waiting now", bytes(total(metrics, "ranker_exposures_queue_bytes"))],
+    ...(status.exposures.problem ? [["problem", {text: status.exposures.problem, kind: "bad wrapped"}]] : []),
+    ["oldest that waits, seconds", digits(total(metrics, "ranker_exposures_unwritten_seconds"))],
+  ];
+});
 
 export const items = () => rows("Items", ["Model", NUMBER("Items"), NUMBER("Looked up"), NUMBER("Unknown")], ({metrics}) =>
   select(metrics, "ranker_items").filter(({value}) => value).map(({labels, value}) => {

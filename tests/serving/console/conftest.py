@@ -30,6 +30,7 @@ GROUPS = {
     "bold": {"share": 0.25, "fusion": {"parameters": {"share": {"click": 4.0}}, "rerank": False}},
     "calm": {"share": 0.25, "fusion": "calm"},
 }
+CURIOUS = {"options": {"explore": {"kind": "plackett_luce", "temperature": 1.0}}}
 CALM = {"options": {"name": "multiplicative", "parameters": {"power": {"watch": 0.5}}}}
 
 
@@ -81,13 +82,14 @@ def bearer(key: str) -> dict[str, str]:
 def console_of(folder: Path) -> Iterator[Console]:
     """Versions 1 and 2 are sound, and 3 is not."""
     written(folder, **shop_log(), fusion={**FUSION, "parameters": {"share": {"watch": 5.0}}}, calm=CALM)
-    sound = written(folder, **shop_log(), fusion=FUSION, calm=CALM)
-    written(folder, **shop_log(), change_scores=0.01, fusion=FUSION, calm=CALM)
+    sound = written(folder, **shop_log(), fusion=FUSION, calm=CALM, curious=CURIOUS)
+    written(folder, **shop_log(), change_scores=0.01, fusion=FUSION, calm=CALM, curious=CURIOUS)
     models = folder / "models.json"
     golden = sound.golden[0]
     experiment = {"name": "june", "unit": "user", "groups": GROUPS, "salt": salt_for(golden.context["user"])}
     models.write_text(json.dumps({"models": {"shop": {"artifact": str(folder)}}, "experiment": experiment}))
     settings = {"admin_keys": ADMIN, "api_keys": RANK, "root_path": "/ranker", "max_body_bytes": LARGEST, "workers": 2}
+    settings |= {"exposures": folder / "log", "exposures_features": "all", "exposures_flush": 0.05}
     with server(models=models, console="true", **settings) as running:
         yield Console(running, {"context": golden.context, "candidates": golden.candidates})
 

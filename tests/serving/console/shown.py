@@ -34,6 +34,15 @@ def go(opened: Tab, view: str) -> None:
     opened.until(f"document.querySelector('nav a[aria-current]').hash === '#{view}'")
 
 
+def bench(opened: Tab) -> None:
+    """Go to the bench and start from the golden request."""
+    go(opened, "bench")
+    opened.until("[...document.querySelectorAll('#pick option')].some((one) => one.textContent.startsWith('Golden'))")
+    golden = "[...document.querySelectorAll('#pick option')].find((one) => one.textContent.startsWith('Golden')).value"
+    choose(opened, "#pick", opened.run(golden))
+    ranked(opened)
+
+
 def ranked(opened: Tab, lane: str = "A") -> list[dict[str, str]]:
     """The list of a lane, once it is there and no answer is awaited."""
     opened.until(f"document.querySelectorAll('.lane')[{ord(lane) - 65}]?.querySelector('tbody tr') != null")

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from tests.serving.console.shown import DASH, MINUS, choose, go, number, ranked, request
+from tests.serving.console import shown
+from tests.serving.console.shown import DASH, MINUS, choose, number, ranked, request
 
 
 @pytest.fixture
 def bench(page):
-    go(page, "bench")
-    ranked(page)
+    shown.bench(page)
     return page
 
 
@@ -92,6 +92,28 @@ def test_sliders_move_parameters_within_bounds_and_show_the_moves(console, bench
     bench.run("[...document.querySelectorAll('button')].find((one) => one.textContent.startsWith('Back to')).click()")
     bench.until("!document.querySelector('thead').textContent.includes('vs start')")
     assert ids(ranked(bench)) == before
+
+
+def test_exploration_is_drawn_again_only_when_asked(console, bench):
+    choose(bench, ".choices select", "fusion curious", index=2)
+    bench.until("document.querySelector('.used').textContent.includes('fusion curious')")
+    first = ranked(bench)
+    assert all(0 < number(row["Drawn with"]) <= 100 for row in first)
+    assert len({row["Drawn with"] for row in first}) > 3
+    bench.run("document.querySelector('.lane details').open = true")
+    press = "[...document.querySelectorAll('button')].find((one) => one.textContent === '{}').click()"
+    bench.run(press.format("Rank"))
+    assert ranked(bench) == first
+    bench.run(press.format("Draw again"))
+    names = "[...document.querySelectorAll('.lane tbody th')].map((cell) => cell.textContent)"
+    bench.until(f"JSON.stringify({names}) !== JSON.stringify({json.dumps(ids(first))})")
+    moved_slider(bench, "first of Exploration", 1)
+    bench.until("document.querySelector('thead').textContent.includes('vs start')")
+    assert [row["Drawn with"] for row in ranked(bench)].count("100.0 %") == 19  # places that are not drawn
+    bench.run("document.querySelector('.lane input[type=checkbox]').click()")
+    bench.until("!document.querySelector('thead').textContent.includes('Drawn with')")
+    plain = asked(console, {**console.request, "fusion": {"name": "curious", "explore": False}})
+    assert ids(ranked(bench)) == texts(plain)
 
 
 def test_a_number_out_of_bounds_is_refused_by_the_service_at_its_field(console, bench):

@@ -111,6 +111,19 @@ def test_groups_are_counted_and_compared_with_their_shares(console, asked, page)
     assert ("fit their shares" in page.text()) == (not ratio["mismatch"])
 
 
+def test_exposures_are_those_of_metrics(console, asked, page):
+    def written():
+        rows = {row["What"]: row["Since start"] for row in table(page, "Exposure log")}
+        requests = total(console, "ranker_exposures_requests_total")
+        return requests > 0 and number(rows["requests written"]) == requests and rows
+
+    rows = patiently(written)
+    assert number(rows["rows written"]) == total(console, "ranker_exposures_rows_total")
+    for cause in ("queue_full", "failed", "ended"):
+        dropped = total(console, "ranker_exposures_dropped_total", cause=cause)
+        assert number(rows[f"requests dropped: {cause}"]) == dropped == 0
+
+
 def test_rates_come_from_the_polls_of_this_page(console, page):
     assert page.run("document.querySelector('.tile .value').textContent") == f"{DASH} a second"
     console.rank(console.request)

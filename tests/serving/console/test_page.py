@@ -4,7 +4,7 @@ import pytest
 
 from tests.serving.asking import patiently
 from tests.serving.console.conftest import ADMIN, sign_in
-from tests.serving.console.shown import go, ranked, table
+from tests.serving.console.shown import bench, go, ranked, table
 
 VIEWS = ("overview", "experiment", "bench")
 NAMED = {
@@ -54,8 +54,7 @@ def everything(page):
     go(page, "experiment")
     table(page, "Groups of june")
     yield "experiment"
-    go(page, "bench")
-    ranked(page)
+    bench(page)
     if page.run("document.querySelectorAll('.lane').length") == 1:
         page.run(
             "[...document.querySelectorAll('button')].find((one) => one.textContent.startsWith('Compare')).click()"

@@ -1,0 +1,96 @@
+"""Requests from the exposure log, rebuilt as far as it holds what they were ranked by."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ranker.exposures import exposure_files, open_files, request_starts
+from ranker.exposures.columns import CANDIDATE, CONTEXT, ITEM, METADATA
+from ranker.exposures.files import OPEN
+from ranker.exposures.finish import batches
+from serving.ranking.ranker import Ranker
+
+LARGEST = 2**28
+"""Largest file in bytes that is looked into, so that the bench stays light; the log's files are smaller by default."""
+PARTS = 8
+"""Most record batches of a stream, or row groups of a file, that are looked into: the last ones."""
+
+
+def logged_requests(directory: Path, model: str, ranker: Ranker, most: int) -> list[dict[str, Any]]:
+    """The latest requests that the log has of a model, newest first: ``title`` and ``request``, or ``reason`` if none.
+
+    Candidates beyond those that were logged are missing. Features that the log lacks are looked up by id, if the
+    service has items and users; else there is nothing to rank.
+    """
+    found: list[dict[str, Any]] = []
+    for table in _newest(directory, model):
+        starts = [*request_starts(table).tolist(), table.num_rows]
+        for start, stop in reversed(list(pairwise(starts))):
+            request = _request(table.slice(start, stop - start), ranker)
+            if isinstance(request, str):
+                return [{"title": "From the exposure log", "reason": request}]
+            found.append(request)
+            if len(found) == most:
+                return found
+    return found
+
+
+def _request(rows: Any, ranker: Ranker) -> dict[str, Any] | str:
+    """One request of the log, or why it cannot be rebuilt."""
+    first = {name: rows.column(name)[0].as_py() for name in ("time", "unit", "candidates")}
+    context = {name.removeprefix(CONTEXT): rows.column(name)[0].as_py() for name in _named(rows, CONTEXT)}
+    columns = {name.removeprefix(CANDIDATE): rows.column(name).to_pylist() for name in _named(rows, CANDIDATE)}
+    schema = ranker.artifact.schema
+    id_column = None if schema.candidate_id is None else schema.column(schema.candidate_id)
+    if id_column is not None:
+        columns[id_column] = rows.column(ITEM).to_pylist()
+    content: dict[str, Any] = {}
+    if missing := [name for name, kind in ranker.checker.columns.items() if kind.required and name not in columns]:
+        if ranker.items is None or id_column is None:
+            return f"lacks features of candidates ({', '.join(missing)}): set exposures_features, or items"
+        columns = {id_column: columns[id_column]}
+    hashed = bool(orjson.loads(rows.schema.metadata[METADATA]).get("hashed"))
+    missing = [name for name, kind in ranker.checker.context_columns.items() if kind.required and name not in context]
+    if missing:
+        if not ranker.by_user or hashed or first["unit"] is None:
+            return f"lacks columns of the context ({', '.join(missing)}): set exposures_features, or users"
+        content["user"] = first["unit"]
+    if context:
+        content["context"] = context
+    count = rows.num_rows
+    of = "" if count == first["candidates"] else f" of {first['candidates']}"
+    title = f"Logged {first['time']:%Y-%m-%d %H:%M:%S} UTC ({count}{of} candidates)"
+    return {"title": title, "request": {**content, "candidates": columns}}
+
+
+def _newest(directory: Path, model: str) -> Iterator[Any]:
+    """The last tables of whole requests, newest first: of streams that are being written, then of finished files."""
+    files = [*exposure_files(directory), *open_files(directory)]
+    for file in reversed(files):
+        with suppress(OSError, pa.ArrowInvalid):  # it is being finished, or a killed process left half of it
+            if file.model == model and file.path.stat().st_size <= LARGEST:
+                yield from _of_stream(file.path) if file.path.parent.name == OPEN else _of_file(file.path)
+
+
+def _of_stream(path: Path) -> Iterator[Any]:
+    with path.open("rb") as source:
+        latest = deque(batches(source), maxlen=PARTS)
+    for batch in reversed(latest):
+        yield pa.Table.from_batches([batch])
+
+
+def _of_file(path: Path) -> Iterator[Any]:
+    with pq.ParquetFile(path) as file:
+        for group in reversed(range(file.num_row_groups)[-PARTS:]):
+            yield file.read_row_group(group)
+
+
+def _named(rows: Any, prefix: str) -> list[str]:
+    return [name for name in rows.column_names if name.startswith(prefix)]
