@@ -6,8 +6,13 @@ from typing import Any
 
 import orjson
 
-LARGEST = 4 * 2**20
+LARGEST = 8 * 2**20
 """Largest report in bytes."""
+KEPT = (
+    *("experiment", "state", "why", "control", "first", "last", "method", "level", "correction", "groups"),
+    *("comparisons", "guardrails", "notes"),
+)
+"""Parts of a report that are shown; the differences day by day are on its own page."""
 
 
 def newest(source: Path | None) -> dict[str, Any] | None:
@@ -33,6 +38,6 @@ def newest(source: Path | None) -> dict[str, Any] | None:
         content = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {**found, "reason": f"{file.name}: is not valid JSON"}
-    if not isinstance(content, dict):
-        return {**found, "reason": f"{file.name}: is not a report of ranker-train experiment"}
-    return {**found, "content": content}
+    if not isinstance(content, dict) or any(name not in content for name in KEPT):
+        return {**found, "reason": f"{file.name}: is not a report of ranker-train experiment --json"}
+    return {**found, "content": {name: content[name] for name in KEPT}}

@@ -40,6 +40,7 @@ class Console:
 
     running: Server
     request: dict[str, Any]
+    folder: Path
 
     @property
     def url(self) -> str:
@@ -49,6 +50,11 @@ class Console:
     def page(self) -> str:
         """The page's address as the proxy publishes it."""
         return f"{self.url}/ranker/console"
+
+    @property
+    def reports(self) -> Path:
+        """Where it looks for reports of experiments."""
+        return self.folder / "reports"
 
     def get(self, path: str) -> Any:
         """An admin route's answer."""
@@ -89,9 +95,10 @@ def console_of(folder: Path) -> Iterator[Console]:
     experiment = {"name": "june", "unit": "user", "groups": GROUPS, "salt": salt_for(golden.context["user"])}
     models.write_text(json.dumps({"models": {"shop": {"artifact": str(folder)}}, "experiment": experiment}))
     settings = {"admin_keys": ADMIN, "api_keys": RANK, "root_path": "/ranker", "max_body_bytes": LARGEST, "workers": 2}
+    settings["console_reports"] = folder / "reports"
     settings |= {"exposures": folder / "log", "exposures_features": "all", "exposures_flush": 0.05}
     with server(models=models, console="true", **settings) as running:
-        yield Console(running, {"context": golden.context, "candidates": golden.candidates})
+        yield Console(running, {"context": golden.context, "candidates": golden.candidates}, folder)
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,20 @@ import os
 import pytest
 
 from serving.console import reports
-from serving.console.reports import newest
+from serving.console.reports import KEPT, newest
+
+WHOLE = dict.fromkeys(KEPT, "some")
 
 
 def test_the_newest_file_of_a_folder_is_shown(tmp_path):
     for age, name in enumerate(["c", "a", "b"]):
         file = tmp_path / f"{name}.json"
-        file.write_text(json.dumps({"name": name}))
+        file.write_text(json.dumps({**WHOLE, "experiment": name, "days": [1, 2, 3]}))
         os.utime(file, (1e9 - age, 1e9 - age))
     (tmp_path / "later.html").write_text("no report")
-    assert newest(tmp_path) == {"file": "c.json", "time": "2001-09-09T01:46:40+00:00", "content": {"name": "c"}}
-    assert newest(tmp_path / "b.json")["content"] == {"name": "b"}
+    content = {**WHOLE, "experiment": "c"}
+    assert newest(tmp_path) == {"file": "c.json", "time": "2001-09-09T01:46:40+00:00", "content": content}
+    assert newest(tmp_path / "b.json")["content"]["experiment"] == "b"
     assert newest(None) is None
 
 
@@ -22,7 +25,8 @@ def test_the_newest_file_of_a_folder_is_shown(tmp_path):
     ("text", "reason"),
     [
         ("{", "report.json: is not valid JSON"),
-        ("[1]", "report.json: is not a report of ranker-train experiment"),
+        ("[1]", "report.json: is not a report of ranker-train experiment --json"),
+        ('{"experiment": "june"}', "report.json: is not a report of ranker-train experiment --json"),
         (f'"{"x" * 200}"', "report.json: has more than 100 bytes"),
     ],
 )
