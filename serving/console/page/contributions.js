@@ -12,9 +12,9 @@ const sums = (answer, i) => objectives(answer).reduce(([gains, losses], name) =>
   return part > 0 ? [gains + part, losses] : [gains, losses - part];
 }, [0, 0]);
 
-// The longest gains and losses of the list, which all its bars are scaled by.
-export function largest(answer) {
-  const all = (answer.explanations?.baseline ?? []).map((_, i) => sums(answer, i));
+// The longest gains and losses that bars are scaled by: those of the whole list, or of one candidate.
+export function largest(answer, i) {
+  const all = i === undefined ? (answer.explanations?.baseline ?? []).map((_, n) => sums(answer, n)) : [sums(answer, i)];
   return {gains: Math.max(...all.map(([gains]) => gains), 0), losses: Math.max(...all.map(([, losses]) => losses), 0)};
 }
 

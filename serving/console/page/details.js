@@ -6,9 +6,8 @@ const NUMBER = (name, title) => ({name, number: true, title});
 
 export function details(answer, i) {
   const {explanations: why, scores, ids} = answer;
-  const score = aligned(Object.values(scores).map((values) => values[i]));
   const part = aligned(Object.values(why.contributions).map((values) => values[i]));
-  const rows = Object.keys(why.contributions).map((name) => [name, scores[name] ? score(scores[name][i]) : "–",
+  const rows = Object.keys(why.contributions).map((name) => [name, scores[name] ? digits(scores[name][i], 4) : "–",
     `${why.contributions[name][i] > 0 ? "+" : ""}${part(why.contributions[name][i])}`, why.rank_without[name][i] || "dropped"]);
   const rules = Object.entries(why.rules).filter(([, applies]) => applies[i]).map(([name]) => name);
   const moved = Object.entries(why.moved_by).filter(([, places]) => places[i]).map(([name, places]) =>

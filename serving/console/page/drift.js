@@ -1,7 +1,6 @@
 // Served scores against validation scores: the population stability index by objective, and its threshold.
 import {bar} from "./charts.js";
 import {make, scrolling, section, table} from "./dom.js";
-import {digits} from "./numbers.js";
 import {select} from "./samples.js";
 
 export function drift() {
@@ -17,7 +16,7 @@ export function drift() {
         const threshold = select(metrics, "ranker_score_psi_threshold", labels)[0]?.value ?? NaN;
         const above = value > threshold;
         const told = value === 0 ? {text: "too few scores", kind: "muted"} : above ? {text: "above", kind: "bad"} : "within";
-        return [labels.model, labels.objective, digits(value), digits(threshold), bar(value / threshold, above ? "bad" : ""), told];
+        return [labels.model, labels.objective, value.toFixed(4), threshold.toFixed(4), bar(value / threshold, above ? "bad" : ""), told];
       })));
   }
 

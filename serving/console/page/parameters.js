@@ -47,7 +47,7 @@ export function parameters(lane, {changed, reset, drawAgain}) {
     const {name, step} = used;
     const sliders = make("div", {class: "sliders"}, Object.entries(step.parameters).filter(([parameter]) => typeof used.given[parameter] === "number")
       .flatMap(([parameter, bounds]) => slider(`${name} ${parameter}`, bounds, used.given[parameter], (x) => { used.given[parameter] = x; took(); })));
-    const on = make("input", {type: "checkbox", checked: used.on, onchange: () => { used.on = on.checked; sliders.hidden = !used.on; took(); }});
+    const on = make("input", {type: "checkbox", checked: used.on, "data-step": name, onchange: () => { used.on = on.checked; sliders.hidden = !used.on; took(); }});
     sliders.hidden = !used.on;
     const again = used.rerank ? null : make("button", {type: "button", class: "quiet", onclick: drawAgain}, "Draw again");
     return group(used.rerank ? `Re-ranking: ${name}` : "Exploration", "", make("label", {class: "check"}, on, ` ${step.kind}`), sliders, again);

@@ -27,7 +27,9 @@ export function ranking(name) {
   const note = make("p", {class: "muted"});
   const colours = make("p", {class: "legend"});
   const element = make("div", {}, colours, scrolling(`Ranking ${name}`, body), note);
+  const alone = make("input", {type: "checkbox", onchange: () => redraw()});
   const open = new Set();
+  let redraw = () => {};
 
   function row(answer, i, key, places, columns, scale, score) {
     const explained = Boolean(answer.explanations) && i < answer.explanations.baseline.length;
@@ -47,7 +49,7 @@ export function ranking(name) {
     const line = make("tr", {}, cell("td", i + 1, true), places === null ? null : cell("td", moveCell(places), true),
       cell("th", String(answer.ids[i]), false, "row"), cell("td", score(answer.fused[i]), true),
       answer.propensity ? cell("td", percent(answer.propensity[i]), true) : null,
-      make("td", {}, explained ? contributions(answer, i, scale) : ""), make("td", {}, explained ? button : ""));
+      make("td", {}, explained ? contributions(answer, i, scale ?? largest(answer, i)) : ""), make("td", {}, explained ? button : ""));
     if (explained && open.has(key)) toggle(true);
     return explained ? [line, more] : [line];
   }
@@ -60,12 +62,13 @@ export function ranking(name) {
     const heads = [{name: "#", number: true}, ...(before ? [{name: `vs ${what}`, number: true}] : []), "Id",
       {name: "Score", number: true},
       ...(answer.propensity ? [{name: "Drawn with", number: true, title: "Probability of the candidate at its place, given those before it"}] : []), "Contributions to the score", ""];
-    const scale = largest(answer);
+    const scale = alone.checked ? null : largest(answer);
     const score = aligned(answer.fused);
     const whole = table(`Ranking ${name}`, heads, []);
     whole.tBodies[0].append(...order.slice(0, SHOWN).flatMap((key, i) => row(answer, i, key, moves[i], heads.length, scale, score)));
     body.replaceChildren(whole);
-    colours.replaceChildren(...legend(answer));
+    colours.replaceChildren(...legend(answer), make("label", {class: "check"}, alone, " Scale each bar by itself"));
+    redraw = () => draw(answer, against, what);
     const rest = order.length - SHOWN;
     const parts = [rest > 0 ? `${count(rest)} more candidates are not shown.` : "", answer.unknown_ids?.length ? `Unknown ids: ${answer.unknown_ids.join(", ")}.` : "",
       answer.user ? `User ${answer.user.id}: ${answer.user.found ? "found" : answer.user.reason}.` : "",

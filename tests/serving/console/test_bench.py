@@ -110,7 +110,7 @@ def test_exploration_is_drawn_again_only_when_asked(console, bench):
     moved_slider(bench, "first of Exploration", 1)
     bench.until("document.querySelector('thead').textContent.includes('vs start')")
     assert [row["Drawn with"] for row in ranked(bench)].count("100.0 %") == 19  # places that are not drawn
-    bench.run("document.querySelector('.lane input[type=checkbox]').click()")
+    bench.run("document.querySelector('[data-step=explore]').click()")
     bench.until("!document.querySelector('thead').textContent.includes('Drawn with')")
     plain = asked(console, {**console.request, "fusion": {"name": "curious", "explore": False}})
     assert ids(ranked(bench)) == texts(plain)
