@@ -33,7 +33,7 @@ REASONS = {
         serving.scorer.process serving.scorer.session""",
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export
-        training.cli.fit training.cli.inspect
+        training.cli.experiment training.cli.fit training.cli.inspect
         ranker.prediction.command training.cli.pareto training.cli.promote training.cli.publish
         training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
@@ -53,6 +53,8 @@ REASONS = {
         training.commands.backtest_day training.reports.backtest""",
     "rows that are evaluated: tests/training/commands/test_evaluate_rankings.py": """
         training.data.every_row training.data.plain_columns training.evaluation.ranked_rows""",
+    "the result of judging an experiment: tests/training/commands/test_experiment.py": """
+        training.experiments.judgement""",
     "reasons against a promotion: tests/training/promotion/test_decide.py": "training.promotion.soundness",
     "statistics of days, in steps of the encoding: tests/ranker/encoding/test_past_statistics.py": """
         ranker.encoding.key_statistics""",

@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote`` and ``publish`` are the commands of
-``ranker-train`` as functions; accessing one imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote``, ``experiment``, ``online`` and ``publish`` are the
+commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from training.commands.compare import Comparison, compare
     from training.commands.distill import Distillation, DistillOptions, distill
     from training.commands.evaluate import evaluate
+    from training.commands.experiment import ExperimentOptions, experiment
     from training.commands.fit import TrainingRun, fit
+    from training.commands.online import OnlineRun, online
     from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
+    from training.experiments.judgement import Judgement
 
 __all__ = [
     "Backtest",
     "Comparison",
     "DistillOptions",
     "Distillation",
+    "ExperimentOptions",
+    "Judgement",
+    "OnlineRun",
     "Promotion",
     "PromotionOptions",
     "SearchOptions",
@@ -33,7 +39,9 @@ __all__ = [
     "compare",
     "distill",
     "evaluate",
+    "experiment",
     "fit",
+    "online",
     "promote",
     "publish",
     "search",
@@ -45,6 +53,10 @@ _MODULES = {
     "Comparison": "training.commands.compare",
     "DistillOptions": "training.commands.distill",
     "Distillation": "training.commands.distill",
+    "ExperimentOptions": "training.commands.experiment",
+    "Judgement": "training.experiments.judgement",
+    "OnlineRun": "training.commands.online",
+    "online": "training.commands.online",
     "Promotion": "training.commands.promote",
     "PromotionOptions": "training.commands.promote",
     "SearchOptions": "training.commands.search",
@@ -52,6 +64,7 @@ _MODULES = {
     "compare": "training.commands.compare",
     "distill": "training.commands.distill",
     "evaluate": "training.commands.evaluate",
+    "experiment": "training.commands.experiment",
     "fit": "training.commands.fit",
     "promote": "training.commands.promote",
     "publish": "training.commands.publish",

@@ -27,7 +27,7 @@ class ExposureWriter:
         self.sink = sink
         self._flush, self._most = flush, most_bytes
         self._queue: deque[Logged] = deque()
-        self._wake, self._ending = threading.Event(), False
+        self._wake, self._ending, self._failing = threading.Event(), False, False
         self._queued = self._taken = 0
         """Total bytes; the first changes in the event loop alone, the second in the thread alone."""
         self.requests = self.rows = self.bytes = 0
@@ -49,7 +49,7 @@ class ExposureWriter:
             return
         self._queued += request.size
         self._queue.append(request)
-        if waiting > self._most // 2 and not self._wake.is_set():
+        if waiting > self._most // 2 and not self._failing and not self._wake.is_set():
             self._wake.set()
 
     def close(self) -> None:
@@ -113,11 +113,13 @@ class ExposureWriter:
                     self._write(part)
                     done.update(map(id, part))
             except SinkError as error:
+                self._failing = True  # the next try is at the next flush, however full the queue is
                 if self._problems.note("write", str(error)):
                     event(logging.WARNING, "exposures not written", to=self.sink.name, reason=str(error))
                 self._take(chunk, done)
                 return
             self._take(chunk, done)
+            self._failing = False
             if self._problems.end("write"):
                 event(logging.INFO, "exposures written again", to=self.sink.name)
 

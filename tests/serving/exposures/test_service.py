@@ -164,7 +164,7 @@ def test_a_full_disk_is_a_warning_and_costs_no_answer_and_no_row(artifact, small
 
 
 def test_a_full_queue_drops_and_counts(artifact, small, tmp_path):
-    settings = {"exposures": tmp_path, "exposures_flush": 60, "exposures_queue_bytes": 2**16, "admin_keys": KEY}
+    settings = {"exposures": tmp_path, "exposures_flush": 0.1, "exposures_queue_bytes": 2**16, "admin_keys": KEY}
     with server(artifact.folder, **settings) as running:
         (tmp_path / ".open").rmdir()
         (tmp_path / ".open").write_text("no folder, so that nothing can be written")
