@@ -1,11 +1,14 @@
 """Makes the console's pictures: ``python -m tests.docs.console_figures demo/artifacts --output docs/figures``.
 
-``demo/artifacts`` is what ``make demo`` leaves; a service of it is asked and looked at. It takes half a minute.
+``demo/artifacts`` is what ``make demo`` leaves. Simulated users ask a service of it, and their experiment is judged,
+which takes two minutes.
 """
 
 import argparse
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,16 +17,17 @@ from typing import Any
 import orjson
 
 from ranker.artifact import Artifact, load
-from ranker.inference.sample import read_sample
+from ranker.exposures import open_files
 from tests.browser_tab import Tab, tab
-from tests.serving.asking import CLIENT
+from tests.serving.asking import CLIENT, patiently
 from tests.serving.conftest import server
 from tests.serving.console import shown
 from tests.serving.console.conftest import sign_in
+from training.experiments.judgement import STATUS
 
 KEY = "a key for administrators"
 WIDE, NARROW = 1280, 390
-USERS = 400
+VISITS, ASKED = 4000, 200
 EXPERIMENT = {
     "name": "more-likes",
     "unit": "user_id",
@@ -48,11 +52,48 @@ def versions(artifacts: Path, folder: Path) -> Artifact:
     return load(folder / "2")
 
 
+def ranker_train(*arguments: object) -> None:
+    """Run a command of training, and let it say how an experiment ended by its status."""
+    run = "from training.cli import app; app()"
+    ended = subprocess.run(
+        [sys.executable, "-c", run, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode in STATUS.values(), ended.stderr
+
+
+def visit(url: str, folder: Path) -> None:
+    """Simulated users ask and respond; their experiment is judged into a report."""
+    asked = ("--requests", VISITS, "--candidates", 50, "--pace", 1000, "--late", 0)
+    ranker_train("simulate", "--live", url, *asked, "--output", folder / "users")
+    patiently(lambda: not open_files(folder / "log"))
+    judged = (
+        "--experiment",
+        EXPERIMENT["name"],
+        "--metric",
+        "like / requests",
+        "--metric",
+        "watch_time.value / requests",
+    )
+    events = ("--events", folder / "users" / "events", "--guardrail", "click / requests >= -5%")
+    report = folder / "reports" / "first-day.json"
+    report.parent.mkdir()
+    ranker_train(
+        "experiment",
+        "--exposures",
+        folder / "log",
+        *events,
+        *judged,
+        "--models",
+        folder / "models.json",
+        "--json",
+        report,
+    )
+
+
 def ask(url: str, artifact: Artifact) -> None:
     """Requests of many users, a few of them wrong."""
-    requests = read_sample(artifact) or artifact.golden
-    for number in range(USERS):
-        request = requests[number % len(requests)]
+    for number in range(ASKED):
+        request = artifact.golden[number % len(artifact.golden)]
         body: dict[str, Any] = {"context": {**request.context, "user_id": number}, "candidates": request.candidates}
         if number % 97 == 0:
             body["context"]["user_age"] = "young"
@@ -72,7 +113,7 @@ def pictures(opened: Tab, url: str, artifact: Artifact, output: Path) -> None:
     opened.picture(output / "console_phone.png", {"x": 0, "y": 0, "width": NARROW, "height": 1100})
     opened.show_as(WIDE, 400)
     shown.go(opened, "experiment")
-    shown.table(opened, f"Groups of {EXPERIMENT['name']}")
+    shown.table(opened, "Differences to control")
     opened.picture(output / "console_experiment.png")
     shown.bench(opened)
     opened.run("[...document.querySelectorAll('button')].find((one) => one.textContent.startsWith('Compare')).click()")
@@ -85,7 +126,7 @@ def pictures(opened: Tab, url: str, artifact: Artifact, output: Path) -> None:
     opened.run("document.querySelectorAll('.legend input').forEach((one) => one.click())")
     shown.ranked(opened, "B")
     opened.run("document.querySelectorAll('.lane')[1].querySelectorAll('tbody td button')[0].click()")
-    opened.picture(output / "console_bench.png", {"x": 0, "y": 0, "width": WIDE, "height": 1300})
+    opened.picture(output / "console_bench.png", {"x": 0, "y": 0, "width": WIDE, "height": 1600})
 
 
 def main() -> None:
@@ -100,8 +141,10 @@ def main() -> None:
         models = folder / "models.json"
         source = {"artifact": str(folder / "shop")}
         models.write_text(json.dumps({"models": {"shop": source}, "experiment": EXPERIMENT}))
-        settings = {"admin_keys": KEY, "console": "true", "workers": 2, "exposures": folder / "log"}
-        url = running.enter_context(server(models=models, **settings)).url
+        settings = {"admin_keys": KEY, "console": "true", "console_reports": folder / "reports", "workers": 2}
+        logging = {"exposures": folder / "log", "exposures_roll_seconds": 1, "exposures_features": "all"}
+        url = running.enter_context(server(models=models, **settings, **logging)).url
+        visit(url, folder)
         pictures(running.enter_context(tab()), url, artifact, given.output.resolve())
 
 

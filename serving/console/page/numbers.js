@@ -8,6 +8,7 @@ export const digits = (value, most = 3) => {
   return String(Number(value.toPrecision(most))).replace("-", "−");
 };
 export const signed = (value) => (value > 0 ? `+${digits(value)}` : digits(value));
+export const signedPercent = (share) => `${share > 0 ? "+" : ""}${(share * 100).toFixed(2)} %`.replace("-", "−");
 export const percent = (share) => (Number.isFinite(share) ? `${(share * 100).toFixed(1)} %` : "–");
 export const perSecond = (rate) => (rate === null ? "–" : rate >= 100 ? count(rate) : digits(rate, 2));
 

@@ -1,7 +1,7 @@
 // The newest report of `ranker-train experiment`, if the service is told where to find it: what the groups did to users.
 import {interval, reach} from "./intervals.js";
 import {make, scrolling, section, table} from "./dom.js";
-import {count, digits, moment, signed} from "./numbers.js";
+import {count, digits, moment, signed, signedPercent} from "./numbers.js";
 
 const NUMBER = (name, title) => ({name, number: true, title});
 const KINDS = {win: "good", better: "good", holds: "good", harm: "bad", worse: "bad", broken: "bad", "not trusted": "bad"};
@@ -10,7 +10,7 @@ const told = (state) => ({text: state, kind: KINDS[state] ?? ""});
 // A change as a share of the control's value, or plainly where the control has none.
 const change = (one) => (one.relative === null
   ? {value: one.difference, low: one.low, high: one.high, text: signed}
-  : {value: one.relative, low: one.relative_low, high: one.relative_high, text: (x) => `${signed(x * 100)} %`});
+  : {value: one.relative, low: one.relative_low, high: one.relative_high, text: signedPercent});
 const shown = ({text}, value) => (value === null ? "–" : text(value));
 
 function comparisons(content) {
@@ -25,7 +25,7 @@ function comparisons(content) {
 
 function guardrails(content) {
   return table("Guardrails", ["Guardrail", "Group", NUMBER("Value"), NUMBER("From"), NUMBER("To"), "State"], content.guardrails.map((one) => {
-    const text = one.relative ? (x) => `${signed(x * 100)} %` : signed;
+    const text = one.relative ? signedPercent : signed;
     return [one.guardrail, one.group, ...["value", "low", "high"].map((part) => shown({text}, one[part])), told(one.state)];
   }));
 }
@@ -37,15 +37,17 @@ function groups(content) {
 }
 
 function parts({file, time, content}, running) {
+  const byGroup = Object.entries(content.groups).flatMap(([name, {why}]) => (why ?? []).map((line) => `${name}: ${line}`));
+  const doubts = content.why.filter((line) => !byGroup.includes(line));
   const other = running && running.name !== content.experiment;
   return [
     make("p", {}, make("strong", {class: KINDS[content.state]}, content.state), `: ${content.experiment}, requests from ${moment(content.first)} to ${moment(content.last)}`),
-    content.why.length ? make("ul", {}, content.why.map((line) => make("li", {}, line))) : null,
+    doubts.length ? make("ul", {class: "bad"}, doubts.map((line) => make("li", {}, line))) : null,
     other ? make("p", {class: "note"}, `This report is of ${content.experiment}; ${running.name} is running now.`) : null,
     scrolling("Groups of the report", groups(content)),
     scrolling("Differences to the control", comparisons(content)),
     content.guardrails.length ? scrolling("Guardrails", guardrails(content)) : null,
-    ...content.notes.map((line) => make("p", {class: "note"}, line)),
+    content.notes.length ? make("ul", {class: "note"}, content.notes.map((line) => make("li", {}, line))) : null,
     make("p", {class: "muted"}, `${file}, written ${moment(time)}. Intervals: ${content.method}, level ${digits(content.level)}, corrected by ${content.correction}.`),
   ];
 }

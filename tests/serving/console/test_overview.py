@@ -1,6 +1,5 @@
 """What the page shows of a service equals ``/metrics`` and ``/admin/status``, to the digits that it shows."""
 
-import json
 from itertools import pairwise
 
 import pytest
@@ -8,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serving.asking import CLIENT, patiently
 from tests.serving.console.conftest import ADMIN, bearer
-from tests.serving.console.shown import DASH, MINUS, go, number, table
+from tests.serving.console.shown import DASH, go, number, table
 
 
 @pytest.fixture(scope="module")
@@ -123,108 +122,6 @@ def test_exposures_are_those_of_metrics(console, asked, page):
     for cause in ("queue_full", "failed", "ended"):
         dropped = total(console, "ranker_exposures_dropped_total", cause=cause)
         assert number(rows[f"requests dropped: {cause}"]) == dropped == 0
-
-
-REPORT = {
-    "experiment": "june",
-    "state": "harm",
-    "why": ["bold: click / requests: worse, -4.10%"],
-    "control": "control",
-    "first": "2026-06-01T00:00:00Z",
-    "last": "2026-06-14T23:59:58Z",
-    "method": "fixed",
-    "level": 0.05,
-    "correction": "holm",
-    "notes": ["watch: one unit has 12% of the numerator of bold"],
-    "groups": {
-        "control": {"units": 12_345, "requests": 100_001},
-        "bold": {"units": 6_111, "requests": 50_003, "state": "harm", "why": ["click / requests: worse, -4.10%"]},
-    },
-    "comparisons": [
-        {
-            "metric": "click / requests",
-            "formula": "click / requests",
-            "group": "bold",
-            "control": "control",
-            "value": 0.1151,
-            "control_value": 0.12,
-            "difference": -0.0049,
-            "low": -0.007,
-            "high": -0.0028,
-            "relative": -0.041,
-            "relative_low": -0.0583,
-            "relative_high": -0.0233,
-            "p_corrected": 4.2e-06,
-            "outcome": "worse",
-            "undefined": None,
-        },
-        {
-            "metric": "buy / users",
-            "formula": "buy / users",
-            "group": "bold",
-            "control": "control",
-            "value": 0.5,
-            "control_value": 0.0,
-            "difference": 0.5,
-            "low": None,
-            "high": None,
-            "relative": None,
-            "relative_low": None,
-            "relative_high": None,
-            "p_corrected": None,
-            "outcome": "open",
-            "undefined": "only 3 units have a numerator other than 0; it takes at least 10",
-        },
-    ],
-    "guardrails": [
-        {
-            "guardrail": "watch.value / users >= -1%",
-            "group": "bold",
-            "value": 0.004,
-            "low": -0.003,
-            "high": None,
-            "relative": True,
-            "state": "holds",
-            "bound": -0.01,
-            "undefined": None,
-        }
-    ],
-}
-
-
-def test_the_report_of_the_experiment_is_shown(console, page):
-    console.reports.mkdir(exist_ok=True)
-    go(page, "experiment")
-    page.until("document.body.innerText.includes('reports: holds no *.json')")
-    (console.reports / "june.json").write_text(json.dumps({**REPORT, "days": []}))
-    first, second = table(page, "Differences to control")
-    assert first == {
-        "Metric": "click / requests",
-        "Group": "bold",
-        "Value": "0.1151",
-        "Control": "0.12",
-        "p": "4.20e\u22126",
-        "Difference": f"{MINUS}4.1 %",
-        "From": f"{MINUS}5.83 %",
-        "To": f"{MINUS}2.33 %",
-        "Outcome": "worse",
-    }
-    assert (second["Difference"], second["From"], second["To"], second["p"]) == ("+0.5", DASH, DASH, DASH)
-    assert second["Outcome"] == REPORT["comparisons"][1]["undefined"]
-    (rail,) = table(page, "Guardrails")
-    assert (rail["Value"], rail["From"], rail["To"], rail["State"]) == ("+0.4 %", f"{MINUS}0.3 %", DASH, "holds")
-    groups = table(page, "Groups of the report")
-    assert [(row["Users"], row["Requests"], row["Verdict"]) for row in groups] == [
-        ("12,345", "100,001", "control"),
-        ("6,111", "50,003", "harm"),
-    ]
-    text = page.text()
-    assert REPORT["why"][0] in text
-    assert REPORT["notes"][0] in text
-    assert "is running now" not in text
-    (console.reports / "june.json").write_text(json.dumps({**REPORT, "experiment": "may"}))
-    page.until("document.body.innerText.includes('This report is of may; june is running now.')")
-    (console.reports / "june.json").unlink()
 
 
 def test_rates_come_from_the_polls_of_this_page(console, page):

@@ -46,9 +46,7 @@ def looks():
 
 
 def alarms(looks, metric, method, days):
-    return sum(
-        any(compare(each[day], metric, "control", LEVEL, method)[0].p < LEVEL for day in days) for each in looks
-    )
+    return sum(any(compare(each[day], metric, "control", LEVEL, method)[0].p < LEVEL for day in days) for each in looks)
 
 
 @pytest.mark.parametrize("metric", ["clicks", "watch"])
