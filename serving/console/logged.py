@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from heapq import merge
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from serving.ranking.ranker import Ranker
 
 LARGEST = 2**28
 """Largest file in bytes that is looked into, so that the bench stays light; the log's files are smaller by default."""
+FILES = 16
+"""Most files that are looked into: those that were written last."""
 PARTS = 8
 """Most record batches of a stream, or row groups of a file, that are looked into: the last ones."""
 
@@ -30,15 +33,15 @@ def logged_requests(directory: Path, model: str, ranker: Ranker, most: int) -> l
     service has items and users; else there is nothing to rank.
     """
     found: list[dict[str, Any]] = []
-    for table in _newest(directory, model):
-        starts = [*request_starts(table).tolist(), table.num_rows]
-        for start, stop in reversed(list(pairwise(starts))):
-            request = _request(table.slice(start, stop - start), ranker)
-            if isinstance(request, str):
-                return [{"title": "From the exposure log", "reason": request}]
-            found.append(request)
-            if len(found) == most:
-                return found
+    # Each worker writes files of its own, so the latest requests are in several.
+    streams = [_requests(path) for path in _newest(directory, model)]
+    for rows in merge(*streams, key=lambda rows: rows.column("time")[0].as_py(), reverse=True):
+        request = _request(rows, ranker)
+        if isinstance(request, str):
+            return [{"title": "From the exposure log", "reason": request}]
+        found.append(request)
+        if len(found) == most:
+            break
     return found
 
 
@@ -70,13 +73,24 @@ def _request(rows: Any, ranker: Ranker) -> dict[str, Any] | str:
     return {"title": title, "request": {**content, "candidates": columns}}
 
 
-def _newest(directory: Path, model: str) -> Iterator[Any]:
-    """The last tables of whole requests, newest first: of streams that are being written, then of finished files."""
-    files = [*exposure_files(directory), *open_files(directory)]
-    for file in reversed(files):
-        with suppress(OSError, pa.ArrowInvalid):  # it is being finished, or a killed process left half of it
-            if file.model == model and file.path.stat().st_size <= LARGEST:
-                yield from _of_stream(file.path) if file.path.parent.name == OPEN else _of_file(file.path)
+def _newest(directory: Path, model: str) -> list[Path]:
+    """The files of a model that were written last, finished or not."""
+    written = {}
+    for file in [*exposure_files(directory), *open_files(directory)]:
+        with suppress(FileNotFoundError):  # it has just been finished
+            facts = file.path.stat()
+            if file.model == model and facts.st_size <= LARGEST:
+                written[file.path] = facts.st_mtime_ns
+    return sorted(written, key=lambda path: written[path], reverse=True)[:FILES]
+
+
+def _requests(path: Path) -> Iterator[Any]:
+    """Tables of one request each, the latest first, of the last parts of a file."""
+    with suppress(OSError, pa.ArrowInvalid):  # it is being finished, or a killed process left half of it
+        for table in _of_stream(path) if path.parent.name == OPEN else _of_file(path):
+            starts = [*request_starts(table).tolist(), table.num_rows]
+            for start, stop in reversed(list(pairwise(starts))):
+                yield table.slice(start, stop - start)
 
 
 def _of_stream(path: Path) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 """Who gets what from the console's routes, and that its bench leaves no trace in what is counted."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -161,6 +162,38 @@ def test_the_status_says_since_when_and_why_not(console):
     assert (last["version"], last["cause"]) == (3, "scores")
     assert "scores differ by 1.00e-02 from those the model was exported with" in last["reason"]
     assert created < datetime.fromisoformat(last["time"]) < now
+
+
+@pytest.fixture
+def models_file(console):
+    """The models file, which is put back and loaded again."""
+    file = console.folder / "models.json"
+    before = file.read_text()
+    yield file
+    file.write_text(before)
+    assert console.post("/admin/experiment/reload", {}).status_code == 200
+
+
+def test_requests_of_groups_count_from_when_the_experiment_was_loaded(console, models_file):
+    for _ in range(3):
+        console.rank(console.request)
+    before = patiently(lambda: (found := experiment(console))["groups"]["control"]["requests"] >= 3 and found)
+    content = json.loads(models_file.read_text())
+    content["experiment"]["groups"] = {"control": {"share": 0.9}, "bold": {"share": 0.1}}
+    models_file.write_text(json.dumps(content))
+    assert console.post("/admin/experiment/reload", {}).status_code == 200
+    after = experiment(console)
+    assert after["since"] > before["since"]
+    assert {name: group["requests"] for name, group in after["groups"].items()} == {"control": 0.0, "bold": 0.0}
+    console.rank(console.request)
+    found = patiently(lambda: (found := experiment(console))["groups"]["control"]["requests"] and found)
+    assert (found["groups"]["control"]["requests"], found["groups"]["control"]["expected"]) == (1.0, 0.9)
+    console.post("/admin/experiment/reload", {})  # nothing has changed
+    assert experiment(console) == found
+
+
+def experiment(console):
+    return console.get("/admin/console")["experiment"]
 
 
 def test_without_the_setting_there_is_no_console(artifact):
