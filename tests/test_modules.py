@@ -20,9 +20,10 @@ REASONS = {
         ranker.metrics.row_classes ranker.weighting.projections ranker.weighting.scaling
         training.fusion_search.methods.optuna_study""",
     "answers of a real server: tests/serving": """
-        serving.http.admin_routes serving.http.connections serving.http.info_routes serving.http.middleware
-        serving.http.model_info serving.http.openapi serving.http.rank_route serving.http.request_bodies
-        serving.http.small_bodies serving.protocol.formats.arrow_columns serving.protocol.formats.arrow_stream
+        serving.http.admin_routes serving.http.connections serving.http.console_routes serving.http.info_routes
+        serving.http.middleware serving.http.model_info serving.http.openapi serving.http.rank_route
+        serving.http.request_bodies serving.http.small_bodies
+        serving.protocol.formats.arrow_columns serving.protocol.formats.arrow_stream
         serving.protocol.messages serving.ranking.candidates serving.ranking.route serving.registry.snapshot""",
     "what a real server's processes do, log and measure: tests/serving": """
         serving.features.items.reserved serving.observability.process_metrics serving.observability.tracing
