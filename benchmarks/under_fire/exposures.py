@@ -32,7 +32,7 @@ SLACK = 1.0
 """Seconds that a write may take on a machine that others use, too."""
 SLOW = 2.0
 """Seconds of each write to a slow disk."""
-QUEUE = 2**20
+QUEUE = 2**16
 """Bytes of a queue that is soon full."""
 
 SLOW_WRITES = """

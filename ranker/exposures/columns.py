@@ -1,6 +1,7 @@
 """Columns of the exposure log: a row is one candidate of an answered request.
 
-All rows of a request are consecutive in one file, by place. Columns of the request:
+All rows of a request are consecutive in one file, by place; a request without a ranked candidate has none. Columns of
+the request:
 
 - ``request_id``: the answer's ``X-Request-ID``; a client that sends one twice has two requests of one id.
 - ``time``: when the request was answered.
@@ -59,5 +60,5 @@ ROW = {
     "propensity": pa.float64(),
     "fused": pa.float64(),
 }
-"""Columns of a candidate, beside ``item`` (int64 or string, as the schema has it) and those with a prefix."""
+"""Columns of a candidate, beside ``item`` (int64, uint64 or string, as the model has it) and those with a prefix."""
 ITEM = "item"
