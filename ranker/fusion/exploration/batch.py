@@ -42,10 +42,13 @@ class Walks:
     @property
     def width(self) -> int:
         """Number of candidates that can be at one of the places: the first of the order before exploration."""
-        return self._left.shape[1] + self._place
+        return int(self._left.shape[1]) + self._place
 
     def next(self) -> tuple[Indices, Floats]:
-        """Candidates [B, C] that may take the next place, by their place before exploration, and their chances [B, C]."""
+        """Candidates [B, C] that may take the next place, and their chances [B, C].
+
+        Candidates are told by their place before exploration, from 0.
+        """
         if self._exploration is None or self._place >= self._first:
             return self._left[:, :1], np.ones((len(self._left), 1))
         count = min(self._place + 1 + self._exploration.max_move, self._size) - self._place
@@ -66,7 +69,7 @@ class Walks:
         total = np.cumsum(chances, axis=1)
         picked = (total <= uniforms[:, None] * total[:, -1:]).sum(axis=1)
         last = chances.shape[1] - 1 - (chances[:, ::-1] > 0).argmax(axis=1)
-        return np.minimum(picked, last)
+        return np.asarray(np.minimum(picked, last), dtype=np.intp)
 
 
 def chances_by_sets(exploration: Exploration, fused: Floats, count: int, places: int) -> Floats | None:
