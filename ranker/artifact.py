@@ -313,8 +313,8 @@ def _student(folder: Path, manifest: Manifest, requests: int) -> Student:
 
 
 def fusion_digest(plan: Plan) -> str:
-    """SHA-256 of a fusion as it is stored, without re-ranking: students are measured before it."""
-    stored = plan.stored().model_dump(mode="json", exclude={"options": {"rerank"}})
+    """SHA-256 of a fusion as it is stored, without re-ranking and exploration: students are measured before them."""
+    stored = plan.stored().model_dump(mode="json", exclude={"options": {"rerank", "explore"}})
     return hashlib.sha256(orjson.dumps(stored, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -6,13 +6,14 @@ from pydantic import Field, model_validator
 
 from ranker.config.closed import Closed, Name
 from ranker.fusion.calibration import Fitted
+from ranker.fusion.exploration.options import AnyExploration
 from ranker.fusion.normalisation import NormalisationName
 from ranker.fusion.reranking.options import AnyStep
 from ranker.fusion.rules import AnyRule
 
 
 class FusionOptions(Closed):
-    """Steps from scores to a ranking: calibration, normalisation, formula, rules, re-ranking."""
+    """Steps from scores to a ranking: calibration, normalisation, formula, rules, re-ranking, exploration."""
 
     name: str = Field("additive", description="The formula: additive, multiplicative, rank_bucket, ...")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the formula besides parameters.")
@@ -30,6 +31,9 @@ class FusionOptions(Closed):
     rerank: dict[Name, AnyStep] = Field(
         default_factory=dict,
         description="Steps on the fused order after rules, by name: diversifiers in order, then constraints together.",
+    )
+    explore: AnyExploration | None = Field(
+        None, description="Last step: first places drawn at random, with known propensities. Default: none."
     )
 
     @model_validator(mode="before")

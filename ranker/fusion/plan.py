@@ -1,4 +1,8 @@
-"""A complete fusion as served: calibration, normalisation within the request, formula, rules, re-ranking."""
+"""A complete fusion as served: calibration, normalisation within the request, formula, rules, re-ranking, exploration.
+
+Exploration runs only with a seed, which a service has for each request: evaluation, searches and predictions rank
+without it.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +18,7 @@ from ranker.fusion.build import Fusion, Given, build_fusion
 from ranker.fusion.calibration import CALIBRATIONS, Fitted, fit
 from ranker.fusion.candidates import Candidates
 from ranker.fusion.checks import at, find, require_known
+from ranker.fusion.explored import explored
 from ranker.fusion.formula import FUSIONS
 from ranker.fusion.normalisation import NORMALISATIONS, NormalisationName
 from ranker.fusion.options import FusionOptions, FusionState, StoredFusion
@@ -109,11 +114,19 @@ class Plan:
             dropped |= picked[name] & rule.drops
         return Ranked(calibrated.scores, fused, last, dropped, picked, calibrated.behind)
 
-    def rank(self, candidates: Candidates) -> Ranked:
-        """Run all steps on candidates with the model's scores. Raises ``FusionError`` if a step is not fitted."""
+    def rank(self, candidates: Candidates, seed: str | None = None) -> Ranked:
+        """Run all steps on candidates with the model's scores; without a ``seed``, all but exploration.
+
+        Raises ``FusionError`` if a step is not fitted, and for a seed with several requests, which it would draw alike.
+        """
         calibrated = self.calibrated(candidates)
         fused = self.fusion.formula.combine(self.prepare(calibrated), self.fusion.arrays)
-        return self.reranked(calibrated, self.finish(calibrated, fused))
+        ranked = self.reranked(calibrated, self.finish(calibrated, fused))
+        if seed is None or self.options.explore is None:
+            return ranked
+        if candidates.requests.count != 1:
+            raise FusionError(f"a seed draws the order of a single request, got {candidates.requests.count}")
+        return explored(self.options.explore, ranked, seed)
 
     def reranked(self, calibrated: Candidates, ranked: Ranked) -> Ranked:
         """Re-rank the result of ``finish``, each request by itself."""
@@ -176,6 +189,21 @@ class Plan:
                 steps[name].check(self.readable)
         steps = {name: step for name, step in steps.items() if given.get(name) is not False}
         return replace(self, options=self.options.model_copy(update={"rerank": steps}))
+
+    def with_explore(self, given: bool | Mapping[str, Any]) -> "Plan":
+        """Return this plan without exploration (``False``), with it (``True``), or with other parameters of it.
+
+        Raises ``FusionError``, for a plan without exploration unless ``given`` is ``False``; otherwise the message
+        begins with the parameter.
+        """
+        explore = self.options.explore
+        if given is False:
+            explore = None
+        elif explore is None:
+            raise FusionError("the fusion does not explore; only its config can add it")
+        elif given is not True:
+            explore = explore.replaced(given)
+        return replace(self, options=self.options.model_copy(update={"explore": explore}))
 
     def replaced(self, parameters: Given) -> "Plan":
         """Return this plan with some of its formula's parameters replaced. Raises ``FusionError``."""

@@ -32,10 +32,15 @@ class Ranked:
     behind
         Mask of candidates [N] that rank after the others; those that a floor ranks last still come after them.
     front
-        Place [N], from 1 in each request, of the candidates that re-ranking ordered, which are the first of their
-        request; 0 for the others, which follow by their fused scores. ``None`` if it ordered none.
+        Place [N], from 1 in each request, of the candidates that re-ranking and exploration ordered, which are the
+        first of their request; 0 for the others, which follow by their fused scores. ``None`` if they ordered none.
     replaced
         Fused score [N] of the candidate in whose place each candidate stands since; set with ``front``.
+    base_place
+        Place [N] before exploration, from 1; 0 for dropped candidates. ``None`` if nothing was drawn.
+    propensity
+        Probability [N] of each candidate at its place given the candidates at the places before it: 1 for those that
+        exploration does not draw, 0 for dropped ones. ``None`` as above.
     """
 
     scores: Floats
@@ -46,6 +51,8 @@ class Ranked:
     behind: Mask | None = None
     front: Indices | None = None
     replaced: Floats | None = None
+    base_place: Indices | None = None
+    propensity: Floats | None = None
 
     @property
     def tiers(self) -> Indices:
@@ -63,6 +70,8 @@ class Ranked:
             behind=None if self.behind is None else self.behind[rows],
             front=None if self.front is None else self.front[rows],
             replaced=None if self.replaced is None else self.replaced[rows],
+            base_place=None if self.base_place is None else self.base_place[rows],
+            propensity=None if self.propensity is None else self.propensity[rows],
         )
 
     def sort_keys(self) -> Floats:
@@ -76,7 +85,7 @@ class Ranked:
         if self.front is None or self.replaced is None:
             return places.astype(np.float64) - self.tiers * len(values)
         keys = np.searchsorted(values, self.replaced) - self.tiers * float(len(values))
-        # Those that re-ranking ordered are not tied, neither with one another nor with those behind them.
+        # Those with a place in front are not tied, neither with one another nor with those behind them.
         return np.where(self.front > 0, keys + 0.5 - 0.5 * self.front / (self.front.max(initial=0) + 1), keys)
 
     def order(self, k: int | None = None) -> Indices:

@@ -14,6 +14,8 @@ from serving.logs import event
 from serving.process.shutdown import Lifecycle
 
 ID_HEADER = b"x-request-id"
+REQUEST_ID = "ranker.request_id"
+"""Key of an ASGI scope that holds the request's id, as the answer's ``X-Request-ID`` has it."""
 ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 SECURITY = [
     (b"x-content-type-options", b"nosniff"),
@@ -40,6 +42,7 @@ class Middleware:
         begun = time.monotonic()
         sent_id = next((value for key, value in scope["headers"] if key == ID_HEADER), b"")
         request_id = sent_id.decode() if ACCEPTED_ID.fullmatch(sent_id) else os.urandom(8).hex()
+        scope[REQUEST_ID] = request_id
         status = 0
 
         async def answer(message: Message) -> None:

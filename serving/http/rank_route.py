@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.http.admission import Admission, deadline_of, too_late
 from serving.http.content_encoding import Unpack, unpacker
+from serving.http.middleware import REQUEST_ID
 from serving.http.openapi import documented
 from serving.http.request_bodies import Bodies
 from serving.observability.metrics import Metrics
@@ -38,7 +39,7 @@ class RankEndpoint:
 
     async def rank(self, request: Request) -> Response:
         """Answer one request from the snapshot served when it arrives."""
-        trace, served = RequestTrace(), self._models.served
+        trace, served = RequestTrace(request_id=request.scope[REQUEST_ID]), self._models.served
         outcome = "failed"
         try:
             trace.deadline = deadline_of(request.headers)

@@ -23,13 +23,15 @@ class RequestTrace:
     """Seconds by stage, starting now; ``deadline`` is on ``time.monotonic``'s clock."""
 
     __slots__ = (
-        "_last", "begun", "by_full", "deadline", "looked_up", "packed", "route", "scored", "scores", "seconds",
-        "unknown", "user",
+        "_last", "begun", "by_full", "deadline", "looked_up", "packed", "request_id", "route", "scored", "scores",
+        "seconds", "unknown", "user",
     )  # fmt: skip
 
-    def __init__(self, deadline: float | None = None) -> None:
+    def __init__(self, deadline: float | None = None, request_id: str = "") -> None:
         self.begun = self._last = time.monotonic()
         self.deadline = deadline
+        self.request_id = request_id
+        """The answer's ``X-Request-ID``, and the seed of exploration."""
         self.seconds: dict[str, float] = {}
         self.route: Route | None = None
         self.packed: Packed | None = None

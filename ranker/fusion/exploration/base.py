@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ranker.config.closed import Closed
 from ranker.fusion.base import Floats, FusionError, Parameter
@@ -40,7 +40,7 @@ class Exploration(Closed, ABC):
     relevance: Literal["score", "rank"] = Field(
         "score",
         description="score: fused scores scaled to [0, 1] over the candidates that may be drawn. rank: 1 for the best "
-        "to 0 for the last.",
+        "to 0 for the last, equal ones alike.",
     )
 
     parameters: ClassVar[tuple[Parameter, ...]] = (FIRST, MAX_MOVE)
@@ -49,7 +49,8 @@ class Exploration(Closed, ABC):
     def chances(self, relevance: Floats) -> Floats:
         """Probabilities [M] that each of M >= 1 candidates is next, summing to 1.
 
-        ``relevance`` [M] in [0, 1] is that of the candidates that may be next, in the order before exploration.
+        ``relevance`` [M] in [0, 1], not increasing, is that of the candidates that may be next, in the order before
+        exploration. After re-ranking it is that of their places: of the candidates there by fused scores.
         """
 
     @property
@@ -77,7 +78,10 @@ class Exploration(Closed, ABC):
         for name, value in given.items():
             require_known(name, list(known), f"{self.kind} has no parameter {name!r:.80}")
             values[name] = known[name].checked(value, owner=name)
-        return type(self).model_validate({**self.model_dump(), **values})
+        try:
+            return type(self).model_validate({**self.model_dump(), **values})
+        except ValidationError as error:
+            raise FusionError(error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")) from None
 
 
 EXPLORATIONS: Registry[type[Exploration]] = Registry("exploration")

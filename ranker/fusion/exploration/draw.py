@@ -27,9 +27,11 @@ class Drawn(NamedTuple):
 
 
 def draw(exploration: Exploration, fused: Floats, seed: str) -> Drawn:
-    """Draw an order of M candidates, given their fused scores [M] in the order before exploration.
+    """Draw an order of M candidates, given their fused scores [M].
 
-    The same seed, such as the request's id, gives the same order on every host.
+    The best score counts for the first place before exploration, and so on, even if re-ranking put another candidate
+    there: exploration starts from the re-ranked order. The same seed, such as the request's id, gives the same order on
+    every host.
     """
     walk = _Walk(exploration, fused)
     for uniform in uniforms(seed, walk.places):
@@ -42,7 +44,7 @@ def draw(exploration: Exploration, fused: Floats, seed: str) -> Drawn:
 def propensities(exploration: Exploration, fused: Floats, order: Sequence[int] | Indices) -> Floats:
     """Propensities of the first places of a given order, as in :class:`Drawn`; 0 if it cannot be drawn.
 
-    ``fused`` [M] are the scores in the order before exploration, and ``order`` [K] are places in it, from 0, K <= M.
+    ``fused`` [M] are as in :func:`draw`, and ``order`` [K] are places before exploration, from 0, K <= M.
     From the first impossible place on all are 0.
     """
     walk = _Walk(exploration, fused)
@@ -56,10 +58,10 @@ def propensities(exploration: Exploration, fused: Floats, order: Sequence[int] |
             found[place] = 1.0
             continue
         may, chances = walk.next()
-        (at,) = np.flatnonzero(may == candidate)[:1] if (may == candidate).any() else (None,)
-        if at is None or not chances[at] > 0:
+        at = int(np.searchsorted(may, candidate))
+        if at == len(may) or may[at] != candidate or not chances[at] > 0:
             break
-        walk.take(may, chances, int(at))
+        walk.take(may, chances, at)
         found[place] = chances[at]
     return found
 
@@ -77,7 +79,7 @@ class _Walk:
         self._exploration, self._count = exploration, len(fused)
         self.places = min(exploration.first, self._count)
         """Number of places that are drawn."""
-        relevance = RELEVANCES[exploration.relevance](fused[: exploration.reach])
+        relevance = RELEVANCES[exploration.relevance](np.sort(fused)[::-1][: exploration.reach])
         self._relevance: Floats = relevance
         self._left = list(range(len(relevance)))
         self._taken: list[int] = []

@@ -1,9 +1,10 @@
-"""Swaps of neighbours: the smallest change of a list that shows what a place is worth.
+"""Swaps of neighbours: a small change of a list that shows what a place is worth.
 
 Joachims, Swaminathan & Schnabel 2017, "Unbiased Learning-to-Rank with Biased Feedback", swap items to measure
-propensities of places.
+the propensities of places.
 """
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -18,14 +19,21 @@ PROBABILITY = Parameter(
 )  # fmt: skip
 
 
+NEIGHBOURS = replace(MAX_MOVE, default=1)
+
+
 @EXPLORATIONS.register("swap")
 class Swap(Exploration):
-    """Takes the second of the candidates that may be next with some probability, else the first."""
+    """Takes the second of the candidates that may be next with some probability, else the first.
+
+    With a ``max_move`` of 1, the first then takes the following place: neighbours swap.
+    """
 
     kind: Literal["swap"]
+    max_move: int = Field(1, description=MAX_MOVE.description)
     probability: float = Field(0.1, description=PROBABILITY.description)
 
-    parameters: ClassVar[tuple[Parameter, ...]] = (PROBABILITY, FIRST, MAX_MOVE)
+    parameters: ClassVar[tuple[Parameter, ...]] = (PROBABILITY, FIRST, NEIGHBOURS)
 
     def chances(self, relevance: Floats) -> Floats:
         """``1 - probability`` for the first and ``probability`` for the second; 1 for the first if it is alone."""
