@@ -10,6 +10,7 @@ from training.cli.backtest import backtest
 from training.cli.compare import compare
 from training.cli.distill import distill
 from training.cli.evaluate import evaluate
+from training.cli.evaluate_policy import evaluate_policy
 from training.cli.export import export
 from training.cli.fit import fit
 from training.cli.inspect import inspect
@@ -33,6 +34,7 @@ COMMANDS = (
     search,
     distill,
     promote,
+    evaluate_policy,
     publish,
     inspect,
     report,

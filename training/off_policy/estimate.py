@@ -101,10 +101,10 @@ def estimate(sample: Sample, name: str, *, clip: float | None = None, level: flo
     )
 
 
-def observed(sample: Sample, level: float = 0.95) -> Interval:
-    """Mean reward of a request as logged."""
-    rewards = sample.observed
-    return _interval(float(rewards.mean()), rewards - rewards.mean(), sample.units, level)
+def observed(rewards: Floats, units: Indices, level: float = 0.95) -> Interval:
+    """Mean reward of a request as logged, from rewards by place [R, K]."""
+    totals = rewards.sum(axis=1)
+    return _interval(float(totals.mean()), totals - totals.mean(), units, level)
 
 
 def _by_place(estimator: Estimator, sample: Sample, weights: Floats) -> tuple[Floats, Floats]:

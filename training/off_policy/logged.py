@@ -1,7 +1,7 @@
 """Logged requests with their candidates and rewards, and how a policy orders them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,25 @@ class Logged:
         rows = place < np.minimum(self.shown, places)[codes]
         found[codes[rows], place[rows]] = values[rows]
         return found
+
+    def taken(self, requests: NDArray[np.bool_]) -> "Logged":
+        """Some of the requests [R], with users numbered as before."""
+        rows = requests[self.codes]
+        return Logged(
+            starts=np.insert(np.cumsum(self.sizes[requests]), 0, 0),
+            units=self.units[requests],
+            shown=self.shown[requests],
+            candidates=self.candidates[requests],
+            rewards=self.rewards[rows],
+            model=None if self.model is None else self.model[rows],
+            scores=self.scores[rows],
+            features={name: values[rows] for name, values in self.features.items()},
+            ids=None if self.ids is None else self.ids[requests],
+        )
+
+    def with_features(self, features: Mapping[str, NDArray[Any]]) -> "Logged":
+        """The same requests with other features [N]."""
+        return replace(self, features=features)
 
     @property
     def truncated(self) -> NDArray[np.bool_]:

@@ -117,6 +117,18 @@ def compared(logged: Logged, logging: Orders, target: Orders, *, places: int, dr
     )
 
 
+def along_places(logged: Logged, orders: Orders) -> Floats:
+    """Probability under a policy of each shown candidate at its place given those before it [R, K]; 1 beyond them."""
+    places = int(logged.shown.max(initial=1))
+    found = np.ones((len(logged), places))
+    for requests, key in _alike(logged, orders, orders, logged.shown):
+        for part in np.array_split(requests, -(-len(requests) // max(CELLS // (key.places * key.size), 1))):
+            rows = logged.starts[part, None] + np.arange(key.size)
+            side = _Side(orders, rows, key.logging_free, key.logging)
+            found[part, : key.places] = side.along(np.tile(np.arange(key.places), (len(part), 1)))[0]
+    return found
+
+
 class _Block(NamedTuple):
     """Results of B requests of K places: fields of ``Sample`` and ``Model``."""
 

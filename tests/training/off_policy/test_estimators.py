@@ -63,7 +63,7 @@ def test_the_logging_policy_is_worth_what_was_observed(name, clip):
     logged = worlds.logged(lists, random.random((300, 3)), units=np.arange(300) // 3)
     logging = worlds.orders(lists, worlds.LOGGING, worlds.SOFT)
     sample = compared(logged, logging, worlds.orders(lists, worlds.LOGGING, worlds.SOFT), places=9, draws=4, seed=0)
-    found, seen = estimate(sample, name, clip=clip), observed(sample)
+    found, seen = estimate(sample, name, clip=clip), observed(sample.rewards, sample.units)
     assert found.value.value == pytest.approx(seen.value, abs=1e-12)
     assert found.value.error == pytest.approx(seen.error, abs=1e-12)
     assert (found.gain.low, found.gain.high) == pytest.approx((0.0, 0.0), abs=1e-12)
