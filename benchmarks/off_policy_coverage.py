@@ -1,6 +1,6 @@
 """Coverage of the intervals of ``ranker-train evaluate-policy``: how often they hold the true value.
 
-    .venv/bin/python -m benchmarks.off_policy_coverage --logs 100 --requests 3000
+    .venv/bin/python -m benchmarks.off_policy_coverage --logs 100 --requests 1000
 
 Simulated users are shown lists that a logging policy draws, and look at place k with a probability of their own. The
 true value of a target policy is the mean over many other requests. Beside the estimators: ``naive`` takes the mean
@@ -40,15 +40,15 @@ SETTINGS: Mapping[str, Setting] = {
     "ten of twenty": Setting(20, 10, Policy(1.0, soft(0.5, 10, 20)), Policy(8.0, soft(0.5, 10, 20))),
 }
 LIMITS = EvaluationOptions()
-TRUTH = 200_000
+TRUTH = 100_000
 """Requests behind a true value."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--logs", type=int, default=100)
-    parser.add_argument("--requests", type=int, default=3000)
-    parser.add_argument("--draws", type=int, default=16)
+    parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=8)
     parser.add_argument("--settings", nargs="*", default=list(SETTINGS))
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
