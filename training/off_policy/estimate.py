@@ -1,6 +1,6 @@
 """Values with intervals: sums of an estimator over requests, and their errors by user."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
@@ -105,6 +105,32 @@ def observed(rewards: Floats, units: Indices, level: float = 0.95) -> Interval:
     """Mean reward of a request as logged, from rewards by place [R, K]."""
     totals = rewards.sum(axis=1)
     return _interval(float(totals.mean()), totals - totals.mean(), units, level)
+
+
+def resampled(sample: Sample, name: str, *, clip: float | None = None) -> Callable[[Floats], float]:
+    """The value of ``estimate`` as a function of how often each user counts [U]; once each gives the value itself."""
+    estimator: Estimator = ESTIMATORS[name]()
+    raw = estimator.weights(sample)
+    values, shares = estimator.terms(sample, raw if clip is None else np.minimum(raw, clip))
+    users = int(sample.units.max(initial=-1)) + 1
+
+    def by_user(columns: Floats) -> Floats:
+        sums = np.zeros((users, columns.shape[1]))
+        np.add.at(sums, sample.units, columns)
+        return sums
+
+    has = sample.has.astype(np.float64)
+    top, below, share = by_user(values), by_user(has if shares is None else shares), by_user(has)
+    requests = by_user(np.ones((len(sample), 1)))[:, 0]
+
+    def value(counts: Floats) -> float:
+        ratio = counts @ top
+        if shares is not None:
+            weights = counts @ below
+            ratio = np.divide(ratio * (counts @ share), weights, out=np.zeros(len(weights)), where=weights > 0)
+        return float(ratio.sum() / (counts @ requests))
+
+    return value
 
 
 def _by_place(estimator: Estimator, sample: Sample, weights: Floats) -> tuple[Floats, Floats]:

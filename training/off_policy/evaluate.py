@@ -146,21 +146,8 @@ def evaluate(
     logged = logged_of(exposures, artifact, reward)
     judged = options.judged(with_model=logged.model is not None)
     logging, agreement = logging_orders(exposures, artifact, logged)
-    refused = _disagreeing(agreement)
-    truncated = int(logged.truncated.sum())
-    notes = list(agreement.notes)
-    if truncated:
-        text = (
-            f"{truncated:,} of {len(logged):,} requests have candidates that are not logged, which other policies "
-            "could have shown"
-        )
-        if options.within_logged:
-            notes.append(f"{text}: values are of policies that rank the logged candidates alone")
-        else:
-            refused.append(
-                f"{text}: set the service's exposures_depth to the number of candidates, or give --within-logged to "
-                "evaluate policies that rank the logged candidates alone"
-            )
+    short, notes = truncation(logged, options)
+    refused, notes = [*disagreeing(agreement), *short], [*agreement.notes, *notes]
     found = []
     for policy in [] if refused else policies:
         if progress is not None:
@@ -236,7 +223,24 @@ def _histogram(weights: Any) -> list[tuple[float, int]]:
     ]
 
 
-def _disagreeing(agreement: Agreement) -> list[str]:
+def truncation(logged: Logged, options: EvaluationOptions) -> tuple[list[str], list[str]]:
+    """Reasons against an answer, and notes, where not all candidates are logged."""
+    truncated = int(logged.truncated.sum())
+    if not truncated:
+        return [], []
+    text = (
+        f"{truncated:,} of {len(logged):,} requests have candidates that are not logged, which other policies could "
+        "have shown"
+    )
+    if options.within_logged:
+        return [], [f"{text}: values are of policies that rank the logged candidates alone"]
+    help_ = "evaluate policies that rank the logged candidates alone"
+    return [
+        f"{text}: set the service's exposures_depth to the number of candidates, or give --within-logged to {help_}"
+    ], []
+
+
+def disagreeing(agreement: Agreement) -> list[str]:
     """Reasons not to trust the log."""
     found = []
     if agreement.propensities < LEAST_PROPENSITIES:

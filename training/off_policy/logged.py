@@ -37,6 +37,12 @@ class Orders:
     explorations: tuple[Exploration | None, ...]
     explores: Indices
 
+    def taken(self, requests: NDArray[np.bool_], rows: NDArray[np.bool_]) -> "Orders":
+        """Some of the requests [R], with their candidates [N]."""
+        return Orders(
+            self.base[rows], self.fused[rows], self.free[requests], self.explorations, self.explores[requests]
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Logged:
