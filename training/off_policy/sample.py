@@ -125,7 +125,7 @@ def along_places(logged: Logged, orders: Orders) -> Floats:
         for part in np.array_split(requests, -(-len(requests) // max(CELLS // (key.places * key.size), 1))):
             rows = logged.starts[part, None] + np.arange(key.size)
             side = _Side(orders, rows, key.logging_free, key.logging)
-            found[part, : key.places] = side.along(np.tile(np.arange(key.places), (len(part), 1)))[0]
+            found[part, : key.places] = side.chosen(np.tile(np.arange(key.places), (len(part), 1)))
     return found
 
 
@@ -183,28 +183,33 @@ class _Side:
         self.free, self.count = free, rows.shape[1]
         self.fused: Floats = np.take_along_axis(orders.fused[rows], self.at_base[:, :free], axis=1)
 
-    def taken(self, requests: NDArray[np.bool_]) -> "_Side":
-        """Some of the requests."""
+    def taken(self, requests: NDArray[np.bool_] | Indices) -> "_Side":
+        """Some of the requests, by a mask or by number."""
         side = _Side.__new__(_Side)
         side.exploration, side.free, side.count = self.exploration, self.free, self.count
         side.base, side.at_base, side.fused = self.base[requests], self.at_base[requests], self.fused[requests]
         return side
 
-    def along(self, lists: Indices) -> tuple[Floats, Floats]:
-        """Chances along lists [B, K] of rows: of the row at its place [B, K], and of every row there [B, K, M]."""
-        places = lists.shape[1]
+    def chosen(self, lists: Indices, every: Floats | None = None) -> Floats:
+        """Chance [B, K] of each row of lists [B, K] at its place; ``every`` [B, K, M] takes those of all rows."""
         wanted = np.take_along_axis(self.base, lists, axis=1)
-        walks = Walks(self.exploration, self.fused, self.count, places)
-        chosen, every = np.zeros(lists.shape), np.zeros((len(lists), places, self.count))
+        walks = Walks(self.exploration, self.fused, self.count, lists.shape[1])
+        found = np.zeros(lists.shape)
         alive = np.ones(len(lists), dtype=bool)
-        for place in range(places):
+        for place in range(lists.shape[1]):
             may, chances = walks.next()
             here = may == wanted[:, place, None]
-            chosen[:, place] = (chances * here).sum(axis=1) * alive
-            np.put_along_axis(every[:, place], np.take_along_axis(self.at_base, may, axis=1), chances, axis=1)
-            alive &= chosen[:, place] > 0
+            found[:, place] = (chances * here).sum(axis=1) * alive
+            if every is not None:
+                np.put_along_axis(every[:, place], np.take_along_axis(self.at_base, may, axis=1), chances, axis=1)
+            alive &= found[:, place] > 0
             walks.take(here.argmax(axis=1))
-        return chosen, every
+        return found
+
+    def along(self, lists: Indices) -> tuple[Floats, Floats]:
+        """Chances along lists [B, K] of rows: of the row at its place [B, K], and of every row there [B, K, M]."""
+        every = np.zeros((*lists.shape, self.count))
+        return self.chosen(lists, every), every
 
     def at_places(self, places: int, draws: int, random: np.random.Generator) -> tuple[Floats, bool]:
         """Chance of every row at each place [B, K, M], and whether it is exact."""
@@ -286,8 +291,7 @@ def _block(
 def _outside(ours: _Side, theirs: _Side, places: int, draws: int, random: np.random.Generator) -> Floats:
     """Share [B] of the target policy's lists that the logging policy never draws."""
     count = 1 if theirs.exploration is None else draws
-    total = np.zeros(len(ours.base))
-    for _ in range(count):
-        chances, _ = ours.along(theirs.drawn(places, random))
-        total += chances[:, -1] <= 0
-    return total / count
+    requests = np.repeat(np.arange(len(ours.base)), count)
+    lists = theirs.taken(requests).drawn(places, random)
+    never = ours.taken(requests).chosen(lists)[:, -1] <= 0
+    return never.reshape(-1, count).mean(axis=1)

@@ -91,7 +91,8 @@ def test_a_search_finds_parameters_and_writes_them(artifact, log, tmp_path):
 
 def test_the_command_exports_only_a_gain_beyond_noise(artifact, log, tmp_path):
     common = [
-        "search", str(artifact.folder), "--exposures", str(log), "--maximise", GOAL, "--method", "random", "--budget", "3",
+        "search", str(artifact.folder), "--exposures", str(log), "--maximise", GOAL, "--method", "random",
+        "--budget", "3",
         "--bootstrap", "20", "--least-effective", "20", "--vary", "share.like", "--output", str(tmp_path / "report"),
         "--export", str(tmp_path / "artifact"),
     ]  # fmt: skip
