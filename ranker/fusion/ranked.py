@@ -97,6 +97,12 @@ class Ranked:
             return np.concatenate([first[np.argsort(self.front[first])], rest[others]])[:k]
         return self._by_score(k)
 
+    def drawn(self, order: Indices) -> tuple[Indices, Floats] | tuple[None, None]:
+        """Places before exploration, and propensities, of candidates in an order [K]; ``None`` if nothing was drawn."""
+        if self.base_place is None or self.propensity is None:
+            return None, None
+        return self.base_place[order], self.propensity[order]
+
     def require_numbers(self) -> None:
         """Raise ``FusionError`` for a fused score that is NaN."""
         if np.isnan(self.fused).any():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,13 @@ from ranker.artifact import TOLERANCE, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.encoding import ColumnError, Packed
 from ranker.engines import FLOAT32, Engine, EngineOptions
-from ranker.fusion import DEFAULT, FUSIONS, Candidates, FusionError, Plan
+from ranker.fusion import DEFAULT, FUSIONS, Candidates, Plan
 from ranker.fusion.build import Given
 from ranker.fusion.checks import at, require_known
 from ranker.fusion.reranking import Cost
 from ranker.inference.agreement import MIN_NDCG, Agreement
 from ranker.inference.cascade import Asked, Cascade, Quota, Sifted, sized, student_engine
+from ranker.inference.fusion_choice import Explore, Rerank, facts, parts
 from ranker.inference.pool import ContextColumns, Pool, Sent, fusion_input, plain
 from ranker.inference.precision import load_engine, tolerance_of
 from ranker.inference.ranking import Explanations, Ranking, by_objective, explained
@@ -24,8 +25,6 @@ from ranker.inference.replay import replay
 from ranker.inference.tables import InputError as InputError
 from ranker.inference.tables import Table, candidate_columns, context_columns, input_error
 
-Rerank: TypeAlias = bool | Mapping[str, Any]
-"""Whether to re-rank, or by step whether to run it, or its parameters."""
 NO_STUDENT = "the artifact has no student to rank in two stages with; `ranker-train distill` adds one"
 
 
@@ -139,6 +138,7 @@ class Model:
         fusion: str | Mapping[str, Any] | None = None,
         explain: bool | int = False,
         cascade: Asked = None,
+        seed: str | None = None,
     ) -> Ranking:
         """Score, fuse and order candidates, as ``POST /rank`` does.
 
@@ -149,32 +149,41 @@ class Model:
         top_k
             Number of candidates to return; all by default.
         fusion
-            A name in :meth:`choices`, or ``{"name": ..., "parameters": {...}, "rerank": ...}``, all optional; each
-            parameter is one number for all objectives, or numbers by objective. ``rerank`` is ``False`` to switch
-            re-ranking off, or by step ``False`` or its parameters.
+            A name in :meth:`choices`, or ``{"name": ..., "parameters": {...}, "rerank": ..., "explore": ...}``, all
+            optional; each parameter is one number for all objectives, or numbers by objective. ``rerank`` is ``False``
+            to switch re-ranking off, or by step ``False`` or its parameters; ``explore`` is ``False`` to switch
+            exploration off, or its parameters.
         explain
             ``True`` to explain all returned candidates, or the number of top candidates to explain.
         cascade
             ``False`` to score all candidates with the full model; ``True``, or a share of the candidates, to rank in
             two stages: only that share, the best of the artifact's student, is scored by the full model. By default in
             two stages if the artifact has a student whose rankings agree with the full model's.
+        seed
+            Seed of exploration, such as the request's id, which is the seed of ``POST /rank``: the same seed draws the
+            same order. Without one, a fusion that explores ranks as if it did not.
 
         Raises
         ------
         InputError
-            As in :meth:`score`, for a ``top_k`` or ``explain`` below 1, and for a ``cascade`` that is not a share or
-            needs a student that the artifact lacks.
+            As in :meth:`score`, for a ``top_k`` or ``explain`` below 1, for a ``cascade`` that is not a share or needs
+            a student that the artifact lacks, for a ``seed`` that is not text, and if ``explore`` needs a seed.
         FusionError
             For an unknown fusion, or parameters out of bounds.
         """
         _require_count("top_k", top_k)
         _require_count("explain", None if isinstance(explain, bool) else explain)
-        name, plan = self.plan(*_choice(fusion))
+        choice = parts(fusion)
+        name, plan = self.plan(*choice)
+        _require_seed(seed, choice.explore)
+        if seed is None:
+            plan = plan.with_explore(False)
         pool, columns = self._pool(context, candidates)
         scores, sifted = self._scored(pool, columns, plan, self.quota(name, pool.count, top_k, cascade))
         fused = self.fused(plan, scores, pool, columns) if sifted is None else sifted.candidates(plan, scores)
-        ranked = plan.rank(fused)
+        ranked = plan.rank(fused, seed)
         order = ranked.order(top_k)
+        base_place, propensity = ranked.drawn(order)
         why: Explanations | None = None
         cost: Cost | None = None
         if explain:
@@ -189,6 +198,8 @@ class Model:
             explanations=why,
             scored_by=None if sifted is None else sifted.scored_by(order),
             reranking=cost,
+            base_place=base_place,
+            propensity=propensity,
         )
 
     def quota(self, fusion: str, candidates: int, top_k: int | None, asked: Asked = None) -> Quota | None:
@@ -219,18 +230,25 @@ class Model:
         return {name: self._named(name) for name in dict.fromkeys([*self.artifact.fusions, *formulas])}
 
     def plan(
-        self, name: str | None = None, parameters: Given | None = None, rerank: Rerank | None = None
+        self,
+        name: str | None = None,
+        parameters: Given | None = None,
+        rerank: Rerank | None = None,
+        explore: Explore | None = None,
     ) -> tuple[str, Plan]:
-        """Return a fusion by name, with some parameters replaced, and some of its re-ranking steps switched or changed.
+        """Return a fusion by name, with some of its parameters, re-ranking steps or exploration switched or changed.
 
         Raises ``FusionError``.
         """
-        if name is None and not parameters and rerank is None:
+        if name is None and not parameters and rerank is None and explore is None:
             return DEFAULT, self.artifact.fusion
         plan = self._named(name or DEFAULT).replaced(parameters or {})
         if rerank is not None:
             with at("rerank"):
                 plan = plan.with_rerank(rerank)
+        if explore is not None:
+            with at("explore"):
+                plan = plan.with_explore(explore)
         return name or DEFAULT, plan
 
     def fused(self, plan: Plan, scores: NDArray[np.float32], pool: Pool, context: ContextColumns) -> Candidates:
@@ -288,23 +306,13 @@ class Model:
         return default.with_formula(name, {})
 
 
-def facts(name: str, plan: Plan) -> dict[str, Any]:
-    """Describe a fusion: its name in requests, formula, all parameters, and re-ranking steps if any."""
-    steps = {step: options.facts for step, options in plan.options.rerank.items()}
-    described = {"name": name, "formula": plan.fusion.name, "parameters": plan.fusion.values}
-    return {**described, "rerank": steps} if steps else described
-
-
 def _require_count(name: str, value: int | None) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
         raise InputError(f"{name}: must be a whole number of at least 1, got {value!r}")
 
 
-def _choice(fusion: str | Mapping[str, Any] | None) -> tuple[str | None, Given | None, Rerank | None]:
-    if fusion is None or isinstance(fusion, str):
-        return fusion, None, None
-    if not isinstance(fusion, Mapping):
-        raise FusionError(f"fusion: must be a name or a dict of name, parameters and rerank, got {fusion!r}")
-    for key in fusion:
-        require_known(key, ["name", "parameters", "rerank"], f"fusion: unknown key {key!r}")
-    return fusion.get("name"), fusion.get("parameters"), fusion.get("rerank")
+def _require_seed(seed: str | None, explore: Explore | None) -> None:
+    if seed is not None and not isinstance(seed, str):
+        raise InputError(f"seed: must be text, such as the request's id, got {seed!r}")
+    if seed is None and explore is not None and explore is not False:
+        raise InputError("seed: exploration needs one, such as the request's id")

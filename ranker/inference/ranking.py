@@ -33,11 +33,12 @@ class Explanations:
     contributions
         By objective, its contribution to the fused score before rules [M].
     rank_without
-        By objective, the candidate's rank from 1 without the objective [M]; 0 if dropped.
+        By objective, the candidate's rank from 1 without the objective and without exploration [M]; 0 if dropped.
     rules
         By rule, whether it applies to the candidate [M].
     moved_by
-        By re-ranking step, how many places up it moved the candidate [M], down if negative.
+        By re-ranking step, how many places up it moved the candidate [M], down if negative. They add up to the move
+        from the place by fused scores to the place before exploration.
     """
 
     baseline: NDArray[np.float64]
@@ -62,7 +63,7 @@ class Ranking:
     positions
         Positions [K] of the candidates in the request.
     fused
-        Fused scores [K], descending unless candidates are re-ranked.
+        Fused scores [K], descending unless candidates are re-ranked or drawn by exploration.
     scores
         By objective, calibrated scores [K].
     explanations
@@ -71,7 +72,11 @@ class Ranking:
         ``full`` or ``student`` [K]: the model that scored each candidate; ``None`` if the full model scored all. Fused
         scores then descend within each part, and those of the student's candidates are behind.
     reranking
-        What re-ranking cost and gained, if explanations are requested and the fusion re-ranks.
+        What re-ranking cost and gained before exploration, if explanations are requested and the fusion re-ranks.
+    base_place
+        Places before exploration [K], from 1; ``None`` if the fusion does not explore or there is no seed.
+    propensity
+        Probability of each candidate at its place given those at the places before it [K]; ``None`` as above.
     """
 
     model_version: int
@@ -83,6 +88,8 @@ class Ranking:
     explanations: Explanations | None = None
     scored_by: list[ScoredBy] | None = None
     reranking: Cost | None = None
+    base_place: NDArray[np.intp] | None = None
+    propensity: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -91,14 +98,17 @@ class Ranking:
         """Return a DataFrame with one row per candidate, best first; requires pandas.
 
         Columns: ``id``, ``position``, ``fused``, each objective's score under its name, ``scored_by`` if ranked in two
-        stages, and with explanations ``baseline``, ``OBJECTIVE.contribution``, ``OBJECTIVE.rank_without``,
-        ``rule.NAME`` and ``moved_by.NAME``, null for candidates without explanation.
+        stages, ``base_place`` and ``propensity`` if drawn by exploration, and with explanations ``baseline``,
+        ``OBJECTIVE.contribution``, ``OBJECTIVE.rank_without``, ``rule.NAME`` and ``moved_by.NAME``, null for candidates
+        without explanation.
         """
         import pandas as pd
 
         frame = pd.DataFrame({"id": self.ids, "position": self.positions, "fused": self.fused, **self.scores})
         if self.scored_by is not None:
             frame["scored_by"] = self.scored_by
+        if self.propensity is not None:
+            frame = frame.assign(base_place=self.base_place, propensity=self.propensity)
         if (why := self.explanations) is not None:
             columns: dict[str, NDArray[Any]] = {"baseline": why.baseline}
             columns |= {f"{name}.contribution": values for name, values in why.contributions.items()}

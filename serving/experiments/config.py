@@ -25,6 +25,9 @@ class GroupFusion(Closed):
     rerank: bool | dict[str, bool | dict[str, Any]] | None = Field(
         None, description="false: no re-ranking. By step: false to leave it out, or parameters."
     )
+    explore: bool | dict[str, Any] | None = Field(
+        None, description="false: no exploration. An object: parameters of it."
+    )
 
 
 class Group(Closed):
@@ -44,10 +47,10 @@ class Group(Closed):
     def choice(self) -> FusionChoice | None:
         """The fusion as a request would choose it."""
         fusion = self.fusion
-        return (
-            None
-            if fusion is None
-            else FusionChoice(name=fusion.name, parameters=dict(fusion.parameters), rerank=fusion.rerank)
+        if fusion is None:
+            return None
+        return FusionChoice(
+            name=fusion.name, parameters=dict(fusion.parameters), rerank=fusion.rerank, explore=fusion.explore
         )
 
 

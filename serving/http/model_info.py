@@ -3,6 +3,7 @@
 from typing import Any
 
 from ranker.fusion import Plan
+from ranker.fusion.exploration import Exploration
 from ranker.fusion.reranking import Step
 from serving.protocol.column_types import UNIT, Expected
 from serving.protocol.formats import READERS, WRITERS
@@ -72,7 +73,7 @@ def _in_short(ranker: Ranker) -> dict[str, Any]:
 
 
 def _described(plan: Plan) -> dict[str, Any]:
-    """A fusion's steps, and its formula's and re-ranking's parameters with their bounds."""
+    """A fusion's steps, and the parameters of its formula, re-ranking and exploration with their bounds."""
     values = plan.fusion.values
     return {
         "formula": plan.fusion.name,
@@ -92,11 +93,12 @@ def _described(plan: Plan) -> dict[str, Any]:
         "normalisation": plan.options.normalisation,
         "rules": {name: rule.model_dump(mode="json") for name, rule in plan.options.rules.items()},
         "rerank": {name: _step(step) for name, step in plan.options.rerank.items()},
+        "explore": None if plan.options.explore is None else _step(plan.options.explore),
     }
 
 
-def _step(step: Step) -> dict[str, Any]:
-    """A re-ranking step's config, and its parameters with bounds."""
+def _step(step: Step | Exploration) -> dict[str, Any]:
+    """The config of a re-ranking step or of exploration, and its parameters with bounds."""
     bounds = {
         parameter.name: {
             "low": parameter.low,

@@ -86,6 +86,9 @@ def _objects(raw: Mapping[str, Any], context: int, columns: int) -> Iterator[tup
     rerank = fusion.get("rerank") if isinstance(fusion, Mapping) else None
     if isinstance(rerank, Mapping):
         yield from _nested("fusion.rerank", rerank, 2)
+    explore = fusion.get("explore") if isinstance(fusion, Mapping) else None
+    if isinstance(explore, Mapping):
+        yield from _nested("fusion.explore", explore, 1)
 
 
 def _nested(where: str, content: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Collection[Any], int]]:

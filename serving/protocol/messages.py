@@ -46,6 +46,12 @@ def _checked_rerank(value: Any) -> Any:
     return value
 
 
+def _checked_explore(value: Any) -> Any:
+    if value is not None and not isinstance(value, bool | dict):
+        raise ValueError('must be true, false, or an object of parameters, such as {"first": 5}')
+    return value
+
+
 UserId = Integer | Annotated[str, Field(min_length=1, max_length=512)]
 Explained = Annotated[
     bool | int,
@@ -76,6 +82,12 @@ Reranking = Annotated[
     ),
 ]
 """Whether to re-rank, or by step whether to run it, or its parameters."""
+Exploring = Annotated[
+    bool | dict[str, Any] | None,
+    BeforeValidator(_checked_explore),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "object"}, {"type": "null"}]}),
+]
+"""Whether to explore, or parameters of exploration."""
 
 
 class Message(BaseModel):
@@ -98,6 +110,11 @@ class FusionChoice(Message):
         description="false: no re-ranking. By step: false to leave it out, or parameters within their bounds (see "
         "/model).",
     )
+    explore: Exploring = Field(
+        None,
+        description="false: no exploration. An object: parameters of it within their bounds (see /model). A fusion "
+        "that does not explore cannot be asked to.",
+    )
 
 
 class CascadeUsed(Message):
@@ -116,6 +133,9 @@ class FusionUsed(Message):
     parameters: dict[str, float | dict[str, float]]
     rerank: dict[str, dict[str, Any]] | None = Field(
         None, description="Re-ranking steps by name: their kind and parameters, if there are any."
+    )
+    explore: dict[str, Any] | None = Field(
+        None, description="Exploration: its kind and parameters, if the fusion explores."
     )
 
 
@@ -170,11 +190,12 @@ class Explanations(Message):
         "without the objective, or its Shapley value if the fusion is learned."
     )
     rank_without: dict[str, list[int]] = Field(
-        description="The candidate's rank among all candidates, from 1, without each objective."
+        description="The candidate's rank among all candidates, from 1, without each objective and without exploration."
     )
     rules: dict[str, list[bool]] = Field(description="Whether each rule applies to the candidate.")
     moved_by: dict[str, list[int]] = Field(
-        description="How many places up each re-ranking step moved the candidate, down if negative."
+        description="How many places up each re-ranking step moved the candidate, down if negative; exploration "
+        "follows, from `base_place`."
     )
 
 
@@ -197,7 +218,9 @@ class Ranking(Message):
     fusion: FusionUsed
     experiment: ExperimentUsed | None = Field(description="Null if there is no experiment.")
     ids: list[int | str | None] = Field(description="Ids of the candidates, or their positions if they have none.")
-    fused: list[float] = Field(description="The fused score, which determines the order before re-ranking.")
+    fused: list[float] = Field(
+        description="The fused score, which determines the order before re-ranking and exploration."
+    )
     scores: dict[str, list[float]] = Field(description="Each objective's scores.")
     explanations: Explanations | None = Field(
         None, description="Explanations of the first candidates, if the request asks for them."
@@ -210,6 +233,14 @@ class Ranking(Message):
         None,
         description="The model that scored each candidate, in two stages. Those of the student rank behind, so `fused` "
         "descends within each part.",
+    )
+    base_place: list[int] | None = Field(
+        None, description="Each candidate's place before exploration, from 1, if the fusion explores."
+    )
+    propensity: list[float] | None = Field(
+        None,
+        description="Probability of each candidate at its place, given the candidates at the places before it, if the "
+        "fusion explores. Their product is the probability of the list. The seed is the `X-Request-ID`.",
     )
     unknown_ids: list[int | str | None] | None = Field(
         None, description="Unknown item ids, if the request sends ids alone."
@@ -234,6 +265,10 @@ class RankedCandidate(Message):
     fused: float
     scores: dict[str, float]
     scored_by: Literal["full", "student"] | None = Field(None, description="Set if ranked in two stages.")
+    base_place: int | None = Field(None, description="Place before exploration, from 1, if the fusion explores.")
+    propensity: float | None = Field(
+        None, description="Probability of the candidate at its place, given those before it, if the fusion explores."
+    )
     explanation: Explanation | None = Field(None, description="Set for the first candidates, if the request asks.")
 
 

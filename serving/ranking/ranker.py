@@ -17,8 +17,8 @@ from ranker.engines.row_tables import described
 from ranker.fusion import FusionError, Plan
 from ranker.inference.agreement import Agreement
 from ranker.inference.cascade import Quota, Sifted, sized, student_engine
+from ranker.inference.fusion_choice import facts as fusion_facts
 from ranker.inference.model import InputError, Model
-from ranker.inference.model import facts as fusion_facts
 from ranker.inference.precision import load_engine, tolerance_of
 from ranker.inference.ranking import by_objective, explained
 from serving.features.items import ItemSource
@@ -264,7 +264,7 @@ class Ranker:
             if trace.scores is not None:
                 answer = self._ranked(trace.scores, sifted, request, plan, pool, context, facts, trace)
             else:
-                answer = Answer(facts, [], np.zeros(0), {n: np.zeros(0, np.float32) for n in plan.objectives}, None)
+                answer = Answer.empty(facts, plan.objectives, drawn=plan.options.explore is not None)
             written = WRITERS[exchange.writes](answer)
             trace.lap("respond")
             return written
@@ -301,7 +301,7 @@ class Ranker:
             else:
                 candidates = sifted.candidates(plan, scores)
                 facts = {**facts, "cascade": sifted.facts()}
-            ranked = plan.rank(candidates)
+            ranked = plan.rank(candidates, trace.request_id)
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None
         order = ranked.order(request.top_k)
@@ -314,7 +314,7 @@ class Ranker:
             facts = facts if cost is None else {**facts, "reranking": cost.facts()}
         scored = by_objective(plan, ranked.scores[order].astype(np.float32))
         by = None if sifted is None else sifted.scored_by(order)
-        return Answer(facts, pool.ids(order), ranked.fused[order], scored, explanations, by)
+        return Answer(facts, pool.ids(order), ranked.fused[order], scored, explanations, by, *ranked.drawn(order))
 
     def choices(self) -> dict[str, Plan]:
         """Fusions a request may name: the artifact's, and the formulas that need only parameters."""
@@ -358,6 +358,6 @@ class Ranker:
         try:
             if choice is None:
                 return self.model.plan()
-            return self.model.plan(choice.name, choice.parameters, choice.rerank)
+            return self.model.plan(choice.name, choice.parameters, choice.rerank, choice.explore)
         except FusionError as error:
             raise RequestError([("fusion", str(error))]) from None

@@ -20,6 +20,7 @@ CONTRACTS = {
     "An architecture": ("tests/ranker/architectures/test_contract.py", "my_net"),
     "A weighting": ("tests/ranker/weighting/test_contract.py", "geometric"),
     "A fusion": ("tests/ranker/fusion/test_contract.py", "square_root"),
+    "An exploration": ("tests/ranker/fusion/exploration/test_contract.py", "zipf"),
     "A task kind": ("tests/ranker/tasks/test_contract.py", "count"),
     "A list loss": ("tests/ranker/rank_losses/test_contract.py", "squared_difference"),
     "A metric": ("tests/ranker/metrics/test_contract.py", "brier"),
@@ -98,16 +99,17 @@ config = Experiment.model_validate({
     },
     "architecture": {"name": "my_net"},
     "weighting": {"name": "geometric"},
-    "fusion": {"name": "square_root", "calibration": {"visits": "scale"}},
+    "fusion": {"name": "square_root", "calibration": {"visits": "scale"}, "explore": {"kind": "zipf"}},
     "early_stopping": {"metric": "click.brier"},
 })
-print(config.architecture.name, config.weighting.name, config.log_schema.tasks["visits"].kind)
+print(config.architecture.name, config.weighting.name)
+print(config.log_schema.tasks["visits"].kind, config.fusion.explore.kind)
 """
 
 
 def test_a_config_takes_all_of_them_by_name(extended):
     done = in_copy(extended, "-c", CONFIG)
-    assert done.stdout.split() == ["my_net", "geometric", "count"], done.stderr[-2000:]
+    assert done.stdout.split() == ["my_net", "geometric", "count", "zipf"], done.stderr[-2000:]
 
 
 def test_every_section_with_code_is_tested():

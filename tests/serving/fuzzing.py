@@ -111,7 +111,9 @@ def _spoilt(tree: Any, draw: random.Random) -> Any:
         parent[key[:-1] + draw.choice(["", "s", "\x00", "ü"])] = parent.pop(key)
     else:
         name = draw.choice(["top_k", "fusion", "explain", "model", "ids", "", "x" * 300, key + "2"])
-        parent[name] = draw.choice([_wild(draw), {"name": _wild(draw)}, {"parameters": {"share": _wild(draw)}}])
+        parent[name] = draw.choice(
+            [_wild(draw), {"name": _wild(draw)}, {"parameters": {"share": _wild(draw)}}, {"explore": _wild(draw)}]
+        )
     return tree
 
 
@@ -150,7 +152,7 @@ class Found:
 def fuzz(url: str, request: dict[str, Any], form: Format, count: int, seed: int = 0, every: int = 50) -> Found:
     """Send the requests over one kept connection; every so often, and at the end, the good one must rank as before."""
     found, address = Found(), urlsplit(url)
-    good = form.write(form.shape(request)), {"Content-Type": form.content_type}
+    good = form.write(form.shape(request)), {"Content-Type": form.content_type, "X-Request-ID": "good"}
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=HANG)
 
     def ask(body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
@@ -191,6 +193,9 @@ def complaint(status: int, content: bytes, headers: dict[str, str]) -> str | Non
         return f"status {status} with no JSON: {_begun(content)}"
     if status < 300:
         whole = isinstance(answer, dict) and len(answer.get("ids", ())) == len(answer.get("fused", "?"))
+        if whole and "propensity" in answer:
+            whole = len(answer["ids"]) == len(answer["propensity"]) == len(answer["base_place"])
+            whole = whole and all(0 < chance <= 1 for chance in answer["propensity"])
         return None if whole else f"a ranking that is none: {_begun(content)}"
     told = answer.get("detail") if isinstance(answer, dict) else None
     if not isinstance(told, list) or not told:

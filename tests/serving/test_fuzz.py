@@ -24,6 +24,7 @@ def test_no_request_harms_the_service(url, body, form):
         (422, b"Invalid", "with no JSON"),
         (200, b'{"ids": [1], "fused": [NaN]}', "with no JSON"),
         (200, b'{"ids": [1], "fused": []}', "a ranking that is none"),
+        (200, b'{"ids": [1], "fused": [1], "base_place": [1], "propensity": [0]}', "a ranking that is none"),
         (422, b'{"detail": [{"field": "a", "reason": "Traceback (most"}]}', "tells of the inside"),
     ],
 )

@@ -35,9 +35,12 @@ def draw(exploration: Exploration, fused: Floats, seed: str) -> Drawn:
     """
     walk = _Walk(exploration, fused)
     for uniform in uniforms(seed, walk.places):
-        may, chances = walk.next()
-        picked = int(np.searchsorted(np.cumsum(chances), uniform * chances.sum(), side="right"))
-        walk.take(may, chances, min(picked, int(np.flatnonzero(chances)[-1])))
+        _, chances = walk.next()
+        sums = chances.cumsum()
+        picked = int(sums.searchsorted(uniform * sums[-1], side="right"))
+        if picked == len(chances):  # by rounding: the last that can be drawn
+            picked = int(np.flatnonzero(chances)[-1])
+        walk.take(chances, picked)
     return walk.drawn()
 
 
@@ -61,7 +64,7 @@ def propensities(exploration: Exploration, fused: Floats, order: Sequence[int] |
         at = int(np.searchsorted(may, candidate))
         if at == len(may) or may[at] != candidate or not chances[at] > 0:
             break
-        walk.take(may, chances, at)
+        walk.take(chances, at)
         found[place] = chances[at]
     return found
 
@@ -81,25 +84,24 @@ class _Walk:
         """Number of places that are drawn."""
         relevance = RELEVANCES[exploration.relevance](np.sort(fused)[::-1][: exploration.reach])
         self._relevance: Floats = relevance
-        self._left = list(range(len(relevance)))
+        self._left = np.arange(len(relevance))
         self._taken: list[int] = []
         self._propensity: list[float] = []
 
     def next(self) -> tuple[Indices, Floats]:
         """The candidates that may take the next place, in the order before exploration, and their chances."""
         place, move = len(self._taken), self._exploration.max_move
-        first = self._left[0]
-        if first + move <= place:  # it cannot be placed later
-            return np.array([first]), np.ones(1)
-        may = np.array([candidate for candidate in self._left if candidate <= place + move])
+        if self._left[0] + move <= place:  # it cannot be placed later
+            return self._left[:1], np.ones(1)
+        # All that are taken are among the first place + move + 1, and as many as there are places before.
+        may = self._left[: move + 1]
         return may, self._exploration.chances(self._relevance[may])
 
-    def take(self, may: Indices, chances: Floats, picked: int) -> None:
+    def take(self, chances: Floats, picked: int) -> None:
         """Give the next place to one of the candidates that may take it."""
-        candidate = int(may[picked])
-        self._left.remove(candidate)
-        self._taken.append(candidate)
+        self._taken.append(int(self._left[picked]))
         self._propensity.append(float(chances[picked]))
+        self._left = np.concatenate([self._left[:picked], self._left[picked + 1 :]])
 
     def drawn(self) -> Drawn:
         """The order, once all places are filled."""

@@ -133,6 +133,7 @@ def stream(answer: Answer) -> bytes:
     columns |= {f"score_{name}": pa.array(values) for name, values in answer.scores.items()}
     if answer.scored_by is not None:
         columns["scored_by"] = pa.array(answer.scored_by, pa.string())
+    columns |= {name: pa.array(values) for name, values in answer.drawn.items()}
     for name, values in _explained(answer.explanations or {}):
         rest = pa.nulls(len(answer.fused) - len(values), pa.array(values).type)
         columns[name] = pa.concat_arrays([pa.array(values), rest])

@@ -1,6 +1,6 @@
 """Base types of formats, and the registries of request readers and answer writers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +29,24 @@ class Answer(NamedTuple):
     """Arrays for the first candidates, by name, or by name and objective; ``None`` if the request asks for none."""
     scored_by: list[ScoredBy] | None = None
     """The model that scored each candidate; ``None`` if one scored all."""
+    base_place: NDArray[np.intp] | None = None
+    """Places before exploration, from 1; ``None`` if the fusion does not explore."""
+    propensity: NDArray[np.float64] | None = None
+    """Probability of each candidate at its place, given those before it; ``None`` as above."""
+
+    @classmethod
+    def empty(cls, facts: Mapping[str, Any], objectives: Iterable[str], *, drawn: bool) -> "Answer":
+        """The answer to a request without candidates; ``drawn`` if the fusion explores."""
+        none = np.zeros(0)
+        scores = {name: np.zeros(0, np.float32) for name in objectives}
+        places = (np.zeros(0, np.intp), none) if drawn else (None, None)
+        return cls(facts, [], none, scores, None, None, *places)
+
+    @property
+    def drawn(self) -> dict[str, NDArray[Any]]:
+        """``base_place`` and ``propensity`` by name, if the fusion explores."""
+        found = {"base_place": self.base_place, "propensity": self.propensity}
+        return {name: values for name, values in found.items() if values is not None}
 
 
 class Opened(NamedTuple):

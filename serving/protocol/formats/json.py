@@ -68,6 +68,7 @@ def columns(answer: Answer) -> bytes:
         "fused": answer.fused,
         "scores": answer.scores,
         **({} if answer.scored_by is None else {"scored_by": answer.scored_by}),
+        **answer.drawn,
         **explanations,
     }
     return orjson.dumps({**answer.facts, **ranking}, option=NUMPY)
@@ -83,6 +84,9 @@ def rows(answer: Answer) -> bytes:
     ]
     for candidate, model in zip(ranked, answer.scored_by or (), strict=False):
         candidate["scored_by"] = model
+    for name, values in answer.drawn.items():
+        for candidate, value in zip(ranked, values.tolist(), strict=True):
+            candidate[name] = value
     if answer.explanations is not None:
         count = len(answer.explanations["baseline"])
         for candidate, explanation in zip(ranked, _by_row(answer.explanations, count), strict=False):

@@ -90,7 +90,8 @@ def test_lists_are_re_ranked_as_in_the_service(write_artifact, tmp_path):
         "diverse": {"kind": "mmr", "of": ["tags", "vector", "shelf"], "lambda": 0.3, "first": 9},
         "items": {"kind": "spread", "of": "sku", "window": 3},
     }
-    artifact = write_artifact(tmp_path, **shop_log(), fusion={"rerank": steps})
+    explore = {"kind": "epsilon", "epsilon": 1.0}  # which only requests do
+    artifact = write_artifact(tmp_path, **shop_log(), fusion={"rerank": steps, "explore": explore})
     model, requests = Model.load(artifact.folder, engine="onnxruntime"), requests_of(artifact, SIZES)
     by, table = {"rank_by": ("list",), "engine": "onnxruntime"}, table_of(requests)
     found, first = Predictor(artifact, PredictOptions(**by))(table), 0

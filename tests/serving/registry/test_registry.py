@@ -241,6 +241,10 @@ def test_the_experiment_is_read_anew_and_a_wrong_one_refused(url, body, root):
                 "experiment.groups.a.fusion: no fusion is named 'bald'",
             ),
             (
+                {"groups": {"a": {"share": 1, "fusion": {"explore": {"first": 3}}}}},
+                "experiment.groups.a.fusion: explore: the fusion does not explore",
+            ),
+            (
                 {"groups": {"a": {"share": 1, "model": "other"}}},
                 "has another request schema than 'main' (context.city)",
             ),

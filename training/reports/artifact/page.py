@@ -18,6 +18,7 @@ from training.export.fit_fusions import cross_validation_lines
 from training.export.report_data import ReportData
 from training.reports import Page, add_curves, add_gates, add_quality, front, parallel
 from training.reports.artifact.cascade import add_cascade
+from training.reports.artifact.exploration import add_exploration
 from training.reports.artifact.playground import add_playground
 from training.reports.artifact.reranking import add_reranking
 from training.reports.artifact.trade_off import SETS, Point, measures, points
@@ -54,6 +55,7 @@ def to_html(artifact: Artifact, data: ReportData | None, sets: int = SETS) -> st
         add_playground(page, schema, artifact.fusions, data)
         _add_trade_off(page, schema, artifact.fusions, data, sets)
         add_reranking(page, schema, artifact.fusions, data)
+        add_exploration(page, schema, artifact.fusions, data)
         if len(data.curves) > 1:
             page.heading("Balancing").text("Means over windows of steps. Cosines below 0 mean conflicting gradients.")
             add_curves(page, data.curves)

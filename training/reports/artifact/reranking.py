@@ -128,7 +128,7 @@ def _measured(
     distances = [getattr(one, f"distance_{ends}") for one in costs]
     return Setting(
         *named,
-        ndcg=dict(_ndcg(schema, data, keys, candidates.requests.codes, rows)),
+        ndcg=dict(ndcg_by_task(schema, data, keys, candidates.requests.codes, rows)),
         fused=float(np.mean([getattr(one, f"fused_{ends}") for one in costs])),
         distance={of: float(np.mean([one[of] for one in distances])) for of in distances[0]} if distances else {},
         gave_way={} if before else _gave_way(costs),
@@ -140,9 +140,13 @@ def _gave_way(costs: list[Cost]) -> dict[str, float]:
     return {name: sum(name in one.gave_way for one in costs) / len(costs) for name in names}
 
 
-def _ndcg(
+def ndcg_by_task(
     schema: Schema, data: ReportData, keys: np.ndarray, codes: np.ndarray, rows: np.ndarray
 ) -> Iterator[tuple[str, float]]:
+    """NDCG of the first places by task, for some rows of the sample, their requests [N] and keys that order them [N].
+
+    Tasks with no label above 0 or one below are left out.
+    """
     groups = Groups(codes)
     ranking = groups.ranking(keys)
     for i, task in enumerate(schema.tasks):
