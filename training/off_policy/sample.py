@@ -294,4 +294,4 @@ def _outside(ours: _Side, theirs: _Side, places: int, draws: int, random: np.ran
     requests = np.repeat(np.arange(len(ours.base)), count)
     lists = theirs.taken(requests).drawn(places, random)
     never = ours.taken(requests).chosen(lists)[:, -1] <= 0
-    return never.reshape(-1, count).mean(axis=1)
+    return np.asarray(never.reshape(-1, count).mean(axis=1))

@@ -9,7 +9,7 @@ from ranker.fusion.reranking.relevance import RELEVANCES
 
 Indices = NDArray[np.intp]
 
-MOST_SETS = 200
+MOST_SETS = 500
 """Chances are exact while there are no more sets of candidates than these that may fill the first places."""
 
 
