@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote`` and ``publish`` are the commands of
-``ranker-train`` as functions; accessing one imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote``, ``evaluate_policy`` and ``publish`` are the
+commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from training.commands.compare import Comparison, compare
     from training.commands.distill import Distillation, DistillOptions, distill
     from training.commands.evaluate import evaluate
+    from training.commands.evaluate_policy import evaluate_policy
     from training.commands.fit import TrainingRun, fit
     from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
+    from training.commands.search_policies import search_policies
+    from training.off_policy.evaluate import Evaluation
+    from training.off_policy.options import EvaluationOptions
 
 __all__ = [
     "Backtest",
     "Comparison",
     "DistillOptions",
     "Distillation",
+    "Evaluation",
+    "EvaluationOptions",
     "Promotion",
     "PromotionOptions",
     "SearchOptions",
@@ -33,10 +39,12 @@ __all__ = [
     "compare",
     "distill",
     "evaluate",
+    "evaluate_policy",
     "fit",
     "promote",
     "publish",
     "search",
+    "search_policies",
 ]
 
 _MODULES = {
@@ -45,6 +53,8 @@ _MODULES = {
     "Comparison": "training.commands.compare",
     "DistillOptions": "training.commands.distill",
     "Distillation": "training.commands.distill",
+    "Evaluation": "training.off_policy.evaluate",
+    "EvaluationOptions": "training.off_policy.options",
     "Promotion": "training.commands.promote",
     "PromotionOptions": "training.commands.promote",
     "SearchOptions": "training.commands.search",
@@ -52,10 +62,12 @@ _MODULES = {
     "compare": "training.commands.compare",
     "distill": "training.commands.distill",
     "evaluate": "training.commands.evaluate",
+    "evaluate_policy": "training.commands.evaluate_policy",
     "fit": "training.commands.fit",
     "promote": "training.commands.promote",
     "publish": "training.commands.publish",
     "search": "training.commands.search",
+    "search_policies": "training.commands.search_policies",
 }
 
 

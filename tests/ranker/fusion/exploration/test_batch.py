@@ -15,14 +15,10 @@ FUSED = np.sort(np.random.default_rng(0).normal(size=(4, SIZE)), axis=1)[:, ::-1
 
 
 def exploration(kind, **options):
-    return EXPLORATIONS[kind].model_validate({"kind": kind, **OPTIONS[kind], **options})
+    return EXPLORATIONS[kind].model_validate({"kind": kind, **OPTIONS.get(kind, {}), **options})
 
 
-def test_every_kind_is_tested():
-    assert set(OPTIONS) == set(EXPLORATIONS)
-
-
-@pytest.mark.parametrize("kind", OPTIONS)
+@pytest.mark.parametrize("kind", EXPLORATIONS)
 @pytest.mark.parametrize(("first", "max_move"), BOUNDS)
 @pytest.mark.parametrize("relevance", ["score", "rank"])
 def test_chances_along_any_list_are_its_propensities(kind, first, max_move, relevance):
@@ -40,7 +36,7 @@ def test_chances_along_any_list_are_its_propensities(kind, first, max_move, rele
         np.testing.assert_allclose(found, [propensities(explores, fused, order) for fused in FUSED], atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", OPTIONS)
+@pytest.mark.parametrize("kind", EXPLORATIONS)
 @pytest.mark.parametrize(("first", "max_move"), BOUNDS)
 def test_chances_at_each_place_are_sums_over_all_lists(kind, first, max_move):
     explores, places = exploration(kind, first=first, max_move=max_move), 3
