@@ -56,7 +56,7 @@ def main() -> None:
     found: dict[str, Any] = {}
     for name in asked.settings:
         setting, began = SETTINGS[name], perf_counter()
-        truth = float(np.mean([true_value(world, setting, TRUTH // 10, 10_000 + part) for part in range(10)]))
+        truth = true_value(world, setting, TRUTH, 10_000)
         logs = (served(world, setting, asked.requests, seed) for seed in range(asked.logs))
         samples, guesses = zip(*(compared_to_target(log, setting, asked.draws) for log in logs), strict=True)
         rows, seen = table(samples, guesses, truth), float(np.mean([sample.observed.mean() for sample in samples]))

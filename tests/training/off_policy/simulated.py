@@ -13,6 +13,8 @@ from training.simulator.world import World
 
 LIKE = 8.0
 """Reward of a like, in clicks."""
+TOGETHER = 500
+"""Requests behind a true value that come together."""
 
 
 class Policy(NamedTuple):
@@ -80,15 +82,21 @@ def served(world: World, setting: Setting, requests: int, seed: int) -> Served:
 
 
 def true_value(world: World, setting: Setting, requests: int, seed: int) -> float:
-    """Mean true reward of a request under the target policy, over drawn requests and lists."""
+    """Mean true reward of a request under the target policy, over drawn requests and lists.
+
+    Requests are drawn ``TOGETHER`` at a time, because the candidates of those that come together are alike.
+    """
     crowd = Crowd(world, CrowdOptions(seed=seed, shown=setting.places, candidates=setting.candidates))
-    visits, random = crowd.arrive(requests), np.random.default_rng([seed, 2])
-    click, like = scores(world, visits, setting, random)
-    shown = lists(setting.target, click, like, random)[:, : setting.places]
-    items = np.take_along_axis(visits.candidates, shown, axis=1)
-    expected = world.expected(visits.users[:, None], items)
-    worth = expected["click"] + LIKE * expected["like"]
-    return float((worth * world.config.examination(setting.places)).sum(axis=1).mean())
+    random, total = np.random.default_rng([seed, 2]), 0.0
+    for _ in range(requests // TOGETHER):
+        visits = crowd.arrive(TOGETHER)
+        click, like = scores(world, visits, setting, random)
+        shown = lists(setting.target, click, like, random)[:, : setting.places]
+        items = np.take_along_axis(visits.candidates, shown, axis=1)
+        expected = world.expected(visits.users[:, None], items)
+        worth = expected["click"] + LIKE * expected["like"]
+        total += float((worth * world.config.examination(setting.places)).sum())
+    return total / (requests // TOGETHER * TOGETHER)
 
 
 def scores(world: World, visits: Visits, setting: Setting, random: np.random.Generator) -> tuple[Floats, Floats]:

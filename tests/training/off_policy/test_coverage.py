@@ -21,7 +21,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def truth(world):
-    return float(np.mean([true_value(world, SETTING, 4000, 1000 + part) for part in range(5)]))
+    return true_value(world, SETTING, 20_000, 1000)
 
 
 @pytest.fixture(scope="module")
