@@ -9,7 +9,7 @@ from training.reports.charts import grouped_bars, intervals
 from training.reports.charts import lines as line_chart
 from training.reports.page import Page
 
-HEADERS = ("policy", "value", "gain", "interval", "effective requests", "never shown")
+HEADERS = ("policy", "value", "gain", "interval of the gain", "effective requests", "never shown")
 ESTIMATE_HEADERS = (
     "estimator", "value", "gain", "interval of the gain", "effective", "largest weight", "mean weight", "",
 )  # fmt: skip
@@ -73,13 +73,13 @@ def explained(found: Evaluation) -> str:
 def lines(found: Evaluation) -> list[list[str]]:
     """One line of cells per policy, under ``HEADERS``; first what was observed."""
     seen = found.observed
-    rows = [[OBSERVED, f"{seen.value:.5g}", "", _ends(seen), f"{found.requests:,}", ""]]
+    rows = [[OBSERVED, _value(seen), "", "", f"{found.requests:,}", ""]]
     for policy in found.policies:
         one = policy.estimates[found.estimator]
         by_place = ESTIMATORS[found.estimator].weighting == "place"
         outside = max(policy.support.outside_at) if by_place else policy.support.outside
         told = not policy.reasons[found.estimator]
-        value = [f"{one.value.value:.5g}", f"{one.gain.value:+.5g}", _ends(one.gain, "+")]
+        value = [_value(one.value), f"{one.gain.value:+.4g}", _ends(one.gain, "+")]
         rows.append(
             [
                 policy.name,
@@ -96,8 +96,8 @@ def estimate_lines(policy: PolicyValue) -> list[list[str]]:
     return [
         [
             name,
-            f"{one.value.value:.5g}",
-            f"{one.gain.value:+.5g}",
+            _value(one.value),
+            f"{one.gain.value:+.4g}",
             _ends(one.gain, "+"),
             f"{one.least_effective:,.0f}",
             f"{one.largest:.3g}",
@@ -160,5 +160,10 @@ def _agreement(found: Evaluation) -> str:
     )
 
 
+def _value(interval: Interval) -> str:
+    """A value and its standard error."""
+    return f"{interval.value:.5g} ± {interval.error:.2g}"
+
+
 def _ends(interval: Interval, sign: str = "") -> str:
-    return f"[{interval.low:{sign}.5g}, {interval.high:{sign}.5g}]"
+    return f"[{interval.low:{sign}.4g}, {interval.high:{sign}.4g}]"
