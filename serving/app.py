@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 import ranker
+from serving.exposures.log import ExposureLog
 from serving.http.admin_routes import admin_routes
 from serving.http.api_keys import Keys
 from serving.http.auth import allowing
@@ -56,7 +57,10 @@ def create_app(settings: Settings | None = None) -> Service:
     models = ModelRegistry(settings, shared, metrics, scorers=scorers)
     lifecycle = Lifecycle(settings.drain)
     bodies = Bodies(settings.max_receiving, settings.max_receiving_bytes)
-    endpoint = RankEndpoint(settings, models, metrics, bodies)
+    exposures = ExposureLog.of(settings)
+    if exposures is not None:
+        metrics.exposures.watch(exposures.writer)
+    endpoint = RankEndpoint(settings, models, metrics, bodies, exposures)
     watcher = Watcher(models, shared, metrics, settings)
 
     @contextlib.asynccontextmanager
@@ -65,9 +69,13 @@ def create_app(settings: Settings | None = None) -> Service:
         gc.collect()
         gc.freeze()  # keeps the loaded models out of later collections
         lifecycle.listen()
+        if exposures is not None:
+            exposures.writer.start()
         watching = asyncio.create_task(watcher.run())
         yield {STATE: Connections(settings, metrics)}
         watching.cancel()
+        if exposures is not None:
+            await asyncio.to_thread(exposures.writer.close)
         shared.leave()
         if scorers is not None:
             scorers.close()
@@ -83,7 +91,7 @@ def create_app(settings: Settings | None = None) -> Service:
     add_health_routes(app, models, lifecycle)
     add_info_routes(app, models, metrics, rank_keys, admin_keys)
     if admin_keys:
-        app.include_router(admin_routes(models, shared, allowing(admin_keys)))
+        app.include_router(admin_routes(models, shared, exposures, allowing(admin_keys)))
     setattr(app, "openapi", document_of(app, lambda: models.served))  # noqa: B010 - FastAPI's way to replace it
     return app
 

@@ -20,7 +20,8 @@ from ranker.prediction.command import predict
 from ranker.urls import is_remote
 from serving.logs import CONFIG
 from serving.process.runtime_folder import owned, runtime_folder
-from serving.settings import PREFIX, Group, Settings, unset_empty
+from serving.setting_groups import GROUPS
+from serving.settings import PREFIX, Settings, unset_empty
 
 if TYPE_CHECKING:
     from serving.process.supervisor import Slot
@@ -48,23 +49,24 @@ METAVARS: Mapping[Any, str] = {int: "INTEGER", float: "FLOAT", int | None: "INTE
 
 
 def _options() -> Iterator[inspect.Parameter]:
-    """Yield an option for each setting in a group; values stay text, which ``Settings`` checks."""
-    for name, field in Settings.model_fields.items():
-        for group in field.metadata:
-            if isinstance(group, Group):
-                kind: Any = bool if field.annotation in (bool, bool | None) else str
-                flag = f"--{name}/--no-{name.removeprefix('allow_')}" if kind is bool else f"--{name}"
-                default = field.default if kind is bool or field.default is None else str(field.default)
-                option = typer.Option(
-                    default,
-                    flag.replace("_", "-"),
-                    envvar=PREFIX + name.upper(),
-                    help=field.description,
-                    show_default=default not in (None, ""),
-                    rich_help_panel=group.title,
-                    metavar=None if kind is bool else _metavar(field.annotation),
-                )
-                yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind | None)
+    """Yield an option for each setting in a group, section by section; values stay text, which ``Settings`` checks."""
+    for group in GROUPS:
+        for name, field in Settings.model_fields.items():
+            if group not in field.metadata:
+                continue
+            kind: Any = bool if field.annotation in (bool, bool | None) else str
+            flag = f"--{name}/--no-{name.removeprefix('allow_')}" if kind is bool else f"--{name}"
+            default = field.default if kind is bool or field.default is None else str(field.default)
+            option = typer.Option(
+                default,
+                flag.replace("_", "-"),
+                envvar=PREFIX + name.upper(),
+                help=field.description,
+                show_default=default not in (None, ""),
+                rich_help_panel=group.title,
+                metavar=None if kind is bool else _metavar(field.annotation),
+            )
+            yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind | None)
 
 
 def _metavar(annotation: Any) -> str:
@@ -146,6 +148,7 @@ app.command(
 
 def _check(settings: Settings) -> None:
     """Load everything once, so that an error is reported in one line before any worker starts."""
+    from serving.exposures.log import ExposureLog
     from serving.http.api_keys import Keys
     from serving.observability.metrics import Metrics
     from serving.ranking.ranker import PRECISIONS
@@ -161,6 +164,8 @@ def _check(settings: Settings) -> None:
     scorers = Scorers.of(settings, attempts=1)
     try:
         served = ModelRegistry(settings, shared, Metrics(), begins=True, scorers=scorers).served
+        if (exposures := ExposureLog.of(settings)) is not None:
+            exposures.check(served.rankers)
     finally:
         if scorers is not None:
             scorers.close()  # what they have loaded stays until the workers come

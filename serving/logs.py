@@ -51,6 +51,10 @@ class Problems:
     def __contains__(self, name: str) -> bool:
         return name in self._texts
 
+    def text(self, name: str) -> str | None:
+        """The text of a problem; ``None`` if there is none of the name."""
+        return self._texts.get(name)
+
 
 CONFIG: dict[str, Any] = {
     "version": 1,

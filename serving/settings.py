@@ -3,32 +3,23 @@
 import os
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
-from ranker.config.closed import Closed
+from serving.exposure_settings import SALT, ExposureSettings
+from serving.setting_groups import ACCESS, ENGINE, LIMITS, NETWORK, STORES, VERSIONS
 
 PREFIX = "RANKER_SERVE_"
 
 
-@dataclass(frozen=True)
-class Group:
-    """A section of the command's help. Settings in a group are options; settings without a group are not."""
-
-    title: str
-
-
-NETWORK, LIMITS, VERSIONS = Group("Network"), Group("Limits"), Group("Versions")
-ACCESS, ENGINE, STORES = Group("Access and logs"), Group("Engine"), Group("Items and users")
-
 LINK = re.compile(r"(tcp|udp|sctp)://")
 LINKED = re.compile(r"SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?")
 """Variables, without the prefix, that Kubernetes sets in pods next to a service named ranker-serve."""
-KEYS = ("api_keys", "api_keys_file", "admin_keys", "admin_keys_file")
+KEYS = ("api_keys", "api_keys_file", "admin_keys", "admin_keys_file", *SALT)
+"""Secrets without which the service would be more open than is meant; an empty one is refused."""
 ROUTES = ("rank", "model", "models", "metrics", "health", "admin", "docs", "openapi.json")
 """First path segments of the service's own routes."""
 MAY_BE_EMPTY = ("root_path", "cors_origins", "users_prefix")
@@ -41,7 +32,7 @@ class SettingsError(ValueError):
     """An invalid setting; the message names the variable and the value."""
 
 
-class Settings(Closed):
+class Settings(ExposureSettings):
     """Settings of the service; each is read from ``RANKER_SERVE_`` plus its name in capitals."""
 
     artifact: Path | None = Field(None, description="An artifact, or a folder of versions to serve the latest of.")
@@ -296,7 +287,7 @@ class Settings(Closed):
 def unset_empty(environment: MutableMapping[str, str]) -> None:
     """Remove empty variables, which templates write for settings without a value.
 
-    Empty keys stay and are refused: a missing secret must not open the service to everybody.
+    Empty keys stay and are refused: a missing secret must not open the service to everybody, nor name users in a log.
     """
     for name in Settings.model_fields:
         if name not in KEYS and environment.get(PREFIX + name.upper()) == "":

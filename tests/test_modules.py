@@ -33,11 +33,11 @@ REASONS = {
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate
         training.cli.evaluate_policy training.cli.export
-        training.cli.fit training.cli.inspect
+        training.cli.fit training.cli.inspect training.cli.join
         ranker.prediction.command training.cli.pareto training.cli.promote training.cli.publish
         training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
-        training.display training.quiet_imports""",
+        training.commands.simulate_live training.display training.quiet_imports""",
     "steps of a distillation: tests/training/commands/test_distill.py": """
         training.distillation.agreement training.distillation.fit training.distillation.held_out_rows
         training.distillation.lists training.distillation.rows training.export.student""",
@@ -56,6 +56,7 @@ REASONS = {
     "reasons against a promotion: tests/training/promotion/test_decide.py": "training.promotion.soundness",
     "statistics of days, in steps of the encoding: tests/ranker/encoding/test_past_statistics.py": """
         ranker.encoding.key_statistics""",
+    "a step of a join: tests/training/exposures/test_join.py": "training.exposures.exposure_run",
     "steps of a training: tests/training/trainer": """
         training.trainer.callbacks training.trainer.checkpoints training.trainer.epoch training.trainer.run""",
 }

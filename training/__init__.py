@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``distill``, ``promote``, ``evaluate_policy`` and ``publish`` are the
-commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search``, ``join``, ``distill``, ``promote``, ``evaluate_policy`` and ``publish``
+are the commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from training.commands.evaluate import evaluate
     from training.commands.evaluate_policy import evaluate_policy
     from training.commands.fit import TrainingRun, fit
+    from training.commands.join import join
     from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
     from training.commands.search_policies import search_policies
+    from training.exposures.options import Joined
     from training.off_policy.evaluate import Evaluation
     from training.off_policy.options import EvaluationOptions
 
@@ -31,6 +33,7 @@ __all__ = [
     "Distillation",
     "Evaluation",
     "EvaluationOptions",
+    "Joined",
     "Promotion",
     "PromotionOptions",
     "SearchOptions",
@@ -41,6 +44,7 @@ __all__ = [
     "evaluate",
     "evaluate_policy",
     "fit",
+    "join",
     "promote",
     "publish",
     "search",
@@ -55,6 +59,8 @@ _MODULES = {
     "Distillation": "training.commands.distill",
     "Evaluation": "training.off_policy.evaluate",
     "EvaluationOptions": "training.off_policy.options",
+    "Joined": "training.exposures.options",
+    "join": "training.commands.join",
     "Promotion": "training.commands.promote",
     "PromotionOptions": "training.commands.promote",
     "SearchOptions": "training.commands.search",

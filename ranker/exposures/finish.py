@@ -5,15 +5,17 @@ The Parquet file appears by renaming, before the stream is removed. A process th
 the next one writes the same rows to the same name again.
 """
 
+import base64
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ranker.exposures.columns import REQUEST
 from ranker.exposures.files import finished, open_files
 from ranker.file_locks import is_still, lock
 from ranker.files import replacing
@@ -22,8 +24,14 @@ GROUP_ROWS = 2**16
 """Fewest rows of a row group, but for the last."""
 GROUP_BYTES = 32 * 2**20
 """Bytes after which a row group is written even with fewer rows."""
-_LEVEL = 3
+ABANDONED = 86_400.0
+"""Seconds without a write after which a stream counts as left where there are no locks: no stream lives over a day."""
+_LEVEL = 1
 """Level of zstd."""
+_REPEATED = {*REQUEST, "place", "base_place"}
+"""Columns of few values, beside text."""
+_TYPES = b"ARROW:schema"
+"""Key of the Parquet metadata that holds the Arrow types of its columns (arrow.apache.org/docs/cpp/parquet.html)."""
 
 
 class Finished(NamedTuple):
@@ -49,12 +57,17 @@ def recover_file(open_file: Path, between: Callable[[], None] = lambda: None) ->
     except FileNotFoundError:
         return None
     try:
-        with suppress(OSError):  # a file system without locks
-            if not lock(handle, wait=False):
-                return None
-        return finish(open_file, between) if is_still(open_file, handle) else None
+        return finish(open_file, between) if _is_left(handle) and is_still(open_file, handle) else None
     finally:
         os.close(handle)
+
+
+def _is_left(handle: int) -> bool:
+    """Lock an open file; return whether no living process writes to it."""
+    try:
+        return lock(handle, wait=False)
+    except OSError:  # a file system without locks
+        return time.time() - os.fstat(handle).st_mtime > ABANDONED
 
 
 def finish(open_file: Path, between: Callable[[], None] = lambda: None) -> Finished:
@@ -118,13 +131,30 @@ def _write(first: Any, groups: Iterator[Any], path: Path, between: Callable[[], 
 
 
 def _writer(path: Path, schema: Any) -> Any:
-    """A Parquet writer that looks for repeated values only where there may be many: numbers rarely repeat."""
-    words = [field.name for field in schema if not _is_number(field.type)]
-    return pq.ParquetWriter(path, schema, compression="zstd", compression_level=_LEVEL, use_dictionary=words)
+    """A Parquet writer that spends time only where it pays.
+
+    It looks for repeated values where there may be many, and splits the bytes of floats. It keeps the smallest and the
+    largest value of times alone. Readers get the types of the contract, while streams hold more columns as words.
+    """
+    told = pa.schema([field.with_type(REQUEST.get(field.name, field.type)) for field in schema], schema.metadata)
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    repeated = [field.name for field in schema if field.name in _REPEATED or _is_text(field.type)]
+    writer = pq.ParquetWriter(
+        path,
+        schema,
+        store_schema=False,
+        compression="zstd",
+        compression_level=_LEVEL,
+        use_dictionary=repeated,
+        use_byte_stream_split=floats,
+        write_statistics=["time"],
+    )
+    writer.add_key_value_metadata({**(schema.metadata or {}), _TYPES: base64.b64encode(told.serialize())})
+    return writer
 
 
-def _is_number(kind: Any) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_nested(kind))
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_dictionary(kind))
 
 
 def _table(waiting: list[Any]) -> Any:

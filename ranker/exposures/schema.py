@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ranker.artifact import Artifact
 from ranker.encoding.kinds.base import RequestType
-from ranker.exposures.columns import CANDIDATE, CONTEXT, FORMAT, ITEM, METADATA, RAW, REQUEST, ROW, SCORE
+from ranker.exposures.columns import CANDIDATE, CONTEXT, FORMAT, ITEM, METADATA, RAW, REQUEST, ROW, SCORE, WORD
 from ranker.registry import require_known
 from ranker.schema import Schema
 
@@ -43,6 +43,14 @@ def log_schema(
         **_features(artifact, "candidate", CANDIDATE, candidate),
     }
     return pa.schema(fields, metadata=metadata(hashed=hashed))
+
+
+def stream_schema(schema: Any) -> Any:
+    """Schema of the streams of a log: all text that is equal in the rows of a request is stored once."""
+    fields = [
+        field.with_type(WORD) if field.name in REQUEST and pa.types.is_string(field.type) else field for field in schema
+    ]
+    return pa.schema(fields, schema.metadata)
 
 
 def metadata(*, hashed: bool = False) -> dict[bytes, bytes]:

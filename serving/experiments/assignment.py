@@ -47,8 +47,16 @@ class Split:
         """
         if self._header is not None:
             return headers.get(self._header) or None
-        context = body.get("context") or {}
-        value = context.get(self._column, body.get("user")) if isinstance(context, Mapping) else None
-        if isinstance(value, str):
-            return value or None
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+        return unit_in(body, self._column)
+
+
+def unit_in(body: Mapping[str, Any], column: str | None) -> str | None:
+    """The unit in a column of a request's context, or else its ``user``; ``None`` if it names none.
+
+    ``body`` is not yet checked.
+    """
+    context = body.get("context") or {}
+    value = context.get(column, body.get("user")) if isinstance(context, Mapping) else None
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None

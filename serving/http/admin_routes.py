@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from ranker.artifact import ArtifactError
+from serving.exposures.log import ExposureLog
 from serving.features.items import ItemsError
 from serving.http.openapi import documented
 from serving.protocol.errors import Refusal
@@ -50,12 +51,12 @@ class Reload(ModelChoice):
 class _Admin:
     """The actions behind the routes; files are read and written in separate threads."""
 
-    def __init__(self, models: ModelRegistry, shared: SharedState) -> None:
-        self._models, self._shared = models, shared
+    def __init__(self, models: ModelRegistry, shared: SharedState, exposures: ExposureLog | None) -> None:
+        self._models, self._shared, self._exposures = models, shared, exposures
         self._limiter = anyio.CapacityLimiter(THREADS)
 
     async def status(self) -> dict[str, Any]:
-        """All models, the experiment, and what each worker serves."""
+        """All models, the experiment, what each worker serves, and the exposure log of this one."""
         return await self._inside(self._status)
 
     async def reload(self, asked: Reload) -> dict[str, Any]:
@@ -94,6 +95,7 @@ class _Admin:
             "default": self._models.default,
             "models": {name: self._model(name) for name in self._models.loaders},
             "experiment": self._experiment(),
+            "exposures": None if self._exposures is None else self._exposures.facts(),
             **self._by_worker(lambda serving: serving.model_dump()),
         }
 
@@ -179,14 +181,16 @@ def _refusing_changes() -> Iterator[None]:
         raise Refusal(507, "no_space", "service", str(error)) from None
 
 
-def admin_routes(models: ModelRegistry, shared: SharedState, allowed: Callable[..., Any]) -> APIRouter:
+def admin_routes(
+    models: ModelRegistry, shared: SharedState, exposures: ExposureLog | None, allowed: Callable[..., Any]
+) -> APIRouter:
     """The routes under ``/admin``, guarded by the dependency ``allowed``."""
-    admin = _Admin(models, shared)
+    admin = _Admin(models, shared, exposures)
     router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)])
 
     @router.get("/status", responses=documented(401, 503))
     async def get_status() -> dict[str, Any]:
-        """For each model the served, previous and available versions; the experiment; what each worker serves."""
+        """Served, previous and available versions by model; the experiment; what each worker serves; exposures."""
         return await admin.status()
 
     @router.post("/reload", responses=documented(400, 401, 404, 409, 422, 503, 507))

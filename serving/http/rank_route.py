@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.exposures.log import ExposureLog
 from serving.http.admission import Admission, deadline_of, too_late
 from serving.http.content_encoding import Unpack, unpacker
 from serving.http.middleware import REQUEST_ID
@@ -29,8 +30,16 @@ from serving.settings import Settings
 class RankEndpoint:
     """Handles one worker's requests to ``/rank``."""
 
-    def __init__(self, settings: Settings, models: ModelRegistry, metrics: Metrics, bodies: Bodies) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        models: ModelRegistry,
+        metrics: Metrics,
+        bodies: Bodies,
+        exposures: ExposureLog | None = None,
+    ) -> None:
         self._settings, self._models, self._metrics, self._bodies = settings, models, metrics, bodies
+        self._exposures = exposures
         self._admission = Admission(settings.max_in_flight)
         self._send_spans = tracing()
         self._scheduler = Scheduler(settings.concurrency)
@@ -63,6 +72,8 @@ class RankEndpoint:
 
     def _record(self, request: Request, outcome: str, trace: RequestTrace) -> None:
         self._metrics.record(outcome, trace)
+        if self._exposures is not None and outcome == "ok":
+            self._exposures.add(trace)
         if self._send_spans is not None:
             self._send_spans(request.headers, outcome, trace)
 
@@ -76,7 +87,7 @@ class RankEndpoint:
         settings = self._settings
         self._admission.require_place()
         body = await self._bodies.read(request, settings.max_body_bytes, settings.body_timeout, trace.deadline)
-        work = partial(_prepared, served, body, request.headers, trace, exchange, unpack)
+        work = partial(_prepared, served, body, request.headers, trace, exchange, unpack, self._exposures)
         try:
             trace.lap("read")
             with self._admission.one(), self._metrics.in_flight.track_inprogress():
@@ -123,11 +134,14 @@ def _prepared(
     trace: RequestTrace,
     exchange: Exchange,
     unpack: Unpack | None,
+    exposures: ExposureLog | None,
 ) -> Step:
     """Decompress and parse the body, route the request, and prepare it for scoring."""
     trace.lap("wait")
     opened = READERS[exchange.reads]().open(unpack(body) if unpack else body, served.bounds)
     trace.route = route = served.route(opened.content, headers)
+    if exposures is not None:
+        exposures.begin(trace, route.ranker, served.split, opened.content, headers)
     return route.ranker.prepared(
         opened, trace, exchange, model=route.model, fusion=route.fusion, experiment=route.experiment
     )

@@ -12,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from serving.features.users import OUTCOMES
 from serving.observability import reserved_metrics
 from serving.observability.drift import Drift, features_with_ids
+from serving.observability.exposure_metrics import ExposureMetrics
 from serving.observability.log_queue import dropped_lines
 from serving.observability.process_metrics import ProcessMetrics
 from serving.process.worker_counts import WorkerCounts
@@ -137,6 +138,7 @@ class Metrics:
         users = Counter("ranker_users", "User look-ups by outcome.", ["outcome"], registry=own)
         self._users = {outcome: users.labels(outcome) for outcome in OUTCOMES}
         self.reloads = Counter("ranker_reloads", "Versions loaded or refused.", ["model", "outcome"], registry=own)
+        self.exposures = ExposureMetrics(own)
         self._drift: dict[str, tuple[Ranker, Drift]] = {}
         self._process = ProcessMetrics(own)
         for outcome in REQUESTS:
@@ -213,6 +215,7 @@ class Metrics:
     def measure(self) -> None:
         """Update the sampled metrics; called a few times a second, outside requests."""
         self._process.measure()
+        self.exposures.measure()
         for name, count in self._samples.items():
             self._sampled[name].set(count())
         dropped = dropped_lines()

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranker.artifact import Artifact
-from ranker.encoding import Column, Packed
+from ranker.encoding import Column, Packed, Ragged
 from ranker.inference.pool import ContextColumns, Pool, Sent, declared, plain, raw_values, taken
 from ranker.schema import Schema
 from serving.features.items import ItemStore
@@ -23,11 +23,19 @@ class RequestPool(Pool, Protocol):
     def looked_up(self) -> int:
         """Number of ids looked up."""
 
+    def sent_values(self, column: str, ranked: NDArray[np.intp]) -> Column | None:
+        """Values of a request's column for some candidates; ``None`` if they are not at hand."""
+
 
 class SentRequest(Sent):
     """Candidates sent with their features."""
 
     unknown, looked_up = None, 0
+
+    def sent_values(self, column: str, ranked: NDArray[np.intp]) -> Column | None:
+        """Values as sent."""
+        values = self._columns.get(column)
+        return None if values is None else _rows(values, ranked)
 
 
 class LookedUp:
@@ -75,3 +83,21 @@ class LookedUp:
         if self._artifact.schema.column(feature) == self._artifact.schema.column(self._feature):
             return raw_values(declared(self._artifact, self._feature, self._ids))
         return self._store.raw(feature, self._places)
+
+    def sent_values(self, column: str, ranked: NDArray[np.intp]) -> Column | None:
+        """Values of the items, of those columns that fusions read: no others are stored as they were."""
+        schema, facts = self._artifact.schema, self._store.facts
+        if column == schema.column(self._feature):
+            return self.ids(ranked)
+        for name in (name for name in (*facts.raw, *facts.text) if schema.column(name) == column):
+            if schema.features[name].single_valued:
+                return self._store.raw(name, self._places[ranked])
+        return None
+
+
+def _rows(column: Column, places: NDArray[np.intp]) -> Column:
+    """Rows of a column of single values or of lists."""
+    if not isinstance(column, Ragged):
+        return taken(column, places)
+    starts, stops = column.offsets[places].tolist(), column.offsets[places + 1].tolist()
+    return [plain(column.values[start:stop]) for start, stop in zip(starts, stops, strict=True)]

@@ -29,6 +29,7 @@ from serving.protocol.formats import READERS, WRITERS, Answer, Exchange, Opened
 from serving.protocol.messages import FusionChoice, RankRequest
 from serving.protocol.validation import RequestChecker, short
 from serving.ranking.candidates import LookedUp, RequestPool, SentRequest
+from serving.ranking.exposure import exposed
 from serving.ranking.request_trace import RequestTrace
 from serving.ranking.scheduler import Later, Step
 from serving.scorer.client import RemoteEngine, Request, Scorers
@@ -312,9 +313,13 @@ class Ranker:
             why, cost = explained(plan, candidates, chosen, ranked, request.top_k)
             explanations = vars(why)
             facts = facts if cost is None else {**facts, "reranking": cost.facts()}
-        scored = by_objective(plan, ranked.scores[order].astype(np.float32))
+        ids, fused, scored = shown = pool.ids(order), ranked.fused[order], ranked.scores[order].astype(np.float32)
+        if trace.exposing is not None:
+            trace.exposed = exposed(
+                trace.exposing, plan, facts["fusion"], ranked, order, shown, scores, pool, context.columns
+            )
         by = None if sifted is None else sifted.scored_by(order)
-        return Answer(facts, pool.ids(order), ranked.fused[order], scored, explanations, by, *ranked.drawn(order))
+        return Answer(facts, ids, fused, by_objective(plan, scored), explanations, by, *ranked.drawn(order))
 
     def choices(self) -> dict[str, Plan]:
         """Fusions a request may name: the artifact's, and the formulas that need only parameters."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ranker.encoding import Packed
 
 if TYPE_CHECKING:
+    from serving.ranking.exposure import Exposure, ExposureColumns
     from serving.ranking.route import Route
     from serving.scorer.messages import Done
 
@@ -23,8 +24,8 @@ class RequestTrace:
     """Seconds by stage, starting now; ``deadline`` is on ``time.monotonic``'s clock."""
 
     __slots__ = (
-        "_last", "begun", "by_full", "deadline", "looked_up", "packed", "request_id", "route", "scored", "scores",
-        "seconds", "unknown", "user",
+        "_last", "begun", "by_full", "deadline", "exposed", "exposing", "looked_up", "packed", "request_id", "route",
+        "scored", "scores", "seconds", "unit", "unknown", "user",
     )  # fmt: skip
 
     def __init__(self, deadline: float | None = None, request_id: str = "") -> None:
@@ -44,6 +45,11 @@ class RequestTrace:
         """Item ids looked up, and how many of them are unknown."""
         self.user: str | None = None
         """Outcome of the user look-up; ``None`` if the request named no user."""
+        self.exposing: ExposureColumns | None = None
+        """What the exposure log takes of the request; ``None`` if it is not logged."""
+        self.exposed: Exposure | None = None
+        self.unit: str | None = None
+        """The user that the request is logged for."""
 
     def lap(self, stage: str) -> None:
         """End a stage. Raises ``DeadlineError`` if the deadline has passed."""

@@ -31,7 +31,8 @@ class Snapshot:
     experiment: Experiment | None = None
 
     @cached_property
-    def _split(self) -> Split | None:
+    def split(self) -> Split | None:
+        """The experiment's split; ``None`` without an experiment."""
         return None if self.experiment is None else Split(self.experiment)
 
     @cached_property
@@ -56,12 +57,12 @@ class Snapshot:
             raise RequestError([("model", unknown(name, self.rankers))])
         # A name that is not a string is reported by the validation, with all other problems.
         model = name if isinstance(name, str) else self.default
-        if self.experiment is None or self._split is None:
+        if self.experiment is None or self.split is None:
             return Route(model, self.rankers[model])
         outside = CHOSEN
         if name is None and fusion is None:
-            unit = self._split.unit_of(body, headers)
-            group = None if unit is None else self._split.group_of(unit)
+            unit = self.split.unit_of(body, headers)
+            group = None if unit is None else self.split.group_of(unit)
             if group is not None:
                 chosen = self.experiment.groups[group]
                 model = chosen.model or self.default

@@ -14,6 +14,7 @@ from training.cli.evaluate_policy import evaluate_policy
 from training.cli.export import export
 from training.cli.fit import fit
 from training.cli.inspect import inspect
+from training.cli.join import join
 from training.cli.pareto import pareto
 from training.cli.promote import promote
 from training.cli.publish import publish
@@ -32,6 +33,7 @@ COMMANDS = (
     compare,
     pareto,
     search,
+    join,
     distill,
     promote,
     evaluate_policy,

@@ -178,7 +178,7 @@ def _joined(table: Any, schema: Schema, labels: Source, names: Sequence[str]) ->
         )
     if not parts:
         raise DataError("--labels: the joined log has no rows")
-    joined = pd.concat(parts, ignore_index=True)
+    joined = pd.concat(parts, ignore_index=True).dropna(subset=["request_id", ITEM])
     twice = joined.duplicated(["request_id", ITEM])
     if twice.any():
         row = joined[twice].iloc[0]

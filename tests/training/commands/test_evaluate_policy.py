@@ -1,6 +1,7 @@
 """``ranker-train evaluate-policy`` from an exposure log to values, numbers and a page."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ranker.log_files.errors import DataError
 from tests.training.off_policy.service import SHOWN, answered, artifact_in, log_in
 from training.cli import app
 from training.commands.evaluate_policy import evaluate_policy
+from training.commands.join import join
 from training.config.experiment import ConfigError
 from training.off_policy.estimators import ESTIMATORS
 from training.off_policy.options import EvaluationOptions
@@ -113,6 +115,23 @@ def test_labels_may_come_from_a_joined_log(artifact, table, tmp_path):
     pq.write_table(pa.concat_tables([joined, joined.slice(0, 1)]), tmp_path / "twice.parquet")
     with pytest.raises(DataError, match="twice; join it only once"):
         evaluate_policy(artifact, bare, ["default"], REWARD, labels=tmp_path / "twice.parquet", progress=False)
+
+
+def test_join_writes_the_labels_that_are_read(artifact, table, tmp_path):
+    bare = log_in(tmp_path / "log", table.drop_columns(["click", "like"]))
+    shown = table.filter(pc.less_equal(table["place"], SHOWN))
+    events = []
+    for kind in ("click", "like"):
+        happened = shown.filter(pc.greater(shown[kind], 0)).select(["request_id", "item", "time"])
+        events.append(happened.append_column("kind", pa.array([kind] * len(happened))))
+    pq.write_table(pa.concat_tables(events), tmp_path / "events.parquet")
+    join(
+        artifact, bare, tmp_path / "events.parquet", output=tmp_path / "joined", within=timedelta(minutes=30),
+        progress=False,
+    )  # fmt: skip
+    found = evaluate_policy(artifact, bare, ["default"], REWARD, labels=tmp_path / "joined", progress=False)
+    assert found.requests == 300
+    assert found.observed.value == pytest.approx(observed(table))
 
 
 def test_requests_that_cannot_be_used_are_counted(artifact, table, tmp_path):

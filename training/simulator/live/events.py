@@ -53,20 +53,21 @@ def events(
     """
     requests, shown = pa.array(ids, type=pa.string()), responses.items.shape
     # Drawn by place, whatever was clicked, so that a request's events do not depend on other requests' lists.
-    luck = rng.random((len(OBJECTIVES), 4, *shown))
+    luck = rng.random((len(OBJECTIVES), 2, *shown))
+    tardy = np.asarray(rng.random(shown[0]) < options.late)  # whole visits, as of a device without a connection
     at = _times(responses, options, rng)
     parts = []
     for number, kind in enumerate(OBJECTIVES):
         values = responses.labels[kind].astype(np.float64)
         row, place = np.nonzero(values > 0)
         chance = luck[number][:, row, place]
-        late = chance[0] < options.late
+        late = tardy[row]
         seconds = at[kind][row, place] + np.where(late, options.late_by, 0.0)
         table = _table(
             requests.take(pa.array(row)), users[row], responses.items[row, place], kind,
             answered[row] + np.floor(seconds * 1000).astype(np.int64), values[row, place], place + 1,
         )  # fmt: skip
-        strange = _strange(table.filter(pa.array(chance[2] < options.orphans)), int(responses.items.max(initial=0)))
+        strange = _strange(table.filter(pa.array(chance[0] < options.orphans)), int(responses.items.max(initial=0)))
         parts.append((table, late, chance[1] < options.twice, strange))
     whole = pa.concat_tables([table for table, *_ in parts])
     late, twice = (np.concatenate([part[n] for part in parts]) for n in (1, 2))

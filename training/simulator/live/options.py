@@ -25,7 +25,7 @@ class CrowdOptions(Closed):
 
 
 class EventOptions(Closed):
-    """When events occur, and how badly they are reported; rates are fractions of all events.
+    """When events occur, and how badly they are reported.
 
     Raises pydantic's ``ValidationError`` (a ``ValueError``) for a value out of range or an unknown key.
     """
@@ -34,7 +34,9 @@ class EventOptions(Closed):
     pace: float = Field(
         default=1.0, gt=0.0, description="seconds of a user's life in a second of the clock: 60 is a minute a second"
     )
-    late: float = Field(default=0.02, ge=0.0, le=1.0, description="events that occur, and are written, much later")
+    late: float = Field(
+        default=0.02, ge=0.0, le=1.0, description="visits whose events occur, and are written, much later"
+    )
     late_by: float = Field(default=7200.0, ge=0.0, description="seconds by which those are later")
     twice: float = Field(default=0.01, ge=0.0, le=1.0, description="events that are reported twice")
     orphans: float = Field(
