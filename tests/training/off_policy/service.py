@@ -9,9 +9,9 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
-from ranker.artifact import Artifact
+from ranker.artifact import Artifact, load, with_fusions
 from ranker.exposures.reading import write_exposures
-from ranker.fusion import Candidates, Plan
+from ranker.fusion import Candidates, FusionOptions, Plan, StoredFusion, plan_for
 from ranker.prediction.options import PredictOptions
 from ranker.prediction.predictor import Predictor
 from tests.training.promotion.linear import fitted, sigmoid, simulated
@@ -34,15 +34,15 @@ SHOWN = 4
 
 def artifact_in(root: Path, seed: int = 0, **config: Any) -> Artifact:
     """A version that knows what users like, with fusions that explore."""
-    from ranker.artifact import load, with_fusions
-    from ranker.fusion import FusionOptions, StoredFusion, plan_for
-
     artifact = fitted(root / "model", simulated(400, 1), seed)
     plans = {
         name: plan_for(artifact.schema, StoredFusion(options=FusionOptions.model_validate(options)))
         for name, options in {"default": FUSIONS["fusion"], **FUSIONS["fusions"], **config}.items()
     }
-    written = with_fusions(artifact, plans, dict(artifact.manifest.experiment), root / "served")
+    experiment = dict(artifact.manifest.experiment)
+    experiment["data"] = {"split": {"by": "random", "fraction": 0.1}}
+    experiment["evaluation"] = {**experiment["evaluation"], "group_by": "request_id"}
+    written = with_fusions(artifact, plans, experiment, root / "served")
     return load(written.folder)
 
 

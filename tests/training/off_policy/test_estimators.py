@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ranker.fusion.exploration import Epsilon, Exploration, PlackettLuce, Swap
+from ranker.fusion.exploration.batch import chances_by_draws, drawn_lists
 from tests.training.off_policy import worlds
 from training.off_policy.estimate import estimate, observed
 from training.off_policy.estimators import ASSUMES, ESTIMATORS
@@ -91,8 +92,6 @@ def test_drawn_chances_of_places_leave_no_bias(name):
     fused, worth = np.linspace(1.0, 0.0, size), np.random.default_rng(6).random(size)
     explores = PlackettLuce(kind="plackett_luce", temperature=0.7)
     target = PlackettLuce(kind="plackett_luce", temperature=0.4)
-    from ranker.fusion.exploration.batch import chances_by_draws, drawn_lists
-
     lists = drawn_lists(explores, np.tile(fused, (count, 1)), size, size, random)
     logged = worlds.logged(lists, worth[lists[:, :10]], model=False)
     logged = type(logged)(**{**vars(logged), "model": np.full(lists.size, 0.5)})
