@@ -5,10 +5,11 @@ ROWS ?= 400000
 FLOOR := 97
 BIN := .venv/bin
 
-.PHONY: help setup demo test store programs check docs coverage lock clean
+.PHONY: help setup demo loop test store programs check docs coverage lock clean
 
 help:
 	@echo "make demo    simulate a log, train, export, serve, send one request"
+	@echo "make loop    serve, search parameters on simulated users, join, train on, promote"
 	@echo "make test    all checks: ruff, mypy, import-linter, the documentation, pytest"
 	@echo "make docs    the documentation as a site, in build/site"
 	@echo "make coverage  the tests once more, with coverage of lines and its floor"
@@ -33,11 +34,17 @@ store: .venv/store/.ready
 
 demo: setup
 	rm -rf demo
-	$(BIN)/ranker-train simulate --rows $(ROWS) --seed 0 --output demo/log
-	$(BIN)/ranker-train fit configs/demo.yaml --data demo/log --output demo/artifacts
+	@$(MAKE) --no-print-directory demo/artifacts
 	@$(BIN)/ranker-serve demo/artifacts --port $(PORT) & server=$$!; \
 	trap 'kill $$server' EXIT; \
 	$(BIN)/python -m serving.example http://127.0.0.1:$(PORT)
+
+demo/artifacts: | .venv/.ready
+	$(BIN)/ranker-train simulate --rows $(ROWS) --seed 0 --output demo/log --overwrite
+	$(BIN)/ranker-train fit configs/demo.yaml --data demo/log --output demo/artifacts
+
+loop: setup demo/artifacts
+	$(BIN)/python -m benchmarks.loop
 
 check: setup docs
 	$(BIN)/ruff format --check
@@ -68,4 +75,4 @@ lock:
 	  --no-annotate --upgrade --custom-compile-command "make lock" -o lock/store.txt
 
 clean:
-	rm -rf .venv demo build *.egg-info
+	rm -rf .venv demo loop build *.egg-info

@@ -15,11 +15,15 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 import ranker
+from serving.console.bench import Bench
+from serving.console.overview import Overview
 from serving.exposures.log import ExposureLog
 from serving.http.admin_routes import admin_routes
 from serving.http.api_keys import Keys
 from serving.http.auth import allowing
 from serving.http.connections import Connections
+from serving.http.console_routes import RANK as BENCH
+from serving.http.console_routes import console_routes, page_routes
 from serving.http.error_handlers import add_error_handlers
 from serving.http.http11 import STATE
 from serving.http.info_routes import add_health_routes, add_info_routes
@@ -83,7 +87,9 @@ def create_app(settings: Settings | None = None) -> Service:
 
     app = _service(settings, docs=settings.docs if settings.docs is not None else not rank_keys, lifespan=lifespan)
     around = partial(Middleware, lifecycle=lifecycle, log=settings.log_requests)
-    app.add_middleware(SmallBodies, bodies=bodies, seconds=settings.body_timeout)
+    app.add_middleware(
+        SmallBodies, bodies=bodies, seconds=settings.body_timeout, but=(BENCH,) if settings.console else ()
+    )
     app.add_middleware(around)
     add_error_handlers(app)
     allowed = allowing(rank_keys, refused=metrics.unauthorised) if rank_keys else None
@@ -92,6 +98,12 @@ def create_app(settings: Settings | None = None) -> Service:
     add_info_routes(app, models, metrics, rank_keys, admin_keys)
     if admin_keys:
         app.include_router(admin_routes(models, shared, exposures, allowing(admin_keys)))
+    if settings.console:
+        overview = Overview(settings, models, shared, metrics)
+        app.include_router(page_routes(settings.root_path))
+        app.include_router(
+            console_routes(settings, overview, Bench.of(models, exposures), bodies, allowing(admin_keys))
+        )
     setattr(app, "openapi", document_of(app, lambda: models.served))  # noqa: B010 - FastAPI's way to replace it
     return app
 

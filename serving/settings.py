@@ -20,7 +20,7 @@ LINKED = re.compile(r"SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP|SCT
 """Variables, without the prefix, that Kubernetes sets in pods next to a service named ranker-serve."""
 KEYS = ("api_keys", "api_keys_file", "admin_keys", "admin_keys_file", *SALT)
 """Secrets without which the service would be more open than is meant; an empty one is refused."""
-ROUTES = ("rank", "model", "models", "metrics", "health", "admin", "docs", "openapi.json")
+ROUTES = ("rank", "model", "models", "metrics", "health", "admin", "console", "docs", "openapi.json")
 """First path segments of the service's own routes."""
 MAY_BE_EMPTY = ("root_path", "cors_origins", "users_prefix")
 DEVICES = re.compile(r"cpu(,cpu)*|cuda(:[0-9]{1,3})?(,cuda(:[0-9]{1,3})?)*")
@@ -171,6 +171,12 @@ class Settings(ExposureSettings):
     admin_keys_file: Annotated[Path | None, ACCESS] = Field(
         None, description="File with API keys for the admin routes, one per line."
     )
+    console: Annotated[bool, ACCESS] = Field(
+        False, description="Serve /console, a page for holders of an admin key: what is served, and a bench."
+    )
+    console_reports: Annotated[Path | None, ACCESS] = Field(
+        None, description="JSON of `ranker-train experiment`, or a folder of such files, for the console to show."
+    )
     runtime: Path | None = Field(None, description="Folder that the workers share; the command creates one.")
     scorers: SecretStr | None = Field(None, description="Addresses and secrets of the scorers; the command sets them.")
 
@@ -180,6 +186,10 @@ class Settings(ExposureSettings):
             raise ValueError("name what to serve: an artifact, or a file of models")
         if self.artifact is not None and self.models is not None:
             raise ValueError(f"name an artifact or a file of models, not both: got {self.artifact} and {self.models}")
+        if self.console and self.admin_keys is None and self.admin_keys_file is None:
+            raise ValueError("console needs admin keys: set admin_keys or admin_keys_file, or leave the console off")
+        if self.console_reports is not None and not self.console:
+            raise ValueError("console_reports is shown by the console alone: set console, or leave the reports out")
         if (first := self.root_path.split("/")[1:2]) and first[0] in ROUTES:
             raise ValueError(
                 f"root_path cannot be {self.root_path}: the service has routes of its own at /{first[0]}; publish it "

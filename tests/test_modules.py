@@ -18,11 +18,12 @@ REASONS = {
     "run as a command: tests/serving/test_predict.py": "ranker.prediction.command",
     "arithmetic of several classes, each tested": """
         ranker.metrics.row_classes ranker.weighting.projections ranker.weighting.scaling
-        training.fusion_search.methods.optuna_study""",
+        training.fusion_search.measurer training.fusion_search.methods.optuna_study""",
     "answers of a real server: tests/serving": """
-        serving.http.admin_routes serving.http.connections serving.http.info_routes serving.http.middleware
-        serving.http.model_info serving.http.openapi serving.http.rank_route serving.http.request_bodies
-        serving.http.small_bodies serving.protocol.formats.arrow_columns serving.protocol.formats.arrow_stream
+        serving.http.admin_routes serving.http.connections serving.http.console_routes serving.http.info_routes
+        serving.http.middleware serving.http.model_info serving.http.openapi serving.http.rank_route
+        serving.http.request_bodies serving.http.small_bodies
+        serving.protocol.formats.arrow_columns serving.protocol.formats.arrow_stream
         serving.protocol.messages serving.ranking.candidates serving.ranking.route serving.registry.snapshot""",
     "what a real server's processes do, log and measure: tests/serving": """
         serving.features.items.reserved serving.observability.process_metrics serving.observability.tracing
@@ -31,19 +32,23 @@ REASONS = {
         serving.process.child serving.scorer.buffers serving.scorer.loaded_models serving.scorer.messages
         serving.scorer.process serving.scorer.session""",
     "run as a command: tests/training/cli and tests/training/commands": """
-        training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export
-        training.cli.fit training.cli.inspect
+        training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate
+        training.cli.evaluate_policy training.cli.experiment training.cli.export
+        training.cli.fit training.cli.inspect training.cli.join
         ranker.prediction.command training.cli.pareto training.cli.promote training.cli.publish
         training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
-        training.display training.quiet_imports""",
+        training.commands.simulate_live training.display training.quiet_imports""",
+    "steps of an online search on a service: tests/training/commands/test_online.py": """
+        training.cli.online training.online.runner training.online.services training.online.verdict
+        training.online.winner training.reports.online""",
     "steps of a distillation: tests/training/commands/test_distill.py": """
         training.distillation.agreement training.distillation.fit training.distillation.held_out_rows
         training.distillation.lists training.distillation.rows training.export.student""",
     "pages and tables that commands write: tests/training/commands": """
-        training.fusion_search.summary training.reports.artifact.cascade training.reports.compare
-        training.reports.curves training.reports.gates training.reports.promote training.reports.search
-        training.sweeps.compare.costs""",
+        training.fusion_search.summary training.off_policy.evaluate training.reports.artifact.cascade
+        training.reports.compare training.reports.curves training.reports.gates training.reports.off_policy
+        training.reports.promote training.reports.search training.sweeps.compare.costs""",
     "artifacts in a store: tests/ranker/test_artifact_store.py": "ranker.urls training.commands.publish",
     "steps of reading a log: tests/ranker/log_files and tests/training/data": """
         ranker.log_files.csv_facts ranker.log_files.hive ranker.log_files.parquet
@@ -52,9 +57,12 @@ REASONS = {
         training.commands.backtest_day training.reports.backtest""",
     "rows that are evaluated: tests/training/commands/test_evaluate_rankings.py": """
         training.data.every_row training.data.plain_columns training.evaluation.ranked_rows""",
+    "the result of judging an experiment: tests/training/commands/test_experiment.py": """
+        training.experiments.judgement""",
     "reasons against a promotion: tests/training/promotion/test_decide.py": "training.promotion.soundness",
     "statistics of days, in steps of the encoding: tests/ranker/encoding/test_past_statistics.py": """
         ranker.encoding.key_statistics""",
+    "a step of a join: tests/training/exposures/test_join.py": "training.exposures.exposure_run",
     "steps of a training: tests/training/trainer": """
         training.trainer.callbacks training.trainer.checkpoints training.trainer.epoch training.trainer.run""",
 }

@@ -106,11 +106,16 @@ class _Admin:
         state, loader = self._shared.state(), self._models.loaders[name]
         versions = state.versions.get(name) if state else None
         items = self._models.served.rankers[name].items
+        since = versions.since if versions else state.started if state else None
+        last = versions.last_refused if versions else None
         return {
             "version": self._models.served.version(name),
+            "since": since.isoformat() if since else None,
+            "created": self._models.served.rankers[name].artifact.manifest.created.isoformat(),
             "previous": list(versions.previous) if versions else [],
             "available": sorted(loader.versions()),
             "refused": {str(number): why.cause for number, why in versions.refused.items()} if versions else {},
+            "last_refused": last.model_dump(mode="json") if last else None,
             "pinned": loader.pinned or loader.follows_file,
             "items": None if items is None else len(items),
         }

@@ -51,7 +51,8 @@ def add_info_routes(app: FastAPI, models: ModelRegistry, metrics: Metrics, rank_
         served = models.served
         if name is not None and name not in served.rankers:
             raise Refusal(404, "no_model", "name", unknown(name, served.rankers))
-        return facts(served, name or served.default)
+        name = name or served.default
+        return facts(served.rankers[name], name)
 
     @app.get("/metrics", dependencies=readable, include_in_schema=False)
     async def read_metrics() -> Response:

@@ -23,8 +23,19 @@ SECURITY = [
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 ]
-NO_CONTENT = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-"""Sent with everything but the docs, whose page loads scripts."""
+POLICY = b"content-security-policy"
+NO_CONTENT = (POLICY, b"default-src 'none'; frame-ancestors 'none'")
+"""Sent with everything but pages."""
+OWN_FILES = (
+    POLICY,
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    b"require-trusted-types-for 'script'; trusted-types 'none'",
+)
+"""For a page of the service's own files: no inline script or style, and no text that becomes markup."""
+PAGES: dict[str, tuple[tuple[bytes, bytes], ...]] = {"/docs": (), "/console": (OWN_FILES,)}
+"""Policies of pages by path; the docs load scripts from elsewhere."""
+ANY = (NO_CONTENT,)
 CLOSE = (b"connection", b"close")
 
 
@@ -49,9 +60,8 @@ class Middleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message.get("headers", ()), *SECURITY, (ID_HEADER, request_id.encode())]
-                if scope["path"] != "/docs":
-                    headers.append(NO_CONTENT)
+                policy = PAGES.get(scope["path"], ANY)
+                headers = [*message.get("headers", ()), *SECURITY, (ID_HEADER, request_id.encode()), *policy]
                 if self._lifecycle.draining:
                     headers.append(CLOSE)
                 message["headers"] = headers

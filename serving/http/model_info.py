@@ -21,12 +21,11 @@ def overview(served: Snapshot) -> dict[str, Any]:
     }
 
 
-def facts(served: Snapshot, name: str) -> dict[str, Any]:
+def facts(ranker: Ranker, name: str) -> dict[str, Any]:
     """One model's version, tasks, schema, request columns, metrics, tables, and fusions with parameter bounds.
 
     ``list_sizes`` has the median and the 99th percentile of the lists in training, if inputs are relative to them.
     """
-    ranker = served.rankers[name]
     manifest = ranker.artifact.manifest
     return {
         "name": name,

@@ -1,4 +1,6 @@
-"""Reads the bodies of all routes but ``/rank`` completely, within limits, before a route sees the request."""
+"""Reads the bodies of all routes but those that rank completely, within limits, before a route sees the request."""
+
+from collections.abc import Collection
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,12 +16,13 @@ LARGEST = 65536
 class SmallBodies:
     """Middleware that limits bodies: FastAPI alone would read any body, and before checking the API key."""
 
-    def __init__(self, app: ASGIApp, bodies: Bodies, seconds: float) -> None:
-        self._app, self._bodies, self._seconds = app, bodies, seconds
+    def __init__(self, app: ASGIApp, bodies: Bodies, seconds: float, but: Collection[str] = ()) -> None:
+        """``but`` are the paths of routes that read their bodies themselves."""
+        self._app, self._bodies, self._seconds, self._but = app, bodies, seconds, but
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with its body, or answer with the reason for refusing it."""
-        if scope["type"] != "http" or not _has_body(scope):
+        if scope["type"] != "http" or scope["path"] in self._but or not _has_body(scope):
             await self._app(scope, receive, send)
             return
         try:

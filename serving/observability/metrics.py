@@ -2,11 +2,13 @@
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.features.users import OUTCOMES
@@ -244,9 +246,27 @@ class Metrics:
 
     def text(self) -> bytes:
         """All workers' metrics in Prometheus's text format."""
+        return generate_latest(self._together())
+
+    def families(self) -> list[Metric]:
+        """All workers' metrics, as in :meth:`text`."""
+        return list(self._together().collect())
+
+    def requests_by_group(self) -> dict[str, float]:
+        """Requests so far by group of an experiment, of all workers, models and outcomes."""
+        counts: defaultdict[str, float] = defaultdict(float)
+        for family in self.families():
+            if family.name == "ranker_requests":
+                for sample in family.samples:
+                    if sample.name == "ranker_requests_total":
+                        counts[sample.labels["group"]] += sample.value
+        return {group: count for group, count in counts.items() if group and not group.startswith("_")}
+
+    def _together(self) -> CollectorRegistry:
+        """The registry of this worker if it is alone, else one that reads the files of all."""
         if MULTIPROCESS not in os.environ:
-            return generate_latest(self._own)
+            return self._own
         together = CollectorRegistry()
         together.register(self._workers)
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        return together

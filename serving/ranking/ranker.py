@@ -1,7 +1,6 @@
 """Ranks one request: validates, looks up, encodes, scores, fuses, and writes the answer; independent of HTTP."""
 
 import logging
-import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal, TypeAlias
@@ -31,7 +30,7 @@ from serving.protocol.validation import RequestChecker, short
 from serving.ranking.candidates import LookedUp, RequestPool, SentRequest
 from serving.ranking.exposure import exposed
 from serving.ranking.request_trace import RequestTrace
-from serving.ranking.scheduler import Later, Step
+from serving.ranking.scheduler import Later, Step, completed
 from serving.scorer.client import RemoteEngine, Request, Scorers
 from serving.settings import Settings
 
@@ -183,15 +182,7 @@ class Ranker:
 
     def answer(self, opened: Opened, trace: RequestTrace | None = None, exchange: Exchange = DEFAULT_EXCHANGE) -> bytes:
         """Rank a parsed request and return the answer's bytes. Raises as :meth:`prepared` and its steps."""
-        step = self.prepared(opened, trace or RequestTrace(), exchange)
-        while not isinstance(answer := step(), bytes):
-            if isinstance(answer, Later):
-                ended = threading.Event()
-                answer.work.start(ended.set)
-                ended.wait()
-                answer = answer.step
-            step = answer
-        return answer
+        return completed(self.prepared(opened, trace or RequestTrace(), exchange))
 
     def prepared(
         self,

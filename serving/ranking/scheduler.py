@@ -39,6 +39,18 @@ class Later(NamedTuple):
     step: Step
 
 
+def completed(step: Step) -> bytes:
+    """Take a request's steps one after the other, in this thread alone, and return the answer. Raises what they do."""
+    while not isinstance(answer := step(), bytes):
+        if isinstance(answer, Later):
+            ended = threading.Event()
+            answer.work.start(ended.set)
+            ended.wait()
+            answer = answer.step
+        step = answer
+    return answer
+
+
 MAX_BATCH = 8
 """Most requests that one thread batches."""
 MAX_BATCH_SECONDS = 0.01

@@ -16,7 +16,7 @@ from serving.observability.metrics import Metrics
 from serving.protocol.compatibility import digest_of
 from serving.ranking.ranker import Ranker
 from serving.registry.catalog import Catalogue
-from serving.registry.shared_state import Refused, Serving, SharedState, State, Versions
+from serving.registry.shared_state import Begun, LastRefused, Refused, Serving, SharedState, State, StateError, Versions
 from serving.registry.snapshot import ExperimentError, Snapshot
 from serving.registry.version_loader import RefusedError, VersionLoader, verified
 from serving.scorer.client import Scorers
@@ -69,6 +69,8 @@ class ModelRegistry:
                 with self._prefixing(name):
                     chosen[name], versions[name] = loader.begin(agreed)
             state = State(catalogue=catalogue, versions=versions, items=before.items if before else 0)
+            if before is not None and not begins:
+                state = state.model_copy(update={"started": before.started, "begun": before.begun})
             if state != before:  # so that a later worker can start on a full disk
                 shared.write(state)
         self.default = catalogue.default
@@ -145,7 +147,10 @@ class ModelRegistry:
             except ExperimentError as error:
                 event(logging.ERROR, "experiment refused", reason=str(error))
                 raise
-            self._shared.write(state.with_experiment(experiment))
+            begun = state.begun
+            if experiment != state.catalogue.experiment:
+                begun = Begun(requests=self._metrics.requests_by_group())
+            self._shared.write(state.with_experiment(experiment, begun))
             self._adopt(served)
         named = {"experiment": experiment.name, "revision": experiment.revision} if experiment else {"experiment": None}
         event(logging.INFO, "experiment changed", **named)
@@ -221,12 +226,15 @@ class ModelRegistry:
         return replaced(self._load(model, version, allow_schema_change, lambda ranker: replaced(ranker).check()))
 
     def _record_refused(self, state: State, model: str, refused: RefusedError, stamp: str) -> None:
-        """Record for all workers a refused version that the watch would otherwise try again."""
-        versions = state.versions[model]
-        if refused.version < versions.current and not self.loaders[model].follows_file:
+        """Record for all workers a refused version, and whether the watch would otherwise try it again."""
+        last = LastRefused.of(refused.version, refused.cause, str(refused))
+        versions = state.versions[model].model_copy(update={"last_refused": last})
+        old = refused.version < versions.current and not self.loaders[model].follows_file
+        # The watch may load a version with another schema even if this request may not.
+        if old or (refused.cause == "schema" and self._settings.allow_schema_change):
+            with suppress(StateError):  # a note for people only
+                self._shared.write(state.with_versions(model, versions))
             return
-        if refused.cause == "schema" and self._settings.allow_schema_change:
-            return  # the watch may load it even if this request may not
         noted = {**versions.refused, refused.version: Refused(stamp=stamp, cause=refused.cause)}
         self._shared.write(state.with_versions(model, versions.with_refused(noted)))
 

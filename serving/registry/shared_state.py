@@ -14,6 +14,8 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -25,9 +27,13 @@ from serving.experiments.config import Experiment
 from serving.logs import Problems, event
 from serving.process.procfs import start_time
 from serving.process.runtime_folder import hold
+from serving.protocol.errors import cut
 from serving.registry.catalog import Catalogue
 
 HISTORY = 10
+REASON = 1000
+"""Most characters kept of the reason for a refusal."""
+now = partial(datetime.now, UTC)
 
 
 class Refused(Closed):
@@ -38,28 +44,48 @@ class Refused(Closed):
     counted: bool = Field(True, description="False if it was refused before any worker could count it.")
 
 
+class LastRefused(Closed):
+    """The latest refused version, kept for people after other versions were served."""
+
+    version: int
+    cause: str = Field(description="Label of the metric.")
+    reason: str
+    time: datetime = Field(default_factory=now)
+
+    @classmethod
+    def of(cls, version: int, cause: str, reason: str) -> "LastRefused":
+        """A version refused now; a long reason is cut."""
+        return cls(version=version, cause=cause, reason=cut(reason, REASON))
+
+
 class Versions(Closed):
     """The version of one model that all workers should serve, and its history."""
 
     current: int
+    since: datetime = Field(default_factory=now, description="When `current` was first served.")
     previous: tuple[int, ...] = Field((), description="Previously served versions, latest last.")
     highest: int = Field(description="The watch only picks up versions above this one.")
     digest: str = Field("", description="Digest of the files of `current`, so that all workers serve the same files.")
     refused: dict[int, Refused] = Field(
         default_factory=dict, description="Refused versions by number that would otherwise be served."
     )
+    last_refused: LastRefused | None = Field(None, description="The latest refused version, whatever its number.")
 
     def moved_to(self, version: int) -> "Versions":
         """Make another version current."""
         previous = (*self.previous, self.current)[-HISTORY:]
         refused = {number: why for number, why in self.refused.items() if number > version}
-        return Versions(current=version, previous=previous, highest=max(self.highest, version), refused=refused)
+        highest = max(self.highest, version)
+        return Versions(
+            current=version, previous=previous, highest=highest, refused=refused, last_refused=self.last_refused
+        )
 
     def rolled_back(self) -> "Versions":
         """Make the previous version current. Raises ``LookupError`` if there is none."""
         if not self.previous:
             raise LookupError("no version was served before this one")
-        return self.model_copy(update={"current": self.previous[-1], "previous": self.previous[:-1], "digest": ""})
+        back = {"current": self.previous[-1], "previous": self.previous[:-1]}
+        return self.model_copy(update={**back, "digest": "", "since": now()})
 
     def with_digest(self, digest: str) -> "Versions":
         """Set the digest of the current version's files."""
@@ -70,12 +96,21 @@ class Versions(Closed):
         return self.model_copy(update={"refused": refused})
 
 
+class Begun(Closed):
+    """When the current experiment was loaded, so that its requests can be told from those of the one before."""
+
+    time: datetime = Field(default_factory=now)
+    requests: dict[str, float] = Field(default_factory=dict, description="Requests by group counted until then.")
+
+
 class State(Closed):
     """What all workers should serve, in one file, so that models and experiment always match."""
 
     catalogue: Catalogue = Field(description="The models file as read; it may have changed since.")
     versions: dict[str, Versions] = Field(description="Versions by model, except models fixed to one version.")
     items: int = Field(0, description="Number of requested reloads of the items.")
+    started: datetime = Field(default_factory=now, description="When the service started.")
+    begun: Begun = Field(default_factory=Begun, description="The beginning of the experiment in `catalogue`.")
 
     def versions_of(self, catalogue: Catalogue) -> dict[str, Versions]:
         """Versions of the models whose folder is the same in ``catalogue``; others' numbers have no meaning there."""
@@ -93,9 +128,10 @@ class State(Closed):
         """Request all workers to check their items files."""
         return self.model_copy(update={"items": self.items + 1})
 
-    def with_experiment(self, experiment: Experiment | None) -> "State":
+    def with_experiment(self, experiment: Experiment | None, begun: Begun) -> "State":
         """Replace the experiment."""
-        return self.model_copy(update={"catalogue": self.catalogue.model_copy(update={"experiment": experiment})})
+        catalogue = self.catalogue.model_copy(update={"experiment": experiment})
+        return self.model_copy(update={"catalogue": catalogue, "begun": begun})
 
 
 class Serving(Closed):

@@ -17,7 +17,7 @@ from serving.protocol.compatibility import differences_of, digest_of
 from serving.protocol.errors import RequestError
 from serving.ranking.ranker import Ranker
 from serving.registry.catalog import Source
-from serving.registry.shared_state import Refused, Versions
+from serving.registry.shared_state import LastRefused, Refused, Versions
 from serving.registry.snapshot import ExperimentError
 from serving.scorer.client import Scorers
 from serving.settings import Settings
@@ -117,6 +117,7 @@ class VersionLoader:
         Raises ``ArtifactError``, ``EngineError`` or ``ItemsError`` if none passes.
         """
         refused: dict[int, Refused] = {}
+        last: LastRefused | None = None
         first: tuple[int, Exception] | None = None
         for version in self._order(known):
             stamp = self.stamp(version)
@@ -126,11 +127,14 @@ class VersionLoader:
                 self._log(error)
                 refused[version] = Refused(stamp=stamp, cause=error.cause, counted=False)
                 first = first or (version, error.__cause__ if isinstance(error.__cause__, Exception) else error)
+                last = last or LastRefused.of(version, error.cause, str(error))
                 continue
             fresh = Versions(current=version, highest=version)
             versions = fresh if known is None else known if version == known.current else known.moved_to(version)
             newer = {number: why for number, why in refused.items() if number > version}
             versions = versions.with_refused({**versions.refused, **newer})
+            if last is not None:
+                versions = versions.model_copy(update={"last_refused": last})
             return ranker, versions.with_digest(digest_of(ranker.artifact))
         if first is None:
             raise ArtifactError(f"{self._source.artifact}: holds no version of an artifact any more")
@@ -167,6 +171,10 @@ class VersionLoader:
             self._log(refused, serving=old.manifest.version)
             raise
         return ranker
+
+    def beside(self, version: int) -> Ranker:
+        """Load a version that is not to be served, for comparisons. Raises ``RefusedError``, which is not logged."""
+        return self._ready(version, self._read(version))
 
     def _order(self, known: Versions | None) -> list[int]:
         """Versions to try when the service starts, best first."""

@@ -10,9 +10,13 @@ from training.cli.backtest import backtest
 from training.cli.compare import compare
 from training.cli.distill import distill
 from training.cli.evaluate import evaluate
+from training.cli.evaluate_policy import evaluate_policy
+from training.cli.experiment import experiment
 from training.cli.export import export
 from training.cli.fit import fit
 from training.cli.inspect import inspect
+from training.cli.join import join
+from training.cli.online import online
 from training.cli.pareto import pareto
 from training.cli.promote import promote
 from training.cli.publish import publish
@@ -31,9 +35,13 @@ COMMANDS = (
     compare,
     pareto,
     search,
+    join,
     distill,
     promote,
+    experiment,
+    evaluate_policy,
     publish,
+    online,
     inspect,
     report,
     schema,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,19 +85,22 @@ class Space:
 
     def at(self, point: Floats) -> Plan:
         """The plan at a point [D]."""
-        given: dict[str, float | dict[str, float]] = {}
-        steps: dict[str, dict[str, float]] = {}
+        changes = self.changes(point)
+        return self.plan.replaced(changes.get("parameters", {})).with_rerank(changes.get(RERANK, {}))
+
+    def changes(self, point: Floats) -> dict[str, dict[str, Any]]:
+        """The parameters at a point [D], as a request's ``fusion`` has them: ``parameters`` and ``rerank``, if any."""
+        changes: dict[str, dict[str, Any]] = {}
         for dimension, value in zip(self.dimensions, self.values(point).tolist(), strict=True):
             number = int(value) if dimension.integer else value
             if dimension.step is not None:
-                steps.setdefault(dimension.step, {})[dimension.parameter] = number
+                changes.setdefault(RERANK, {}).setdefault(dimension.step, {})[dimension.parameter] = number
             elif dimension.objective is None:
-                given[dimension.parameter] = number
+                changes.setdefault("parameters", {})[dimension.parameter] = number
             else:
-                of_objectives = given.setdefault(dimension.parameter, {})
-                assert isinstance(of_objectives, dict)
+                of_objectives = changes.setdefault("parameters", {}).setdefault(dimension.parameter, {})
                 of_objectives[dimension.objective] = number
-        return self.plan.replaced(given).with_rerank(steps)
+        return changes
 
 
 def step_parameter(step: str, parameter: str) -> str:

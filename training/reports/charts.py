@@ -127,10 +127,10 @@ def bars(records: Records, x: str, y: str, title: str = "") -> Chart:
     )
 
 
-def intervals(records: Records, title: str = "") -> Chart:
+def intervals(records: Records, title: str = "", axis: str = "gain") -> Chart:
     """One line per record with ``label``, ``gain``, its interval ``low`` to ``high``, and a ``bound`` or ``None``.
 
-    A zero line separates losses from gains, and a tick marks the bound.
+    A zero line separates losses from gains, and a tick marks the bound. ``axis``: what the numbers are.
     """
     base = alt.Chart(_data(records)).encode(y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=0)))
     tooltip = [
@@ -141,12 +141,32 @@ def intervals(records: Records, title: str = "") -> Chart:
     zero = alt.Chart(_data([{"at": 0.0}])).mark_rule(strokeDash=[4, 4], color="gray").encode(x="at:Q")
     return alt.layer(
         zero,
-        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="gain", scale=scale), x2="high:Q"),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=axis, scale=scale), x2="high:Q"),
         base.mark_circle(size=70, opacity=1).encode(x="gain:Q", tooltip=tooltip),
         base.transform_filter("isNumber(datum.bound)")
         .mark_tick(color="#d1495b", thickness=3, size=16)
         .encode(x="bound:Q", tooltip=tooltip),
     ).properties(title=title, width=620, height=alt.Step(24))
+
+
+def bands(records: Records, x: str, y: str, colour: str, names: Sequence[str], title: str = "") -> Chart:
+    """One line per value of ``colour`` with its interval, ``low`` to ``high``, and a line at 0.
+
+    ``names``: all values of ``colour``, in the colours of :meth:`Page.legend`.
+    """
+    base = alt.Chart(_data(records)).encode(
+        x=alt.X(f"{_key(x)}:Q", title=x, scale=alt.Scale(zero=True)), color=_coloured(colour, names)
+    )
+    tooltip = [
+        alt.Tooltip(f"{_key(colour)}:N", title=colour),
+        *(alt.Tooltip(f"{_key(name)}:Q", title=name, format=".4g") for name in (x, y, "low", "high")),
+    ]
+    zero = alt.Chart(_data([{"at": 0.0}])).mark_rule(strokeDash=[4, 4], color="gray").encode(y="at:Q")
+    return alt.layer(
+        zero,
+        base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", title=y), y2="high:Q"),
+        base.mark_line(point=True).encode(y=alt.Y(f"{_key(y)}:Q", title=y), tooltip=tooltip),
+    ).properties(title=title, width=620, height=220)
 
 
 def lines(
@@ -179,6 +199,50 @@ def lines(
             ],
         )
         .properties(title=title, width=640, height=220)
+    )
+
+
+def around(
+    centres: Records, points: Records, x: str, y: str, label: str, state: str, title: str, ends: tuple[float, float]
+) -> Chart:
+    """A line with a band from ``low`` to ``high``, and labelled points in two states around it; y spans ``ends``."""
+    middle = alt.Chart(_data(centres)).encode(
+        x=alt.X(f"{_key(x)}:Q", title=x, axis=alt.Axis(tickMinStep=1, format="d"))
+    )
+    scale = alt.Scale(domain=list(ends))
+    tooltip = [
+        alt.Tooltip(f"{_key(name)}:{'Q' if name in (x, y) else 'N'}", title=name) for name in (label, state, x, y)
+    ]
+    dots = alt.Chart(_data(points)).mark_circle(size=55, opacity=0.9)
+    return alt.layer(
+        middle.mark_area(opacity=0.18, color=PALETTE[0]).encode(y=alt.Y("low:Q", title=y, scale=scale), y2="high:Q"),
+        middle.mark_line(point=True, color=PALETTE[0]).encode(y=alt.Y(f"{_key(y)}:Q", scale=scale)),
+        dots.encode(
+            x=f"{_key(x)}:Q",
+            y=f"{_key(y)}:Q",
+            color=alt.Color(
+                f"{_key(state)}:N",
+                title="",
+                scale=alt.Scale(domain=["served", "stopped"], range=[PALETTE[1], "#999999"]),
+            ),
+            tooltip=tooltip,
+        ),
+    ).properties(title=title, width=640, height=200)
+
+
+def grouped_bars(records: Records, x: str, y: str, colour: str) -> Chart:
+    """Bars side by side, one per value of ``colour``, over the categories ``x`` in the given order."""
+    return (
+        alt.Chart(_data(records))
+        .mark_bar()
+        .encode(
+            x=alt.X(f"{_key(x)}:N", sort=None, title=x, axis=alt.Axis(labelAngle=-40)),
+            xOffset=alt.XOffset(f"{_key(colour)}:N", sort=None),
+            y=alt.Y(f"{_key(y)}:Q", title=y),
+            color=_coloured(colour, None),
+            tooltip=[alt.Tooltip(f"{_key(name)}:{'Q' if name == y else 'N'}", title=name) for name in (colour, x, y)],
+        )
+        .properties(width=640, height=220)
     )
 
 

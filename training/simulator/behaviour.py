@@ -78,3 +78,38 @@ class Drivers:
         user, item = self.user[users], self.item[items]
         affinity = (user[..., :LATENT] * item[..., :LATENT]) @ AFFINITY.T
         return np.asarray(affinity + user[..., LATENT:] + item[..., LATENT:])
+
+
+def draw_labels(
+    response: Response, duration: Floats, examination: npt.NDArray[np.floating], chance: Floats
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Labels of shown items, each [S, P]: int8 responses, and ``watch_time`` in seconds, float32.
+
+    A click needs examination and attraction; all other responses need a click.
+
+    Parameters
+    ----------
+    response
+        True probabilities, each [S, P].
+    duration : [S, P]
+        Seconds of the items.
+    examination : [P] or [S, P]
+        Probability that the user examines the place.
+    chance : [5, S, P]
+        Uniform random numbers, by which the labels are drawn.
+    """
+    click = chance[0] < response.click * examination.astype(np.float32)
+    long_view = click & (chance[1] < response.long_view)
+    # U ** ((1 - m) / m) has mean m on [0, 1).
+    left = LONG_VIEW * chance[4] ** ((1.0 - response.abandon) / response.abandon)
+    watched = np.where(long_view, LONG_VIEW + (1.0 - LONG_VIEW) * chance[4], left)
+    labels = {
+        "click": click,
+        "long_view": long_view,
+        "like": click & (chance[2] < response.like),
+        "share": click & (chance[3] < response.share),
+    }
+    return {
+        **{name: label.astype(np.int8) for name, label in labels.items()},
+        "watch_time": np.where(click, watched * duration, 0.0).astype(np.float32),
+    }

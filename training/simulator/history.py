@@ -15,6 +15,12 @@ class Histories:
         self._latest = np.zeros((users, length), dtype=np.int32)  # oldest first
         self._counts = np.zeros(users, dtype=np.int64)
 
+    def of(self, users: Ints) -> pa.ListArray:
+        """The latest clicks, latest last, of each of ``users`` [S]: S lists of item ids."""
+        counts = self._counts[users]
+        starts = np.arange(users.size) * self._length
+        return _slices(self._latest[users].ravel(), starts, starts + counts)
+
     def extend(self, users: Ints, items: Ints, clicks: npt.NDArray[np.generic]) -> pa.ListArray:
         """Add the clicks of sessions in order; return the click history before each session.
 

@@ -21,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from training.simulator.behaviour import LONG_VIEW
+from training.simulator.behaviour import draw_labels
 from training.simulator.config import SimulatorConfig
+from training.simulator.features import Features
 from training.simulator.history import Histories
 from training.simulator.policy import Sessions, stream
-from training.simulator.population import CATEGORIES, CITIES, DEVICES, EMBEDDING, GENDERS, TAGS, Ints
+from training.simulator.population import EMBEDDING, Ints
 from training.simulator.world import World
 
 SCHEMA = pa.schema(
@@ -103,28 +104,12 @@ def _times(share: npt.NDArray[np.float64]) -> Ints:
 
 
 class _Columns:
-    """Converts sessions to rows; text is taken from one Arrow array per feature."""
+    """Converts sessions to rows."""
 
     def __init__(self, world: World) -> None:
-        users, items = world.users, world.items
         self._world = world
         self._examination = world.config.examination(world.config.shown_per_session)
-        self._devices = pa.array(DEVICES)
-        self._users = {
-            "user_age": pa.array(users.age, from_pandas=True),
-            "user_gender": pa.array(GENDERS).take(pa.array(users.gender)),
-            "user_city": pa.array(CITIES).take(pa.array(users.city)),
-            "user_activity": pa.array(users.activity),
-        }
-        self._items = {
-            "author_id": pa.array(items.author),
-            "category": pa.array(CATEGORIES).take(pa.array(items.category)),
-            "tags": pa.ListArray.from_arrays(
-                pa.array(items.tag_starts, type=pa.int32()), pa.array(TAGS).take(pa.array(items.tags))
-            ),
-            "duration_s": pa.array(items.duration),
-            "item_embedding": pa.FixedSizeListArray.from_arrays(pa.array(items.embedding.ravel()), EMBEDDING),
-        }
+        self._features = Features(world)
 
     def table(
         self,
@@ -136,55 +121,37 @@ class _Columns:
         rng: np.random.Generator,
     ) -> pa.Table:
         """Rows of ``sessions`` in order; adds their clicks to ``histories``."""
-        config, items = self._world.config, self._world.items
+        config = self._world.config
         count, shown = sessions.items.shape
-        labels = self._labels(sessions, rng)
+        labels = draw_labels(
+            self._world.response(sessions.logits),
+            self._world.items.duration[sessions.items],
+            self._examination,
+            rng.random((5, *sessions.items.shape), dtype=np.float32),
+        )
         history = histories.extend(sessions.users, sessions.items, labels["click"])
         session = pa.array(np.repeat(np.arange(count), shown))
-        usual = self._world.users.device[sessions.users]
-        device = np.where(rng.random(count) < 0.85, usual, rng.integers(len(DEVICES), size=count))
+        device = self._features.draw_devices(sessions.users, rng)
         date = config.start + datetime.timedelta(days=day)
         midnight = int(np.datetime64(date, "ms").astype(np.int64))
         shown_items = sessions.items.ravel()
-        rows, item_rows = count * shown, pa.array(shown_items)
-        person = {name: column.take(pa.array(sessions.users)) for name, column in self._users.items()}
+        rows = count * shown
         request = {
             "request_id": pa.array(requests),
             "user_id": pa.array(sessions.users),
             "timestamp_ms": pa.array(midnight + times),
             "hour": pa.array((times // 3_600_000).astype(np.int8)),
-            "device": self._devices.take(pa.array(device)),
+            "device": device,
             "history": history,
-            **person,
+            **self._features.of_users(sessions.users),
         }
         columns = {
             **{name: column.take(session) for name, column in request.items()},
-            **{name: column.take(item_rows) for name, column in self._items.items()},
+            **self._features.of_items(shown_items),
             **{name: pa.array(column.ravel()) for name, column in labels.items()},
-            "item_id": item_rows,
+            "item_id": pa.array(shown_items),
             "date": pa.array(np.full(rows, int(f"{date:%Y%m%d}"), dtype=np.int32)),
             "position": pa.array(np.tile(np.arange(1, shown + 1, dtype=np.int16), count)),
-            "item_age_days": pa.array((day - items.upload_day[shown_items]).astype(np.int32)),
+            "item_age_days": self._features.ages(shown_items, day),
         }
         return pa.table([columns[field.name] for field in SCHEMA], schema=SCHEMA)
-
-    def _labels(self, sessions: Sessions, rng: np.random.Generator) -> dict[str, npt.NDArray[np.generic]]:
-        """Labels [S, shown]: draws examination and click, then the responses given a click."""
-        response = self._world.response(sessions.logits)
-        chance = rng.random((5, *sessions.items.shape), dtype=np.float32)
-        click = chance[0] < response.click * self._examination.astype(np.float32)
-        long_view = click & (chance[1] < response.long_view)
-        # U ** ((1 - m) / m) has mean m on [0, 1).
-        left = LONG_VIEW * chance[4] ** ((1.0 - response.abandon) / response.abandon)
-        watched = np.where(long_view, LONG_VIEW + (1.0 - LONG_VIEW) * chance[4], left)
-        duration = self._world.items.duration[sessions.items]
-        labels = {
-            "click": click,
-            "long_view": long_view,
-            "like": click & (chance[2] < response.like),
-            "share": click & (chance[3] < response.share),
-        }
-        return {
-            **{name: label.astype(np.int8) for name, label in labels.items()},
-            "watch_time": np.where(click, watched * duration, 0.0).astype(np.float32),
-        }

@@ -31,9 +31,8 @@ class Policy:
 
     def sessions(self, count: int, day: int, rng: np.random.Generator) -> Sessions:
         """Draw ``count`` sessions on ``day`` (days since the log's first); active users have more sessions."""
-        visits = np.searchsorted(self._visits, rng.random(count) * self._visits[-1], side="right")
-        users = np.minimum(visits, self._visits.size - 1)
-        candidates = self._retrieve(count, day, rng)
+        users = self.visitors(count, rng)
+        candidates = self.retrieve(count, day, rng)
         logits = self._drivers.logits(users[:, None], candidates)
         score = self._config.policy_skill * logits[..., CLICK] + self._prior[candidates]
         score += self._config.policy_noise * rng.standard_normal(score.shape, dtype=np.float32)
@@ -44,13 +43,18 @@ class Policy:
             logits=np.take_along_axis(logits, order[..., None], axis=1),
         )
 
-    def _retrieve(self, count: int, day: int, rng: np.random.Generator) -> Ints:
-        """Candidates [count, candidates_per_session] among the items uploaded by ``day``.
+    def visitors(self, count: int, rng: np.random.Generator) -> Ints:
+        """Users [count] of as many visits, drawn by their activity."""
+        visits = np.searchsorted(self._visits, rng.random(count) * self._visits[-1], side="right")
+        return np.asarray(np.minimum(visits, self._visits.size - 1))
+
+    def retrieve(self, count: int, day: int, rng: np.random.Generator, slots: int | None = None) -> Ints:
+        """Candidates [count, slots] among the items uploaded by ``day``; ``slots`` is by default the config's.
 
         Items are split at random into one group per slot, and each slot samples from its group by popularity, so that a
         session has no duplicate items, without rejection sampling.
         """
-        slots = self._config.candidates_per_session
+        slots = self._config.candidates_per_session if slots is None else slots
         live = rng.permutation(np.flatnonzero(self._items.upload_day <= day))
         age = day - self._items.upload_day[live]
         weight = self._items.popularity[live] * (1.0 + 1.5 * np.exp(-age / 3.0))  # new items are shown more

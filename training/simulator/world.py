@@ -96,7 +96,7 @@ class World:
 
         ``users`` and ``items`` are ids that broadcast to [B] (any shape). Raises ``ValueError`` for an unknown id.
         """
-        response, duration = self._pairs(users, items)
+        response, duration = self.responses(users, items)
         return _given_click(response, duration)
 
     def expected(self, users: npt.ArrayLike, items: npt.ArrayLike) -> dict[str, Values]:
@@ -104,7 +104,7 @@ class World:
 
         These exclude position effects. Arguments and errors are as in ``given_click``.
         """
-        response, duration = self._pairs(users, items)
+        response, duration = self.responses(users, items)
         click = response.click.astype(np.float64)
         return {name: click * value for name, value in _given_click(response, duration).items()}
 
@@ -178,7 +178,8 @@ class World:
             raise ValueError("order must not repeat an index within a request")
         return self.expected(user[..., None], items), places[..., :k]
 
-    def _pairs(self, users: npt.ArrayLike, items: npt.ArrayLike) -> tuple[Response, Values]:
+    def responses(self, users: npt.ArrayLike, items: npt.ArrayLike) -> tuple[Response, Values]:
+        """True response probabilities of pairs, each [B], and the items' seconds [B]; arguments as ``given_click``."""
         user, item = np.broadcast_arrays(np.asarray(users), np.asarray(items))
         _check_ids("users", user, self.config.users)
         _check_ids("items", item, self.config.items)

@@ -126,7 +126,9 @@ def test_wrong_settings_are_named(name, value, text):
 
 def test_every_route_begins_with_a_name_that_no_prefix_may_have(url):
     paths = CLIENT.get(f"{url}/openapi.json").json()["paths"]
-    assert {path.split("/")[1] for path in paths} | {"docs", "openapi.json", "admin", "metrics"} == set(ROUTES)
+    assert {path.split("/")[1] for path in paths} | {"docs", "openapi.json", "admin", "console", "metrics"} == set(
+        ROUTES
+    )
     for name in ROUTES:
         with pytest.raises(SettingsError, match=rf"root_path cannot be /{name}/x: the service has routes of its own"):
             Settings.from_environment({"RANKER_SERVE_ARTIFACT": "a", "RANKER_SERVE_ROOT_PATH": f"/{name}/x"})

@@ -158,7 +158,7 @@ def test_sizes_of_the_lists_in_training_are_told(listed):
     assert listed.encoder.list_sizes == (13, 30)
     assert LIST_SIZE in listed.encoder.encodings
     served = Snapshot({"default": Ranker(listed, OnnxRuntime(listed.model_path), max_candidates=100)}, "default")
-    assert facts(served, "default")["list_sizes"] == {"median": 13, "p99": 30}
+    assert facts(served.rankers["default"], "default")["list_sizes"] == {"median": 13, "p99": 30}
 
 
 def test_requests_and_their_documents_name_no_list(listed, requests):

@@ -10,7 +10,7 @@ import pytest
 
 from serving.process.procfs import start_time
 from serving.registry.catalog import Catalogue
-from serving.registry.shared_state import Refused, Serving, SharedState, State, StateError, Versions
+from serving.registry.shared_state import LastRefused, Refused, Serving, SharedState, State, StateError, Versions
 from serving.settings import Settings
 
 
@@ -21,6 +21,22 @@ def test_versions_move_and_go_back():
     assert (back.current, back.previous, back.highest) == (2, (1,), 5)
     with pytest.raises(LookupError, match="no version was served before"):
         back.rolled_back().rolled_back()
+
+
+def test_a_version_tells_since_when_it_is_served():
+    first = Versions(current=1, highest=1)
+    second = first.moved_to(2)
+    back = second.rolled_back()
+    assert first.since < second.since < back.since
+    assert second.with_digest("x").since == second.since
+
+
+def test_the_last_refused_version_is_kept_when_others_are_served():
+    last = LastRefused.of(3, "scores", "x" * 2000)
+    versions = Versions(current=1, highest=1, last_refused=last).moved_to(2)
+    assert versions.moved_to(4).rolled_back().last_refused == last
+    assert (last.version, last.cause, len(last.reason)) == (3, "scores", 1000)
+    assert Versions.model_validate_json(versions.model_dump_json()) == versions
 
 
 def test_history_is_bounded():

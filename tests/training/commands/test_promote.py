@@ -16,9 +16,10 @@ from tests.serving.conftest import server
 from tests.training.command import ranker_train
 from tests.training.promotion.linear import CONFIG, fitted, simulated
 from tests.training.reports.browser import dom
+from training.admin_client import ServiceError
 from training.commands.promote import PromotionOptions, _split_alike, promote
 from training.config.experiment import ConfigError
-from training.promotion.activation import ActivationError, Service
+from training.promotion.activation import Service
 
 KEY = "a key for administrators"
 QUICKLY = ("--bootstrap", 60, "--engine", "onnxruntime")
@@ -222,15 +223,15 @@ def test_a_running_service_is_asked_to_serve_what_is_promoted_and_nothing_else(p
         assert served(service.url) == 2
         assert Service(service.url, KEY).activate(new) == 1  # served already
 
-        with pytest.raises(ActivationError, match=r"/admin/reload: answers 404: model: .*'main'"):
+        with pytest.raises(ServiceError, match=r"/admin/reload: answers 404: model: .*'main'"):
             Service(service.url, KEY, "main").activate(new)
         other = with_fusions(new, new.fusions, new.manifest.experiment, tmp_path)
         assert other.manifest.version == 1
-        with pytest.raises(ActivationError, match=r"serves another artifact with the number 1, .*/admin/rollback"):
+        with pytest.raises(ServiceError, match=r"serves another artifact with the number 1, .*/admin/rollback"):
             Service(service.url, KEY).activate(other)
         fitted(tmp_path, past)
         third_of_another_folder = fitted(tmp_path, past)
-        with pytest.raises(ActivationError, match="answers 404: version: there is no version 3"):
+        with pytest.raises(ServiceError, match="answers 404: version: there is no version 3"):
             Service(service.url, KEY).activate(third_of_another_folder)
 
 
@@ -259,14 +260,14 @@ def test_whatever_a_service_does_is_one_line(equal):
         thread.start()
         url = f"http://127.0.0.1:{odd.server_port}"
         try:
-            with pytest.raises(ActivationError, match="its answer is no JSON object; is it a ranker-serve"):
+            with pytest.raises(ServiceError, match="its answer is no JSON object; is it a ranker-serve"):
                 Service(url, KEY).activate(equal)
-            with pytest.raises(ActivationError, match="answers 302"):
+            with pytest.raises(ServiceError, match="answers 302"):
                 Service(f"{url}/moved", KEY).activate(equal)
         finally:
             odd.shutdown()
             thread.join()
-    with pytest.raises(ActivationError, match=r"/admin/reload: cannot be asked: .*refused"):
+    with pytest.raises(ServiceError, match=r"/admin/reload: cannot be asked: .*refused"):
         Service(url, KEY).activate(equal)
 
 

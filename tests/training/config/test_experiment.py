@@ -18,7 +18,10 @@ def refused(tmp_path, text):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+SHIPPED = [path for path in sorted((ROOT / "configs").glob("*.yaml")) if path.stem != "online"]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_shipped_configs_are_valid(path):
     assert load(path).log_schema.tasks
 

@@ -1,0 +1,1 @@
+"""Searches a fusion's parameters on live traffic, in rounds of experiments; :class:`Search` decides what comes next."""
