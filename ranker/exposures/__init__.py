@@ -3,7 +3,7 @@
 ``columns`` names its columns, which are the contract between the two.
 """
 
-from ranker.exposures.files import ExposureFile, exposure_files, open_files
+from ranker.exposures.files import ExposureFile, exposure_files, newest_files, open_files
 from ranker.exposures.finish import Finished, recover
 from ranker.exposures.reading import ExposureError, facts, read_file, read_log, request_starts, write_exposures
 from ranker.exposures.schema import log_schema
@@ -17,6 +17,7 @@ __all__ = [
     "facts",
     "hashed_unit",
     "log_schema",
+    "newest_files",
     "open_files",
     "read_file",
     "read_log",

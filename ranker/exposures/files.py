@@ -63,6 +63,12 @@ def exposure_files(directory: Path) -> list[ExposureFile]:
     return sorted(_of_paths(path for day in _days(directory) for path in day.glob("*.parquet")))
 
 
+def newest_files(directory: Path) -> Iterator[ExposureFile]:
+    """The finished files of a log, the latest first; days that are not reached are not listed. Raises ``OSError``."""
+    for day in sorted(_days(directory), reverse=True):
+        yield from sorted(_of_paths(day.glob("*.parquet")), reverse=True)
+
+
 def open_files(directory: Path) -> list[ExposureFile]:
     """The streams of a log that are being written, or that a killed process left, by time."""
     return sorted(_of_paths((directory / OPEN).glob("*.arrow")))

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from heapq import merge
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ranker.exposures import exposure_files, open_files, request_starts
+from ranker.exposures import newest_files, open_files, request_starts
 from ranker.exposures.columns import CANDIDATE, CONTEXT, ITEM, METADATA
 from ranker.exposures.files import OPEN
 from ranker.exposures.finish import batches
@@ -24,6 +24,8 @@ FILES = 16
 """Most files that are looked into: those that were written last."""
 PARTS = 8
 """Most record batches of a stream, or row groups of a file, that are looked into: the last ones."""
+NEEDED = ("time", "unit", "candidates", "place", ITEM)
+"""Columns without which a file is not one of the log."""
 
 
 def logged_requests(directory: Path, model: str, ranker: Ranker, most: int) -> list[dict[str, Any]]:
@@ -33,16 +35,24 @@ def logged_requests(directory: Path, model: str, ranker: Ranker, most: int) -> l
     service has items and users; else there is nothing to rank.
     """
     found: list[dict[str, Any]] = []
+    try:
+        files = _newest(directory, model)
+    except OSError as error:
+        return [_none(f"cannot be read: {error.strerror or error}")]
     # Each worker writes files of its own, so the latest requests are in several.
-    streams = [_requests(path) for path in _newest(directory, model)]
+    streams = [_requests(path) for path in files]
     for rows in merge(*streams, key=lambda rows: rows.column("time")[0].as_py(), reverse=True):
         request = _request(rows, ranker)
         if isinstance(request, str):
-            return [{"title": "From the exposure log", "reason": request}]
+            return [_none(request)]
         found.append(request)
         if len(found) == most:
             break
     return found
+
+
+def _none(reason: str) -> dict[str, Any]:
+    return {"title": "From the exposure log", "reason": reason}
 
 
 def _request(rows: Any, ranker: Ranker) -> dict[str, Any] | str:
@@ -74,13 +84,14 @@ def _request(rows: Any, ranker: Ranker) -> dict[str, Any] | str:
 
 
 def _newest(directory: Path, model: str) -> list[Path]:
-    """The files of a model that were written last, finished or not."""
+    """The files of a model that were written last, finished or not. Raises ``OSError``."""
+    newest = [file.path for file in islice(filter(lambda file: file.model == model, newest_files(directory)), FILES)]
     written = {}
-    for file in [*exposure_files(directory), *open_files(directory)]:
-        with suppress(FileNotFoundError):  # it has just been finished
-            facts = file.path.stat()
-            if file.model == model and facts.st_size <= LARGEST:
-                written[file.path] = facts.st_mtime_ns
+    for path in [*newest, *(file.path for file in open_files(directory) if file.model == model)]:
+        with suppress(FileNotFoundError):  # it has just been finished, or was too old to keep
+            facts = path.stat()
+            if facts.st_size <= LARGEST:
+                written[path] = facts.st_mtime_ns
     return sorted(written, key=lambda path: written[path], reverse=True)[:FILES]
 
 
@@ -88,9 +99,15 @@ def _requests(path: Path) -> Iterator[Any]:
     """Tables of one request each, the latest first, of the last parts of a file."""
     with suppress(OSError, pa.ArrowInvalid):  # it is being finished, or a killed process left half of it
         for table in _of_stream(path) if path.parent.name == OPEN else _of_file(path):
+            if not _of_log(table.schema):
+                return
             starts = [*request_starts(table).tolist(), table.num_rows]
             for start, stop in reversed(list(pairwise(starts))):
                 yield table.slice(start, stop - start)
+
+
+def _of_log(schema: Any) -> bool:
+    return METADATA in (schema.metadata or {}) and all(name in schema.names for name in NEEDED)
 
 
 def _of_stream(path: Path) -> Iterator[Any]:
@@ -101,9 +118,11 @@ def _of_stream(path: Path) -> Iterator[Any]:
 
 
 def _of_file(path: Path) -> Iterator[Any]:
+    """In this thread alone, so that requests of clients keep the other cores."""
     with pq.ParquetFile(path) as file:
+        wanted = [name for name in file.schema_arrow.names if name.startswith((CONTEXT, CANDIDATE)) or name in NEEDED]
         for group in reversed(range(file.num_row_groups)[-PARTS:]):
-            yield file.read_row_group(group)
+            yield file.read_row_group(group, columns=wanted, use_threads=False)
 
 
 def _named(rows: Any, prefix: str) -> list[str]:

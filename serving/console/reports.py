@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
+from pydantic import ValidationError
+
+from serving.console.report_content import Report
+from serving.protocol.errors import cut
 
 LARGEST = 8 * 2**20
 """Largest report in bytes."""
-KEPT = (
-    *("experiment", "state", "why", "control", "first", "last", "method", "level", "correction", "groups"),
-    *("comparisons", "guardrails", "notes"),
-)
-"""Parts of a report that are shown; the differences day by day are on its own page."""
+REASON = 500
+"""Most characters of the reason why a report cannot be shown."""
 
 
 def newest(source: Path | None) -> dict[str, Any] | None:
@@ -23,7 +23,8 @@ def newest(source: Path | None) -> dict[str, Any] | None:
     if source is None:
         return None
     try:
-        files = list(source.glob("*.json")) if source.is_dir() else [source]
+        # A pipe would block, and a folder is no report.
+        files = [file for file in source.glob("*.json") if file.is_file()] if source.is_dir() else [source]
         if not files:
             return {"reason": f"{source.name}: holds no *.json"}
         time, file = max((file.stat().st_mtime, file) for file in files)
@@ -35,9 +36,15 @@ def newest(source: Path | None) -> dict[str, Any] | None:
     if len(text) > LARGEST:
         return {**found, "reason": f"{file.name}: has more than {LARGEST} bytes"}
     try:
-        content = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {**found, "reason": f"{file.name}: is not valid JSON"}
-    if not isinstance(content, dict) or any(name not in content for name in KEPT):
-        return {**found, "reason": f"{file.name}: is not a report of ranker-train experiment --json"}
-    return {**found, "content": {name: content[name] for name in KEPT}}
+        content = Report.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            return {**found, "reason": f"{file.name}: is not valid JSON"}
+        where = ".".join(map(str, first["loc"]))
+        told = f"{where}: {first['msg']}" if where else first["msg"]
+        return {
+            **found,
+            "reason": cut(f"{file.name}: is not a report of ranker-train experiment --json: {told}", REASON),
+        }
+    return {**found, "content": content.model_dump(mode="json")}

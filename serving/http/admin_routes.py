@@ -15,6 +15,7 @@ from ranker.artifact import ArtifactError
 from serving.exposures.log import ExposureLog
 from serving.features.items import ItemsError
 from serving.http.openapi import documented
+from serving.http.routing import Route
 from serving.protocol.errors import Refusal
 from serving.registry.catalog import unknown
 from serving.registry.registry import ModelRegistry
@@ -191,7 +192,7 @@ def admin_routes(
 ) -> APIRouter:
     """The routes under ``/admin``, guarded by the dependency ``allowed``."""
     admin = _Admin(models, shared, exposures)
-    router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)])
+    router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(allowed)], route_class=Route)
 
     @router.get("/status", responses=documented(401, 503))
     async def get_status() -> dict[str, Any]:

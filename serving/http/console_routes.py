@@ -62,7 +62,7 @@ def console_routes(
     settings: Settings, overview: Overview, bench: Bench, bodies: Bodies, allowed: Callable[..., Awaitable[None]]
 ) -> APIRouter:
     """What the page asks for, guarded by the dependency ``allowed``."""
-    router = APIRouter(prefix="/admin/console", tags=["admin"], dependencies=[Depends(allowed)])
+    router = APIRouter(prefix="/admin/console", tags=["admin"], dependencies=[Depends(allowed)], route_class=Route)
     looks, ranks = anyio.CapacityLimiter(1), anyio.CapacityLimiter(1)
 
     async def look(call: Callable[[], Result]) -> Result:

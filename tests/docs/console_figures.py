@@ -19,6 +19,7 @@ import orjson
 from ranker.artifact import Artifact, load
 from ranker.exposures import open_files
 from tests.browser_tab import Tab, tab
+from tests.docs.small_pictures import shrink
 from tests.serving.asking import CLIENT, patiently
 from tests.serving.conftest import server
 from tests.serving.console import shown
@@ -103,7 +104,8 @@ def ask(url: str, artifact: Artifact) -> None:
 def pictures(opened: Tab, url: str, artifact: Artifact, output: Path) -> None:
     """One picture a view, and one of a dark phone."""
     opened.show_as(WIDE, 800)
-    sign_in(opened, f"{url}/console")
+    opened.open(f"{url}/console")
+    sign_in(opened)
     for _ in range(6):  # polls, for the lines of the last minutes
         ask(url, artifact)
         seen = opened.run("document.querySelector('#session').textContent")
@@ -127,6 +129,8 @@ def pictures(opened: Tab, url: str, artifact: Artifact, output: Path) -> None:
     shown.ranked(opened, "B")
     opened.run("document.querySelectorAll('.lane')[1].querySelectorAll('tbody td button')[0].click()")
     opened.picture(output / "console_bench.png", {"x": 0, "y": 0, "width": WIDE, "height": 1600})
+    for picture in output.glob("console_*.png"):
+        shrink(picture)
 
 
 def main() -> None:

@@ -1,4 +1,6 @@
 // Requests to the service with the admin key, which is kept for this tab alone.
+import {read} from "./json.js";
+
 const ROOT = document.body.dataset.root;
 const KEPT = "ranker console key";
 
@@ -21,6 +23,7 @@ export function useKey(given) {
 
 // The answer of a route as JSON; `id` is the request's own id, if any. Throws ServiceError with the problems that the service names.
 export async function ask(path, {body, signal, id} = {}) {
+  if (!/^[\x20-\x7e\xa0-\xff]+$/.test(key)) throw new ServiceError(401, [{field: "key", reason: "is not valid"}]); // no header can hold it
   const headers = {Authorization: `Bearer ${key}`};
   if (id !== undefined) headers["X-Request-ID"] = id;
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -34,12 +37,14 @@ export async function ask(path, {body, signal, id} = {}) {
   const text = await response.text();
   let content;
   try {
-    content = JSON.parse(text);
+    content = read(text);
   } catch {
-    throw new ServiceError(response.status, [{field: "service", reason: `answered with status ${response.status}, not in JSON`}]);
+    content = null;
   }
-  if (!response.ok) throw new ServiceError(response.status, content.detail);
-  return content;
+  if (response.ok && content !== null) return content;
+  // What a proxy answers in the service's place has no problems.
+  const problems = content?.detail;
+  throw new ServiceError(response.status, Array.isArray(problems) ? problems : [{field: "service", reason: `cannot be reached: status ${response.status}`}]);
 }
 
 export const query = (parts) => {

@@ -1,5 +1,6 @@
 // Why a candidate has its place, in numbers: by objective, by rule and by re-ranking step.
 import {make, table} from "./dom.js";
+import {shown} from "./json.js";
 import {aligned, digits} from "./numbers.js";
 
 const NUMBER = (name, title) => ({name, number: true, title});
@@ -14,7 +15,7 @@ export function details(answer, i) {
     `${name} ${places[i] > 0 ? "▲" : "▼"} ${Math.abs(places[i])}`);
   const lines = [`Score at the median of every objective: ${digits(why.baseline[i], 4)}.`,
     rules.length ? `Rules that apply: ${rules.join(", ")}.` : "", moved.length ? `Moved by: ${moved.join(", ")}.` : ""];
-  return make("div", {}, table(`Why ${ids[i]} has place ${i + 1}`,
+  return make("div", {}, table(`Why ${shown(ids[i])} has place ${i + 1}`,
     ["Objective", NUMBER("Score"), NUMBER("Contribution"), NUMBER("Place without", "Its place if candidates did not differ on this objective")], rows),
     ...lines.filter(Boolean).map((line) => make("p", {}, line)));
 }

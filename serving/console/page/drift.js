@@ -11,12 +11,12 @@ export function drift() {
     const indices = select(metrics, "ranker_score_psi");
     element.hidden = indices.length === 0;
     rows.replaceChildren(table("Population stability index of served scores",
-      ["Model", "Objective", {name: "Index", number: true}, {name: "Threshold", number: true}, "", "State"],
+      ["Model", "Objective", {name: "Index", number: true}, {name: "Threshold", number: true}, "State", ""],
       indices.map(({labels, value}) => {
         const threshold = select(metrics, "ranker_score_psi_threshold", labels)[0]?.value ?? NaN;
         const above = value > threshold;
         const told = value === 0 ? {text: "too few scores", kind: "muted"} : above ? {text: "above", kind: "bad"} : "within";
-        return [labels.model, labels.objective, value.toFixed(4), threshold.toFixed(4), bar(value / threshold, above ? "bad" : ""), told];
+        return [labels.model, labels.objective, value.toFixed(4), threshold.toFixed(4), told, bar(value / threshold, above ? "bad" : "")];
       })));
   }
 

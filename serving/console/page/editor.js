@@ -2,7 +2,7 @@
 import {ask, query} from "./api.js";
 import {make} from "./dom.js";
 import {locate} from "./locate.js";
-import {pretty} from "./pretty.js";
+import {pretty} from "./json.js";
 
 export function editor(changed) {
   const text = make("textarea", {id: "request", rows: "14", spellcheck: "false", autocapitalize: "off", "aria-describedby": "request-problems"});

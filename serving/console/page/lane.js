@@ -2,6 +2,7 @@
 import {ask, query} from "./api.js";
 import {choices} from "./choices.js";
 import {announce, make, uniqueId} from "./dom.js";
+import {isObject, read, write} from "./json.js";
 import {parameters} from "./parameters.js";
 import {orderOf, ranking} from "./ranking.js";
 
@@ -42,16 +43,17 @@ export function lane(name, editor, reference, ranked) {
   }
 
   function body(put) {
-    let content;
+    let content = null;
     try {
-      content = JSON.parse(editor.text());
+      content = read(editor.text());
     } catch {
-      return editor.text(); // for the service to say what is wrong
+      // the service says what is wrong
     }
+    if (!isObject(content)) return editor.text();
     const choice = {explain: EXPLAINED, ...content, ...put};
     const changed = knobs.changed();
     if (changed) Object.assign(choice, {model: answer.model, fusion: merged(choice.fusion ?? {}, changed)});
-    return JSON.stringify(choice);
+    return write(choice);
   }
 
   // A fusion with moved parameters; what has no slider stays, such as the candidates of fixed places.

@@ -1,5 +1,5 @@
 // The page: sign in with an admin key, then views that share one poll of the service.
-import {ask, hasKey, useKey} from "./api.js";
+import {ServiceError, ask, hasKey, useKey} from "./api.js";
 import {bench} from "./bench.js";
 import {announce, make} from "./dom.js";
 import {experiment} from "./experiment.js";
@@ -29,6 +29,8 @@ function enter() {
   const shown = {};
   const updated = make("span", {class: "muted"});
   let failing = false;
+  let since = "";
+  let left = false;
   let timer;
   session.replaceChildren(updated, make("button", {type: "button", class: "quiet", onclick: () => leave()}, "Sign out"));
 
@@ -37,6 +39,7 @@ function enter() {
     if (!document.hidden) {
       try {
         const [state, status] = await Promise.all([ask("/admin/console"), ask("/admin/status")]);
+        if (left) return; // signed out while the answer was on its way
         history.add(state);
         const facts = {state, status, history, poll};
         Object.values(shown).forEach((view) => view.update(facts));
@@ -45,8 +48,10 @@ function enter() {
         if (failing) announce("The service answers again.");
         failing = false;
       } catch (error) {
+        if (left) return;
         if (error.status === 401) return leave("That key is not valid.");
-        updated.textContent = `No answer since ${clock(Date.now())}: ${error.message}`;
+        if (!failing) since = clock(Date.now());
+        updated.textContent = error instanceof ServiceError ? `No answer since ${since}: ${error.message}` : `This page failed: ${error.message}`;
         updated.classList.add("bad");
         if (!failing) announce(updated.textContent);
         failing = true;
@@ -75,6 +80,7 @@ function enter() {
   window.addEventListener("hashchange", show);
   document.addEventListener("visibilitychange", poll);
   stop = () => {
+    left = true;
     clearTimeout(timer);
     window.removeEventListener("hashchange", show);
     document.removeEventListener("visibilitychange", poll);

@@ -2,6 +2,7 @@
 import {contributions, legend, largest} from "./contributions.js";
 import {cell, make, scrolling, table} from "./dom.js";
 import {details} from "./details.js";
+import {shown as asText} from "./json.js";
 import {aligned, count, digits, percent} from "./numbers.js";
 
 const SHOWN = 100;
@@ -34,7 +35,7 @@ export function ranking(name) {
   function row(answer, i, key, places, columns, scale, score) {
     const explained = Boolean(answer.explanations) && i < answer.explanations.baseline.length;
     const more = make("tr", {class: "details", hidden: true}, make("td", {colspan: columns}));
-    const button = make("button", {type: "button", class: "quiet", "aria-expanded": "false", "aria-label": `Why ${answer.ids[i]}?`}, "Why?");
+    const button = make("button", {type: "button", class: "quiet", "aria-expanded": "false", "aria-label": `Why ${asText(answer.ids[i])}?`}, "Why?");
     const toggle = (shown) => {
       button.setAttribute("aria-expanded", String(shown));
       more.hidden = !shown;
@@ -47,7 +48,7 @@ export function ranking(name) {
       toggle(shown);
     });
     const line = make("tr", {}, cell("td", i + 1, true), places === null ? null : cell("td", moveCell(places), true),
-      cell("th", String(answer.ids[i]), false, "row"), cell("td", score(answer.fused[i]), true),
+      cell("th", asText(answer.ids[i]), false, "row"), cell("td", score(answer.fused[i]), true),
       answer.propensity ? cell("td", percent(answer.propensity[i]), true) : null,
       make("td", {}, explained ? contributions(answer, i, scale ?? largest(answer, i)) : ""), make("td", {}, explained ? button : ""));
     if (explained && open.has(key)) toggle(true);
@@ -70,8 +71,8 @@ export function ranking(name) {
     colours.replaceChildren(...legend(answer), make("label", {class: "check"}, alone, " Scale each bar by itself"));
     redraw = () => draw(answer, against, what);
     const rest = order.length - SHOWN;
-    const parts = [rest > 0 ? `${count(rest)} more candidates are not shown.` : "", answer.unknown_ids?.length ? `Unknown ids: ${answer.unknown_ids.join(", ")}.` : "",
-      answer.user ? `User ${answer.user.id}: ${answer.user.found ? "found" : answer.user.reason}.` : "",
+    const parts = [rest > 0 ? `${count(rest)} more candidates are not shown.` : "", answer.unknown_ids?.length ? `Unknown ids: ${answer.unknown_ids.map(asText).join(", ")}.` : "",
+      answer.user ? `User ${asText(answer.user.id)}: ${answer.user.found ? "found" : answer.user.reason}.` : "",
       answer.cascade ? `Two stages: the full model scored ${answer.cascade.full}, the student ${answer.cascade.student}.` : "",
       answer.reranking ? `Re-ranking cost ${digits(answer.reranking.fused.lost)} of the mean score of the first ${answer.reranking.places}.` : ""];
     note.textContent = parts.filter(Boolean).join(" ");

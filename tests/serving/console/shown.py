@@ -34,6 +34,11 @@ def go(opened: Tab, view: str) -> None:
     opened.until(f"document.querySelector('nav a[aria-current]').hash === '#{view}'")
 
 
+def poll(opened: Tab) -> None:
+    """Have the page ask the service at once, as one that comes into view does."""
+    opened.run("document.dispatchEvent(new Event('visibilitychange'))")
+
+
 def bench(opened: Tab) -> None:
     """Go to the bench and start from the golden request."""
     go(opened, "bench")

@@ -150,27 +150,50 @@ def test_two_versions_and_two_groups_are_compared_side_by_side(console, bench):
     assert ids(ranked(bench, "B")) == texts(calm)
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda body: {**body, "context": {**body["context"], "age": "old"}},
-        lambda body: {**body, "candidates": {**body["candidates"], "lenght": [1.0] * 20}},
-        lambda body: {**body, "fusion": {"name": "clam"}},
-        lambda _: '{"candidates": [',
-        lambda _: {},
-    ],
-    ids=["value", "name", "fusion", "syntax", "empty"],
-)
-def test_mistakes_are_told_in_the_services_words(console, bench, spoil):
-    body = spoil(console.request)
-    request(bench, body)
-    bench.until("document.querySelector('#request').getAttribute('aria-invalid') === 'true'")
-    told = bench.run("[...document.querySelectorAll('#request-problems li')].map((one) => one.textContent)")
-    detail = console.rank(body).json()["detail"]
-    assert told == [f"{one['field']} {one['reason']}" for one in detail]
-    request(bench, console.request)
-    bench.until("document.querySelectorAll('#request-problems li').length === 0")
-    assert len(ranked(bench)) == 20
+def test_mistakes_are_told_in_the_services_words(console, bench):
+    right = console.request
+    wrong = [
+        {**right, "context": {**right["context"], "age": "old"}},
+        {**right, "candidates": {**right["candidates"], "lenght": [1.0] * 20}},
+        {**right, "fusion": {"name": "clam"}},
+        '{"candidates": [',
+        {},
+        [1],
+        "null",
+    ]
+    for body in wrong:
+        request(bench, body)
+        bench.until("document.querySelector('#request').getAttribute('aria-invalid') === 'true'")
+        bench.until("document.querySelector('[aria-busy]') === null")
+        told = bench.run("[...document.querySelectorAll('#request-problems li')].map((one) => one.textContent)")
+        assert told == [f"{one['field']} {one['reason']}" for one in console.rank(body).json()["detail"]], body
+        request(bench, right)
+        bench.until("document.querySelectorAll('#request-problems li').length === 0")
+        assert len(ranked(bench)) == 20
+
+
+def test_ids_of_64_bits_stay_as_they_are(console, bench):
+    """As numbers of JavaScript they would be those of other users and items."""
+
+    def group(user):
+        return console.rank(of(user)).json()["experiment"]["group"]
+
+    def of(user):
+        return {**console.request, "context": {**console.request["context"], "user": user}}
+
+    odd = range(2**53 + 1, 2**53 + 99, 2)
+    user = next(user for user in odd if group(user) != group(int(float(user))))
+    request(bench, of(user))
+    bench.until(f"document.querySelector('.used').textContent.endsWith('group {group(user)}')")
+    text = '{"ids": [9223372036854775807, -9007199254740993, 1.25, 1e300, "-9007199254740993", 7]}'
+    written, shown_ids, laid_out = bench.run(
+        f"""import("/ranker/console/json.js").then(({{read, write, shown, pretty}}) => {{
+          const value = read({text!r});
+          return [write(value), value.ids.map(shown), pretty(value)];
+        }})"""
+    )
+    assert json.loads(written) == json.loads(laid_out) == json.loads(text)
+    assert shown_ids == ["9223372036854775807", "-9007199254740993", "1.25", "1e+300", "-9007199254740993", "7"]
 
 
 def test_the_field_of_a_problem_is_selected_in_the_text(console, bench):

@@ -4,12 +4,16 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ranker.exposures import write_exposures
 from ranker.exposures.files import OPEN, new_name
 from ranker.exposures.schema import metadata
+from serving.console import logged
 from serving.console.logged import logged_requests
+
+FEATURES = {"context.device": "phone", "candidate.length": 7.5}
 
 
 def table(requests, **columns):
@@ -44,7 +48,7 @@ def ranker(items=None, by_user=False):
 
 
 def test_with_all_features_the_request_is_whole(tmp_path):
-    write_exposures(table([1, 2], **{"context.device": "phone", "candidate.length": 7.5}), tmp_path)
+    write_exposures(table([1, 2], **FEATURES), tmp_path)
     newest, older = logged_requests(tmp_path, "default", ranker(), 20)
     assert newest == {
         "title": "Logged 2026-01-31 12:00:02 UTC (3 of 5 candidates)",
@@ -77,13 +81,12 @@ def test_what_cannot_be_rebuilt_has_a_reason(tmp_path, service, hashed, reason):
 
 
 def test_the_newest_come_first_of_whatever_file(tmp_path):
-    features = {"context.device": "phone", "candidate.length": 7.5}
-    write_exposures(table([1, 4, 6], **features), tmp_path)
-    write_exposures(table([2, 3], **features), tmp_path)
+    write_exposures(table([1, 4, 6], **FEATURES), tmp_path)
+    write_exposures(table([2, 3], **FEATURES), tmp_path)
     (tmp_path / OPEN).mkdir()
     for number, (cut, requests) in enumerate([(0, (5, 8)), (40, (7, 9))]):  # the second was cut by a kill
         stream = pa.BufferOutputStream()
-        parts = [table([one], **features).replace_schema_metadata(metadata(hashed=False)) for one in requests]
+        parts = [table([one], **FEATURES).replace_schema_metadata(metadata(hashed=False)) for one in requests]
         with pa.ipc.new_stream(stream, parts[0].schema) as writer:
             for part in parts:
                 writer.write_table(part)
@@ -95,3 +98,30 @@ def test_the_newest_come_first_of_whatever_file(tmp_path):
     assert logged_requests(tmp_path, "default", ranker(), 3) == found[:3]
     assert logged_requests(tmp_path, "other", ranker(), 3) == []
     assert logged_requests(tmp_path / "none", "default", ranker(), 3) == []
+
+
+def test_no_more_files_are_looked_into_than_the_newest(tmp_path, monkeypatch):
+    monkeypatch.setattr(logged, "FILES", 2)
+    for request in (1, 2, 3):
+        write_exposures(table([request], **FEATURES), tmp_path)
+    found = logged_requests(tmp_path, "default", ranker(), 20)
+    assert [one["request"]["candidates"]["item"][0] // 10 for one in found] == [3, 2]
+
+
+def test_a_file_of_something_else_is_passed_over(tmp_path):
+    (path,) = write_exposures(table([1], **FEATURES), tmp_path)
+    write_exposures(table([2], **FEATURES), tmp_path)
+    pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+    (found,) = logged_requests(tmp_path, "default", ranker(), 20)
+    assert found["request"]["candidates"]["item"] == [21, 22, 23]
+    path.write_bytes(b"PAR1")
+    assert logged_requests(tmp_path, "default", ranker(), 20) == [found]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(logged, "open_files", refuse)
+    (found,) = logged_requests(tmp_path, "default", ranker(), 20)
+    assert found == {"title": "From the exposure log", "reason": "cannot be read: Permission denied"}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.serving.console.shown import DASH, go, number, table
+from tests.serving.console.shown import DASH, go, number, poll, table
 from tests.training.commands.test_experiment import SINCE, judged, simulated
 
 
@@ -26,6 +26,7 @@ def shown_report(console, page, report):
     go(page, "experiment")
     page.until("document.body.innerText.includes('reports: holds no *.json')")
     file.write_text(json.dumps({**report, "experiment": "june"}))
+    poll(page)
     yield page
     file.unlink()
 
@@ -74,5 +75,6 @@ def test_verdicts_guardrails_and_notes_are_those_of_the_report(shown_report, rep
 
 def test_a_report_of_another_experiment_is_told(console, shown_report, report):
     (console.reports / "june.json").write_text(json.dumps(report))
+    poll(shown_report)
     name = report["experiment"]
     shown_report.until(f"document.body.innerText.includes('This report is of {name}; june is running now.')")

@@ -58,6 +58,12 @@ def test_each_key_opens_its_own_routes(closed, body):
     assert all(CLIENT.get(closed + path).status_code == 200 for path in OPEN)
 
 
+def test_without_the_setting_there_is_no_console(closed):
+    for path in ("/console", "/console/main.js", "/admin/console", "/admin/console/requests", "/admin/console/model"):
+        assert CLIENT.get(closed + path, headers=bearer(ADMIN)).status_code == 404
+    assert CLIENT.post(f"{closed}/admin/console/rank", headers=bearer(ADMIN), json={}).status_code == 404
+
+
 def test_requests_without_a_key_are_counted(closed, body):
     def counted():
         lines = CLIENT.get(f"{closed}/metrics", headers=bearer(ADMIN)).text.splitlines()
