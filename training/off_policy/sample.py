@@ -156,12 +156,17 @@ class _Key(NamedTuple):
 
 
 def _expected(logged: Logged, rewards: Floats, has: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The model's rewards [N], and a factor for each place [K] by which their means are those of the rewards."""
+    """The model's rewards [N], and a factor for each place [K] by which their means are those of the rewards.
+
+    Where a place's expectations have both signs, their mean may be near 0: the factor is then that of least squares.
+    """
     if logged.model is None:
         return np.zeros(int(logged.starts[-1])), np.ones(has.shape[1])
-    total = logged.by_place(logged.model, has.shape[1]).sum(axis=0)
-    factors = np.divide(rewards.sum(axis=0), total, out=np.ones(len(total)), where=total != 0)
-    return logged.model, factors
+    shown = logged.by_place(logged.model, has.shape[1])
+    mixed = (shown.max(axis=0) > 0) & (shown.min(axis=0) < 0)
+    scale = np.where(mixed, shown, 1.0)
+    top, below = (rewards * scale).sum(axis=0), (shown * scale).sum(axis=0)
+    return logged.model, np.divide(top, below, out=np.ones(len(top)), where=below != 0)
 
 
 def _alike(logged: Logged, logging: Orders, target: Orders, shown: Indices) -> Iterator[tuple[Indices, _Key]]:

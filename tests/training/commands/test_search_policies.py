@@ -16,7 +16,7 @@ from training.config.experiment import ConfigError
 from training.fusion_search.confidence import OBJECTIVE
 from training.fusion_search.policy_evaluator import PolicyEvaluator, Requests
 from training.off_policy.options import EvaluationOptions
-from training.off_policy.prepare import logged_of, logging_orders
+from training.off_policy.prepare import prepared
 from training.off_policy.read import read_exposures
 from training.off_policy.reward import reward_of
 
@@ -38,8 +38,8 @@ def log(artifact, tmp_path_factory):
 def requests(artifact, log) -> Requests:
     reward = reward_of("--reward", "click + 2*like", artifact.schema)
     exposures = read_exposures(log, artifact, reward)
-    logged = logged_of(exposures, artifact, reward)
-    return Requests(logged, logging_orders(exposures, artifact, logged)[0])
+    found = prepared(exposures, artifact, reward)
+    return Requests(found.logged, found.logging)
 
 
 def shares(*values):
