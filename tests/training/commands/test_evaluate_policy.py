@@ -27,8 +27,8 @@ LOOSE = EvaluationOptions(least_effective=5)
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory) -> Artifact:
-    return artifact_in(tmp_path_factory.mktemp("artifact"))
+def artifact(exploring) -> Artifact:
+    return exploring
 
 
 @pytest.fixture(scope="module")
