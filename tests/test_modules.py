@@ -49,6 +49,8 @@ REASONS = {
         training.fusion_search.summary training.off_policy.evaluate training.reports.artifact.cascade
         training.reports.compare training.reports.curves training.reports.gates training.reports.off_policy
         training.reports.promote training.reports.search training.sweeps.compare.costs""",
+    "steps of an off-policy evaluation: tests/training/off_policy/test_estimators.py, test_evaluate_policy.py": """
+        training.off_policy.log_table training.off_policy.side""",
     "artifacts in a store: tests/ranker/test_artifact_store.py": "ranker.urls training.commands.publish",
     "steps of reading a log: tests/ranker/log_files and tests/training/data": """
         ranker.log_files.csv_facts ranker.log_files.hive ranker.log_files.parquet

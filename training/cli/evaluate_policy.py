@@ -80,7 +80,7 @@ def evaluate_policy(
     )  # fmt: skip
     found = command(artifact, exposures, policy, reward, labels=labels, model=model, options=asked, progress=console)
     if json_file is not None:
-        replace_file(json_file, (json.dumps(found.to_dict(), indent=2) + "\n").encode())
+        replace_file(json_file, (json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n").encode())
         console.print(f"numbers: {json_file}", markup=False)
     if output is not None:
         replace_file(output, to_html(found).encode())

@@ -16,7 +16,7 @@ from training.fusion_search.space import space
 from training.fusion_search.summary import Evaluators, SearchResult
 from training.off_policy.evaluate import disagreeing, truncation
 from training.off_policy.options import EvaluationOptions
-from training.off_policy.prepare import logged_of, logging_orders
+from training.off_policy.prepare import prepared
 from training.off_policy.read import read_exposures
 from training.off_policy.reward import reward_of
 
@@ -78,8 +78,7 @@ def search_policies(
     around = space(searched, options.vary, options.trust)
     source = [labels] if isinstance(labels, str | Path) else labels
     log = read_exposures(Path(exposures), loaded, reward, model=model, labels=source)
-    logged = logged_of(log, loaded, reward)
-    logging, agreement = logging_orders(log, loaded, logged)
+    log, logged, logging, agreement = prepared(log, loaded, reward)
     refused, notes = truncation(logged, asked)
     for reason in [*disagreeing(agreement), *refused]:
         raise DataError(f"{exposures}: {reason}")

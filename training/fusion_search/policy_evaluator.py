@@ -1,7 +1,7 @@
 """Measures parameter sets by what they would have earned on logged requests: the off-policy value as an objective."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,6 @@ from training.fusion_search.measurer import Floats, Statistics
 from training.fusion_search.objective import Constraint, Goal
 from training.fusion_search.space import Sets
 from training.off_policy.estimate import Estimate, estimate, resampled
-from training.off_policy.estimators import ESTIMATORS
 from training.off_policy.logged import Logged, Orders
 from training.off_policy.options import EvaluationOptions
 from training.off_policy.policies import orders_of
@@ -44,9 +43,7 @@ class Requests(NamedTuple):
         return self._taken(~held[self.logged.units]), self._taken(held[self.logged.units])
 
     def _taken(self, requests: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> "Requests":
-        part = self.logged.taken(requests)
-        units = np.unique(part.units, return_inverse=True)[1].astype(np.intp)
-        return Requests(replace(part, units=units), self.logging.taken(requests, requests[self.logged.codes]))
+        return Requests(self.logged.taken(requests), self.logging.taken(requests, requests[self.logged.codes]))
 
 
 def policy_goal(reward: str) -> Goal[PolicyTerm]:
@@ -127,9 +124,7 @@ class PolicyEvaluator:
         return value, self._support(sample, found)
 
     def _support(self, sample: Sample, found: Estimate) -> float:
-        """How far both bounds of support are kept: at least 0 if they are."""
-        support = support_of(sample)
-        by_place = ESTIMATORS[self._judged].weighting == "place"
-        outside = max(support.outside_at) if by_place else support.outside
+        """How far the bounds of support are kept: at least 0 if they are."""
+        outside = max(support_of(sample).of(self._judged), found.lacking)
         effective = found.least_effective / max(self.options.least_effective, 1.0) - 1.0
         return min(self.options.most_outside - outside, min(effective, 1.0))

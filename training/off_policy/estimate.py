@@ -6,10 +6,16 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.off_policy.estimators import ESTIMATORS, Estimator
 from training.off_policy.logged import Floats, Indices
 from training.off_policy.sample import Sample
+
+ROUNDING = 1e-12
+"""Differences of rewards up to this are none."""
+SURE = 3.0
+"""Standard errors beyond which a mean weight below 1 is no chance."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,9 @@ class Estimate:
         The largest weight, before clipping.
     mean_weight
         Mean weight by place, before clipping: 1 on average if the logging policy draws all that the target draws.
+    lacking
+        Largest share by which the mean weight of a place is below 1 beyond chance, by ``SURE`` standard errors: the log
+        happens to lack what the target draws and the logging policy hardly ever does.
     clipped
         Share of the weight that clipping took off.
     clipped_reward
@@ -56,6 +65,7 @@ class Estimate:
     effective: Sequence[float]
     largest: float
     mean_weight: Sequence[float]
+    lacking: float
     clipped: float
     clipped_reward: float
 
@@ -83,19 +93,24 @@ def estimate(sample: Sample, name: str, *, clip: float | None = None, level: flo
     has = sample.has
     lost = np.where(has, raw - used, 0.0)
     total = float(raw[has].sum())
-    gained = influence.sum(axis=1) - (observed - observed.mean())
+    means = [_mean(raw[:, k], has[:, k], sample.units, level) for k in range(raw.shape[1])]
+    moved, seen = influence.sum(axis=1), observed - observed.mean()
+    gained = np.where(np.isclose(moved, seen, rtol=ROUNDING, atol=ROUNDING), 0.0, moved - seen)
+    total_value, mean = float(value.sum()), float(observed.mean())
+    gain = 0.0 if np.isclose(total_value, mean, rtol=ROUNDING, atol=ROUNDING) else total_value - mean
 
     def interval(number: float, influences: Floats) -> Interval:
         return _interval(number, influences, sample.units, level)
 
     return Estimate(
         estimator=name,
-        value=interval(float(value.sum()), influence.sum(axis=1)),
-        gain=interval(float(value.sum() - observed.mean()), gained),
+        value=interval(total_value, moved),
+        gain=interval(gain, gained),
         by_place=[interval(float(value[k]), influence[:, k]) for k in range(len(value))],
         effective=_effective(np.where(has, used, 0.0)),
         largest=float(raw[has].max(initial=0.0)),
-        mean_weight=[float(raw[has[:, k], k].mean()) if has[:, k].any() else 0.0 for k in range(raw.shape[1])],
+        mean_weight=[one.value for one in means],
+        lacking=max(0.0, *(1.0 - one.value - SURE * one.error for one in means)),
         clipped=float(lost.sum()) / total if total > 0 else 0.0,
         clipped_reward=float((lost * sample.rewards).sum() / len(sample)),
     )
@@ -146,6 +161,14 @@ def _by_place(estimator: Estimator, sample: Sample, weights: Floats) -> tuple[Fl
     scale = np.divide(share, below, out=np.zeros(len(top)), where=below > 0)
     moves = scale * (values - ratio * shares) + ratio * (has - share)
     return ratio * share, moves
+
+
+def _mean(weights: Floats, has: NDArray[np.bool_], units: Indices, level: float) -> Interval:
+    """Mean weight [R] of the requests that have a place [R]; 1 if none has it."""
+    if not has.any():
+        return Interval(1.0, 0.0, 1.0, 1.0)
+    mean = float(weights[has].mean())
+    return _interval(mean, np.where(has, weights - mean, 0.0) / has.mean(), units, level)
 
 
 def _effective(weights: Floats) -> list[float]:

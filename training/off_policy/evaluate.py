@@ -13,7 +13,7 @@ from training.off_policy.estimators import ESTIMATORS
 from training.off_policy.logged import Logged, Orders
 from training.off_policy.options import EvaluationOptions
 from training.off_policy.policies import PolicyOptions, orders_of, plan_of
-from training.off_policy.prepare import Agreement, logged_features, logged_of, logging_orders, rescored
+from training.off_policy.prepare import Agreement, logged_features, prepared, rescored
 from training.off_policy.read import Exposures
 from training.off_policy.reward import Reward
 from training.off_policy.sample import Sample, compared
@@ -40,7 +40,8 @@ class PolicyValue:
     doubts
         What speaks against trusting the judged value.
     weights
-        The judged estimator's largest weight of each request, as a histogram: upper ends and counts.
+        The judged estimator's largest weight of each request, as a histogram: upper ends and counts; the last end
+        may be infinite.
     """
 
     name: str
@@ -116,18 +117,21 @@ class Evaluation:
         return lines
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return {
-            **{name: getattr(self, name) for name in ("reward", "estimator", "requests", "users", "places")},
-            "left_out": dict(self.left_out),
-            "observed": asdict(self.observed),
-            "observed_by_place": list(self.observed_by_place),
-            "agreement": self.agreement._asdict() | {"notes": list(self.agreement.notes)},
-            "policies": [policy.to_dict() for policy in self.policies],
-            "failed": self.failed,
-            "notes": list(self.notes),
-            "options": dict(self.options),
-        }
+        """Return plain JSON data; infinite numbers are null."""
+        found: dict[str, Any] = _finite(
+            {
+                **{name: getattr(self, name) for name in ("reward", "estimator", "requests", "users", "places")},
+                "left_out": dict(self.left_out),
+                "observed": asdict(self.observed),
+                "observed_by_place": list(self.observed_by_place),
+                "agreement": self.agreement._asdict() | {"notes": list(self.agreement.notes)},
+                "policies": [policy.to_dict() for policy in self.policies],
+                "failed": self.failed,
+                "notes": list(self.notes),
+                "options": dict(self.options),
+            }
+        )
+        return found
 
 
 def evaluate(
@@ -143,9 +147,8 @@ def evaluate(
     Raises ``ConfigError`` for a policy or estimator that is not possible, and ``DataError`` for a log that cannot be
     used.
     """
-    logged = logged_of(exposures, artifact, reward)
-    judged = options.judged(with_model=logged.model is not None)
-    logging, agreement = logging_orders(exposures, artifact, logged)
+    judged = options.judged(with_model=reward.of_tasks)
+    exposures, logged, logging, agreement = prepared(exposures, artifact, reward)
     short, notes = truncation(logged, options)
     refused, notes = [*disagreeing(agreement), *short], [*agreement.notes, *notes]
     found = []
@@ -211,6 +214,15 @@ def _value(name: str, facts: Mapping[str, Any], sample: Sample, judged: str, opt
         doubts=doubts(judged, estimates, against),
         weights=_histogram(np.where(sample.has, ESTIMATORS[judged]().weights(sample), 0.0).max(axis=1)),
     )
+
+
+def _finite(value: Any) -> Any:
+    """JSON data with null for numbers that are infinite."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _histogram(weights: Any) -> list[tuple[float, int]]:

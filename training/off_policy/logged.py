@@ -107,11 +107,11 @@ class Logged:
         return found
 
     def taken(self, requests: NDArray[np.bool_]) -> "Logged":
-        """Some of the requests [R], with users numbered as before."""
+        """Some of the requests [R], with their users numbered from 0 in the same order."""
         rows = requests[self.codes]
         return Logged(
             starts=np.insert(np.cumsum(self.sizes[requests]), 0, 0),
-            units=self.units[requests],
+            units=np.unique(self.units[requests], return_inverse=True)[1].astype(np.intp),
             shown=self.shown[requests],
             candidates=self.candidates[requests],
             rewards=self.rewards[rows],

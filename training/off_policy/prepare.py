@@ -130,8 +130,35 @@ def rescored(exposures: Exposures, artifact: Artifact) -> Floats:
     )
 
 
-def logging_orders(exposures: Exposures, artifact: Artifact, logged: Logged) -> tuple[Orders, Agreement]:
+class Prepared(NamedTuple):
+    """Requests that can be weighted: exposures, what is logged of them, and how the policies that ranked them did it.
+
+    Requests whose logged propensities are not those of their exploration are left out, unless all are: the weights of
+    other policies would be wrong.
+    """
+
+    exposures: Exposures
+    logged: Logged
+    logging: Orders
+    agreement: Agreement
+
+
+def prepared(exposures: Exposures, artifact: Artifact, reward: Reward) -> Prepared:
+    """Prepare an evaluation. Raises ``DataError`` as :func:`logged_of` and :func:`logging_orders`."""
+    logged = logged_of(exposures, artifact, reward)
+    logging, agreement, agree = logging_orders(exposures, artifact, logged)
+    if agree.any() and not agree.all():
+        exposures = exposures.taken(agree, "their propensities are not those of their exploration")
+        logging, logged = logging.taken(agree, agree[logged.codes]), logged.taken(agree)
+    return Prepared(exposures, logged, logging, agreement)
+
+
+def logging_orders(
+    exposures: Exposures, artifact: Artifact, logged: Logged
+) -> tuple[Orders, Agreement, NDArray[np.bool_]]:
     """How the logging policy ordered the candidates, and how far that agrees with what it does when computed again.
+
+    Last is whether the propensities of each request agree [R].
 
     Raises ``DataError`` if too few candidates are logged to tell their propensities, or if exploration is unknown.
     """
@@ -170,7 +197,8 @@ def logging_orders(exposures: Exposures, artifact: Artifact, logged: Logged) -> 
     _require_depth(logged, base, [explorations[number] for number in which.tolist()], agree)
     if known.any() and not known.all():
         notes[f"{int((~known).sum()):,} requests with candidates that are not logged"] = None
-    return orders, Agreement(float(agree.mean()), float(same[known].mean()) if known.any() else None, tuple(notes))
+    found = float(same[known].mean()) if known.any() else None
+    return orders, Agreement(float(agree.mean()), found, tuple(notes)), agree
 
 
 def _require_depth(

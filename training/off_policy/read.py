@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ranker.arrow_columns import to_column
 from ranker.artifact import Artifact
 from ranker.encoding import ColumnError
 from ranker.encoding.columns import numbers
-from ranker.exposures.columns import CANDIDATE, CONTEXT, ITEM, RAW, REQUEST, ROW, SCORE
-from ranker.exposures.reading import read_log, request_starts
+from ranker.exposures.columns import ITEM
+from ranker.exposures.reading import request_starts
 from ranker.log_files.csv_types import of_kind
 from ranker.log_files.errors import DataError
 from ranker.log_files.log_reader import Log, Source
-from ranker.registry import alternatives
 from ranker.schema import Schema
+from training.off_policy.log_table import table_of
 from training.off_policy.logged import Floats, Indices
 from training.off_policy.reward import Reward
 
@@ -50,6 +51,17 @@ class Exposures:
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    def taken(self, requests: Mask, reason: str) -> "Exposures":
+        """Some of the requests [R]; the others are left out for the reason."""
+        sizes = np.diff(self.starts)
+        rows = np.repeat(requests, sizes)
+        return Exposures(
+            self.table.filter(pa.array(rows)),
+            np.insert(np.cumsum(sizes[requests]), 0, 0),
+            {name: values[rows] for name, values in self.labels.items()},
+            {**self.left_out, reason: int((~requests).sum())},
+        )
 
     def by_request(self, name: str) -> Any:
         """A column of requests, as an Arrow array [R]."""
@@ -85,11 +97,12 @@ def read_exposures(
         If the log has no such request, or cannot be used.
     """
     names = reward.columns
-    table = _table(directory, artifact.schema, [] if labels is not None else names, model)
+    number = artifact.manifest.version
+    table, others = table_of(directory, artifact.schema, number, [] if labels is not None else names, model)
     starts = request_starts(table)
     bounds = np.append(starts, table.num_rows)
     first = table.take(pa.array(starts))
-    left_out: dict[str, int] = {}
+    left_out = {f"ranked by another version than {number}": len(others)} if len(others) else {}
     kept = np.ones(len(starts), dtype=bool)
 
     def leave_out(reason: str, requests: Mask) -> None:
@@ -98,84 +111,46 @@ def read_exposures(
             left_out[reason] = count
         kept = kept & ~requests
 
-    number = artifact.manifest.version
-    leave_out(f"ranked by another version than {number}", first.column("version").to_numpy() != number)
     leave_out("their order was not drawn at random", _null(first.column("base_place")))
     ids = first.column("request_id").to_pandas()
-    leave_out("another request has the same id", ids.duplicated(keep=False).to_numpy())
+    twice = ids.duplicated(keep=False).to_numpy() | ids.isin(others.to_pandas()).to_numpy()
+    leave_out("another request has the same id", twice)
     leave_out("the answer had no items", first.column("returned").to_numpy() < 1)
     codes = np.repeat(np.arange(len(starts)), np.diff(bounds))
     shown = table.column("place").to_numpy() <= table.column("returned").to_numpy()
+    used = kept[codes]
     if labels is None:
         found = {name: _numbers(table.column(name), name, str(directory)) for name in names}
-    else:
-        found, has = _joined(table, artifact.schema, labels, names)
+    elif kept.any():
+        known, has = _joined(table.filter(pa.array(used)), artifact.schema, labels, names)
+        found = {name: _filled(column, used) for name, column in known.items()}
         complete = np.ones(len(starts), dtype=bool)
-        np.logical_and.at(complete, codes[shown], has[shown])
+        np.logical_and.at(complete, codes[shown & used], has[shown[used]])
         leave_out("the joined log does not have all of their items", ~complete)
     if not kept.any():
+        count = len(starts) + len(others)
         reasons = "; ".join(f"{count:,}: {reason}" for reason, count in left_out.items())
-        raise DataError(f"{directory}: none of {len(starts):,} requests can be used ({reasons or 'it is empty'})")
+        raise DataError(f"{directory}: none of {count:,} requests can be used ({reasons or 'it is empty'})")
     rows = kept[codes]
     sizes = np.diff(bounds)[kept]
     values = {name: np.where(shown, column, np.nan)[rows] for name, column in found.items()}
     return Exposures(table.filter(pa.array(rows)), np.insert(np.cumsum(sizes), 0, 0), values, left_out)
 
 
-def _table(directory: Path, schema: Schema, labels: Sequence[str], model: str | None) -> Any:
-    """The rows of one model, text decoded; columns that only some files have are null in the others."""
-    columns = [*REQUEST, ITEM, *ROW, *(f"{prefix}{task}" for prefix in (SCORE, RAW) for task in schema.tasks)]
-    columns += [prefix + column for prefix in (CONTEXT, CANDIDATE) for column in schema.input_columns()]
-    tables, models = [], set()
-    for file, table in read_log(directory, list(dict.fromkeys([*columns, *labels]))):
-        for name in (*REQUEST, *ROW, ITEM, *labels):
-            if name not in table.column_names:
-                raise DataError(f"{file.path}: lacks the column {name!r}{_hint(name, labels)}")
-        plain = pa.table(
-            {
-                field.name: table.column(field.name).cast(pa.string())
-                if pa.types.is_dictionary(field.type)
-                else table.column(field.name)
-                for field in table.schema
-            }
-        )
-        names = set(plain.column("model").unique().to_pylist())
-        models |= names
-        if model is not None and names != {model}:
-            plain = plain.filter(pa.array(plain.column("model").to_pandas() == model))
-        tables.append(plain)
-    if not tables:
-        raise DataError(f"{directory}: has no finished files of an exposure log")
-    if model is not None and model not in models:
-        raise DataError(f"--model {model}: the log has no such model{alternatives(model, sorted(map(str, models)))}")
-    if model is None and len(models) > 1:
-        raise DataError(f"{directory}: has several models; name one of {', '.join(sorted(map(str, models)))} (--model)")
-    try:
-        return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
-    except pa.ArrowException as error:
-        raise DataError(f"{directory}: its files have columns of different types: {error}") from None
-
-
-def _hint(name: str, labels: Sequence[str]) -> str:
-    return "; name the log that `ranker-train join` has written with --labels" if name in labels else ""
-
-
 def _joined(table: Any, schema: Schema, labels: Source, names: Sequence[str]) -> tuple[dict[str, Floats], Mask]:
-    """Labels of the rows [N] from a joined log, and which rows it has [N]."""
+    """Labels of the rows [N] from a joined log, and which rows it has [N]; it may have other requests, too."""
+    wanted = pc.unique(table.column("request_id").cast(pa.string()))
     item = ITEM if schema.candidate_id is None else schema.column(schema.candidate_id)
     log = Log(labels, {**of_kind("text", ["request_id", item]), **of_kind("number", names)})
     parts = []
     for chunk in log.arrow_chunks(["request_id", item, *names]):
-        keys = {"request_id": chunk.arrays["request_id"], ITEM: chunk.arrays[item]}
-        parts.append(
-            pd.DataFrame(
-                {
-                    **{name: column.cast(pa.string()).to_pandas() for name, column in keys.items()},
-                    **{f"label {name}": _numbers(chunk.arrays[name], name, chunk.source) for name in names},
-                    "has": True,
-                }
-            )
-        )
+        keys = {"request_id": chunk.arrays["request_id"].cast(pa.string()), ITEM: chunk.arrays[item].cast(pa.string())}
+        part = {
+            **{name: column.to_pandas() for name, column in keys.items()},
+            **{f"label {name}": _numbers(chunk.arrays[name], name, chunk.source) for name in names},
+            "has": True,
+        }
+        parts.append(pd.DataFrame(part)[pc.is_in(keys["request_id"], wanted).to_numpy(zero_copy_only=False)])
     if not parts:
         raise DataError("--labels: the joined log has no rows")
     joined = pd.concat(parts, ignore_index=True).dropna(subset=["request_id", ITEM])
@@ -195,6 +170,13 @@ def _numbers(array: Any, name: str, source: str) -> Floats:
         return np.asarray(numbers(column, name), dtype=np.float64)
     except ColumnError as error:
         raise DataError(f"{source}: column {name!r} must be {error.expected}, got {error.value!r:.80}") from None
+
+
+def _filled(values: Floats, rows: Mask) -> Floats:
+    """Values of some rows among all [N]; NaN in the others."""
+    found = np.full(len(rows), np.nan)
+    found[rows] = values
+    return found
 
 
 def _null(column: Any) -> Mask:

@@ -7,10 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ranker.fusion.exploration import Exploration
-from ranker.fusion.exploration.batch import Walks, chances_by_draws, chances_by_sets, drawn_lists
-from ranker.fusion.reranking.relevance import RELEVANCES
 from training.off_policy.logged import Floats, Indices, Logged, Orders
+from training.off_policy.side import Side
 
 ROWS = 65_536
 """Lists that are drawn at a time."""
@@ -124,7 +122,7 @@ def along_places(logged: Logged, orders: Orders) -> Floats:
     for requests, key in _alike(logged, orders, orders, logged.shown):
         for part in np.array_split(requests, -(-len(requests) // max(CELLS // (key.places * key.size), 1))):
             rows = logged.starts[part, None] + np.arange(key.size)
-            side = _Side(orders, rows, key.logging_free, key.logging)
+            side = Side(orders, rows, key.logging_free, key.logging)
             found[part, : key.places] = side.chosen(np.tile(np.arange(key.places), (len(part), 1)))
     return found
 
@@ -156,12 +154,17 @@ class _Key(NamedTuple):
 
 
 def _expected(logged: Logged, rewards: Floats, has: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The model's rewards [N], and a factor for each place [K] by which their means are those of the rewards."""
+    """The model's rewards [N], and a factor for each place [K] by which their means are those of the rewards.
+
+    Where a place's expectations have both signs, their mean may be near 0: the factor is then that of least squares.
+    """
     if logged.model is None:
         return np.zeros(int(logged.starts[-1])), np.ones(has.shape[1])
-    total = logged.by_place(logged.model, has.shape[1]).sum(axis=0)
-    factors = np.divide(rewards.sum(axis=0), total, out=np.ones(len(total)), where=total != 0)
-    return logged.model, factors
+    shown = logged.by_place(logged.model, has.shape[1])
+    mixed = (shown.max(axis=0) > 0) & (shown.min(axis=0) < 0)
+    scale = np.where(mixed, shown, 1.0)
+    top, below = (rewards * scale).sum(axis=0), (shown * scale).sum(axis=0)
+    return logged.model, np.divide(top, below, out=np.ones(len(top)), where=below != 0)
 
 
 def _alike(logged: Logged, logging: Orders, target: Orders, shown: Indices) -> Iterator[tuple[Indices, _Key]]:
@@ -171,77 +174,6 @@ def _alike(logged: Logged, logging: Orders, target: Orders, shown: Indices) -> I
     order = np.argsort(codes.ravel(), kind="stable")
     for key, requests in zip(unique, np.split(order, np.cumsum(np.bincount(codes.ravel()))[:-1]), strict=True):
         yield requests, _Key(*key.tolist())
-
-
-class _Side:
-    """A policy on B requests of equal size."""
-
-    def __init__(self, orders: Orders, rows: Indices, free: int, explores: int) -> None:
-        self.exploration: Exploration | None = orders.explorations[explores]
-        self.base: Indices = orders.base[rows]
-        self.at_base = np.argsort(self.base, axis=1)
-        self.free, self.count = free, rows.shape[1]
-        self.fused: Floats = np.take_along_axis(orders.fused[rows], self.at_base[:, :free], axis=1)
-
-    def taken(self, requests: NDArray[np.bool_] | Indices) -> "_Side":
-        """Some of the requests, by a mask or by number."""
-        side = _Side.__new__(_Side)
-        side.exploration, side.free, side.count = self.exploration, self.free, self.count
-        side.base, side.at_base, side.fused = self.base[requests], self.at_base[requests], self.fused[requests]
-        return side
-
-    def chosen(self, lists: Indices, every: Floats | None = None) -> Floats:
-        """Chance [B, K] of each row of lists [B, K] at its place; ``every`` [B, K, M] takes those of all rows."""
-        wanted = np.take_along_axis(self.base, lists, axis=1)
-        walks = Walks(self.exploration, self.fused, self.count, lists.shape[1])
-        found = np.zeros(lists.shape)
-        alive = np.ones(len(lists), dtype=bool)
-        for place in range(lists.shape[1]):
-            may, chances = walks.next()
-            here = may == wanted[:, place, None]
-            found[:, place] = (chances * here).sum(axis=1) * alive
-            if every is not None:
-                np.put_along_axis(every[:, place], np.take_along_axis(self.at_base, may, axis=1), chances, axis=1)
-            alive &= found[:, place] > 0
-            walks.take(here.argmax(axis=1))
-        return found
-
-    def along(self, lists: Indices) -> tuple[Floats, Floats]:
-        """Chances along lists [B, K] of rows: of the row at its place [B, K], and of every row there [B, K, M]."""
-        every = np.zeros((*lists.shape, self.count))
-        return self.chosen(lists, every), every
-
-    def at_places(self, places: int, draws: int, random: np.random.Generator) -> tuple[Floats, bool]:
-        """Chance of every row at each place [B, K, M], and whether it is exact."""
-        every = np.zeros((len(self.base), places, self.count))
-        if self.exploration is None:
-            every[np.arange(len(every))[:, None], np.arange(places), self.at_base[:, :places]] = 1.0
-            return every, True
-        ends = (self.exploration, self.fused, self.count, places)
-        found = chances_by_sets(*ends)
-        exact = found is not None
-        if found is None:
-            found = chances_by_draws(*ends, draws, random)
-        width = found.shape[2]
-        np.put_along_axis(every, np.broadcast_to(self.at_base[:, None, :width], found.shape), found, axis=2)
-        return every, exact
-
-    def drawn(self, places: int, random: np.random.Generator) -> Indices:
-        """A list of rows [B, K] for each request."""
-        lists = drawn_lists(self.exploration, self.fused, self.count, places, random)
-        return np.take_along_axis(self.at_base, lists, axis=1)
-
-    def same(self, other: "_Side", places: int) -> NDArray[np.bool_]:
-        """Whether both policies draw each list with the same chance, by request [B]."""
-        if self.exploration != other.exploration:
-            return np.zeros(len(self.base), dtype=bool)
-        if self.exploration is None:
-            return np.asarray((self.at_base[:, :places] == other.at_base[:, :places]).all(axis=1))
-        if self.free != other.free:
-            return np.zeros(len(self.base), dtype=bool)
-        reach, relevance = self.exploration.reach, RELEVANCES[self.exploration.relevance]
-        one, two = (relevance(np.sort(side.fused, axis=1)[:, ::-1][:, :reach]) for side in (self, other))
-        return np.asarray((self.base == other.base).all(axis=1) & np.isclose(one, two, rtol=0, atol=1e-9).all(axis=1))
 
 
 def _block(
@@ -255,8 +187,8 @@ def _block(
     random: np.random.Generator,
 ) -> _Block:
     rows = logged.starts[requests, None] + np.arange(key.size)
-    ours = _Side(logging, rows, key.logging_free, key.logging)
-    theirs = _Side(target, rows, key.target_free, key.target)
+    ours = Side(logging, rows, key.logging_free, key.logging)
+    theirs = Side(target, rows, key.target_free, key.target)
     lists = np.tile(np.arange(key.places), (len(rows), 1))
     values = expected[rows][:, :, None]
     chosen, every = ours.along(lists)
@@ -288,7 +220,7 @@ def _block(
     )
 
 
-def _outside(ours: _Side, theirs: _Side, places: int, draws: int, random: np.random.Generator) -> Floats:
+def _outside(ours: Side, theirs: Side, places: int, draws: int, random: np.random.Generator) -> Floats:
     """Share [B] of the target policy's lists that the logging policy never draws."""
     count = 1 if theirs.exploration is None else draws
     requests = np.repeat(np.arange(len(ours.base)), count)

@@ -26,6 +26,10 @@ class Support:
     outside: float
     outside_at: Sequence[float]
 
+    def of(self, estimator: str) -> float:
+        """The share that counts for an estimator: of lists, or of the worst place."""
+        return max(self.outside_at) if ESTIMATORS[estimator].weighting == "place" else self.outside
+
 
 def support_of(sample: Sample) -> Support:
     """Measure the support of a sample."""
@@ -38,19 +42,31 @@ def reasons(estimate: Estimate, support: Support, options: EvaluationOptions) ->
     """Why an estimate cannot be trusted, one sentence each; empty if it can."""
     found = []
     by_place = ESTIMATORS[estimate.estimator].weighting == "place"
-    outside = max(support.outside_at) if by_place else support.outside
+    outside = support.of(estimate.estimator)
     if outside > options.most_outside:
         what = "of what it shows at some place is never shown there" if by_place else "of its lists are never shown"
         found.append(
             f"{outside:.1%} {what} by the logging policy, more than {options.most_outside:.1%}: log requests that "
             "explore further (max_move, first), or evaluate a policy that is closer to it"
         )
-    if estimate.least_effective < options.least_effective:
+    elif estimate.lacking > options.most_outside:
+        what = "what it shows at some place" if by_place else "its lists"
         found.append(
-            f"the effective sample size is {estimate.least_effective:,.0f} requests, less than "
-            f"{options.least_effective:,.0f}: log more requests, or explore more evenly, or evaluate a policy that is "
-            "closer to the logging policy"
+            f"the logging policy shows {what} so rarely that at least {estimate.lacking:.1%} of it is not in the log, "
+            f"more than {options.most_outside:.1%}: log more requests, or explore more evenly, or evaluate a policy "
+            "that is closer to it"
         )
+    if estimate.least_effective < options.least_effective:
+        place = int(np.argmin(estimate.effective)) + 1
+        enough = int(np.argmax(np.array(estimate.effective) < options.least_effective))
+        fewer = f", or count the rewards of fewer places (--places {enough})" if enough else ""
+        found.append(
+            f"the effective sample size is {estimate.least_effective:,.1f} requests at place {place}, less than "
+            f"{options.least_effective:,.0f}: log more requests, or explore more evenly, or evaluate a policy that is "
+            f"closer to the logging policy{fewer}"
+        )
+    if not np.isfinite(estimate.value.error):
+        found.append("all requests are of one user (column unit), which tells nothing of others")
     return found
 
 

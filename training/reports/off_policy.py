@@ -1,5 +1,6 @@
 """The page of an off-policy evaluation: values by policy and estimator, by place, weights, support."""
 
+import json
 from typing import Any
 
 from training.off_policy.estimate import Interval
@@ -25,8 +26,9 @@ def to_html(found: Evaluation) -> str:
     page.text(explained(found))
     page.heading("Values").table(HEADERS, lines(found))
     if found.policies:
-        page.text("Gains over what was observed, in the mean reward of a request. Bars are intervals.")
-        page.chart(intervals(_gains(found), title=ESTIMATORS[found.estimator].title))
+        if gains := _gains(found):
+            page.text("Gains over what was observed, in the mean reward of a request. Bars are intervals.")
+            page.chart(intervals(gains, title=ESTIMATORS[found.estimator].title))
         page.heading("By place").text("Mean reward of a request at each place.")
         page.chart(line_chart(_by_place(found), "place", "reward", "policy", points=True))
         page.heading("Weights").text(
@@ -38,7 +40,8 @@ def to_html(found: Evaluation) -> str:
         page.heading(policy.name)
         for doubt in policy.doubts:
             page.note(doubt)
-        page.chart(intervals(_estimators(policy), title="gain by estimator"))
+        if gains := _estimators(policy):
+            page.chart(intervals(gains, title="gain by estimator"))
         page.table(ESTIMATE_HEADERS, estimate_lines(policy))
         page.code(_fusion(policy))
     page.heading("What estimators assume")
@@ -76,8 +79,6 @@ def lines(found: Evaluation) -> list[list[str]]:
     rows = [[OBSERVED, _value(seen), "", "", f"{found.requests:,}", ""]]
     for policy in found.policies:
         one = policy.estimates[found.estimator]
-        by_place = ESTIMATORS[found.estimator].weighting == "place"
-        outside = max(policy.support.outside_at) if by_place else policy.support.outside
         told = not policy.reasons[found.estimator]
         value = [_value(one.value), f"{one.gain.value:+.4g}", _ends(one.gain, "+")]
         rows.append(
@@ -85,7 +86,7 @@ def lines(found: Evaluation) -> list[list[str]]:
                 policy.name,
                 *(value if told else ["unknown", "unknown", ""]),
                 f"{one.least_effective:,.0f}",
-                f"{outside:.1%}",
+                f"{policy.support.of(found.estimator):.1%}",
             ]
         )
     return rows
@@ -135,6 +136,7 @@ def _by_place(found: Evaluation) -> list[dict[str, Any]]:
     return seen + [
         {"place": place + 1, "reward": one.value, "policy": policy.name}
         for policy in found.policies
+        if not policy.reasons[found.estimator]
         for place, one in enumerate(policy.estimates[found.estimator].by_place)
     ]
 
@@ -148,7 +150,11 @@ def _weights(found: Evaluation) -> list[dict[str, Any]]:
 
 
 def _fusion(policy: PolicyValue) -> str:
-    return "\n".join(f"{name}: {value}" for name, value in policy.fusion.items() if value)
+    return "\n".join(
+        f"{name}: {value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in policy.fusion.items()
+        if value
+    )
 
 
 def _agreement(found: Evaluation) -> str:

@@ -1,6 +1,7 @@
 """``ranker-train evaluate-policy`` from an exposure log to values, numbers and a page."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,8 +27,8 @@ LOOSE = EvaluationOptions(least_effective=5)
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory) -> Artifact:
-    return artifact_in(tmp_path_factory.mktemp("artifact"))
+def artifact(exploring) -> Artifact:
+    return exploring
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +157,74 @@ def test_requests_that_cannot_be_used_are_counted(artifact, table, tmp_path):
         evaluate_policy(artifact, none, ["default"], REWARD, progress=False)
 
 
+def test_requests_of_one_id_are_left_out_also_of_a_joined_log(artifact, table, tmp_path):
+    """Clients send an id again to retry, and `join` writes the rows of both requests."""
+    again = table.filter(pc.equal(table["request_id"], "r3"))
+    newer = table.filter(pc.equal(table["request_id"], "r4"))
+    newer = newer.set_column(newer.schema.get_field_index("version"), "version", pa.array([99] * len(newer)))
+    bare, joined = [], []
+    for part in (table, again, newer):
+        bare.append(part.drop_columns(["click", "like"]))
+        joined.append(part.filter(pc.less_equal(part["place"], SHOWN)).select(["request_id", "item", "click", "like"]))
+        log_in(tmp_path / "log", bare[-1])
+    pq.write_table(pa.concat_tables(joined), tmp_path / "joined.parquet")
+    found = evaluate_policy(
+        artifact, tmp_path / "log", ["default"], REWARD, labels=tmp_path / "joined.parquet", progress=False
+    )
+    assert found.left_out["another request has the same id"] == 3
+    assert found.requests == 298
+
+
+def test_other_models_of_the_folder_do_not_matter(artifact, table, tmp_path):
+    """Their items are words, and they have no labels."""
+    words = table.set_column(table.schema.get_field_index("item"), "item", pc.cast(table["item"], pa.string()))
+    words = words.set_column(words.schema.get_field_index("model"), "model", pa.array(["words"] * len(words)))
+    for part in (table, words.drop_columns(["click", "like", "score.click"])):
+        log_in(tmp_path, part)
+    found = evaluate_policy(artifact, tmp_path, ["default"], REWARD, model="default", progress=False)
+    assert found.requests == 300
+    with pytest.raises(DataError, match=r"has several models; name one of default, words \(--model\)"):
+        evaluate_policy(artifact, tmp_path, ["default"], REWARD, progress=False)
+
+
+def test_a_request_that_was_changed_is_left_out(artifact, table, tmp_path):
+    """Its list cannot have been drawn, so that it has no weight."""
+    wrong = table.filter(pc.equal(table["request_id"], "r5"))
+    base = pa.array(np.roll(np.arange(1, len(wrong) + 1), 5))
+    wrong = wrong.set_column(wrong.schema.get_field_index("base_place"), "base_place", base)
+    copies = [
+        table.set_column(
+            0,
+            "request_id",
+            pa.array([f"{copy}-{one}" for one in table["request_id"].to_pylist()], table["request_id"].type),
+        )
+        for copy in range(4)
+    ]
+    rest = pa.concat_tables([table.filter(pc.not_equal(table["request_id"], "r5")), *copies])
+    for part in (rest, wrong):
+        log_in(tmp_path, part)
+    found = evaluate_policy(artifact, tmp_path, ["default", "likes"], REWARD, progress=False)
+    assert found.agreement.propensities == pytest.approx(1499 / 1500)
+    assert found.left_out == {"their propensities are not those of their exploration": 1}
+    assert found.observed.value == pytest.approx(observed(rest))
+    assert found.policies[0].estimates["list_ips"].value.value == pytest.approx(found.observed.value)
+    assert np.isfinite(found.policies[1].estimates["list_ips"].value.value)
+
+
+def test_files_that_cannot_be_read_are_named(artifact, table, tmp_path):
+    (path,) = log_in(tmp_path / "log", table).rglob("*.parquet")
+    whole = path.read_bytes()
+    for content in (whole[:1000], whole[:200] + bytes(300) + whole[500:]):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=re.escape(str(path))):
+            evaluate_policy(artifact, tmp_path / "log", ["default"], REWARD, progress=False)
+    with pytest.raises(DataError, match="there is no such folder"):
+        evaluate_policy(artifact, tmp_path / "absent", ["default"], REWARD, progress=False)
+    path.unlink()
+    with pytest.raises(DataError, match="has no finished files"):
+        evaluate_policy(artifact, tmp_path / "log", ["default"], REWARD, progress=False)
+
+
 def test_candidates_that_are_not_logged_are_refused_or_meant(artifact, tmp_path):
     log = log_in(tmp_path / "log", answered(artifact, 200, depth=6))
     found = evaluate_policy(artifact, log, ["likes"], REWARD, progress=False)
@@ -206,8 +275,11 @@ def test_the_command_writes_numbers_and_a_page_and_says_by_status(artifact, log,
     page = (tmp_path / "page.html").read_text()
     for text in ("sharper", "Weights", "By place", "What estimators assume", "as logged"):
         assert text in page
-    refused = run(*common, "--policy", "{explore: false, parameters: {share: {click: -1}}}")
+    refused = run(*common, "--policy", "{name: bad, explore: false, parameters: {share: {click: -1}}}", *files)
     assert refused.exit_code == 3
+    page = (tmp_path / "page.html").read_text()
+    assert '"policy": "bad"' not in page.split("<h2>Weights")[0]  # its values are not drawn
+    assert "gain by estimator" not in page
     assert "no answer: " in refused.output
     below = run(*common, "--policy", policy, "--least", 10)
     assert below.exit_code == 3

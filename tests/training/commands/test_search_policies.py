@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from ranker.artifact import Artifact
 from ranker.artifact import load as load_artifact
-from tests.training.off_policy.service import answered, artifact_in, log_in
+from tests.training.off_policy.service import answered, log_in
 from training.cli import app
 from training.commands.search import SearchOptions
 from training.commands.search_policies import search_policies
@@ -16,30 +16,30 @@ from training.config.experiment import ConfigError
 from training.fusion_search.confidence import OBJECTIVE
 from training.fusion_search.policy_evaluator import PolicyEvaluator, Requests
 from training.off_policy.options import EvaluationOptions
-from training.off_policy.prepare import logged_of, logging_orders
+from training.off_policy.prepare import prepared
 from training.off_policy.read import read_exposures
 from training.off_policy.reward import reward_of
 
 GOAL = "off_policy(click + 2*like)"
-LOOSE = EvaluationOptions(least_effective=20, most_outside=1.0)
+LOOSE = EvaluationOptions(least_effective=10, most_outside=1.0)
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory) -> Artifact:
-    return artifact_in(tmp_path_factory.mktemp("artifact"))
+def artifact(exploring) -> Artifact:
+    return exploring
 
 
 @pytest.fixture(scope="module")
 def log(artifact, tmp_path_factory):
-    return log_in(tmp_path_factory.mktemp("log"), answered(artifact))
+    return log_in(tmp_path_factory.mktemp("log"), answered(artifact, 200))
 
 
 @pytest.fixture(scope="module")
 def requests(artifact, log) -> Requests:
     reward = reward_of("--reward", "click + 2*like", artifact.schema)
     exposures = read_exposures(log, artifact, reward)
-    logged = logged_of(exposures, artifact, reward)
-    return Requests(logged, logging_orders(exposures, artifact, logged)[0])
+    found = prepared(exposures, artifact, reward)
+    return Requests(found.logged, found.logging)
 
 
 def shares(*values):
@@ -75,13 +75,13 @@ def test_halves_have_different_users(requests):
 
 
 def test_a_search_finds_parameters_and_writes_them(artifact, log, tmp_path):
-    options = SearchOptions(maximise=GOAL, method="random", budget=6, bootstrap=20, vary=["share.like=0:3"])
+    options = SearchOptions(maximise=GOAL, method="random", budget=4, bootstrap=20, vary=["share.like=0:3"])
     found = search_policies(artifact, log, options, output=tmp_path, evaluation=LOOSE, pessimistic=True, progress=False)
-    assert found.tried == 6
+    assert found.tried == 4
     assert found.goal == GOAL
     assert found.constraints == ["support >= 0"]
     assert set(found.search.gains) == {OBJECTIVE, GOAL, "support"}
-    assert found.search.rows + found.held_out.rows == 300
+    assert found.search.rows + found.held_out.rows == 200
     written = json.loads((tmp_path / "search.json").read_text())
     assert written["parameters"]["share"]["click"] == 1.0
     assert "off-policy" in (tmp_path / "search.html").read_text() or GOAL in (tmp_path / "search.html").read_text()
@@ -92,8 +92,8 @@ def test_a_search_finds_parameters_and_writes_them(artifact, log, tmp_path):
 def test_the_command_exports_only_a_gain_beyond_noise(artifact, log, tmp_path):
     common = [
         "search", str(artifact.folder), "--exposures", str(log), "--maximise", GOAL, "--method", "random",
-        "--budget", "3",
-        "--bootstrap", "20", "--least-effective", "20", "--vary", "share.like", "--output", str(tmp_path / "report"),
+        "--budget", "2",
+        "--bootstrap", "20", "--least-effective", "10", "--vary", "share.like", "--output", str(tmp_path / "report"),
         "--export", str(tmp_path / "artifact"),
     ]  # fmt: skip
     done = CliRunner().invoke(app, common)

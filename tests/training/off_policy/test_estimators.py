@@ -8,7 +8,9 @@ from ranker.fusion.exploration.batch import chances_by_draws, drawn_lists
 from tests.training.off_policy import worlds
 from training.off_policy.estimate import estimate, observed
 from training.off_policy.estimators import ASSUMES, ESTIMATORS
+from training.off_policy.options import EvaluationOptions
 from training.off_policy.sample import Sample, compared
+from training.off_policy.support import Support, reasons, support_of
 
 REWARDS = {"list": worlds.list_reward, "cascade": worlds.cascade_reward, "place": worlds.place_reward}
 FITS = {"list": REWARDS, "cascade": ("cascade", "place"), "place": ("place",)}
@@ -67,7 +69,7 @@ def test_the_logging_policy_is_worth_what_was_observed(name, clip):
     found, seen = estimate(sample, name, clip=clip), observed(sample.rewards, sample.units)
     assert found.value.value == pytest.approx(seen.value, abs=1e-12)
     assert found.value.error == pytest.approx(seen.error, abs=1e-12)
-    assert (found.gain.low, found.gain.high) == pytest.approx((0.0, 0.0), abs=1e-12)
+    assert (found.gain.value, found.gain.low, found.gain.high) == (0.0, 0.0, 0.0)
     assert found.effective == pytest.approx([300.0] * 3)
     assert found.mean_weight == pytest.approx([1.0] * 3)
     assert found.clipped == 0.0
@@ -85,10 +87,10 @@ def test_the_logging_policy_is_worth_what_was_observed_also_with_drawn_chances(n
     assert estimate(sample, name).value.value == pytest.approx(sample.observed.mean(), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in ESTIMATORS if ESTIMATORS[name].weighting == "place"])
-def test_drawn_chances_of_places_leave_no_bias(name):
-    """Ten places of 21 candidates have too many sets of candidates to count; few draws must do."""
-    random, size, count = np.random.default_rng(5), 21, 3000
+@pytest.fixture(scope="module")
+def many_sets():
+    """A sample of ten places of 21 candidates, which have too many sets to count, with its true value."""
+    random, size, count = np.random.default_rng(5), 21, 1500
     fused, worth = np.linspace(1.0, 0.0, size), np.random.default_rng(6).random(size)
     explores = PlackettLuce(kind="plackett_luce", temperature=0.7)
     target = PlackettLuce(kind="plackett_luce", temperature=0.4)
@@ -96,9 +98,15 @@ def test_drawn_chances_of_places_leave_no_bias(name):
     logged = worlds.logged(lists, worth[lists[:, :10]], model=False)
     logged = type(logged)(**{**vars(logged), "model": np.full(lists.size, 0.5)})
     sides = [worlds.orders(lists, fused, one) for one in (explores, target)]
-    found = estimate(compared(logged, *sides, places=10, draws=8, seed=1), name)
-    true = chances_by_draws(target, fused[None], size, 10, 60_000, np.random.default_rng(7))[0]
-    truth = float((true @ worth[: true.shape[1]]).sum())
+    true = chances_by_draws(target, fused[None], size, 10, 20_000, np.random.default_rng(7))[0]
+    sample = compared(logged, *sides, places=10, draws=8, seed=1)
+    return sample, float((true @ worth[: true.shape[1]]).sum())
+
+
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if ESTIMATORS[name].weighting == "place"])
+def test_drawn_chances_of_places_leave_no_bias(name, many_sets):
+    sample, truth = many_sets
+    found = estimate(sample, name)
     assert abs(found.value.value - truth) < 4 * found.value.error
     assert found.value.error < 0.05 * truth
 
@@ -153,6 +161,53 @@ def test_a_single_user_tells_nothing_of_others():
     sides = [worlds.orders(lists, fused, worlds.SOFT) for fused in (worlds.LOGGING, worlds.TARGET)]
     found = estimate(compared(logged, *sides, places=3, draws=4, seed=0), "list_ips")
     assert found.value.error == float("inf")
+    assert reasons(found, Support(0.0, [0.0]), EvaluationOptions(least_effective=0)) == [
+        "all requests are of one user (column unit), which tells nothing of others"
+    ]
+
+
+def test_what_the_log_happens_to_lack_is_told():
+    """The second item is shown once in a million requests, none of which is in the log, and the target shows it."""
+    rare = Epsilon(kind="epsilon", epsilon=2e-6, first=1, max_move=1)
+    often = Epsilon(kind="epsilon", epsilon=0.2, first=1, max_move=1)
+    lists = np.array([[0, 1]] * 200)
+    logged = worlds.logged(lists, np.ones((200, 1)), model=False)
+    logging, target = (
+        worlds.orders(lists, np.array([1.0, 0.0]), rare),
+        worlds.orders(lists, np.array([0.0, 1.0]), often),
+    )
+    sample = compared(logged, logging, target, places=1, draws=1, seed=0)
+    support = support_of(sample)
+    assert support.outside == 0.0
+    found = estimate(sample, "place_snips")
+    assert found.value.value == pytest.approx(1.0)
+    assert found.least_effective == pytest.approx(200)
+    assert found.lacking == pytest.approx(0.9, abs=1e-5)
+    (reason,) = reasons(found, support, EvaluationOptions())
+    assert reason.startswith("the logging policy shows what it shows at some place so rarely that at least 90.0%")
+
+
+def test_weights_of_long_lists_are_numbers():
+    """A hundred places, at each of which the target shows what the logging policy shows once in 1e200 times."""
+    chances = {"logging": np.full((3, 100), 1e-200), "target": np.ones((3, 100))}
+    sample = Sample(
+        rewards=np.ones((3, 100)), has=np.ones((3, 100), dtype=bool), **chances, logging_at=chances["logging"],
+        target_at=chances["target"], outside=np.zeros(3), outside_at=np.zeros((3, 100)), units=np.arange(3),
+    )  # fmt: skip
+    for name in ("list_ips", "cascade_snips", "place_ips"):
+        found = estimate(sample, name)
+        assert np.isfinite(found.value.value)
+        assert found.effective == pytest.approx([3.0] * 100)
+
+
+def test_expectations_that_cancel_keep_their_size():
+    """The model's expectations of a place add up to almost 0; their scale is that of least squares."""
+    lists = np.array([[0, 1]] * 2 + [[1, 0]] * 2)
+    logged = worlds.logged(lists, np.array([[1.0], [1.0], [-1.0], [-0.9]]), model=False)
+    logged = type(logged)(**{**vars(logged), "model": np.array([0.5, -0.5 + 1e-9])[lists].ravel()})
+    sides = [worlds.orders(lists, np.array(fused), worlds.SOFT) for fused in ([1.0, 0.0], [0.0, 1.0])]
+    sample = compared(logged, *sides, places=1, draws=1, seed=0)
+    np.testing.assert_allclose(sample.model.shown[:, 0], [0.975, 0.975, -0.975, -0.975], rtol=1e-6)
 
 
 def test_what_the_logging_policy_never_shows_is_told():

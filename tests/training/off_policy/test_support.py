@@ -25,7 +25,18 @@ def test_few_requests_are_too_few(sample):
     one = estimate(sample, "list_ips")
     assert reasons(one, support_of(sample), EvaluationOptions(least_effective=1)) == []
     (reason,) = reasons(one, support_of(sample), EvaluationOptions(least_effective=100))
-    assert reason.startswith(f"the effective sample size is {one.least_effective:,.0f} requests, less than 100")
+    place = int(np.argmin(one.effective)) + 1
+    assert reason.startswith(
+        f"the effective sample size is {one.least_effective:,.1f} requests at place {place}, less than 100"
+    )
+    assert f"--places {place - 1}" not in reason  # no place has enough
+
+
+def test_how_many_places_have_enough_is_told(sample):
+    one = replace(estimate(sample, "place_dr"), effective=[500.0, 120.0, 80.0, 90.0])
+    (reason,) = reasons(one, support_of(sample), EvaluationOptions())
+    assert "is 80.0 requests at place 3, less than 100" in reason
+    assert reason.endswith("or count the rewards of fewer places (--places 2)")
 
 
 def test_places_count_where_they_exist(sample):

@@ -20,6 +20,10 @@ ASSUMES: Mapping[Weighting, str] = {
 """What weights assume about users."""
 
 
+MOST = 1e100
+"""Largest weight: a request that weighs more decides the value alone."""
+
+
 class Terms(NamedTuple):
     """By request and place [R, K]; the value of a place is the sum of ``values`` over that of ``weights``.
 
@@ -57,11 +61,21 @@ class Estimator(ABC):
 
 
 def weights(sample: Sample, weighting: Weighting) -> Floats:
-    """Importance weights [R, K]: target over logging chances, of the list, of the places so far, or of the place."""
+    """Importance weights [R, K]: target over logging chances, of the list, of the places so far, or of the place.
+
+    They are at most ``MOST``, so that their squares are numbers, too.
+    """
     if weighting == "place":
-        return sample.target_at / sample.logging_at
-    ratios = np.cumprod(sample.target / sample.logging, axis=1, dtype=np.float64)
-    return np.repeat(ratios[:, -1:], ratios.shape[1], axis=1) if weighting == "list" else ratios
+        return _ratios(sample.target_at, sample.logging_at)
+    found = _ratios(sample.target, sample.logging)
+    for place in range(1, found.shape[1]):
+        found[:, place] = np.minimum(found[:, place - 1] * found[:, place], MOST)
+    return np.repeat(found[:, -1:], found.shape[1], axis=1) if weighting == "list" else found
+
+
+def _ratios(target: Floats, logging: Floats) -> Floats:
+    with np.errstate(over="ignore"):
+        return np.minimum(target / logging, MOST)
 
 
 class Weighted(Estimator):
