@@ -113,6 +113,8 @@ def checked(guardrails: Sequence[tuple[Guardrail, Sequence[Difference]]], level:
 def _checked(guardrail: Guardrail, difference: Difference, level: float, count: int) -> Check:
     """The ends beyond which the bound must lie are those of one-sided tests."""
     narrow, wide = (_ends(guardrail, difference.at(2 * tail)) for tail in (level, level / count))
+    if difference.at(2 * level).bound == float("inf"):
+        return Check(guardrail, difference.group, None, None, None, "undecided", "too little is known yet")
     if narrow is None or wide is None:
         why = difference.undefined or "the control's value may be 0, so a relative bound cannot be tested"
         return Check(guardrail, difference.group, None, None, None, "undecided", why)
@@ -124,8 +126,6 @@ def _checked(guardrail: Guardrail, difference: Difference, level: float, count: 
     elif narrow[0] >= guardrail.bound if more else narrow[1] <= guardrail.bound:
         state = "holds"
     low, high = wide if state == "broken" else narrow
-    if state == "undecided" and difference.bound is not None and low == float("-inf"):
-        return Check(guardrail, difference.group, None, None, None, state, "too little is known yet")
     return Check(guardrail, difference.group, value, low, high, state, None)
 
 

@@ -99,3 +99,9 @@ def test_what_cannot_be_checked_is_undecided_with_a_reason():
     unknown = state("click / users >= -1", spread(1.0), spread(1.0), method=Sequential(1e-200))
     assert (unknown.state, unknown.undefined) == ("undecided", "too little is known yet")
     assert unknown.to_dict()["low"] is None
+
+
+@pytest.mark.parametrize("text", ["click / users >= -5%", "click / users >= -0.05", "click / users <= 5%"])
+def test_nothing_is_told_while_intervals_at_all_times_are_infinite(text):
+    found = state(text, spread(1.0), spread(2.0), method=Sequential(1e-5))
+    assert (found.state, found.low, found.undefined) == ("undecided", None, "too little is known yet")
