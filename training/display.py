@@ -1,6 +1,6 @@
 """Terminal output of a run: progress bars, one line per epoch, metric tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from types import TracebackType
@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from ranker.metrics import METRICS, headline, in_lists, title_of
 from ranker.student import Agreement
@@ -231,6 +232,16 @@ def agreement_lines(agreement: Agreement, keep: float) -> list[list[str]]:
         ]
         for point in agreement.points
     ]
+
+
+def text_table(title: str, headers: Sequence[str], lines: Iterable[Sequence[str]]) -> Table:
+    """A table of plain texts, of which a narrow terminal breaks the long ones, and hides none."""
+    table = Table(title=Text(title))
+    for header in headers:
+        table.add_column(Text(header), overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    return table
 
 
 def with_interval(report: Mapping[str, Any], name: str, between: str = "\n", missing: str = "") -> str:

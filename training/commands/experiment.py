@@ -3,30 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from ranker.config.file import ConfigError
-from ranker.log_files.log_reader import DataError, Log, Source
+from ranker.log_files.log_reader import DataError
 from ranker.registry import alternatives
 from training.commands.inputs import Progress, console_of
 from training.config.duration import duration
+from training.display import text_table
 from training.experiments.assignment import Mismatch, mismatch, shares_in
-from training.experiments.collect import Collected, collect, names_in
+from training.experiments.collect import Collected, collect
 from training.experiments.corrections import CORRECTIONS
+from training.experiments.covariates import Covariate, of_column, of_earlier_period
 from training.experiments.critical import FIXED, Critical, Sequential
 from training.experiments.events import Events, read_events
 from training.experiments.guardrails import guardrail_of
 from training.experiments.judge import Plan
-from training.experiments.judgement import Covariates, Judgement, judged
-from training.experiments.metrics import Metric, default_metrics, distinct, metric_of
+from training.experiments.judgement import Judgement, judged
+from training.experiments.metrics import default_metrics, distinct, metric_of
 from training.experiments.notes import notes_of
 from training.experiments.requests import Period, period_of, read_requests
-from training.experiments.unit_sums import Floats
-from training.exposures.keys import as_text, hashes
 from training.reports.experiment import (
     CHECK_HEADERS,
     COMPARISON_HEADERS,
@@ -255,51 +253,18 @@ def _mismatch(collected: Collected, shares: Mapping[str, float], asked: Experime
         raise ConfigError(f"{'--shares' if asked.models is None else asked.models}: {error}") from None
 
 
-def _covariates(asked: ExperimentOptions, collected: Collected, plan: Plan) -> Covariates | None:
-    """Covariates by metric: of the earlier period, or of files; those of guardrails by their text."""
-    by_name: list[tuple[str, Metric]] = [(metric.name, metric) for metric in plan.metrics]
-    by_name += [(rail.text, rail.metric) for rail in plan.guardrails]
+def _covariates(asked: ExperimentOptions, collected: Collected, plan: Plan) -> dict[str, Covariate] | None:
+    """Covariates by metric; those of guardrails by their text."""
+    metrics = {metric.name: metric for metric in plan.metrics} | {rail.text: rail.metric for rail in plan.guardrails}
     if asked.before is not None:
-        totals = collected.totals_before(names_in([metric for _, metric in by_name]))
-        there = totals["users"] > 0
-        if not there.any():
-            raise ConfigError(f"--before {asked.before}: no unit of the experiment made a request in this time")
-        present = {name: values[there] for name, values in totals.items()}
-        return {name: _filled(metric.sums(present), there) for name, metric in by_name}
+        try:
+            return of_earlier_period(collected, metrics)
+        except DataError as error:
+            raise ConfigError(f"--before {asked.before}: {error}") from None
     if asked.covariate is not None:
-        column = _column(list(asked.covariates), asked.covariate, collected)
-        return {name: column for name, _ in by_name}
+        column = of_column(list(asked.covariates), asked.covariate, collected, asked.unit_salt)
+        return dict.fromkeys(metrics, column)
     return None
-
-
-def _filled(sums: tuple[Floats, Floats], there: Any) -> tuple[Floats, Floats]:
-    found = np.zeros(len(there)), np.zeros(len(there))
-    for whole, part in zip(found, sums, strict=True):
-        whole[there] = part
-    return found
-
-
-def _column(source: Source, name: str, collected: Collected) -> tuple[Floats, Floats]:
-    """Values [U] of a column by unit, and 1 where there is one."""
-    values, there = np.zeros(len(collected.keys)), np.zeros(len(collected.keys))
-    for chunk in Log(source, {"unit": "text", name: "number"}).arrow_chunks(["unit", name]):
-        units = as_text(chunk.arrays["unit"], f"{chunk.source}, column 'unit'")
-        keys, has_unit = hashes(units), ~units.is_null().to_numpy(zero_copy_only=False)
-        numbers = np.asarray(chunk.converted([name]).columns[name])
-        if numbers.dtype.kind not in "biuf":
-            raise DataError(f"{chunk.source}: the column {name!r} must hold numbers to be a covariate")
-        numbers = numbers.astype(np.float64)
-        if np.isinf(numbers).any():
-            raise DataError(f"{chunk.source}: the column {name!r} holds an infinite number")
-        at = np.minimum(np.searchsorted(collected.keys, keys), len(collected.keys) - 1)
-        own = has_unit & (collected.keys[at] == keys) & ~np.isnan(numbers)
-        rows = at[own]
-        if there[rows].any() or len(np.unique(rows)) < len(rows):
-            raise DataError(f"{chunk.source}: names a unit more than once; a covariate is one number by unit")
-        values[rows], there[rows] = numbers[own], 1.0
-    if not there.any():
-        raise DataError(f"no unit of the experiment has a value of {name!r} in {', '.join(map(str, source))}")
-    return values, there
 
 
 def _print(found: Judgement, console: Console) -> None:
@@ -310,10 +275,7 @@ def _print(found: Judgement, console: Console) -> None:
     )
     for title, headers, lines in tables:
         if lines:
-            table = Table(*headers, title=title)
-            for line in lines:
-                table.add_row(*(cell.replace("[", "\\[") for cell in line))
-            console.print(table)
+            console.print(text_table(title, headers, lines))
     console.print(explained(found), markup=False)
     for note in found.notes:
         console.print(note, style="yellow", markup=False)

@@ -12,7 +12,6 @@ from typing import TypeAlias
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
-from rich.table import Table
 
 from ranker.artifact import Artifact
 from ranker.file_locks import lock
@@ -23,7 +22,7 @@ from training.admin_client import ServiceError
 from training.commands.inputs import Progress, artifact_of, console_of
 from training.config.experiment import ConfigError
 from training.config.online import Online, load_online
-from training.display import bars
+from training.display import bars, text_table
 from training.fusion_search.space import Space, space
 from training.online.actions import Done, Serve, Wait
 from training.online.models_file import with_experiment
@@ -234,10 +233,7 @@ def _progress(action: Wait, search: Search, now: datetime) -> tuple[float, str]:
 def _print_round(one: Round, search: Search, console: Console) -> None:
     if one.measured is None:
         return
-    table = Table(*headers(search.config, one), title=one.experiment)
-    for line in gain_lines(search.config, one):
-        table.add_row(*(cell.replace("[", "\\[") for cell in line))
-    console.print(table)
+    console.print(text_table(one.experiment, headers(search.config, one), gain_lines(search.config, one)))
 
 
 def _finished(search: Search, artifact: Artifact, folder: Path, console: Console) -> OnlineRun:
@@ -267,12 +263,12 @@ def _shown(
     method = ONLINE_METHODS[config.method.name](config.method, searched.start)
     going_on = bool(rounds) and rounds[-1].measured is None
     one = rounds[-1] if going_on else planned(config, searched, method, rounds)
-    table = Table("group", "share", *one.sets[0].values, title=f"{one.experiment}, salt {one.salt}")
     today = [f"{dimension.today:.6g}" for dimension in searched.dimensions]
-    table.add_row("control", f"{one.control:.2%}", *today)
+    lines = [["control", f"{one.control:.2%}", *today]]
     for served in one.sets:
-        table.add_row(served.name, f"{served.share:.2%}", *(f"{value:.6g}" for value in served.values.values()))
-    console.print(table)
+        lines.append([served.name, f"{served.share:.2%}", *(f"{value:.6g}" for value in served.values.values())])
+    title = f"{one.experiment}, salt {one.salt}"
+    console.print(text_table(title, ["group", "share", *one.sets[0].values], lines))
     seen = observations.everybody(now - LOOK_BACK, now - config.logs.within)
     for line in size_lines(config, Traffic.of(seen, LOOK_BACK)):
         console.print(line, markup=False)

@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from ranker.artifact import Artifact
 from ranker.encoding.within_list import ListInputs
@@ -23,7 +22,7 @@ from training.config.promotion import Bounds, bounds_of, default_bounds, measura
 from training.data.every_row import EveryRow
 from training.data.experiment_log import open_log
 from training.data.trained_on import check_held_out, held_out, overlap
-from training.display import Display, bars, show_notes
+from training.display import Display, bars, show_notes, text_table
 from training.promotion.decide import Decision, How, decide
 from training.promotion.rows import paired_rows, read_columns, shared_tasks
 from training.reports.promote import (
@@ -253,10 +252,7 @@ def _print(found: Promotion, console: Console) -> None:
         ("rankings", RANKING_HEADERS, ranking_lines(decision.rankings)),
     )
     for title, headers, lines in tables:
-        table = Table(*headers, title=title)
-        for line in lines:
-            table.add_row(*(cell.replace("[", "\\[") for cell in line))
-        console.print(table)
+        console.print(text_table(title, headers, lines))
     console.print(explained(decision), markup=False)
     for note in decision.notes:
         console.print(note, style="yellow", markup=False)

@@ -74,6 +74,11 @@ class Collected:
     _requests: Requests
     _events: Events
 
+    @property
+    def hashed(self) -> bool:
+        """Whether units are hashed."""
+        return self._requests.hashed
+
     def totals(self, names: Sequence[str]) -> dict[str, Floats]:
         """Totals [U] of what formulas may name."""
         return self._summed(names, np.flatnonzero(self.counted != NONE), self.counted)

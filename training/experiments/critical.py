@@ -6,6 +6,9 @@ from typing import ClassVar, Protocol
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
+LEAST_TAIL = 1e-300
+"""Smallest probability of a tail that is told apart from 0: SciPy has no quantiles further out."""
+
 
 class Critical(Protocol):
     """A family of intervals ``estimate +- bound * error`` by level, and the p-value that agrees with them.
@@ -70,17 +73,16 @@ class Sequential:
             raise ValueError(f"effect must be above 0, got {self.effect:g}")
 
     def bound(self, level: float, freedom: float, precision: float) -> float:
-        """Half-width; infinite while nothing is known of the relative effect."""
+        """Half-width; infinite while too little is known of the relative effect."""
         r = (self.effect * precision) ** 2
-        if r == 0:
-            return float("inf")
-        normal = np.sqrt((1 + r) / r * (np.log1p(r) - 2 * np.log(level)))
-        return -float(stdtrit(freedom, ndtr(-normal)))
+        tail = float(ndtr(-np.sqrt((1 + r) / r * (np.log1p(r) - 2 * np.log(level))))) if r > 0 else 0.0
+        quantile = float(stdtrit(freedom, tail)) if tail >= LEAST_TAIL else -np.inf
+        return -quantile if quantile < 0 else np.inf
 
     def p_value(self, ratio: float, freedom: float, precision: float) -> float:
         """Inverse of the likelihood ratio, at most 1."""
         r = (self.effect * precision) ** 2
-        normal = float(ndtri(stdtr(freedom, -abs(ratio))))
+        normal = float(ndtri(max(float(stdtr(freedom, -abs(ratio))), LEAST_TAIL)))
         return float(min(1.0, np.exp(0.5 * np.log1p(r) - normal**2 * r / (2 * (1 + r)))))
 
 

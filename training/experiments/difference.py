@@ -151,6 +151,20 @@ class Difference:
             root = np.sqrt(max(inside, 0.0))
             return float((ratio - root) / (1 - g) - 1), float((ratio + root) / (1 - g) - 1)
 
+    def side_of(self, relative: float) -> int:
+        """1 if the interval of the relative difference is above a number, -1 if it is below, and 0 otherwise.
+
+        ``(value - (1 + relative) control_value)`` is compared with ``bound`` of its own errors, as Fieller 1954 does.
+        This also tells what a ratio without an ``interval`` is not, as when the control hardly has any events.
+        """
+        if self.bound is None or self.old.value < 0:
+            return 0
+        ratio = 1 + relative
+        with np.errstate(over="ignore"):
+            reach = self.bound * np.hypot(np.sqrt(self.new.variance), ratio * np.sqrt(self.old.variance))
+        beyond = self.new.value - ratio * self.old.value
+        return int(beyond > reach) - int(beyond < -reach)
+
     @property
     def _error(self) -> float:
         return float(np.sqrt(self.new.variance + self.old.variance))

@@ -45,7 +45,8 @@ class Check:
     guardrail, group
         What is tested.
     value, low, high
-        The difference, relative if the bound is, and the interval that the state rests on; ``None`` if undefined.
+        The difference, relative if the bound is, and the interval that the state rests on; ``None`` if undefined, and
+        where the control's value may be 0 and the bound is relative.
     state
         Whether the data shows that it ``holds``, or is ``broken``, or neither.
     undefined
@@ -62,8 +63,10 @@ class Check:
 
     def __str__(self) -> str:
         """One line."""
-        if self.low is None or self.high is None or self.value is None:
+        if self.undefined is not None:
             return f"guardrail {self.guardrail.text}: cannot be checked: {self.undefined}"
+        if self.low is None or self.high is None or self.value is None:
+            return f"guardrail {self.guardrail.text}: {self.state}, though the control's value may be 0"
         shown = [
             f"{100 * number:+.3g} %" if self.guardrail.relative else f"{number:+.4g}"
             for number in (self.value, self.low, self.high)
@@ -112,21 +115,29 @@ def checked(guardrails: Sequence[tuple[Guardrail, Sequence[Difference]]], level:
 
 def _checked(guardrail: Guardrail, difference: Difference, level: float, count: int) -> Check:
     """The ends beyond which the bound must lie are those of one-sided tests."""
-    narrow, wide = (_ends(guardrail, difference.at(2 * tail)) for tail in (level, level / count))
-    if narrow is None or wide is None:
-        why = difference.undefined or "the control's value may be 0, so a relative bound cannot be tested"
-        return Check(guardrail, difference.group, None, None, None, "undecided", why)
-    value = difference.relative if guardrail.relative else difference.difference
-    more = guardrail.metric.better == "more"
+    narrow, wide = (difference.at(2 * tail) for tail in (level, level / count))
+    good = 1 if guardrail.metric.better == "more" else -1
     state: State = "undecided"
-    if wide[1] < guardrail.bound if more else wide[0] > guardrail.bound:
+    if _side(guardrail, wide) == -good:
         state = "broken"
-    elif narrow[0] >= guardrail.bound if more else narrow[1] <= guardrail.bound:
+    elif _side(guardrail, narrow) == good:
         state = "holds"
-    low, high = wide if state == "broken" else narrow
-    if state == "undecided" and difference.bound is not None and low == float("-inf"):
-        return Check(guardrail, difference.group, None, None, None, state, "too little is known yet")
+    ends = _ends(guardrail, wide if state == "broken" else narrow)
+    if state == "undecided" and (ends is None or narrow.bound == float("inf")):
+        why = "the control's value may be 0, so a relative bound cannot be tested"
+        why = difference.undefined or ("too little is known yet" if narrow.bound == float("inf") else why)
+        return Check(guardrail, difference.group, None, None, None, state, why)
+    value = difference.relative if guardrail.relative else difference.difference
+    low, high = ends or (None, None)
     return Check(guardrail, difference.group, value, low, high, state, None)
+
+
+def _side(guardrail: Guardrail, difference: Difference) -> int:
+    """1 if the data shows a difference above the bound, -1 if it shows one below."""
+    if guardrail.relative:
+        return difference.side_of(guardrail.bound)
+    low, high = difference.interval or (float("-inf"), float("inf"))
+    return int(low > guardrail.bound) - int(high < guardrail.bound)
 
 
 def _ends(guardrail: Guardrail, difference: Difference) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from training.experiments.assignment import Mismatch
 from training.experiments.collect import Assignment, Collected, names_in, unit_sums
+from training.experiments.covariates import Covariate
 from training.experiments.difference import Difference
 from training.experiments.events import EventCounts
 from training.experiments.guardrails import Check
@@ -25,12 +26,10 @@ from training.experiments.judge import (
 )
 from training.experiments.metrics import Metric, MetricError
 from training.experiments.outlook import Outlook, outlook
+from training.experiments.requests import DAY
 from training.experiments.statistics import compare
-from training.experiments.unit_sums import Floats, RatioSums, UnitSums
+from training.experiments.unit_sums import RatioSums, UnitSums
 
-Covariates = Mapping[str, tuple[Floats, Floats]]
-"""Numerator and denominator of the covariate [U], by metric."""
-DAY_MS = 86_400_000
 LARGEST_PART = 0.1
 """Largest part of a group's numerator that one unit may have without a word."""
 STATUS: Mapping[State, int] = {"win": 0, "no harm": 0, "harm": 3, "not trusted": 4, "undecided": 5}
@@ -138,7 +137,7 @@ def judged(
     plan: Plan,
     mismatch: Mismatch | None,
     events: EventCounts,
-    covariates: Covariates | None = None,
+    covariates: Mapping[str, Covariate] | None = None,
     notes: Sequence[str] = (),
 ) -> Judgement:
     """Judge an experiment from its requests and events. Raises ``MetricError`` for a metric that is undefined."""
@@ -156,7 +155,7 @@ def judged(
         verdicts=verdicts,
         comparisons=found,
         checks=checks,
-        outlooks=list(_outlooks(found, days, plan, max((collected.last - collected.first) / DAY_MS, 1e-6))),
+        outlooks=list(_outlooks(found, days, plan, max((collected.last - collected.first) / DAY, 1e-6))),
         days=days,
         assignment=assignment,
         mismatch=mismatch,
@@ -176,7 +175,7 @@ def _renamed(metric: Metric, name: str) -> Metric:
     return Metric(name, metric.formula, metric.better, metric.numerator, metric.denominator)
 
 
-def _days(collected: Collected, plan: Plan, covariates: Covariates | None) -> Iterator[Day]:
+def _days(collected: Collected, plan: Plan, covariates: Mapping[str, Covariate] | None) -> Iterator[Day]:
     level = planned_level(plan)
     for end, totals in collected.by_day(names_in(plan.metrics)):
         found = []
@@ -187,7 +186,7 @@ def _days(collected: Collected, plan: Plan, covariates: Covariates | None) -> It
                 continue  # undefined for units that have done too little yet
             pairs = compare(units, metric.name, plan.control, level, plan.method)
             found += [one for one in pairs if one.group in plan.groups]
-        yield Day(end, (end - collected.first) / DAY_MS, found)
+        yield Day(end, (end - collected.first) / DAY, found)
 
 
 def _outlooks(found: Sequence[Comparison], days: Sequence[Day], plan: Plan, elapsed: float) -> Iterator[Outlook]:

@@ -50,7 +50,7 @@ def _of_time(collected: Collected, requests: Requests, within: int) -> Iterator[
             "are still to come"
         )
     if requests.unfinished:
-        yield f"{requests.unfinished} files of the exposure log are still being written, and are not read"
+        yield f"files of the exposure log that are still being written, and are not read: {requests.unfinished}"
 
 
 def _of_events(counts: EventCounts) -> Iterator[str]:

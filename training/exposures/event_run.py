@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ranker.exposures import hashed_unit
 from training.exposures.event_files import SCHEMA
 from training.exposures.key_index import KeyIndex, SortedKeys
-from training.exposures.keys import Keys, event_keys, hashes, paired
+from training.exposures.keys import Keys, event_keys, hashed_units, hashes, paired
 from training.exposures.spill import Spill, leading
 
 EVENT = [("key", "u8"), ("identity", "u8"), ("time", "i8"), ("code", "i2"), ("value", "f8"), ("number", "i8")]
@@ -141,6 +140,4 @@ class EventRun:
         """Hash [N] of each user as the exposures have it."""
         if self._salt is None:
             return hashes(users)
-        coded = users.combine_chunks().dictionary_encode()
-        units = pa.array([hashed_unit(text, self._salt) for text in coded.dictionary.to_pylist()], type=pa.string())
-        return hashes(units.take(coded.indices))
+        return hashes(hashed_units(users.combine_chunks(), self._salt))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ranker.encoding.text import Text, splitmix64
+from ranker.exposures import hashed_unit
 from ranker.log_files.log_reader import DataError
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
@@ -44,6 +45,13 @@ def hashes(texts: Any) -> Keys:
     places = pc.fill_null(coded.indices, len(words)).to_numpy(zero_copy_only=False)
     found: Keys = np.append(distinct, np.uint64(0))[places]
     return found
+
+
+def hashed_units(texts: Any, salt: str) -> Any:
+    """Units [N] hashed as the service hashes them in its exposure log; each distinct one once."""
+    coded = texts.dictionary_encode()
+    units = pa.array([None if text is None else hashed_unit(text, salt) for text in coded.dictionary.to_pylist()])
+    return units.cast(pa.string()).take(coded.indices)
 
 
 def paired(one: Keys, other: Keys) -> Keys:

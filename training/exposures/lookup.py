@@ -8,10 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ranker.exposures import hashed_unit
 from ranker.log_files.find import find_files
 from ranker.log_files.log_reader import DataError
-from training.exposures.keys import as_text
+from training.exposures.keys import as_text, hashed_units
 
 
 class Lookup:
@@ -33,7 +32,7 @@ class Lookup:
             twice = counts.filter(pc.greater(counts.field(1), 1))[0]
             raise DataError(f"{file}, column {key!r}: has the id {twice['values'].as_py()!r} more than once")
         if salt is not None:
-            ids = pa.array([hashed_unit(text, salt) for text in ids.to_pylist()], type=pa.string())
+            ids = hashed_units(ids, salt)
         self._ids, self._table = ids, table
         self.columns = table.column_names
 

@@ -19,27 +19,21 @@ Told = tuple[float | None, float | None, float | None]
 NOTHING: Told = (None, None, None)
 
 
-def gains(observed: Observed, metric: str, level: float, method: Critical = FIXED) -> dict[str, Gain]:
-    """Gain of each set in a metric."""
-    return {one.group: _gain(one) for one in compare(observed.sums, metric, CONTROL, level, method)}
-
-
-def broken(gain: Gain, guardrail: Guardrail) -> bool:
-    """Whether the whole interval of the relative difference is worse than the accepted loss."""
-    if guardrail.better == "more":
-        return gain.high is not None and gain.high < -guardrail.most_loss
-    return gain.low is not None and gain.low > guardrail.most_loss
+def gains(
+    observed: Observed, metric: str, level: float, method: Critical = FIXED, guardrail: Guardrail | None = None
+) -> dict[str, Gain]:
+    """Gain of each set in a metric, and whether it breaks the metric's guardrail."""
+    return {one.group: _gain(one, guardrail) for one in compare(observed.sums, metric, CONTROL, level, method)}
 
 
 def told(observed: Observed) -> dict[str, Told]:
     """What a method is told of each set, by one round."""
-    found = {}
-    for one in compare(observed.sums, REWARD, CONTROL):
-        known = not one.undefined
-        found[one.group] = (
-            (one.difference, float(np.sqrt(one.new.variance)), float(np.sqrt(one.old.variance))) if known else NOTHING
-        )
-    return found
+    return {
+        one.group: NOTHING
+        if one.undefined or one.difference is None
+        else _told(one.difference, float(np.sqrt(one.new.variance)), float(np.sqrt(one.old.variance)))
+        for one in compare(observed.sums, REWARD, CONTROL)
+    }
 
 
 def told_over_rounds(rounds: Sequence[Observed]) -> dict[str, Told]:
@@ -62,12 +56,18 @@ def told_over_rounds(rounds: Sequence[Observed]) -> dict[str, Told]:
         weights = weights / weights.sum()
         used = [(one, weight) for (one, _), weight in zip(parts, weights.tolist(), strict=True) if weight > 0]
         own, control = (_mean([(one, group, weight) for one, weight in used]) for group in (name, CONTROL))
-        usable = own[1] > 0 and control[1] > 0
-        found[name] = (own[0] - control[0], own[1], control[1]) if usable else NOTHING
+        found[name] = _told(own[0] - control[0], own[1], control[1])
     return found
 
 
-def _gain(one: Difference) -> Gain:
+def _told(gain: float, own: float, control: float) -> Told:
+    """Units that are all alike, as if none had clicked, are not known without an error: they get the other group's."""
+    if not max(own, control) > 0:
+        return NOTHING
+    return gain, own or control, control or own
+
+
+def _gain(one: Difference, guardrail: Guardrail | None) -> Gain:
     low, high = one.relative_interval or (None, None)
     absolute = one.interval or (None, None)
     return Gain(
@@ -81,7 +81,14 @@ def _gain(one: Difference) -> Gain:
         low=_finite(low),
         high=_finite(high),
         undefined=one.undefined,
+        broken=guardrail is not None and _breaks(one, guardrail),
     )
+
+
+def _breaks(one: Difference, guardrail: Guardrail) -> bool:
+    """Whether the whole interval of the relative difference is worse than the accepted loss."""
+    worse = -1 if guardrail.better == "more" else 1
+    return one.side_of(worse * guardrail.most_loss) == worse
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,6 +1,9 @@
 """Writes the section ``experiment`` of a service's models file; everything else stays as it is, comments included."""
 
+import codecs
+import json
 import os
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,11 +41,11 @@ def write_experiment(file: Path, experiment: Mapping[str, Any] | None) -> None:
 
     Raises ``ConfigError`` if the file cannot be read or written.
     """
-    text = with_experiment(file, experiment)
+    content = with_experiment(file, experiment).encode()
     try:
-        mode = file.stat().st_mode
+        mode, marked = file.stat().st_mode, file.read_bytes().startswith(codecs.BOM_UTF8)
         with replacing(file) as partial:
-            partial.write_text(text, encoding="utf-8", newline="")
+            partial.write_bytes(codecs.BOM_UTF8 + content if marked else content)
             partial.chmod(mode)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written: {error.strerror or error}") from None
@@ -51,24 +54,25 @@ def write_experiment(file: Path, experiment: Mapping[str, Any] | None) -> None:
 def with_experiment(file: Path, experiment: Mapping[str, Any] | None) -> str:
     """Text of the file with this experiment, or without one.
 
-    In YAML's block style only the lines of the section change; a file in flow style, such as JSON, is written anew.
+    In YAML's block style only the lines of the section change; JSON, and other YAML in flow style, is written anew.
     Raises ``ConfigError`` if the file cannot be read, or its other sections refer to the experiment.
     """
     before = document(file)
-    text = file.read_text(encoding="utf-8-sig")
+    text = file.read_bytes().decode("utf-8-sig")
     rest = {key: value for key, value in before.data.items() if key != KEY}
-    section = "" if experiment is None else yaml.safe_dump({KEY: dict(experiment)}, sort_keys=False, allow_unicode=True)
+    added = {} if experiment is None else {KEY: dict(experiment)}
     assert isinstance(before.tree, yaml.MappingNode)
-    if before.tree.flow_style:
-        new = yaml.safe_dump(rest, sort_keys=False, allow_unicode=True) + section
+    if _is_json(text):
+        new = json.dumps({**rest, **added}, indent=2, ensure_ascii=False) + "\n"
+    elif before.tree.flow_style:
+        new = yaml.safe_dump({**rest, **added}, sort_keys=False, allow_unicode=True)
     else:
-        new = _spliced(text, before.tree, section)
+        new = _spliced(text, before.tree, yaml.safe_dump(added, sort_keys=False, allow_unicode=True) if added else "")
     try:
         after = parse(new).data
     except YamlError:
         after = None
-    wanted = rest if experiment is None else {**rest, KEY: dict(experiment)}
-    if after != wanted:
+    if after != {**rest, **added}:
         raise ConfigError(
             f"{file}: its section {KEY} cannot be replaced on its own: other sections refer to it by an alias, or the "
             "document ends in a way that nothing can be added to; write the section as plain lines at the end"
@@ -76,15 +80,27 @@ def with_experiment(file: Path, experiment: Mapping[str, Any] | None) -> str:
     return new
 
 
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _spliced(text: str, tree: yaml.MappingNode, section: str) -> str:
-    """Replace the lines from the section's key to the end of its value; comments after it stay."""
+    """Replace the lines from the section's key to the end of its value; comments after it stay.
+
+    The section gets the indentation and the ends of lines of the file.
+    """
     lines = text.splitlines(keepends=True)
+    end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+    section = textwrap.indent(section, " " * tree.start_mark.column).replace("\n", end)
     for key, value in tree.value:
         if key.value == KEY:
-            begin, end = key.start_mark.line, _last_line(value) + 1
-            return "".join([*lines[:begin], section, *lines[end:]])
+            return "".join([*lines[: key.start_mark.line], section, *lines[_last_line(value) + 1 :]])
     if lines and not lines[-1].endswith(("\n", "\r")):
-        lines[-1] += "\n"
+        lines[-1] += end
     return "".join([*lines, section])
 
 

@@ -1,6 +1,7 @@
 """The decisions of an online search, without any effects but the state on disk: what is served next, and until when."""
 
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from training.config.duration import written
@@ -17,6 +18,8 @@ from training.online.state import Counts, Measured, Outcome, Round, ServedSet, S
 from training.online.verdict import nothing, verdict
 from training.online_methods import ONLINE_METHODS
 
+HUGE = 1.0
+"""Relative effect of the second interval of guardrails: the first is slow where control hardly has any events."""
 MISMATCH = 0.001
 """P-value of the units by group below which a round's gains are not to be trusted."""
 
@@ -132,12 +135,12 @@ class Search:
     def _stopped(self, one: Round, observed: Observed, now: datetime) -> tuple[ServedSet, ...]:
         """The sets, those marked that break a guardrail by an interval that holds however often one looks."""
         guardrails = self.config.guardrails
-        looks = len(one.sets) * max(len(guardrails), 1)
-        method = Sequential(self.config.power.gain)
+        methods = [Sequential(effect) for effect in (self.config.power.gain, HUGE)]
+        level = self.config.level / (len(one.sets) * max(len(guardrails), 1) * len(methods))
         found: dict[str, Stop] = {}
-        for name, guardrail in guardrails.items():
-            for group, gain in judge.gains(observed, name, self.config.level / looks, method).items():
-                if judge.broken(gain, guardrail):
+        for (name, guardrail), method in product(guardrails.items(), methods):
+            for group, gain in judge.gains(observed, name, level, method, guardrail).items():
+                if gain.broken:
                     found.setdefault(group, Stop(time=now, guardrail=name, gain=gain))
         return tuple(
             served.model_copy(update={"stopped": found[served.name]})
@@ -162,7 +165,10 @@ class Search:
         )
 
     def _measured(self, one: Round, observed: Observed, now: datetime, observations: Observations) -> Measured:
-        metrics = {name: judge.gains(observed, name, self.config.level) for name in self.config.metrics}
+        metrics = {
+            name: judge.gains(observed, name, self.config.level, guardrail=self.config.guardrails.get(name))
+            for name in self.config.metrics
+        }
         if one.kind == "search" and self.method.keeps_units:
             earlier = [
                 observations.of(past.experiment, past.groups, past.started, past.measured.ended)

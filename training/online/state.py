@@ -39,6 +39,7 @@ class Gain(Closed):
     low: float | None
     high: float | None
     undefined: str | None = Field(None, description="Why there is no interval.")
+    broken: bool = Field(False, description="Whether the interval is worse than the loss that a guardrail accepts.")
 
 
 class Stop(Closed):
@@ -155,7 +156,8 @@ class Store:
 
     def rounds(self) -> list[Round]:
         """All rounds in order."""
-        return [self._read(file, Round) for file in sorted((self.folder / "rounds").glob("*.json"))]
+        found = [self._read(file, Round) for file in (self.folder / "rounds").glob("*.json")]
+        return sorted(found, key=lambda one: one.number)
 
     def save(self, one: Round) -> None:
         """Write a round."""

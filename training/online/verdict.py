@@ -1,7 +1,6 @@
 """How a search ends: the gain of the confirmation, or that nothing is better than today."""
 
 from training.config.online import REWARD, Online
-from training.online import judge
 from training.online.served import WINNER
 from training.online.state import BETTER, NO_BETTER, Gain, Outcome, Round
 
@@ -11,7 +10,7 @@ def verdict(config: Online, one: Round) -> Outcome:
     assert one.measured is not None
     [winner] = one.sets
     gains = {name: by_set[WINNER] for name, by_set in one.measured.gains.items()}
-    broken = [name for name, guard in config.guardrails.items() if judge.broken(gains[name], guard)]
+    broken = [name for name in config.guardrails if gains[name].broken]
     if winner.stopped is not None:
         broken = [winner.stopped.guardrail]
     reward = gains[REWARD]

@@ -183,15 +183,12 @@ def lines(
 
     With ``names`` the lines use the colours of :meth:`Page.legend`, and the chart has no legend.
     """
-    ticks = sorted({record[x] for record in records})
-    few = len(ticks) <= FEW and all(float(tick).is_integer() for tick in ticks)
-    axis = alt.Axis(values=ticks, format=",d") if few else alt.Axis()
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
     return (
         alt.Chart(_data(records))
         .mark_line(point=points, clip=True)
         .encode(
-            x=alt.X(f"{_key(x)}:Q", title=x, axis=axis),
+            x=_few_whole(x, records),
             y=alt.Y(f"{_key(y)}:Q", scale=scale, title=y),
             color=_coloured(colour, names),
             tooltip=[
@@ -202,13 +199,19 @@ def lines(
     )
 
 
+def _few_whole(x: str, records: Records) -> Any:
+    """The horizontal axis, with ticks at the values of the records alone if these are few and whole numbers."""
+    ticks = sorted({record[x] for record in records})
+    few = len(ticks) <= FEW and all(float(tick).is_integer() for tick in ticks)
+    return alt.X(f"{_key(x)}:Q", title=x, axis=alt.Axis(values=ticks, format=",d") if few else alt.Axis())
+
+
 def around(
     centres: Records, points: Records, x: str, y: str, label: str, state: str, title: str, ends: tuple[float, float]
 ) -> Chart:
     """A line with a band from ``low`` to ``high``, and labelled points in two states around it; y spans ``ends``."""
-    middle = alt.Chart(_data(centres)).encode(
-        x=alt.X(f"{_key(x)}:Q", title=x, axis=alt.Axis(tickMinStep=1, format="d"))
-    )
+    across = _few_whole(x, centres)
+    middle = alt.Chart(_data(centres)).encode(x=across)
     scale = alt.Scale(domain=list(ends))
     tooltip = [
         alt.Tooltip(f"{_key(name)}:{'Q' if name in (x, y) else 'N'}", title=name) for name in (label, state, x, y)
@@ -218,7 +221,7 @@ def around(
         middle.mark_area(opacity=0.18, color=PALETTE[0]).encode(y=alt.Y("low:Q", title=y, scale=scale), y2="high:Q"),
         middle.mark_line(point=True, color=PALETTE[0]).encode(y=alt.Y(f"{_key(y)}:Q", scale=scale)),
         dots.encode(
-            x=f"{_key(x)}:Q",
+            x=across,
             y=f"{_key(y)}:Q",
             color=alt.Color(
                 f"{_key(state)}:N",

@@ -136,6 +136,15 @@ def test_a_column_of_users_is_a_covariate_too(lifted, tmp_path):
     assert clicks.difference.saved > 0.4
 
 
+def test_a_column_of_users_is_a_covariate_of_a_log_that_hashes_them(tmp_path):
+    log, file = simulated(tmp_path, hashed="pepper"), tmp_path / "users.parquet"
+    pq.write_table(pa.table({"unit": np.arange(USERS), "rate": np.arange(USERS) % 7}), file)
+    with pytest.raises(DataError, match="no unit of the experiment has a value of 'rate'"):
+        judged(log, covariates=[file], covariate="rate")
+    found = judged(log, covariates=[file], covariate="rate", unit_salt="pepper")
+    assert all(one.difference.saved is not None for one in found.comparisons)
+
+
 def test_a_covariate_that_the_groups_differ_in_is_told(lifted, tmp_path):
     file = tmp_path / "users.csv"
     file.write_text("unit,score\n" + "".join(f"{user},{user % 2 + user / 1000}\n" for user in range(USERS)))

@@ -34,6 +34,16 @@ def test_the_bound_at_all_times_is_lowest_where_the_fixed_test_finds_its_effect(
     assert Sequential(0.01).bound(0.05, 1e9, 0.0) == np.inf
 
 
+@pytest.mark.parametrize("freedom", [1.0, 5.0, 20.0, 1e6])
+@pytest.mark.parametrize("precision", [0.0, 1e-9, 1e-3, 0.1, 1.0, 5.0, 10.0, 30.0])
+@pytest.mark.parametrize("level", [0.1, 0.01])
+def test_an_imprecise_effect_has_an_interval_that_excludes_nothing(freedom, precision, level):
+    bound = Sequential(0.01).bound(level, freedom, precision)  # the relative error is 3 % of the effect or more
+    assert bound > FIXED.bound(level, freedom, precision)
+    for ratio in (0.0, 2.0, 40.0, 1e4):
+        assert (ratio > bound) == (Sequential(0.01).p_value(ratio, freedom, precision) < level)
+
+
 def test_few_degrees_of_freedom_widen_the_bound_at_all_times():
     assert Sequential(0.01).bound(0.05, 4, 300.0) > 2 * Sequential(0.01).bound(0.05, 1e6, 300.0)
 

@@ -99,3 +99,19 @@ def test_what_cannot_be_checked_is_undecided_with_a_reason():
     unknown = state("click / users >= -1", spread(1.0), spread(1.0), method=Sequential(1e-200))
     assert (unknown.state, unknown.undefined) == ("undecided", "too little is known yet")
     assert unknown.to_dict()["low"] is None
+
+
+def test_a_relative_guardrail_is_checked_though_the_control_hardly_has_any_events():
+    few, many = (np.arange(5000) < count for count in (2, 300))
+    found = state("click / users <= 50%", few.astype(float), many.astype(float))
+    assert (found.state, found.low, found.undefined) == ("broken", None, None)
+    assert str(found) == "guardrail click / users <= 50%: broken, though the control's value may be 0"
+    assert state("click / users <= 50%", np.zeros(5000), many.astype(float)).state == "broken"
+    assert state("click / users >= -50%", few.astype(float), many.astype(float)).state == "holds"
+    assert state("click / users <= 50%", many.astype(float), few.astype(float)).state == "holds"
+
+
+@pytest.mark.parametrize("text", ["click / users >= -5%", "click / users >= -0.05", "click / users <= 5%"])
+def test_nothing_is_told_while_intervals_at_all_times_are_infinite(text):
+    found = state(text, spread(1.0), spread(2.0), method=Sequential(1e-5))
+    assert (found.state, found.low, found.undefined) == ("undecided", None, "too little is known yet")

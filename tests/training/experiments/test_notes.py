@@ -51,7 +51,7 @@ def test_everything_that_is_left_out_is_told(tmp_path):
         "1 requests were in the experiment other, and do not count",
         "the requests span 0.0 days; what users do often differs by the day of the week",
         "50% of the requests are within the window of the last one, and may lack events that are still to come",
-        "1 files of the exposure log are still being written, and are not read",
+        "files of the exposure log that are still being written, and are not read: 1",
         "1 of 6 events are later than the window after their request, and do not count",
         "1 of 6 events are earlier than their request, and do not count",
         "1 of 6 events are of requests or users that the log does not have in this time, and do not count",

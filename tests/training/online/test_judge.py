@@ -5,7 +5,7 @@ import pytest
 
 from training.config.online import Guardrail
 from training.experiments.unit_sums import RatioSums, UnitSums
-from training.online.judge import broken, gains, told, told_over_rounds
+from training.online.judge import gains, told, told_over_rounds
 from training.online.observed import Observed
 
 GROUPS = ["control", "s1"]
@@ -45,6 +45,10 @@ def test_a_drift_between_rounds_cancels_out_whatever_the_shares() -> None:
     assert told(pooled)["s1"][0] > 2
 
 
+def breaks(one: Observed, **guardrail) -> bool:
+    return gains(one, "reward", 0.05, guardrail=Guardrail(metric="m / users", **guardrail))["s1"].broken
+
+
 def rewards(one: Observed):
     return one.sums.metrics["reward"].numerator
 
@@ -66,9 +70,30 @@ def test_a_guardrail_breaks_if_the_whole_interval_is_beyond_the_accepted_loss() 
     one = observed(range(2000), np.arange(2000) % 2, 1.0 - 0.1 * (np.arange(2000) % 2) + random.normal(0, 0.1, 2000))
     gain = gains(one, "reward", 0.05)["s1"]
     assert gain.low < -0.1 < gain.high < -0.085
-    broken_by = {loss: broken(gain, Guardrail(metric="m / users", most_loss=loss)) for loss in (0.0, 0.05, 0.1, 0.2)}
-    assert broken_by == {0.0: True, 0.05: True, 0.1: False, 0.2: False}
-    assert not broken(gain, Guardrail(metric="m / users", better="less"))
-    more = gains(observed(range(2000), 1 - one.sums.group, rewards(one)), "reward", 0.05)["s1"]
-    assert broken(more, Guardrail(metric="m / users", better="less", most_loss=0.05))
-    assert not broken(more, Guardrail(metric="m / users"))
+    assert {loss: breaks(one, most_loss=loss) for loss in (0.0, 0.05, 0.1, 0.2)} == {
+        0.0: True, 0.05: True, 0.1: False, 0.2: False,
+    }  # fmt: skip
+    assert not breaks(one, better="less")
+    more = observed(range(2000), 1 - one.sums.group, rewards(one))
+    assert breaks(more, better="less", most_loss=0.05)
+    assert not breaks(more)
+
+
+def test_a_guardrail_breaks_though_control_hardly_has_any_events() -> None:
+    reports = np.r_[np.arange(5000) < 3, np.arange(5000) < 300].astype(float)
+    one = observed(range(10_000), np.arange(10_000) // 5000, reports)
+    assert gains(one, "reward", 0.05)["s1"].low is None  # control's share may be 0
+    assert breaks(one, better="less", most_loss=0.5)
+    assert not breaks(one, better="more")
+    none = observed(range(10_000), np.arange(10_000) // 5000, np.where(np.arange(10_000) < 5000, 0.0, reports))
+    assert breaks(none, better="less", most_loss=0.5)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_units_that_are_all_alike_are_not_known_without_an_error(share) -> None:
+    reward = np.r_[np.arange(100) % 2, np.full(100, share)]
+    one = observed(range(200), np.arange(200) // 100, reward)
+    for found in (told(one), told_over_rounds([one])):
+        gain, own, control = found["s1"]
+        assert gain == pytest.approx(share - 0.5)
+        assert own == control > 0

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -46,11 +47,33 @@ def test_a_file_without_an_experiment_gets_one_at_its_end(file) -> None:
         assert file.read_text() == text
 
 
-def test_json_is_written_anew_with_equal_content(file) -> None:
-    content = {"models": {"main": {"artifact": "a"}}, "experiment": {"name": "old"}}
+def test_json_stays_json(file) -> None:
+    content = {"models": {"m\u00e4in": {"artifact": "a"}}, "experiment": {"name": "old"}}
     file.write_text(json.dumps(content))
     write_experiment(file, NEW)
-    assert yaml.safe_load(file.read_text()) == {**content, "experiment": NEW}
+    assert json.loads(file.read_text(encoding="utf-8")) == {**content, "experiment": NEW}
+    write_experiment(file, None)
+    assert json.loads(file.read_text(encoding="utf-8")) == {"models": content["models"]}
+
+
+def test_flow_style_is_written_anew_with_equal_content(file) -> None:
+    file.write_text("{models: {main: {artifact: a}}, experiment: {name: old}}  # ours\n")
+    write_experiment(file, NEW)
+    assert yaml.safe_load(file.read_text()) == {"models": {"main": {"artifact": "a"}}, "experiment": NEW}
+
+
+@pytest.mark.parametrize("old", OLD.values(), ids=OLD)
+def test_ends_of_lines_marks_of_the_encoding_and_indentation_stay(file, old) -> None:
+    text = MODELS + old + "default: main\n"
+    after = MODELS + SECTION + "default: main\n"
+    for change in (
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text,
+        lambda text: textwrap.indent(text, "  "),
+    ):
+        file.write_bytes(change(text).encode())
+        write_experiment(file, NEW)
+        assert file.read_bytes() == change(after).encode()
 
 
 def test_permissions_stay(file) -> None:

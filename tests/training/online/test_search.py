@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from tests.training.online.world import AROUND, BEST, TODAY, World, bowl, config_of, flat, run, step
+from tests.training.online.world import AROUND, BEGIN, BEST, TODAY, World, bowl, config_of, flat, run, step
 from training.config.experiment import ConfigError
 from training.online.actions import Done, Serve, Wait
 from training.online.observed import ObservationError
@@ -80,6 +80,18 @@ def test_sets_that_break_a_guardrail_are_stopped_at_once_and_serve_the_fusion_of
     while len(search.rounds) == 1 and search.outcome is None:
         step(search, world)
     assert {name for name, told in search.rounds[0].measured.method.items() if told[0] is None} == harmful
+
+
+def test_a_set_is_stopped_though_control_hardly_has_any_of_what_it_does_too_often(tmp_path) -> None:
+    world = World(harm=lambda values: 0.98 - 0.5 * (values["like"] > 1.15), noise=0.2)  # control's mean is 0.02
+    guard = {"stay": {"metric": "stay / requests", "better": "less", "most_loss": 0.1}}
+    config = config_of(guardrails=guard, round={"units": 12_000}, budget={"rounds": 1}, method={"name": "random"})
+    search = Search(config, AROUND, Store(tmp_path))
+    while search.outcome is None and len(search.rounds) < 2:
+        step(search, world)
+    sets = search.rounds[0].sets
+    stopped = [one for one in sets if one.stopped and one.stopped.time - BEGIN < timedelta(hours=4)]
+    assert [one.name for one in stopped] == [one.name for one in sets if one.values["share.like"] > 1.15]
 
 
 def test_a_harmless_set_is_hardly_ever_stopped(tmp_path) -> None:
