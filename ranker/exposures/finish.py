@@ -89,13 +89,19 @@ def finish(open_file: Path, between: Callable[[], None] = lambda: None) -> Finis
 
 
 def batches(source: Any) -> Iterator[Any]:
-    """Record batches of a stream up to its end, or up to where its process was killed."""
+    """Record batches of a stream up to its end, or up to where its process was killed.
+
+    Raises ``OSError`` if the disk does not give what is there.
+    """
     try:
         with pa.ipc.open_stream(source) as stream:
             while True:
                 yield stream.read_next_batch()
-    except (StopIteration, pa.ArrowInvalid, OSError, EOFError):
+    except (StopIteration, pa.ArrowInvalid, EOFError):
         return
+    except OSError as error:
+        if error.errno is not None:  # else Arrow's own, which says that the stream is cut
+            raise
 
 
 def row_groups(found: Iterator[Any]) -> Iterator[Any]:

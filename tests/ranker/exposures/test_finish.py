@@ -1,5 +1,6 @@
 """Streams become Parquet files, each exactly once."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -53,6 +54,31 @@ def test_a_stream_cut_anywhere_gives_its_whole_requests(tmp_path, cut):
     assert found == table.column("item").to_pylist()[: len(found)]
     assert len(found) % 3 == 0
     assert len(found) >= 6
+
+
+class Failing:
+    """A file on a disk that fails after its first bytes."""
+
+    closed = False
+
+    def __init__(self, file):
+        self._file = file.open("rb")
+
+    def read(self, size=-1):
+        if self._file.tell() > 1000:
+            raise OSError(errno.EIO, "Input/output error")
+        return self._file.read(size)
+
+    def close(self):
+        self._file.close()
+
+
+def test_a_disk_that_fails_does_not_end_a_stream(tmp_path):
+    file, _ = stream(tmp_path)
+    source = Failing(file)
+    with pytest.raises(OSError, match="Input/output error"):
+        list(module.batches(source))
+    source.close()
 
 
 @pytest.mark.parametrize("size", [0, 3, 200])
