@@ -156,7 +156,8 @@ class Loop:
             say("Join what was shown and what came of it")
             log = self.folder / "log"
             train(
-                "join", "--artifact", self.versions, "--exposures", self.exposures, "--events", self.users / "*" / "events",
+                "join", "--artifact", self.versions, "--exposures", self.exposures,
+                "--events", self.users / "*" / "events",
                 "--within", f"{WITHIN}s", "--output", log,
             )  # fmt: skip
             say("Judge the confirmation once more, by users")

@@ -18,7 +18,7 @@ REASONS = {
     "run as a command: tests/serving/test_predict.py": "ranker.prediction.command",
     "arithmetic of several classes, each tested": """
         ranker.metrics.row_classes ranker.weighting.projections ranker.weighting.scaling
-        training.fusion_search.methods.optuna_study""",
+        training.fusion_search.measurer training.fusion_search.methods.optuna_study""",
     "answers of a real server: tests/serving": """
         serving.http.admin_routes serving.http.connections serving.http.console_routes serving.http.info_routes
         serving.http.middleware serving.http.model_info serving.http.openapi serving.http.rank_route
@@ -32,8 +32,9 @@ REASONS = {
         serving.process.child serving.scorer.buffers serving.scorer.loaded_models serving.scorer.messages
         serving.scorer.process serving.scorer.session""",
     "run as a command: tests/training/cli and tests/training/commands": """
-        training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate training.cli.export
-        training.cli.experiment training.cli.fit training.cli.inspect training.cli.join
+        training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate
+        training.cli.evaluate_policy training.cli.experiment training.cli.export
+        training.cli.fit training.cli.inspect training.cli.join
         ranker.prediction.command training.cli.pareto training.cli.promote training.cli.publish
         training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect
@@ -45,9 +46,9 @@ REASONS = {
         training.distillation.agreement training.distillation.fit training.distillation.held_out_rows
         training.distillation.lists training.distillation.rows training.export.student""",
     "pages and tables that commands write: tests/training/commands": """
-        training.fusion_search.summary training.reports.artifact.cascade training.reports.compare
-        training.reports.curves training.reports.gates training.reports.promote training.reports.search
-        training.sweeps.compare.costs""",
+        training.fusion_search.summary training.off_policy.evaluate training.reports.artifact.cascade
+        training.reports.compare training.reports.curves training.reports.gates training.reports.off_policy
+        training.reports.promote training.reports.search training.sweeps.compare.costs""",
     "artifacts in a store: tests/ranker/test_artifact_store.py": "ranker.urls training.commands.publish",
     "steps of reading a log: tests/ranker/log_files and tests/training/data": """
         ranker.log_files.csv_facts ranker.log_files.hive ranker.log_files.parquet

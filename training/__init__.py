@@ -1,7 +1,7 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``join``, ``distill``, ``promote``, ``experiment``, ``online`` and
-``publish`` are the commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
+``fit``, ``evaluate``, ``compare``, ``search``, ``join``, ``distill``, ``promote``, ``experiment``, ``online``,
+``evaluate_policy`` and ``publish`` are the commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from training.commands.compare import Comparison, compare
     from training.commands.distill import Distillation, DistillOptions, distill
     from training.commands.evaluate import evaluate
+    from training.commands.evaluate_policy import evaluate_policy
     from training.commands.experiment import ExperimentOptions, experiment
     from training.commands.fit import TrainingRun, fit
     from training.commands.join import join
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
     from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
     from training.commands.search import SearchOptions, search
+    from training.commands.search_policies import search_policies
     from training.experiments.judgement import Judgement
     from training.exposures.options import Joined
+    from training.off_policy.evaluate import Evaluation
+    from training.off_policy.options import EvaluationOptions
 
 __all__ = [
     "Backtest",
     "Comparison",
     "DistillOptions",
     "Distillation",
+    "Evaluation",
+    "EvaluationOptions",
     "ExperimentOptions",
     "Joined",
     "Judgement",
@@ -42,6 +48,7 @@ __all__ = [
     "compare",
     "distill",
     "evaluate",
+    "evaluate_policy",
     "experiment",
     "fit",
     "join",
@@ -49,6 +56,7 @@ __all__ = [
     "promote",
     "publish",
     "search",
+    "search_policies",
 ]
 
 _MODULES = {
@@ -61,6 +69,8 @@ _MODULES = {
     "Judgement": "training.experiments.judgement",
     "OnlineRun": "training.commands.online",
     "online": "training.commands.online",
+    "Evaluation": "training.off_policy.evaluate",
+    "EvaluationOptions": "training.off_policy.options",
     "Joined": "training.exposures.options",
     "join": "training.commands.join",
     "Promotion": "training.commands.promote",
@@ -71,10 +81,12 @@ _MODULES = {
     "distill": "training.commands.distill",
     "evaluate": "training.commands.evaluate",
     "experiment": "training.commands.experiment",
+    "evaluate_policy": "training.commands.evaluate_policy",
     "fit": "training.commands.fit",
     "promote": "training.commands.promote",
     "publish": "training.commands.publish",
     "search": "training.commands.search",
+    "search_policies": "training.commands.search_policies",
 }
 
 

@@ -21,6 +21,7 @@ CONTRACTS = {
     "A weighting": ("tests/ranker/weighting/test_contract.py", "geometric"),
     "A fusion": ("tests/ranker/fusion/test_contract.py", "square_root"),
     "An exploration": ("tests/ranker/fusion/exploration/test_contract.py", "zipf"),
+    "An off-policy estimator": ("tests/training/off_policy/test_estimators.py", "place_baseline"),
     "A task kind": ("tests/ranker/tasks/test_contract.py", "count"),
     "A list loss": ("tests/ranker/rank_losses/test_contract.py", "squared_difference"),
     "A metric": ("tests/ranker/metrics/test_contract.py", "brier"),
@@ -40,7 +41,7 @@ def blocks(section):
 
 def add(section, root):
     """Add a section's new file, and the lines it asks for in files that are there."""
-    path = re.search(r"`(ranker/\S+\.py)`:\n\n```python", SECTIONS[section])[1]
+    path = re.search(r"`((?:ranker|training)/\S+\.py)`:\n\n```python", SECTIONS[section])[1]
     source, *lines = blocks(section)
     assert not (root / path).exists()
     (root / path).write_text(source, "utf-8")
@@ -50,7 +51,7 @@ def add(section, root):
         table = table.replace("from ranker.metrics.auc ", f"{lines[0]}from ranker.metrics.auc ", 1)
         (root / TABLE).write_text(table.replace("_ROWS = (\n", f"_ROWS = (\n    {row}\n", 1), "utf-8")
         return
-    package = re.search(r"`(ranker/\S+/__init__\.py)`", SECTIONS[section])[1]
+    package = re.search(r"`((?:ranker|training)/\S+/__init__\.py)`", SECTIONS[section])[1]
     module = path.removesuffix(".py").replace("/", ".")
     name = re.search(r"\.register\(.*?\)\nclass (\w+)", source)[1]
     line = lines[0] if lines else f"from {module} import {name}\n"

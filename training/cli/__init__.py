@@ -10,6 +10,7 @@ from training.cli.backtest import backtest
 from training.cli.compare import compare
 from training.cli.distill import distill
 from training.cli.evaluate import evaluate
+from training.cli.evaluate_policy import evaluate_policy
 from training.cli.experiment import experiment
 from training.cli.export import export
 from training.cli.fit import fit
@@ -38,6 +39,7 @@ COMMANDS = (
     distill,
     promote,
     experiment,
+    evaluate_policy,
     publish,
     online,
     inspect,

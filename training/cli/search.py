@@ -49,6 +49,28 @@ def search(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search, the held-out groups and the bootstrap.")] = 0,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples behind each interval; 0 for none.")] = 200,
     jobs: Annotated[int | None, typer.Option(min=1, help="Threads; by default one per core.")] = None,
+    exposures: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an exposure log, for `--maximise 'off_policy(click + 8*like)'`, instead of data."),
+    ] = None,
+    labels: Annotated[
+        list[Path] | None, typer.Option("--labels", help="With --exposures: log that `join` has written.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="With --exposures: name of the model in the service, if the log has several.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="With --exposures: the estimator, as in `evaluate-policy`.")
+    ] = None,
+    least_effective: Annotated[
+        float, typer.Option(help="With --exposures: least effective sample size, on each half of the users.")
+    ] = 100.0,
+    within_logged: Annotated[
+        bool, typer.Option("--within-logged", help="With --exposures: rank the logged candidates alone.")
+    ] = False,
+    pessimistic: Annotated[
+        bool, typer.Option("--pessimistic", help="With --exposures: maximise the lower end of the interval.")
+    ] = False,
     export: Annotated[
         Path | None,
         typer.Option(
@@ -70,13 +92,22 @@ def search(
     with quiet_imports():
         from training.commands.search import SearchOptions, export_found
         from training.commands.search import search as command
+        from training.commands.search_policies import search_policies
+        from training.off_policy.options import EvaluationOptions
 
     asked = SearchOptions(
         maximise=maximise, require=require or [], relevance=relevance or [], fusion=fusion, formula=formula,
         vary=vary or [], trust=trust, method=method, budget=budget, held_out=held_out, group_by=group_by, binned=binned,
         seed=seed, bootstrap=bootstrap, jobs=jobs or os.cpu_count() or 1,
     )  # fmt: skip
-    found = command(artifact, sources(data, more), asked, output=output, progress=console)
+    if exposures is None:
+        found = command(artifact, sources(data, more), asked, output=output, progress=console)
+    else:
+        found = search_policies(
+            artifact, exposures, asked, output=output, labels=labels, model=model, pessimistic=pessimistic,
+            evaluation=EvaluationOptions(by, least_effective=least_effective, within_logged=within_logged),
+            progress=console,
+        )  # fmt: skip
     if export is not None:
         if found.doubts and not force:
             typer.echo(f"nothing is exported to {export}: {found.doubts[0]}; --force exports it anyway", err=True)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ranker.log_files.log_reader import Source
 from ranker.registry import alternatives
 from training.commands.inputs import Data, Progress, artifact_of, console_of, source_of
 from training.config.experiment import ConfigError, Experiment
-from training.config.metric_names import parse_relevance
+from training.config.metric_names import Metric, parse_relevance
 from training.data.cache import digest
 from training.data.experiment_log import open_log
 from training.display import Display, bars, show_notes
@@ -31,7 +31,7 @@ from training.fusion_search.loop import search as searched_by
 from training.fusion_search.methods import METHODS
 from training.fusion_search.objective import Goal, default_goal, parse_goal
 from training.fusion_search.scored_rows import ScoredRows, scored_rows
-from training.fusion_search.space import space
+from training.fusion_search.space import Space, space
 from training.fusion_search.summary import Evaluators, SearchResult, summarise
 from training.reports.search import gain_lines, to_html
 
@@ -116,8 +116,8 @@ def _searched(
     schema = artifact.schema
     formulas = parse_relevance("--relevance", asked.relevance, {**schema.tasks, **schema.features})
     goal = parse_goal(asked.maximise or default_goal(schema), asked.require, schema, asked.fusion, formulas)
-    current = _plan(artifact, asked.fusion)
-    searched = _started(current, asked.formula)
+    current = plan_named(artifact, asked.fusion)
+    searched = started(current, asked.formula)
     around = space(searched, asked.vary, asked.trust)
     group_by = asked.group_by or experiment.evaluation.group_by
     if group_by is None:
@@ -135,13 +135,33 @@ def _searched(
     rows = rows.renamed(more).with_relevance(formulas)
     parts = rows.halves(asked.held_out, asked.seed)
     halves = [_halves(current, searched, part, goal, asked) for part in parts]
-    baseline = halves[0].baseline.baseline()
+    exact = halves
+    if asked.binned:
+        exact = [_halves(current, searched, part, goal, replace(asked, binned=False)) for part in parts]
     key_of_search = digest(
         key, goal.text, [c.text for c in goal.constraints], current.stored().model_dump(mode="json"),
         searched.stored().model_dump(mode="json"), [str(d) for d in around.dimensions], asked.method,
         asked.budget, asked.held_out, asked.binned, asked.seed,
         *({name: expression.text} for name, expression in formulas.items()),
     )  # fmt: skip
+    return run(goal, around, halves, exact, key_of_search, asked, output, console)
+
+
+def run(
+    goal: Goal[Any],
+    around: Space,
+    halves: Sequence[Evaluators],
+    exact: Sequence[Evaluators],
+    key: str,
+    asked: SearchOptions,
+    output: Path,
+    console: Console,
+) -> SearchResult:
+    """Search on the first half, measure the best set on both, and write report, numbers and config.
+
+    ``exact`` measure what the search measured roughly. Raises ``ConfigError`` if no set meets the constraints.
+    """
+    baseline = halves[0].baseline.baseline()
     with _bar(console) as progress:
         bar = progress.add_task(asked.method, total=asked.budget, detail="")
 
@@ -150,12 +170,11 @@ def _searched(
 
         history = searched_by(
             asked.method, around.start, goal, baseline, lambda points: halves[0].searched(around.sets(points)),
-            budget=asked.budget, seed=asked.seed, state=output / STATE, key=key_of_search, progress=show,
+            budget=asked.budget, seed=asked.seed, state=output / STATE, key=key, progress=show,
         )  # fmt: skip
     _check_feasible(history, goal, baseline)
-    exact = [Evaluators(_exact(half.baseline), _exact(half.searched)) for half in halves] if asked.binned else halves
     result = summarise(goal, asked.method, around, history, exact[0], exact[1], asked.bootstrap, asked.seed)
-    _write(output, result, goal, searched)
+    _write(output, result, goal, around.plan)
     _print(result, console, output)
     return result
 
@@ -165,7 +184,7 @@ def export_found(
 ) -> Artifact:
     """Export the artifact with the best parameters as the next version under ``output``."""
     loaded, output = artifact_of(artifact), Path(output)
-    plan = _at(_started(_plan(loaded, asked.fusion), asked.formula), result)
+    plan = _at(started(plan_named(loaded, asked.fusion), asked.formula), result)
     experiment = dict(loaded.manifest.experiment)
     options = plan.stored().options.model_dump(mode="json")
     if asked.fusion == DEFAULT:
@@ -180,13 +199,15 @@ def _at(plan: Plan, result: SearchResult) -> Plan:
     return plan.replaced(result.parameters).with_rerank(result.rerank)
 
 
-def _plan(artifact: Artifact, name: str) -> Plan:
+def plan_named(artifact: Artifact, name: str) -> Plan:
+    """A fusion of the artifact. Raises ``ConfigError`` for an unknown one."""
     if name not in artifact.fusions:
         raise ConfigError(f"--fusion {name}: the artifact has no such fusion{alternatives(name, artifact.fusions)}")
     return artifact.fusions[name]
 
 
-def _started(current: Plan, formula: str | None) -> Plan:
+def started(current: Plan, formula: str | None) -> Plan:
+    """The fusion that a search starts from: with another formula, if one is asked for. Raises ``ConfigError``."""
     if formula is None or formula == current.fusion.name:
         return current
     try:
@@ -196,7 +217,7 @@ def _started(current: Plan, formula: str | None) -> Plan:
 
 
 def _columns(
-    artifact: Artifact, goal: Goal, formulas: Mapping[str, Expression], plans: Sequence[Plan]
+    artifact: Artifact, goal: Goal[Metric], formulas: Mapping[str, Expression], plans: Sequence[Plan]
 ) -> dict[str, str]:
     """Log columns by feature or metric name: features that fusions read, values used by metrics and formulas."""
     features = {feature: artifact.schema.column(feature) for plan in plans for feature in plan.features}
@@ -205,17 +226,13 @@ def _columns(
     return {**features, **{column: column for column in read if column not in artifact.schema.tasks}}
 
 
-def _halves(current: Plan, searched: Plan, rows: ScoredRows, goal: Goal, asked: SearchOptions) -> Evaluators:
+def _halves(current: Plan, searched: Plan, rows: ScoredRows, goal: Goal[Metric], asked: SearchOptions) -> Evaluators:
     ways: Mapping[str, Any] = {"binned": asked.binned, "jobs": asked.jobs}
     one = Evaluator(current, rows, goal.metrics, **ways)
     return Evaluators(one, one if searched is current else Evaluator(searched, rows, goal.metrics, **ways))
 
 
-def _exact(evaluator: Evaluator) -> Evaluator:
-    return Evaluator(evaluator.plan, evaluator.rows, evaluator.metrics, jobs=evaluator.jobs)
-
-
-def _check_feasible(history: History, goal: Goal, baseline: Any) -> None:
+def _check_feasible(history: History, goal: Goal[Any], baseline: Any) -> None:
     least = float(goal.violation(history.measured, baseline).min())
     if least > 0:
         raise ConfigError(
@@ -224,7 +241,7 @@ def _check_feasible(history: History, goal: Goal, baseline: Any) -> None:
         )
 
 
-def _write(output: Path, result: SearchResult, goal: Goal, plan: Plan) -> None:
+def _write(output: Path, result: SearchResult, goal: Goal[Any], plan: Plan) -> None:
     options = _at(plan, result).stored().options
     shown = options.model_dump(mode="json", exclude_defaults=True) | {"name": options.name}
     config = yaml.safe_dump({"fusion": dict(sorted(shown.items(), key=_name_first))}, sort_keys=False)

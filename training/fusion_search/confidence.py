@@ -1,12 +1,13 @@
 """Bootstrap intervals for the gain of a parameter set over the baseline; groups are resampled, not rows."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.metrics.bootstrap import Interval, bootstrap_intervals
-from training.fusion_search.evaluator import Evaluator
+from training.fusion_search.measurer import Measurer, Statistics
 from training.fusion_search.objective import Goal
 from training.fusion_search.space import Sets
 
@@ -14,14 +15,11 @@ Floats = NDArray[np.float64]
 
 OBJECTIVE = "objective"
 
-Statistics = Callable[[Floats], Floats]
-"""Maps group counts [G] of a resample to metrics [M]."""
-
 
 def gains(
-    goal: Goal,
-    baseline: tuple[Evaluator, Sets],
-    best: tuple[Evaluator, Sets],
+    goal: Goal[Any],
+    baseline: tuple[Measurer, Sets],
+    best: tuple[Measurer, Sets],
     resamples: int,
     seed: int,
 ) -> Mapping[str, Interval]:
@@ -29,7 +27,7 @@ def gains(
 
     Both are measured on the same resampled groups (a paired bootstrap), so that variation between groups cancels.
     """
-    before, after = (_Cached(statistics(evaluator, one)) for evaluator, one in (baseline, best))
+    before, after = (_Cached(measurer.statistics(one)) for measurer, one in (baseline, best))
 
     def gain(i: int) -> Callable[[Floats], float]:
         return lambda counts: float(after(counts)[i] - before(counts)[i])
@@ -38,16 +36,7 @@ def gains(
         return float(goal.objective(after(counts)) - goal.objective(before(counts)))
 
     wanted = {OBJECTIVE: of_objective} | {metric.name: gain(i) for i, metric in enumerate(goal.metrics)}
-    groups = int(best[0].rows.groups.max(initial=-1)) + 1
-    return bootstrap_intervals(wanted, groups, resamples, seed)
-
-
-def statistics(evaluator: Evaluator, one: Sets) -> Statistics:
-    """One parameter set's metrics as a function of group counts; rows are sorted only once."""
-    keys = evaluator.keys(one)
-    ranking = evaluator.ranking(keys) if any(metric.kind != "auc" for metric in evaluator.metrics) else None
-    parts = [measure.measured(keys, ranking).statistic for measure in evaluator.measures]
-    return lambda counts: np.array([part(counts) for part in parts])
+    return bootstrap_intervals(wanted, best[0].group_count, resamples, seed)
 
 
 class _Cached:

@@ -16,6 +16,7 @@ from ranker.metrics.joint_auc import JointAuc
 from training.config.experiment import ConfigError
 from training.config.metric_names import Metric
 from training.evaluation.rankings import prepared, relevance_of
+from training.fusion_search.measurer import Statistics
 from training.fusion_search.scored_rows import ScoredRows
 from training.fusion_search.space import Sets, step_parameter
 
@@ -110,6 +111,23 @@ class Evaluator:
         """Metrics [M] with the plan's own parameters."""
         return np.asarray(self({name: values[None] for name, values in self.plan.fusion.arrays.items()})[0])
 
+    @property
+    def row_count(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    @property
+    def group_count(self) -> int:
+        """Number of groups."""
+        return int(self.rows.groups.max(initial=-1)) + 1
+
+    def statistics(self, one: Sets) -> Statistics:
+        """One set's metrics as a function of group counts; rows are sorted only once."""
+        keys = self.keys(one)
+        ranking = self.ranking(keys) if any(metric.kind != "auc" for metric in self.metrics) else None
+        parts = [measure.measured(keys, ranking).statistic for measure in self.measures]
+        return lambda counts: np.array([part(counts) for part in parts])
+
     def fused(self, one: Sets) -> Floats:
         """Fused scores [N] for one parameter set, rules included: candidates below a floor score below all others."""
         fused = np.empty(len(self.rows))
@@ -130,7 +148,7 @@ class Evaluator:
 
     def keys(self, one: Sets) -> Floats:
         """Numbers [N] that order the rows as one parameter set ranks them: the fused scores unless it re-ranks."""
-        fused, plan = self.fused(one), self._at(one)
+        fused, plan = self.fused(one), stepped(self.plan, one)
         if not plan.options.rerank:
             return fused
         last, dropped = np.zeros(len(fused), dtype=bool), np.zeros(len(fused), dtype=bool)
@@ -139,19 +157,6 @@ class Evaluator:
             dropped |= picked & rule.drops
         ranked = Ranked(self._calibrated.scores, fused, last, dropped, {})
         return plan.reranked(self._calibrated, ranked).sort_keys()
-
-    def _at(self, one: Sets) -> Plan:
-        """The plan with the parameters of its steps in one set."""
-        changes: dict[str, dict[str, float]] = {}
-        for name, step in self.plan.options.rerank.items():
-            for parameter in step.parameters:
-                if (values := one.get(step_parameter(name, parameter.name))) is not None:
-                    value = int(values[0]) if parameter.integer else float(values[0])
-                    changes.setdefault(name, {})[parameter.name] = value
-        try:
-            return self.plan.with_rerank(changes)
-        except FusionError as error:  # two numbers that exclude each other, such as at_least and of_first
-            raise ConfigError(f"--vary: rerank.{error}") from None
 
     @property
     def _only_bins(self) -> bool:
@@ -194,3 +199,17 @@ class Evaluator:
         for rule, picked in prepared.picked:
             fused = np.where(picked[rows], rule.moved(fused), fused)
         return np.asarray(fused)
+
+
+def stepped(plan: Plan, one: Sets) -> Plan:
+    """The plan with the parameters of its re-ranking steps in one set."""
+    changes: dict[str, dict[str, float]] = {}
+    for name, step in plan.options.rerank.items():
+        for parameter in step.parameters:
+            if (values := one.get(step_parameter(name, parameter.name))) is not None:
+                value = int(values[0]) if parameter.integer else float(values[0])
+                changes.setdefault(name, {})[parameter.name] = value
+    try:
+        return plan.with_rerank(changes)
+    except FusionError as error:  # two numbers that exclude each other, such as at_least and of_first
+        raise ConfigError(f"--vary: rerank.{error}") from None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ class History:
 def search(
     method: str,
     start: Points,
-    goal: Goal,
+    goal: Goal[Any],
     baseline: Values,
     measure: Measure,
     *,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,28 @@ _CONSTRAINT = re.compile(
 )
 
 
+class Term(Protocol):
+    """Something that is measured of a ranking, and equal to another one of the same name."""
+
+    @property
+    def name(self) -> str:
+        """Name on the command line."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Display name."""
+        ...
+
+
+T = TypeVar("T", bound=Term)
+
+
 @dataclass(frozen=True)
-class Constraint:
+class Constraint(Generic[T]):
     """A metric that must be at least ``least``, or if ``relative``, at least its current value plus ``least``."""
 
-    metric: Metric
+    metric: T
     least: float
     relative: bool
 
@@ -38,12 +55,12 @@ class Constraint:
 
 
 @dataclass(frozen=True)
-class Goal:
+class Goal(Generic[T]):
     """A weighted sum of metrics to maximise under constraints."""
 
     weights: tuple[float, ...]
-    terms: tuple[Metric, ...]
-    constraints: tuple[Constraint, ...] = ()
+    terms: tuple[T, ...]
+    constraints: tuple[Constraint[T], ...] = ()
 
     @property
     def text(self) -> str:
@@ -52,7 +69,7 @@ class Goal:
         return " + ".join(m.name if w == 1 else f"{w:g}*{m.name}" for w, m in pairs).replace("+ -", "- ")
 
     @property
-    def metrics(self) -> tuple[Metric, ...]:
+    def metrics(self) -> tuple[T, ...]:
         """All M metrics to compute, those of the terms first."""
         return tuple(dict.fromkeys([*self.terms, *(constraint.metric for constraint in self.constraints)]))
 
@@ -106,7 +123,7 @@ def parse_goal(
     schema: Schema,
     fusion: str = DEFAULT,
     relevance: Collection[str] = (),
-) -> Goal:
+) -> Goal[Metric]:
     """Parse ``click.auc + 2*like.auc`` and ``like.auc >= today - 0.001``.
 
     ``fusion`` is the one that is searched, ``relevance`` names formulas. Raises ``ConfigError``.
@@ -135,7 +152,7 @@ def parse_goal(
     return Goal(tuple(weights), tuple(terms), tuple(_constraint(one, asked) for one in constraints))
 
 
-def _constraint(text: str, asked: Asked) -> Constraint:
+def _constraint(text: str, asked: Asked) -> Constraint[Metric]:
     found = _CONSTRAINT.fullmatch(text)
     try:
         if found is None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from training.evaluation.pareto_front import non_dominated
 from training.fusion_search.confidence import OBJECTIVE, gains
-from training.fusion_search.evaluator import Evaluator
 from training.fusion_search.loop import History
+from training.fusion_search.measurer import Measurer
 from training.fusion_search.objective import Goal
 from training.fusion_search.space import Sets, Space
 
@@ -94,17 +94,17 @@ class SearchResult:
 class Evaluators:
     """Evaluators of the current and of the searched fusion, on one half of the rows."""
 
-    baseline: Evaluator
-    searched: Evaluator
+    baseline: Measurer
+    searched: Measurer
 
     @property
-    def present(self) -> tuple[Evaluator, Sets]:
+    def present(self) -> tuple[Measurer, Sets]:
         """The current fusion's evaluator and parameters."""
         return self.baseline, {name: values[None] for name, values in self.baseline.plan.fusion.arrays.items()}
 
 
 def summarise(
-    goal: Goal,
+    goal: Goal[Any],
     method: str,
     space: Space,
     history: History,
@@ -146,27 +146,26 @@ def summarise(
     )
 
 
-def _part(goal: Goal, name: str, measured: Floats) -> Floats:
+def _part(goal: Goal[Any], name: str, measured: Floats) -> Floats:
     """Metrics in the order of a goal with one constraint: the terms, then the constraint's unless it is a term."""
     names = [metric.name for metric in goal.metrics]
     terms = measured[: len(goal.terms)]
     return terms if name in names[: len(goal.terms)] else np.append(terms, measured[names.index(name)])
 
 
-def _half(goal: Goal, half: Evaluators, one: Sets, resamples: int, seed: int) -> Half:
+def _half(goal: Goal[Any], half: Evaluators, one: Sets, resamples: int, seed: int) -> Half:
     baseline, best = half.baseline.baseline(), half.searched(one)[0]
     spans = gains(goal, half.present, (half.searched, one), resamples, seed)
     values = {OBJECTIVE: (float(goal.objective(baseline)), float(goal.objective(best)))}
     values |= {metric.name: (float(baseline[i]), float(best[i])) for i, metric in enumerate(goal.metrics)}
-    rows = half.searched.rows
     return Half(
-        rows=len(rows),
-        groups=int(rows.groups.max()) + 1,
+        rows=half.searched.row_count,
+        groups=half.searched.group_count,
         gains={name: Gain(*pair, *spans[name]) for name, pair in values.items()},
     )
 
 
-def _curves(goal: Goal, space: Space, best: Floats, evaluator: Evaluator, baseline: Floats) -> list[Curve]:
+def _curves(goal: Goal[Any], space: Space, best: Floats, evaluator: Measurer, baseline: Floats) -> list[Curve]:
     curves = []
     for i, dimension in enumerate(space.dimensions):
         points = np.repeat(best[None], STEPS, axis=0)
@@ -187,7 +186,7 @@ def _curves(goal: Goal, space: Space, best: Floats, evaluator: Evaluator, baseli
     return curves
 
 
-def _path(goal: Goal, history: History) -> list[dict[str, float]]:
+def _path(goal: Goal[Any], history: History) -> list[dict[str, float]]:
     objective = goal.objective(history.measured)
     leaders = np.maximum.accumulate(history.fitness)
     reached = np.array(
@@ -199,7 +198,7 @@ def _path(goal: Goal, history: History) -> list[dict[str, float]]:
     ]
 
 
-def _front(goal: Goal, history: History, baseline: Floats) -> list[dict[str, Any]]:
+def _front(goal: Goal[Any], history: History, baseline: Floats) -> list[dict[str, Any]]:
     """At most ``MOST_DRAWN`` sets: the front first, then the latest."""
     terms = goal.front(history.measured, baseline)
     allowed = np.isfinite(terms).all(axis=1)

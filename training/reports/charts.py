@@ -230,6 +230,22 @@ def around(
     ).properties(title=title, width=640, height=200)
 
 
+def grouped_bars(records: Records, x: str, y: str, colour: str) -> Chart:
+    """Bars side by side, one per value of ``colour``, over the categories ``x`` in the given order."""
+    return (
+        alt.Chart(_data(records))
+        .mark_bar()
+        .encode(
+            x=alt.X(f"{_key(x)}:N", sort=None, title=x, axis=alt.Axis(labelAngle=-40)),
+            xOffset=alt.XOffset(f"{_key(colour)}:N", sort=None),
+            y=alt.Y(f"{_key(y)}:Q", title=y),
+            color=_coloured(colour, None),
+            tooltip=[alt.Tooltip(f"{_key(name)}:{'Q' if name == y else 'N'}", title=name) for name in (colour, x, y)],
+        )
+        .properties(width=640, height=220)
+    )
+
+
 def reliability(records: Records, title: str = "", names: Sequence[str] | None = None) -> Chart:
     """Reliability diagram: ``observed`` over ``predicted`` per value of ``scores``, with the ideal diagonal.
 

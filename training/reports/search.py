@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from training.reports import Page, front, lines
 from training.reports.charts import Chart
 
 
-def to_html(result: SearchResult, goal: Goal, config: str) -> str:
+def to_html(result: SearchResult, goal: Goal[Any], config: str) -> str:
     """Best parameters against the baseline on both halves, sensitivity, search history, front; self-contained."""
     page = Page("Fusion parameter search")
     constraints = f", subject to {' and '.join(result.constraints)}" if result.constraints else ""

@@ -47,10 +47,10 @@ class Exploration(Closed, ABC):
 
     @abstractmethod
     def chances(self, relevance: Floats) -> Floats:
-        """Probabilities [M] that each of M >= 1 candidates is next, summing to 1.
+        """Probabilities [..., M] that each of M >= 1 candidates is next, summing to 1; leading axes are requests.
 
-        ``relevance`` [M] in [0, 1], not increasing, is that of the candidates that may be next, in the order before
-        exploration. After re-ranking it is that of their places: of the candidates there by fused scores.
+        ``relevance`` [..., M] in [0, 1], not increasing, is that of the candidates that may be next, in the order
+        before exploration. After re-ranking it is that of their places: of the candidates there by fused scores.
         """
 
     @property

@@ -9,21 +9,25 @@ from ranker.fusion.base import Floats
 
 
 def scaled(fused: Floats) -> Floats:
-    """``(fused - min) / (max - min)`` [M]: 1 for the best; all 1 if equal. Infinite scores are 0 and 1."""
-    finite = fused[np.isfinite(fused)]
-    if not len(finite):
-        return (fused > 0).astype(np.float64)
-    least, most = float(finite.min()), float(finite.max())
-    half = most / 2 - least / 2  # the difference of two large scores could overflow
-    if not half > 0:
-        return np.where(fused < least, 0.0, 1.0)
-    return np.clip((fused / 2 - least / 2) / half, 0.0, 1.0)
+    """``(fused - min) / (max - min)`` [..., M]: 1 for the best; all 1 if equal. Infinite scores are 0 and 1."""
+    finite = np.isfinite(fused)
+    least = fused.min(axis=-1, keepdims=True, initial=np.inf, where=finite)
+    most = fused.max(axis=-1, keepdims=True, initial=-np.inf, where=finite)
+    half = most / 2 - least / 2  # the difference of two large scores could overflow; -inf without finite scores
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.clip((fused / 2 - least / 2) / half, 0.0, 1.0)
+    equal = np.where(most < least, fused > 0, fused >= least)
+    return np.where(half > 0, values, equal.astype(np.float64))
 
 
 def ranked(fused: Floats) -> Floats:
-    """``1 - better / (M - 1)`` [M], from the number of candidates with a better fused score."""
-    ordered = np.sort(-fused)
-    return np.asarray(1.0 - np.searchsorted(ordered, -fused) / max(len(fused) - 1, 1))
+    """``1 - better / (M - 1)`` [..., M], from the number of candidates with a better fused score."""
+    order = np.argsort(-fused, axis=-1, kind="stable")
+    ordered = np.take_along_axis(fused, order, axis=-1)
+    first = np.arange(fused.shape[-1]) * np.insert(ordered[..., 1:] != ordered[..., :-1], 0, True, axis=-1)
+    better = np.empty(fused.shape)
+    np.put_along_axis(better, order, np.maximum.accumulate(first, axis=-1), axis=-1)
+    return np.asarray(1.0 - better / max(fused.shape[-1] - 1, 1))
 
 
 RELEVANCES: Mapping[Literal["score", "rank"], Callable[[Floats], Floats]] = {"score": scaled, "rank": ranked}

@@ -5,7 +5,7 @@ import pytest
 
 from ranker.fusion import FusionOptions, build_plan
 from training.config.metric_names import Metric
-from training.fusion_search.confidence import OBJECTIVE, gains, statistics
+from training.fusion_search.confidence import OBJECTIVE, gains
 from training.fusion_search.evaluator import Evaluator
 from training.fusion_search.objective import Goal
 
@@ -24,9 +24,7 @@ def shares(*values: float) -> dict[str, np.ndarray]:
 
 def test_one_of_each_group_is_the_metric_itself(evaluator, rows) -> None:
     one = shares(1.0, 0.5, 0.1)
-    np.testing.assert_allclose(
-        statistics(evaluator, one)(np.ones(rows.groups.max() + 1)), evaluator(one)[0], atol=1e-12
-    )
+    np.testing.assert_allclose(evaluator.statistics(one)(np.ones(rows.groups.max() + 1)), evaluator(one)[0], atol=1e-12)
 
 
 def test_a_group_that_counts_twice_is_there_twice(evaluator, rows) -> None:
@@ -38,7 +36,7 @@ def test_a_group_that_counts_twice_is_there_twice(evaluator, rows) -> None:
         new, {name: v[where] for name, v in rows.columns.items()},
     )  # fmt: skip
     again = Evaluator(evaluator.plan, drawn, evaluator.metrics)
-    np.testing.assert_allclose(statistics(evaluator, one)(counts.astype(float)), again(one)[0], atol=1e-12)
+    np.testing.assert_allclose(evaluator.statistics(one)(counts.astype(float)), again(one)[0], atol=1e-12)
 
 
 def test_nothing_is_gained_over_oneself_and_something_over_worse(evaluator) -> None:

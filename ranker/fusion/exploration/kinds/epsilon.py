@@ -25,6 +25,6 @@ class Epsilon(Exploration):
 
     def chances(self, relevance: Floats) -> Floats:
         """``epsilon / M``, and ``1 - epsilon`` more for the first."""
-        chances = np.full(len(relevance), self.epsilon / len(relevance))
-        chances[0] += 1.0 - self.epsilon
+        chances = np.full(relevance.shape, self.epsilon / relevance.shape[-1])
+        chances[..., 0] += 1.0 - self.epsilon
         return chances

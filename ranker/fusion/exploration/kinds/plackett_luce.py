@@ -28,5 +28,5 @@ class PlackettLuce(Exploration):
 
     def chances(self, relevance: Floats) -> Floats:
         """``softmax(relevance / temperature)``."""
-        odds = np.exp((relevance - relevance[0]) / self.temperature)
-        return np.asarray(odds / odds.sum())
+        odds = np.exp((relevance - relevance[..., :1]) / self.temperature)
+        return np.asarray(odds / odds.sum(axis=-1, keepdims=True))

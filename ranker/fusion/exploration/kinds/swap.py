@@ -37,8 +37,8 @@ class Swap(Exploration):
 
     def chances(self, relevance: Floats) -> Floats:
         """``1 - probability`` for the first and ``probability`` for the second; 1 for the first if it is alone."""
-        chances = np.zeros(len(relevance))
-        chances[0] = 1.0
-        if len(relevance) > 1:
-            chances[:2] = 1.0 - self.probability, self.probability
+        chances = np.zeros(relevance.shape)
+        chances[..., 0] = 1.0
+        if relevance.shape[-1] > 1:
+            chances[..., :2] = 1.0 - self.probability, self.probability
         return chances
