@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ranker.exposures import hashed_unit
 from ranker.log_files.log_reader import DataError
 from training.experiments.latest import NONE, Ints, Latest
 from training.experiments.requests import Requests, named
 from training.experiments.unit_sums import Floats
 from training.exposures.event_files import event_files
 from training.exposures.event_files import read_events as tables_of
-from training.exposures.keys import Keys, event_keys, hashes
+from training.exposures.keys import Keys, event_keys, hashed_units, hashes
 
 MOST_KINDS = 500
 """Largest number of kinds: with more, the column holds something else."""
@@ -152,9 +150,7 @@ class _Matching:
                 f"{file}: holds events of users without a request_id, and the units of the exposures are hashed; give "
                 "the salt, --unit-salt-file, or the request ids"
             )
-        coded = users.dictionary_encode()
-        units = pa.array([hashed_unit(text, self._salt) for text in coded.dictionary.to_pylist()], pa.string())
-        return hashes(units.take(coded.indices))
+        return hashes(hashed_units(users, self._salt))
 
     def _kinds(self, column: Any, file: str) -> NDArray[np.int32]:
         """Codes [N] of kinds, which are counted."""

@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ranker.log_files.csv_types import Kind
 from ranker.log_files.find import find_files
@@ -37,6 +38,10 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 JSON_LINES = (".jsonl", ".ndjson")
 LINES = 65_536
+EVENT_BYTES = 60
+"""Of an event in a text file, to guess how many there are."""
+MOST_TIME = 2.0**62
+"""No time in milliseconds is larger."""
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null)
 
 
@@ -67,6 +72,22 @@ def read_events(file: Location) -> Iterator[pa.Table]:
     chunks = _json_lines(file) if _is_lines(file) else _columns(file)
     for first, arrays in chunks:
         yield _canonical(arrays, str(file), first)
+
+
+def fingerprint(file: Location) -> str:
+    """Size and time of a file, which tell whether it has changed."""
+    status = file.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def about(file: Location) -> int:
+    """About how many events a file has."""
+    if file.name.lower().endswith((".parquet", ".pq", ".parq")) and isinstance(file, Path):
+        try:
+            return int(pq.read_metadata(file).num_rows)
+        except pa.ArrowInvalid:
+            return 0  # reading it says what is wrong
+    return int(file.stat().st_size // EVENT_BYTES)
 
 
 def _is_lines(file: Location) -> bool:
@@ -175,6 +196,9 @@ def _milliseconds(array: Any, file: str, first: int) -> pa.Array:
         zone = kind.tz if pa.types.is_timestamp(kind) else None
         return pc.cast(array, pa.timestamp("ms", tz=zone), safe=False).cast(pa.int64())
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        if pa.types.is_floating(kind):
+            values = array.to_numpy(zero_copy_only=False).astype(np.float64)
+            array = pa.array(values, mask=~(np.abs(values) < MOST_TIME))  # NaN is no time
         times = pc.cast(array, pa.int64(), safe=False)
         known = times.drop_null()
         middle = float(np.median(known.to_numpy())) if len(known) else 0.0

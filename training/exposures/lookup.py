@@ -8,10 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ranker.exposures import hashed_unit
 from ranker.log_files.find import find_files
 from ranker.log_files.log_reader import DataError
-from training.exposures.keys import as_text
+from training.exposures.keys import as_text, hashed_units
 
 
 class Lookup:
@@ -33,7 +32,7 @@ class Lookup:
             twice = counts.filter(pc.greater(counts.field(1), 1))[0]
             raise DataError(f"{file}, column {key!r}: has the id {twice['values'].as_py()!r} more than once")
         if salt is not None:
-            ids = pa.array([hashed_unit(text, salt) for text in ids.to_pylist()], type=pa.string())
+            ids = hashed_units(ids, salt)
         self._ids, self._table = ids, table
         self.columns = table.column_names
 
@@ -52,7 +51,11 @@ class Lookup:
                 )
             except pa.ArrowInvalid as error:
                 raise DataError(f"{option} {file}: is not a Parquet file: {error}") from None
-        return cls(pa.concat_tables(tables, promote_options="default").combine_chunks(), key, str(source), salt)
+        try:
+            whole = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(f"{option} {source}: its files have columns of different types: {error}") from None
+        return cls(whole, key, str(source), salt)
 
     def rows(self, ids: Any) -> dict[str, Any]:
         """``table``: the rows of ids [N], null where one is unknown; ``unknown``: how many are."""

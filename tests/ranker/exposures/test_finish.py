@@ -110,7 +110,7 @@ recover(Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("at", ["_sync", "_write"])
+@pytest.mark.parametrize("at", ["sync", "_write"])
 def test_a_conversion_that_is_killed_is_repeated_by_the_next(tmp_path, at):
     _, table = stream(tmp_path)
     ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False)
@@ -136,7 +136,7 @@ def test_without_room_the_stream_stays(tmp_path, monkeypatch):
     def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_sync", full)
+    monkeypatch.setattr(module, "sync", full)
     with pytest.raises(OSError, match="No space"):
         recover(tmp_path)
     assert file.exists()

@@ -56,6 +56,13 @@ def test_times_are_milliseconds_timestamps_or_text(tmp_path: Path, time: pa.Arra
     assert (row["time"], row["item"], row["kind"]) == (TIME, "1", "click")
 
 
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), -1e300])
+def test_a_number_that_is_no_time_leaves_the_event_incomplete(tmp_path: Path, time: float) -> None:
+    columns = {"request_id": ["r", "s"], "item": [1, 2], "kind": ["click", "click"], "time": [time, float(TIME)]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert [row["time"] for row in read(tmp_path / "a.parquet")] == [None, TIME]
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
