@@ -150,7 +150,9 @@ class ExposureLog:
 def _secret(value: SecretStr | None, file: Path | None, name: str) -> str | None:
     """A setting that may be in a file. Raises ``SettingsError``."""
     if value is not None:
-        return value.get_secret_value()
+        if not (given := value.get_secret_value().strip()):
+            raise SettingsError(f"{PREFIX}{name}: is empty")
+        return given
     if file is None:
         return None
     try:

@@ -287,6 +287,8 @@ def test_columns_that_there_are_not_are_refused_at_the_start(ranker, tmp_path, s
         ({"exposures": "s3://bucket"}, "EXPOSURES: must be a folder or a URL of Redis"),
         ({"exposures": "redis:/user:secret@host"}, "EXPOSURES: must be a folder or a URL of Redis"),
         ({"exposures": "redis://host:x"}, "EXPOSURES: "),
+        ({"exposures": " "}, "EXPOSURES: is empty"),
+        ({"exposures": "log", "exposures_salt": " "}, "EXPOSURES_SALT: is empty"),
         ({"exposures_file": "none"}, "EXPOSURES_FILE: cannot be read"),
     ],
 )

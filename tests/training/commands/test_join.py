@@ -142,7 +142,7 @@ def test_mistakes_are_named(loop, tmp_path, words, reason):
     assert reason in " ".join(ended.stderr.split())
 
 
-@pytest.mark.parametrize("column", ["request_id", "time", "position", "propensity", "item_id", "device"])
+@pytest.mark.parametrize("column", ["request_id", "time", "position", "propensity", "item_id"])
 def test_a_label_does_not_replace_another_column(loop, tmp_path, column):
     with pytest.raises(ConfigError, match=f"--label {column}=click:any: the log has a column '{column}' of its own"):
         join(

@@ -119,7 +119,7 @@ def test_files_of_items_that_do_not_fit_together_are_refused(tmp_path: Path) -> 
     found = Lookup.read("--items", tmp_path, "item_id", ["duration_s"])
     assert found.rows(pa.array([6, 5]))["table"]["duration_s"].to_pylist() == [2.0, 1.0]
     pd.DataFrame({"item_id": ["seven"]}).to_parquet(tmp_path / "c.parquet")
-    with pytest.raises(DataError, match="--items .*: its files have columns of different types"):
+    with pytest.raises(DataError, match=r"--items .*: its files have columns of different types"):
         Lookup.read("--items", tmp_path, "item_id", ["duration_s"])
 
 
