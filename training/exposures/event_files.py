@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ranker.log_files.csv import CsvPart
 from ranker.log_files.csv_types import Kind
 from ranker.log_files.find import find_files
 from ranker.log_files.log_reader import DataError, Log
@@ -105,7 +106,23 @@ def _columns(file: Location) -> Iterator[tuple[int, dict[str, Any]]]:
     _check(str(file), known)
     wanted = [name for name in SCHEMA.names if name in known]
     for chunk in Log([str(file)], KINDS).arrow_chunks(wanted):
+        if part is CsvPart:
+            _require_ids(chunk.arrays, str(file))
         yield chunk.first, dict(chunk.arrays)
+
+
+def _require_ids(arrays: Mapping[str, Any], file: str) -> None:
+    """Raise ``DataError`` for whole numbers with a point, as pandas writes ids of a column that lacks some.
+
+    In text, 7.0 is another id than 7, so that the events would be orphans.
+    """
+    for name in ("user", "item"):
+        known = pc.drop_null(arrays[name]) if name in arrays and pa.types.is_string(arrays[name].type) else []
+        if len(known) and pc.all(pc.match_substring_regex(known, r"^-?\d+\.0$")).as_py():
+            raise DataError(
+                f"{file}, column {name!r}: holds numbers such as {known[0].as_py()}; write ids without a point (in "
+                "pandas as Int64), or as Parquet"
+            )
 
 
 def _json_lines(file: Location) -> Iterator[tuple[int, dict[str, Any]]]:

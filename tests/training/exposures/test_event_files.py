@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -89,6 +90,16 @@ def test_other_content_is_refused_by_place(tmp_path: Path, content: str, reason:
     (tmp_path / "a.jsonl").write_text(content)
     with pytest.raises(DataError, match=reason):
         read(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("column", ["user", "item"])
+def test_ids_with_a_point_in_csv_are_refused(tmp_path: Path, column: str) -> None:
+    ids = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "kind": "click", "time": "2026-01-31"})
+    ids.assign(**{column: [7.0, None]}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(DataError, match=rf"column '{column}': holds numbers such as 7\.0; write ids without a point"):
+        read(tmp_path / "a.csv")
+    ids.assign(**{column: ["7.0", "v2"]}).to_csv(tmp_path / "a.csv", index=False)
+    assert [row[column] for row in read(tmp_path / "a.csv")] == ["7.0", "v2"]
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
