@@ -34,6 +34,12 @@ def replace_file(file: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
+def sync(file: Path) -> None:
+    """Have a file's content on disk, so that it is there after a loss of power."""
+    with file.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
 def _remove_abandoned(file: Path) -> None:
     """Remove unfinished files that nobody holds a lock on."""
     for partial in file.parent.glob(f".{file.name}.*-*"):

@@ -81,6 +81,9 @@ class ExposureSettings(Closed):
             raise ValueError(
                 f"exposures_depth ({self.exposures_depth}) must be at most exposures_rows ({self.exposures_rows})"
             )
+        named = [name.strip() for name in self.exposures_features.split(",")]
+        if len(named) > 1 and (alone := {"ids", "all"} & {*named}):
+            raise ValueError(f"exposures_features: {min(alone)} must be alone, got {self.exposures_features!r}")
         if not self.exposures_feature_names and self.exposures_features.strip() != "ids":
             raise ValueError(f"exposures_features must be ids, all, or columns, got {self.exposures_features!r}")
         return self

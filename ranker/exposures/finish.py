@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ranker.exposures.columns import REQUEST
 from ranker.exposures.files import finished, open_files
 from ranker.file_locks import is_still, lock
-from ranker.files import replacing
+from ranker.files import replacing, sync
 
 GROUP_ROWS = 2**16
 """Fewest rows of a row group, but for the last."""
@@ -83,19 +83,25 @@ def finish(open_file: Path, between: Callable[[], None] = lambda: None) -> Finis
         if first is not None:
             with replacing(target) as partial:
                 rows = _write(first, groups, partial, between)
-                _sync(partial)
+                sync(partial)  # before the stream is removed, so that a loss of power leaves one of them
     open_file.unlink(missing_ok=True)
     return Finished(target, rows)
 
 
 def batches(source: Any) -> Iterator[Any]:
-    """Record batches of a stream up to its end, or up to where its process was killed."""
+    """Record batches of a stream up to its end, or up to where its process was killed.
+
+    Raises ``OSError`` if the disk does not give what is there.
+    """
     try:
         with pa.ipc.open_stream(source) as stream:
             while True:
                 yield stream.read_next_batch()
-    except (StopIteration, pa.ArrowInvalid, OSError, EOFError):
+    except (StopIteration, pa.ArrowInvalid, EOFError):
         return
+    except OSError as error:
+        if error.errno is not None:  # else Arrow's own, which says that the stream is cut
+            raise
 
 
 def row_groups(found: Iterator[Any]) -> Iterator[Any]:
@@ -159,9 +165,3 @@ def _is_text(kind: Any) -> bool:
 
 def _table(waiting: list[Any]) -> Any:
     return pa.Table.from_batches(waiting).unify_dictionaries()
-
-
-def _sync(path: Path) -> None:
-    """Have the file on disk before the stream is removed, so that a host that loses power has one of them."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

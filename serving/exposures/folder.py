@@ -76,9 +76,11 @@ class Folder:
         try:
             stream = self._stream(requests[0])
             return Written(batch.num_rows, stream.write(batch))
-        except OSError as error:
+        except BaseException as error:
             self._abandon(requests[0].model)
-            raise SinkError(f"{self._directory}: {error.strerror or error}") from None
+            if isinstance(error, OSError):
+                raise SinkError(f"{self._directory}: {error.strerror or error}") from None
+            raise
 
     def parts(self, requests: Sequence[Logged]) -> list[list[Logged]]:
         """Requests as they are given to :meth:`write`."""
@@ -115,6 +117,9 @@ class Folder:
     def _stream(self, request: Logged) -> StreamFile:
         begun = datetime.fromtimestamp(request.time / 1000, UTC)
         opened = self._open.get(request.model)
+        if opened is not None and opened.stream.removed:
+            self._lost(self._open.pop(request.model).stream)
+            opened = None
         if opened is not None and (
             opened.stream.day != begun.date()
             or opened.stream.size >= self._rolling.size
@@ -138,10 +143,18 @@ class Folder:
         if model in self._open:
             self._ended.append(self._open.pop(model).stream)
 
+    def _lost(self, stream: StreamFile) -> None:
+        """Let go of a stream that somebody has removed, perhaps with the whole folder."""
+        stream.close()
+        event(logging.WARNING, "exposures removed", file=stream.path.name, rows=stream.rows)
+
     def _finish_ended(self, between: Callable[[], None]) -> None:
         ended, self._ended = self._ended, []
         for stream in ended:
             try:
+                if stream.removed:
+                    self._lost(stream)
+                    continue
                 finish(stream.path, between)
             except Exception as error:
                 self._ended.append(stream)

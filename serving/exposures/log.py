@@ -1,5 +1,6 @@
 """The exposure log of one worker: which requests are logged, for whom, and what of them."""
 
+import re
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -28,6 +29,8 @@ from serving.settings import PREFIX, Settings, SettingsError
 
 SALT = "exposures"
 """Salt of the hash that samples requests, unlike that of any experiment."""
+URL = re.compile(r"[a-z0-9+.-]+://|(redis|rediss|unix):", re.IGNORECASE)
+"""What is no folder: a folder's name is shown, and a misspelt URL may have a password."""
 
 
 class ExposureLog:
@@ -51,7 +54,7 @@ class ExposureLog:
         if target.startswith(REDIS):
             stream = settings.exposures_stream, settings.exposures_stream_length
             return cls(settings, RedisStream(target, *stream, hashed), hashed=salt is not None)
-        if "://" in target:
+        if URL.match(target):
             raise SettingsError(f"{PREFIX}EXPOSURES: must be a folder or a URL of Redis ({', '.join(REDIS)})")
         rolling = Rolling(settings.exposures_roll_seconds, settings.exposures_roll_bytes)
         retention = Retention(settings.exposures_keep_days, settings.exposures_keep_bytes)
@@ -147,7 +150,9 @@ class ExposureLog:
 def _secret(value: SecretStr | None, file: Path | None, name: str) -> str | None:
     """A setting that may be in a file. Raises ``SettingsError``."""
     if value is not None:
-        return value.get_secret_value()
+        if not (given := value.get_secret_value().strip()):
+            raise SettingsError(f"{PREFIX}{name}: is empty")
+        return given
     if file is None:
         return None
     try:

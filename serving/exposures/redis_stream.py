@@ -17,7 +17,7 @@ from ranker.exposures.columns import CANDIDATE, CONTEXT, ITEM, RAW, SCORE
 from serving.exposures.arrow_values import arrow_values
 from serving.exposures.rows import Hash, Logged
 from serving.exposures.sinks import SinkError, Written
-from serving.settings import SettingsError
+from serving.settings import PREFIX, SettingsError
 
 TIMEOUT = 2.0
 """Seconds that Redis has to connect and to answer."""
@@ -41,14 +41,19 @@ class RedisStream:
                 socket_connect_timeout=TIMEOUT,
                 retry=Retry(NoBackoff(), 0),
             )
-        except ValueError as error:
-            raise SettingsError(f"RANKER_SERVE_EXPOSURES: {error}") from None
+        except ValueError:  # its text may have a part of the password
+            raise SettingsError(
+                f"{PREFIX}EXPOSURES: is not a URL of Redis such as redis://user:password@host:6379/0; in the "
+                "password / is written as %2F and @ as %40"
+            ) from None
         self._redis = Redis(connection_pool=pool)
         given = pool.connection_kwargs
         self._place = f"{given.get('host') or given.get('path', '')}:{given.get('port', '')}".rstrip(":")
         self._key, self._length, self._hashed = key, length, hashed
         self._writer = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns() // 1_000_000}"
         self._numbers = count()
+        self._unsure: dict[int, str] = {}
+        """Names of the entries that may or may not be there, by request; the queue keeps these until they are sent."""
 
     @property
     def name(self) -> str:
@@ -65,18 +70,21 @@ class RedisStream:
     def write(self, requests: Sequence[Logged]) -> Written:
         """Add an entry for each request, all or none.
 
-        If the connection is lost before Redis answers, they may be there all the same, and are added again.
+        If the connection is lost before Redis answers, they may be there all the same, and are added again under the
+        same names.
         """
         rows = size = 0
+        names = {id(each): self._unsure.pop(id(each), "") or self._new_name() for each in requests}
         with self._redis.pipeline(transaction=True) as pipeline:
             for request in requests:
                 content = orjson.dumps(dict(entry_of(request, self._hashed)), option=OPTIONS)
-                entry: dict[Any, Any] = {FIELD: content, ENTRY: f"{self._writer}-{next(self._numbers)}"}
+                entry: dict[Any, Any] = {FIELD: content, ENTRY: names[id(request)]}
                 pipeline.xadd(self._key, entry, maxlen=self._length, approximate=True)
                 rows, size = rows + len(request.exposure.fused), size + len(content)
             try:
                 pipeline.execute()
             except (RedisError, OSError) as error:
+                self._unsure.update(names)
                 raise SinkError(f"{self.name}: {error or type(error).__name__}") from None
         return Written(rows, size)
 
@@ -86,6 +94,9 @@ class RedisStream:
     def close(self) -> None:
         """Close the connection."""
         self._redis.close()
+
+    def _new_name(self) -> str:
+        return f"{self._writer}-{next(self._numbers)}"
 
 
 def entry_of(request: Logged, hashed: Hash | None) -> Iterator[tuple[str, Any]]:

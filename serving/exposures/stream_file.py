@@ -36,6 +36,11 @@ class StreamFile:
         self.rows += batch.num_rows
         return written
 
+    @property
+    def removed(self) -> bool:
+        """Whether somebody has removed the file, so that what is appended is lost."""
+        return not is_still(self.path, self._descriptor)
+
     def end(self) -> None:
         """Mark the end of the stream, if there is room: readers do without."""
         self._writer.close()

@@ -9,9 +9,9 @@ from itertools import islice
 from serving.exposures.rows import Logged
 from serving.exposures.sinks import Sink, SinkError
 from serving.logs import Problems, event
+from serving.observability.exposure_metrics import DROPPED
 
-QUEUE_FULL, FAILED, ENDED = "queue_full", "failed", "ended"
-"""Why requests are not logged: the queue was full, they could not be converted, or the process ended before."""
+QUEUE_FULL, FAILED, ENDED = DROPPED
 REPORT = 60.0
 """Seconds between log lines about dropped requests."""
 LAST = 10.0

@@ -17,8 +17,6 @@ OF_ENTRY = 1000
 """Bytes of an exposure without its arrays, roughly."""
 OF_VALUE = 64
 """Bytes of one Python value, roughly."""
-LOOKED_AT = 8
-"""Values of a column by which it is told whether it holds lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,31 +106,47 @@ def exposed(
         shown = pool.ids(order), ranked.fused[order], ranked.scores[order].astype(np.float32)
     elif returned > columns.rows:
         order = order[: columns.rows]
-        shown = pool.ids(order), shown[1][: columns.rows], shown[2][: columns.rows]
+        shown = pool.ids(order), shown[1][: columns.rows].copy(), shown[2][: columns.rows].copy()
     if not len(order):
         return None
+    ids, fused, scores = shown
     base_place, propensity = ranked.drawn(order)
     return Exposure(
         plan,
         fusion,
         len(ranked.fused),
         returned,
-        *shown,
+        _own(ids),
+        fused,
+        scores,
         raw=given[order] if plan.options.calibration else None,
         base_place=base_place,
         propensity=propensity,
         context={name: context[name] for name in columns.context if name in context},
-        features={name: column for name in columns.candidate if (column := pool.sent_values(name, order)) is not None},
+        features={
+            name: _own(column) for name in columns.candidate if (column := pool.sent_values(name, order)) is not None
+        },
     )
+
+
+def _own(column: Column) -> Column:
+    """A column that holds no part of the request's body, which a queue would else keep whole."""
+    if isinstance(column, Text) and column.data.base is not None:
+        return Text(column.data.copy(), column.offsets, column.rows)
+    return column
 
 
 def _size(column: Column) -> int:
     if isinstance(column, np.ndarray):
         return column.nbytes
     if isinstance(column, Text):
-        return column.data.nbytes + column.rows.nbytes
+        return column.data.nbytes + column.offsets.nbytes + column.rows.nbytes
     if isinstance(column, Ragged):
         return _size(column.values) + column.offsets.nbytes
-    if any(isinstance(value, list) for value in column[:LOOKED_AT]):
-        return OF_VALUE * sum(1 + len(value or ()) for value in column)
-    return OF_VALUE * len(column)
+    size = OF_VALUE * len(column)
+    for value in column:
+        if type(value) is str:
+            size += len(value)
+        elif type(value) is list:
+            size += OF_VALUE * len(value)
+    return size

@@ -98,7 +98,8 @@ def join(
         check_labels(given)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    chosen = list({each.column: each for each in (*labels_of(schema), *given)}.values())
+    own = labels_of(schema)
+    chosen = list({each.column: each for each in (*own, *given)}.values())
     item_columns = [schema.column(name) for name in schema.candidate]
     user_columns = [schema.column(name) for name in schema.context]
     id_column = schema.column(schema.candidate_id) if schema.candidate_id is not None else None
@@ -113,6 +114,11 @@ def join(
         None if items is None else Lookup.read("--items", Path(items), id_column or "", item_columns),
         None if users is None else Lookup.read("--users", Path(users), key, user_columns, unit_salt),
     )
+    for each in given:
+        if each.column in columns.taken and each.column not in {label.column for label in own}:
+            raise ConfigError(
+                f"--label {each}: the log has a column {each.column!r} of its own; name the label otherwise"
+            )
     options = JoinOptions(
         within=within,
         labels=chosen,

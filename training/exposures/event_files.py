@@ -8,7 +8,9 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from ranker.log_files.csv import CsvPart
 from ranker.log_files.csv_types import Kind
 from ranker.log_files.find import find_files
 from ranker.log_files.log_reader import DataError, Log
@@ -37,6 +39,10 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 JSON_LINES = (".jsonl", ".ndjson")
 LINES = 65_536
+EVENT_BYTES = 60
+"""Of an event in a text file, to guess how many there are."""
+MOST_TIME = 2.0**62
+"""No time in milliseconds is larger."""
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null)
 
 
@@ -69,6 +75,22 @@ def read_events(file: Location) -> Iterator[pa.Table]:
         yield _canonical(arrays, str(file), first)
 
 
+def fingerprint(file: Location) -> str:
+    """Size and time of a file, which tell whether it has changed."""
+    status = file.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def about(file: Location) -> int:
+    """About how many events a file has."""
+    if file.name.lower().endswith((".parquet", ".pq", ".parq")) and isinstance(file, Path):
+        try:
+            return int(pq.read_metadata(file).num_rows)
+        except pa.ArrowInvalid:
+            return 0  # reading it says what is wrong
+    return int(file.stat().st_size // EVENT_BYTES)
+
+
 def _is_lines(file: Location) -> bool:
     return file.name.lower().endswith(JSON_LINES)
 
@@ -84,7 +106,23 @@ def _columns(file: Location) -> Iterator[tuple[int, dict[str, Any]]]:
     _check(str(file), known)
     wanted = [name for name in SCHEMA.names if name in known]
     for chunk in Log([str(file)], KINDS).arrow_chunks(wanted):
+        if part is CsvPart:
+            _require_ids(chunk.arrays, str(file))
         yield chunk.first, dict(chunk.arrays)
+
+
+def _require_ids(arrays: Mapping[str, Any], file: str) -> None:
+    """Raise ``DataError`` for whole numbers with a point, as pandas writes ids of a column that lacks some.
+
+    In text, 7.0 is another id than 7, so that the events would be orphans.
+    """
+    for name in ("user", "item"):
+        known = pc.drop_null(arrays[name]) if name in arrays and pa.types.is_string(arrays[name].type) else []
+        if len(known) and pc.all(pc.match_substring_regex(known, r"^-?\d+\.0$")).as_py():
+            raise DataError(
+                f"{file}, column {name!r}: holds numbers such as {known[0].as_py()}; write ids without a point (in "
+                "pandas as Int64), or as Parquet"
+            )
 
 
 def _json_lines(file: Location) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -175,6 +213,9 @@ def _milliseconds(array: Any, file: str, first: int) -> pa.Array:
         zone = kind.tz if pa.types.is_timestamp(kind) else None
         return pc.cast(array, pa.timestamp("ms", tz=zone), safe=False).cast(pa.int64())
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        if pa.types.is_floating(kind):
+            values = array.to_numpy(zero_copy_only=False).astype(np.float64)
+            array = pa.array(values, mask=~(np.abs(values) < MOST_TIME))  # NaN is no time
         times = pc.cast(array, pa.int64(), safe=False)
         known = times.drop_null()
         middle = float(np.median(known.to_numpy())) if len(known) else 0.0

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from training.exposures.event_files import SCHEMA
 from training.exposures.key_index import KeyIndex, SortedKeys
-from training.exposures.keys import Keys, event_keys, hashed_units, hashes, paired
+from training.exposures.keys import event_keys, hashed_units, hashes, paired
 from training.exposures.spill import Spill, leading
 
 EVENT = [("key", "u8"), ("identity", "u8"), ("time", "i8"), ("code", "i2"), ("value", "f8"), ("number", "i8")]
@@ -70,7 +70,8 @@ class EventRun:
         has = {name: pc.is_valid(events[name]).to_numpy() for name in ("item", "kind", "time", "request_id", "user")}
         whole = has["item"] & has["kind"] & has["time"] & (has["request_id"] | has["user"])
         fates = np.where(whole, np.where(codes < 0, Fate.OTHER, Fate.NEW), Fate.INCOMPLETE).astype(np.uint8)
-        request, user, item = hashes(events["request_id"]), self._units(events["user"]), hashes(events["item"])
+        users = events["user"] if self._salt is None else hashed_units(events["user"], self._salt)
+        request, user, item = hashes(events["request_id"]), hashes(users), hashes(events["item"])
         columns = {
             "key": paired(np.where(has["request_id"], request, user), item),
             "identity": event_keys(events, np.where(has["request_id"], request, user)),
@@ -135,9 +136,3 @@ class EventRun:
         """How many events there are of each fate."""
         found = np.bincount(self.fates, minlength=len(Fate))
         return {fate: int(found[fate]) for fate in Fate}
-
-    def _units(self, users: pa.ChunkedArray) -> Keys:
-        """Hash [N] of each user as the exposures have it."""
-        if self._salt is None:
-            return hashes(users)
-        return hashes(hashed_units(users.combine_chunks(), self._salt))

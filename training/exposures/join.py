@@ -5,27 +5,27 @@ gives for each event the number of its row; these are divided again, by ranges o
 exposures are read a second time and written.
 """
 
+import errno
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ranker.exposures import ExposureError, ExposureFile, exposure_files, open_files, recover
+from ranker.exposures import ExposureError, ExposureFile, exposure_files, facts, open_files, recover
 from ranker.log_files.log_reader import DataError
 from ranker.registry import suggestion
 from ranker.remote_files import Location, full_name
-from training.exposures.event_files import SCHEMA, event_files, read_events
+from training.exposures.event_files import SCHEMA, about, event_files, fingerprint, read_events
 from training.exposures.event_run import EventRun, Fate
 from training.exposures.exposure_run import ExposureRun, check_units
 from training.exposures.key_index import KeyIndex, SortedKeys
 from training.exposures.labels import MATCHED, RANGE, RowLabels
 from training.exposures.log_columns import LogColumns
-from training.exposures.matching import NONE, earliest, latest
+from training.exposures.matching import NONE, Window, earliest, latest
 from training.exposures.options import Joined, JoinOptions
 from training.exposures.parts import DayParts
 from training.exposures.spill import Spill, bits_for
@@ -34,8 +34,7 @@ from training.progress_listener import Progress, no_progress
 
 PART = 200_000
 """Rows or events of a part that is matched in memory."""
-EVENT_BYTES = 60
-"""Of an event in a text file, to guess how many there are."""
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _TYPES = {"any": pa.int8(), "count": pa.int32()}
 
 
@@ -53,7 +52,7 @@ def join(
     events that never occurred, and for an ``output`` that was begun with other settings.
     """
     try:
-        recover(exposures)
+        _recover(exposures)
         begun = [f.begun for f in open_files(exposures) if options.model in (None, f.model)]  # by living services
         files = [f for f in exposure_files(exposures) if options.model in (None, f.model)]
     except (OSError, ExposureError) as error:
@@ -63,10 +62,30 @@ def join(
         raise DataError(
             f"{exposures}: holds no finished files of exposures{about}, such as date=2026-01-31/NAME.parquet"
         )
-    with join_folder(output) as folder:
-        run = _Run(folder, files, event_files(events), columns, options, progress)
-        run.wait_for(min(begun, default=None))
-        return run.run()
+    try:
+        with join_folder(output) as folder:
+            run = _Run(folder, files, event_files(events), columns, options, progress)
+            run.wait_for(min(begun, default=None))
+            return run.run()
+    except ExposureError as error:
+        raise DataError(str(error)) from None
+    except FileNotFoundError:
+        gone = next((file.path for file in files if not file.path.exists()), None)
+        if gone is None:
+            raise
+        raise DataError(
+            f"{gone}: was deleted while it was read; run again, and have the service keep its files for longer "
+            "(exposures_keep_days, exposures_keep_bytes)"
+        ) from None
+
+
+def _recover(exposures: Path) -> None:
+    """Finish what killed services left, unless the folder may only be read: its rows are then waited for."""
+    try:
+        recover(exposures)
+    except OSError as error:
+        if error.errno not in READ_ONLY:
+            raise
 
 
 class _Run:
@@ -92,7 +111,7 @@ class _Run:
         self.now = int((time.time() if options.now is None else options.now.timestamp()) * 1000)
         self.watermark = max(self.state.watermark, self.now - self.within - int(options.grace.total_seconds() * 1000))
         self.event_sources = {full_name(file): file for file in event_sources}
-        self.prints = {name: _fingerprint(file) for name, file in self.event_sources.items()}
+        self.prints = {name: fingerprint(file) for name, file in self.event_sources.items()}
         self.result = Joined()
 
     def wait_for(self, begun: datetime | None) -> None:
@@ -107,10 +126,11 @@ class _Run:
     def run(self) -> Joined:
         for file in self.files:
             if not self._done(file):
+                facts(file.path)
                 self.columns.check(pq.read_schema(file.path).names, file.path)
         new = [file for name, file in self.event_sources.items() if self.prints[name] != self.state.events.get(name)]
         rows = sum(pq.read_metadata(file.path).num_rows for file in self.files if not self._done(file))
-        bits = bits_for(max(rows, sum(map(_expected, new))), PART)
+        bits = bits_for(max(rows, sum(map(about, new))), PART)
         names = list(dict.fromkeys(label.event for label in self.options.labels))
         events = EventRun(self.folder.work, names, bits, self.options.salt)
         self._read(events, new)
@@ -196,6 +216,9 @@ class _Run:
         events.write_decided(written)
         return (index,)
 
+    def _window(self) -> Window:
+        return Window(self.within, self.watermark, self.now)
+
     def _match(
         self, events: EventRun, asked: Spill, shown: Spill, matched: Spill, name: str, moved: dict[Path, Path]
     ) -> tuple[Index, ...]:
@@ -211,7 +234,7 @@ class _Run:
                 early = at == NONE
                 at[early] = earliest(rows["key"], rows["time"], some["key"][early])
                 self.result.early += int((early & (at != NONE)).sum())
-            fates = self._fates(rows["time"], at, some["time"], earlier.holds(some["key"]), by_user)
+            fates = self._window().fates(rows["time"], at, some["time"], earlier.holds(some["key"]), by_user=by_user)
             events.fates[some["number"]] = fates
             counted = fates == Fate.COUNTED
             number = rows["row"][at[counted]]
@@ -220,26 +243,6 @@ class _Run:
             written.add(rows["key"][rows["time"] <= self.watermark])
             self.progress("match events", some.size)
         return (*self._remembered(name), index)
-
-    def _fates(
-        self,
-        shown: npt.NDArray[np.int64],
-        at: npt.NDArray[np.int64],
-        times: npt.NDArray[np.int64],
-        earlier: npt.NDArray[np.bool_],
-        by_user: bool,
-    ) -> npt.NDArray[np.uint8]:
-        """Fates [E] of events at ``times`` whose exposure is ``at`` a row with time ``shown``, or written earlier."""
-        found = at != NONE
-        when = shown[at] if shown.size else np.zeros(at.size, dtype=np.int64)
-        inside, over = times <= when + self.within, when <= self.watermark
-        may_come = (times > self.watermark) & (times <= self.now + self.within)
-        of_found = np.where(inside, np.where(over, Fate.COUNTED, Fate.PENDING), Fate.LATE)
-        of_lost = np.where(may_come, Fate.PENDING, Fate.ORPHAN)
-        if by_user:  # a user may be shown an item again before the event
-            of_found = np.where(~inside & may_come, Fate.PENDING, of_found)
-            return np.where(found, of_found, np.where(earlier & ~may_come, Fate.LATE, of_lost)).astype(np.uint8)
-        return np.where(found, of_found, np.where(earlier, Fate.LATE, of_lost)).astype(np.uint8)
 
     def _write(self, shown: ExposureRun, matched: Spill, names: list[str], moved: dict[Path, Path]) -> None:
         parts = DayParts(self.folder.work / "log", self.folder.log, self.state.run + 1)
@@ -279,18 +282,3 @@ class _Run:
         self.result.events = {fate: count for fate, count in events.counts().items() if fate != Fate.NEW}
         self.result.kinds = {kind: count for kind, count in events.kinds.items() if kind is not None}
         self.result.held_back = sum(part.rows - part.closed for part in shown.parts)
-
-
-def _fingerprint(file: Location) -> str:
-    status = file.stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _expected(file: Location) -> int:
-    """About how many events a file has."""
-    if file.name.lower().endswith((".parquet", ".pq", ".parq")) and isinstance(file, Path):
-        try:
-            return int(pq.read_metadata(file).num_rows)
-        except pa.ArrowInvalid:
-            return 0  # reading it says what is wrong
-    return int(file.stat().st_size // EVENT_BYTES)

@@ -19,16 +19,23 @@ Keys: TypeAlias = npt.NDArray[np.uint64]
 
 
 def as_text(array: Any, place: str) -> pa.Array:
-    """Ids as text: 7, 7.0 and "7" are the same. Raises ``DataError`` beginning with ``place`` for lists and such."""
+    """Ids as text: 7, 7.0 and "7" are the same, and NaN is null.
+
+    Raises ``DataError`` beginning with ``place`` for lists and such.
+    """
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
     kind = array.type
     if pa.types.is_floating(kind):
-        whole = pc.cast(pc.trunc(array), pa.int64(), safe=False)
-        same = pc.equal(pc.cast(whole, pa.float64()), pc.cast(array, pa.float64()))
-        return pc.if_else(pc.fill_null(same, False), whole.cast(pa.string()), array.cast(pa.string()))
+        values = array.to_numpy(zero_copy_only=False).astype(np.float64)
+        whole = (values == np.trunc(values)) & (np.abs(values) < 2.0**63)
+        texts = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
+        texts = pc.if_else(pa.array(whole), texts, array.cast(pa.string()))
+        return pc.if_else(pa.array(np.isnan(values)), pa.scalar(None, pa.string()), texts)
+    if pa.types.is_decimal(kind):
+        return pc.replace_substring_regex(array.cast(pa.string()), pattern=r"\.0*$", replacement="")
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
         raise DataError(f"{place}: holds {kind}; ids are numbers or text")
     return array.cast(pa.string())
@@ -47,11 +54,11 @@ def hashes(texts: Any) -> Keys:
     return found
 
 
-def hashed_units(texts: Any, salt: str) -> Any:
-    """Units [N] hashed as the service hashes them in its exposure log; each distinct one once."""
-    coded = texts.dictionary_encode()
-    units = pa.array([None if text is None else hashed_unit(text, salt) for text in coded.dictionary.to_pylist()])
-    return units.cast(pa.string()).take(coded.indices)
+def hashed_units(users: Any, salt: str) -> pa.Array:
+    """Users [N] as a log with hashed units has them."""
+    coded = pc.dictionary_encode(users.combine_chunks() if isinstance(users, pa.ChunkedArray) else users)
+    units = pa.array([hashed_unit(text, salt) for text in coded.dictionary.to_pylist()], type=pa.string())
+    return units.take(coded.indices)
 
 
 def paired(one: Keys, other: Keys) -> Keys:

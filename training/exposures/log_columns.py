@@ -74,6 +74,11 @@ class LogColumns:
         self._times = dict(times)
 
     @property
+    def taken(self) -> set[str]:
+        """Columns that no event can give: those of features, and those that every log has."""
+        return {*self.needed.context, *self.needed.candidate, self._position, *KEPT}
+
+    @property
     def empty(self) -> list[str]:
         """Columns of features that have been null in all rows so far."""
         return [column for column, known in self._known.items() if not known]

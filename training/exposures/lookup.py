@@ -51,7 +51,11 @@ class Lookup:
                 )
             except pa.ArrowInvalid as error:
                 raise DataError(f"{option} {file}: is not a Parquet file: {error}") from None
-        return cls(pa.concat_tables(tables, promote_options="default").combine_chunks(), key, str(source), salt)
+        try:
+            whole = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(f"{option} {source}: its files have columns of different types: {error}") from None
+        return cls(whole, key, str(source), salt)
 
     def rows(self, ids: Any) -> dict[str, Any]:
         """``table``: the rows of ids [N], null where one is unknown; ``unknown``: how many are."""

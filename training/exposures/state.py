@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from ranker.config.closed import Closed
 from ranker.file_locks import lock
-from ranker.files import replace_file
+from ranker.files import replace_file, sync
 from ranker.log_files.log_reader import DataError
 
 FOLDER, WORK = "_join", "work"
@@ -81,7 +81,7 @@ class JoinFolder:
         """Move files from ``work`` to where they belong, and keep the state, both or neither."""
         moves = {str(source.relative_to(self.log)): str(file.relative_to(self.log)) for source, file in files.items()}
         for source in files:
-            _sync(source)
+            sync(source)
         planned = state.model_copy(update={"moves": moves})
         replace_file(self.folder / "next.json", planned.model_dump_json(indent=1).encode())
         self.finish()
@@ -158,8 +158,3 @@ def _read(file: Path) -> State:
     if state.format != FORMAT:
         raise DataError(f"{file}: is of format {state.format}; this version reads format {FORMAT}")
     return state
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

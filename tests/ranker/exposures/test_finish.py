@@ -1,5 +1,6 @@
 """Streams become Parquet files, each exactly once."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -55,6 +56,31 @@ def test_a_stream_cut_anywhere_gives_its_whole_requests(tmp_path, cut):
     assert len(found) >= 6
 
 
+class Failing:
+    """A file on a disk that fails after its first bytes."""
+
+    closed = False
+
+    def __init__(self, file):
+        self._file = file.open("rb")
+
+    def read(self, size=-1):
+        if self._file.tell() > 1000:
+            raise OSError(errno.EIO, "Input/output error")
+        return self._file.read(size)
+
+    def close(self):
+        self._file.close()
+
+
+def test_a_disk_that_fails_does_not_end_a_stream(tmp_path):
+    file, _ = stream(tmp_path)
+    source = Failing(file)
+    with pytest.raises(OSError, match="Input/output error"):
+        list(module.batches(source))
+    source.close()
+
+
 @pytest.mark.parametrize("size", [0, 3, 200])
 def test_a_stream_without_a_row_leaves_nothing(tmp_path, size):
     file, _ = stream(tmp_path)
@@ -84,7 +110,7 @@ recover(Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("at", ["_sync", "_write"])
+@pytest.mark.parametrize("at", ["sync", "_write"])
 def test_a_conversion_that_is_killed_is_repeated_by_the_next(tmp_path, at):
     _, table = stream(tmp_path)
     ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False)
@@ -110,7 +136,7 @@ def test_without_room_the_stream_stays(tmp_path, monkeypatch):
     def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_sync", full)
+    monkeypatch.setattr(module, "sync", full)
     with pytest.raises(OSError, match="No space"):
         recover(tmp_path)
     assert file.exists()

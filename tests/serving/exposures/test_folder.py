@@ -2,9 +2,11 @@
 
 import errno
 import os
+import shutil
 import time
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -159,6 +161,49 @@ def test_two_processes_leave_each_other_alone(tmp_path):
     first.close()
     second.close()
     assert len(rows_of(tmp_path)) == 6
+
+
+def test_a_folder_that_is_removed_is_made_again_and_its_loss_is_told(tmp_path, caplog):
+    directory = tmp_path / "log"
+    folder = folder_of(directory)
+    write(folder, [request(0)])
+    shutil.rmtree(directory)
+    write(folder, [request(1)])
+    write(folder, [request(2, model="n")])
+    folder.close()
+    assert {*logged(directory)} == {"r1", "r2"}
+    (said,) = caplog.records
+    assert (said.message, said.fields["rows"]) == ("exposures removed", 3)
+
+
+def test_an_ended_stream_that_is_removed_is_not_tried_forever(tmp_path, monkeypatch, caplog):
+    folder = folder_of(tmp_path, seconds=0.0)
+    write(folder, [request(0)])
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "finish", full)
+        folder.tend(lambda: None)
+    shutil.rmtree(tmp_path / ".open")
+    without_pause(folder)
+    folder.tend(lambda: None)
+    assert [record.message for record in caplog.records] == ["exposures not finished", "exposures removed"]
+    assert not folder._ended
+
+
+def halfway(*_):
+    raise pa.ArrowInvalid("half of it")
+
+
+def test_a_batch_that_cannot_be_written_ends_its_stream(tmp_path, monkeypatch):
+    folder = folder_of(tmp_path)
+    write(folder, [request(0)])
+    with monkeypatch.context() as patched:
+        patched.setattr(stream_file.StreamFile, "write", halfway)
+        with pytest.raises(pa.ArrowInvalid):
+            folder.write([request(1)])
+    write(folder, [request(2)])
+    folder.close()
+    assert {*logged(tmp_path)} == {"r0", "r2"}
+    assert len(exposure_files(tmp_path)) == 2
 
 
 def test_old_files_are_deleted_by_age_and_by_size_oldest_first(tmp_path):

@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from ranker.encoding import Text
 from ranker.engines import OnnxRuntime
 from ranker.exposures import exposure_files, hashed_unit, log_schema, read_file
 from ranker.exposures.columns import REQUEST
@@ -91,6 +93,38 @@ def test_features_are_logged_as_sent_lists_and_nulls_included(shop, ranker, tmp_
     for name, value in body["context"].items():
         assert {repr(row[f"context.{name}"]) for row in rows} == {repr(value)}
     same(rows, answer)
+
+
+def arrays_of(value):
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, Text):
+        yield value.data
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from arrays_of(each)
+
+
+@pytest.mark.parametrize("settings", [{"features": "all"}, {"features": "all", "rows": 3}, {"depth": 15}])
+def test_a_queued_request_holds_no_more_than_it_counts(shop, ranker, tmp_path, settings):
+    logging = Logging(ranker, tmp_path, **settings)
+    body = body_of(shop, top_k=12)
+    logging.ask(body, "columns")
+    logging.ask(None, "stream", content=sent(table_of(body)), exchange=Exchange(reads=ARROW, writes=ARROW))
+    for queued in logging.log.writer._queue:
+        exposure = queued.exposure
+        held = [array for value in exposure[4:] for array in arrays_of(value)]
+        assert len(held) >= 2
+        for array in held:
+            assert array.base is None or array.base.nbytes <= array.nbytes
+
+
+def test_long_texts_count_by_their_length(shop, ranker, tmp_path):
+    logging = Logging(ranker, tmp_path, features="all", queue_bytes=2**20)
+    body = body_of(shop)
+    body["context"] = {**body["context"], "city": "x" * 2**21}
+    logging.ask(body)
+    assert logging.log.writer.dropped == {"queue_full": 1}
 
 
 def test_by_default_no_feature_is_logged_but_the_item(shop, ranker, tmp_path):
@@ -251,13 +285,22 @@ def test_columns_that_there_are_not_are_refused_at_the_start(ranker, tmp_path, s
     ("given", "said"),
     [
         ({"exposures": "s3://bucket"}, "EXPOSURES: must be a folder or a URL of Redis"),
+        ({"exposures": "redis:/user:secret@host"}, "EXPOSURES: must be a folder or a URL of Redis"),
         ({"exposures": "redis://host:x"}, "EXPOSURES: "),
+        ({"exposures": " "}, "EXPOSURES: is empty"),
+        ({"exposures": "log", "exposures_salt": " "}, "EXPOSURES_SALT: is empty"),
         ({"exposures_file": "none"}, "EXPOSURES_FILE: cannot be read"),
     ],
 )
 def test_places_that_there_are_not_are_refused(given, said):
     with pytest.raises(SettingsError, match=said):
         ExposureLog.of(Settings(artifact="a", **given))
+
+
+@pytest.mark.parametrize("features", ["ids,city", "city, all"])
+def test_all_and_none_are_not_mixed_with_columns(features):
+    with pytest.raises(ValueError, match=r"exposures_features: (ids|all) must be alone"):
+        Settings(artifact="a", exposures_features=features)
 
 
 def test_no_log_without_a_place():

@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+from redis.client import Pipeline
 
 from serving.exposures import redis_stream as module
 from serving.exposures.redis_stream import RedisStream
@@ -101,6 +102,26 @@ def test_a_frozen_redis_is_given_up_in_time(redis, monkeypatch):
     stream.close()
 
 
+def test_a_request_that_is_sent_again_has_the_entry_of_before(redis, monkeypatch):
+    stream = RedisStream(redis.url, KEY, 100, None)
+    first, second = request(0), request(1)
+    with monkeypatch.context() as patched:
+        answered = Pipeline.execute
+
+        def lost(pipeline):
+            answered(pipeline)
+            raise ConnectionError("before the answer came")
+
+        patched.setattr(Pipeline, "execute", lost)
+        with pytest.raises(SinkError, match="before the answer came"):
+            stream.write([first])
+    stream.write([first])
+    stream.write([second])
+    names = [fields[b"entry"] for _, fields in redis.client.xrange(KEY)]
+    assert names[0] == names[1] != names[2]
+    stream.close()
+
+
 def test_a_password_is_never_shown(redis):
     stream = RedisStream("redis://user:secret@127.0.0.1:1/0", KEY, 10, None)
     assert stream.name == "redis 127.0.0.1:1 ranker:exposures"
@@ -109,6 +130,8 @@ def test_a_password_is_never_shown(redis):
     assert "secret" not in str(found.value)
 
 
-def test_a_bad_url_is_a_setting(redis):
-    with pytest.raises(SettingsError, match="RANKER_SERVE_EXPOSURES"):
-        module.RedisStream("redis://host:port", KEY, 10, None)
+@pytest.mark.parametrize("url", ["redis://host:port", "redis://:sec/ret@host:6379/0", "redis://:sec[ret@host/0"])
+def test_a_bad_url_is_a_setting_and_not_shown(url):
+    with pytest.raises(SettingsError, match="RANKER_SERVE_EXPOSURES") as found:
+        module.RedisStream(url, KEY, 10, None)
+    assert "sec" not in str(found.value)

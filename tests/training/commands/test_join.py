@@ -17,6 +17,8 @@ from tests.serving.conftest import serving
 from tests.training.command import Ended, ranker_train
 from tests.training.conftest import QUICK, written
 from tests.training.exposures.shown import log_of
+from training.commands.join import join
+from training.config.experiment import ConfigError
 from training.data.earlier import opened
 
 REQUESTS = 250
@@ -138,3 +140,13 @@ def test_mistakes_are_named(loop, tmp_path, words, reason):
     ended = joined(loop, tmp_path / "log", *words)
     assert ended.returncode in (1, 2)
     assert reason in " ".join(ended.stderr.split())
+
+
+@pytest.mark.parametrize("column", ["request_id", "time", "position", "propensity", "item_id"])
+def test_a_label_does_not_replace_another_column(loop, tmp_path, column):
+    with pytest.raises(ConfigError, match=f"--label {column}=click:any: the log has a column '{column}' of its own"):
+        join(
+            loop.root, loop.exposures, loop.users / "events", output=tmp_path / "log", within=timedelta(minutes=30),
+            labels=[f"{column}=click:any"], progress=False,
+        )  # fmt: skip
+    assert not (tmp_path / "log").exists()

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -56,6 +57,13 @@ def test_times_are_milliseconds_timestamps_or_text(tmp_path: Path, time: pa.Arra
     assert (row["time"], row["item"], row["kind"]) == (TIME, "1", "click")
 
 
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), -1e300])
+def test_a_number_that_is_no_time_leaves_the_event_incomplete(tmp_path: Path, time: float) -> None:
+    columns = {"request_id": ["r", "s"], "item": [1, 2], "kind": ["click", "click"], "time": [time, float(TIME)]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert [row["time"] for row in read(tmp_path / "a.parquet")] == [None, TIME]
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -82,6 +90,16 @@ def test_other_content_is_refused_by_place(tmp_path: Path, content: str, reason:
     (tmp_path / "a.jsonl").write_text(content)
     with pytest.raises(DataError, match=reason):
         read(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("column", ["user", "item"])
+def test_ids_with_a_point_in_csv_are_refused(tmp_path: Path, column: str) -> None:
+    ids = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "kind": "click", "time": "2026-01-31"})
+    ids.assign(**{column: [7.0, None]}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(DataError, match=rf"column '{column}': holds numbers such as 7\.0; write ids without a point"):
+        read(tmp_path / "a.csv")
+    ids.assign(**{column: ["7.0", "v2"]}).to_csv(tmp_path / "a.csv", index=False)
+    assert [row[column] for row in read(tmp_path / "a.csv")] == ["7.0", "v2"]
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
+import errno
+import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -250,3 +253,50 @@ def test_files_that_are_gone_too_early_are_told(tmp_path: Path, exposures: Path,
     second.rename(tmp_path / "elsewhere")
     write(shown(("c", "u1", 21, [5])), exposures)
     assert joined(exposures, found, columns, tmp_path / "log", LABELS, now=90).lost == [second.name]
+
+
+def test_what_may_only_be_read_is_waited_for(
+    tmp_path: Path, exposures: Path, columns: LogColumns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(shown(("a", "u1", 0, [5]), ("b", "u1", 20, [5])), exposures)
+    found = events(tmp_path / "e.parquet", ("a", 5, "click", 1), ("a", 5, "watch_time", 1))
+    stream = exposures / ".open" / f"default-{at(10):%Y%m%dT%H%M%S}.000Z-host-1-0.arrow"
+    stream.parent.mkdir()
+    stream.touch()
+
+    def refused(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(module, "recover", refused)
+    held = joined(exposures, found, columns, tmp_path / "log", LABELS)
+    assert (held.rows, held.waiting) == (1, at(10))
+
+
+@pytest.mark.parametrize("kept", [0, 200])
+def test_a_damaged_file_of_exposures_is_named(tmp_path: Path, exposures: Path, columns: LogColumns, kept: int) -> None:
+    write(shown(("a", "u1", 0, [5])), exposures)
+    (file,) = exposures.glob("date=*/*.parquet")
+    os.truncate(file, kept)
+    found = events(tmp_path / "e.parquet", ("a", 5, "click", 1))
+    with pytest.raises(DataError, match=f"{file.name} is not a Parquet file"):
+        joined(exposures, found, columns, tmp_path / "log", LABELS)
+
+
+def test_a_file_that_is_deleted_while_it_is_read_is_named(
+    tmp_path: Path, exposures: Path, columns: LogColumns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(shown(("a", "u1", 0, [5])), exposures)
+    found = events(tmp_path / "e.parquet", ("a", 5, "click", 1), ("a", 5, "watch_time", 1))
+    (file,) = exposures.glob("date=*/*.parquet")
+    real = module.ExposureRun.closed
+
+    def gone(*given: Any) -> Any:
+        file.unlink()
+        return real(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.ExposureRun, "closed", gone)
+        with pytest.raises(DataError, match=f"{file.name}: was deleted while it was read; run again"):
+            joined(exposures, found, columns, tmp_path / "log", LABELS)
+    write(shown(("a", "u1", 0, [5])), exposures)
+    assert joined(exposures, found, columns, tmp_path / "log", LABELS).rows == 1

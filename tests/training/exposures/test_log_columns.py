@@ -113,6 +113,16 @@ def test_ids_of_a_file_are_there_once(ids: list[int | None], reason: str) -> Non
         Lookup(pa.table({"id": ids}), "id", "items")
 
 
+def test_files_of_items_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"item_id": [5], "duration_s": [1.0]}).to_parquet(tmp_path / "a.parquet")
+    pd.DataFrame({"item_id": [6], "duration_s": [2]}).to_parquet(tmp_path / "b.parquet")
+    found = Lookup.read("--items", tmp_path, "item_id", ["duration_s"])
+    assert found.rows(pa.array([6, 5]))["table"]["duration_s"].to_pylist() == [2.0, 1.0]
+    pd.DataFrame({"item_id": ["seven"]}).to_parquet(tmp_path / "c.parquet")
+    with pytest.raises(DataError, match=r"--items .*: its files have columns of different types"):
+        Lookup.read("--items", tmp_path, "item_id", ["duration_s"])
+
+
 def test_a_file_of_items_without_the_id_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"item": [5]}).to_parquet(tmp_path / "items.parquet")
     with pytest.raises(DataError, match=r"--items .*has no column 'item_id', the id \(columns: item\)"):

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from ranker.encoding.text import text_hash
 from training.exposures.key_index import KeyIndex, SortedKeys
@@ -63,3 +64,15 @@ def test_ids_of_any_type_are_the_same_text() -> None:
     ):
         assert as_text(ids, "").to_pylist() == ["7"]
     assert as_text(pa.array([7.5, None]), "").to_pylist() == ["7.5", None]
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32(), pa.decimal128(12, 3)])
+def test_ids_of_numbers_with_a_point_are_whole_where_they_can_be(kind: pa.DataType) -> None:
+    ids = pa.array([7, -3, None], pa.int64()).cast(pa.float64()).cast(kind)
+    assert as_text(ids, "").to_pylist() == ["7", "-3", None]
+    assert as_text(pa.array([10, 100], pa.decimal128(12, 0)), "").to_pylist() == ["10", "100"]
+
+
+def test_a_number_that_is_none_is_no_id() -> None:
+    ids = as_text(pa.array([np.nan, 1e19, 2.0**60, np.inf, None]), "").to_pylist()
+    assert ids == [None, "1e+19", str(2**60), "inf", None]

@@ -95,6 +95,8 @@ class Service:
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             usable = False
+        if "@" in options.url:  # it may have a password, and is shown
+            raise ServiceError("the service's address: leave out the user and password; an API key is --api-key-file")
         if not usable or parts.query or parts.fragment:
             raise ServiceError(f"{options.url!r}: name a service by its address, such as http://localhost:8000")
         self._host, self._port, self._secure = str(parts.hostname), parts.port, parts.scheme == "https"

@@ -120,6 +120,12 @@ def test_columns_that_the_world_lacks_are_named(world: World, fake: FakeService)
         visited(world, fake, by_id=True)
 
 
+def test_a_password_in_the_address_is_refused_unseen(world: World) -> None:
+    with pytest.raises(ServiceError, match="leave out the user and password") as found:
+        Service(Crowd(world), ServiceOptions("http://user:secret@127.0.0.1:9"))
+    assert "secret" not in str(found.value)
+
+
 def test_no_service_at_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.time, "sleep", lambda _: None)
     with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9/model: cannot be asked: .*refused"):
