@@ -23,7 +23,9 @@ MOST_KINDS = 500
 
 @dataclass
 class EventCounts:
-    """What became of the events that were read; all but ``counted`` and ``repeated`` say why events do not count.
+    """What became of the events that were read.
+
+    All but ``counted``, ``repeated`` and ``ahead`` say why events do not count.
 
     Attributes
     ----------
@@ -36,7 +38,9 @@ class EventCounts:
     late
         Events after the window of their request.
     early
-        Events before the request that they name, or before any request of their user.
+        Events before any request of their user.
+    ahead
+        Counted events, or reports of such, that are before the request that they name, since clocks differ.
     orphans
         Events of a request or user that is not in the log, in the time that is asked for.
     incomplete
@@ -52,6 +56,7 @@ class EventCounts:
     repeated: int = 0
     late: int = 0
     early: int = 0
+    ahead: int = 0
     orphans: int = 0
     incomplete: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
@@ -80,7 +85,8 @@ class _Matched(NamedTuple):
 def read_events(sources: Sequence[str | Path], requests: Requests, within: int, salt: str | None = None) -> Events:
     """Read events, and keep those that follow a request within ``within`` milliseconds.
 
-    An event belongs to the request that it names, or if it names none, to the latest request of its user before it.
+    An event belongs to the request that it names, even if clocks differ and it seems to be before it, or if it names
+    none, to the latest request of its user before it.
     Reports with one ``event_id``, and without it of one request or user, item, kind, time and value, are one event. A
     value that is absent is 1. ``salt`` is that of the units of the requests, if they are hashed. Takes about 30 bytes
     for each event that follows a request.
@@ -131,6 +137,9 @@ class _Matching:
         for mask, rows, latest in zip((by_request, ~by_request), self._rows, self._latest, strict=True):
             at, known[mask] = latest.find(owners[mask], times[mask])
             found[mask] = np.append(rows, NONE)[at]
+        ahead = by_request & known & (found == NONE)
+        found[ahead] = self._rows[0][self._latest[0].earliest(owners[ahead])]
+        counts.ahead += int(ahead.sum())
         late = times - np.append(self._times, 0)[found] > self._within
         late &= found != NONE
         counts.orphans += int((~known).sum())

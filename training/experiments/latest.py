@@ -37,3 +37,8 @@ class Latest:
         place = np.maximum(np.searchsorted(self._line, at, side="right") - 1, 0)
         found = known & (self._line[place] > begin) & (self._line[place] <= at)
         return np.where(found, self._order[place], NONE), known
+
+    def earliest(self, keys: Keys) -> Ints:
+        """First rows [N] of keys that have any."""
+        begin = np.searchsorted(self._keys, keys).astype(np.int64) * self._span
+        return self._order[np.searchsorted(self._line, begin, side="right")]

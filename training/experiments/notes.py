@@ -56,13 +56,15 @@ def _of_time(collected: Collected, requests: Requests, within: int) -> Iterator[
 def _of_events(counts: EventCounts) -> Iterator[str]:
     reasons = {
         "later than the window after their request": counts.late,
-        "earlier than their request": counts.early,
+        "earlier than any request of their user": counts.early,
         "of requests or users that the log does not have in this time": counts.orphans,
         "without a kind or a time, or of neither a request nor a user": counts.incomplete,
     }
     for reason, count in reasons.items():
         if count:
             yield f"{count:,} of {counts.read:,} events are {reason}, and do not count"
+    if counts.ahead:
+        yield f"{counts.ahead:,} events are earlier than the request that they name, and count, since clocks differ"
     if counts.repeated:
         yield f"{counts.repeated:,} events were reported more than once, and count once"
     for kind, count in counts.negative.items():
