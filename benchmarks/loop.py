@@ -42,6 +42,7 @@ REWARD = "(click + 1.5*long_view + 8*like + 15*share + 0.03*watch_time.value) / 
 WITHIN = 3
 """Seconds after an exposure in which its events count: simulated users live a hundred times as fast."""
 PACE = 100
+BEGUN = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Loop:
             },
             "reward": REWARD,
             "guardrails": {"clicks": {"metric": "click / requests", "most_loss": 0.3}},
-            "method": {"name": "cross_entropy", "sets": 6, "deviation": 0.3},
+            "method": {"name": "gaussian_process", "sets": 6, "deviation": 0.3},
             "control": 0.2,
             "round": {"requests": int(0.95 * self.sizes.round), "period": "1h"},
             "confirm": {"requests": int(0.95 * self.sizes.confirm), "period": "1h"},
@@ -246,7 +247,7 @@ def utility(files: list[Path]) -> dict[str, float]:
 
 
 def say(text: str) -> None:
-    CONSOLE.rule(text)
+    CONSOLE.rule(f"{text} ({(time.monotonic() - BEGUN) / 60:.1f} min)")
 
 
 def show(words: list[Any]) -> None:
