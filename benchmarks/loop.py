@@ -28,7 +28,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from ranker.artifact import load, with_fusions
+from ranker.artifact import Artifact, load, with_fusions
 from ranker.fusion import DEFAULT
 
 BIN = Path(sys.executable).parent
@@ -37,11 +37,16 @@ MODEL, KEY = "shop", "RANKER_LOOP_KEY"
 OBJECTIVES = ("click", "long_view", "like", "share", "watch_time")
 TODAY = {name: float(name == "click") for name in OBJECTIVES}
 """Powers of the fusion that the loop begins with."""
+VARY = tuple(f"power.{name}=0:2" for name in OBJECTIVES if name != "click")
+"""What is searched: an order depends on the powers' ratios alone, so that of clicks stays."""
+METHOD = {"name": "gaussian_process", "sets": 6, "deviation": 0.3}
 REWARD = "(click + 1.5*long_view + 8*like + 15*share + 0.03*watch_time.value) / requests"
 """The true utility's weights, on what users do: the goal is known, the best parameters are not."""
 WITHIN = 3
 """Seconds after an exposure in which its events count: simulated users live a hundred times as fast."""
 PACE = 100
+CANDIDATES = 50
+"""Of a request; ten are shown."""
 BEGUN = time.monotonic()
 
 
@@ -60,7 +65,7 @@ class Sizes:
     """
 
     before: int = 2000
-    round: int = 4000
+    round: int = 3000
     rounds: int = 4
     confirm: int = 4000
     after: int = 2000
@@ -90,7 +95,7 @@ class Loop:
         config = {
             "name": "powers",
             "artifact": str(self.versions),
-            "vary": [f"power.{name}={'0.2:2' if name == 'click' else '0:2'}" for name in OBJECTIVES],
+            "vary": list(VARY),
             "service": {"models": str(self.models), "urls": [url], "admin_key_env": KEY, "unit": "user_id"},
             "logs": {
                 "exposures": str(self.exposures),
@@ -99,7 +104,7 @@ class Loop:
             },
             "reward": REWARD,
             "guardrails": {"clicks": {"metric": "click / requests", "most_loss": 0.3}},
-            "method": {"name": "gaussian_process", "sets": 6, "deviation": 0.3},
+            "method": METHOD,
             "control": 0.2,
             "round": {"requests": int(0.95 * self.sizes.round), "period": "1h"},
             "confirm": {"requests": int(0.95 * self.sizes.confirm), "period": "1h"},
@@ -112,11 +117,10 @@ class Loop:
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return path
 
-    def training_config(self) -> Path:
-        """Write the demo's config with the winner's fusion, to train on from what was joined."""
+    def training_config(self, served: Artifact) -> Path:
+        """Write the demo's config to train on from what was joined, with the winner's fusion if it was confirmed."""
         config: dict[str, Any] = yaml.safe_load(Path("configs/demo.yaml").read_text())
-        winner = self.folder / "search" / "winner.yaml"
-        config |= yaml.safe_load(winner.read_text()) if winner.is_file() else {}
+        config["fusion"] = served.fusion.stored().options.model_dump(mode="json")
         config["data"]["split"] = {"by": "group", "column": "request_id", "fraction": 0.2}
         config["daily"] = {"day": "date", "epochs": 1}
         config["promotion"] = {
@@ -134,6 +138,7 @@ class Loop:
         train(
             "simulate", "--live", url, "--world", self.demo / "log", "--requests", requests, "--output", output,
             "--visit-seed", 1000 * self.seed + self.blocks, "--pace", PACE, "--connections", 8,
+            "--candidates", CANDIDATES,
         )  # fmt: skip
         time.sleep(WITHIN + 2)  # until the last exposures are in finished files and their events count
         return sorted((output / "truth").rglob("*.parquet"))
@@ -168,7 +173,7 @@ class Loop:
             )  # fmt: skip
             say("Go on learning from what was shown")
             served = load(self.versions)
-            train("fit", self.training_config(), "--data", log, "--from", self.versions, "--output", self.versions)
+            train("fit", self.training_config(served), "--data", log, "--from", self.versions, "--output", self.versions)
             say("Promote, and have the service reload it")
             train(
                 "promote", self.versions, "--against", served.folder, "--data", log, "--validation",

@@ -97,9 +97,9 @@ class Shop:
         self.now += time
 
 
-def crowd_of(world: World, seed: int, shown: int | None = None) -> Crowd:
+def crowd_of(world: World, seed: int, shown: int | None = None, candidates: int | None = None) -> Crowd:
     """Users who begin to come when the virtual clock does."""
-    return Crowd(world, CrowdOptions(seed=seed, shown=shown, start=BEGIN))
+    return Crowd(world, CrowdOptions(seed=seed, shown=shown, candidates=candidates, start=BEGIN))
 
 
 def searched(config: Online, around: Space, shop: Shop, folder: Path, visits: Mapping[str, int]) -> Search:
@@ -119,9 +119,11 @@ def searched(config: Online, around: Space, shop: Shop, folder: Path, visits: Ma
     return search
 
 
-def truth(world: World, plan: Plan, score: Scorer, visits: int, shown: int | None = None) -> dict[str, float]:
+def truth(
+    world: World, plan: Plan, score: Scorer, visits: int, shown: int | None = None, candidates: int | None = None
+) -> dict[str, float]:
     """Expected utility of a request, and of a user over all requests, on the same visits for all fusions."""
-    crowd, utilities, users = crowd_of(world, 9_999, shown), [], []
+    crowd, utilities, users = crowd_of(world, 9_999, shown, candidates), [], []
     for start in range(0, visits, 1000):
         some = crowd.arrive(min(1000, visits - start))
         responses = crowd.respond(some, ranked(plan, some.candidates, score(crowd, some), crowd.shown))
