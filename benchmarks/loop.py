@@ -43,11 +43,21 @@ METHOD = {"name": "gaussian_process", "sets": 6, "deviation": 0.3}
 REWARD = "(click + 1.5*long_view + 8*like + 15*share + 0.03*watch_time.value) / requests"
 """The true utility's weights, on what users do: the goal is known, the best parameters are not."""
 WITHIN = 3
-"""Seconds after an exposure in which its events count: simulated users live a hundred times as fast."""
-PACE = 100
+"""Seconds after an exposure in which its events count."""
+PACE = 250
+"""How many times as fast users live. The longest video takes ten minutes, which has to be less than ``WITHIN``: else
+what is watched long would not count, and a search that favours it would seem to fail."""
+LEAST = 200
+"""Fewest visits of a part, whatever the scale."""
 CANDIDATES = 50
 """Of a request; ten are shown."""
 BEGUN = time.monotonic()
+STATUSES = {
+    "online": {0: "goes on, or has found better parameters", 3: "ended without better parameters"},
+    "experiment": {0: "win, or no harm", 3: "harm", 4: "not trusted", 5: "undecided"},
+    "promote": {0: "promoted, and served", 3: "not promoted: the service stays with what it has"},
+}
+"""Exit statuses that do not end the loop, in words; of other commands it is 0."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +163,7 @@ class Loop:
             config, rounds = self.search_config(url), 0
             search = self.folder / "search"
             while True:
-                ended = train("online", config, "--output", search, "--once", may_end=(0, 3))
+                ended = train("online", config, "--output", search, "--once")
                 if (search / "outcome.json").is_file() or ended:
                     break
                 confirming = rounds == self.sizes.rounds
@@ -162,22 +172,24 @@ class Loop:
             say("Join what was shown and what came of it")
             log = self.folder / "log"
             train(
-                "join", "--artifact", self.versions, "--exposures", self.exposures, "--events", self.users / "*" / "events",
-                "--within", f"{WITHIN}s", "--output", log,
+                "join", "--artifact", self.versions, "--exposures", self.exposures, "--events",
+                self.users / "*" / "events", "--within", f"{WITHIN}s", "--output", log,
             )  # fmt: skip
             say("Judge the confirmation once more, by users")
             train(
                 "experiment", "--exposures", self.exposures, "--events", str(self.users / "*" / "events"),
                 "--within", f"{WITHIN}s", "--experiment", "powers-confirm", "--metric", f"utility = {REWARD}",
-                "--output", self.folder / "experiment.html", may_end=None,
+                "--output", self.folder / "experiment.html",
             )  # fmt: skip
             say("Go on learning from what was shown")
             served = load(self.versions)
-            train("fit", self.training_config(served), "--data", log, "--from", self.versions, "--output", self.versions)
+            train(
+                "fit", self.training_config(served), "--data", log, "--from", self.versions, "--output", self.versions
+            )
             say("Promote, and have the service reload it")
             train(
                 "promote", self.versions, "--against", served.folder, "--data", log, "--validation",
-                "--output", self.folder / "promotion.html", "--activate", url, "--admin-key-env", KEY, may_end=None,
+                "--output", self.folder / "promotion.html", "--activate", url, "--admin-key-env", KEY,
             )  # fmt: skip
             say("New users")
             after = utility(self.visit(url, self.sizes.after))
@@ -214,45 +226,48 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="Multiplies all numbers of visits.")
     arguments = parser.parse_args()
     os.environ.setdefault(KEY, os.urandom(16).hex())
-    begun, scale = time.monotonic(), arguments.scale
+    scale = arguments.scale
     whole = Sizes()
-    sizes = Sizes(
-        *(max(int(scale * count), 200) for count in (whole.before, whole.round)),
-        rounds=whole.rounds,
-        confirm=int(scale * whole.confirm),
-        after=int(scale * whole.after),
+    before, round_, confirm, after = (
+        max(int(scale * count), LEAST) for count in (whole.before, whole.round, whole.confirm, whole.after)
     )
+    sizes = Sizes(before, round_, whole.rounds, confirm, after)
     found = Loop(arguments.output, arguments.demo, arguments.seed, sizes).run()
     table = Table("true expected utility", "before", "after", "gain", title="What users got")
     for name in ("of a request", "of a user"):
         old, new = found["before"][name], found["after"][name]
         table.add_row(name, f"{old:.2f}", f"{new:.2f}", f"{new / old - 1:+.1%}")
+    table.add_row("answered by version", *(", ".join(map(str, found[name]["versions"])) for name in found), "")
     CONSOLE.print(table)
-    CONSOLE.print(f"{(time.monotonic() - begun) / 60:.1f} minutes; pages, logs and versions are in {arguments.output}")
+    CONSOLE.print(f"{(time.monotonic() - BEGUN) / 60:.1f} minutes; pages, logs and versions are in {arguments.output}")
     (arguments.output / "utility.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
-def train(*words: object, may_end: tuple[int, ...] | None = (0,)) -> int:
-    """Run a command of ``ranker-train`` and return its exit status; others than ``may_end`` end the loop."""
+def train(*words: object) -> int:
+    """Run a command of ``ranker-train`` and return its exit status; one that is not in ``STATUSES`` ends the loop."""
     command = [BIN / "ranker-train", *words]
     show(command)
     status = subprocess.run([str(word) for word in command], check=False).returncode
-    if may_end is not None and status not in may_end:
+    known = STATUSES.get(str(words[0]), {0: ""})
+    if status not in known:
         raise SystemExit(f"error: the command above ended with status {status}")
+    if known[status]:
+        CONSOLE.print(f"exit status {status}: {known[status]}", style="cyan", highlight=False)
     return status
 
 
-def utility(files: list[Path]) -> dict[str, float]:
-    """True expected utility of a request, and of a user over all of the user's requests."""
-    truth = pq.read_table(files, columns=["user", "utility"]).to_pandas()
+def utility(files: list[Path]) -> dict[str, Any]:
+    """True expected utility of a request, and of a user over all of the user's requests; versions that answered."""
+    truth = pq.read_table(files, columns=["user", "utility", "version"]).to_pandas()
     return {
+        "versions": sorted(int(version) for version in truth["version"].dropna().unique()),
         "of a request": float(truth["utility"].mean()),
         "of a user": float(truth.groupby("user")["utility"].sum().mean()),
     }
 
 
 def say(text: str) -> None:
-    CONSOLE.rule(f"{text} ({(time.monotonic() - BEGUN) / 60:.1f} min)")
+    CONSOLE.rule(f"{(time.monotonic() - BEGUN) / 60:.1f} min: {text}")
 
 
 def show(words: list[Any]) -> None:

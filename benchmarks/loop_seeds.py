@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from benchmarks.loop import CANDIDATES, METHOD, OBJECTIVES, REWARD, TODAY, VARY, Sizes
+from benchmarks.loop import CANDIDATES, METHOD, REWARD, TODAY, VARY, Sizes
 from benchmarks.report import write_json
 from ranker.artifact import load, with_fusions
 from ranker.fusion import DEFAULT, Plan
@@ -134,7 +134,9 @@ def search(
             covered=bool(low < worth["request"] / today["request"] - 1 < high),
             chosen=worth,
             served=worth if better else today,
-            learnt=truth(world, served, model_scores(learnt(demo, folder, served)), FRESH, candidates=CANDIDATES) if fit else None,
+            learnt=truth(world, served, model_scores(learnt(demo, folder, served)), FRESH, candidates=CANDIDATES)
+            if fit
+            else None,
         )
 
 
