@@ -39,7 +39,7 @@ TODAY = {name: float(name == "click") for name in OBJECTIVES}
 """Powers of the fusion that the loop begins with."""
 VARY = tuple(f"power.{name}=0:2" for name in OBJECTIVES if name != "click")
 """What is searched: an order depends on the powers' ratios alone, so that of clicks stays."""
-METHOD = {"name": "gaussian_process", "sets": 6, "deviation": 0.3}
+METHOD = {"name": "cross_entropy", "sets": 6, "deviation": 0.3}
 REWARD = "(click + 1.5*long_view + 8*like + 15*share + 0.03*watch_time.value) / requests"
 """The true utility's weights, on what users do: the goal is known, the best parameters are not."""
 WITHIN = 3
@@ -77,7 +77,7 @@ class Sizes:
     before: int = 2000
     round: int = 3000
     rounds: int = 4
-    confirm: int = 4000
+    confirm: int = 6000
     after: int = 2000
 
 

@@ -36,7 +36,7 @@ from training.simulator.live import Crowd, Visits
 METHODS = {
     "random": {"name": "random", "sets": METHOD["sets"]},
     "cross_entropy": {**METHOD, "name": "cross_entropy"},
-    "gaussian_process": METHOD,
+    "gaussian_process": {**METHOD, "name": "gaussian_process"},
 }
 FRESH = 8000
 """Visits by which the truth is told."""
