@@ -28,7 +28,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from ranker.artifact import load, with_fusions
+from ranker.artifact import Artifact, load, with_fusions
 from ranker.fusion import DEFAULT
 
 BIN = Path(sys.executable).parent
@@ -37,11 +37,27 @@ MODEL, KEY = "shop", "RANKER_LOOP_KEY"
 OBJECTIVES = ("click", "long_view", "like", "share", "watch_time")
 TODAY = {name: float(name == "click") for name in OBJECTIVES}
 """Powers of the fusion that the loop begins with."""
+VARY = tuple(f"power.{name}=0:2" for name in OBJECTIVES if name != "click")
+"""What is searched: an order depends on the powers' ratios alone, so that of clicks stays."""
+METHOD = {"name": "cross_entropy", "sets": 6, "deviation": 0.3}
 REWARD = "(click + 1.5*long_view + 8*like + 15*share + 0.03*watch_time.value) / requests"
 """The true utility's weights, on what users do: the goal is known, the best parameters are not."""
 WITHIN = 3
-"""Seconds after an exposure in which its events count: simulated users live a hundred times as fast."""
-PACE = 100
+"""Seconds after an exposure in which its events count."""
+PACE = 250
+"""How many times as fast users live. The longest video takes ten minutes, which has to be less than ``WITHIN``: else
+what is watched long would not count, and a search that favours it would seem to fail."""
+LEAST = 200
+"""Fewest visits of a part, whatever the scale."""
+CANDIDATES = 50
+"""Of a request; ten are shown."""
+BEGUN = time.monotonic()
+STATUSES = {
+    "online": {0: "goes on, or has found better parameters", 3: "ended without better parameters"},
+    "experiment": {0: "win, or no harm", 3: "harm", 4: "not trusted", 5: "undecided"},
+    "promote": {0: "promoted, and served", 3: "not promoted: the service stays with what it has"},
+}
+"""Exit statuses that do not end the loop, in words; of other commands it is 0."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +75,9 @@ class Sizes:
     """
 
     before: int = 2000
-    round: int = 4000
+    round: int = 3000
     rounds: int = 4
-    confirm: int = 4000
+    confirm: int = 6000
     after: int = 2000
 
 
@@ -89,7 +105,7 @@ class Loop:
         config = {
             "name": "powers",
             "artifact": str(self.versions),
-            "vary": [f"power.{name}={'0.2:2' if name == 'click' else '0:2'}" for name in OBJECTIVES],
+            "vary": list(VARY),
             "service": {"models": str(self.models), "urls": [url], "admin_key_env": KEY, "unit": "user_id"},
             "logs": {
                 "exposures": str(self.exposures),
@@ -98,7 +114,7 @@ class Loop:
             },
             "reward": REWARD,
             "guardrails": {"clicks": {"metric": "click / requests", "most_loss": 0.3}},
-            "method": {"name": "cross_entropy", "sets": 6, "deviation": 0.3},
+            "method": METHOD,
             "control": 0.2,
             "round": {"requests": int(0.95 * self.sizes.round), "period": "1h"},
             "confirm": {"requests": int(0.95 * self.sizes.confirm), "period": "1h"},
@@ -111,11 +127,10 @@ class Loop:
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return path
 
-    def training_config(self) -> Path:
-        """Write the demo's config with the winner's fusion, to train on from what was joined."""
+    def training_config(self, served: Artifact) -> Path:
+        """Write the demo's config to train on from what was joined, with the winner's fusion if it was confirmed."""
         config: dict[str, Any] = yaml.safe_load(Path("configs/demo.yaml").read_text())
-        winner = self.folder / "search" / "winner.yaml"
-        config |= yaml.safe_load(winner.read_text()) if winner.is_file() else {}
+        config["fusion"] = served.fusion.stored().options.model_dump(mode="json")
         config["data"]["split"] = {"by": "group", "column": "request_id", "fraction": 0.2}
         config["daily"] = {"day": "date", "epochs": 1}
         config["promotion"] = {
@@ -133,6 +148,7 @@ class Loop:
         train(
             "simulate", "--live", url, "--world", self.demo / "log", "--requests", requests, "--output", output,
             "--visit-seed", 1000 * self.seed + self.blocks, "--pace", PACE, "--connections", 8,
+            "--candidates", CANDIDATES,
         )  # fmt: skip
         time.sleep(WITHIN + 2)  # until the last exposures are in finished files and their events count
         return sorted((output / "truth").rglob("*.parquet"))
@@ -147,7 +163,7 @@ class Loop:
             config, rounds = self.search_config(url), 0
             search = self.folder / "search"
             while True:
-                ended = train("online", config, "--output", search, "--once", may_end=(0, 3))
+                ended = train("online", config, "--output", search, "--once")
                 if (search / "outcome.json").is_file() or ended:
                     break
                 confirming = rounds == self.sizes.rounds
@@ -156,23 +172,24 @@ class Loop:
             say("Join what was shown and what came of it")
             log = self.folder / "log"
             train(
-                "join", "--artifact", self.versions, "--exposures", self.exposures,
-                "--events", self.users / "*" / "events",
-                "--within", f"{WITHIN}s", "--output", log,
+                "join", "--artifact", self.versions, "--exposures", self.exposures, "--events",
+                self.users / "*" / "events", "--within", f"{WITHIN}s", "--output", log,
             )  # fmt: skip
             say("Judge the confirmation once more, by users")
             train(
                 "experiment", "--exposures", self.exposures, "--events", str(self.users / "*" / "events"),
                 "--within", f"{WITHIN}s", "--experiment", "powers-confirm", "--metric", f"utility = {REWARD}",
-                "--output", self.folder / "experiment.html", may_end=None,
+                "--output", self.folder / "experiment.html",
             )  # fmt: skip
             say("Go on learning from what was shown")
             served = load(self.versions)
-            train("fit", self.training_config(), "--data", log, "--from", self.versions, "--output", self.versions)
+            train(
+                "fit", self.training_config(served), "--data", log, "--from", self.versions, "--output", self.versions
+            )
             say("Promote, and have the service reload it")
             train(
                 "promote", self.versions, "--against", served.folder, "--data", log, "--validation",
-                "--output", self.folder / "promotion.html", "--activate", url, "--admin-key-env", KEY, may_end=None,
+                "--output", self.folder / "promotion.html", "--activate", url, "--admin-key-env", KEY,
             )  # fmt: skip
             say("New users")
             after = utility(self.visit(url, self.sizes.after))
@@ -209,45 +226,48 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="Multiplies all numbers of visits.")
     arguments = parser.parse_args()
     os.environ.setdefault(KEY, os.urandom(16).hex())
-    begun, scale = time.monotonic(), arguments.scale
+    scale = arguments.scale
     whole = Sizes()
-    sizes = Sizes(
-        *(max(int(scale * count), 200) for count in (whole.before, whole.round)),
-        rounds=whole.rounds,
-        confirm=int(scale * whole.confirm),
-        after=int(scale * whole.after),
+    before, round_, confirm, after = (
+        max(int(scale * count), LEAST) for count in (whole.before, whole.round, whole.confirm, whole.after)
     )
+    sizes = Sizes(before, round_, whole.rounds, confirm, after)
     found = Loop(arguments.output, arguments.demo, arguments.seed, sizes).run()
     table = Table("true expected utility", "before", "after", "gain", title="What users got")
     for name in ("of a request", "of a user"):
         old, new = found["before"][name], found["after"][name]
         table.add_row(name, f"{old:.2f}", f"{new:.2f}", f"{new / old - 1:+.1%}")
+    table.add_row("answered by version", *(", ".join(map(str, found[name]["versions"])) for name in found), "")
     CONSOLE.print(table)
-    CONSOLE.print(f"{(time.monotonic() - begun) / 60:.1f} minutes; pages, logs and versions are in {arguments.output}")
+    CONSOLE.print(f"{(time.monotonic() - BEGUN) / 60:.1f} minutes; pages, logs and versions are in {arguments.output}")
     (arguments.output / "utility.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
-def train(*words: object, may_end: tuple[int, ...] | None = (0,)) -> int:
-    """Run a command of ``ranker-train`` and return its exit status; others than ``may_end`` end the loop."""
+def train(*words: object) -> int:
+    """Run a command of ``ranker-train`` and return its exit status; one that is not in ``STATUSES`` ends the loop."""
     command = [BIN / "ranker-train", *words]
     show(command)
     status = subprocess.run([str(word) for word in command], check=False).returncode
-    if may_end is not None and status not in may_end:
+    known = STATUSES.get(str(words[0]), {0: ""})
+    if status not in known:
         raise SystemExit(f"error: the command above ended with status {status}")
+    if known[status]:
+        CONSOLE.print(f"exit status {status}: {known[status]}", style="cyan", highlight=False)
     return status
 
 
-def utility(files: list[Path]) -> dict[str, float]:
-    """True expected utility of a request, and of a user over all of the user's requests."""
-    truth = pq.read_table(files, columns=["user", "utility"]).to_pandas()
+def utility(files: list[Path]) -> dict[str, Any]:
+    """True expected utility of a request, and of a user over all of the user's requests; versions that answered."""
+    truth = pq.read_table(files, columns=["user", "utility", "version"]).to_pandas()
     return {
+        "versions": sorted(int(version) for version in truth["version"].dropna().unique()),
         "of a request": float(truth["utility"].mean()),
         "of a user": float(truth.groupby("user")["utility"].sum().mean()),
     }
 
 
 def say(text: str) -> None:
-    CONSOLE.rule(text)
+    CONSOLE.rule(f"{(time.monotonic() - BEGUN) / 60:.1f} min: {text}")
 
 
 def show(words: list[Any]) -> None:
