@@ -1,7 +1,10 @@
 """What the console shows besides ``/admin/status``: metrics of all workers, and the running experiment's groups."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from prometheus_client.metrics_core import Metric
 
 import ranker
 from serving.console.reports import newest
@@ -21,23 +24,23 @@ class Overview:
 
     def facts(self) -> dict[str, Any]:
         """The metrics by name, the experiment's groups, and the newest report of an experiment."""
-        state = self._shared.state()
+        state, families = self._shared.state(), self._metrics.families()
         return {
             "release": ranker.__version__,
             "time": datetime.now(UTC).isoformat(),
             "started": state.started.isoformat() if state else None,
             "workers": self._settings.workers,
-            "metrics": samples(self._metrics.families()),
-            "experiment": self._experiment(state),
+            "metrics": samples(families),
+            "experiment": self._experiment(state, families),
             "report": newest(self._settings.console_reports),
         }
 
-    def _experiment(self, state: State | None) -> dict[str, Any] | None:
+    def _experiment(self, state: State | None, families: Sequence[Metric]) -> dict[str, Any] | None:
         """The groups, their requests since the experiment was loaded, and whether these fit the shares."""
         experiment = self._models.served.experiment
         if experiment is None or state is None:
             return None
-        before, total = state.begun.requests, self._metrics.requests_by_group()
+        before, total = state.begun.requests, self._metrics.requests_by_group(families)
         counts = {name: total.get(name, 0.0) - before.get(name, 0.0) for name in experiment.groups}
         ratio = sample_ratio(counts, {name: group.share for name, group in experiment.groups.items()})
         return {

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -252,10 +252,13 @@ class Metrics:
         """All workers' metrics, as in :meth:`text`."""
         return list(self._together().collect())
 
-    def requests_by_group(self) -> dict[str, float]:
-        """Requests so far by group of an experiment, of all workers, models and outcomes."""
+    def requests_by_group(self, families: Sequence[Metric] | None = None) -> dict[str, float]:
+        """Requests so far by group of an experiment, of all workers, models and outcomes.
+
+        ``families`` are those of :meth:`families`, if they have been collected already.
+        """
         counts: defaultdict[str, float] = defaultdict(float)
-        for family in self.families():
+        for family in self.families() if families is None else families:
             if family.name == "ranker_requests":
                 for sample in family.samples:
                     if sample.name == "ranker_requests_total":
