@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from ranker.config.closed import Closed
+from training.config.distribute import Distribute, OneProcess
 
 
 class EmbeddingOptions(Closed):
@@ -46,6 +47,10 @@ class Training(Closed):
         "float32",
         description="Of the dense layers' matrix products in training steps; auto: bfloat16 if the device computes it "
         "faster. Everything else, and all scores, stay in float32.",
+    )
+    distribute: Distribute = Field(
+        OneProcess(),
+        description="The processes and devices to train on: one, mirrored, multi_worker, parameter_server.",
     )
     refit: bool = Field(
         False,

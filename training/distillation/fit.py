@@ -1,6 +1,6 @@
 """Trains a student on scored pairs; an interrupted training resumes after its last epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from training.data.batches import EncodedRows
 from training.disk_full import is_disk_full
 from training.distillation.student import build_student, student_experiment
 from training.distillation.targets import targets
+from training.distribution import One
 from training.trainer.checkpoints import Checkpoints, RunState
-from training.trainer.epoch import dataset
 
 Step = Callable[[int, int, int, dict[str, float]], None]
 """Called with epoch and step (from 1), steps per epoch, and the loss by task."""
@@ -39,11 +39,12 @@ def fit_student(
     learnt = targets(list(experiment.log_schema.tasks.values()), rows)
     model = build_student(artifact, options, steps, learnt)
     checkpoints = Checkpoints(model, folder)
-    state = checkpoints.latest() or RunState()
+    state, distribution = checkpoints.latest() or RunState(), One(experiment.training)
     try:
         while state.epoch < options.epochs:
             reporter = _Reporter(model.tasks, state.epoch + 1, steps, step)
-            model.fit(dataset(rows, experiment, state.epoch, 0), verbose=0, callbacks=[reporter])
+            for number, logs in enumerate(distribution.steps(model, rows, state.epoch, 0, steps), start=1):
+                reporter.record(number, logs)
             state = RunState(epoch=state.epoch + 1)
             checkpoints.save(state)
     except (OSError, tf.errors.OpError) as error:
@@ -53,14 +54,13 @@ def fit_student(
     return model
 
 
-class _Reporter(tf.keras.callbacks.Callback):
+class _Reporter:
     """Reports each step's losses, and stops at the first that is not finite."""
 
     def __init__(self, tasks: list[str], epoch: int, steps: int, step: Step) -> None:
-        super().__init__()
         self._tasks, self._epoch, self._steps, self._step = tasks, epoch, steps, step
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def record(self, number: int, logs: Mapping[str, Any]) -> None:
         losses = dict(zip(self._tasks, np.asarray(logs["losses"]).tolist(), strict=True))
         wrong = [task for task, loss in losses.items() if not np.isfinite(loss)]
         if wrong:
@@ -68,4 +68,4 @@ class _Reporter(tf.keras.callbacks.Callback):
                 f"the student's loss of {', '.join(wrong)} is not finite in epoch {self._epoch}: lower the learning "
                 "rates of its optimizer"
             )
-        self._step(self._epoch, batch + 1, self._steps, losses)
+        self._step(self._epoch, number, self._steps, losses)

@@ -1,4 +1,4 @@
-"""Keras callback for each training step: checkpoints, progress, and logs of losses, weights and Gramians."""
+"""What is recorded of each training step: checkpoints, progress, and logs of losses, weights and Gramians."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -97,11 +97,12 @@ class StepLog:
                 tf.summary.scalar(f"gradient_cosine/{self._tasks[j]}-{first}", cosine, step=number)
 
 
-class Recorder(tf.keras.callbacks.Callback):
+class Recorder:
     """Records one epoch, starting from the given state."""
 
     def __init__(
         self,
+        tasks: Sequence[str],
         state: RunState,
         steps: int,
         checkpoint_every: int,
@@ -109,23 +110,21 @@ class Recorder(tf.keras.callbacks.Callback):
         log: StepLog,
         progress: Callable[[int, int, int, dict[str, float]], None],
     ) -> None:
-        super().__init__()
-        self._state, self._steps, self._every = state, steps, checkpoint_every
+        self._tasks, self._state, self._steps, self._every = list(tasks), state, steps, checkpoint_every
         self._checkpoints, self._log, self._progress = checkpoints, log, progress
+        self._done = state.step
         self._total = np.array(state.loss_total) if state.loss_total else None
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        """Record the step, and save a checkpoint when due. Raises ``DivergedError`` for a non-finite loss."""
-        step = self._state.step + batch + 1
+    def record(self, logs: Mapping[str, Any]) -> None:
+        """Record the next step, and save a checkpoint when due. Raises ``DivergedError`` for a non-finite loss."""
+        self._done = step = self._done + 1
         losses = np.asarray(logs["losses"], dtype=np.float64)
         if not np.isfinite(losses).all():
-            tasks = [task for task, loss in zip(self.model.tasks, losses, strict=True) if not np.isfinite(loss)]
+            tasks = [task for task, loss in zip(self._tasks, losses, strict=True) if not np.isfinite(loss)]
             raise DivergedError(tasks, self._state.epoch + 1, step)
         self._total = losses if self._total is None else self._total + losses
         self._log.step(self._state.epoch * self._steps + step, logs)
-        self._progress(
-            self._state.epoch + 1, step, self._steps, dict(zip(self.model.tasks, losses.tolist(), strict=True))
-        )
+        self._progress(self._state.epoch + 1, step, self._steps, dict(zip(self._tasks, losses.tolist(), strict=True)))
         if step % self._every == 0 and step < self._steps:
             self._log.flush()
             self._checkpoints.save(self._state.after_step(step, self._total.tolist()))
@@ -133,7 +132,7 @@ class Recorder(tf.keras.callbacks.Callback):
     def mean_losses(self) -> dict[str, float]:
         """Mean training loss of each task over the epoch."""
         assert self._total is not None
-        return dict(zip(self.model.tasks, (self._total / self._steps).tolist(), strict=True))
+        return dict(zip(self._tasks, (self._total / self._steps).tolist(), strict=True))
 
 
 def _lines_until(path: Path, step: int) -> list[bytes]:

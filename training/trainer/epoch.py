@@ -1,15 +1,16 @@
 """Starts a model, trains it for one epoch on encoded rows, and scores with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from ranker.model import RankingModel
 from training.config.experiment import Experiment
-from training.data.batches import Batch, EncodedRows
+from training.data.batches import EncodedRows
 from training.data.earlier import Earlier
 from training.data.encode import Prepared
+from training.distribution import Distribution
 from training.evaluation.evaluate import Scorer
 from training.trainer.callbacks import Recorder, StepLog
 from training.trainer.carry_on import carry_on
@@ -40,6 +41,7 @@ def start(
 
 
 def train_epoch(
+    distribution: Distribution,
     experiment: Experiment,
     model: RankingModel,
     rows: EncodedRows,
@@ -52,31 +54,18 @@ def train_epoch(
 
     An architecture without weights is only measured.
     """
-    settings = experiment.training
+    settings, steps = experiment.training, distribution.steps_per_epoch(rows)
     if not model.architecture.trainable:
         found = mean_losses(tf.function(model.test_step, reduce_retracing=True, autograph=False), rows)
-        steplog.step(rows.steps(settings.batch_size), {"losses": found, "weights": np.ones_like(found)})
+        steplog.step(steps, {"losses": found, "weights": np.ones_like(found)})
         return dict(zip(model.tasks, found.tolist(), strict=True))
     if experiment.embedding.reinitialise_each_epoch and state.epoch and not state.step:
         model.embedding.reinitialise(settings.seed + state.epoch)
-    steps = rows.steps(settings.batch_size)
-    recorder = Recorder(state, steps, settings.checkpoint_every, checkpoints, steplog, progress)
-    data = dataset(rows, experiment, state.epoch, state.step)
+    recorder = Recorder(model.tasks, state, steps, settings.checkpoint_every, checkpoints, steplog, progress)
     model.turns = experiment.schedule.turns(state.epoch, model.tasks, model.weighting.every, state.step)
-    model.fit(data, verbose=0, callbacks=[recorder])
+    for logs in distribution.steps(model, rows, state.epoch, state.step, settings.checkpoint_every):
+        recorder.record(logs)
     return recorder.mean_losses()
-
-
-def dataset(rows: EncodedRows, experiment: Experiment, epoch: int, skip: int) -> tf.data.Dataset:
-    """One epoch's shuffled batches from step ``skip`` on."""
-    settings = experiment.training
-    first = next(rows.chunks())
-    signature = {n: tf.TensorSpec([None, *a.shape[1:]], tf.as_dtype(a.dtype)) for n, a in first.items()}
-
-    def batches() -> Iterator[Batch]:
-        return rows.batches(settings.batch_size, settings.shuffle_rows, settings.seed, epoch, skip)
-
-    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
 
 def scorer(model: RankingModel) -> Scorer:

@@ -20,6 +20,7 @@ from training.data.earlier import Earlier
 from training.data.encode import Prepared
 from training.data.label_facts import label_facts
 from training.disk_full import is_disk_full
+from training.distribution import Distribution, One
 from training.evaluation.evaluate import predict
 from training.evaluation.gates import inspect_gates
 from training.progress_listener import RunListener
@@ -35,22 +36,28 @@ from training.trainer.run_folder import MEMBERS, REFIT
 ROWS, CHECKPOINTS = "rows", "checkpoints"
 
 
-def refitted(run: Run, listener: RunListener | None = None, earlier: Earlier | None = None) -> Run:
+def refitted(
+    run: Run,
+    listener: RunListener | None = None,
+    earlier: Earlier | None = None,
+    distribution: Distribution | None = None,
+) -> Run:
     """Train the model of a finished run again on all rows, if its config asks for it and it was not done before.
 
-    Resumes an interrupted refit. ``earlier`` is the artifact that the run carries on. Raises ``DataError``,
-    ``DivergedError`` and ``DiskFullError``; the first training is kept.
+    Resumes an interrupted refit. ``earlier`` is the artifact that the run carries on. It trains in one process unless
+    another ``distribution`` is given. Raises ``DataError``, ``DivergedError`` and ``DiskFullError``; the first training
+    is kept.
     """
     experiment, log, folder, epochs = run.experiment, run.log, run.folder / REFIT, _epochs_of(run)
     if not experiment.training.refit or run.refit is not None:
         return run
-    listener, kept = listener or RunListener(), _kept(run)
+    listener, kept, distribution = listener or RunListener(), _kept(run), distribution or One(experiment.training)
     del run
     gc.collect()  # Keras models are in cycles of references; two of them should not need memory at once
     prepared = refit_rows(experiment, log, folder, listener, earlier)
     if experiment.ensemble is not None:
-        return _second(kept, prepared, _average(experiment, prepared, epochs, folder, listener))
-    return _second(kept, prepared, _trained(experiment, prepared, epochs[0], folder, listener, earlier))
+        return _second(kept, prepared, _average(distribution, experiment, prepared, epochs, folder, listener))
+    return _second(kept, prepared, _trained(distribution, experiment, prepared, epochs[0], folder, listener, earlier))
 
 
 def reopened(run: Run) -> Run:
@@ -104,16 +111,22 @@ def _second(kept: dict[str, Any], prepared: Prepared, model: RankingModel) -> Ru
 
 
 def _average(
-    experiment: Experiment, prepared: Prepared, epochs: Sequence[int], folder: Path, listener: RunListener
+    distribution: Distribution,
+    experiment: Experiment,
+    prepared: Prepared,
+    epochs: Sequence[int],
+    folder: Path,
+    listener: RunListener,
 ) -> RankingModel:
     """Members trained one after the other, then kept as the one epoch of their average."""
-    steps = prepared.training.steps(experiment.training.batch_size)
-    model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
+    steps = distribution.steps_per_epoch(prepared.training)
+    with distribution.scope():
+        model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS)
     if checkpoints.latest() is None:
 
         def member(own: Experiment, number: int, at: Path) -> RankingModel:
-            return _trained(own, prepared, epochs[number], at, listener)
+            return _trained(distribution, own, prepared, epochs[number], at, listener)
 
         assemble(model, experiment, folder, listener, member)
         checkpoints.save_best()
@@ -124,6 +137,7 @@ def _average(
 
 
 def _trained(
+    distribution: Distribution,
     experiment: Experiment,
     prepared: Prepared,
     epochs: int,
@@ -137,8 +151,9 @@ def _trained(
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts = label_facts(prepared.training, build_funnel(experiment, prepared.encoder.layout))
-    steps = prepared.training.steps(experiment.training.batch_size)
-    model = build_model(experiment, prepared.encoder.layout, facts, steps)
+    steps = distribution.steps_per_epoch(prepared.training)
+    with distribution.scope():
+        model = build_model(experiment, prepared.encoder.layout, facts, steps)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS)
     state = start(model, checkpoints, experiment, prepared, earlier, listener.note)
     if not state.epoch and not state.step:
@@ -146,7 +161,7 @@ def _trained(
     elif state.epoch < epochs:
         listener.note(f"refit: resuming from epoch {state.epoch + 1}, step {state.step} of {folder}")
     try:
-        _epochs(experiment, model, prepared, epochs, state, checkpoints, folder, listener)
+        _epochs(distribution, experiment, model, prepared, epochs, state, checkpoints, folder, listener)
     except DivergedError as error:
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         told = explanation(error, experiment, prepared.training, epochs, str(folder.parent.parent))
@@ -161,6 +176,7 @@ def _trained(
 
 
 def _epochs(
+    distribution: Distribution,
     experiment: Experiment,
     model: RankingModel,
     prepared: Prepared,
@@ -170,10 +186,12 @@ def _epochs(
     folder: Path,
     listener: RunListener,
 ) -> None:
-    steps = prepared.training.steps(experiment.training.batch_size)
+    steps = distribution.steps_per_epoch(prepared.training)
     with closing(StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)) as steplog:
         while state.epoch < epochs:
-            losses = train_epoch(experiment, model, prepared.training, state, checkpoints, steplog, listener.refit_step)
+            losses = train_epoch(
+                distribution, experiment, model, prepared.training, state, checkpoints, steplog, listener.refit_step
+            )
             epoch, last = state.epoch + 1, state.epoch + 1 == epochs
             if last:
                 with averaged(model.optimizer):

@@ -22,6 +22,7 @@ from training.data.experiment_log import open_log
 from training.data.label_facts import label_facts
 from training.data.split.checks import cautions as split_cautions
 from training.disk_full import is_disk_full
+from training.distribution import Distribution, distribution_of
 from training.evaluation import by_feature, classes
 from training.evaluation.evaluate import Scorer, UndefinedMetricError, metric_value, predict
 from training.evaluation.gates import inspect_gates
@@ -66,16 +67,17 @@ def train(
     Raises ``DataError`` if the log cannot be used, ``DivergedError`` if losses become non-finite, and ``RuntimeError``
     if ``training.threads`` differs from the number TensorFlow has already started with.
     """
-    listener = listener or RunListener()
+    distribution, listener = distribution_of(experiment), listener or RunListener()
     if experiment.ensemble is not None:
         listener = listener.once()
     if experiment.training.threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
-    first = partial(_first_training, experiment, source, output, listener, rows, earlier, refit, prepared)
-    return refitted(first(), listener, earlier) if refit else first()
+    first = partial(_first_training, distribution, experiment, source, output, listener, rows, earlier, refit, prepared)
+    return refitted(first(), listener, earlier, distribution) if refit else first()
 
 
 def _first_training(
+    distribution: Distribution,
     experiment: Experiment,
     source: Source,
     output: Path,
@@ -100,8 +102,9 @@ def _first_training(
     for caution in [*of_split, *cautions]:
         listener.note(caution)
     facts = label_facts(prepared.training, build_funnel(experiment, prepared.encoder.layout))
-    steps = prepared.training.steps(experiment.training.batch_size)
-    model = build_model(experiment, prepared.encoder.layout, facts, steps)
+    steps = distribution.steps_per_epoch(prepared.training)
+    with distribution.scope():
+        model = build_model(experiment, prepared.encoder.layout, facts, steps)
     if experiment.training.precision != "float32":
         listener.note(chosen(experiment.training).line)
     if sizes := table_sizes(model.embedding.layout, model.embedding.sets):
@@ -132,7 +135,9 @@ def _first_training(
         if members:
             state = measured(experiment, model, score, prepared, members, checkpoints, folder, listener)
         else:
-            state = _epochs(experiment, metric, model, score, prepared, state, checkpoints, folder, listener)
+            state = _epochs(
+                distribution, experiment, metric, model, score, prepared, state, checkpoints, folder, listener
+            )
     except DivergedError as error:
         raise _diverged(error, experiment, prepared, checkpoints, folder) from None
     except (OSError, tf.errors.OpError) as error:
@@ -244,6 +249,7 @@ def _best(
 
 
 def _epochs(
+    distribution: Distribution,
     experiment: Experiment,
     metric: str | None,
     model: RankingModel,
@@ -254,12 +260,14 @@ def _epochs(
     folder: Path,
     listener: RunListener,
 ) -> RunState:
-    steps = prepared.training.steps(experiment.training.batch_size)
+    steps = distribution.steps_per_epoch(prepared.training)
     steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
     losses = tf.function(model.test_step, reduce_retracing=True, autograph=False)
     with closing(steplog):
         while not _finished(experiment, state):
-            mean = train_epoch(experiment, model, prepared.training, state, checkpoints, steplog, listener.step)
+            mean = train_epoch(
+                distribution, experiment, model, prepared.training, state, checkpoints, steplog, listener.step
+            )
             with averaged(model.optimizer):
                 metrics = validated(experiment, model, score, losses, prepared.validation, state.epoch + 1)
             value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)

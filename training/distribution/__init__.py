@@ -1,0 +1,6 @@
+"""The processes and devices of a training, by the name in ``training.distribute``. A new one needs a line here."""
+
+from training.distribution.base import DISTRIBUTIONS, Distribution, distribution_of
+from training.distribution.one import One
+
+__all__ = ["DISTRIBUTIONS", "Distribution", "One", "distribution_of"]

@@ -1,0 +1,59 @@
+"""What a trainer asks of the processes and devices that it trains on."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+from ranker.model import RankingModel
+from ranker.registry import Registry
+from training.config.experiment import Experiment
+from training.config.training import Training
+from training.data.batches import EncodedRows
+
+
+class Distribution:
+    """Base of the distributions; made once in a process, before TensorFlow has run an operation.
+
+    Attributes
+    ----------
+    settings
+        The config's ``training``.
+    chief
+        Whether this process writes: records, checkpoints, logs, artifacts. One process of a training does.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, settings: Training) -> None:
+        self.settings = settings
+        self.chief = True
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Context in which a model and its optimiser create their variables."""
+        raise NotImplementedError
+
+    def steps_per_epoch(self, rows: EncodedRows) -> int:
+        """Number of steps in an epoch of these rows."""
+        raise NotImplementedError
+
+    def steps(
+        self, model: RankingModel, rows: EncodedRows, epoch: int, skip: int, pause: int
+    ) -> Iterator[Mapping[str, Any]]:
+        """Train an epoch from step ``skip`` on; yield what each step logs (``RankingModel.train_step``), in order.
+
+        Every ``pause`` steps, counted from the epoch's first, and after the last, no later step has begun when the log
+        is yielded, so that the model can be saved as it is after that step.
+        """
+        raise NotImplementedError
+
+    def agreed(self, value: Any) -> Any:
+        """The chief's ``value``, plain data, in every process; a barrier for those that step together."""
+        raise NotImplementedError
+
+
+DISTRIBUTIONS: Registry[type[Distribution]] = Registry("distribution")
+
+
+def distribution_of(experiment: Experiment) -> Distribution:
+    """The distribution that the config names. Raises ``ConfigError`` if this machine or its environment has it not."""
+    return DISTRIBUTIONS[experiment.training.distribute.name](experiment.training)
