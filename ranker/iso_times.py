@@ -7,6 +7,8 @@ A date, or a date and a time with hours, minutes and optional seconds with a fra
 import re
 from datetime import UTC, datetime, timedelta
 
+DAY_MS = 86_400_000
+"""Milliseconds of a UTC day."""
 _ZONE = r"( ?([Zz]|UTC|[+-]\d{2}(:?\d{2})?))?"
 _EXTENDED = r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?" + _ZONE + ")?"
 _BASIC = r"\d{8}[Tt]\d{4}(\d{2}([.,]\d+)?)?" + _ZONE

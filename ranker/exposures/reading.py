@@ -17,6 +17,7 @@ from ranker.exposures.files import ExposureFile, exposure_files, new_name
 from ranker.exposures.finish import write_table
 from ranker.exposures.schema import metadata
 from ranker.files import replacing
+from ranker.iso_times import DAY_MS
 
 ROWS = 2**16
 """Rows that are read at once."""
@@ -98,7 +99,7 @@ def write_exposures(table: Any, directory: Path, model: str = "default", *, hash
     ]
     table = pa.table(dict(zip(table.column_names, cast, strict=True)), metadata=metadata(hashed=hashed))
     milliseconds = table.column("time").cast(pa.int64()).to_numpy()
-    days = milliseconds // 86_400_000
+    days = milliseconds // DAY_MS
     bounds = np.flatnonzero(np.diff(days, prepend=-1, append=-1))
     files = []
     for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ranker.exposures.files import OPEN, open_files
 from ranker.exposures.finish import finish, recover_file
+from ranker.iso_times import DAY_MS
 from serving.exposures.retention import Retention
 from serving.exposures.rows import Hash, Logged, batch_of
 from serving.exposures.sinks import SinkError, Written, by_columns
@@ -88,7 +89,7 @@ class Folder:
         for alike in by_columns(requests):
             days: dict[int, list[Logged]] = {}
             for request in alike:
-                days.setdefault(request.time // 86_400_000, []).append(request)
+                days.setdefault(request.time // DAY_MS, []).append(request)
             for day in days.values():
                 found += [day[i : i + BATCH] for i in range(0, len(day), BATCH)]
         return found

@@ -179,25 +179,11 @@ def _live(
 
 def _key(variable: str | None, file: Path | None) -> str | None:
     """The API key, if one is named."""
-    import os
-
+    from training.admin_client import key_in_environment, key_in_file
     from training.config.experiment import ConfigError
 
     if variable is not None and file is not None:
         raise ConfigError("--api-key-env and --api-key-file: name one of them")
     if variable is not None:
-        place, key = f"--api-key-env {variable}", os.environ.get(variable, "")
-    elif file is not None:
-        place = f"--api-key-file {file}"
-        try:
-            key = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeError) as error:
-            raise ConfigError(f"{place}: cannot be read: {error}") from None
-    else:
-        return None
-    key = key.strip()
-    if not key:
-        raise ConfigError(f"{place}: is empty, or not there")
-    if not key.isascii() or not key.isprintable():
-        raise ConfigError(f"{place}: the key has characters that a header cannot have")
-    return key
+        return key_in_environment("--api-key-env", variable)
+    return None if file is None else key_in_file("--api-key-file", file)

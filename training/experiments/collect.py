@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ranker.iso_times import DAY_MS
 from ranker.log_files.log_reader import DataError
 from ranker.registry import alternatives
 from training.experiments.events import Events
 from training.experiments.latest import NONE, Ints
 from training.experiments.metrics import VALUE, Metric, names_of
-from training.experiments.requests import DAY, Period, Requests, named
+from training.experiments.requests import Period, Requests, named
 from training.experiments.unit_sums import Floats, RatioSums, UnitSums
 from training.exposures.keys import Keys
 
@@ -94,7 +95,7 @@ class Collected:
         """
         counted = np.flatnonzero(self.counted != NONE)
         times = self._requests.times[counted]
-        days = times // DAY
+        days = times // DAY_MS
         so_far = {name: np.zeros(len(self.keys)) for name in names}
         for day in np.unique(days).tolist():
             own = days == day

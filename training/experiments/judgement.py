@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ranker.iso_times import DAY_MS
 from training.experiments.assignment import Mismatch
 from training.experiments.collect import Assignment, Collected, names_in, unit_sums
 from training.experiments.covariates import Covariate
@@ -26,7 +27,6 @@ from training.experiments.judge import (
 )
 from training.experiments.metrics import Metric, MetricError
 from training.experiments.outlook import Outlook, outlook
-from training.experiments.requests import DAY
 from training.experiments.statistics import compare
 from training.experiments.unit_sums import RatioSums, UnitSums
 
@@ -155,7 +155,7 @@ def judged(
         verdicts=verdicts,
         comparisons=found,
         checks=checks,
-        outlooks=list(_outlooks(found, days, plan, max((collected.last - collected.first) / DAY, 1e-6))),
+        outlooks=list(_outlooks(found, days, plan, max((collected.last - collected.first) / DAY_MS, 1e-6))),
         days=days,
         assignment=assignment,
         mismatch=mismatch,
@@ -186,7 +186,7 @@ def _days(collected: Collected, plan: Plan, covariates: Mapping[str, Covariate] 
                 continue  # undefined for units that have done too little yet
             pairs = compare(units, metric.name, plan.control, level, plan.method)
             found += [one for one in pairs if one.group in plan.groups]
-        yield Day(end, (end - collected.first) / DAY, found)
+        yield Day(end, (end - collected.first) / DAY_MS, found)
 
 
 def _outlooks(found: Sequence[Comparison], days: Sequence[Day], plan: Plan, elapsed: float) -> Iterator[Outlook]:

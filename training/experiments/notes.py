@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from ranker.iso_times import DAY_MS
 from training.experiments.assignment import Mismatch
 from training.experiments.collect import Collected
 from training.experiments.events import EventCounts, Events
 from training.experiments.latest import NONE
-from training.experiments.requests import DAY, Requests
+from training.experiments.requests import Requests
 
 WEEK = 7
 
@@ -39,7 +40,7 @@ def _of_units(collected: Collected, mismatch: Mismatch | None) -> Iterator[str]:
 
 
 def _of_time(collected: Collected, requests: Requests, within: int) -> Iterator[str]:
-    days = (collected.last - collected.first) / DAY
+    days = (collected.last - collected.first) / DAY_MS
     if days < WEEK:
         yield f"the requests span {days:.1f} days; what users do often differs by the day of the week"
     own = requests.times[collected.counted != NONE]

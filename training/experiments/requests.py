@@ -11,12 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ranker.exposures import ExposureError, exposure_files, facts, open_files, read_file
-from ranker.iso_times import microseconds
+from ranker.iso_times import DAY_MS, microseconds
 from training.experiments.latest import NONE, Ints
 from training.exposures.keys import Keys, hashes
 
 COLUMNS = ("request_id", "time", "experiment", "group", "outside", "unit", "returned", "place")
-DAY = 86_400_000
 """Milliseconds."""
 
 
@@ -37,7 +36,9 @@ class Period(NamedTuple):
 
     def may_hold(self, day: int) -> bool:
         """Whether a time of the UTC day, in days since 1970, may be in it."""
-        return (self.since is None or (day + 1) * DAY > self.since) and (self.until is None or day * DAY < self.until)
+        return (self.since is None or (day + 1) * DAY_MS > self.since) and (
+            self.until is None or day * DAY_MS < self.until
+        )
 
 
 @dataclass(frozen=True, eq=False)

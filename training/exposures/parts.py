@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ranker.iso_times import DAY_MS
+
 PART_ROWS = 1_000_000
-DAY_MS = 86_400_000
 
 
 class DayParts:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ranker.artifact import STATE, Artifact
+from ranker.iso_times import DAY_MS
 from training.config.data import SplitByTime
 from training.config.experiment import Experiment
 from training.data.earlier import FACTS, StateFacts
@@ -71,7 +72,7 @@ def _since_1970(per_second: int) -> TimeForm:
 FORMS: dict[str, TimeForm] = {
     "times": lambda times: times,
     "dates": _dates,
-    "days": lambda times: pc.divide(_milliseconds(times), 86_400_000),
+    "days": lambda times: pc.divide(_milliseconds(times), DAY_MS),
     **{unit: _since_1970(per_second) for unit, per_second in EPOCHS.items()},
 }
 """By unit, as ``training.data.days`` names them."""

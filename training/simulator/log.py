@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ranker.iso_times import DAY_MS
 from training.simulator.behaviour import draw_labels
 from training.simulator.config import SimulatorConfig
 from training.simulator.features import Features
@@ -57,7 +58,6 @@ SCHEMA = pa.schema(
         ("watch_time", pa.float32()),
     ]
 )
-DAY_MS = 86_400_000
 BLOCK_SESSIONS = 2_500
 # Visits per hour of the day: a quiet night, a lunch and an evening peak.
 HOURS = np.array([4, 2, 1, 1, 1, 2, 4, 7, 9, 9, 9, 10, 13, 12, 10, 10, 11, 13, 16, 19, 21, 20, 14, 8], dtype=np.float64)

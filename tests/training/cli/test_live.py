@@ -47,7 +47,7 @@ def test_users_of_a_log_s_world_visit_a_service(log: Path, fake: FakeService, tm
         (("--shown", 30), "shown must be at most the 20 candidates of a request, got 30"),
         (("--candidates", 100), "candidates must be at most half of the 120 items"),
         (("--start", "soon"), "--start 'soon': Input should be a valid datetime"),
-        (("--api-key-env", "NONE"), "--api-key-env NONE: is empty, or not there"),
+        (("--api-key-env", "NONE"), "--api-key-env NONE: the environment has no such variable, or it is empty"),
         (("--api-key-file", "/none"), "--api-key-file /none: cannot be read"),
         (("--api-key-file", "/none", "--api-key-env", "NONE"), "name one of them"),
         (("--world", "/none"), "holds no finished simulation"),

@@ -5,8 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ranker.iso_times import DAY_MS
 from training.exposures import parts as module
-from training.exposures.parts import DAY_MS, DayParts
+from training.exposures.parts import DayParts
 
 
 def test_rows_go_to_files_of_their_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from ranker.iso_times import DAY_MS
 from training.simulator.features import Features
 from training.simulator.history import Histories
 from training.simulator.live.options import CrowdOptions
 from training.simulator.live.responses import Responses, respond
-from training.simulator.log import DAY_MS
 from training.simulator.policy import stream
 from training.simulator.population import Floats, Ints
 from training.simulator.world import World
