@@ -38,8 +38,11 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
         if average is not None:
             self._track_trackable(average, name="average")
         for group in groups:  # create slots now, or the first step is traced twice
-            if not isinstance(group.optimizer, PerTaskOptimizer):  # its slots depend on the tasks
+            if not isinstance(group.optimizer, PerTaskOptimizer):
                 group.optimizer._create_all_weights(group.variables)
+            elif tf.distribute.has_strategy():  # else a task gets slots for what it reaches; replicas cannot make any
+                for optimizer in group.optimizer.of_tasks:
+                    optimizer._create_all_weights(group.variables)
 
     def apply_gradients(
         self,
