@@ -124,7 +124,8 @@ def together(compute: Callable[[], Result]) -> Result:
     """
     if count() == 1 or _totals.asked is not None or _totals.answers is not None:
         return compute()
-    _totals.asked = asked = []
+    asked: list[Any] = []
+    _totals.asked = asked
     try:
         compute()
     finally:

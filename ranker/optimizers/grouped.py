@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from ranker import replicas
 from ranker.optimizers.average import WeightAverage
 from ranker.optimizers.per_task import PerTaskOptimizer
 
@@ -59,6 +60,8 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
                 for variable in group.variables:
                     if variable.ref() in moved and variable.shape.rank >= 2:
                         variable.assign(variable * factor)
+        clipped = {v.ref() for group in self.groups if _clips(group.optimizer) for v in group.variables}
+        pairs = [(replicas.distinct(g) if _repeats(g) and v.ref() in clipped else g, v) for g, v in pairs]
         super().apply_gradients(pairs, name=name, experimental_aggregate_gradients=experimental_aggregate_gradients)
         if self.average is not None:
             self.average.update(self.step)
@@ -68,6 +71,15 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
     def iterations(self) -> tf.Variable:
         """Number of steps taken."""
         return self.step
+
+
+def _clips(optimizer: tf.keras.optimizers.legacy.Optimizer) -> bool:
+    """Whether gradients are scaled to a norm: that of a table's is of its rows, however often a batch reads them."""
+    return getattr(optimizer, "clipnorm", None) is not None
+
+
+def _repeats(gradient: Any) -> bool:
+    return isinstance(gradient, tf.IndexedSlices)
 
 
 def kept_apart(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[tf.Variable]:
