@@ -85,7 +85,8 @@ def _stream(rows: EncodedRows, order: Order, number: int, readers: int, steps: i
     random = np.random.default_rng([order.seed, order.epoch, number])
     own = pieces(rows, number, readers)
     length = sum(piece.end - piece.start for piece in own)
-    bounds = [step * length // steps for step in range(steps + 1)]
+    early = number * steps // readers  # so that not all readers' larger batches are in the same steps
+    bounds = [(step * length + early) // steps for step in range(steps + 1)]
     if not own:
         empty = taken(rows.read(0), np.zeros(0, np.intp))
         yield from (empty for _ in range(order.skip, steps))

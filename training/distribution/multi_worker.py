@@ -156,11 +156,13 @@ def unreachable(cluster: Cluster, seconds: float = 2.0) -> list[int]:
 
 
 def _told(cluster: Cluster, lost: list[int], error: Exception) -> str:
-    names = ", ".join(f"worker {number} ({cluster.workers[number]})" for number in lost) or "another worker"
-    reason = str(error).split("\n", 1)[0][:200]
+    names = ", ".join(f"worker {number} ({cluster.workers[number]})" for number in lost)
+    if not names:
+        reason = " ".join(line for line in str(error).splitlines() if "rror" not in line or ": " in line)[:300]
+        names = f"another worker ({reason})"
     return (
-        f"{names} cannot be reached any more, so this one, worker {cluster.number}, ends ({reason}). Start all workers "
-        "again with the same command: training resumes from the last checkpoint"
+        f"{names} cannot be reached any more, so this one, worker {cluster.number}, ends. Start all workers again "
+        "with the same command: training resumes from the last checkpoint"
     )
 
 
