@@ -1,4 +1,8 @@
-"""Two replicas with half of a batch each take the step that one takes with the whole."""
+"""Two replicas with half of a batch each take the step that one takes with the whole.
+
+Steps run eagerly, as tracing a model for two replicas takes far longer; that graphs give the same is tested by training
+in ``tests/training/distribution``.
+"""
 
 from contextlib import nullcontext
 
@@ -118,8 +122,7 @@ def test_a_balanced_step_is_that_of_the_whole_batch(mirrored, name, gradients_of
             def step(batch, compare=compare):
                 return {k: v for k, v in toy.step(batch, compare).items() if v is not None}
 
-            whole = step if strategy is None else replicas.everywhere(step, strategy, LISTS)
-            steps[compare] = tf.function(whole, reduce_retracing=True, autograph=False)
+            steps[compare] = step if strategy is None else replicas.everywhere(step, strategy, LISTS)
         logs = []
         for number, batch in enumerate(toy_batches()):
             given = {key: tf.constant(array) for key, array in batch.items()}
@@ -181,7 +184,7 @@ def test_a_step_of_every_architecture_funnel_and_position_method(rows, mirrored,
         options = {} if rows.schema.tasks["buy"].given else sizes.get(architecture, {})
         model = model_of(rows, architecture, method(), funnel=funnel, l2=0.01, **options)
         model.position = method_of(position, rows, **({"dropout": 0.0} if position == "additive" else {}))
-        model.compile(optimizer=SGD(0.1, momentum=0.5))
+        model.compile(optimizer=SGD(0.1, momentum=0.5), run_eagerly=True)
         return model
 
     check(build, [batch] * 2, mirrored)
@@ -199,7 +202,7 @@ def test_list_losses_of_whole_lists(rows, mirrored):
 
     def build():
         model = model_of(rows._replace(schema=schema), "shared_bottom", WEIGHTINGS["static"]())
-        model.compile(optimizer=SGD(0.1))
+        model.compile(optimizer=SGD(0.1), run_eagerly=True)
         return model
 
     check(build, [batch], mirrored)
@@ -222,7 +225,7 @@ def test_moments_by_task_clipped_rows_decay_and_averages(rows, mirrored):
             Group(SGD(rate), [*model.head_variables, *model.weighting.trainable_variables], rate),
         ]
         step, average = tf.Variable(0, dtype=tf.int64), WeightAverage(model.trainable_variables, 0.9)
-        model.compile(optimizer=GroupedOptimizer(groups, step, average))
+        model.compile(optimizer=GroupedOptimizer(groups, step, average), run_eagerly=True)
         return model
 
     check(build, [half_known(batch_of(rows))] * 2, mirrored)

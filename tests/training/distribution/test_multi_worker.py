@@ -1,4 +1,4 @@
-"""Two real processes that train one model, through the command that a person runs."""
+"""Two real processes, and two devices of one, that train one model, through the command that a person runs."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import yaml
 
 from ranker.config.file import ConfigError
 from tests.training.days import CONFIG, rows
+from tests.two_devices import DEVICES
 from training.commands.fit import fit
 from training.config.experiment import checked
 from training.distribution import DISTRIBUTIONS, leads
@@ -24,7 +25,7 @@ LIMIT = 180
 
 
 def config(distribute, **changes):
-    training = {"epochs": 4, "batch_size": 64, "checkpoint_every": 4, "distribute": distribute, **changes}
+    training = {"epochs": 4, "batch_size": 64, "checkpoint_every": 4, **changes, "distribute": distribute}
     return {**CONFIG, "daily": {}, "weighting": {"name": "gradnorm"}, "training": training}
 
 
@@ -56,6 +57,12 @@ def steps(folder):
     return [json.loads(line) for line in (folder / "run" / "steps.jsonl").read_bytes().splitlines()]
 
 
+def compare(mine, theirs):
+    for one, other in zip(mine, theirs, strict=True):
+        for kind in ("loss", "weight"):
+            np.testing.assert_allclose([*other[kind].values()], [*one[kind].values()], rtol=1e-5, atol=1e-6)
+
+
 def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(tmp_path):
     log = tmp_path / "log.parquet"
     pd.concat([rows(day, "aabcdeee", day) for day in range(1, 5)]).to_parquet(log)
@@ -74,13 +81,15 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
         assert chief.returncode == 1, said
         assert "worker 1 (127.0.0.1:" in said
         assert "Start all workers again with the same command" in said
-        assert worker.wait(LIMIT) == -signal.SIGKILL
+        worker.communicate(timeout=LIMIT)
+        assert worker.returncode == -signal.SIGKILL
         before = len(steps(tmp_path / "two"))
         chief, worker = started(tmp_path)
         (of_chief, _), (of_worker, _) = (process.communicate(timeout=LIMIT) for process in (chief, worker))
     finally:
         for process in (chief, worker):
             process.kill()
+            process.communicate()
     assert (chief.returncode, worker.returncode) == (0, 0), (of_chief, of_worker)
     assert "resuming from epoch" in of_chief
     assert "artifact: " in of_chief
@@ -90,12 +99,12 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
     found = steps(tmp_path / "two")
     assert before < len(found) == 4 * 16
     one = fit(config({"name": "one", "readers": 2}), [str(log)], output=tmp_path / "one", progress=False)
-    for mine, theirs in zip(steps(tmp_path / "one"), found, strict=True):
-        for kind in ("loss", "weight"):
-            np.testing.assert_allclose([*theirs[kind].values()], [*mine[kind].values()], rtol=1e-5, atol=1e-6)
-    again = fit(config({"name": "one", "readers": 2}), [str(log)], output=tmp_path / "one", progress=False)
+    compare(steps(tmp_path / "one"), found)
+    devices = config({"name": "mirrored", "devices": DEVICES, "readers": 2})
+    mirrored = fit(devices, [str(log)], output=tmp_path / "mirrored", progress=False)
+    compare(steps(tmp_path / "one"), steps(tmp_path / "mirrored"))
+    assert mirrored.metrics["mean_auc"] == pytest.approx(one.metrics["mean_auc"], abs=1e-4)
     manifest = json.loads((tmp_path / "two" / "1" / "manifest.json").read_bytes())
-    assert again.metrics["mean_auc"] == pytest.approx(one.metrics["mean_auc"])
     assert manifest["metrics"]["mean_auc"] == pytest.approx(one.metrics["mean_auc"], abs=1e-4)
 
 
@@ -114,19 +123,19 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
         ),
         (
             {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}},
-            {"distribute": {"name": "multi_worker", "readers": 3}},
+            {"readers": 3},
             "training.distribute.readers: must be a multiple of the 2 workers, so that each reads as much, got 3",
         ),
         (
             {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}},
-            {"batch_size": 1},
-            "training.batch_size: must be at least the 2 readers, got 1",
+            {"readers": 4},
+            "training.batch_size: must be at least the 4 readers, got 3",
         ),
     ],
 )
 def test_clusters_that_do_not_fit(monkeypatch, tf_config, changes, message):
     monkeypatch.setenv("TF_CONFIG", json.dumps(tf_config))
-    experiment = checked(config("multi_worker", **changes))
+    experiment = checked(config({"name": "multi_worker", **changes}, batch_size=3))
     with pytest.raises(ConfigError, match=message):
         DISTRIBUTIONS["multi_worker"](experiment.training)
 
