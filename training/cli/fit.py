@@ -40,4 +40,5 @@ def fit(
 
     paths = sources(data, more)
     run = command(experiment, paths, output=output, from_artifact=carried, restart=restart, progress=console)
-    console.print(f"artifact: [bold]{run.export().folder}[/bold]    serve it: ranker-serve {output}")
+    if run.exports:
+        console.print(f"artifact: [bold]{run.export().folder}[/bold]    serve it: ranker-serve {output}")
