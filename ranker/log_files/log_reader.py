@@ -1,6 +1,6 @@
 """Reads an impression log as a stream of typed columns from Parquet or CSV files, folders and globs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,9 @@ from ranker.log_files.errors import DataError as DataError
 from ranker.log_files.find import find_files
 from ranker.log_files.hive import unpadded
 from ranker.log_files.lists import Block, ListKeys, SeenLists, whole_lists, with_inputs
-from ranker.log_files.part import format_by_name
+from ranker.log_files.part import Batch, format_by_name
 from ranker.log_files.resolve import check_families, resolve
+from ranker.log_files.spans import Span
 from ranker.remote_files import Location, full_name, identity
 
 Source: TypeAlias = Sequence[str | Path]
@@ -133,6 +134,18 @@ class Log:
         Raises ``DataError`` as :meth:`chunks`, except for types and values that only a conversion to columns finds.
         """
         number = 0
+        wanted = self.check(columns, optional, keep)
+        for part, present in zip(self._parts, wanted, strict=True):
+            if 0 < part.rows <= skip - number:
+                number += part.rows
+                continue
+            for chunk in self._chunks_of(part, present, keep, part.batches, 0, number):
+                number = chunk.number + chunk.rows
+                if number > skip:
+                    yield chunk
+
+    def check(self, columns: Sequence[str], optional: Sequence[str] = (), keep: Sequence[str] = ()) -> list[list[str]]:
+        """The columns that each file has of those that :meth:`arrow_chunks` is to read. Raises its ``DataError``."""
         names = [part.columns() for part in self._parts]
         spare = {column for column in optional if any(column in known for known in names)}
         wanted = []
@@ -140,20 +153,58 @@ class Log:
             wanted.append([column for column in columns if column not in spare or column in known])
             part.check([*wanted[-1], *keep], self._parts)
         check_families(self._parts, self.kinds, columns)
-        for part, present in zip(self._parts, wanted, strict=True):
-            first = 0
-            if 0 < part.rows <= skip - number:
-                number += part.rows
-                continue
-            stored = [column for column in dict.fromkeys([*present, *keep]) if not part.in_path(column)]
-            for rows, arrays in part.batches(stored):
-                if number + rows > skip:
-                    found = {name: self._typed(part, name, arrays[name], first) for name in present if name in arrays}
-                    found |= {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
-                    kept = {c: arrays[c] if c in arrays else pa.repeat(part.folders[c], rows) for c in keep}
-                    yield ArrowChunk(part.name, first, number, rows, found, kept)
-                first += rows
-                number += rows
+        return wanted
+
+    def spans(self) -> list[Span]:
+        """Ranges of rows that can be read apart, by several processes; together they are the log.
+
+        Afterwards the log may be pickled without that each process finds the types of text columns again.
+        """
+        found, number = [], 0
+        for place, part in enumerate(self._parts):
+            found += [Span(place, start, number + start) for start in part.cuts()]
+            number += part.rows
+        if any(part.holds_text(column) for part in self._parts for column in part.columns()):
+            self._resolved  # noqa: B018
+        return found
+
+    def span_chunks(
+        self, span: Span, columns: Sequence[str], optional: Sequence[str] = (), *, keep: Sequence[str] = ()
+    ) -> Iterator[ArrowChunk]:
+        """The chunks of :meth:`arrow_chunks` in a span. Raises ``DataError``, also if the file is not on this machine.
+
+        Their ``number`` counts on from the span's.
+        """
+        part = self._parts[span.file]
+        present = self.check(columns, optional, keep)[span.file]
+
+        def batches(stored: Sequence[str]) -> Iterator[Batch]:
+            return part.batches_from(stored, span.start)
+
+        return self._chunks_of(part, present, keep, batches, span.start, span.number)
+
+    def rows_of(self, span: Span) -> int:
+        """Rows of the file that a span is of; for text files, whose length is unknown, by reading it."""
+        part = self._parts[span.file]
+        return part.rows or sum(rows for rows, _ in part.batches([]))
+
+    def _chunks_of(
+        self,
+        part: FilePart,
+        present: Sequence[str],
+        keep: Sequence[str],
+        batches: Callable[[Sequence[str]], Iterator[Batch]],
+        first: int,
+        number: int,
+    ) -> Iterator[ArrowChunk]:
+        stored = [column for column in dict.fromkeys([*present, *keep]) if not part.in_path(column)]
+        for rows, arrays in batches(stored):
+            found = {name: self._typed(part, name, arrays[name], first) for name in present if name in arrays}
+            found |= {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
+            kept = {c: arrays[c] if c in arrays else pa.repeat(part.folders[c], rows) for c in keep}
+            yield ArrowChunk(part.name, first, number, rows, found, kept)
+            first += rows
+            number += rows
 
     def arrow_type(self, column: str) -> Any:
         """The Arrow type of a column as it is stored in all files; text files have text.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ranker.command_line import Commands, debug
+from ranker.command_line import Commands, WithDefaults, debug
 from ranker.prediction.command import predict
 from training.cli.backtest import backtest
 from training.cli.compare import compare
@@ -74,4 +74,4 @@ def main(
 
 
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(cls=WithDefaults)(_command)
