@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -76,16 +77,31 @@ def _imported() -> Any:
 def _started(ray: Any, address: str) -> None:
     how = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
-        if address == LOCAL:
-            ray.init(address=LOCAL, num_cpus=cores(), include_dashboard=False, **how)
-        else:
-            ray.init(address=address, **how)
+        with _silent():
+            if address == LOCAL:
+                ray.init(address=LOCAL, num_cpus=cores(), include_dashboard=False, **how)
+            else:
+                ray.init(address=address, **how)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ClusterError(
             f"--ray {address}: {first}; name HOST:PORT of a running cluster (`ray start --head` prints it), or leave "
             "the address out to start Ray on this machine"
         ) from None
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Drop what Ray's C++ part writes to standard error while it starts; its errors are raised, too."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _quiet(ray: Any) -> None:

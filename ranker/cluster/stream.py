@@ -60,7 +60,7 @@ def results(
     with _settings(cluster.ray.data.DataContext.get_current()):  # a data set keeps a copy
         rows = (
             cluster.ray.data.from_items([{"span": span} for span in range(spans)], override_num_blocks=spans)
-            .map_batches(_Reader(read), batch_size=1, num_cpus=0, concurrency=pool.readers, max_retries=-1)
+            .map_batches(_Reader(read), batch_size=1, num_cpus=0, concurrency=pool.readers)
             .map_batches(
                 _Actor,
                 batch_size=1,

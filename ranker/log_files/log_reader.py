@@ -25,7 +25,7 @@ from ranker.log_files.hive import unpadded
 from ranker.log_files.lists import Block, ListKeys, SeenLists, whole_lists, with_inputs
 from ranker.log_files.part import Batch, format_by_name
 from ranker.log_files.resolve import check_families, resolve
-from ranker.log_files.spans import Span
+from ranker.log_files.spans import Span, span_blocks
 from ranker.remote_files import Location, full_name, identity
 
 Source: TypeAlias = Sequence[str | Path]
@@ -41,6 +41,8 @@ class Log:
     """
 
     lists: ListInputs | None = None
+    _within: tuple[tuple[Span, ...], int] | None = None
+    """The spans, and the place of the one that is read, if not the whole log is."""
 
     def __init__(self, source: Source, kinds: Mapping[str, Kind] | None = None, csv: CsvOptions | None = None) -> None:
         found = find_files(source)
@@ -52,7 +54,7 @@ class Log:
         """The same log with more column kinds."""
         log = Log.__new__(Log)
         log.notes, log.csv, log._parts = self.notes, self.csv, self._parts
-        log.kinds, log.lists = merged(self.kinds, kinds), self.lists
+        log.kinds, log.lists, log._within = merged(self.kinds, kinds), self.lists, self._within
         return log
 
     def with_lists(self, lists: ListInputs | None) -> "Log":
@@ -120,10 +122,12 @@ class Log:
 
         Raises ``DataError`` as :meth:`arrow_chunks`, for a row without a list and for a list that comes back.
         """
-        chunks = self.arrow_chunks(columns, optional)
         if self.lists is None:
-            return (Block([chunk]) for chunk in chunks)
-        return whole_lists(chunks, ListKeys(self.lists.list_by, LIST_BY), SeenLists())
+            return (Block([chunk]) for chunk in self.arrow_chunks(columns, optional))
+        keys = ListKeys(self.lists.list_by, LIST_BY)
+        if self._within is not None:
+            return span_blocks(lambda span: self.span_chunks(span, columns, optional), *self._within, keys)
+        return whole_lists(self.arrow_chunks(columns, optional), keys, SeenLists())
 
     def arrow_chunks(
         self, columns: Sequence[str], optional: Sequence[str] = (), *, keep: Sequence[str] = (), skip: int = 0
@@ -133,6 +137,10 @@ class Log:
         Columns in ``keep`` are given as they are stored, too. Chunks within the first ``skip`` rows are left out.
         Raises ``DataError`` as :meth:`chunks`, except for types and values that only a conversion to columns finds.
         """
+        if self._within is not None:
+            spans, index = self._within
+            yield from self.span_chunks(spans[index], columns, optional, keep=keep)
+            return
         number = 0
         wanted = self.check(columns, optional, keep)
         for part, present in zip(self._parts, wanted, strict=True):
@@ -155,18 +163,30 @@ class Log:
         check_families(self._parts, self.kinds, columns)
         return wanted
 
-    def spans(self) -> list[Span]:
+    def spans(self, counted: Mapping[str, int] | None = None) -> list[Span]:
         """Ranges of rows that can be read apart, by several processes; together they are the log.
 
-        Afterwards the log may be pickled without that each process finds the types of text columns again.
+        ``counted`` has the rows of text files, by name, whose length is otherwise unknown. Afterwards the log may be
+        pickled without that each process finds the types of text columns again.
         """
         found, number = [], 0
         for place, part in enumerate(self._parts):
             found += [Span(place, start, number + start) for start in part.cuts()]
-            number += part.rows
+            number += part.rows or (counted or {}).get(part.name, 0)
         if any(part.holds_text(column) for part in self._parts for column in part.columns()):
             self._resolved  # noqa: B018
         return found
+
+    def text_rows(self) -> dict[str, int]:
+        """Rows of each file whose length is unknown, by name; reads these files."""
+        return {part.name: sum(rows for rows, _ in part.batches([])) for part in self._parts if not part.rows}
+
+    def at(self, spans: Sequence[Span], index: int) -> "Log":
+        """The rows of one of the spans; of whole lists, those of the blocks that belong to it."""
+        log = self.typed({})
+        log.__dict__.update({"_resolved": self._resolved} if "_resolved" in self.__dict__ else {})
+        log._within = (tuple(spans), index)
+        return log
 
     def span_chunks(
         self, span: Span, columns: Sequence[str], optional: Sequence[str] = (), *, keep: Sequence[str] = ()
@@ -182,11 +202,6 @@ class Log:
             return part.batches_from(stored, span.start)
 
         return self._chunks_of(part, present, keep, batches, span.start, span.number)
-
-    def rows_of(self, span: Span) -> int:
-        """Rows of the file that a span is of; for text files, whose length is unknown, by reading it."""
-        part = self._parts[span.file]
-        return part.rows or sum(rows for rows, _ in part.batches([]))
 
     def _chunks_of(
         self,

@@ -153,7 +153,9 @@ def predict_files(
                 results = _in_threads(log, predictor, seen, schema, start, most, threads)
             else:
                 cluster = stack.enter_context(cluster_at(ray))
-                job = Job(Shipped.of(loaded, cluster), replace(options, engine=predictor.engine), schema, plan["software"])
+                job = Job(
+                    Shipped.of(loaded, cluster), replace(options, engine=predictor.engine), schema, plan["software"]
+                )
                 results = scored_files(cluster, job, Source.of(log, predictor, start, most), seen)
             _write(folder, results, schema, rows_per_file, progress)
         summary = _summary(folder, start)

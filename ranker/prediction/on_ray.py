@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -56,13 +56,8 @@ class Source(NamedTuple):
     @classmethod
     def of(cls, log: Log, predictor: Predictor, start: int, most: int) -> "Source":
         """The spans of a log that have rows from ``start`` on."""
-        spans, number, found = log.spans(), 0, []
-        for place, span in enumerate(spans):
-            new_file = not place or spans[place - 1].file != span.file
-            if start and place and new_file:  # the numbers of spans are too low after text files
-                number += log.rows_of(spans[place - 1])
-            found.append(span._replace(number=number + span.start) if start else span)
-        kept = [s for s, after in zip(found, [*found[1:], None], strict=True) if after is None or after.number > start]
+        spans = log.spans(log.text_rows() if start else None)
+        kept = [s for s, after in zip(spans, [*spans[1:], None], strict=True) if after is None or after.number > start]
         keys = predictor.list_keys() if predictor.list_by else None
         return cls(log, tuple(kept), tuple(predictor.columns), predictor.options.copied, keys, start, most)
 

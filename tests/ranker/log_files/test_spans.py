@@ -50,7 +50,8 @@ def test_a_text_file_is_one_span(tmp_path):
         (tmp_path / f"{name}.csv").write_text("id\n" + "".join(f"{i}\n" for i in range(rows)))
     log = Log([tmp_path], {"id": "id"})
     assert log.spans() == [Span(0, 0, 0), Span(1, 0, 0)]
-    assert [log.rows_of(span) for span in log.spans()] == [3, 2]
+    assert list(log.text_rows().values()) == [3, 2]
+    assert log.spans(log.text_rows()) == [Span(0, 0, 0), Span(1, 0, 3)]
     assert [chunk.arrays["id"].to_pylist() for span in log.spans() for chunk in log.span_chunks(span, ["id"])] == [
         [0, 1, 2],
         [0, 1],
