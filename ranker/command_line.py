@@ -47,7 +47,7 @@ class _Reporting:
 
 
 class WithDefaults(TyperCommand):
-    """A command whose options in :data:`DEFAULTS` may be given without a value, if another option or nothing follows."""
+    """A command whose options in :data:`DEFAULTS` may go without a value, if another option or nothing follows."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Fill in values that were left out."""

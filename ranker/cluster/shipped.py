@@ -42,11 +42,11 @@ class Shipped:
         """The folder of a copy that all actors of this machine share; the first one makes it."""
         ray = import_module("ray")
         context = ray.get_runtime_context()
-        session = Path(context.get_temp_dir()) / context.get_session_name()  # Ray removes old ones
+        session: Path = Path(context.get_temp_dir()) / context.get_session_name()  # Ray removes old ones
         copy = session / f"ranker-artifact-{self._manifest[:16]}"
         with locked(copy.with_suffix(".lock")):
             if not self._is_at(copy):
-                for name in reversed(self._files):  # the manifest last
+                for name in reversed(list(self._files)):  # the manifest last
                     (copy / name).parent.mkdir(parents=True, exist_ok=True)
                     (copy / name).write_bytes(ray.get(self._files[name]))
         return copy

@@ -52,9 +52,9 @@ def results(
 
     Notes
     -----
-    A row is a pickled item, whose size Ray Data does not change, and a block holds one row: blocks are neither split nor
-    joined. Readers claim no processor, so that a pool which is as large as what is left of a cluster never keeps them
-    from running, which would stop the job for good. Lost blocks are read and worked on again.
+    A row is a pickled item, whose size Ray Data does not change, and a block holds one row: blocks are neither split
+    nor joined. Readers claim no processor, so that a pool which is as large as what is left of a cluster never keeps
+    them from running, which would stop the job for good. Lost blocks are read and worked on again.
     """
     pool = pool or cluster.pool()
     with _settings(cluster.ray.data.DataContext.get_current()):  # a data set keeps a copy

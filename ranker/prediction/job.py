@@ -105,8 +105,8 @@ def predict_files(
     restart
         Whether to remove the results of another job in ``output``.
     ray
-        Address of a Ray cluster whose processors score, or ``local`` to start Ray on this machine; results do not depend
-        on it. ``threads`` has no meaning then.
+        Address of a Ray cluster whose processors score, or ``local`` to start Ray on this machine; results do not
+        depend on it. ``threads`` has no meaning then.
     note, expect, progress
         Called with a message, with the number of rows if it is known, and with the rows since the last call.
 

@@ -9,6 +9,7 @@ from ranker.prediction.command import predict
 from training.cli.backtest import backtest
 from training.cli.compare import compare
 from training.cli.distill import distill
+from training.cli.encode import encode
 from training.cli.evaluate import evaluate
 from training.cli.evaluate_policy import evaluate_policy
 from training.cli.experiment import experiment
@@ -27,6 +28,7 @@ from training.cli.simulate import simulate
 
 COMMANDS = (
     simulate,
+    encode,
     fit,
     evaluate,
     predict,

@@ -27,6 +27,8 @@ from training.data.trees import fitted_scores, opened_scores
 from training.data.workers import HERE, Workers
 from training.progress_listener import RunListener
 
+RUN, ROWS = "run", "rows"
+"""Folder of a run in its output, and of its encoded rows in that."""
 DAYS = "days.json"
 TREES = "trees"
 
@@ -79,8 +81,8 @@ def prepared_rows(
     """Cached rows from ``folder``, or newly encoded ones; a lock lets one process encode while the others wait.
 
     With ``refit``, the held-out rows are training rows, too. Trees are fitted once for all runs with the same
-    ``trees``. For list losses, the training rows are those of whole lists. Rows are encoded by ``workers``, on whom they do
-    not depend. Raises ``DataError``.
+    ``trees``. For list losses, the training rows are those of whole lists. Rows are encoded by ``workers``, on
+    whom they do not depend. Raises ``DataError``.
     """
     with locked(folder.with_name(f"{folder.name}.lock")):
         base = _encoded_rows(experiment, log, folder, listener, earlier, refit, workers)

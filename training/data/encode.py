@@ -74,7 +74,8 @@ def prepare(
 ) -> Prepared:
     """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
 
-    The second pass is done by ``workers``; the result does not depend on them. With ``refit``, the held-out rows are training rows, too. The encoder of an ``earlier`` artifact is carried on.
+    The second pass is done by ``workers``; the result does not depend on them. With ``refit``, the held-out rows are
+    training rows, too. The encoder of an ``earlier`` artifact is carried on.
 
     The first pass counts labels and days: a task with nothing to learn, many labels that contradict `given`, and a few
     rows dated far after all others are errors; few contradictions, features without any value, and features that have

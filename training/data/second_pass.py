@@ -40,7 +40,7 @@ class Item(NamedTuple):
 
     side: Side
     separate: bool
-    index: int
+    place: int
 
 
 class EncodedSpan(NamedTuple):
@@ -114,9 +114,11 @@ class SecondPass:
 
         counts = LabelCounts(self.experiment.log_schema) if item.side == "validation" else None
         chunks = self._training(item, count) if counts is None else self._validation(item, count, counts)
-        files, rows, weighed = [], [], []
+        files: list[Path] = []
+        rows: list[int] = []
+        weighed: list[NDArray[np.float32]] = []
         for arrays in chunks:
-            name = f"{item.side}-{int(item.separate)}-{item.index:06d}-{len(files):06d}"
+            name = f"{item.side}-{int(item.separate)}-{item.place:06d}-{len(files):06d}"
             files.append(self.folder / f"{name}.npz")
             rows.append(self._written(files[-1], arrays))
             if counts is None and "weights" in arrays:
@@ -135,8 +137,8 @@ class SecondPass:
         log, other = self.spans
         if item.separate:
             assert self.split.other is not None, "only separate files are read as such"
-            return replace(self.split, other=self.split.other.at(other, item.index))
-        return replace(self.split, log=self.split.log.at(log, item.index), other=None)
+            return replace(self.split, other=self.split.other.at(other, item.place))
+        return replace(self.split, log=self.split.log.at(log, item.place), other=None)
 
     def _training(self, item: Item, progress: Progress) -> Iterator[Batch]:
         schema, lists = self.experiment.log_schema, self.experiment.list_column
