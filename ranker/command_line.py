@@ -22,6 +22,9 @@ INTERNAL = 70
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT."""
 
+DEFAULTS = {"--ray": "local"}
+"""Values of options that may be given without one."""
+
 DEBUG = "RANKER_DEBUG"
 """Environment variable that enables stack traces of all errors."""
 PACKAGES = ("ranker", "training", "serving")
@@ -43,7 +46,23 @@ class _Reporting:
             return result
 
 
-class Command(_Reporting, TyperCommand):
+class WithDefaults(TyperCommand):
+    """A command whose options in :data:`DEFAULTS` may go without a value, if another option or nothing follows."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Fill in values that were left out."""
+        known = {name for option in self.params for name in option.opts}
+        filled = []
+        for place, arg in enumerate(args):
+            filled.append(arg)
+            alone = place + 1 == len(args) or args[place + 1].startswith("-")
+            if arg in DEFAULTS and arg in known and alone:
+                filled.append(DEFAULTS[arg])
+        parsed: list[str] = super().parse_args(ctx, filled)
+        return parsed
+
+
+class Command(_Reporting, WithDefaults):
     """A program with one command and error reporting."""
 
 

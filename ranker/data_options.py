@@ -12,6 +12,15 @@ Paths = Annotated[
     typer.Option("--data", "-d", help="Parquet or CSV file, folder or glob; may be repeated. Default: RANKER_DATA."),
 ]
 More = Annotated[list[Path] | None, typer.Argument(help="More data paths, as from a shell-expanded glob.")]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        help="Work on a Ray cluster: its HOST:PORT, or auto for the one of this machine; --ray alone, or local, starts "
+        "Ray here.",
+        metavar="[ADDRESS]",
+    ),
+]
 _NEEDS_PORT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://(?:[^/?]+|.*[?&]\w+_(?:override|authority)=[^&/]+)")
 """A URL up to a colon that a port may follow: it ends in a host, or in an option for one."""
 _PORT = re.compile(r"[0-9]{1,5}(?:[/?&].*)?")

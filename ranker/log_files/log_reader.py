@@ -1,6 +1,6 @@
 """Reads an impression log as a stream of typed columns from Parquet or CSV files, folders and globs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,9 @@ from ranker.log_files.errors import DataError as DataError
 from ranker.log_files.find import find_files
 from ranker.log_files.hive import unpadded
 from ranker.log_files.lists import Block, ListKeys, SeenLists, whole_lists, with_inputs
-from ranker.log_files.part import format_by_name
+from ranker.log_files.part import Batch, format_by_name
 from ranker.log_files.resolve import check_families, resolve
+from ranker.log_files.spans import Span, span_blocks
 from ranker.remote_files import Location, full_name, identity
 
 Source: TypeAlias = Sequence[str | Path]
@@ -40,6 +41,8 @@ class Log:
     """
 
     lists: ListInputs | None = None
+    _within: tuple[tuple[Span, ...], int] | None = None
+    """The spans, and the place of the one that is read, if not the whole log is."""
 
     def __init__(self, source: Source, kinds: Mapping[str, Kind] | None = None, csv: CsvOptions | None = None) -> None:
         found = find_files(source)
@@ -51,7 +54,7 @@ class Log:
         """The same log with more column kinds."""
         log = Log.__new__(Log)
         log.notes, log.csv, log._parts = self.notes, self.csv, self._parts
-        log.kinds, log.lists = merged(self.kinds, kinds), self.lists
+        log.kinds, log.lists, log._within = merged(self.kinds, kinds), self.lists, self._within
         return log
 
     def with_lists(self, lists: ListInputs | None) -> "Log":
@@ -119,10 +122,12 @@ class Log:
 
         Raises ``DataError`` as :meth:`arrow_chunks`, for a row without a list and for a list that comes back.
         """
-        chunks = self.arrow_chunks(columns, optional)
         if self.lists is None:
-            return (Block([chunk]) for chunk in chunks)
-        return whole_lists(chunks, ListKeys(self.lists.list_by, LIST_BY), SeenLists())
+            return (Block([chunk]) for chunk in self.arrow_chunks(columns, optional))
+        keys = ListKeys(self.lists.list_by, LIST_BY)
+        if self._within is not None:
+            return span_blocks(lambda span: self.span_chunks(span, columns, optional), *self._within, keys)
+        return whole_lists(self.arrow_chunks(columns, optional), keys, SeenLists())
 
     def arrow_chunks(
         self, columns: Sequence[str], optional: Sequence[str] = (), *, keep: Sequence[str] = (), skip: int = 0
@@ -132,7 +137,23 @@ class Log:
         Columns in ``keep`` are given as they are stored, too. Chunks within the first ``skip`` rows are left out.
         Raises ``DataError`` as :meth:`chunks`, except for types and values that only a conversion to columns finds.
         """
+        if self._within is not None:
+            spans, index = self._within
+            yield from self.span_chunks(spans[index], columns, optional, keep=keep)
+            return
         number = 0
+        wanted = self.check(columns, optional, keep)
+        for part, present in zip(self._parts, wanted, strict=True):
+            if 0 < part.rows <= skip - number:
+                number += part.rows
+                continue
+            for chunk in self._chunks_of(part, present, keep, part.batches, 0, number):
+                number = chunk.number + chunk.rows
+                if number > skip:
+                    yield chunk
+
+    def check(self, columns: Sequence[str], optional: Sequence[str] = (), keep: Sequence[str] = ()) -> list[list[str]]:
+        """The columns that each file has of those that :meth:`arrow_chunks` is to read. Raises its ``DataError``."""
         names = [part.columns() for part in self._parts]
         spare = {column for column in optional if any(column in known for known in names)}
         wanted = []
@@ -140,20 +161,65 @@ class Log:
             wanted.append([column for column in columns if column not in spare or column in known])
             part.check([*wanted[-1], *keep], self._parts)
         check_families(self._parts, self.kinds, columns)
-        for part, present in zip(self._parts, wanted, strict=True):
-            first = 0
-            if 0 < part.rows <= skip - number:
-                number += part.rows
-                continue
-            stored = [column for column in dict.fromkeys([*present, *keep]) if not part.in_path(column)]
-            for rows, arrays in part.batches(stored):
-                if number + rows > skip:
-                    found = {name: self._typed(part, name, arrays[name], first) for name in present if name in arrays}
-                    found |= {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
-                    kept = {c: arrays[c] if c in arrays else pa.repeat(part.folders[c], rows) for c in keep}
-                    yield ArrowChunk(part.name, first, number, rows, found, kept)
-                first += rows
-                number += rows
+        return wanted
+
+    def spans(self, counted: Mapping[str, int] | None = None) -> list[Span]:
+        """Ranges of rows that can be read apart, by several processes; together they are the log.
+
+        ``counted`` has the rows of text files, by name, whose length is otherwise unknown. Afterwards the log may be
+        pickled without that each process finds the types of text columns again.
+        """
+        found, number = [], 0
+        for place, part in enumerate(self._parts):
+            found += [Span(place, start, number + start) for start in part.cuts()]
+            number += part.rows or (counted or {}).get(part.name, 0)
+        if any(part.holds_text(column) for part in self._parts for column in part.columns()):
+            self._resolved  # noqa: B018
+        return found
+
+    def text_rows(self) -> dict[str, int]:
+        """Rows of each file whose length is unknown, by name; reads these files."""
+        return {part.name: sum(rows for rows, _ in part.batches([])) for part in self._parts if not part.rows}
+
+    def at(self, spans: Sequence[Span], index: int) -> "Log":
+        """The rows of one of the spans; of whole lists, those of the blocks that belong to it."""
+        log = self.typed({})
+        log.__dict__.update({"_resolved": self._resolved} if "_resolved" in self.__dict__ else {})
+        log._within = (tuple(spans), index)
+        return log
+
+    def span_chunks(
+        self, span: Span, columns: Sequence[str], optional: Sequence[str] = (), *, keep: Sequence[str] = ()
+    ) -> Iterator[ArrowChunk]:
+        """The chunks of :meth:`arrow_chunks` in a span. Raises ``DataError``, also if the file is not on this machine.
+
+        Their ``number`` counts on from the span's.
+        """
+        part = self._parts[span.file]
+        present = self.check(columns, optional, keep)[span.file]
+
+        def batches(stored: Sequence[str]) -> Iterator[Batch]:
+            return part.batches_from(stored, span.start)
+
+        return self._chunks_of(part, present, keep, batches, span.start, span.number)
+
+    def _chunks_of(
+        self,
+        part: FilePart,
+        present: Sequence[str],
+        keep: Sequence[str],
+        batches: Callable[[Sequence[str]], Iterator[Batch]],
+        first: int,
+        number: int,
+    ) -> Iterator[ArrowChunk]:
+        stored = [column for column in dict.fromkeys([*present, *keep]) if not part.in_path(column)]
+        for rows, arrays in batches(stored):
+            found = {name: self._typed(part, name, arrays[name], first) for name in present if name in arrays}
+            found |= {name: self._repeated(part, name, rows) for name in present if part.in_path(name)}
+            kept = {c: arrays[c] if c in arrays else pa.repeat(part.folders[c], rows) for c in keep}
+            yield ArrowChunk(part.name, first, number, rows, found, kept)
+            first += rows
+            number += rows
 
     def arrow_type(self, column: str) -> Any:
         """The Arrow type of a column as it is stored in all files; text files have text.

@@ -51,6 +51,15 @@ class FilePart:
         """Stream columns stored in the file itself."""
         raise NotImplementedError
 
+    def cuts(self) -> list[int]:
+        """First rows of the ranges of rows that :meth:`batches_from` can read apart, ascending from 0."""
+        return [0]
+
+    def batches_from(self, columns: Sequence[str], start: int) -> Iterator[Batch]:
+        """The batches of :meth:`batches` from one of the :meth:`cuts` up to the next one."""
+        del start
+        return self.batches(columns)
+
     def columns(self) -> list[str]:
         """Names of all columns, the path's last; the part's own columns hide the path's."""
         own = self.own_columns()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ranker.data_options import More, Paths, sources
+from ranker.data_options import More, Paths, RayAddress, sources
 
 
 def predict(
@@ -40,6 +40,7 @@ def predict(
     restart: Annotated[
         bool, typer.Option("--restart", help="Replace the results of another job in the folder.")
     ] = False,
+    ray: RayAddress = None,
 ) -> None:
     """Score each row of a log on every objective, and rank lists with `--rank-by`; needs no TensorFlow.
 
@@ -64,6 +65,7 @@ def predict(
             rows_per_file=rows_per_file,
             threads=threads,
             restart=restart,
+            ray=ray,
             note=lambda text: console.print(text, markup=False),
             expect=lambda rows: shown.update(bar, total=rows or None),
             progress=lambda rows: shown.advance(bar, rows),

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -15,16 +16,20 @@ import ranker
 from ranker.artifact import MANIFEST, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.artifact_files import digest
+from ranker.cluster.session import cluster_at
+from ranker.cluster.shipped import Shipped
 from ranker.config.csv_options import CsvOptions
 from ranker.cpus import cores
 from ranker.encoding.unseen import IdCounts
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
-from ranker.log_files.lists import Block, SeenLists, starts_of
-from ranker.log_files.log_reader import ArrowChunk, Log
+from ranker.log_files.lists import SeenLists, starts_of
+from ranker.log_files.log_reader import Log
+from ranker.prediction.on_ray import Job, Scored, Source, scored_files
 from ranker.prediction.options import PredictOptions
 from ranker.prediction.output import IdsByFeature, OutputError, OutputFolder, added
+from ranker.prediction.pieces import cut
 from ranker.prediction.pipeline import in_order
-from ranker.prediction.predictor import Predicted, Predictor, list_columns
+from ranker.prediction.predictor import Predictor, list_columns
 from ranker.remote_files import fits
 from ranker.urls import is_remote, normal, scheme_of
 
@@ -75,6 +80,7 @@ def predict_files(
     rows_per_file: int = ROWS_PER_FILE,
     threads: int = 0,
     restart: bool = False,
+    ray: str | None = None,
     note: Callable[[str], None] = lambda _: None,
     expect: Callable[[int], None] = lambda _: None,
     progress: Callable[[int], None] = lambda _: None,
@@ -98,6 +104,9 @@ def predict_files(
         Threads that encode and score; 0 for one per core. Results do not depend on it.
     restart
         Whether to remove the results of another job in ``output``.
+    ray
+        Address of a Ray cluster whose processors score, or ``local`` to start Ray on this machine; results do not
+        depend on it. ``threads`` has no meaning then.
     note, expect, progress
         Called with a message, with the number of rows if it is known, and with the rows since the last call.
 
@@ -109,6 +118,8 @@ def predict_files(
         If the folder is a URL, belongs to another job, lies within the data, or cannot be written.
     ArtifactError, EngineError, FusionError
         As :class:`Predictor`.
+    ClusterError
+        If the cluster cannot be used, or fails.
     """
     if rows_per_file < 1:
         raise ValueError(f"rows_per_file: must be at least 1, got {rows_per_file}")
@@ -121,7 +132,7 @@ def predict_files(
     for text in log.notes:
         note(text)
     copied = {name: log.arrow_type(name) for name in options.copied}
-    predictor = Predictor(loaded, options, streams=threads)
+    predictor = Predictor(loaded, options, streams=threads if ray is None else 1)
     plan = _plan(loaded, log, replace(options, engine=predictor.engine), rows_per_file)
     if remote is not None and (told := remote.summary(plan, restart)) is not None:
         note(f"{remote}: is complete already")
@@ -135,13 +146,18 @@ def predict_files(
         if start:
             note(f"{folder.folder}: goes on after {len(folder.parts)} complete file(s), {start:,} rows")
             progress(start)
-        with predictor.naming_lists():
+        most, schema = min(BLOCK, rows_per_file), predictor.schema(copied)
+        with predictor.naming_lists(), ExitStack() as stack:
             seen = _seen(log, predictor, start)
-            chunks = _cut(
-                log.arrow_chunks(predictor.columns, keep=options.copied, skip=start), start, min(BLOCK, rows_per_file)
-            )
-            blocks = predictor.blocks(chunks, seen)
-            _write(folder, predictor, blocks, predictor.schema(copied), rows_per_file, threads, progress)
+            if ray is None:
+                results = _in_threads(log, predictor, seen, schema, start, most, threads)
+            else:
+                cluster = stack.enter_context(cluster_at(ray))
+                job = Job(
+                    Shipped.of(loaded, cluster), replace(options, engine=predictor.engine), schema, plan["software"]
+                )
+                results = scored_files(cluster, job, Source.of(log, predictor, start, most), seen)
+            _write(folder, results, schema, rows_per_file, progress)
         summary = _summary(folder, start)
         folder.finish(_facts(summary, loaded))
         return _copied(remote, summary)
@@ -209,16 +225,6 @@ def _plan(artifact: Artifact, log: Log, options: PredictOptions, rows_per_file: 
     }
 
 
-def _cut(chunks: Iterator[ArrowChunk], start: int, most: int) -> Iterator[ArrowChunk]:
-    """Chunks of at most ``most`` rows, from row ``start`` on; cuts do not depend on ``start``."""
-    for chunk in chunks:
-        for first in range(0, chunk.rows, most):
-            stop = min(first + most, chunk.rows)
-            begin = max(first, start - chunk.number)
-            if begin < stop:
-                yield chunk.rows_from(begin, stop)
-
-
 def _seen(log: Log, predictor: Predictor, end: int) -> SeenLists:
     """The lists of rows that are written already."""
     seen = SeenLists()
@@ -236,32 +242,35 @@ def _seen(log: Log, predictor: Predictor, end: int) -> SeenLists:
     return seen
 
 
+def _in_threads(
+    log: Log, predictor: Predictor, seen: SeenLists, schema: pa.Schema, start: int, most: int, threads: int
+) -> Iterator[Scored]:
+    """Results of all blocks in order, from threads of this process."""
+    chunks = log.arrow_chunks(predictor.columns, keep=predictor.options.copied, skip=start)
+    blocks = predictor.blocks(cut(chunks, start, most), seen)
+    for predicted in in_order(partial(predictor.predict, schema=schema), blocks, threads):
+        yield Scored(predicted.read, predicted.table, dict(predicted.ids))
+
+
 def _write(
     folder: OutputFolder,
-    predictor: Predictor,
-    blocks: Iterator[Block],
+    results: Iterator[Scored],
     schema: pa.Schema,
     rows_per_file: int,
-    threads: int,
     progress: Callable[[int], None],
 ) -> None:
     """Write the results of all blocks; without any row, one file without rows."""
-    results = in_order(partial(_predicted, predictor, schema), blocks, threads)
     result = next(results, None)
     while result is not None or not folder.parts:
-        first = folder.parts[-1].end if folder.parts else 0
+        first = end = folder.parts[-1].end if folder.parts else 0
         with folder.part(schema) as part:
             while result is not None:
-                block, predicted = result
-                part.write(predicted.table, block.end, predicted.ids)
-                progress(block.rows)
+                end += result.read
+                part.write(result.table, end, result.ids)
+                progress(result.read)
                 result = next(results, None)
-                if block.end - first >= rows_per_file:
+                if end - first >= rows_per_file:
                     break
-
-
-def _predicted(predictor: Predictor, schema: pa.Schema, block: Block) -> tuple[Block, Predicted]:
-    return block, predictor.predict(block, schema)
 
 
 def _summary(folder: OutputFolder, resumed: int) -> Summary:

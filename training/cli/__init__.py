@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from ranker.command_line import Commands, debug
+from ranker.command_line import Commands, WithDefaults, debug
 from ranker.prediction.command import predict
 from training.cli.backtest import backtest
 from training.cli.compare import compare
 from training.cli.distill import distill
+from training.cli.encode import encode
 from training.cli.evaluate import evaluate
 from training.cli.evaluate_policy import evaluate_policy
 from training.cli.experiment import experiment
@@ -27,6 +28,7 @@ from training.cli.simulate import simulate
 
 COMMANDS = (
     simulate,
+    encode,
     fit,
     evaluate,
     predict,
@@ -74,4 +76,4 @@ def main(
 
 
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(cls=WithDefaults)(_command)

@@ -25,8 +25,13 @@ class EncodedWriter:
 
     def write(self, arrays: Batch) -> None:
         """Write a chunk; all arrays have the same number of rows."""
-        np.savez(self._folder / f"{len(self._rows):06d}.npz", allow_pickle=False, **arrays)
-        self._rows.append(len(next(iter(arrays.values()))))
+        rows = write_chunk(self._folder / f"{len(self._rows):06d}.npz", arrays)
+        self._rows.append(rows)
+
+    def adopt(self, file: Path, rows: int) -> None:
+        """Move a chunk that :func:`write_chunk` has written, on the same file system, into the folder."""
+        file.replace(self._folder / f"{len(self._rows):06d}.npz")
+        self._rows.append(rows)
 
     def close(self) -> "EncodedRows":
         """Mark the folder as complete and open it."""
@@ -107,6 +112,12 @@ class EncodedRows:
             scores = np.load(self.scores / f"{chunk:06d}.npy", allow_pickle=False)
             batch[NUMBERS] = np.concatenate([batch[NUMBERS], scores], axis=1) if NUMBERS in batch else scores
         return batch
+
+
+def write_chunk(file: Path, arrays: Batch) -> int:
+    """Write a chunk to a file; return its number of rows."""
+    np.savez(file, allow_pickle=False, **arrays)
+    return len(next(iter(arrays.values())))
 
 
 def joined(parts: list[Batch]) -> Batch:

@@ -24,8 +24,11 @@ from training.data.days import Days
 from training.data.earlier import Earlier, read_ids, write_ids
 from training.data.encode import Prepared, prepare
 from training.data.trees import fitted_scores, opened_scores
+from training.data.workers import HERE, Workers
 from training.progress_listener import RunListener
 
+RUN, ROWS = "run", "rows"
+"""Folder of a run in its output, and of its encoded rows in that."""
 DAYS = "days.json"
 TREES = "trees"
 
@@ -73,14 +76,16 @@ def prepared_rows(
     listener: RunListener,
     earlier: Earlier | None = None,
     refit: bool = False,
+    workers: Workers = HERE,
 ) -> Prepared:
     """Cached rows from ``folder``, or newly encoded ones; a lock lets one process encode while the others wait.
 
     With ``refit``, the held-out rows are training rows, too. Trees are fitted once for all runs with the same
-    ``trees``. For list losses, the training rows are those of whole lists. Raises ``DataError``.
+    ``trees``. For list losses, the training rows are those of whole lists. Rows are encoded by ``workers``, on
+    whom they do not depend. Raises ``DataError``.
     """
     with locked(folder.with_name(f"{folder.name}.lock")):
-        base = _encoded_rows(experiment, log, folder, listener, earlier, refit)
+        base = _encoded_rows(experiment, log, folder, listener, earlier, refit, workers)
         prepared = _with_lists(experiment, _with_trees(experiment, base, folder, log, listener, refit), folder)
         for text in _check_orders(experiment, prepared, earlier):
             listener.note(text)
@@ -88,7 +93,13 @@ def prepared_rows(
 
 
 def _encoded_rows(
-    experiment: Experiment, log: Log, folder: Path, listener: RunListener, earlier: Earlier | None, refit: bool
+    experiment: Experiment,
+    log: Log,
+    folder: Path,
+    listener: RunListener,
+    earlier: Earlier | None,
+    refit: bool,
+    workers: Workers,
 ) -> Prepared:
     """Rows without tree scores; new ones replace all that is in the folder."""
     mark, expected = folder / "fingerprint", fingerprint(experiment, log, earlier, refit)
@@ -100,7 +111,7 @@ def _encoded_rows(
     mark.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    prepared = prepare(experiment, log, folder, listener.rows, listener.note, earlier, refit)
+    prepared = prepare(experiment, log, folder, listener.rows, listener.note, earlier, refit, workers)
     state, encoded = to_state(prepared.encoder)
     (folder / "encoder.json").write_bytes(orjson.dumps(state))
     np.savez(folder / "encoder.npz", allow_pickle=False, **encoded)

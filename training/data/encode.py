@@ -1,34 +1,22 @@
 """Fits the encoder on a log's training rows and encodes the log: one pass to fit, one to encode."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranker.artifact import to_json
-from ranker.encoding import (
-    Column,
-    Encoder,
-    EncoderFitter,
-    Items,
-    Labels,
-    Packed,
-    Ragged,
-    Text,
-    encode_labels,
-    encode_weights,
-    label_columns,
-    weight_columns,
-)
+from ranker.encoding import Column, Encoder, EncoderFitter, Items, weight_columns
 from ranker.encoding.columns import Mask
 from ranker.encoding.within_list import ListInputs
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.log_reader import Chunk, DataError, Log
 from ranker.outcomes import outcomes
-from ranker.rank_losses import LISTS
 from ranker.schema import Schema
 from training.config.experiment import Experiment
 from training.data.batches import Batch, EncodedRows, EncodedWriter
@@ -37,21 +25,25 @@ from training.data.day_counts import DayCounts
 from training.data.days import DayClock, Days
 from training.data.dropped_rows import Rows, without_dropped
 from training.data.earlier import Arrays, Earlier
+from training.data.encoded_chunks import VALIDATION as VALIDATION
+from training.data.encoded_chunks import columns_of as columns_of
+from training.data.encoded_chunks import labels_at, selected, validation_batches
+from training.data.encoded_chunks import labels_of as labels_of
+from training.data.encoded_chunks import taken as taken
 from training.data.encoding_checks import cautions
 from training.data.every_row import EveryRow
 from training.data.experiment_log import kinds_of
 from training.data.folds import DayFolds, Folds
 from training.data.grouping import GROUP as GROUP
 from training.data.grouping import NO_GROUP as NO_GROUP
-from training.data.grouping import Grouping
 from training.data.label_counts import LabelCounts
 from training.data.positions import encode_positions, position_columns
+from training.data.second_pass import EncodedSpan, SecondPass, missing_files, spans_of
 from training.data.split.all_rows import AllRows
 from training.data.split.held_out import Split, split
 from training.data.task_states import task_states
+from training.data.workers import HERE, Workers
 from training.progress_listener import Progress, no_progress
-
-VALIDATION = "encode validation rows"
 
 
 def no_note(text: str) -> None:
@@ -78,10 +70,12 @@ def prepare(
     note: Callable[[str], None] = no_note,
     earlier: Earlier | None = None,
     refit: bool = False,
+    workers: Workers = HERE,
 ) -> Prepared:
     """Fit the encoder on the training rows and encode all rows into ``folder``. Raises ``DataError``.
 
-    With ``refit``, the held-out rows are training rows, too. The encoder of an ``earlier`` artifact is carried on.
+    The second pass is done by ``workers``; the result does not depend on them. With ``refit``, the held-out rows are
+    training rows, too. The encoder of an ``earlier`` artifact is carried on.
 
     The first pass counts labels and days: a task with nothing to learn, many labels that contradict `given`, and a few
     rows dated far after all others are errors; few contradictions, features without any value, and features that have
@@ -94,13 +88,14 @@ def prepare(
     clock = DayClock(experiment, earlier.facts.fits if earlier else 0)
     folds = Folds(schema, seed) if earlier is None else DayFolds(schema, clock)
     lists = experiment.list_column
-    grouping = None if lists is None else Grouping(lists)
     more = [*folds.columns, *clock.columns, *weight_columns(schema), *([lists] if lists else [])]
     columns = columns_of(schema, [*more, *position_columns(experiment)])
     fitter = EncoderFitter(schema, seed, earlier.carried if earlier else None, experiment.daily.refit_scales)
     counts, by_day, count = LabelCounts(schema), DayCounts(clock), 0
-    for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "fit encoding"):
-        labels, kept = _labels(schema, chunk, mask, counts)
+    counted: dict[str, int] = {}
+    every = _counted(rows.training(columns, labels_of(schema)), counted)
+    for chunk, mask in selected(every, progress, "fit encoding"):
+        labels, kept = labels_at(schema, chunk, mask, counts)
         with chunk.naming_rows():
             fold, days = folds.of(chunk), clock.of(chunk)[kept]
         with chunk.naming_rows(kept):
@@ -122,30 +117,56 @@ def prepare(
     encoder = fitter.fitted()
     for text in cautions(fitter, encoder):
         note(text)
-    training, weighed = EncodedWriter(folder / "training"), np.zeros(len(schema.tasks))
-    for chunk, mask in _selected(rows.training(columns, labels_of(schema)), progress, "encode training rows"):
-        labels, selected = _labels(schema, chunk, mask)
-        with chunk.naming_rows():
-            fold, days = folds.of(chunk), clock.of(chunk)
-        with chunk.naming_rows(selected):
-            columns_kept = taken(chunk.columns, selected)
-            arrays = _arrays(fitter.encode(encoder, columns_kept, fold[selected], days[selected]), labels)
-            weights = encode_weights(schema, columns_kept, labels)
-            if grouping is not None:
-                arrays[LISTS] = grouping.of(columns_kept)
-            arrays |= encode_positions(experiment, columns_kept)
-        if weights is not None:
-            arrays["weights"] = weights.astype(np.float32)
-            weighed += arrays["weights"].sum(axis=0)
-        training.write(arrays)
-    _check_weighed(schema, weighed, unlabelled)
-    encoded = training.close()
-    states = task_states(schema, encoder, encoded, seed, earlier, experiment.daily.refit_scales)
-    encoder = replace(encoder, tasks=states)
-    validation = _encode_validation(experiment, rows, encoder, folder, progress, counts)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".spans-", dir=folder) as spans:
+        second = SecondPass(
+            experiment,
+            Path(spans),
+            divided,
+            refit,
+            spans_of(divided, counted),
+            tuple(columns),
+            tuple(labels_of(schema)),
+            fitter,
+            encoder,
+            folds,
+            clock,
+        )
+        items = second.items("training")
+        found = workers.each(second, [*items, *second.items("validation")], progress)
+        encoded, weighed = _joined(folder / "training", islice(found, len(items)), len(schema.tasks))
+        _check_weighed(schema, weighed, unlabelled)
+        states = task_states(schema, encoder, encoded, seed, earlier, experiment.daily.refit_scales)
+        encoder = replace(encoder, tasks=states)
+        validation, _ = _joined(folder / "validation", found, len(schema.tasks), counts)
+    if not len(validation):
+        raise DataError(f"data.split holds out no row to validate on: {rows.counted(columns_of(schema, []))}")
     for text in counts.check_conflicts():
         note(text)
     return Prepared(encoder, encoded, validation, fitter.facts(), days_of)
+
+
+def _joined(
+    folder: Path, spans: Iterable[EncodedSpan], tasks: int, counts: LabelCounts | None = None
+) -> tuple[EncodedRows, NDArray[np.float64]]:
+    """The chunks of all spans in order, and the sums of their weights [T]; labels are added to ``counts``."""
+    writer, weighed = EncodedWriter(folder), np.zeros(tasks)
+    for span in spans:
+        missing_files(span)
+        for file, rows in zip(span.files, span.rows, strict=True):
+            writer.adopt(file, rows)
+        for weights in span.weighed:
+            weighed += weights
+        if counts is not None and span.counts is not None:
+            counts.join(span.counts)
+    return writer.close(), weighed
+
+
+def _counted(chunks: Iterator[tuple[Chunk, Mask]], rows: dict[str, int]) -> Iterator[tuple[Chunk, Mask]]:
+    """The same chunks; counts the ``rows`` of each file by name."""
+    for chunk, mask in chunks:
+        rows[chunk.source] = chunk.first + chunk.rows
+        yield chunk, mask
 
 
 def _check_weighed(schema: Schema, totals: NDArray[np.float64], unlabelled: Sequence[str]) -> None:
@@ -172,7 +193,7 @@ def encode_all(
     """
     log = log.typed(merged(schema_kinds(schema, encoder), of_kind("id", [group_by])))
     every = EveryRow(log.with_lists(ListInputs.of_schema(schema)))
-    for batch, _ in _validation(schema, encoder, every, [], {GROUP: group_by}, progress, counts):
+    for batch, _ in validation_batches(schema, encoder, every, [], {GROUP: group_by}, progress, counts):
         yield batch
 
 
@@ -185,7 +206,7 @@ def encode_held_out(
     counts: LabelCounts | None = None,
 ) -> Iterator[Batch]:
     """Encode only the validation rows; otherwise like :func:`encode_all`."""
-    for batch, _ in _validation(schema, encoder, rows, [], {GROUP: group_by}, progress, counts):
+    for batch, _ in validation_batches(schema, encoder, rows, [], {GROUP: group_by}, progress, counts):
         yield batch
 
 
@@ -199,7 +220,7 @@ def encode_with_columns(
     counts: LabelCounts | None = None,
 ) -> Iterator[tuple[Batch, dict[str, Column]]]:
     """Like :func:`encode_held_out`, with the raw columns of each batch: the schema's and ``more``."""
-    for batch, raw in _validation(schema, encoder, rows, more, {GROUP: group_by}, progress, counts):
+    for batch, raw in validation_batches(schema, encoder, rows, more, {GROUP: group_by}, progress, counts):
         yield batch, _declared(schema, raw)
 
 
@@ -210,7 +231,7 @@ def encode_inputs(
 
     Candidates hold the inputs within the lists of the log, and what they are compared by for others.
     """
-    for chunk, mask in _selected(chunks, progress, stage):
+    for chunk, mask in selected(chunks, progress, stage):
         columns = taken(chunk.columns, mask)
         with chunk.naming_rows(mask):
             encoder.times.check(schema, columns, numbers=False)
@@ -220,22 +241,6 @@ def encode_inputs(
 def rows_of(schema: Schema, rows: Split) -> Rows:
     """The rows of a split that are encoded, without those dropped by ``given_conflicts``."""
     return without_dropped(rows, schema, labels_of(schema))
-
-
-def columns_of(schema: Schema, more: list[str]) -> list[str]:
-    """Columns that a schema reads, inputs within lists among them, and ``more``, without repeats."""
-    return list(dict.fromkeys([*schema.encoded_columns(), *label_columns(schema), *more]))
-
-
-def labels_of(schema: Schema) -> list[str]:
-    """Label columns that nothing else needs; a file may lack one, and then has no labels for that task."""
-    needed = {*schema.input_columns(), *(task.mask for task in schema.tasks.values())}
-    return [column for column in label_columns(schema) if column not in needed]
-
-
-def taken(columns: Any, mask: Mask) -> dict[str, Column]:
-    """Rows [N] of columns where ``mask`` is true."""
-    return dict(columns) if mask.all() else {name: _rows(column, mask) for name, column in columns.items()}
 
 
 def columns_at(
@@ -269,92 +274,3 @@ def _declared(schema: Schema, columns: Mapping[str, Column]) -> dict[str, Column
         if column in declared:
             declared[column] = feature.as_declared(declared[column], column)
     return declared
-
-
-def _rows(column: Column, mask: Mask) -> Column:
-    if isinstance(column, Ragged):
-        lengths = np.diff(column.offsets)
-        values = _rows(column.values, np.repeat(mask, lengths))
-        return Ragged(values, np.concatenate([[0], np.cumsum(lengths[mask])]))
-    if isinstance(column, np.ndarray | Text):
-        return column[mask]
-    return [value for value, keep in zip(column, mask.tolist(), strict=True) if keep]
-
-
-def _encode_validation(
-    experiment: Experiment,
-    rows: Split | AllRows,
-    encoder: Encoder,
-    folder: Path,
-    progress: Progress,
-    counts: LabelCounts,
-) -> EncodedRows:
-    writer = EncodedWriter(folder / "validation")
-    groups = {GROUP: experiment.evaluation.group_by, LISTS: experiment.list_column}
-    for batch, _ in _validation(experiment.log_schema, encoder, rows, [], groups, progress, counts):
-        writer.write(batch)
-    validation = writer.close()
-    if not len(validation):
-        raise DataError(
-            f"data.split holds out no row to validate on: {rows.counted(columns_of(experiment.log_schema, []))}"
-        )
-    return validation
-
-
-def _selected(chunks: Iterator[tuple[Chunk, Mask]], progress: Progress, stage: str) -> Iterator[tuple[Chunk, Mask]]:
-    for chunk, mask in chunks:
-        if mask.any():
-            yield chunk, mask
-        progress(stage, chunk.rows)
-
-
-def _labels(schema: Schema, chunk: Chunk, mask: Mask, counts: LabelCounts | None = None) -> tuple[Labels, Mask]:
-    """Count the labels of a chunk's rows; return the labels and mask of the rows that are not dropped."""
-    with chunk.naming_rows():
-        labels = encode_labels(schema, chunk.columns)
-    if counts is not None:
-        counts.add(labels.at(mask))
-    kept = mask & ~labels.dropped
-    return labels.at(kept), kept
-
-
-def _validation(
-    schema: Schema,
-    encoder: Encoder,
-    rows: Rows,
-    more: list[str],
-    groups: Mapping[str, str | None],
-    progress: Progress,
-    counts: LabelCounts | None,
-) -> Iterator[tuple[Batch, dict[str, Column]]]:
-    """The validation rows, encoded and raw; ``groups`` has columns of keys by the name of their array."""
-    grouping = {name: Grouping(column) for name, column in groups.items() if column}
-    columns = columns_of(schema, [*(column for column in groups.values() if column), *more])
-    stage = "encode" if isinstance(rows, EveryRow) else VALIDATION
-    chunks = _selected(rows.validation(columns, labels_of(schema)), progress, stage)
-    yield from _encoded(schema, encoder, chunks, grouping, counts)
-
-
-def _encoded(
-    schema: Schema,
-    encoder: Encoder,
-    chunks: Iterator[tuple[Chunk, Mask]],
-    grouping: Mapping[str, Grouping],
-    counts: LabelCounts | None = None,
-) -> Iterator[tuple[Batch, dict[str, Column]]]:
-    """The selected rows of each chunk, encoded and raw."""
-    for chunk, mask in chunks:
-        labels, kept = _labels(schema, chunk, mask, counts)
-        columns = taken(chunk.columns, kept)
-        with chunk.naming_rows(kept):
-            encoder.times.check(schema, columns, numbers=False)
-            arrays = _arrays(encoder.encode(columns, columns), labels)
-            arrays |= {name: keys.of(columns) for name, keys in grouping.items()}
-        yield arrays, columns
-
-
-def _arrays(packed: Packed, labels: Labels) -> Batch:
-    arrays: Batch = {name: array for name, array in packed._asdict().items() if array.shape[1]}
-    arrays["labels"] = labels.values.astype(np.float32)
-    arrays["known"] = labels.known.astype(np.float32)
-    return arrays

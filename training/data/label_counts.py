@@ -30,6 +30,13 @@ class LabelCounts:
         self.positive += (kept.known & (kept.values != 0)).sum(axis=0)
         self.conflicts += labels.conflicts.sum(axis=0)
 
+    def join(self, other: "LabelCounts") -> None:
+        """Add the counts of other rows."""
+        self.rows += other.rows
+        self.known += other.known
+        self.positive += other.positive
+        self.conflicts += other.conflicts
+
     def _informative(self, labels: Labels) -> NDArray[np.bool_]:
         """Mask [N, T] of known labels; amounts count only where their ``given`` task is positive."""
         informative, names = labels.known.copy(), list(self._tasks)

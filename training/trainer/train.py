@@ -16,6 +16,8 @@ from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
 from training.config.task_metrics import task_and_key
+from training.data.cache import ROWS as ROWS
+from training.data.cache import RUN as RUN
 from training.data.cache import opened_rows, prepared_rows
 from training.data.earlier import Earlier, ParentRecord
 from training.data.encode import Prepared
@@ -43,9 +45,6 @@ from training.trainer.run import Run as Run
 from training.trainer.run_folder import RECORD, REFIT, RESULT, key_of
 from training.trainer.table_sizes import describe_tables, table_sizes
 from training.trainer.validation import validated
-
-RUN = "run"
-ROWS = "rows"
 
 
 def train(

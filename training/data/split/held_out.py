@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -56,18 +57,37 @@ class Split:
 def split(log: Log, rule: SplitRule, seed: int) -> Split:
     """Apply a split rule to a log; a split by time reads its column first. Raises ``DataError``."""
     if isinstance(rule, SplitByFiles):
-        return Split(log, lambda chunk: np.zeros(chunk.rows, dtype=bool), other=_validation(log, rule))
+        return Split(log, _none, other=_validation(log, rule))
     if isinstance(rule, SplitAtRandom):
-        fraction = rule.fraction
-        return Split(log, lambda chunk: uniform(chunk, seed) < fraction)
+        return Split(log, partial(_at_random, rule.fraction, seed))
     if isinstance(rule, SplitByGroup):
         log = log.typed({rule.column: "id"})
-        groups, share = GroupColumn(rule.column), rule.fraction
-        return Split(log, lambda chunk: unit(groups.whole(chunk), seed) < share, columns=(rule.column,))
+        held_out = partial(_by_group, GroupColumn(rule.column), rule.fraction, seed)
+        return Split(log, held_out, columns=(rule.column,))
     log = log.typed({rule.column: "time"})
     times = TimeColumn(rule.column, rule.format)
     found = window(log, rule, times)
-    return Split(log, lambda chunk: times.of(chunk).values >= found.start, columns=(rule.column,), window=found)
+    return Split(log, partial(_from_time, times, found.start), columns=(rule.column,), window=found)
+
+
+# Functions of the module, so that a split can be pickled for another process.
+
+
+def _none(chunk: Chunk) -> Mask:
+    return np.zeros(chunk.rows, dtype=bool)
+
+
+def _at_random(fraction: float, seed: int, chunk: Chunk) -> Mask:
+    return uniform(chunk, seed) < fraction
+
+
+def _by_group(groups: GroupColumn, fraction: float, seed: int, chunk: Chunk) -> Mask:
+    return unit(groups.whole(chunk), seed) < fraction
+
+
+def _from_time(times: TimeColumn, start: float, chunk: Chunk) -> Mask:
+    later: Mask = times.of(chunk).values >= start
+    return later
 
 
 def _validation(log: Log, rule: SplitByFiles) -> Log:

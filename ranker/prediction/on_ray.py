@@ -1,0 +1,144 @@
+"""The core of a prediction on a Ray cluster: tasks read blocks of a log, and an actor pool scores them."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ranker.cluster.session import Cluster, ClusterError
+from ranker.cluster.shipped import Shipped
+from ranker.cluster.stream import results
+from ranker.log_files.chunks import ArrowChunk
+from ranker.log_files.errors import DataError
+from ranker.log_files.lists import Block, ListKeys, SeenLists, whole_lists
+from ranker.log_files.log_reader import Log
+from ranker.log_files.spans import Span, span_blocks
+from ranker.prediction.options import PredictOptions
+from ranker.prediction.output import IdsByFeature
+from ranker.prediction.pieces import cut
+from ranker.prediction.predictor import Predictor
+from ranker.prediction.wire import Keys, PackedBlock, table_bytes, table_of
+
+
+class Scored(NamedTuple):
+    """Results of a block: the rows that it had, the results, and counts of ids."""
+
+    read: int
+    table: pa.Table
+    ids: IdsByFeature
+
+
+class Job(NamedTuple):
+    """What all blocks have in common: names and options, the results' schema, and versions that results depend on."""
+
+    shipped: Shipped
+    options: PredictOptions
+    schema: pa.Schema
+    software: dict[str, str]
+
+
+class Source(NamedTuple):
+    """A log and the spans that are read, the first from row ``start`` of the log on, in pieces of ``most`` rows."""
+
+    log: Log
+    spans: tuple[Span, ...]
+    columns: tuple[str, ...]
+    keep: tuple[str, ...]
+    keys: ListKeys | None
+    start: int
+    most: int
+
+    @classmethod
+    def of(cls, log: Log, predictor: Predictor, start: int, most: int) -> "Source":
+        """The spans of a log that have rows from ``start`` on."""
+        spans = log.spans(log.text_rows() if start else None)
+        kept = [s for s, after in zip(spans, [*spans[1:], None], strict=True) if after is None or after.number > start]
+        keys = predictor.list_keys() if predictor.list_by else None
+        return cls(log, tuple(kept), tuple(predictor.columns), predictor.options.copied, keys, start, most)
+
+    def read(self, index: int) -> Iterator[PackedBlock]:
+        """The blocks of a span. Raises ``DataError``."""
+        if self.keys is None:
+            for piece in self._pieces(self.spans[index]):
+                yield PackedBlock.of(Block([piece]))
+            return
+        for block in span_blocks(self._pieces, self.spans, index, self.keys):
+            yield PackedBlock.of(block, self._keys_of(self.keys, block))
+
+    def _pieces(self, span: Span) -> Iterator[ArrowChunk]:
+        try:
+            chunks = self.log.span_chunks(span, self.columns, keep=self.keep)
+            yield from cut(chunks, self.start if span == self.spans[0] else 0, self.most)
+        except DataError as error:
+            path = self.log.paths()[span.file]
+            if os.path.isabs(path) and not Path(path).exists():
+                raise DataError(
+                    f"{path}: is not on the machine {socket.gethostname()} of the cluster; data must be at the same "
+                    "path on every machine, or at a URL"
+                ) from None
+            raise error
+
+    def repeated(self) -> None:
+        """Raise the ``DataError`` of one process that reads all rows and finds a list that comes back."""
+        assert self.keys is not None, "only rows of lists have keys"
+        chunks = self.log.arrow_chunks(self.keys.columns)
+        for _ in whole_lists(chunks, ListKeys(self.keys.columns, self.keys.option), SeenLists()):
+            pass
+
+    @staticmethod
+    def _keys_of(keys: ListKeys, block: Block) -> Keys:
+        assert block.starts is not None, "blocks of lists are made of whole lists"
+        return np.concatenate([keys.of(chunk) for chunk in block.chunks])[block.starts]
+
+
+class Scorer:
+    """Scores blocks in an actor."""
+
+    def __init__(self, job: Job) -> None:
+        """Load the artifact. Raises ``ClusterError`` for another version of a package that results depend on."""
+        here = {name: getattr(import_module(name), "__version__", "") for name in job.software}
+        for name, version in job.software.items():
+            if here[name] != version:
+                raise ClusterError(
+                    f"the machine {socket.gethostname()} of the cluster has {name} {here[name]}, and this one has "
+                    f"{version}; results depend on it: install the same version on all machines"
+                )
+        self._predictor = Predictor(job.shipped.opened(), job.options)
+        self._schema = job.schema
+
+    def __call__(self, packed: PackedBlock) -> tuple[int, bytes, IdsByFeature, Keys | None]:
+        """Rows, results as a stream, counts of ids, and keys of lists. Raises ``DataError``."""
+        predicted = self._predictor.predict(packed.unpacked(), self._schema)
+        return predicted.read, table_bytes(predicted.table), dict(predicted.ids), packed.keys
+
+
+def scored_files(cluster: Cluster, job: Job, source: Source, seen: SeenLists) -> Iterator[Scored]:
+    """Results of all blocks in order. Raises ``DataError``, and ``ClusterError`` if the cluster fails.
+
+    ``seen`` has the lists of rows before ``source.start``; a list that comes back is found here, where all are known.
+    """
+    yield from _checked(results(cluster, len(source.spans), source.read, Scorer, (job,)), seen, source.repeated)
+
+
+def scored_blocks(cluster: Cluster, job: Job, blocks: Sequence[PackedBlock]) -> Iterator[Scored]:
+    """Results of blocks in memory, in order."""
+    references = [cluster.ray.put(block) for block in blocks]
+
+    def read(index: int) -> Iterator[PackedBlock]:
+        yield import_module("ray").get(references[index])
+
+    yield from _checked(results(cluster, len(blocks), read, Scorer, (job,)), SeenLists(), lambda: None)
+
+
+def _checked(
+    found: Iterator[tuple[int, bytes, IdsByFeature, Keys | None]], seen: SeenLists, repeated: Callable[[], None]
+) -> Iterator[Scored]:
+    for read, table, ids, keys in found:
+        if keys is not None and seen.add(keys) is not None:
+            repeated()
+        yield Scored(read, table_of(table), ids)
