@@ -1,8 +1,8 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
 ``fit``, ``evaluate``, ``compare``, ``search``, ``join``, ``distill``, ``promote``, ``experiment``, ``online``,
-``evaluate_policy``, ``publish`` and ``nightly`` are the commands of ``ranker-train`` as functions; accessing one imports
-TensorFlow.
+``evaluate_policy``, ``publish`` and ``nightly`` are the commands of ``ranker-train`` as functions; accessing one
+imports TensorFlow.
 """
 
 from importlib import import_module

@@ -215,5 +215,5 @@ def test_a_folder_that_cannot_be_written_is_named(numbered, tmp_path):
 
 def test_a_manifest_without_a_number_is_no_version_to_fetch(store, tmp_path):
     overwritten(store, "odd/1/manifest.json", b'{"version": "1", "files": {}}')
-    with pytest.raises(RemoteError, match="odd/1/manifest.json: is not a manifest: version must be a number above 0"):
+    with pytest.raises(RemoteError, match=r"odd/1/manifest.json: is not a manifest: version must be a number above 0"):
         fetch(f"s3://models/odd{store}", tmp_path)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from training.commands.cluster import INDEX, Cluster
+from training.commands.pods import INDEX, Pods
 
 
 def cluster(
@@ -27,7 +27,7 @@ def cluster(
     """Run a command as one of the pods of Kubernetes Jobs that train together: sets TF_CONFIG for it."""
     if index is None:
         raise ValueError(f"--index: is not set, and neither is {INDEX}, which pods of an indexed Job have")
-    os.environ["TF_CONFIG"] = Cluster(name, workers, servers, port).config(role, index)
+    os.environ["TF_CONFIG"] = Pods(name, workers, servers, port).config(role, index)
     try:
         os.execvp(command[0], command)
     except OSError as error:

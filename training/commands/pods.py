@@ -12,7 +12,7 @@ INDEX = "JOB_COMPLETION_INDEX"
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Pods:
     """Pods of indexed Jobs behind a headless Service, which are reached at ``NAME-ROLE-INDEX.NAME:PORT``.
 
     Attributes

@@ -8,14 +8,14 @@ import sys
 import pytest
 
 from tests.training.command import ranker_train
-from training.commands.cluster import Cluster
+from training.commands.pods import Pods
 
 WORKERS = ["shop-worker-0.shop:2222", "shop-worker-1.shop:2222"]
 
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_workers_alone_have_each_others_addresses_and_their_place(index):
-    found = json.loads(Cluster("shop", 2).config("worker", index))
+    found = json.loads(Pods("shop", 2).config("worker", index))
     assert found == {"cluster": {"worker": WORKERS}, "task": {"type": "worker", "index": index}}
 
 
@@ -23,7 +23,7 @@ def test_workers_alone_have_each_others_addresses_and_their_place(index):
     ("role", "index", "kind"), [("chief", 0, "chief"), ("worker", 1, "worker"), ("server", 2, "ps")]
 )
 def test_servers_come_with_a_chief(role, index, kind):
-    found = json.loads(Cluster("shop", 2, 3, port=4000).config(role, index))
+    found = json.loads(Pods("shop", 2, 3, port=4000).config(role, index))
     assert found["task"] == {"type": kind, "index": index}
     assert found["cluster"] == {
         "chief": ["shop-chief-0.shop:4000"],
@@ -65,5 +65,5 @@ def test_the_command_runs_in_the_same_process_with_its_own_arguments_and_status(
         env={**os.environ, "JOB_COMPLETION_INDEX": "1"},
     )
     printed = process.communicate(timeout=120)[0]
-    assert printed == f"{process.pid} {Cluster('shop', 2).config('worker', 1)} ['--data', 'x']\n"
+    assert printed == f"{process.pid} {Pods('shop', 2).config('worker', 1)} ['--data', 'x']\n"
     assert process.returncode == 75
