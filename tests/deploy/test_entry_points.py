@@ -114,6 +114,11 @@ class TestServiceFromStore:
         assert answer.json()["model_version"] == 1
 
 
+def of_job(job, container):
+    """The environment; only an indexed Job's pods have their index in it."""
+    return {k: v for k, v in container.environment.items() if job["kind"] == "Job" or k != "JOB_COMPLETION_INDEX"}
+
+
 class TestTraining:
     @pytest.mark.parametrize(("name", "servers"), [("training", 0), ("parameter-servers", 2)])
     def test_every_pod_finds_its_place(self, name, servers, tmp_path, monkeypatch):
@@ -121,17 +126,16 @@ class TestTraining:
         monkeypatch.setattr("os.execvp", lambda program, words: ran.append((program, words)))
         monkeypatch.setenv("TF_CONFIG", "")
         addresses, service = {}, named(name, "Service")["metadata"]["name"]
-        for job in (each for each in BUILT[name] if each["kind"] == "Job"):
+        for job in (each for each in BUILT[name] if each["kind"] in ("Job", "StatefulSet")):
             (found,) = containers(job)
-            for index in range(job["spec"]["completions"]):
-                container = container_of(found, BUILT[name], tmp_path, {})
-                monkeypatch.setenv("JOB_COMPLETION_INDEX", str(index))
-                ended = ranker_train(*container.args)
+            for index in range(job["spec"].get("completions") or job["spec"]["replicas"]):
+                container = container_of(found, BUILT[name], tmp_path, {}, index)
+                ended = ranker_train(*container.args, **of_job(job, container))
                 assert ended.returncode == 0, ended.stderr
                 place = cluster_of(None, "multi_worker")
                 assert len(place.workers) == 4 + bool(servers)
                 assert len(place.servers) == servers
-                hostname = f"{job['metadata']['name']}-{index}"  # which an indexed Job gives its pods
+                hostname = f"{job['metadata']['name']}-{index}"  # which both kinds give their pods
                 assert place.address == f"{hostname}.{service}:{found['ports'][0]['containerPort']}"
                 addresses[place.address] = dict(place.jobs)
                 program, words = ran.pop()

@@ -62,7 +62,7 @@ def test_every_file_is_used(name):
 
 @EACH
 def test_what_is_named_is_there_or_the_users(name):
-    there = {(each["kind"], each["metadata"]["name"]) for each in BUILT[name]}
+    there = {(each["kind"], each["metadata"]["name"]) for each in [*BUILT[name], *BUILT["runs"]]}
     named = {("ConfigMap", place[key]) for each in BUILT[name] for place, key in config_map_names(each)}
     for each in BUILT[name]:
         assert each["metadata"]["namespace"] == "ranker"
@@ -76,6 +76,8 @@ def test_what_is_named_is_there_or_the_users(name):
                 named |= {("PersistentVolumeClaim", claim)} if claim else set()
             if "subdomain" in pod["spec"]:
                 named.add(("Service", pod["spec"]["subdomain"]))
+        if each["kind"] == "StatefulSet":
+            named.add(("Service", each["spec"]["serviceName"]))
     assert named - there <= USERS
     page = (ROOT / "deploy" / "README.md").read_text()
     assert [called for _, called in named - there if called not in page] == []
@@ -89,7 +91,7 @@ def test_selectors_choose_pods_that_there_are(name):
         spec = each.get("spec", {})
         if each["kind"] == "Service":
             selectors.append(spec["selector"])
-        elif each["kind"] in ("Deployment", "PodDisruptionBudget"):
+        elif each["kind"] in ("Deployment", "PodDisruptionBudget", "StatefulSet"):
             selectors.append(spec["selector"]["matchLabels"])
         elif each["kind"] == "NetworkPolicy":
             selectors.append(spec["podSelector"]["matchLabels"])
@@ -122,7 +124,9 @@ def test_pods_have_no_rights_and_a_bound_on_what_they_take(name):
 
 def arguments_of(container):
     """The arguments of a container with what its ConfigMaps would put in."""
-    return [re.sub(r"\$\((\w+)\)", r"s3://bucket/\1", word) for word in container["args"]]
+    return [
+        re.sub(r"\$\((RANKER_\w+)\)", r"s3://bucket/\1", word).replace("$(INDEX)", "0") for word in container["args"]
+    ]
 
 
 @EACH
@@ -164,7 +168,9 @@ def test_variables_in_arguments_come_from_a_config_map(name):
             sources = [
                 source["configMapRef"]["name"] for source in container.get("envFrom", []) if "configMapRef" in source
             ]
-            known = {key for source in sources for key in maps[source]}
+            known = {key for source in sources for key in maps[source]} | {
+                each["name"] for each in container.get("env", [])
+            }
             wanted = set(re.findall(r"\$\((\w+)\)", " ".join(container.get("args", []))))
             assert wanted <= known
 
@@ -196,39 +202,34 @@ def test_configs_are_valid(name, distribution):
         assert experiment.training.checkpoint_every is not None
 
 
-def test_every_index_of_the_jobs_is_a_pod_of_the_cluster():
-    for name in ("training", "parameter-servers"):
-        jobs = [each for each in BUILT[name] if each["kind"] == "Job"]
-        (service,) = [each for each in BUILT[name] if each["kind"] == "Service"]
-        assert service["spec"]["clusterIP"] == "None"
-        assert service["spec"]["publishNotReadyAddresses"]
-        for job in jobs:
-            spec, (container,) = job["spec"], containers(job)
-            options = dict(
-                word[2:].split("=") for word in container["args"] if re.match(r"--(name|role|workers|servers)", word)
-            )
-            role = options.get("role", "worker")
-            counts = {"worker": int(options["workers"]), "server": int(options.get("servers", 0)), "chief": 1}
-            assert job["metadata"]["name"] == f"{options['name']}-{role}"
-            assert spec["template"]["spec"]["subdomain"] == options["name"] == service["metadata"]["name"]
-            assert spec["completionMode"] == "Indexed"
-            assert spec["completions"] == spec["parallelism"] == counts[role]
-            assert spec["template"]["spec"]["restartPolicy"] == "Never"  # as a podFailurePolicy asks for
+@pytest.mark.parametrize("name", ["training", "parameter-servers"])
+def test_numbers_and_names_of_pods_are_those_that_the_commands_say(name):
+    service, told = found(name, "Service"), set()
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["publishNotReadyAddresses"]
+    for each in BUILT[name]:
+        for container in containers(each):
+            words = [
+                word[2:].split("=") for word in container["args"] if re.match(r"--(name|role|workers|servers)=", word)
+            ]
+            options, spec = {"role": "worker", "servers": "0", **dict(words)}, each["spec"]
+            told.add((options["workers"], options["servers"]))
+            assert each["metadata"]["name"] == f"{options['name']}-{options['role']}"
             assert (
                 [port["containerPort"] for port in container["ports"]]
                 == [service["spec"]["ports"][0]["port"]]
                 == [2222]
             )
-        assert (
-            len(
-                {
-                    str([word for word in container["args"] if re.match("--(workers|servers)", word)])
-                    for job in jobs
-                    for container in containers(job)
-                }
-            )
-            == 1
-        )
+            count = int({"worker": options["workers"], "server": options["servers"], "chief": "1"}[options["role"]])
+            if each["kind"] == "StatefulSet":
+                assert (spec["replicas"], spec["podManagementPolicy"]) == (count, "Parallel")
+                named = spec["serviceName"]
+            else:
+                assert spec["completions"] == spec["parallelism"] == count
+                assert (spec["completionMode"], spec["template"]["spec"]["restartPolicy"]) == ("Indexed", "Never")
+                named = spec["template"]["spec"]["subdomain"]
+            assert named == options["name"] == service["metadata"]["name"]
+    assert len(told) == 1
 
 
 def test_nobody_but_their_own_pods_reaches_those_that_train():

@@ -13,9 +13,7 @@ def cluster(
         list[str],
         typer.Argument(help="What to run, after `--`: `ranker-train fit` with its arguments.", metavar="COMMAND"),
     ],
-    name: Annotated[
-        str, typer.Option(help="Name of the headless Service; pods are at `NAME-ROLE-INDEX.NAME`, one Job a role.")
-    ],
+    name: Annotated[str, typer.Option(help="Name of the headless Service; pods are at `NAME-ROLE-INDEX.NAME`.")],
     workers: Annotated[int, typer.Option(help="Number of workers.")],
     servers: Annotated[int, typer.Option(help="Number of parameter servers; with some, there is a chief, too.")] = 0,
     role: Annotated[str, typer.Option(help="Role of this pod: worker, chief or server.")] = "worker",
@@ -24,7 +22,7 @@ def cluster(
     ] = None,
     port: Annotated[int, typer.Option(help="Port that every pod listens on.")] = 2222,
 ) -> None:
-    """Run a command as one of the pods of Kubernetes Jobs that train together: sets TF_CONFIG for it."""
+    """Run a command as one of the pods in Kubernetes that train together: sets TF_CONFIG for it."""
     if index is None:
         raise ValueError(f"--index: is not set, and neither is {INDEX}, which pods of an indexed Job have")
     os.environ["TF_CONFIG"] = Pods(name, workers, servers, port).config(role, index)

@@ -13,16 +13,16 @@ INDEX = "JOB_COMPLETION_INDEX"
 
 @dataclass(frozen=True)
 class Pods:
-    """Pods of indexed Jobs behind a headless Service, which are reached at ``NAME-ROLE-INDEX.NAME:PORT``.
+    """Pods of indexed Jobs or StatefulSets behind a headless Service, reached at ``NAME-ROLE-INDEX.NAME:PORT``.
 
     Attributes
     ----------
     name
-        Name of the Service. The Job of a role is called ``NAME-ROLE``.
+        Name of the Service. The Job or StatefulSet of a role is called ``NAME-ROLE``.
     workers
-        Pods of the Job ``NAME-worker``.
+        Number of workers.
     servers
-        Pods of the Job ``NAME-server``, which hold the tables; with some, there is a Job ``NAME-chief`` of one pod.
+        Number of servers, which hold the tables; with some, there is a chief, too.
     port
         Port that each pod listens on.
     """
@@ -57,8 +57,8 @@ class Pods:
             raise ValueError(f"--role {role}: there is none without servers; set --servers, or use the role worker")
         if not 0 <= index < self.counts[role]:
             raise ValueError(
-                f"--index {index}: the {self.counts[role]} pod(s) of role {role} have indices from 0; are the "
-                f"completions of the Job {self.name}-{role} as many as the option says?"
+                f"--index {index}: the {self.counts[role]} pod(s) of role {role} have indices from 0; does "
+                f"{self.name}-{role} have as many pods as the option says?"
             )
         hosts = {
             ROLES[each]: [f"{self.name}-{each}-{i}.{self.name}:{self.port}" for i in range(count)]

@@ -35,7 +35,10 @@ def test_servers_come_with_a_chief(role, index, kind):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--workers", 2, "--index", 2), "--index 2: the 2 pod(s) of role worker have indices from 0; are the"),
+        (
+            ("--workers", 2, "--index", 2),
+            "--index 2: the 2 pod(s) of role worker have indices from 0; does shop-worker have",
+        ),
         (("--workers", 2, "--index", -1), "--index -1: "),
         (("--workers", 2, "--index", 0, "--role", "chief"), "--role chief: there is none without servers"),
         (("--workers", 2, "--index", 0, "--role", "wroker"), "--role: 'wroker' is not a role; did you mean 'worker'?"),
