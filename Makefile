@@ -71,6 +71,9 @@ lock:
 	    --python-platform x86_64-unknown-linux-gnu --generate-hashes --no-annotate --upgrade \
 	    --custom-compile-command "make lock" -o lock/$$extra.txt; \
 	done
+	uv pip compile pyproject.toml --extra train --extra ray-cluster --python-version 3.11 \
+	  --python-platform x86_64-unknown-linux-gnu --generate-hashes --no-annotate --upgrade --constraint lock/dev.txt \
+	  --custom-compile-command "make lock" -o lock/train.txt
 	uv pip compile lock/store.in --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --generate-hashes \
 	  --no-annotate --upgrade --custom-compile-command "make lock" -o lock/store.txt
 

@@ -1,4 +1,4 @@
-"""Artifacts in object stores: a verified local copy of a version, and the publishing of one.
+"""Artifacts in object stores: verified local copies of a version, and the publishing of one.
 
 A store holds the same files as a disk, ``URL/3/manifest.json`` and so on. The manifest is written last, so that a
 version is either whole or not there.
@@ -6,15 +6,21 @@ version is either whole or not there.
 
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import orjson
 
-from ranker.artifact_files import MANIFEST, digest
+from ranker.artifact_files import MANIFEST, FileError, digest, verify
+from ranker.file_locks import locked
 from ranker.remote_files import RemoteError, RemoteFolder
 from ranker.urls import cache_folder
+
+STATE = "state/"
+"""Start of the names of files that training alone reads."""
+FETCHING = ".fetching-"
 
 
 def local_copy(url: str) -> Path:
@@ -24,21 +30,54 @@ def local_copy(url: str) -> Path:
     checksum. Raises ``RemoteError`` for a URL that cannot be read or has no version, if a file does not have its
     checksum, and if the copy cannot be written.
     """
-    folder = RemoteFolder.at(url)
-    if not folder.has(MANIFEST):
-        numbers = versions(folder)
-        if not numbers:
-            raise RemoteError(f"{folder}: has no {MANIFEST} and no numbered version of an artifact")
-        folder = folder / str(max(numbers))
+    folder = _version_at(url, None)
     manifest = folder.read(MANIFEST)
     try:
         copy = cache_folder() / "artifacts" / digest_of(manifest)
         if not (copy / MANIFEST).is_file():
-            _download(folder, manifest, copy)
+            _copy(folder, manifest, copy)
     except (OSError, RuntimeError) as error:  # a user without a home is a RuntimeError
         raise RemoteError(
             f"{folder}: its copy cannot be written: {error}; set XDG_CACHE_HOME to a folder that can be"
         ) from None
+    return copy
+
+
+def fetch(url: str, folder: Path, version: int | None = None) -> Path:
+    """Copy a version, or the highest, from ``URL/<its number>`` to ``folder/<its number>``, and return that folder.
+
+    The copy appears under its number when every file has the checksum in the manifest. A verified copy that is there
+    is left as it is, a damaged one is replaced, and an interrupted one is gone on with. The files of ``state/``, which
+    serving never reads, stay in the store. Raises ``RemoteError`` if the URL cannot be read or has no such version, if
+    a file is missing or does not have its checksum, if the folder cannot be written, or holds another artifact of this
+    number.
+    """
+    source = _version_at(url, version)
+    manifest = source.read(MANIFEST)
+    files, chunks, number = _read(manifest, source)
+    if not isinstance(number, int) or number < 1:
+        raise RemoteError(f"{source / MANIFEST}: is not a manifest: version must be a number above 0, got {number!r}")
+    files = {name: checksum for name, checksum in files.items() if not name.startswith(STATE)}
+    copy = folder / str(number)
+    try:
+        with locked(folder / f"{FETCHING}lock", required=False):
+            if (copy / MANIFEST).is_file():
+                if (copy / MANIFEST).read_bytes() == manifest:
+                    with suppress(FileError):
+                        verify(copy, files, chunks)
+                        return copy
+                else:
+                    raise RemoteError(
+                        f"{copy}: is another artifact than {source}; remove it, or fetch into another folder"
+                    )
+            partial = folder / f"{FETCHING}{digest_of(manifest)}"
+            _remove_others(partial)
+            _download(source, files, partial)
+            (partial / MANIFEST).write_bytes(manifest)
+            shutil.rmtree(copy, ignore_errors=True)
+            partial.replace(copy)
+    except OSError as error:
+        raise RemoteError(f"{copy}: cannot be written: {error.strerror or error}") from None
     return copy
 
 
@@ -71,20 +110,38 @@ def digest_of(manifest: bytes) -> str:
     return sha256(manifest).hexdigest()[:32]
 
 
-def _download(folder: RemoteFolder, manifest: bytes, copy: Path) -> None:
-    """Copy what the manifest lists to a temporary folder, and move it to its place when it is whole."""
+def _version_at(url: str, version: int | None) -> RemoteFolder:
+    """The folder of a version at a URL, or of one below it, by default the highest. Raises ``RemoteError``."""
+    folder = RemoteFolder.at(url)
+    if version is None and folder.has(MANIFEST):
+        return folder
+    numbers = versions(folder)
+    if version is not None and version not in numbers:
+        there = ", ".join(map(str, numbers)) or "none"
+        raise RemoteError(f"{folder}: has no version {version}; versions that are there: {there}")
+    if not numbers:
+        raise RemoteError(f"{folder}: has no {MANIFEST} and no numbered version of an artifact")
+    return folder / str(numbers[-1] if version is None else version)
+
+
+def _read(manifest: bytes, folder: RemoteFolder) -> tuple[dict[str, str], dict[str, list[str]], int]:
+    """Checksum by file, checksums of chunks by file, and number of a version. Raises ``RemoteError``."""
     try:
-        files: dict[str, str] = orjson.loads(manifest)["files"]
-        names = _safe(files, folder)
-    except (KeyError, TypeError, ValueError) as error:
+        content = orjson.loads(manifest)
+        files: dict[str, str] = content["files"]
+        _safe(files, folder)
+        return files, content.get("chunks", {}), content["version"]
+    except (AttributeError, KeyError, TypeError, orjson.JSONDecodeError) as error:
         raise RemoteError(f"{folder / MANIFEST}: is not a manifest: {error}") from None
+
+
+def _copy(folder: RemoteFolder, manifest: bytes, copy: Path) -> None:
+    """Copy what the manifest lists to a temporary folder, and move it to its place when it is whole."""
+    files, _, _ = _read(manifest, folder)
     copy.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{copy.name}-", dir=copy.parent))
     try:
-        for name in names:
-            folder.download(name, partial / name)
-            if digest(partial / name) != files[name]:
-                raise RemoteError(f"{folder / name}: does not have the checksum in the manifest; publish it again")
+        _download(folder, files, partial)
         (partial / MANIFEST).write_bytes(manifest)
         try:
             partial.replace(copy)
@@ -93,6 +150,23 @@ def _download(folder: RemoteFolder, manifest: bytes, copy: Path) -> None:
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _download(folder: RemoteFolder, files: Mapping[str, str], target: Path) -> None:
+    """Copy files, except those that are there with the right checksum. Raises ``RemoteError`` for a wrong one."""
+    for name, checksum in files.items():
+        if (target / name).is_file() and digest(target / name) == checksum:
+            continue
+        folder.download(name, target / name)
+        if digest(target / name) != checksum:
+            raise RemoteError(f"{folder / name}: does not have the checksum in the manifest; publish it again")
+
+
+def _remove_others(partial: Path) -> None:
+    """Remove what interrupted copies of other versions left beside this one."""
+    for found in partial.parent.glob(f"{FETCHING}*"):
+        if found.is_dir() and found != partial:
+            shutil.rmtree(found)
 
 
 def _safe(names: Iterable[str], folder: RemoteFolder) -> list[str]:

@@ -18,6 +18,7 @@ from ranker.command_line import Command, debug
 from ranker.cpus import cores
 from ranker.prediction.command import predict
 from ranker.urls import is_remote
+from serving.fetch import fetch
 from serving.logs import CONFIG
 from serving.process.runtime_folder import owned, runtime_folder
 from serving.setting_groups import GROUPS
@@ -28,20 +29,24 @@ if TYPE_CHECKING:
 
 
 class _Serve(Command):
-    """The service, and ``predict`` as its first argument: a batch job of the same image."""
+    """The service, and other commands of the same image that its first argument may name."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         """Run the command that the arguments name."""
         given = list(sys.argv[1:] if args is None else args)
-        if given[:1] != [PREDICT]:
+        other = OTHERS.get(given[0]) if given else None
+        if other is None:
             return super().main(given, *rest, **options)
-        return typer.main.get_command(batch).main(given[1:], **{**options, "prog_name": f"ranker-serve {PREDICT}"})
+        return typer.main.get_command(other).main(given[1:], **{**options, "prog_name": f"ranker-serve {given[0]}"})
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-batch = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-batch.command(cls=Command)(predict)
-PREDICT = "predict"
+def _app() -> typer.Typer:
+    return typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+
+
+app, OTHERS = _app(), {"predict": _app(), "fetch": _app()}
+OTHERS["predict"].command(cls=Command)(predict)
+OTHERS["fetch"].command(cls=Command)(fetch)
 
 GRACE = 30
 """Seconds that running requests have to finish once the port is closed."""
@@ -142,7 +147,8 @@ setattr(serve, "__signature__", _signature)  # noqa: B010 - a function's type ha
 app.command(
     cls=_Serve,
     help="Serve an artifact over HTTP: `POST /rank`, `GET /model`, `/metrics`, `/health/`, `/docs`.",
-    epilog="`ranker-serve predict` scores files instead; see `ranker-serve predict --help`.",
+    epilog="`ranker-serve predict` scores files instead, and `ranker-serve fetch` copies an artifact from an object "
+    "store; see their `--help`.",
 )(serve)
 
 

@@ -1,7 +1,8 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
 ``fit``, ``evaluate``, ``compare``, ``search``, ``join``, ``distill``, ``promote``, ``experiment``, ``online``,
-``evaluate_policy`` and ``publish`` are the commands of ``ranker-train`` as functions; accessing one imports TensorFlow.
+``evaluate_policy``, ``publish`` and ``nightly`` are the commands of ``ranker-train`` as functions; accessing one
+imports TensorFlow.
 """
 
 from importlib import import_module
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from training.commands.experiment import ExperimentOptions, experiment
     from training.commands.fit import TrainingRun, fit
     from training.commands.join import join
+    from training.commands.nightly import Nightly, nightly
     from training.commands.online import OnlineRun, online
     from training.commands.promote import Promotion, PromotionOptions, promote
     from training.commands.publish import publish
@@ -39,6 +41,7 @@ __all__ = [
     "ExperimentOptions",
     "Joined",
     "Judgement",
+    "Nightly",
     "OnlineRun",
     "Promotion",
     "PromotionOptions",
@@ -52,6 +55,7 @@ __all__ = [
     "experiment",
     "fit",
     "join",
+    "nightly",
     "online",
     "promote",
     "publish",
@@ -67,6 +71,8 @@ _MODULES = {
     "Distillation": "training.commands.distill",
     "ExperimentOptions": "training.commands.experiment",
     "Judgement": "training.experiments.judgement",
+    "Nightly": "training.commands.nightly",
+    "nightly": "training.commands.nightly",
     "OnlineRun": "training.commands.online",
     "online": "training.commands.online",
     "Evaluation": "training.off_policy.evaluate",

@@ -25,14 +25,13 @@ def read(*path):
     return yaml.safe_load(DEPLOY.joinpath(*path).read_text())
 
 
-OBJECTS = {file.name: read("kubernetes", file.name) for file in sorted((DEPLOY / "kubernetes").glob("*.yaml"))}
+SERVICE = DEPLOY / "kubernetes" / "service"
+OBJECTS = {file.name: read("kubernetes", "service", file.name) for file in sorted(SERVICE.glob("*.yaml"))}
 KUSTOMIZATION = OBJECTS.pop("kustomization.yaml")
 SETTINGS = dict(
-    line.split("=", 1)
-    for line in (DEPLOY / "kubernetes" / "settings.env").read_text().splitlines()
-    if not line.startswith("#")
+    line.split("=", 1) for line in (SERVICE / "settings.env").read_text().splitlines() if not line.startswith("#")
 )
-OFFERED = dict(re.findall(r"^#(\w+)=(.*)$", (DEPLOY / "kubernetes" / "settings.env").read_text(), re.M))
+OFFERED = dict(re.findall(r"^#(\w+)=(.*)$", (SERVICE / "settings.env").read_text(), re.M))
 DEPLOYMENT = OBJECTS["deployment.yaml"]["spec"]["template"]["spec"]
 CONTAINER = DEPLOYMENT["containers"][0]
 COMPOSE = read("compose.yaml")
@@ -81,14 +80,14 @@ def test_no_image_is_the_latest():
 
 
 def test_the_operators_rules_are_those_of_prometheus():
-    rule = read("kubernetes", "monitoring", "prometheusrule.yaml")
+    rule = read("kubernetes", "service", "monitoring", "prometheusrule.yaml")
     assert rule["spec"] == read("prometheus", "alerts.yaml")
-    files = {"kustomization.yaml", *read("kubernetes", "monitoring", "kustomization.yaml")["resources"]}
-    assert files == {file.name for file in (DEPLOY / "kubernetes" / "monitoring").iterdir()}
+    files = {"kustomization.yaml", *read("kubernetes", "service", "monitoring", "kustomization.yaml")["resources"]}
+    assert files == {file.name for file in (SERVICE / "monitoring").iterdir()}
 
 
 def test_the_operator_finds_the_service_and_its_key():
-    monitor = read("kubernetes", "monitoring", "servicemonitor.yaml")["spec"]
+    monitor = read("kubernetes", "service", "monitoring", "servicemonitor.yaml")["spec"]
     labels = OBJECTS["service.yaml"]["metadata"]["labels"]
     assert monitor["selector"]["matchLabels"].items() <= labels.items()
     assert labels[monitor["jobLabel"]] == "ranker"

@@ -8,7 +8,8 @@ import pytest
 from pyarrow import fs
 
 from ranker.artifact import ArtifactError, load
-from ranker.artifact_store import local_copy, publish, versions
+from ranker.artifact_files import digest
+from ranker.artifact_store import fetch, local_copy, publish, versions
 from ranker.remote_files import RemoteError, RemoteFolder
 from tests.object_store import object_store
 
@@ -120,3 +121,99 @@ def test_a_wrong_manifest_is_named(store, manifest, told):
 def test_a_url_without_a_version_is_named(store, url):
     with pytest.raises(ArtifactError, match=f"{url}: has no manifest.json and no numbered version"):
         load(Path(url + store))
+
+
+def content(folder):
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture(scope="module")
+def numbered(store, artifact, tmp_path_factory):
+    """Versions 1 and 2 in a folder of the store; the second has a file of the state."""
+    url, second = f"s3://models/numbered{store}", tmp_path_factory.mktemp("second") / "2"
+    publish(artifact.folder, url)
+    shutil.copytree(artifact.folder, second)
+    (second / "state").mkdir()
+    (second / "state" / "ids.npz").write_bytes(b"for training alone")
+    manifest = orjson.loads((second / "manifest.json").read_bytes())
+    files = {**manifest["files"], "state/ids.npz": digest(second / "state" / "ids.npz")}
+    (second / "manifest.json").write_bytes(orjson.dumps({**manifest, "version": 2, "files": files}))
+    publish(second, url)
+    return url
+
+
+def test_a_version_is_fetched_under_its_number_without_its_state(numbered, artifact, tmp_path):
+    assert fetch(numbered, tmp_path) == tmp_path / "2"
+    assert fetch(numbered, tmp_path, 1) == tmp_path / "1"
+    assert fetch(numbered.replace("numbered", "numbered/1"), tmp_path) == tmp_path / "1"
+    assert content(tmp_path / "1") == content(artifact.folder)
+    assert content(tmp_path / "2").keys() == content(artifact.folder).keys()
+    assert load(tmp_path).manifest.version == 2
+    assert [folder.name for folder in tmp_path.iterdir() if folder.is_dir()] in (["1", "2"], ["2", "1"])
+
+
+def test_what_was_fetched_is_not_fetched_again_unless_it_is_damaged(numbered, tmp_path):
+    folder = fetch(numbered, tmp_path, 1)
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+    fetch(numbered, tmp_path, 1)
+    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
+    right = (folder / "model.onnx").read_bytes()
+    (folder / "model.onnx").write_bytes(b"damaged")
+    fetch(numbered, tmp_path, 1)
+    assert (folder / "model.onnx").read_bytes() == right
+
+
+def test_an_interrupted_fetch_goes_on_with_what_is_whole(numbered, tmp_path, monkeypatch):
+    whole, asked = RemoteFolder.download, []
+
+    def interrupted(folder, name, target):
+        asked.append(name)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        whole(folder, name, target)
+
+    monkeypatch.setattr(RemoteFolder, "download", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(numbered, tmp_path, 1)
+    assert not (tmp_path / "1").exists()
+    done = set(asked[:2])
+    fetch(numbered, tmp_path, 1)
+    assert not done & set(asked[3:])
+    load(tmp_path / "1")
+
+
+def test_a_missing_version_is_named_with_those_that_are_there(numbered, tmp_path):
+    with pytest.raises(RemoteError, match=r"numbered: has no version 7; versions that are there: 1, 2$"):
+        fetch(numbered, tmp_path, 7)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fetch_with_a_wrong_or_missing_file_leaves_no_version(store, artifact, tmp_path):
+    url = f"s3://models/broken{store}"
+    publish(artifact.folder, url)
+    overwritten(store, "broken/1/fusion.json", b"{}")
+    with pytest.raises(RemoteError, match=r"broken/1/fusion.json: does not have the checksum in the manifest"):
+        fetch(url, tmp_path)
+    fs.FileSystem.from_uri(f"s3://models{store}")[0].delete_file("models/broken/1/fusion.json")
+    with pytest.raises(RemoteError, match=r"broken/1/fusion.json: "):
+        fetch(url, tmp_path)
+    assert [folder.name for folder in tmp_path.iterdir() if folder.name.isdecimal()] == []
+
+
+def test_another_artifact_of_the_same_number_is_not_replaced(numbered, artifact, tmp_path):
+    shutil.copytree(artifact.folder, tmp_path / "2")
+    with pytest.raises(RemoteError, match=r"2: is another artifact than s3://models/numbered/2; remove it"):
+        fetch(numbered, tmp_path, 2)
+    assert content(tmp_path / "2") == content(artifact.folder)
+
+
+def test_a_folder_that_cannot_be_written_is_named(numbered, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RemoteError, match=r"file/below/2: cannot be written: "):
+        fetch(numbered, tmp_path / "file" / "below")
+
+
+def test_a_manifest_without_a_number_is_no_version_to_fetch(store, tmp_path):
+    overwritten(store, "odd/1/manifest.json", b'{"version": "1", "files": {}}')
+    with pytest.raises(RemoteError, match=r"odd/1/manifest.json: is not a manifest: version must be a number above 0"):
+        fetch(f"s3://models/odd{store}", tmp_path)

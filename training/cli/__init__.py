@@ -7,6 +7,7 @@ import typer
 from ranker.command_line import Commands, WithDefaults, debug
 from ranker.prediction.command import predict
 from training.cli.backtest import backtest
+from training.cli.cluster import cluster
 from training.cli.compare import compare
 from training.cli.distill import distill
 from training.cli.encode import encode
@@ -17,6 +18,7 @@ from training.cli.export import export
 from training.cli.fit import fit
 from training.cli.inspect import inspect
 from training.cli.join import join
+from training.cli.nightly import nightly
 from training.cli.online import online
 from training.cli.pareto import pareto
 from training.cli.promote import promote
@@ -43,6 +45,8 @@ COMMANDS = (
     experiment,
     evaluate_policy,
     publish,
+    nightly,
+    cluster,
     online,
     inspect,
     report,
