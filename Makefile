@@ -5,6 +5,9 @@ ROWS ?= 400000
 FLOOR := 97
 BIN := .venv/bin
 
+# Python keeps what it compiles: the tests start many processes, and each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo loop test store programs check docs coverage lock clean
 
 help:
