@@ -5,7 +5,10 @@ ROWS ?= 400000
 FLOOR := 97
 BIN := .venv/bin
 
-.PHONY: help setup demo loop test store programs check docs coverage lock clean
+# Python keeps what it compiles: the tests start many processes, and each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo loop test store programs check docs types coverage lock clean
 
 help:
 	@echo "make demo    simulate a log, train, export, serve, send one request"
@@ -46,11 +49,15 @@ demo/artifacts: | .venv/.ready
 loop: setup demo/artifacts
 	$(BIN)/python -m benchmarks.loop
 
-check: setup docs
+# The two that take long run side by side.
+check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory --jobs=2 docs types
+
+types: setup
+	$(BIN)/mypy
 
 # Run as a module, so that its hooks find the project; Material's notice about MkDocs 2 says nothing of this site.
 docs: setup
