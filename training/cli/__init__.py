@@ -18,6 +18,7 @@ from training.cli.inspect import inspect
 from training.cli.join import join
 from training.cli.online import online
 from training.cli.pareto import pareto
+from training.cli.plan import plan
 from training.cli.promote import promote
 from training.cli.publish import publish
 from training.cli.report import report
@@ -44,6 +45,7 @@ COMMANDS = (
     online,
     inspect,
     report,
+    plan,
     schema,
 )
 """In the order shown by ``--help``."""
