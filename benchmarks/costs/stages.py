@@ -110,7 +110,7 @@ def train(inputs: Inputs, rows: int, batch: int, steps: int | None) -> Found:
         **clock.times(),
         "rows": sum(sizes),
         "steps": len(sizes),
-        **_reads(prepared.training.read(0), model, layout),
+        **_facts(inputs.rows(rows), rows, prepared.training.read(0), model, layout),
     }
     shutil.rmtree(folder)
     return found
@@ -126,8 +126,8 @@ def _steps(rows: Any, settings: Any, epochs: Iterable[int]) -> Iterator[tuple[An
             yield batches, min(settings.batch_size, len(rows) - first)
 
 
-def _reads(chunk: dict[str, Any], model: Any, layout: Any) -> Found:
-    """Bytes of dense variables; rows of tables that a row of the log reads, on average."""
+def _facts(log: Path, rows: int, chunk: dict[str, Any], model: Any, layout: Any) -> Found:
+    """Bytes of dense variables, rows of tables that a row of the log reads, and bytes of a row of the log."""
     tables_of = {id(table) for table in model.embedding.trainable_variables}
     dense = sum(int(np.prod(v.shape)) * 4 for v in model.trainable_variables if id(v) not in tables_of)
     count = 0
@@ -135,7 +135,7 @@ def _reads(chunk: dict[str, Any], model: Any, layout: Any) -> Found:
         codes = chunk.get(f"{name}_ids")
         for field in side.ids if codes is not None else ():
             count += int((codes[:, field.start : field.start + field.length] != 0).sum())
-    return {"dense_bytes": dense, "reads": count / len(chunk["labels"])}
+    return {"dense_bytes": dense, "reads": count / len(chunk["labels"]), "log_bytes": stored(log) / rows}
 
 
 def score(inputs: Inputs, rows: int) -> Found:

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from training.planning.inputs import PlanInputs
-from training.planning.limits import used
+from training.planning.limits import LIMITS, used
 from training.planning.plan import plan
 from training.planning.training_time import Distribute, training_time
 from training.planning.unit_costs import UnitCosts
 
 FACTOR = 10.0
+SMALLEST = 1e-3
+"""Factor from which on limits are sought: those reached below 1 do not hold at the plan's own numbers."""
 GROWN = ("impressions_per_day", "items", "users", "peak_rps", "candidates", "width")
 """Inputs that grow, in the order of a table."""
 HALVINGS = 40
@@ -18,12 +20,13 @@ HALVINGS = 40
 
 @dataclass(frozen=True)
 class Growth:
-    """One input, grown up to ``FACTOR`` times with all others as they are.
+    """One input, from ``SMALLEST`` to ``FACTOR`` times what it is, with all others as they are.
 
     Attributes
     ----------
     first, at
-        The limit that holds at first and is reached first, and the factor at which it is; ``None`` if none is.
+        The limit that is reached first, and the factor at which it is: below 1, it does not hold at the plan's own
+        number; ``None`` if none is.
     others
         Factors of the other limits that are reached.
     money
@@ -52,10 +55,8 @@ def grown(inputs: PlanInputs, name: str, factor: float) -> PlanInputs:
 
 
 def _growth(inputs: PlanInputs, costs: UnitCosts, name: str, money: float) -> Growth:
-    now, then = used(inputs, costs), used(grown(inputs, name, FACTOR), costs)
-    reached = {
-        limit: _reached(inputs, costs, name, limit) for limit, share in now.items() if share <= 1 and then[limit] > 1
-    }
+    least, most = (used(grown(inputs, name, factor), costs) for factor in (SMALLEST, FACTOR))
+    reached = {limit: _reached(inputs, costs, name, limit) for limit in LIMITS if least[limit] <= 1 and most[limit] > 1}
     order = dict(sorted(reached.items(), key=lambda pair: pair[1]))
     first = next(iter(order), None)
     return Growth(
@@ -70,7 +71,7 @@ def _growth(inputs: PlanInputs, costs: UnitCosts, name: str, money: float) -> Gr
 
 def _reached(inputs: PlanInputs, costs: UnitCosts, name: str, limit: str) -> float:
     """The factor at which a limit is reached, by halving its logarithm."""
-    low, high = 0.0, math.log(FACTOR)
+    low, high = math.log(SMALLEST), math.log(FACTOR)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         if used(grown(inputs, name, math.exp(middle)), costs)[limit] > 1:

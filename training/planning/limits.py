@@ -40,7 +40,7 @@ def _service_network(inputs: PlanInputs, costs: UnitCosts) -> float:
 LIMITS: Mapping[str, Limit] = {
     "encoder memory": Limit(
         "the process that fits the encoder holds every id in one machine's memory",
-        "a higher min_count keeps fewer ids; more memory",
+        "fewer label statistics by user; a sample of users; a machine with more memory",
         lambda inputs, costs: encode(inputs, costs).memory / inputs.memory,
     ),
     "encoder pass": Limit(

@@ -154,16 +154,15 @@ def servers(inputs: PlanInputs, costs: UnitCosts) -> Needs:
     if not time.servers:
         return Needs(formulas={"all": "none: every worker holds the tables"})
     cpu = time.server_cpu_s
-    cores = max(cpu / time.seconds / inputs.headroom, time.servers * inputs.machine_cores)
     return Needs(
         cpu_s=cpu,
-        cores=cores,
+        cores=time.servers * inputs.machine_cores,
         hours=time.seconds / 3600,
         memory=size / time.servers,
         disk=size,
         formulas={
             "cpu": "steps x workers x what a server spends on a worker's rows of a step",
-            "cores": "whole machines, as many as hold the tables with moments in headroom of their memory",
+            "cores": "whole machines: as many as hold the tables with moments, and answer as fast as workers ask",
             "memory": "a server: rows of tables x width x 4 x (1 + moments) / servers",
             "disk": "one checkpoint",
         },

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from training.planning.growth import FACTOR, Growth
+from training.planning.growth import Growth
 from training.planning.inputs import PlanInputs
 from training.planning.limits import LIMITS
 from training.planning.plan import Plan
@@ -35,9 +35,9 @@ def stage_table(plan: Plan) -> Table:
 def training_line(plan: Plan) -> str:
     """Which distribution fits and why, with its workers and times."""
     time = plan.training
-    servers = f", {time.servers} servers" if time.servers else ""
+    servers = f", {_count(time.servers, 'server')}" if time.servers else ""
     return (
-        f"training: distribute: {time.distribute} ({time.why}); {time.workers} worker(s){servers}; "
+        f"training: distribute: {time.distribute} ({time.why}); {_count(time.workers, 'worker')}{servers}; "
         f"{time.steps:,.0f} steps of {time.compute_s * 1e3:,.3g} ms on a core and {time.wire_s * 1e3:,.3g} ms on the "
         f"network; {time.seconds / 3600:,.3g} hours"
     )
@@ -62,7 +62,7 @@ def growth_table(inputs: PlanInputs, growths: Sequence[Growth]) -> Table:
         first, at = each.first or "nothing", "" if each.at is None else _at(each.at)
         start = f"{getattr(inputs, each.input):g}"
         table.add_row(each.input, start, first, at, then, f"x{each.money:.2f}", each.distribute)
-    table.caption = f"limits that hold at the plan's numbers and do not at {FACTOR:g} times one of them"
+    table.caption = "factors at which limits are reached; below x1: not met at the plan's own number"
     return table
 
 
@@ -86,6 +86,10 @@ def size(value: float) -> str:
         if value >= scale:
             return f"{number(value / scale)} {unit}"
     return f"{value / 1e6:.3g} MB" if value else "-"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number > 1 else ''}"
 
 
 def _cores(cores: float, hours: float) -> str:

@@ -11,6 +11,8 @@ FLOAT = 4.0
 INDEX = 8.0
 """Bytes of the number of a row, beside its gradient."""
 MOST_WORKERS = 1_000_000
+NEAR = 1.1
+"""Where training cannot end in time, so much more than the shortest time is good enough for fewer workers."""
 Distribute = Literal["one", "multi_worker", "parameter_server"]
 
 
@@ -67,19 +69,22 @@ def training_time(inputs: PlanInputs, costs: UnitCosts) -> TrainingTime:
 
 
 def _fewest(distribute: Distribute, why: str, inputs: PlanInputs, costs: UnitCosts) -> TrainingTime:
+    """As many workers as end within the window, or, where none do, as come within a tenth of the shortest time."""
+
+    def of(workers: int) -> TrainingTime:
+        return _training(distribute, why, workers, inputs, costs)
+
     if inputs.workers is not None:
-        return _training(distribute, why, int(inputs.workers), inputs, costs)
-    low, high = 0, 1
+        return of(int(inputs.workers))
     most = max(int(min(inputs.batch, MOST_WORKERS)), 1)  # a worker has at least a row
-    while high < most and _training(distribute, why, high, inputs, costs).seconds > inputs.window:
-        low, high = high, min(high * 2, most)
+    doubled = [1 << power for power in range(most.bit_length())]
+    goal = max(inputs.window, NEAR * min(of(workers).seconds for workers in doubled))
+    high = next(workers for workers in doubled if of(workers).seconds <= goal)
+    low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        if _training(distribute, why, middle, inputs, costs).seconds > inputs.window:
-            low = middle
-        else:
-            high = middle
-    return _training(distribute, why, high, inputs, costs)
+        low, high = (low, middle) if of(middle).seconds <= goal else (middle, high)
+    return of(high)
 
 
 def _training(distribute: Distribute, why: str, workers: int, inputs: PlanInputs, costs: UnitCosts) -> TrainingTime:
@@ -87,20 +92,24 @@ def _training(distribute: Distribute, why: str, workers: int, inputs: PlanInputs
     rows = inputs.batch / workers
     reads, row = rows * costs.model.reads, inputs.width * FLOAT
     compute = costs.train.cpu_s.at(rows)
-    servers, pull, serve, wire = 0, 0.0, 0.0, 0.0
+    pull = serve = wire = 0.0
     if distribute == "parameter_server":
-        servers = _servers(inputs)
         pull, serve = (cost.at(reads, row) for cost in (costs.tables.worker_cpu_s, costs.tables.server_cpu_s))
         wire = costs.tables.wire_bytes.at(reads, row) + 2 * costs.model.dense_bytes
     elif workers > 1:
         others = (workers - 1) / workers
         wire = 2 * others * costs.model.dense_bytes + others * inputs.batch * costs.model.reads * (row + INDEX)
     wire_s = wire / inputs.network
-    if servers:  # each server sends and takes its share of what all workers read and move
-        wire_s = max(wire_s, wire * workers / servers / inputs.network)
+    step_s = compute + pull + wire_s
+    servers = 0
+    if distribute == "parameter_server":  # as many as hold the tables, and as answer as fast as workers ask
+        of_memory = tables_trained(inputs) / inputs.memory
+        of_network = workers * wire_s / step_s
+        of_cores = workers * serve / step_s / inputs.headroom / inputs.machine_cores
+        servers = max(math.ceil(of_memory), math.ceil(of_network), math.ceil(of_cores))
     return TrainingTime(
         distribute=distribute, why=why, workers=workers, servers=servers, steps=steps, rows=rows,
-        compute_s=compute + pull, wire_s=wire_s, seconds=steps * (compute + pull + wire_s),
+        compute_s=compute + pull, wire_s=wire_s, seconds=steps * step_s,
         cpu_s=steps * workers * compute, pull_cpu_s=steps * workers * pull, server_cpu_s=steps * workers * serve,
         network=steps * workers * wire,
     )  # fmt: skip
@@ -109,8 +118,3 @@ def _training(distribute: Distribute, why: str, workers: int, inputs: PlanInputs
 def tables_trained(inputs: PlanInputs) -> float:
     """Bytes of the tables in training, with their moments."""
     return inputs.table_rows * inputs.width * FLOAT * (1 + inputs.moments)
-
-
-def _servers(inputs: PlanInputs) -> int:
-    """Servers that hold the tables."""
-    return max(math.ceil(tables_trained(inputs) / inputs.memory), 1)

@@ -34,6 +34,13 @@ def test_the_factor_is_where_the_limit_is_reached():
     assert all(share <= 1 for name, share in at.items() if name != "encoder memory")
 
 
+def test_a_limit_that_does_not_hold_says_how_much_less_would():
+    large = SMALL.model_copy(update={"users": 3e8})
+    first = by_input(large)["users"]
+    assert first.first == "encoder memory"
+    assert first.at == pytest.approx((49.5e9 / 1000 - 1e6) / 3e8)
+
+
 def test_others_follow_in_order():
     for each in growths(SMALL.model_copy(update={"users": 3e7, "deadline_ms": 5.0}), costs()):
         factors = [each.at or 0, *each.others.values()]

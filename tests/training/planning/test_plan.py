@@ -85,6 +85,22 @@ def test_fewest_workers_that_end_in_time_train_together():
     assert time.workers == 2
 
 
+def test_more_workers_than_help_are_never_taken():
+    impossible = SMALL.model_copy(update={"window_hours": 0.01})  # 36 s, and 8640 steps of 10 ms at the very least
+    time = plan(impossible, costs()).training
+    floor = 8640 * (0.01 + (2e6 + 1000 * 10 * 48) / 5e8)
+    assert floor < time.seconds < 1.2 * floor
+    assert time.workers < 200
+    assert plan(impossible, costs()).exceeded[0] == "training time"
+
+
+def test_servers_are_enough_for_what_workers_ask():
+    slow = SMALL.model_copy(update={"users": 2e9, "machine_network_gbit": 0.01, "workers": 40.0})
+    time = plan(slow, costs()).training
+    assert time.servers == 40  # steps are almost all network, so each worker keeps a server busy
+    assert time.wire_s > 10 * time.compute_s
+
+
 def test_servers_hold_tables_that_do_not_fit_into_a_worker():
     large = SMALL.model_copy(update={"users": 2e9, "items": 1e6})
     made = plan(large, costs())
