@@ -1,6 +1,7 @@
 """The page about more than one machine says what the plan says."""
 
 import shlex
+from itertools import pairwise
 
 import pytest
 from typer.testing import CliRunner
@@ -16,7 +17,7 @@ WIDTH = 118
 BLOCKS = [(found["language"], found["code"]) for found in BLOCK.finditer(PAGE)]
 PLANS = [
     (code.strip().replace("\\\n", " "), shown)
-    for (language, code), (kind, shown) in zip(BLOCKS, BLOCKS[1:], strict=False)
+    for (language, code), (kind, shown) in pairwise(BLOCKS)
     if language == "sh" and code.startswith("ranker-train plan ") and kind == "text"
 ]
 

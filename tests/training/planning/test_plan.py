@@ -6,6 +6,7 @@ from tests.training.planning.made_up import costs, line
 from training.planning import PlanInputs, plan, shipped_costs
 from training.planning.growth import GROWN, grown
 from training.planning.stages import STAGES
+from training.planning.training_time import training_time
 
 SMALL = PlanInputs(
     impressions_per_day=8.64e6, items=1e6, users=4e6, peak_rps=100, candidates=100, shown=10, width=10, batch=1000,
@@ -80,7 +81,7 @@ def test_fewest_workers_that_end_in_time_train_together():
     assert time.wire_s == pytest.approx(wire / 5e8)  # half of 8 Gbit/s
     assert time.seconds == pytest.approx(8640 * (0.01 + 1000 / time.workers * 5e-5 + wire / 5e8))
     assert time.seconds <= 360
-    fewer = plan(hurried.model_copy(update={"workers": float(time.workers - 1)}), costs()).training
+    fewer = training_time(hurried.model_copy(update={"workers": float(time.workers - 1)}), costs())
     assert fewer.seconds > 360
     assert time.workers == 2
 
