@@ -15,7 +15,8 @@ from training.planning.growth import FACTOR, GROWN, grown
 from training.planning.limits import used
 from training.planning.unit_costs import read_costs
 
-STEPS = 25
+STEPS = 13
+SHARES = alt.Axis(format="~%", values=[0.01, 0.1, 1, 10, 100])
 LOWEST = 0.01
 """Shares below are not drawn."""
 
@@ -35,10 +36,11 @@ def main(
     base = alt.Chart(alt.Data(values=records))  # type: ignore[no-untyped-call]
     lines = base.mark_line().encode(
         x=alt.X("times:Q", title="times", scale=alt.Scale(type="log"), axis=alt.Axis(values=[1, 2, 5, 10])),
-        y=alt.Y("used:Q", title="share of the limit", scale=alt.Scale(type="log"), axis=alt.Axis(format="~%")),
+        y=alt.Y("used:Q", title="share of the limit", scale=alt.Scale(type="log"), axis=SHARES),
         color=alt.Color("limit:N", title=None, scale=alt.Scale(scheme="category10")),
     )
-    rule = base.mark_rule(strokeDash=[4, 4]).encode(y=alt.datum(1))
+    once = f"datum.times == 1 && datum.limit == {records[0]['limit']!r}"  # a rule a panel, not one a record
+    rule = base.transform_filter(once).mark_rule(strokeDash=[4, 4]).encode(y=alt.datum(1))
     names = [str(name) for name in GROWN]
     chart = (lines + rule).properties(width=200, height=150)
     chart.facet(facet=alt.Facet("input:N", title=None, sort=names), columns=3).save(str(figure))

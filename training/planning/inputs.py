@@ -47,6 +47,9 @@ class PlanInputs(Closed):
     window_hours: float = Field(6, gt=0, le=24, description="Hours in which join, encoding, training and scoring end.")
     days_kept: float = Field(30, gt=0, le=36_500, description="Days for which exposures and the joined log are kept.")
     versions_kept: float = Field(7, ge=1, le=10_000, description="Artifacts kept in the store.")
+    replicas: float = Field(
+        1, ge=1, le=1000, description="Copies of the service, such as in several zones, each for the whole peak."
+    )
     deadline_ms: float = Field(100, gt=0, le=1e6, description="Longest that the computing of one request may take.")
     headroom: float = Field(0.6, gt=0, le=1, description="Share of a machine's cores, memory and network that is used.")
     machine_cores: float = Field(16, ge=1, le=4096, description="Cores of a machine.")

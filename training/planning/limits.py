@@ -34,7 +34,7 @@ def _fitting_time(inputs: PlanInputs, costs: UnitCosts) -> float:
 
 def _service_network(inputs: PlanInputs, costs: UnitCosts) -> float:
     each = costs.rank.request_bytes.at(inputs.candidates) + costs.rank.answer_bytes.at(inputs.shown)
-    return inputs.peak_rps * each / max(serving_machines(inputs, costs), 1.0) / inputs.network
+    return inputs.replicas * inputs.peak_rps * each / max(serving_machines(inputs, costs), 1.0) / inputs.network
 
 
 LIMITS: Mapping[str, Limit] = {

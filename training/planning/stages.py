@@ -62,13 +62,13 @@ def serve(inputs: PlanInputs, costs: UnitCosts) -> Needs:
     requests = inputs.mean_rps * DAY
     return Needs(
         cpu_s=requests * each,
-        cores=inputs.peak_rps * each / inputs.headroom,
+        cores=inputs.replicas * inputs.peak_rps * each / inputs.headroom,
         hours=24.0,
         memory=inputs.machine_cores * costs.rank.memory_bytes + tables_served(inputs, costs),
         network=requests * both,
         formulas={
             "cpu": "requests x (rank once + candidates x rank each)",
-            "cores": "peak_rps x the same / headroom, for 24 hours",
+            "cores": "replicas x peak_rps x the same / headroom, for 24 hours",
             "memory": "cores of a machine x a worker + rows of tables x (bytes of a row + an id's in the encoder)",
             "network": "requests x (request bytes at the candidates + answer bytes at the shown)",
         },
@@ -81,13 +81,13 @@ def log(inputs: PlanInputs, costs: UnitCosts) -> Needs:
     requests = inputs.mean_rps * DAY
     return Needs(
         cpu_s=requests * each,
-        cores=inputs.peak_rps * each / inputs.headroom,
+        cores=inputs.replicas * inputs.peak_rps * each / inputs.headroom,
         hours=24.0,
         network=requests * size,
         disk=requests * size * inputs.days_kept,
         formulas={
             "cpu": "requests x (log once + shown x log each)",
-            "cores": "peak_rps x the same / headroom, for 24 hours",
+            "cores": "replicas x peak_rps x the same / headroom, for 24 hours",
             "network": "requests x log bytes at the shown, to the store",
             "disk": "the same x days_kept",
         },

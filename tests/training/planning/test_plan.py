@@ -28,6 +28,12 @@ def test_service_is_held_for_the_peak_all_day():
     assert found.network == pytest.approx(864_000 * (1000 + 100 * 200 + 200 + 10 * 100))
 
 
+def test_each_replica_is_held_for_the_whole_peak():
+    one, three = needs("serve"), needs("serve", SMALL.model_copy(update={"replicas": 3.0}))
+    assert three.cores == pytest.approx(3 * one.cores)
+    assert three.cpu_s == one.cpu_s
+
+
 def test_int8_rows_have_a_scale():
     stored = SMALL.model_copy(update={"table_precision": "int8"})
     assert needs("serve", stored).memory == pytest.approx(10 * 3e8 + 5e6 * (10 + 4 + 100))
@@ -125,7 +131,7 @@ def test_money_is_that_of_cores_disk_and_network():
 
 
 @pytest.mark.parametrize("of", [costs(), shipped_costs()], ids=["made up", "shipped"])
-@pytest.mark.parametrize("name", [*GROWN, "epochs", "train_days", "days_kept"])
+@pytest.mark.parametrize("name", [*GROWN, "epochs", "train_days", "days_kept", "replicas"])
 def test_more_never_costs_less(name, of):
     for inputs in (SMALL, PlanInputs()):
         before = plan(inputs, of)
