@@ -84,9 +84,9 @@ def _cost(
     log = ExposureLog.of(Settings(artifact=artifact.folder, exposures=str(directory), exposures_features=features))
     assert log is not None
     found: list[tuple[float, ...]] = []
-    _block(ranker, _bodies(candidates, more, rounds), log, rounds)  # to warm up
+    block(ranker, _bodies(candidates, more, rounds), log, rounds)  # to warm up
     for number in range(rounds):
-        found.append(_block(ranker, _bodies(candidates, more, number), log, number))
+        found.append(block(ranker, _bodies(candidates, more, number), log, number))
         if number % FILE == FILE - 1 or number == rounds - 1:
             blocks = number % FILE + 1
             begun = time.process_time()
@@ -110,10 +110,10 @@ def _bodies(candidates: int, more: dict[str, int], number: int) -> list[bytes]:
     return [orjson.dumps({**request_of(candidates, number * BLOCK + i), **more}) for i in range(BLOCK)]
 
 
-def _block(ranker: Ranker, bodies: list[bytes], log: ExposureLog, number: int) -> tuple[float, ...]:
+def block(ranker: Ranker, bodies: list[bytes], log: ExposureLog, number: int) -> tuple[float, ...]:
     """Seconds of processor time a request: of the request alone, and of taking and writing its exposures."""
     reader, route = READERS[JSON](), Route("default", ranker)
-    clock = _Clock()
+    clock = Clock()
     begun = time.process_time()
     with clock.around(request_ranker, "exposed"):
         for i, body in enumerate(bodies):
@@ -132,7 +132,7 @@ def _block(ranker: Ranker, bodies: list[bytes], log: ExposureLog, number: int) -
     return tuple(spent / len(bodies) for spent in (ranked - begun - clock.seconds, taken, written))
 
 
-class _Clock:
+class Clock:
     """Processor time of this process within the blocks, and within a function that it wraps."""
 
     def __init__(self) -> None:

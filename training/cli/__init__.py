@@ -21,6 +21,7 @@ from training.cli.join import join
 from training.cli.nightly import nightly
 from training.cli.online import online
 from training.cli.pareto import pareto
+from training.cli.plan import plan
 from training.cli.promote import promote
 from training.cli.publish import publish
 from training.cli.report import report
@@ -50,6 +51,7 @@ COMMANDS = (
     online,
     inspect,
     report,
+    plan,
     schema,
 )
 """In the order shown by ``--help``."""

@@ -25,6 +25,7 @@ COMMANDS = [
     "evaluate-policy",
     "inspect",
     "report",
+    "plan",
     "schema",
 ]
 OPTIONS = [
@@ -100,6 +101,7 @@ NEEDED = {
     "evaluate-policy": ("{none}", "--exposures", "{none}", "--reward", "click", "--policy", "default"),
     "inspect": ("{none}",),
     "report": ("{none}",),
+    "plan": ("--costs", "{none}"),
     "schema": (),
 }
 """What a command needs, so that one odd word more or another value is what stops it."""

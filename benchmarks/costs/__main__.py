@@ -1,0 +1,18 @@
+"""``python -m benchmarks.costs STAGE INPUTS SIZE``: measure one stage in this process; prints JSON."""
+
+import json
+import sys
+from pathlib import Path
+
+from benchmarks.costs.inputs import Inputs
+from benchmarks.costs.stages import STAGES
+
+
+def main(stage: str, told: str, size: str) -> None:
+    """Measure and print."""
+    paths = {name: None if path is None else Path(path) for name, path in json.loads(told).items()}
+    print(json.dumps(STAGES[stage](Inputs(**paths), **json.loads(size))), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
