@@ -2,5 +2,6 @@
 
 from training.distribution.base import DISTRIBUTIONS, Distribution, distribution_of
 from training.distribution.one import One
+from training.distribution.parameter_server import ParameterServers
 
-__all__ = ["DISTRIBUTIONS", "Distribution", "One", "distribution_of"]
+__all__ = ["DISTRIBUTIONS", "Distribution", "One", "ParameterServers", "distribution_of"]

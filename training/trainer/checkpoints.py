@@ -41,6 +41,7 @@ class Checkpoints:
     """Saves weights, optimiser, balancing and state together, and the best epoch's weights separately."""
 
     def __init__(self, model: RankingModel, folder: Path) -> None:
+        folder = folder.resolve()  # servers write parts of a checkpoint, in working directories of their own
         self._folder = folder
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
         whole = tf.train.Checkpoint(model=model, optimizer=model.optimizer, weighting=model.weighting, state=self._text)
