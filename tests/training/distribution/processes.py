@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,12 +50,19 @@ class Network:
 
 
 class Cluster:
-    """Processes by role and number, which are killed at the end."""
+    """Processes by role and number, which are killed at the end; ``started`` is called with each new one."""
 
-    def __init__(self, roles: Mapping[str, int], command: list[str], folder: Path, network: Network) -> None:
+    def __init__(
+        self,
+        roles: Mapping[str, int],
+        command: list[str],
+        folder: Path,
+        network: Network,
+        started: Callable[[str, int, subprocess.Popen[str]], None] | None = None,
+    ) -> None:
         ports = iter(free_ports(sum(roles.values())))
         self._jobs = {role: [f"127.0.0.1:{next(ports)}" for _ in range(count)] for role, count in roles.items()}
-        self._command, self._folder, self._network = command, folder, network
+        self._command, self._folder, self._network, self._started = command, folder, network, started
         self.processes: dict[tuple[str, int], subprocess.Popen[str]] = {}
         for role, count in roles.items():
             for number in range(count):
@@ -72,6 +79,8 @@ class Cluster:
                 stderr=log,
                 text=True,
             )
+        if self._started is not None:
+            self._started(role, number, self.processes[role, number])
 
     def log(self, role: str, number: int) -> Path:
         """What the process has printed."""

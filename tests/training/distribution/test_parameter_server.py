@@ -16,8 +16,8 @@ from tests.training import days
 from tests.training.distribution.processes import Cluster, Network
 from training.commands.fit import fit
 from training.config.training import Training
-from training.data.earlier import VARIABLES
 from training.data.array_files import mapped_arrays
+from training.data.earlier import VARIABLES
 from training.distribution.parameter_server import ParameterServers
 from training.trainer.callbacks import STEPS
 from training.trainer.train import RUN
