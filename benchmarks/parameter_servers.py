@@ -12,7 +12,7 @@ counted. Everything is on one machine, so that rows per second are what its core
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
@@ -29,6 +29,7 @@ from tests.training.distribution.processes import Cluster, Network
 
 GROUPS = Path("/sys/fs/cgroup/memory")
 LOOK = 0.1
+PATIENCE = 15.0
 
 
 def main(
@@ -62,13 +63,15 @@ def main(
         cluster.start("worker", workers - 1)
         console.print(watch.between(2, 3, f"worker {workers - 1} killed and started again"))
         cluster.kill("ps", servers - 1)
-        ended = time.monotonic()
-        watch.wait(lambda: all(process.poll() is not None for process in cluster.processes.values()))
-        console.print(f"server {servers - 1} killed: all processes ended after {time.monotonic() - ended:.0f} s")
+        killed = time.monotonic()
+        watch.wait(lambda: cluster.processes["chief", 0].poll() is not None)
+        console.print(f"server {servers - 1} killed: the chief ended after {time.monotonic() - killed:.0f} s")
         console.print(f"  {_last_line(cluster.log('chief', 0))}", markup=False)
+        patience = time.monotonic() + PATIENCE  # a process that has not seen this chief waits for the next one
+        watch.wait(lambda: watch.ended(cluster.processes) or time.monotonic() > patience)
         begun = time.monotonic()
-        for role, count in roles.items():
-            for number in range(count):
+        for (role, number), process in list(cluster.processes.items()):
+            if process.poll() is not None:
                 cluster.start(role, number)
         watch.wait(lambda: "resuming from" in cluster.log("chief", 0).read_text())
         told = [line for line in cluster.log("chief", 0).read_text().splitlines() if line.startswith("resuming")]
@@ -105,6 +108,11 @@ class Watch:
             if peak is not None:
                 name = f"{role} {number}"
                 self.most[name] = max(self.most.get(name, 0.0), int(peak.split()[1]) * 1024 / 1e9)
+
+    @staticmethod
+    def ended(processes: Mapping[tuple[str, int], Popen[str]]) -> bool:
+        """Whether all processes have ended."""
+        return all(process.poll() is not None for process in processes.values())
 
     def wait(self, what: Callable[[], bool], chief: bool = False) -> None:
         """Wait, looking at memory; with ``chief``, raise ``RuntimeError`` if the chief has ended."""
