@@ -243,7 +243,7 @@ class RankingModel(tfrs.Model):
 
     def _trained(self, turn: Turn) -> tuple[list[tf.Variable], list[tf.Variable]]:
         """Shared and head variables, without those frozen in the turn."""
-        tables = {table.ref() for table in self.embedding.tables.values()}
+        tables = {table.ref() for table in self.embedding.table_variables}
         shared = [v for v in self.shared_variables if (EMBEDDINGS if v.ref() in tables else SHARED) not in turn.frozen]
         heads = [
             variable
@@ -265,7 +265,7 @@ class RankingModel(tfrs.Model):
                 "but this architecture has none; use representation"
             )
         with_tables = self.weighting.gradients_of == "shared_with_embeddings"
-        return [*compared, *self.embedding.tables.values()] if with_tables else compared
+        return [*compared, *self.embedding.table_variables] if with_tables else compared
 
 
 def example_inputs(layout: Layout) -> dict[str, tf.Tensor]:

@@ -13,6 +13,7 @@ from ranker.encoding.table_regions import TablesInside
 from ranker.layers.dropout import IdDropout
 from ranker.layers.number_embedding import NumberEmbeddings
 from ranker.layers.pooling import POOLINGS
+from ranker.layers.sharded_table import Partition, ShardedTable, Table, draw, gathered, parts_of
 from ranker.layers.sides import Sides
 from ranker.lazy_tensorflow import Layer, tf
 
@@ -25,6 +26,8 @@ class Embedding(Layer):
     gets ``l2`` times the squared norm of the embeddings that an example looks up, averaged over the batch. With
     several ``sets``, each id has that number of embeddings, stored side by side in one row of the table. The sets are
     of successive ``members`` of an ensemble, as many of each, and every member embeds numbers by variables of its own.
+
+    With a ``partition`` each table is a :class:`ShardedTable`, whose rows are drawn from ``seed`` where they lie.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class Embedding(Layer):
         scale: float = 0.05,
         sets: int = 1,
         members: int = 1,
+        partition: Partition | None = None,
+        seed: int = 0,
         name: str = "embedding",
     ) -> None:
         super().__init__(name=name)
@@ -46,15 +51,11 @@ class Embedding(Layer):
             raise ValueError(f"members must divide the {sets} sets, got {members}")
         self.layout = layout
         self.l2, self.scale, self.sets = l2, scale, sets
-        self.tables = {
-            str(width): self.add_weight(
-                name=f"table_{width}",
-                shape=(rows, width * sets),
-                initializer=tf.keras.initializers.RandomUniform(-scale, scale),
-            )
+        self.tables: Mapping[str, Table] = {
+            str(width): self._whole(width, rows) if partition is None else self._sharded(width, rows, partition, seed)
             for width, rows in layout.tables.items()
         }
-        self._read: Mapping[str, tf.Tensor] = self.tables
+        self._read: Mapping[str, Table | tf.Tensor] = self.tables
         self._inside = TablesInside(layout)
         self.numbers, *self.further_numbers = [
             {side: NumberEmbeddings(fields.numbers, name=f"numbers_{side}{end}") for side, fields in layout.sides()}
@@ -70,6 +71,26 @@ class Embedding(Layer):
             }
             for i in range(sets)
         ]
+
+    def _whole(self, width: int, rows: int) -> tf.Variable:
+        start = tf.keras.initializers.RandomUniform(-self.scale, self.scale)
+        return self.add_weight(name=f"table_{width}", shape=(rows, width * self.sets), initializer=start)
+
+    def _sharded(self, width: int, rows: int, partition: Partition, seed: int) -> ShardedTable:
+        across = width * self.sets
+        table = ShardedTable(
+            [
+                self.add_weight(name=f"table_{width}_shard_{number}", shape=(size, across), initializer="zeros")
+                for number, size in enumerate(partition.shards(rows, across))
+            ]
+        )
+        draw(table, self.scale, (seed, width))
+        return table
+
+    @property
+    def table_variables(self) -> list[tf.Variable]:
+        """The variables of all tables, shard by shard."""
+        return [part for table in self.tables.values() for part in parts_of(table)]
 
     @property
     def dense_variables(self) -> list[tf.Variable]:
@@ -138,7 +159,7 @@ class Embedding(Layer):
             among = list(run)
             start, end = among[0].start, among[-1].start + among[-1].length
             offsets = [self._inside.offsets[side, field.feature] for field in among for _ in range(field.length)]
-            yield tf.gather(self._read[str(width)], ids[:, start:end] + tf.constant(offsets, ids.dtype))
+            yield gathered(self._read[str(width)], ids[:, start:end] + tf.constant(offsets, ids.dtype))
 
     def _own(
         self, layout: SideLayout, rows: Mapping[str, _Rows], poolings: Mapping[str, tf.keras.layers.Layer], i: int
@@ -184,6 +205,9 @@ class Embedding(Layer):
     def reinitialise(self, seed: int) -> None:
         """Reinitialise every table. Fan et al., "Multi-Epoch Learning for Deep CTR Models", 2023 (MEDA)."""
         for width, table in self.tables.items():
+            if isinstance(table, ShardedTable):
+                draw(table, self.scale, (seed, int(width)))
+                continue
             drawn = tf.random.stateless_uniform(
                 table.shape, seed=[seed, int(width)], minval=-self.scale, maxval=self.scale
             )

@@ -56,10 +56,10 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
         moved = {variable.ref() for _, variable in pairs}
         for group in self.groups:
             if group.weight_decay:
-                factor = 1.0 - group.rate() * group.weight_decay
+                lost = group.rate() * group.weight_decay
                 for variable in group.variables:
                     if variable.ref() in moved and variable.shape.rank >= 2:
-                        variable.assign(variable * factor)
+                        variable.assign_sub(lost * variable)  # a difference: other workers' updates are kept
         clipped = {v.ref() for group in self.groups if _clips(group.optimizer) for v in group.variables}
         pairs = [(replicas.distinct(g) if _repeats(g) and v.ref() in clipped else g, v) for g, v in pairs]
         super().apply_gradients(pairs, name=name, experimental_aggregate_gradients=experimental_aggregate_gradients)

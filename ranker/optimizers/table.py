@@ -18,6 +18,8 @@ class OptimizerKind(NamedTuple):
     """Whether decoupled weight decay can be combined with it."""
     l1: str | None = None
     """Name of its L1 penalty argument, if any."""
+    rows_alone: bool = False
+    """Whether a step moves only the rows of a table, and their moments, that the batch read; others decay them all."""
 
 
 def _legacy(name: str, **options: float) -> Callable[..., Any]:
@@ -29,9 +31,9 @@ OPTIMIZERS = {
     "adam": OptimizerKind(_legacy("Adam"), per_task=True),
     # Losses are batch means, so one id's gradient is tiny: with Keras' default accumulator of 0.1, rare ids would
     # barely move for many epochs.
-    "adagrad": OptimizerKind(_legacy("Adagrad", initial_accumulator_value=1e-8), per_task=True),
+    "adagrad": OptimizerKind(_legacy("Adagrad", initial_accumulator_value=1e-8), per_task=True, rows_alone=True),
     "rmsprop": OptimizerKind(_legacy("RMSprop"), per_task=True),
-    "sgd": OptimizerKind(_legacy("SGD")),
+    "sgd": OptimizerKind(_legacy("SGD"), rows_alone=True),
     # FTRL recomputes a variable from its accumulators, so nothing else may change the variable.
-    "ftrl": OptimizerKind(_legacy("Ftrl"), weight_decay=False, l1="l1_regularization_strength"),
+    "ftrl": OptimizerKind(_legacy("Ftrl"), weight_decay=False, l1="l1_regularization_strength", rows_alone=True),
 }

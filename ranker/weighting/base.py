@@ -91,6 +91,8 @@ class Weighting(Module):
     Options: ClassVar[type[WeightingOptions]]
     looks_back: ClassVar[bool] = False
     """Whether ``after`` needs the losses of the same batch after the step."""
+    asynchronous: ClassVar[bool] = False
+    """Whether steps of several workers may overlap: each then reads variables that others move meanwhile."""
     reads_kinds: ClassVar[bool] = False
     """Whether regression and binary losses are treated differently."""
     every: int = 1
@@ -130,6 +132,8 @@ class Weighting(Module):
 
 class LossBalancer(Weighting):
     """A method with one objective of the losses; the weights are the objective's gradient with respect to them."""
+
+    asynchronous = True
 
     def objective(self, losses: tf.Tensor) -> tf.Tensor:
         """Map losses [T] to a scalar to minimise."""

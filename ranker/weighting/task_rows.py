@@ -20,7 +20,7 @@ class TaskRows(NamedTuple):
     def mixed(self, weights: tf.Tensor) -> tf.IndexedSlices:
         """Sum of the tasks' gradients with weights [T]; each row occurs once."""
         values = tf.einsum("t,t...->...", tf.cast(weights, self.values.dtype), self.values)
-        return tf.IndexedSlices(values, self.rows, tf.shape(self.table))
+        return tf.IndexedSlices(values, self.rows, tf.constant(self.table.shape.as_list()))  # without reading the table
 
     def summed(self) -> TaskRows:
         """The sums over replicas of the tasks' gradients, for the rows that any replica has."""

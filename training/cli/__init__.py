@@ -28,6 +28,7 @@ from training.cli.report import report
 from training.cli.schema import schema
 from training.cli.search import search
 from training.cli.simulate import simulate
+from training.cli.terminal import STOPPED
 
 COMMANDS = (
     simulate,
@@ -58,7 +59,7 @@ COMMANDS = (
 
 
 class _Commands(Commands):
-    stopped = "stopped; run the same command again to resume"
+    stopped = STOPPED
 
 
 app = typer.Typer(

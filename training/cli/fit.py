@@ -1,12 +1,17 @@
 """``ranker-train fit``: train and export."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ranker.command_line import reported
 from ranker.data_options import More, Paths, sources
-from training.cli.terminal import console
+from training.cli.terminal import STOPPED, console
 from training.commands.outputs import check_folder
 from training.quiet_imports import quiet_imports
 
@@ -39,6 +44,21 @@ def fit(
         from training.commands.fit import fit as command
 
     paths = sources(data, more)
-    run = command(experiment, paths, output=output, from_artifact=carried, restart=restart, progress=console)
-    if run.exports:
-        console.print(f"artifact: [bold]{run.export().folder}[/bold]    serve it: ranker-serve {output}")
+    with ended_at_once() if experiment.training.distribute.name == "parameter_server" else nullcontext():
+        run = command(experiment, paths, output=output, from_artifact=carried, restart=restart, progress=console)
+        if run.exports:
+            console.print(f"artifact: [bold]{run.export().folder}[/bold]    serve it: ranker-serve {output}")
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """End the process after the block; TensorFlow's connections to a process that was lost would keep it for ever."""
+    status = 0
+    try:
+        with reported(STOPPED):
+            yield
+    except typer.Exit as error:
+        status = error.exit_code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

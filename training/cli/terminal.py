@@ -3,3 +3,4 @@
 from rich.console import Console
 
 console = Console()
+STOPPED = "stopped; run the same command again to resume"

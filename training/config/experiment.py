@@ -27,6 +27,7 @@ from training.config.ensemble import Ensemble
 from training.config.lists import check_lists, list_column, with_group_by
 from training.config.metric_names import Metric
 from training.config.optimizer import Optimizer
+from training.config.parameter_server import check_parameter_server
 from training.config.promotion import BoundsByName, check_bounds
 from training.config.task_metrics import check_metric, has_auc, list_metric, list_metrics
 from training.config.task_schedule import Schedule
@@ -242,6 +243,7 @@ class Experiment(NamedChoices):
         self.schedule.check(
             list(tasks), self.training.epochs, compares=issubclass(method, GradientBalancer) or method.looks_back
         )
+        check_parameter_server(self)
         list_metrics("evaluation.metrics", self.evaluation.metrics, tasks, **self._measured)
         if self.early_stopping is not None and self.early_stopping.metric is not None:
             check_metric("early_stopping.metric", self.early_stopping.metric, tasks, **self._measured)

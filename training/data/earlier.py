@@ -16,6 +16,7 @@ from ranker.artifact import MANIFEST, STATE, Artifact, ArtifactError, verify_sta
 from ranker.artifact_files import digest
 from ranker.config.closed import Closed
 from ranker.encoding.carried import Carried
+from training.data.array_files import Rows, mapped_arrays, write_arrays
 from training.data.days import Unit
 from training.data.trained_on import SeenFile, TrainedOn
 
@@ -89,7 +90,11 @@ class Earlier:
     @cached_property
     def variables(self) -> Arrays:
         """Values and moments of the variables. Raises ``ArtifactError`` if they cannot be read."""
-        return _arrays(self.artifact.folder / STATE / VARIABLES)
+        file = self.artifact.folder / STATE / VARIABLES
+        try:
+            return mapped_arrays(file)
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{file}: cannot be read: {error}") from None
 
 
 def manifest_digest(artifact: Artifact) -> str:
@@ -143,13 +148,13 @@ def read_ids(folder: Path) -> dict[str, Arrays]:
 
 
 def write_state(
-    folder: Path, facts: StateFacts, ids: Mapping[str, Mapping[str, NDArray[Any]]], variables: Arrays
+    folder: Path, facts: StateFacts, ids: Mapping[str, Mapping[str, NDArray[Any]]], variables: Mapping[str, Rows]
 ) -> None:
     """Write the folder ``state`` of an artifact that is being exported into ``folder``."""
     (folder / STATE).mkdir()
     (folder / STATE / FACTS).write_bytes(orjson.dumps(facts.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
     write_ids(folder / STATE, ids)
-    np.savez(folder / STATE / VARIABLES, allow_pickle=False, **variables)
+    write_arrays(folder / STATE / VARIABLES, variables)
 
 
 def _arrays(file: Path) -> Arrays:

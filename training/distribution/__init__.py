@@ -4,5 +4,15 @@ from training.distribution.base import DISTRIBUTIONS, Distribution, distribution
 from training.distribution.mirrored import Mirrored
 from training.distribution.multi_worker import MultiWorker
 from training.distribution.one import One
+from training.distribution.parameter_server import ParameterServers
 
-__all__ = ["DISTRIBUTIONS", "Distribution", "Mirrored", "MultiWorker", "One", "distribution_of", "leads"]
+__all__ = [
+    "DISTRIBUTIONS",
+    "Distribution",
+    "Mirrored",
+    "MultiWorker",
+    "One",
+    "ParameterServers",
+    "distribution_of",
+    "leads",
+]

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from ranker.layers.sharded_table import Partition
 from ranker.model import RankingModel
 from ranker.registry import Registry
 from training.config.experiment import Experiment
@@ -57,6 +59,16 @@ class Distribution:
         is yielded, so that the model can be saved as it is after that step.
         """
         raise NotImplementedError
+
+    def partition(self, folder: Path) -> Partition | None:
+        """How the tables of the run in ``folder`` are divided into shards; ``None`` for whole tables."""
+        del folder
+        return None
+
+    def lost(self, error: Exception) -> Exception | None:
+        """What to raise for an error in training that comes of a lost process; ``None`` for any other error."""
+        del error
+        return None
 
     def agreed(self, value: Any) -> Any:
         """The chief's ``value``, plain data, in every process; a barrier for those that step together."""

@@ -154,7 +154,8 @@ def _save(model: RankingModel, function: Any, folder: Path) -> None:
     level = logger.level
     logger.setLevel("WARNING")  # it logs the path of a temporary folder
     try:
-        tf.saved_model.save(module, str(folder), signatures=function)
+        # servers write parts of it, in working directories of their own
+        tf.saved_model.save(module, str(folder.resolve()), signatures=function)
     finally:
         logger.setLevel(level)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from ranker.encoding.table_regions import TablesInside
+from ranker.layers.sharded_table import rows_of
 from ranker.model import RankingModel, input_signature
 
 OPSET = 17
@@ -61,12 +62,6 @@ def _inside_tables(model: RankingModel, inside: TablesInside) -> Iterator[tuple[
     for width, table in model.embedding.tables.items():
         if ranges := inside.ranges(int(width)):
             yield width, np.concatenate([rows_of(table, start, end) for start, end in ranges])
-
-
-def rows_of(table: tf.Variable, start: int, end: int) -> NDArray[np.float32]:
-    """Rows ``start`` to ``end`` of a table; a slice would copy all of it, once it was trained by sparse updates."""
-    rows: NDArray[np.float32] = table.sparse_read(tf.range(start, end)).numpy()
-    return rows
 
 
 def _name_rows(model: onnx.ModelProto) -> None:

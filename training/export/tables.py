@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias, cast, get_args
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranker.encoding.table_regions import TableRegion, TablesInside, table_regions
 from ranker.engines.row_formats import ROW_FORMATS
 from ranker.engines.row_tables import CHUNK, RowInput, write_facts, write_rows
 from ranker.inference.agreement import MIN_NDCG
+from ranker.layers.sharded_table import put_rows, rows_of
 from ranker.model import RankingModel
 from ranker.registry import require_known
-from training.export.onnx import rows_of
 
 Placement: TypeAlias = Literal["auto", "beside", "inside"]
 VALUE = 4
@@ -143,12 +142,11 @@ class RegionRows:
     """The rows of a region of a model's tables, read and written in slices."""
 
     def __init__(self, model: RankingModel, region: TableRegion) -> None:
-        self._table: tf.Variable = model.embedding.tables[str(region.dimension)]
+        self._table = model.embedding.tables[str(region.dimension)]
         self._offset = region.offset
 
     def __getitem__(self, part: slice) -> NDArray[np.float32]:
         return rows_of(self._table, self._offset + part.start, self._offset + part.stop)
 
     def __setitem__(self, part: slice, rows: NDArray[np.float32]) -> None:
-        places = tf.range(self._offset + part.start, self._offset + part.stop)
-        self._table.scatter_update(tf.IndexedSlices(tf.constant(rows), places))
+        put_rows(self._table, self._offset + part.start, rows)

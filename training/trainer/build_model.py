@@ -11,6 +11,7 @@ from ranker.fitted_tasks import fitted_schema
 from ranker.funnels import FUNNELS, Funnel
 from ranker.layers import Embedding
 from ranker.layers.interaction import INTERACTIONS
+from ranker.layers.sharded_table import Partition
 from ranker.model import RankingModel
 from ranker.position import POSITION_METHODS
 from ranker.weighting import WEIGHTINGS, LabelFacts
@@ -26,13 +27,17 @@ def build_funnel(experiment: Experiment, layout: Layout) -> Funnel:
 
 
 def build_model(
-    experiment: Experiment, layout: Layout, facts: LabelFacts | None = None, steps_per_epoch: int | None = None
+    experiment: Experiment,
+    layout: Layout,
+    facts: LabelFacts | None = None,
+    steps_per_epoch: int | None = None,
+    partition: Partition | None = None,
 ) -> RankingModel:
     """Build the model with initial weights from the experiment's seed; compile it if ``steps_per_epoch`` is given.
 
     Of an architecture without weights, the interaction, balancing and optimiser are the defaults, whatever the config
-    says. Learning-rate schedules span ``steps_per_epoch`` times the config's epochs. Raises ``ValueError`` for
-    optimiser settings that do not fit the model or the number of steps.
+    says. Learning-rate schedules span ``steps_per_epoch`` times the config's epochs. ``partition`` divides the tables
+    into shards. Raises ``ValueError`` for optimiser settings that do not fit the model or the number of steps.
     """
     tf.get_logger().addFilter(_is_no_retracing)
     tf.keras.utils.set_random_seed(experiment.training.seed)
@@ -46,7 +51,15 @@ def build_model(
     sets, rules, place = architecture.embedding_sets, experiment.embedding, experiment.position
     model = RankingModel(
         schema,
-        embedding=Embedding(layout, dropout=rules.dropout, l2=rules.l2, sets=sets, members=members),
+        embedding=Embedding(
+            layout,
+            dropout=rules.dropout,
+            l2=rules.l2,
+            sets=sets,
+            members=members,
+            partition=partition,
+            seed=experiment.training.seed,
+        ),
         interactions=[INTERACTIONS[experiment.interaction.name](layout, experiment.interaction) for _ in range(sets)],
         architecture=architecture,
         weighting=WEIGHTINGS[experiment.weighting.name](experiment.weighting),

@@ -45,7 +45,7 @@ def build_optimizer(model: RankingModel, options: Optimizer, steps: int) -> Grou
 
 def _by_group(model: RankingModel, settings: dict[str, OptimizerGroup]) -> dict[str, list[tf.Variable]]:
     """Assign every variable to the most specific group that the config sets for it."""
-    tables, wide = list(model.embedding.tables.values()), model.wide_variables
+    tables, wide = model.embedding.table_variables, model.wide_variables
     separate = {variable.ref() for variable in (*tables, *wide)}
     parts = {
         "embeddings": tables,

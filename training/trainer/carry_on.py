@@ -2,15 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ranker.encoding import Encoder
 from ranker.encoding.row_moves import RowMoves, moved
 from ranker.encoding.table_regions import TableRegion, table_regions
+from ranker.layers.sharded_table import ShardedTable, Table, blocks, put_rows, rows_of
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import GroupedOptimizer
 from ranker.position.additive import CONTEXT
 from training.config.experiment import Experiment
+from training.data.array_files import Rows
 from training.data.earlier import Arrays, Earlier, InputColumns, ParentRecord, StateFacts
 from training.data.encode import Prepared
 from training.trainer.input_axes import InputAxes, input_axes
@@ -45,7 +50,7 @@ def carry_on(
     for name, variable in names.items():
         if name in saved and (found := axes.of(name, saved[name].shape, tuple(variable.shape))) is not None:
             moves[name] = found
-            variable.assign(moved(saved[name], variable.numpy(), found))
+            _take_over(variable, saved[name], found)
     steps: dict[int, int] = {}
     for kept in kept_moments(model, names):
         name = kept.name.partition("|")[0]
@@ -56,7 +61,7 @@ def carry_on(
         ]
         for slot, variable in kept.created().items() if held else ():
             if slot in held:
-                variable.assign(moved(saved[slot], variable.numpy(), moves[name]))
+                _take_over(variable, saved[slot], moves[name])
         done = max(facts.iterations.get(kept.name, 0), steps.get(id(kept.optimizer), 0))
         steps[id(kept.optimizer)] = done
         kept.optimizer.iterations.assign(done)
@@ -66,15 +71,32 @@ def carry_on(
         note(line)
 
 
+def _take_over(variable: Table, saved: NDArray[Any], axes: Axes) -> None:
+    """Assign the saved entries that move; to a table in shards, block by block."""
+    if not isinstance(variable, ShardedTable):
+        variable.assign(moved(saved, variable.numpy(), axes))
+        return
+    order = np.argsort(axes[0].targets)
+    sources, targets = axes[0].sources[order], axes[0].targets[order]
+    for start, end in blocks(int(variable.shape[0])):
+        own = slice(*np.searchsorted(targets, [start, end]).tolist())
+        if own.start < own.stop:
+            near = RowMoves(np.arange(own.stop - own.start), targets[own] - start)
+            put_rows(variable, start, moved(saved[sources[own]], rows_of(variable, start, end), [near, *axes[1:]]))
+
+
 def state_of(
     model: RankingModel, prepared: Prepared, experiment: Experiment, parent: ParentRecord | None
-) -> tuple[StateFacts, Arrays]:
-    """What a later fit needs of a trained model: its variables and their moments, by name, and what they are."""
+) -> tuple[StateFacts, dict[str, Rows]]:
+    """What a later fit needs of a trained model: its variables and their moments, by name, and what they are.
+
+    Those of tables in shards are read block by block, as they are written.
+    """
     names = named_variables(model)
-    variables = {name: variable.numpy() for name, variable in names.items()}
+    variables: dict[str, Table] = dict(names)
     optimizers, iterations = {}, {}
     for kept in kept_moments(model, names):
-        variables |= {slot: variable.numpy() for slot, variable in kept.slots().items()}
+        variables |= kept.slots()
         optimizers[kept.name], iterations[kept.name] = kept.kind, int(kept.optimizer.iterations.numpy())
     days = prepared.days
     facts = StateFacts(
@@ -90,7 +112,15 @@ def state_of(
         optimizers=optimizers,
         iterations=iterations,
     )
-    return facts, variables
+    return facts, {name: _read(variable) for name, variable in variables.items()}
+
+
+def _read(variable: Table) -> Rows:
+    if not isinstance(variable, ShardedTable):
+        value = variable.numpy()
+        return Rows(value.shape, value.dtype, lambda: iter([value]))
+    shape, parts = tuple(variable.shape), blocks(int(variable.shape[0]))
+    return Rows(shape, np.dtype(np.float32), lambda: (rows_of(variable, start, end) for start, end in parts))
 
 
 class _Region(NamedTuple):

@@ -45,6 +45,7 @@ class Checkpoints:
 
     def __init__(self, model: RankingModel, folder: Path, writes: bool = True) -> None:
         self._writes = writes
+        folder = folder.resolve()  # servers write parts of a checkpoint, in working directories of their own
         self._folder = folder
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
         whole = tf.train.Checkpoint(model=model, optimizer=model.optimizer, weighting=model.weighting, state=self._text)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ranker.layers.sharded_table import ShardedTable, Table, parts_of
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import Group, GroupedOptimizer
 from ranker.optimizers.per_task import PerTaskOptimizer
@@ -15,7 +16,7 @@ class Kept(NamedTuple):
     """An optimiser that keeps moments of a variable; ``name`` is the variable's, with the task's for one per task."""
 
     name: str
-    variable: tf.Variable
+    variable: Table
     optimizer: tf.keras.optimizers.legacy.Optimizer
 
     @property
@@ -23,27 +24,29 @@ class Kept(NamedTuple):
         """Name of the optimiser's class."""
         return type(self.optimizer).__name__
 
-    def slots(self) -> dict[str, tf.Variable]:
+    def slots(self) -> dict[str, Table]:
         """The moments by name; none for an optimiser without any, or before the variable's first step."""
-        found = {}
+        found: dict[str, Table] = {}
         for slot in self.optimizer.get_slot_names():
             with suppress(KeyError):
-                found[f"{self.name}|{slot}"] = self.optimizer.get_slot(self.variable, slot)
+                parts = [self.optimizer.get_slot(part, slot) for part in parts_of(self.variable)]
+                of_table = isinstance(self.variable, ShardedTable)
+                found[f"{self.name}|{slot}"] = ShardedTable(parts) if of_table else parts[0]
         return found
 
-    def created(self) -> dict[str, tf.Variable]:
+    def created(self) -> dict[str, Table]:
         """As :meth:`slots`, created if need be."""
         if not self.slots():
-            self.optimizer._create_all_weights([self.variable])
+            self.optimizer._create_all_weights(parts_of(self.variable))
         return self.slots()
 
 
-def kept_moments(model: RankingModel, names: Mapping[str, tf.Variable]) -> Iterator[Kept]:
-    """Every variable's optimiser; of variables with moments per task, one for each task."""
-    by_ref = {variable.ref(): name for name, variable in names.items()}
+def kept_moments(model: RankingModel, names: Mapping[str, Table]) -> Iterator[Kept]:
+    """Every variable's optimiser; of variables with moments per task, one for each task. A table's is that of all."""
+    by_ref = {part.ref(): name for name, variable in names.items() for part in parts_of(variable)}
     for group in groups(model):
-        for variable in group.variables:
-            name = by_ref[variable.ref()]
+        for name in dict.fromkeys(by_ref[variable.ref()] for variable in group.variables):
+            variable = names[name]
             if isinstance(group.optimizer, PerTaskOptimizer):
                 for task, optimizer in zip(model.tasks, group.optimizer.of_tasks, strict=True):
                     yield Kept(f"{name}|task:{task}", variable, optimizer)

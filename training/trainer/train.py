@@ -26,6 +26,7 @@ from training.data.label_facts import label_facts
 from training.data.split.checks import cautions as split_cautions
 from training.disk_full import is_disk_full
 from training.distribution import Distribution, distribution_of
+from training.distribution.shards import saved_partition
 from training.evaluation import by_feature, classes
 from training.evaluation.evaluate import Scorer, UndefinedMetricError, metric_value, predict
 from training.evaluation.gates import inspect_gates
@@ -105,7 +106,7 @@ def _first_training(
     facts = label_facts(prepared.training, build_funnel(experiment, prepared.encoder.layout))
     steps = distribution.steps_per_epoch(prepared.training)
     with nullcontext() if experiment.ensemble is not None else distribution.scope():  # an average is not trained
-        model = build_model(experiment, prepared.encoder.layout, facts, steps)
+        model = build_model(experiment, prepared.encoder.layout, facts, steps, distribution.partition(folder))
     if experiment.training.precision != "float32":
         listener.note(chosen(experiment.training).line)
     if sizes := table_sizes(model.embedding.layout, model.embedding.sets):
@@ -144,6 +145,8 @@ def _first_training(
     except DivergedError as error:
         raise (_diverged(error, experiment, prepared, checkpoints, folder) if distribution.chief else error) from None
     except (OSError, tf.errors.OpError) as error:
+        if (lost := distribution.lost(error)) is not None:
+            raise lost from None
         if not is_disk_full(error):
             raise
         raise checkpoints.disk_full(folder) from None
@@ -187,7 +190,8 @@ def reopen(output: Path) -> Run:
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise DataError(f"{folder}: the run cannot be read; run `fit` again ({error})") from error
     steps = prepared.training.steps(experiment.training.batch_size)
-    model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
+    partition = saved_partition(folder)
+    model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps, partition=partition)
     checkpoints = Checkpoints(model, folder / "checkpoints")
     state = checkpoints.latest()
     if state is None and (output / RESULT).is_file():

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from ranker.encoding import Encoder
+from ranker.layers.sharded_table import Table, parts_of
 from ranker.model import RankingModel
 from training.data.earlier import InputColumns
 
@@ -17,8 +18,10 @@ MOVING = ("/moving_mean", "/moving_variance")
 """Ends of the names of a batch normalisation's statistics, which a served model needs as much as its weights."""
 
 
-def named_variables(model: RankingModel) -> dict[str, tf.Variable]:
+def named_variables(model: RankingModel) -> dict[str, Table]:
     """The trainable variables and moving statistics by path: layers by their own names, heads by their tasks' names.
+
+    A table in shards is one entry, as if it were a variable.
 
     A layer of a list that was given no name of its own is named by its place in the list; interactions of several
     embedding sets are named by these.
@@ -37,15 +40,16 @@ def named_variables(model: RankingModel) -> dict[str, tf.Variable]:
         **({POSITION: model.position} if model.position is not None else {}),
     }
     trainable = {v.ref() for v in (*model.trainable_variables, *model.weighting.trainable_variables)}
-    named = {table.ref(): f"{TABLES}/{width}" for width, table in model.embedding.tables.items()}
+    tables = {f"{TABLES}/{width}": table for width, table in model.embedding.tables.items()}
+    named = {part.ref(): name for name, table in tables.items() for part in parts_of(table)}
     for path, part in parts.items():
         for name, variable in _variables(part, path, set()):
             if variable.ref() in trainable or name.endswith(MOVING):
                 named.setdefault(variable.ref(), name)
-    by_name = {name: ref.deref() for ref, name in named.items()}
+    others = {name: ref.deref() for ref, name in named.items() if name not in tables}
     assert trainable <= named.keys(), "every variable belongs to a part"
-    assert len(by_name) == len(named), "names differ"
-    return by_name
+    assert len(others) + len(model.embedding.table_variables) == len(named), "names differ"
+    return {**tables, **others}
 
 
 def _variables(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, tf.Variable]]:

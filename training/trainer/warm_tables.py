@@ -11,6 +11,7 @@ from ranker.encoding.kinds.coded import CodedEncoding
 from ranker.encoding.table_regions import TableRegion, table_regions
 from ranker.encoding.vocabulary import RESERVED
 from ranker.layers.embedding import Embedding
+from ranker.layers.sharded_table import scatter_rows
 from ranker.log_files.log_reader import Chunk, DataError, Log
 from training.config.experiment import Experiment
 
@@ -35,10 +36,8 @@ def warm_tables(embedding: Embedding, experiment: Experiment, encoder: Encoder, 
         if not len(rows):
             raise DataError(f"embedding.from.{feature}: {path} has no vector of an id in the log")
         table = embedding.tables[str(region.dimension)]
-        values = table.numpy()
         start = fitted(vectors, region.dimension, embedding.scale / np.sqrt(3), f"embedding.from.{feature}: {path}")
-        values[region.offset + rows] = np.tile(start, embedding.sets)
-        table.assign(values)
+        scatter_rows(table, region.offset + rows, np.tile(start, embedding.sets))
         note(_told(feature, len(rows), region))
 
 

@@ -24,6 +24,8 @@ class DTP(ScaledWeigher):
     concordant pairs), or exp(-loss), the likelihood of a row. Tasks without labels in a batch keep theirs.
     """
 
+    asynchronous = True
+
     class Options(ScaledOptions):
         """Quality measure and focus."""
 

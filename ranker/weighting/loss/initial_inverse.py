@@ -29,6 +29,8 @@ class InitialInverse(LossWeigher):
     regression (prediction 0).
     """
 
+    asynchronous = True
+
     class Options(WeightingOptions):
         """Source of the initial loss."""
 

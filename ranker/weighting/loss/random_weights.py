@@ -21,6 +21,8 @@ class RandomWeights(LossWeigher):
     run continues with the same weights.
     """
 
+    asynchronous = True
+
     class Options(WeightingOptions):
         """Seed and spread of the weights."""
 

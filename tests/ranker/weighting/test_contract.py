@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ranker.schema import Binary, Regression
 from ranker.weighting import MGDA, PELTR, WEIGHTINGS, Evidence, GradientBalancer, LabelFacts
+from ranker.weighting.base import LossBalancer
 
 TASKS = {"click": Binary(kind="binary"), "like": Binary(kind="binary"), "watch": Regression(kind="regression")}
 LOSSES = np.array([0.5, 0.1, 3.0], dtype=np.float32)
@@ -182,3 +183,12 @@ def test_scaled_by_priors_no_unit_of_a_loss_matters(name):
         balance = balanced(method, (LOSSES * unit).astype(np.float32), GRADIENTS["plain"] * unit[:, None])
         steps.append([balance.shared * unit, balance.heads * unit])
     np.testing.assert_allclose(steps[1], steps[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", list(WEIGHTINGS))
+def test_methods_that_compare_gradients_or_look_back_are_not_asynchronous(name):
+    method = WEIGHTINGS[name]
+    if issubclass(method, GradientBalancer) or method.looks_back:
+        assert not method.asynchronous
+    if issubclass(method, LossBalancer):
+        assert method.asynchronous  # its weights are a function of the batch's losses and trained variables

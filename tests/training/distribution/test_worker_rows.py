@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.config.training import Training
+from training.data.batches import EncodedWriter
+from training.distribution.worker_rows import OWN, Source, WorkerRows, offer, own_number, read_batch
+
+SETTINGS = Training(batch_size=8, shuffle_rows=20, seed=3)
+
+
+@pytest.fixture
+def rows(tmp_path):
+    writer = EncodedWriter(tmp_path / "rows")
+    for start, size in ((0, 20), (20, 5), (25, 17), (42, 12)):
+        writer.write({"x": np.arange(start, start + size), "labels": np.ones((size, 2), np.float32)})
+    return writer.close()
+
+
+def test_readers_read_every_row_once_in_batches_of_their_own_row_groups(rows):
+    source = Source.of(rows, SETTINGS, 2)
+    assert source.sizes() == [5, 3]  # row groups of 20 and 17 rows, and of 5 and 12
+    read = [[batch["x"] for batch in source.batches(0, reader, 0)] for reader in range(2)]
+    assert [len(batches) for batches in read] == source.sizes()
+    assert sorted(np.concatenate(read[0]).tolist()) == [*range(20), *range(25, 42)]
+    assert sorted(np.concatenate(read[1]).tolist()) == [*range(20, 25), *range(42, 54)]
+
+
+def test_one_reader_reads_what_one_process_does(rows):
+    own = Source.of(rows, SETTINGS, 1).batches(2, 0, 3)
+    for batch, other in zip(own, rows.batches(8, 20, 3, 2, skip=3), strict=True):
+        np.testing.assert_array_equal(batch["x"], other["x"])
+
+
+def test_more_readers_than_row_groups_leave_some_without_batches(rows):
+    assert Source.of(rows, SETTINGS, 6).sizes() == [3, 1, 3, 2, 0, 0]
+
+
+def test_a_worker_finds_any_batch_of_any_reader(rows):
+    source, worker = Source.of(rows, SETTINGS, 2), WorkerRows()
+    expected = {
+        (epoch, reader): [batch["x"] for batch in source.batches(epoch, reader, 0)]
+        for epoch in range(2)
+        for reader in range(2)
+    }
+    for epoch, reader, number in ((0, 0, 1), (0, 0, 4), (0, 1, 0), (1, 1, 2), (0, 0, 0), (0, 0, 1)):
+        labels, x = worker.batch(source.text(), epoch, reader, number)
+        np.testing.assert_array_equal(x, expected[epoch, reader][number])
+        assert labels.shape == (len(x), 2)
+
+
+def test_a_graph_reads_batches_in_the_process_that_runs_it(rows):
+    source = Source.of(rows, SETTINGS, 1)
+    kept = offer(WorkerRows(), 7)
+    signature = {"x": tf.TensorSpec([None], tf.int64), "labels": tf.TensorSpec([None, 2], tf.float32)}
+
+    @tf.function
+    def read(number):
+        return own_number(), read_batch(source, signature, tf.constant(0, tf.int64), tf.constant(0), number)
+
+    number, batch = read(tf.constant(2, tf.int64))
+    assert int(number) == 7
+    np.testing.assert_array_equal(batch["x"], next(iter(source.batches(0, 0, 2)))["x"])
+    assert kept
+    del kept
+    with pytest.raises(tf.errors.OpError, match=OWN):
+        read(tf.constant(3, tf.int64))

@@ -1,0 +1,184 @@
+"""Training with tables that are divided among servers, by workers that step each at its own pace."""
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from ranker.config.file import ConfigError
+from ranker.layers.sharded_table import Partition
+from ranker.model import RankingModel
+from ranker.step_plan import Turn
+from training.config.distribute import ParameterServer
+from training.config.training import Training
+from training.data.batches import EncodedRows
+from training.distribution.base import DISTRIBUTIONS, Distribution
+from training.distribution.claims import Claims
+from training.distribution.cluster import cluster_of
+from training.distribution.serving_roles import NAMES, serve, wait_until_there
+from training.distribution.shards import saved_partition
+from training.distribution.worker_rows import Source, own_number, read_batch
+
+WAIT = 600.0
+"""Seconds that the chief waits for the other processes."""
+AHEAD = 2
+"""Steps that are handed out ahead, for each worker, without a bound on staleness."""
+_TASK = re.compile(r"/job:ps/replica:0/task:(\d+)")
+
+
+class ServerLostError(RuntimeError):
+    """A server has ended, and the rows that it held with it; the run can be resumed from its last checkpoint."""
+
+
+@DISTRIBUTIONS.register("parameter_server")
+class ParameterServers(Distribution):
+    """Tables on servers, steps on workers, and a chief that hands out steps, measures, saves and exports.
+
+    Made in a server or worker, it serves the chief until that has ended, and ends the process.
+    Raises ``ConfigError`` if ``TF_CONFIG`` lacks a role.
+    """
+
+    name = "parameter_server"
+
+    def __init__(self, settings: Training) -> None:
+        super().__init__(settings)
+        assert isinstance(settings.distribute, ParameterServer), "the registry is by name"
+        self.options = settings.distribute
+        self.cluster = cluster_of(None, self.name)
+        for role, what in (("chief", "the chief"), ("ps", "each server"), ("worker", "each worker")):
+            if not self.cluster.jobs.get(role):
+                raise ConfigError(f"TF_CONFIG: cluster.{role}: {self.name} needs the address of {what}")
+        if self.cluster.role not in ("chief", *NAMES):
+            raise ConfigError(f"TF_CONFIG: task.type: {self.name} has no {self.cluster.role}; use chief, ps, worker")
+        if self.cluster.role in NAMES:
+            serve(self.cluster, settings)
+        self._strategy: tf.distribute.Strategy | None = None
+        self._folder: Path | None = None
+        self._claims: Claims | None = None
+
+    @property
+    def workers(self) -> int:
+        """Number of workers."""
+        return len(self.cluster.jobs["worker"])
+
+    def partition(self, folder: Path) -> Partition:
+        """By the number of servers that the run in ``folder`` was begun with; others may hold its shards later."""
+        self._folder = folder
+        return saved_partition(folder, Partition(len(self.cluster.servers), self.options.shard_bytes))
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Variables are created on the servers, in turn. Raises ``ConfigError`` if a process does not come."""
+        return self._connected().scope()  # type: ignore[no-any-return]
+
+    def steps_per_epoch(self, rows: EncodedRows) -> int:
+        """Batches of all readers."""
+        return sum(self._source(rows).sizes())
+
+    def steps(
+        self, model: RankingModel, rows: EncodedRows, epoch: int, skip: int, pause: int
+    ) -> Iterator[Mapping[str, Any]]:
+        """Hand out steps, and yield their logs in order. Each worker reads its own row groups, then others' rest."""
+        source, total = self._source(rows), self.steps_per_epoch(rows)
+        self._connected()
+        exact = self.options.staleness == 0
+        if self._claims is None or self._claims.sizes != source.sizes():
+            with self.scope():
+                self._claims = Claims(source.sizes(), self._folder)
+        self._claims.start(epoch, skip)
+        first = next(rows.chunks())
+        signature = {n: tf.TensorSpec([None, *a.shape[1:]], tf.as_dtype(a.dtype)) for n, a in first.items()}
+        claim = None if exact else self._claims.claimed
+        compiled: dict[Turn, Any] = {}
+        most = AHEAD * self.workers if self.options.staleness is None else self.options.staleness + 1
+        waiting: deque[Any] = deque()
+        begun = skip
+        for done in range(skip, total):
+            until = min(total, (done // pause + 1) * pause)
+            while begun < until and len(waiting) < most:
+                turn = next(model.turns)
+                if turn not in compiled:
+                    step = partial(_step, model, turn, source, signature, claim)
+                    compiled[turn] = self._compiled(step)
+                numbers = (tf.constant(epoch, tf.int64), tf.constant(begun, tf.int64))
+                waiting.append(self._coordinator.schedule(compiled[turn], args=numbers))
+                begun += 1
+            logs = waiting.popleft().fetch()
+            if done + 1 == until:
+                self._claims.save(epoch, until)
+            yield logs
+
+    def agreed(self, value: Any) -> Any:
+        """The value: servers and workers only do what the chief tells them."""
+        return value
+
+    def lost(self, error: Exception) -> Exception | None:
+        """An error of TensorFlow as a message that names the server that was lost; ``None`` for others."""
+        found = _TASK.search(str(error))
+        gone = isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError | tf.errors.CancelledError)
+        if not gone and "UNAVAILABLE" not in str(error):
+            return None
+        servers = self.cluster.servers
+        missing = [number for number in range(len(servers)) if not self._there(number)]
+        numbers = missing or ([int(found[1])] if found is not None else [])
+        if not numbers:
+            return None
+        names = ", ".join(f"server {number} at {servers[number]}" for number in numbers)
+        return ServerLostError(
+            f"{names} has ended, and the rows of tables that it held with it. Start all processes again with the same "
+            "command: the run resumes from its last checkpoint"
+        )
+
+    def _compiled(self, step: Callable[..., dict[str, tf.Tensor]]) -> Any:
+        strategy = self._connected()
+
+        def run(epoch: tf.Tensor, number: tf.Tensor) -> Any:
+            return strategy.run(step, args=(epoch, number))
+
+        return tf.function(run, autograph=False)
+
+    def _there(self, number: int) -> bool:
+        from training.distribution.serving_roles import answers
+
+        return answers(self.cluster.servers[number])
+
+    def _connected(self) -> tf.distribute.Strategy:
+        if self._strategy is None:
+            os.environ["GRPC_FAIL_FAST"] = "use_caller"
+            if missing := wait_until_there(self.cluster, WAIT):
+                raise ConfigError(
+                    f"TF_CONFIG: no answer within {WAIT:.0f} s from {', '.join(missing)}: start the same command "
+                    "there, with its own task in TF_CONFIG"
+                )
+            jobs = {role: list(addresses) for role, addresses in self.cluster.jobs.items()}
+            resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+                tf.train.ClusterSpec(jobs), task_type="chief", task_id=0, rpc_layer="grpc"
+            )
+            self._strategy = tf.distribute.ParameterServerStrategy(resolver)
+            self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self._strategy)
+        return self._strategy
+
+    def _source(self, rows: EncodedRows) -> Source:
+        """One reader if steps come one after the other, so that their order is exact; else one for each worker."""
+        return Source.of(rows, self.settings, 1 if self.options.staleness == 0 else self.workers)
+
+
+def _step(
+    model: RankingModel,
+    turn: Turn,
+    source: Source,
+    signature: Mapping[str, tf.TensorSpec],
+    claim: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None,
+    epoch: tf.Tensor,
+    number: tf.Tensor,
+) -> dict[str, tf.Tensor]:
+    """One step, in the worker that takes it: choose a batch, read it, train on it."""
+    reader = tf.constant(0)
+    if claim is not None:
+        reader, number = claim(own_number())
+    return model.train_step(read_batch(source, signature, epoch, reader, number), turn)
