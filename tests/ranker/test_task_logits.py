@@ -93,7 +93,7 @@ def model_with_state(name="shared_bottom", weighting="static", funnel="esmm"):
     whole = replace(layout(), tasks=states)
     schema, options = fitted_schema(ALL, whole), WEIGHTINGS[weighting]()
     model = assemble(schema, whole, lambda heads: architecture(name, heads), "none", options, funnel)
-    model.compile(optimizer=tf.keras.optimizers.Adam(0.05))
+    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.05))
     return model
 
 

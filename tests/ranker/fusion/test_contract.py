@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ranker.fusion import (
     build_fusion,
     order,
 )
+from ranker.fusion.formula import State
 
 Floats = NDArray[np.float64]
 
@@ -55,10 +57,16 @@ def drawn(parameter: Parameter, shape: tuple[int, ...], rng: np.random.Generator
     return values
 
 
-def default(name: str, parameters: Any = None) -> Fusion:
-    """The formula with its defaults, or with some parameters, fitted to a population where it needs one."""
+@cache
+def fitted(name: str) -> State | None:
+    """The formula's state where it needs one, fitted to a population; it depends on no parameter."""
     population = Candidates.of(OBJECTIVES, scores(np.random.default_rng(99), 300))
-    return build_fusion(name, OBJECTIVES, parameters or {}, OPTIONS.get(name)).fit(population, LOG)
+    return build_fusion(name, OBJECTIVES, {}, OPTIONS.get(name)).fit(population, LOG).state
+
+
+def default(name: str, parameters: Any = None) -> Fusion:
+    """The formula with its defaults, or with some parameters."""
+    return build_fusion(name, OBJECTIVES, parameters or {}, OPTIONS.get(name), fitted(name))
 
 
 def parameter_sets(formula: Formula, rng: np.random.Generator) -> dict[str, Floats]:

@@ -116,16 +116,18 @@ def test_the_student_has_learnt_the_full_models_scores(artifact, trained):
     assert model.rank({k: v[0] for k, v in context.items()}, columns).scored_by is None
 
 
-def test_a_students_large_tables_are_exported_beside_its_graph(trained, tmp_path, monkeypatch):
+def test_a_students_large_tables_are_exported_beside_its_graph(quickly_trained, tmp_path, monkeypatch):
     monkeypatch.setattr("training.export.tables.LARGE", 1)
     (tmp_path / "student.yaml").write_text(CONFIG.replace("epochs: 8", "epochs: 1"))
     options = DistillOptions(candidates=LENGTH, lists=3, student=load_student(tmp_path / "student.yaml"))
-    found = distill(trained.output, trained.log, options, output=tmp_path / "out", progress=False)
+    found = distill(quickly_trained.output, quickly_trained.log, options, output=tmp_path / "out", progress=False)
     changed = with_fusions(
-        found.artifact, {"default": found.artifact.fusion.replaced({"power": {"click": 3.0}})},
+        found.artifact, {"default": found.artifact.fusion.replaced({"share": {"click": 3.0}})},
         found.artifact.manifest.experiment, tmp_path / "changed",
     )  # fmt: skip
-    found = distill(changed, trained.log, options, output=tmp_path / "out", progress=False)  # scored, but not measured
+    found = distill(
+        changed, quickly_trained.log, options, output=tmp_path / "out", progress=False
+    )  # scored, but not measured
     assert found.student.fusions["default"].fusion == fusion_digest(changed.fusion)
     first = found.export()
     assert "student.tables/item_id.npy" in first.manifest.files

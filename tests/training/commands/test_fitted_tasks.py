@@ -111,13 +111,14 @@ def test_a_later_fit_keeps_the_state_that_scores_were_learnt_by(artifact, tmp_pa
     later = log(600, seed=2)
     later[["spend", "watch"]] *= 3
     config = {**CONFIG, "training": {"epochs": 1, "batch_size": 64}}
-    kept = fit(config, later, output=tmp_path / "kept", from_artifact=artifact, progress=False).export()
+    kept = fit(config, later, output=tmp_path / "kept", from_artifact=artifact, progress=False)
     daily = {**config, "daily": {"refit_scales": True}}
-    fresh = fit(daily, later, output=tmp_path / "fresh", from_artifact=artifact, progress=False).export()
+    fresh = fit(daily, later, output=tmp_path / "fresh", from_artifact=artifact, progress=False)
     for name, before in artifact.encoder.tasks.items():
         for part, array in before.arrays.items():
-            np.testing.assert_array_equal(kept.encoder.tasks[name].arrays[part], array)
-    spend = [float(one.encoder.tasks["spend"].arrays["mean"]) for one in (artifact, fresh)]
+            np.testing.assert_array_equal(kept.trained.prepared.encoder.tasks[name].arrays[part], array)
+    encoders = [artifact.encoder, fresh.trained.prepared.encoder]
+    spend = [float(encoder.tasks["spend"].arrays["mean"]) for encoder in encoders]
     assert spend[1] - spend[0] == pytest.approx(np.log(3), abs=0.2)
 
 

@@ -238,17 +238,17 @@ class Keras:
         ).numpy()
 
 
-def test_tables_beside_the_graph_are_exported_mapped_and_described(trained, tmp_path, monkeypatch):
+def test_tables_beside_the_graph_are_exported_mapped_and_described(quickly_trained, tmp_path, monkeypatch):
     monkeypatch.setattr("ranker.encoding.saved_arrays.MAPPED", 100)
     console = Console(file=io.StringIO(), width=200)
-    artifact = export_run(trained.output, tmp_path, console, TableOptions("beside", "float16"))
+    artifact = export_run(quickly_trained.output, tmp_path, console, TableOptions("beside", "float16"))
     assert "rows of tables in float16: NDCG@10 " in console.file.getvalue()
     assert artifact.manifest.format == 3
     tables = described(artifact.model_path)
-    assert tables["beside"].keys() == {"user_id", "device", "item_id", "tags"}
+    assert tables["beside"].keys() == {"user_id", "item_id"}
     assert tables["agreement"]["ndcg"] >= 0.999
     assert {"model.tables/item_id.npy", "encoder/item_id.ids.npy"} <= artifact.manifest.files.keys()
-    exact = load(trained.output)
+    exact = load(quickly_trained.output)
     for width, rows in full_tables(exact).items():  # what a student starts from
         np.testing.assert_allclose(full_tables(artifact)[width], rows, rtol=1e-3, atol=1e-6)
     for name in ("onnxruntime", "openvino", "tensorflow"):  # loading replays the golden requests at 1e-5

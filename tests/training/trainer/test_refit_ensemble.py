@@ -10,8 +10,9 @@ from training.progress_listener import RunListener
 from training.trainer.epoch import scorer
 from training.trainer.train import Run, reopen, train
 
-REFIT = {**CONFIG, "training": {**CONFIG["training"], "refit": True}}
-ENSEMBLE = checked({**REFIT, "ensemble": {"seeds": 2}})
+ONE_TASK = {**CONFIG["schema"], "tasks": {"click": CONFIG["schema"]["tasks"]["click"]}}
+REFIT = {**CONFIG["training"], "refit": True}
+ENSEMBLE = checked({**CONFIG, "schema": ONE_TASK, "training": REFIT, "ensemble": {"seeds": 2}})
 
 
 @pytest.fixture(scope="module")

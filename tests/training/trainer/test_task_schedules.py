@@ -33,9 +33,11 @@ def steps(folder):
     ids=lambda weighting: weighting["name"],
 )
 def test_cut_short_it_goes_on_to_the_same_result(log, tmp_path, weighting):
-    phases = [{"tasks": ["click", "watch_time"], "epochs": 1}, {}]
-    training = {"epochs": 2, "batch_size": 128}
-    config = quick(tmp_path, schedule={"phases": phases}, weighting=weighting, training=training)
+    tasks = {name: QUICK["schema"]["tasks"][name] for name in ("click", "like")}
+    changes = {"schema": {**QUICK["schema"], "tasks": tasks}, "training": {"epochs": 2, "batch_size": 128}}
+    config = quick(
+        tmp_path, schedule={"phases": [{"tasks": ["click"], "epochs": 1}, {}]}, weighting=weighting, **changes
+    )
 
     def keep(record):
         if record["epoch"] == 1:  # what is on the disk if the run is killed now

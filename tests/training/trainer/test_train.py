@@ -127,8 +127,18 @@ def test_another_config_starts_anew_trains_its_method_and_draws_tables_afresh_ea
     assert again.history == run.history
 
 
-def test_killed_in_the_middle_of_an_epoch_it_goes_on_to_the_same_result_and_the_best_epoch_is_kept(trained, tmp_path):
-    command = [sys.executable, "-m", "training.cli", "fit", str(trained.config), "--data", str(trained.log)]
+def test_killed_in_the_middle_of_an_epoch_it_goes_on_to_the_same_result_and_the_best_epoch_is_kept(
+    quickly_trained, tmp_path
+):
+    command = [
+        sys.executable,
+        "-m",
+        "training.cli",
+        "fit",
+        str(quickly_trained.config),
+        "--data",
+        str(quickly_trained.log),
+    ]
     command += ["--output", str(tmp_path)]
     steps = tmp_path / "run" / "steps.jsonl"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -142,12 +152,12 @@ def test_killed_in_the_middle_of_an_epoch_it_goes_on_to_the_same_result_and_the_
     process.wait()
     assert not (tmp_path / "1").exists()
     notes = []
-    run = train(trained.experiment, [trained.log], tmp_path, RunListener(note=notes.append))
+    run = train(quickly_trained.experiment, [quickly_trained.log], tmp_path, RunListener(note=notes.append))
     assert any("resuming from epoch" in note for note in notes)
     # The fixture trained with the same seed without a break.
-    saved = json.loads((trained.output / "1" / "manifest.json").read_text())["metrics"]
+    saved = json.loads((quickly_trained.output / "1" / "manifest.json").read_text())["metrics"]
     assert run.metrics["tasks"] == saved["tasks"]
-    assert lines(tmp_path / "run") == lines(trained.output / "run")
+    assert lines(tmp_path / "run") == lines(quickly_trained.output / "run")
     best = max(run.history, key=lambda record: record["mean_auc"])
     assert run.best_epoch == best["epoch"]
     assert run.metrics["mean_auc"] == pytest.approx(best["mean_auc"], abs=1e-9)
