@@ -1,6 +1,6 @@
 """The config's ``training.distribute``: the processes and devices that a training runs on."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
@@ -9,14 +9,24 @@ from ranker.config.closed import Closed
 READERS = "Streams of rows that make up a batch, each of its own row groups; a multiple of the workers."
 
 
-class OneProcess(Closed):
+class Together(Closed):
+    """What options of processes and devices that step together have in common."""
+
+    readers: int | None
+
+    def content(self) -> dict[str, Any]:
+        """What results depend on: the rows of batches, not on how many processes and devices share them."""
+        return {} if self.readers == 1 else {"readers": self.readers}
+
+
+class OneProcess(Together):
     """One process and one device."""
 
     name: Literal["one"] = "one"
     readers: int = Field(1, ge=1, le=4096, description=f"{READERS} With more than one, batches are those of as many.")
 
 
-class Mirrored(Closed):
+class Mirrored(Together):
     """One process; every device has a copy of the model and trains on a share of each batch."""
 
     name: Literal["mirrored"] = "mirrored"
@@ -26,7 +36,7 @@ class Mirrored(Closed):
     readers: int = Field(1, ge=1, le=4096, description=READERS)
 
 
-class MultiWorker(Closed):
+class MultiWorker(Together):
     """Several processes with a copy of the model each, which step together on one batch."""
 
     name: Literal["multi_worker"] = "multi_worker"
@@ -51,6 +61,10 @@ class ParameterServer(Closed):
         description="A step begins only when all steps before the last `staleness` ones are done; 0: one after the "
         "other. By default steps never wait for one another.",
     )
+
+    def content(self) -> dict[str, Any]:
+        """What results depend on: the order in which rows of tables may move."""
+        return {"name": self.name, "staleness": self.staleness}
 
 
 Distribute: TypeAlias = Annotated[

@@ -26,9 +26,12 @@ class Distribution:
         The config's ``training``.
     chief
         Whether this process writes: records, checkpoints, logs, artifacts. One process of a training does.
+    readers
+        Streams of rows that make up a batch.
     """
 
     name: ClassVar[str]
+    readers: int = 1
 
     def __init__(self, settings: Training) -> None:
         self.settings = settings

@@ -40,7 +40,7 @@ from training.trainer.positions import position_curve
 from training.trainer.precision import chosen
 from training.trainer.refit import refit_rows, refitted, reopened
 from training.trainer.run import Run as Run
-from training.trainer.run_folder import RECORD, REFIT, RESULT, key_of
+from training.trainer.run_folder import RECORD, REFIT, RESULT, key_of, read
 from training.trainer.table_sizes import describe_tables, table_sizes
 from training.trainer.validation import validated
 
@@ -93,7 +93,7 @@ def _first_training(
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
-    distribution.led(partial(_start, experiment, log, folder, rows, earlier, distribution.chief))
+    distribution.led(partial(_start, experiment, log, folder, rows, earlier, distribution))
     rows = rows or folder / ROWS
     if prepared is None:
         prepared = distribution.led(partial(prepared_rows, experiment, log, rows, listener, earlier))
@@ -203,11 +203,17 @@ def reopen(output: Path) -> Run:
 
 
 def _start(
-    experiment: Experiment, log: Log, folder: Path, rows: Path | None, earlier: Earlier | None, writes: bool
+    experiment: Experiment,
+    log: Log,
+    folder: Path,
+    rows: Path | None,
+    earlier: Earlier | None,
+    distribution: Distribution,
 ) -> None:
     """Write the run's record; first delete an earlier run of another config or data, except its encoded rows.
 
-    Without ``writes`` raise ``DataError`` if there is no record of this run, as if processes have other folders.
+    In a process that does not write, raise ``DataError`` if there is no record of this run, as if processes have other
+    folders. Raises it also for an unfinished run whose batches had another number of readers.
     """
     config = experiment.model_dump(mode="json", by_alias=True)
     key, record_file = key_of(experiment, log, earlier.digest if earlier else None), folder / RECORD
@@ -217,28 +223,28 @@ def _start(
         "data": log.paths(),
         "rows": str(rows.resolve()) if rows else None,
         "parent": earlier.record().model_dump(mode="json") if earlier else None,
+        "readers": distribution.readers,
     }
-    if not writes:
-        if _key_of(record_file) != key:
+    before = read(record_file)
+    if not distribution.chief:
+        if before.get("key") != key:
             raise DataError(
                 f"{record_file}: is not what worker 0 has written; all workers need the same config and data, and "
                 "--output on storage that they share"
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
-    if _key_of(record_file) != key:
+    if before.get("key") != key:
         record_file.unlink(missing_ok=True)  # first, so that an interrupted clean-up is not mistaken for this run
         for part in folder.iterdir():
             if part.name not in (ROWS, f"{ROWS}.lock"):
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
+    elif before.get("readers", 1) != distribution.readers and (folder / "checkpoints").is_dir():
+        raise DataError(
+            f"{folder}: the batches of this run have {before.get('readers', 1)} reader(s), and now they would have "
+            f"{distribution.readers}; set training.distribute.readers to {before.get('readers', 1)}, or `fit --restart`"
+        )
     replace_file(record_file, orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
-
-
-def _key_of(record_file: Path) -> str | None:
-    try:
-        return str(orjson.loads(record_file.read_bytes())["key"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _best(
