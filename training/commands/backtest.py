@@ -16,6 +16,7 @@ from ranker.registry import require_known
 from training.commands.backtest_day import train_and_score
 from training.commands.inputs import Config, Data, Progress, console_of, experiment_of, source_of
 from training.config.daily import Daily
+from training.config.distribute import check_alone
 from training.config.data import Data as DataOptions
 from training.config.data import SplitAtRandom, SplitByFiles, SplitByTime
 from training.config.experiment import Experiment
@@ -120,6 +121,7 @@ def backtest(
         of the days since the last model.
     """
     experiment, console, target = experiment_of(config), console_of(progress), Path(output)
+    check_alone(experiment.training.distribute, "a backtest")
     for mode in modes:
         require_known(mode, get_args(Mode), "mode", "a way to train")
     for name, value in (

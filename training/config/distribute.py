@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from ranker.config.closed import Closed
+from ranker.config.file import ConfigError
 
 READERS = "Streams of rows that make up a batch, each of its own row groups; a multiple of the workers."
 
@@ -73,3 +74,12 @@ Distribute: TypeAlias = Annotated[
     BeforeValidator(lambda data: {"name": data} if isinstance(data, str) else data),
 ]
 """A bare name stands for one with the default options: ``distribute: multi_worker``."""
+
+
+def check_alone(options: Distribute, what: str) -> None:
+    """Raise ``ConfigError`` for a training in several processes; ``what`` trains many models in this one."""
+    if not isinstance(options, OneProcess | Mirrored):
+        raise ConfigError(
+            f"training.distribute: {options.name} trains one model in several processes, and {what} trains many; use "
+            "distribute: one or mirrored for it, and train the model that you choose with `fit`"
+        )

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import tensorflow as tf
 
-from ranker.files import replace_file
 from ranker.log_files.log_reader import DataError, Log, Source
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
@@ -40,12 +39,11 @@ from training.trainer.positions import position_curve
 from training.trainer.precision import chosen
 from training.trainer.refit import refit_rows, refitted, reopened
 from training.trainer.run import Run as Run
-from training.trainer.run_folder import RECORD, REFIT, RESULT, key_of, read
+from training.trainer.run_folder import REFIT, RESULT, ROWS, begin
 from training.trainer.table_sizes import describe_tables, table_sizes
 from training.trainer.validation import validated
 
 RUN = "run"
-ROWS = "rows"
 
 
 def train(
@@ -93,7 +91,7 @@ def _first_training(
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
-    distribution.led(partial(_start, experiment, log, folder, rows, earlier, distribution))
+    distribution.led(partial(begin, experiment, log, folder, rows, earlier, distribution.chief, distribution.readers))
     rows = rows or folder / ROWS
     if prepared is None:
         prepared = distribution.led(partial(prepared_rows, experiment, log, rows, listener, earlier))
@@ -200,51 +198,6 @@ def reopen(output: Path) -> Run:
         raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
     run = _best(experiment, log, prepared, model, scorer(model), checkpoints, state, folder, parent)
     return reopened(run) if experiment.training.refit else run
-
-
-def _start(
-    experiment: Experiment,
-    log: Log,
-    folder: Path,
-    rows: Path | None,
-    earlier: Earlier | None,
-    distribution: Distribution,
-) -> None:
-    """Write the run's record; first delete an earlier run of another config or data, except its encoded rows.
-
-    In a process that does not write, raise ``DataError`` if there is no record of this run, as if processes have other
-    folders. Raises it also for an unfinished run whose batches had another number of readers.
-    """
-    config = experiment.model_dump(mode="json", by_alias=True)
-    key, record_file = key_of(experiment, log, earlier.digest if earlier else None), folder / RECORD
-    run = {
-        "key": key,
-        "experiment": config,
-        "data": log.paths(),
-        "rows": str(rows.resolve()) if rows else None,
-        "parent": earlier.record().model_dump(mode="json") if earlier else None,
-        "readers": distribution.readers,
-    }
-    before = read(record_file)
-    if not distribution.chief:
-        if before.get("key") != key:
-            raise DataError(
-                f"{record_file}: is not what worker 0 has written; all workers need the same config and data, and "
-                "--output on storage that they share"
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    if before.get("key") != key:
-        record_file.unlink(missing_ok=True)  # first, so that an interrupted clean-up is not mistaken for this run
-        for part in folder.iterdir():
-            if part.name not in (ROWS, f"{ROWS}.lock"):
-                shutil.rmtree(part) if part.is_dir() else part.unlink()
-    elif before.get("readers", 1) != distribution.readers and (folder / "checkpoints").is_dir():
-        raise DataError(
-            f"{folder}: the batches of this run have {before.get('readers', 1)} reader(s), and now they would have "
-            f"{distribution.readers}; set training.distribute.readers to {before.get('readers', 1)}, or `fit --restart`"
-        )
-    replace_file(record_file, orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
 
 
 def _best(
