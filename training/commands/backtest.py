@@ -16,9 +16,9 @@ from ranker.registry import require_known
 from training.commands.backtest_day import train_and_score
 from training.commands.inputs import Config, Data, Progress, console_of, experiment_of, source_of
 from training.config.daily import Daily
-from training.config.distribute import check_alone
 from training.config.data import Data as DataOptions
 from training.config.data import SplitAtRandom, SplitByFiles, SplitByTime
+from training.config.distribute import check_alone
 from training.config.experiment import Experiment
 from training.data.cache import digest
 from training.data.carried_notes import check_carrying
