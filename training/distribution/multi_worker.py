@@ -38,7 +38,7 @@ class MultiWorker(Distribution):
         super().__init__(settings)
         self.cluster = workers(settings)
         self.chief = self.cluster.number == 0
-        self.readers = readers_of(settings, self.cluster)
+        self.readers, self.processes = readers_of(settings, self.cluster), len(self.cluster.workers)
         with self._naming():
             self.strategy = _strategy(self.cluster.tf_config())
 
@@ -65,7 +65,7 @@ class MultiWorker(Distribution):
     ) -> Iterator[Mapping[str, Any]]:
         """One step after the other; no worker begins one before the others have taken the one before."""
         del pause
-        share = self.readers // len(self.cluster.workers)
+        share = self.readers // self.processes
         own = range(self.cluster.number * share, (self.cluster.number + 1) * share)
         with self._naming():
             batches, step = iter(dataset(rows, self.settings, epoch, skip, self.readers, own)), None
