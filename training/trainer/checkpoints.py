@@ -61,6 +61,7 @@ class Checkpoints:
 
     def latest(self) -> RunState | None:
         """Restore the latest checkpoint and return its state, if there is one."""
+        self._manager.sync()  # another process may have saved since
         if self._manager.latest_checkpoint is None:
             return None
         self._manager.checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
