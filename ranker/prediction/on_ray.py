@@ -19,18 +19,9 @@ from ranker.log_files.lists import Block, ListKeys, SeenLists, whole_lists
 from ranker.log_files.log_reader import Log
 from ranker.log_files.spans import Span, span_blocks
 from ranker.prediction.options import PredictOptions
-from ranker.prediction.output import IdsByFeature
 from ranker.prediction.pieces import cut
-from ranker.prediction.predictor import Predictor
+from ranker.prediction.predictor import Predicted, Predictor
 from ranker.prediction.wire import Keys, PackedBlock, table_bytes, table_of
-
-
-class Scored(NamedTuple):
-    """Results of a block: the rows that it had, the results, and counts of ids."""
-
-    read: int
-    table: pa.Table
-    ids: IdsByFeature
 
 
 class Job(NamedTuple):
@@ -111,13 +102,13 @@ class Scorer:
         self._predictor = Predictor(job.shipped.opened(), job.options)
         self._schema = job.schema
 
-    def __call__(self, packed: PackedBlock) -> tuple[int, bytes, IdsByFeature, Keys | None]:
-        """Rows, results as a stream, counts of ids, and keys of lists. Raises ``DataError``."""
+    def __call__(self, packed: PackedBlock) -> tuple[Predicted, Keys | None]:
+        """Results, with the table as a stream, and keys of lists. Raises ``DataError``."""
         predicted = self._predictor.predict(packed.unpacked(), self._schema)
-        return predicted.read, table_bytes(predicted.table), dict(predicted.ids), packed.keys
+        return predicted._replace(table=table_bytes(predicted.table), ids=dict(predicted.ids)), packed.keys
 
 
-def scored_files(cluster: Cluster, job: Job, source: Source, seen: SeenLists) -> Iterator[Scored]:
+def scored_files(cluster: Cluster, job: Job, source: Source, seen: SeenLists) -> Iterator[Predicted]:
     """Results of all blocks in order. Raises ``DataError``, and ``ClusterError`` if the cluster fails.
 
     ``seen`` has the lists of rows before ``source.start``; a list that comes back is found here, where all are known.
@@ -125,7 +116,7 @@ def scored_files(cluster: Cluster, job: Job, source: Source, seen: SeenLists) ->
     yield from _checked(results(cluster, len(source.spans), source.read, Scorer, (job,)), seen, source.repeated)
 
 
-def scored_blocks(cluster: Cluster, job: Job, blocks: Sequence[PackedBlock]) -> Iterator[Scored]:
+def scored_blocks(cluster: Cluster, job: Job, blocks: Sequence[PackedBlock]) -> Iterator[Predicted]:
     """Results of blocks in memory, in order."""
     references = [cluster.ray.put(block) for block in blocks]
 
@@ -136,9 +127,9 @@ def scored_blocks(cluster: Cluster, job: Job, blocks: Sequence[PackedBlock]) -> 
 
 
 def _checked(
-    found: Iterator[tuple[int, bytes, IdsByFeature, Keys | None]], seen: SeenLists, repeated: Callable[[], None]
-) -> Iterator[Scored]:
-    for read, table, ids, keys in found:
+    found: Iterator[tuple[Predicted, Keys | None]], seen: SeenLists, repeated: Callable[[], None]
+) -> Iterator[Predicted]:
+    for predicted, keys in found:
         if keys is not None and seen.add(keys) is not None:
             repeated()
-        yield Scored(read, table_of(table), ids)
+        yield predicted._replace(table=table_of(predicted.table))
