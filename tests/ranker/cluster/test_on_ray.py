@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import ranker
-from ranker.cluster.session import ClusterError, cluster_at
+from ranker.cluster.session import ClusterError
 from ranker.cluster.shipped import Shipped
 from ranker.cluster.size import Pool
 from ranker.cluster.stream import results
@@ -26,13 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 SIZES = (5, 40, 1, 17, 60, 2, 30, 45) * 4
 PLAIN = PredictOptions(keep=("row",), engine="onnxruntime")
 BEST = PredictOptions(("list",), top_k=3, engine="onnxruntime")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A cluster for all tests here, since starting it takes seconds."""
-    with cluster_at("local") as found:
-        yield found._replace(cpus=2.0)
 
 
 @pytest.fixture(scope="module")
