@@ -72,6 +72,7 @@ def predict(
     cascade: bool | None = None,
     engine: str = "auto",
     threads: int = 0,
+    ray: str | None = None,
 ) -> Any:
     """Score rows in bulk, each with its own context, and rank lists of them; needs no TensorFlow.
 
@@ -89,6 +90,9 @@ def predict(
         As in :class:`ranker.prediction.options.PredictOptions`.
     threads
         Threads that encode and score; 0 for one per core.
+    ray
+        Address of a Ray cluster that scores instead, or ``local`` to start Ray on this machine; needs ``ranker[ray]``,
+        and a DataFrame or an Arrow table. Results do not depend on it.
 
     Returns
     -------
@@ -101,6 +105,8 @@ def predict(
         For missing columns and invalid values, naming row, column and value.
     ArtifactError, EngineError, FusionError
         As :meth:`load`.
+    ClusterError
+        If the cluster cannot be used, or fails.
     """
     from ranker.cpus import cores
     from ranker.prediction.options import PredictOptions
@@ -118,4 +124,5 @@ def predict(
         engine=engine,
     )
     threads = threads or cores()
-    return predict_table(Predictor(artifact, options, streams=threads), data, threads)
+    streams = threads if ray is None else 1
+    return predict_table(Predictor(artifact, options, streams=streams), data, threads, ray)

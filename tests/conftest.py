@@ -1,11 +1,12 @@
 """Imported before any test module: `ranker` must be imported before TensorFlow, so that Keras 2 is chosen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 import ranker  # noqa: F401
 from ranker.artifact import Artifact
+from ranker.cluster.session import Cluster, cluster_at
 from tests.artifacts import shop_log, written
 
 
@@ -25,6 +26,13 @@ def shop(tmp_path_factory) -> Artifact:
             "rules": {"special": {"kind": "boost", "where": 'sku == "sku-0003-é" or shelf == 2', "add": 1.0}},
         },
     )
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A Ray of two processors for all tests, since starting it takes seconds; ``auto`` is its address."""
+    with cluster_at("local") as found:
+        yield found._replace(cpus=2.0)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """Offline training: data, training, evaluation, export. Imports `ranker` first, which selects Keras 2.
 
-``fit``, ``evaluate``, ``compare``, ``search``, ``join``, ``distill``, ``promote``, ``experiment``, ``online``,
-``evaluate_policy``, ``publish`` and ``nightly`` are the commands of ``ranker-train`` as functions; accessing one
-imports TensorFlow.
+``encode``, ``fit``, ``evaluate``, ``compare``, ``search``, ``join``, ``distill``, ``promote``, ``experiment``,
+``online``, ``evaluate_policy``, ``publish`` and ``nightly`` are the commands of ``ranker-train`` as functions;
+accessing one imports TensorFlow.
 """
 
 from importlib import import_module
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from training.commands.backtest import Backtest, backtest
     from training.commands.compare import Comparison, compare
     from training.commands.distill import Distillation, DistillOptions, distill
+    from training.commands.encode import EncodedLog, encode
     from training.commands.evaluate import evaluate
     from training.commands.evaluate_policy import evaluate_policy
     from training.commands.experiment import ExperimentOptions, experiment
@@ -36,6 +37,7 @@ __all__ = [
     "Comparison",
     "DistillOptions",
     "Distillation",
+    "EncodedLog",
     "Evaluation",
     "EvaluationOptions",
     "ExperimentOptions",
@@ -50,6 +52,7 @@ __all__ = [
     "backtest",
     "compare",
     "distill",
+    "encode",
     "evaluate",
     "evaluate_policy",
     "experiment",
@@ -85,6 +88,8 @@ _MODULES = {
     "TrainingRun": "training.commands.fit",
     "compare": "training.commands.compare",
     "distill": "training.commands.distill",
+    "EncodedLog": "training.commands.encode",
+    "encode": "training.commands.encode",
     "evaluate": "training.commands.evaluate",
     "experiment": "training.commands.experiment",
     "evaluate_policy": "training.commands.evaluate_policy",

@@ -4,6 +4,8 @@ import pickle
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from queue import Empty, Queue
+from threading import Event, Thread
 from typing import Any
 
 from ranker.cluster.ordered import Piece, ordered
@@ -12,6 +14,10 @@ from ranker.cluster.size import Pool
 
 COLUMN = "piece"
 """The only column of the rows that Ray Data moves: a pickled piece."""
+CLAIM = 0.5
+"""Processors that an actor claims, of the one that it uses."""
+PATIENCE = 15.0
+"""Seconds without a result after which the cluster is looked at."""
 Read = Callable[[int], Iterator[Any]]
 """From the number of a span to its items."""
 Work = Callable[[Any], Any]
@@ -53,8 +59,11 @@ def results(
     Notes
     -----
     A row is a pickled item, whose size Ray Data does not change, and a block holds one row: blocks are neither split
-    nor joined. Readers claim no processor, so that a pool which is as large as what is left of a cluster never keeps
-    them from running, which would stop the job for good. Lost blocks are read and worked on again.
+    nor joined. Lost blocks are read and worked on again.
+
+    Readers claim no processor, so that actors that fill what is left of a cluster never keep them from running, which
+    would stop the job for good. So would an actor without room to start again: the items that it had begun wait for it.
+    That is why an actor claims half of the processor that it uses, and half of the machines may be lost.
     """
     pool = pool or cluster.pool()
     with _settings(cluster.ray.data.DataContext.get_current()):  # a data set keeps a copy
@@ -66,17 +75,62 @@ def results(
                 batch_size=1,
                 fn_constructor_args=(worker, *arguments),
                 compute=cluster.ray.data.ActorPoolStrategy(size=pool.actors),
-                num_cpus=1,
+                num_cpus=CLAIM,
             )
         )
     try:
-        pieces = (pickle.loads(row[COLUMN]) for row in rows.iter_rows())
-        for result in ordered(pieces, spans):
+        for result in ordered(_pieces(cluster, rows, pool), spans):
             if isinstance(result, Failure):
                 raise result.error
             yield result
     except cluster.ray.exceptions.RayError as error:
         raise ClusterError(f"the cluster failed: {_last_line(error)}") from error
+
+
+def _pieces(cluster: Cluster, rows: Any, pool: Pool) -> Iterator[Piece[Any]]:
+    """Pieces as they come. Raises ``ClusterError`` if the actors no longer fit on what is left of the cluster."""
+    found: Queue[bytes | Exception | None] = Queue(maxsize=4)
+    stopped = Event()
+
+    def fetch() -> None:
+        end: Exception | None = None
+        try:
+            for row in rows.iter_rows():
+                if stopped.is_set():
+                    return
+                found.put(row[COLUMN])
+        except Exception as error:
+            end = error
+        if not stopped.is_set():
+            found.put(end)
+
+    thread = Thread(target=fetch, name="ray-results", daemon=True)
+    thread.start()
+    try:
+        while True:
+            try:
+                piece = found.get(timeout=PATIENCE)
+            except Empty:
+                _require_room(cluster, pool)
+                continue
+            if piece is None:
+                return
+            if isinstance(piece, Exception):
+                raise piece
+            yield pickle.loads(piece)
+    finally:
+        stopped.set()
+        while thread.is_alive() and not found.empty():
+            found.get_nowait()  # lets the thread see that it is to stop
+
+
+def _require_room(cluster: Cluster, pool: Pool) -> None:
+    left = float(cluster.ray.cluster_resources().get("CPU", 0.0))
+    if left < pool.actors * CLAIM:
+        raise ClusterError(
+            f"the cluster has lost machines: {left:g} processors are left, less than half of those that the job began "
+            "with; run the same command again to go on with what is left"
+        )
 
 
 @contextmanager

@@ -24,12 +24,12 @@ from ranker.encoding.unseen import IdCounts
 from ranker.log_files.csv_types import merged, of_kind, schema_kinds
 from ranker.log_files.lists import SeenLists, starts_of
 from ranker.log_files.log_reader import Log
-from ranker.prediction.on_ray import Job, Scored, Source, scored_files
+from ranker.prediction.on_ray import Job, Source, scored_files
 from ranker.prediction.options import PredictOptions
 from ranker.prediction.output import IdsByFeature, OutputError, OutputFolder, added
 from ranker.prediction.pieces import cut
 from ranker.prediction.pipeline import in_order
-from ranker.prediction.predictor import Predictor, list_columns
+from ranker.prediction.predictor import Predicted, Predictor, list_columns
 from ranker.remote_files import fits
 from ranker.urls import is_remote, normal, scheme_of
 
@@ -216,13 +216,14 @@ def _plan(artifact: Artifact, log: Log, options: PredictOptions, rows_per_file: 
             **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()},
             "rows_per_file": rows_per_file,
         },
-        "software": {
-            "ranker": ranker.__version__,
-            "pyarrow": pa.__version__,
-            "numpy": np.__version__,
-            options.engine: getattr(import_module(options.engine), "__version__", ""),
-        },
+        "software": software(options.engine),
     }
+
+
+def software(engine: str) -> dict[str, str]:
+    """Versions of the packages that results depend on, with an engine."""
+    own = {"ranker": ranker.__version__, "pyarrow": pa.__version__, "numpy": np.__version__}
+    return {**own, engine: getattr(import_module(engine), "__version__", "")}
 
 
 def _seen(log: Log, predictor: Predictor, end: int) -> SeenLists:
@@ -244,17 +245,16 @@ def _seen(log: Log, predictor: Predictor, end: int) -> SeenLists:
 
 def _in_threads(
     log: Log, predictor: Predictor, seen: SeenLists, schema: pa.Schema, start: int, most: int, threads: int
-) -> Iterator[Scored]:
+) -> Iterator[Predicted]:
     """Results of all blocks in order, from threads of this process."""
     chunks = log.arrow_chunks(predictor.columns, keep=predictor.options.copied, skip=start)
     blocks = predictor.blocks(cut(chunks, start, most), seen)
-    for predicted in in_order(partial(predictor.predict, schema=schema), blocks, threads):
-        yield Scored(predicted.read, predicted.table, dict(predicted.ids))
+    return in_order(partial(predictor.predict, schema=schema), blocks, threads)
 
 
 def _write(
     folder: OutputFolder,
-    results: Iterator[Scored],
+    results: Iterator[Predicted],
     schema: pa.Schema,
     rows_per_file: int,
     progress: Callable[[int], None],

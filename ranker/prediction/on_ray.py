@@ -19,18 +19,15 @@ from ranker.log_files.lists import Block, ListKeys, SeenLists, whole_lists
 from ranker.log_files.log_reader import Log
 from ranker.log_files.spans import Span, span_blocks
 from ranker.prediction.options import PredictOptions
-from ranker.prediction.output import IdsByFeature
 from ranker.prediction.pieces import cut
-from ranker.prediction.predictor import Predictor
+from ranker.prediction.predictor import Predicted, Predictor
 from ranker.prediction.wire import Keys, PackedBlock, table_bytes, table_of
 
-
-class Scored(NamedTuple):
-    """Results of a block: the rows that it had, the results, and counts of ids."""
-
-    read: int
-    table: pa.Table
-    ids: IdsByFeature
+ITEM = 65_536
+"""Fewest rows that Ray moves at a time: several whole blocks, as each item costs the driver milliseconds."""
+Blocks = list[PackedBlock]
+Results = list[tuple[Predicted, Keys | None]]
+"""Of each block: results, with the table as a stream, and keys of lists."""
 
 
 class Job(NamedTuple):
@@ -61,8 +58,23 @@ class Source(NamedTuple):
         keys = predictor.list_keys() if predictor.list_by else None
         return cls(log, tuple(kept), tuple(predictor.columns), predictor.options.copied, keys, start, most)
 
-    def read(self, index: int) -> Iterator[PackedBlock]:
-        """The blocks of a span. Raises ``DataError``."""
+    def read(self, index: int) -> Iterator[Blocks]:
+        """The blocks of a span, some at a time. Raises ``DataError``, after the blocks before."""
+        waiting: Blocks = []
+        try:
+            for block in self._blocks(index):
+                waiting.append(block)
+                if sum(chunk.rows for one in waiting for chunk in one.chunks) >= ITEM:
+                    yield waiting
+                    waiting = []
+        except DataError:
+            if waiting:
+                yield waiting
+            raise
+        if waiting:
+            yield waiting
+
+    def _blocks(self, index: int) -> Iterator[PackedBlock]:
         if self.keys is None:
             for piece in self._pieces(self.spans[index]):
                 yield PackedBlock.of(Block([piece]))
@@ -111,13 +123,19 @@ class Scorer:
         self._predictor = Predictor(job.shipped.opened(), job.options)
         self._schema = job.schema
 
-    def __call__(self, packed: PackedBlock) -> tuple[int, bytes, IdsByFeature, Keys | None]:
-        """Rows, results as a stream, counts of ids, and keys of lists. Raises ``DataError``."""
-        predicted = self._predictor.predict(packed.unpacked(), self._schema)
-        return predicted.read, table_bytes(predicted.table), dict(predicted.ids), packed.keys
+    def __call__(self, blocks: Blocks) -> tuple[Results, DataError | None]:
+        """Results of the blocks up to the first with a row that cannot be scored, and the error of that."""
+        found: Results = []
+        for packed in blocks:
+            try:
+                predicted = self._predictor.predict(packed.unpacked(), self._schema)
+            except DataError as error:
+                return found, error
+            found.append((predicted._replace(table=table_bytes(predicted.table), ids=dict(predicted.ids)), packed.keys))
+        return found, None
 
 
-def scored_files(cluster: Cluster, job: Job, source: Source, seen: SeenLists) -> Iterator[Scored]:
+def scored_files(cluster: Cluster, job: Job, source: Source, seen: SeenLists) -> Iterator[Predicted]:
     """Results of all blocks in order. Raises ``DataError``, and ``ClusterError`` if the cluster fails.
 
     ``seen`` has the lists of rows before ``source.start``; a list that comes back is found here, where all are known.
@@ -125,20 +143,23 @@ def scored_files(cluster: Cluster, job: Job, source: Source, seen: SeenLists) ->
     yield from _checked(results(cluster, len(source.spans), source.read, Scorer, (job,)), seen, source.repeated)
 
 
-def scored_blocks(cluster: Cluster, job: Job, blocks: Sequence[PackedBlock]) -> Iterator[Scored]:
+def scored_blocks(cluster: Cluster, job: Job, blocks: Sequence[PackedBlock]) -> Iterator[Predicted]:
     """Results of blocks in memory, in order."""
-    references = [cluster.ray.put(block) for block in blocks]
+    references = [cluster.ray.put([block]) for block in blocks]
 
-    def read(index: int) -> Iterator[PackedBlock]:
+    def read(index: int) -> Iterator[Blocks]:
         yield import_module("ray").get(references[index])
 
     yield from _checked(results(cluster, len(blocks), read, Scorer, (job,)), SeenLists(), lambda: None)
 
 
 def _checked(
-    found: Iterator[tuple[int, bytes, IdsByFeature, Keys | None]], seen: SeenLists, repeated: Callable[[], None]
-) -> Iterator[Scored]:
-    for read, table, ids, keys in found:
-        if keys is not None and seen.add(keys) is not None:
-            repeated()
-        yield Scored(read, table_of(table), ids)
+    found: Iterator[tuple[Results, DataError | None]], seen: SeenLists, repeated: Callable[[], None]
+) -> Iterator[Predicted]:
+    for item, error in found:
+        for predicted, keys in item:
+            if keys is not None and seen.add(keys) is not None:
+                repeated()
+            yield predicted._replace(table=table_of(predicted.table))
+        if error is not None:
+            raise error

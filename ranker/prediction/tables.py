@@ -1,26 +1,33 @@
 """Scores tables in memory: a DataFrame, an Arrow table, or a stream of record batches."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from ranker.cluster.session import cluster_at
+from ranker.cluster.shipped import Shipped
 from ranker.cpus import cores
 from ranker.log_files.errors import DataError
 from ranker.log_files.log_reader import ArrowChunk
-from ranker.prediction.job import BLOCK
+from ranker.prediction.job import BLOCK, software
+from ranker.prediction.on_ray import Job, scored_blocks
 from ranker.prediction.pipeline import in_order
 from ranker.prediction.predictor import Predicted, Predictor, types_of
+from ranker.prediction.wire import PackedBlock
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Score: TypeAlias = Callable[[Iterator[Any], pa.Schema, str], Iterator[Predicted]]
+"""From batches, the results' schema and the name of the data to results."""
 Data: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]"
 
 
-def predict_table(predictor: Predictor, data: Data, threads: int = 0) -> Any:
+def predict_table(predictor: Predictor, data: Data, threads: int = 0, ray: str | None = None) -> Any:
     """Score rows in memory with a predictor.
 
     Parameters
@@ -31,6 +38,8 @@ def predict_table(predictor: Predictor, data: Data, threads: int = 0) -> Any:
         A DataFrame, an Arrow table or record batch, or an iterable of record batches, which is read as results are.
     threads
         Threads that encode and score; 0 for one per core.
+    ray
+        Address of a Ray cluster that scores instead, or ``local``; not for an iterable of record batches.
 
     Returns
     -------
@@ -40,24 +49,32 @@ def predict_table(predictor: Predictor, data: Data, threads: int = 0) -> Any:
     Raises
     ------
     DataError
-        For missing columns and invalid values; for an iterable, while it is read.
+        For missing columns and invalid values; for an iterable, while it is read. Also for an iterable with ``ray``.
+    ClusterError
+        If the cluster cannot be used, or fails.
     """
     threads = threads or cores()
+    score = partial(_on_cluster, predictor, address=ray) if ray is not None else partial(_here, predictor, threads)
     if hasattr(data, "iloc"):
-        return _of_frame(predictor, data, threads)
+        return _of_frame(predictor, data, score)
     if isinstance(data, pa.Table | pa.RecordBatch):
         schema = predictor.schema(_types(predictor, data))
-        results = [result.table for result in _results(predictor, _batches(data), schema, threads, "table")]
+        results = [result.table for result in score(_batches(data), schema, "table")]
         return pa.concat_tables([schema.empty_table(), *results])
     if not isinstance(data, Iterable) or isinstance(data, str | bytes):
         raise DataError(f"data: must be a DataFrame, an Arrow table or record batches, got {type(data).__name__}")
-    return _streamed(predictor, iter(data), threads)
+    if ray is not None:
+        raise DataError(
+            "data: a cluster scores a DataFrame or an Arrow table; write a stream of record batches to Parquet "
+            "files, and score these with `ranker-train predict --ray`"
+        )
+    return _streamed(predictor, iter(data), score)
 
 
-def _of_frame(predictor: Predictor, frame: Any, threads: int) -> Any:
+def _of_frame(predictor: Predictor, frame: Any, score: Score) -> Any:
     table = _arrow(frame, dict.fromkeys([*predictor.columns, *predictor.options.copied]))
     schema = predictor.schema(_types(predictor, table))
-    results = list(_results(predictor, _batches(table), schema, threads, "DataFrame"))
+    results = list(score(_batches(table), schema, "DataFrame"))
     new = pa.concat_tables([schema.empty_table(), *(result.table for result in results)]).select(
         predictor.new_schema.names
     )
@@ -105,7 +122,7 @@ def _batches(table: Any) -> Iterator[Any]:
     return iter(table.to_batches(max_chunksize=BLOCK)) if isinstance(table, pa.Table) else iter([table])
 
 
-def _streamed(predictor: Predictor, batches: Iterator[Any], threads: int) -> Iterator[pa.RecordBatch]:
+def _streamed(predictor: Predictor, batches: Iterator[Any], score: Score) -> Iterator[pa.RecordBatch]:
     first = next(batches, None)
     if first is None:
         return
@@ -115,15 +132,25 @@ def _streamed(predictor: Predictor, batches: Iterator[Any], threads: int) -> Ite
         yield first
         yield from batches
 
-    for result in _results(predictor, every(), schema, threads, "data"):
+    for result in score(every(), schema, "data"):
         yield from result.table.to_batches()
 
 
-def _results(
-    predictor: Predictor, batches: Iterator[Any], schema: pa.Schema, threads: int, source: str
+def _here(
+    predictor: Predictor, threads: int, batches: Iterator[Any], schema: pa.Schema, source: str
 ) -> Iterator[Predicted]:
     blocks = predictor.blocks(_chunks(predictor, batches, source))
     return in_order(partial(predictor.predict, schema=schema), blocks, threads)
+
+
+def _on_cluster(
+    predictor: Predictor, batches: Iterator[Any], schema: pa.Schema, source: str, *, address: str
+) -> Iterator[Predicted]:
+    blocks = [PackedBlock.of(block) for block in predictor.blocks(_chunks(predictor, batches, source))]
+    with cluster_at(address) as cluster:
+        options = replace(predictor.options, engine=predictor.engine)
+        job = Job(Shipped.of(predictor.artifact, cluster), options, schema, software(predictor.engine))
+        yield from scored_blocks(cluster, job, blocks)
 
 
 def _chunks(predictor: Predictor, batches: Iterator[Any], source: str) -> Iterator[ArrowChunk]:

@@ -11,6 +11,7 @@ from training.cli.terminal import console
 
 COMMANDS = [
     "simulate",
+    "encode",
     "fit",
     "evaluate",
     "export",
@@ -65,6 +66,7 @@ OPTIONS = [
         "--once",
         "--dry-run",
         "--replace",
+        "--processes",
         "--outptu",
         "-o",
     ),
@@ -76,6 +78,7 @@ VALUES = [
 ]
 NEEDED = {
     "simulate": ("--output", "{file}"),
+    "encode": ("{config}", "--output", "{new}", "--data", "{none}"),
     "fit": ("{config}", "--output", "{new}", "--data", "{none}"),
     "evaluate": ("{none}", "--data", "{none}"),
     "export": ("{none}",),

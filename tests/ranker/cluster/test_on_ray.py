@@ -1,0 +1,165 @@
+"""A real Ray of two processors: predictions and encoding, with actors that are killed."""
+
+import os
+import shutil
+import signal
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import ranker
+from ranker.cluster.session import ClusterError
+from ranker.cluster.shipped import Shipped
+from ranker.cluster.size import Pool
+from ranker.cluster.stream import results
+from ranker.log_files.errors import DataError
+from ranker.prediction.job import predict_files
+from ranker.prediction.on_ray import Job, Scorer
+from ranker.prediction.options import PredictOptions
+from tests.ranker.prediction.request_rows import requests_of, table_of, write_files
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
+"""Ray Data warns of settings of its own that nobody has set."""
+SIZES = (5, 40, 1, 17, 60, 2, 30, 45) * 4
+PLAIN = PredictOptions(keep=("row",), engine="onnxruntime")
+BEST = PredictOptions(("list",), top_k=3, engine="onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def log(artifact, tmp_path_factory):
+    """Files of 90 rows, so that lists span them."""
+    folder = tmp_path_factory.mktemp("log")
+    write_files(folder, table_of(requests_of(artifact, SIZES)), 90, 16)
+    return folder
+
+
+def actors():
+    """Actors that the Ray of this process has started."""
+    parents, names = {}, {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with suppress(OSError):
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                names[int(folder.name)] = (folder / "cmdline").read_text()
+
+    def is_own(pid):
+        return pid == os.getpid() or (pid in parents and is_own(parents[pid]))
+
+    return [pid for pid, name in names.items() if "MapWorker" in name and is_own(pid)]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("part-*.parquet"))}
+
+
+class Slow:
+    """Squares numbers, and notes in a file which; the process that first meets 7 is killed at it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, number):
+        with open(self.folder / "seen", "a") as file:
+            file.write(f"{number}\n")
+        if number == 7 and not (self.folder / "killed").exists():
+            (self.folder / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if number == 30:
+            raise DataError("number 30 is bad")
+        return number * number
+
+
+def numbers(span):
+    yield from range(span * 5, span * 5 + 5 - span % 2)
+
+
+@pytest.mark.parametrize("pool", [Pool(2, 1), Pool(1, 1)])
+def test_a_killed_actor_loses_and_doubles_nothing_and_a_full_pool_does_not_stand_still(cluster, tmp_path, pool):
+    found = list(results(cluster, 5, numbers, Slow, (tmp_path,), pool))
+    expected = [number for span in range(5) for number in numbers(span)]
+    assert found == [number * number for number in expected]
+    assert (tmp_path / "killed").exists()
+    assert (tmp_path / "seen").read_text().split().count("7") >= 2
+
+
+def test_errors_come_in_the_order_of_the_items(cluster, tmp_path):
+    (tmp_path / "killed").touch()
+    found, good = (
+        results(cluster, 9, numbers, Slow, (tmp_path,), Pool(2, 1)),
+        sum(1 for s in range(6) for _ in numbers(s)),
+    )
+    assert len(list(islice(found, good))) == good
+    with pytest.raises(DataError, match=r"^number 30 is bad$"):
+        next(found)
+
+
+@pytest.mark.parametrize("options", [PLAIN, BEST])
+def test_files_are_those_of_predict_though_an_actor_is_killed(cluster, artifact, log, tmp_path, options):
+    predict_files(artifact.folder, [log], tmp_path / "own", options, rows_per_file=100)
+    killed = []
+
+    def kill(_):
+        if not killed and (found := actors()):
+            killed.append(found[0])
+            os.kill(found[0], signal.SIGKILL)
+
+    seen = []
+    summary = predict_files(
+        artifact.folder, [log], tmp_path / "far", options, rows_per_file=100, ray="auto",
+        progress=lambda rows: (kill(rows), seen.append(rows)),
+    )  # fmt: skip
+    assert killed
+    assert contents(tmp_path / "far") == contents(tmp_path / "own")
+    assert len(contents(tmp_path / "own")) > 4
+    assert summary.read == sum(seen) == sum(SIZES)
+    assert (tmp_path / "far" / "_SUCCESS").exists()
+    assert (tmp_path / "far" / "_summary.json").read_bytes() == (tmp_path / "own" / "_summary.json").read_bytes()
+
+
+def test_a_job_goes_on_where_the_other_way_has_stopped(cluster, artifact, log, tmp_path):
+    how = {"rows_per_file": 100, "restart": False}
+    predict_files(artifact.folder, [log], tmp_path / "own", BEST, **how)
+    predict_files(artifact.folder, [log], tmp_path / "far", BEST, **how)
+    for name in sorted(contents(tmp_path / "own"))[2:]:
+        (tmp_path / "far" / name).unlink()
+    notes = []
+    predict_files(artifact.folder, [log], tmp_path / "far", BEST, ray="auto", note=notes.append, **how)
+    assert "goes on after 2 complete file(s)" in notes[0]
+    assert contents(tmp_path / "far") == contents(tmp_path / "own")
+
+
+def test_a_list_that_comes_back_in_another_span_is_found(cluster, artifact, tmp_path):
+    rows = table_of(requests_of(artifact, SIZES[:8]))
+    (tmp_path / "log").mkdir()
+    write_files(tmp_path / "log", pa.concat_tables([rows, rows.slice(0, 3)]), 100, 100)
+    with pytest.raises(DataError, match=r"002\.parquet, row 0: the list of list 'r0' began before"):
+        predict_files(artifact.folder, [tmp_path / "log"], tmp_path / "out", BEST, ray="auto")
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+
+
+def test_tables_are_scored_in_memory(cluster, artifact):
+    table = table_of(requests_of(artifact, SIZES[:8]))
+    how = {"rank_by": "list", "keep": ["row"], "top_k": 2, "engine": "onnxruntime"}
+    assert ranker.predict(artifact, table, ray="auto", **how).equals(ranker.predict(artifact, table, **how))
+    with pytest.raises(DataError, match="a cluster scores a DataFrame or an Arrow table"):
+        ranker.predict(artifact, iter(table.to_batches()), ray="auto", **how)
+
+
+def test_the_artifact_travels_to_machines_that_lack_it(cluster, artifact, log, tmp_path):
+    shutil.copytree(artifact.folder, tmp_path / "gone")
+    shipped = Shipped.of(ranker.artifact.load(tmp_path / "gone"), cluster._replace(own=False))
+    shutil.rmtree(tmp_path / "gone")
+    found = shipped.opened()
+    assert found.folder != tmp_path / "gone"
+    assert found.manifest == artifact.manifest
+    assert not (found.folder / "state").exists()
+    assert shipped.opened().folder == found.folder
+
+
+def test_another_version_on_a_machine_is_refused(cluster, artifact):
+    job = Job(None, PLAIN, None, {"numpy": "0.1"})
+    with pytest.raises(ClusterError, match=r"has numpy \d.*, and this one has 0\.1"):
+        Scorer(job)

@@ -1,0 +1,50 @@
+"""``encode`` fills the folder of rows that ``fit`` finds."""
+
+import pytest
+
+from ranker.cluster.session import ClusterError
+from tests.training.command import ranker_train
+from tests.training.data.encoded_files import contents
+from training import encode
+
+
+@pytest.fixture
+def rows(quickly_trained):
+    """What `fit` itself has encoded: the rows, the encoder, and the mark of a complete folder."""
+    return contents(quickly_trained.output / "run" / "rows")
+
+
+def test_the_folder_is_that_of_fit_byte_for_byte(quickly_trained, rows, tmp_path):
+    words = ("encode", quickly_trained.config, "--data", quickly_trained.log, "--output", tmp_path / "out")
+    ended = ranker_train(*words, "--processes", 2)
+    assert ended.returncode == 0, ended.stderr
+    folder = tmp_path / "out" / "run" / "rows"
+    assert contents(folder) == rows
+    assert {"fingerprint", "encoder.json", "training/rows.json"} < set(rows)
+    assert f"{folder}:" in ended.stdout.replace("\n", "")
+    assert "using the rows encoded in" in ranker_train(*words).stdout
+
+
+def test_what_was_interrupted_does_not_count_as_complete(quickly_trained, rows, tmp_path):
+    how = {"output": tmp_path, "progress": False}
+    folder = tmp_path / "run" / "rows"
+    encode(quickly_trained.config, [quickly_trained.log], **how)
+    (folder / "fingerprint").unlink()
+    (folder / "training" / "000000.npz").write_bytes(b"half")
+    (folder / ".spans-left").mkdir()
+    encoded = encode(quickly_trained.config, [quickly_trained.log], **how)
+    assert contents(folder) == rows
+    assert encoded.training + encoded.validation == 4000
+    assert not (folder / ".spans-left").exists()
+
+
+def test_bad_options_are_refused_before_anything_is_written(quickly_trained, tmp_path):
+    how = {"output": tmp_path / "out", "progress": False}
+    with pytest.raises(ValueError, match="processes: must be at least 1, got 0"):
+        encode(quickly_trained.config, [quickly_trained.log], processes=0, **how)
+    with pytest.raises(ValueError, match="processes: a cluster has its own"):
+        encode(quickly_trained.config, [quickly_trained.log], processes=2, ray="local", **how)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ClusterError, match="ray://head:1: Ray Data does not work through Ray's client"):
+        encode(quickly_trained.config, [quickly_trained.log], ray="ray://head:1", **how)
+    assert not (tmp_path / "out" / "run" / "rows" / "fingerprint").exists()
