@@ -31,10 +31,11 @@ REASONS = {
     "the two ends of a connection to a scorer: tests/serving/scorer": """
         serving.process.child serving.scorer.buffers serving.scorer.loaded_models serving.scorer.messages
         serving.scorer.process serving.scorer.session""",
+    "run as a command: tests/deploy/test_entry_points.py": "serving.fetch",
     "run as a command: tests/training/cli and tests/training/commands": """
-        training.cli.backtest training.cli.compare training.cli.distill training.cli.evaluate
+        training.cli.backtest training.cli.cluster training.cli.compare training.cli.distill training.cli.evaluate
         training.cli.evaluate_policy training.cli.experiment training.cli.export
-        training.cli.fit training.cli.inspect training.cli.join
+        training.cli.fit training.cli.inspect training.cli.join training.cli.nightly
         ranker.prediction.command training.cli.pareto training.cli.promote training.cli.publish
         training.cli.report training.cli.schema training.cli.search
         training.cli.simulate training.commands.export training.commands.inputs training.commands.inspect

@@ -36,7 +36,15 @@ def found(name, kind, called=None):
 
 
 def test_there_is_a_folder_for_each_job():
-    assert NAMES == ["nightly", "parameter-servers", "runs", "scoring", "service", "service-from-store", "training"]
+    assert NAMES == [
+        "nightly",
+        "parameter-servers",
+        "run-volume",
+        "scoring",
+        "service",
+        "service-from-store",
+        "training",
+    ]
 
 
 @pytest.mark.parametrize("version", ["1.31.0", kubernetes_validate.latest_version()])
@@ -62,7 +70,7 @@ def test_every_file_is_used(name):
 
 @EACH
 def test_what_is_named_is_there_or_the_users(name):
-    there = {(each["kind"], each["metadata"]["name"]) for each in [*BUILT[name], *BUILT["runs"]]}
+    there = {(each["kind"], each["metadata"]["name"]) for each in [*BUILT[name], *BUILT["run-volume"]]}
     named = {("ConfigMap", place[key]) for each in BUILT[name] for place, key in config_map_names(each)}
     for each in BUILT[name]:
         assert each["metadata"]["namespace"] == "ranker"
