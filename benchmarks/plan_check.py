@@ -8,7 +8,7 @@ Prints what was predicted beside what was measured; the medians of several round
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -25,13 +25,15 @@ from training.planning import PlanInputs, UnitCosts, plan, shipped_costs
 from training.planning.unit_costs import read_costs
 
 SCALE = 1000
+ROWS = 1_000_000
+"""A thousandth of the plan's impressions."""
 PLAN = PlanInputs(
     impressions_per_day=1e9, users=2e7, items=5e6, peak_rps=2e5, candidates=500, shown=20, batch=2048, workers=1
 )
 IDS = 2_000_000
 PULL = (8_000, 32)
 """Rows of a batch, and width."""
-RATE, SECONDS = 25.0, 12.0
+RATE, SECONDS = 8.0, 20.0
 WITHIN = 0.3
 Quantity = tuple[str, str]
 """Stage, and what of it."""
@@ -42,17 +44,21 @@ def main(
     artifact: Annotated[Path | None, typer.Option(exists=True, help="The demo's; by default it is fitted.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each stage; medians count.")] = 1,
     output: Annotated[Path | None, typer.Option("--json", help="Where to write the comparison.")] = None,
+    stages: Annotated[list[str] | None, typer.Option("--stage", help="Only this one; may be repeated.")] = None,
     work: Annotated[Path | None, typer.Option(help="Scratch folder; by default a temporary one.")] = None,
 ) -> None:
     """Predict, measure and compare."""
     console = Console()
+    if unknown := set(stages or ()) - set(STAGES):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: the stages are {', '.join(STAGES)}")
     costs = shipped_costs() if costs_file is None else read_costs(costs_file)
     wanted = predicted(costs)
     taken: dict[Quantity, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory(dir=work) as folder:
         inputs = Inputs(Path(folder), model=artifact)
         for number in range(rounds):
-            for stage, found in measured(inputs):
+            for stage in stages or STAGES:
+                found = STAGES[stage](inputs)
                 for name, value in found.items():
                     if (stage, name) in wanted:
                         taken[stage, name].append(value)
@@ -102,22 +108,31 @@ def predicted(costs: UnitCosts) -> dict[Quantity, float]:
     return found | {("parameter servers", name): value for name, value in pulls.items()}
 
 
-def measured(inputs: Inputs) -> Iterator[tuple[str, Found]]:
-    """Each stage, and what was measured of it."""
-    rows, shown = int(scaled().impressions_per_day), int(PLAN.shown)
-    yield "encode", in_process(inputs, "encode", rows=rows)
+def _train(inputs: Inputs) -> Found:
+    found = in_process(inputs, "train", rows=ROWS, batch=int(PLAN.batch), steps=None)
     held_out = 1 - 0.1  # a tenth of the rows is validated on
-    found = in_process(inputs, "train", rows=rows, batch=int(PLAN.batch), steps=None)
-    yield "train", {**found, "cpu_s": found["cpu_s"] / held_out}
-    yield "score", in_process(inputs, "score", rows=rows)
-    yield "join", in_process(inputs, "join", rows=rows)
-    yield "log", in_process(inputs, "log", returned=shown, candidates=100, blocks=6)
+    return {**found, "cpu_s": found["cpu_s"] / held_out}
+
+
+def _serve(inputs: Inputs) -> Found:
     with service(inputs, int(PLAN.candidates)) as running:
-        found = running.rank(inputs, int(PLAN.candidates), shown, SECONDS, seed=1, rate=RATE)
-        yield "serve", {**found, "bytes": found["request_bytes"] + found["answer_bytes"]}
-    yield "ids", in_process(inputs, "ids", count=IDS)
-    batch, width = PULL
-    yield "parameter servers", in_process(inputs, "tables", rows=500_000, batch=batch, width=width, steps=100)
+        found = running.rank(inputs, int(PLAN.candidates), int(PLAN.shown), SECONDS, seed=1, rate=RATE)
+    return {**found, "bytes": found["request_bytes"] + found["answer_bytes"]}
+
+
+STAGES: dict[str, Callable[[Inputs], Found]] = {
+    "encode": lambda inputs: in_process(inputs, "encode", rows=ROWS),
+    "train": _train,
+    "score": lambda inputs: in_process(inputs, "score", rows=ROWS),
+    "join": lambda inputs: in_process(inputs, "join", rows=ROWS),
+    "log": lambda inputs: in_process(inputs, "log", returned=int(PLAN.shown), candidates=100, blocks=6),
+    "serve": _serve,
+    "parameter servers": lambda inputs: in_process(
+        inputs, "tables", rows=500_000, batch=PULL[0], width=PULL[1], steps=100
+    ),
+    "ids": lambda inputs: in_process(inputs, "ids", count=IDS),
+}
+"""What each stage measures, by name."""
 
 
 def table(rows: list[dict[str, object]]) -> Table:

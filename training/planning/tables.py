@@ -59,7 +59,7 @@ def growth_table(inputs: PlanInputs, growths: Sequence[Growth]) -> Table:
     table = Table("grows tenfold", "from", "breaks first", "at", "then", "money", "distribute")
     for each in growths:
         then = ", ".join(f"{name} {_at(factor)}" for name, factor in each.others.items())
-        first, at = each.first or "nothing", "" if each.at is None else _at(each.at)
+        first, at = each.first or "nothing more", "" if each.at is None else _at(each.at)
         start = f"{getattr(inputs, each.input):g}"
         table.add_row(each.input, start, first, at, then, f"x{each.money:.2f}", each.distribute)
     table.caption = "factors at which limits are reached; below x1: not met at the plan's own number"
