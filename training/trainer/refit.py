@@ -16,7 +16,7 @@ from ranker.log_files.log_reader import Log
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
-from training.data.cache import opened_rows, prepared_rows
+from training.data.cache import ROWS, opened_rows, prepared_rows
 from training.data.earlier import Earlier
 from training.data.encode import Prepared
 from training.data.label_facts import label_facts
@@ -34,7 +34,7 @@ from training.trainer.epoch import scorer, start, train_epoch
 from training.trainer.run import Run
 from training.trainer.run_folder import MEMBERS, REFIT
 
-ROWS, CHECKPOINTS = "rows", "checkpoints"
+CHECKPOINTS = "checkpoints"
 
 
 def refitted(

@@ -14,10 +14,10 @@ from ranker.artifact_files import digest as digest_of_file
 from ranker.files import replace_file
 from ranker.log_files.log_reader import DataError, Log
 from training.config.experiment import Experiment
-from training.data.cache import digest, files
+from training.data.cache import ROWS, digest, files
 from training.data.earlier import Earlier, ParentRecord
 
-RECORD, ROWS = "run.json", "rows"
+RECORD = "run.json"
 MEMBERS = "members"
 """Folder of an ensemble's members, below the run's."""
 REFIT = "refit"

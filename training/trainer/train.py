@@ -42,7 +42,7 @@ from training.trainer.positions import position_curve
 from training.trainer.precision import chosen
 from training.trainer.refit import refit_rows, refitted, reopened
 from training.trainer.run import Run as Run
-from training.trainer.run_folder import REFIT, RESULT, ROWS, begin
+from training.trainer.run_folder import REFIT, RESULT, begin
 from training.trainer.table_sizes import describe_tables, table_sizes
 from training.trainer.validation import validated
 
