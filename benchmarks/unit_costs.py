@@ -28,7 +28,8 @@ from training.planning import UnitCosts
 ROWS = (100_000, 600_000)
 """Rows of the logs that are encoded."""
 SCORED = (100_000, 400_000)
-TRAIN_ROWS = 60_000
+TRAIN_ROWS = 300_000
+"""More than are shuffled at a time, so that memory is that of any longer log."""
 IDS = (400_000, 1_200_000)
 DAY = (200_000, 600_000)
 """Exposures of the days that are joined."""
