@@ -92,14 +92,14 @@ def _alone(artifact: Path, data: Path, output: Path) -> dict[str, Any]:
 def _on_nodes(artifact: Path, data: Path, output: Path, kill_at: int | None) -> dict[str, Any]:
     began = time.monotonic()
     command = _command(artifact, data, output, "--ray", f"{NODES[HEAD]}:{PORT}")
-    process = subprocess.Popen(_within(HEAD, command), cwd=ROOT, env=ENVIRONMENT)
+    process = subprocess.Popen(within(HEAD, command), cwd=ROOT, env=ENVIRONMENT)
     used: dict[tuple[str, int, str], float] = {}
     peak = dict.fromkeys(NODES, 0.0)
     killed = None
-    before = {node: _usage(node, {}) for node in NODES}
+    before = {node: usage(node, {}) for node in NODES}
     while process.poll() is None:
         for node in NODES:
-            peak[node] = max(peak[node], _usage(node, used))
+            peak[node] = max(peak[node], usage(node, used))
         if kill_at is not None and killed is None and len(list(output.glob("part-*.parquet"))) >= kill_at:
             killed = time.monotonic() - began
             for pid in _pids(OTHER):
@@ -119,7 +119,7 @@ def _rows(output: Path) -> int:
     return sum(pq.read_metadata(path).num_rows for path in output.glob("part-*.parquet"))
 
 
-def _usage(node: str, used: dict[tuple[str, int, str], float]) -> float:
+def usage(node: str, used: dict[tuple[str, int, str], float]) -> float:
     """Proportional memory of a node's processes in MiB; their processor seconds so far go into ``used``."""
     memory = 0.0
     for pid in _pids(node):
@@ -136,30 +136,38 @@ def _pids(node: str) -> list[int]:
     return [int(pid) for pid in listed.split()]
 
 
-def _within(node: str, command: list[str]) -> list[str]:
+def within(node: str, command: list[str]) -> list[str]:
     return ["ip", "netns", "exec", node, *command]
 
 
 @contextmanager
 def _cluster(work: Path, cpus: int) -> Iterator[None]:
-    """Two nodes in namespaces; processes and namespaces are removed at the end."""
+    """Two nodes, each in its namespace."""
+    with namespaces(len(NODES)):
+        for node, address in NODES.items():
+            where = ["--head", f"--port={PORT}", f"--temp-dir={work / 'ray'}", "--include-dashboard=false"]
+            more = where if node == HEAD else [f"--address={NODES[HEAD]}:{PORT}"]
+            how = [f"--node-ip-address={address}", f"--num-cpus={cpus}", "--object-store-memory=500000000"]
+            command = [*RAY, "start", *more, *how, "--disable-usage-stats"]
+            subprocess.run(within(node, command), check=True, capture_output=True, env=ENVIRONMENT)
+        time.sleep(5.0)
+        yield
+
+
+@contextmanager
+def namespaces(count: int) -> Iterator[None]:
+    """The first of the nodes' namespaces, joined by a bridge; processes in them end with them."""
     _remove()
     _ip("link", "add", BRIDGE, "type", "bridge")
     _ip("link", "set", BRIDGE, "up")
     try:
-        for place, (node, address) in enumerate(NODES.items()):
+        for place, (node, address) in enumerate(list(NODES.items())[:count]):
             _ip("netns", "add", node)
             _ip("link", "add", f"ranker-v{place}", "type", "veth", "peer", "name", "eth0", "netns", node)
             _ip("link", "set", f"ranker-v{place}", "master", BRIDGE, "up")
             _ip("-n", node, "addr", "add", f"{address}/24", "dev", "eth0")
             _ip("-n", node, "link", "set", "eth0", "up")
             _ip("-n", node, "link", "set", "lo", "up")
-            where = ["--head", f"--port={PORT}", f"--temp-dir={work / 'ray'}", "--include-dashboard=false"]
-            more = where if node == HEAD else [f"--address={NODES[HEAD]}:{PORT}"]
-            how = [f"--node-ip-address={address}", f"--num-cpus={cpus}", "--object-store-memory=500000000"]
-            command = [*RAY, "start", *more, *how, "--disable-usage-stats"]
-            subprocess.run(_within(node, command), check=True, capture_output=True, env=ENVIRONMENT)
-        time.sleep(5.0)
         yield
     finally:
         _remove()

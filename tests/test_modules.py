@@ -15,6 +15,8 @@ REASONS = {
         ranker.config.errors ranker.config.words ranker.encoding.formulas ranker.fusion.checks ranker.metrics.checks""",
     "a part of the learned fusion: tests/ranker/fusion/learned/test_formula.py": "ranker.fusion.learned.boosting",
     "a part of predictions: tests/ranker/prediction/test_predictor.py": "ranker.prediction.ranked_lists",
+    "cuts of a log, where a stopped job goes on: tests/ranker/prediction/test_job.py": "ranker.prediction.pieces",
+    "what both passes over a log stand on: tests/training/data/test_encode.py": "training.data.encoded_chunks",
     "run as a command: tests/serving/test_predict.py": "ranker.prediction.command",
     "arithmetic of several classes, each tested": """
         ranker.metrics.row_classes ranker.weighting.projections ranker.weighting.scaling
@@ -33,7 +35,8 @@ REASONS = {
         serving.scorer.process serving.scorer.session""",
     "run as a command: tests/deploy/test_entry_points.py": "serving.fetch",
     "run as a command: tests/training/cli and tests/training/commands": """
-        training.cli.backtest training.cli.cluster training.cli.compare training.cli.distill training.cli.evaluate
+        training.cli.backtest training.cli.cluster training.cli.compare training.cli.distill training.cli.encode
+        training.cli.evaluate
         training.cli.evaluate_policy training.cli.experiment training.cli.export
         training.cli.fit training.cli.inspect training.cli.join training.cli.nightly
         ranker.prediction.command training.cli.pareto training.cli.promote training.cli.publish

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,6 +165,13 @@ class EncoderFitter:
     def empty(self) -> list[str]:
         """Fitted features that had no value in any added row."""
         return [name for name in self.schema.features if self._fitters[name].empty]
+
+    def for_rows(self) -> "EncoderFitter":
+        """A copy for :meth:`encode` alone, without what only fitting needs: other processes get a fraction of it."""
+        slim = copy(self)
+        slim._fitters, slim._combinations, slim._matches = {}, {}, None
+        slim._statistics = {key: fitter.for_rows() for key, fitter in self._statistics.items()}
+        return slim
 
     def encode(
         self, encoder: Encoder, columns: Mapping[str, Column], folds: Integers, days: Integers | None = None

@@ -1,6 +1,7 @@
 """Fits the label statistics of one key: those of all days or all past days, then those of each span of past days."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -81,6 +82,12 @@ class KeyFitter:
             fitted.insert(0, self._all_days.fitted(codes, binary, smoothing))
             self._held_out = self._all_days.out_of_fold(fitted[0])
         return replace(fitted[0], recent=tuple(fitted[1:]))
+
+    def for_rows(self) -> "KeyFitter":
+        """A copy for :meth:`encode` alone."""
+        slim = copy(self)
+        slim._all_days = None
+        return slim
 
     def encode(self, codes: Integers, folds: Integers, days: Integers | None) -> NDArray[np.float32]:
         """Inputs [N, W] of training rows, without labels of their own fold, and of past days alone."""

@@ -36,7 +36,7 @@ class PackedBlock(NamedTuple):
         """Pack a block."""
         return cls(
             tuple(
-                PackedChunk(c.source, c.first, c.number, c.rows, _stream(c.arrays, c.rows), _stream(c.kept, c.rows))
+                PackedChunk(c.source, c.first, c.number, c.rows, _stream(c.arrays), _stream(c.kept))
                 for c in block.chunks
             ),
             block.starts,
@@ -66,13 +66,12 @@ def table_of(content: bytes) -> pa.Table:
         return reader.read_all()
 
 
-def _stream(arrays: Mapping[str, Any], rows: int) -> bytes:
+def _stream(arrays: Mapping[str, Any]) -> bytes:
     """Arrays [N] by column as a stream; without columns, nothing."""
     if not arrays:
         return b""
     names = list(arrays)
     held = [array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array for array in arrays.values()]
-    del rows
     return table_bytes(pa.Table.from_arrays(held, names))
 
 

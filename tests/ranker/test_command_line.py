@@ -7,7 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ranker.command_line import INTERNAL, Command, Commands, debug, internal_error, reported
+from ranker.command_line import INTERNAL, Command, Commands, WithDefaults, debug, internal_error, reported
+from ranker.data_options import RayAddress
 from ranker.registry import nearest
 
 
@@ -113,3 +114,36 @@ def test_a_reader_that_leaves_early_ends_the_command_in_silence(lines, buffered,
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], None),
+        (["--ray"], "local"),
+        (["--ray", "--other"], "local"),
+        (["--other", "--ray"], "local"),
+        (["--ray", "head:6379", "--other"], "head:6379"),
+        (["--ray=auto"], "auto"),
+    ],
+)
+def test_an_address_may_be_left_out(words, expected):
+    app, found = typer.Typer(), []
+
+    @app.command(cls=WithDefaults)
+    def command(ray: RayAddress = None, other: bool = False) -> None:
+        found.append((ray, other))
+
+    ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == 0, ended.output
+    assert found == [(expected, "--other" in words)]
+
+
+def test_a_command_without_such_an_option_reads_its_words_as_they_are():
+    app = typer.Typer()
+
+    @app.command(cls=WithDefaults)
+    def command(other: bool = False) -> None:
+        del other
+
+    assert CliRunner().invoke(app, ["--ray"]).exit_code == 2

@@ -127,7 +127,7 @@ def prepare(
             spans_of(divided, counted),
             tuple(columns),
             tuple(labels_of(schema)),
-            fitter,
+            fitter.for_rows(),
             encoder,
             folds,
             clock,
