@@ -161,7 +161,7 @@ def _told(cluster: Cluster, lost: list[int], error: Exception) -> str:
         reason = " ".join(line for line in str(error).splitlines() if "rror" not in line or ": " in line)[:300]
         names = f"another worker ({reason})"
     return (
-        f"{names} cannot be reached any more, so this one, worker {cluster.number}, ends; unless it was killed, its own "
+        f"{names} cannot be reached any more, so this one, worker {cluster.number}, ends; unless it was killed, its "
         "output says why. Start all workers again with the same command: training resumes from the last checkpoint"
     )
 
