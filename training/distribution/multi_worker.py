@@ -162,7 +162,7 @@ def _told(cluster: Cluster, lost: list[int], error: Exception) -> str:
         names = f"another worker ({reason})"
     return (
         f"{names} cannot be reached any more, so this one, worker {cluster.number}, ends; unless it was killed, its "
-        "own output says why. Start all workers again with the same command: training resumes from the last checkpoint"
+        "output says why. Start all workers again with the same command: training resumes from the last checkpoint"
     )
 
 

@@ -137,6 +137,7 @@ def _average(
             checkpoints.save(RunState().after_epoch({"epoch": 1, "best": True, "losses": {}}, 0.0, better=True))
             shutil.rmtree(folder / MEMBERS)
 
+        distribution.agreed(None)  # all have read the members, which are deleted then
         distribution.decided(save)
     checkpoints.restore_best()
     return model

@@ -135,6 +135,7 @@ def _first_training(
     try:
         if members:
             average = partial(measured, experiment, model, score, prepared, members, checkpoints, folder, listener)
+            distribution.agreed(None)  # all have read the members, which are deleted then
             state = RunState(**distribution.decided(lambda: asdict(average())))
         else:
             state = _epochs(
