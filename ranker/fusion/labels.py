@@ -10,7 +10,8 @@ from ranker.encoding import ColumnError
 from ranker.encoding.formulas import computed
 from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.rules import Mask
-from ranker.metrics import auc, ndcg
+from ranker.metrics.auc import auc
+from ranker.metrics.ndcg import ndcg
 
 AT = 10
 """Cutoff rank of NDCG."""

@@ -11,7 +11,7 @@ from ranker.fusion.base import Floats, FusionError
 from ranker.fusion.labels import AT
 from ranker.fusion.learned.linear import Linear, fit_linear
 from ranker.fusion.learned.list_objectives import LIST_OBJECTIVES
-from ranker.metrics import ndcg
+from ranker.metrics.ndcg import ndcg
 from ranker.trees import Tree, arrays_of
 
 Loss: TypeAlias = Literal["log_loss", "lambdarank", "softmax", "pairwise_logistic", "bpr"]
