@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from ranker import replicas
+
 UNDECIDED = float("nan")
 """Quality of a task if the batch has no information: chance level."""
 
@@ -10,9 +12,11 @@ def batch_quality(scores: tf.Tensor, labels: tf.Tensor, known: tf.Tensor) -> tf.
     """Fraction [T] of concordant pairs of rows, from scores, labels and known [B, T].
 
     For labels in {0, 1} it is the AUC over known rows. For other labels it is the concordance of each row with the
-    next, B pairs instead of B^2; rows are in random order. Ties in scores are broken by row order.
+    next, B pairs instead of B^2; rows are in random order. Ties in scores are broken by row order. On several replicas
+    it is that of all rows.
     """
-    columns = zip(*(tf.unstack(part, axis=1) for part in (scores, labels, known)), strict=True)
+    parts = tf.split(replicas.gathered(tf.concat([scores, labels, known], axis=1)), 3, axis=1)
+    columns = zip(*(tf.unstack(part, axis=1) for part in parts), strict=True)
     return tf.stack([_quality(*column) for column in columns])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from ranker import replicas
 from ranker.architectures import Architecture
 from ranker.batch_quality import batch_quality
 from ranker.encoding.layout import Layout
@@ -21,6 +22,7 @@ from ranker.optimizers.grouped import kept_apart
 from ranker.optimizers.per_task import task_parts
 from ranker.outcomes import outcomes
 from ranker.position import POSITION, PositionMethod
+from ranker.rank_losses import LISTS
 from ranker.schema import Schema
 from ranker.step_plan import ALL, EMBEDDINGS, SHARED, Turn, cycled
 from ranker.task_logits import by_task, with_numbers
@@ -37,6 +39,9 @@ class RankingModel(tfrs.Model):
     balancing methods that need label statistics. ``precision`` is that of the dense layers' products in training steps;
     scores are always computed in float32. ``position`` corrects losses for the places where items were shown; scores
     know none.
+
+    Made in the scope of a ``tf.distribute`` strategy, each of its replicas takes a share of a batch, and losses,
+    Gramians and gradients are those of all shares together.
 
     A training batch has the packed arrays (:data:`INPUTS`, except those without columns), ``labels`` [B, T], ``known``
     [B, T], ``weights`` [B, T] if rows are weighted, ``lists`` [B], the key of each row's list or 0, if a task has a
@@ -129,14 +134,16 @@ class RankingModel(tfrs.Model):
         parts = task_parts(gradients.task_gradients, apart, gradients.weights)
         by_task = {variable.ref(): part for variable, part in zip(apart, parts, strict=True)}
         updates = [(by_task.get(v.ref(), g), v) for g, v in gradients.updates]
-        self.optimizer.apply_gradients([(g, v) for g, v in updates if g is not None])
+        replicas.apply(self.optimizer, [(g, v) for g, v in updates if g is not None])
         if self.weighting.looks_back:
             with products_in(self.precision):
                 again = self.compute_loss(batch, training=True)
-            self.weighting.after(tf.stack(self._only_trained(again, turn)))
+            self.weighting.after(replicas.summed(tf.stack(self._only_trained(again, turn))))
         weights = tf.stack(self._only_trained(tf.unstack(gradients.weights), turn))
         logged = {} if gradients.gramian is None else {"gramian": gradients.gramian}
-        return {"losses": tf.stack(losses), "weights": weights, **logged}
+        every = all(turn.takes(task) for task in self.tasks)
+        logged["losses"] = gradients.losses if every else replicas.summed(tf.stack(losses))
+        return {"weights": weights, **logged}
 
     def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
         """Compile each kind of turn once; Keras' fit calls the returned function for every step."""
@@ -146,7 +153,9 @@ class RankingModel(tfrs.Model):
             def step(iterator: Any) -> Any:
                 turn = next(self.turns)
                 if turn not in compiled:
-                    function = partial(self.train_step, turn=turn)
+                    function: Callable[..., Any] = partial(self.train_step, turn=turn)
+                    if self.distribute_strategy.num_replicas_in_sync > 1:
+                        function = replicas.everywhere(function, self.distribute_strategy, LISTS)
                     signature = [iterator.element_spec]
                     compiled[turn] = (
                         function
@@ -220,8 +229,12 @@ class RankingModel(tfrs.Model):
         errors_of: Errors = errors
         if self.position is not None and POSITION in batch:  # rows without positions are measured as they are served
             logits, errors_of = self.position.trained(logits, batch, weights, errors, training)
-        losses = self.funnel.losses(logits, labels, weights, errors_of)
-        return self.list_losses.added(losses, logits, labels, weights, batch)
+
+        def measured() -> list[tf.Tensor]:
+            losses = self.funnel.losses(logits, labels, weights, errors_of)
+            return self.list_losses.added(losses, logits, labels, weights, batch)
+
+        return replicas.together(measured)
 
     def _only_trained(self, values: list[tf.Tensor], turn: Turn) -> list[tf.Tensor]:
         """Values of the tasks, 0 for tasks not trained: a loss of 0 means a task without labels."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ranker import replicas
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head, Units, check_names
 from ranker.layers import Expert, Sides, SplitDense, Tower
 from ranker.lazy_tensorflow import Layer, tf
@@ -66,7 +67,7 @@ class AITM(Architecture):
         if not self.options.calibrator:
             return []
         p = [tf.sigmoid(logits[task]) for task in self.chain if task < len(logits)]
-        over = [tf.reduce_mean(tf.nn.relu(late - early)) for early, late in pairwise(p)]
+        over = [replicas.mean(tf.nn.relu(late - early)) for early, late in pairwise(p)]
         return [self.options.calibrator * tf.add_n(over)] if over else []
 
 

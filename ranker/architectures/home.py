@@ -11,6 +11,7 @@ from ranker.architectures.base import ARCHITECTURES, Architecture, Head, check_n
 from ranker.architectures.parts import ExpertOptions, numbered, own_name
 from ranker.heads import task_of
 from ranker.layers import Dropout, Gate, Sides, SplitDense, Tower
+from ranker.layers.batch_normalisation import BatchNormalisation
 from ranker.lazy_tensorflow import Layer, tf
 from ranker.schema import Schema
 
@@ -80,7 +81,7 @@ class NormalisedExpert(Layer):
         self.stack = [SplitDense(n, options.activation, name=f"dense_{i}") for i, n in enumerate(inner)]
         self.dropouts = [Dropout(options.dropout, name=f"{name}_dropout_{i}") for i in range(len(inner))]
         self.last = SplitDense(last, name="last")
-        self.normalise = tf.keras.layers.BatchNormalization(momentum=0.95, name="normalise")
+        self.normalise = BatchNormalisation(momentum=0.95, name="normalise")
 
     def build(self, shape: Sequence[tf.TensorShape] | tf.TensorShape) -> None:
         """Create an input gate for each side with columns, or one for a plain tensor."""

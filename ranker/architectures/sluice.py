@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from ranker import replicas
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Head
 from ranker.architectures.cross_stitch import CrossStitchUnit
 from ranker.layers import Dropout, Sides, SplitDense, Tower
@@ -76,7 +77,7 @@ class _Networks(Layer):
             hidden = [dropout(tf.concat(group, axis=1), training=training) for group in groups]
             outputs.extend(hidden)
         if training and self.options.orthogonality and self.options.subspaces > 1:
-            self.add_loss(self.options.orthogonality * self.overlap())
+            self.add_loss(replicas.once(self.options.orthogonality * self.overlap()))
         return outputs
 
     def overlap(self) -> tf.Tensor:

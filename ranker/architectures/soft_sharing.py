@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ranker import replicas
 from ranker.architectures.base import ARCHITECTURES, Architecture, ArchitectureOptions, Units
 from ranker.architectures.parts import TowerHead
 from ranker.layers import Dropout, Sides, SplitDense
@@ -78,7 +79,7 @@ class _Trunk(Layer):
         for i, dropouts in enumerate(self.dropouts):
             hidden = [drop(self.layer(i, t, hidden[t]), training=training) for t, drop in enumerate(dropouts)]
         if training and self.options.strength:
-            self.add_loss(self.options.strength * self.penalty())
+            self.add_loss(replicas.once(self.options.strength * self.penalty()))
         return hidden
 
     def layer(self, i: int, task: int, inputs: Sides | tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
+from ranker import replicas
 from ranker.config.closed import Closed
 from ranker.heads import ExtraHead
 from ranker.lazy_tensorflow import tf
@@ -95,8 +96,8 @@ class Funnel:
 
 
 def mean(errors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Mean of errors [B] with weights [B]; 0 if all weights are 0."""
-    return tf.math.divide_no_nan(tf.reduce_sum(errors * weights), tf.reduce_sum(weights))
+    """Mean of errors [B] with weights [B]; 0 if all weights are 0. On several replicas, their share of the mean."""
+    return tf.math.divide_no_nan(tf.reduce_sum(errors * weights), replicas.total(tf.reduce_sum(weights)))
 
 
 def require_condition(schema: Schema, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from ranker import replicas
 from ranker.lazy_tensorflow import Layer, tf
 
 
@@ -22,9 +23,10 @@ class Draws(Layer):
         super().build(shape)
 
     def next_seed(self) -> tf.Tensor:
-        """Return a fresh seed [2] and advance the counter."""
-        base = zlib.crc32(self.name.encode())
-        return tf.stack([tf.constant(base, tf.int64), self.counter.assign_add(1)])
+        """Return a fresh seed [2], another one for each replica, and advance the counter."""
+        base = tf.constant(zlib.crc32(self.name.encode()), tf.int64)  # below 2^32
+        own = base if replicas.count() == 1 else base + replicas.number() * 2**32
+        return tf.stack([own, self.counter.assign_add(1)])
 
     def get_config(self) -> dict[str, object]:
         """Return the constructor's arguments."""

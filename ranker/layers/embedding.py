@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from ranker import replicas
 from ranker.encoding.layout import IdField, Layout, Side, SideLayout
 from ranker.encoding.table_regions import TablesInside
 from ranker.layers.dropout import IdDropout
@@ -135,7 +136,8 @@ class Embedding(Layer):
             parts = list(self._parts(side, width, fields, ids, inputs))
             rows = tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
             if training and self.l2:
-                self.add_loss(self.l2 * tf.reduce_sum(rows**2) / tf.cast(tf.shape(rows)[0], rows.dtype))
+                examples = replicas.total(tf.cast(tf.shape(rows)[0], rows.dtype))
+                self.add_loss(self.l2 * tf.reduce_sum(rows**2) / examples)
             sets = tf.split(rows, self.sets, axis=2) if self.sets > 1 else [rows]
             single = sum(1 for field in fields if field.pooling is None)
             if single:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from ranker import replicas
 from ranker.optimizers.average import WeightAverage
 from ranker.optimizers.per_task import PerTaskOptimizer
 
@@ -38,8 +39,11 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
         if average is not None:
             self._track_trackable(average, name="average")
         for group in groups:  # create slots now, or the first step is traced twice
-            if not isinstance(group.optimizer, PerTaskOptimizer):  # its slots depend on the tasks
+            if not isinstance(group.optimizer, PerTaskOptimizer):
                 group.optimizer._create_all_weights(group.variables)
+            elif tf.distribute.has_strategy():  # else a task gets slots for what it reaches; replicas cannot make any
+                for optimizer in group.optimizer.of_tasks:
+                    optimizer._create_all_weights(group.variables)
 
     def apply_gradients(
         self,
@@ -56,6 +60,8 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
                 for variable in group.variables:
                     if variable.ref() in moved and variable.shape.rank >= 2:
                         variable.assign_sub(lost * variable)  # a difference: other workers' updates are kept
+        clipped = {v.ref() for group in self.groups if _clips(group.optimizer) for v in group.variables}
+        pairs = [(replicas.distinct(g) if _repeats(g) and v.ref() in clipped else g, v) for g, v in pairs]
         super().apply_gradients(pairs, name=name, experimental_aggregate_gradients=experimental_aggregate_gradients)
         if self.average is not None:
             self.average.update(self.step)
@@ -65,6 +71,15 @@ class GroupedOptimizer(tfrs.experimental.optimizers.CompositeOptimizer):
     def iterations(self) -> tf.Variable:
         """Number of steps taken."""
         return self.step
+
+
+def _clips(optimizer: tf.keras.optimizers.legacy.Optimizer) -> bool:
+    """Whether gradients are scaled to a norm: that of a table's is of its rows, however often a batch reads them."""
+    return getattr(optimizer, "clipnorm", None) is not None
+
+
+def _repeats(gradient: Any) -> bool:
+    return isinstance(gradient, tf.IndexedSlices)
 
 
 def kept_apart(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[tf.Variable]:

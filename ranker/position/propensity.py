@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ranker import replicas
 from ranker.encoding.layout import Layout
 from ranker.funnels.base import Errors
 from ranker.lazy_tensorflow import tf
@@ -100,5 +101,5 @@ class Propensity(PositionMethod):
 def weighed(logit: tf.Tensor, clicks: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Errors [B] of logits [B] and weighed clicks [B], 0 or 1 or more, of rows with weights [B]."""
     rest = (1.0 - clicks) * tf.math.softplus(logit)
-    rest = tf.where(tf.reduce_sum(weights * rest) < 0, -rest, rest)
+    rest = tf.where(replicas.total(tf.reduce_sum(weights * rest)) < 0, -rest, rest)
     return clicks * tf.math.softplus(-logit) + rest

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
+from ranker import replicas
 from ranker.config.closed import Closed, ColumnName
 from ranker.lazy_tensorflow import tf
 from ranker.rank_losses.lists import Lists
@@ -80,7 +81,7 @@ class RankLoss:
     def loss(
         self, keys: tf.Tensor, logits: tf.Tensor, grades: tf.Tensor, weights: tf.Tensor, extra: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Mean loss of the lists of B rows, a scalar; 0 if no list counts.
+        """Mean loss of the lists of B rows, a scalar; 0 if no list counts. On several replicas, their share of it.
 
         ``keys`` [B] name the lists; rows of key 0 are in none. ``logits``, ``grades``, ``weights`` and ``extra`` are
         [B]; rows of weight 0 are left out.
@@ -93,7 +94,7 @@ class RankLoss:
         further = None if extra is None else kept(extra)
         rows = Rows(Lists(kept(keys)), kept(logits), kept(grades), kept(weights), further)
         values, counts = self.of_lists(rows)
-        return tf.math.divide_no_nan(tf.reduce_sum(values * counts), tf.reduce_sum(counts))
+        return tf.math.divide_no_nan(tf.reduce_sum(values * counts), replicas.total(tf.reduce_sum(counts)))
 
 
 def list_weights(rows: Rows) -> tf.Tensor:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
+from ranker import replicas
 from ranker.lazy_tensorflow import do_not_convert, tf
 from ranker.registry import alternatives
 from ranker.weighting.base import Evidence, GradientBalancer, Weighting
@@ -29,6 +30,8 @@ class BalancedGradients(NamedTuple):
     """Inner products [T, T] of task gradients, if the method compared them."""
     task_gradients: TaskGradients
     """Per-task gradients, for optimisers with per-task moments."""
+    losses: tf.Tensor
+    """The losses [T]; on several replicas, of the whole batch."""
 
 
 class BalancedStep(NamedTuple):
@@ -93,6 +96,9 @@ class BalancingTape:
     ) -> BalancedGradients:
         """Balance the losses, and return the gradients of ``variables`` and of the method's variables.
 
+        In a replica of ``tf.distribute``, losses and penalties are shares of the batch's, which sum to it over
+        replicas; gradients are sums over replicas, so that the optimiser must not sum them again.
+
         Parameters
         ----------
         losses
@@ -121,7 +127,7 @@ class BalancingTape:
         """
         self._open.close()
         named = self._in_order(losses)
-        stacked = tf.stack([tf.cast(loss, tf.float32) for loss in named])
+        stacked = replicas.summed(tf.stack([tf.cast(loss, tf.float32) for loss in named]))
         own = {variable.ref() for variable in self._method.trainable_variables}
         shared, heads = self._divided([v for v in variables if v.ref() not in own], shared)
         gradients = self._task_gradients(named, shared, heads, compared, penalties)
@@ -139,7 +145,7 @@ class BalancingTape:
         if asked:
             pairs += zip(balance.own, self._method.trainable_variables, strict=True)
         updates = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
-        return BalancedGradients(updates, balance.shared, seen[0] if seen else None, gradients)
+        return BalancedGradients(updates, balance.shared, seen[0] if seen else None, gradients, stacked)
 
     def step(
         self,
@@ -163,14 +169,14 @@ class BalancingTape:
                 "that recomputes the losses of the same batch"
             )
         found = self.gradients(losses, variables, shared=shared, penalties=penalties, quality=quality, compare=compare)
-        optimizer.apply_gradients(found.updates)
+        replicas.apply(optimizer, found.updates)
         if self._method.looks_back and look_again is not None:
             self._look_back(look_again())
         return BalancedStep(found.weights, found.gramian)
 
     @do_not_convert
     def _look_back(self, losses: Losses) -> None:
-        self._method.after(tf.stack([tf.cast(loss, tf.float32) for loss in self._in_order(losses)]))
+        self._method.after(replicas.summed(tf.stack([tf.cast(loss, tf.float32) for loss in self._in_order(losses)])))
 
     @property
     def _name(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
+from ranker import replicas
 from ranker.lazy_tensorflow import tf
 from ranker.weighting.base import Balance
 from ranker.weighting.task_rows import TaskRows, by_task_rows
@@ -25,6 +26,8 @@ class TaskGradients:
     variables are compared.
 
     ``penalties`` are scalars of either part that are added to the objective unweighted.
+
+    On several replicas the tapes hold a share of the batch, and all results are those of the whole.
     """
 
     def __init__(
@@ -62,7 +65,8 @@ class TaskGradients:
             return _gramian(self._compare(self._split, at_split))
         if self._compared:
             return _gramian(self._compare(self._compared, self._one_after_another(at_split, self._compared)))
-        return _gramian([_flat(*pair) for pair in zip(zip(*at_split, strict=True), self._split, strict=True)])
+        own = _gramian([_flat(*pair) for pair in zip(zip(*at_split, strict=True), self._split, strict=True)])
+        return replicas.summed(own)  # features are of rows, so products of all rows are sums of each replica's
 
     def combined(self, balance: Balance) -> tuple[list[Any], list[Any]]:
         """Gradients of the shared and the heads' variables; ``None`` for a variable that no loss reaches."""
@@ -81,13 +85,16 @@ class TaskGradients:
                 extra = self._head_tape.gradient(self._penalties, sources, output_gradients=ones)
                 both = [_sum(*pair) for pair in zip(both, extra, strict=True)]
         at_split, of_heads, behind = both[:first], both[first : first + last], both[first + last :]
-        if self._trunk_tape is not None:
-            if all(gradient is None for gradient in at_split):
-                raise ValueError("no loss reaches the features: heads must read the tensors that share returned")
-            at_split = [_dense(gradient, like) for gradient, like in zip(at_split, self._split, strict=True)]
-            through = self._of_shared(at_split, balance.shared)
-            return [_sum(*pair) for pair in zip(through, behind, strict=True)], of_heads
-        return at_split, of_heads
+        if self._trunk_tape is None:
+            summed = replicas.all_summed([*at_split, *of_heads])
+            return summed[:first], summed[first:]
+        if all(gradient is None for gradient in at_split):
+            raise ValueError("no loss reaches the features: heads must read the tensors that share returned")
+        at_split = [_dense(gradient, like) for gradient, like in zip(at_split, self._split, strict=True)]
+        own = [_sum(*pair) for pair in zip(self._of_shared(at_split), behind, strict=True)]
+        summed = replicas.all_summed([*own, *of_heads])
+        through = [_sum(self._mixed(v, balance.shared), g) for v, g in zip(self._shared, summed, strict=False)]
+        return through, summed[len(own) :]
 
     def by_task(self, variables: Sequence[tf.Variable]) -> list[list[Any]]:
         """Per-task gradients of each shared variable; ``None`` for a loss that does not reach it.
@@ -97,6 +104,8 @@ class TaskGradients:
         """
         fresh = [v for v in variables if not isinstance(self._known.get(v.ref()), list)]
         passed = self._one_after_another(self._at_split(), fresh)
+        flat = iter(replicas.all_summed([gradient for task in passed for gradient in task]))
+        passed = [[next(flat) for _ in task] for task in passed]
         columns = {v.ref(): list(column) for v, column in zip(fresh, zip(*passed, strict=True), strict=True)}
         return [columns.get(v.ref()) or list(self._known[v.ref()]) for v in variables]
 
@@ -105,19 +114,22 @@ class TaskGradients:
         seeds: list[Any] = [None] * len(self._split)
         if self._penalties:
             seeds = self._head_tape.gradient(self._penalties, self._split)
-        return self._through_trunk(seeds, variables, penalised=True)
+        return replicas.all_summed(self._through_trunk(seeds, variables, penalised=True))
 
     def _compare(self, variables: Sequence[tf.Variable], by_task: Sequence[Sequence[Any]]) -> list[tf.Tensor]:
         """Store per-task gradients of each variable, and return them as rows [T, .]; for tables, only rows read."""
-        flat = []
-        for variable, column in zip(variables, zip(*by_task, strict=True), strict=True):
-            if any(isinstance(gradient, tf.IndexedSlices) for gradient in column):
-                if self._compare_tables:
-                    rows = self._known[variable.ref()] = by_task_rows(column, variable)
-                    flat.append(tf.reshape(rows.values, [len(self._losses), -1]))
-            elif any(gradient is not None for gradient in column):
-                self._known[variable.ref()] = list(column)
-                flat.append(_flat(column, variable))
+        flat, columns = [], [list(column) for column in zip(*by_task, strict=True)]
+        of_tables = [any(isinstance(gradient, tf.IndexedSlices) for gradient in column) for column in columns]
+        dense = [gradient for column, table in zip(columns, of_tables, strict=True) if not table for gradient in column]
+        summed = iter(replicas.all_summed(dense))
+        for variable, column, table in zip(variables, columns, of_tables, strict=True):
+            whole = column if table else [next(summed) for _ in column]
+            if table and self._compare_tables:
+                rows = self._known[variable.ref()] = by_task_rows(whole, variable).summed()
+                flat.append(tf.reshape(rows.values, [len(self._losses), -1]))
+            elif not table and any(gradient is not None for gradient in whole):
+                self._known[variable.ref()] = whole
+                flat.append(_flat(whole, variable))
         if not flat:
             raise ValueError(
                 "no loss reaches any of the shared variables whose gradients are compared"
@@ -125,17 +137,21 @@ class TaskGradients:
             )
         return flat
 
-    def _of_shared(self, at_split: list[Any], weights: tf.Tensor) -> list[Any]:
-        """Gradients of the shared variables: from stored per-task gradients if compared, else by one more pass."""
+    def _mixed(self, variable: tf.Variable, weights: tf.Tensor) -> Any:
+        """The gradient of a shared variable from stored per-task gradients; ``None`` if it was not compared."""
+        known = self._known.get(variable.ref())
+        if known is None:
+            return None
+        return known.mixed(weights) if isinstance(known, TaskRows) else _mixed(known, weights)
+
+    def _of_shared(self, at_split: list[Any]) -> list[Any]:
+        """The part of the shared variables' gradients that is not stored: of those compared, the penalties'."""
         rest = [v for v in self._shared if v.ref() not in self._known]
         compared = [v for v in self._shared if v.ref() in self._known]
         found = dict(zip([v.ref() for v in rest], self._through_trunk(at_split, rest, penalised=True), strict=True))
         nothing = [None] * len(self._split)
         extra = self._through_trunk(nothing, compared, penalised=True) if self._penalties else [None] * len(compared)
-        for variable, penalty in zip(compared, extra, strict=True):
-            known = self._known[variable.ref()]
-            mixed = known.mixed(weights) if isinstance(known, TaskRows) else _mixed(known, weights)
-            found[variable.ref()] = _sum(mixed, penalty)
+        found |= {variable.ref(): penalty for variable, penalty in zip(compared, extra, strict=True)}
         return [found[v.ref()] for v in self._shared]
 
     def _one_after_another(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ranker import replicas
 from ranker.lazy_tensorflow import tf
 
 
@@ -20,6 +21,16 @@ class TaskRows(NamedTuple):
         """Sum of the tasks' gradients with weights [T]; each row occurs once."""
         values = tf.einsum("t,t...->...", tf.cast(weights, self.values.dtype), self.values)
         return tf.IndexedSlices(values, self.rows, tf.constant(self.table.shape.as_list()))  # without reading the table
+
+    def summed(self) -> TaskRows:
+        """The sums over replicas of the tasks' gradients, for the rows that any replica has."""
+        if replicas.count() == 1:
+            return self
+        tasks, values = self.values.shape[0], tf.experimental.numpy.moveaxis(self.values, 0, 1)  # [U, T, ...]
+        flat = tf.reshape(values, [-1, tasks * self.table.shape[1:].num_elements()])
+        found = replicas.distinct(replicas.summed(tf.IndexedSlices(flat, self.rows, tf.shape(flat))))
+        values = tf.reshape(found.values, [-1, tasks, *self.table.shape[1:]])
+        return TaskRows(found.indices, tf.experimental.numpy.moveaxis(values, 1, 0), self.table)
 
 
 def by_task_rows(gradients: Sequence[tf.IndexedSlices | tf.Tensor | None], table: tf.Variable) -> TaskRows:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ranker.encoding import Encoder, EncoderFitter, Labels, Packed, encode_labels
 from ranker.schema import Schema
+from tests.two_devices import DEVICES
 
 ROWS = 64
 
@@ -75,6 +76,11 @@ def schema_of(**changes: object) -> Schema:
             **changes,
         }
     )
+
+
+@pytest.fixture(scope="session")
+def mirrored() -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(DEVICES)
 
 
 @pytest.fixture(scope="session")

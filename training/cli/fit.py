@@ -46,7 +46,8 @@ def fit(
     paths = sources(data, more)
     with ended_at_once() if experiment.training.distribute.name == "parameter_server" else nullcontext():
         run = command(experiment, paths, output=output, from_artifact=carried, restart=restart, progress=console)
-        console.print(f"artifact: [bold]{run.export().folder}[/bold]    serve it: ranker-serve {output}")
+        if run.exports:
+            console.print(f"artifact: [bold]{run.export().folder}[/bold]    serve it: ranker-serve {output}")
 
 
 @contextmanager

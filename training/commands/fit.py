@@ -28,6 +28,7 @@ from training.data.earlier import manifest_digest, opened
 from training.data.experiment_log import open_log, required_columns
 from training.data.stored_table import prune
 from training.display import Display
+from training.distribution import leads
 from training.export.tables import Placement, TableOptions, table_options
 from training.trainer.run_folder import check_replaceable, exported, found, key_of, mark_exported, parent_of
 from training.trainer.train import RUN, Run, reopen, train
@@ -51,6 +52,11 @@ class TrainingRun:
     ) -> None:
         self.folder, self.experiment, self.artifact = folder, experiment, artifact
         self._console, self._trained = console, trained
+
+    @property
+    def exports(self) -> bool:
+        """Whether this process exports the model: of several that trained it together, worker 0 does."""
+        return self._trained is None or self._trained.chief
 
     @cached_property
     def trained(self) -> Run:
@@ -84,8 +90,11 @@ class TrainingRun:
 
         A run that has already been exported there is not exported again, unless these options are given. Pass the
         artifact's ``folder`` to :func:`ranker.load` or ``ranker-serve``. Raises ``ExportError`` if the exported graph's
-        scores differ from the model's.
+        scores differ from the model's, and ``RuntimeError`` in a process that trained it with others and is not
+        worker 0.
         """
+        if not self.exports:
+            raise RuntimeError("worker 0 exports the model that this process trained with it")
         target = Path(output) if output is not None else self.folder
         options = table_options(tables, table_precision, min_ndcg)
         exported_there = self.artifact is not None and self.artifact.folder.parent.resolve() == target.resolve()
@@ -157,11 +166,13 @@ def fit(
     source = source_of(experiment, data, output, console)
     log, folder = open_log(experiment, source), output / RUN
     own = parent_of(folder, experiment, log, carried) if carried is not None else None
-    if restart:
+    writes = leads(experiment)
+    if restart and writes:
         shutil.rmtree(folder, ignore_errors=True)
     before = own.manifest if own is not None else manifest_digest(carried) if carried is not None else None
-    made, line = exported(folder, key_of(experiment, log, before))
-    line = line or check_replaceable(folder, experiment, log, before)
+    made, line = (None, None) if restart else exported(folder, key_of(experiment, log, before))
+    if not restart:
+        line = line or check_replaceable(folder, experiment, log, before)
     if line is not None:
         console.print(line, markup=False)
     if made is not None:
@@ -176,6 +187,9 @@ def fit(
     with Display(console) as display:
         display.expect(len(log))
         trained = train(experiment, source, output, display.listener(), earlier=earlier)
+    if not trained.chief:
+        console.print("done: this process trained with the others, and worker 0 exports the model", markup=False)
+        return TrainingRun(output, experiment, console, trained, None)
     if in_memory(data):
         prune(Path(source[0]))
     show_metrics(trained, console)

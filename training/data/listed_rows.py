@@ -74,7 +74,7 @@ def lists_of(keys: NDArray[np.int64]) -> list[NDArray[np.intp]]:
 
 
 def dealt(lists: list[NDArray[np.intp]], batches: int, random: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-    """Divide lists of row indices into ``batches`` of about as many rows, at random; there are at least as many lists.
+    """Divide lists of row indices into ``batches`` of about as many rows, at random; of fewer lists some have none.
 
     The longest lists are dealt first, each to the batch with the fewest rows: the rule of the longest processing time
     (Graham 1969), by which no batch has more than 4/3 of the rows of the best division.
@@ -88,7 +88,7 @@ def dealt(lists: list[NDArray[np.intp]], batches: int, random: np.random.Generat
         members[place].append(lists[i])
         heapq.heapreplace(smallest, (rows + len(lists[i]), place))
     for place in random.permutation(batches):
-        yield np.concatenate(members[place])
+        yield np.concatenate(members[place]) if members[place] else np.zeros(0, np.intp)
 
 
 def regrouped(rows: EncodedRows, folder: Path) -> None:

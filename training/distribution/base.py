@@ -1,9 +1,9 @@
 """What a trainer asks of the processes and devices that it trains on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from ranker.layers.sharded_table import Partition
 from ranker.model import RankingModel
@@ -11,6 +11,12 @@ from ranker.registry import Registry
 from training.config.experiment import Experiment
 from training.config.training import Training
 from training.data.batches import EncodedRows
+
+Made = TypeVar("Made")
+
+
+class ChiefEndedError(RuntimeError):
+    """The process that writes has ended with an error, so the others end, too."""
 
 
 class Distribution:
@@ -25,10 +31,18 @@ class Distribution:
     """
 
     name: ClassVar[str]
+    copies: ClassVar[bool] = True
+    """Whether its variables are copies, of which a plain model must be made to be measured and exported."""
 
     def __init__(self, settings: Training) -> None:
         self.settings = settings
         self.chief = True
+
+    @classmethod
+    def leads(cls, settings: Training) -> bool:
+        """Whether this process would be the chief; asks no other process. Raises ``ConfigError``."""
+        del settings
+        return True
 
     def scope(self) -> AbstractContextManager[Any]:
         """Context in which a model and its optimiser create their variables."""
@@ -62,8 +76,36 @@ class Distribution:
         """The chief's ``value``, plain data, in every process; a barrier for those that step together."""
         raise NotImplementedError
 
+    def decided(self, choose: Callable[[], Any]) -> Any:
+        """What the chief's call of ``choose`` returns, plain data, in every process; the others wait meanwhile.
+
+        Raises ``ChiefEndedError`` in the others if it raises.
+        """
+        told: Any = None
+        if self.chief:
+            try:
+                told = {"value": choose()}
+            except Exception as error:
+                self.agreed({"ended": str(error)})
+                raise
+        told = self.agreed(told)
+        if "ended" in told:
+            raise ChiefEndedError(f"worker 0, which writes for all, has ended: {told['ended']}")
+        return told["value"]
+
+    def led(self, work: Callable[[], Made]) -> Made:
+        """The result of ``work`` in each process, in the chief first: the others find what it has written."""
+        made: list[Made] = []
+        self.decided(lambda: made.append(work()))
+        return made[0] if made else work()
+
 
 DISTRIBUTIONS: Registry[type[Distribution]] = Registry("distribution")
+
+
+def leads(experiment: Experiment) -> bool:
+    """Whether this process writes in a training of the config. Raises ``ConfigError`` as below; asks no other."""
+    return DISTRIBUTIONS[experiment.training.distribute.name].leads(experiment.training)
 
 
 def distribution_of(experiment: Experiment) -> Distribution:

@@ -49,12 +49,12 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        """This process's own."""
+        """The address of this process."""
         return self.jobs[self.role][self.index]
 
     @property
     def number(self) -> int:
-        """This process's place in :attr:`workers`; for roles that do not train, among its like."""
+        """The place of this process in :attr:`workers`; of roles that do not train, among their like."""
         return self.index + (len(self.jobs.get("chief", ())) if self.role == "worker" else 0)
 
     def tf_config(self) -> str:

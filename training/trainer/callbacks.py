@@ -97,6 +97,33 @@ class StepLog:
                 tf.summary.scalar(f"gradient_cosine/{self._tasks[j]}-{first}", cosine, step=number)
 
 
+class _NoLog(StepLog):
+    """Logs nothing: another process does."""
+
+    def __init__(self) -> None:
+        pass
+
+    def step(self, number: int, logs: Mapping[str, Any]) -> None:
+        pass
+
+    def validation(self, number: int, metrics: Mapping[str, Any]) -> None:
+        pass
+
+    def gates(self, number: int, report: GateReport) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def step_log(writes: bool, folder: Path, tasks: Sequence[str], resume_at: int) -> StepLog:
+    """The log of a run; of several processes that train together, one ``writes`` it."""
+    return StepLog(folder, tasks, resume_at) if writes else _NoLog()
+
+
 class Recorder:
     """Records one epoch, starting from the given state."""
 

@@ -38,9 +38,13 @@ class RunState:
 
 
 class Checkpoints:
-    """Saves weights, optimiser, balancing and state together, and the best epoch's weights separately."""
+    """Saves weights, optimiser, balancing and state together, and the best epoch's weights separately.
 
-    def __init__(self, model: RankingModel, folder: Path) -> None:
+    Without ``writes`` it only reads what another process saves.
+    """
+
+    def __init__(self, model: RankingModel, folder: Path, writes: bool = True) -> None:
+        self._writes = writes
         folder = folder.resolve()  # servers write parts of a checkpoint, in working directories of their own
         self._folder = folder
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
@@ -51,8 +55,9 @@ class Checkpoints:
 
     def save(self, state: RunState) -> None:
         """Save everything atomically."""
-        self._text.assign(orjson.dumps(asdict(state)))
-        self._manager.save()
+        if self._writes:
+            self._text.assign(orjson.dumps(asdict(state)))
+            self._manager.save()
 
     def latest(self) -> RunState | None:
         """Restore the latest checkpoint and return its state, if there is one."""
@@ -65,7 +70,8 @@ class Checkpoints:
 
     def save_best(self) -> None:
         """Save the current weights as the best."""
-        self._best.write(self._best_path)
+        if self._writes:
+            self._best.write(self._best_path)
 
     def restore_best(self) -> None:
         """Load the best weights into the model."""

@@ -4,7 +4,8 @@ import gc
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from training.evaluation.evaluate import predict
 from training.evaluation.gates import inspect_gates
 from training.progress_listener import RunListener
 from training.trainer.build_model import build_funnel, build_model
-from training.trainer.callbacks import StepLog
+from training.trainer.callbacks import step_log
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.ensemble import assemble
@@ -54,7 +55,7 @@ def refitted(
     listener, kept, distribution = listener or RunListener(), _kept(run), distribution or One(experiment.training)
     del run
     gc.collect()  # Keras models are in cycles of references; two of them should not need memory at once
-    prepared = refit_rows(experiment, log, folder, listener, earlier)
+    prepared = distribution.led(partial(refit_rows, experiment, log, folder, listener, earlier))
     if experiment.ensemble is not None:
         return _second(kept, prepared, _average(distribution, experiment, prepared, epochs, folder, listener))
     return _second(kept, prepared, _trained(distribution, experiment, prepared, epochs[0], folder, listener, earlier))
@@ -120,18 +121,23 @@ def _average(
 ) -> RankingModel:
     """Members trained one after the other, then kept as the one epoch of their average."""
     steps = distribution.steps_per_epoch(prepared.training)
-    with distribution.scope():
-        model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
-    checkpoints = Checkpoints(model, folder / CHECKPOINTS)
-    if checkpoints.latest() is None:
+    model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)  # an average is not trained
+    checkpoints = Checkpoints(model, folder / CHECKPOINTS, distribution.chief)
+    kept = checkpoints.latest()
+    distribution.agreed(None)
+    if kept is None:
 
         def member(own: Experiment, number: int, at: Path) -> RankingModel:
             return _trained(distribution, own, prepared, epochs[number], at, listener)
 
         assemble(model, experiment, folder, listener, member)
-        checkpoints.save_best()
-        checkpoints.save(RunState().after_epoch({"epoch": 1, "best": True, "losses": {}}, 0.0, better=True))
-        shutil.rmtree(folder / MEMBERS)
+
+        def save() -> None:
+            checkpoints.save_best()
+            checkpoints.save(RunState().after_epoch({"epoch": 1, "best": True, "losses": {}}, 0.0, better=True))
+            shutil.rmtree(folder / MEMBERS)
+
+        distribution.decided(save)
     checkpoints.restore_best()
     return model
 
@@ -149,13 +155,15 @@ def _trained(
 
     Learning-rate schedules span the config's epochs, as in the first training, and are cut where it ends.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if distribution.chief:
+        folder.mkdir(parents=True, exist_ok=True)
     facts = label_facts(prepared.training, build_funnel(experiment, prepared.encoder.layout))
     steps = distribution.steps_per_epoch(prepared.training)
     with distribution.scope():
         model = build_model(experiment, prepared.encoder.layout, facts, steps)
-    checkpoints = Checkpoints(model, folder / CHECKPOINTS)
+    checkpoints = Checkpoints(model, folder / CHECKPOINTS, distribution.chief)
     state = start(model, checkpoints, experiment, prepared, earlier, listener.note)
+    distribution.agreed(None)  # all have read what is saved before any saves more
     if not state.epoch and not state.step:
         listener.note(f"refit: training again on all {len(prepared.training):,} rows for {epochs} epoch(s)")
     elif state.epoch < epochs:
@@ -163,6 +171,8 @@ def _trained(
     try:
         _epochs(distribution, experiment, model, prepared, epochs, state, checkpoints, folder, listener)
     except DivergedError as error:
+        if not distribution.chief:
+            raise
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         told = explanation(error, experiment, prepared.training, epochs, str(folder.parent.parent))
         error.args = (f"refit on all rows: {told}",)
@@ -171,6 +181,9 @@ def _trained(
         if not is_disk_full(error):
             raise
         raise checkpoints.disk_full(folder) from None
+    if distribution.copies:  # exported without copies
+        model = build_model(experiment, prepared.encoder.layout, facts, steps)
+        checkpoints = Checkpoints(model, folder / CHECKPOINTS, distribution.chief)
     checkpoints.restore_best()
     return model
 
@@ -187,20 +200,27 @@ def _epochs(
     listener: RunListener,
 ) -> None:
     steps = distribution.steps_per_epoch(prepared.training)
-    with closing(StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)) as steplog:
+
+    def saved(state: RunState, losses: dict[str, float]) -> dict[str, Any]:
+        """The state after an epoch, as plain data; the last epoch's model is kept if its scores are finite."""
+        epoch, last = state.epoch + 1, state.epoch + 1 == epochs
+        if last:
+            with averaged(model.optimizer):
+                predictions = predict(scorer(model), prepared.validation.chunks(), model.schema)
+                if unusable := predictions.not_finite(model.tasks):
+                    raise DivergedError(unusable, epoch)
+                checkpoints.save_best()
+        steplog.flush()
+        state = state.after_epoch({"epoch": epoch, "best": last, "losses": losses}, 0.0, last)
+        checkpoints.save(state)
+        shown = "  ".join(f"{task} loss {loss:.4f}" for task, loss in losses.items())
+        listener.note(f"refit: epoch {epoch} of {epochs}: {shown}")
+        return asdict(state)
+
+    done = state.epoch * steps + state.step
+    with closing(step_log(distribution.chief, folder, model.tasks, resume_at=done)) as steplog:
         while state.epoch < epochs:
             losses = train_epoch(
                 distribution, experiment, model, prepared.training, state, checkpoints, steplog, listener.refit_step
             )
-            epoch, last = state.epoch + 1, state.epoch + 1 == epochs
-            if last:
-                with averaged(model.optimizer):
-                    predictions = predict(scorer(model), prepared.validation.chunks(), model.schema)
-                    if unusable := predictions.not_finite(model.tasks):
-                        raise DivergedError(unusable, epoch)
-                    checkpoints.save_best()
-            steplog.flush()
-            state = state.after_epoch({"epoch": epoch, "best": last, "losses": losses}, 0.0, last)
-            checkpoints.save(state)
-            shown = "  ".join(f"{task} loss {loss:.4f}" for task, loss in losses.items())
-            listener.note(f"refit: epoch {epoch} of {epochs}: {shown}")
+            state = RunState(**distribution.decided(partial(saved, state, losses)))

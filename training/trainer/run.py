@@ -35,6 +35,8 @@ class Run:
     """The artifact that the run carried on, if any."""
     refit: Refit | None = None
     """The second training, if there was one."""
+    chief: bool = True
+    """Whether this process writes: of several that trained the model together, one exports it."""
 
     @property
     def best_epoch(self) -> int:

@@ -1,7 +1,8 @@
 """Trains an experiment on a log: encodes rows, runs epochs, keeps the best one. Resumes after a kill."""
 
 import shutil
-from contextlib import closing
+from contextlib import closing, nullcontext
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from training.evaluation.gates import inspect_gates
 from training.evaluation.validation import measure_run
 from training.progress_listener import RunListener
 from training.trainer.build_model import build_funnel, build_model
-from training.trainer.callbacks import StepLog
+from training.trainer.callbacks import step_log
 from training.trainer.checkpoints import Checkpoints, RunState
 from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
@@ -66,13 +67,14 @@ def train(
     Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones;
     members of an ensemble are given theirs, ``prepared``, which are in ``rows``.
     Raises ``DataError`` if the log cannot be used, ``DivergedError`` if losses become non-finite, and ``RuntimeError``
-    if ``training.threads`` differs from the number TensorFlow has already started with.
+    if ``training.threads`` differs from the number TensorFlow has already started with, or another worker is lost.
     """
-    distribution, listener = distribution_of(experiment), listener or RunListener()
+    if experiment.training.threads is not None:  # first, as a distribution may start TensorFlow
+        tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
+    distribution = distribution_of(experiment)
+    listener = (listener if distribution.chief else None) or RunListener()
     if experiment.ensemble is not None:
         listener = listener.once()
-    if experiment.training.threads is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
     first = partial(_first_training, distribution, experiment, source, output, listener, rows, earlier, refit, prepared)
     return refitted(first(), listener, earlier, distribution) if refit else first()
 
@@ -92,19 +94,19 @@ def _first_training(
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
-    _start(experiment, log, folder, rows, earlier)
+    distribution.led(partial(_start, experiment, log, folder, rows, earlier, distribution.chief))
     rows = rows or folder / ROWS
     if prepared is None:
-        prepared = prepared_rows(experiment, log, rows, listener, earlier)
+        prepared = distribution.led(partial(prepared_rows, experiment, log, rows, listener, earlier))
     if refit and experiment.training.refit:  # a row that cannot be trained on is found before hours of training
-        refit_rows(experiment, log, folder / REFIT, listener, earlier)
+        distribution.led(partial(refit_rows, experiment, log, folder / REFIT, listener, earlier))
     metric, cautions = stopping_metric(experiment, prepared.validation)
     of_split = split_cautions(experiment, log, len(prepared.training), len(prepared.validation))
     for caution in [*of_split, *cautions]:
         listener.note(caution)
     facts = label_facts(prepared.training, build_funnel(experiment, prepared.encoder.layout))
     steps = distribution.steps_per_epoch(prepared.training)
-    with distribution.scope():
+    with nullcontext() if experiment.ensemble is not None else distribution.scope():  # an average is not trained
         model = build_model(experiment, prepared.encoder.layout, facts, steps, distribution.partition(folder))
     if experiment.training.precision != "float32":
         listener.note(chosen(experiment.training).line)
@@ -115,8 +117,9 @@ def _first_training(
             listener.note(caution)
     except ValueError as error:
         raise DataError(str(error)) from None
-    checkpoints = Checkpoints(model, folder / "checkpoints")
+    checkpoints = Checkpoints(model, folder / "checkpoints", distribution.chief)
     state = start(model, checkpoints, experiment, prepared, earlier, listener.note)
+    distribution.agreed(None)  # all have read what is saved before any saves more
     if _finished(experiment, state):
         listener.note(f"the run in {folder} has finished training after epoch {state.epoch}")
     elif state.epoch or state.step:
@@ -134,13 +137,14 @@ def _first_training(
         assemble(model, experiment, folder, listener, member)
     try:
         if members:
-            state = measured(experiment, model, score, prepared, members, checkpoints, folder, listener)
+            average = partial(measured, experiment, model, score, prepared, members, checkpoints, folder, listener)
+            state = RunState(**distribution.decided(lambda: asdict(average())))
         else:
             state = _epochs(
                 distribution, experiment, metric, model, score, prepared, state, checkpoints, folder, listener
             )
     except DivergedError as error:
-        raise _diverged(error, experiment, prepared, checkpoints, folder) from None
+        raise (_diverged(error, experiment, prepared, checkpoints, folder) if distribution.chief else error) from None
     except (OSError, tf.errors.OpError) as error:
         if (lost := distribution.lost(error)) is not None:
             raise lost from None
@@ -148,7 +152,11 @@ def _first_training(
             raise
         raise checkpoints.disk_full(folder) from None
     parent = earlier.record() if earlier else None
-    return _best(experiment, log, prepared, model, score, checkpoints, state, folder, parent)
+    if distribution.copies and experiment.ensemble is None:  # measured and exported without copies
+        model = build_model(experiment, prepared.encoder.layout, facts, steps)
+        score, checkpoints = scorer(model), Checkpoints(model, folder / "checkpoints", distribution.chief)
+    run = _best(experiment, log, prepared, model, score, checkpoints, state, folder, parent)
+    return replace(run, chief=distribution.chief)
 
 
 def _diverged(
@@ -198,8 +206,13 @@ def reopen(output: Path) -> Run:
     return reopened(run) if experiment.training.refit else run
 
 
-def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None, earlier: Earlier | None) -> None:
-    """Write the run's record; first delete an earlier run of another config or data, except its encoded rows."""
+def _start(
+    experiment: Experiment, log: Log, folder: Path, rows: Path | None, earlier: Earlier | None, writes: bool
+) -> None:
+    """Write the run's record; first delete an earlier run of another config or data, except its encoded rows.
+
+    Without ``writes`` raise ``DataError`` if there is no record of this run, as if processes have other folders.
+    """
     config = experiment.model_dump(mode="json", by_alias=True)
     key, record_file = key_of(experiment, log, earlier.digest if earlier else None), folder / RECORD
     run = {
@@ -209,6 +222,13 @@ def _start(experiment: Experiment, log: Log, folder: Path, rows: Path | None, ea
         "rows": str(rows.resolve()) if rows else None,
         "parent": earlier.record().model_dump(mode="json") if earlier else None,
     }
+    if not writes:
+        if _key_of(record_file) != key:
+            raise DataError(
+                f"{record_file}: is not what worker 0 has written; all workers need the same config and data, and "
+                "--output on storage that they share"
+            )
+        return
     folder.mkdir(parents=True, exist_ok=True)
     if _key_of(record_file) != key:
         record_file.unlink(missing_ok=True)  # first, so that an interrupted clean-up is not mistaken for this run
@@ -265,30 +285,36 @@ def _epochs(
     listener: RunListener,
 ) -> RunState:
     steps = distribution.steps_per_epoch(prepared.training)
-    steplog = StepLog(folder, model.tasks, resume_at=state.epoch * steps + state.step)
+    steplog = step_log(distribution.chief, folder, model.tasks, resume_at=state.epoch * steps + state.step)
     losses = tf.function(model.test_step, reduce_retracing=True, autograph=False)
+
+    def judged(state: RunState, mean: dict[str, float]) -> dict[str, Any]:
+        """The state after an epoch, which is measured and saved; as plain data."""
+        with averaged(model.optimizer):
+            metrics = validated(experiment, model, score, losses, prepared.validation, state.epoch + 1)
+        value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
+        final = experiment.schedule.final(state.epoch)  # earlier phases' epochs are always kept
+        better = metric is None or not final or state.best == float("-inf") or value > state.best
+        record = {"epoch": state.epoch + 1, "best": better, "losses": mean, **metrics}
+        steplog.validation((state.epoch + 1) * steps, metrics)
+        gates = inspect_gates(model, prepared.validation)
+        steplog.gates((state.epoch + 1) * steps, gates)
+        for warning in gates.warnings():
+            listener.note(warning)
+        state = state.after_epoch(record, value if final else float("-inf"), better)
+        if better:
+            with averaged(model.optimizer):
+                checkpoints.save_best()
+        checkpoints.save(state)
+        listener.epoch(record)
+        return asdict(state)
+
     with closing(steplog):
         while not _finished(experiment, state):
             mean = train_epoch(
                 distribution, experiment, model, prepared.training, state, checkpoints, steplog, listener.step
             )
-            with averaged(model.optimizer):
-                metrics = validated(experiment, model, score, losses, prepared.validation, state.epoch + 1)
-            value = 0.0 if metric is None else _value(metric, metrics, state.epoch + 1)
-            final = experiment.schedule.final(state.epoch)  # earlier phases' epochs are always kept
-            better = metric is None or not final or state.best == float("-inf") or value > state.best
-            record = {"epoch": state.epoch + 1, "best": better, "losses": mean, **metrics}
-            steplog.validation((state.epoch + 1) * steps, metrics)
-            gates = inspect_gates(model, prepared.validation)
-            steplog.gates((state.epoch + 1) * steps, gates)
-            for warning in gates.warnings():
-                listener.note(warning)
-            state = state.after_epoch(record, value if final else float("-inf"), better)
-            if better:
-                with averaged(model.optimizer):
-                    checkpoints.save_best()
-            checkpoints.save(state)
-            listener.epoch(record)
+            state = RunState(**distribution.decided(partial(judged, state, mean)))
     return state
 
 

@@ -1,0 +1,180 @@
+"""Training in several processes, on one machine or many, that step together on one batch."""
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ranker.config.file import ConfigError
+from ranker.model import RankingModel
+from training.config.distribute import MultiWorker as Options
+from training.config.training import Training
+from training.data.batches import EncodedRows
+from training.data.readers import steps_of
+from training.distribution.base import DISTRIBUTIONS, Distribution
+from training.distribution.cluster import Cluster, cluster_of
+from training.distribution.reading import dataset
+
+
+class LostWorkerError(RuntimeError):
+    """Another process has ended or cannot be reached, so this one cannot go on."""
+
+
+@DISTRIBUTIONS.register("multi_worker")
+class MultiWorker(Distribution):
+    """Processes with a copy of the model each: ``tf.distribute.MultiWorkerMirroredStrategy``.
+
+    Each reads its own readers' rows. Worker 0 is the chief.
+    """
+
+    name = "multi_worker"
+
+    def __init__(self, settings: Training) -> None:
+        super().__init__(settings)
+        self.cluster = workers(settings)
+        self.chief = self.cluster.number == 0
+        self.readers = readers_of(settings, self.cluster)
+        with self._naming():
+            self.strategy = _strategy(self.cluster.tf_config())
+
+    @classmethod
+    def leads(cls, settings: Training) -> bool:
+        """Whether this process is worker 0."""
+        return workers(settings).number == 0
+
+    def scope(self) -> Any:
+        """The strategy's scope; initial values are the chief's."""
+        return self._scope()
+
+    @contextmanager
+    def _scope(self) -> Iterator[None]:
+        with self._naming(), self.strategy.scope():
+            yield
+
+    def steps_per_epoch(self, rows: EncodedRows) -> int:
+        """Steps of an epoch, the same in all workers."""
+        return steps_of(rows, self.settings.batch_size, self.readers)
+
+    def steps(
+        self, model: RankingModel, rows: EncodedRows, epoch: int, skip: int, pause: int
+    ) -> Iterator[Mapping[str, Any]]:
+        """One step after the other; no worker begins one before the others have taken the one before."""
+        del pause
+        share = self.readers // len(self.cluster.workers)
+        own = range(self.cluster.number * share, (self.cluster.number + 1) * share)
+        with self._naming():
+            batches, step = iter(dataset(rows, self.settings, epoch, skip, self.readers, own)), None
+            step = model.make_train_function()
+            for _ in range(self.steps_per_epoch(rows) - skip):
+                logs = {name: value.numpy() for name, value in step(batches).items()}
+                yield logs
+
+    def agreed(self, value: Any) -> Any:
+        """The chief's value, as JSON, by a sum to which the others add zeros."""
+        text = np.frombuffer(json.dumps(value).encode(), np.uint8).astype(np.int32)
+        with self._naming():
+            length = int(self._summed(np.array([len(text) if self.chief else 0], np.int32))[0])
+            whole = self._summed(text if self.chief else np.zeros(length, np.int32))
+        return json.loads(whole.astype(np.uint8).tobytes())
+
+    def _summed(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        with self.strategy.scope():
+            total = self.strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(values), axis=None)
+        return np.asarray(total)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Raise ``LostWorkerError`` that names the workers that cannot be reached, for TensorFlow's errors."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            lost = unreachable(self.cluster)
+            if not lost and not isinstance(error, _LOST):
+                raise
+            raise LostWorkerError(_told(self.cluster, lost, error)) from None
+
+
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
+"""What collective operations raise when a peer has gone."""
+
+
+def workers(settings: Training) -> Cluster:
+    """The config's cluster. Raises ``ConfigError`` if it has fewer than two workers, or this process is none."""
+    options = settings.distribute
+    assert isinstance(options, Options), "the registry's name is the config's"
+    cluster = cluster_of(options.hosts, "multi_worker")
+    if cluster.role not in ("chief", "worker"):
+        raise ConfigError(
+            f"{cluster.source}: multi_worker has workers only, and this process is of the role {cluster.role!r}; "
+            "use distribute: parameter_server for tables on servers"
+        )
+    if len(cluster.workers) < 2:
+        raise ConfigError(
+            f"{cluster.source}: multi_worker needs two workers or more, got one; use distribute: one, or mirrored for "
+            "several GPUs of one machine"
+        )
+    return cluster
+
+
+def readers_of(settings: Training, cluster: Cluster) -> int:
+    """The number of readers. Raises ``ConfigError`` if it is no multiple of the workers, or batches are too small."""
+    options, count = settings.distribute, len(cluster.workers)
+    assert isinstance(options, Options), "the registry's name is the config's"
+    readers = options.readers or count
+    if readers % count:
+        raise ConfigError(
+            f"training.distribute.readers: must be a multiple of the {count} workers, so that each reads as much, got "
+            f"{readers}"
+        )
+    if settings.batch_size < readers:
+        raise ConfigError(f"training.batch_size: must be at least the {readers} readers, got {settings.batch_size}")
+    return readers
+
+
+def unreachable(cluster: Cluster, seconds: float = 2.0) -> list[int]:
+    """Numbers of the other workers that accept no connection."""
+    lost = []
+    for number, address in enumerate(cluster.workers):
+        host, _, port = address.rpartition(":")
+        if number != cluster.number:
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), seconds).close()
+            except OSError:
+                lost.append(number)
+    return lost
+
+
+def _told(cluster: Cluster, lost: list[int], error: Exception) -> str:
+    names = ", ".join(f"worker {number} ({cluster.workers[number]})" for number in lost)
+    if not names:
+        reason = " ".join(line for line in str(error).splitlines() if "rror" not in line or ": " in line)[:300]
+        names = f"another worker ({reason})"
+    return (
+        f"{names} cannot be reached any more, so this one, worker {cluster.number}, ends. Start all workers again "
+        "with the same command: training resumes from the last checkpoint"
+    )
+
+
+@cache
+def _strategy(tf_config: str) -> tf.distribute.Strategy:
+    """The strategy of this process, which waits until all workers are there; one for all its trainings."""
+    content = json.loads(tf_config)
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(content["cluster"]),
+        task_type=content["task"]["type"],
+        task_id=content["task"]["index"],
+        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        rpc_layer="grpc",
+    )
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
