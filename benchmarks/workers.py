@@ -193,7 +193,7 @@ def _model(method: str, rows: int) -> Any:
     architecture = kind(list(TASKS), kind.Options())
     interaction = INTERACTIONS["none"](layout)
     model = RankingModel(schema, Embedding(layout), [interaction], architecture, WEIGHTINGS[method]())
-    optimizer = tf.keras.optimizers.legacy.Adagrad(0.05, initial_accumulator_value=1e-4)
+    optimizer = tf.keras.optimizers.legacy.Adagrad(0.05)
     optimizer._create_all_weights([*model.trainable_variables, *model.weighting.trainable_variables])
     model.compile(optimizer=optimizer)
     return model

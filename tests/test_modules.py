@@ -66,7 +66,8 @@ REASONS = {
         ranker.encoding.key_statistics""",
     "a step of a join: tests/training/exposures/test_join.py": "training.exposures.exposure_run",
     "steps of a training: tests/training/trainer": """
-        training.trainer.callbacks training.trainer.checkpoints training.trainer.epoch training.trainer.run""",
+        training.trainer.callbacks training.trainer.checkpoints training.trainer.epoch training.trainer.run
+        training.distribution.reading""",
 }
 """What tests the modules that no test imports, and these modules."""
 

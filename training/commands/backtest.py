@@ -18,6 +18,7 @@ from training.commands.inputs import Config, Data, Progress, console_of, experim
 from training.config.daily import Daily
 from training.config.data import Data as DataOptions
 from training.config.data import SplitAtRandom, SplitByFiles, SplitByTime
+from training.config.distribute import check_alone
 from training.config.experiment import Experiment
 from training.data.cache import digest
 from training.data.carried_notes import check_carrying
@@ -120,6 +121,7 @@ def backtest(
         of the days since the last model.
     """
     experiment, console, target = experiment_of(config), console_of(progress), Path(output)
+    check_alone(experiment.training.distribute, "a backtest")
     for mode in modes:
         require_known(mode, get_args(Mode), "mode", "a way to train")
     for name, value in (

@@ -1,22 +1,33 @@
 """The config's ``training.distribute``: the processes and devices that a training runs on."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
 from ranker.config.closed import Closed
+from ranker.config.file import ConfigError
 
 READERS = "Streams of rows that make up a batch, each of its own row groups; a multiple of the workers."
 
 
-class OneProcess(Closed):
+class Together(Closed):
+    """What options of processes and devices that step together have in common."""
+
+    readers: int | None
+
+    def content(self) -> dict[str, Any]:
+        """What results depend on: the rows of batches, not on how many processes and devices share them."""
+        return {} if self.readers == 1 else {"readers": self.readers}
+
+
+class OneProcess(Together):
     """One process and one device."""
 
     name: Literal["one"] = "one"
     readers: int = Field(1, ge=1, le=4096, description=f"{READERS} With more than one, batches are those of as many.")
 
 
-class Mirrored(Closed):
+class Mirrored(Together):
     """One process; every device has a copy of the model and trains on a share of each batch."""
 
     name: Literal["mirrored"] = "mirrored"
@@ -26,7 +37,7 @@ class Mirrored(Closed):
     readers: int = Field(1, ge=1, le=4096, description=READERS)
 
 
-class MultiWorker(Closed):
+class MultiWorker(Together):
     """Several processes with a copy of the model each, which step together on one batch."""
 
     name: Literal["multi_worker"] = "multi_worker"
@@ -52,6 +63,10 @@ class ParameterServer(Closed):
         "other. By default steps never wait for one another.",
     )
 
+    def content(self) -> dict[str, Any]:
+        """What results depend on: the order in which rows of tables may move."""
+        return {"name": self.name, "staleness": self.staleness}
+
 
 Distribute: TypeAlias = Annotated[
     OneProcess | Mirrored | MultiWorker | ParameterServer,
@@ -59,3 +74,12 @@ Distribute: TypeAlias = Annotated[
     BeforeValidator(lambda data: {"name": data} if isinstance(data, str) else data),
 ]
 """A bare name stands for one with the default options: ``distribute: multi_worker``."""
+
+
+def check_alone(options: Distribute, what: str) -> None:
+    """Raise ``ConfigError`` for a training in several processes; ``what`` trains many models in this one."""
+    if not isinstance(options, OneProcess | Mirrored):
+        raise ConfigError(
+            f"training.distribute: {options.name} trains one model in several processes, and {what} trains many; use "
+            "distribute: one or mirrored for it, and train the model that you choose with `fit`"
+        )

@@ -258,7 +258,9 @@ class Experiment(NamedChoices):
 
     def training_content(self) -> dict[str, Any]:
         """As plain data, without what a run does not depend on: bounds may change after it began."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"promotion"})
+        content = self.model_dump(mode="json", by_alias=True, exclude={"promotion": True, "training": {"distribute"}})
+        distributed = self.training.distribute.content()
+        return {**content, **({"distribute": distributed} if distributed else {})}
 
     @property
     def tree_options(self) -> TreeOptions | None:

@@ -28,11 +28,14 @@ class Distribution:
         The config's ``training``.
     chief
         Whether this process writes: records, checkpoints, logs, artifacts. One process of a training does.
+    readers
+        Streams of rows that make up a batch.
     """
 
     name: ClassVar[str]
     copies: ClassVar[bool] = True
     """Whether its variables are copies, of which a plain model must be made to be measured and exported."""
+    readers: int = 1
 
     def __init__(self, settings: Training) -> None:
         self.settings = settings

@@ -24,12 +24,6 @@ class Mirrored(One):
         assert isinstance(settings.distribute, Options), "the registry's name is the config's"
         self.strategy = _strategy(settings.distribute.devices or _devices())
 
-    @property
-    def readers(self) -> int:
-        """Streams of rows that make up a batch, which is then divided among the devices."""
-        options = self.settings.distribute
-        return options.readers if isinstance(options, Options) else 1
-
     def scope(self) -> AbstractContextManager[Any]:
         """The strategy's scope: every device gets a copy of a variable."""
         scope: AbstractContextManager[Any] = self.strategy.scope()

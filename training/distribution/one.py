@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ranker.model import RankingModel
-from training.config.distribute import OneProcess
+from training.config.distribute import Mirrored, OneProcess
+from training.config.training import Training
 from training.data.batches import EncodedRows
 from training.data.readers import steps_of
 from training.distribution.base import DISTRIBUTIONS, Distribution
@@ -19,11 +20,10 @@ class One(Distribution):
     name = "one"
     copies = False
 
-    @property
-    def readers(self) -> int:
-        """Streams of rows that make up a batch."""
-        options = self.settings.distribute
-        return options.readers if isinstance(options, OneProcess) else 1
+    def __init__(self, settings: Training) -> None:
+        super().__init__(settings)
+        options = settings.distribute
+        self.readers = options.readers if isinstance(options, OneProcess | Mirrored) else 1
 
     def scope(self) -> AbstractContextManager[Any]:
         """No context: variables are plain ones."""

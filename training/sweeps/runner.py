@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ranker.log_files.log_reader import Source
 from ranker.metrics import headline
+from training.config.distribute import check_alone
 from training.data.cache import files, fingerprint
 from training.data.experiment_log import open_log
 from training.display import bars, show_notes
@@ -38,8 +39,10 @@ def run_trials(
 
     Trials with the same schema, split and seed share their encoded rows. Each leaves its checkpoints, and with ``onnx``
     its ONNX model. ``done`` is called with each trial as soon as it finishes. Raises ``DataError`` if the log cannot be
-    used.
+    used, and ``ConfigError`` if a trial needs several processes.
     """
+    for trial in trials:
+        check_alone(trial.experiment.training.distribute, "a comparison")
     log = open_log(trials[0].experiment, source)
     tested = open_log(trials[0].experiment, test) if len(test) else None
     show_notes(console, log, *([tested] if tested else []))

@@ -1,5 +1,6 @@
 """Records in a run's folder: its exported version, and whether another run may replace it."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,12 +11,13 @@ from pydantic import ValidationError
 
 from ranker.artifact import MANIFEST, Artifact, ArtifactError, load, numbered, read_manifest
 from ranker.artifact_files import digest as digest_of_file
+from ranker.files import replace_file
 from ranker.log_files.log_reader import DataError, Log
 from training.config.experiment import Experiment
 from training.data.cache import digest, files
-from training.data.earlier import ParentRecord
+from training.data.earlier import Earlier, ParentRecord
 
-RECORD = "run.json"
+RECORD, ROWS = "run.json", "rows"
 MEMBERS = "members"
 """Folder of an ensemble's members, below the run's."""
 REFIT = "refit"
@@ -31,6 +33,53 @@ def key_of(experiment: Experiment, log: Log, parent: str | None = None) -> str:
     facts = [experiment.training_content(), files(experiment, log)]
     facts += [Log([path]).fingerprint() for path in experiment.embedding.vectors.values()]
     return digest(*facts, *([] if parent is None else [parent]))
+
+
+def begin(
+    experiment: Experiment,
+    log: Log,
+    folder: Path,
+    rows: Path | None,
+    earlier: Earlier | None,
+    writes: bool,
+    readers: int,
+) -> None:
+    """Write the run's record; first delete an earlier run of another config or data, except its encoded rows.
+
+    Without ``writes``, in a process that trains with the one that writes, raise ``DataError`` if there is no record of
+    this run, as if the two have other folders. Raises it also for an unfinished run whose batches had another number
+    of readers.
+    """
+    config = experiment.model_dump(mode="json", by_alias=True)
+    key, record_file = key_of(experiment, log, earlier.digest if earlier else None), folder / RECORD
+    run = {
+        "key": key,
+        "experiment": config,
+        "data": log.paths(),
+        "rows": str(rows.resolve()) if rows else None,
+        "parent": earlier.record().model_dump(mode="json") if earlier else None,
+        "readers": readers,
+    }
+    before = read(record_file)
+    if not writes:
+        if before.get("key") != key:
+            raise DataError(
+                f"{record_file}: is not what worker 0 has written; all workers need the same config and data, and "
+                "--output on storage that they share"
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if before.get("key") != key:
+        record_file.unlink(missing_ok=True)  # first, so that an interrupted clean-up is not mistaken for this run
+        for part in folder.iterdir():
+            if part.name not in (ROWS, f"{ROWS}.lock"):
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+    elif before.get("readers", 1) != readers and (folder / "checkpoints").is_dir():
+        raise DataError(
+            f"{folder}: the batches of this run have {before.get('readers', 1)} reader(s), and now they would have "
+            f"{readers}; set training.distribute.readers to {before.get('readers', 1)}, or `fit --restart`"
+        )
+    replace_file(record_file, orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
 
 
 def parent_of(folder: Path, experiment: Experiment, log: Log, artifact: Artifact) -> ParentRecord | None:

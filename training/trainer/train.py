@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import tensorflow as tf
 
-from ranker.files import replace_file
 from ranker.log_files.log_reader import DataError, Log, Source
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
@@ -41,12 +40,11 @@ from training.trainer.positions import position_curve
 from training.trainer.precision import chosen
 from training.trainer.refit import refit_rows, refitted, reopened
 from training.trainer.run import Run as Run
-from training.trainer.run_folder import RECORD, REFIT, RESULT, key_of
+from training.trainer.run_folder import REFIT, RESULT, ROWS, begin
 from training.trainer.table_sizes import describe_tables, table_sizes
 from training.trainer.validation import validated
 
 RUN = "run"
-ROWS = "rows"
 
 
 def train(
@@ -94,7 +92,7 @@ def _first_training(
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
-    distribution.led(partial(_start, experiment, log, folder, rows, earlier, distribution.chief))
+    distribution.led(partial(begin, experiment, log, folder, rows, earlier, distribution.chief, distribution.readers))
     rows = rows or folder / ROWS
     if prepared is None:
         prepared = distribution.led(partial(prepared_rows, experiment, log, rows, listener, earlier))
@@ -204,45 +202,6 @@ def reopen(output: Path) -> Run:
         raise DataError(f"{folder}: the run has not finished an epoch, so there is nothing to export yet")
     run = _best(experiment, log, prepared, model, scorer(model), checkpoints, state, folder, parent)
     return reopened(run) if experiment.training.refit else run
-
-
-def _start(
-    experiment: Experiment, log: Log, folder: Path, rows: Path | None, earlier: Earlier | None, writes: bool
-) -> None:
-    """Write the run's record; first delete an earlier run of another config or data, except its encoded rows.
-
-    Without ``writes`` raise ``DataError`` if there is no record of this run, as if processes have other folders.
-    """
-    config = experiment.model_dump(mode="json", by_alias=True)
-    key, record_file = key_of(experiment, log, earlier.digest if earlier else None), folder / RECORD
-    run = {
-        "key": key,
-        "experiment": config,
-        "data": log.paths(),
-        "rows": str(rows.resolve()) if rows else None,
-        "parent": earlier.record().model_dump(mode="json") if earlier else None,
-    }
-    if not writes:
-        if _key_of(record_file) != key:
-            raise DataError(
-                f"{record_file}: is not what worker 0 has written; all workers need the same config and data, and "
-                "--output on storage that they share"
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    if _key_of(record_file) != key:
-        record_file.unlink(missing_ok=True)  # first, so that an interrupted clean-up is not mistaken for this run
-        for part in folder.iterdir():
-            if part.name not in (ROWS, f"{ROWS}.lock"):
-                shutil.rmtree(part) if part.is_dir() else part.unlink()
-    replace_file(record_file, orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
-
-
-def _key_of(record_file: Path) -> str | None:
-    try:
-        return str(orjson.loads(record_file.read_bytes())["key"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _best(
