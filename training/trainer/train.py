@@ -74,7 +74,12 @@ def train(
     if experiment.ensemble is not None:
         listener = listener.once()
     first = partial(_first_training, distribution, experiment, source, output, listener, rows, earlier, refit, prepared)
-    return refitted(first(), listener, earlier, distribution) if refit else first()
+    try:
+        return refitted(first(), listener, earlier, distribution) if refit else first()
+    except tf.errors.OpError as error:
+        if (lost := distribution.lost(error)) is None:
+            raise
+        raise lost from None
 
 
 def _first_training(
@@ -144,8 +149,6 @@ def _first_training(
     except DivergedError as error:
         raise (_diverged(error, experiment, prepared, checkpoints, folder) if distribution.chief else error) from None
     except (OSError, tf.errors.OpError) as error:
-        if (lost := distribution.lost(error)) is not None:
-            raise lost from None
         if not is_disk_full(error):
             raise
         raise checkpoints.disk_full(folder) from None
