@@ -30,12 +30,15 @@ class Distribution:
         Whether this process writes: records, checkpoints, logs, artifacts. One process of a training does.
     readers
         Streams of rows that make up a batch.
+    processes
+        Processes that train together, each with a copy of the model, and call the same methods in the same order.
     """
 
     name: ClassVar[str]
     copies: ClassVar[bool] = True
     """Whether its variables are copies, of which a plain model must be made to be measured and exported."""
     readers: int = 1
+    processes: int = 1
 
     def __init__(self, settings: Training) -> None:
         self.settings = settings

@@ -38,7 +38,7 @@ class MultiWorker(Distribution):
         super().__init__(settings)
         self.cluster = workers(settings)
         self.chief = self.cluster.number == 0
-        self.readers = readers_of(settings, self.cluster)
+        self.readers, self.processes = readers_of(settings, self.cluster), len(self.cluster.workers)
         with self._naming():
             self.strategy = _strategy(self.cluster.tf_config())
 
@@ -65,7 +65,7 @@ class MultiWorker(Distribution):
     ) -> Iterator[Mapping[str, Any]]:
         """One step after the other; no worker begins one before the others have taken the one before."""
         del pause
-        share = self.readers // len(self.cluster.workers)
+        share = self.readers // self.processes
         own = range(self.cluster.number * share, (self.cluster.number + 1) * share)
         with self._naming():
             batches, step = iter(dataset(rows, self.settings, epoch, skip, self.readers, own)), None
@@ -161,8 +161,8 @@ def _told(cluster: Cluster, lost: list[int], error: Exception) -> str:
         reason = " ".join(line for line in str(error).splitlines() if "rror" not in line or ": " in line)[:300]
         names = f"another worker ({reason})"
     return (
-        f"{names} cannot be reached any more, so this one, worker {cluster.number}, ends. Start all workers again "
-        "with the same command: training resumes from the last checkpoint"
+        f"{names} cannot be reached any more, so this one, worker {cluster.number}, ends; unless it was killed, its "
+        "output says why. Start all workers again with the same command: training resumes from the last checkpoint"
     )
 
 

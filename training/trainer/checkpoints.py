@@ -65,6 +65,7 @@ class Checkpoints:
 
     def latest(self) -> RunState | None:
         """Restore the latest checkpoint and return its state, if there is one."""
+        self._manager.sync()  # another process may have saved since
         if self._manager.latest_checkpoint is None:
             return None
         _release(self._tables(moments=True))

@@ -21,6 +21,7 @@ from training.trainer.warm_tables import warm_tables
 
 
 def start(
+    distribution: Distribution,
     model: RankingModel,
     checkpoints: Checkpoints,
     experiment: Experiment,
@@ -28,7 +29,24 @@ def start(
     earlier: Earlier | None,
     note: Callable[[str], None],
 ) -> RunState:
-    """The state of the latest checkpoint, restored, or of a new run, from vectors and the ``earlier`` artifact."""
+    """The state of the latest checkpoint, restored, or of a new run, from vectors and the ``earlier`` artifact.
+
+    Of several processes one starts the model, and the others take over what it has saved.
+    """
+    state = distribution.led(lambda: _started(distribution, model, checkpoints, experiment, prepared, earlier, note))
+    distribution.agreed(None)  # all have read what is saved before any saves more
+    return state
+
+
+def _started(
+    distribution: Distribution,
+    model: RankingModel,
+    checkpoints: Checkpoints,
+    experiment: Experiment,
+    prepared: Prepared,
+    earlier: Earlier | None,
+    note: Callable[[str], None],
+) -> RunState:
     state = checkpoints.latest()
     if state is not None:
         return state
@@ -37,6 +55,8 @@ def start(
     start_positions(model, experiment, prepared)
     if earlier is not None:
         carry_on(model, experiment, prepared.encoder, earlier, note)
+    if distribution.processes > 1:
+        checkpoints.save(RunState())
     return RunState()
 
 

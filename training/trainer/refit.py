@@ -162,8 +162,7 @@ def _trained(
     with distribution.scope():
         model = build_model(experiment, prepared.encoder.layout, facts, steps)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS, distribution.chief)
-    state = start(model, checkpoints, experiment, prepared, earlier, listener.note)
-    distribution.agreed(None)  # all have read what is saved before any saves more
+    state = start(distribution, model, checkpoints, experiment, prepared, earlier, listener.note)
     if not state.epoch and not state.step:
         listener.note(f"refit: training again on all {len(prepared.training):,} rows for {epochs} epoch(s)")
     elif state.epoch < epochs:

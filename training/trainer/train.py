@@ -121,8 +121,7 @@ def _first_training(
     except ValueError as error:
         raise DataError(str(error)) from None
     checkpoints = Checkpoints(model, folder / "checkpoints", distribution.chief)
-    state = start(model, checkpoints, experiment, prepared, earlier, listener.note)
-    distribution.agreed(None)  # all have read what is saved before any saves more
+    state = start(distribution, model, checkpoints, experiment, prepared, earlier, listener.note)
     if _finished(experiment, state):
         listener.note(f"the run in {folder} has finished training after epoch {state.epoch}")
     elif state.epoch or state.step:

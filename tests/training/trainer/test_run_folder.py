@@ -8,7 +8,7 @@ from ranker.log_files.log_reader import DataError, Log
 from tests.training.conftest import CONFIG, written
 from training.commands.fit import fit
 from training.config.experiment import load
-from training.trainer.run_folder import EXPORTED, MEMBERS, check_replaceable, exported, key_of
+from training.trainer.run_folder import EXPORTED, MEMBERS, begin, check_replaceable, exported, key_of
 
 
 @pytest.fixture
@@ -77,3 +77,15 @@ def test_members_of_an_unfinished_ensemble_are_kept(trained, unfinished, tmp_pat
     (unfinished / MEMBERS).mkdir()
     with pytest.raises(DataError, match=r"members of an unfinished ensemble that differs in ensemble.*--restart"):
         check_replaceable(unfinished, other, log)
+
+
+def test_a_run_goes_on_with_as_many_readers_and_in_the_folder_of_worker_0(trained, unfinished, tmp_path):
+    log = Log([trained.log])
+    begin(trained.experiment, log, unfinished, None, None, writes=False, readers=1)
+    with pytest.raises(
+        DataError, match=r"have 1 reader\(s\), and now they would have 2; set training.distribute.readers"
+    ):
+        begin(trained.experiment, log, unfinished, None, None, writes=True, readers=2)
+    with pytest.raises(DataError, match="is not what worker 0 has written; all workers need the same config and data"):
+        begin(trained.experiment, log, tmp_path / "elsewhere", None, None, writes=False, readers=1)
+    assert not (tmp_path / "elsewhere").exists()
