@@ -42,7 +42,7 @@ def main(
     workers: int = 2,
     steps: Annotated[int, typer.Option(help="Steps between checkpoints; an epoch has twice as many.")] = 60,
     batch: int = 4096,
-    limit: Annotated[float, typer.Option(help="Memory of each process, in GB.")] = 2.8,
+    limit: Annotated[float, typer.Option(help="Memory of each process, in GB.")] = 3.1,
 ) -> None:
     """Train, kill, resume and export, and print what each took."""
     console, size = Console(), buckets * width * 4

@@ -35,6 +35,8 @@ class Distribution:
     """
 
     name: ClassVar[str]
+    copies: ClassVar[bool] = True
+    """Whether its variables are copies, of which a plain model must be made to be measured and exported."""
     readers: int = 1
     processes: int = 1
 

@@ -18,6 +18,7 @@ class One(Distribution):
     """One process and one device."""
 
     name = "one"
+    copies = False
 
     def __init__(self, settings: Training) -> None:
         super().__init__(settings)

@@ -45,6 +45,7 @@ class ParameterServers(Distribution):
     """
 
     name = "parameter_server"
+    copies = False
 
     def __init__(self, settings: Training) -> None:
         super().__init__(settings)
@@ -61,6 +62,12 @@ class ParameterServers(Distribution):
         self._strategy: tf.distribute.Strategy | None = None
         self._folder: Path | None = None
         self._claims: Claims | None = None
+
+    @classmethod
+    def leads(cls, settings: Training) -> bool:
+        """Whether this process is the chief."""
+        del settings
+        return cluster_of(None, cls.name).role == "chief"
 
     @property
     def workers(self) -> int:

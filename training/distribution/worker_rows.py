@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from training.config.training import Training
 from training.data.batches import Batch, EncodedRows
+from training.data.listed_rows import ListedRows
 
 BATCH, OWN = "ranker/batch", "ranker/own"
 """Names under which a worker's functions are called by the graphs that the chief sends it."""
@@ -26,12 +27,15 @@ class Source:
 
     Attributes
     ----------
+    listed
+        Whether row groups have whole lists, which are never apart.
     readers
         Readers that the row groups are dealt to; each reads its own in a shuffled order.
     """
 
     folder: str
     scores: str | None
+    listed: bool
     readers: int
     batch_size: int
     shuffle_rows: int
@@ -41,9 +45,8 @@ class Source:
     def of(cls, rows: EncodedRows, settings: Training, readers: int) -> "Source":
         """The source of a training; its paths hold in any working directory."""
         scores = None if rows.scores is None else str(rows.scores.resolve())
-        return cls(
-            str(rows.folder.resolve()), scores, readers, settings.batch_size, settings.shuffle_rows, settings.seed
-        )
+        order = settings.batch_size, settings.shuffle_rows, settings.seed
+        return cls(str(rows.folder.resolve()), scores, isinstance(rows, ListedRows), readers, *order)
 
     def text(self) -> bytes:
         """The source as JSON."""
@@ -61,7 +64,8 @@ class Source:
 
     def _rows(self) -> EncodedRows:
         rows = EncodedRows.open(Path(self.folder))
-        return EncodedRows(rows.folder, rows.rows, None if self.scores is None else Path(self.scores))
+        kind = ListedRows if self.listed else EncodedRows
+        return kind(rows.folder, rows.rows, None if self.scores is None else Path(self.scores))
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,16 @@ class RowGroups(EncodedRows):
         return super().read(self.numbers[chunk])
 
 
+@dataclass(frozen=True)
+class ListedGroups(RowGroups, ListedRows):
+    """The same of whole lists."""
+
+
 def share_of(rows: EncodedRows, reader: int, readers: int) -> RowGroups:
     """Every ``readers``-th chunk, from ``reader`` on."""
     numbers = tuple(range(reader, len(rows.rows), readers))
-    return RowGroups(rows.folder, tuple(rows.rows[number] for number in numbers), rows.scores, numbers)
+    kind = ListedGroups if isinstance(rows, ListedRows) else RowGroups
+    return kind(rows.folder, tuple(rows.rows[number] for number in numbers), rows.scores, numbers)
 
 
 class WorkerRows:

@@ -1,6 +1,7 @@
 """Checkpoints: a run's state saved together with its weights, so that it can resume after a kill at any moment."""
 
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ from typing import Any
 import orjson
 import tensorflow as tf
 
+from ranker.layers.sharded_table import ShardedTable
 from ranker.model import RankingModel
 from training.disk_full import DiskFullError
+from training.trainer.moments import kept_moments
+from training.trainer.variable_names import named_variables
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Checkpoints:
     def __init__(self, model: RankingModel, folder: Path, writes: bool = True) -> None:
         self._writes = writes
         folder = folder.resolve()  # servers write parts of a checkpoint, in working directories of their own
-        self._folder = folder
+        self._folder, self._model = folder, model
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
         whole = tf.train.Checkpoint(model=model, optimizer=model.optimizer, weighting=model.weighting, state=self._text)
         self._manager = tf.train.CheckpointManager(whole, str(folder / "latest"), max_to_keep=2)
@@ -64,6 +68,7 @@ class Checkpoints:
         self._manager.sync()  # another process may have saved since
         if self._manager.latest_checkpoint is None:
             return None
+        _release(self._tables(moments=True))
         self._manager.checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
         saved = orjson.loads(self._text.numpy())
         saved["best"] = float("-inf") if saved["best"] is None else saved["best"]
@@ -76,7 +81,19 @@ class Checkpoints:
 
     def restore_best(self) -> None:
         """Load the best weights into the model."""
+        _release(self._tables(moments=False))
         self._best.read(self._best_path).expect_partial()
+
+    def _tables(self, moments: bool) -> Iterator[tf.Variable]:
+        """The shards of tables, and of their moments."""
+        sharded = [table for table in self._model.embedding.tables.values() if isinstance(table, ShardedTable)]
+        for table in sharded:
+            yield from table.shards
+        if not moments or not sharded:
+            return
+        for kept in kept_moments(self._model, named_variables(self._model)):
+            for slot in kept.slots().values():
+                yield from slot.shards if isinstance(slot, ShardedTable) else []
 
     def disk_full(self, folder: Path) -> DiskFullError:
         """Delete partial checkpoints after a full disk; return an error that says how much of the run is kept."""
@@ -89,3 +106,11 @@ class Checkpoints:
             until = f"epoch {state.epoch + 1}, step {state.step}" if state.step else f"the end of epoch {state.epoch}"
             kept = f"the run up to {until} is kept"
         return DiskFullError(f"{folder}: no space left on the disk; {kept}. Make room and run the same command again")
+
+
+def _release(variables: Iterable[tf.Variable]) -> None:
+    """Free the memory of variables that are about to be restored, else a server would hold old and new rows at once."""
+    for variable in variables:
+        with tf.device(variable.device):
+            nothing = tf.zeros([0, *variable.shape[1:]], variable.dtype)
+            tf.raw_ops.AssignVariableOp(resource=variable.handle, value=nothing, validate_shape=False)

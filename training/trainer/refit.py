@@ -181,7 +181,7 @@ def _trained(
         if not is_disk_full(error):
             raise
         raise checkpoints.disk_full(folder) from None
-    if distribution.name != "one":  # exported without copies
+    if distribution.copies:  # exported without copies
         model = build_model(experiment, prepared.encoder.layout, facts, steps)
         checkpoints = Checkpoints(model, folder / CHECKPOINTS, distribution.chief)
     checkpoints.restore_best()

@@ -74,7 +74,12 @@ def train(
     if experiment.ensemble is not None:
         listener = listener.once()
     first = partial(_first_training, distribution, experiment, source, output, listener, rows, earlier, refit, prepared)
-    return refitted(first(), listener, earlier, distribution) if refit else first()
+    try:
+        return refitted(first(), listener, earlier, distribution) if refit else first()
+    except tf.errors.OpError as error:
+        if (lost := distribution.lost(error)) is None:
+            raise
+        raise lost from None
 
 
 def _first_training(
@@ -144,13 +149,11 @@ def _first_training(
     except DivergedError as error:
         raise (_diverged(error, experiment, prepared, checkpoints, folder) if distribution.chief else error) from None
     except (OSError, tf.errors.OpError) as error:
-        if (lost := distribution.lost(error)) is not None:
-            raise lost from None
         if not is_disk_full(error):
             raise
         raise checkpoints.disk_full(folder) from None
     parent = earlier.record() if earlier else None
-    if distribution.name != "one" and experiment.ensemble is None:  # measured and exported without copies
+    if distribution.copies and experiment.ensemble is None:  # measured and exported without copies
         model = build_model(experiment, prepared.encoder.layout, facts, steps)
         score, checkpoints = scorer(model), Checkpoints(model, folder / "checkpoints", distribution.chief)
     run = _best(experiment, log, prepared, model, score, checkpoints, state, folder, parent)

@@ -4,6 +4,7 @@ from ranker.weighting import WEIGHTINGS
 from tests.training.conftest import QUICK
 from training.config.distribute import ParameterServer
 from training.config.experiment import ConfigError, checked
+from training.config.parameter_server import check_parameter_server
 
 SERVERS = {**QUICK, "training": {**QUICK["training"], "distribute": "parameter_server"}}
 ADAM = {"embeddings": {"name": "adam"}}
@@ -47,3 +48,7 @@ def test_methods_that_need_exact_gradients_take_one_step_at_a_time(name):
         else:
             with pytest.raises(ConfigError, match=rf"weighting\.name: {name} compares .*staleness to 0.*uncertainty"):
                 checked(config)
+
+
+def test_other_ways_of_training_are_left_alone():
+    check_parameter_server(checked({**QUICK, "optimizer": ADAM, "ensemble": {"seeds": 2}}))

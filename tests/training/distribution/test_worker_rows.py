@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ranker.rank_losses import LISTS
 from training.config.training import Training
 from training.data.batches import EncodedWriter
+from training.data.listed_rows import ListedRows
 from training.distribution.worker_rows import OWN, Source, WorkerRows, offer, own_number, read_batch
 
 SETTINGS = Training(batch_size=8, shuffle_rows=20, seed=3)
@@ -36,6 +38,25 @@ def test_more_readers_than_row_groups_leave_some_without_batches(rows):
     assert Source.of(rows, SETTINGS, 6).sizes() == [3, 1, 3, 2, 0, 0]
 
 
+def test_lists_stay_whole(tmp_path):
+    writer = EncodedWriter(tmp_path / "rows")
+    keys = np.repeat(np.arange(1, 13), 3)  # 12 lists of 3 rows
+    for part in (keys[:9], keys[9:21], keys[21:]):
+        writer.write({LISTS: part, "labels": np.ones((len(part), 1), np.float32)})
+    plain = writer.close()
+    source = Source.of(ListedRows(plain.folder, plain.rows), SETTINGS, 2)
+    worker = WorkerRows()
+    names = sorted([LISTS, "labels"])
+    found = [
+        worker.batch(source.text(), 0, reader, number)[names.index(LISTS)]
+        for reader, size in enumerate(source.sizes())
+        for number in range(size)
+    ]
+    assert source.sizes() == [4, 2]  # of 9 and 15 rows, and of 12
+    assert sorted(np.concatenate(found).tolist()) == keys.tolist()
+    assert all((np.unique(batch, return_counts=True)[1] == 3).all() for batch in found)
+
+
 def test_a_worker_finds_any_batch_of_any_reader(rows):
     source, worker = Source.of(rows, SETTINGS, 2), WorkerRows()
     expected = {
@@ -60,7 +81,7 @@ def test_a_graph_reads_batches_in_the_process_that_runs_it(rows):
 
     number, batch = read(tf.constant(2, tf.int64))
     assert int(number) == 7
-    np.testing.assert_array_equal(batch["x"], next(iter(source.batches(0, 0, 2)))["x"])
+    np.testing.assert_array_equal(batch["x"], next(source.batches(0, 0, 2))["x"])
     assert kept
     del kept
     with pytest.raises(tf.errors.OpError, match=OWN):
