@@ -13,6 +13,8 @@ from typing import Any, NoReturn, TextIO
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ranker.lost_process import LOST, LostProcessError
+
 FAILED = 1
 """Exit status of an error that the user can fix."""
 REFUSED = 3
@@ -74,8 +76,8 @@ class Commands(_Reporting, TyperGroup):
 def reported(stopped: str = "stopped") -> Iterator[None]:
     """Print an error on stderr as one line and exit.
 
-    Status 1 is for errors that the user can fix (``ValueError``, ``OSError``, ``RuntimeError``, no memory), 70 for
-    internal ones, 130 for Ctrl-C. Raises ``typer.Exit``.
+    Status 1 is for errors that the user can fix (``ValueError``, ``OSError``, ``RuntimeError``, no memory), 75 for
+    another process that was lost, 70 for internal errors, 130 for Ctrl-C. Raises ``typer.Exit``.
     """
     try:
         yield
@@ -88,6 +90,8 @@ def reported(stopped: str = "stopped") -> Iterator[None]:
         _fail(error, f"out of memory{f': {error}' if str(error) else ''}")
     except (RecursionError, NotImplementedError) as error:  # subclasses of RuntimeError that users cannot fix
         _fail_internally(error)
+    except LostProcessError as error:
+        _fail(error, _text(error), LOST)
     except (ValueError, OSError, RuntimeError) as error:
         if isinstance(error, BrokenPipeError) and any(_abandoned(stream) for stream in (sys.stdout, sys.stderr)):
             raise typer.Exit(FAILED) from None
@@ -116,9 +120,9 @@ def debug(on: bool) -> None:
         os.environ[DEBUG] = "1"
 
 
-def _fail(error: Exception, text: str) -> NoReturn:
+def _fail(error: Exception, text: str, status: int = FAILED) -> NoReturn:
     _print("error:", text, error)
-    raise typer.Exit(FAILED) from None
+    raise typer.Exit(status) from None
 
 
 def _fail_internally(error: Exception) -> NoReturn:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from ranker.command_line import INTERNAL, Command, Commands, WithDefaults, debug, internal_error, reported
 from ranker.data_options import RayAddress
+from ranker.lost_process import LostProcessError
 from ranker.registry import nearest
 
 
@@ -64,6 +65,7 @@ STATUSES = [
     (NotImplementedError("x"), INTERNAL, "internal error: NotImplementedError: x"),
     (ValueError("x [bold]y"), 1, "error: x [bold]y\n"),
     (RuntimeError(), 1, "error: RuntimeError\n"),
+    (LostProcessError("worker 1 is gone"), 75, "error: worker 1 is gone\n"),
     (PermissionError(13, "Permission denied", "out"), 1, "error: out: Permission denied\n"),
     (MemoryError(), 1, "error: out of memory\n"),
     (MemoryError("7 GiB"), 1, "error: out of memory: 7 GiB\n"),

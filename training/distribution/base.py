@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from ranker.layers.sharded_table import Partition
+from ranker.lost_process import LostProcessError
 from ranker.model import RankingModel
 from ranker.registry import Registry
 from training.config.experiment import Experiment
@@ -15,7 +16,7 @@ from training.data.batches import EncodedRows
 Made = TypeVar("Made")
 
 
-class ChiefEndedError(RuntimeError):
+class ChiefEndedError(LostProcessError):
     """The process that writes has ended with an error, so the others end, too."""
 
 
@@ -50,6 +51,13 @@ class Distribution:
         del settings
         return True
 
+    def serve(self, mark: Callable[[], Any]) -> None:
+        """In a process that only does what the chief tells it: do so until the chief has ended, and end the process.
+
+        ``mark`` reads what the chief leaves in the run's folder when all is done; nothing before.
+        """
+        del mark
+
     def scope(self) -> AbstractContextManager[Any]:
         """Context in which a model and its optimiser create their variables."""
         raise NotImplementedError
@@ -74,7 +82,7 @@ class Distribution:
         return None
 
     def lost(self, error: Exception) -> Exception | None:
-        """What to raise for an error in training that comes of a lost process; ``None`` for any other error."""
+        """What to raise for an error in training that comes of another process; ``None`` for any other error."""
         del error
         return None
 

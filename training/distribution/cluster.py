@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,17 @@ class Cluster:
         """The cluster and the place as TensorFlow reads them from the environment."""
         jobs = {role: list(addresses) for role, addresses in self.jobs.items()}
         return orjson.dumps({"cluster": jobs, "task": {"type": self.role, "index": self.index}}).decode()
+
+
+def answers(address: str, seconds: float) -> bool:
+    """Whether something listens at ``host:port`` and takes a connection in time."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), seconds) as connection:
+            # Where nobody listens, the system may choose the very port to connect from, and the two ends are one.
+            return bool(connection.getsockname() != connection.getpeername())
+    except OSError:
+        return False
 
 
 def cluster_of(hosts: str | None, name: str, environment: Mapping[str, str] | None = None) -> Cluster:

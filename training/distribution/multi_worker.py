@@ -1,7 +1,6 @@
 """Training in several processes, on one machine or many, that step together on one batch."""
 
 import json
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -11,17 +10,18 @@ import numpy as np
 import tensorflow as tf
 
 from ranker.config.file import ConfigError
+from ranker.lost_process import LostProcessError
 from ranker.model import RankingModel
 from training.config.distribute import MultiWorker as Options
 from training.config.training import Training
 from training.data.batches import EncodedRows
 from training.data.readers import steps_of
 from training.distribution.base import DISTRIBUTIONS, Distribution
-from training.distribution.cluster import Cluster, cluster_of
+from training.distribution.cluster import Cluster, answers, cluster_of
 from training.distribution.reading import dataset
 
 
-class LostWorkerError(RuntimeError):
+class LostWorkerError(LostProcessError):
     """Another process has ended or cannot be reached, so this one cannot go on."""
 
 
@@ -144,15 +144,8 @@ def readers_of(settings: Training, cluster: Cluster) -> int:
 
 def unreachable(cluster: Cluster, seconds: float = 2.0) -> list[int]:
     """Numbers of the other workers that accept no connection."""
-    lost = []
-    for number, address in enumerate(cluster.workers):
-        host, _, port = address.rpartition(":")
-        if number != cluster.number:
-            try:
-                socket.create_connection((host.strip("[]"), int(port)), seconds).close()
-            except OSError:
-                lost.append(number)
-    return lost
+    others = ((number, address) for number, address in enumerate(cluster.workers) if number != cluster.number)
+    return [number for number, address in others if not answers(address, seconds)]
 
 
 def _told(cluster: Cluster, lost: list[int], error: Exception) -> str:

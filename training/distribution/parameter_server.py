@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from ranker.config.file import ConfigError
 from ranker.layers.sharded_table import Partition
+from ranker.log_files.log_reader import DataError
+from ranker.lost_process import LostProcessError
 from ranker.model import RankingModel
 from ranker.step_plan import Turn
 from training.config.distribute import ParameterServer
@@ -20,8 +22,8 @@ from training.config.training import Training
 from training.data.batches import EncodedRows
 from training.distribution.base import DISTRIBUTIONS, Distribution
 from training.distribution.claims import Claims
-from training.distribution.cluster import cluster_of
-from training.distribution.serving_roles import NAMES, serve, wait_until_there
+from training.distribution.cluster import answers, cluster_of
+from training.distribution.serving_roles import LOOK, NAMES, listening, serve, wait_until_there
 from training.distribution.shards import saved_partition
 from training.distribution.worker_rows import Source, own_number, read_batch
 
@@ -30,9 +32,12 @@ WAIT = 600.0
 AHEAD = 2
 """Steps that are handed out ahead, for each worker, without a bound on staleness."""
 _TASK = re.compile(r"/job:ps/replica:0/task:(\d+)")
+_GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
+_UNREAD = re.compile(r"(?:FileNotFoundError|PermissionError|NotADirectoryError): .*")
+"""What a worker raised in reading a batch, in the message that TensorFlow hands on."""
 
 
-class ServerLostError(RuntimeError):
+class ServerLostError(LostProcessError):
     """A server has ended, and the rows that it held with it; the run can be resumed from its last checkpoint."""
 
 
@@ -40,7 +45,6 @@ class ServerLostError(RuntimeError):
 class ParameterServers(Distribution):
     """Tables on servers, steps on workers, and a chief that hands out steps, measures, saves and exports.
 
-    Made in a server or worker, it serves the chief until that has ended, and ends the process.
     Raises ``ConfigError`` if ``TF_CONFIG`` lacks a role.
     """
 
@@ -57,11 +61,14 @@ class ParameterServers(Distribution):
                 raise ConfigError(f"TF_CONFIG: cluster.{role}: {self.name} needs the address of {what}")
         if self.cluster.role not in ("chief", *NAMES):
             raise ConfigError(f"TF_CONFIG: task.type: {self.name} has no {self.cluster.role}; use chief, ps, worker")
-        if self.cluster.role in NAMES:
-            serve(self.cluster, settings)
         self._strategy: tf.distribute.Strategy | None = None
         self._folder: Path | None = None
         self._claims: Claims | None = None
+
+    def serve(self, mark: Callable[[], Any]) -> None:
+        """In a server or worker, serve the chief until that has ended, and end the process."""
+        if self.cluster.role in NAMES:
+            serve(self.cluster, self.settings, mark)
 
     @classmethod
     def leads(cls, settings: Training) -> bool:
@@ -125,17 +132,19 @@ class ParameterServers(Distribution):
         return value
 
     def lost(self, error: Exception) -> Exception | None:
-        """An error of TensorFlow as a message that names the server that was lost; ``None`` for others."""
-        found = _TASK.search(str(error))
-        gone = isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError | tf.errors.CancelledError)
-        if not gone and "UNAVAILABLE" not in str(error):
+        """An error of TensorFlow as one that names the server that was lost, or what a worker cannot read."""
+        if (unread := _UNREAD.search(str(error))) is not None:
+            return DataError(
+                f"a worker cannot read the encoded rows that the chief has written ({unread[0]}): --output must be on "
+                "storage that all processes share, under the same path"
+            )
+        if not isinstance(error, _GONE) and "UNAVAILABLE" not in str(error):
             return None
         servers = self.cluster.servers
-        missing = [number for number in range(len(servers)) if not self._there(number)]
+        missing = [number for number, address in enumerate(servers) if not answers(address, LOOK)]
+        found = _TASK.search(str(error))
         numbers = missing or ([int(found[1])] if found is not None else [])
-        if not numbers:
-            return None
-        names = ", ".join(f"server {number} at {servers[number]}" for number in numbers)
+        names = ", ".join(f"server {number} at {servers[number]}" for number in numbers) or "a server, started again,"
         return ServerLostError(
             f"{names} has ended, and the rows of tables that it held with it. Start all processes again with the same "
             "command: the run resumes from its last checkpoint"
@@ -149,11 +158,6 @@ class ParameterServers(Distribution):
 
         return tf.function(run, autograph=False)
 
-    def _there(self, number: int) -> bool:
-        from training.distribution.serving_roles import answers
-
-        return answers(self.cluster.servers[number])
-
     def _connected(self) -> tf.distribute.Strategy:
         if self._strategy is None:
             os.environ["GRPC_FAIL_FAST"] = "use_caller"
@@ -166,7 +170,8 @@ class ParameterServers(Distribution):
             resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
                 tf.train.ClusterSpec(jobs), task_type="chief", task_id=0, rpc_layer="grpc"
             )
-            self._strategy = tf.distribute.ParameterServerStrategy(resolver)
+            with listening(self.cluster):
+                self._strategy = tf.distribute.ParameterServerStrategy(resolver)
             self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self._strategy)
         return self._strategy
 

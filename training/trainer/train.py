@@ -42,7 +42,7 @@ from training.trainer.positions import position_curve
 from training.trainer.precision import chosen
 from training.trainer.refit import refit_rows, refitted, reopened
 from training.trainer.run import Run as Run
-from training.trainer.run_folder import REFIT, RESULT, begin
+from training.trainer.run_folder import EXPORTED, REFIT, RESULT, begin, read
 from training.trainer.table_sizes import describe_tables, table_sizes
 from training.trainer.validation import validated
 
@@ -70,6 +70,7 @@ def train(
     if experiment.training.threads is not None:  # first, as a distribution may start TensorFlow
         tf.config.threading.set_intra_op_parallelism_threads(experiment.training.threads)
     distribution = distribution_of(experiment)
+    distribution.serve(partial(read, output / RUN / EXPORTED))
     listener = (listener if distribution.chief else None) or RunListener()
     if experiment.ensemble is not None:
         listener = listener.once()

@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,12 +28,13 @@ class Network:
     def __init__(self) -> None:
         self.prefix: list[str] = []
         command = ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-c", UP]
+        self.own = False
+        self._holder: subprocess.Popen[str] | None = None
         try:
             self._holder = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
-        except OSError:
-            self.own = False
+        except OSError:  # there is no such program
             return
         assert self._holder.stdout is not None
         self.own = self._holder.stdout.readline() == "up\n"
@@ -41,12 +44,14 @@ class Network:
 
     def sent(self) -> int:
         """Bytes that were sent over the loopback interface."""
+        assert self._holder is not None, "the common network carries others' bytes, too"
         text = Path(f"/proc/{self._holder.pid}/net/dev").read_text()
         return int(next(line for line in text.splitlines() if line.strip().startswith("lo:")).split()[1])
 
     def close(self) -> None:
         """Let the network go."""
-        self._holder.communicate("")
+        if self._holder is not None:
+            self._holder.communicate("")
 
 
 class Cluster:
@@ -92,6 +97,18 @@ class Cluster:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
+    @contextmanager
+    def stopped(self, role: str, number: int) -> Iterator[None]:
+        """A process that does nothing while the block runs."""
+        process = self.processes[role, number]
+        process.send_signal(signal.SIGSTOP)
+        while process.poll() is None and _state(process.pid) not in "Tt":
+            time.sleep(0.001)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
     def __enter__(self) -> Self:
         return self
 
@@ -99,6 +116,11 @@ class Cluster:
         for process in self.processes.values():
             process.kill()
             process.wait()
+
+
+def _state(process: int) -> str:
+    """The letter of its state (proc(5)); ``T`` for a stopped one."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][:1]
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,11 +1,12 @@
 """The processes of a training, found in the environment."""
 
 import json
+import socket
 
 import pytest
 
 from ranker.config.file import ConfigError
-from training.distribution.cluster import cluster_of
+from training.distribution.cluster import answers, cluster_of
 
 TWO = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
 
@@ -80,3 +81,26 @@ def test_mistakes_of_a_file_of_hosts(tmp_path, text, environment, message):
 def test_no_file_of_hosts(tmp_path):
     with pytest.raises(ConfigError, match=r"training.distribute.hosts: .*gone: cannot be read \(No such file"):
         cluster_of(str(tmp_path / "gone"), "multi_worker", {})
+
+
+def test_a_process_answers_while_it_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert answers(address, 5.0)
+    assert not answers(address, 5.0)
+
+
+def test_a_connection_to_itself_is_no_answer(monkeypatch):
+    """The system chooses the port to connect from, which on the same machine may be the one that is asked for."""
+    connect, ends = socket.create_connection, []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = server.getsockname()
+
+    def from_the_same_port(address, seconds):
+        made = connect(address, seconds, source_address=place)
+        ends.append((made.getsockname(), made.getpeername()))
+        return made
+
+    monkeypatch.setattr(socket, "create_connection", from_the_same_port)
+    assert not answers(f"127.0.0.1:{place[1]}", 5.0)
+    assert ends == [(place, place)]

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ranker.config.file import ConfigError
+from ranker.lost_process import LOST
 from tests.training.days import CONFIG, rows
 from tests.two_devices import DEVICES
 from training.commands.fit import fit
@@ -78,7 +79,7 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
             time.sleep(0.02)
         os.kill(worker.pid, signal.SIGKILL)
         said = chief.communicate(timeout=LIMIT)[0]
-        assert chief.returncode == 1, said
+        assert chief.returncode == LOST, said
         assert "worker 1 (127.0.0.1:" in said
         assert "Start all workers again with the same command" in said
         worker.communicate(timeout=LIMIT)

@@ -1,5 +1,6 @@
 """A training by real processes: a chief, two servers that hold the tables, and two workers, one of which is killed."""
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+import tensorflow as tf
 import yaml
 
 import ranker
@@ -18,11 +20,12 @@ from training.commands.fit import fit
 from training.config.training import Training
 from training.data.array_files import mapped_arrays
 from training.data.earlier import VARIABLES
-from training.distribution.parameter_server import ParameterServers
+from training.distribution import parameter_server as module
+from training.distribution.parameter_server import ParameterServers, ServerLostError
 from training.trainer.callbacks import STEPS
 from training.trainer.train import RUN
 
-BUCKETS, WIDTH, EVERY = 400_000, 8, 20
+BUCKETS, WIDTH, EVERY = 400_000, 8, 10
 TABLE = BUCKETS * WIDTH * 4
 LONGEST = 300.0
 
@@ -39,14 +42,26 @@ def config(**training):
     }
 
 
-def wait_for(what: Callable[[], bool], cluster: Cluster) -> None:
+def wait_for(what: Callable[[], bool], cluster: Cluster, every: float = 0.2) -> None:
     """Wait, with a look at whether the chief is still there; the test's own limit is only for a broken build."""
     end = time.monotonic() + LONGEST
     while not what():
         chief = cluster.processes["chief", 0].poll()
         assert chief in (None, 0), cluster.log("chief", 0).read_text()
         assert time.monotonic() < end, "; ".join(log.read_text()[-2000:] for log in cluster._folder.glob("*.log"))
-        time.sleep(0.2)
+        time.sleep(every)
+
+
+def kill_between_steps(cluster: Cluster, worker: int, run: Path, pauses: range) -> None:
+    """Kill a worker while a checkpoint is written, so that it has no step half done, which would be done twice."""
+    claims, latest = run / "claims.json", run / "checkpoints" / "latest"
+    for pause in pauses:
+        wait_for(lambda pause=pause: f'"0.{pause * EVERY}"' in claims.read_text(), cluster, every=0.002)
+        with cluster.stopped("chief", 0):
+            if not (latest / f"ckpt-{pause}.index").exists():
+                cluster.kill("worker", worker)
+                return
+    raise AssertionError("all checkpoints were written faster than this test could look")
 
 
 def losses(run: Path) -> np.ndarray:
@@ -70,15 +85,15 @@ def test_steps_in_turn_on_servers_are_those_of_one_process(tmp_path):
         checkpoints = output / RUN / "checkpoints" / "latest"
         wait_for((checkpoints / "ckpt-1.index").exists, cluster)
         sent = network.sent() if network.own else 0
-        cluster.kill("worker", 1)
-        wait_for((checkpoints / "ckpt-3.index").exists, cluster)
-        if network.own:  # two thirds of the steps, one process fewer: in all less than the table once
+        kill_between_steps(cluster, 1, output / RUN, range(2, 7))
+        wait_for((checkpoints / "ckpt-6.index").exists, cluster)
+        if network.own:  # 50 of 64 steps, by one worker at last: in all less than the table once
             assert network.sent() - sent < TABLE / 2
         for process in cluster.processes.values():
             wait_for(lambda process=process: process.poll() is not None, cluster)
         ended = {name: process.returncode for name, process in cluster.processes.items()}
         assert ended == {("chief", 0): 0, ("ps", 0): 0, ("ps", 1): 0, ("worker", 0): 0, ("worker", 1): -9}
-        assert "the chief has ended, so this process ends too" in cluster.log("ps", 1).read_text()
+        assert "server 1: the training is done, so this process ends too" in cluster.log("ps", 1).read_text()
     network.close()
 
     assert orjson.loads((output / RUN / "partition.json").read_bytes()) == {"servers": 2, "shard_bytes": 64}
@@ -104,3 +119,37 @@ def test_a_cluster_without_a_role_is_refused(monkeypatch, jobs, role, complaint)
     monkeypatch.setenv("TF_CONFIG", orjson.dumps({"cluster": jobs, "task": {"type": role, "index": 0}}).decode())
     with pytest.raises(ConfigError, match=complaint):
         ParameterServers(Training(distribute="parameter_server"))
+
+
+@pytest.fixture
+def chief(monkeypatch):
+    """A chief whose first server is there, and whose second is not."""
+    with socket.create_server(("127.0.0.1", 0)) as there, socket.create_server(("127.0.0.1", 0)) as gone:
+        servers = [f"127.0.0.1:{each.getsockname()[1]}" for each in (there, gone)]
+        gone.close()
+        jobs = {"chief": ["a:1"], "ps": servers, "worker": ["b:1"]}
+        monkeypatch.setenv("TF_CONFIG", orjson.dumps({"cluster": jobs, "task": {"type": "chief", "index": 0}}).decode())
+        yield ParameterServers(Training(distribute="parameter_server"))
+
+
+def failed(kind, text):
+    return kind(None, None, text)
+
+
+@pytest.mark.parametrize("kind", [tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError])
+def test_a_server_that_is_gone_is_named(chief, kind):
+    told = chief.lost(failed(kind, "an error that names nobody"))
+    assert isinstance(told, ServerLostError)
+    assert str(told).startswith(f"server 1 at {chief.cluster.servers[1]} has ended, and the rows of tables that it")
+
+
+def test_a_server_that_is_there_again_is_named_by_the_error(chief, monkeypatch):
+    monkeypatch.setattr(module, "answers", lambda *_: True)
+    told = chief.lost(failed(tf.errors.AbortedError, "from remote task /job:ps/replica:0/task:0: another incarnation"))
+    assert str(told).startswith(f"server 0 at {chief.cluster.servers[0]} has ended")
+    told = chief.lost(failed(tf.errors.UnavailableError, "connection reset"))
+    assert str(told).startswith("a server, started again, has ended")
+
+
+def test_other_errors_are_not_of_a_server(chief):
+    assert chief.lost(failed(tf.errors.InvalidArgumentError, "shapes differ")) is None

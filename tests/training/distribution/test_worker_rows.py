@@ -1,11 +1,14 @@
 import numpy as np
+import orjson
 import pytest
 import tensorflow as tf
 
+from ranker.log_files.log_reader import DataError
 from ranker.rank_losses import LISTS
 from training.config.training import Training
 from training.data.batches import EncodedWriter
 from training.data.listed_rows import ListedRows
+from training.distribution.parameter_server import ParameterServers
 from training.distribution.worker_rows import OWN, Source, WorkerRows, offer, own_number, read_batch
 
 SETTINGS = Training(batch_size=8, shuffle_rows=20, seed=3)
@@ -70,7 +73,7 @@ def test_a_worker_finds_any_batch_of_any_reader(rows):
         assert labels.shape == (len(x), 2)
 
 
-def test_a_graph_reads_batches_in_the_process_that_runs_it(rows):
+def test_a_graph_reads_batches_in_the_process_that_runs_it(rows, monkeypatch):
     source = Source.of(rows, SETTINGS, 1)
     kept = offer(WorkerRows(), 7)
     signature = {"x": tf.TensorSpec([None], tf.int64), "labels": tf.TensorSpec([None, 2], tf.float32)}
@@ -82,6 +85,15 @@ def test_a_graph_reads_batches_in_the_process_that_runs_it(rows):
     number, batch = read(tf.constant(2, tf.int64))
     assert int(number) == 7
     np.testing.assert_array_equal(batch["x"], next(source.batches(0, 0, 2))["x"])
+    away = Source(str(rows.folder / "away"), None, False, 1, 8, 20, 3)
+    with pytest.raises(tf.errors.OpError) as unread:
+        read_batch(away, signature, tf.constant(0, tf.int64), tf.constant(0), tf.constant(0, tf.int64))
+    jobs = {"chief": ["a:1"], "ps": ["b:1"], "worker": ["c:1"]}
+    monkeypatch.setenv("TF_CONFIG", orjson.dumps({"cluster": jobs, "task": {"type": "chief", "index": 0}}).decode())
+    told = ParameterServers(Training(distribute="parameter_server")).lost(unread.value)
+    assert isinstance(told, DataError)
+    assert "a worker cannot read the encoded rows that the chief has written (FileNotFoundError: " in str(told)
+    assert "away/rows.json'): --output must be on storage that all processes share" in str(told)
     assert kept
     del kept
     with pytest.raises(tf.errors.OpError, match=OWN):
