@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -10,10 +11,12 @@ from typing import Literal
 
 import orjson
 from pydantic import Field, ValidationError
+from rich.console import Console
 
 from ranker.artifact import Artifact, ArtifactError, load
 from ranker.artifact_store import local_copy
 from ranker.config.closed import Closed
+from ranker.file_locks import locked
 from ranker.files import replace_file
 from ranker.log_files.log_reader import DataError
 from ranker.remote_files import RemoteFolder
@@ -24,9 +27,10 @@ from training.commands.promote import PromotionOptions, promote
 from training.commands.publish import publish
 from training.config.experiment import ConfigError, Experiment
 from training.data.earlier import manifest_digest, opened
+from training.data.experiment_log import open_log
 from training.trainer.train import RUN
 
-RECORD = "nightly.json"
+RECORD, LOCK = "nightly.json", "nightly.lock"
 DAY = re.compile(r"(?:[A-Za-z_]\w*=)?(\d{4}-\d{2}-\d{2})")
 """Name of the folder of a day's rows, such as ``date=2026-01-31``."""
 EPOCH = date(1970, 1, 1)
@@ -39,6 +43,7 @@ class Night(Closed):
     live: str | None = Field(None, description="SHA-256 of the manifest of the version in service.")
     config: str | None = Field(None, description="SHA-256 of the config.")
     days: tuple[str, ...] = Field((), description="Names of the days' folders that were trained on.")
+    log: str | None = Field(None, description="SHA-256 of the names, sizes and times of their files.")
     candidate: str | None = Field(None, description="SHA-256 of the manifest of the version that was judged.")
     promoted: bool | None = Field(None, description="Whether it may be published.")
     why: tuple[str, ...] = Field((), description="Reasons against it.")
@@ -79,7 +84,7 @@ def nightly(
 
     The version in service is the highest one in ``models``. A version that is refused is not published, and its days
     are trained on again together with the next. Called again, it goes on where it was interrupted, and does nothing
-    that is done.
+    that is done. A second one with the same ``output`` waits for the first.
 
     Parameters
     ----------
@@ -110,24 +115,40 @@ def nightly(
     """
     experiment, console, output = experiment_of(config), console_of(progress), Path(output)
     _check(experiment, models)
+    last, folders = until or datetime.now(UTC).date() - timedelta(days=1), _folders(log)
+    with locked(output / LOCK, required=False):
+        night = _night(experiment, folders, models, output, last, console)
+    if night.outcome == "nothing_to_do":
+        console.print(f"nothing to do: no later day, up to {last}, is in {log}", markup=False)
+    return night
+
+
+def _night(
+    experiment: Experiment,
+    folders: Mapping[date, tuple[str, str]],
+    models: str,
+    output: Path,
+    last: date,
+    console: Console,
+) -> Nightly:
     live = load(local_copy(models))
-    last, seen = until or datetime.now(UTC).date() - timedelta(days=1), _last_day(live)
-    days = {name: path for day, (name, path) in sorted(_folders(log).items()) if seen < day <= last}
-    asked = Night(live=manifest_digest(live), config=_digest(experiment), days=tuple(days))
+    seen = _last_day(live)
+    days = {name: path for day, (name, path) in sorted(folders.items()) if seen < day <= last}
+    files = _files(experiment, [*days.values()])
+    asked = Night(live=manifest_digest(live), config=_digest(experiment), days=tuple(days), log=files)
     before = _recorded(output / RECORD)
     console.print(f"in service: version {live.manifest.version}, trained on days up to {seen}", markup=False)
     if not days or (before.candidate == asked.live and before.days[-1:] == asked.days[-1:]):
-        console.print(f"nothing to do: no later day, up to {last}, is in {log}", markup=False)
         return Nightly("nothing_to_do")
-    same = (before.live, before.config, before.days) == (asked.live, asked.config, asked.days)
+    same = all(getattr(before, fact) == getattr(asked, fact) for fact in ("live", "config", "days", "log"))
     night = before if same else asked
     if not same:
         shutil.rmtree(output / RUN, ignore_errors=True)  # of another night: it would be in the way
         _record(output, night)
     console.print(f"training on {', '.join(days)}", markup=False)
-    candidate = fit(experiment, [*days.values()], output=output, from_artifact=live, progress=progress).export()
+    candidate = fit(experiment, [*days.values()], output=output, from_artifact=live, progress=console).export()
     if night.candidate != manifest_digest(candidate):
-        judged = promote(candidate, live, [*days.values()], PromotionOptions(validation=True), progress=progress)
+        judged = promote(candidate, live, [*days.values()], PromotionOptions(validation=True), progress=console)
         verdict = {"candidate": manifest_digest(candidate), "promoted": judged.promoted, "why": tuple(judged.why)}
         night = night.model_copy(update=verdict)
         _record(output, night)
@@ -183,6 +204,11 @@ def _folders(log: str | Path) -> dict[date, tuple[str, str]]:
     if not found:
         raise DataError(f"--log {log}: has no folder of a day, such as date=2026-01-31")
     return found
+
+
+def _files(experiment: Experiment, days: list[str]) -> str | None:
+    """SHA-256 of the names, sizes and times of the files of days, to which late rows may be added."""
+    return sha256(orjson.dumps(open_log(experiment, days).fingerprint())).hexdigest() if days else None
 
 
 def _digest(experiment: Experiment) -> str:

@@ -8,6 +8,7 @@ import yaml
 
 from ranker.artifact import numbered
 from ranker.artifact_store import local_copy, publish, versions
+from ranker.file_locks import lock
 from ranker.remote_files import RemoteFolder
 from tests.object_store import object_store
 from tests.training.command import ranker_train
@@ -102,6 +103,39 @@ def test_a_night_that_ends_before_it_publishes_only_publishes(night, monkeypatch
     assert "this run is finished" in ended.stdout
     assert night.published() == [1, 2]
     assert local_copy(night.models).joinpath("state").is_dir()
+
+
+def test_late_rows_begin_an_interrupted_night_anew(night, monkeypatch):
+    class PowerFailure(BaseException):
+        pass
+
+    def fails(*_, **__):
+        raise PowerFailure
+
+    with monkeypatch.context() as patched:
+        patched.setattr("training.trainer.train._best", fails)  # checkpoints are there, and no version
+        with pytest.raises(PowerFailure):
+            night(ALWAYS)
+    rows(2, "bc", 7).drop(columns="date").to_parquet(night.log / "date=2026-01-02" / "late.parquet")
+    ended = night(ALWAYS)
+    assert ended.returncode == 0, ended.stderr
+    assert "resuming" not in ended.stdout
+    assert night.published() == [1, 2]
+
+
+def test_a_second_night_in_the_same_folder_waits(night, monkeypatch):
+    free = []
+
+    def fails(*_, **__):
+        with (night.output / "nightly.lock").open("a") as file:
+            free.append(lock(file, wait=False))
+        raise ValueError("for now")
+
+    monkeypatch.setattr(module, "fit", fails)
+    assert "for now" in night(ALWAYS).stderr
+    assert free == [False]
+    with (night.output / "nightly.lock").open("a") as file:
+        assert lock(file, wait=False)
 
 
 def test_what_cannot_be_known_after_a_training_is_refused_before_it(night, first, tmp_path):
