@@ -4,6 +4,7 @@ A store holds the same files as a disk, ``URL/3/manifest.json`` and so on. The m
 version is either whole or not there.
 """
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,8 @@ from ranker.urls import cache_folder
 STATE = "state/"
 """Start of the names of files that training alone reads."""
 FETCHING = ".fetching-"
+_NUMBER = re.compile(r"[1-9][0-9]*")
+"""Name of a version's folder."""
 
 
 def local_copy(url: str) -> Path:
@@ -55,8 +58,12 @@ def fetch(url: str, folder: Path, version: int | None = None) -> Path:
     source = _version_at(url, version)
     manifest = source.read(MANIFEST)
     files, chunks, number = _read(manifest, source)
-    if not isinstance(number, int) or number < 1:
+    if type(number) is not int or number < 1:
         raise RemoteError(f"{source / MANIFEST}: is not a manifest: version must be a number above 0, got {number!r}")
+    if version is not None and number != version:
+        raise RemoteError(
+            f"{source / MANIFEST}: is of version {number}; a version keeps the number that it was made with"
+        )
     files = {name: checksum for name, checksum in files.items() if not name.startswith(STATE)}
     copy = folder / str(number)
     try:
@@ -102,7 +109,7 @@ def publish(version: Path, url: str) -> str:
 
 def versions(folder: RemoteFolder) -> list[int]:
     """Numbers of the complete versions in a folder."""
-    return sorted(int(name) for name in folder.folders() if name.isdecimal() and (folder / name).has(MANIFEST))
+    return sorted(int(name) for name in folder.folders() if _NUMBER.fullmatch(name) and (folder / name).has(MANIFEST))
 
 
 def digest_of(manifest: bytes) -> str:
@@ -129,8 +136,12 @@ def _read(manifest: bytes, folder: RemoteFolder) -> tuple[dict[str, str], dict[s
     try:
         content = orjson.loads(manifest)
         files: dict[str, str] = content["files"]
+        chunks: dict[str, list[str]] = content.get("chunks", {})
+        for name, part in (("files", files), ("chunks", chunks)):
+            if not isinstance(part, dict):
+                raise TypeError(f"{name} must be an object, got {orjson.dumps(part).decode()[:40]}")
         _safe(files, folder)
-        return files, content.get("chunks", {}), content["version"]
+        return files, chunks, content["version"]
     except (AttributeError, KeyError, TypeError, orjson.JSONDecodeError) as error:
         raise RemoteError(f"{folder / MANIFEST}: is not a manifest: {error}") from None
 

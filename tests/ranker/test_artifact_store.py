@@ -106,6 +106,14 @@ def test_a_damaged_file_leaves_no_copy(store, artifact, cache):
     [
         (b"no JSON", "manifest.json: is not a manifest"),
         (b'{"version": 1}', "manifest.json: is not a manifest"),
+        (
+            b'{"version": 1, "files": ["model.onnx"]}',
+            r'manifest.json: is not a manifest: files must be an object, got \["m',
+        ),
+        (
+            b'{"version": 1, "files": {}, "chunks": 3}',
+            "manifest.json: is not a manifest: chunks must be an object, got 3",
+        ),
         (b'{"version": 1, "files": {"../x": ""}}', r"its manifest lists '\.\./x'"),
         (b'{"version": 1, "files": {"model.onnx": ""}}', "model.onnx: "),
     ],
@@ -211,6 +219,20 @@ def test_a_folder_that_cannot_be_written_is_named(numbered, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RemoteError, match=r"file/below/2: cannot be written: "):
         fetch(numbered, tmp_path / "file" / "below")
+
+
+def test_a_folder_is_a_version_by_the_number_as_it_is_written(numbered, store, artifact, tmp_path):
+    for name in ("007", "٣", "0", "9x"):
+        overwritten(store, f"numbered/{name}/manifest.json", (artifact.folder / "manifest.json").read_bytes())
+    assert versions(RemoteFolder.at(numbered)) == [1, 2]
+    assert fetch(numbered, tmp_path) == tmp_path / "2"
+
+
+def test_a_version_under_another_number_is_not_fetched_by_that(store, artifact, tmp_path):
+    overwritten(store, "renamed/3/manifest.json", (artifact.folder / "manifest.json").read_bytes())
+    with pytest.raises(RemoteError, match=r"renamed/3/manifest.json: is of version 1; a version keeps the number"):
+        fetch(f"s3://models/renamed{store}", tmp_path, 3)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_manifest_without_a_number_is_no_version_to_fetch(store, tmp_path):
