@@ -26,7 +26,7 @@ def container_of(
 ) -> Container:
     """The container with ``changes`` to what its ConfigMaps say; volumes are below ``folder``, by their names.
 
-    ``index`` is that of its pod in a StatefulSet, which a label of the pod has, or in an indexed Job.
+    ``index`` is that of its pod in an indexed Job.
     Each container that is given the same ``folder`` has the same volumes, as the containers of a pod have.
     """
     maps = {each["metadata"]["name"]: each["data"] for each in objects if each["kind"] == "ConfigMap"}
@@ -35,9 +35,7 @@ def container_of(
         environment |= maps[source["configMapRef"]["name"]] if "configMapRef" in source else {}
     assert changes.keys() <= environment.keys(), changes.keys() - environment.keys()
     for each in found.get("env", []):
-        label = {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}
-        assert "value" in each or each["valueFrom"] == label, each
-        environment[each["name"]] = each["value"] if "value" in each else str(index)
+        environment[each["name"]] = each["value"]
     folders = {mount["mountPath"]: folder / mount["name"] for mount in found["volumeMounts"]}
     for path in folders.values():
         path.mkdir(parents=True, exist_ok=True)

@@ -110,7 +110,7 @@ def _apply(document: Any, op: str, path: str, value: Any) -> None:
 def pods(found: Object) -> Iterator[Object]:
     """The templates of pods in an object: metadata and spec."""
     spec, kind = found.get("spec", {}), found["kind"]
-    if kind in ("Deployment", "Job", "StatefulSet"):
+    if kind in ("Deployment", "Job"):
         yield spec["template"]
     elif kind == "CronJob":
         yield spec["jobTemplate"]["spec"]["template"]

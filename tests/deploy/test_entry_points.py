@@ -114,11 +114,6 @@ class TestServiceFromStore:
         assert answer.json()["model_version"] == 1
 
 
-def of_job(job, container):
-    """The environment; only an indexed Job's pods have their index in it."""
-    return {k: v for k, v in container.environment.items() if job["kind"] == "Job" or k != "JOB_COMPLETION_INDEX"}
-
-
 class TestTraining:
     @pytest.mark.parametrize(("name", "servers"), [("training", 0), ("parameter-servers", 2)])
     def test_every_pod_finds_its_place(self, name, servers, tmp_path, monkeypatch):
@@ -126,16 +121,16 @@ class TestTraining:
         monkeypatch.setattr("os.execvp", lambda program, words: ran.append((program, words)))
         monkeypatch.setenv("TF_CONFIG", "")
         addresses, service = {}, named(name, "Service")["metadata"]["name"]
-        for job in (each for each in BUILT[name] if each["kind"] in ("Job", "StatefulSet")):
+        for job in (each for each in BUILT[name] if each["kind"] == "Job"):
             (found,) = containers(job)
-            for index in range(job["spec"].get("completions") or job["spec"]["replicas"]):
+            for index in range(job["spec"]["completions"]):
                 container = container_of(found, BUILT[name], tmp_path, {}, index)
-                ended = ranker_train(*container.args, **of_job(job, container))
+                ended = ranker_train(*container.args, **container.environment)
                 assert ended.returncode == 0, ended.stderr
                 place = cluster_of(None, "multi_worker")
                 assert len(place.workers) == 4 + bool(servers)
                 assert len(place.servers) == servers
-                hostname = f"{job['metadata']['name']}-{index}"  # which both kinds give their pods
+                hostname = f"{job['metadata']['name']}-{index}"
                 assert place.address == f"{hostname}.{service}:{found['ports'][0]['containerPort']}"
                 addresses[place.address] = dict(place.jobs)
                 program, words = ran.pop()

@@ -7,6 +7,7 @@ import kubernetes_validate
 import pytest
 import typer
 
+from ranker.lost_process import LOST
 from serving.cli import OTHERS
 from serving.cli import app as ranker_serve
 from tests.deploy.kustomize import build, config_map_names, containers, pods
@@ -84,8 +85,6 @@ def test_what_is_named_is_there_or_the_users(name):
                 named |= {("PersistentVolumeClaim", claim)} if claim else set()
             if "subdomain" in pod["spec"]:
                 named.add(("Service", pod["spec"]["subdomain"]))
-        if each["kind"] == "StatefulSet":
-            named.add(("Service", each["spec"]["serviceName"]))
     assert named - there <= USERS
     page = (ROOT / "deploy" / "README.md").read_text()
     assert [called for _, called in named - there if called not in page] == []
@@ -99,7 +98,7 @@ def test_selectors_choose_pods_that_there_are(name):
         spec = each.get("spec", {})
         if each["kind"] == "Service":
             selectors.append(spec["selector"])
-        elif each["kind"] in ("Deployment", "PodDisruptionBudget", "StatefulSet"):
+        elif each["kind"] in ("Deployment", "PodDisruptionBudget"):
             selectors.append(spec["selector"]["matchLabels"])
         elif each["kind"] == "NetworkPolicy":
             selectors.append(spec["podSelector"]["matchLabels"])
@@ -132,9 +131,7 @@ def test_pods_have_no_rights_and_a_bound_on_what_they_take(name):
 
 def arguments_of(container):
     """The arguments of a container with what its ConfigMaps would put in."""
-    return [
-        re.sub(r"\$\((RANKER_\w+)\)", r"s3://bucket/\1", word).replace("$(INDEX)", "0") for word in container["args"]
-    ]
+    return [re.sub(r"\$\((RANKER_\w+)\)", r"s3://bucket/\1", word) for word in container["args"]]
 
 
 @EACH
@@ -229,15 +226,24 @@ def test_numbers_and_names_of_pods_are_those_that_the_commands_say(name):
                 == [2222]
             )
             count = int({"worker": options["workers"], "server": options["servers"], "chief": "1"}[options["role"]])
-            if each["kind"] == "StatefulSet":
-                assert (spec["replicas"], spec["podManagementPolicy"]) == (count, "Parallel")
-                named = spec["serviceName"]
-            else:
-                assert spec["completions"] == spec["parallelism"] == count
-                assert (spec["completionMode"], spec["template"]["spec"]["restartPolicy"]) == ("Indexed", "Never")
-                named = spec["template"]["spec"]["subdomain"]
-            assert named == options["name"] == service["metadata"]["name"]
+            assert spec["completions"] == spec["parallelism"] == count
+            assert (spec["completionMode"], spec["template"]["spec"]["restartPolicy"]) == ("Indexed", "Never")
+            assert spec["template"]["spec"]["subdomain"] == options["name"] == service["metadata"]["name"]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("name", ["training", "parameter-servers"])
+def test_pods_that_another_one_takes_along_do_not_count(name):
+    jobs = [each for each in BUILT[name] if each["kind"] == "Job"]
+    assert len(jobs) == (1 if name == "training" else 3)
+    for job in jobs:
+        (container,) = containers(job)
+        rules = job["spec"]["podFailurePolicy"]["rules"]
+        of = {"containerName": container["name"], "operator": "In"}
+        assert rules[0] == {"action": "FailJob", "onExitCodes": {**of, "values": [2]}}
+        assert rules[1] == {"action": "Ignore", "onExitCodes": {**of, "values": [LOST]}}
+        assert rules[2]["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
+        assert job["spec"]["activeDeadlineSeconds"] > 0  # as some ends do not count
 
 
 def test_nobody_but_their_own_pods_reaches_those_that_train():

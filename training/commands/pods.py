@@ -13,12 +13,12 @@ INDEX = "JOB_COMPLETION_INDEX"
 
 @dataclass(frozen=True)
 class Pods:
-    """Pods of indexed Jobs or StatefulSets behind a headless Service, reached at ``NAME-ROLE-INDEX.NAME:PORT``.
+    """Pods of indexed Jobs behind a headless Service, reached at ``NAME-ROLE-INDEX.NAME:PORT``.
 
     Attributes
     ----------
     name
-        Name of the Service. The Job or StatefulSet of a role is called ``NAME-ROLE``.
+        Name of the Service. The Job of a role is called ``NAME-ROLE``.
     workers
         Number of workers.
     servers
