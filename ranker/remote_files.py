@@ -229,14 +229,15 @@ def _opened(source: str) -> tuple[str, fs.FileSystem, str, str]:
     if match is None:
         raise RemoteError(f"{source}: is not a URL; stores are at {', '.join(f'{name}://' for name in SCHEMES)}")
     scheme, rest = match[1].lower(), match[2]
-    if scheme not in SCHEMES:
-        raise RemoteError(
-            f"{normal(source)}: files are local, or at {', '.join(f'{name}://' for name in SCHEMES)}; "
-            f"download it, or mount it"
-        )
     place, mark, options = rest.rpartition("?") if "=" in rest.rpartition("?")[2] else (rest, "", "")
     shown = f"{scheme}://...@{rest.rpartition('@')[2]}" if _PASSWORD.match(rest) else f"{scheme}://{place}?..."
-    if _PASSWORD.match(rest) or _SECRET.search(mark + options):
+    secret = _PASSWORD.match(rest) or _SECRET.search(mark + options)
+    if scheme not in SCHEMES:
+        raise RemoteError(
+            f"{shown if secret else normal(source)}: files are local, or at "
+            f"{', '.join(f'{name}://' for name in SCHEMES)}; download it, or mount it"
+        )
+    if secret:
         raise RemoteError(
             f"{shown}: holds credentials, which would be stored with the run; set them in the environment"
         )

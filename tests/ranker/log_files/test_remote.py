@@ -172,3 +172,14 @@ def test_a_store_that_does_not_answer_is_an_error():
     closed = "?endpoint_override=127.0.0.1:1&scheme=http&connect_timeout=1&request_timeout=1"
     with pytest.raises(DataError, match=r"s3://logs/day.*: cannot be read: "):
         Log([f"s3://logs/day{closed}"])
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [("https://key:hidden@logs/x", "https://...@logs/x"), ("ftp://logs/x?token=hidden", "ftp://logs/x?...")],
+)
+def test_credentials_are_not_shown_where_files_cannot_be_read_at_all(source, shown):
+    with pytest.raises(DataError) as raised:
+        Log([source])
+    assert f"{shown}: files are local, or at s3://" in str(raised.value)
+    assert "hidden" not in str(raised.value)
