@@ -119,8 +119,10 @@ def _read(variable: Table) -> Rows:
     if not isinstance(variable, ShardedTable):
         value = variable.numpy()
         return Rows(value.shape, value.dtype, lambda: iter([value]))
-    shape, parts = tuple(variable.shape), blocks(int(variable.shape[0]))
-    return Rows(shape, np.dtype(np.float32), lambda: (rows_of(variable, start, end) for start, end in parts))
+    shape = tuple(variable.shape)
+    return Rows(
+        shape, np.dtype(np.float32), lambda: (rows_of(variable, start, end) for start, end in blocks(int(shape[0])))
+    )
 
 
 class _Region(NamedTuple):

@@ -8,8 +8,10 @@ import numpy as np
 import orjson
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from ranker.artifact import Artifact, ArtifactError, load
+from ranker.layers.sharded_table import ShardedTable
 from ranker.log_files.log_reader import DataError
 from ranker.model import RankingModel
 from tests.training.days import CONFIG, config, rows
@@ -21,7 +23,7 @@ from training.data.earlier import opened
 from training.data.encode import Prepared, prepare
 from training.data.experiment_log import open_log
 from training.trainer.build_model import build_model
-from training.trainer.carry_on import carry_on
+from training.trainer.carry_on import _read, carry_on
 from training.trainer.moments import kept_moments
 from training.trainer.variable_names import input_columns, named_variables
 
@@ -292,3 +294,11 @@ def test_a_row_of_the_far_future_is_refused_before_it_makes_all_ids_expire(first
     experiment = checked({**CONFIG, **split})
     with pytest.raises(DataError, match=r"row 7, column 'date': 2099-01-01 lies more than 366 days after 2026-01-02"):
         prepare(experiment, log, tmp_path, earlier=opened(first))
+
+
+def test_the_rows_of_a_table_in_shards_are_read_anew_each_time():
+    whole = np.arange(10, dtype=np.float32).reshape(5, 2)
+    rows_of_it = _read(ShardedTable([tf.Variable(whole[:3]), tf.Variable(whole[3:])]))
+    for _ in range(2):
+        np.testing.assert_array_equal(np.concatenate(list(rows_of_it.parts())), whole)
+    assert (rows_of_it.shape, rows_of_it.dtype) == ((5, 2), np.float32)
