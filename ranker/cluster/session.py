@@ -82,7 +82,7 @@ def _started(ray: Any, address: str) -> None:
                 ray.init(address=LOCAL, num_cpus=cores(), include_dashboard=False, **how)
             else:
                 ray.init(address=address, **how)
-    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises many kinds, for a start that takes too long a plain one
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ClusterError(
             f"--ray {address}: {first}; name HOST:PORT of a running cluster (`ray start --head` prints it), or leave "

@@ -84,6 +84,8 @@ def results(
     would stop the job for good. So would an actor without room to start again: the items that it had begun wait for it.
     That is why an actor claims half of the processor that it uses, and half of the machines may be lost.
     """
+    if not spans:
+        return
     pool, terms = pool or cluster.pool(), Terms(named, versions, Tries.of(cluster))
     with _settings(cluster.ray.data.DataContext.get_current()):  # a data set keeps a copy
         rows = (

@@ -84,7 +84,7 @@ def test_a_running_cluster_is_joined_and_a_connection_of_the_process_is_left(fak
     assert ray.calls == []
 
 
-@pytest.mark.parametrize("kind", [ConnectionError, RuntimeError, ValueError, FakeRay.exceptions.RayError])
+@pytest.mark.parametrize("kind", [ConnectionError, RuntimeError, Exception, FakeRay.exceptions.RayError])
 def test_an_address_that_does_not_answer_is_one_line(fake, kind):
     fake(error=kind("no GCS at head:1\n\ntrace"))
     with (

@@ -9,7 +9,7 @@ from ranker.cluster import stream
 from ranker.cluster.ordered import Piece
 from ranker.cluster.session import Cluster, ClusterError
 from ranker.cluster.size import Pool
-from ranker.cluster.stream import COLUMN, _pieces, _row
+from ranker.cluster.stream import COLUMN, _pieces, _row, results
 
 POOL = Pool(4, 1)
 """Four actors, which claim two processors."""
@@ -48,3 +48,7 @@ def test_a_job_waits_as_long_as_its_actors_have_room(impatient):
 def test_a_job_whose_actors_have_no_room_left_ends(impatient, left, told):
     with pytest.raises(ClusterError, match=rf"^the cluster has lost machines: {told} processors are left, less than"):
         list(pieces(left))
+
+
+def test_nothing_to_read_needs_no_cluster():
+    assert list(results(Cluster(None, 1.0, False), 0, pytest.fail, pytest.fail, (), pytest.fail, {})) == []
