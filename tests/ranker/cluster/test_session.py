@@ -110,5 +110,6 @@ def test_an_address_where_nothing_listens_is_refused_before_ray_waits(fake, monk
 
 @pytest.mark.parametrize("address", ["head", "head:", ":6379", "head:port", "head:70000", "10.0.0.5:0"])
 def test_an_address_that_is_none_is_refused(fake, address):
+    fake()
     with pytest.raises(ClusterError, match=rf"^--ray {address}: must be HOST:PORT, auto or local$"):
         cluster_at(address).__enter__()
