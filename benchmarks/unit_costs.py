@@ -30,7 +30,8 @@ ROWS = (100_000, 600_000)
 SCORED = (100_000, 400_000)
 TRAIN_ROWS = 300_000
 """More than are shuffled at a time, so that memory is that of any longer log."""
-IDS = (400_000, 1_200_000)
+IDS = (300_000, 1_200_000)
+"""Just after the arrays of the fitter have doubled, when they take most; a power of two apart, as memory has steps."""
 DAY = (200_000, 600_000)
 """Exposures of the days that are joined."""
 BATCHES = (1024, 8192)

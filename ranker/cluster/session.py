@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from socket import create_connection
 from typing import Any, NamedTuple
 
 from ranker.cluster.size import SHARE, Pool, pool_of
@@ -13,6 +14,14 @@ from ranker.cpus import cores
 
 LOCAL = "local"
 """The address that starts Ray on this machine."""
+AUTO = "auto"
+"""The address of the cluster that this machine belongs to."""
+ANSWER = 10.0
+"""Seconds in which a cluster must answer."""
+HINT = (
+    "name HOST:PORT of a running cluster (`ray start --head` prints it), or leave the address out to start Ray on this "
+    "machine"
+)
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -54,6 +63,7 @@ def cluster_at(address: str) -> Iterator[Cluster]:
     ray = _imported()
     before = ray.is_initialized()
     if not before:
+        _require_answer(address)
         _started(ray, address)
     try:
         _quiet(ray)
@@ -74,6 +84,19 @@ def _imported() -> Any:
     return ray
 
 
+def _require_answer(address: str) -> None:
+    """Raise ``ClusterError`` if nothing listens at ``HOST:PORT``, where Ray itself would wait for minutes."""
+    if address in (LOCAL, AUTO):
+        return
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal() and 0 < int(port) < 65_536):
+        raise ClusterError(f"--ray {address}: must be HOST:PORT, {AUTO} or {LOCAL}")
+    try:
+        create_connection((host.strip("[]"), int(port)), ANSWER).close()
+    except (OSError, UnicodeError) as error:
+        raise ClusterError(f"--ray {address}: nothing answers there ({error}); {HINT}") from None
+
+
 def _started(ray: Any, address: str) -> None:
     how = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
@@ -82,12 +105,9 @@ def _started(ray: Any, address: str) -> None:
                 ray.init(address=LOCAL, num_cpus=cores(), include_dashboard=False, **how)
             else:
                 ray.init(address=address, **how)
-    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises many kinds, for a start that takes too long a plain one
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ClusterError(
-            f"--ray {address}: {first}; name HOST:PORT of a running cluster (`ray start --head` prints it), or leave "
-            "the address out to start Ray on this machine"
-        ) from None
+        raise ClusterError(f"--ray {address}: {first}; {HINT}") from None
 
 
 @contextmanager

@@ -2,15 +2,18 @@
 
 import pickle
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from ranker.cluster.ordered import Piece, ordered
 from ranker.cluster.session import Cluster, ClusterError
 from ranker.cluster.size import Pool
+from ranker.cluster.tries import Tries
+from ranker.cluster.versions import require_same
 
 COLUMN = "piece"
 """The only column of the rows that Ray Data moves: a pickled piece."""
@@ -22,6 +25,16 @@ Read = Callable[[int], Iterator[Any]]
 """From the number of a span to its items."""
 Work = Callable[[Any], Any]
 """From an item to its result."""
+Named = Callable[[int, Any], str]
+"""From the number of a span and an item of it, or ``None`` for the whole span, to its file and rows, for messages."""
+
+
+class Terms(NamedTuple):
+    """What readers and actors go by: how items are named, versions of packages, and how often work has been tried."""
+
+    named: Named
+    versions: Mapping[str, str]
+    tries: Tries
 
 
 def results(
@@ -30,6 +43,8 @@ def results(
     read: Read,
     worker: Callable[..., Work],
     arguments: Sequence[Any],
+    named: Named,
+    versions: Mapping[str, str],
     pool: Pool | None = None,
 ) -> Iterator[Any]:
     """Results of a worker for each item of each span, in order, each once.
@@ -46,6 +61,10 @@ def results(
         Called once in each actor with the arguments, returns the function that is called with each item.
     arguments
         Object references among them are fetched in each actor.
+    named
+        Names what is read and worked on in errors.
+    versions
+        Of packages that results depend on, which every machine must have.
     pool
         Sizes; by default those for the cluster's processors.
 
@@ -54,7 +73,7 @@ def results(
     Exception
         The first one, in the order of the items, that reading or working raised, as far as it can be pickled.
     ClusterError
-        If the cluster fails.
+        If the cluster fails, a machine has other versions, or work ends the process that does it again and again.
 
     Notes
     -----
@@ -65,15 +84,17 @@ def results(
     would stop the job for good. So would an actor without room to start again: the items that it had begun wait for it.
     That is why an actor claims half of the processor that it uses, and half of the machines may be lost.
     """
-    pool = pool or cluster.pool()
+    if not spans:
+        return
+    pool, terms = pool or cluster.pool(), Terms(named, versions, Tries.of(cluster))
     with _settings(cluster.ray.data.DataContext.get_current()):  # a data set keeps a copy
         rows = (
             cluster.ray.data.from_items([{"span": span} for span in range(spans)], override_num_blocks=spans)
-            .map_batches(_Reader(read), batch_size=1, num_cpus=0, concurrency=pool.readers)
+            .map_batches(_Reader(read, terms), batch_size=1, num_cpus=0, concurrency=pool.readers)
             .map_batches(
                 _Actor,
                 batch_size=1,
-                fn_constructor_args=(worker, *arguments),
+                fn_constructor_args=(terms, worker, *arguments),
                 compute=cluster.ray.data.ActorPoolStrategy(size=pool.actors),
                 num_cpus=CLAIM,
             )
@@ -157,16 +178,18 @@ class Failure:
 
 
 class _Reader:
-    def __init__(self, read: Read) -> None:
-        self._read = read
+    def __init__(self, read: Read, terms: Terms) -> None:
+        self._read, self._terms = read, terms
 
     def __call__(self, batch: Any) -> Iterator[dict[str, list[bytes]]]:
         for span in map(int, batch["span"]):
             place = 0
             try:
-                for item in self._read(span):
-                    yield _row(Piece(span, place, item))
-                    place += 1
+                require_same(self._terms.versions)
+                with self._terms.tries.trying(("read", span, 0), f"reading {self._terms.named(span, None)}"):
+                    for item in self._read(span):
+                        yield _row(Piece(span, place, item))
+                        place += 1
             except Exception as error:
                 yield _row(Piece(span, place, Failure(error)))
                 place += 1
@@ -174,29 +197,31 @@ class _Reader:
 
 
 class _Actor:
-    def __init__(self, worker: Callable[..., Work], *arguments: Any) -> None:
+    def __init__(self, terms: Terms, worker: Callable[..., Work], *arguments: Any) -> None:
+        self._terms = terms
         self._work: Work | None = None
+        actor = import_module("ray").get_runtime_context().get_actor_id()  # it stays when the actor starts again
         try:
-            self._work = worker(*arguments)
+            require_same(terms.versions)
+            with terms.tries.trying(("start", actor, 0), f"the start of a process that calls {worker.__name__}"):
+                self._work = worker(*arguments)
         except Exception as error:
             self._failed = Failure(error)
 
     def __call__(self, batch: Any) -> dict[str, list[bytes]]:
-        found = []
-        for pickled in batch[COLUMN]:
-            piece = pickle.loads(pickled)
-            if piece.result is not None and not isinstance(piece.result, Failure):
-                piece = piece._replace(result=self._worked(piece.result))
-            found.append(pickle.dumps(piece, protocol=5))
-        return {COLUMN: found}
+        return {COLUMN: [pickle.dumps(self._worked(pickle.loads(row)), protocol=5) for row in batch[COLUMN]]}
 
-    def _worked(self, item: Any) -> Any:
+    def _worked(self, piece: Piece[Any]) -> Piece[Any]:
+        item = piece.result
+        if item is None or isinstance(item, Failure):
+            return piece
         if self._work is None:
-            return self._failed
+            return piece._replace(result=self._failed)
         try:
-            return self._work(item)
+            with self._terms.tries.trying(("work", piece.span, piece.place), self._terms.named(piece.span, item)):
+                return piece._replace(result=self._work(item))
         except Exception as error:
-            return Failure(error)
+            return piece._replace(result=Failure(error))
 
 
 def _row(piece: Piece[Any]) -> dict[str, list[bytes]]:

@@ -5,19 +5,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
-import ranker
 from ranker.artifact import MANIFEST, Artifact
 from ranker.artifact import load as load_artifact
 from ranker.artifact_files import digest
 from ranker.cluster.session import cluster_at
 from ranker.cluster.shipped import Shipped
+from ranker.cluster.versions import versions
 from ranker.config.csv_options import CsvOptions
 from ranker.cpus import cores
 from ranker.encoding.unseen import IdCounts
@@ -154,7 +152,10 @@ def predict_files(
             else:
                 cluster = stack.enter_context(cluster_at(ray))
                 job = Job(
-                    Shipped.of(loaded, cluster), replace(options, engine=predictor.engine), schema, plan["software"]
+                    Shipped.of(loaded, cluster),
+                    replace(options, engine=predictor.engine),
+                    schema,
+                    versions(predictor.engine),
                 )
                 results = scored_files(cluster, job, Source.of(log, predictor, start, most), seen)
             _write(folder, results, schema, rows_per_file, progress)
@@ -216,14 +217,8 @@ def _plan(artifact: Artifact, log: Log, options: PredictOptions, rows_per_file: 
             **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()},
             "rows_per_file": rows_per_file,
         },
-        "software": software(options.engine),
+        "software": versions(options.engine),
     }
-
-
-def software(engine: str) -> dict[str, str]:
-    """Versions of the packages that results depend on, with an engine."""
-    own = {"ranker": ranker.__version__, "pyarrow": pa.__version__, "numpy": np.__version__}
-    return {**own, engine: getattr(import_module(engine), "__version__", "")}
 
 
 def _seen(log: Log, predictor: Predictor, end: int) -> SeenLists:

@@ -5,12 +5,12 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from ranker.cluster.session import Cluster, ClusterError
+from ranker.cluster.session import Cluster
 from ranker.cluster.shipped import Shipped
 from ranker.cluster.stream import results
 from ranker.log_files.chunks import ArrowChunk
@@ -36,7 +36,7 @@ class Job(NamedTuple):
     shipped: Shipped
     options: PredictOptions
     schema: pa.Schema
-    software: dict[str, str]
+    versions: dict[str, str]
 
 
 class Source(NamedTuple):
@@ -95,6 +95,17 @@ class Source(NamedTuple):
                 ) from None
             raise error
 
+    def place(self, index: int, blocks: Blocks | None) -> str:
+        """Name the file and the rows of blocks, or the file and the first row of a span."""
+        if blocks is None:
+            span = self.spans[index]
+            return f"{self.log.paths()[span.file]}, from row {span.start}"
+        first, last = blocks[0].chunks[0], blocks[-1].chunks[-1]
+        to = f"{last.first + last.rows - 1}"
+        return (
+            f"{first.source}, rows {first.first} to {to if first.source == last.source else f'{to} of {last.source}'}"
+        )
+
     def repeated(self) -> None:
         """Raise the ``DataError`` of one process that reads all rows and finds a list that comes back."""
         assert self.keys is not None, "only rows of lists have keys"
@@ -112,14 +123,7 @@ class Scorer:
     """Scores blocks in an actor."""
 
     def __init__(self, job: Job) -> None:
-        """Load the artifact. Raises ``ClusterError`` for another version of a package that results depend on."""
-        here = {name: getattr(import_module(name), "__version__", "") for name in job.software}
-        for name, version in job.software.items():
-            if here[name] != version:
-                raise ClusterError(
-                    f"the machine {socket.gethostname()} of the cluster has {name} {here[name]}, and this one has "
-                    f"{version}; results depend on it: install the same version on all machines"
-                )
+        """Load the artifact. Raises as :class:`Predictor`."""
         self._predictor = Predictor(job.shipped.opened(), job.options)
         self._schema = job.schema
 
@@ -140,7 +144,8 @@ def scored_files(cluster: Cluster, job: Job, source: Source, seen: SeenLists) ->
 
     ``seen`` has the lists of rows before ``source.start``; a list that comes back is found here, where all are known.
     """
-    yield from _checked(results(cluster, len(source.spans), source.read, Scorer, (job,)), seen, source.repeated)
+    found = results(cluster, len(source.spans), source.read, Scorer, (job,), source.place, job.versions)
+    yield from _checked(found, seen, source.repeated)
 
 
 def scored_blocks(cluster: Cluster, job: Job, blocks: Sequence[PackedBlock]) -> Iterator[Predicted]:
@@ -150,7 +155,11 @@ def scored_blocks(cluster: Cluster, job: Job, blocks: Sequence[PackedBlock]) -> 
     def read(index: int) -> Iterator[Blocks]:
         yield import_module("ray").get(references[index])
 
-    yield from _checked(results(cluster, len(blocks), read, Scorer, (job,)), SeenLists(), lambda: None)
+    def place(index: int, _: Any) -> str:
+        return f"block {index + 1} of {len(references)}"
+
+    found = results(cluster, len(blocks), read, Scorer, (job,), place, job.versions)
+    yield from _checked(found, SeenLists(), lambda: None)
 
 
 def _checked(

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from ranker.cluster.session import cluster_at
 from ranker.cluster.shipped import Shipped
+from ranker.cluster.versions import versions
 from ranker.cpus import cores
 from ranker.log_files.errors import DataError
 from ranker.log_files.log_reader import ArrowChunk
-from ranker.prediction.job import BLOCK, software
+from ranker.prediction.job import BLOCK
 from ranker.prediction.on_ray import Job, scored_blocks
 from ranker.prediction.pipeline import in_order
 from ranker.prediction.predictor import Predicted, Predictor, types_of
@@ -149,7 +150,7 @@ def _on_cluster(
     blocks = [PackedBlock.of(block) for block in predictor.blocks(_chunks(predictor, batches, source))]
     with cluster_at(address) as cluster:
         options = replace(predictor.options, engine=predictor.engine)
-        job = Job(Shipped.of(predictor.artifact, cluster), options, schema, software(predictor.engine))
+        job = Job(Shipped.of(predictor.artifact, cluster), options, schema, versions(predictor.engine))
         yield from scored_blocks(cluster, job, blocks)
 
 

@@ -110,7 +110,7 @@ def _encoded_rows(
             return cached
     mark.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # an actor of a job that was killed may still write its last chunk there
     prepared = prepare(experiment, log, folder, listener.rows, listener.note, earlier, refit, workers)
     state, encoded = to_state(prepared.encoder)
     (folder / "encoder.json").write_bytes(orjson.dumps(state))

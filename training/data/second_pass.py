@@ -102,6 +102,13 @@ class SecondPass:
         more = other if self.refit and side == "training" else 0
         return own + [Item(side, True, index) for index in range(more)]
 
+    def place(self, item: Item) -> str:
+        """Name the file and the first row of a span."""
+        log = self.split.other if item.separate else self.split.log
+        assert log is not None, "only separate files are read as such"
+        span = self.spans[int(item.separate)][item.place]
+        return f"{log.paths()[span.file]}, from row {span.start}"
+
     def __call__(self, item: Item, progress: Progress | None = None) -> EncodedSpan:
         """Encode a span. Raises ``DataError``."""
         read = 0

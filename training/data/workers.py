@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from ranker.cluster.session import cluster_at
 from ranker.cluster.size import Pool
 from ranker.cluster.stream import results
+from ranker.cluster.versions import versions
 from training.data.second_pass import STAGES, EncodedSpan, Item, SecondPass
 from training.progress_listener import Progress
 
@@ -77,7 +78,9 @@ class OnRay:
             # Actors read what they encode, so that no processor is left to readers.
             pool = Pool(max(int(cluster.cpus), 1), 1)
             state = cluster.ray.put(work)
-            encoded = results(cluster, len(items), partial(_one, tuple(items)), _Fetched, ([state],), pool)
+            read, places = partial(_one, tuple(items)), tuple(map(work.place, items))
+            named = partial(_named, places)
+            encoded = results(cluster, len(items), read, _Fetched, ([state],), named, versions(), pool)
             for item, found in zip(items, encoded, strict=True):
                 progress(STAGES[item.side], found.read)
                 yield found
@@ -95,6 +98,10 @@ class _Fetched:
 
 def _one(items: tuple[Item, ...], index: int) -> Iterator[Item]:
     yield items[index]
+
+
+def _named(places: tuple[str, ...], index: int, _: Item | None) -> str:
+    return places[index]
 
 
 _work: SecondPass | None = None

@@ -10,7 +10,8 @@ DAY = 86_400.0
 """Seconds of a day."""
 PRECISIONS = {"float32": 4.0, "float16": 2.0, "int8": 1.0}
 """Bytes of a number by the precision of an artifact's tables; int8 has 4 more a row, for its scale."""
-MOST = 1e15
+MOST, LEAST = 1e15, 1e-3
+"""Between these no number of a plan overflows."""
 
 
 class PlanError(ValueError):
@@ -21,11 +22,11 @@ class PlanInputs(Closed):
     """What grows, how training and serving are set up, the machines, and prices."""
 
     impressions_per_day: float = Field(
-        1e9, gt=0, le=MOST, description="Items shown to users in a day: rows of the log."
+        1e9, ge=1, le=MOST, description="Items shown to users in a day: rows of the log."
     )
     items: float = Field(1e8, ge=1, le=MOST, description="Items with a row of the embedding table.")
     users: float = Field(5e8, ge=1, le=MOST, description="Users with a row of the embedding table.")
-    peak_rps: float = Field(2e5, gt=0, le=MOST, description="Requests a second at the busiest time.")
+    peak_rps: float = Field(2e5, ge=LEAST, le=MOST, description="Requests a second at the busiest time.")
     candidates: float = Field(500, ge=1, le=1e9, description="Candidates of a request.")
     shown: float = Field(10, ge=1, le=1e9, description="Items of an answer, each of which is logged.")
     scored_per_day: float | None = Field(
@@ -38,24 +39,30 @@ class PlanInputs(Closed):
     table_precision: Literal["float32", "float16", "int8"] = Field(
         "float32", description="Precision of the artifact's tables; training has float32."
     )
-    epochs: float = Field(1, gt=0, le=1000, description="How often training reads each row of a day.")
-    train_days: float = Field(1, gt=0, le=3650, description="Days of the log that a night encodes and trains on.")
+    epochs: float = Field(1, ge=LEAST, le=1000, description="How often training reads each row of a day.")
+    train_days: float = Field(1, ge=LEAST, le=3650, description="Days of the log that a night encodes and trains on.")
     batch: float = Field(65_536, ge=1, le=1e9, description="Rows of a step, over all workers.")
     workers: float | None = Field(
         None, ge=1, le=1e6, description="Training workers, one core each; by default as many as the window needs."
     )
-    window_hours: float = Field(6, gt=0, le=24, description="Hours in which join, encoding, training and scoring end.")
-    days_kept: float = Field(30, gt=0, le=36_500, description="Days for which exposures and the joined log are kept.")
+    window_hours: float = Field(
+        6, ge=LEAST, le=24, description="Hours in which join, encoding, training and scoring end."
+    )
+    days_kept: float = Field(
+        30, ge=LEAST, le=36_500, description="Days for which exposures and the joined log are kept."
+    )
     versions_kept: float = Field(7, ge=1, le=10_000, description="Artifacts kept in the store.")
     replicas: float = Field(
         1, ge=1, le=1000, description="Copies of the service, such as in several zones, each for the whole peak."
     )
-    deadline_ms: float = Field(100, gt=0, le=1e6, description="Longest that the computing of one request may take.")
-    headroom: float = Field(0.6, gt=0, le=1, description="Share of a machine's cores, memory and network that is used.")
+    deadline_ms: float = Field(100, ge=LEAST, le=1e6, description="Longest that the computing of one request may take.")
+    headroom: float = Field(
+        0.6, ge=LEAST, le=1, description="Share of a machine's cores, memory and network that is used."
+    )
     machine_cores: float = Field(16, ge=1, le=4096, description="Cores of a machine.")
-    machine_memory_gb: float = Field(128, gt=0, le=1e6, description="Memory of a machine, in GB (1e9 bytes).")
-    machine_network_gbit: float = Field(10, gt=0, le=1e5, description="Network of a machine, in Gbit a second.")
-    machine_disk_gb: float = Field(2000, gt=0, le=1e9, description="Disk that holds a night's rows, in GB.")
+    machine_memory_gb: float = Field(128, ge=LEAST, le=1e6, description="Memory of a machine, in GB (1e9 bytes).")
+    machine_network_gbit: float = Field(10, ge=LEAST, le=1e5, description="Network of a machine, in Gbit a second.")
+    machine_disk_gb: float = Field(2000, ge=LEAST, le=1e9, description="Disk that holds a night's rows, in GB.")
     core_hour: float = Field(0.05, ge=0, le=1e6, description="Price of a core for an hour, with its memory.")
     gb_month: float = Field(0.023, ge=0, le=1e6, description="Price of a GB in the store for 30 days.")
     gb_egress: float = Field(0.01, ge=0, le=1e6, description="Price of a GB that leaves a machine for another one.")

@@ -55,21 +55,27 @@ class TrainingTime:
 
 def training_time(inputs: PlanInputs, costs: UnitCosts) -> TrainingTime:
     """The training with the fewest workers that end within the window, or with the inputs' number of them."""
-    tables = tables_trained(inputs)
-    whole = tables + costs.train.memory_bytes.at(inputs.batch)
+    tables, memory = tables_trained(inputs), costs.train.memory_bytes
+    if tables + memory.fixed > inputs.memory:
+        own, room = (f"{size / 1e9:,.3g} GB" for size in (memory.fixed, inputs.memory))
+        moments = f"tables with moments are {tables / 1e9:,.3g} GB"
+        why = f"{moments}, a worker has {own} beside them, and a machine has {room} to use"
+        return _fewest("parameter_server", why, inputs, costs, 0.0)
+    alone, whole = _training("one", "", 1, inputs, costs), tables + memory.at(inputs.batch)
+    fits = f"tables fit ({tables / 1e9:,.3g} GB), and"
+    if inputs.workers in (None, 1) and alone.seconds <= inputs.window and whole <= inputs.memory:
+        return _training("one", f"{fits} one core ends in {alone.seconds / 3600:,.3g} hours", 1, inputs, costs)
+    why = f"{fits} one core would take {alone.seconds / 3600:,.3g} hours"
     if whole > inputs.memory:
-        why = f"tables with moments are {tables / 1e9:,.3g} GB, and a machine has {inputs.memory / 1e9:,.3g} GB to use"
-        return _fewest("parameter_server", why, inputs, costs)
-    alone = _training("one", "", 1, inputs, costs)
-    if inputs.workers in (None, 1) and alone.seconds <= inputs.window:
-        why = f"tables fit ({tables / 1e9:,.3g} GB), and one core ends in {alone.seconds / 3600:,.3g} hours"
-        return _training("one", why, 1, inputs, costs)
-    why = f"tables fit ({tables / 1e9:,.3g} GB), and one core would take {alone.seconds / 3600:,.3g} hours"
-    return _fewest("multi_worker", why, inputs, costs)
+        why = f"{fits} with a whole batch of {inputs.batch:,.0f} rows a process would need {whole / 1e9:,.3g} GB"
+    return _fewest("multi_worker", why, inputs, costs, tables)
 
 
-def _fewest(distribute: Distribute, why: str, inputs: PlanInputs, costs: UnitCosts) -> TrainingTime:
-    """As many workers as end within the window, or, where none do, as come within a tenth of the shortest time."""
+def _fewest(distribute: Distribute, why: str, inputs: PlanInputs, costs: UnitCosts, held: float) -> TrainingTime:
+    """As many workers as end within the window, or, where none do, as come within a tenth of the shortest time.
+
+    Their rows of a step fit into memory beside the bytes ``held``, if there can be as many workers as that takes.
+    """
 
     def of(workers: int) -> TrainingTime:
         return _training(distribute, why, workers, inputs, costs)
@@ -77,14 +83,22 @@ def _fewest(distribute: Distribute, why: str, inputs: PlanInputs, costs: UnitCos
     if inputs.workers is not None:
         return of(int(inputs.workers))
     most = max(int(min(inputs.batch, MOST_WORKERS)), 1)  # a worker has at least a row
-    doubled = [1 << power for power in range(most.bit_length())]
+    least = min(_least(inputs, costs, held), most)
+    doubled = [least << power for power in range((most // least).bit_length())]
     goal = max(inputs.window, NEAR * min(of(workers).seconds for workers in doubled))
     high = next(workers for workers in doubled if of(workers).seconds <= goal)
-    low = high // 2
+    low = max(high // 2, least - 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if of(middle).seconds <= goal else (middle, high)
     return of(high)
+
+
+def _least(inputs: PlanInputs, costs: UnitCosts, held: float) -> int:
+    """Workers among whom a batch has to be divided to fit into their memory."""
+    memory = costs.train.memory_bytes
+    room = inputs.memory - held - memory.fixed
+    return MOST_WORKERS if room <= 0 else max(math.ceil(inputs.batch * memory.each / room), 1)
 
 
 def _training(distribute: Distribute, why: str, workers: int, inputs: PlanInputs, costs: UnitCosts) -> TrainingTime:

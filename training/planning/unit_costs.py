@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from ranker.config.closed import Closed
 
-Cost: TypeAlias = Annotated[float, Field(ge=0)]
+Cost: TypeAlias = Annotated[float, Field(ge=0, le=1e15)]
 Spread: TypeAlias = Annotated[
     float, Field(ge=0, description="Half of the range over the rounds, relative to the median; of the worst size.")
 ]

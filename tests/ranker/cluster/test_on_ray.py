@@ -1,6 +1,8 @@
 """A real Ray of two processors: predictions and encoding, with actors that are killed."""
 
 import os
+import pickle
+import re
 import shutil
 import signal
 from contextlib import suppress
@@ -11,20 +13,25 @@ import pyarrow as pa
 import pytest
 
 import ranker
+from ranker.cluster import tries
+from ranker.cluster.ordered import Piece
 from ranker.cluster.session import ClusterError
 from ranker.cluster.shipped import Shipped
 from ranker.cluster.size import Pool
-from ranker.cluster.stream import results
+from ranker.cluster.stream import Terms, _Actor, _Reader, results
+from ranker.cluster.tries import Tries
+from ranker.cluster.versions import versions
 from ranker.log_files.errors import DataError
+from ranker.log_files.log_reader import Log
 from ranker.prediction.job import predict_files
-from ranker.prediction.on_ray import Job, Scorer
+from ranker.prediction.on_ray import Source
 from ranker.prediction.options import PredictOptions
+from ranker.prediction.predictor import Predictor
 from tests.ranker.prediction.request_rows import requests_of, table_of, write_files
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 """Ray Data warns of settings of its own that nobody has set."""
 SIZES = (5, 40, 1, 17, 60, 2, 30, 45) * 4
-PLAIN = PredictOptions(keep=("row",), engine="onnxruntime")
 RANKED = PredictOptions(("list",), keep=("row",), engine="onnxruntime")
 BEST = PredictOptions(("list",), top_k=3, engine="onnxruntime")
 
@@ -77,9 +84,57 @@ def numbers(span):
     yield from range(span * 5, span * 5 + 5 - span % 2)
 
 
+class Deadly:
+    """Ends its process at 7, each time, and none at other numbers."""
+
+    def __init__(self):
+        return
+
+    def __call__(self, number):
+        if number == 7:
+            os._exit(1)
+        return number
+
+
+def named(span, number):
+    return f"number {number} of span {span}"
+
+
+def test_work_that_ends_its_process_each_time_is_given_up_and_named(cluster, monkeypatch):
+    monkeypatch.setattr(tries, "MOST", 2)
+    found = results(cluster, 8, numbers, Deadly, (), named, versions(), Pool(1, 1))
+    good = [number for span in range(2) for number in numbers(span)][:7]
+    assert list(islice(found, 7)) == good
+    with pytest.raises(ClusterError, match=r"^number 7 of span 1: 2 processes of the cluster have ended at it"):
+        next(found)
+
+
+def test_a_machine_with_another_version_neither_reads_nor_works(cluster):
+    terms = Terms(named, {**versions(), "numpy": "0.1"}, Tries.of(cluster))
+    read = [pickle.loads(row["piece"][0]) for row in _Reader(numbers, terms)({"span": [3]})]
+    assert [(piece.span, piece.place) for piece in read] == [(3, 0), (3, 1)]
+    worked = _Actor(terms, Deadly)({"piece": [pickle.dumps(Piece(0, 0, 5))]})
+    for piece in (read[0], pickle.loads(worked["piece"][0])):
+        with pytest.raises(ClusterError, match=r"has numpy \d.*, and this one has 0\.1; results depend on it"):
+            raise piece.result.error
+    assert read[1].result is None
+
+
+def test_what_ended_may_begin_again_and_what_did_not_only_so_often(cluster):
+    counted = Tries.of(cluster)
+    for _ in range(tries.MOST + 1):
+        with pytest.raises(KeyError), counted.trying(("work", 1, 2), "it"):
+            raise KeyError("an error is an end")
+    lost = [counted.trying(("work", 1, 3), "rows 3 to 4 of a.parquet") for _ in range(tries.MOST + 1)]
+    for each in lost[: tries.MOST]:
+        each.__enter__()  # and its process is gone
+    with pytest.raises(ClusterError, match=rf"^rows 3 to 4 of a\.parquet: {tries.MOST} processes"):
+        lost[-1].__enter__()
+
+
 def test_a_killed_actor_loses_and_doubles_nothing_and_errors_come_in_the_order_of_the_items(cluster, tmp_path):
     """With as many actors as processors, which leaves none to the reader."""
-    found = results(cluster, 8, numbers, Slow, (tmp_path,), Pool(2, 1))
+    found = results(cluster, 8, numbers, Slow, (tmp_path,), named, versions(), Pool(2, 1))
     good = [number for span in range(6) for number in numbers(span)]
     assert list(islice(found, len(good))) == [number * number for number in good]
     assert (tmp_path / "killed").exists()
@@ -151,7 +206,11 @@ def test_the_artifact_travels_to_machines_that_lack_it(cluster, artifact, log, t
     assert shipped.opened().folder == found.folder
 
 
-def test_another_version_on_a_machine_is_refused(cluster, artifact):
-    job = Job(None, PLAIN, None, {"numpy": "0.1"})
-    with pytest.raises(ClusterError, match=r"has numpy \d.*, and this one has 0\.1"):
-        Scorer(job)
+def test_blocks_are_named_by_their_files_and_rows(artifact, log):
+    source = Source.of(Log([log]), Predictor(artifact, RANKED), 0, 16_384)
+    first, second = (re.escape(path) for path in source.log.paths()[:2])
+    (blocks,) = source.read(0)
+    assert re.fullmatch(rf"{first}, from row 0", source.place(0, None))
+    assert re.fullmatch(rf"{first}, rows 0 to \d+ of {second}", source.place(0, blocks))
+    (chunk,) = blocks[0].chunks[:1]
+    assert source.place(0, [blocks[0]._replace(chunks=(chunk,))]) == f"{chunk.source}, rows 0 to {chunk.rows - 1}"

@@ -1,3 +1,5 @@
+from socket import create_connection, socket
+
 import pytest
 
 from ranker.cluster import session
@@ -54,6 +56,7 @@ def fake(monkeypatch):
     def use(**how):
         ray = FakeRay(**how)
         monkeypatch.setattr(session, "import_module", lambda _: ray)
+        monkeypatch.setattr(session, "create_connection", lambda *_: socket())
         for name in session.QUIET:
             monkeypatch.delenv(name, raising=False)
         return ray
@@ -84,7 +87,7 @@ def test_a_running_cluster_is_joined_and_a_connection_of_the_process_is_left(fak
     assert ray.calls == []
 
 
-@pytest.mark.parametrize("kind", [ConnectionError, RuntimeError, ValueError, FakeRay.exceptions.RayError])
+@pytest.mark.parametrize("kind", [ConnectionError, RuntimeError, Exception, FakeRay.exceptions.RayError])
 def test_an_address_that_does_not_answer_is_one_line(fake, kind):
     fake(error=kind("no GCS at head:1\n\ntrace"))
     with (
@@ -92,3 +95,21 @@ def test_an_address_that_does_not_answer_is_one_line(fake, kind):
         cluster_at("head:1"),
     ):
         pass
+
+
+def test_an_address_where_nothing_listens_is_refused_before_ray_waits(fake, monkeypatch):
+    with socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, so that no other test listens there
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        ray = fake()
+        monkeypatch.setattr(session, "create_connection", create_connection)
+        with pytest.raises(ClusterError, match=rf"^--ray {address}: nothing answers there .*; name HOST:PORT of a"):
+            cluster_at(address).__enter__()
+    assert ray.calls == []
+
+
+@pytest.mark.parametrize("address", ["head", "head:", ":6379", "head:port", "head:70000", "10.0.0.5:0"])
+def test_an_address_that_is_none_is_refused(fake, address):
+    fake()
+    with pytest.raises(ClusterError, match=rf"^--ray {address}: must be HOST:PORT, auto or local$"):
+        cluster_at(address).__enter__()

@@ -48,7 +48,7 @@ def test_own_costs_and_inputs_count(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--impressions-per-day", "-1e9"], "--impressions-per-day -1e9: input should be greater than 0"),
+        (["--impressions-per-day", "-1e9"], "--impressions-per-day -1e9: input should be greater than or equal to 1"),
         (["--users", "nan"], "--users nan: "),
         (["--candidates", "2e8"], "--candidates: 2e+08 of a request are more than the 1e+08 items"),
         (["--peak-rps", "1"], "--peak-rps: 1 is below the mean"),

@@ -1,5 +1,7 @@
 """``encode`` fills the folder of rows that ``fit`` finds."""
 
+import shutil
+
 import pytest
 
 from ranker.cluster.session import ClusterError
@@ -25,14 +27,25 @@ def test_the_folder_is_that_of_fit_byte_for_byte(quickly_trained, rows, tmp_path
     assert "using the rows encoded in" in ranker_train(*words).stdout
 
 
-def test_what_was_interrupted_does_not_count_as_complete(quickly_trained, rows, tmp_path):
+def test_what_was_interrupted_does_not_count_as_complete(quickly_trained, rows, tmp_path, monkeypatch):
+    """Also if an actor of the job that was killed writes its last chunk while the folder is removed."""
     how = {"output": tmp_path, "progress": False}
     folder = tmp_path / "run" / "rows"
     encode(quickly_trained.config, [quickly_trained.log], **how)
     (folder / "fingerprint").unlink()
     (folder / "training" / "000000.npz").write_bytes(b"half")
     (folder / ".spans-left").mkdir()
+    late = folder / ".spans-late" / "training-0-000000-000000.npz"
+
+    def removed(path, *arguments, removing=shutil.rmtree, **how):
+        removing(path, *arguments, **how)
+        if path == folder:
+            late.parent.mkdir(parents=True)
+            late.write_bytes(b"late")
+
+    monkeypatch.setattr(shutil, "rmtree", removed)
     encoded = encode(quickly_trained.config, [quickly_trained.log], **how)
+    late.unlink()
     assert contents(folder) == rows
     assert encoded.training + encoded.validation == 4000
     assert not (folder / ".spans-left").exists()

@@ -1,9 +1,10 @@
 import json
+import math
 
 import pytest
 
 from tests.training.planning.made_up import costs, line
-from training.planning import PlanInputs, plan, shipped_costs
+from training.planning import PlanInputs, growths, plan, shipped_costs
 from training.planning.growth import GROWN, grown
 from training.planning.stages import STAGES
 from training.planning.training_time import training_time
@@ -99,6 +100,29 @@ def test_more_workers_than_help_are_never_taken():
     assert floor < time.seconds < 1.2 * floor
     assert time.workers < 200
     assert plan(impossible, costs()).exceeded[0] == "training time"
+
+
+def test_a_batch_that_no_process_holds_is_divided_though_one_would_end_in_time():
+    wide = SMALL.model_copy(update={"batch": 8e6})  # 80 GB a step, of 50 with 1 of its own and 0.4 of tables
+    time = plan(wide, costs()).training
+    assert (time.distribute, time.workers) == ("multi_worker", 2)
+    assert time.why == "tables fit (0.4 GB), and with a whole batch of 8,000,000 rows a process would need 81.4 GB"
+    assert "worker memory" not in plan(wide, costs()).exceeded
+    on_servers = plan(wide.model_copy(update={"users": 2e9}), costs())
+    assert (on_servers.training.distribute, on_servers.training.workers) == ("parameter_server", 2)
+    assert "worker memory" not in on_servers.exceeded
+
+
+@pytest.mark.parametrize("name", [name for name, value in SMALL if isinstance(value, int | float)])
+@pytest.mark.parametrize("end", ["least", "most"])
+def test_the_ends_of_every_range_give_finite_numbers(name, end):
+    limits = {type(limit).__name__: limit for limit in PlanInputs.model_fields[name].metadata}
+    value = limits["Ge"].ge if end == "least" else limits["Le"].le
+    inputs = PlanInputs().model_copy(update={name: float(value)})
+    made = plan(inputs, shipped_costs())
+    numbers = [made.money, *made.limits.values(), made.training.seconds]
+    assert all(math.isfinite(number) for number in numbers)
+    assert all(math.isfinite(each.money) for each in growths(inputs, shipped_costs()))
 
 
 def test_servers_are_enough_for_what_workers_ask():

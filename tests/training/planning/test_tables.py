@@ -39,9 +39,8 @@ def test_the_training_says_why():
         "60 ms on a core and 0 ms on the network; 0.144 hours"
     )
     large = SMALL.model_copy(update={"users": 2e9})
-    assert "parameter_server (tables with moments are 160 GB, and a machine has 50 GB to use)" in training_line(
-        plan(large, costs())
-    )
+    why = "tables with moments are 160 GB, a worker has 1 GB beside them, and a machine has 50 GB to use"
+    assert f"parameter_server ({why})" in training_line(plan(large, costs()))
 
 
 def test_limits_that_hold_name_the_nearest():

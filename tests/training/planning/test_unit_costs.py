@@ -71,6 +71,9 @@ def changed_at(path, value):
         (changed_at("rank.memory_bytes", "much"), "rank.memory_bytes"),
         ({**COSTS, "encoding": {}}, "encoding"),
         (changed_at("model.reads", 0), "model.reads"),
+        (changed_at("join.cpu_s", {"fixed": float("nan"), "each": 1}), "join.cpu_s.fixed"),
+        (changed_at("join.cpu_s", {"fixed": float("inf"), "each": 1}), "join.cpu_s.fixed"),
+        (changed_at("join.cpu_s", {"fixed": 1, "each": 1e300}), "join.cpu_s.each"),
     ],
 )
 def test_a_wrong_file_is_refused_by_the_place_of_its_mistake(tmp_path, content, said):
