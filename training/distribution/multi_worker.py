@@ -68,11 +68,10 @@ class MultiWorker(Distribution):
         share = self.readers // self.processes
         own = range(self.cluster.number * share, (self.cluster.number + 1) * share)
         with self._naming():
-            batches, step = iter(dataset(rows, self.settings, epoch, skip, self.readers, own)), None
+            batches = iter(dataset(rows, self.settings, epoch, skip, self.readers, own))
             step = model.make_train_function()
             for _ in range(self.steps_per_epoch(rows) - skip):
-                logs = {name: value.numpy() for name, value in step(batches).items()}
-                yield logs
+                yield {name: value.numpy() for name, value in step(batches).items()}
 
     def agreed(self, value: Any) -> Any:
         """The chief's value, as JSON, by a sum to which the others add zeros."""
@@ -83,8 +82,13 @@ class MultiWorker(Distribution):
         return json.loads(whole.astype(np.uint8).tobytes())
 
     def _summed(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The sum of all processes' values; of a process's devices the first one has them, the others zeros."""
+        own = iter([values])
         with self.strategy.scope():
-            total = self.strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(values), axis=None)
+            shares = self.strategy.experimental_distribute_values_from_function(
+                lambda _: tf.constant(next(own, np.zeros_like(values)))
+            )
+            total = self.strategy.reduce(tf.distribute.ReduceOp.SUM, shares, axis=None)
         return np.asarray(total)
 
     @contextmanager

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import yaml
 
 from ranker.config.file import ConfigError
 from tests.training.days import CONFIG, rows
+from tests.training.distribution.processes import free_ports
 from tests.two_devices import DEVICES
 from training.commands.fit import fit
 from training.config.experiment import checked
@@ -27,14 +27,6 @@ LIMIT = 180
 def config(distribute, **changes):
     training = {"epochs": 4, "batch_size": 64, "checkpoint_every": 4, **changes, "distribute": distribute}
     return {**CONFIG, "daily": {}, "weighting": {"name": "gradnorm"}, "training": training}
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def started(folder):
