@@ -1,7 +1,6 @@
 """Training in several processes, on one machine or many, that step together on one batch."""
 
 import json
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +18,7 @@ from training.data.readers import steps_of
 from training.distribution.base import DISTRIBUTIONS, Distribution
 from training.distribution.cluster import Cluster, cluster_of
 from training.distribution.reading import dataset
+from training.distribution.serving_roles import answers
 
 
 class LostWorkerError(RuntimeError):
@@ -146,17 +146,10 @@ def readers_of(settings: Training, cluster: Cluster) -> int:
     return readers
 
 
-def unreachable(cluster: Cluster, seconds: float = 2.0) -> list[int]:
+def unreachable(cluster: Cluster) -> list[int]:
     """Numbers of the other workers that accept no connection."""
-    lost = []
-    for number, address in enumerate(cluster.workers):
-        host, _, port = address.rpartition(":")
-        if number != cluster.number:
-            try:
-                socket.create_connection((host.strip("[]"), int(port)), seconds).close()
-            except OSError:
-                lost.append(number)
-    return lost
+    others = enumerate(cluster.workers)
+    return [number for number, address in others if number != cluster.number and not answers(address)]
 
 
 def _told(cluster: Cluster, lost: list[int], error: Exception) -> str:
