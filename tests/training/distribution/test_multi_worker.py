@@ -15,6 +15,7 @@ import yaml
 from ranker.config.file import ConfigError
 from tests.training.days import CONFIG, rows
 from tests.training.distribution.processes import free_ports
+from tests.training.trainer.states import state_arrays
 from tests.two_devices import DEVICES
 from training.commands.fit import fit
 from training.config.experiment import checked
@@ -96,6 +97,13 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
     mirrored = fit(devices, [str(log)], output=tmp_path / "mirrored", progress=False)
     compare(steps(tmp_path / "one"), steps(tmp_path / "mirrored"))
     assert mirrored.metrics["mean_auc"] == pytest.approx(one.metrics["mean_auc"], abs=1e-4)
+    (facts, kept), (theirs, copies) = (
+        state_arrays(run.model, run.prepared, run.experiment, run.parent) for run in (one.trained, mirrored.trained)
+    )
+    assert theirs.iterations == facts.iterations  # moments, too, are what a later fit would carry on
+    assert copies.keys() == kept.keys()
+    for name, values in kept.items():
+        np.testing.assert_allclose(copies[name], values, rtol=1e-3, atol=1e-5, err_msg=name)
     manifest = json.loads((tmp_path / "two" / "1" / "manifest.json").read_bytes())
     assert manifest["metrics"]["mean_auc"] == pytest.approx(one.metrics["mean_auc"], abs=1e-4)
 
