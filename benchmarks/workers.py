@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -143,14 +143,14 @@ def _trained(distribution: Any, spec: dict[str, Any], method: str, rows: int, nu
     workers, steps, warm = spec["workers"], spec["steps"], 3
     share = spec["batch"] // workers
     with distribution.scope():
-        model = _model(method, rows)
+        model = model_of(method, rows)
 
     def batches() -> Iterator[dict[str, Any]]:
         for step in count():
-            whole = _batch(spec["batch"], rows, step)
+            whole = batch_of(spec["batch"], rows, step)
             yield {name: array[number * share : (number + 1) * share] for name, array in whole.items()}
 
-    signature = {n: tf.TensorSpec([None, *a.shape[1:]], a.dtype) for n, a in _batch(1, rows, 0).items()}
+    signature = {n: tf.TensorSpec([None, *a.shape[1:]], a.dtype) for n, a in batch_of(1, rows, 0).items()}
     iterator = iter(tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2))
     step, losses = model.make_train_function(), []
     for place in range(warm + steps):
@@ -171,7 +171,8 @@ def _trained(distribution: Any, spec: dict[str, Any], method: str, rows: int, nu
     }
 
 
-def _model(method: str, rows: int) -> Any:
+def model_of(method: str, rows: int, optimizer: Callable[[], Any] | None = None) -> Any:
+    """An MMoE of a table of so many rows, compiled with an optimiser, by default Keras' Adagrad."""
     import tensorflow as tf
 
     from ranker.architectures import ARCHITECTURES
@@ -194,13 +195,13 @@ def _model(method: str, rows: int) -> Any:
     architecture = kind(list(TASKS), kind.Options())
     interaction = INTERACTIONS["none"](layout)
     model = RankingModel(schema, Embedding(layout), [interaction], architecture, WEIGHTINGS[method]())
-    optimizer = tf.keras.optimizers.legacy.Adagrad(0.05)
-    optimizer._create_all_weights([*model.trainable_variables, *model.weighting.trainable_variables])
-    model.compile(optimizer=optimizer)
+    made = tf.keras.optimizers.legacy.Adagrad(0.05) if optimizer is None else optimizer()
+    made._create_all_weights([*model.trainable_variables, *model.weighting.trainable_variables])
+    model.compile(optimizer=made)
     return model
 
 
-def _batch(size: int, rows: int, step: int) -> dict[str, Any]:
+def batch_of(size: int, rows: int, step: int) -> dict[str, Any]:
     """Rows whose items follow a long tail, with labels that depend on the item."""
     random = np.random.default_rng([7, step])
     ids = np.minimum(rows - 2 - (rows - 3) * random.random((size, IDS)) ** 0.25, rows - 1).astype(np.int32)
@@ -212,7 +213,7 @@ def _batch(size: int, rows: int, step: int) -> dict[str, Any]:
 
 def _read(size: int, rows: int, step: int, number: int, share: int) -> int:
     """Distinct rows of the table that a worker's share reads."""
-    batch = _batch(size, rows, step)
+    batch = batch_of(size, rows, step)
     own = slice(number * share, (number + 1) * share)
     return len(np.unique(np.concatenate([batch["context_ids"][own].ravel(), batch["candidate_ids"][own].ravel()])))
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import pandas as pd
@@ -29,15 +30,14 @@ def stored(table: Table, folder: Path, needed: Collection[str], note: Callable[[
     else:
         raise DataError(f"data: must be a DataFrame, an Arrow table or paths of files, got {type(table).__name__}")
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / ".partial"
-    pq.write_table(arrow.replace_schema_metadata(None), partial, compression="zstd")
-    with partial.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    path = folder / f"{PREFIX}{digest[:16]}.parquet"
-    if path.exists():
-        partial.unlink()  # keep the file, because a run identifies it by its modification time
-    else:
-        partial.replace(path)
+    with TemporaryDirectory(prefix=".", dir=folder) as own:  # workers that train together store the same table at once
+        partial = Path(own) / "table"
+        pq.write_table(arrow.replace_schema_metadata(None), partial, compression="zstd")
+        with partial.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        path = folder / f"{PREFIX}{digest[:16]}.parquet"
+        if not path.exists():  # else keep the file, because a run identifies it by its modification time
+            partial.replace(path)
     return path
 
 

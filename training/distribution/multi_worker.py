@@ -20,6 +20,9 @@ from training.distribution.base import DISTRIBUTIONS, Distribution
 from training.distribution.cluster import Cluster, answers, cluster_of
 from training.distribution.reading import dataset
 
+PROBE = 2.0
+"""Seconds to wait for a connection to another worker."""
+
 
 class LostWorkerError(LostProcessError):
     """Another process has ended or cannot be reached, so this one cannot go on."""
@@ -68,11 +71,10 @@ class MultiWorker(Distribution):
         share = self.readers // self.processes
         own = range(self.cluster.number * share, (self.cluster.number + 1) * share)
         with self._naming():
-            batches, step = iter(dataset(rows, self.settings, epoch, skip, self.readers, own)), None
+            batches = iter(dataset(rows, self.settings, epoch, skip, self.readers, own))
             step = model.make_train_function()
             for _ in range(self.steps_per_epoch(rows) - skip):
-                logs = {name: value.numpy() for name, value in step(batches).items()}
-                yield logs
+                yield {name: value.numpy() for name, value in step(batches).items()}
 
     def agreed(self, value: Any) -> Any:
         """The chief's value, as JSON, by a sum to which the others add zeros."""
@@ -83,8 +85,13 @@ class MultiWorker(Distribution):
         return json.loads(whole.astype(np.uint8).tobytes())
 
     def _summed(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The sum of all processes' values; of a process's devices the first one has them, the others zeros."""
+        own = iter([values])
         with self.strategy.scope():
-            total = self.strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(values), axis=None)
+            shares = self.strategy.experimental_distribute_values_from_function(
+                lambda _: tf.constant(next(own, np.zeros_like(values)))
+            )
+            total = self.strategy.reduce(tf.distribute.ReduceOp.SUM, shares, axis=None)
         return np.asarray(total)
 
     @contextmanager
@@ -142,10 +149,10 @@ def readers_of(settings: Training, cluster: Cluster) -> int:
     return readers
 
 
-def unreachable(cluster: Cluster, seconds: float = 2.0) -> list[int]:
+def unreachable(cluster: Cluster) -> list[int]:
     """Numbers of the other workers that accept no connection."""
-    others = ((number, address) for number, address in enumerate(cluster.workers) if number != cluster.number)
-    return [number for number, address in others if not answers(address, seconds)]
+    others = enumerate(cluster.workers)
+    return [number for number, address in others if number != cluster.number and not answers(address, PROBE)]
 
 
 def _told(cluster: Cluster, lost: list[int], error: Exception) -> str:

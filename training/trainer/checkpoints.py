@@ -44,13 +44,13 @@ class RunState:
 class Checkpoints:
     """Saves weights, optimiser, balancing and state together, and the best epoch's weights separately.
 
-    Without ``writes`` it only reads what another process saves.
+    Without ``writes`` it only reads what another process saves. ``folder`` is where they are.
     """
 
     def __init__(self, model: RankingModel, folder: Path, writes: bool = True) -> None:
         self._writes = writes
         folder = folder.resolve()  # servers write parts of a checkpoint, in working directories of their own
-        self._folder, self._model = folder, model
+        self.folder, self._model = folder, model
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
         whole = tf.train.Checkpoint(model=model, optimizer=model.optimizer, weighting=model.weighting, state=self._text)
         self._manager = tf.train.CheckpointManager(whole, str(folder / "latest"), max_to_keep=2)
@@ -97,11 +97,11 @@ class Checkpoints:
 
     def disk_full(self, folder: Path) -> DiskFullError:
         """Delete partial checkpoints after a full disk; return an error that says how much of the run is kept."""
-        for partial in self._folder.glob("*/*_temp*"):
+        for partial in self.folder.glob("*/*_temp*"):
             shutil.rmtree(partial, ignore_errors=True)
         state = self.latest()
-        if state is None:
-            kept = "no checkpoint was saved; only the encoded rows are kept"
+        if state is None or not (state.epoch or state.step):
+            kept = "no step was saved; only the encoded rows are kept"
         else:
             until = f"epoch {state.epoch + 1}, step {state.step}" if state.step else f"the end of epoch {state.epoch}"
             kept = f"the run up to {until} is kept"

@@ -5,11 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from ranker.log_files.log_reader import DataError
 from ranker.model import RankingModel
 from training.config.experiment import Experiment
 from training.data.batches import EncodedRows
 from training.data.earlier import Earlier
 from training.data.encode import Prepared
+from training.disk_full import disk_full_as
 from training.distribution import Distribution
 from training.evaluation.evaluate import Scorer
 from training.trainer.callbacks import Recorder, StepLog
@@ -31,10 +33,17 @@ def start(
 ) -> RunState:
     """The state of the latest checkpoint, restored, or of a new run, from vectors and the ``earlier`` artifact.
 
-    Of several processes one starts the model, and the others take over what it has saved.
+    Of several processes one starts the model, and the others take over what it has saved. Raises ``DataError`` in one
+    that finds another checkpoint, and ``DiskFullError``.
     """
     state = distribution.led(lambda: _started(distribution, model, checkpoints, experiment, prepared, earlier, note))
-    distribution.agreed(None)  # all have read what is saved before any saves more
+    at = [state.epoch, state.step]
+    told = distribution.agreed(at)  # all have read what is saved before any saves more
+    if told != at:
+        raise DataError(
+            f"{checkpoints.folder}: the latest checkpoint is of epoch {at[0] + 1}, step {at[1]}, and worker 0 goes on "
+            f"from epoch {told[0] + 1}, step {told[1]}; all workers need --output on storage that they share"
+        )
     return state
 
 
@@ -56,7 +65,8 @@ def _started(
     if earlier is not None:
         carry_on(model, experiment, prepared.encoder, earlier, note)
     if distribution.processes > 1:
-        checkpoints.save(RunState())
+        with disk_full_as(f"{checkpoints.folder}: no space left on the disk; make room and run the same command again"):
+            checkpoints.save(RunState())
     return RunState()
 
 

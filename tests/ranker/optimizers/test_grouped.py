@@ -75,3 +75,15 @@ def test_weight_decay_equals_adamw():
         optimizer.apply_gradients([(tf.constant(gradient), ours)])
         adamw.apply_gradients([(tf.constant(gradient), theirs)])
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 3])
+def test_the_norm_that_clips_a_table_is_that_of_its_rows_summed_gradients(repeats):
+    """Rows 1 and 2 have gradients 3 and 4, so the norm is 5, in however many parts the first one comes."""
+    table = tf.Variable(tf.zeros([4, 1]))
+    optimizer = grouped(Group(SGD(0.1, clipnorm=1.0), [table], rate))
+    values, indices = [[3.0 / repeats]] * repeats + [[4.0]], [1] * repeats + [2]
+    optimizer.apply_gradients(
+        [(tf.IndexedSlices(tf.constant(values), tf.constant(indices), tf.constant([4, 1])), table)]
+    )
+    np.testing.assert_allclose(table.numpy()[:, 0], [0.0, -0.06, -0.08, 0.0], rtol=1e-6)

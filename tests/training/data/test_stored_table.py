@@ -1,4 +1,5 @@
 import decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,23 @@ def test_a_table_keeps_its_values_and_its_file(tmp_path):
     assert stored(frame.copy(), tmp_path, ["id"], print) == path
     assert path.stat().st_mtime_ns == before
     assert stored(pa.table({"id": ["a", None]}), tmp_path, [], print) != path
+
+
+def test_processes_that_store_one_table_at_once_all_read_one_file(tmp_path, monkeypatch):
+    """While one writes, another one writes, too, and is done before."""
+    frame, real, others = pd.DataFrame({"id": [1, 2]}), pq.write_table, []
+
+    def write(table, to, **options):
+        real(table, to, **options)
+        if isinstance(to, Path) and not others:
+            others.append(None)
+            others[0] = stored(frame, tmp_path, [], print).stat().st_mtime_ns
+
+    monkeypatch.setattr(pq, "write_table", write)
+    path = stored(frame, tmp_path, [], print)
+    assert others == [path.stat().st_mtime_ns]
+    assert pq.read_table(path).to_pydict() == {"id": [1, 2]}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_order_tells_tables_apart_and_only_the_kept_one_stays(tmp_path):

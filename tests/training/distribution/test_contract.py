@@ -9,12 +9,13 @@ from ranker.config.file import ConfigError
 from tests.training.data.test_batches import rows
 from tests.two_devices import DEVICES
 from training.config.distribute import Mirrored as MirroredOptions
-from training.config.distribute import MultiWorker, OneProcess, ParameterServer
+from training.config.distribute import MultiWorker as MultiWorkerOptions
+from training.config.distribute import OneProcess, ParameterServer
 from training.config.training import Training
-from training.distribution import DISTRIBUTIONS, Mirrored
+from training.distribution import DISTRIBUTIONS, Mirrored, MultiWorker
 from training.distribution.base import ChiefEndedError, Distribution
 
-OPTIONS = {kind().name: kind for kind in (OneProcess, MirroredOptions, MultiWorker, ParameterServer)}
+OPTIONS = {kind().name: kind for kind in (OneProcess, MirroredOptions, MultiWorkerOptions, ParameterServer)}
 HERE = {"one": {"readers": 4}, "mirrored": {"devices": DEVICES, "readers": 4}}
 
 
@@ -68,6 +69,14 @@ def test_the_chief_decides_and_its_errors_end_the_others():
         chief.decided(Path("/dev/null/disk").read_bytes)
     with pytest.raises(ChiefEndedError, match=r"worker 0, which writes for all, has ended: .*disk"):
         other.decided(list)
+
+
+def test_workers_with_several_devices_agree():
+    """Devices of one process stand for those of all: they take part in the same exchange."""
+    worker = object.__new__(MultiWorker)
+    worker.chief, worker.strategy = True, tf.distribute.MirroredStrategy(DEVICES)
+    value = {"best": float("-inf"), "history": [{"mean_auc": 0.1, "task": "öffnen"}]}
+    assert worker.agreed(value) == value
 
 
 def test_devices_that_are_not_here():

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ import yaml
 from ranker.config.file import ConfigError
 from ranker.lost_process import LOST
 from tests.training.days import CONFIG, rows
+from tests.training.distribution.processes import free_ports
+from tests.training.trainer.states import state_arrays
 from tests.two_devices import DEVICES
 from training.commands.fit import fit
 from training.config.experiment import checked
@@ -28,14 +29,6 @@ LIMIT = 180
 def config(distribute, **changes):
     training = {"epochs": 4, "batch_size": 64, "checkpoint_every": 4, **changes, "distribute": distribute}
     return {**CONFIG, "daily": {}, "weighting": {"name": "gradnorm"}, "training": training}
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def started(folder):
@@ -105,6 +98,13 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
     mirrored = fit(devices, [str(log)], output=tmp_path / "mirrored", progress=False)
     compare(steps(tmp_path / "one"), steps(tmp_path / "mirrored"))
     assert mirrored.metrics["mean_auc"] == pytest.approx(one.metrics["mean_auc"], abs=1e-4)
+    (facts, kept), (theirs, copies) = (
+        state_arrays(run.model, run.prepared, run.experiment, run.parent) for run in (one.trained, mirrored.trained)
+    )
+    assert theirs.iterations == facts.iterations  # moments, too, are what a later fit would carry on
+    assert copies.keys() == kept.keys()
+    for name, values in kept.items():
+        np.testing.assert_allclose(copies[name], values, rtol=1e-3, atol=1e-5, err_msg=name)
     manifest = json.loads((tmp_path / "two" / "1" / "manifest.json").read_bytes())
     assert manifest["metrics"]["mean_auc"] == pytest.approx(one.metrics["mean_auc"], abs=1e-4)
 

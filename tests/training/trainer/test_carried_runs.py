@@ -8,12 +8,12 @@ import pytest
 from ranker.artifact import ArtifactError, load
 from ranker.log_files.log_reader import DataError
 from tests.training.days import CONFIG, rows
+from tests.training.trainer.states import state_arrays
 from training.commands.fit import TrainingRun, fit
 from training.config.experiment import checked
 from training.data.earlier import Arrays, opened
 from training.data.trained_on import TrainedOn
 from training.progress_listener import RunListener
-from training.trainer.carry_on import state_of
 from training.trainer.run_folder import EXPORTED
 from training.trainer.train import train
 
@@ -25,7 +25,7 @@ STATELESS = checked(
 def state(run: TrainingRun) -> Arrays:
     """Variables and moments of the best epoch."""
     made = run.trained
-    facts, variables = state_of(made.model, made.prepared, made.experiment, made.parent)
+    facts, variables = state_arrays(made.model, made.prepared, made.experiment, made.parent)
     assert (facts.fits, facts.first_day, facts.day) == (2, 20454, 20455)
     return variables
 

@@ -10,12 +10,13 @@ from ranker.architectures import ARCHITECTURES
 from tests.ranker.models import TRAINABLE
 from tests.training.days import CONFIG, rows
 from tests.training.stored import file_of
+from tests.training.trainer.states import state_arrays
 from training.config.experiment import Experiment, checked
 from training.data.earlier import Earlier
 from training.data.encode import Prepared, prepare
 from training.data.experiment_log import open_log
 from training.trainer.build_model import build_model
-from training.trainer.carry_on import carry_on, state_of
+from training.trainer.carry_on import carry_on
 from training.trainer.variable_names import TABLES, input_columns, named_variables
 
 UNITS = 7
@@ -60,7 +61,7 @@ def moved(
     )
     for variable in named_variables(before).values():
         variable.assign(1000.0 + np.arange(np.prod(variable.shape)).reshape(variable.shape))
-    facts, variables = state_of(before, prepared[0], old, None)
+    facts, variables = state_arrays(before, prepared[0], old, None)
     artifact: Any = SimpleNamespace(encoder=prepared[0].encoder, schema=old.log_schema)
     earlier = Earlier(artifact, "", facts, SimpleNamespace())
     earlier.__dict__["variables"] = variables

@@ -12,6 +12,7 @@ from rich.console import Console
 from ranker.engines.row_tables import described
 from ranker.log_files.log_reader import DataError
 from tests.training.days import CONFIG, rows
+from tests.training.trainer.states import state_arrays
 from training.commands.evaluate import evaluate
 from training.commands.export import exports, finish
 from training.config.experiment import Experiment, checked
@@ -21,7 +22,6 @@ from training.export.tables import TableOptions
 from training.progress_listener import RunListener
 from training.reports.artifact.page import to_html
 from training.reports.run import run_page
-from training.trainer.carry_on import state_of
 from training.trainer.refit import refitted
 from training.trainer.train import Run, reopen, train
 
@@ -42,7 +42,7 @@ def config(**training) -> Experiment:
 
 def variables(run: Run):
     """Values and moments of the model's variables."""
-    return state_of(run.model, run.prepared, run.experiment, run.parent)[1]
+    return state_arrays(run.model, run.prepared, run.experiment, run.parent)[1]
 
 
 def assert_same(found, expected):
