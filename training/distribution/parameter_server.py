@@ -25,6 +25,7 @@ from training.distribution.claims import Claims
 from training.distribution.cluster import answers, cluster_of
 from training.distribution.serving_roles import LOOK, NAMES, listening, serve, wait_until_there
 from training.distribution.shards import saved_partition
+from training.distribution.step_logs import StepLogs
 from training.distribution.worker_rows import Source, own_number, read_batch
 
 WAIT = 600.0
@@ -110,6 +111,8 @@ class ParameterServers(Distribution):
         claim = None if exact else self._claims.claimed
         compiled: dict[Turn, Any] = {}
         most = AHEAD * self.workers if self.options.staleness is None else self.options.staleness + 1
+        with self.scope():
+            step_logs = StepLogs(most)
         waiting: deque[Any] = deque()
         begun = skip
         for done in range(skip, total):
@@ -117,12 +120,13 @@ class ParameterServers(Distribution):
             while begun < until and len(waiting) < most:
                 turn = next(model.turns)
                 if turn not in compiled:
-                    step = partial(_step, model, turn, source, signature, claim)
+                    step = partial(_step, model, turn, source, signature, claim, step_logs)
                     compiled[turn] = self._compiled(step)
                 numbers = (tf.constant(epoch, tf.int64), tf.constant(begun, tf.int64))
                 waiting.append(self._coordinator.schedule(compiled[turn], args=numbers))
                 begun += 1
-            logs = waiting.popleft().fetch()
+            waiting.popleft().get()
+            logs = step_logs.read(done)
             if done + 1 == until:
                 self._claims.save(epoch, until)
             yield logs
@@ -150,7 +154,7 @@ class ParameterServers(Distribution):
             "command: the run resumes from its last checkpoint"
         )
 
-    def _compiled(self, step: Callable[..., dict[str, tf.Tensor]]) -> Any:
+    def _compiled(self, step: Callable[..., None]) -> Any:
         strategy = self._connected()
 
         def run(epoch: tf.Tensor, number: tf.Tensor) -> Any:
@@ -186,11 +190,10 @@ def _step(
     source: Source,
     signature: Mapping[str, tf.TensorSpec],
     claim: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None,
+    step_logs: StepLogs,
     epoch: tf.Tensor,
-    number: tf.Tensor,
-) -> dict[str, tf.Tensor]:
-    """One step, in the worker that takes it: choose a batch, read it, train on it."""
-    reader = tf.constant(0)
-    if claim is not None:
-        reader, number = claim(own_number())
-    return model.train_step(read_batch(source, signature, epoch, reader, number), turn)
+    step: tf.Tensor,
+) -> None:
+    """One step, in the worker that takes it: choose a batch, read it, train on it, keep what it logs."""
+    reader, number = (tf.constant(0), step) if claim is None else claim(own_number())
+    step_logs.write(step, model.train_step(read_batch(source, signature, epoch, reader, number), turn))

@@ -20,14 +20,14 @@ MODEL = SimpleNamespace(turns=repeat("all"), train_step=lambda batch, _: {"x": b
 
 
 class Handed:
-    """A step that runs when its log is asked for."""
+    """A step that runs when it is waited for."""
 
-    def __init__(self, run: Callable[[], dict[str, tf.Tensor]], coordinator: "Coordinator") -> None:
+    def __init__(self, run: Callable[[], None], coordinator: "Coordinator") -> None:
         self._run, self._coordinator = run, coordinator
 
-    def fetch(self) -> dict[str, tf.Tensor]:
+    def get(self) -> None:
         self._coordinator.begun -= 1
-        return self._run()
+        self._run()
 
 
 class Coordinator:
@@ -36,7 +36,7 @@ class Coordinator:
     def __init__(self) -> None:
         self.begun = self.most = 0
 
-    def schedule(self, function: Callable[..., dict[str, tf.Tensor]], args: tuple[tf.Tensor, ...]) -> Handed:
+    def schedule(self, function: Callable[..., None], args: tuple[tf.Tensor, ...]) -> Handed:
         self.begun += 1
         self.most = max(self.most, self.begun)
         return Handed(lambda: function(*args), self)
@@ -75,7 +75,7 @@ def test_steps_keep_their_bound_and_read_every_row_once(made, rows, staleness, m
     for done, log in enumerate(distribution.steps(MODEL, rows, 1, 0, PAUSE), 1):
         if done in (PAUSE, steps):
             assert distribution._coordinator.begun == 0
-        read.append(log["x"].numpy())
+        read.append(log["x"])
     assert len(read) == steps
     assert distribution._coordinator.most == most
     assert sorted(np.concatenate(read).tolist()) == list(range(ROWS))
@@ -87,7 +87,7 @@ def test_steps_keep_their_bound_and_read_every_row_once(made, rows, staleness, m
 @pytest.mark.parametrize("staleness", [0, 1, None])
 def test_a_resumed_epoch_reads_the_rows_that_are_left(made, rows, staleness):
     first = made(staleness).steps(MODEL, rows, 1, 0, PAUSE)
-    before = [next(first)["x"].numpy() for _ in range(PAUSE)]
+    before = [next(first)["x"] for _ in range(PAUSE)]
     next(first)  # after the pause: it and its claims are lost with the processes
-    after = [log["x"].numpy() for log in made(staleness).steps(MODEL, rows, 1, PAUSE, PAUSE)]
+    after = [log["x"] for log in made(staleness).steps(MODEL, rows, 1, PAUSE, PAUSE)]
     assert sorted(np.concatenate([*before, *after]).tolist()) == list(range(ROWS))
