@@ -27,7 +27,7 @@ class StepLogs:
 
     def read(self, step: int) -> dict[str, NDArray[np.generic]]:
         """The logs of a step that is done; in the chief."""
-        text = self._texts.numpy()[step % self._slots]
+        text = self._texts.sparse_read([step % self._slots])[0]
         parts = tf.io.parse_tensor(text, tf.string).numpy()
         return {
             name.decode(): tf.io.parse_tensor(payload, tf.as_dtype(kind.decode())).numpy()
