@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ranker.artifact import Artifact
-from training.commands.inputs import Config, Data, Progress, artifact_of, console_of, experiment_of, source_of
+from training.commands.inputs import Config, Data, Progress, carrying_on, console_of, source_of
 from training.data.cache import ROWS, RUN, prepared_rows
 from training.data.carried_notes import check_carriable
 from training.data.earlier import manifest_digest, opened
@@ -56,10 +56,8 @@ def encode(
         If the cluster cannot be used, or fails.
     """
     workers = _workers(processes, ray)
-    experiment, console, output = experiment_of(config), console_of(progress), Path(output)
-    carried = artifact_of(from_artifact) if from_artifact is not None else None
-    if carried is not None:
-        experiment = experiment.carrying_on()
+    experiment, carried = carrying_on(config, from_artifact)
+    console, output = console_of(progress), Path(output)
     source = source_of(experiment, data, output, console)
     log, folder = open_log(experiment, source), output / RUN
     check_replaceable(folder, experiment, log, manifest_digest(carried) if carried is not None else None)

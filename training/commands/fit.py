@@ -15,9 +15,8 @@ from training.commands.inputs import (
     Config,
     Data,
     Progress,
-    artifact_of,
+    carrying_on,
     console_of,
-    experiment_of,
     in_memory,
     source_of,
 )
@@ -159,10 +158,8 @@ def fit(
     DivergedError
         If losses or scores become non-finite.
     """
-    experiment, console, output = experiment_of(config), console_of(progress), Path(output)
-    carried = artifact_of(from_artifact) if from_artifact is not None else None
-    if carried is not None:
-        experiment = experiment.carrying_on()
+    experiment, carried = carrying_on(config, from_artifact)
+    console, output = console_of(progress), Path(output)
     source = source_of(experiment, data, output, console)
     log, folder = open_log(experiment, source), output / RUN
     own = parent_of(folder, experiment, log, carried) if carried is not None else None

@@ -41,6 +41,15 @@ def artifact_of(artifact: str | Path | Artifact) -> Artifact:
     return artifact if isinstance(artifact, Artifact) else load_artifact(Path(artifact))
 
 
+def carrying_on(config: Config, from_artifact: str | Path | Artifact | None) -> tuple[Experiment, Artifact | None]:
+    """The experiment, and the artifact that it carries on, if any. Raises ``ConfigError`` and ``ArtifactError``."""
+    experiment = experiment_of(config)
+    if from_artifact is None:
+        return experiment, None
+    carried = artifact_of(from_artifact)
+    return experiment.carrying_on(), carried
+
+
 def source_of(experiment: Experiment, data: Data, folder: Path, console: Console) -> Source:
     """Files of a log; in-memory tables are first written to ``folder``, so that a run can be resumed.
 
