@@ -22,7 +22,9 @@ def main(
     config: Annotated[Path, typer.Argument(help="The experiment.")],
     data: Annotated[Path, typer.Option(help="Log to encode.")],
     processes: Annotated[int, typer.Option(min=2)] = 2,
-    folder: Annotated[Path | None, typer.Option(help="Folder for rows; temporary by default.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder for rows; temporary by default.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Write the measurements to this file.")] = None,
 ) -> None:
     """Encode a log in three ways."""

@@ -21,7 +21,9 @@ TRAIN = [sys.executable, "-c", "from training.cli import app; app()"]
 
 def main(
     rows: Annotated[list[int] | None, typer.Option(help="Rows of a log; may be repeated.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Folder for logs and runs; temporary by default.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder for logs and runs; temporary by default.")
+    ] = None,
 ) -> None:
     """Train on a log of each length and print peak memory and time."""
     table = Table(title="peak memory of training")

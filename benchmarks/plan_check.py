@@ -45,7 +45,9 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each stage; medians count.")] = 1,
     output: Annotated[Path | None, typer.Option("--json", help="Where to write the comparison.")] = None,
     stages: Annotated[list[str] | None, typer.Option("--stage", help="Only this one; may be repeated.")] = None,
-    work: Annotated[Path | None, typer.Option(help="Scratch folder; by default a temporary one.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Scratch folder; by default a temporary one.")
+    ] = None,
 ) -> None:
     """Predict, measure and compare."""
     console = Console()

@@ -35,7 +35,10 @@ def main(
         list[int] | None, typer.Option(min=1, help="Rows of a batch of that loop; may be repeated. Default: 32, 1024.")
     ] = None,
     artifact: Annotated[Path | None, typer.Option(help="Artifact to score with; by default one is fitted.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Folder for logs and results; temporary by default.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder for logs and results; temporary by default."),
+    ] = None,
     peers_python: Annotated[Path, typer.Option(help="Python of an environment with LightGBM.")] = Path(
         ".peers/bin/python"
     ),

@@ -46,7 +46,9 @@ def main(
     cpus: Annotated[int, typer.Option(min=1, help="Processors that each node claims.")] = 2,
     kill: Annotated[bool, typer.Option("--kill/--no-kill", help="Kill the node without the driver.")] = True,
     kill_after: Annotated[float, typer.Option(help="Share of the result files after which it is killed.")] = 0.4,
-    folder: Annotated[Path | None, typer.Option(help="Folder for results; temporary by default.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder for results; temporary by default.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Write the measurements to this file.")] = None,
 ) -> None:
     """Score a log in one process and on two nodes, and compare the files."""

@@ -55,7 +55,9 @@ def main(
     ] = None,
     artifact: Annotated[Path | None, typer.Option(exists=True, help="Its artifact; by default one is fitted.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each size; medians count.")] = 3,
-    work: Annotated[Path | None, typer.Option(help="Scratch folder; by default a temporary one.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Scratch folder; by default a temporary one.")
+    ] = None,
 ) -> None:
     """Measure all stages, print them and write them."""
     console = Console()

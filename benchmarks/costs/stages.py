@@ -118,10 +118,10 @@ def train(inputs: Inputs, rows: int, batch: int, steps: int | None) -> Found:
 
 def _steps(rows: Any, settings: Any, epochs: Iterable[int]) -> Iterator[tuple[Any, int]]:
     """The iterator of each step's batch, and its rows, epoch after epoch."""
-    from training.distribution.one import dataset
+    from training.distribution.reading import dataset
 
     for epoch in epochs:
-        batches = iter(dataset(rows, settings, epoch, 0))
+        batches = iter(dataset(rows, settings, epoch, 0, readers=1))
         for first in range(0, len(rows), settings.batch_size):
             yield batches, min(settings.batch_size, len(rows) - first)
 

@@ -16,7 +16,7 @@ from ranker.log_files.log_reader import Log
 from training.config.experiment import Experiment
 from training.data.batches import EncodedRows
 from training.data.encode import prepare
-from training.distribution.one import dataset
+from training.distribution.reading import dataset
 from training.trainer.build_model import build_model
 
 CANDIDATE = {"video_id", "duration_ms", *(name for name in (*CATEGORICAL, *NUMERIC) if name.startswith("i_"))}
@@ -55,7 +55,7 @@ def steps(rows: EncodedRows, settings: Experiment) -> Iterator[tuple[Iterator[An
     """Yield for each step the iterator of its batch and the batch's number of rows, epoch after epoch."""
     size, total = settings.training.batch_size, len(rows)
     for epoch in itertools.count():
-        batches = iter(dataset(rows, settings.training, epoch, 0))
+        batches = iter(dataset(rows, settings.training, epoch, 0, readers=1))
         for first in range(0, total, size):
             yield batches, min(size, total - first)
 
