@@ -33,7 +33,7 @@ PLAN = PlanInputs(
 IDS = 2_000_000
 PULL = (8_000, 32)
 """Rows of a batch, and width."""
-RATE, SECONDS = 8.0, 20.0
+SECONDS = 20.0
 WITHIN = 0.3
 Quantity = tuple[str, str]
 """Stage, and what of it."""
@@ -118,7 +118,7 @@ def _train(inputs: Inputs) -> Found:
 
 def _serve(inputs: Inputs) -> Found:
     with service(inputs, int(PLAN.candidates)) as running:
-        found = running.rank(inputs, int(PLAN.candidates), int(PLAN.shown), SECONDS, seed=1, rate=RATE)
+        found = running.rank(inputs, int(PLAN.candidates), int(PLAN.shown), SECONDS, seed=1)
     return {**found, "bytes": found["request_bytes"] + found["answer_bytes"]}
 
 

@@ -11,9 +11,12 @@ from benchmarks.costs.inputs import Inputs, body
 from benchmarks.costs.processes import Found, cpu_of, memory_of
 from benchmarks.under_fire.client import Client
 from tests.serving.server_process import free_port, ready, server_process
+from training.planning import PlanInputs
 
 CLIENTS = 4
 WARM_SECONDS = 2.0
+USED = PlanInputs().headroom
+"""Share of a core that requests are to keep busy, as a plan uses it; more of them are scored together and cost less."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,18 @@ class Service:
     port: int
     pid: int
 
-    def rank(
-        self, inputs: Inputs, candidates: int, returned: int, seconds: float, seed: int = 0, rate: float | None = None
-    ) -> Found:
+    def rank(self, inputs: Inputs, candidates: int, returned: int, seconds: float, seed: int = 0) -> Found:
         """Processor seconds a request; bytes of both ways; memory.
 
-        Four clients each ask again once they are answered, or requests come at a ``rate`` a second.
+        Requests come at the rate that keeps ``USED`` of a core busy, by what they cost four clients that each ask again
+        once they are answered.
         """
         sent = body(inputs.request(candidates, returned, seed))
-        asyncio.run(Client(self.port, sent).closed(CLIENTS, WARM_SECONDS))
+        cpu = cpu_of(self.pid)
+        warm = asyncio.run(Client(self.port, sent).closed(CLIENTS, WARM_SECONDS))
+        rate = USED * len(warm.status) / (cpu_of(self.pid) - cpu)
         begun, cpu = time.monotonic(), cpu_of(self.pid)
-        client = Client(self.port, sent)
-        answers = asyncio.run(client.closed(CLIENTS, seconds) if rate is None else client.offered(rate, seconds))
+        answers = asyncio.run(Client(self.port, sent).offered(rate, seconds))
         spent, wall = cpu_of(self.pid) - cpu, time.monotonic() - begun
         good = len(answers.of(200))
         if good != len(answers.status):
