@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from ranker.artifact_files import MANIFEST as MANIFEST
-from ranker.artifact_files import TABLE_FACTS, TABLES, FileError, Verified, chunk_digests, digest, verify
+from ranker.artifact_files import NUMBER, TABLE_FACTS, TABLES, FileError, Verified, chunk_digests, digest, verify
 from ranker.config.closed import Closed
 from ranker.encoding import Column, Encoder, Ragged, Text, from_state, to_state
 from ranker.encoding.columns import microseconds
@@ -222,7 +222,7 @@ def numbered(root: Path) -> dict[int, Path]:
         folders = list(root.iterdir()) if root.is_dir() else []
     except OSError as error:
         raise ArtifactError(f"{root}: cannot be read: {error.strerror}") from None
-    return {int(f.name): f for f in folders if f.name.isdecimal() and _has_manifest(f)}
+    return {int(f.name): f for f in folders if NUMBER.fullmatch(f.name) and _has_manifest(f)}
 
 
 def _has_manifest(folder: Path) -> bool:

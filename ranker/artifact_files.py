@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +22,9 @@ TABLES, TABLE_FACTS = ".tables", "tables.json"
 LARGE = 1 << 20
 """Bytes from which a file is verified once per service; smaller ones by every process."""
 
-
 MANIFEST = "manifest.json"
+NUMBER = re.compile(r"[1-9][0-9]*")
+"""Name of a version's folder."""
 
 
 class FileError(ValueError):

@@ -4,7 +4,6 @@ A store holds the same files as a disk, ``URL/3/manifest.json`` and so on. The m
 version is either whole or not there.
 """
 
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from ranker.artifact_files import MANIFEST, FileError, digest, verify
+from ranker.artifact_files import MANIFEST, NUMBER, FileError, digest, verify
 from ranker.file_locks import locked
 from ranker.remote_files import RemoteError, RemoteFolder
 from ranker.urls import cache_folder
@@ -22,8 +21,6 @@ from ranker.urls import cache_folder
 STATE = "state/"
 """Start of the names of files that training alone reads."""
 FETCHING = ".fetching-"
-_NUMBER = re.compile(r"[1-9][0-9]*")
-"""Name of a version's folder."""
 
 
 def local_copy(url: str) -> Path:
@@ -109,7 +106,7 @@ def publish(version: Path, url: str) -> str:
 
 def versions(folder: RemoteFolder) -> list[int]:
     """Numbers of the complete versions in a folder."""
-    return sorted(int(name) for name in folder.folders() if _NUMBER.fullmatch(name) and (folder / name).has(MANIFEST))
+    return sorted(int(name) for name in folder.folders() if NUMBER.fullmatch(name) and (folder / name).has(MANIFEST))
 
 
 def digest_of(manifest: bytes) -> str:
