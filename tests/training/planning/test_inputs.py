@@ -35,6 +35,7 @@ def test_mean_requests_follow_from_impressions():
         ({"users": "1e30"}, "--users 1e30"),
         ({"table_precision": "float8"}, "--table-precision float8"),
         ({"window_hours": "25"}, "--window-hours 25"),
+        ({"workers": "2.5"}, "--workers 2.5: input should be a multiple of 1"),
     ],
 )
 def test_impossible_inputs_are_named(given, said):
