@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ class ParameterServers(Distribution):
         self._strategy: tf.distribute.Strategy | None = None
         self._folder: Path | None = None
         self._claims: Claims | None = None
+        self._traced: _Traced | None = None
 
     def serve(self, mark: Callable[[], Any]) -> None:
         """In a server or worker, serve the chief until that has ended, and end the process."""
@@ -106,27 +108,24 @@ class ParameterServers(Distribution):
             with self.scope():
                 self._claims = Claims(source.sizes(), self._folder)
         self._claims.start(epoch, skip)
-        first = next(rows.chunks())
-        signature = {n: tf.TensorSpec([None, *a.shape[1:]], tf.as_dtype(a.dtype)) for n, a in first.items()}
-        claim = None if exact else self._claims.claimed
-        compiled: dict[Turn, Any] = {}
         most = AHEAD * self.workers if self.options.staleness is None else self.options.staleness + 1
-        with self.scope():
-            step_logs = StepLogs(most)
+        if self._traced is None or self._traced.model is not model or self._traced.source != source:
+            first = next(rows.chunks())
+            signature = {n: tf.TensorSpec([None, *a.shape[1:]], tf.as_dtype(a.dtype)) for n, a in first.items()}
+            with self.scope():
+                claim = None if exact else self._claims.claimed
+                self._traced = _Traced(model, source, signature, claim, StepLogs(most), self._strategy)
+        traced = self._traced
         waiting: deque[Any] = deque()
         begun = skip
         for done in range(skip, total):
             until = min(total, (done // pause + 1) * pause)
             while begun < until and len(waiting) < most:
-                turn = next(model.turns)
-                if turn not in compiled:
-                    step = partial(_step, model, turn, source, signature, claim, step_logs)
-                    compiled[turn] = self._compiled(step)
                 numbers = (tf.constant(epoch, tf.int64), tf.constant(begun, tf.int64))
-                waiting.append(self._coordinator.schedule(compiled[turn], args=numbers))
+                waiting.append(self._coordinator.schedule(traced.step(next(model.turns)), args=numbers))
                 begun += 1
             waiting.popleft().get()
-            logs = step_logs.read(done)
+            logs = traced.logs.read(done)
             if done + 1 == until:
                 self._claims.save(epoch, until)
             yield logs
@@ -154,14 +153,6 @@ class ParameterServers(Distribution):
             "command: the run resumes from its last checkpoint"
         )
 
-    def _compiled(self, step: Callable[..., None]) -> Any:
-        strategy = self._connected()
-
-        def run(epoch: tf.Tensor, number: tf.Tensor) -> Any:
-            return strategy.run(step, args=(epoch, number))
-
-        return tf.function(run, autograph=False)
-
     def _connected(self) -> tf.distribute.Strategy:
         if self._strategy is None:
             os.environ["GRPC_FAIL_FAST"] = "use_caller"
@@ -184,16 +175,31 @@ class ParameterServers(Distribution):
         return Source.of(rows, self.settings, 1 if self.options.staleness == 0 else self.workers)
 
 
-def _step(
-    model: RankingModel,
-    turn: Turn,
-    source: Source,
-    signature: Mapping[str, tf.TensorSpec],
-    claim: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None,
-    step_logs: StepLogs,
-    epoch: tf.Tensor,
-    step: tf.Tensor,
-) -> None:
-    """One step, in the worker that takes it: choose a batch, read it, train on it, keep what it logs."""
-    reader, number = (tf.constant(0), step) if claim is None else claim(own_number())
-    step_logs.write(step, model.train_step(read_batch(source, signature, epoch, reader, number), turn))
+@dataclass
+class _Traced:
+    """The steps of a model on some rows, traced once for all epochs."""
+
+    model: RankingModel
+    source: Source
+    signature: Mapping[str, tf.TensorSpec]
+    claim: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None
+    logs: StepLogs
+    strategy: tf.distribute.Strategy
+    _steps: dict[Turn, Any] = field(default_factory=dict)
+
+    def step(self, turn: Turn) -> Any:
+        """A step of this turn, of the numbers of an epoch and of the step in it."""
+        if turn not in self._steps:
+            replica = partial(self._in_worker, turn)
+
+            def run(epoch: tf.Tensor, number: tf.Tensor) -> Any:
+                return self.strategy.run(replica, args=(epoch, number))
+
+            self._steps[turn] = tf.function(run, autograph=False)
+        return self._steps[turn]
+
+    def _in_worker(self, turn: Turn, epoch: tf.Tensor, step: tf.Tensor) -> None:
+        """One step, in the worker that takes it: choose a batch, read it, train on it, keep what it logs."""
+        reader, number = (tf.constant(0), step) if self.claim is None else self.claim(own_number())
+        batch = read_batch(self.source, self.signature, epoch, reader, number)
+        self.logs.write(step, self.model.train_step(batch, turn))
