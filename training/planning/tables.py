@@ -38,8 +38,8 @@ def training_line(plan: Plan) -> str:
     servers = f", {_count(time.servers, 'server')}" if time.servers else ""
     return (
         f"training: distribute: {time.distribute} ({time.why}); {_count(time.workers, 'worker')}{servers}; "
-        f"{time.steps:,.0f} steps of {time.compute_s * 1e3:,.3g} ms on a core and {time.wire_s * 1e3:,.3g} ms on the "
-        f"network; {time.seconds / 3600:,.3g} hours"
+        f"{time.steps:,.0f} steps of {number(time.compute_s * 1e3)} ms on a core and {number(time.wire_s * 1e3)} ms on "
+        f"the network; {number(time.seconds / 3600)} hours"
     )
 
 
