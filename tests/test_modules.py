@@ -34,6 +34,7 @@ REASONS = {
         serving.process.child serving.scorer.buffers serving.scorer.loaded_models serving.scorer.messages
         serving.scorer.process serving.scorer.session""",
     "run as a command: tests/deploy/test_entry_points.py": "serving.fetch",
+    "imported by the process that others are forked from: tests/training/test_own_process.py": "training.imported_once",
     "run as a command: tests/training/cli and tests/training/commands": """
         training.cli.backtest training.cli.cluster training.cli.compare training.cli.distill training.cli.encode
         training.cli.evaluate
