@@ -1,7 +1,7 @@
 """Checkpoints: a run's state saved together with its weights, so that it can resume after a kill at any moment."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,11 @@ from training.trainer.moments import kept_moments
 from training.trainer.variable_names import named_variables
 
 
+def best_epoch(history: Iterable[Mapping[str, Any]]) -> int | None:
+    """The epoch whose weights are kept, counted from 1, by the epochs' records; None before the first ends."""
+    return max((int(record["epoch"]) for record in history if record["best"]), default=None)
+
+
 @dataclass(frozen=True)
 class RunState:
     """The next step, ``step`` of ``epoch``, both from 0; the best metric value so far and the epochs' records."""
@@ -26,6 +31,11 @@ class RunState:
     without_gain: int = 0
     loss_total: list[float] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights are kept, counted from 1; None before the first ends."""
+        return best_epoch(self.history)
 
     def after_step(self, step: int, loss_total: list[float]) -> "RunState":
         """The state after ``step`` steps of this epoch; ``loss_total`` sums each task's losses over them."""
@@ -55,13 +65,13 @@ class Checkpoints:
         whole = tf.train.Checkpoint(model=model, optimizer=model.optimizer, weighting=model.weighting, state=self._text)
         self._manager = tf.train.CheckpointManager(whole, str(folder / "latest"), max_to_keep=2)
         self._best = tf.train.Checkpoint(model=model)
-        self._best_path = str(folder / "best" / "weights")
 
     def save(self, state: RunState) -> None:
         """Save everything atomically."""
         if self._writes:
             self._text.assign(orjson.dumps(asdict(state)))
             self._manager.save()
+            self._drop_best_but(state.best_epoch)
 
     def latest(self) -> RunState | None:
         """Restore the latest checkpoint and return its state, if there is one."""
@@ -74,15 +84,27 @@ class Checkpoints:
         saved["best"] = float("-inf") if saved["best"] is None else saved["best"]
         return RunState(**saved)
 
-    def save_best(self) -> None:
-        """Save the current weights as the best."""
-        if self._writes:
-            self._best.write(self._best_path)
+    def save_best(self, epoch: int) -> None:
+        """Save the current weights as those of the best epoch, counted from 1.
 
-    def restore_best(self) -> None:
-        """Load the best weights into the model."""
+        The ones before stay until a state that knows the new ones is saved: a kill in between loses neither.
+        """
+        if self._writes:
+            path = self._best_of(epoch)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._best.write(str(path))
+
+    def restore_best(self, epoch: int) -> None:
+        """Load the weights of the best epoch, counted from 1, into the model."""
         _release(self._tables(moments=False))
-        self._best.read(self._best_path).expect_partial()
+        self._best.read(str(self._best_of(epoch))).expect_partial()
+
+    def _best_of(self, epoch: int) -> Path:
+        return self.folder / "best" / str(epoch) / "weights"
+
+    def _drop_best_but(self, epoch: int | None) -> None:
+        for other in (kept for kept in (self.folder / "best").glob("*") if kept.name != str(epoch)):
+            shutil.rmtree(other, ignore_errors=True)
 
     def _tables(self, moments: bool) -> Iterator[tf.Variable]:
         """The shards of tables, and of their moments."""
@@ -97,9 +119,10 @@ class Checkpoints:
 
     def disk_full(self, folder: Path) -> DiskFullError:
         """Delete partial checkpoints after a full disk; return an error that says how much of the run is kept."""
-        for partial in self.folder.glob("*/*_temp*"):
+        for partial in self.folder.glob("latest/*_temp*"):
             shutil.rmtree(partial, ignore_errors=True)
         state = self.latest()
+        self._drop_best_but(state.best_epoch if state else None)
         if state is None or not (state.epoch or state.step):
             kept = "no step was saved; only the encoded rows are kept"
         else:

@@ -99,7 +99,7 @@ def measured(
     epochs = [each["epoch"] for each in members]
     record = {"epoch": 1, "best": True, "losses": losses, MEMBERS: epochs, **metrics}
     StepLog(folder, model.tasks, resume_at=0).close()  # no step of its own
-    checkpoints.save_best()
+    checkpoints.save_best(1)
     state = RunState().after_epoch(record, 0.0, better=True)
     checkpoints.save(state)
     shutil.rmtree(folder / MEMBERS)

@@ -74,9 +74,9 @@ def reopened(run: Run) -> Run:
     model = build_model(experiment, prepared.encoder.layout, steps_per_epoch=steps)
     checkpoints = Checkpoints(model, folder / CHECKPOINTS)
     state = checkpoints.latest()
-    if state is None or state.epoch != run.best_epoch:
+    if state is None or state.epoch != run.best_epoch or state.best_epoch is None:
         return run
-    checkpoints.restore_best()
+    checkpoints.restore_best(state.best_epoch)
     return _second(_kept(run), prepared, model)
 
 
@@ -133,13 +133,13 @@ def _average(
         assemble(model, experiment, folder, listener, member)
 
         def save() -> None:
-            checkpoints.save_best()
+            checkpoints.save_best(1)
             checkpoints.save(RunState().after_epoch({"epoch": 1, "best": True, "losses": {}}, 0.0, better=True))
             shutil.rmtree(folder / MEMBERS)
 
         distribution.agreed(None)  # all have read the members, which are deleted then
         distribution.decided(save)
-    checkpoints.restore_best()
+    checkpoints.restore_best(1)
     return model
 
 
@@ -184,7 +184,7 @@ def _trained(
     if distribution.copies:  # exported without copies
         model = build_model(experiment, prepared.encoder.layout, facts, steps)
         checkpoints = Checkpoints(model, folder / CHECKPOINTS, distribution.chief)
-    checkpoints.restore_best()
+    checkpoints.restore_best(epochs)
     return model
 
 
@@ -209,7 +209,7 @@ def _epochs(
                 predictions = predict(scorer(model), prepared.validation.chunks(), model.schema)
                 if unusable := predictions.not_finite(model.tasks):
                     raise DivergedError(unusable, epoch)
-                checkpoints.save_best()
+                checkpoints.save_best(epoch)
         steplog.flush()
         state = state.after_epoch({"epoch": epoch, "best": last, "losses": losses}, 0.0, last)
         checkpoints.save(state)

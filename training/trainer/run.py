@@ -12,6 +12,7 @@ from training.data.earlier import ParentRecord
 from training.data.encode import Prepared
 from training.evaluation.evaluate import Predictions
 from training.evaluation.gates import GateReport
+from training.trainer.checkpoints import best_epoch
 
 
 @dataclass(frozen=True)
@@ -41,4 +42,6 @@ class Run:
     @property
     def best_epoch(self) -> int:
         """The epoch whose weights are kept, counted from 1."""
-        return max(int(record["epoch"]) for record in self.history if record["best"])
+        epoch = best_epoch(self.history)
+        assert epoch is not None, "a finished epoch is the best so far"
+        return epoch

@@ -166,10 +166,9 @@ def _diverged(
 ) -> DivergedError:
     """Complete the error's message; delete the checkpoints if no epoch has finished."""
     state = checkpoints.latest() or RunState()
-    best = [int(record["epoch"]) for record in state.history if record["best"]]
-    if not best:
+    if state.best_epoch is None:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    error.args = (explanation(error, experiment, prepared.training, max(best, default=None), str(folder.parent)),)
+    error.args = (explanation(error, experiment, prepared.training, state.best_epoch, str(folder.parent)),)
     return error
 
 
@@ -219,7 +218,8 @@ def _best(
     folder: Path,
     parent: ParentRecord | None,
 ) -> Run:
-    checkpoints.restore_best()
+    assert state.best_epoch is not None, "a finished epoch is the best so far"
+    checkpoints.restore_best(state.best_epoch)
     predictions = predict(score, prepared.validation.chunks(), experiment.log_schema)
     metrics, by = measure_run(experiment, predictions, experiment.evaluation.bootstrap), experiment.evaluation.by
     if by is not None:
@@ -267,7 +267,7 @@ def _epochs(
         state = state.after_epoch(record, value if final else float("-inf"), better)
         if better:
             with averaged(model.optimizer):
-                checkpoints.save_best()
+                checkpoints.save_best(state.epoch)
         checkpoints.save(state)
         listener.epoch(record)
         return asdict(state)
