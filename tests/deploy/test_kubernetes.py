@@ -129,6 +129,13 @@ def test_pods_have_no_rights_and_a_bound_on_what_they_take(name):
             assert mounted == volumes.keys()
 
 
+@EACH
+def test_jobs_are_not_process_1_which_does_not_hear_sigterm(name):
+    for each in BUILT[name]:
+        for pod in pods(each) if each["kind"] in ("Job", "CronJob") else ():
+            assert pod["spec"]["shareProcessNamespace"]
+
+
 def arguments_of(container):
     """The arguments of a container with what its ConfigMaps would put in."""
     return [re.sub(r"\$\((RANKER_\w+)\)", r"s3://bucket/\1", word) for word in container["args"]]
