@@ -5,13 +5,13 @@ from pathlib import Path
 
 from ranker.artifact import Artifact
 from training.commands.inputs import Config, Data, Progress, carrying_on, console_of, source_of
-from training.data.cache import ROWS, RUN, prepared_rows
+from training.data.cache import ROWS, RUN, prepared_rows, refit_rows
 from training.data.carried_notes import check_carriable
 from training.data.earlier import manifest_digest, opened
 from training.data.experiment_log import open_log
 from training.data.workers import HERE, OnRay, Processes, Workers
 from training.display import Display
-from training.trainer.run_folder import check_replaceable
+from training.trainer.run_folder import REFIT, check_replaceable
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ def encode(
 ) -> EncodedLog:
     """Fit the encoder and encode all rows into ``output/run/rows``, where ``fit`` on the same inputs finds them.
 
-    The rows are those that ``fit`` would encode, byte for byte. Rows that are there already stay; a call that was
-    interrupted starts again.
+    With ``training.refit``, the rows of the second training are encoded, too, into ``output/run/refit/rows``. The rows
+    are those that ``fit`` would encode, byte for byte. Rows that are there already stay; a call that was interrupted
+    starts again.
 
     Parameters
     ----------
@@ -71,6 +72,8 @@ def encode(
         for text in log.notes:
             listener.note(text)
         prepared = prepared_rows(experiment, log, folder / ROWS, listener, earlier, workers=workers)
+        if experiment.training.refit:
+            refit_rows(experiment, log, folder / REFIT, listener, earlier, workers)
     return EncodedLog(folder / ROWS, len(prepared.training), len(prepared.validation))
 
 

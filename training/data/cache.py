@@ -92,6 +92,23 @@ def prepared_rows(
         return prepared
 
 
+def refit_rows(
+    experiment: Experiment,
+    log: Log,
+    folder: Path,
+    listener: RunListener,
+    earlier: Earlier | None = None,
+    workers: Workers = HERE,
+) -> Prepared:
+    """All rows, the held-out ones too, for the second training in ``folder``, by an encoder fitted on all of them.
+
+    The validation rows are the same as the first training's. Raises ``DataError``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = RunListener(rows=lambda stage, rows: listener.rows(f"refit: {stage}", rows))  # the notes were given before
+    return prepared_rows(experiment, log, folder / ROWS, quiet, earlier, refit=True, workers=workers)
+
+
 def _encoded_rows(
     experiment: Experiment,
     log: Log,

@@ -12,11 +12,10 @@ from typing import Any
 import tensorflow as tf
 
 from ranker.artifact import Refit
-from ranker.log_files.log_reader import Log
 from ranker.model import RankingModel
 from ranker.optimizers.grouped import averaged
 from training.config.experiment import Experiment
-from training.data.cache import ROWS, opened_rows, prepared_rows
+from training.data.cache import ROWS, opened_rows, refit_rows
 from training.data.earlier import Earlier
 from training.data.encode import Prepared
 from training.data.label_facts import label_facts
@@ -78,18 +77,6 @@ def reopened(run: Run) -> Run:
         return run
     checkpoints.restore_best(state.best_epoch)
     return _second(_kept(run), prepared, model)
-
-
-def refit_rows(
-    experiment: Experiment, log: Log, folder: Path, listener: RunListener, earlier: Earlier | None = None
-) -> Prepared:
-    """Encode all rows, the held-out ones too, into ``folder``, with an encoder fitted on all of them.
-
-    The validation rows are the same as the first training's. Raises ``DataError``.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    quiet = RunListener(rows=lambda stage, rows: listener.rows(f"refit: {stage}", rows))  # the notes were given before
-    return prepared_rows(experiment, log, folder / ROWS, quiet, earlier, refit=True)
 
 
 def _epochs_of(run: Run) -> list[int]:

@@ -71,15 +71,22 @@ def begin(
     folder.mkdir(parents=True, exist_ok=True)
     if before.get("key") != key:
         record_file.unlink(missing_ok=True)  # first, so that an interrupted clean-up is not mistaken for this run
-        for part in folder.iterdir():
-            if part.name not in (ROWS, f"{ROWS}.lock"):
-                shutil.rmtree(part) if part.is_dir() else part.unlink()
+        _keep_rows_alone(folder)
     elif before.get("readers", 1) != readers and (folder / "checkpoints").is_dir():
         raise DataError(
             f"{folder}: the batches of this run have {before.get('readers', 1)} reader(s), and now they would have "
             f"{readers}; set training.distribute.readers to {before.get('readers', 1)}, or `fit --restart`"
         )
     replace_file(record_file, orjson.dumps(run, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+
+
+def _keep_rows_alone(folder: Path) -> None:
+    """Delete all but encoded rows, which tell themselves whom they are for; also in the folder of the refit."""
+    for part in folder.iterdir():
+        if part.name == REFIT and part.is_dir():
+            _keep_rows_alone(part)
+        elif part.name not in (ROWS, f"{ROWS}.lock"):
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
 def parent_of(folder: Path, experiment: Experiment, log: Log, artifact: Artifact) -> ParentRecord | None:

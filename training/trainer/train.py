@@ -17,7 +17,7 @@ from training.config.experiment import Experiment
 from training.config.task_metrics import task_and_key
 from training.data.cache import ROWS as ROWS
 from training.data.cache import RUN as RUN
-from training.data.cache import opened_rows, prepared_rows
+from training.data.cache import opened_rows, prepared_rows, refit_rows
 from training.data.earlier import Earlier, ParentRecord
 from training.data.encode import Prepared
 from training.data.experiment_log import open_log
@@ -40,7 +40,7 @@ from training.trainer.ensemble import assemble, measured
 from training.trainer.epoch import scorer, start, train_epoch
 from training.trainer.positions import position_curve
 from training.trainer.precision import chosen
-from training.trainer.refit import refit_rows, refitted, reopened
+from training.trainer.refit import refitted, reopened
 from training.trainer.run import Run as Run
 from training.trainer.run_folder import EXPORTED, REFIT, RESULT, begin, read
 from training.trainer.table_sizes import describe_tables, table_sizes

@@ -6,8 +6,12 @@ import pytest
 
 from ranker.cluster.session import ClusterError
 from tests.training.command import ranker_train
+from tests.training.conftest import quick
 from tests.training.data.encoded_files import contents
 from training import encode
+from training.data.cache import opened_rows
+from training.data.experiment_log import open_log
+from training.trainer.run_folder import begin
 
 
 @pytest.fixture
@@ -25,6 +29,19 @@ def test_the_folder_is_that_of_fit_byte_for_byte(quickly_trained, rows, tmp_path
     assert {"fingerprint", "encoder.json", "training/rows.json"} < set(rows)
     assert f"{folder}:" in ended.stdout.replace("\n", "")
     assert "using the rows encoded in" in ranker_train(*words).stdout
+
+
+def test_rows_of_the_second_training_are_encoded_too_and_a_new_run_keeps_them(log, tmp_path):
+    experiment = quick(tmp_path, training={"epochs": 1, "batch_size": 512, "refit": True})
+    encoded = encode(experiment, [log], output=tmp_path / "out", progress=False)
+    run = tmp_path / "out" / "run"
+    second = contents(run / "refit" / "rows")
+    assert second["fingerprint"] != contents(run / "rows")["fingerprint"]
+    assert len(opened_rows(experiment, run / "refit" / "rows").training) == encoded.training + encoded.validation
+    (run / "refit" / "checkpoints").mkdir()
+    begin(experiment, open_log(experiment, [log]), run, None, None, writes=True, readers=1)
+    assert [path.name for path in (run / "refit").iterdir() if path.is_dir()] == ["rows"]
+    assert contents(run / "refit" / "rows") == second
 
 
 def test_what_was_interrupted_does_not_count_as_complete(quickly_trained, rows, tmp_path, monkeypatch):
