@@ -141,14 +141,15 @@ def compared(run: Any, name: str, options: Mapping[str, Any], console: Console) 
                 continue
             status.update(f"{name}: {formula_name}")
             fusion = build_fusion(formula_name, tasks, {}).fit(fitting.candidates)
-            best, seen[formula_name] = searched(fusion.formula, fitting)
-            fused[formula_name] = fusion.formula.fuse(testing.candidates, best)
+            parameters, seen[formula_name] = searched(fusion.formula, fitting)
+            fused[formula_name] = fusion.formula.fuse(testing.candidates, parameters)
         for title, features in (("learned", ()), ("learned, with features", FEATURES)):
             status.update(f"{name}: {title}")
             start = time.perf_counter()
             fusion = build_fusion("learned", tasks, {}, {**options, "features": features})
             fusion = fusion.fit(fitting.candidates, fitting.log)
             fused[title] = fusion.formula.fuse(testing.candidates, fusion.arrays)
+            assert fusion.state is not None  # it has been fitted
             seen[title] = fusion.state["held_out"]["value"]
             console.print(f"{name}, {title}: {len(fusion.state['trees'])} trees in {time.perf_counter() - start:.0f} s")
     values = {key: testing.measured(value) for key, value in fused.items()}

@@ -8,7 +8,7 @@ import time
 
 from hypothesis import HealthCheck, given, seed, settings
 
-from tests.training.data.odd_logs import logs
+from tests.training.data.odd_logs import OddLog, logs
 from tests.training.data.test_odd_logs import check
 
 
@@ -25,7 +25,7 @@ def main() -> None:
         @seed(asked.seed)
         @many
         @given(logs(odd=odd))
-        def read(log: object, must_read: bool = not odd) -> None:
+        def read(log: OddLog, must_read: bool = not odd) -> None:
             check(log, must_read)
 
         read()

@@ -115,11 +115,12 @@ def draw(objectives: Any, summary: Any, path: Path) -> None:
     models = []
     for method in summary.hypervolume:
         mine = [model for model in summary.models if model.method == method]
+        if not mine:  # "all" of them together
+            continue
         gains = np.array([[o.sign * model.validation[o.name] for o in objectives] for model in mine])
-        kept = non_dominated(gains) if mine else []
         models += [
             replace(model, validation=model.test, standing="on the front" if on_front else "dominated")
-            for model, on_front in zip(mine, kept, strict=True)
+            for model, on_front in zip(mine, non_dominated(gains), strict=True)
         ]
     charts = []
     for x, y in combinations(objectives, 2):

@@ -148,8 +148,8 @@ def main(
     table = Table(
         "method", "best clicks", "above ignored", "score / truth", "curve: largest error", "of seeds", "CPU s"
     )
-    for name, values in found.items():
-        clicks, calibration, seconds = np.array(values).T
+    for name, of_seeds in found.items():
+        clicks, calibration, seconds = np.array(of_seeds).T
         gain = clicks - np.array(found["ignored"])[:, 0]
         cells = [f"{clicks.mean():.4f}", f"{gain.mean():+.4f} ± {gain.std(ddof=1) if seeds > 1 else 0:.4f}"]
         errors = np.abs(np.array(curves[name]) / truth - 1) if curves[name] else None

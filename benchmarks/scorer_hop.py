@@ -57,7 +57,7 @@ def main(
                     before = cpu_seconds(pid)
                     answers = asyncio.run(Client(port, body).closed(count, seconds))
                     if set(answers.status) != {200}:
-                        raise typer.Exit(f"{name}: answers by status: {answers.counts()}")
+                        raise SystemExit(f"error: {name}: answers by status: {answers.counts()}")
                     times, spent = answers.of(200), cpu_seconds(pid) - before
                     entry = len(times) / seconds, float(np.median(times)), spent / len(times) * 1e3
                     found.setdefault((name, count), []).append(entry)

@@ -44,7 +44,7 @@ def main(
             first = next(iter(sides.values())).score(packed)
             for key, loaded in sides.items():
                 if not (worst := difference(loaded.score(packed), first)) < 1e-5:
-                    raise typer.Exit(f"{key} gives other scores: {worst:.1e}")
+                    raise SystemExit(f"error: {key} gives other scores: {worst:.1e}")
             found = timed(sides, packed, calls)
             table = Table("", "ms", "ms of processor", title=f"{name}, {count} candidates, {threads} thread(s)")
             for key, (wall, cpu) in found.items():

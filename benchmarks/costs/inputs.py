@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -32,6 +32,16 @@ class Inputs:
     config: Path = CONFIG
     log: Path | None = None
     model: Path | None = None
+
+    def to_json(self) -> str:
+        """The paths, for a process of its own."""
+        return json.dumps({name: None if path is None else str(path) for name, path in vars(self).items()})
+
+    @classmethod
+    def from_json(cls, told: str) -> Self:
+        """What ``to_json`` wrote."""
+        paths = {name: Path(path) for name, path in json.loads(told).items() if path is not None}
+        return cls(paths["work"], paths["config"], paths.get("log"), paths.get("model"))
 
     @property
     def model_name(self) -> str:

@@ -132,8 +132,9 @@ def _facts(log: Path, rows: int, chunk: dict[str, Any], model: Any, layout: Any)
     dense = sum(int(np.prod(v.shape)) * 4 for v in model.trainable_variables if id(v) not in tables_of)
     count = 0
     for name, side in layout.sides():
-        codes = chunk.get(f"{name}_ids")
-        for field in side.ids if codes is not None else ():
+        if (codes := chunk.get(f"{name}_ids")) is None:
+            continue
+        for field in side.ids:
             count += int((codes[:, field.start : field.start + field.length] != 0).sum())
     return {"dense_bytes": dense, "reads": count / len(chunk["labels"]), "log_bytes": stored(log) / rows}
 

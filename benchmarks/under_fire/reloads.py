@@ -81,7 +81,9 @@ def _alone(service: Service, version: int, body: bytes) -> dict[str, Any]:
 
 async def _changes(service: Service, seconds: float, every: float) -> dict[str, Any]:
     """Reload versions in turn, with a broken one now and then; finally roll back."""
-    statuses, took, refused = [], [], {}
+    statuses: list[int] = []
+    took: list[float] = []
+    refused: dict[str, str] = {}
     wanted, faults, number = itertools.cycle([*VERSIONS[1:], VERSIONS[0]]), iter(SPOILT.items()), 100
     begun = time.monotonic()
     async with httpx.AsyncClient(base_url=service.url, headers=KEYED, timeout=60) as admin:
