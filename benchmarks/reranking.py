@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import versions, write_json
+from ranker.encoding.kinds.base import Comparable
 from ranker.fusion import Candidates, FusionOptions, Plan, Requests, build_plan
 from ranker.fusion.reranking import STEPS, Readable, Request, rerank
 from ranker.metrics import RANKING_METRICS, Groups, Relevance
@@ -55,7 +56,13 @@ TRIED: Mapping[str, Mapping[str, Any] | None] = {
     "spread of genre, 1 in 4": {"kind": "spread", "of": "genre", "window": 4},
     "spread of genre, 2 in 10": {"kind": "spread", "of": "genre", "at_most": 2, "window": 10},
 }
-KINDS: Any = {"author": "category", "genre": "category", "tags": "tags", "vector": "vector", "price": "number"}
+KINDS: Mapping[str, Comparable] = {
+    "author": "category",
+    "genre": "category",
+    "tags": "tags",
+    "vector": "vector",
+    "price": "number",
+}
 
 
 def main(

@@ -8,6 +8,7 @@ of a service, tells the cost of the hop on a machine that others use too.
 import asyncio
 import contextlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,7 +92,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def _service(artifact: Path, workers: int, given: dict[str, object]) -> Any:
+def _service(artifact: Path, workers: int, given: Mapping[str, object]) -> Iterator[tuple[int, int]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {"max_in_flight": 64, "drain": 0, **given}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -114,7 +115,7 @@ def _table(log: Path) -> pa.Table:
     return ds.dataset(log, partitioning=None, format="parquet", exclude_invalid_files=True).to_table()
 
 
-def _from(table: pa.Table, first: int) -> Any:
+def _from(table: pa.Table, first: int) -> Iterator[dict[str, Any]]:
     for batch in (*table.slice(first).to_batches(1000), *table.slice(0, first).to_batches(1000)):
         yield from batch.to_pylist()
 

@@ -10,7 +10,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -240,7 +240,7 @@ def _hook(root: Path, program: str) -> Iterator[None]:
         os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
 
 
-def _wait(holds: Any) -> None:
+def _wait(holds: Callable[[], bool]) -> None:
     for _ in range(600):
         if holds():
             return

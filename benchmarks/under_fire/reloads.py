@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ async def _changes(service: Service, seconds: float, every: float) -> dict[str, 
     }
 
 
-async def _refused(service: Service, admin: httpx.AsyncClient, number: int, spoil: Any) -> str:
+async def _refused(service: Service, admin: httpx.AsyncClient, number: int, spoil: Callable[[Path], None]) -> str:
     """``refused`` if a broken version is refused with a reason and the current one stays; else what happened."""
     before = await _version(admin)
     await asyncio.to_thread(spoilt, service.root, number, spoil)

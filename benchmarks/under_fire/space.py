@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +154,12 @@ def _id_column(artifact: Artifact) -> str:
     return artifact.schema.column(artifact.schema.candidate_id)
 
 
-def _ids(artifact: Artifact, numbers: Any) -> list[Any]:
+def _ids(artifact: Artifact, numbers: Iterable[int]) -> list[Any]:
     of_text = isinstance(artifact.golden[0].candidates[_id_column(artifact)][0], str)
     return [f"item {number}" for number in numbers] if of_text else list(numbers)
 
 
-def _body(artifact: Artifact, numbers: Any) -> bytes:
+def _body(artifact: Artifact, numbers: Iterable[int]) -> bytes:
     ids = {_id_column(artifact): _ids(artifact, numbers)}
     return orjson.dumps({"context": artifact.golden[0].context, "candidates": ids})
 
