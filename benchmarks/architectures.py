@@ -18,7 +18,7 @@ import yaml
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 # Best result of each paper, for the tasks income over 50k and never married.
-PAPERS = {
+PAPERS: dict[str, tuple[float, ...]] = {
     "MMoE paper: single task": (0.9398, 0.9933),
     "MMoE paper: shared bottom": (0.9361, 0.9915),
     "MMoE paper: cross-stitch": (0.9406, 0.9917),
@@ -114,8 +114,8 @@ def _write_table(output: Path, peers: tuple[str, ...], papers: dict[str, tuple[f
             lines.append(
                 [result["model"], *(f"{v:.4f}" for v in values), f"{sum(values) / len(values):.4f}", *[""] * 3]
             )
-    for name, values in papers.items():
-        lines.append([name, *(f"{v:.4f}" for v in values), f"{sum(values) / len(values):.4f}", *[""] * 3])
+    for name, told in papers.items():
+        lines.append([name, *(f"{v:.4f}" for v in told), f"{sum(told) / len(told):.4f}", *[""] * 3])
     (output / "table.md").write_text("".join(f"| {' | '.join(line)} |\n" for line in lines))
     print((output / "table.md").read_text())
 

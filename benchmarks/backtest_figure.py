@@ -49,7 +49,7 @@ def _draw(scores: dict[str, Scores], dates: dict[int, str], figure: Path) -> Non
         for (day, _), tasks in of.items()
         for name, value in [("mean", float(np.mean(list(tasks.values())))), *tasks.items()]
     ]
-    base = alt.Chart(alt.Data(values=records)).encode(  # type: ignore[no-untyped-call]
+    base = alt.Chart(alt.InlineData(values=records)).encode(
         x=alt.X("date:O", title=None, axis=alt.Axis(labelAngle=0)), color=alt.Color("trained:N", title=None)
     )
     lines = base.mark_line().encode(y=alt.Y("mean(AUC):Q", title="AUC", scale=alt.Scale(zero=False)))

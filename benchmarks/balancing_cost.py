@@ -69,8 +69,7 @@ def main(
             speeds = in_turn(sides, rounds, console)
             memory = {side.name: side.step_mib for side in sides}
     except ContestantError as error:
-        console.print(str(error), style="red", markup=False)
-        raise typer.Exit(1) from error
+        raise SystemExit(f"error: {error}") from error
     shown = Table("", "samples/s", "time / plain", "MiB of a step", "memory / plain", title="A train step, batch 4096")
     rows = []
     for name, each in speeds.items():

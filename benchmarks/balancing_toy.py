@@ -52,7 +52,8 @@ def path(name: str, start: tuple[float, float], steps: int) -> Points:
         away = x - tf.constant([FIRST, SECOND])
         pulled = tf.einsum("tij,tj->ti", tf.constant([FIRST_CURVATURE, SECOND_CURVATURE]), away)
         # never 0, which would mean a task without labels
-        return tf.unstack(tf.constant([1.0, SCALE]) * (0.5 * tf.reduce_sum(away * pulled, axis=1) + 1e-3))
+        each: list[Any] = tf.unstack(tf.constant([1.0, SCALE]) * (0.5 * tf.reduce_sum(away * pulled, axis=1) + 1e-3))
+        return each
 
     @tf.function
     def step() -> Any:
@@ -101,16 +102,16 @@ def _draw(paths: dict[str, list[Points]], file: Path) -> None:
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-2.3, 2.3]))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-2.3, 2.3]))
 
-    curve = alt.Chart(alt.Data(values=front)).mark_line(color="#999", strokeWidth=5, opacity=0.5)
+    curve = alt.Chart(alt.InlineData(values=front)).mark_line(color="#999", strokeWidth=5, opacity=0.5)
 
     def panel(name: str) -> Any:
         own, last = [r for r in ways if r["method"] == name], [r for r in ends if r["method"] == name]
         return alt.layer(
             curve.encode(x=x, y=y, order="order:Q"),
-            alt.Chart(alt.Data(values=own))
+            alt.Chart(alt.InlineData(values=own))
             .mark_line(strokeWidth=1.2, clip=True)
             .encode(x=x, y=y, order="order:Q", color=alt.Color("start:N", legend=None)),
-            alt.Chart(alt.Data(values=last)).mark_circle(color="black", size=26, clip=True).encode(x=x, y=y),
+            alt.Chart(alt.InlineData(values=last)).mark_circle(color="black", size=26, clip=True).encode(x=x, y=y),
         ).properties(width=118, height=118, title=alt.Title(name, fontSize=11))
 
     chart = alt.concat(*map(panel, sorted(paths)), columns=6, spacing=8).configure_view(stroke="#ddd")

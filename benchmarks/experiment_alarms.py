@@ -75,8 +75,8 @@ def main() -> None:
     count = asked.crowds * asked.draws
     low, high = binom.ppf([0.025, 0.975], count, LEVEL)
     print(f"{count} experiments of equal rankers, level {LEVEL:g}: {low:.0f} to {high:.0f} alarms are within chance")
-    for name, raised in alarms.items():
-        print(f"{name:55} {raised:4} ({raised / count:.1%})")
+    for name, total in alarms.items():
+        print(f"{name:55} {total:4} ({total / count:.1%})")
     print("different rankers: computed and measured power")
     measured = {}
     for name, pairs in powers.items():
@@ -84,8 +84,8 @@ def main() -> None:
         measured[name] = {"computed": computed.mean(), "found": hit.mean()}
         print(f"{name:55} {computed.mean():.1%} {hit.mean():.1%}")
     print("different rankers: experiments that find a difference in any metric")
-    for name, raised in finds.items():
-        print(f"{name:55} {raised:4} ({raised / count:.1%})")
+    for name, total in finds.items():
+        print(f"{name:55} {total:4} ({total / count:.1%})")
     if asked.json is not None:
         found = {"experiments": count, "alarms": alarms, "power": measured, "finds": finds, "low": low, "high": high}
         asked.json.write_text(json.dumps(found, indent=2) + "\n")
@@ -187,12 +187,12 @@ def found_in_different(plain: Behaviour, better: Behaviour, group: Ints) -> dict
             for one in (plain, better):
                 sums = units_of((one, one), everyone, DAYS).metrics[metric.name]
                 values.append(sums.numerator.sum() / sums.denominator.sum())
-            [one] = compare(units, metric.name, "control", LEVEL)
-            assert one.p is not None
-            assert one.error is not None
-            assert one.bound is not None
+            [told] = compare(units, metric.name, "control", LEVEL)
+            assert told.p is not None
+            assert told.error is not None
+            assert told.bound is not None
             name = f"{metric.name}{', CUPED' if cuped else ''}"
-            found[name] = (one.p < LEVEL, power_of(values[1] - values[0], one.error, one.bound))
+            found[name] = (told.p < LEVEL, power_of(values[1] - values[0], told.error, told.bound))
     return found
 
 

@@ -191,7 +191,7 @@ def _load(
                 for name in np.roll(list(ports), number).tolist():
                     answers = asyncio.run(Client(ports[name], body).closed(clients, seconds))
                     if set(answers.status) != {200}:
-                        raise typer.Exit(f"{name}: answers by status: {answers.counts()}")
+                        raise SystemExit(f"error: {name}: answers by status: {answers.counts()}")
                     found.setdefault((kind, name), []).append(len(answers.of(200)) / seconds)
     rows = []
     for (kind, name), rates in found.items():

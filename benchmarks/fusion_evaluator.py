@@ -18,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.report import versions, write_json
 from ranker.fusion import FusionOptions, Plan, build_plan
+from ranker.metrics.binned_auc import BinnedAuc
 from training.config.metric_names import Metric
 from training.fusion_search.evaluator import Evaluator
 from training.fusion_search.scored_rows import ScoredRows
@@ -109,7 +110,7 @@ def measured(
             costs[way].append((time.process_time() - worked) / count)
     right = np.array([roc_auc_score(rows.labels[:, i], first) for i in range(len(metrics))])
     exactly, roughly = exact(sets), binned(sets)
-    bounds = binned._aucs(first).bounds  # type: ignore[union-attr]
+    bounds = BinnedAuc(rows.labels, rows.known)(first).bounds
     medians = {way: float(np.median(values)) for way, values in speeds.items()}
     return {
         "formula": name,

@@ -27,10 +27,10 @@ from ranker.fusion import Plan
 from ranker.log_files.log_reader import Log
 from training.commands.search import SearchOptions, search
 from training.fusion_search.confidence import OBJECTIVE, gains
-from training.fusion_search.evaluator import Evaluator
+from training.fusion_search.evaluator import Evaluator, Floats
 from training.fusion_search.loop import search as searched_by
 from training.fusion_search.methods import METHODS
-from training.fusion_search.objective import parse_goal
+from training.fusion_search.objective import Goal, parse_goal
 from training.fusion_search.scored_rows import ScoredRows, scored_rows
 from training.fusion_search.space import Space, space
 from training.reports.search import path, sensitivity
@@ -108,7 +108,7 @@ def simulator(artifact: Path, data: Path, output: Path, split: int) -> None:
 
 
 def _searched(
-    method: str, around: Space, goal: Any, today: Any, evaluator: Evaluator, budget: int, seed: int
+    method: str, around: Space, goal: Goal[Any], today: Floats, evaluator: Evaluator, budget: int, seed: int
 ) -> dict[str, Any]:
     begun = time.perf_counter()
     history = searched_by(

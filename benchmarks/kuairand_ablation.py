@@ -16,7 +16,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from shutil import rmtree
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,9 @@ import yaml
 
 from benchmarks.kuairand import DAY, TASKS
 from training.quiet_imports import TRAINING, import_quietly
+
+if TYPE_CHECKING:
+    from ranker.inference import Model
 
 CANDIDATES, REQUESTS = 500, 50
 Config = dict[str, Any]
@@ -214,7 +217,7 @@ def _trained(config: Config, rows: pd.DataFrame, seed: int, folder: Path) -> dic
     return found
 
 
-def _milliseconds(model: Any, rows: pd.DataFrame) -> float:
+def _milliseconds(model: "Model", rows: pd.DataFrame) -> float:
     schema = model.artifact.schema
     videos, user = rows.drop_duplicates("video_id").head(CANDIDATES), rows.iloc[-1:]
     context, candidates = (

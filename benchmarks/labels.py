@@ -68,7 +68,7 @@ def measured(task: dict[str, Any], data: Path, seed: int) -> dict[str, float]:
     }
     with TemporaryDirectory() as folder:
         run = train(Experiment.model_validate(config), [data], Path(folder))
-        predictions = predict(scorer(run.model), run.prepared.validation.chunks(), run.experiment.log_schema)
+        predictions = predict(scorer(run.model), run.prepared.validation.chunks(), run.model.schema)
     scores, labels = predictions.scores[:, 0].astype(np.float64), predictions.labels.astype(np.float64)
     first = np.argsort(-scores)[: len(scores) // 10]
     found = {

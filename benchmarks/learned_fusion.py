@@ -21,9 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ranker.fusion import FUSIONS, Candidates, Floats, Formula, Requests, build_fusion
+from ranker.fusion.base import Parameter
 from ranker.fusion.labels import labels_and_weights, measure
 from training.data.encode import columns_at, rows_of
 from training.data.split.held_out import split
+from training.trainer.run import Run
 from training.trainer.train import reopen
 
 REQUEST = "request_id"
@@ -88,7 +90,7 @@ def searched(formula: Formula, half: Half, seed: int = 0) -> tuple[dict[str, Flo
     return best, best_value
 
 
-def _stated(parameter: Any, drawn: Floats, formula: Formula, spread: Floats) -> Floats:
+def _stated(parameter: Parameter, drawn: Floats, formula: Formula, spread: Floats) -> Floats:
     """Convert drawn numbers to parameters within their bounds."""
     if parameter.name == formula.direction:
         scaled = np.exp(drawn) / (spread if formula.direction in ("share", "factor") else 1.0)
@@ -97,7 +99,7 @@ def _stated(parameter: Any, drawn: Floats, formula: Formula, spread: Floats) -> 
     return np.round(within) if parameter.integer else within
 
 
-def halves(run: Any, options: Mapping[str, Any]) -> tuple[Half, Half]:
+def halves(run: Run, options: Mapping[str, Any]) -> tuple[Half, Half]:
     """Split the rows by request into a half to fit and a half to evaluate."""
     experiment = run.experiment
     rows = rows_of(experiment.log_schema, split(run.log, experiment.data.split, experiment.training.seed))
@@ -129,7 +131,7 @@ def error(half: Half, one: Floats, other: Floats) -> float:
     return float(1.96 * np.std(found, ddof=1) / np.sqrt(PARTS))
 
 
-def compared(run: Any, name: str, options: Mapping[str, Any], console: Console) -> dict[str, Any]:
+def compared(run: Run, name: str, options: Mapping[str, Any], console: Console) -> dict[str, Any]:
     """Metrics of every formula and of learned fusions on the held-out half."""
     fitting, testing = halves(run, options)
     tasks = tuple(run.experiment.log_schema.tasks)
@@ -141,14 +143,15 @@ def compared(run: Any, name: str, options: Mapping[str, Any], console: Console) 
                 continue
             status.update(f"{name}: {formula_name}")
             fusion = build_fusion(formula_name, tasks, {}).fit(fitting.candidates)
-            best, seen[formula_name] = searched(fusion.formula, fitting)
-            fused[formula_name] = fusion.formula.fuse(testing.candidates, best)
+            parameters, seen[formula_name] = searched(fusion.formula, fitting)
+            fused[formula_name] = fusion.formula.fuse(testing.candidates, parameters)
         for title, features in (("learned", ()), ("learned, with features", FEATURES)):
             status.update(f"{name}: {title}")
             start = time.perf_counter()
             fusion = build_fusion("learned", tasks, {}, {**options, "features": features})
             fusion = fusion.fit(fitting.candidates, fitting.log)
             fused[title] = fusion.formula.fuse(testing.candidates, fusion.arrays)
+            assert fusion.state is not None  # it has been fitted
             seen[title] = fusion.state["held_out"]["value"]
             console.print(f"{name}, {title}: {len(fusion.state['trees'])} trees in {time.perf_counter() - start:.0f} s")
     values = {key: testing.measured(value) for key, value in fused.items()}

@@ -11,13 +11,16 @@ best ranking's. Finished fits are not repeated.
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
 import typer
 
 from training.quiet_imports import TRAINING, import_quietly
+
+if TYPE_CHECKING:
+    from ranker.inference import Model
 
 LOSSES = ("none", "softmax", "pairwise_logistic", "bpr", "lambdarank", "approx_ndcg", "jrc")
 COLUMNS = ("gauc", "ndcg@5", "auc", "log_loss", "calibration", "utility")
@@ -90,7 +93,7 @@ def _measured(log: Path, output: Path, loss: str, share: float, seed: int) -> li
     return [*(float(report[name]) for name in COLUMNS[:-1]), _utility(Model.load(run.export().folder), log)]
 
 
-def _utility(model: Any, log: Path) -> float:
+def _utility(model: "Model", log: Path) -> float:
     """True clicks of the first places, as a share of those of the best ranking, in the held-out requests."""
     from training.simulator import World
 
@@ -106,7 +109,7 @@ def _utility(model: Any, log: Path) -> float:
     return float(reached.sum() / world.collected(users, items, np.argsort(-best, axis=1), FIRST)["click"].sum())
 
 
-def _click(model: Any, rows: pd.DataFrame) -> Any:
+def _click(model: "Model", rows: pd.DataFrame) -> Any:
     context = {name: rows[name].iloc[0].item() for name in ("user_id", "user_activity")}
     candidates = {name: rows[name].tolist() for name in ("item_id", "category", "item_embedding")}
     return np.asarray(model.score(context, candidates)["click"])

@@ -46,7 +46,7 @@ def peak_mib(command: list[str]) -> float:
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise typer.Exit(f"{' '.join(command)} failed")
+        raise SystemExit(f"error: {' '.join(command)} failed")
     return usage.ru_maxrss / 1024
 
 

@@ -133,7 +133,7 @@ def _draw(losses: dict[tuple[str, float], list[float]], path: Path) -> None:
     import altair as alt
 
     records = [{"model": m, "correlation": f"{p:g}", "loss": v} for (m, p), values in losses.items() for v in values]
-    base = alt.Chart(alt.Data(values=records)).encode(
+    base = alt.Chart(alt.InlineData(values=records)).encode(
         x=alt.X("model:N", sort=list(MODELS), title=None), color=alt.Color("model:N", sort=list(MODELS), legend=None)
     )
     dots = base.mark_circle(opacity=0.4, size=28).encode(

@@ -11,15 +11,21 @@ divided by those of the best constant prediction (``scale_by: prior``).
 
 import json
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from training.quiet_imports import quiet_imports
+
+if TYPE_CHECKING:
+    from training.config.experiment import Experiment
+    from training.sweeps.pareto.objectives import Objective
+    from training.sweeps.pareto.summary import Summary
 
 CONFIG = Path(__file__).with_suffix(".yaml")
 METHODS = ["pe_ltr", "static"]
@@ -80,28 +86,31 @@ def simulated(folder: Path, rows: int, seed: int) -> tuple[Path, Path]:
     return log, test
 
 
-def scaled_by(experiment: Any, word: str) -> Any:
+def scaled_by(experiment: "Experiment", word: str) -> "Experiment":
     """The experiment with unscaled losses (``none``), or losses divided by those of constants (``prior``)."""
     weighting = experiment.weighting.model_copy(update={"scale_by": word})
     return experiment.model_copy(update={"weighting": weighting})
 
 
-def report(found: list[Any], console: Console) -> None:
+def report(found: Sequence["Summary"], console: Console) -> None:
     """Hypervolumes by seed and contestant."""
     table = Table(title="hypervolume on the test day (on the validation day)")
     table.add_column("seed")
     contestants = [name for name in found[0].hypervolume if name != "all"]
     for name in contestants:
         table.add_column(name, justify="right")
+    tested: list[Mapping[str, float]] = []
     for seed, summary in enumerate(found):
+        assert summary.hypervolume_test is not None  # a test day is given
         pairs = [(summary.hypervolume_test[name], summary.hypervolume[name]) for name in contestants]
         table.add_row(str(seed), *(f"{test:.5f} ({validation:.5f})" for test, validation in pairs))
-    means = [statistics.fmean(summary.hypervolume_test[name] for summary in found) for name in contestants]
+        tested.append(summary.hypervolume_test)
+    means = [statistics.fmean(each[name] for each in tested) for name in contestants]
     table.add_row("mean", *(f"{mean:.5f}" for mean in means))
     console.print(table)
 
 
-def draw(objectives: Any, summary: Any, path: Path) -> None:
+def draw(objectives: Sequence["Objective"], summary: "Summary", path: Path) -> None:
     """Plot every pair of objectives on the test day; points outside of their contestant's front are grey."""
     from itertools import combinations
 
@@ -115,12 +124,13 @@ def draw(objectives: Any, summary: Any, path: Path) -> None:
     models = []
     for method in summary.hypervolume:
         mine = [model for model in summary.models if model.method == method]
+        if not mine:  # "all" of them together
+            continue
         gains = np.array([[o.sign * model.validation[o.name] for o in objectives] for model in mine])
-        kept = non_dominated(gains) if mine else []
-        models += [
-            replace(model, validation=model.test, standing="on the front" if on_front else "dominated")
-            for model, on_front in zip(mine, kept, strict=True)
-        ]
+        for model, on_front in zip(mine, non_dominated(gains), strict=True):
+            assert model.test is not None  # a test day is given
+            standing = "on the front" if on_front else "dominated"
+            models.append(replace(model, validation=model.test, standing=standing))
     charts = []
     for x, y in combinations(objectives, 2):
         lower = [o.title for o in (x, y) if o.sign < 0]

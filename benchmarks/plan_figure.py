@@ -33,7 +33,7 @@ def main(
         for factor in np.geomspace(1, FACTOR, STEPS).round(3)
         for limit, share in used(grown(inputs, name, float(factor)), unit_costs).items()
     ]
-    base = alt.Chart(alt.Data(values=records))  # type: ignore[no-untyped-call]
+    base = alt.Chart(alt.InlineData(values=records))
     lines = base.mark_line().encode(
         x=alt.X("times:Q", title="times", scale=alt.Scale(type="log"), axis=alt.Axis(values=[1, 2, 5, 10])),
         y=alt.Y("used:Q", title="share of the limit", scale=alt.Scale(type="log"), axis=SHARES),

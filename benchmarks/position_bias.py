@@ -17,7 +17,7 @@ the ten places', of the mean curve and of each seed's.
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 from training.quiet_imports import TRAINING, import_quietly
+
+if TYPE_CHECKING:
+    from training.simulator import World
 
 PLACES, REQUESTS, CANDIDATES = 10, 2000, 20
 METHODS: dict[str, dict[str, Any] | None] = {
@@ -88,7 +91,7 @@ def requests(log: pa.Table, seed: int) -> tuple[dict[str, list[Any]], Any, Any]:
     return {**columns, **ids, "position": [None] * item.size}, user, item
 
 
-def measured(name: str, log: Path, asked: Any, world: Any, seed: int) -> tuple[list[float], list[float] | None]:
+def measured(name: str, log: Path, asked: Any, world: "World", seed: int) -> tuple[list[float], list[float] | None]:
     """Share of the best clicks, calibration and seconds of a method, and its curve at the first ten places."""
     from training.config.experiment import checked
     from training.trainer.epoch import scorer
@@ -148,8 +151,8 @@ def main(
     table = Table(
         "method", "best clicks", "above ignored", "score / truth", "curve: largest error", "of seeds", "CPU s"
     )
-    for name, values in found.items():
-        clicks, calibration, seconds = np.array(values).T
+    for name, of_seeds in found.items():
+        clicks, calibration, seconds = np.array(of_seeds).T
         gain = clicks - np.array(found["ignored"])[:, 0]
         cells = [f"{clicks.mean():.4f}", f"{gain.mean():+.4f} ± {gain.std(ddof=1) if seeds > 1 else 0:.4f}"]
         errors = np.abs(np.array(curves[name]) / truth - 1) if curves[name] else None

@@ -94,7 +94,7 @@ def run(command: list[str]) -> dict[str, Any]:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
     if status or not lines:
-        raise typer.Exit(f"{' '.join(command)} failed")
+        raise SystemExit(f"error: {' '.join(command)} failed")
     return {**json.loads(lines[-1]), "mib": usage.ru_maxrss / 1024}
 
 

@@ -15,16 +15,19 @@ first 10 places.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import versions, write_json
+from ranker.encoding.kinds.base import Comparable
 from ranker.fusion import Candidates, FusionOptions, Plan, Requests, build_plan
 from ranker.fusion.reranking import STEPS, Readable, Request, rerank
 from ranker.metrics import RANKING_METRICS, Groups, Relevance
@@ -53,7 +56,13 @@ TRIED: Mapping[str, Mapping[str, Any] | None] = {
     "spread of genre, 1 in 4": {"kind": "spread", "of": "genre", "window": 4},
     "spread of genre, 2 in 10": {"kind": "spread", "of": "genre", "at_most": 2, "window": 10},
 }
-KINDS: Any = {"author": "category", "genre": "category", "tags": "tags", "vector": "vector", "price": "number"}
+KINDS: Mapping[str, Comparable] = {
+    "author": "category",
+    "genre": "category",
+    "tags": "tags",
+    "vector": "vector",
+    "price": "number",
+}
 
 
 def main(
@@ -79,7 +88,7 @@ def _times(runs: int, seed: int) -> Iterator[dict[str, Any]]:
     for name, options in TIMED.items():
         considered = {} if options["kind"] == "fixed" else {"consider": CANDIDATES}
         steps = {name: STEPS[options["kind"]].model_validate({**options, **considered})}
-        milliseconds = _timed(lambda steps=steps: rerank(steps, request), runs)  # type: ignore[misc]
+        milliseconds = _timed(partial(rerank, steps, request), runs)
         yield {"step": name, "median ms": np.median(milliseconds), "p95 ms": np.quantile(milliseconds, 0.95)}
     plan = _plan({"kind": "mmr", "of": "author"})
     random = np.random.default_rng(seed)
@@ -112,7 +121,7 @@ def _request(random: np.random.Generator) -> Request:
     return Request(readable, candidates, np.arange(CANDIDATES), np.sort(random.random(CANDIDATES))[::-1])
 
 
-def _timed(run: Any, runs: int) -> Any:
+def _timed(run: Callable[[], object], runs: int) -> NDArray[np.float64]:
     """Milliseconds of each run, after a tenth as many that do not count."""
     found = []
     for number in range(runs + runs // 10):

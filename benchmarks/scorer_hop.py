@@ -8,6 +8,7 @@ of a service, tells the cost of the hop on a machine that others use too.
 import asyncio
 import contextlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,7 +58,7 @@ def main(
                     before = cpu_seconds(pid)
                     answers = asyncio.run(Client(port, body).closed(count, seconds))
                     if set(answers.status) != {200}:
-                        raise typer.Exit(f"{name}: answers by status: {answers.counts()}")
+                        raise SystemExit(f"error: {name}: answers by status: {answers.counts()}")
                     times, spent = answers.of(200), cpu_seconds(pid) - before
                     entry = len(times) / seconds, float(np.median(times)), spent / len(times) * 1e3
                     found.setdefault((name, count), []).append(entry)
@@ -91,7 +92,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def _service(artifact: Path, workers: int, given: dict[str, object]) -> Any:
+def _service(artifact: Path, workers: int, given: Mapping[str, object]) -> Iterator[tuple[int, int]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {"max_in_flight": 64, "drain": 0, **given}

@@ -37,7 +37,7 @@ def main(
     engine = OnnxRuntime(artifact.model_path)
     worst = difference(engine.score(packed), keras_scores(artifact, packed))
     if worst > 1e-5:
-        raise typer.Exit(f"ONNX and Keras differ by {worst:.2e}")
+        raise SystemExit(f"error: ONNX and Keras differ by {worst:.2e}")
     url = f"http://127.0.0.1:{port}"
     with server_process(artifact.folder, "--port", port, settings={}, is_up=lambda: ready(url)):
         served, bare = measured(url, json.dumps(body).encode(), engine, packed, requests)

@@ -4,8 +4,9 @@ Wall time needs a quiet machine; CPU time, summed over threads, is also reported
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -15,7 +16,8 @@ from rich.table import Table
 from benchmarks.report import write_json
 from benchmarks.serving_setup import SIZES, artifact_of, request_of
 from ranker.artifact import difference
-from ranker.engines import ENGINES, EngineOptions, OpenVino
+from ranker.encoding import Packed
+from ranker.engines import ENGINES, Engine, EngineOptions, OpenVino
 
 
 def main(
@@ -33,7 +35,7 @@ def main(
     console, results = Console(), []
     for name in size or SIZES:
         artifact = artifact_of(name, folder)
-        sides: dict[str, Any] = {
+        sides: dict[str, Engine] = {
             key: ENGINES[key](artifact.model_path, EngineOptions(threads=threads)) for key in engine or ENGINES
         }
         if "openvino" in sides:
@@ -44,7 +46,7 @@ def main(
             first = next(iter(sides.values())).score(packed)
             for key, loaded in sides.items():
                 if not (worst := difference(loaded.score(packed), first)) < 1e-5:
-                    raise typer.Exit(f"{key} gives other scores: {worst:.1e}")
+                    raise SystemExit(f"error: {key} gives other scores: {worst:.1e}")
             found = timed(sides, packed, calls)
             table = Table("", "ms", "ms of processor", title=f"{name}, {count} candidates, {threads} thread(s)")
             for key, (wall, cpu) in found.items():
@@ -55,7 +57,7 @@ def main(
         write_json(json_file, {"benchmark": "serving_engines", "threads": threads, "results": results})
 
 
-def timed(sides: dict[str, Any], packed: Any, calls: int) -> dict[str, tuple[float, float]]:
+def timed(sides: Mapping[str, Engine], packed: Packed, calls: int) -> dict[str, tuple[float, float]]:
     """Median wall and CPU time of each side, in milliseconds."""
     taken: dict[str, list[tuple[float, float]]] = {key: [] for key in sides}
     for number in range(calls + 5):

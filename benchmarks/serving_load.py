@@ -7,6 +7,7 @@ line of standard output its result: duration in seconds, milliseconds of each re
 import asyncio
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,8 @@ async def loaded(task: dict[str, Any]) -> dict[str, Any]:
     made = []
     for _ in range(task["concurrency"]):
         ended: asyncio.Future[None] = loop.create_future()
-        connection = Connection(message, until, ended)
-        await loop.create_connection(lambda c=connection: c, "127.0.0.1", task["port"])
+        start = partial(Connection, message, until, ended)
+        _, connection = await loop.create_connection(start, "127.0.0.1", task["port"])
         made.append((connection, ended))
     await asyncio.gather(*(ended for _, ended in made))
     return {

@@ -195,7 +195,7 @@ def measured(
             answer = ask(load, {**task, "seconds": seconds if number >= 0 else 0.5})
             contestant.pause()
             if answer["failures"]:
-                raise typer.Exit(f"{contestant.name}: {answer['failures']} requests failed")
+                raise SystemExit(f"error: {contestant.name}: {answer['failures']} requests failed")
             if number >= 0:
                 times = np.array(answer["milliseconds"])
                 p50, p99 = np.quantile(times, [0.5, 0.99])
@@ -285,7 +285,7 @@ def checked(contestant: Contestant, got: Any, expected: Any) -> Any:
     fused = np.array([row["fused"] for row in got] if isinstance(got, list) else got["fused"])
     if expected is not None and not np.allclose(fused, expected["fused"], rtol=0, atol=1e-4):
         worst = np.abs(fused - expected["fused"]).max()
-        raise typer.Exit(f"{contestant.name} ranks by different scores: {worst:.1e}")
+        raise SystemExit(f"error: {contestant.name} ranks by different scores: {worst:.1e}")
     return got if expected is None else expected
 
 
@@ -308,7 +308,7 @@ def running(name: str, command: list[str], artifact: Artifact, workers: int, thr
         try:
             for _ in range(600):
                 if process.poll() is not None:
-                    raise typer.Exit(f"{name} ended at once: {' '.join(arguments)}")
+                    raise SystemExit(f"error: {name} ended at once: {' '.join(arguments)}")
                 with socket.socket() as probe:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break
@@ -331,10 +331,11 @@ def running(name: str, command: list[str], artifact: Artifact, workers: int, thr
 def asked(command: list[str]) -> Iterator[Any]:
     """Start a helper process that answers each line of input with a line."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
     try:
         yield process
     finally:
-        process.stdin.close()  # type: ignore[union-attr]
+        process.stdin.close()
         process.wait(timeout=30)
 
 

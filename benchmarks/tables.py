@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import numpy as np
@@ -30,6 +30,9 @@ from rich.table import Table
 from benchmarks.serving_peers import descendants
 from benchmarks.serving_setup import VALUES, artifact_of, drawn
 from ranker.artifact import Artifact
+
+if TYPE_CHECKING:
+    from training.export.tables import Placement
 
 KEY = "a key for the benchmark only"
 
@@ -77,7 +80,7 @@ def main(
     console.print(table)
 
 
-def grown(small: Artifact, root: Path, items: int, users: int, text: bool, placement: str) -> Path:
+def grown(small: Artifact, root: Path, items: int, users: int, text: bool, placement: "Placement") -> Path:
     """Export the model of ``small`` with more ids under ``root``, twice; return version 1. Made once."""
     from ranker.encoding.vocabulary import RESERVED, Vocabulary
     from ranker.log_files.log_reader import Chunk
@@ -98,7 +101,7 @@ def grown(small: Artifact, root: Path, items: int, users: int, text: bool, place
     encoder = replace(small.encoder, encodings=encodings)
     experiment = Experiment.model_validate(small.manifest.experiment)
     columns = {**drawn(60), **(asked(60, items, users, text) if text else {})}
-    tables = TableOptions(placement)  # type: ignore[arg-type]
+    tables = TableOptions(placement)
     scores = np.random.default_rng(0).random((100, len(small.manifest.tasks))).astype(np.float32)
     model = build_model(experiment, encoder.layout)
     examples = Chunk("drawn", 0, 0, 60, columns)
@@ -195,7 +198,7 @@ def served(artifact: Path, workers: int) -> Iterator[Service]:
                     if len(service.workers()) == workers:
                         break
                 if process.poll() is not None:
-                    raise typer.Exit(f"{artifact}: the service ended at once")
+                    raise SystemExit(f"error: {artifact}: the service ended at once")
                 time.sleep(0.05)
             service.ready = time.monotonic() - begun
             service.cpu = sum(map(_cpu, [process.pid, *descendants(process.pid)]))
@@ -234,7 +237,7 @@ def reloaded(service: Service, artifact: Path) -> tuple[float, float]:
             time.sleep(1)
             return service.memory()[0].private, most
         time.sleep(0.02)
-    raise typer.Exit(f"{artifact}: version 2 was not loaded")
+    raise SystemExit(f"error: {artifact}: version 2 was not loaded")
 
 
 if __name__ == "__main__":

@@ -200,8 +200,7 @@ def main(
             sides = [running.enter_context(started(each, timeout_s)) for each in chosen]
             speeds = in_turn(sides, rounds, console)
     except ContestantError as error:
-        console.print(str(error), style="red", markup=False)
-        raise typer.Exit(1) from error
+        raise SystemExit(f"error: {error}") from error
     rows = summary(sides, speeds, ours)
     console.print(table(rows, ours))
     if json_path is not None:

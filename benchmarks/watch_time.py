@@ -107,7 +107,7 @@ def values(rows: EncodedRows, layout: Layout) -> npt.NDArray[np.float32]:
     return np.concatenate([np.concatenate(pair, axis=1) for pair in sides])
 
 
-def measured(labels: Floats, scores: Floats, groups: npt.NDArray[np.int64]) -> dict[str, Any]:
+def measured(labels: Floats, scores: Floats, groups: npt.NDArray[np.intp]) -> dict[str, Any]:
     """Metrics of all rows and by group of durations [N]."""
     each = [groups == group for group in range(GROUPS)]
     return {
@@ -134,7 +134,7 @@ def of_peers(python: Path, run: Run, days: npt.NDArray[Any], seeds: int, folder:
     command = [str(python), "-m", "benchmarks.peers.watch_time", str(rows), str(answer), "--seeds", str(seeds)]
     subprocess.run(command, check=True)
     with np.load(answer) as found:
-        return {name: list(found[name].astype(np.float64)) for name in found.files if name != "rounds"}
+        return {name: list(scores) for name, scores in zip(found["names"].tolist(), found["scores"], strict=True)}
 
 
 def main(
@@ -150,13 +150,14 @@ def main(
     before = log[log[DAY] < log[DAY].max()]
     scores: dict[str, list[Floats]] = {}
     epochs: dict[str, int] = {}
-    labels = groups = None
+    labels: Floats | None = None
+    groups: npt.NDArray[np.intp] | None = None
     for name in only or KINDS:
         place = output / name.replace(",", "").replace(" ", "_")
         epochs[name] = fitted(KINDS[name], 0, None, before, place / "pilot").best_epoch
         runs = [fitted(KINDS[name], seed, epochs[name], log, place / str(seed)) for seed in range(seeds)]
         scores[name] = [run.predictions.scores[:, 0].astype(np.float64) for run in runs]
-        if labels is None:
+        if labels is None or groups is None:
             run = runs[0]
             labels = run.predictions.labels[:, 0].astype(np.float64)
             rows = rows_of(run.experiment.log_schema, split(run.log, run.experiment.data.split, 0))

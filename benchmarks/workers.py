@@ -16,12 +16,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from ranker.model import RankingModel
+    from training.distribution import Distribution
 
 METHODS = ("static", "uncertainty", "pe_ltr", "gradnorm")
 WIDTH, IDS = 16, 4
@@ -137,7 +141,7 @@ def _measure(spec: dict[str, Any], number: int, output: Path) -> None:
         (output / "measured.json").write_text(json.dumps(measured))
 
 
-def _trained(distribution: Any, spec: dict[str, Any], method: str, rows: int, number: int) -> dict[str, Any]:
+def _trained(distribution: "Distribution", spec: dict[str, Any], method: str, rows: int, number: int) -> dict[str, Any]:
     import tensorflow as tf
 
     workers, steps, warm = spec["workers"], spec["steps"], 3
@@ -171,7 +175,7 @@ def _trained(distribution: Any, spec: dict[str, Any], method: str, rows: int, nu
     }
 
 
-def model_of(method: str, rows: int, optimizer: Callable[[], Any] | None = None) -> Any:
+def model_of(method: str, rows: int, optimizer: Callable[[], Any] | None = None) -> "RankingModel":
     """An MMoE of a table of so many rows, compiled with an optimiser, by default Keras' Adagrad."""
     import tensorflow as tf
 

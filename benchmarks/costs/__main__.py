@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 from benchmarks.costs.inputs import Inputs
 from benchmarks.costs.stages import STAGES
@@ -10,8 +9,7 @@ from benchmarks.costs.stages import STAGES
 
 def main(stage: str, told: str, size: str) -> None:
     """Measure and print."""
-    paths = {name: None if path is None else Path(path) for name, path in json.loads(told).items()}
-    print(json.dumps(STAGES[stage](Inputs(**paths), **json.loads(size))), flush=True)
+    print(json.dumps(STAGES[stage](Inputs.from_json(told), **json.loads(size))), flush=True)
 
 
 if __name__ == "__main__":

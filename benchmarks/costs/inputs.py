@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -32,6 +33,16 @@ class Inputs:
     config: Path = CONFIG
     log: Path | None = None
     model: Path | None = None
+
+    def to_json(self) -> str:
+        """The paths, for a process of its own."""
+        return json.dumps({name: None if path is None else str(path) for name, path in vars(self).items()})
+
+    @classmethod
+    def from_json(cls, told: str) -> Self:
+        """What ``to_json`` wrote."""
+        paths = {name: Path(path) for name, path in json.loads(told).items() if path is not None}
+        return cls(paths["work"], paths["config"], paths.get("log"), paths.get("model"))
 
     @property
     def model_name(self) -> str:
@@ -104,7 +115,7 @@ def _table(log: Path) -> pa.Table:
     return ds.dataset(log, partitioning=None, format="parquet", exclude_invalid_files=True).to_table()
 
 
-def _from(table: pa.Table, first: int) -> Any:
+def _from(table: pa.Table, first: int) -> Iterator[dict[str, Any]]:
     for batch in (*table.slice(first).to_batches(1000), *table.slice(0, first).to_batches(1000)):
         yield from batch.to_pylist()
 

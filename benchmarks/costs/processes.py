@@ -28,13 +28,7 @@ class Clock:
 
 def in_process(inputs: Inputs, stage: str, **size: Any) -> Found:
     """What a stage measures of itself, with the peak resident memory of its process."""
-    told = {
-        "work": str(inputs.work),
-        "config": str(inputs.config),
-        "log": _text(inputs.log),
-        "model": _text(inputs.model),
-    }
-    command = [sys.executable, "-m", "benchmarks.costs", stage, json.dumps(told), json.dumps(size)]
+    command = [sys.executable, "-m", "benchmarks.costs", stage, inputs.to_json(), json.dumps(size)]
     with (inputs.work / f"{stage}.stderr").open("w+b") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
         assert process.stdout is not None
@@ -68,7 +62,3 @@ def children(pid: int) -> list[int]:
 def stored(folder: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -4,7 +4,7 @@ import itertools
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -14,6 +14,12 @@ import pyarrow.parquet as pq
 from benchmarks.costs import tables
 from benchmarks.costs.inputs import Inputs
 from benchmarks.costs.processes import Clock, Found, stored
+from ranker.encoding import Layout
+
+if TYPE_CHECKING:
+    from ranker.model import RankingModel
+    from training.config.training import Training
+    from training.data.batches import EncodedRows
 
 WARM_STEPS = 5
 REQUESTS = 64
@@ -116,7 +122,7 @@ def train(inputs: Inputs, rows: int, batch: int, steps: int | None) -> Found:
     return found
 
 
-def _steps(rows: Any, settings: Any, epochs: Iterable[int]) -> Iterator[tuple[Any, int]]:
+def _steps(rows: "EncodedRows", settings: "Training", epochs: Iterable[int]) -> Iterator[tuple[Any, int]]:
     """The iterator of each step's batch, and its rows, epoch after epoch."""
     from training.distribution.reading import dataset
 
@@ -126,14 +132,15 @@ def _steps(rows: Any, settings: Any, epochs: Iterable[int]) -> Iterator[tuple[An
             yield batches, min(settings.batch_size, len(rows) - first)
 
 
-def _facts(log: Path, rows: int, chunk: dict[str, Any], model: Any, layout: Any) -> Found:
+def _facts(log: Path, rows: int, chunk: dict[str, Any], model: "RankingModel", layout: Layout) -> Found:
     """Bytes of dense variables, rows of tables that a row of the log reads, and bytes of a row of the log."""
     tables_of = {id(table) for table in model.embedding.trainable_variables}
     dense = sum(int(np.prod(v.shape)) * 4 for v in model.trainable_variables if id(v) not in tables_of)
     count = 0
     for name, side in layout.sides():
-        codes = chunk.get(f"{name}_ids")
-        for field in side.ids if codes is not None else ():
+        if (codes := chunk.get(f"{name}_ids")) is None:
+            continue
+        for field in side.ids:
             count += int((codes[:, field.start : field.start + field.length] != 0).sum())
     return {"dense_bytes": dense, "reads": count / len(chunk["labels"]), "log_bytes": stored(log) / rows}
 

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ranker.artifact import load
-from ranker.engines import ENGINES
-from ranker.engines.base import EngineOptions
+from ranker.engines import ENGINES, ON_CPU
 from ranker.log_files.log_reader import Log
 from ranker.prediction.job import predict_files
 from ranker.prediction.options import PredictOptions
@@ -39,7 +38,7 @@ def job(artifact: Path, log: Path, output: Path, engine: str) -> dict[str, float
 def loop(artifact: Path, log: Path, output: Path, batch: int, rows: int) -> dict[str, float]:
     """Score the log's first rows as a script would: read a batch, encode it, run the SavedModel, write the scores."""
     loaded = load(artifact)
-    model = ENGINES["tensorflow"](loaded.model_path, EngineOptions())
+    model = ENGINES["tensorflow"](loaded.model_path, ON_CPU)
     columns, tasks = loaded.schema.input_columns(), loaded.manifest.tasks
     schema = pa.schema([(task, pa.float32()) for task in tasks])
     output.mkdir()

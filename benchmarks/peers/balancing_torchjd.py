@@ -4,18 +4,18 @@ import itertools
 from collections.abc import Callable
 from typing import Annotated
 
-import torch  # type: ignore[import-not-found]
+import torch
 import typer
 from torch import Tensor, nn
-from torchjd.aggregation import UPGrad, UPGradWeighting  # type: ignore[import-not-found]
-from torchjd.autogram import Engine  # type: ignore[import-not-found]
-from torchjd.autojac import jac_to_grad, mtl_backward  # type: ignore[import-not-found]
+from torchjd.aggregation import UPGrad, UPGradWeighting
+from torchjd.autogram import Engine
+from torchjd.autojac import jac_to_grad, mtl_backward
 
 from benchmarks.balancing_setup import SETUP, batches
 from benchmarks.training_speed_setup import serve
 
 
-class MMoE(nn.Module):  # type: ignore[misc]
+class MMoE(nn.Module):
     """MMoE: experts, and a softmax gate and a tower per task. Ma et al., KDD 2018."""
 
     def __init__(self) -> None:

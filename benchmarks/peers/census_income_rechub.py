@@ -15,12 +15,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-import torch  # type: ignore[import-not-found]
+import torch
 import typer
 from sklearn.metrics import roc_auc_score
-from torch_rechub.basic.features import DenseFeature, SparseFeature  # type: ignore[import-not-found]
-from torch_rechub.models.multi_task import MMOE, PLE, SharedBottom  # type: ignore[import-not-found]
-from torch_rechub.trainers import MTLTrainer  # type: ignore[import-not-found]
+from torch_rechub.basic.features import DenseFeature, SparseFeature
+from torch_rechub.models.multi_task import MMOE, PLE, SharedBottom
+from torch_rechub.trainers import MTLTrainer
 
 from benchmarks import report
 from benchmarks.kuairand import codes

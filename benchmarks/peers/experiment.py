@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import spotify_confidence as spotify  # type: ignore[import-not-found]
-import statsmodels.api as sm  # type: ignore[import-not-found]
-from savvi.linear_regression import LinearRegression  # type: ignore[import-not-found]
-from savvi.multinomial import Multinomial  # type: ignore[import-not-found]
-from statsmodels.stats.multitest import multipletests  # type: ignore[import-not-found]
-from statsmodels.stats.power import NormalIndPower  # type: ignore[import-not-found]
+import spotify_confidence as spotify
+import statsmodels.api as sm
+from savvi.linear_regression import LinearRegression
+from savvi.multinomial import Multinomial
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import NormalIndPower
 
 LEVEL, PHI = 0.05, 100.0
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from benchmarks.peers.serving_scorer import Scorer, answer_of, plain
-from ranker.encoding import Packed
+from ranker.encoding import Layout, Packed
 
 ARTIFACT, PLAIN_MODEL = "SERVING_ARTIFACT", "SERVING_PLAIN_MODEL"
 THREADS, DEVICE = "SERVING_THREADS", "SERVING_DEVICE"
@@ -87,7 +87,7 @@ def onnx_app() -> FastAPI:
     return app
 
 
-def by_feature(layout: Any, packed: Packed) -> dict[str, Any]:
+def by_feature(layout: Layout, packed: Packed) -> dict[str, Any]:
     """Convert packed arrays to a column [N] per feature."""
     rows = len(packed.candidate_ids)
     inputs = {}

@@ -3,6 +3,7 @@
 With ``--batch``, LitServe collects up to so many requests, which are scored in one run with their contexts repeated.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,12 +22,12 @@ class Rank(litserve.LitAPI):
 
     def __init__(self, artifact: str, threads: int, device: str, batch: int) -> None:
         super().__init__(api_path="/rank", max_batch_size=batch, batch_timeout=WAIT if batch > 1 else 0.0)
-        self._arguments = {"artifact": artifact, "threads": threads, "split": batch == 1, "device": device}
+        self._make_scorer = partial(Scorer, artifact, threads, split=batch == 1, device=device)
         self._batched = batch > 1
 
     def setup(self, device: str) -> None:  # noqa: ARG002
         """Load the model in the worker."""
-        self._scorer = Scorer(**self._arguments)
+        self._scorer = self._make_scorer()
 
     def decode_request(self, request: dict[str, Any]) -> dict[str, Any]:
         """Pass the parsed request on."""

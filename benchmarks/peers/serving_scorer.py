@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import orjson
 
-from ranker.artifact import load
+from ranker.artifact import Artifact, load
 from ranker.encoding import Packed
 from ranker.fusion import Candidates
 
@@ -74,11 +74,13 @@ class Scorer:
         return [orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY) for answer in answers]
 
 
-def answer_of(artifact: Any, request: dict[str, Any], scores: Any) -> dict[str, Any]:
+def answer_of(artifact: Artifact, request: dict[str, Any], scores: Any) -> dict[str, Any]:
     """Our answer without the fusion's name: ids, fused scores and scores by objective, best first."""
     plan = artifact.fusion
     ranked = plan.rank(Candidates.of(plan.objectives, scores))
     order = ranked.order(None)
+    if artifact.schema.candidate_id is None:
+        raise ValueError("the artifact's schema names no candidate_id")
     ids = request["candidates"][artifact.schema.column(artifact.schema.candidate_id)]
     by_objective = ranked.scores[order].astype(np.float32)
     return {

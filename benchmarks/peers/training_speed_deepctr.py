@@ -13,8 +13,8 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
-from deepctr.feature_column import DenseFeat, SparseFeat  # type: ignore[import-not-found]
-from deepctr.models import PLE  # type: ignore[import-not-found]
+from deepctr.feature_column import DenseFeat, SparseFeat
+from deepctr.models import PLE
 
 from benchmarks.kuairand import CATEGORICAL, TASKS
 from benchmarks.training_speed_setup import SETUP, TrainingRows, full_batches, serve, training_rows

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import torch  # type: ignore[import-not-found]
+import torch
 import typer
-from torch_rechub.basic.features import DenseFeature, SparseFeature  # type: ignore[import-not-found]
-from torch_rechub.models.multi_task import PLE  # type: ignore[import-not-found]
-from torch_rechub.trainers import MTLTrainer  # type: ignore[import-not-found]
+from torch_rechub.basic.features import DenseFeature, SparseFeature
+from torch_rechub.models.multi_task import PLE
+from torch_rechub.trainers import MTLTrainer
 
 from benchmarks.kuairand import CATEGORICAL, TASKS
 from benchmarks.training_speed_setup import SETUP, TrainingRows, batch, full_batches, in_circles, serve, training_rows

@@ -33,13 +33,15 @@ MAX_ROUNDS, PATIENCE = 600, 30
 
 def main(
     rows: Annotated[Path, typer.Argument(help="Rows, .npz.")],
-    answer: Annotated[Path, typer.Argument(help="Where to write the scores, .npz.")],
+    answer: Annotated[
+        Path, typer.Argument(help="Where to write the names [K] and scores [K, S, N] of the models, .npz.")
+    ],
     seeds: Annotated[int, typer.Option(min=1)] = 3,
 ) -> None:
     """Fit and score."""
     with np.load(rows) as found:
         training, labels, last, scored = (found[name] for name in ("training", "labels", "last", "scored"))
-    scores = {}
+    scores: dict[str, Floats] = {}
     for name, there, back in (
         ("LightGBM, l2", np.array, np.array),
         ("LightGBM, log1p", np.log1p, np.expm1),
@@ -68,7 +70,7 @@ def main(
             ]
         )
         print(name, best, "trees")
-    np.savez(answer, **scores)
+    np.savez(answer, names=np.array(list(scores)), scores=np.stack(list(scores.values())))
 
 
 if __name__ == "__main__":

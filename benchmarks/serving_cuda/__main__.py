@@ -69,7 +69,8 @@ def measure(
     if not (folder / ITEMS).is_file():
         raise typer.BadParameter(f"{folder} lacks {ITEMS}: run `python -m benchmarks.serving_cuda prepare` first")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the services, too
-    console, results = Console(log_path=False), []
+    console = Console(log_path=False)
+    results: list[dict[str, Any]] = []
     counts, numbers = ([int(part) for part in text.split(",")] for text in (clients, candidates))
     count = workers or max((os.cpu_count() or 2) // 2, 1)
     for name in size or SIZES:
@@ -169,7 +170,7 @@ def check(first: Contestant, service: Contestant, bodies: dict[str, bytes]) -> N
         if service is not first:
             first.pause()
         if not worst <= TOLERANCE:
-            raise typer.Exit(f"{service.name} ranks by different scores: {worst:.1e}")
+            raise SystemExit(f"error: {service.name} ranks by different scores: {worst:.1e}")
 
 
 def fused_of(answer: Any) -> Any:
@@ -187,7 +188,7 @@ def loaded(loads: list[Any], port: int, file: str, clients: int, seconds: float)
         load.stdin.flush()
     answers = [orjson.loads(load.stdout.readline()) for load in used]
     if failures := sum(answer["failures"] for answer in answers):
-        raise typer.Exit(f"port {port}: {failures} requests failed")
+        raise SystemExit(f"error: port {port}: {failures} requests failed")
     times = np.concatenate([answer["milliseconds"] for answer in answers])
     p50, p99 = np.quantile(times, [0.5, 0.99])
     rate = len(times) / max(answer["seconds"] for answer in answers)

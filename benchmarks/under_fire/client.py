@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,22 +26,27 @@ class Answers:
 
     def of(self, status: int) -> NDArray[np.float64]:
         """Milliseconds of the answers with a status, from when each request was due."""
-        return self._where(status, np.array(self.ended) - np.array(self.due))
+        return self._where(status, _array(self.ended) - _array(self.due))
 
     def since_sent(self, status: int) -> NDArray[np.float64]:
         """Milliseconds of the answers with a status, from when each request was sent."""
-        return self._where(status, np.array(self.ended) - np.array(self.sent))
+        return self._where(status, _array(self.ended) - _array(self.sent))
 
     def lateness(self) -> NDArray[np.float64]:
         """Milliseconds by which the client was late in sending."""
-        return (np.array(self.sent) - np.array(self.due)) * 1e3
+        return (_array(self.sent) - _array(self.due)) * 1e3
 
     def counts(self) -> dict[int, int]:
         """Number of answers by status."""
         return {status: self.status.count(status) for status in sorted(set(self.status))}
 
     def _where(self, status: int, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-        return seconds[np.array(self.status) == status] * 1e3
+        chosen: NDArray[np.bool_] = np.array(self.status) == status
+        return seconds[chosen] * 1e3
+
+
+def _array(seconds: Sequence[float]) -> NDArray[np.float64]:
+    return np.array(seconds, dtype=np.float64)
 
 
 class Client:

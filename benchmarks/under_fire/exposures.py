@@ -10,8 +10,9 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,16 +108,16 @@ def _term(found: Found, artifact: Path, log: Path, seconds: float, candidates: i
 
 
 def _kill(found: Found, artifact: Path, log: Path, seconds: float, candidates: int) -> None:
-    settings = {"exposures": log, "exposures_flush": FLUSH}
+    start = partial(started, artifact, exposures=log, exposures_flush=FLUSH)
     lost, late, unseen = 0, 0, 0
     for _ in range(3):
         before, _ = counted(log)
-        with started(artifact, **settings) as service:
+        with start() as service:
             body = _body(service, candidates)
             answers = asyncio.run(_until(service, Client(PORT, body), seconds / 3, signal.SIGKILL))
             killed = time.monotonic()
         unseen += bool(open_files(log))
-        with started(artifact, **settings):
+        with start():
             _wait(lambda: not open_files(log))
         after, whole = counted(log)
         ended = np.array(answers.ended)[np.array(answers.status) == 200]
@@ -135,18 +136,19 @@ def _kill(found: Found, artifact: Path, log: Path, seconds: float, candidates: i
 
 def _slow(found: Found, artifact: Path, root: Path, seconds: float, candidates: int) -> None:
     log, mark = root / "slow", root / "slow.mark"
-    with _hook(root, SLOW_WRITES.format(mark=str(mark), folder=str(log), seconds=SLOW)):
-        settings = {"exposures": log, "exposures_queue_bytes": QUEUE, "exposures_flush": FLUSH / 10}
-        with started(artifact, **settings) as service:
-            body = _body(service, candidates)
-            quick = asyncio.run(Client(PORT, body).closed(4, seconds / 3))
-            mark.touch()
-            slow = asyncio.run(Client(PORT, body).closed(4, seconds / 3))
-            queue = service.metric("ranker_exposures_queue_bytes")
-            mark.unlink()
-            again = asyncio.run(Client(PORT, body).closed(4, seconds / 3))
-            _wait(lambda: service.metric("ranker_exposures_queue_bytes") == 0)
-            dropped = int(service.metric("ranker_exposures_dropped_total"))
+    with (
+        _hook(root, SLOW_WRITES.format(mark=str(mark), folder=str(log), seconds=SLOW)),
+        started(artifact, exposures=log, exposures_queue_bytes=QUEUE, exposures_flush=FLUSH / 10) as service,
+    ):
+        body = _body(service, candidates)
+        quick = asyncio.run(Client(PORT, body).closed(4, seconds / 3))
+        mark.touch()
+        slow = asyncio.run(Client(PORT, body).closed(4, seconds / 3))
+        queue = service.metric("ranker_exposures_queue_bytes")
+        mark.unlink()
+        again = asyncio.run(Client(PORT, body).closed(4, seconds / 3))
+        _wait(lambda: service.metric("ranker_exposures_queue_bytes") == 0)
+        dropped = int(service.metric("ranker_exposures_dropped_total"))
     answered = sum(len(answers.of(200)) for answers in (quick, slow, again))
     requests, whole = counted(log)
     measured = {name: times(a.of(200)) for name, a in (("before", quick), ("meanwhile", slow), ("after", again))}
@@ -238,7 +240,7 @@ def _hook(root: Path, program: str) -> Iterator[None]:
         os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
 
 
-def _wait(holds: Any) -> None:
+def _wait(holds: Callable[[], bool]) -> None:
     for _ in range(600):
         if holds():
             return

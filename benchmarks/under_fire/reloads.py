@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def _alone(service: Service, version: int, body: bytes) -> dict[str, Any]:
 
 async def _changes(service: Service, seconds: float, every: float) -> dict[str, Any]:
     """Reload versions in turn, with a broken one now and then; finally roll back."""
-    statuses, took, refused = [], [], {}
+    statuses: list[int] = []
+    took: list[float] = []
+    refused: dict[str, str] = {}
     wanted, faults, number = itertools.cycle([*VERSIONS[1:], VERSIONS[0]]), iter(SPOILT.items()), 100
     begun = time.monotonic()
     async with httpx.AsyncClient(base_url=service.url, headers=KEYED, timeout=60) as admin:
@@ -107,7 +110,7 @@ async def _changes(service: Service, seconds: float, every: float) -> dict[str, 
     }
 
 
-async def _refused(service: Service, admin: httpx.AsyncClient, number: int, spoil: Any) -> str:
+async def _refused(service: Service, admin: httpx.AsyncClient, number: int, spoil: Callable[[Path], None]) -> str:
     """``refused`` if a broken version is refused with a reason and the current one stays; else what happened."""
     before = await _version(admin)
     await asyncio.to_thread(spoilt, service.root, number, spoil)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,7 @@ def space(artifact: Path, candidates: int) -> Verdict:
     Mounts a file system in memory. Raises ``PermissionError`` if the user may not.
     """
     read = load(locate(artifact))
-    if read.schema.candidate_id is None:
-        raise ValueError("the artifact's schema has no candidate_id, so it cannot have items")
+    _id_column(read)
     with tempfile.TemporaryDirectory(prefix="under-fire-") as folder, small_disk(Path(folder) / "disk") as disk:
         file = Path(folder) / "items.parquet"
         _write(read, MANY, file)
@@ -140,20 +139,28 @@ def fill(disk: Path) -> Path:
 def _write(artifact: Artifact, count: int, file: Path) -> None:
     """Write items: those of the first golden request, repeated with distinct ids."""
     golden = artifact.golden[0].candidates
-    table = pa.table({name: values for name, values in golden.items() if name != artifact.schema.candidate_id})
+    column = _id_column(artifact)
+    table = pa.table({name: values for name, values in golden.items() if name != column})
     rows = table.take(np.arange(count) % len(table))
-    table = rows.append_column(artifact.schema.candidate_id, pa.array(_ids(artifact, range(count))))
+    table = rows.append_column(column, pa.array(_ids(artifact, range(count))))
     with replacing(file) as partial:
         pq.write_table(table, partial)
 
 
-def _ids(artifact: Artifact, numbers: Any) -> list[Any]:
-    of_text = isinstance(artifact.golden[0].candidates[artifact.schema.candidate_id][0], str)
+def _id_column(artifact: Artifact) -> str:
+    """The column of the candidates' ids. Raises ``ValueError`` if the schema has none."""
+    if artifact.schema.candidate_id is None:
+        raise ValueError("the artifact's schema has no candidate_id, so it cannot have items")
+    return artifact.schema.column(artifact.schema.candidate_id)
+
+
+def _ids(artifact: Artifact, numbers: Iterable[int]) -> list[Any]:
+    of_text = isinstance(artifact.golden[0].candidates[_id_column(artifact)][0], str)
     return [f"item {number}" for number in numbers] if of_text else list(numbers)
 
 
-def _body(artifact: Artifact, numbers: Any) -> bytes:
-    ids = {artifact.schema.candidate_id: _ids(artifact, numbers)}
+def _body(artifact: Artifact, numbers: Iterable[int]) -> bytes:
+    ids = {_id_column(artifact): _ids(artifact, numbers)}
     return orjson.dumps({"context": artifact.golden[0].context, "candidates": ids})
 
 

@@ -82,7 +82,7 @@ class Drivers:
 
 def draw_labels(
     response: Response, duration: Floats, examination: npt.NDArray[np.floating], chance: Floats
-) -> dict[str, npt.NDArray[np.generic]]:
+) -> dict[str, npt.NDArray[np.number]]:
     """Labels of shown items, each [S, P]: int8 responses, and ``watch_time`` in seconds, float32.
 
     A click needs examination and attraction; all other responses need a click.

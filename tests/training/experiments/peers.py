@@ -1,6 +1,9 @@
 """One small experiment, and what we say of it, for comparisons with other libraries."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from training.experiments.assignment import mismatch
 from training.experiments.corrections import CORRECTIONS
@@ -15,7 +18,7 @@ PHI = 100.0
 """Variance of the noise divided by that of the prior, as savvi has it."""
 
 
-def sample():
+def sample() -> dict[str, NDArray[Any]]:
     """Columns of users [U] without a random generator, so that they are the same everywhere."""
     number = np.arange(UNITS)
     noise = np.modf(np.sin(number * 12.9898) * 43758.5453)[0] ** 2
@@ -33,7 +36,7 @@ def sample():
     }
 
 
-def ours():
+def ours() -> dict[str, list[float]]:
     """Our numbers, as ``benchmarks.peers.experiment`` has those of the others."""
     columns = sample()
     one = np.ones(UNITS)

@@ -33,7 +33,7 @@ class Responses:
     """
 
     items: Ints
-    labels: Mapping[str, npt.NDArray[np.generic]]
+    labels: Mapping[str, npt.NDArray[np.number]]
     collected: Mapping[str, Values]
     utility: Values
     best: Values
