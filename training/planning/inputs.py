@@ -43,7 +43,11 @@ class PlanInputs(Closed):
     train_days: float = Field(1, ge=LEAST, le=3650, description="Days of the log that a night encodes and trains on.")
     batch: float = Field(65_536, ge=1, le=1e9, description="Rows of a step, over all workers.")
     workers: float | None = Field(
-        None, ge=1, le=1e6, description="Training workers, one core each; by default as many as the window needs."
+        None,
+        ge=1,
+        le=1e6,
+        multiple_of=1,
+        description="Training workers, one core each; by default as many as the window needs.",
     )
     window_hours: float = Field(
         6, ge=LEAST, le=24, description="Hours in which join, encoding, training and scoring end."
