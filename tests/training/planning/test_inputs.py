@@ -32,6 +32,7 @@ def test_mean_requests_follow_from_impressions():
         ({"window_hours": "1e-320"}, "--window-hours 1e-320"),
         ({"core_hour": "nan"}, "--core-hour nan: input should be a finite number"),
         ({"users": "0.5"}, "--users 0.5"),
+        ({"workers": "2.5"}, "--workers 2.5: input should be a multiple of 1"),
         ({"users": "1e30"}, "--users 1e30"),
         ({"table_precision": "float8"}, "--table-precision float8"),
         ({"window_hours": "25"}, "--window-hours 25"),
