@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 
-def main(url: str, patience: float = 60.0) -> None:
+def main(url: str, patience: float = 300.0) -> None:
     """Wait until the service is ready, at most ``patience`` seconds, then rank once."""
     deadline = time.monotonic() + patience
     while True:

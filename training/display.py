@@ -136,6 +136,13 @@ def show_notes(console: Console, *logs: "Log") -> None:
             console.print(note, markup=False)
 
 
+def whole(table: Table) -> Table:
+    """The table, of whose cells a narrow terminal breaks the long ones, and cuts none."""
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
+
+
 def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     """Metrics by task; ± is half the width of the 95 % bootstrap interval, if computed."""
     table = Table(title=title)
@@ -151,7 +158,7 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     for task, report in metrics["tasks"].items():
         cells = [with_interval(report, key) for key in (*(metric.name for metric in columns), *lists)]
         table.add_row(task, *cells, f"{report['rows']:,}")
-    return table
+    return whole(table)
 
 
 def groups_table(headers: Sequence[str], lines: Sequence[Sequence[str]], title: str) -> Table:
@@ -162,7 +169,7 @@ def groups_table(headers: Sequence[str], lines: Sequence[Sequence[str]], title: 
         table.add_column(headers[place], justify="left" if place < 2 else "right")
     for line in lines:
         table.add_row(*(line[place] for place in shown))
-    return table
+    return whole(table)
 
 
 def rankings_table(rankings: Mapping[str, Any], metrics: "Sequence[Metric]") -> Table:
@@ -184,7 +191,7 @@ def rankings_table(rankings: Mapping[str, Any], metrics: "Sequence[Metric]") -> 
         }
         shown = [with_interval(reports.get(name, {}), "value") for name in columns]
         table.add_row(column, of, *shown, f"{next(iter(line.values()))['lists']:,}")
-    return table
+    return whole(table)
 
 
 def blocks_table(blocks: "Sequence[Block]", title: str) -> Table:
@@ -198,7 +205,7 @@ def blocks_table(blocks: "Sequence[Block]", title: str) -> Table:
         name = "  " * block.depth + block.path.rpartition("/")[2]
         numbers = (block.parameters, block.flops_per_request, block.flops_per_candidate)
         table.add_row(name, block.kind, block.shape, *(f"{number:,}" for number in numbers))
-    return table
+    return whole(table)
 
 
 def gates_table(gates: Mapping[str, Any]) -> Table:
@@ -207,7 +214,7 @@ def gates_table(gates: Mapping[str, Any]) -> Table:
     for view in gates["gates"]:
         weights = "  ".join(f"{expert} {weight:.2f}" for expert, weight in view["weights"].items())
         table.add_row(view["gate"], f"{view['entropy']:.2f}", weights)
-    return table
+    return whole(table)
 
 
 def agreement_table(agreement: Agreement, keep: float) -> Table:
@@ -216,7 +223,7 @@ def agreement_table(agreement: Agreement, keep: float) -> Table:
     table = Table(*AGREEMENT, title=title)
     for line in agreement_lines(agreement, keep):
         table.add_row(*line)
-    return table
+    return whole(table)
 
 
 def agreement_lines(agreement: Agreement, keep: float) -> list[list[str]]:

@@ -51,7 +51,7 @@ def test_it_trains_measures_serves_and_ranks(tmp_path):
     assert len(ranking["ids"]) == 2
     assert set(ranking["ids"]) < {1718, 3395, 571}
     assert set(ranking["scores"]) == {"click", "long_view", "like", "share", "watch_time"}
-    tasks = json.loads((tmp_path / "metrics.json").read_text())["tasks"]
+    tasks = json.loads((tmp_path / "demo/metrics.json").read_text())["tasks"]
     assert 0 < tasks["click"]["auc"] < 1
     assert {artifact.name for artifact in (tmp_path / "demo" / "artifacts").glob("[0-9]*")} == {"1"}
 

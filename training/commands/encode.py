@@ -82,6 +82,6 @@ def _workers(processes: int, ray: str | None) -> Workers:
         raise ValueError(f"processes: must be at least 1, got {processes}")
     if ray is not None:
         if processes != 1:
-            raise ValueError(f"processes: a cluster has its own; leave {processes} out, or ray={ray!r}")
+            raise ValueError(f"processes: a cluster has its own; give either {processes} processes or Ray, not both")
         return OnRay(ray)
     return Processes(processes) if processes > 1 else HERE

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from training.planning.growth import Growth
 from training.planning.inputs import PlanInputs
@@ -14,9 +14,9 @@ COLUMNS = ("stage", "CPU hours", "cores", "machines", "memory", "network a day",
 
 def stage_table(plan: Plan) -> Table:
     """One line a stage, and their sum; memory is that of one process or machine."""
-    table = Table(COLUMNS[0], title="a day")
+    table = Table(Column(COLUMNS[0], overflow="fold"), title="a day")
     for column in COLUMNS[1:]:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for name, stage in plan.stages.items():
         needs = stage.needs
         table.add_row(
@@ -36,10 +36,11 @@ def training_line(plan: Plan) -> str:
     """Which distribution fits and why, with its workers and times."""
     time = plan.training
     servers = f", {_count(time.servers, 'server')}" if time.servers else ""
+    compute, wire = (f"{number(seconds * 1e3)} ms" for seconds in (time.compute_s, time.wire_s))
     return (
         f"training: distribute: {time.distribute} ({time.why}); {_count(time.workers, 'worker')}{servers}; "
-        f"{time.steps:,.0f} steps of {number(time.compute_s * 1e3)} ms on a core and {number(time.wire_s * 1e3)} ms on "
-        f"the network; {number(time.seconds / 3600)} hours"
+        f"{number(time.steps)} steps of {compute} on a core and {wire} on the network; "
+        f"{number(time.seconds / 3600)} hours"
     )
 
 
@@ -56,7 +57,8 @@ def limit_lines(plan: Plan) -> list[str]:
 
 def growth_table(inputs: PlanInputs, growths: Sequence[Growth]) -> Table:
     """What breaks first as each input grows, all others as they are."""
-    table = Table("grows tenfold", "from", "breaks first", "at", "then", "money", "distribute")
+    headers = ("grows tenfold", "from", "breaks first", "at", "then", "money", "distribute")
+    table = Table(*(Column(header, overflow="fold") for header in headers))
     for each in growths:
         then = ", ".join(f"{name} {_at(factor)}" for name, factor in each.others.items())
         first, at = each.first or "nothing more", "" if each.at is None else _at(each.at)
