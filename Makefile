@@ -22,6 +22,7 @@ help:
 setup: .venv/.ready
 
 .venv/.ready: lock/dev.txt pyproject.toml
+	@echo "installing some 3.7 GB of packages into .venv, which takes minutes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r lock/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

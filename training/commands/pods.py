@@ -1,6 +1,7 @@
 """TensorFlow's description of pods that train together, ``TF_CONFIG``, for each of them."""
 
 import json
+import re
 from dataclasses import dataclass
 
 from ranker.registry import require_known
@@ -9,6 +10,11 @@ ROLES = {"worker": "worker", "chief": "chief", "server": "ps"}
 """TensorFlow's name of each role."""
 INDEX = "JOB_COMPLETION_INDEX"
 """Environment variable that Kubernetes sets in the pods of an indexed Job."""
+
+
+_LONGEST = 40
+"""Pods are called after the Service, their role and number, and Kubernetes allows them 63 characters."""
+_NAME = re.compile(rf"[a-z](?:[a-z0-9-]{{0,{_LONGEST - 2}}}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,11 @@ class Pods:
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` for numbers out of range."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"--name: must be a name of a Service, at most {_LONGEST} lower-case letters, digits and hyphens that "
+                f"begin with a letter and end with a letter or digit, got {self.name!r}"
+            )
         for option, value, least in (("--workers", self.workers, 1), ("--servers", self.servers, 0)):
             if value < least:
                 raise ValueError(f"{option}: must be at least {least}, got {value}")

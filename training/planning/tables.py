@@ -50,7 +50,7 @@ def limit_lines(plan: Plan) -> list[str]:
         nearest = max(plan.limits, key=lambda name: plan.limits[name])
         return [f"all limits hold; nearest: {nearest}, {plan.limits[nearest]:.0%} of it is used"]
     return [
-        f"does not fit: {name}, {plan.limits[name]:,.1f} times its limit: {LIMITS[name].text}; {LIMITS[name].remedy}"
+        f"does not fit: {name}, {number(plan.limits[name])} times its limit: {LIMITS[name].text}; {LIMITS[name].remedy}"
         for name in plan.exceeded
     ]
 

@@ -45,6 +45,8 @@ def test_servers_come_with_a_chief(role, index, kind):
         (("--workers", 0, "--index", 0), "--workers: must be at least 1, got 0"),
         (("--workers", 2, "--servers", -1, "--index", 0), "--servers: must be at least 0, got -1"),
         (("--workers", 2, "--index", 0, "--port", 70000), "--port: must be from 1 to 65535, got 70000"),
+        (("--workers", 2, "--index", 0, "--name", "Shop_x"), "--name: must be a name of a Service, at most 40"),
+        (("--workers", 2, "--index", 0, "--name", "s" * 41), "--name: must be a name of a Service, at most 40"),
         (("--workers", 2), "--index: is not set, and neither is JOB_COMPLETION_INDEX"),
         (("--workers", 2, "--index", 0), "no-such-command: cannot be run: No such file or directory"),
     ],
