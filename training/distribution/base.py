@@ -45,12 +45,6 @@ class Distribution:
         self.settings = settings
         self.chief = True
 
-    @classmethod
-    def leads(cls, settings: Training) -> bool:
-        """Whether this process would be the chief; asks no other process. Raises ``ConfigError``."""
-        del settings
-        return True
-
     def serve(self, mark: Callable[[], Any]) -> None:
         """In a process that only does what the chief tells it: do so until the chief has ended, and end the process.
 
@@ -115,11 +109,6 @@ class Distribution:
 
 
 DISTRIBUTIONS: Registry[type[Distribution]] = Registry("distribution")
-
-
-def leads(experiment: Experiment) -> bool:
-    """Whether this process writes in a training of the config. Raises ``ConfigError`` as below; asks no other."""
-    return DISTRIBUTIONS[experiment.training.distribute.name].leads(experiment.training)
 
 
 def distribution_of(experiment: Experiment) -> Distribution:

@@ -45,11 +45,6 @@ class MultiWorker(Distribution):
         with self._naming():
             self.strategy = _strategy(self.cluster.tf_config())
 
-    @classmethod
-    def leads(cls, settings: Training) -> bool:
-        """Whether this process is worker 0."""
-        return workers(settings).number == 0
-
     def scope(self) -> Any:
         """The strategy's scope; initial values are the chief's."""
         return self._scope()

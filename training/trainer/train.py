@@ -1,6 +1,7 @@
 """Trains an experiment on a log: encodes rows, runs epochs, keeps the best one. Resumes after a kill."""
 
 import shutil
+from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
@@ -56,11 +57,12 @@ def train(
     earlier: Earlier | None = None,
     refit: bool = True,
     prepared: Prepared | None = None,
+    restart: bool = False,
 ) -> Run:
     """Train in ``output/run``, resuming an unfinished run of the same config, data and ``earlier`` artifact.
 
-    With ``earlier``, the model and the encoder start from that artifact's. Without ``refit``, the second training that
-    the config may ask for is left out.
+    With ``restart``, whatever is in that folder is discarded. With ``earlier``, the model and the encoder start from
+    that artifact's. Without ``refit``, the second training that the config may ask for is left out.
 
     Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones;
     members of an ensemble are given theirs, ``prepared``, which are in ``rows``.
@@ -74,7 +76,10 @@ def train(
     listener = (listener if distribution.chief else None) or RunListener()
     if experiment.ensemble is not None:
         listener = listener.once()
-    first = partial(_first_training, distribution, experiment, source, output, listener, rows, earlier, refit, prepared)
+    begun = partial(begin, restart=restart, writes=distribution.chief, readers=distribution.readers)
+    first = partial(
+        _first_training, distribution, begun, experiment, source, output, listener, rows, earlier, refit, prepared
+    )
     try:
         return refitted(first(), listener, earlier, distribution) if refit else first()
     except tf.errors.OpError as error:
@@ -85,6 +90,7 @@ def train(
 
 def _first_training(
     distribution: Distribution,
+    begun: Callable[[Experiment, Log, Path, Path | None, Earlier | None], None],
     experiment: Experiment,
     source: Source,
     output: Path,
@@ -98,7 +104,7 @@ def _first_training(
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
-    distribution.led(partial(begin, experiment, log, folder, rows, earlier, distribution.chief, distribution.readers))
+    distribution.led(partial(begun, experiment, log, folder, rows, earlier))
     rows = rows or folder / ROWS
     if prepared is None:
         prepared = distribution.led(partial(prepared_rows, experiment, log, rows, listener, earlier))

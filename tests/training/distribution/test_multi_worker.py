@@ -20,7 +20,7 @@ from tests.training.trainer.states import state_arrays
 from tests.two_devices import DEVICES
 from training.commands.fit import fit
 from training.config.experiment import checked
-from training.distribution import DISTRIBUTIONS, leads
+from training.distribution import DISTRIBUTIONS
 
 LIMIT = 180
 """Seconds after which a test fails; nothing takes as long."""
@@ -139,10 +139,3 @@ def test_clusters_that_do_not_fit(monkeypatch, tf_config, changes, message):
     experiment = checked(config({"name": "multi_worker", **changes}, batch_size=3))
     with pytest.raises(ConfigError, match=message):
         DISTRIBUTIONS["multi_worker"](experiment.training)
-
-
-def test_worker_0_leads(monkeypatch):
-    for index in (0, 1):
-        task = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": index}}
-        monkeypatch.setenv("TF_CONFIG", json.dumps(task))
-        assert leads(checked(config("multi_worker"))) is (index == 0)
