@@ -2,9 +2,10 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from socket import create_connection
 from typing import Any, NamedTuple
@@ -98,6 +99,7 @@ def _require_answer(address: str) -> None:
 
 
 def _started(ray: Any, address: str) -> None:
+    on_end = signal.getsignal(signal.SIGTERM)
     how = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         with _silent():
@@ -108,6 +110,9 @@ def _started(ray: Any, address: str) -> None:
     except Exception as error:  # Ray raises many kinds, for a start that takes too long a plain one
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ClusterError(f"--ray {address}: {first}; {HINT}") from None
+    with suppress(ValueError):  # of a thread, to which signals do not come
+        # Ray's own handler ends the main thread, while those of Ray Data start another Ray, and the process aborts.
+        signal.signal(signal.SIGTERM, on_end)
 
 
 @contextmanager

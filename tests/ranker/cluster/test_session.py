@@ -1,3 +1,4 @@
+import signal
 from socket import create_connection, socket
 
 import pytest
@@ -41,6 +42,7 @@ class FakeRay:
 
     def init(self, **how):
         self.calls.append(how)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # as Ray does
         if self.error is not None:
             raise self.error
 
@@ -74,6 +76,13 @@ def test_a_local_ray_has_no_dashboard_tells_nobody_and_is_stopped(fake, monkeypa
     assert ray.calls[0]["num_cpus"] >= 1
     assert ray.calls[1:] == ["shutdown"]
     assert ray.context.enable_progress_bars is False
+
+
+def test_a_signal_ends_the_process_as_it_would_without_ray(fake):
+    before = signal.getsignal(signal.SIGTERM)
+    fake()
+    with cluster_at("local"):
+        assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_running_cluster_is_joined_and_a_connection_of_the_process_is_left(fake):
