@@ -78,11 +78,14 @@ def test_a_local_ray_has_no_dashboard_tells_nobody_and_is_stopped(fake, monkeypa
     assert ray.context.enable_progress_bars is False
 
 
-def test_a_signal_ends_the_process_as_it_would_without_ray(fake):
-    before = signal.getsignal(signal.SIGTERM)
-    fake()
-    with cluster_at("local"):
-        assert signal.getsignal(signal.SIGTERM) == before
+def test_a_signal_that_ends_the_process_stops_ray_first(fake):
+    ray = fake()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    with pytest.raises(SystemExit) as ended, cluster_at("local"):
+        signal.raise_signal(signal.SIGTERM)
+    assert ended.value.code == 143
+    assert ray.calls[1:] == ["shutdown"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_running_cluster_is_joined_and_a_connection_of_the_process_is_left(fake):
