@@ -21,7 +21,7 @@ class ChiefEndedError(LostProcessError):
 
 
 class Distribution:
-    """Base of the distributions; made once in a process, before TensorFlow has run an operation.
+    """Base of the distributions; made, and joined, before TensorFlow has run an operation in the process.
 
     Attributes
     ----------
@@ -51,6 +51,9 @@ class Distribution:
         ``mark`` reads what the chief leaves in the run's folder when all is done; nothing before.
         """
         del mark
+
+    def join(self) -> None:
+        """Wait until all processes that step together are there; what follows asks them all."""
 
     def scope(self) -> AbstractContextManager[Any]:
         """Context in which a model and its optimiser create their variables."""

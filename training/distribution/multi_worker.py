@@ -19,6 +19,7 @@ from training.data.readers import steps_of
 from training.distribution.base import DISTRIBUTIONS, Distribution
 from training.distribution.cluster import Cluster, answers, cluster_of
 from training.distribution.reading import dataset
+from training.distribution.serving_roles import listening, say
 
 PROBE = 2.0
 """Seconds to wait for a connection to another worker."""
@@ -42,7 +43,13 @@ class MultiWorker(Distribution):
         self.cluster = workers(settings)
         self.chief = self.cluster.number == 0
         self.readers, self.processes = readers_of(settings, self.cluster), len(self.cluster.workers)
-        with self._naming():
+
+    def join(self) -> None:
+        """Wait for the other workers, and say for which. Raises ``ConfigError`` if this worker's port is in use."""
+        if absent := unreachable(self.cluster):
+            names = ", ".join(f"worker {number} at {self.cluster.workers[number]}" for number in absent)
+            say(f"worker {self.cluster.number}: waiting for {names}")
+        with self._naming(), listening(self.cluster):
             self.strategy = _strategy(self.cluster.tf_config())
 
     def scope(self) -> Any:

@@ -39,6 +39,7 @@ from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
 from training.trainer.ensemble import assemble, measured
 from training.trainer.epoch import scorer, start, train_epoch
+from training.trainer.finished import finished, trained
 from training.trainer.positions import position_curve
 from training.trainer.precision import chosen
 from training.trainer.refit import refit_rows, refitted, reopened
@@ -74,6 +75,11 @@ def train(
     distribution = distribution_of(experiment)
     distribution.serve(partial(read, output / RUN / EXPORTED))
     listener = (listener if distribution.chief else None) or RunListener()
+    alone = distribution.processes > 1 and prepared is None and not restart
+    if alone and trained(experiment, open_log(experiment, source), output / RUN, earlier):
+        listener.note(f"the run in {output / RUN} has finished training, so no other worker is waited for")
+        return replace(reopen(output), chief=distribution.chief)
+    distribution.join()
     if experiment.ensemble is not None:
         listener = listener.once()
     begun = partial(begin, restart=restart, writes=distribution.chief, readers=distribution.readers)
@@ -129,13 +135,13 @@ def _first_training(
         raise DataError(str(error)) from None
     checkpoints = Checkpoints(model, folder / "checkpoints", distribution.chief)
     state = start(distribution, model, checkpoints, experiment, prepared, earlier, listener.note)
-    if _finished(experiment, state):
+    if finished(experiment, state):
         listener.note(f"the run in {folder} has finished training after epoch {state.epoch}")
     elif state.epoch or state.step:
         listener.note(f"resuming from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
     score = scorer(model)  # compiled once, for all epochs and the best one's predictions
     members: list[dict[str, Any]] = []
-    if experiment.ensemble is not None and not _finished(experiment, state):
+    if experiment.ensemble is not None and not finished(experiment, state):
         encoded = prepared
 
         def member(own: Experiment, _: int, folder: Path) -> RankingModel:
@@ -177,12 +183,6 @@ def _diverged(
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     error.args = (explanation(error, experiment, prepared.training, max(best, default=None), str(folder.parent)),)
     return error
-
-
-def _finished(experiment: Experiment, state: RunState) -> bool:
-    """Whether all epochs are done, or early stopping has ended the run."""
-    stopping = experiment.early_stopping
-    return state.epoch >= experiment.epochs or (stopping is not None and state.without_gain >= stopping.patience)
 
 
 def reopen(output: Path) -> Run:
@@ -279,7 +279,7 @@ def _epochs(
         return asdict(state)
 
     with closing(steplog):
-        while not _finished(experiment, state):
+        while not finished(experiment, state):
             mean = train_epoch(
                 distribution, experiment, model, prepared.training, state, checkpoints, steplog, listener.step
             )

@@ -57,7 +57,7 @@ def compare(mine, theirs):
             np.testing.assert_allclose([*other[kind].values()], [*one[kind].values()], rtol=1e-5, atol=1e-6)
 
 
-def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(tmp_path):
+def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(tmp_path, monkeypatch):
     log = tmp_path / "log.parquet"
     pd.concat([rows(day, "aabcdeee", day) for day in range(1, 5)]).to_parquet(log)
     (tmp_path / "two.yaml").write_text(
@@ -107,6 +107,13 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
         np.testing.assert_allclose(copies[name], values, rtol=1e-3, atol=1e-5, err_msg=name)
     manifest = json.loads((tmp_path / "two" / "1" / "manifest.json").read_bytes())
     assert manifest["metrics"]["mean_auc"] == pytest.approx(one.metrics["mean_auc"], abs=1e-4)
+
+    (tmp_path / "two" / "run" / "exported.json").unlink()  # as if worker 0 was killed while it exported
+    for number in (1, 0):  # each alone, as worker 1 has ended
+        monkeypatch.setenv("RANKER_WORKER", str(number))
+        again = fit(tmp_path / "two.yaml", [str(log)], output=tmp_path / "two", progress=False)
+        assert again.exports is (number == 0)
+        assert again.metrics["mean_auc"] == pytest.approx(manifest["metrics"]["mean_auc"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
