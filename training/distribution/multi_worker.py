@@ -1,8 +1,9 @@
 """Training in several processes, on one machine or many, that step together on one batch."""
 
 import json
+import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -179,4 +180,8 @@ def _strategy(tf_config: str) -> tf.distribute.Strategy:
         num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
         rpc_layer="grpc",
     )
-    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    with suppress(ValueError):  # of a thread, to which signals do not come
+        # TensorFlow takes SIGTERM to be a warning, and swallows it.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    return strategy

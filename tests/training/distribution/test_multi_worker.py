@@ -70,13 +70,13 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
             assert time.monotonic() < until, "no checkpoint"
             assert chief.poll() is worker.poll() is None, (chief.communicate()[0], worker.communicate()[0])
             time.sleep(0.02)
-        os.kill(worker.pid, signal.SIGKILL)
+        os.kill(worker.pid, signal.SIGTERM)
         said = chief.communicate(timeout=LIMIT)[0]
         assert chief.returncode == LOST, said
         assert "worker 1 (127.0.0.1:" in said
         assert "Start all workers again with the same command" in said
         worker.communicate(timeout=LIMIT)
-        assert worker.returncode == -signal.SIGKILL
+        assert worker.returncode == -signal.SIGTERM
         before = len(steps(tmp_path / "two"))
         chief, worker = started(tmp_path)
         (of_chief, _), (of_worker, _) = (process.communicate(timeout=LIMIT) for process in (chief, worker))
